@@ -1,0 +1,48 @@
+"""PruneScope's engine: robustness–sparsity trade-offs of language models.
+
+The names below are the public ones. They are resolved on first use, so importing the engine imports neither torch nor
+transformers: a page that only reads stored studies stays light.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AttackRecord": "engine.records",
+    "DataError": "engine.errors",
+    "InputError": "engine.errors",
+    "Job": "engine.jobs",
+    "LEVELS": "engine.records",
+    "LevelResult": "engine.records",
+    "METHODS": "engine.pruning.methods",
+    "MODULES": "engine.names",
+    "ModelError": "engine.errors",
+    "Paired": "engine.attacks.metrics",
+    "PruneScopeError": "engine.errors",
+    "Rate": "engine.records",
+    "Store": "engine.store",
+    "Study": "engine.records",
+    "StudySpec": "engine.records",
+    "Victim": "engine.models.victim",
+    "Workbench": "engine.jobs",
+    "bundled_reviews": "engine.reviews",
+    "export_model": "engine.export",
+    "load_dataset": "engine.data",
+    "load_victim": "engine.models.victim",
+    "paired_attack": "engine.attacks.metrics",
+    "prune": "engine.pruning.pipeline",
+    "run_study": "engine.study",
+    "word_changes": "engine.attacks.changes",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'engine' has no public name {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

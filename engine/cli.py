@@ -1,0 +1,192 @@
+"""The command line: `python -m engine …`.
+
+Progress and notices go to stderr. With `--json` the last line of stdout is one JSON object. Exit codes: 0 done, 2 bad
+input (one sentence on stderr), 3 interrupted and resumable, 1 a defect of ours.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from engine.console import Console, level_table, members_table
+from engine.errors import InputError, InterruptedStudy, PruneScopeError, SettingError
+from engine.records import LEVELS, Study, StudySpec
+from engine.store import Store, level_payload
+
+DEMO = {"levels": (0.0, 0.5, 0.7, 0.9), "attack_examples": 40, "eval_examples": 505}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    console = Console(quiet=getattr(options, "quiet", False))
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        answer, table = options.run(options, console)
+    except InputError as error:
+        console.say(str(error))
+        return 2
+    except (KeyboardInterrupt, InterruptedStudy):
+        console.say("Stopped. What was finished is kept; the same command goes on from there.")
+        return 3
+    except PruneScopeError as error:
+        console.say(f"{type(error).__name__}: {error}")
+        return 1
+    sys.stdout.write(table)
+    if options.json:
+        sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
+    return 0
+
+
+def _stop(_signal: int, _frame: Any) -> NoReturn:
+    raise InterruptedStudy("stopped by a signal")
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of shares such as 0,0.5,0.875") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine", description="How sparse can a language model get before it "
+                                     "stops being robust?")  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[..., Any], about: str, **more: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about, **more)
+        made.set_defaults(run=run)
+        made.add_argument("--json", action="store_true", help="end stdout with one JSON object")
+        made.add_argument("--quiet", action="store_true", help="no progress on stderr")
+        return made
+
+    study = command("study", _study, "Prune a classifier at several sparsities and measure accuracy, accuracy under attack, "
+                    "attack success and every layer's error. What is stored already is not computed again.")  # fmt: skip
+    _victim_options(study)
+    study.add_argument("--levels", type=_levels, default=LEVELS, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 "
+                       "(default: 0 to 0.95 in steps of 0.05)")  # fmt: skip
+    _measure_options(study)
+    demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
+    demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
+    demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    export = command("export", _export, "Prune at one sparsity and write an ordinary model folder.", aliases=["prune"])
+    _victim_options(export)
+    export.add_argument("--sparsity", type=float, required=True, metavar="S", help="share of zeros, in [0, 1)")
+    export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    attack = command("attack", _attack, "Attack one text on the dense victim and on the pruned one.")
+    _victim_options(attack)
+    attack.add_argument("--text", required=True, help="the text to attack")
+    attack.add_argument("--label", type=int, help="its true label (default: what the dense victim says)")
+    attack.add_argument("--sparsity", type=float, default=0.5, metavar="S", help="of the pruned victim (default: 0.5)")
+    attack.add_argument("--attack", default="deepwordbug", help="the attack (default: deepwordbug)")
+    attack.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
+    members = command("members", _members, "Fine-tune the members of a recipe as adapters; a finished member is not redone.")
+    members.add_argument("--recipe", required=True, metavar="FILE", help="JSON with the members' settings")
+    members.add_argument("--data", required=True, metavar="D", help="hub name, local folder or file with training rows")
+    members.add_argument("--out", required=True, metavar="DIR", help="the folder that receives one adapter a member")
+    members.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    for name in ("text", "pair", "label"):
+        members.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    return parser
+
+
+def _victim_options(parser: argparse.ArgumentParser) -> None:
+    default = StudySpec()
+    parser.add_argument("--model", default=default.model, metavar="M",
+                        help="embedded, a hub name, or a local folder (default: embedded)")  # fmt: skip
+    parser.add_argument("--data", default=default.data, metavar="D",
+                        help="embedded, a hub name, a local folder, or a TSV, CSV, JSONL or Parquet file")  # fmt: skip
+    parser.add_argument("--method", default=default.method, help="adaptive, sequential or magnitude (default: adaptive)")
+    parser.add_argument("--pattern", default=default.pattern, help="unstructured")
+    parser.add_argument("--calibration", type=int, default=default.calibration, metavar="N",
+                        help="sentences the solver sees (default: 512)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--device", default=default.device, help="auto, cpu, cuda (default: auto)")
+    parser.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
+    for name in ("text", "pair", "label"):
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+
+
+def _measure_options(parser: argparse.ArgumentParser) -> None:
+    default = StudySpec()
+    parser.add_argument("--held-out", type=int, default=default.held_out, metavar="N",
+                        help="further calibration sentences, for the layer errors (default: 128)")  # fmt: skip
+    parser.add_argument("--eval-examples", type=int, default=default.eval_examples, metavar="N",
+                        help="examples for accuracy (default: 872)")  # fmt: skip
+    parser.add_argument("--attack", default=default.attack, help="deepwordbug, or none (default: deepwordbug)")
+    parser.add_argument("--attack-examples", type=int, default=default.attack_examples, metavar="N",
+                        help="examples attacked, the same at every level (default: 200)")  # fmt: skip
+    parser.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
+
+
+def _spec(options: argparse.Namespace, **fixed: Any) -> StudySpec:
+    known = {name: value for name, value in vars(options).items() if name in StudySpec.__dataclass_fields__}
+    return StudySpec(**{**known, **fixed})
+
+
+def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
+    levels = [{**level_payload(level), "seconds": level.seconds} for level in study.levels]
+    shown = ("sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds")
+    return {"spec": asdict(spec), "key": study.key, "about": study.about,
+            "levels": [{name: level[name] for name in shown} for level in levels]}  # fmt: skip
+
+
+def _study(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    return _run(_spec(options), options.cache, console)
+
+
+def _demo(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    return _run(_spec(options, **DEMO), options.cache, console)
+
+
+def _run(spec: StudySpec, cache: str | None, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.study import run_study
+
+    store = Store(cache)
+    study = run_study(spec, store, console.report)
+    console.notices(store.notices)
+    return _answer(study, spec), level_table(study)
+
+
+def _export(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.export import export_model
+    from engine.pruning.solvers import check_sparsity
+    from engine.study import prepare, pruned_at
+
+    sparsity = check_sparsity(options.sparsity)
+    spec = _spec(options, attack="none", levels=(sparsity,))
+    store = Store(options.cache)
+    prepared = prepare(spec, console.report)
+    pruned = pruned_at(prepared, sparsity, store, console.report)
+    console.notices(store.notices)
+    provenance = {"sparsity": sparsity, "achieved": pruned.achieved, "identity": prepared.study.identity,
+                  "model": prepared.victim.name, "data": prepared.study.about["data"]}  # fmt: skip
+    folder = export_model(pruned.victim, options.out, provenance)
+    return {**provenance, "out": str(folder)}, f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
+
+
+def _attack(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.live import Bench
+
+    spec = _spec(options, levels=(options.sparsity,), attack=options.attack)
+    bench = Bench(Store(options.cache))
+    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, options.sparsity, console.report)
+    lines = [f"{side['name']:<8} {side['outcome']:<8} {side['queries']:>4} queries  {side['perturbed']}\n"
+             for side in answer["sides"]]  # fmt: skip
+    return answer, "".join(lines)
+
+
+def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.models.make_members import make_members
+
+    if not Path(options.recipe).is_file():
+        raise SettingError(f"There is no recipe {options.recipe}; the shipped one is cache/bundled/members/sst2/recipe.json.")
+    columns = {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
+    records = make_members(Path(options.recipe), options.data, Path(options.out), options.device, console.report, **columns)
+    return {"members": records}, members_table(records)

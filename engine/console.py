@@ -1,0 +1,74 @@
+"""What the command line prints: progress on stderr, tables for stdout."""
+
+import sys
+import time
+from typing import Any, TextIO
+
+from engine.progress import Pace, as_clock
+from engine.records import Rate, Study
+
+
+class Console:
+    """Progress with an estimate: one line rewritten on a terminal, a line every five seconds elsewhere."""
+
+    def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet, self._terminal = quiet, self._stream.isatty()
+        self._pace, self._total, self._last = Pace(), 0, 0.0
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """A `Reporter`."""
+        if total != self._total:  # another kind of work: its pace starts anew
+            self._pace, self._total = Pace(), total
+        now = time.monotonic()
+        if self._quiet or (now - self._last < (0.2 if self._terminal else 5.0) and done < total):
+            return
+        self._last = now
+        left = as_clock(self._pace.seconds_left(done, total))
+        line = f"{100 * done // max(total, 1):3d} %  {stage}  ({left} left)"
+        self._stream.write(f"\r\033[K{line}" if self._terminal else f"{line}\n")
+        if self._terminal and done >= total:
+            self._stream.write("\r\033[K")
+        self._stream.flush()
+
+    def say(self, sentence: str) -> None:
+        """One sentence to the person, after clearing the progress line."""
+        self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
+        self._stream.flush()
+
+    def notices(self, notices: list[str]) -> None:
+        """Everything the store had to say."""
+        for notice in notices:
+            self.say(notice)
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None or rate.value is None:
+        return f"{'–':>17}"
+    return f"{100 * rate.value:5.1f} [{100 * rate.low:4.1f}, {100 * rate.high:4.1f}]"
+
+
+def level_table(study: Study) -> str:
+    """The levels as a table, rates in per cent with their 95 % intervals."""
+    about = study.about
+    head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
+            f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked\n")  # fmt: skip
+    columns = f"{'sparsity':>8}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'[CLS] error':>11}  {'seconds':>7}\n"
+    rows = [
+        f"{100 * level.achieved:6.2f} %  {_rate(level.acc)}  {_rate(level.aua)}  {_rate(level.asr)}  "
+        f"{level.cls_error:11.4f}  {sum(level.seconds.values()):7.1f}\n"
+        for level in study.levels
+    ]
+    return head + columns + "".join(rows)
+
+
+def members_table(records: list[dict[str, Any]]) -> str:
+    """The members of a recipe with what they reached."""
+    head = f"{'member':<12} {'lr':>8} {'seed':>5} {'training':<8} {'rows':>7} {'steps':>6} {'loss':>6}\n"
+    rows = [
+        f"{r['spec']['name']:<12} {r['spec']['learning_rate']:>8g} {r['spec']['seed']:>5} "
+        f"{'plain' if r['spec']['adversarial'] == 'none' else r['spec']['adversarial']:<8} {r['rows']:>7} {r['steps']:>6} "
+        f"{r['final_loss']:>6.3f}\n"
+        for r in records
+    ]
+    return head + "".join(rows)

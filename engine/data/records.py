@@ -1,0 +1,57 @@
+"""The two records every other part of the engine reads: labelled examples, and a data set with its splits."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled texts, or labelled pairs of texts, in a fixed order.
+
+    Raises DataError where texts, pairs and labels differ in number.
+    """
+
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        pairs = len(self.texts) if self.pairs is None else len(self.pairs)
+        if not len(self.texts) == pairs == len(self.labels):
+            raise DataError(
+                f"Examples need one label per text, got {len(self.texts)} texts, {pairs} pairs and "
+                f"{len(self.labels)} labels; give all of them the same length."
+            )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Iterable[int]) -> "Examples":
+        """The examples at these positions, in the order of the positions."""
+        chosen = tuple(indices)
+        return Examples(
+            texts=tuple(self.texts[i] for i in chosen),
+            pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
+            labels=tuple(self.labels[i] for i in chosen),
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the content; equal content has an equal fingerprint on every machine."""
+        content = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set: what is attacked (`evaluation`) and, where there is one, what calibrates (`train`)."""
+
+    name: str
+    train: Examples | None
+    evaluation: Examples
+    label_names: tuple[str, ...] | None
+    source: str

@@ -1,0 +1,117 @@
+"""The encoder on streams of real tokens: no [PAD] is ever computed, so none can enter a statistic or cost time.
+
+Sentences are sorted by length and laid end to end, (tokens, width). Linears and LayerNorms see the stream as it is;
+attention sees each run of equally long sentences as one dense batch. The outcome is the padded model's, to rounding.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.models.families import Family, linears
+from engine.models.tokens import pad_rows
+
+Tap = Callable[[int, str, Tensor], None]  # (block, module name, the linear's output (tokens, d_out))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Sentences as one stream of real tokens."""
+
+    inputs: dict[str, Tensor]  # padded ids, (sentences, longest)
+    lengths: tuple[int, ...]  # real tokens of each sentence, ascending
+    rows: tuple[int, ...]  # which sentence of the caller's list each one is
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.lengths)
+
+
+def streams(
+    encoded: dict[str, list[list[int]]], pad_id: int, device: torch.device, max_tokens: int = 8192
+) -> Iterator[Stream]:
+    """Cut encoded sentences into streams of at most `max_tokens` real tokens, sorted by length."""
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    start = 0
+    while start < len(order):
+        stop, total = start, 0
+        while stop < len(order) and (stop == start or total + lengths[order[stop]] <= max_tokens):
+            total += lengths[order[stop]]
+            stop += 1
+        rows = tuple(order[start:stop])
+        padded = pad_rows({name: [lists[i] for i in rows] for name, lists in encoded.items()}, pad_id, device)
+        yield Stream(padded, tuple(lengths[i] for i in rows), rows)
+        start = stop
+
+
+def embed(family: Family, model: Any, stream: Stream) -> Tensor:
+    """First hidden state of the stream, (tokens, width)."""
+    inputs = {name: ids for name, ids in stream.inputs.items() if name != "attention_mask"}
+    hidden = family.embeddings(model)(**inputs)  # (sentences, longest, width)
+    real: Tensor = hidden[stream.inputs["attention_mask"].bool()]
+    return real
+
+
+def context(block: Any, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Self-attention's output before its output linear, (tokens, width)."""
+    heads = block.attention.self.num_attention_heads
+    out = torch.empty_like(hidden)
+    start = 0
+    for length, run in itertools.groupby(lengths):
+        rows = len(list(run))
+        stop = start + rows * length
+        q, k, v = (part[start:stop].view(rows, length, heads, -1).transpose(1, 2) for part in queries)
+        mixed = functional.scaled_dot_product_attention(q, k, v)  # (rows, heads, length, width / heads)
+        out[start:stop] = mixed.transpose(1, 2).reshape(stop - start, -1)
+        start = stop
+    return out
+
+
+def after_attention(block: Any, projected: Tensor, hidden: Tensor) -> Tensor:
+    """LayerNorm of the attention output's linear plus its residual."""
+    normed: Tensor = block.attention.output.LayerNorm(projected + hidden)
+    return normed
+
+
+def activated(block: Any, widened: Tensor) -> Tensor:
+    """The activation between `intermediate` and `output`."""
+    active: Tensor = block.intermediate.intermediate_act_fn(widened)
+    return active
+
+
+def after_output(block: Any, projected: Tensor, hidden: Tensor) -> Tensor:
+    """LayerNorm of the output linear plus its residual: the block's result."""
+    normed: Tensor = block.output.LayerNorm(projected + hidden)
+    return normed
+
+
+def run_block(block: nn.Module, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]) -> Tensor:
+    """One block on a stream; `tap` sees the output of every linear."""
+    layers = linears(block)
+
+    def apply(name: str, value: Tensor) -> Tensor:
+        result: Tensor = layers[name](value)
+        tap(name, result)
+        return result
+
+    queries = (apply("query", hidden), apply("key", hidden), apply("value", hidden))
+    attended = after_attention(block, apply("attention_output", context(block, hidden, lengths, queries)), hidden)
+    widened = activated(block, apply("intermediate", attended))
+    return after_output(block, apply("output", widened), attended)
+
+
+def run_stream(family: Family, model: Any, stream: Stream, tap: Tap | None = None) -> tuple[Tensor, Tensor]:
+    """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in the stream's order."""
+    hidden = embed(family, model, stream)
+    for index, block in enumerate(family.blocks(model)):
+        seen = (lambda name, value, index=index: tap(index, name, value)) if tap else (lambda name, value: None)
+        hidden = run_block(block, hidden, stream.lengths, seen)
+    starts = torch.tensor([0, *itertools.accumulate(stream.lengths)][:-1], device=hidden.device)
+    cls = hidden[starts]
+    return family.head(model, cls), cls

@@ -1,0 +1,169 @@
+"""A victim: a sequence classifier ready to be pruned and attacked."""
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from engine.errors import ModelError, ResourceError, SettingError
+from engine.models.average import average_adapters
+from engine.models.embedded import adapter_folders, embedded_base
+from engine.models.families import Family, family_of, linears
+from engine.models.forward import Stream, run_stream, streams
+
+MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
+
+
+@dataclass(slots=True)
+class Victim:
+    """A classifier with its tokenizer and where its linears are."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    family: Family
+    fingerprint: str  # SHA-256 of the weights
+    label_names: tuple[str, ...]
+    max_tokens: int
+
+    @property
+    def device(self) -> torch.device:
+        found: torch.device = self.model.device
+        return found
+
+    @property
+    def num_labels(self) -> int:
+        return int(self.model.config.num_labels)
+
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, list[list[int]]]:
+        """Token ids of texts (or pairs), cut to the victim's limit."""
+        found = self.tokenizer(
+            list(texts), list(pairs) if pairs is not None else None, truncation=True, max_length=self.max_tokens
+        )
+        return dict(found)
+
+    def streams(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Iterator[Stream]:
+        """The texts as streams of real tokens on the victim's device."""
+        return streams(self.encode(texts, pairs), int(self.tokenizer.pad_token_id), self.device)
+
+    @torch.inference_mode()
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
+        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given order."""
+        logits = torch.empty(len(texts), self.num_labels)
+        cls = torch.empty(len(texts), int(self.model.config.hidden_size))
+        for stream in self.streams(texts, pairs):
+            rows = torch.tensor(stream.rows)
+            found, embedded = run_stream(self.family, self.model, stream)
+            logits[rows], cls[rows] = found.float().cpu(), embedded.float().cpu()
+        return logits, cls
+
+    def prunable(self) -> dict[str, Tensor]:
+        """The prunable weights by `block.module`, e.g. `0.query`, first block first."""
+        return {
+            f"{index}.{name}": linear.weight.data
+            for index, block in enumerate(self.family.blocks(self.model))
+            for name, linear in linears(block).items()
+        }
+
+    def copy(self) -> "Victim":
+        """The same victim with weights of its own."""
+        return Victim(self.name, copy.deepcopy(self.model), self.tokenizer, self.family, self.fingerprint,
+                      self.label_names, self.max_tokens)  # fmt: skip
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """SHA-256 over names, shapes, types and bytes of all parameters and buffers, sorted by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}|{tuple(value.shape)}|{value.dtype}|".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU. Raises SettingError for a device that is not here."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"The device {name!r} is not available here; use auto, cpu or cuda.") from error
+
+
+def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
+    """Load `embedded`, `embedded:NAME`, a local folder, or a hub name, in evaluation mode.
+
+    Raises ModelError for anything that is not a safetensors sequence classifier of a supported family, and
+    ResourceError when a hub name cannot be fetched.
+    """
+    if name == "embedded" or name.startswith("embedded:"):
+        return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
+    local = Path(name).expanduser()
+    if local.exists() or name.startswith((".", "/", "~")):
+        _check_folder(local)
+        return _load(str(local), local.name, pick_device(device), local_only=True)
+    return _load(name, name, pick_device(device), local_only=False)
+
+
+def _embedded(which: str, device: torch.device) -> Victim:
+    base = embedded_base()
+    model = average_adapters(base, adapter_folders(which)).to(device)
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return _victim("MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})", model, tokenizer)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"There is no model folder {folder}; check the path, or give a hub name such as bert-base-uncased.")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json, so it is not a model folder; save one with model.save_pretrained.")
+    if not list(folder.glob("*.safetensors")):
+        found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        raise ModelError(
+            f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: convert with "
+            "model.save_pretrained(folder, safe_serialization=True)."
+        )
+
+
+def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
+        family_of(config.model_type, name)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            source, config=config, use_safetensors=True, local_files_only=local_only, trust_remote_code=False,
+            output_loading_info=True, torch_dtype=torch.float32,
+        )  # fmt: skip
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        if local_only:
+            raise ModelError(f"{source} cannot be opened as a model: {_first_line(error)}") from error
+        raise ResourceError(
+            f"The model {source!r} cannot be fetched from the hub ({_first_line(error)}); check the name and the network, "
+            "or give a local folder."
+        ) from error
+    if missing := sorted(info["missing_keys"]):
+        raise ModelError(
+            f"{name} is not a sequence classifier: its weights lack {missing[0]}; fine-tune it first, or give a "
+            "fine-tuned checkpoint."
+        )
+    return _victim(name, model.to(device), tokenizer)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _victim(name: str, model: Any, tokenizer: Any) -> Victim:
+    model.eval()
+    family = family_of(model.config.model_type, name)
+    limit = int(model.config.max_position_embeddings) - (2 if family.name == "roberta" else 0)
+    names = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
+    return Victim(name, model, tokenizer, family, weights_sha256(model), names, min(limit, MAX_TOKENS))

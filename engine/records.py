@@ -1,0 +1,121 @@
+"""The records that pass between rooms: what was asked, and what came out. All are plain, frozen and light to import."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import SettingError
+
+LEVELS = tuple(step / 100 for step in range(0, 100, 5))
+Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share k / n with its 95 % Wilson interval, all in [0, 1]; value is None where n is 0."""
+
+    value: float | None
+    n: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: int, n: int) -> "Rate":
+        """(p̂ + z²/2n ± z √(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927."""
+        if not 0 <= hits <= n:
+            raise ValueError(f"{hits} of {n} is not a share")
+        if n == 0:
+            return cls(None, 0, 0.0, 1.0)
+        share, spread = hits / n, Z95 * Z95 / n
+        middle = (share + spread / 2) / (1 + spread)
+        half = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+        return cls(share, n, max(0.0, middle - half), min(1.0, middle + half))
+
+    @property
+    def hits(self) -> int:
+        """k, recovered from the share."""
+        return round((self.value or 0.0) * self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class StudySpec:
+    """What a person asks for: one victim × one method × one data set × one attack over a set of levels."""
+
+    model: str = "embedded"
+    data: str = "embedded"
+    method: str = "adaptive"
+    pattern: str = "unstructured"
+    levels: tuple[float, ...] = LEVELS
+    calibration: int = 512  # sentences the solver sees
+    held_out: int = 128  # further calibration sentences, for the layer errors
+    eval_examples: int = 872
+    attack: str = "deepwordbug"  # or "none"
+    attack_examples: int = 200
+    seed: int = 0
+    device: str = "auto"
+    resources: str | None = None  # folder with nltk_data and the like
+    text_column: str | None = None
+    pair_column: str | None = None
+    label_column: str | None = None
+
+    def __post_init__(self) -> None:
+        for level in self.levels:
+            if not (isinstance(level, int | float) and 0 <= level < 1):
+                raise SettingError(f"Sparsity {level} is outside [0, 1); levels are shares such as 0,0.5,0.875.")
+        if not self.levels:
+            raise SettingError("There are no levels; give at least one, such as --levels 0,0.5.")
+        if self.pattern != "unstructured":
+            raise SettingError(f"The pattern {self.pattern!r} is not supported yet; use unstructured.")
+        for name in ("calibration", "held_out", "eval_examples"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.attack_examples < 1 and self.attack != "none":
+            raise SettingError(f"attack_examples is {self.attack_examples}; use --attack none to leave the attack out.")
+
+
+@dataclass(frozen=True, slots=True)
+class AttackRecord:
+    """One attacked example; its text is not kept."""
+
+    example: int  # row of the evaluation set
+    outcome: str  # "skipped" (was wrong without attack), "broken", "held"
+    queries: int
+    words_changed: int
+    words: int
+    truth_before: float  # probability of the true label without attack
+    truth_after: float  # lowest the attack reached
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """Everything measured at one sparsity."""
+
+    sparsity: float
+    achieved: float  # zeros / prunable weights
+    achieved_model: float  # zeros / all weights of the model
+    acc: Rate
+    aua: Rate | None
+    asr: Rate | None
+    cls_error: float  # ‖last [CLS] − dense‖² / ‖dense − mean‖², over the evaluation set
+    layer_errors: dict[str, float]  # `block.module` → relative error on held-out calibration text
+    correct: tuple[int, ...]  # rows of the evaluation set that are classified rightly
+    attacks: tuple[AttackRecord, ...]
+    layers: tuple[dict[str, Any], ...]  # the pruner's report of every layer
+    packed_bytes: int  # the prunable weights as a bitmap and fp32 survivors
+    dense_bytes: int  # the same weights, dense, fp32
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)  # not part of the result
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study: what decided it, how it is called, and the levels that are there."""
+
+    key: str
+    identity: dict[str, Any]  # everything that decides the result
+    about: dict[str, Any]  # names for people: model, data, label names, counts
+    levels: tuple[LevelResult, ...] = ()
+    bundled: bool = False
+
+    def level(self, sparsity: float) -> LevelResult | None:
+        """The level at this sparsity, if it was measured."""
+        return next((level for level in self.levels if abs(level.sparsity - sparsity) < 1e-9), None)

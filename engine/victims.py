@@ -1,0 +1,96 @@
+"""Pruned victims on disk: the survivors of every prunable weight, packed behind a bitmap, in safetensors."""
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from engine.errors import DamagedEntryError, StoreError
+from engine.models.victim import Victim
+from engine.pruning.pipeline import LayerReport, Pruned
+from engine.store import Store, key_of, write_whole
+
+KEPT = 40  # pruned victims that stay in the cache; the least recently used go first
+
+
+def victim_key(identity: dict[str, Any], sparsity: float) -> str:
+    """The key of a pruned victim: everything that decides its weights, the attack and the evaluation left out."""
+    decides = ("schema", "victim", "calibration", "max_tokens", "method", "pattern")
+    return key_of({**{name: identity[name] for name in decides}, "sparsity": round(sparsity, 6)})
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pack(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """name → bitmap (one bit a weight) and survivors in row order."""
+    packed = {}
+    for name, weight in weights.items():
+        flat = weight.detach().cpu().float().reshape(-1)
+        alive = flat != 0
+        packed[f"{name}.bitmap"] = torch.from_numpy(np.packbits(alive.numpy()))
+        packed[f"{name}.survivors"] = flat[alive]
+    return packed
+
+
+def unpack(packed: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
+    """One weight back in its full shape, equal to the weight that was packed."""
+    alive = torch.from_numpy(np.unpackbits(packed[f"{name}.bitmap"].numpy(), count=like.numel())).bool()
+    flat = torch.zeros(like.numel())
+    flat[alive] = packed[f"{name}.survivors"]
+    return flat.view_as(like)
+
+
+def save_pruned(store: Store, key: str, pruned: Pruned) -> Path:
+    """Write a pruned victim and make room."""
+    packed = pack(pruned.victim.prunable())
+    layers = [[r.layer, r.weights, r.zeros, r.tokens, r.inputs, r.damping] for r in pruned.layers]
+    metadata = {"sha256": _digest(packed), "sparsity": repr(pruned.sparsity), "layers": json.dumps(layers)}
+    path = store.root / "victims" / f"{key}.safetensors"
+    write_whole(path, save(packed, metadata))
+    for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
+    """A pruned victim from the cache, verified; None when it is not there. A damaged file is removed with a notice."""
+    path = store.root / "victims" / f"{key}.safetensors"
+    if not path.is_file():
+        return None
+    try:
+        return _read(path, dense)
+    except (DamagedEntryError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        store.notices.append(f"The cached pruned model {key[:12]} is damaged ({error}); it is solved again.")
+        path.unlink(missing_ok=True)
+        return None
+    except OSError as error:
+        raise StoreError(f"The cache {path} cannot be read ({error.strerror}).") from error
+
+
+def _read(path: Path, dense: Victim) -> Pruned:
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata() or {}
+        packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    if metadata.get("sha256") != _digest(packed):
+        raise DamagedEntryError("its checksum does not match")
+    sparse = dense.copy()
+    with torch.inference_mode():
+        for name, weight in sparse.prunable().items():
+            weight.copy_(unpack(packed, name, weight))
+    layers = tuple(LayerReport(*entry) for entry in json.loads(metadata["layers"]))
+    with contextlib.suppress(OSError):  # only a hint for `KEPT`; a read-only cache is still good to read
+        path.touch()
+    return Pruned(sparse, float(metadata["sparsity"]), layers)

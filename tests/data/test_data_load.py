@@ -1,0 +1,144 @@
+"""Names: the shipped reviews, one file in two halves, and what is never sent to the hub."""
+
+import subprocess
+import sys
+
+import pytest
+
+import engine.data.load
+from engine import paths
+from engine.data import load_dataset
+from engine.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch):
+    def refuse(name, choice):
+        raise AssertionError(f"{name} was sent to the hub")
+
+    monkeypatch.setattr(engine.data.load, "load_hub", refuse)
+
+
+@pytest.fixture
+def bundle(write, tmp_path, monkeypatch):
+    """Write the shipped reviews into a temporary bundle, from the rows of each file."""
+    monkeypatch.setattr(paths, "BUNDLED", tmp_path)
+
+    def _bundle(**files: str) -> None:
+        for stem, rows in files.items():
+            write(f"reviews/{stem}.tsv", "text\tlabel\ttopic\tstyle\n" + rows)
+
+    return _bundle
+
+
+GOOD = "fine\t1\tfilm\tshort\npoor\t0\tfilm\tshort\n"
+
+
+def test_embedded(bundle):
+    bundle(calibration=GOOD, evaluation="dull\t0\tfood\tlong\n" + GOOD)
+    data = load_dataset("embedded")
+    assert data.train is not None
+    assert (data.train.texts, data.evaluation.texts) == (("fine", "poor"), ("dull", "fine", "poor"))
+    assert (data.name, data.source, data.label_names) == ("embedded", "embedded", ("negative", "positive"))
+
+
+@pytest.mark.parametrize("present", ["calibration", "evaluation"])
+def test_embedded_with_a_file_missing(bundle, present):
+    bundle(**{present: GOOD})
+    with pytest.raises(DataError, match=r"installation is incomplete: .*\.tsv is missing"):
+        load_dataset("embedded")
+
+
+def test_embedded_with_a_label_out_of_range(bundle):
+    bundle(calibration=GOOD, evaluation=GOOD + "odd\t2\tfood\tlong\n")
+    with pytest.raises(DataError, match=r"Row 3 of .*evaluation\.tsv has the label 2"):
+        load_dataset("embedded")
+
+
+def test_embedded_with_a_named_label_column(bundle):
+    bundle(calibration=GOOD + "x\t0\tfood\tlong\n", evaluation=GOOD + "y\t0\tfood\tlong\n")
+    assert load_dataset("embedded", label_column="topic").label_names == ("film", "food")
+
+
+@pytest.fixture
+def reviews(write):
+    """One file of 100 different texts, the first 20 of them twice."""
+    numbers = [*range(100), *range(20)]
+    return str(write("reviews.csv", "text,label\n" + "".join(f"text {n},{n % 2}\n" for n in numbers)))
+
+
+def test_halves_of_one_file_are_disjoint_and_complete(reviews):
+    data = load_dataset(reviews)
+    assert data.train is not None
+    assert (len(data.train), len(data.evaluation)) == (50, 50)
+    assert len(set(data.train.texts) | set(data.evaluation.texts)) == 100
+
+
+def test_halves_keep_text_and_label_together(reviews):
+    data = load_dataset(reviews)
+    assert all(
+        int(text.split()[1]) % 2 == label
+        for text, label in zip(data.evaluation.texts, data.evaluation.labels, strict=True)
+    )
+
+
+def test_halves_depend_on_the_seed_alone(reviews):
+    assert load_dataset(reviews, seed=1) == load_dataset(reviews, seed=1)
+    assert load_dataset(reviews, seed=1).evaluation != load_dataset(reviews, seed=2).evaluation
+
+
+def test_source_of_one_file_says_that_it_was_halved(reviews):
+    data = load_dataset(reviews, seed=7)
+    assert data.name == "reviews"
+    assert data.source.startswith("file (reviews.csv: 100 distinct texts of 120 rows, shuffled with seed 7")
+
+
+def test_of_a_repeated_text_the_first_row_is_kept(write):
+    data = load_dataset(str(write("a.tsv", "text\tlabel\na\t0\nb\t1\na\t1\n")))
+    assert data.train is not None
+    kept = {*zip(data.train.texts, data.train.labels, strict=True)}
+    kept |= {*zip(data.evaluation.texts, data.evaluation.labels, strict=True)}
+    assert kept == {("a", 0), ("b", 1)}
+
+
+def test_pairs_with_one_text_in_common_are_different_examples(write):
+    rows = "premise\thypothesis\tlabel\na\tx\t0\na\ty\t1\na\tx\t0\n"
+    data = load_dataset(str(write("a.tsv", rows)))
+    assert data.train is not None
+    assert sorted((data.train.pairs or ()) + (data.evaluation.pairs or ())) == ["x", "y"]
+
+
+def test_one_distinct_text_has_no_halves(write):
+    with pytest.raises(DataError, match="1 distinct text, too few"):
+        load_dataset(str(write("a.tsv", "text\tlabel\na\t0\na\t0\n")))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./nope",
+        "../nope",
+        "/nope/nope",
+        "~/nope",
+        "~nobody-here/x",
+        "a\\b",
+        "nope.tsv",
+        "x/y.PARQUET",
+        "a/b/c",
+    ],
+)
+def test_what_looks_like_a_path_is_never_sent_to_the_hub(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DataError, match="There is no folder or file"):
+        load_dataset(name)
+
+
+def test_blank_name():
+    with pytest.raises(DataError, match="is blank"):
+        load_dataset(" ")
+
+
+def test_importing_the_data_room_is_light():
+    heavy = "{'torch', 'transformers', 'datasets'}"
+    code = f"import sys, engine.data; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
