@@ -6,6 +6,7 @@ input (one sentence on stderr), 3 interrupted and resumable, 1 a defect of ours.
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,8 +22,16 @@ from engine.store import Store, level_payload
 DEMO = {"levels": (0.0, 0.5, 0.7, 0.9), "attack_examples": 40, "eval_examples": 505}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a bad argument with one sentence; `--help` shows the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[0].upper()}{message[1:]}; see {self.prog} --help.\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its remarks to developers would surround our sentence
     options = _parser().parse_args(arguments)
     console = Console(quiet=getattr(options, "quiet", False))
     signal.signal(signal.SIGTERM, _stop)
@@ -44,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:
-    raise InterruptedStudy("stopped by a signal")
+    raise KeyboardInterrupt  # not an Exception, so no library on the way can swallow it
 
 
 def _levels(text: str) -> tuple[float, ...]:
@@ -55,7 +64,7 @@ def _levels(text: str) -> tuple[float, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine", description="How sparse can a language model get before it "
+    parser = _Parser(prog="python -m engine", description="How sparse can a language model get before it "
                                      "stops being robust?")  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,7 @@ def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any])
             (Path(work) / "prunescope.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
             if target.is_dir():
                 target.rmdir()
-            shutil.copytree(work, f"{target}.part")
-            os.replace(f"{target}.part", target)
+            os.replace(work, target)
     except OSError as error:
         raise StoreError(f"{target} cannot be written ({error.strerror or error}); name another folder with --out.") from error
     return target

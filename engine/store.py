@@ -12,6 +12,7 @@ entry that fails is set aside under `damaged/`, named in `notices`, and the rest
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from engine.errors import DamagedEntryError, StoreError
 from engine.records import AttackRecord, LevelResult, Rate, Study
 
 SCHEMA = 1
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 def canonical(value: Any) -> bytes:
@@ -38,7 +40,7 @@ def key_of(value: Any) -> str:
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
     """The key of one level of a study. At sparsity 0 nothing is pruned, so the method does not enter."""
     decided = {name: value for name, value in identity.items() if sparsity > 0 or name not in ("method", "calibration")}
-    return key_of({**decided, "sparsity": round(sparsity, 6)})
+    return key_of({**decided, "sparsity": round(float(sparsity), 6) + 0.0})  # 0, 0.0 and -0.0 are one level
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -57,9 +59,11 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError as error:
+    except BaseException as error:  # a signal too must not leave half a file
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise StoreError(
             f"The cache cannot be written at {path.parent} ({error.strerror or error}); nothing stored before is lost. "
             "Name a writable folder with --cache or PRUNESCOPE_CACHE."
@@ -76,8 +80,10 @@ def open_sealed(path: Path, kind: str, key: str) -> dict[str, Any]:
     """The envelope of an entry, verified. Raises DamagedEntryError, or StoreError for a newer schema."""
     try:
         envelope = json.loads(path.read_bytes())
-        schema, payload = envelope["schema"], envelope["payload"]
-        whole = (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, key_of(payload))
+        schema = envelope["schema"]
+        whole = schema != SCHEMA or (
+            (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, key_of(envelope["payload"]))
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedEntryError(f"The entry {path.name} is not readable ({type(error).__name__}).") from error
     if schema != SCHEMA:
@@ -132,27 +138,41 @@ class Store:
 
     def study(self, key: str) -> Study | None:
         """One study with all levels that are there, ascending; None when it is not here."""
+        if not _KEY.fullmatch(key):  # a path stays inside its root
+            return None
         for base in (self.bundled, self.root):
             path = base / "studies" / key / "study.json"
             if path.is_file() and (head := self._study(path, key, base == self.bundled)):
-                levels = {level.sparsity: level for level in self._levels(key)}
+                levels = {level.sparsity: level for level in self._levels(head)}
                 ordered = tuple(levels[sparsity] for sparsity in sorted(levels))
                 return Study(key, head.identity, head.about, ordered, head.bundled)
         return None
 
-    def _levels(self, key: str) -> Iterator[LevelResult]:
-        for base in (self.root, self.bundled):
-            for path in sorted((base / "studies" / key).glob("*.json")):
-                if path.name != "study.json" and (envelope := self._open(path, "level", path.stem)):
-                    yield level_from(envelope["payload"], envelope["seconds"])
+    def _levels(self, study: Study) -> Iterator[LevelResult]:
+        for base in (self.bundled, self.root):  # the user's own come last and win
+            for path in sorted((base / "studies" / study.key).glob("*.json")):
+                if path.name != "study.json" and (level := self._level(path, study)):
+                    yield level
+
+    def _level(self, path: Path, study: Study) -> LevelResult | None:
+        if (envelope := self._open(path, "level", path.stem)) is None:
+            return None
+        try:
+            level = level_from(envelope["payload"], dict(envelope["seconds"]))
+            if level_key(study.identity, level.sparsity) == path.stem:
+                return level
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pass
+        self._set_aside(path, f"The entry {path.name} is not a level of its study.")
+        return None
 
     def level(self, study: Study, sparsity: float) -> LevelResult | None:
         """One level, or None when it was not measured."""
         key = level_key(study.identity, sparsity)
         for base in (self.root, self.bundled):
             path = base / "studies" / study.key / f"{key}.json"
-            if path.is_file() and (envelope := self._open(path, "level", key)):
-                return level_from(envelope["payload"], envelope["seconds"])
+            if path.is_file() and (level := self._level(path, study)):
+                return level
         return None
 
     def save_study(self, study: Study) -> None:
@@ -177,7 +197,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
-                file.write(canonical({"record": payload, "sha256": key_of(payload)}) + b"\n")
+                file.write(b"\n" + canonical({"record": payload, "sha256": key_of(payload)}))  # a torn line ends here
         except OSError as error:
             raise StoreError(f"The cache cannot be written at {path.parent} ({error.strerror}); name another with --cache.") from error
 

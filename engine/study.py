@@ -16,6 +16,7 @@ from engine.models.victim import Victim, load_victim
 from engine.progress import Reporter, silent
 from engine.pruning.methods import Method, method_named
 from engine.pruning.pipeline import Pruned, prune
+from engine.pruning.solvers import check_sparsity
 from engine.records import LevelResult, Study, StudySpec
 from engine.store import SCHEMA, Store, key_of
 from engine.victims import load_pruned, save_pruned, victim_key
@@ -135,6 +136,7 @@ def _solve(prepared: Prepared, sparsity: float, report: Reporter) -> Pruned:
 
 def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Reporter = silent) -> LevelResult:
     """One level, from the store or measured now; an attack that was cut short goes on at the next example."""
+    sparsity = check_sparsity(sparsity) + 0.0  # 0 and -0.0 are 0.0, in the key and in the bytes
     if (found := store.level(prepared.study, sparsity)) is not None:
         return found
     seconds: dict[str, float] = {}

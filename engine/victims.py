@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ def victim_key(identity: dict[str, Any], sparsity: float) -> str:
     return key_of({**{name: identity[name] for name in decides}, "sparsity": round(sparsity, 6)})
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, Tensor], *beside: str) -> str:
+    digest = hashlib.sha256("|".join(beside).encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(f"|{name}|{tensors[name].dtype}|{tuple(tensors[name].shape)}|".encode())
         digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
@@ -56,8 +57,8 @@ def unpack(packed: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
 def save_pruned(store: Store, key: str, pruned: Pruned) -> Path:
     """Write a pruned victim and make room."""
     packed = pack(pruned.victim.prunable())
-    layers = [[r.layer, r.weights, r.zeros, r.tokens, r.inputs, r.damping] for r in pruned.layers]
-    metadata = {"sha256": _digest(packed), "sparsity": repr(pruned.sparsity), "layers": json.dumps(layers)}
+    sparsity, layers = repr(pruned.sparsity), json.dumps([astuple(layer) for layer in pruned.layers])
+    metadata = {"sha256": _digest(packed, sparsity, layers), "sparsity": sparsity, "layers": layers}
     path = store.root / "victims" / f"{key}.safetensors"
     write_whole(path, save(packed, metadata))
     for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
@@ -72,9 +73,10 @@ def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
         return None
     try:
         return _read(path, dense)
-    except (DamagedEntryError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+    except (DamagedEntryError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         store.notices.append(f"The cached pruned model {key[:12]} is damaged ({error}); it is solved again.")
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only cache keeps it
+            path.unlink(missing_ok=True)
         return None
     except OSError as error:
         raise StoreError(f"The cache {path} cannot be read ({error.strerror}).") from error
@@ -84,7 +86,7 @@ def _read(path: Path, dense: Victim) -> Pruned:
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
         packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    if metadata.get("sha256") != _digest(packed):
+    if metadata.get("sha256") != _digest(packed, metadata.get("sparsity", ""), metadata.get("layers", "")):
         raise DamagedEntryError("its checksum does not match")
     sparse = dense.copy()
     with torch.inference_mode():

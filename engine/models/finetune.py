@@ -92,17 +92,29 @@ def plain_loss(model: nn.Module, inputs: dict[str, Tensor], labels: Tensor) -> f
     return float(loss.item())
 
 
-def lora_model(base: Path | str, num_labels: int, head_seed: int, rank: int) -> PeftModel:
-    """The pretrained encoder with a fresh head (seeded) and fresh adapters on every linear of every block."""
-    torch.manual_seed(head_seed)
+def _pretrained(base: Path | str, num_labels: int) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         base, num_labels=num_labels, use_safetensors=True, local_files_only=Path(base).is_dir()
     )
+    return model
+
+
+def lora_model(base: Path | str, num_labels: int, head_seed: int, rank: int) -> PeftModel:
+    """The pretrained encoder with a fresh head (seeded) and fresh adapters on every linear of every block."""
+    torch.manual_seed(head_seed)
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=2 * rank, lora_dropout=0.0,
         target_modules=BLOCK_LINEARS, modules_to_save=["pooler", "classifier"],
     )  # fmt: skip
-    return get_peft_model(model, config)
+    model = get_peft_model(_pretrained(base, num_labels), config)
+    assert isinstance(model, PeftModel)
+    return model
+
+
+def resumed(base: Path | str, num_labels: int, adapter: Path) -> PeftModel:
+    """The pretrained encoder with a saved adapter, ready to be trained further, in single precision."""
+    model = PeftModel.from_pretrained(_pretrained(base, num_labels), str(adapter), is_trainable=True)
+    return model.float()
 
 
 def _schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> torch.optim.lr_scheduler.LambdaLR:
@@ -114,22 +126,25 @@ def _schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> to
 
 def finetune(
     spec: MemberSpec, base: Path | str, tokenizer: PreTrainedTokenizerBase, data: Examples, num_labels: int,
-    out: Path, *, head_seed: int = 0, device: str = "cpu", max_tokens: int = 128, report: Reporter = silent,
+    out: Path, *, start: Path | None = None, head_seed: int = 0, device: str = "cpu", max_tokens: int = 128,
+    report: Reporter = silent,
 ) -> dict[str, object]:  # fmt: skip
     """Train one member on `data` and write its adapter (half precision, safetensors) to `out`.
 
-    Returns what is worth recording: rows, steps and the mean loss of the last hundred steps. The global random state
+    `start` is an adapter to go on from; without it the head and the adapters are fresh. Returns what is worth recording: rows, steps and the mean loss of the last hundred steps. The global random state
     is left as it was.
     """
     encoded = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True,
                         max_length=max_tokens)  # fmt: skip
     lengths = [len(ids) for ids in encoded["input_ids"]]
     with torch.random.fork_rng():
-        model = lora_model(base, num_labels, head_seed, spec.rank).to(device)
+        model = lora_model(base, num_labels, head_seed, spec.rank) if start is None else resumed(base, num_labels, start)
+        model = model.to(device)
         torch.manual_seed(spec.seed)
-        for module in model.modules():  # the head is shared, the adapters' starting points are the member's own
-            if hasattr(module, "reset_lora_parameters"):
-                module.reset_lora_parameters("default", init_lora_weights=True)
+        if start is None:  # the head is shared, the adapters' starting points are the member's own
+            for module in model.modules():
+                if hasattr(module, "reset_lora_parameters"):
+                    module.reset_lora_parameters("default", init_lora_weights=True)
         losses = _train(model, spec, encoded, lengths, data.labels, int(tokenizer.pad_token_id), device, report)
     save_adapter(model, out)
     last = losses[-100:]

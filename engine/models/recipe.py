@@ -1,13 +1,13 @@
 """Run a recipe of members: a JSON file with shared settings and one entry a member. A finished member is not redone."""
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from engine.data import Examples
+from engine.data import Examples, load_dataset, sample
 from engine.errors import SettingError
 from engine.models.finetune import MemberSpec, finetune
 from engine.progress import Reporter, silent
@@ -30,26 +30,57 @@ def read_recipe(path: Path) -> tuple[dict[str, Any], list[MemberSpec]]:
     return recipe, [MemberSpec(**entry) for entry in entries]
 
 
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A short second pass over further rows, mixed with some of the first pass's so that those are not forgotten."""
+
+    data: str  # what `--data` takes; its training split is used
+    epochs: float = 2.0
+    learning_rate: float = 0.0003
+    replay: int = 6000  # rows of the first pass, drawn with the member's seed
+
+
 def run_recipe(
     path: Path, base: Path | str, base_hash: str, tokenizer: PreTrainedTokenizerBase, data: Examples, num_labels: int,
     out: Path, *, device: str = "cpu", report: Reporter = silent,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Train every member that is not there yet; returns the records and writes them to `out/members.json`."""
     recipe, members = read_recipe(path)
+    finish = Finish(**recipe["finish"]) if "finish" in recipe else None
+    further = load_dataset(finish.data).train if finish else None
     shared = {"base_sha256": base_hash, "data": data.fingerprint(), "head_seed": recipe.get("head_seed", 0),
-              "max_tokens": recipe.get("max_tokens", 128)}  # fmt: skip
+              "max_tokens": recipe.get("max_tokens", 128), "finish": asdict(finish) if finish else None,
+              "further": further.fingerprint() if further else None}  # fmt: skip
+    settings = {"max_tokens": shared["max_tokens"], "head_seed": shared["head_seed"], "device": device, "report": report}
     records = []
     for spec in members:
-        record_file = out / spec.name / "member.json"
-        wanted = {**shared, "spec": {f.name: getattr(spec, f.name) for f in fields(spec)}}
-        record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.is_file() else {}
-        if {key: record.get(key) for key in wanted} != wanted:
-            result = finetune(spec, base, tokenizer, data, num_labels, out / spec.name,
-                              head_seed=shared["head_seed"], max_tokens=shared["max_tokens"], device=device,
-                              report=report)  # fmt: skip
-            record = {**wanted, **result}
-            record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        folder, first = out / spec.name, out / f"{spec.name}-first-pass"
+        record = _stage(folder if finish is None else first, {**shared, "spec": asdict(spec)}, spec, base, tokenizer, data,
+                        num_labels, settings)  # fmt: skip
+        if finish is not None and further is not None:
+            mixed, short = _mixture(further, data, finish, spec)
+            record = _stage(folder, {**shared, "spec": asdict(spec), "first_pass": record}, short, base, tokenizer, mixed,
+                            num_labels, {**settings, "start": first})  # fmt: skip
         records.append(record)
     listed = {**shared, "members": [{"name": spec.name, "averaged": True} for spec in members]}
     (out / "members.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     return records
+
+
+def _mixture(further: Examples, data: Examples, finish: Finish, spec: MemberSpec) -> tuple[Examples, MemberSpec]:
+    replayed = data.take(sample(data, finish.replay, spec.seed))
+    mixed = Examples(further.texts + replayed.texts, None, further.labels + replayed.labels)
+    return mixed, replace(spec, epochs=finish.epochs, learning_rate=finish.learning_rate)
+
+
+def _stage(
+    folder: Path, wanted: dict[str, Any], spec: MemberSpec, base: Path | str, tokenizer: PreTrainedTokenizerBase,
+    data: Examples, num_labels: int, settings: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """One pass of one member, unless its record says that exactly this was done before."""
+    record_file = folder / "member.json"
+    record: dict[str, Any] = json.loads(record_file.read_text(encoding="utf-8")) if record_file.is_file() else {}
+    if {key: record.get(key) for key in wanted} != wanted:
+        record = {**wanted, **finetune(spec, base, tokenizer, data, num_labels, folder, **settings)}
+        record_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return record

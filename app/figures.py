@@ -1,0 +1,117 @@
+"""The numbers behind the charts: studies in, data frames out. No Streamlit, no Plotly."""
+
+import bisect
+from dataclasses import dataclass
+
+import pandas as pd
+
+from engine import MODULES, LevelResult, Rate, Study
+
+RATES = ("acc", "aua", "asr")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value at the cursor; an interpolated one has no interval and says between which levels it lies."""
+
+    value: float | None
+    rate: Rate | None = None
+    between: tuple[float, float] | None = None
+
+
+def curves(study: Study) -> pd.DataFrame:
+    """One row a measured level: sparsity and rates in per cent with their intervals, errors as they are."""
+    rows = []
+    for level in study.levels:
+        row: dict[str, float | None] = {"sparsity": 100 * level.sparsity, "achieved": 100 * level.achieved}
+        for name in RATES:
+            rate: Rate | None = getattr(level, name)
+            known = rate is not None and rate.value is not None
+            row |= {name: 100 * rate.value if known else None, f"{name}_low": 100 * rate.low if known else None,
+                    f"{name}_high": 100 * rate.high if known else None, f"{name}_n": rate.n if rate else None}  # fmt: skip
+        errors = sorted(level.layer_errors.values())
+        row |= {"cls_error": level.cls_error, "layer_error_median": errors[len(errors) // 2],
+                "layer_error_worst": errors[-1], "packed_bytes": model_bytes(study, level)}  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def model_bytes(study: Study, level: LevelResult) -> int:
+    """The whole model with its prunable weights packed as a bitmap and survivors; dense where that is smaller."""
+    rest = 4 * (study.about["parameters"] - study.about["prunable"])
+    return rest + min(level.packed_bytes, level.dense_bytes)
+
+
+def neighbours(study: Study, sparsity: float) -> tuple[LevelResult, LevelResult]:
+    """The measured levels on both sides of a sparsity; twice the same where it was measured or lies outside."""
+    places = [level.sparsity for level in study.levels]
+    right = bisect.bisect_left(places, sparsity - 1e-9)
+    if right < len(places) and abs(places[right] - sparsity) < 1e-9:
+        return study.levels[right], study.levels[right]
+    below, above = max(right - 1, 0), min(right, len(places) - 1)
+    return study.levels[below], study.levels[above]
+
+
+def _between(low: float, high: float, study_low: LevelResult, study_high: LevelResult, sparsity: float) -> float:
+    width = study_high.sparsity - study_low.sparsity
+    return low if width == 0 else low + (high - low) * (sparsity - study_low.sparsity) / width
+
+
+def rate_at(study: Study, sparsity: float, name: str) -> Value:
+    """Acc, Aua or Asr at the cursor, measured or interpolated."""
+    low, high = neighbours(study, sparsity)
+    first, second = getattr(low, name), getattr(high, name)
+    if first is None or second is None or first.value is None or second.value is None:
+        return Value(None)
+    if low is high and abs(low.sparsity - sparsity) < 1e-9:
+        return Value(first.value, first)
+    return Value(_between(first.value, second.value, low, high, sparsity), None, (low.sparsity, high.sparsity))
+
+
+def bytes_at(study: Study, sparsity: float) -> Value:
+    """Size of the packed model at the cursor, in bytes."""
+    low, high = neighbours(study, sparsity)
+    between = None if low is high else (low.sparsity, high.sparsity)
+    return Value(_between(model_bytes(study, low), model_bytes(study, high), low, high, sparsity), None, between)
+
+
+def layer_grid(study: Study, sparsity: float) -> pd.DataFrame:
+    """Layer errors at the cursor, blocks as rows and modules as columns."""
+    low, high = neighbours(study, sparsity)
+    blocks = 1 + max(int(name.split(".")[0]) for name in low.layer_errors)
+    return pd.DataFrame(
+        [[_between(low.layer_errors[f"{b}.{m}"], high.layer_errors[f"{b}.{m}"], low, high, sparsity) for m in MODULES]
+         for b in range(blocks)],
+        index=[f"{b + 1}" for b in range(blocks)], columns=[m.replace("_", " ") for m in MODULES],
+    )  # fmt: skip
+
+
+def error_range(study: Study) -> tuple[float, float]:
+    """The smallest and largest layer error above zero over all levels: one colour scale for the whole study."""
+    errors = [error for level in study.levels for error in level.layer_errors.values() if error > 0]
+    return (min(errors), max(errors)) if errors else (1e-3, 1.0)
+
+
+def last_safe(study: Study, points: float) -> float | None:
+    """The highest measured sparsity up to which Acc and Aua both stay within `points` of dense, without a gap."""
+    if not study.levels or study.levels[0].sparsity != 0:
+        return None
+    dense, safe = study.levels[0], None
+    for level in study.levels:
+        for name in ("acc", "aua"):
+            here, there = getattr(level, name), getattr(dense, name)
+            if here is not None and there is not None and 100 * (there.value - here.value) > points + 1e-9:
+                return safe
+        safe = level.sparsity
+    return safe
+
+
+def sentence(study: Study) -> str:
+    """The study in words."""
+    about = study.about
+    attack = "no attack" if about["attack"] == "none" else f"{ATTACKS[about['attack']]}, {about['counts']['attacked']} attacked"
+    return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {about['method']}, {attack}"
+
+
+ATTACKS = {"deepwordbug": "DeepWordBug"}
+DATA = {"embedded": "PruneScope reviews", "sst2": "SST-2", "stanfordnlp/sst2": "SST-2"}

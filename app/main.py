@@ -1,0 +1,18 @@
+"""The dashboard's entry point: `scripts/run`, or `streamlit run app/main.py`."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
+    sys.path.insert(0, ROOT)
+
+st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
+st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
+pages = [
+    st.Page("pages/explore.py", title="Explore", default=True),
+    st.Page("pages/about.py", title="About"),
+]
+st.navigation(pages, position="top").run()

@@ -1,0 +1,45 @@
+"""What all sessions of the app share: the store, the worker process, and studies read from the store."""
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+import engine
+
+
+@st.cache_resource
+def workbench() -> engine.Workbench:
+    """The app's one worker process; it loads its libraries while the first page is being read."""
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+def store() -> engine.Store:
+    """A fresh view of the store; its notices belong to this run of the page."""
+    return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+def signature(key: str) -> tuple[tuple[str, int], ...]:
+    """Changes whenever an entry of the study is written, moved or damaged."""
+    view = store()
+    files = [path for base in (view.bundled, view.root) for path in Path(base, "studies", key).glob("*.json")]
+    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Study | None, list[str]]:
+    """A study with its levels, and what the store had to say; read again only when `seen` changes."""
+    view = store()
+    return view.study(key), view.notices
+
+
+@st.cache_data(show_spinner=False)
+def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The shipped reviews to pick from."""
+    examples = engine.bundled_reviews()
+    return examples.texts, examples.labels
+
+
+def dark() -> bool:
+    """Whether the page is shown in a dark theme."""
+    return st.context.theme.type == "dark"

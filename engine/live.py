@@ -1,0 +1,120 @@
+"""Live work on one study: solve a sparsity, attack a sentence on dense and pruned side by side, measure one level.
+
+Keeps what is expensive to make (the dense victim, calibration text, a few pruned victims) between requests.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from engine.attacks.changes import word_changes
+from engine.attacks.recipes import Attacker, Outcome
+from engine.errors import DataError, InputError, ResourceError, SettingError
+from engine.models.victim import Victim
+from engine.progress import Reporter, silent
+from engine.pruning.pipeline import Pruned
+from engine.records import Study, StudySpec
+from engine.store import Store
+from engine.study import Prepared, measure_level, prepare, pruned_at
+from engine.victims import victim_key
+
+KEPT = 3  # pruned victims in memory
+MAX_CHARACTERS = 1000
+Step = Callable[[str, int, float], None]  # (side, queries so far, lowest probability of the true label so far)
+
+
+class Bench:
+    """One person's work bench; one request at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._prepared: dict[str, Prepared] = {}
+        self._pruned: OrderedDict[str, Pruned] = OrderedDict()
+
+    def prepare(self, spec: StudySpec, report: Reporter = silent) -> Prepared:
+        """Load what a specification names, once."""
+        prepared = prepare(spec, report)
+        return self._prepared.setdefault(prepared.study.key, prepared)
+
+    def open(self, study: Study, report: Reporter = silent) -> tuple[Prepared, str | None]:
+        """What a stored study works with, and a notice where its data is not on this machine.
+
+        Without the study's own calibration text the same victim is pruned on the embedded reviews, and the notice says so.
+        """
+        if study.key in self._prepared:
+            return self._prepared[study.key], None
+        spec = StudySpec(**study.about["spec"], levels=(0.5,))
+        try:
+            prepared = self.prepare(spec, report)
+            if prepared.study.key == study.key:
+                return prepared, None
+            reason = f"{spec.data} has changed since the study was made"
+        except (DataError, ResourceError):
+            reason = f"{study.about['data']} is not on this machine"
+        stand_in = replace(spec, data="embedded", text_column=None, pair_column=None, label_column=None)
+        notice = (f"{reason[0].upper()}{reason[1:]}, so the pruned model here is calibrated on the embedded reviews; it "
+                  "differs a little from the one behind the curves.")  # fmt: skip
+        return self.prepare(stand_in, report), notice
+
+    def solve(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> Pruned:
+        """The pruned victim, from memory, the cache, or solved now."""
+        key = victim_key(prepared.study.identity, sparsity)
+        if key not in self._pruned:
+            self._pruned[key] = pruned_at(prepared, sparsity, self.store, report)
+            while len(self._pruned) > KEPT:
+                self._pruned.popitem(last=False)
+        self._pruned.move_to_end(key)
+        return self._pruned[key]
+
+    def attack(
+        self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
+        step: Step = lambda side, queries, lowest: None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Attack one text on both victims with the same candidates. `label` None takes the dense victim's word."""
+        text = checked_text(text)
+        dense = prepared.victim
+        if label is not None and not 0 <= label < dense.num_labels:
+            raise SettingError(f"The label {label} is outside 0..{dense.num_labels - 1}, the victim's range.")
+        pruned = self.solve(prepared, sparsity, report)
+        truth = label if label is not None else int(dense.read([text])[0].argmax())
+        name = prepared.spec.attack if prepared.spec.attack != "none" else "deepwordbug"
+        tokens = len(dense.tokenizer(text)["input_ids"])
+        sides = []
+        for side, victim in (("dense", dense), ("pruned", pruned.victim)):
+            report(f"attack {side}", 0, 1)
+            attacker = Attacker(victim, name, prepared.spec.seed, prepared.spec.resources)
+            outcome = attacker.run(text, None, truth, -1, report,
+                                   lambda queries, lowest, side=side: step(side, queries, lowest))  # fmt: skip
+            sides.append({"name": side, **_side(outcome, victim, truth)})
+        return {
+            "text": text, "truth": truth, "truth_given": label is not None, "sparsity": sparsity, "attack": name,
+            "achieved": pruned.achieved, "label_names": prepared.study.about["label_names"], "sides": sides,
+            "cut_at": dense.max_tokens if tokens > dense.max_tokens else None,
+        }  # fmt: skip
+
+    def measure(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> None:
+        """Measure one level of a study and keep it in the store."""
+        if self.store.study(prepared.study.key) is None:
+            self.store.save_study(prepared.study)
+        measure_level(prepared, sparsity, self.store, report)
+
+
+def checked_text(text: str) -> str:
+    """The text without surrounding space. Raises InputError when it is empty, without words, or too long."""
+    text = " ".join(text.split())
+    if not any(character.isalnum() for character in text):
+        raise InputError("There are no words to attack; type a sentence.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"The text has {len(text)} characters; shorten it to {MAX_CHARACTERS} or fewer.")
+    return text
+
+
+def _side(outcome: Outcome, victim: Victim, truth: int) -> dict[str, Any]:
+    before, after = victim.read([outcome.original, outcome.perturbed])[0].double().softmax(dim=1)[:, truth].tolist()
+    return {
+        **asdict(outcome.record), "perturbed": outcome.perturbed, "label_before": outcome.label_before,
+        "label_after": outcome.label_after, "truth_before": before, "truth_after": after,
+        "path": [list(point) for point in outcome.path],
+        "changes": [[piece.before, piece.after] for piece in word_changes(outcome.original, outcome.perturbed)],
+    }  # fmt: skip

@@ -1,0 +1,126 @@
+"""The worker process: does the long work of a page, so that the page's process imports neither torch nor TextAttack.
+
+Reads one JSON request a line from stdin and answers with JSON events on stdout, see `engine.jobs`. Requests are done one
+after the other; `{"cancel": id}` stops a request at its next progress point, `{"warm": true}` loads the libraries early.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import Any, TextIO
+
+from engine.errors import InterruptedStudy, PruneScopeError
+from engine.store import Store
+
+
+class Worker:
+    """The loop of one worker process."""
+
+    def __init__(self, store: Store, answers: TextIO) -> None:
+        self._store, self._answers = store, answers
+        self._requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._bench: Any = None
+        self._last = 0.0
+
+    def listen(self, lines: TextIO) -> None:
+        """Take requests until stdin closes; then this process has no owner and ends."""
+        for line in lines:
+            request = json.loads(line)
+            if "cancel" in request:
+                self._cancelled.add(request["cancel"])
+            else:
+                self._requests.put(request)
+        os._exit(0)
+
+    def serve(self) -> None:
+        while (request := self._requests.get()) is not None:
+            if "warm" in request:
+                with contextlib.suppress(Exception):  # only a head start: a request that needs it will say what is wrong
+                    self._warm()
+                continue
+            self._answer(request)
+
+    def _warm(self) -> None:
+        from engine.attacks.resources import find_resources
+        from engine.attacks.textattack_gate import textattack
+
+        self._work_bench()
+        textattack(find_resources(None))
+
+    def _work_bench(self) -> Any:
+        if self._bench is None:
+            from engine.live import Bench
+
+            self._bench = Bench(self._store)
+        return self._bench
+
+    def _send(self, request: int, event: str, **content: Any) -> None:
+        self._answers.write(json.dumps({"id": request, "event": event, **content}) + "\n")
+        self._answers.flush()
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        number = request["id"]
+        try:
+            self._send(number, "started")
+            self._send(number, "done", result=self._do(request))
+        except InterruptedStudy:
+            self._send(number, "cancelled")
+        except PruneScopeError as error:
+            self._send(number, "failed", reason=str(error))
+        except Exception:  # noqa: BLE001  a defect of ours: the page says so, the log has the trace, the worker lives on
+            traceback.print_exc(file=sys.stderr)
+            self._send(number, "failed", reason="Something went wrong inside PruneScope; the log of the app has the details.")
+
+    def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        number, sparsity = request["id"], request["sparsity"]
+
+        def report(stage: str, done: int, total: int) -> None:
+            if number in self._cancelled:
+                raise InterruptedStudy("cancelled from the page")
+            if time.monotonic() - self._last > 0.1:
+                self._last = time.monotonic()
+                self._send(number, "progress", stage=stage, done=done, total=total)
+
+        def step(side: str, queries: int, lowest: float) -> None:
+            self._send(number, "step", side=side, queries=queries, lowest=lowest)
+
+        report("load", 0, 1)
+        bench = self._work_bench()
+        study = self._store.study(request["study"])
+        if study is None:
+            raise PruneScopeError(f"The study {request['study'][:12]} is not in the store; choose another one.")
+        prepared, notice = bench.open(study, report)
+        if request["do"] == "solve":
+            pruned = bench.solve(prepared, sparsity, report)
+            return {"notice": notice, "achieved": pruned.achieved}
+        if request["do"] == "attack":
+            return {"notice": notice, **bench.attack(prepared, request["text"], request["label"], sparsity, report, step)}
+        if request["do"] == "measure":
+            if notice is not None:
+                raise PruneScopeError(f"This level cannot be measured here: {notice.split(', so')[0]}.")
+            bench.measure(prepared, sparsity, report)
+            return {}
+        raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
+
+
+def main() -> None:
+    """Serve requests on stdin until it closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache")
+    options = parser.parse_args()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # a library that prints must not write into the answers
+    worker = Worker(Store(options.cache), answers)
+    threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
+    worker.serve()
+
+
+if __name__ == "__main__":
+    main()

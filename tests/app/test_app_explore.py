@@ -1,0 +1,209 @@
+"""The page as a person meets it: default, interpolated, empty, damaged, running, done and failed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import engine
+from engine import Job, Store, Workbench
+from made_up import made_up_study, save
+
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+
+
+class Requests(list[Job]):
+    """What the page asked of the worker; no worker runs."""
+
+
+@pytest.fixture(autouse=True)
+def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    asked = Requests()
+
+    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
+        asked.append(Job(len(asked) + 1, do, arguments))
+        return asked[-1]
+
+    monkeypatch.setattr(Workbench, "submit", submit)
+    monkeypatch.setattr(Workbench, "warm", lambda self: None)
+    monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
+    return asked
+
+
+def page(**query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def captions(app: AppTest) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_an_empty_store_says_what_to_do(cache: Path) -> None:
+    app = page()
+    assert not app.exception
+    assert app.header[0].value == "No study yet"
+    assert "python -m engine demo" in app.text[0].value
+
+
+def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:
+    study = save(cache, made_up_study())
+    app = page()
+    assert not app.exception
+    here = study.level(0.5)
+    assert here is not None and here.aua is not None and here.asr is not None
+    assert metrics(app)["Acc"] == f"{100 * (here.acc.value or 0):.1f} %"
+    assert metrics(app)["Aua"] == f"{100 * (here.aua.value or 0):.1f} %"
+    assert metrics(app)["Asr"] == f"{100 * (here.asr.value or 0):.1f} %"
+    assert f"{100 * here.acc.low:.1f} – {100 * here.acc.high:.1f} %, n = 100" in captions(app)
+
+
+def test_the_slider_moves_every_card(cache: Path) -> None:
+    save(cache, made_up_study())
+    app = page()
+    before = metrics(app)
+    after = metrics(app.slider(key="sparsity").set_value(90).run())
+    assert all(before[name] != after[name] for name in ("Sparsity", "Acc", "Aua", "Asr", "Size, packed"))
+
+
+def test_a_value_between_levels_says_that_it_is_interpolated(cache: Path) -> None:
+    save(cache, made_up_study())
+    app = page().slider(key="sparsity").set_value(45).run()
+    assert metrics(app)["Acc"].startswith("≈ ")
+    assert "interpolated between 40 and 50 %" in captions(app)
+    assert [button.label for button in app.button if button.key == "measure"] == ["Measure 45 % now"]
+
+
+def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
+    save(cache, made_up_study())
+    assert "measure" not in [button.key for button in page().button]
+
+
+def test_a_study_without_attack_shows_no_made_up_rates(cache: Path) -> None:
+    save(cache, made_up_study(attacked=0))
+    app = page()
+    assert not app.exception
+    assert metrics(app)["Aua"] == metrics(app)["Asr"] == "–"
+
+
+def test_a_damaged_level_is_set_aside_with_a_notice_and_the_rest_is_shown(cache: Path) -> None:
+    study = save(cache, made_up_study())
+    path = next(p for p in (cache / "studies" / study.key).glob("*.json")
+                if p.name != "study.json" and json.loads(p.read_text())["payload"]["sparsity"] == 0.5)  # fmt: skip
+    path.write_bytes(path.read_bytes()[:-40])
+    app = page()
+    assert not app.exception
+    assert any("set aside" in warning.value for warning in app.warning)
+    assert metrics(app)["Acc"].startswith("≈ ")
+
+
+def test_a_link_to_a_study_that_is_not_here_says_so(cache: Path) -> None:
+    save(cache, made_up_study())
+    assert any("not in this store" in info.value for info in page(study="feedbeef").info)
+
+
+def test_the_link_carries_the_sparsity(cache: Path) -> None:
+    save(cache, made_up_study())
+    assert metrics(page(sparsity="90"))["Sparsity"] == "90 %"
+
+
+def test_two_studies_can_be_switched(cache: Path) -> None:
+    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), data="other"))
+    app = page()
+    shown = {app.text[0].value}
+    app = app.selectbox(key="study").set_value(next(k for k in (one.key, two.key) if k != app.selectbox(key="study").value))
+    assert len(shown | {app.run().text[0].value}) == 2
+
+
+def test_the_attack_asks_the_worker_for_this_study_sparsity_and_text(cache: Path, requests: Requests) -> None:
+    study = save(cache, made_up_study())
+    app = page()
+    app.text_area(key="text").set_value("what a film")
+    app.selectbox(key="truth").set_value(1)
+    app.button(key="attack").click().run()
+    assert requests[0].do == "attack"
+    assert requests[0].arguments == {"study": study.key, "sparsity": 0.5, "text": "what a film", "label": 1}
+    assert "cancel-live" in [button.key for button in app.button]
+
+
+def test_cancel_stops_the_job(cache: Path, requests: Requests) -> None:
+    save(cache, made_up_study())
+    app = page().button(key="attack").click().run()
+    app.button(key="cancel-live").click().run()
+    assert requests[0].state == "cancelled"
+
+
+def test_a_failed_job_is_a_notice_and_not_a_traceback(cache: Path, requests: Requests) -> None:
+    save(cache, made_up_study())
+    app = page().button(key="attack").click().run()
+    requests[0].state, requests[0].reason = "failed", "The text has 2000 characters; shorten it."
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "The text has 2000 characters; shorten it."
+
+
+def finished(text: str = "a fine film", perturbed: str = "a f1ne film") -> dict[str, Any]:
+    """What the worker answers to an attack."""
+    side = {
+        "outcome": "broken", "queries": 12, "words_changed": 1, "words": 3, "truth_before": 0.93, "truth_after": 0.21,
+        "perturbed": perturbed, "label_before": 1, "label_after": 0, "path": [[1, 0.93], [12, 0.21]],
+        "changes": [[a, b] for a, b in zip(text.split(), perturbed.split(), strict=True)],
+    }  # fmt: skip
+    held = {**side, "name": "dense", "outcome": "held", "label_after": 1, "perturbed": text,
+            "changes": [[text, text]]}  # fmt: skip
+    return {
+        "notice": None, "text": text, "truth": 1, "truth_given": False, "sparsity": 0.5, "attack": "deepwordbug",
+        "achieved": 0.5, "label_names": ["negative", "positive"], "sides": [held, {**side, "name": "pruned"}], "cut_at": None,
+    }  # fmt: skip
+
+
+def test_the_result_shows_both_sides_with_the_changed_words_marked(cache: Path, requests: Requests) -> None:
+    save(cache, made_up_study())
+    app = page().button(key="attack").click().run()
+    requests[0].state, requests[0].result = "done", finished()
+    app.run()
+    assert not app.exception
+    shown = " ".join(block.value for block in app.markdown)
+    assert "Dense: held" in shown and "Pruned to 50 %: broken" in shown
+    assert any("<u>[f1ne]</u>" in block.body for block in app.get("html"))
+    numbers = " ".join(text.value for text in app.text)
+    assert "positive → negative; confidence in the true label 93.0 % → 21.0 %" in numbers
+
+
+HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><b>x</b>", "&lt;i&gt;", "[a](javascript:x)", "$x$"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_marked_text_is_escaped(text: str) -> None:
+    from app.live import marked
+
+    written = marked([[text, text], ["plain", text]], broken=True)
+    bare = written.replace("<u>[", "").replace("]</u>", "").replace("<span class='was'>", "").replace("</span>", "")
+    assert "<" not in bare and ">" not in bare
+
+
+def test_about_states_the_definitions(cache: Path) -> None:
+    app = AppTest.from_file(str(Path(MAIN).parent / "pages" / "about.py"), default_timeout=60).run()
+    assert not app.exception
+    assert "accuracy under attack" in app.markdown[0].value
+
+
+def test_the_page_imports_neither_torch_nor_textattack() -> None:
+    import subprocess
+    import sys
+
+    code = ("import sys; sys.path.insert(0, '.'); import app.charts, app.figures, app.live, app.export_bar, app.state, engine;"
+            "engine.Store, engine.Workbench, engine.bundled_reviews, engine.paired_attack;"
+            "print([m for m in ('torch', 'transformers', 'textattack') if m in sys.modules])")  # fmt: skip
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True,
+                          cwd=Path(MAIN).parents[1], check=True)  # fmt: skip
+    assert done.stdout.strip() == "[]"
+    assert engine.Store is Store

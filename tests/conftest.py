@@ -1,0 +1,75 @@
+"""Small real models and data that every room's tests share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast, RobertaConfig
+from transformers import RobertaForSequenceClassification
+
+from engine.models.victim import Victim, load_victim
+
+WORDS = (
+    "the a an of and or not very film story actor music dull bright good bad great awful slow warm cold sharp weak strong "
+    "funny sad plain rich poor long short fine grim sweet bitter loud quiet scene plot cast end start first last"
+).split()
+
+
+def vocabulary() -> list[str]:
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters), ".", ","]
+
+
+def write_model(folder: Path, family: str = "bert", layers: int = 2, seed: int = 0) -> Path:
+    """A random classifier with a small real tokenizer, saved as a user would save it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocab = folder / "vocab.txt"
+    vocab.write_text("\n".join(vocabulary()), encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab_file=str(vocab), do_lower_case=True)
+    torch.manual_seed(seed)
+    sizes = {
+        "vocab_size": len(vocabulary()), "hidden_size": 32, "num_hidden_layers": layers, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 64, "num_labels": 2, "initializer_range": 0.3,
+    }  # fmt: skip
+    if family == "bert":
+        model = BertForSequenceClassification(BertConfig(**sizes))
+    else:
+        model = RobertaForSequenceClassification(RobertaConfig(**sizes, pad_token_id=0, bos_token_id=2, eos_token_id=3))
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_reviews(path: Path, rows: int, seed: int = 0) -> Path:
+    """A TSV of `rows` distinct sentences of known words, with alternating labels."""
+    generator = torch.Generator().manual_seed(seed)
+    lines, seen = ["text\tlabel"], set()
+    while len(lines) <= rows:
+        length = int(torch.randint(3, 15, (1,), generator=generator))
+        text = " ".join(WORDS[i] for i in torch.randint(len(WORDS), (length,), generator=generator).tolist())
+        if text not in seen:
+            seen.add(text)
+            lines.append(f"{text}\t{len(lines) % 2}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-block BERT classifier on disk."""
+    return write_model(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A local data set with a train file (200 rows) and a validation file (60 rows)."""
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    write_reviews(folder / "train.tsv", 200, seed=1)
+    write_reviews(folder / "validation.tsv", 60, seed=2)
+    return folder
+
+
+@pytest.fixture
+def victim(model_folder: Path) -> Victim:
+    return load_victim(str(model_folder), "cpu")
