@@ -9,6 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.text import for_chart
+
 DENSE, SPARSE, GREY = "#3E83C8", "#DB6B2A", "#8A929E"
 FILL = {DENSE: "rgba(62,131,200,0.14)", SPARSE: "rgba(219,107,42,0.15)", GREY: "rgba(138,146,158,0.16)"}
 LOOKS = {  # name, colour, dash, marker: never told apart by colour alone
@@ -130,6 +132,6 @@ def paths(sides: dict[str, list[tuple[int, float]]], label: str, dark: bool = Fa
     figure.update_layout(height=240, margin={"l": 56, "r": 16, "t": 12, "b": 44}, uirevision="paths", modebar=MODEBAR,
                          paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
                          legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
-    figure.update_yaxes(range=[0, 102], ticksuffix=" %", title_text=f"confidence in “{label}”", dtick=25)
+    figure.update_yaxes(range=[0, 102], ticksuffix=" %", title_text=f"confidence in “{for_chart(label)}”", dtick=25)
     figure.update_xaxes(title_text="queries", rangemode="tozero", showgrid=False)
     return figure

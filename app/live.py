@@ -8,6 +8,7 @@ import streamlit as st
 import engine
 from app import charts
 from app.state import dark, reviews, workbench
+from app.text import plain
 
 STYLE = """<style>
 .side p { font-size: 1.05rem; line-height: 1.65; margin: 0 0 .4rem 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
@@ -74,7 +75,7 @@ def _progress(slot: str) -> None:
         return
     if not job.active:
         if job.state == "failed":
-            st.error(html.unescape(job.reason).replace("$", "\\$").replace("`", "'"))
+            st.error(plain(job.reason))
         else:
             st.info("Cancelled. Nothing that was finished is lost.")
         return
@@ -98,12 +99,12 @@ def _progress(slot: str) -> None:
 
 def _result(result: dict[str, Any]) -> None:
     if result["notice"]:
-        st.info(result["notice"])
+        st.info(plain(result["notice"]))
     if result["cut_at"]:
         st.info(f"The text is longer than the model's limit; it reads the first {result['cut_at']} tokens only.")
     names = result["label_names"]
     whose = "given" if result["truth_given"] else "what the dense model says"
-    st.caption(f"True label: {names[result['truth']]} ({whose}). Same candidates, same seed for both.")
+    st.text(f"True label: {names[result['truth']]} ({whose}). Same candidates, same seed for both.")
     for column, side in zip(st.columns(2), result["sides"], strict=True):
         with column:
             _side(side, result)

@@ -3,9 +3,11 @@
 Keeps what is expensive to make (the dense victim, calibration text, a few pruned victims) between requests.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from engine.attacks.changes import word_changes
@@ -44,12 +46,12 @@ class Bench:
         """
         if study.key in self._prepared:
             return self._prepared[study.key], None
-        spec = StudySpec(**study.about["spec"], levels=(0.5,))
+        spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.5,))
         try:
             prepared = self.prepare(spec, report)
             if prepared.study.key == study.key:
                 return prepared, None
-            reason = f"{spec.data} has changed since the study was made"
+            reason = f"{study.about['data']} has changed since the study was made"
         except (DataError, ResourceError):
             reason = f"{study.about['data']} is not on this machine"
         stand_in = replace(spec, data="embedded", text_column=None, pair_column=None, label_column=None)
@@ -98,6 +100,14 @@ class Bench:
         if self.store.study(prepared.study.key) is None:
             self.store.save_study(prepared.study)
         measure_level(prepared, sparsity, self.store, report)
+
+
+def _where(study: Study) -> str:
+    """Where a study's data is; a bundled study of a local copy looks for a folder of that name in PRUNESCOPE_DATA."""
+    given = study.about["spec"]["data"]
+    if given is not None:
+        return str(given)
+    return str(Path(os.environ.get("PRUNESCOPE_DATA", "./no-such-folder")) / study.about["data"])
 
 
 def checked_text(text: str) -> str:

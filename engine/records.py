@@ -29,7 +29,8 @@ class Rate:
         share, spread = hits / n, Z95 * Z95 / n
         middle = (share + spread / 2) / (1 + spread)
         half = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-        return cls(share, n, max(0.0, middle - half), min(1.0, middle + half))
+        low, high = middle - half, middle + half  # exactly 0 and 1 at the edges, where rounding would miss them
+        return cls(share, n, max(0.0, low) if hits else 0.0, min(1.0, high) if hits < n else 1.0)
 
     @property
     def hits(self) -> int:

@@ -73,7 +73,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def seal(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
     """A payload in its envelope, with the checksum that `open_sealed` verifies. `beside` is not under the checksum."""
     envelope = {"schema": SCHEMA, "kind": kind, "key": key, "sha256": key_of(payload), "payload": payload, **beside}
-    return json.dumps(envelope, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return canonical(envelope) + b"\n"
 
 
 def open_sealed(path: Path, kind: str, key: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def save_pruned(store: Store, key: str, pruned: Pruned) -> Path:
     """Write a pruned victim and make room."""
     packed = pack(pruned.victim.prunable())
     sparsity, layers = repr(pruned.sparsity), json.dumps([astuple(layer) for layer in pruned.layers])
-    metadata = {"sha256": _digest(packed, sparsity, layers), "sparsity": sparsity, "layers": layers}
+    metadata = {"sha256": _digest(packed, key, sparsity, layers), "sparsity": sparsity, "layers": layers}
     path = store.root / "victims" / f"{key}.safetensors"
     write_whole(path, save(packed, metadata))
     for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
@@ -86,7 +86,7 @@ def _read(path: Path, dense: Victim) -> Pruned:
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
         packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    if metadata.get("sha256") != _digest(packed, metadata.get("sparsity", ""), metadata.get("layers", "")):
+    if metadata.get("sha256") != _digest(packed, path.stem, metadata.get("sparsity", ""), metadata.get("layers", "")):
         raise DamagedEntryError("its checksum does not match")
     sparse = dense.copy()
     with torch.inference_mode():

@@ -7,6 +7,7 @@ from app import charts, figures
 from app.export_bar import export_bar
 from app.live import live_panel, measure_here
 from app.state import dark, read_study, signature, store, workbench
+from app.text import plain
 
 HELP = {
     "Acc": "Accuracy: correct / n, on the evaluation set.",
@@ -40,7 +41,7 @@ def main() -> None:
 
 def _notices(notices: list[str]) -> None:
     for notice in notices:
-        st.warning(notice.replace("$", "\\$"), icon=None)
+        st.warning(plain(notice))
 
 
 def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]]:
@@ -50,7 +51,7 @@ def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     wanted = st.query_params.get("study")
     if wanted and wanted not in names and "study" not in st.session_state:
-        st.info(f"The link names the study {wanted[:12]!r}, which is not in this store; showing the first one instead.")
+        st.info(plain(f"The link names the study {wanted[:12]!r}, which is not in this store; showing the first one instead."))
     with right:
         key = st.selectbox("Study", list(names), format_func=names.__getitem__, key="study", bind="query-params")
     study, notices = read_study(key, signature(key))

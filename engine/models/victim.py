@@ -43,6 +43,8 @@ class Victim:
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, list[list[int]]]:
         """Token ids of texts (or pairs), cut to the victim's limit."""
+        if not texts:  # tokenizers fail on an empty list
+            return {"input_ids": [], "attention_mask": []}
         found = self.tokenizer(
             list(texts), list(pairs) if pairs is not None else None, truncation=True, max_length=self.max_tokens
         )

@@ -60,7 +60,7 @@ class _Pass:
     sparse: Tensor
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: the pruned weights must stay ordinary tensors, fit for training
 def prune(
     victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, method: Method, sparsity: float,
     report: Reporter = silent,
@@ -95,7 +95,7 @@ def _passes(victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None) -
         rows = [row for row in range(len(texts)) if (row % 5 == 4) is judging]
         for stream in victim.streams([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None):
             hidden = embed(victim.family, victim.model, stream)
-            passes.append(_Pass(stream, judging, hidden, hidden))  # embeddings are not pruned: both begin alike
+            passes[:] = [_Pass(stream, judging, hidden, hidden)]  # embeddings are not pruned: both begin alike
     return passes
 
 

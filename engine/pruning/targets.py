@@ -58,7 +58,7 @@ def factorise(hessian: Tensor, damping: float) -> Factor:
             upper = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype, device=root.device),
                                                   upper=True)  # fmt: skip
             return Factor(damped.to(home, hessian.dtype), upper.to(home, hessian.dtype), damping)
-        damping *= 10
+        damping = 10 * damping or MAX_DAMPING * 1e-4  # from zero too, or it would stay there
         if damping > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(
                 f"The input statistics of a layer ({len(work)} inputs) stay singular up to a damping of {MAX_DAMPING}; "

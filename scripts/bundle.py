@@ -1,0 +1,33 @@
+"""Ship studies: copy them from a cache into cache/bundled, in the order given, without paths of this machine.
+
+    .venv/bin/python scripts/bundle.py CACHE KEY [KEY …]
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from engine import Store, paths  # noqa: E402  the project is not installed
+
+
+def main() -> None:
+    cache, *keys = sys.argv[1:]
+    source, target = Store(cache), Store(paths.BUNDLED)
+    for order, key in enumerate(keys):
+        study = source.study(key)
+        if study is None:
+            sys.exit(f"{cache} holds no study {key}.")
+        spec = study.about["spec"]
+        local = spec["data"] != "embedded" and Path(spec["data"]).exists()
+        about = {**study.about, "order": order, "spec": {**spec, "resources": None, "data": None if local else spec["data"]}}
+        shipped = replace(study, about=about)
+        target.save_study(shipped)
+        for level in study.levels:
+            target.save_level(shipped, level)
+        print(f"{key[:12]} {about['model']} on {about['data']}, {about['method']}: {len(study.levels)} levels")
+
+
+if __name__ == "__main__":
+    main()

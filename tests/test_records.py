@@ -1,0 +1,65 @@
+"""The records: rates with their Wilson interval, and what a specification refuses."""
+
+import math
+
+import pytest
+
+import engine
+from engine.errors import SettingError
+from engine.records import Rate, StudySpec
+
+
+def test_a_rate_has_the_wilson_interval() -> None:
+    rate = Rate.of(8, 10)
+    assert (rate.value, rate.n, rate.hits) == (0.8, 10, 8)
+    # The bounds are the two p that solve (p̂ − p)² = z² p (1 − p) / n.
+    for bound in (rate.low, rate.high):
+        assert (0.8 - bound) ** 2 == pytest.approx(1.959963984540054**2 * bound * (1 - bound) / 10)
+    assert rate.low < 0.8 < rate.high
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (0, 1), (1, 1)])
+def test_a_rate_at_the_edge_stays_within_zero_and_one(hits: int, n: int) -> None:
+    rate = Rate.of(hits, n)
+    assert 0 <= rate.low <= hits / n <= rate.high <= 1
+    assert rate.low < rate.high
+
+
+def test_a_rate_of_nothing_has_no_value_and_the_widest_interval() -> None:
+    assert Rate.of(0, 0) == Rate(None, 0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(3, 2), (-1, 2), (1, 0)])
+def test_what_is_not_a_share_is_refused(hits: int, n: int) -> None:
+    with pytest.raises(ValueError, match=f"{hits} of {n}"):
+        Rate.of(hits, n)
+
+
+@pytest.mark.parametrize("level", [1.0, -0.1, 1, math.nan, math.inf, "0.5"])
+def test_a_level_outside_its_range_is_refused_by_value(level: object) -> None:
+    with pytest.raises(SettingError, match=f"Sparsity {level} is outside"):
+        StudySpec(levels=(0.5, level))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["calibration", "held_out", "eval_examples", "attack_examples"])
+def test_a_size_below_one_is_refused_by_name_and_value(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is 0"):
+        StudySpec(**{name: 0})  # type: ignore[arg-type]
+
+
+def test_without_an_attack_no_examples_to_attack_are_needed() -> None:
+    assert StudySpec(attack="none", attack_examples=0).attack_examples == 0
+
+
+def test_no_levels_and_an_unknown_pattern_are_refused() -> None:
+    with pytest.raises(SettingError, match="no levels"):
+        StudySpec(levels=())
+    with pytest.raises(SettingError, match="'5:3'"):
+        StudySpec(pattern="5:3")
+
+
+def test_a_study_finds_its_level_whatever_the_last_digit() -> None:
+    level = engine.LevelResult(0.3, 0.3, 0.2, Rate.of(1, 2), None, None, 0.0, {}, (), (), (), 1, 1)
+    study = engine.Study("key", {}, {}, (level,))
+    assert study.level(0.1 + 0.2) is level
+    assert study.level(0.31) is None

@@ -1,0 +1,340 @@
+"""Studies: what they record, that they resume, and that the same study is the same bytes."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import study as study_module
+from engine.attacks.recipes import Attacker
+from engine.data import Dataset, Examples
+from engine.errors import DataError, InterruptedStudy, SettingError
+from engine.records import StudySpec
+from engine.store import Store
+from engine.study import prepare, run_study, split
+
+LEVELS = (0.0, 0.5, 0.875)
+# 2 blocks of 4 × 32·32 (q, k, v, attention output) and 2 × 32·64
+PRUNABLE = 2 * (4 * 32 * 32 + 2 * 32 * 64)
+
+
+@pytest.fixture
+def spec(model_folder: Path, data_folder: Path) -> StudySpec:
+    return StudySpec(model=str(model_folder), data=str(data_folder), levels=LEVELS, calibration=40, held_out=10,
+                     eval_examples=50, attack="none", device="cpu")  # fmt: skip
+
+
+@pytest.fixture
+def new_store(tmp_path: Path) -> Callable[[str], Store]:
+    """Makes a store in a folder of its own, over an empty bundled one."""
+    return lambda name: Store(tmp_path / name, tmp_path / "none")
+
+
+def without_times(store: Store) -> dict[str, bytes]:
+    """Every entry of every study, byte for byte, `seconds` left out."""
+    found = {}
+    for path in sorted((store.root / "studies").rglob("*.json*")):
+        entry = json.loads(path.read_bytes())
+        entry.pop("seconds", None)
+        found[str(path.relative_to(store.root))] = json.dumps(entry, indent=1).encode()
+    return found
+
+
+def stop_at(stage: str) -> Callable[[str, int, int], None]:
+    """A reporter that interrupts as soon as it hears of a stage."""
+
+    def report(heard: str, _done: int, _total: int) -> None:
+        if heard.startswith(stage):
+            raise InterruptedStudy(heard)
+
+    return report
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
+    calls: list[Any] = []
+    real = getattr(owner, name)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+# The same bytes
+
+
+def test_the_same_study_twice_is_the_same_bytes(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    first, second = new_store("first"), new_store("second")
+    run_study(spec, first)
+    random.seed(99)  # the state of the process does not matter
+    run_study(spec, second)
+    assert len(without_times(first)) == 1 + len(LEVELS)
+    assert without_times(first) == without_times(second)
+
+
+def test_levels_of_one_run_are_the_levels_of_runs_apart(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    together, apart = new_store("together"), new_store("apart")
+    run_study(spec, together)
+    for level in reversed(LEVELS):
+        run_study(replace(spec, levels=(level,)), apart)
+    assert without_times(apart) == without_times(together)
+
+
+def test_zero_as_an_integer_is_the_same_level(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    integer, fraction = new_store("integer"), new_store("fraction")
+    run_study(replace(spec, levels=(0,)), integer)
+    run_study(replace(spec, levels=(-0.0,)), fraction)
+    assert without_times(integer) == without_times(fraction)
+    assert b'"sparsity": 0.0' in b"".join(without_times(integer).values())
+
+
+def test_a_second_run_computes_nothing(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store("cache")
+    first = run_study(spec, store)
+    before = without_times(store)
+    pruned, measured = count_calls(monkeypatch, study_module, "prune"), count_calls(monkeypatch, study_module, "read")
+    assert run_study(spec, store) == first
+    assert (pruned, measured) == ([], [])
+    assert without_times(store) == before
+
+
+def test_a_level_measured_on_a_cached_victim_is_the_same_bytes(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store("cache")
+    study = run_study(spec, store)
+    before = without_times(store)
+    for path in (store.root / "studies" / study.key).glob("*.json"):
+        path.unlink()
+    calls = count_calls(monkeypatch, study_module, "prune")
+    run_study(spec, store)
+    assert [call[4] for call in calls] == [0.0]  # the dense level alone; the others come from the cache
+    assert without_times(store) == before
+
+
+# Resuming
+
+
+@pytest.mark.parametrize("stage", ["50 %: block 1", "50 %: evaluate", "50 %: layer errors", "87.5 %: block 2"])
+def test_an_interrupted_study_keeps_its_levels_and_resumes(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    broken, whole = new_store("broken"), new_store("whole")
+    with pytest.raises(InterruptedStudy):
+        run_study(spec, broken, stop_at(stage))
+    study = broken.study(prepare(spec).study.key)
+    assert study is not None
+    assert [level.sparsity for level in study.levels] == [level for level in LEVELS if 100 * level < float(stage.split()[0])]
+    calls = count_calls(monkeypatch, study_module, "read")
+    run_study(spec, broken)
+    measured = len(calls) - 1  # the dense one is read once more, for the [CLS] error
+    assert measured == len(LEVELS) - len(study.levels)
+    monkeypatch.undo()
+    run_study(spec, whole)
+    assert without_times(broken) == without_times(whole)
+
+
+def test_progress_never_goes_back_and_ends_complete(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    run_study(spec, new_store("cache"), lambda *said: seen.append(said))
+    work = [(done, total) for stage, done, total in seen if not stage.startswith("load")]
+    assert [done for done, _ in work] == sorted(done for done, _ in work)
+    assert {total for _, total in work} == {1000 * len(LEVELS)} and seen[-1] == ("done", 3000, 3000)
+
+
+# What is recorded
+
+
+def test_the_exact_sparsities_are_recorded(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    study = run_study(replace(spec, levels=(0.875, 0.0, 0.5, 0.5)), new_store("cache"))
+    assert [level.sparsity for level in study.levels] == list(LEVELS)
+    for level in study.levels:
+        assert level.achieved == level.sparsity  # each layer's weights divide by 8
+        zeros = sum(layer["zeros"] for layer in level.layers)
+        assert zeros == PRUNABLE * level.sparsity
+        assert level.achieved_model == zeros / study.about["parameters"]
+        assert level.packed_bytes == 4 * (PRUNABLE - zeros) + PRUNABLE // 8
+        assert level.dense_bytes == 4 * PRUNABLE == 4 * study.about["prunable"]
+
+
+def test_an_odd_sparsity_is_met_to_the_weight(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    (level,) = run_study(replace(spec, levels=(0.333,)), new_store("cache")).levels
+    assert level.sparsity == 0.333
+    assert [layer["zeros"] for layer in level.layers] == [round(layer["weights"] * 0.333) for layer in level.layers]
+
+
+def test_the_dense_level_has_no_error_and_pruning_has_some(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    dense, half, most = run_study(spec, new_store("cache")).levels
+    assert dense.cls_error == 0 and set(dense.layer_errors.values()) == {0.0}
+    assert 0 < half.cls_error < most.cls_error
+    assert all(0 < half.layer_errors[name] < error for name, error in most.layer_errors.items())
+
+
+def test_accuracy_counts_the_rows_that_are_right(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    (level,) = run_study(replace(spec, levels=(0.5,)), new_store("cache")).levels
+    assert (level.acc.hits, level.acc.n) == (len(level.correct), 50)
+    assert (level.aua, level.asr, level.attacks) == (None, None, ())
+
+
+def test_more_than_there_is_takes_all_and_the_counts_say_so(spec: StudySpec) -> None:
+    greedy = replace(spec, calibration=10_000, held_out=10_000, eval_examples=10_000, attack="deepwordbug",
+                     attack_examples=10_000)  # fmt: skip
+    counts = prepare(greedy).study.about["counts"]
+    assert counts == {"calibration": 160, "held_out": 40, "evaluation": 60, "attacked": 60}
+
+
+def test_a_study_runs_with_more_asked_for_than_there_is(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    study = run_study(replace(spec, calibration=10_000, levels=(0.5,)), new_store("cache"))
+    assert study.about["counts"]["calibration"] == 190
+    assert study.levels[0].layers[0]["tokens"] == study.about["calibration_tokens"]
+
+
+def test_a_very_small_calibration_set_works(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    (level,) = run_study(replace(spec, calibration=2, held_out=1, levels=(0.5,)), new_store("cache")).levels
+    assert level.achieved == 0.5
+
+
+def test_texts_at_the_limit_are_counted(spec: StudySpec, data_folder: Path, tmp_path: Path) -> None:
+    # 62 words with [CLS] and [SEP] are the model's 64 tokens; 61 are not.
+    rows = [f"{'film ' * words}\t{words % 2}" for words in (61, 62, 63, 200)]
+    (tmp_path / "validation.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "train.tsv").write_bytes((data_folder / "train.tsv").read_bytes())
+    about = prepare(replace(spec, data=str(tmp_path))).study.about
+    assert (about["at_limit"], about["max_tokens"]) == (3, 64)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"method": "sequential"}, {"eval_examples": 49}, {"calibration": 39},
+                                    {"held_out": 9}, {"attack": "deepwordbug"}], ids=lambda change: next(iter(change)))  # fmt: skip
+def test_what_decides_a_study_enters_its_key(spec: StudySpec, change: dict[str, Any]) -> None:
+    assert prepare(replace(spec, **change)).study.key != prepare(spec).study.key
+
+
+@pytest.mark.parametrize("change", [{"levels": (0.1,)}, {"device": "auto"}, {"attack_examples": 7}, {"resources": None}],
+                         ids=lambda change: next(iter(change)))  # fmt: skip
+def test_what_does_not_decide_a_study_does_not_enter_its_key(spec: StudySpec, change: dict[str, Any]) -> None:
+    assert prepare(replace(spec, **change)).study.key == prepare(spec).study.key
+
+
+# The split
+
+
+def a_dataset(train: int, evaluation: int, shared: int = 0) -> Dataset:
+    texts = tuple(f"text {number}" for number in range(train + evaluation))
+    trained, tested = texts[:train], texts[train - shared : train - shared + evaluation]
+    return Dataset("made", Examples(trained, None, tuple(n % 2 for n in range(train))),
+                   Examples(tested, None, tuple(n % 2 for n in range(evaluation))), None, "made")  # fmt: skip
+
+
+def test_the_three_parts_are_disjoint_and_as_large_as_asked_for() -> None:
+    spec = StudySpec(calibration=20, held_out=7, eval_examples=15)
+    parts = split(a_dataset(60, 30, shared=10), spec)
+    assert [len(part) for part in parts] == [20, 7, 15]
+    texts = [text for part in parts for text in part.texts]
+    assert len(set(texts)) == len(texts) == 42
+
+
+def test_calibration_text_of_the_evaluation_set_and_repeated_text_are_dropped() -> None:
+    data = a_dataset(20, 10, shared=5)
+    assert data.train is not None
+    doubled = replace(data, train=data.train.take([*range(20), *range(20)]))
+    calibration, held_out, evaluation = split(doubled, StudySpec(calibration=100, held_out=2, eval_examples=10))
+    kept = sorted(calibration.texts + held_out.texts)
+    assert kept == sorted(set(data.train.texts) - set(evaluation.texts)) and len(kept) == 15
+
+
+def test_pairs_are_told_apart_by_both_texts() -> None:
+    train = Examples(("a", "a", "b", "b"), ("x", "y", "x", "y"), (0, 1, 0, 1))
+    data = Dataset("pairs", train, Examples(("a",), ("x",), (0,)), None, "made")
+    calibration, held_out, _ = split(data, StudySpec())
+    kept = [*zip(calibration.texts, calibration.pairs or (), strict=True), *zip(held_out.texts, held_out.pairs or (), strict=True)]
+    assert sorted(kept) == [("a", "y"), ("b", "x"), ("b", "y")]
+
+
+def test_where_text_is_scarce_a_fifth_is_held_out() -> None:
+    calibration, held_out, _ = split(a_dataset(20, 5), StudySpec(calibration=512, held_out=128))
+    assert (len(calibration), len(held_out)) == (16, 4)
+
+
+def test_another_seed_draws_other_text() -> None:
+    spec = StudySpec(calibration=20, held_out=7, eval_examples=15)
+    first, again, other = (split(a_dataset(60, 30), replace(spec, seed=seed)) for seed in (0, 0, 1))
+    assert first == again
+    assert all(one != two for one, two in zip(first, other, strict=True))
+
+
+def test_data_without_a_training_split_is_refused() -> None:
+    with pytest.raises(DataError, match="made has no training split"):
+        split(replace(a_dataset(5, 5), train=None), StudySpec())
+
+
+def test_data_that_leaves_too_little_to_calibrate_is_refused() -> None:
+    with pytest.raises(DataError, match="made leaves 1 calibration texts"):
+        split(a_dataset(5, 10, shared=4), StudySpec())
+
+
+# Bad input
+
+
+def with_labels(folder: Path, source: Path, labels: list[int]) -> str:
+    folder.mkdir()
+    (folder / "train.tsv").write_bytes((source / "train.tsv").read_bytes())
+    rows = [f"a film of number {number}\t{label}" for number, label in enumerate(labels)]
+    (folder / "validation.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(("labels", "message"), [([0, 1, 2], "label 2, outside the model's 0..1"), ([1, 1, 1], "one class only")])
+def test_labels_the_model_cannot_have_are_refused_before_any_work(
+    spec: StudySpec, data_folder: Path, tmp_path: Path, new_store: Callable[[str], Store], labels: list[int], message: str
+) -> None:
+    store = new_store("cache")
+    with pytest.raises(DataError, match=message):
+        run_study(replace(spec, data=with_labels(tmp_path / "bad", data_folder, labels)), store)
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"method": "guess"}, "'guess' is unknown"), ({"attack": "shout"}, "'shout' is unknown"), ({"device": "gpu9"}, "'gpu9'"),
+])  # fmt: skip
+def test_unknown_names_are_refused(spec: StudySpec, change: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        prepare(replace(spec, **change))
+
+
+# With the attack
+
+
+@pytest.fixture
+def attacked(spec: StudySpec) -> StudySpec:
+    return replace(spec, levels=(0.0, 0.5), attack="deepwordbug", attack_examples=4)
+
+
+def test_an_attack_cut_short_resumes_and_ends_with_the_same_bytes(
+    attacked: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, whole = new_store("broken"), new_store("whole")
+    with pytest.raises(InterruptedStudy):
+        run_study(attacked, broken, stop_at("50 %: attack 2 of 4"))
+    head = prepare(attacked)
+    kept = broken.kept_attacks(head.study, 0.5)
+    assert tuple(record.example for record in kept) == head.attacked[:2]
+    calls = count_calls(monkeypatch, Attacker, "run")
+    run_study(attacked, broken)
+    assert [call[4] for call in calls] == list(head.attacked[2:])
+    monkeypatch.undo()
+    study = run_study(attacked, whole)
+    assert without_times(broken) == without_times(whole)
+    for level in study.levels:
+        assert tuple(record.example for record in level.attacks) == head.attacked
+        assert level.aua is not None and level.aua.n == 4 and level.asr is not None
+        right = [record for record in level.attacks if record.outcome != "skipped"]
+        assert {record.example for record in right} == set(head.attacked) & set(level.correct)
+        assert level.asr.n == len(right) == level.aua.hits + level.asr.hits
