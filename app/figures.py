@@ -1,11 +1,12 @@
 """The numbers behind the charts: studies in, data frames out. No Streamlit, no Plotly."""
 
 import bisect
+import shlex
 from dataclasses import dataclass
 
 import pandas as pd
 
-from engine import MODULES, LevelResult, Rate, Study
+from engine import MODULES, LevelResult, Rate, Study, StudySpec
 
 RATES = ("acc", "aua", "asr")
 
@@ -111,6 +112,22 @@ def sentence(study: Study) -> str:
     about = study.about
     attack = "no attack" if about["attack"] == "none" else f"{ATTACKS[about['attack']]}, {about['counts']['attacked']} attacked"
     return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {about['method']}, {attack}"
+
+
+def commands(study: Study, sparsity: float) -> str:
+    """The command lines that measure this level again and write the pruned model."""
+    spec, default = study.about["spec"], StudySpec()
+    given = {"data": spec["data"] if spec["data"] is not None else f"PATH/TO/{study.about['data']}"}
+    options = []
+    for name in StudySpec.__dataclass_fields__:
+        value = given.get(name, spec.get(name))
+        if name in spec and value != getattr(default, name) and value is not None:
+            options.append((name, f"--{name.replace('_', '-')} {shlex.quote(str(value))}"))
+    study_only = ("held_out", "eval_examples", "attack", "attack_examples", "resources")
+    measure = " ".join(["python -m engine study", *(text for _, text in options), f"--levels {sparsity:g}"])
+    export = " ".join(["python -m engine export", *(text for name, text in options if name not in study_only),
+                       f"--sparsity {sparsity:g} --out pruned-model"])  # fmt: skip
+    return f"{measure}\n{export}"
 
 
 ATTACKS = {"deepwordbug": "DeepWordBug"}

@@ -1,6 +1,7 @@
 """The live panel: one sentence, attacked on the dense and on the pruned model side by side."""
 
 import html
+import os
 from typing import Any
 
 import streamlit as st
@@ -26,7 +27,8 @@ def live_panel(study: engine.Study, sparsity: float) -> None:
                           format_func=lambda row: "–" if row is None else f"{texts[row][:110]}", key="picked",
                           on_change=_take)  # fmt: skip
     if "text" not in st.session_state:
-        st.session_state["text"] = next(t for t, y in zip(texts, labels, strict=True) if y == 1 and 8 <= len(t.split()) <= 14)
+        fitting = (t for t, y in zip(texts, labels, strict=True) if y == 1 and 8 <= len(t.split()) <= 14)
+        st.session_state["text"] = next(fitting)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         text = st.text_area("Sentence", key="text", max_chars=1000, height=90)
@@ -53,6 +55,10 @@ def _take() -> None:
 
 def measure_here(study: engine.Study, sparsity: float) -> None:
     """Offer to measure the level under the cursor; when it is done the page shows it as measured."""
+    if study.about["spec"]["data"] is None and "PRUNESCOPE_DATA" not in os.environ:
+        st.caption("This sparsity was not measured; values marked ≈ are interpolated. Measuring it needs a local copy of the "
+                   "study's data: see the README, PRUNESCOPE_DATA.")  # fmt: skip
+        return
     left, right = st.columns([1, 3], vertical_alignment="center")
     if left.button(f"Measure {100 * sparsity:.0f} % now", key="measure", width="stretch"):
         _replace_job("measuring", workbench().submit("measure", study=study.key, sparsity=sparsity))

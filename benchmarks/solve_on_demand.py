@@ -2,8 +2,8 @@
 
     python -m benchmarks.solve_on_demand
 
-The floor counts the multiply-adds of forward passes, Grams and re-targets, 2 · m · n · k each, at the rate that this machine reaches on a
-large single-precision product just before.
+The floor counts the operations of forward passes, Grams and drifts, 2 · m · n · k a product, at the rate that this machine
+reaches on a large single-precision product just before.
 """
 
 import statistics

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine import Store, paths  # noqa: E402  the project is not installed
+from engine import Store, paths
 
 
 def main() -> None:

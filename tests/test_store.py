@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine import store as store_module
-from engine.errors import StoreError
+from engine.errors import DamagedEntryError, StoreError
 from engine.records import AttackRecord, LevelResult, Rate, Study
-from engine.store import Store, canonical, key_of, level_key, level_payload, seal, write_whole
+from engine.store import Store, canonical, key_of, level_key, level_payload, open_sealed, seal, write_whole
 
 IDENTITY: dict[str, Any] = {
     "schema": 1, "victim": "aa", "calibration": "bb", "held_out": "cc", "evaluation": "dd", "max_tokens": 64,
@@ -188,7 +188,7 @@ def deep(whole: bytes, other: bytes) -> bytes:
 
 
 def not_a_number(whole: bytes, other: bytes) -> bytes:
-    return whole.replace(b'"cls_error": 0.30000000000000004', b'"cls_error": NaN')
+    return whole.replace(b"0.30000000000000004", b"NaN")
 
 
 def swapped(whole: bytes, other: bytes) -> bytes:
@@ -196,11 +196,11 @@ def swapped(whole: bytes, other: bytes) -> bytes:
 
 
 def wrong_kind(whole: bytes, other: bytes) -> bytes:
-    return whole.replace(b'"kind": "level"', b'"kind": "study"')
+    return whole.replace(b'"level"', b'"study"')
 
 
 def edited(whole: bytes, other: bytes) -> bytes:
-    return whole.replace(b'"packed_bytes": 34', b'"packed_bytes": 33')
+    return json.dumps({**(entry := json.loads(whole)), "payload": {**entry["payload"], "packed_bytes": 33}}).encode()
 
 
 def without_times(whole: bytes, other: bytes) -> bytes:
@@ -216,8 +216,11 @@ def another_shape(whole: bytes, other: bytes) -> bytes:
     return seal("level", entry["key"], {"sparsity": 0.5}, seconds={})
 
 
-@pytest.mark.parametrize("damage", [cut, empty, no_json, a_list, deep, not_a_number, swapped, wrong_kind, edited,
-                                    without_times, another_level, another_shape], ids=lambda made: made.__name__)  # fmt: skip
+DAMAGES = [cut, empty, no_json, a_list, deep, not_a_number, swapped, wrong_kind, edited, without_times, another_level,
+           another_shape]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda made: made.__name__)
 def test_a_damaged_level_is_set_aside_and_the_others_stay(store: Store, kept: tuple[Study, Path], damage: Any) -> None:
     study, path = kept
     other = path.with_name(f"{level_key(study.identity, 0.75)}.json")
@@ -232,8 +235,16 @@ def test_a_damaged_level_is_set_aside_and_the_others_stay(store: Store, kept: tu
     assert store.level(study, 0.5) == a_level(0.5)
 
 
+@pytest.mark.parametrize(("kind", "key"), [("level", "b"), ("study", "a")])
+def test_an_envelope_opens_under_its_own_kind_and_key_only(tmp_path: Path, kind: str, key: str) -> None:
+    write_whole(tmp_path / "entry.json", seal("level", "a", {"value": 1}))
+    assert open_sealed(tmp_path / "entry.json", "level", "a")["payload"] == {"value": 1}
+    with pytest.raises(DamagedEntryError, match=r"entry\.json"):
+        open_sealed(tmp_path / "entry.json", kind, key)
+
+
 def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Study, Path]) -> None:
-    study, path = kept
+    _, path = kept
     other = a_study(seed=1)
     store.save_study(other)
     foreign = store.root / "studies" / other.key / path.name
@@ -243,11 +254,14 @@ def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Stud
     assert aside(store) == [path.name]
 
 
-@pytest.mark.parametrize("change", [b'"victim": "zz"', b'"victim": "aA"'])
-def test_a_study_whose_identity_was_edited_is_not_shown(store: Store, kept: tuple[Study, Path], change: bytes) -> None:
+@pytest.mark.parametrize(("old", "new"), [(b'"aa"', b'"zz"'), (b'"adaptive"', b'"Adaptive"'), (b'"tiny"', b'"huge"')])
+def test_a_study_whose_head_was_edited_is_not_shown(
+    store: Store, kept: tuple[Study, Path], old: bytes, new: bytes
+) -> None:
     study, _ = kept
     head = store.root / "studies" / study.key / "study.json"
-    head.write_bytes(head.read_bytes().replace(b'"victim": "aa"', change))
+    assert old in head.read_bytes()
+    head.write_bytes(head.read_bytes().replace(old, new))
     assert store.studies() == []
     assert aside(store) == ["study.json"] and len(store.notices) == 1
 

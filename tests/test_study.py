@@ -211,8 +211,11 @@ def test_texts_at_the_limit_are_counted(spec: StudySpec, data_folder: Path, tmp_
     assert (about["at_limit"], about["max_tokens"]) == (3, 64)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"method": "sequential"}, {"eval_examples": 49}, {"calibration": 39},
-                                    {"held_out": 9}, {"attack": "deepwordbug"}], ids=lambda change: next(iter(change)))  # fmt: skip
+DECIDES = [{"seed": 1}, {"method": "sequential"}, {"eval_examples": 49}, {"calibration": 39}, {"held_out": 9},
+           {"attack": "deepwordbug"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", DECIDES, ids=lambda change: next(iter(change)))
 def test_what_decides_a_study_enters_its_key(spec: StudySpec, change: dict[str, Any]) -> None:
     assert prepare(replace(spec, **change)).study.key != prepare(spec).study.key
 
@@ -254,7 +257,7 @@ def test_pairs_are_told_apart_by_both_texts() -> None:
     train = Examples(("a", "a", "b", "b"), ("x", "y", "x", "y"), (0, 1, 0, 1))
     data = Dataset("pairs", train, Examples(("a",), ("x",), (0,)), None, "made")
     calibration, held_out, _ = split(data, StudySpec())
-    kept = [*zip(calibration.texts, calibration.pairs or (), strict=True), *zip(held_out.texts, held_out.pairs or (), strict=True)]
+    kept = [pair for part in (calibration, held_out) for pair in zip(part.texts, part.pairs or (), strict=True)]
     assert sorted(kept) == [("a", "y"), ("b", "x"), ("b", "y")]
 
 
@@ -291,7 +294,9 @@ def with_labels(folder: Path, source: Path, labels: list[int]) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize(("labels", "message"), [([0, 1, 2], "label 2, outside the model's 0..1"), ([1, 1, 1], "one class only")])
+@pytest.mark.parametrize(
+    ("labels", "message"), [([0, 1, 2], "label 2, outside the model's 0..1"), ([1, 1, 1], "one class only")]
+)
 def test_labels_the_model_cannot_have_are_refused_before_any_work(
     spec: StudySpec, data_folder: Path, tmp_path: Path, new_store: Callable[[str], Store], labels: list[int], message: str
 ) -> None:

@@ -36,6 +36,8 @@ def main() -> None:
     _charts(study, sparsity)
     _paired(study, sparsity)
     live_panel(study, sparsity)
+    with st.expander("Run this yourself: measure the level again, or write the pruned model as an ordinary folder"):
+        st.code(figures.commands(study, sparsity), language="sh")
     workbench().warm()
 
 
@@ -51,7 +53,7 @@ def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     wanted = st.query_params.get("study")
     if wanted and wanted not in names and "study" not in st.session_state:
-        st.info(plain(f"The link names the study {wanted[:12]!r}, which is not in this store; showing the first one instead."))
+        st.info(plain(f"The link names the study {wanted[:12]!r}, which is not in this store; the first one is shown."))
     with right:
         key = st.selectbox("Study", list(names), format_func=names.__getitem__, key="study", bind="query-params")
     study, notices = read_study(key, signature(key))
@@ -63,7 +65,7 @@ def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]
 
 
 def _slider(study: engine.Study) -> float:
-    left, right = st.columns([1, 7], vertical_alignment="center")
+    left, right = st.columns([1, 5], vertical_alignment="center")
     with right:
         percent = st.slider("Sparsity of the prunable weights", 0, 95, 50, 1, format="%d %%", key="sparsity",
                             bind="query-params")  # fmt: skip
@@ -146,8 +148,8 @@ def _charts(study: engine.Study, sparsity: float) -> None:
         export_bar("layers", f"prunescope-layers-{100 * sparsity:.0f}", grid.rename_axis("block"),
                    {**about, "sparsity": sparsity, "measured": here is not None})  # fmt: skip
     with st.expander("The numbers behind the curves"):
-        st.dataframe(frame, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.2f")
-                                                            for name in frame.columns[1:]})  # fmt: skip
+        columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns[1:]}
+        st.dataframe(frame, hide_index=True, column_config=columns)
     if here is None:
         measure_here(study, sparsity)
 

@@ -6,6 +6,7 @@ stop-word list of its own. The record of a study says which was used, by content
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engine import paths
@@ -28,11 +29,17 @@ def _stopword_file(folder: Path) -> Path | None:
     return file if file.is_file() else None
 
 
-def find_resources(named: str | None) -> Resources:
-    """Where to look. Raises ResourceError when a named folder holds no NLTK data."""
+@lru_cache(maxsize=1)
+def usual_folders() -> tuple[Path, ...]:
+    """NLTK's own search path, as it was before a named folder of some attack came into it."""
     from nltk import data
 
-    usual = [Path(path) for path in data.path if Path(path) != BUILT_IN]
+    return tuple(Path(path) for path in data.path if Path(path) != BUILT_IN)
+
+
+def find_resources(named: str | None) -> Resources:
+    """Where to look. Raises ResourceError when a named folder holds no NLTK data."""
+    usual = usual_folders()
     candidates = [(path, "NLTK's folder") for path in usual] + [(BUILT_IN, "built in")]
     if named is not None:
         root = Path(named).expanduser()

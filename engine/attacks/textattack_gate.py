@@ -30,6 +30,7 @@ def textattack(resources: Resources) -> ModuleType:
     import nltk
 
     nltk.data.path[:] = list(resources.search)
+    nltk.corpus.stopwords._unload()  # else the words of the folder that was searched first stay in use
     if "textattack" not in sys.modules:
         _import()
     _let_other_loggers_speak()

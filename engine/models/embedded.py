@@ -74,7 +74,7 @@ def adapter_folders(name: str = "sst2") -> list[Path]:
     """The shipped adapters that the embedded victim averages, in a fixed order."""
     root = members_folder(name)
     manifest = root / "members.json"
-    if not manifest.is_file():
+    if root.parent != paths.BUNDLED / "members" or ".." in root.parts or not manifest.is_file():
         raise ModelError(f"No embedded victim is called {name!r}: {manifest} is missing; `embedded` is the default.")
     listed = json.loads(manifest.read_text(encoding="utf-8"))["members"]
     return [root / entry["name"] for entry in listed if entry["averaged"]]

@@ -131,8 +131,8 @@ def finetune(
 ) -> dict[str, object]:  # fmt: skip
     """Train one member on `data` and write its adapter (half precision, safetensors) to `out`.
 
-    `start` is an adapter to go on from; without it the head and the adapters are fresh. Returns what is worth recording: rows, steps and the mean loss of the last hundred steps. The global random state
-    is left as it was.
+    `start` is an adapter to go on from; without it the head and the adapters are fresh. Returns what is worth
+    recording: rows, steps and the mean loss of the last hundred steps. The global random state is left as it was.
     """
     encoded = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True,
                         max_length=max_tokens)  # fmt: skip

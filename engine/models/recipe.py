@@ -1,6 +1,7 @@
 """Run a recipe of members: a JSON file with shared settings and one entry a member. A finished member is not redone."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ def read_recipe(path: Path) -> tuple[dict[str, Any], list[MemberSpec]]:
         entries = recipe["members"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingError(f"{path} is not a recipe ({error}); it needs a JSON object with a list `members`.") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise SettingError(f"{path} is not a recipe; `members` must be a list of objects.")
     known = {field.name for field in fields(MemberSpec)}
     for entry in entries:
         if unknown := sorted(set(entry) - known):
@@ -27,7 +30,12 @@ def read_recipe(path: Path) -> tuple[dict[str, Any], list[MemberSpec]]:
     names = [entry.get("name") for entry in entries]
     if not names or len(set(names)) < len(names):
         raise SettingError(f"{path}: members need names, each its own; found {names}.")
-    return recipe, [MemberSpec(**entry) for entry in entries]
+    if bad := [name for name in names if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name))]:
+        raise SettingError(f"{path}: {bad[0]!r} cannot name a member; its name becomes a folder: use letters, digits, . _ -")
+    try:
+        return recipe, [MemberSpec(**entry) for entry in entries]
+    except TypeError as error:
+        raise SettingError(f"{path}: a member cannot be used ({error}); it needs name, seed and learning_rate.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,11 @@ def run_recipe(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Train every member that is not there yet; returns the records and writes them to `out/members.json`."""
     recipe, members = read_recipe(path)
-    finish = Finish(**recipe["finish"]) if "finish" in recipe else None
+    try:
+        finish = Finish(**recipe["finish"]) if "finish" in recipe else None
+    except TypeError as error:
+        raise SettingError(f"{path}: `finish` cannot be used ({error}); it needs data, and may hold epochs, "
+                           "learning_rate and replay.") from error  # fmt: skip
     further = load_dataset(finish.data).train if finish else None
     shared = {"base_sha256": base_hash, "data": data.fingerprint(), "head_seed": recipe.get("head_seed", 0),
               "max_tokens": recipe.get("max_tokens", 128), "finish": asdict(finish) if finish else None,
@@ -69,7 +81,10 @@ def run_recipe(
 
 def _mixture(further: Examples, data: Examples, finish: Finish, spec: MemberSpec) -> tuple[Examples, MemberSpec]:
     replayed = data.take(sample(data, finish.replay, spec.seed))
-    mixed = Examples(further.texts + replayed.texts, None, further.labels + replayed.labels)
+    if (further.pairs is None) != (replayed.pairs is None):
+        raise SettingError(f"{finish.data} and the first pass's rows cannot be mixed; only one of them holds pairs.")
+    pairs = None if further.pairs is None or replayed.pairs is None else further.pairs + replayed.pairs
+    mixed = Examples(further.texts + replayed.texts, pairs, further.labels + replayed.labels)
     return mixed, replace(spec, epochs=finish.epochs, learning_rate=finish.learning_rate)
 
 

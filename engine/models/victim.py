@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from engine.errors import ModelError, ResourceError, SettingError
+from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from engine.models.average import average_adapters
 from engine.models.embedded import adapter_folders, embedded_base
 from engine.models.families import Family, family_of, linears
@@ -94,7 +94,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(1, device=name)
+        torch.empty(1, device=name).cpu()  # `meta` holds nothing that could come back
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         raise SettingError(f"The device {name!r} is not available here; use auto, cpu or cuda.") from error
@@ -144,8 +144,10 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
             output_loading_info=True, torch_dtype=torch.float32,
         )  # fmt: skip
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        if local_only:
+    except PruneScopeError:
+        raise
+    except Exception as error:  # damaged files raise anything from SafetensorError to a bare Exception
+        if local_only or not isinstance(error, OSError | ValueError):
             raise ModelError(f"{source} cannot be opened as a model: {_first_line(error)}") from error
         raise ResourceError(
             f"The model {source!r} cannot be fetched from the hub ({_first_line(error)}); check the name and the network, "

@@ -95,7 +95,7 @@ def _passes(victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None) -
         rows = [row for row in range(len(texts)) if (row % 5 == 4) is judging]
         for stream in victim.streams([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None):
             hidden = embed(victim.family, victim.model, stream)
-            passes[:] = [_Pass(stream, judging, hidden, hidden)]  # embeddings are not pruned: both begin alike
+            passes.append(_Pass(stream, judging, hidden, hidden))  # embeddings are not pruned: both begin alike
     return passes
 
 

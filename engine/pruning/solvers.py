@@ -43,7 +43,7 @@ def blocked(target: Tensor, factor: Factor, sparsity: float) -> Tensor:
     err_j = w_j / U_jj for a removed weight, W[:, j:] −= err_j U[j, j:]. The mask of a block is chosen over all rows,
     after the errors of earlier blocks have arrived. Source: Frantar and Alistarh, ICML 2023.
     """
-    rows, width = target.shape
+    width = target.shape[1]
     total = zeros_of(target.numel(), sparsity)
     weights = target.clone()
     done = 0

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import made_up_study, save
 from streamlit.testing.v1 import AppTest
 
 import engine
 from engine import Job, Store, Workbench
-from made_up import made_up_study, save
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -85,6 +85,14 @@ def test_a_value_between_levels_says_that_it_is_interpolated(cache: Path) -> Non
 def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
     save(cache, made_up_study())
     assert "measure" not in [button.key for button in page().button]
+
+
+def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
+    save(cache, made_up_study(spec={"model": "embedded", "data": None}))
+    app = page().slider(key="sparsity").set_value(45).run()
+    assert "measure" not in [button.key for button in app.button]
+    assert "PRUNESCOPE_DATA" in captions(app)
 
 
 def test_a_study_without_attack_shows_no_made_up_rates(cache: Path) -> None:

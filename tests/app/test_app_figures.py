@@ -1,13 +1,14 @@
 """The numbers behind the charts, and the charts themselves."""
 
 import io
+import shlex
 
 import pandas as pd
 import pytest
+from made_up import made_up_study
 
 from app import charts, figures
 from app.export_bar import to_csv
-from made_up import made_up_study
 
 
 def test_curves_hold_one_row_a_level_in_per_cent() -> None:
@@ -82,3 +83,15 @@ def test_the_csv_reads_back_to_the_same_frame() -> None:
 
 def test_a_csv_cell_cannot_be_a_formula() -> None:
     assert "'=1+1" in to_csv(pd.DataFrame({"a": ["=1+1"]}), {})
+
+
+def test_the_commands_name_what_differs_from_the_defaults_and_parse() -> None:
+    from engine.cli import _parser
+
+    study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "attack_examples": 20, "method": "adaptive"})
+    lines = figures.commands(study, 0.63).splitlines()
+    assert lines[0].startswith("python -m engine study --model 'my model' --data PATH/TO/made-up")
+    assert "--attack-examples 20" in lines[0] and "--attack-examples" not in lines[1] and "--method" not in lines[0]
+    for line in lines:
+        options = _parser().parse_args(shlex.split(line)[3:])
+        assert options.model == "my model" and options.seed == 3

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.errors import SettingError
 from engine.models import victim as victim_module
+from engine.models.families import linears
 from engine.models.forward import streams
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.names import MODULES
@@ -172,6 +173,47 @@ def test_correction_beats_sequential_beats_magnitude(
 ):
     errors = {name: output_error(dense, pruned.victim, sentences) for name, pruned in halves.items()}
     assert errors["adaptive"] < errors["sequential"] < errors["magnitude"]
+
+
+def test_correction_pays_without_a_refit_too(dense: Victim, sentences: tuple[str, ...]):
+    corrected, plain = (
+        prune(dense, sentences, None, replace(METHODS[name], refit_steps=0), 0.5).victim
+        for name in ("adaptive", "sequential")
+    )
+    assert output_error(dense, corrected, sentences) < output_error(dense, plain, sentences)
+
+
+def inputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
+    """`block.module` → its input over the real tokens of `texts` read one by one, in float64."""
+    seen: dict[str, list[Tensor]] = {}
+    hooks = []
+    for block, module in enumerate(victim.family.blocks(victim.model)):
+        for name, linear in linears(module).items():
+            kept = seen.setdefault(f"{block}.{name}", [])
+            hooks.append(linear.register_forward_hook(lambda _m, given, _o, kept=kept: kept.append(given[0][0].double())))
+    with torch.no_grad():
+        for text in texts:
+            victim.model(**victim.tokenizer(text, return_tensors="pt"))
+    for hook in hooks:
+        hook.remove()
+    return {name: torch.cat(parts) for name, parts in seen.items()}
+
+
+def test_survivors_minimise_the_distance_to_the_dense_output(dense: Victim, sentences: tuple[str, ...]):
+    """∇ of ‖W X_d + R_d − Ŵ X_s − R_s‖²/n + ‖(Ŵ − W) Λ^½‖² is zero wherever a weight survived, in every layer."""
+    method = replace(METHODS["adaptive"], alpha=1.0, refit_steps=200)
+    pruned = prune(dense, sentences[:60], None, method, 0.5).victim
+    old, new = inputs_of_linears(dense, sentences[:60]), inputs_of_linears(pruned, sentences[:60])
+    for name, found in pruned.prunable().items():
+        weight, solved, x_old, x_new = dense.prunable()[name].double(), found.double(), old[name], new[name]
+        block, module = name.split(".")
+        feeder = {"attention_output": "query", "output": "intermediate"}.get(module)
+        residual = old[f"{block}.{feeder}"] - new[f"{block}.{feeder}"] if feeder else 0.0
+        hessian = x_new.T @ x_new / len(x_new)
+        ridge = method.damping * hessian.diagonal().mean()
+        error = x_old @ weight.T + residual - x_new @ solved.T
+        slope = error.T @ x_new / len(x_new) - ridge * (solved - weight)
+        assert float((slope * (found != 0)).norm()) < 1e-4 * float((weight @ hessian).norm()), name
 
 
 def test_first_group_has_nothing_to_correct(halves: dict[str, Pruned]):

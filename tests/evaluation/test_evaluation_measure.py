@@ -1,0 +1,119 @@
+"""Readings and relative errors, against naive float64 computations over sentences read one by one."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.data import Dataset, Examples, load_dataset
+from engine.evaluation.measure import layer_errors, read, relative_error
+from engine.models import victim as victim_module
+from engine.models.families import linears
+from engine.models.forward import streams
+from engine.models.victim import Victim
+from engine.names import MODULES
+
+
+@pytest.fixture
+def texts(data_folder: object) -> tuple[str, ...]:
+    data: Dataset = load_dataset(str(data_folder))
+    return data.evaluation.texts[:30]
+
+
+@pytest.fixture
+def other(victim: Victim) -> Victim:
+    """The victim with every prunable weight moved a little."""
+    found = victim.copy()
+    generator = torch.Generator().manual_seed(0)
+    for weight in found.prunable().values():
+        weight += 0.05 * torch.randn(weight.shape, generator=generator)
+    return found
+
+
+def outputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
+    """`block.module` → its output over all real tokens, from a float64 copy of the model."""
+    model = victim.copy().model.double()
+    seen: dict[str, list[Tensor]] = {}
+    for block, module in enumerate(victim.family.blocks(model)):
+        for name, linear in linears(module).items():
+            kept = seen.setdefault(f"{block}.{name}", [])
+            linear.register_forward_hook(lambda _m, _i, value, kept=kept: kept.append(value[0]))
+    with torch.no_grad():
+        for text in texts:
+            model(**victim.tokenizer(text, return_tensors="pt"))
+    return {name: torch.cat(parts) for name, parts in seen.items()}
+
+
+def test_layer_errors_are_the_naive_ones(victim: Victim, other: Victim, texts: tuple[str, ...]):
+    dense, sparse = outputs_of_linears(victim, texts), outputs_of_linears(other, texts)
+    found = layer_errors(victim, other, texts, None)
+    assert list(found) == [f"{block}.{name}" for block in range(2) for name in MODULES]
+    for name, value in found.items():
+        spread = (dense[name] - dense[name].mean(dim=0)).square().sum()
+        assert value == pytest.approx(float((dense[name] - sparse[name]).square().sum() / spread), rel=1e-4)
+
+
+def test_layer_errors_do_not_depend_on_how_the_tokens_are_cut(
+    victim: Victim, other: Victim, texts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    whole = layer_errors(victim, other, texts, None)
+    monkeypatch.setattr(victim_module, "streams", partial(streams, max_tokens=40))
+    assert layer_errors(victim, other, texts, None) == pytest.approx(whole, rel=1e-4)
+
+
+def test_layer_errors_take_in_the_pairs(victim: Victim, other: Victim, texts: tuple[str, ...]):
+    assert layer_errors(victim, other, texts[:9], texts[9:18]) != layer_errors(victim, other, texts[:9], None)
+
+
+def test_a_victim_has_no_error_against_itself(victim: Victim, texts: tuple[str, ...]):
+    assert set(layer_errors(victim, victim.copy(), texts, None).values()) == {0.0}
+
+
+def test_order_of_blocks_is_numeric(victim: Victim, texts: tuple[str, ...]):
+    layers = victim.model.bert.encoder.layer
+    layers.extend([layers[0]] * 9)
+    blocks = [int(name.split(".")[0]) for name in layer_errors(victim, victim, texts[:2], None)]
+    assert blocks == sorted(blocks)
+    assert blocks[-1] == 10
+
+
+def test_relative_error_is_measured_from_the_mean():
+    dense = torch.tensor([[1.0, 10.0], [3.0, 10.0]])
+    sparse = torch.tensor([[1.0, 11.0], [3.0, 10.0]])
+    assert relative_error(dense, sparse) == 0.5
+
+
+def test_relative_error_is_summed_in_double_precision():
+    dense = torch.full((2, 1), 1e4)
+    dense[1] += 0.01
+    wanted = 2 * 1.0 / float((dense.double() - dense.double().mean()).square().sum())
+    assert relative_error(dense, dense + 1.0) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_relative_error_of_equal_values_is_zero():
+    value = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert relative_error(value, value) == 0.0
+
+
+@pytest.mark.parametrize("piece", [1, 7, 256])
+def test_reading_is_in_the_examples_order(victim: Victim, texts: tuple[str, ...], piece: int):
+    found = read(victim, Examples(texts, None, (0,) * len(texts)), piece=piece)
+    logits, cls = victim.read(texts)
+    assert found.predicted == tuple(logits.argmax(dim=1).tolist())
+    assert len(set(found.predicted)) == 2
+    assert torch.allclose(found.cls, cls, atol=1e-5)
+
+
+def test_reading_takes_in_the_pairs(victim: Victim, texts: tuple[str, ...]):
+    pairs = read(victim, Examples(texts[:9], texts[9:18], (0,) * 9))
+    assert torch.allclose(pairs.cls, victim.read(texts[:9], texts[9:18])[1], atol=1e-5)
+
+
+def test_reading_can_be_stopped(victim: Victim, texts: tuple[str, ...]):
+    def stop(_stage: str, done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(victim, Examples(texts, None, (0,) * len(texts)), stop, piece=10)

@@ -1,0 +1,13 @@
+"""What the models tests share: a way to write models of other families."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def write_model(pytestconfig: pytest.Config) -> Callable[..., Path]:
+    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous between folders."""
+    house = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
+    return house.write_model

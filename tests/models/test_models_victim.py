@@ -1,0 +1,153 @@
+"""Loading a victim: what is taken, and the error for everything that is not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, BertForSequenceClassification, DistilBertConfig, DistilBertForSequenceClassification
+
+from engine.errors import ModelError, ResourceError, SettingError
+from engine.models.victim import Victim, load_victim, pick_device, weights_sha256
+from engine.names import MODULES
+
+
+@pytest.fixture
+def folder(model_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to be damaged."""
+    return Path(shutil.copytree(model_folder, tmp_path / "copy"))
+
+
+def change_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def test_local_folder_is_loaded_ready_to_read(victim: Victim):
+    assert not victim.model.training
+    assert (victim.name, victim.num_labels, victim.label_names) == ("tiny-bert", 2, ("LABEL_0", "LABEL_1"))
+    assert victim.device == torch.device("cpu")
+
+
+def test_half_precision_weights_are_read_in_single(model_folder: Path, folder: Path):
+    BertForSequenceClassification.from_pretrained(model_folder).half().save_pretrained(folder)
+    assert {p.dtype for p in load_victim(str(folder), "cpu").model.parameters()} == {torch.float32}
+
+
+def test_prunable_weights_are_the_linears_of_the_blocks(victim: Victim):
+    assert list(victim.prunable()) == [f"{block}.{name}" for block in range(2) for name in MODULES]
+    assert victim.prunable()["1.output"].data_ptr() == victim.model.bert.encoder.layer[1].output.dense.weight.data_ptr()
+
+
+def test_copy_has_weights_of_its_own(victim: Victim):
+    other = victim.copy()
+    other.prunable()["0.query"].zero_()
+    assert weights_sha256(victim.model) == victim.fingerprint == other.fingerprint
+
+
+def test_fingerprint_is_that_of_the_weights(victim: Victim, model_folder: Path):
+    assert load_victim(str(model_folder), "cpu").fingerprint == victim.fingerprint
+    victim.model.classifier.bias.data[0] += 1e-6
+    assert weights_sha256(victim.model) != victim.fingerprint
+
+
+@pytest.mark.parametrize(("family", "limit"), [("bert", 64), ("roberta", 62)])
+def test_limit_of_tokens_is_what_the_positions_allow(
+    write_model: Callable[..., Path], tmp_path: Path, family: str, limit: int
+):
+    assert load_victim(str(write_model(tmp_path / family, family=family)), "cpu").max_tokens == limit
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nothing-here", "~/nothing-here"])
+def test_missing_folder(name: str):
+    with pytest.raises(ModelError, match="There is no model folder"):
+        load_victim(name, "cpu")
+
+
+def test_file_in_place_of_a_folder(folder: Path):
+    with pytest.raises(ModelError, match="There is no model folder"):
+        load_victim(str(folder / "config.json"), "cpu")
+
+
+def test_folder_without_config(folder: Path):
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match="has no config"):
+        load_victim(str(folder), "cpu")
+
+
+def test_pickled_weights_are_never_opened(folder: Path):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"no safetensors weights \(found .*pytorch_model.bin"):
+        load_victim(str(folder), "cpu")
+
+
+def test_pickled_weights_beside_foreign_safetensors_are_never_opened(folder: Path):
+    (folder / "pytorch_model.bin").write_bytes(b"not a pickle")
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
+    with pytest.raises(ModelError, match="no file named model"):
+        load_victim(str(folder), "cpu")
+
+
+def test_encoder_without_a_classifier(model_folder: Path, folder: Path):
+    BertForSequenceClassification.from_pretrained(model_folder).bert.save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"not a sequence classifier: its weights lack classifier\.bias"):
+        load_victim(str(folder), "cpu")
+
+
+def test_unsupported_family_lists_those_supported(folder: Path):
+    config = DistilBertConfig(vocab_size=103, dim=32, n_layers=1, n_heads=4, hidden_dim=64)
+    DistilBertForSequenceClassification(config).save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"family 'distilbert'; supported .* bert and roberta"):
+        load_victim(str(folder), "cpu")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_damaged_file(folder: Path, name: str):
+    (folder / name).write_bytes((folder / name).read_bytes()[:-50])
+    with pytest.raises(ModelError, match="cannot be opened as a model"):
+        load_victim(str(folder), "cpu")
+
+
+def test_missing_tokenizer(folder: Path):
+    for path in (*folder.glob("*token*"), folder / "vocab.txt"):
+        path.unlink()
+    with pytest.raises(ModelError, match="cannot be opened as a model"):
+        load_victim(str(folder), "cpu")
+
+
+def test_config_that_does_not_fit_the_weights(folder: Path):
+    change_config(folder, hidden_size=48)
+    with pytest.raises(ModelError, match="cannot be opened as a model"):
+        load_victim(str(folder), "cpu")
+
+
+def test_code_in_a_model_folder_is_not_run(folder: Path, tmp_path: Path):
+    mark = tmp_path / "ran"
+    (folder / "evil.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Config: pass\nclass Model: pass\n")
+    change_config(folder, auto_map={"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"})
+    assert load_victim(str(folder), "cpu").num_labels == 2
+    assert not mark.exists()
+
+
+def test_hub_name_without_network(monkeypatch: pytest.MonkeyPatch):
+    def offline(*_args: object, **_kwargs: object) -> None:
+        raise OSError("We couldn't connect to the hub.\nmore")
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", offline)
+    with pytest.raises(ResourceError, match=r"'some/name' cannot be fetched .*connect to the hub\.\); .* local folder"):
+        load_victim("some/name", "cpu")
+
+
+@pytest.mark.parametrize("name", ["warp", "cuda:99", "meta"])
+def test_device_that_is_not_here(model_folder: Path, name: str):
+    with pytest.raises(SettingError, match=f"{name}.* is not available here"):
+        load_victim(str(model_folder), name)
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto").type == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto").type == "cpu"

@@ -1,0 +1,368 @@
+"""The command line: its JSON, its exit codes, and one sentence for every bad input."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
+
+from engine import cli, paths
+from engine.errors import NumericalError
+from engine.pruning.methods import METHODS
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def own_handler() -> Any:
+    """`main` takes SIGTERM over; pytest gets it back. SIGINT is listened to even where the suite runs in the background."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def basic(model_folder: Path, data_folder: Path, tmp_path: Path) -> list[str]:
+    """A quick study of the tiny model."""
+    return ["--model", str(model_folder), "--data", str(data_folder), "--cache", str(tmp_path / "cache"), "--device", "cpu",
+            "--calibration", "40"]  # fmt: skip
+
+
+def small(*more: str) -> list[str]:
+    return ["--attack", "none", "--levels", "0,0.5", "--held-out", "10", "--eval-examples", "50", *more]
+
+
+def one_sentence(err: str, value: str) -> None:
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    assert value in err
+
+
+def subprocess_run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "engine", *arguments], capture_output=True, text=True, cwd=paths.PROJECT,
+                          env={**os.environ, **environment})  # fmt: skip
+
+
+# What comes out
+
+
+def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) -> None:
+    code, out, err = run("study", *basic, *small("--json"))
+    assert code == 0, err
+    answer = json.loads(out.splitlines()[-1])
+    assert {"spec", "key", "levels"} <= set(answer)
+    assert answer["spec"]["levels"] == [0.0, 0.5] and answer["spec"]["calibration"] == 40 and len(answer["key"]) == 64
+    dense, half = answer["levels"]
+    assert (dense["sparsity"], dense["achieved"], half["sparsity"], half["achieved"]) == (0, 0, 0.5, 0.5)
+    for level in (dense, half):
+        assert set(level) == {"sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds"}
+        assert set(level["acc"]) == {"value", "n", "low", "high"} and level["acc"]["n"] == 50
+        assert level["acc"]["low"] <= level["acc"]["value"] <= level["acc"]["high"]
+        assert level["aua"] is None and level["asr"] is None
+        assert len(level["layer_errors"]) == 12 and set(level["seconds"]) == {"prune", "evaluate", "attack"}
+    assert dense["cls_error"] == 0 < half["cls_error"]
+
+
+def test_an_attacked_study_gives_all_three_rates(run: Run, basic: list[str]) -> None:
+    code, out, err = run("study", *basic, *small("--attack", "deepwordbug", "--attack-examples", "2", "--json", "--quiet"))
+    assert code == 0, err
+    for level in json.loads(out.splitlines()[-1])["levels"]:
+        for rate in ("acc", "aua", "asr"):
+            assert set(level[rate]) == {"value", "n", "low", "high"}
+        assert level["aua"]["n"] == 2 and level["asr"]["n"] <= 2
+
+
+def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str]) -> None:
+    _, out, err = run("study", *basic, *small())
+    assert "load data" in err and "100 %  done" in err
+    assert "load data" not in out and "left)" not in out
+    table = out.splitlines()
+    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 4
+    assert table[3].startswith(" 50.00 %") and "{" not in out
+
+
+def test_quiet_is_quiet(run: Run, basic: list[str]) -> None:
+    assert run("study", *basic, *small("--quiet"))[2] == ""
+
+
+def test_a_notice_of_the_store_is_on_stderr_only(run: Run, basic: list[str], tmp_path: Path) -> None:
+    first = json.loads(run("study", *basic, *small("--json", "--quiet"))[1].splitlines()[-1])
+    for path in (tmp_path / "cache" / "studies" / first["key"]).glob("*.json"):
+        path.write_bytes(path.read_bytes()[:-20])
+    code, out, err = run("study", *basic, *small("--json", "--quiet"))
+    again = json.loads(out.splitlines()[-1])
+    assert code == 0 and err.count("set aside") == 2
+    for level in (*first["levels"], *again["levels"]):
+        del level["seconds"]
+    assert again == first
+
+
+def test_a_study_in_its_own_process_keeps_the_channels_apart(basic: list[str]) -> None:
+    done = subprocess_run("study", *basic, *small("--json", "--quiet"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout.splitlines()[-1])["levels"][1]["achieved"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["export", "prune"])
+def test_an_exported_folder_opens_with_the_exact_sparsity(run: Run, basic: list[str], tmp_path: Path, name: str) -> None:
+    code, out, err = run(name, *basic, "--sparsity", "0.75", "--out", tmp_path / "out", "--json")
+    assert code == 0, err
+    answer = json.loads(out.splitlines()[-1])
+    assert (answer["sparsity"], answer["achieved"], answer["out"]) == (0.75, 0.75, str(tmp_path / "out"))
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    weights = [value for key, value in model.state_dict().items() if ".layer." in key and value.ndim == 2]
+    assert len(weights) == 12
+    assert sum(int((value == 0).sum()) for value in weights) == 0.75 * sum(value.numel() for value in weights)
+    assert all(bool(value.any()) for value in weights)
+
+
+def test_export_gives_the_same_bytes_from_the_cache(run: Run, basic: list[str], tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        code, _, err = run("export", *basic, "--sparsity", "0.5", "--out", tmp_path / name, "--quiet")
+        assert (code, err) == (0, "")
+    files = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("first", "second")]
+    assert files[0] == files[1] and "model.safetensors" in files[0]
+    assert all((tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes() for name in files[0])
+
+
+def test_export_does_not_touch_a_folder_with_something_in_it(run: Run, basic: list[str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    code, out, err = run("export", *basic, "--sparsity", "0.5", "--out", tmp_path / "out", "--quiet")
+    assert (code, out) == (2, "")
+    one_sentence(err, f"{tmp_path}/out is there already")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_attack_shows_both_sides(run: Run, basic: list[str]) -> None:
+    code, out, err = run("attack", *basic, "--text", "a good film", "--sparsity", "0.5", "--json", "--quiet")
+    assert (code, err) == (0, "")
+    answer = json.loads(out.splitlines()[-1])
+    assert [side["name"] for side in answer["sides"]] == ["dense", "pruned"]
+    assert (answer["text"], answer["attack"]) == ("a good film", "deepwordbug")
+    assert answer["sparsity"] == answer["achieved"] == 0.5
+    assert [line.split()[0] for line in out.splitlines()[:-1]] == ["dense", "pruned"]
+
+
+# Bad input
+
+
+def variant(model_folder: Path, folder: Path, **config: Any) -> Path:
+    """A copy of the tiny model with another configuration."""
+    shutil.copytree(model_folder, folder)
+    known = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**known, **config}))
+    return folder
+
+
+def no_folder(model_folder: Path, folder: Path) -> Path:
+    return folder
+
+
+def no_safetensors(model_folder: Path, folder: Path) -> Path:
+    variant(model_folder, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    return folder
+
+
+def no_config(model_folder: Path, folder: Path) -> Path:
+    variant(model_folder, folder)
+    (folder / "config.json").unlink()
+    return folder
+
+
+def no_classifier(model_folder: Path, folder: Path) -> Path:
+    variant(model_folder, folder, architectures=["BertModel"])
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value for name, value in weights.items() if not name.startswith("classifier")},
+              folder / "model.safetensors", {"format": "pt"})  # fmt: skip
+    return folder
+
+
+def other_family(model_folder: Path, folder: Path) -> Path:
+    return variant(model_folder, folder, model_type="gpt2", architectures=["GPT2ForSequenceClassification"])
+
+
+def damaged(model_folder: Path, folder: Path) -> Path:
+    variant(model_folder, folder)
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    return folder
+
+
+@pytest.mark.parametrize(("made", "says"), [
+    (no_folder, "no model folder"), (no_safetensors, "no safetensors weights"), (no_config, "no config.json"),
+    (no_classifier, "classifier.bias"), (other_family, "gpt2"), (damaged, "cannot be opened"),
+], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
+def test_a_model_that_cannot_be_used(
+    run: Run, basic: list[str], model_folder: Path, tmp_path: Path, made: Callable[[Path, Path], Path], says: str
+) -> None:
+    code, out, err = run("study", *basic, *small("--quiet", "--model", str(made(model_folder, tmp_path / "odd-model"))))
+    assert (code, out) == (2, "")
+    one_sentence(err, "odd-model")
+    assert says in err
+    assert not (tmp_path / "cache").exists()
+
+
+BAD_DATA = {
+    "no-text": ("words\tlabel\na film\t1\n", "'words'"),
+    "no-label": ("text\tstars\na film\t1\n", "'stars'"),
+    "empty": ("", "odd.tsv"),
+    "no-rows": ("text\tlabel\n", "odd.tsv"),
+    "one-class": ("text\tlabel\n" + "".join(f"film {n}\t1\n" for n in range(9)), "label 1"),
+    "out-of-range": ("text\tlabel\n" + "".join(f"film {n}\t{n % 2 + 6}\n" for n in range(9)), "outside the model's 0..1"),
+    "blank-text": ("text\tlabel\n\t1\n", "Row 1"),
+    "blank-label": ("text\tlabel\na film\t\n", "Row 1"),
+    "fraction": ("text\tlabel\na film\t0.5\n", "0.5"),
+}
+
+
+@pytest.mark.parametrize(("content", "value"), BAD_DATA.values(), ids=BAD_DATA.keys())
+def test_data_that_cannot_be_used(run: Run, basic: list[str], tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / "odd.tsv").write_text(content, encoding="utf-8")
+    code, out, err = run("study", *basic, *small("--quiet", "--data", str(tmp_path / "odd.tsv")))
+    assert (code, out) == (2, "")
+    one_sentence(err, value)
+    assert "odd" in err
+
+
+@pytest.mark.parametrize(("option", "given", "value"), [
+    ("--levels", "1.0", "Sparsity 1.0"), ("--levels", "-0.1", "Sparsity -0.1"), ("--levels", "0,abc", "'0,abc'"),
+    ("--levels", "0.5,nan", "Sparsity nan"), ("--levels", "", "''"), ("--method", "guess", "'guess'"),
+    ("--attack", "shout", "'shout'"), ("--pattern", "5:3", "'5:3'"), ("--device", "gpu9", "'gpu9'"),
+    ("--calibration", "0", "calibration is 0"), ("--eval-examples", "-3", "-3"), ("--seed", "first", "'first'"),
+    ("--data", "./nowhere", "'./nowhere'"), ("--text-column", "prose", "'prose'"), ("--shout", "loud", "--shout loud"),
+])  # fmt: skip
+def test_a_setting_that_cannot_be_used(run: Run, basic: list[str], option: str, given: str, value: str) -> None:
+    code, out, err = run("study", *basic, *small("--quiet", option, given))
+    assert (code, out) == (2, "")
+    one_sentence(err, value)
+
+
+def test_a_cache_that_cannot_be_written(run: Run, basic: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    code, out, err = run("study", *basic, *small("--quiet", "--cache", str(tmp_path / "file" / "cache")))
+    assert (code, out) == (2, "")
+    one_sentence(err, f"{tmp_path}/file/cache")
+
+
+def test_resources_without_nltk_data(run: Run, basic: list[str], tmp_path: Path) -> None:
+    code, _, err = run("study", *basic, *small("--quiet", "--attack", "deepwordbug", "--resources", str(tmp_path)))
+    assert code == 2
+    one_sentence(err, f"{tmp_path} holds no NLTK data")
+
+
+@pytest.mark.parametrize("option", ["--model", "--data"])
+def test_a_hub_name_without_a_network(basic: list[str], tmp_path: Path, option: str) -> None:
+    done = subprocess_run("study", *basic, *small("--quiet", option, "someone/something"), HF_HUB_OFFLINE="1",
+                          HF_HOME=str(tmp_path / "hub"))  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    one_sentence(done.stderr, "'someone/something'")
+
+
+def test_a_model_that_is_no_classifier_is_one_sentence_in_its_own_process(
+    basic: list[str], model_folder: Path, tmp_path: Path
+) -> None:
+    done = subprocess_run("study", *basic, *small("--quiet", "--model", str(no_classifier(model_folder, tmp_path / "bare"))))
+    assert done.returncode == 2
+    one_sentence(done.stderr, "bare is not a sequence classifier")
+
+
+@pytest.mark.parametrize(("text", "value"), [("", "no words"), (" ... ", "no words"), ("good " * 201, "1004 characters")])
+def test_a_text_that_cannot_be_attacked(run: Run, basic: list[str], text: str, value: str) -> None:
+    code, out, err = run("attack", *basic, "--text", text, "--quiet")
+    assert (code, out) == (2, "")
+    one_sentence(err, value)
+
+
+@pytest.mark.parametrize(("command", "value"), [
+    (["export", "--sparsity", "1", "--out", "x"], "Sparsity 1 "), (["export", "--sparsity", "0.5"], "--out"),
+    (["attack", "--text", "film", "--sparsity", "2"], "Sparsity 2.0"),
+    (["attack", "--text", "film", "--label", "7"], "label 7"),
+    (["attack", "--text", "film", "--attack", "shout"], "'shout'"),
+])  # fmt: skip
+def test_settings_of_the_other_commands(run: Run, basic: list[str], command: list[str], value: str) -> None:
+    code, out, err = run(command[0], *basic, *command[1:], "--quiet")
+    assert (code, out) == (2, "")
+    one_sentence(err, value)
+
+
+def test_members_without_a_recipe(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("members", "--recipe", tmp_path / "no.json", "--data", "embedded", "--out", tmp_path / "out")
+    assert code == 2
+    one_sentence(err, f"{tmp_path}/no.json")
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", ["study", "demo", "export", "prune", "attack", "members"])
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    code, out, err = run(command, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: python -m engine {command.replace('prune', 'export')}") and "--json" in out
+
+
+def test_the_help_names_every_method(run: Run) -> None:
+    _, out, _ = run("study", "--help")
+    assert all(name in out for name in METHODS)
+
+
+def test_no_command_and_an_unknown_one_are_bad_input() -> None:
+    for arguments, value in (([], "COMMAND"), (["dance"], "'dance'")):
+        done = subprocess_run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        one_sentence(done.stderr, value)
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_study_and_the_same_command_finishes_it(
+    run: Run, basic: list[str], tmp_path: Path, stop: signal.Signals
+) -> None:
+    levels = ",".join(str(step / 1000) for step in range(900))  # more than it can do before the signal comes
+    running = subprocess.Popen([sys.executable, "-m", "engine", "study", *basic, *small("--levels", levels, "--json")],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=paths.PROJECT)  # fmt: skip
+    with running:
+        while not list((tmp_path / "cache").glob("studies/*/*.json")):
+            assert running.poll() is None, running.communicate()
+        running.send_signal(stop)
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (3, "")
+    assert err.splitlines()[-1].startswith("Stopped.") and "Traceback" not in err
+    assert not list((tmp_path / "cache").rglob(".writing-*"))
+    code, out, _ = run("study", *basic, *small("--json"))
+    assert code == 0 and [level["sparsity"] for level in json.loads(out.splitlines()[-1])["levels"]] == [0.0, 0.5]
+
+
+def test_a_failure_that_is_not_the_users_is_told_apart(run: Run, basic: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def singular(*_: object, **__: object) -> None:
+        raise NumericalError("The statistics stay singular.")
+
+    monkeypatch.setattr("engine.study.prune", singular)
+    assert run("study", *basic, *small("--quiet", "--json")) == (1, "", "NumericalError: The statistics stay singular.\n")

@@ -1,0 +1,362 @@
+"""Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import jobs, paths
+from engine.errors import SettingError
+from engine.jobs import Job, Workbench
+from engine.live import Bench
+from engine.records import Study, StudySpec
+from engine.store import Store
+from engine.study import run_study
+
+# Answers as engine.worker does, without its libraries; `do` says how it behaves.
+MADE_UP = """#!{python} -S
+import json, os, sys, time
+def say(**event): print(json.dumps(event), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    number, do = request.get("id"), request.get("do")
+    if number is None: continue
+    say(id=number, event="started")
+    if do == "hang": time.sleep(600)
+    if do == "die": sys.stdin.readline(); os._exit(7)  # with another one behind it
+    if do == "torn": sys.stdout.write('{{"id": ' + str(number) + ', "event": "do'); sys.stdout.flush(); os._exit(7)
+    if do == "noise": print("\\nDownloading: 100 %", flush=True)
+    say(id=number, event="progress", stage="block 1", done=3, total=4)
+    say(id=number, event="step", side="dense", queries=5, lowest=0.25)
+    if do == "refuse": say(id=number, event="failed", reason="The study nope is not in the store."); continue
+    say(id=number, event="done", result={{"pid": os.getpid()}})
+"""
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Poll until something holds; the limit only ends a test that would hang."""
+    for _ in range(int(seconds / 0.02)):
+        if true():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came true")
+
+
+def finished(job: Job) -> Job:
+    wait_until(lambda: not job.active)
+    return job
+
+
+def running(job: Job) -> Job:
+    wait_until(lambda: job.state != "queued")
+    assert job.state == "running"
+    return job
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def pid_of(bench: Workbench) -> int:
+    assert bench._process is not None
+    return bench._process.pid
+
+
+# The page's side
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """A workbench whose workers are made up."""
+    worker = tmp_path / "worker"
+    worker.write_text(MADE_UP.format(python=sys.executable), encoding="utf-8")
+    worker.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    made = Workbench(tmp_path / "cache")
+    yield made
+    made.close()
+
+
+def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
+    job = finished(bench.submit("solve"))
+    assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
+    assert (job.stage, job.done, job.total, job.share) == ("block 1", 3, 4, 0.75)
+    assert job.steps == [("dense", 5, 0.25)]
+
+
+def test_jobs_share_one_worker_and_keep_their_answers_apart(bench: Workbench) -> None:
+    first, second, third = bench.submit("solve"), bench.submit("refuse"), bench.submit("solve")
+    assert finished(first).result == finished(third).result
+    assert finished(second).state == "failed" and second.reason == "The study nope is not in the store."
+    assert second.result is None
+
+
+def test_a_worker_that_dies_fails_its_jobs_and_the_next_one_works(bench: Workbench) -> None:
+    dead, behind = bench.submit("die"), bench.submit("solve")
+    for job in (dead, behind):
+        assert finished(job).state == "failed"
+        assert "ended unexpectedly (code 7)" in job.reason
+    assert finished(bench.submit("solve")).state == "done"
+
+
+def test_a_worker_that_is_killed_fails_its_job_and_the_next_one_works(bench: Workbench) -> None:
+    job = running(bench.submit("hang"))
+    first = pid_of(bench)
+    os.kill(first, signal.SIGKILL)
+    assert finished(job).state == "failed" and "code -9" in job.reason
+    again = finished(bench.submit("solve"))
+    assert again.state == "done" and again.result != {"pid": first}
+
+
+def test_a_job_is_not_forgotten_when_its_worker_was_replaced_first(bench: Workbench) -> None:
+    job = running(bench.submit("hang"))
+    with bench._lock:  # the reader cannot mark the job before the next one has started a new worker
+        os.kill(pid_of(bench), signal.SIGKILL)
+        assert bench._process is not None
+        bench._process.wait()
+        other = bench.submit("solve")
+    assert finished(job).state == "failed"
+    assert finished(other).state == "done"
+
+
+def test_an_answer_cut_short_fails_the_job(bench: Workbench) -> None:
+    assert finished(bench.submit("torn")).state == "failed"
+
+
+def test_a_line_that_is_no_answer_is_passed_over(bench: Workbench) -> None:
+    assert finished(bench.submit("noise")).state == "done"
+
+
+def test_a_job_that_will_not_stop_is_ended_and_those_behind_it_go_on(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PATIENCE", 0.1)
+    stuck, behind = running(bench.submit("hang")), bench.submit("solve")
+    first = pid_of(bench)
+    bench.cancel(stuck)
+    assert finished(stuck).state == "cancelled"
+    assert finished(behind).state == "done" and behind.steps == [("dense", 5, 0.25)]
+    assert not alive(first)
+
+
+def test_cancelling_a_waiting_job_leaves_the_running_one_alone(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "PATIENCE", 0.0)
+    busy, waiting = running(bench.submit("hang")), bench.submit("solve")
+    first = pid_of(bench)
+    bench.cancel(waiting)
+    assert finished(waiting).state == "cancelled"
+    time.sleep(0.2)  # longer than its patience
+    assert busy.state == "running" and pid_of(bench) == first and alive(first)
+
+
+def test_a_finished_job_stays_finished_when_it_is_cancelled(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "PATIENCE", 0.0)
+    job = finished(bench.submit("solve"))
+    bench.cancel(job)
+    time.sleep(0.1)
+    assert job.state == "done"
+
+
+def test_closing_ends_the_worker_and_its_jobs(bench: Workbench) -> None:
+    job = running(bench.submit("hang"))
+    pid = pid_of(bench)
+    bench.close()
+    assert not alive(pid)
+    assert finished(job).state == "failed"
+    bench.close()  # twice does no harm
+
+
+def test_old_jobs_are_forgotten_and_active_ones_are_not(bench: Workbench) -> None:
+    made = [bench.submit("solve") for _ in range(70)]
+    finished(made[-1])
+    last = running(bench.submit("hang"))
+    assert len(bench._jobs) == len(bench._sent) == 51 and bench._jobs[last.number] is last
+
+
+def test_warming_starts_the_worker_once(bench: Workbench) -> None:
+    bench.warm()
+    first = pid_of(bench)
+    bench.warm()
+    assert finished(bench.submit("solve")).result == {"pid": first}
+
+
+# The worker's loop, in a process of its own and without its libraries
+
+LOUD = """
+import os, sys
+from engine import worker
+def loud(self, request):
+    print("a library prints"); os.write(1, b"so does its C code\\n"); sys.stdout.flush()
+    if request["do"] == "fail": raise RuntimeError("a defect")
+    return {"ok": request["id"]}
+def broken(self): raise ImportError("no such library")
+worker.Worker._do, worker.Worker._warm = loud, broken
+sys.argv = ["worker", "--cache", sys.argv[1]]
+worker.main()
+"""
+
+
+def test_what_a_library_prints_does_not_enter_the_answers_and_a_defect_does_not_end_the_worker(tmp_path: Path) -> None:
+    worker = subprocess.Popen([sys.executable, "-c", LOUD, str(tmp_path)], text=True, cwd=paths.PROJECT,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert worker.stdin and worker.stdout and worker.stderr
+    with worker:
+        for request in ({"warm": True}, {"id": 1, "do": "fail"}, {"id": 2, "do": "solve"}):
+            worker.stdin.write(json.dumps(request) + "\n")
+        worker.stdin.flush()
+        answers = [json.loads(worker.stdout.readline()) for _ in range(4)]
+        worker.stdin.close()  # without an owner it ends
+        assert worker.wait(60) == 0
+        errors = worker.stderr.read()
+    assert [answer["id"] for answer in answers] == [1, 1, 2, 2]
+    assert [answer["event"] for answer in answers] == ["started", "failed", "started", "done"]
+    assert "Something went wrong" in answers[1]["reason"] and answers[3]["result"] == {"ok": 2}
+    assert errors.count("a library prints") == errors.count("so does its C code") == 2
+    assert "RuntimeError: a defect" in errors
+
+
+# The real worker
+
+
+@pytest.fixture(scope="module")
+def made(model_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """A study without an attack at 0 and 0.5, and its cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    spec = StudySpec(model=str(model_folder), data=str(data_folder), levels=(0.0, 0.5), calibration=40, held_out=10,
+                     eval_examples=50, attack="none", device="cpu")  # fmt: skip
+    return run_study(spec, Store(cache)), cache
+
+
+@pytest.fixture(scope="module")
+def real(made: tuple[Study, Path]) -> Iterator[Workbench]:
+    bench = Workbench(made[1])
+    yield bench
+    pid = pid_of(bench)
+    bench.close()
+    assert not alive(pid)
+
+
+def test_the_worker_solves_a_sparsity(real: Workbench, made: tuple[Study, Path]) -> None:
+    job = finished(real.submit("solve", study=made[0].key, sparsity=0.75))
+    assert (job.state, job.result) == ("done", {"notice": None, "achieved": 0.75}), job.reason
+
+
+def test_the_worker_measures_a_level_into_the_store(real: Workbench, made: tuple[Study, Path]) -> None:
+    study, cache = made
+    assert finished(real.submit("measure", study=study.key, sparsity=0.25)).state == "done"
+    found = Store(cache).study(study.key)
+    assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(("request_", "reason"), [
+    ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
+    ({"do": "solve", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
+    ({"do": "attack", "sparsity": 0.5, "text": "  ", "label": None}, "There are no words to attack"),
+    ({"do": "attack", "sparsity": 0.5, "text": "good " * 300, "label": None}, "The text has 1499 characters"),
+    ({"do": "attack", "sparsity": 0.5, "text": "good", "label": 2}, "The label 2 is outside 0..1"),
+    ({"do": "dance", "sparsity": 0.5}, "does not know the request 'dance'"),
+    ({"do": "solve", "sparsity": "half"}, "Something went wrong inside PruneScope"),
+])  # fmt: skip
+def test_the_worker_says_why_it_refuses(
+    real: Workbench, made: tuple[Study, Path], request_: dict[str, Any], reason: str
+) -> None:
+    job = finished(real.submit(**{"study": made[0].key, **request_}))
+    assert job.state == "failed" and reason in job.reason
+
+
+def test_a_running_job_is_cancelled_and_no_process_is_left(made: tuple[Study, Path]) -> None:
+    bench = Workbench(made[1])
+    try:
+        job = running(bench.submit("measure", study=made[0].key, sparsity=0.6))  # it is loading its libraries now
+        pid = pid_of(bench)
+        bench.cancel(job)
+        assert finished(job).state == "cancelled"
+    finally:
+        bench.close()
+    assert not alive(pid) and Store(made[1]).level(made[0], 0.6) is None
+
+
+# The bench inside the worker
+
+
+def test_a_pruned_victim_is_solved_once_and_few_are_kept(made: tuple[Study, Path], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path))
+    prepared, notice = bench.open(made[0])
+    assert notice is None and prepared.study.key == made[0].key
+    first = bench.solve(prepared, 0.5)
+    assert bench.solve(prepared, 0.5) is first
+    for sparsity in (0.6, 0.7, 0.8):
+        bench.solve(prepared, sparsity)
+    assert len(bench._pruned) == 3 and bench.solve(prepared, 0.5) is not first
+    assert bench.open(made[0])[0] is prepared
+
+
+def elsewhere(study: Study, data_folder: Path, folder: Path) -> Study:
+    """The same study on a copy of its data, `folder`/data."""
+    shutil.copytree(data_folder, folder / "data")
+    spec = StudySpec(**study.about["spec"], levels=(0.0,))
+    return run_study(replace(spec, data=str(folder / "data")), Store(folder))
+
+
+def test_a_study_whose_data_is_gone_stands_in_and_says_so(
+    made: tuple[Study, Path], data_folder: Path, tmp_path: Path
+) -> None:
+    study = elsewhere(made[0], data_folder, tmp_path)
+    shutil.rmtree(tmp_path / "data")
+    prepared, notice = Bench(Store(tmp_path)).open(study)
+    assert notice is not None and notice.startswith("Data is not on this machine")
+    assert prepared.study.key != study.key and prepared.spec.data == "embedded"
+
+
+def test_a_study_whose_data_has_changed_stands_in_and_says_so(
+    made: tuple[Study, Path], data_folder: Path, tmp_path: Path
+) -> None:
+    study = elsewhere(made[0], data_folder, tmp_path)
+    with (tmp_path / "data" / "validation.tsv").open("a", encoding="utf-8") as file:
+        file.write("a film that was not there\t1\n" * 20)
+    _, notice = Bench(Store(tmp_path)).open(study)
+    assert notice is not None and "has changed since the study was made" in notice
+
+
+def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(made: tuple[Study, Path], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path))
+    steps: list[tuple[str, int, float]] = []
+    answer = bench.attack(bench.open(made[0])[0], " a  good film of dull music ", None, 0.0,
+                          step=lambda *step: steps.append(step))  # fmt: skip
+    dense, pruned = answer["sides"]
+    assert (dense.pop("name"), pruned.pop("name")) == ("dense", "pruned")
+    assert dense == pruned and dense["label_before"] == answer["truth"] and dense["outcome"] in ("broken", "held")
+    assert answer["text"] == "a good film of dull music" and not answer["truth_given"] and answer["cut_at"] is None
+    assert " ".join(before for before, _ in dense["changes"]) == answer["text"]
+    assert " ".join(after for _, after in dense["changes"]) == dense["perturbed"]
+    assert [list(step[1:]) for step in steps if step[0] == "dense"] == dense["path"]
+
+
+def test_the_label_given_is_the_one_that_is_attacked(made: tuple[Study, Path], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path))
+    prepared, _ = bench.open(made[0])
+    said = int(prepared.victim.read(["film"])[0].argmax())
+    answer = bench.attack(prepared, "film", 1 - said, 0.0)
+    assert (answer["truth"], answer["truth_given"]) == (1 - said, True)
+    assert {side["outcome"] for side in answer["sides"]} == {"skipped"}  # it was wrong before any attack
+    with pytest.raises(SettingError, match="label -1 is outside"):
+        bench.attack(prepared, "film", -1, 0.0)
+
+
+def test_a_text_beyond_the_victims_limit_says_where_it_is_cut(made: tuple[Study, Path], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path))
+    answer = bench.attack(bench.open(made[0])[0], "film " * 63, None, 0.0)  # 65 tokens with [CLS] and [SEP]
+    assert answer["cut_at"] == 64
