@@ -49,8 +49,8 @@ class Bench:
         spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.5,))
         try:
             prepared = self.prepare(spec, report)
-            if prepared.study.key == study.key:
-                return prepared, None
+            if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
+                return prepared, None  # the same pruned weights; attack or evaluation may differ, see `measure`
             reason = f"{study.about['data']} has changed since the study was made"
         except (DataError, ResourceError):
             reason = f"{study.about['data']} is not on this machine"
@@ -95,8 +95,11 @@ class Bench:
             "cut_at": dense.max_tokens if tokens > dense.max_tokens else None,
         }  # fmt: skip
 
-    def measure(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> None:
-        """Measure one level of a study and keep it in the store."""
+    def measure(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> None:
+        """Measure one level of a study and keep it in the store. Raises SettingError where it would not belong to it."""
+        if prepared.study.key != study.key:
+            raise SettingError(f"A level measured here would not belong to the study {study.key[:12]}: its data, or what its "
+                               "attack uses (TextAttack's version, stop words), differ on this machine.")  # fmt: skip
         if self.store.study(prepared.study.key) is None:
             self.store.save_study(prepared.study)
         measure_level(prepared, sparsity, self.store, report)

@@ -103,9 +103,7 @@ class Worker:
         if request["do"] == "attack":
             return {"notice": notice, **bench.attack(prepared, request["text"], request["label"], sparsity, report, step)}
         if request["do"] == "measure":
-            if notice is not None:
-                raise PruneScopeError(f"This level cannot be measured here: {notice.split(', so')[0]}.")
-            bench.measure(prepared, sparsity, report)
+            bench.measure(prepared, study, sparsity, report)
             return {}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 

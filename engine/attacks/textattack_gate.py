@@ -47,7 +47,7 @@ def _import() -> None:
         (Path(folder) / "post_install_check_3").touch()  # its marker for "NLTK data was fetched": nothing is fetched
         os.environ["TA_CACHE_DIR"] = folder
         try:
-            import textattack  # noqa: F401
+            import textattack
             import textattack.attack_recipes  # noqa: F401
         finally:
             for name, value in before.items():

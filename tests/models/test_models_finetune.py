@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,11 @@ def test_batches_hold_rows_of_like_length():
     lengths = [row % 64 for row in range(256)]
     random.Random(0).shuffle(lengths)
     assert all(len({lengths[row] for row in batch}) == 1 for batch in batches(lengths, 4, random.Random(1)))
+
+
+def test_first_batches_draw_rows_from_everywhere():
+    first = islice(batches([5] * 1000, 4, random.Random(1)), 10)
+    assert max(row for batch in first for row in batch) > 256  # only 64 batches are sorted at a time
 
 
 def test_batches_come_in_another_order_every_pass():

@@ -171,7 +171,7 @@ def test_finished_second_pass_is_not_redone(tmp_path: Path, data_folder: Path, t
 
 
 def test_second_pass_with_an_unknown_setting(tmp_path: Path, trainer: Trainer):
-    with pytest.raises(SettingError, match="`finish` cannot be used .*colour"):
+    with pytest.raises(SettingError, match=r"`finish` cannot be used .*colour"):
         run(write(tmp_path, ONE, finish={"data": "x", "colour": 1}))
 
 
