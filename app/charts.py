@@ -41,7 +41,7 @@ def curves(
                            line={"color": SPARSE if name == "cls_error" else GREY, "dash": dash, "width": 2},
                            marker={"symbol": marker, "size": 6},
                            hovertemplate=f"{label} error %{{y:.3f}} at %{{x:g}} %<extra></extra>")  # fmt: skip
-        _label(figure, shown, name, label, SPARSE if name == "cls_error" else GREY, 2)
+        _label(figure, shown, name, label, SPARSE if name == "cls_error" else GREY, 2, 7 if name == "cls_error" else -7)
     _cursor(figure, 100 * sparsity, at)
     return _dressed(figure, dark)
 
@@ -65,12 +65,14 @@ def _rate(figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour:
     _label(figure, frame, name, label, colour, 1)
 
 
-def _label(figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour: str, row: int) -> None:
+def _label(
+    figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour: str, row: int, shift: int = 0
+) -> None:  # fmt: skip
     last = frame.dropna(subset=[name]).iloc[-1] if frame[name].notna().any() else None
     if last is not None:
         height = math.log10(last[name]) if row == 2 else last[name]
         figure.add_annotation(x=last["sparsity"], y=height, text=f" {label}", showarrow=False, xanchor="left",
-                              font={"color": colour, "size": 12}, row=row, col=1)  # fmt: skip
+                              yshift=shift, font={"color": colour, "size": 12}, row=row, col=1)  # fmt: skip
 
 
 def _cursor(figure: go.Figure, x: float, at: dict[str, tuple[float | None, bool]]) -> None:
@@ -100,7 +102,7 @@ def _dressed(figure: go.Figure, dark: bool) -> go.Figure:
 def heat_map(grid: pd.DataFrame, bounds: tuple[float, float], interpolated: bool, dark: bool = False) -> go.Figure:
     """Layer errors, block × module, on the study's one logarithmic colour scale."""
     low, high = (math.log10(bound) for bound in bounds)
-    shown = grid.map(lambda error: math.log10(error) if error > 0 else low)
+    shown = grid.map(lambda error: max(math.log10(error), low) if error > 0 else low)
     ticks = list(range(math.ceil(low), math.floor(high) + 1))
     figure = go.Figure(go.Heatmap(
         z=shown.to_numpy(), x=list(grid.columns), y=list(grid.index), zmin=low, zmax=high, colorscale="Cividis",

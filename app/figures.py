@@ -88,9 +88,9 @@ def layer_grid(study: Study, sparsity: float) -> pd.DataFrame:
 
 
 def error_range(study: Study) -> tuple[float, float]:
-    """The smallest and largest layer error above zero over all levels: one colour scale for the whole study."""
+    """The ends of the study's one colour scale: its largest layer error, and at most three decades below."""
     errors = [error for level in study.levels for error in level.layer_errors.values() if error > 0]
-    return (min(errors), max(errors)) if errors else (1e-3, 1.0)
+    return (max(min(errors), max(errors) / 1000), max(errors)) if errors else (1e-3, 1.0)
 
 
 def last_safe(study: Study, points: float) -> float | None:

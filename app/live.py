@@ -4,13 +4,16 @@ import html
 import os
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 import engine
 from app import charts
+from app.export_bar import export_bar
 from app.state import dark, reviews, workbench
 from app.text import plain
 
+FIRST = "A warm, funny film that never wastes a minute of your time."
 STYLE = """<style>
 .side p { font-size: 1.05rem; line-height: 1.65; margin: 0 0 .4rem 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
 .side u { text-decoration-thickness: 2px; text-underline-offset: 3px; font-weight: 600; }
@@ -23,21 +26,20 @@ def live_panel(study: engine.Study, sparsity: float) -> None:
     st.subheader("Attack a sentence, dense and pruned side by side", anchor=False)
     texts, labels = reviews()
     names = study.about["label_names"]
-    picked = st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
-                          format_func=lambda row: "–" if row is None else f"{texts[row][:110]}", key="picked",
-                          on_change=_take)  # fmt: skip
-    if "text" not in st.session_state:
-        fitting = (t for t, y in zip(texts, labels, strict=True) if y == 1 and 8 <= len(t.split()) <= 14)
-        st.session_state["text"] = next(fitting)
+    st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
+                 format_func=lambda row: "–" if row is None else f"{texts[row][:110]}", key="picked",
+                 on_change=_take)  # fmt: skip
+    st.session_state.setdefault("text", FIRST)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         text = st.text_area("Sentence", key="text", max_chars=1000, height=90)
     with right:
         truth = st.selectbox("True label", [None, *range(len(names))], key="truth",
-                             format_func=lambda label: "what the dense model says" if label is None else names[label])  # fmt: skip
+                             format_func=lambda label: "automatic" if label is None else names[label],
+                             help="Automatic: a review's own label; for other text, what the dense model says.")  # fmt: skip
         start = st.button(f"Attack at {100 * sparsity:.0f} % sparsity", type="primary", key="attack", width="stretch")
-    if picked is not None and text == texts[picked] and truth is None:
-        truth = labels[picked]
+    if truth is None and text in texts and list(names) == ["negative", "positive"]:
+        truth = labels[texts.index(text)]
     if start:
         _replace_job("live", workbench().submit("attack", study=study.key, sparsity=sparsity, text=text, label=truth))
     _progress("live")
@@ -109,7 +111,7 @@ def _result(result: dict[str, Any]) -> None:
     if result["cut_at"]:
         st.info(f"The text is longer than the model's limit; it reads the first {result['cut_at']} tokens only.")
     names = result["label_names"]
-    whose = "given" if result["truth_given"] else "what the dense model says"
+    whose = "as given" if result["truth_given"] else "what the dense model says"
     st.text(f"True label: {names[result['truth']]} ({whose}). Same candidates, same seed for both.")
     for column, side in zip(st.columns(2), result["sides"], strict=True):
         with column:
@@ -117,6 +119,10 @@ def _result(result: dict[str, Any]) -> None:
     st.plotly_chart(charts.paths({side["name"]: [tuple(point) for point in side["path"]] for side in result["sides"]},
                                  names[result["truth"]], dark()), key="paths", config=charts.CONFIG,
                     alt="Lowest confidence in the true label against queries, dense and pruned")  # fmt: skip
+    frame = pd.DataFrame([(side["name"], queries, lowest) for side in result["sides"] for queries, lowest in side["path"]],
+                         columns=["model", "queries", "lowest_confidence"])  # fmt: skip
+    export_bar("paths", "prunescope-attack", frame, {"attack": result["attack"], "sparsity": result["sparsity"],
+                                                     "text": result["text"]})  # fmt: skip
 
 
 def _side(side: dict[str, Any], result: dict[str, Any]) -> None:

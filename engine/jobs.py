@@ -22,6 +22,7 @@ from typing import Any
 from engine import paths
 from engine.progress import Pace
 
+WARM_AFTER = 4.0  # seconds until the libraries are loaded early, so that a page that is being drawn has the cores
 PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
 
 
@@ -61,11 +62,22 @@ class Workbench:
         self._sent: dict[int, subprocess.Popen[str]] = {}  # which process has a job
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self._warming = self._closed = False
 
     def warm(self) -> None:
         """Start the worker and let it load its libraries, so that the first request does not wait for them."""
         with self._lock:
-            if self._process is None:
+            if self._process is not None or self._warming:
+                return
+            self._warming = True
+        timer = threading.Timer(WARM_AFTER, self._warm_now)
+        timer.daemon = True
+        timer.start()
+
+    def _warm_now(self) -> None:
+        with self._lock:
+            self._warming = False
+            if self._process is None and not self._closed:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> Job:
@@ -109,6 +121,7 @@ class Workbench:
     def close(self) -> None:
         """End the worker and whatever it started."""
         with self._lock:
+            self._closed = True
             self._end()
 
     def _end(self) -> None:
@@ -140,6 +153,7 @@ class Workbench:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "engine.worker", "--cache", str(self._cache)], cwd=paths.PROJECT, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, encoding="utf-8",
+                env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # idle threads leave the cores to page and browser
             )  # fmt: skip
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process

@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
 
 from engine import cli, paths
 from engine.errors import NumericalError
@@ -22,13 +23,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
-def own_handler() -> Any:
-    """`main` takes SIGTERM over; pytest gets it back. SIGINT is listened to even where the suite runs in the background."""
+def as_in_a_process_of_its_own() -> Iterator[None]:
+    """Transformers is as quiet as `main` makes it before the import; signals are listened to, and given back afterwards."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    logging.set_verbosity(verbosity)
 
 
 @pytest.fixture

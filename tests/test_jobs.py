@@ -186,11 +186,21 @@ def test_old_jobs_are_forgotten_and_active_ones_are_not(bench: Workbench) -> Non
     assert len(bench._jobs) == len(bench._sent) == 51 and bench._jobs[last.number] is last
 
 
-def test_warming_starts_the_worker_once(bench: Workbench) -> None:
+def test_warming_starts_the_worker_once(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "WARM_AFTER", 0.0)
     bench.warm()
+    wait_until(lambda: bench._process is not None)
     first = pid_of(bench)
     bench.warm()
     assert finished(bench.submit("solve")).result == {"pid": first}
+
+
+def test_what_was_to_be_warmed_stays_cold_once_it_is_closed(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "WARM_AFTER", 0.1)
+    bench.warm()
+    bench.close()
+    time.sleep(0.3)  # longer than it waits
+    assert bench._process is None
 
 
 # The worker's loop, in a process of its own and without its libraries

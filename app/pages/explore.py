@@ -51,11 +51,14 @@ def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]
     if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
         names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    wanted = st.query_params.get("study")
-    if wanted and wanted not in names and "study" not in st.session_state:
+    wanted = st.query_params.get("study", "")
+    linked = next((key for key in names if wanted and key.startswith(wanted)), None)
+    if wanted and linked is None:
         st.info(plain(f"The link names the study {wanted[:12]!r}, which is not in this store; the first one is shown."))
     with right:
-        key = st.selectbox("Study", list(names), format_func=names.__getitem__, key="study", bind="query-params")
+        keys = list(names)
+        key = st.selectbox("Study", keys, index=keys.index(linked) if linked else 0, format_func=names.__getitem__, key="study")
+    st.query_params["study"] = key[:12]
     study, notices = read_study(key, signature(key))
     with left:
         st.title("How sparse before it breaks?", anchor=False)

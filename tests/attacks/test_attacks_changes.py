@@ -22,6 +22,11 @@ def test_pieces(before: str, after: str, pieces: list[Piece]):
     assert word_changes(before, after) == pieces
 
 
+def test_words_that_recur_in_a_long_text_are_matched_too():
+    often = " very" * 250
+    assert word_changes("good" + often, "godo" + often) == [Piece("good", "godo"), Piece(often.strip(), often.strip())]
+
+
 def test_only_differing_pieces_are_changed():
     assert [piece.changed for piece in word_changes("a good film", "a godo film")] == [False, True, False]
 

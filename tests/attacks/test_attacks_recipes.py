@@ -168,8 +168,9 @@ def test_record_agrees_with_the_texts(attacker: Attacker, tiny: Victim, examples
         assert (outcome.record.outcome == "broken") is (changed > 0)
 
 
-def test_path_falls_and_ends_at_the_record(attacker: Attacker, examples: Examples):
-    outcome = attacker.run(examples.texts[0], None, examples.labels[0])
+@pytest.mark.parametrize("text", [TEXT, "don't say it-all", "a\nb"])
+def test_path_falls_and_ends_at_the_record(attacker: Attacker, tiny: Victim, text: str):
+    outcome = attacker.run(text, None, said(tiny, text))
     queries, lowest = zip(*outcome.path, strict=True)
     assert list(queries) == sorted(set(queries))
     assert list(lowest) == sorted(lowest, reverse=True)

@@ -1,6 +1,7 @@
 """One journey in a real Chromium against the real app, worker and models: load, slide, attack, export, share."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -76,11 +77,11 @@ def card(page: Page, label: str) -> str:
 
 
 def slide(page: Page, steps: int) -> None:
-    thumb = page.locator('.st-key-sparsity [role="slider"]')
+    thumb = page.locator('.st-key-sparsity input[type="range"]')
     thumb.focus()
     for _ in range(abs(steps)):
         page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)  # the page reruns after the last key
 
 
 def test_it_opens_on_a_complete_study(page: Page) -> None:
@@ -91,8 +92,7 @@ def test_it_opens_on_a_complete_study(page: Page) -> None:
 def test_sliding_moves_cards_and_cursor(page: Page) -> None:
     before = card(page, "Acc"), card(page, "Size, packed")
     slide(page, 20)
-    expect(page.locator(".st-key-layers").locator("..").get_by_text("Layer errors at 70 %").or_(
-        page.get_by_text("Layer errors at 70 %")).first).to_be_visible(timeout=20_000)  # fmt: skip
+    expect(page.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=20_000)
     assert (card(page, "Acc"), card(page, "Size, packed")) != before
 
 
@@ -100,7 +100,8 @@ def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> No
     other = context.new_page()
     other.goto(page.url)
     expect(other.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=60_000)
-    assert card(other, "Acc") == card(page, "Acc")
+    shown = other.locator('[data-testid="stMetric"]', has_text="Acc").locator('[data-testid="stMetricValue"]')
+    expect(shown).to_have_text(card(page, "Acc"), timeout=20_000)
     other.close()
 
 
@@ -126,7 +127,8 @@ def test_an_attack_at_an_unsolved_sparsity_shows_both_sides(page: Page) -> None:
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Attack at 63 % sparsity").click()
     expect(page.locator(".st-key-paths .js-plotly-plot .main-svg").first).to_be_visible(timeout=WORKER_SECONDS)
-    assert page.get_by_text("Dense:").count() == 1 and page.get_by_text("Pruned to 63 %:").count() == 1
+    assert page.get_by_text(re.compile("^Dense: (held|broken|wrong)")).count() == 1
+    assert page.get_by_text(re.compile("^Pruned to 63 %: (held|broken|wrong)")).count() == 1
     sides = page.locator(".side p")
     assert sides.count() == 2
     assert sides.locator("b").count() == 0 and "<b>a" in sides.first.inner_text()
