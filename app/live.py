@@ -116,6 +116,7 @@ def _result(result: dict[str, Any]) -> None:
     for column, side in zip(st.columns(2), result["sides"], strict=True):
         with column:
             _side(side, result)
+    st.caption("Lowest confidence in the true label over the queries so far; the first ones rank the words by masking each.")
     st.plotly_chart(charts.paths({side["name"]: [tuple(point) for point in side["path"]] for side in result["sides"]},
                                  names[result["truth"]], dark()), key="paths", config=charts.CONFIG,
                     alt="Lowest confidence in the true label against queries, dense and pruned")  # fmt: skip

@@ -84,7 +84,7 @@ class AttackRecord:
     words_changed: int
     words: int
     truth_before: float  # probability of the true label without attack
-    truth_after: float  # lowest the attack reached
+    truth_after: float  # the lowest any of the attack's queries saw, probes that rank words by masking them included
 
 
 @dataclass(frozen=True, slots=True)

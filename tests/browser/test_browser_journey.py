@@ -97,6 +97,7 @@ def test_sliding_moves_cards_and_cursor(page: Page) -> None:
 
 
 def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> None:
+    page.wait_for_url("**sparsity=70**")
     other = context.new_page()
     other.goto(page.url)
     expect(other.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=60_000)
