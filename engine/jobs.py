@@ -128,10 +128,8 @@ class Workbench:
         process, self._process = self._process, None
         if process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
     def _write(self, request: dict[str, Any]) -> subprocess.Popen[str]:

@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Bench:
             report(f"attack {side}", 0, 1)
             attacker = Attacker(victim, name, prepared.spec.seed, prepared.spec.resources)
             outcome = attacker.run(text, None, truth, -1, report,
-                                   lambda queries, lowest, side=side: step(side, queries, lowest))  # fmt: skip
+                                   partial(step, side))  # fmt: skip
             sides.append({"name": side, **_side(outcome, victim, truth)})
         return {
             "text": text, "truth": truth, "truth_given": label is not None, "sparsity": sparsity, "attack": name,

@@ -199,7 +199,9 @@ class Store:
             with path.open("ab") as file:
                 file.write(b"\n" + canonical({"record": payload, "sha256": key_of(payload)}))  # a torn line ends here
         except OSError as error:
-            raise StoreError(f"The cache cannot be written at {path.parent} ({error.strerror}); name another with --cache.") from error
+            raise StoreError(
+                f"The cache cannot be written at {path.parent} ({error.strerror}); name another with --cache."
+            ) from error
 
     def kept_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
         """The whole records of an unfinished level; a line cut short by a crash is left out and redone."""

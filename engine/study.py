@@ -71,7 +71,8 @@ def _texts(examples: Examples) -> list[Any]:
 
 def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     """Load and check everything; raises an InputError before any long work begins."""
-    method, _ = method_named(spec.method), check_attack(spec.attack)
+    method = method_named(spec.method)
+    check_attack(spec.attack)
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
                         label_column=spec.label_column, seed=spec.seed)  # fmt: skip

@@ -74,7 +74,7 @@ class Worker:
             self._send(number, "cancelled")
         except PruneScopeError as error:
             self._send(number, "failed", reason=str(error))
-        except Exception:  # noqa: BLE001  a defect of ours: the page says so, the log has the trace, the worker lives on
+        except Exception:  # a defect of ours: the page says so, the log has the trace, the worker lives on
             traceback.print_exc(file=sys.stderr)
             self._send(number, "failed", reason="Something went wrong inside PruneScope; the log of the app has the details.")
 

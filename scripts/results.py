@@ -13,8 +13,9 @@ from engine import Rate, Store, Study, paired_attack  # noqa: E402  the project 
 
 HEAD = """# Results
 
-Every table is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each. Rates are in per cent with their
-95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the same at every level.
+Every table is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each. Rates are in per cent
+with their 95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the same at
+every level.
 """
 TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev"}
 

@@ -331,14 +331,33 @@ def test_a_study_whose_data_is_gone_stands_in_and_says_so(
     assert prepared.study.key != study.key and prepared.spec.data == "embedded"
 
 
-def test_a_study_whose_data_has_changed_stands_in_and_says_so(
+def append(path: Path, *rows: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{row}\n" for row in rows)
+
+
+def test_a_study_whose_calibration_text_has_changed_stands_in_and_says_so(
     made: tuple[Study, Path], data_folder: Path, tmp_path: Path
 ) -> None:
     study = elsewhere(made[0], data_folder, tmp_path)
-    with (tmp_path / "data" / "validation.tsv").open("a", encoding="utf-8") as file:
-        file.write("a film that was not there\t1\n" * 20)
-    _, notice = Bench(Store(tmp_path)).open(study)
-    assert notice is not None and "has changed since the study was made" in notice
+    append(tmp_path / "data" / "train.tsv", *(f"a film of number {number}\t1" for number in range(50)))
+    prepared, notice = Bench(Store(tmp_path)).open(study)
+    assert notice is not None and notice.startswith("Data has changed since the study was made")
+    assert prepared.spec.data == "embedded"
+
+
+def test_a_study_whose_evaluation_has_changed_is_pruned_alike_but_gets_no_further_level(
+    made: tuple[Study, Path], data_folder: Path, tmp_path: Path
+) -> None:
+    study = elsewhere(made[0], data_folder, tmp_path)
+    append(tmp_path / "data" / "validation.tsv", *["a film that was not there\t1"] * 20)
+    bench = Bench(Store(tmp_path))
+    prepared, notice = bench.open(study)
+    assert notice is None and prepared.study.key != study.key
+    with pytest.raises(SettingError, match=f"not belong to the study {study.key[:12]}"):
+        bench.measure(prepared, study, 0.5)
+    found = bench.store.study(study.key)
+    assert found is not None and [level.sparsity for level in found.levels] == [0.0]
 
 
 def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(made: tuple[Study, Path], tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _slider(study: engine.Study) -> float:
     with left:
         achieved = next((level.achieved_model for level in study.levels if level.sparsity == percent / 100), None)
         st.metric("Sparsity", f"{percent} %", border=False,
-                  help="Zeros / prunable weights: the linears of the encoder blocks. Embeddings and head are not counted.")  # fmt: skip
+                  help="Zeros / prunable weights: the linears of the encoder blocks, without embeddings and head.")  # fmt: skip
         whole = percent / 100 * study.about["prunable"] / study.about["parameters"] if achieved is None else achieved
         st.caption(f"{100 * whole:.1f} % of the whole model")
     return percent / 100
@@ -146,7 +146,8 @@ def _charts(study: engine.Study, sparsity: float) -> None:
         export_bar("curves", "prunescope-curves", frame, {**about, "unit": "per cent, errors relative"})
     with right:
         st.subheader(f"Layer errors at {100 * sparsity:.0f} %", anchor=False)
-        st.plotly_chart(charts.heat_map(grid, figures.error_range(study), here is None, dark()), key="layers", config=charts.CONFIG,
+        figure = charts.heat_map(grid, figures.error_range(study), here is None, dark())
+        st.plotly_chart(figure, key="layers", config=charts.CONFIG,
                         alt="Relative error of every layer at the chosen sparsity")  # fmt: skip
         export_bar("layers", f"prunescope-layers-{100 * sparsity:.0f}", grid.rename_axis("block"),
                    {**about, "sparsity": sparsity, "measured": here is not None})  # fmt: skip

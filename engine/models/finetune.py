@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -143,8 +144,8 @@ def finetune(
         torch.manual_seed(spec.seed)
         if start is None:  # the head is shared, the adapters' starting points are the member's own
             for module in model.modules():
-                if hasattr(module, "reset_lora_parameters"):
-                    module.reset_lora_parameters("default", init_lora_weights=True)
+                if isinstance(module, LoraLayer):
+                    module.reset_lora_parameters("default", init_lora_weights=True)  # type: ignore[no-untyped-call]
         losses = _train(model, spec, encoded, lengths, data.labels, int(tokenizer.pad_token_id), device, report)
     save_adapter(model, out)
     last = losses[-100:]

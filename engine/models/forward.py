@@ -7,6 +7,7 @@ attention sees each run of equally long sentences as one dense batch. The outcom
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -106,12 +107,15 @@ def run_block(block: nn.Module, hidden: Tensor, lengths: tuple[int, ...], tap: C
     return after_output(block, apply("output", widened), attended)
 
 
+def _unseen(name: str, value: Tensor) -> None:
+    """A tap that looks away."""
+
+
 def run_stream(family: Family, model: Any, stream: Stream, tap: Tap | None = None) -> tuple[Tensor, Tensor]:
     """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in the stream's order."""
     hidden = embed(family, model, stream)
     for index, block in enumerate(family.blocks(model)):
-        seen = (lambda name, value, index=index: tap(index, name, value)) if tap else (lambda name, value: None)
-        hidden = run_block(block, hidden, stream.lengths, seen)
+        hidden = run_block(block, hidden, stream.lengths, partial(tap, index) if tap else _unseen)
     starts = torch.tensor([0, *itertools.accumulate(stream.lengths)][:-1], device=hidden.device)
     cls = hidden[starts]
     return family.head(model, cls), cls

@@ -74,8 +74,8 @@ def prune(
     sparse = victim.copy()
     blocks = list(zip(victim.family.blocks(victim.model), sparse.family.blocks(sparse.model), strict=True))
     if sparsity == 0:
-        return Pruned(sparse, 0.0, tuple(_untouched(index, block) for index, (block, _) in enumerate(blocks)
-                                         for block in linears(block).items()))  # fmt: skip
+        return Pruned(sparse, 0.0, tuple(_untouched(index, named) for index, (block, _) in enumerate(blocks)
+                                         for named in linears(block).items()))  # fmt: skip
     if method.solver == "magnitude":
         return Pruned(sparse, sparsity, tuple(_by_magnitude(blocks, sparsity)))
     if not texts:
