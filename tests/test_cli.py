@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -355,8 +356,12 @@ def test_a_signal_stops_a_study_and_the_same_command_finishes_it(
     with running:
         while not list((tmp_path / "cache").glob("studies/*/*.json")):
             assert running.poll() is None, running.communicate()
+            time.sleep(0.02)
         running.send_signal(stop)
-        out, err = running.communicate(timeout=120)
+        try:
+            out, err = running.communicate(timeout=120)
+        finally:
+            running.kill()
     assert (running.returncode, out) == (3, "")
     assert err.splitlines()[-1].startswith("Stopped.") and "Traceback" not in err
     assert not list((tmp_path / "cache").rglob(".writing-*"))

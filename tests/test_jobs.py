@@ -1,5 +1,6 @@
 """Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -203,6 +204,15 @@ def test_what_was_to_be_warmed_stays_cold_once_it_is_closed(bench: Workbench, mo
     assert bench._process is None
 
 
+@contextlib.contextmanager
+def ended_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kills a process that a failing test leaves running, which would be waited for without end."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 # The worker's loop, in a process of its own and without its libraries
 
 LOUD = """
@@ -223,7 +233,7 @@ def test_what_a_library_prints_does_not_enter_the_answers_and_a_defect_does_not_
     worker = subprocess.Popen([sys.executable, "-c", LOUD, str(tmp_path)], text=True, cwd=paths.PROJECT,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     assert worker.stdin and worker.stdout and worker.stderr
-    with worker:
+    with worker, ended_at_last(worker):
         for request in ({"warm": True}, {"id": 1, "do": "fail"}, {"id": 2, "do": "solve"}):
             worker.stdin.write(json.dumps(request) + "\n")
         worker.stdin.flush()
