@@ -32,6 +32,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its remarks to developers would surround our sentence
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads crawl when anything else wants a core
     options = _parser().parse_args(arguments)
     console = Console(quiet=getattr(options, "quiet", False))
     signal.signal(signal.SIGTERM, _stop)
@@ -164,11 +165,12 @@ def _run(spec: StudySpec, cache: str | None, console: Console) -> tuple[dict[str
 
 
 def _export(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.export import export_model
+    from engine.export import export_model, free_folder
     from engine.pruning.solvers import check_sparsity
     from engine.study import prepare, pruned_at
 
     sparsity = check_sparsity(options.sparsity)
+    free_folder(options.out)  # before the long work, not after it
     spec = _spec(options, attack="none", levels=(sparsity,))
     store = Store(options.cache)
     prepared = prepare(spec, console.report)

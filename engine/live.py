@@ -33,6 +33,7 @@ class Bench:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._prepared: dict[str, Prepared] = {}
+        self._opened: dict[str, tuple[Prepared, str | None]] = {}  # by the key of the study that was asked for
         self._pruned: OrderedDict[str, Pruned] = OrderedDict()
 
     def prepare(self, spec: StudySpec, report: Reporter = silent) -> Prepared:
@@ -45,8 +46,11 @@ class Bench:
 
         Without the study's own calibration text the same victim is pruned on the embedded reviews, and the notice says so.
         """
-        if study.key in self._prepared:
-            return self._prepared[study.key], None
+        if study.key not in self._opened:
+            self._opened[study.key] = self._open(study, report)
+        return self._opened[study.key]
+
+    def _open(self, study: Study, report: Reporter) -> tuple[Prepared, str | None]:
         spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.5,))
         try:
             prepared = self.prepare(spec, report)
