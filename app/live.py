@@ -42,8 +42,8 @@ def live_panel(study: engine.Study, sparsity: float) -> None:
         truth = labels[texts.index(text)]
     if start:
         _replace_job("live", workbench().submit("attack", study=study.key, sparsity=sparsity, text=text, label=truth))
-    _progress("live")
-    job = st.session_state.get("live")
+    _progress("live", study)
+    job = _job("live", study)
     if job is not None and job.state == "done":
         _result(job.result)
 
@@ -67,7 +67,7 @@ def measure_here(study: engine.Study, sparsity: float) -> None:
     with right:
         st.caption("This sparsity was not measured; values marked ≈ are interpolated. Measuring it solves the pruned model, "
                    "evaluates it, and attacks the study's examples.")  # fmt: skip
-    _progress("measuring")
+    _progress("measuring", study)
 
 
 def _replace_job(slot: str, job: engine.Job) -> None:
@@ -77,8 +77,14 @@ def _replace_job(slot: str, job: engine.Job) -> None:
     st.session_state[slot] = job
 
 
-def _progress(slot: str) -> None:
-    job = st.session_state.get(slot)
+def _job(slot: str, study: engine.Study) -> engine.Job | None:
+    """The slot's job, if it belongs to the study that is shown."""
+    job: engine.Job | None = st.session_state.get(slot)
+    return job if job is not None and job.arguments["study"] == study.key else None
+
+
+def _progress(slot: str, study: engine.Study) -> None:
+    job = _job(slot, study)
     if job is None or job.state == "done":
         return
     if not job.active:

@@ -186,6 +186,16 @@ def test_the_result_shows_both_sides_with_the_changed_words_marked(cache: Path, 
     assert "positive → negative; confidence in the true label 93.0 % → 21.0 %" in numbers
 
 
+def test_a_result_is_shown_only_with_its_own_study(cache: Path, requests: Requests) -> None:
+    keys = [save(cache, made_up_study()).key, save(cache, made_up_study((0.0, 0.5), data="other")).key]
+    app = page().button(key="attack").click().run()
+    requests[0].state, requests[0].result = "done", finished()
+    assert "Dense: held" in " ".join(block.value for block in app.run().markdown)
+    other = next(key for key in keys if key != requests[0].arguments["study"])
+    app = app.selectbox(key="study").set_value(other).run()
+    assert "Dense: held" not in " ".join(block.value for block in app.markdown)
+
+
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><b>x</b>", "&lt;i&gt;", "[a](javascript:x)", "$x$"]
 
 
