@@ -37,7 +37,6 @@ class Prepared:
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
     dense: Reading | None = None
-    attacker: tuple[str, Attacker] | None = None
 
 
 def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:

@@ -5,7 +5,6 @@ after the other; `{"cancel": id}` stops a request at its next progress point, `{
 """
 
 import argparse
-import contextlib
 import json
 import os
 import queue
@@ -42,8 +41,10 @@ class Worker:
     def serve(self) -> None:
         while (request := self._requests.get()) is not None:
             if "warm" in request:
-                with contextlib.suppress(Exception):  # only a head start: a request that needs it will say what is wrong
+                try:
                     self._warm()
+                except Exception:  # only a head start: logged here, and a request that needs it will say what is wrong
+                    traceback.print_exc(file=sys.stderr)
                 continue
             self._answer(request)
 

@@ -152,7 +152,10 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
         raise
     except Exception as error:  # damaged files raise anything from SafetensorError to a bare Exception
         if local_only or not isinstance(error, OSError | ValueError):
-            raise ModelError(f"{source} cannot be opened as a model: {_first_line(error)}") from error
+            raise ModelError(
+                f"{source} cannot be opened as a model ({_first_line(error).rstrip('.')}); save it again with "
+                "model.save_pretrained and tokenizer.save_pretrained, or give another one."
+            ) from error
         raise ResourceError(
             f"The model {source!r} cannot be fetched from the hub ({_first_line(error)}); check the name and the network, "
             "or give a local folder."
