@@ -58,7 +58,8 @@ def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]
     with right:
         keys = list(names)
         key = st.selectbox("Study", keys, index=keys.index(linked) if linked else 0, format_func=names.__getitem__, key="study")
-    st.query_params["study"] = key[:12]
+    if wanted != key[:12]:  # each write sends the whole address, so an idle one could undo the slider's
+        st.query_params["study"] = key[:12]
     study, notices = read_study(key, signature(key))
     with left:
         st.title("How sparse before it breaks?", anchor=False)
