@@ -1,198 +1,258 @@
 """Prune a victim block by block, each group of linears after the groups before it have been pruned.
 
-The dense and the sparse model run side by side over the same streams of real tokens. Within a block the order is
-q, k, v → attention output → intermediate → output, and the statistics of a group are taken with all earlier groups
-already pruned.
+The dense model and one sparse model for every level run side by side over the same streams of real tokens. Within a
+block the order is q, k, v → attention output → intermediate → output, and the statistics of a group are taken with all
+earlier groups already pruned. Levels share the dense model's pass and never see each other, so many in one pass equal
+as many passes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.errors import SettingError
-from engine.models.families import linears
-from engine.models.forward import Stream, activated, after_attention, after_output, context, embed
+from engine.errors import ModelError, SettingError
+from engine.models.families import Block
+from engine.models.forward import embed, streams
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
+from engine.pruning.allocation import Shares, parse_layers, score_counts
+from engine.pruning.heads import resolve_heads
+from engine.pruning.importance import Importance, measure_importance
+from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_group, wanted_of
+from engine.pruning.memory import levels_at_once, out_of_memory, precise
 from engine.pruning.methods import Method
-from engine.pruning.solvers import blocked, check_sparsity, magnitude, refit
-from engine.pruning.statistics import Gram
-from engine.pruning.targets import factorise, retarget
+from engine.pruning.plan import Plan, Pruned
+from engine.pruning.solvers import by_magnitude
+from engine.pruning.walk import GROUPS, Pass, Walk
+
+ENOUGH = 3.0  # calibration tokens per input dimension; below, the statistics are noisy and a notice says so
+STREAM = 8192  # tokens that go through a layer together
 
 
-@dataclass(frozen=True, slots=True)
-class LayerReport:
-    """What happened to one linear."""
-
-    layer: str  # `block.module`
-    weights: int
-    zeros: int
-    tokens: int  # calibration tokens behind the statistics; 0 for a method that uses none
-    inputs: int  # d_in; tokens / inputs below about 10 means noisy statistics
-    damping: float  # what the factorisation needed
-    alpha: float  # strength of the correction
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """A pruned victim with the report of every layer."""
-
-    victim: Victim
-    sparsity: float  # asked for
-    layers: tuple[LayerReport, ...]
-
-    @property
-    def achieved(self) -> float:
-        """Zeros / prunable weights."""
-        return sum(layer.zeros for layer in self.layers) / sum(layer.weights for layer in self.layers)
-
-
-@dataclass(slots=True)
-class _Pass:
-    """One stream of tokens on its way through both models."""
-
-    stream: Stream
-    judging: bool  # these tokens judge the strength of the correction, see `_strength`
-    dense: Tensor  # hidden state entering the current group's block, (tokens, width)
-    sparse: Tensor
-
-
-@torch.no_grad()  # not inference_mode: the pruned weights must stay ordinary tensors, fit for training
 def prune(
-    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, method: Method, sparsity: float,
+    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan | Method, sparsity: float,
     report: Reporter = silent,
 ) -> Pruned:  # fmt: skip
-    """Prune every block's linears to `sparsity`; the victim given is left as it is.
+    """One level of `prune_levels`."""
+    return next(prune_levels(victim, texts, pairs, plan, (sparsity,), report))
 
-    `texts` (and `pairs`) are the calibration set; labels are not used. Raises SettingError for a sparsity outside
-    [0, 1) or an empty calibration set, NumericalError when a layer's statistics stay singular.
+
+def prune_levels(
+    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan | Method, levels: Sequence[float],
+    report: Reporter = silent,
+) -> Iterator[Pruned]:  # fmt: skip
+    """Prune every block's linears to each of `levels`, in one pass where memory allows; the victim is left as it is.
+
+    `texts` (and `pairs`) are the calibration set; labels are not used. The levels come in the order given and equal those
+    of passes apart. Raises SettingError for a sparsity outside [0, 1) or out of the pattern's reach, an empty or too small
+    calibration set; ModelError for weights that are not finite; NumericalError when a layer's statistics stay singular.
     """
-    check_sparsity(sparsity)
-    sparse = victim.copy()
-    blocks = list(zip(victim.family.blocks(victim.model), sparse.family.blocks(sparse.model), strict=True))
-    if sparsity == 0:
-        return Pruned(sparse, 0.0, tuple(_untouched(index, named) for index, (block, _) in enumerate(blocks)
-                                         for named in linears(block).items()))  # fmt: skip
-    if method.solver == "magnitude":
-        return Pruned(sparse, sparsity, tuple(_by_magnitude(blocks, sparsity)))
-    if not texts:
-        raise SettingError(f"The method {method.name!r} needs calibration text; give at least a few hundred sentences.")
-    passes = _passes(victim, texts, pairs)
-    reports: list[LayerReport] = []
-    for index, (dense_block, sparse_block) in enumerate(blocks):
-        reports += _prune_block(index, dense_block, sparse_block, passes, method, sparsity, report, 4 * len(blocks))
-    report("pruned", 4 * len(blocks), 4 * len(blocks))
-    return Pruned(sparse, sparsity, tuple(reports))
+    plan = plan if isinstance(plan, Plan) else Plan.named(plan)
+    weights = victim.prunable()
+    for name, weight in weights.items():
+        plan.pattern.check_width(name, weight.shape[1])
+        if not bool(torch.isfinite(weight).all()):
+            raise ModelError(f"Layer {name} of {victim.name} contains NaN or Inf; load an undamaged checkpoint.")
+    for level in levels:
+        plan.pattern.check_level(level)
+    shares = Shares(tuple(weights), tuple(weight.numel() for weight in weights.values()), plan.pattern,
+                    parse_layers(plan.layers))  # fmt: skip
+    if plan.method.calibrated and any(levels):
+        return _Work(victim, texts, pairs, plan, shares, report).run(levels)
+    return (_without_text(victim, plan, shares, level) for level in levels)
 
 
-def _passes(victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None) -> list[_Pass]:
-    """The calibration text as streams, every fifth sentence apart."""
-    passes = []
-    for judging in (False, True):
-        rows = [row for row in range(len(texts)) if (row % 5 == 4) is judging]
-        for stream in victim.streams([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None):
-            hidden = embed(victim.family, victim.model, stream)
-            passes.append(_Pass(stream, judging, hidden, hidden))  # embeddings are not pruned: both begin alike
-    return passes
-
-
-def _untouched(index: int, named: tuple[str, nn.Linear]) -> LayerReport:
-    name, linear = named
-    return LayerReport(f"{index}.{name}", linear.weight.numel(), 0, 0, linear.in_features, 0.0, 0.0)
-
-
-def _by_magnitude(blocks: list[tuple[nn.Module, nn.Module]], sparsity: float) -> list[LayerReport]:
+@torch.no_grad()
+def _without_text(victim: Victim, plan: Plan, shares: Shares, sparsity: float) -> Pruned:
+    """A level that needs no calibration text: nothing pruned, or the smallest magnitudes."""
+    made = victim.copy()
     reports = []
-    for index, (_, block) in enumerate(blocks):
-        for name, linear in linears(block).items():
-            linear.weight.data = magnitude(linear.weight.data, sparsity)
-            reports.append(_layer_report(index, name, linear, 0, 0.0, 0.0))
-    return reports
+    for layer, weight in made.prunable().items():
+        share = shares.at(sparsity)[layer]
+        if share:
+            weight.copy_(by_magnitude(weight, plan.pattern, share))
+        reports.append(layer_report(layer, weight, share, 0, None, 0.0))
+    return Pruned(made, sparsity, tuple(reports))
 
 
-def _layer_report(index: int, name: str, linear: nn.Linear, tokens: int, damping: float, alpha: float) -> LayerReport:
-    zeros = int((linear.weight == 0).sum())
-    return LayerReport(f"{index}.{name}", linear.weight.numel(), zeros, tokens, linear.in_features, damping, alpha)
+class _Work:
+    """The calibration text on its way through the models, and what is measured once for all levels."""
+
+    def __init__(
+        self, victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan, shares: Shares,
+        report: Reporter,
+    ) -> None:  # fmt: skip
+        if not texts:
+            raise SettingError(f"The method {plan.method.name!r} needs calibration text; give at least a few hundred sentences.")
+        self.victim, self.plan, self.shares, self.report = victim, plan, shares, report
+        self.blocks = victim.family.blocks(victim.model)
+        self.encoded = victim.encode(texts, pairs)
+        self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
+        self.notices: list[str] = []
+        self._check_tokens()
+        self.importance: Importance | None = None
+        if plan.method.importance or plan.allocation != "uniform":
+            self.importance = measure_importance(victim, texts, pairs, report)
+        self.stream = STREAM
+        self.done, self.total = 0, 1
+
+    def _check_tokens(self) -> None:
+        """Too few tokens for the widest layer: refused below one per input unless forced, a notice below ENOUGH."""
+        if self.plan.method.solver in ("wanda", "magnitude") and self.plan.method.target == "none":
+            return  # norms of inputs need few tokens
+        layer, weight = max(self.victim.prunable().items(), key=lambda item: item[1].shape[1])
+        ratio = self.tokens / weight.shape[1]
+        said = f"{self.tokens} calibration tokens are {ratio:.2f} for each of the {weight.shape[1]} inputs of layer {layer}"
+        if ratio < 1 and not self.plan.force:
+            raise SettingError(f"{said}; below one the statistics are singular: give more calibration text, or --force it.")
+        if ratio < ENOUGH:
+            self.notices.append(f"{said}; below about {ENOUGH:g} the statistics are noisy.")
+
+    def run(self, levels: Sequence[float]) -> Iterator[Pruned]:
+        """The levels in order, as many at once as memory allows, fewer after it ran out."""
+        if self.plan.allocation != "uniform":
+            self._measure_losses()
+        waiting, most = list(levels), len(levels)
+        while waiting:
+            if waiting[0] == 0:
+                yield _without_text(self.victim, self.plan, self.shares, waiting.pop(0))
+                continue
+            most = min(most, levels_at_once(self.victim, self.tokens))
+            together = [level for level in itertools.takewhile(bool, waiting)][:most]
+            try:
+                made = self._together(together)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                most = self._make_room(len(together), error)
+                continue
+            for level in made:
+                waiting.pop(0)
+                yield self._finished(level)
+
+    def _make_room(self, levels: int, error: Exception) -> int:
+        """How many levels to try next; halves the streams once it is down to one. Raises where that helped nothing."""
+        if self.victim.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if levels > 1:
+            self.notices.append(f"Memory ran out with {levels} levels at once; {levels // 2} are tried.")
+            return levels // 2
+        if self.stream <= 256:
+            raise SettingError(f"Memory ran out with one level and {self.stream} tokens at once ({error}); use less calibration "
+                               "text or a smaller model.") from error  # fmt: skip
+        self.notices.append(f"Memory ran out with {self.stream} tokens at once; {self.stream // 2} are tried.")
+        self.stream //= 2
+        return 1
+
+    @torch.no_grad()  # not inference_mode: the pruned weights must stay ordinary tensors, fit for training
+    def _together(self, levels: Sequence[float]) -> list[Level]:
+        """The levels in one pass over the calibration text."""
+        made = [Level(level, self.shares.at(level), copy.deepcopy(self.blocks)) for level in levels]
+        passes = self._passes(len(levels) if self.plan.method.inputs == "sparse" else 0)
+        self.done, self.total = 0, len(self.blocks) * len(GROUPS) * len(made)
+        for index, block in enumerate(self.blocks):
+            for group in range(len(GROUPS)):
+                self._prune_group(index, group, block, made, passes)
+        if self.plan.method.heads:
+            for place, level in enumerate(made):
+                level.cls = (_first([(one.dense, one) for one in passes]), _first([(one.sparse[place], one) for one in passes]))
+        self.report("pruned", self.total, self.total)
+        return made
+
+    def _passes(self, levels: int) -> list[Pass]:
+        """The calibration text as streams, every fifth sentence apart."""
+        found = []
+        for judging in (False, True):
+            rows = [row for row in range(len(self.encoded["input_ids"])) if (row % 5 == 4) is judging]
+            part = {name: [lists[row] for row in rows] for name, lists in self.encoded.items()}
+            for stream in streams(part, int(self.victim.tokenizer.pad_token_id), self.victim.device, self.stream):
+                hidden = embed(self.victim.family, self.victim.model, stream)
+                # embeddings are not pruned, so all begin alike
+                found.append(Pass(stream, judging, Walk(hidden), [Walk(hidden) for _ in range(levels)]))
+        return found
+
+    def _prune_group(self, index: int, group: int, block: Block, levels: Sequence[Level], passes: Sequence[Pass]) -> None:
+        """Solve a group at every level, then take every walk through it."""
+        names, method = GROUPS[group], self.plan.method
+        layers, weight, token_weights = self._group(index, group, block, passes)
+        same = all(one.together for one in passes)
+        moved = method.target != "none" and not same
+        wanted = [wanted_of(method, weight, one.dense) if moved else None for one in passes]
+        known = factor = None
+        for place, level in enumerate(levels):
+            stage = f"block {index + 1}: {' '.join(names)}" + (f", level {place + 1}" if len(levels) > 1 else "")
+
+            def tick(stage: str = stage) -> None:
+                self.report(stage, self.done, self.total)
+
+            self.done += 1
+            if not any(level.shares[layer] for layer in layers):
+                level.reports += [layer_report(layer, block.linears[name].weight, 0.0, 0, None, 0.0)
+                                  for layer, name in zip(layers, names, strict=True)]  # fmt: skip
+                continue
+            if known is None or factor is None or not same:  # alike for all levels until they part
+                known = gather(weight, passes, wanted, place, method, token_weights, tick)
+                factor = damped(known.gram, method)
+            solve_group(index, names, block, level, known, factor, self.plan, self.importance, tick)
+        del wanted
+        self._step(index, group, block, passes, levels if self.plan.method.inputs == "sparse" else [])
+
+    def _group(
+        self, index: int, group: int, block: Block, passes: Sequence[Pass]
+    ) -> tuple[list[str], Tensor, list[Tensor | None]]:
+        """A group's layers, their weights stacked, and the weight of every token of every pass."""
+        layers = [f"{index}.{name}" for name in GROUPS[group]]
+        weight = torch.cat([block.linears[name].weight for name in GROUPS[group]])
+        counted = self.importance if self.plan.method.importance else None
+        return layers, weight, [counted.of_tokens(layers, one.stream, weight.device) if counted else None for one in passes]
+
+    @torch.no_grad()
+    def _measure_losses(self) -> None:
+        """What every weight would cost alone, from the dense model's inputs; see `Shares`."""
+        passes = self._passes(0)
+        losses: dict[str, Tensor] = {}
+        for index, block in enumerate(self.blocks):
+            for group in range(len(GROUPS)):
+                self.report(f"block {index + 1}: losses", index, len(self.blocks))
+                layers, weight, token_weights = self._group(index, group, block, passes)
+                known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, lambda: None)
+                diagonal = damped(known.gram, self.plan.method).upper.square().sum(dim=0)  # of H⁻¹ = Uᵀ U
+                for layer, name in zip(layers, GROUPS[group], strict=True):
+                    if self.importance is None:
+                        raise RuntimeError("losses of layers are compared by their importance")
+                    outputs = self.importance.of_outputs(layer).to(diagonal.device)
+                    losses[layer] = score_counts(block.linears[name].weight, diagonal, outputs, self.importance.scale[layer])
+                self._step(index, group, block, passes, [])
+        self.shares = replace(self.shares, losses=losses)
+
+    def _step(self, index: int, group: int, block: Block, passes: Sequence[Pass], levels: Sequence[Level]) -> None:
+        """Take every walk through a group."""
+        with precise(self.plan.precision, self.victim.device):
+            for one in passes:
+                self.report(f"block {index + 1}: forward", self.done, self.total)
+                one.dense.step(group, block, one.stream.lengths)
+                for walk, level in zip(one.sparse, levels, strict=True):
+                    walk.step(group, level.blocks[index], one.stream.lengths)
+
+    @torch.no_grad()
+    def _finished(self, level: Level) -> Pruned:
+        """A victim of its own with the level's weights."""
+        made = self.victim.copy()
+        for mine, theirs in zip(level.blocks, made.family.blocks(made.model), strict=True):
+            for name, linear in theirs.linears.items():
+                linear.weight, linear.bias = mine.linears[name].weight, mine.linears[name].bias
+        if level.cls is not None:
+            resolve_heads(self.victim, made, *level.cls)
+        return Pruned(made, level.sparsity, tuple(level.reports), tuple(self.notices), level.seconds)
 
 
-def _prune_block(
-    index: int, dense: Any, sparse: Any, passes: list[_Pass], method: Method, sparsity: float, report: Reporter,
-    groups: int,
-) -> list[LayerReport]:  # fmt: skip
-    """Prune one block and carry every pass through it."""
-    old, new = linears(dense), linears(sparse)
-    done = 4 * index
-
-    def solve(names: tuple[str, ...], inputs: list[tuple[Tensor, Tensor, Tensor | None]]) -> list[LayerReport]:
-        nonlocal done
-        report(f"block {index + 1}: {' '.join(names)}", done, groups)
-        done += 1
-        return _prune_group(index, names, old, new, [p.judging for p in passes], inputs, method, sparsity)
-
-    same = all(p.dense is p.sparse for p in passes)
-    reports = solve(("query", "key", "value"), [(p.sparse, p.sparse if same else p.dense, None) for p in passes])
-    mixed = [(_attend(sparse, new, p.sparse, p.stream), _attend(dense, old, p.dense, p.stream)) for p in passes]
-    reports += solve(
-        ("attention_output",),
-        [(s, d, p.dense - p.sparse) for p, (s, d) in zip(passes, mixed, strict=True)],
-    )
-    after = [
-        (after_attention(sparse, new["attention_output"](s), p.sparse),
-         after_attention(dense, old["attention_output"](d), p.dense))
-        for p, (s, d) in zip(passes, mixed, strict=True)
-    ]  # fmt: skip
-    reports += solve(("intermediate",), [(s, d, None) for s, d in after])
-    wide = [(activated(sparse, new["intermediate"](s)), activated(dense, old["intermediate"](d))) for s, d in after]
-    reports += solve(("output",), [(s, d, ad - as_) for (s, d), (as_, ad) in zip(wide, after, strict=True)])
-    for p, (s, d), (as_, ad) in zip(passes, wide, after, strict=True):
-        p.sparse = after_output(sparse, new["output"](s), as_)
-        p.dense = after_output(dense, old["output"](d), ad)
-    return reports
-
-
-def _attend(block: Any, layers: dict[str, nn.Linear], hidden: Tensor, stream: Stream) -> Tensor:
-    queries = (layers["query"](hidden), layers["key"](hidden), layers["value"](hidden))
-    return context(block, hidden, stream.lengths, queries)
-
-
-def _prune_group(
-    index: int, names: tuple[str, ...], old: dict[str, nn.Linear], new: dict[str, nn.Linear], judging: list[bool],
-    inputs: list[tuple[Tensor, Tensor, Tensor | None]], method: Method, sparsity: float,
-) -> list[LayerReport]:  # fmt: skip
-    """Solve the linears that share an input as one stacked matrix, each with its own exact share of zeros."""
-    weight = torch.cat([old[name].weight for name in names])  # (d_out of all, d_in)
-    fitting, judge = Gram(weight), Gram(weight)
-    for apart, (sparse, dense, residual_drift) in zip(judging, inputs, strict=True):
-        moved = method.alpha != 0 and dense is not sparse
-        (judge if apart else fitting).add(
-            sparse, dense if moved else None, residual_drift if moved and method.residual else None
-        )
-    alpha = _strength(fitting, judge, method) if method.alpha is None else method.alpha
-    gram = fitting + judge
-    factor = factorise(gram.hessian(), method.damping)
-    target = retarget(weight, gram.drift(), factor, alpha)
-    pieces = target.split([old[name].out_features for name in names])
-    for name, piece in zip(names, pieces, strict=True):
-        solved = blocked(piece, factor, sparsity)
-        if method.refit_steps:
-            solved = refit(solved, piece, factor.hessian, method.refit_steps)
-        new[name].weight.data = solved
-    return [_layer_report(index, name, new[name], gram.tokens, factor.damping, round(alpha, 6)) for name in names]
-
-
-def _strength(fitting: Gram, judge: Gram, method: Method) -> float:
-    """α in [0, 1] that the judging tokens like best, in closed form.
-
-    With the correction Δ = C(H + Λ)⁻¹ fitted on the other tokens, ‖D − α Δ X_s‖² is smallest on the judging tokens at
-    α = ⟨C', Δ⟩ / ⟨Δ H', Δ⟩, where C', H' are theirs. Too few tokens give a Δ that fits noise, and α says so.
-    """
-    drift, judged = fitting.drift(), judge.drift()
-    if drift is None or judged is None:
-        return 0.0
-    factor = factorise(fitting.hessian(), method.damping)
-    change = (drift @ factor.upper.T) @ factor.upper
-    size = float(((change @ judge.hessian()) * change).sum())
-    return min(1.0, max(0.0, float((judged * change).sum()) / size)) if size > 0 else 0.0
+def _first(walks: Sequence[tuple[Walk, Pass]]) -> Tensor:
+    """The [CLS] embeddings of all sentences, (sentences, width), where walks have come to their end."""
+    return torch.cat([
+        walk.x[torch.tensor([0, *itertools.accumulate(one.stream.lengths)][:-1], device=walk.x.device)].float()
+        for walk, one in walks
+    ])  # fmt: skip

@@ -1,84 +1,111 @@
 """Turn target weights into sparse weights: which to remove, and what the others become.
 
-All take W* (d_out, d_in) and remove exactly `zeros_of(W*, sparsity)` weights.
+Every solver takes a `Problem` and removes exactly as many weights as its pattern says. A solver says nothing about where
+the target came from; `refit` improves the survivors of any of them.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.errors import SettingError
+from engine.pruning.blocked import blocked
+from engine.pruning.exact import exact
+from engine.pruning.patterns import NofM, Pattern
 from engine.pruning.targets import Factor
 
-BLOCK = 128  # columns whose mask is chosen together, as in SparseGPT
-MICRO = 32  # columns updated one by one before a matrix product carries their error on
+RATIOS = (0.05, 0.15, 0.5, 1.5)  # penalties of the alternating solver, in units of the scaled diagonal
+ROUNDS = 4  # alternations at each penalty
 
 
-def check_sparsity(sparsity: float) -> float:
-    """The sparsity itself. Raises SettingError outside [0, 1)."""
-    if not 0 <= sparsity < 1:
-        raise SettingError(f"Sparsity {sparsity:g} is outside [0, 1); give a share such as 0.5.")
-    return float(sparsity)
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One linear at one sparsity."""
+
+    target: Tensor  # W*, (d_out, d_in)
+    factor: Factor  # of H + Λ
+    power: Tensor  # diag H without damping, (d_in,)
+    sparsity: float
+    pattern: Pattern
+    importance: Tensor | None = None  # (d_out,), how much each output matters; None: all alike
+    tick: Callable[[], None] = lambda: None  # called now and then; a caller cancels by raising from it
 
 
-def zeros_of(weights: int, sparsity: float) -> int:
-    """How many of `weights` are zero at `sparsity`, rounded half up."""
-    return int(weights * check_sparsity(sparsity) + 0.5)
-
-
-def smallest(scores: Tensor, count: int) -> Tensor:
-    """Boolean mask of the `count` smallest scores, ties broken by position."""
-    flat = scores.reshape(-1)
-    if count == 0:
-        return torch.zeros_like(scores, dtype=torch.bool)
-    edge = torch.kthvalue(flat, count).values  # linear time; a full sort takes four times as long
-    mask = flat < edge
-    ties = (flat == edge).nonzero().view(-1)
-    mask[ties[: count - int(mask.sum())]] = True
-    return mask.view_as(scores)
-
-
-def magnitude(target: Tensor, sparsity: float) -> Tensor:
+def by_magnitude(target: Tensor, pattern: Pattern, sparsity: float) -> Tensor:
     """Remove the weights of smallest magnitude, leave the others."""
-    return target.masked_fill(smallest(target.abs(), zeros_of(target.numel(), sparsity)), 0.0)
+    return target.masked_fill(pattern.removed(target.abs(), sparsity), 0.0)
 
 
-def blocked(target: Tensor, factor: Factor, sparsity: float) -> Tensor:
-    """SparseGPT's sweep: per block of columns remove the smallest w²/U_jj², spread each error over later columns.
+def _magnitude(problem: Problem) -> Tensor:
+    return by_magnitude(problem.target, problem.pattern, problem.sparsity)
 
-    err_j = w_j / U_jj for a removed weight, W[:, j:] −= err_j U[j, j:]. The mask of a block is chosen over all rows,
-    after the errors of earlier blocks have arrived. Source: Frantar and Alistarh, ICML 2023.
+
+def _wanda(problem: Problem) -> Tensor:
+    """Remove the smallest |w_ij| ‖x_j‖, leave the others. Source: Sun et al., ICLR 2024."""
+    scores = problem.target.abs() * problem.power.sqrt()
+    return problem.target.masked_fill(problem.pattern.removed(scores, problem.sparsity), 0.0)
+
+
+def _blocked(problem: Problem) -> Tensor:
+    return blocked(problem.target, problem.factor.upper, problem.pattern, problem.sparsity, problem.importance)
+
+
+def _exact(problem: Problem) -> Tensor:
+    width = problem.target.shape[1]
+    group = (problem.pattern.n, problem.pattern.m) if isinstance(problem.pattern, NofM) else None
+    per_row = problem.pattern.row_zeros(width, problem.sparsity)
+    return exact(problem.target, problem.factor.inverse, per_row, group, problem.tick)
+
+
+def _alternating(problem: Problem) -> Tensor:
+    """Alternate between the damped least squares and the pattern (ADMM), with a growing penalty ρ.
+
+    In inputs scaled to unit diagonal, H̃ = D^-½ (H + Λ) D^-½ and T = W* D^½:
+
+        V ← (T H̃ + ρ (Z − Y)) (H̃ + ρI)⁻¹,   Z ← the pattern's choice from V + Y,   Y ← Y + V − Z.
+
+    The choice weighs a row by the square root of its importance. Unlike a sweep over columns, every weight is reconsidered
+    in each round, so the support is that of a joint decision. Source of the idea: ALPS, Meng et al., NeurIPS 2024.
     """
-    width = target.shape[1]
-    total = zeros_of(target.numel(), sparsity)
-    weights = target.clone()
-    done = 0
-    for start in range(0, width, BLOCK):
-        stop = min(start + BLOCK, width)
-        due = round(total * stop / width) - done
-        done += due
-        scores = (weights[:, start:stop] / factor.upper.diagonal()[start:stop]).square()
-        errors = _sweep(weights[:, start:stop], smallest(scores, due), factor.upper[start:stop, start:stop])
-        weights[:, stop:] -= errors @ factor.upper[start:stop, stop:]
-    return weights
+    target, hessian = problem.target, problem.factor.hessian
+    scale = hessian.diagonal().sqrt()
+    scaled = hessian / scale / scale[:, None]
+    aim = target * scale
+    pull = aim @ scaled
+    sparse, dual = aim, torch.zeros_like(aim)
+    row = None if problem.importance is None else problem.importance.sqrt()[:, None]
+    removed = torch.zeros_like(aim, dtype=torch.bool)
+    for place, ratio in enumerate(RATIOS):
+        ridged = scaled.clone()
+        ridged.diagonal().add_(ratio)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(ridged))
+        for _ in range(ROUNDS):
+            problem.tick()
+            free = (pull + ratio * (sparse - dual)) @ inverse + dual
+            removed = problem.pattern.removed(free.square() if row is None else free.square() * row, problem.sparsity)
+            sparse = free.masked_fill(removed, 0.0)
+            dual = free - sparse
+        if place + 1 < len(RATIOS):
+            dual = dual * (ratio / RATIOS[place + 1])  # the multiplier ρY stays what it was
+    return (sparse / scale).masked_fill_(removed, 0.0)
 
 
-def _sweep(weights: Tensor, removed: Tensor, upper: Tensor) -> Tensor:
-    """Sweep one block in place and return its errors (d_out, columns)."""
-    columns = weights.shape[1]
-    errors = torch.zeros_like(weights)
-    for start in range(0, columns, MICRO):
-        stop = min(start + MICRO, columns)
-        piece = weights[:, start:stop].T.contiguous()  # columns as rows: each step reads and writes whole lines
-        cut = removed[:, start:stop].T
-        local = torch.zeros_like(piece)
-        for j in range(stop - start):
-            local[j] = piece[j] * cut[j] / upper[start + j, start + j]
-            piece[j:].addr_(upper[start + j, start + j : stop], local[j], alpha=-1)
-        piece.masked_fill_(cut, 0.0)
-        weights[:, start:stop] = piece.T
-        errors[:, start:stop] = local.T
-        weights[:, stop:] -= errors[:, start:stop] @ upper[start:stop, stop:]
-    return errors
+SOLVERS: dict[str, Callable[[Problem], Tensor]] = {
+    "alternating": _alternating,
+    "blocked": _blocked,
+    "exact": _exact,
+    "wanda": _wanda,
+    "magnitude": _magnitude,
+}
+
+
+def solver_named(name: str) -> Callable[[Problem], Tensor]:
+    """The solver of that name. Raises SettingError with the names there are."""
+    if name not in SOLVERS:
+        raise SettingError(f"The solver {name!r} is unknown; choose one of {', '.join(SOLVERS)}.")
+    return SOLVERS[name]
 
 
 def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int) -> Tensor:
@@ -101,3 +128,21 @@ def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int) -> Tenso
         towards = turned + size_after / size.clamp_min(1e-30) * towards
         size = size_after
     return torch.where(support, weights, 0.0)
+
+
+def refit_exactly(weights: Tensor, target: Tensor, hessian: Tensor, room: int = 1 << 26) -> Tensor:
+    """The best survivors for their mask: per row, (H + Λ)_SS ŵ_S = ((H + Λ) w*)_S by Cholesky, in chunks of rows.
+
+    `room` bounds a chunk's numbers. Removed inputs stand in the system as an identity, so all rows have one shape.
+    """
+    support = weights != 0
+    right = (target @ hessian) * support
+    width = weights.shape[1]
+    solved = torch.empty_like(weights)
+    for start in range(0, len(weights), max(1, room // width**2)):
+        part = slice(start, start + max(1, room // width**2))
+        alive = support[part].to(weights.dtype)
+        system = hessian * alive[:, :, None] * alive[:, None, :] + torch.diag_embed(1 - alive)  # (rows, d_in, d_in)
+        lower = torch.linalg.cholesky(system)
+        solved[part] = torch.cholesky_solve(right[part, :, None], lower).squeeze(2)
+    return torch.where(support, solved, 0.0)

@@ -6,10 +6,11 @@ Optimal Brain Surgeon with Hessian H + Λ started from
     W* = W + α C (H + Λ)⁻¹,    C = [W(X_d − X_s) + R_d − R_s] X_sᵀ / n.
 
 The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier layers uncorrected.
-Source of the two-sided form: DESIGN §3; Eq. 5 of the seed paper is the one-sided relative.
+Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the one-sided relative, see `paper_target`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,21 +20,33 @@ from engine.errors import NumericalError
 MAX_DAMPING = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Factor:
-    """H + Λ and its inverse's upper factor: (H + Λ)⁻¹ = Uᵀ U."""
+    """H + Λ and its flipped Cholesky factor R, upper triangular: H + Λ = R Rᵀ. What a solver asks for is made once."""
 
     hessian: Tensor  # (d, d), damped
-    upper: Tensor  # U, (d, d), upper triangular
-    damping: float  # the share of the mean diagonal that was needed
+    root: Tensor  # R, (d, d), in float64 where the device has it
+    damping: float  # the ridge that was needed, as a share of the mean diagonal of H
+    raised: bool = False  # the damping asked for was not enough
 
+    @cached_property
+    def upper(self) -> Tensor:
+        """U = R⁻¹, upper triangular: (H + Λ)⁻¹ = Uᵀ U."""
+        one = torch.eye(len(self.root), dtype=self.root.dtype, device=self.root.device)
+        return torch.linalg.solve_triangular(self.root, one, upper=True).to(self.hessian)
 
-def _damped(hessian: Tensor, damping: float) -> Tensor:
-    """H + Λ with Λ = damping · mean(diag H) · I, and inputs that never fired (zero diagonal) made harmless."""
-    diagonal = hessian.diagonal()
-    ridge = torch.full_like(diagonal, damping * float(diagonal.mean()))
-    ridge[diagonal == 0] += 1.0
-    return hessian + torch.diag(ridge)
+    @cached_property
+    def inverse(self) -> Tensor:
+        """(H + Λ)⁻¹, (d, d)."""
+        return self.upper.T @ self.upper
+
+    def solve(self, right: Tensor) -> Tensor:
+        """right (H + Λ)⁻¹ for (rows, d)."""
+        if len(right) >= len(self.root) or self.damping < 1e-3:  # U pays, or single precision would not be enough
+            return (right @ self.upper.T) @ self.upper
+        root = self.root.to(self.hessian)
+        half = torch.linalg.solve_triangular(root, right.T, upper=True)  # R⁻¹ rightᵀ
+        return torch.linalg.solve_triangular(root.T, half, upper=False).T
 
 
 def _flipped_cholesky(matrix: Tensor) -> tuple[Tensor, bool]:
@@ -42,24 +55,27 @@ def _flipped_cholesky(matrix: Tensor) -> tuple[Tensor, bool]:
     return lower.flip(0, 1), bool(info.item() == 0)
 
 
-def factorise(hessian: Tensor, damping: float) -> Factor:
-    """Factor H + Λ in float64, raising the damping tenfold while that fails.
+def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor:
+    """Factor H + λI in float64, raising λ tenfold while that fails.
 
-    Raises NumericalError above a damping of 0.1 or on values that are not finite.
+    λ is `damping` · mean(diag H), or `damping` itself when `absolute`. Raises NumericalError where λ would exceed a tenth
+    of the mean diagonal, or on values that are not finite.
     """
     if not bool(torch.isfinite(hessian).all()):
         raise NumericalError("The layer's input statistics are not finite; check the model's weights for NaN or Inf.")
     home = hessian.device
     work = hessian.cpu().double() if home.type == "mps" else hessian.double()  # MPS has no float64
+    mean = float(work.diagonal().mean()) or 1.0  # inputs that never fired: any ridge will do
+    share, raised = damping / mean if absolute else damping, False
     while True:
-        damped = _damped(work, damping)
+        damped = work.clone()
+        damped.diagonal().add_(share * mean)
         root, fine = _flipped_cholesky(damped)
         if fine:
-            upper = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=root.dtype, device=root.device),
-                                                  upper=True)  # fmt: skip
-            return Factor(damped.to(home, hessian.dtype), upper.to(home, hessian.dtype), damping)
-        damping = 10 * damping or MAX_DAMPING * 1e-4  # from zero too, or it would stay there
-        if damping > MAX_DAMPING * (1 + 1e-9):
+            root = root.to(home, torch.float32) if home.type == "mps" else root
+            return Factor(damped.to(hessian), root, share, raised)
+        share, raised = 10 * share or MAX_DAMPING * 1e-4, True  # from zero too, or it would stay there
+        if share > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(
                 f"The input statistics of a layer ({len(work)} inputs) stay singular up to a damping of {MAX_DAMPING}; "
                 "use more calibration text."
@@ -70,4 +86,13 @@ def retarget(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float)
     """W* = W + α C (H + Λ)⁻¹, (d_out, d_in)."""
     if drift is None or alpha == 0:
         return weight.clone()
-    return weight + alpha * (drift @ factor.upper.T) @ factor.upper
+    return weight + alpha * factor.solve(drift)
+
+
+def paper_target(weight: Tensor, drift: Tensor | None, factor: Factor, ridge: float) -> Tensor:
+    """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls toward zero.
+
+    With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; `ridge` is λ / n where H is a mean over n tokens.
+    """
+    change = -ridge * weight if drift is None else drift - ridge * weight
+    return weight + factor.solve(change)

@@ -1,0 +1,83 @@
+"""What is asked of the pruner, and what it reports."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from engine.errors import SettingError
+from engine.models.victim import Victim
+from engine.pruning.allocation import ALLOCATIONS, parse_layers
+from engine.pruning.memory import PRECISIONS
+from engine.pruning.methods import Method, method_named
+from engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to prune, the sparsity left open."""
+
+    method: Method
+    pattern: Pattern = field(default_factory=Unstructured)
+    allocation: str = "uniform"
+    layers: str = ""  # shares of chosen layers by hand, see `parse_layers`
+    precision: str = "fp32"  # of the forward passes; statistics and solving are never less than fp32
+    force: bool = False  # go on with fewer tokens than a layer has inputs
+
+    def __post_init__(self) -> None:
+        if self.allocation not in ALLOCATIONS:
+            raise SettingError(f"The allocation {self.allocation!r} is unknown; choose {' or '.join(ALLOCATIONS)}.")
+        if self.precision not in PRECISIONS:
+            raise SettingError(f"The precision {self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+        if self.allocation != "uniform" and not self.method.calibrated:
+            raise SettingError(f"The method {self.method.name} measures no loss to equalise; use --allocation uniform.")
+        if self.allocation != "uniform" and isinstance(self.pattern, NofM):
+            raise SettingError(f"The pattern {self.pattern.name} fixes the sparsity of every layer; use --allocation uniform.")
+        parse_layers(self.layers)
+
+    @classmethod
+    def named(
+        cls, method: str | Method, pattern: str = "unstructured", allocation: str = "uniform", layers: str = "",
+        precision: str = "fp32", force: bool = False,
+    ) -> "Plan":  # fmt: skip
+        """A plan from the names that a person gives; a method that works row by row spreads its zeros over rows."""
+        chosen = method if isinstance(method, Method) else method_named(method)
+        found = pattern_named(pattern)
+        if chosen.rows and found == Unstructured():
+            found = Unstructured(per_row=True)
+        return cls(chosen, found, allocation, layers, precision, force)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the weights; `force` only decides whether they are made at all."""
+        method = {name: value for name, value in asdict(self.method).items() if name not in ("about", "source")}
+        return {"method": method, "pattern": self.pattern.name, "allocation": self.allocation,
+                "layers": parse_layers(self.layers), "precision": self.precision}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """What happened to one linear."""
+
+    layer: str  # `block.module`
+    weights: int
+    zeros: int
+    requested: float  # share of zeros asked for
+    tokens: int  # calibration tokens behind the statistics; 0 for a method that uses none
+    inputs: int  # d_in; tokens / inputs below about 3 means noisy statistics
+    damping: float  # what the factorisation needed, as a share of the mean diagonal of H
+    raised: bool  # the damping asked for was not enough
+    alpha: float  # strength of the correction
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A pruned victim with the report of every layer."""
+
+    victim: Victim
+    sparsity: float  # asked for
+    layers: tuple[LayerReport, ...]
+    notices: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)  # solving each layer; not part of the result
+
+    @property
+    def achieved(self) -> float:
+        """Zeros / prunable weights."""
+        return sum(layer.zeros for layer in self.layers) / sum(layer.weights for layer in self.layers)
