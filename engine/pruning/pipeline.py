@@ -7,13 +7,12 @@ already pruned.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.errors import SettingError
-from engine.models.families import linears
+from engine.models.families import Block
 from engine.models.forward import Stream, activated, after_attention, after_output, context, embed
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
@@ -75,7 +74,7 @@ def prune(
     blocks = list(zip(victim.family.blocks(victim.model), sparse.family.blocks(sparse.model), strict=True))
     if sparsity == 0:
         return Pruned(sparse, 0.0, tuple(_untouched(index, named) for index, (block, _) in enumerate(blocks)
-                                         for named in linears(block).items()))  # fmt: skip
+                                         for named in block.linears.items()))  # fmt: skip
     if method.solver == "magnitude":
         return Pruned(sparse, sparsity, tuple(_by_magnitude(blocks, sparsity)))
     if not texts:
@@ -104,10 +103,10 @@ def _untouched(index: int, named: tuple[str, nn.Linear]) -> LayerReport:
     return LayerReport(f"{index}.{name}", linear.weight.numel(), 0, 0, linear.in_features, 0.0, 0.0)
 
 
-def _by_magnitude(blocks: list[tuple[nn.Module, nn.Module]], sparsity: float) -> list[LayerReport]:
+def _by_magnitude(blocks: list[tuple[Block, Block]], sparsity: float) -> list[LayerReport]:
     reports = []
     for index, (_, block) in enumerate(blocks):
-        for name, linear in linears(block).items():
+        for name, linear in block.linears.items():
             linear.weight.data = magnitude(linear.weight.data, sparsity)
             reports.append(_layer_report(index, name, linear, 0, 0.0, 0.0))
     return reports
@@ -119,11 +118,11 @@ def _layer_report(index: int, name: str, linear: nn.Linear, tokens: int, damping
 
 
 def _prune_block(
-    index: int, dense: Any, sparse: Any, passes: list[_Pass], method: Method, sparsity: float, report: Reporter,
+    index: int, dense: Block, sparse: Block, passes: list[_Pass], method: Method, sparsity: float, report: Reporter,
     groups: int,
 ) -> list[LayerReport]:  # fmt: skip
     """Prune one block and carry every pass through it."""
-    old, new = linears(dense), linears(sparse)
+    old, new = dense.linears, sparse.linears
     done = 4 * index
 
     def solve(names: tuple[str, ...], inputs: list[tuple[Tensor, Tensor, Tensor | None]]) -> list[LayerReport]:
@@ -153,7 +152,7 @@ def _prune_block(
     return reports
 
 
-def _attend(block: Any, layers: dict[str, nn.Linear], hidden: Tensor, stream: Stream) -> Tensor:
+def _attend(block: Block, layers: dict[str, nn.Linear], hidden: Tensor, stream: Stream) -> Tensor:
     queries = (layers["query"](hidden), layers["key"](hidden), layers["value"](hidden))
     return context(block, hidden, stream.lengths, queries)
 
