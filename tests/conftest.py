@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
+    AutoConfig,
+    AutoModelForSequenceClassification,
     BertTokenizerFast,
-    RobertaConfig,
-    RobertaForSequenceClassification,
+    DistilBertTokenizerFast,
+    ElectraTokenizerFast,
 )
 
 from engine.models.victim import Victim, load_victim
@@ -25,21 +25,31 @@ def vocabulary() -> list[str]:
     return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters), ".", ","]
 
 
-def write_model(folder: Path, family: str = "bert", layers: int = 2, seed: int = 0) -> Path:
-    """A random classifier with a small real tokenizer, saved as a user would save it."""
+TOKENIZERS = {"bert": BertTokenizerFast, "distilbert": DistilBertTokenizerFast, "electra": ElectraTokenizerFast}
+
+
+def write_model(folder: Path, family: str = "bert", layers: int = 2, seed: int = 0, **changes: object) -> Path:
+    """A random classifier with a small real tokenizer, saved as a user would save it; `changes` go into its config."""
     folder.mkdir(parents=True, exist_ok=True)
     vocab = folder / "vocab.txt"
     vocab.write_text("\n".join(vocabulary()), encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(vocab), do_lower_case=True)
-    torch.manual_seed(seed)
-    sizes = {
+    sizes: dict[str, object] = {
         "vocab_size": len(vocabulary()), "hidden_size": 32, "num_hidden_layers": layers, "num_attention_heads": 4,
         "intermediate_size": 64, "max_position_embeddings": 64, "num_labels": 2, "initializer_range": 0.3,
     }  # fmt: skip
-    if family == "bert":
-        model = BertForSequenceClassification(BertConfig(**sizes))
-    else:
-        model = RobertaForSequenceClassification(RobertaConfig(**sizes, pad_token_id=0, bos_token_id=2, eos_token_id=3))
+    if family in TOKENIZERS:
+        tokenizer = TOKENIZERS[family](vocab_file=str(vocab), do_lower_case=True)
+    else:  # the RoBERTas: their tokenizers give no token types and their models know only one
+        tokenizer = BertTokenizerFast(
+            vocab_file=str(vocab), do_lower_case=True, model_input_names=["input_ids", "attention_mask"]
+        )
+        sizes |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "type_vocab_size": 1}
+    if family == "distilbert":
+        sizes["hidden_dim"] = sizes.pop("intermediate_size")
+    if family == "electra":
+        sizes["embedding_size"] = 16
+    torch.manual_seed(seed)
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **(sizes | changes)))
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     return folder

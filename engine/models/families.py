@@ -1,35 +1,88 @@
-"""Where the linears of an encoder block are, family by family. A new architecture is a new entry here.
+"""Where the parts of an encoder block are, family by family. A new architecture is a new entry here.
 
 A block is post-norm: attention over q, k, v → `attention_output` + residual + LayerNorm → `intermediate` + activation →
-`output` + residual + LayerNorm. Families differ only in the names of these modules and in the classifier's head.
+`output` + residual + LayerNorm. Families differ only in the names of these modules, in what their embeddings take and in
+the classifier's head.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.errors import ModelError
-from engine.names import LINEARS
+from engine.names import MODULES
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A view on one encoder block of a loaded model: its own modules, not copies."""
+
+    linears: dict[str, nn.Linear]  # by module name, in pruning order
+    heads: int
+    attention_norm: nn.Module  # after the attention output's residual
+    activation: Callable[[Tensor], Tensor]  # between `intermediate` and `output`
+    output_norm: nn.Module  # after the output's residual
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the blocks and their parts are, as paths of module names."""
+
+    blocks: str  # the list of blocks, inside the encoder
+    linears: tuple[str, ...]  # inside a block, in the order of MODULES
+    attention_norm: str
+    activation: str
+    output_norm: str
+
+    def view(self, block: nn.Module, heads: int) -> Block:
+        """The parts of one block."""
+        linears = {name: cast(nn.Linear, block.get_submodule(path)) for name, path in zip(MODULES, self.linears, strict=True)}
+        return Block(linears, heads, block.get_submodule(self.attention_norm), block.get_submodule(self.activation),
+                     block.get_submodule(self.output_norm))  # fmt: skip
+
+
+BERT = Layout(
+    blocks="encoder.layer",
+    linears=("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+             "intermediate.dense", "output.dense"),
+    attention_norm="attention.output.LayerNorm",
+    activation="intermediate.intermediate_act_fn",
+    output_norm="output.LayerNorm",
+)  # fmt: skip
+DISTILBERT = Layout(
+    blocks="transformer.layer",
+    linears=("attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2"),
+    attention_norm="sa_layer_norm",
+    activation="ffn.activation",
+    output_norm="output_layer_norm",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """One supported architecture."""
 
-    name: str
+    name: str  # `model_type` of its configurations
     body: str  # attribute that holds the encoder
+    layout: Layout
     head: Callable[[Any, Tensor], Tensor]  # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
+    position_offset: int = 0  # positions in the table that no token takes
+    inputs: tuple[str, ...] = ("input_ids", "token_type_ids")  # of the embeddings; a tokenizer may give more or fewer
 
-    def blocks(self, model: Any) -> list[nn.Module]:
+    def blocks(self, model: Any) -> list[Block]:
         """The encoder blocks, first to last."""
-        return list(getattr(model, self.body).encoder.layer)
+        heads = int(model.config.num_attention_heads)
+        return [self.layout.view(block, heads) for block in getattr(model, self.body).get_submodule(self.layout.blocks)]
 
-    def embeddings(self, model: Any) -> nn.Module:
-        """The module that turns token ids into the first hidden state."""
-        found: nn.Module = getattr(model, self.body).embeddings
-        return found
+    def embeddings(self, model: Any) -> Callable[..., Tensor]:
+        """What turns `inputs`, each (rows, tokens), into the first hidden state (rows, tokens, width)."""
+        body = getattr(model, self.body)
+        embed: Callable[..., Tensor] = body.embeddings
+        widen = getattr(body, "embeddings_project", None)  # ELECTRA's embeddings may be narrower than its blocks
+        return embed if widen is None else lambda **inputs: widen(embed(**inputs))
 
 
 def _pooled_head(model: Any, cls: Tensor) -> Tensor:
@@ -42,22 +95,42 @@ def _token_head(model: Any, cls: Tensor) -> Tensor:
     return logits
 
 
+def _two_layer_head(model: Any, cls: Tensor) -> Tensor:
+    logits: Tensor = model.classifier(functional.relu(model.pre_classifier(cls)))
+    return logits
+
+
 FAMILIES = {
-    "bert": Family("bert", "bert", _pooled_head),
-    "roberta": Family("roberta", "roberta", _token_head),
+    family.name: family
+    for family in (
+        Family("bert", "bert", BERT, _pooled_head),
+        Family("roberta", "roberta", BERT, _token_head, position_offset=2),
+        Family("distilbert", "distilbert", DISTILBERT, _two_layer_head, inputs=("input_ids",)),
+        Family("electra", "electra", BERT, _token_head),
+        Family("xlm-roberta", "roberta", BERT, _token_head, position_offset=2),
+        Family("camembert", "roberta", BERT, _token_head, position_offset=2),
+    )
 }
 
 
-def family_of(model_type: str, where: str) -> Family:
-    """The family of a configuration's `model_type`. Raises ModelError with the list of those supported."""
-    if model_type not in FAMILIES:
-        raise ModelError(
-            f"{where} is of the family {model_type!r}; supported are sequence classifiers of the families "
-            f"{' and '.join(FAMILIES)} (MiniLM counts as bert)."
-        )
-    return FAMILIES[model_type]
+def family_of(config: Any, where: str) -> Family:
+    """The family of a model's configuration.
 
-
-def linears(block: nn.Module) -> dict[str, nn.Linear]:
-    """The prunable linears of a block by name, in pruning order."""
-    return {name: block.get_submodule(path) for name, path in LINEARS}  # type: ignore[misc]
+    Raises ModelError with what is supported for another family, for relative positions, decoders and removed heads.
+    """
+    positions = getattr(config, "position_embedding_type", "absolute")
+    if config.model_type not in FAMILIES:
+        odd = f"is of the family {config.model_type!r}"
+    elif positions != "absolute":
+        odd = f"has the position_embedding_type {positions!r}"
+    elif config.is_decoder or config.add_cross_attention:
+        odd = "is a decoder"
+    elif config.pruned_heads:
+        odd = "has had attention heads removed"
+    else:
+        return FAMILIES[config.model_type]
+    *names, last = FAMILIES
+    raise ModelError(
+        f"{where} {odd}; supported are sequence classifiers of the families {', '.join(names)} and {last} (MiniLM counts "
+        "as bert): encoders with absolute positions and all their heads."
+    )

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from engine.models.families import Family, linears
+from engine.models.families import Block, Family
 from engine.models.tokens import pad_rows
 
 Tap = Callable[[int, str, Tensor], None]  # (block, module name, the linear's output (tokens, d_out))
@@ -53,51 +53,47 @@ def streams(
 
 def embed(family: Family, model: Any, stream: Stream) -> Tensor:
     """First hidden state of the stream, (tokens, width)."""
-    inputs = {name: ids for name, ids in stream.inputs.items() if name != "attention_mask"}
+    inputs = {name: stream.inputs[name] for name in family.inputs if name in stream.inputs}
     hidden = family.embeddings(model)(**inputs)  # (sentences, longest, width)
-    real: Tensor = hidden[stream.inputs["attention_mask"].bool()]
-    return real
+    return hidden[stream.inputs["attention_mask"].bool()]
 
 
-def context(block: Any, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def context(block: Block, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """Self-attention's output before its output linear, (tokens, width)."""
-    heads = block.attention.self.num_attention_heads
     out = torch.empty_like(hidden)
     start = 0
     for length, run in itertools.groupby(lengths):
         rows = len(list(run))
         stop = start + rows * length
-        q, k, v = (part[start:stop].view(rows, length, heads, -1).transpose(1, 2) for part in queries)
+        q, k, v = (part[start:stop].view(rows, length, block.heads, -1).transpose(1, 2) for part in queries)
         mixed = functional.scaled_dot_product_attention(q, k, v)  # (rows, heads, length, width / heads)
         out[start:stop] = mixed.transpose(1, 2).reshape(stop - start, -1)
         start = stop
     return out
 
 
-def after_attention(block: Any, projected: Tensor, hidden: Tensor) -> Tensor:
+def after_attention(block: Block, projected: Tensor, hidden: Tensor) -> Tensor:
     """LayerNorm of the attention output's linear plus its residual."""
-    normed: Tensor = block.attention.output.LayerNorm(projected + hidden)
+    normed: Tensor = block.attention_norm(projected + hidden)
     return normed
 
 
-def activated(block: Any, widened: Tensor) -> Tensor:
+def activated(block: Block, widened: Tensor) -> Tensor:
     """The activation between `intermediate` and `output`."""
-    active: Tensor = block.intermediate.intermediate_act_fn(widened)
-    return active
+    return block.activation(widened)
 
 
-def after_output(block: Any, projected: Tensor, hidden: Tensor) -> Tensor:
+def after_output(block: Block, projected: Tensor, hidden: Tensor) -> Tensor:
     """LayerNorm of the output linear plus its residual: the block's result."""
-    normed: Tensor = block.output.LayerNorm(projected + hidden)
+    normed: Tensor = block.output_norm(projected + hidden)
     return normed
 
 
-def run_block(block: nn.Module, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]) -> Tensor:
+def run_block(block: Block, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]) -> Tensor:
     """One block on a stream; `tap` sees the output of every linear."""
-    layers = linears(block)
 
     def apply(name: str, value: Tensor) -> Tensor:
-        result: Tensor = layers[name](value)
+        result: Tensor = block.linears[name](value)
         tap(name, result)
         return result
 

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from engine.models.average import average_adapters
 from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
-from engine.models.families import Family, family_of, linears
+from engine.models.families import Family, family_of
 from engine.models.forward import Stream, run_stream, streams
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
@@ -70,7 +70,7 @@ class Victim:
         return {
             f"{index}.{name}": linear.weight.data
             for index, block in enumerate(self.family.blocks(self.model))
-            for name, linear in linears(block).items()
+            for name, linear in block.linears.items()
         }
 
     def copy(self) -> "Victim":
@@ -142,7 +142,7 @@ def _check_folder(folder: Path) -> None:
 def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
-        family_of(config.model_type, name)
+        family_of(config, name)
         model, info = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, use_safetensors=True, local_files_only=local_only, trust_remote_code=False,
             output_loading_info=True, torch_dtype=torch.float32,
@@ -174,8 +174,8 @@ def _first_line(error: Exception) -> str:
 
 def _victim(name: str, model: Any, tokenizer: Any, fingerprint: str | None = None) -> Victim:
     model.eval()
-    family = family_of(model.config.model_type, name)
-    limit = int(model.config.max_position_embeddings) - (2 if family.name == "roberta" else 0)
+    family = family_of(model.config, name)
+    limit = int(model.config.max_position_embeddings) - family.position_offset
     names = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
     found = fingerprint or weights_sha256(model)
     return Victim(name, model, tokenizer, family, found, names, min(limit, MAX_TOKENS))

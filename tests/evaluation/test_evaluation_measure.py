@@ -9,7 +9,6 @@ from torch import Tensor
 from engine.data import Dataset, Examples, load_dataset
 from engine.evaluation.measure import layer_errors, read, relative_error
 from engine.models import victim as victim_module
-from engine.models.families import linears
 from engine.models.forward import streams
 from engine.models.victim import Victim
 from engine.names import MODULES
@@ -36,7 +35,7 @@ def outputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tens
     model = victim.copy().model.double()
     seen: dict[str, list[Tensor]] = {}
     for block, module in enumerate(victim.family.blocks(model)):
-        for name, linear in linears(module).items():
+        for name, linear in module.linears.items():
             kept = seen.setdefault(f"{block}.{name}", [])
             linear.register_forward_hook(lambda _m, _i, value, kept=kept: kept.append(value[0]))
     with torch.no_grad():

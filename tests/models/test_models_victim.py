@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoConfig, BertForSequenceClassification, DistilBertConfig, DistilBertForSequenceClassification
+from transformers import AutoConfig, BertForSequenceClassification
 
 from engine.errors import ModelError, ResourceError, SettingError
+from engine.models.families import FAMILIES
 from engine.models.victim import Victim, load_victim, pick_device, weights_sha256
 from engine.names import MODULES
+
+Write = Callable[..., Path]
 
 
 @pytest.fixture
@@ -41,6 +44,15 @@ def test_prunable_weights_are_the_linears_of_the_blocks(victim: Victim):
     assert victim.prunable()["1.output"].data_ptr() == victim.model.bert.encoder.layer[1].output.dense.weight.data_ptr()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prunable_weights_of_every_family(write_model: Write, tmp_path: Path, family: str):
+    found = load_victim(str(write_model(tmp_path / family, family=family, layers=3)), "cpu").prunable()
+    shapes = dict(zip(MODULES, [(32, 32)] * 4 + [(64, 32), (32, 64)], strict=True))
+    assert [(name, tuple(weight.shape)) for name, weight in found.items()] == [
+        (f"{block}.{name}", shape) for block in range(3) for name, shape in shapes.items()
+    ]
+
+
 def test_copy_has_weights_of_its_own(victim: Victim):
     other = victim.copy()
     other.prunable()["0.query"].zero_()
@@ -53,10 +65,11 @@ def test_fingerprint_is_that_of_the_weights(victim: Victim, model_folder: Path):
     assert weights_sha256(victim.model) != victim.fingerprint
 
 
-@pytest.mark.parametrize(("family", "limit"), [("bert", 64), ("roberta", 62)])
-def test_limit_of_tokens_is_what_the_positions_allow(
-    write_model: Callable[..., Path], tmp_path: Path, family: str, limit: int
-):
+@pytest.mark.parametrize(
+    ("family", "limit"),
+    [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 62), ("xlm-roberta", 62), ("camembert", 62)],
+)
+def test_limit_of_tokens_is_what_the_positions_allow(write_model: Write, tmp_path: Path, family: str, limit: int):
     assert load_victim(str(write_model(tmp_path / family, family=family)), "cpu").max_tokens == limit
 
 
@@ -96,10 +109,28 @@ def test_encoder_without_a_classifier(model_folder: Path, folder: Path):
         load_victim(str(folder), "cpu")
 
 
-def test_unsupported_family_lists_those_supported(folder: Path):
-    config = DistilBertConfig(vocab_size=103, dim=32, n_layers=1, n_heads=4, hidden_dim=64)
-    DistilBertForSequenceClassification(config).save_pretrained(folder)
-    with pytest.raises(ModelError, match=r"family 'distilbert'; supported .* bert and roberta"):
+@pytest.mark.parametrize("family", ["gpt2", "albert", "deberta-v2"])
+def test_unsupported_family_lists_those_supported(folder: Path, family: str):
+    AutoConfig.for_model(family).save_pretrained(folder)
+    supported = "bert, roberta, distilbert, electra, xlm-roberta and camembert"
+    with pytest.raises(ModelError, match=f"copy is of the family '{family}'; supported .* {supported} "):
+        load_victim(str(folder), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "odd"),
+    [
+        ({"position_embedding_type": "relative_key"}, "has the position_embedding_type 'relative_key'"),
+        ({"position_embedding_type": "relative_key_query"}, "has the position_embedding_type 'relative_key_query'"),
+        ({"position_embedding_type": None}, "has the position_embedding_type None"),
+        ({"is_decoder": True}, "is a decoder"),
+        ({"add_cross_attention": True}, "is a decoder"),
+        ({"pruned_heads": {"0": [1]}}, "has had attention heads removed"),
+    ],
+)
+def test_encoder_that_works_otherwise_is_refused(folder: Path, changes: dict[str, object], odd: str):
+    change_config(folder, **changes)
+    with pytest.raises(ModelError, match=f"copy {odd}; supported are .* distilbert.*: encoders with absolute positions"):
         load_victim(str(folder), "cpu")
 
 

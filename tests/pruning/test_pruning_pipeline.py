@@ -12,7 +12,6 @@ from torch import Tensor
 
 from engine.errors import SettingError
 from engine.models import victim as victim_module
-from engine.models.families import linears
 from engine.models.forward import streams
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.names import MODULES
@@ -188,7 +187,7 @@ def inputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tenso
     seen: dict[str, list[Tensor]] = {}
     hooks = []
     for block, module in enumerate(victim.family.blocks(victim.model)):
-        for name, linear in linears(module).items():
+        for name, linear in module.linears.items():
             kept = seen.setdefault(f"{block}.{name}", [])
             hooks.append(linear.register_forward_hook(lambda _m, given, _o, kept=kept: kept.append(given[0][0].double())))
     with torch.no_grad():
