@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     study = command("study", _study, "Prune a classifier at several sparsities and measure accuracy, accuracy under attack, "
                     "attack success and every layer's error. What is stored already is not computed again.")  # fmt: skip
     _victim_options(study)
-    study.add_argument("--levels", type=_levels, default=LEVELS, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 "
-                       "(default: 0 to 0.95 in steps of 0.05)")  # fmt: skip
+    study.add_argument("--levels", type=_levels, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
+                       "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
     _measure_options(study)
     demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
@@ -112,8 +112,19 @@ def _victim_options(parser: argparse.ArgumentParser) -> None:
                         help="embedded, a hub name, or a local folder (default: embedded)")  # fmt: skip
     parser.add_argument("--data", default=default.data, metavar="D",
                         help="embedded, a hub name, a local folder, or a TSV, CSV, JSONL or Parquet file")  # fmt: skip
-    parser.add_argument("--method", default=default.method, help="adaptive, sequential or magnitude (default: adaptive)")
-    parser.add_argument("--pattern", default=default.pattern, help="unstructured")
+    parser.add_argument("--method", default=default.method, metavar="NAME[:SETTING=VALUE,…]",
+                        help="adaptive, paper, sequential, static, wanda or magnitude; settings change single steps, as in "
+                        "adaptive:refit=none,importance=off (default: adaptive)")  # fmt: skip
+    parser.add_argument("--pattern", default=default.pattern,
+                        help="unstructured, row, or n:m such as 2:4 or 32:64 (default: unstructured)")  # fmt: skip
+    parser.add_argument("--allocation", default=default.allocation,
+                        help="sparsity over the layers: uniform or loss-equalised (default: uniform)")  # fmt: skip
+    parser.add_argument("--layers", default=default.layers, metavar="LIST",
+                        help="sparsity of chosen layers by hand, as in 0=0,output=0.4,5.output=0.3, or a JSON file; 0 leaves "
+                        "a layer out")  # fmt: skip
+    parser.add_argument("--precision", default=default.precision,
+                        help="of the pruner's forward passes: fp32, tf32 or bf16 (default: fp32)")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="prune with fewer calibration tokens than a layer has inputs")
     parser.add_argument("--calibration", type=int, default=default.calibration, metavar="N",
                         help="sentences the solver sees (default: 512)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=default.seed)
@@ -137,7 +148,18 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
 
 def _spec(options: argparse.Namespace, **fixed: Any) -> StudySpec:
     known = {name: value for name, value in vars(options).items() if name in StudySpec.__dataclass_fields__}
+    if known.get("levels", ()) is None:
+        own = _own_sparsity(options.pattern)
+        known["levels"] = LEVELS if own is None else (0.0, own)
     return StudySpec(**{**known, **fixed})
+
+
+def _own_sparsity(pattern: str) -> float | None:
+    """The one sparsity that an n:m pattern has; None for a pattern that takes any."""
+    from engine.pruning.patterns import NofM, pattern_named
+
+    found = pattern_named(pattern)
+    return found.sparsity if isinstance(found, NofM) else None
 
 
 def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
@@ -166,7 +188,7 @@ def _run(spec: StudySpec, cache: str | None, console: Console) -> tuple[dict[str
 
 def _export(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
     from engine.export import export_model, free_folder
-    from engine.pruning.solvers import check_sparsity
+    from engine.pruning.patterns import check_sparsity
     from engine.study import prepare, pruned_at
 
     sparsity = check_sparsity(options.sparsity)

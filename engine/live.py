@@ -16,7 +16,7 @@ from engine.attacks.recipes import Attacker, Outcome
 from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
-from engine.pruning.pipeline import Pruned
+from engine.pruning.plan import Pruned
 from engine.records import Study, StudySpec
 from engine.store import Store
 from engine.study import Prepared, measure_level, prepare, pruned_at

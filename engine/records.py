@@ -44,8 +44,8 @@ class StudySpec:
 
     model: str = "embedded"
     data: str = "embedded"
-    method: str = "adaptive"
-    pattern: str = "unstructured"
+    method: str = "adaptive"  # a name, or `name:setting=value,…`, see engine.pruning.methods
+    pattern: str = "unstructured"  # or "row", or n:m such as "2:4"
     levels: tuple[float, ...] = LEVELS
     calibration: int = 512  # sentences the solver sees
     held_out: int = 128  # further calibration sentences, for the layer errors
@@ -54,6 +54,10 @@ class StudySpec:
     attack_examples: int = 200
     seed: int = 0
     device: str = "auto"
+    allocation: str = "uniform"  # sparsity over layers; or "loss-equalised"
+    layers: str = ""  # sparsity of chosen layers by hand, e.g. "0=0,5.output=0.3"
+    precision: str = "fp32"  # of the pruner's forward passes; or "tf32", "bf16"
+    force: bool = False  # prune with fewer calibration tokens than a layer has inputs
     resources: str | None = None  # folder with nltk_data and the like
     text_column: str | None = None
     pair_column: str | None = None
@@ -65,8 +69,6 @@ class StudySpec:
                 raise SettingError(f"Sparsity {level} is outside [0, 1); levels are shares such as 0,0.5,0.875.")
         if not self.levels:
             raise SettingError("There are no levels; give at least one, such as --levels 0,0.5.")
-        if self.pattern != "unstructured":
-            raise SettingError(f"The pattern {self.pattern!r} is not supported yet; use unstructured.")
         for name in ("calibration", "held_out", "eval_examples"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be at least 1.")
@@ -104,6 +106,7 @@ class LevelResult:
     layers: tuple[dict[str, Any], ...]  # the pruner's report of every layer
     packed_bytes: int  # the prunable weights as a bitmap and fp32 survivors
     dense_bytes: int  # the same weights, dense, fp32
+    notices: tuple[str, ...] = ()  # what the pruner had to say: few tokens, memory that ran out
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # not part of the result
 
 

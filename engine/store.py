@@ -38,8 +38,8 @@ def key_of(value: Any) -> str:
 
 
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
-    """The key of one level of a study. At sparsity 0 nothing is pruned, so the method does not enter."""
-    decided = {name: value for name, value in identity.items() if sparsity > 0 or name not in ("method", "calibration")}
+    """The key of one level of a study. At sparsity 0 nothing is pruned, so the plan does not enter."""
+    decided = {name: value for name, value in identity.items() if sparsity > 0 or name not in ("plan", "calibration")}
     return key_of({**decided, "sparsity": round(float(sparsity), 6) + 0.0})  # 0, 0.0 and -0.0 are one level
 
 
@@ -104,7 +104,8 @@ def level_from(payload: dict[str, Any], seconds: dict[str, float]) -> LevelResul
     """The inverse of `level_payload`."""
     rates = {name: Rate(**payload[name]) if payload[name] else None for name in ("acc", "aua", "asr")}
     attacks = tuple(AttackRecord(**record) for record in payload["attacks"])
-    rest = {"correct": tuple(payload["correct"]), "layers": tuple(payload["layers"]), "attacks": attacks}
+    rest = {"correct": tuple(payload["correct"]), "layers": tuple(payload["layers"]), "attacks": attacks,
+            "notices": tuple(payload.get("notices", ()))}  # fmt: skip
     return LevelResult(**{**payload, **rates, **rest, "seconds": seconds})
 
 

@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.attacks.metrics import attack_rates
@@ -14,14 +14,15 @@ from engine.errors import DataError
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
 from engine.models.victim import Victim, load_victim
 from engine.progress import Reporter, silent
-from engine.pruning.methods import Method, method_named
-from engine.pruning.pipeline import Pruned, prune
-from engine.pruning.solvers import check_sparsity
+from engine.pruning.patterns import check_sparsity
+from engine.pruning.pipeline import check_plan, prune_levels
+from engine.pruning.plan import Plan, Pruned
 from engine.records import LevelResult, Study, StudySpec
 from engine.store import SCHEMA, Store, key_of
-from engine.victims import load_pruned, save_pruned, victim_key
+from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
 Result = TypeVar("Result")
+AT_ONCE = 8  # levels solved in one pass, which is what an interruption can lose
 
 
 @dataclass(slots=True)
@@ -31,12 +32,13 @@ class Prepared:
     spec: StudySpec
     study: Study
     victim: Victim
-    method: Method
+    plan: Plan
     calibration: Examples
     held_out: Examples
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
     dense: Reading | None = None
+    solving: dict[float, float] = field(default_factory=dict)  # seconds that each level solved here took
 
 
 def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:
@@ -70,7 +72,9 @@ def _texts(examples: Examples) -> list[Any]:
 
 def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     """Load and check everything; raises an InputError before any long work begins."""
-    method = method_named(spec.method)
+    plan = Plan.named(spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force)
+    for level in spec.levels:
+        plan.pattern.check_level(level)
     check_attack(spec.attack)
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
@@ -78,6 +82,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     calibration, held_out, evaluation = split(data, spec)
     report("load model", 1, 2)
     victim = load_victim(spec.model, spec.device)
+    check_plan(victim, plan)
     check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
     rows = list(range(len(evaluation)))
     random.Random(spec.seed).shuffle(rows)
@@ -85,11 +90,10 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     identity: dict[str, Any] = {
         "schema": SCHEMA, "victim": victim.fingerprint, "calibration": calibration.fingerprint(),
         "held_out": held_out.fingerprint(), "evaluation": evaluation.fingerprint(), "max_tokens": victim.max_tokens,
-        "method": {name: value for name, value in asdict(method).items() if name != "about"}, "pattern": spec.pattern,
-        "attack": _attack_identity(spec, attacked), "seed": spec.seed,
+        "plan": plan.identity(), "attack": _attack_identity(spec, attacked), "seed": spec.seed,
     }  # fmt: skip
     study = Study(key_of(identity), identity, _about(spec, data, victim, calibration, held_out, evaluation, attacked))
-    return Prepared(spec, study, victim, method, calibration, held_out, evaluation, attacked)
+    return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked)
 
 
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
@@ -105,7 +109,8 @@ def _about(
     lengths = [len(ids) for ids in victim.encode(evaluation.texts, evaluation.pairs)["input_ids"]]
     weights = victim.prunable()
     return {
-        "model": victim.name, "data": data.name, "method": spec.method, "pattern": spec.pattern, "attack": spec.attack,
+        "model": victim.name, "data": data.name, "method": spec.method, "pattern": spec.pattern,
+        "allocation": spec.allocation, "layers": spec.layers, "precision": spec.precision, "attack": spec.attack,
         "seed": spec.seed, "label_names": list(data.label_names or victim.label_names),
         "counts": {"calibration": len(calibration), "held_out": len(held_out), "evaluation": len(evaluation),
                    "attacked": len(attacked)},
@@ -119,19 +124,30 @@ def _about(
 
 def pruned_at(prepared: Prepared, sparsity: float, store: Store, report: Reporter = silent) -> Pruned:
     """The victim at one sparsity: from the cache, or solved now and kept there."""
-    if sparsity == 0 or prepared.method.solver == "magnitude":  # as quick to make as to read
-        return _solve(prepared, sparsity, report)
-    key = victim_key(prepared.study.identity, sparsity)
-    found = load_pruned(store, key, prepared.victim)
-    if found is None:
-        found = _solve(prepared, sparsity, report)
-        save_pruned(store, key, found)
-    return found
+    if (found := _kept(prepared, sparsity, store)) is not None:
+        return found
+    return next(_solve(prepared, (sparsity,), store, report))
 
 
-def _solve(prepared: Prepared, sparsity: float, report: Reporter) -> Pruned:
-    text = prepared.calibration
-    return prune(prepared.victim, text.texts, text.pairs, prepared.method, sparsity, report)
+def _kept(prepared: Prepared, sparsity: float, store: Store) -> Pruned | None:
+    if _quick(prepared, sparsity):
+        return None
+    return load_pruned(store, victim_key(prepared.study.identity, sparsity), prepared.victim)
+
+
+def _quick(prepared: Prepared, sparsity: float) -> bool:
+    """Whether a level is as quick to make as to read."""
+    return sparsity == 0 or not prepared.plan.method.calibrated
+
+
+def _solve(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Iterator[Pruned]:
+    """Solve levels in one pass and keep each as soon as it is there."""
+    text, start = prepared.calibration, time.perf_counter()
+    for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report):
+        if not _quick(prepared, made.sparsity):
+            save_pruned(store, victim_key(prepared.study.identity, made.sparsity), made, prepared.victim)
+        prepared.solving[made.sparsity] = round((time.perf_counter() - start) / len(levels), 3)
+        yield made
 
 
 def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Reporter = silent) -> LevelResult:
@@ -141,6 +157,8 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
         return found
     seconds: dict[str, float] = {}
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, _part(report, 0, 300)))
+    seconds["prune"] = prepared.solving.get(sparsity, seconds["prune"])  # it may have come from a pass of many levels
+    seconds |= {f"solve {layer}": round(spent, 4) for layer, spent in pruned.seconds.items()}
     if prepared.dense is None:
         prepared.dense = read(prepared.victim, prepared.evaluation)
     dense = prepared.dense
@@ -157,7 +175,7 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
         correct=reading.correct(prepared.evaluation.labels), attacks=attacks,
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
-        dense_bytes=4 * sum(layer.weights for layer in pruned.layers), seconds=seconds,
+        dense_bytes=4 * sum(layer.weights for layer in pruned.layers), notices=pruned.notices, seconds=seconds,
     )  # fmt: skip
     store.save_level(prepared.study, level)
     return level
@@ -199,12 +217,35 @@ def run_study(spec: StudySpec, store: Store | None = None, report: Reporter = si
     prepared = prepare(spec, report)
     store.save_study(prepared.study)
     levels = sorted(set(spec.levels))
-    results = []
-    for place, sparsity in enumerate(levels):
-
-        def level_report(stage: str, done: int, _: int, place: int = place, sparsity: float = sparsity) -> None:
-            report(f"{100 * sparsity:g} %: {stage}", 1000 * place + done, 1000 * len(levels))
-
-        results.append(measure_level(prepared, sparsity, store, level_report))
+    sparse = [level for level in levels if level]
+    batches = [levels[: len(levels) - len(sparse)], *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE))]
+    results: list[LevelResult] = []
+    for batch in batches:
+        low, middle = 1000 * len(results), 300 * len(batch)
+        _solve_ahead(prepared, batch, store, _span(report, low, low + middle, 1000 * len(levels)))
+        for place, level in enumerate(batch):
+            part = _span(report, low + middle + 700 * place, low + middle + 700 * (place + 1), 1000 * len(levels), level)
+            results.append(measure_level(prepared, level, store, part))
+            store.notices += [notice for notice in results[-1].notices if notice not in store.notices]
     report("done", 1000 * len(levels), 1000 * len(levels))
     return replace(prepared.study, levels=tuple(results))
+
+
+def _solve_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
+    """Solve those of the levels that are neither measured nor kept, in one pass; they wait in the cache of victims."""
+    due = [level for level in levels
+           if not _quick(prepared, level) and store.level(prepared.study, level) is None
+           and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
+    if len(due) > 1:
+        for _ in _solve(prepared, due, store, report):
+            pass
+
+
+def _span(report: Reporter, low: int, high: int, whole: int, level: float | None = None) -> Reporter:
+    """A reporter for one part of a study, which counts a thousand for every level."""
+
+    def part(stage: str, done: int, total: int) -> None:
+        named = stage if level is None else f"{100 * level:g} %: {stage}"
+        report(named, low + (high - low) * done // max(total, 1), whole)
+
+    return part

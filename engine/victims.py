@@ -15,16 +15,17 @@ from torch import Tensor
 
 from engine.errors import DamagedEntryError, StoreError
 from engine.models.victim import Victim
-from engine.pruning.pipeline import LayerReport, Pruned
+from engine.pruning.plan import LayerReport, Pruned
 from engine.store import Store, key_of, write_whole
 
+OTHER = "other/"  # before the names of tensors that are stored whole
 KEPT = 40  # pruned victims that stay in the cache; the least recently used go first
 
 
 def victim_key(identity: dict[str, Any], sparsity: float) -> str:
     """The key of a pruned victim: everything that decides its weights, the attack and the evaluation left out."""
-    decides = ("schema", "victim", "calibration", "max_tokens", "method", "pattern")
-    return key_of({**{name: identity[name] for name in decides}, "sparsity": round(sparsity, 6)})
+    decides = ("schema", "victim", "calibration", "max_tokens", "plan")
+    return key_of({**{name: identity.get(name) for name in decides}, "sparsity": round(sparsity, 6)})
 
 
 def _digest(tensors: dict[str, Tensor], *beside: str) -> str:
@@ -54,12 +55,33 @@ def unpack(packed: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
     return flat.view_as(like)
 
 
-def save_pruned(store: Store, key: str, pruned: Pruned) -> Path:
-    """Write a pruned victim and make room."""
-    packed = pack(pruned.victim.prunable())
-    sparsity, layers = repr(pruned.sparsity), json.dumps([astuple(layer) for layer in pruned.layers])
-    metadata = {"sha256": _digest(packed, key, sparsity, layers), "sparsity": sparsity, "layers": layers}
-    path = store.root / "victims" / f"{key}.safetensors"
+def _changed(pruned: Victim, dense: Victim) -> dict[str, Tensor]:
+    """What pruning changed beside the prunable weights: repaired biases, a re-solved head."""
+    packed = {weight.data_ptr() for weight in pruned.prunable().values()}
+    before = dense.model.state_dict()
+    return {
+        f"{OTHER}{name}": value.detach().cpu()
+        for name, value in pruned.model.state_dict().items()
+        if value.data_ptr() not in packed and not torch.equal(value, before[name])
+    }
+
+
+def _path(store: Store, key: str) -> Path:
+    return store.root / "victims" / f"{key}.safetensors"
+
+
+def is_kept(store: Store, key: str) -> bool:
+    """Whether there is a file for a pruned victim; only `load_pruned` says whether it is whole."""
+    return _path(store, key).is_file()
+
+
+def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:
+    """Write a pruned victim, as far as it differs from the dense one, and make room."""
+    packed = pack(pruned.victim.prunable()) | _changed(pruned.victim, dense)
+    told = {"sparsity": pruned.sparsity, "layers": [astuple(layer) for layer in pruned.layers], "notices": pruned.notices}
+    about = json.dumps(told)
+    path = _path(store, key)
+    metadata = {"sha256": _digest(packed, key, about), "about": about}
     write_whole(path, save(packed, metadata))
     for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
         old.unlink(missing_ok=True)
@@ -68,7 +90,7 @@ def save_pruned(store: Store, key: str, pruned: Pruned) -> Path:
 
 def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
     """A pruned victim from the cache, verified; None when it is not there. A damaged file is removed with a notice."""
-    path = store.root / "victims" / f"{key}.safetensors"
+    path = _path(store, key)
     if not path.is_file():
         return None
     try:
@@ -86,13 +108,17 @@ def _read(path: Path, dense: Victim) -> Pruned:
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
         packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    if metadata.get("sha256") != _digest(packed, path.stem, metadata.get("sparsity", ""), metadata.get("layers", "")):
+    if metadata.get("sha256") != _digest(packed, path.stem, metadata.get("about", "")):
         raise DamagedEntryError("its checksum does not match")
-    sparse = dense.copy()
-    with torch.inference_mode():
+    sparse, about = dense.copy(), json.loads(metadata["about"])
+    with torch.no_grad():
         for name, weight in sparse.prunable().items():
             weight.copy_(unpack(packed, name, weight))
-    layers = tuple(LayerReport(*entry) for entry in json.loads(metadata["layers"]))
+        others = sparse.model.state_dict()
+        for name, value in packed.items():
+            if name.startswith(OTHER):
+                others[name.removeprefix(OTHER)].copy_(value)
+    layers = tuple(LayerReport(*entry) for entry in about["layers"])
     with contextlib.suppress(OSError):  # only a hint for `KEPT`; a read-only cache is still good to read
         path.touch()
-    return Pruned(sparse, float(metadata["sparsity"]), layers)
+    return Pruned(sparse, float(about["sparsity"]), layers, tuple(about["notices"]))

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.errors import SettingError
-from engine.pruning.patterns import NofM, Pattern
+from engine.pruning.patterns import NofM, Pattern, check_sparsity, zeros_of
 from engine.pruning.selection import smallest, smallest_of_each
-from engine.pruning.patterns import check_sparsity, zeros_of
 
 BLOCK = 128  # columns whose mask is chosen together, as in SparseGPT
 LEAF = 16  # columns solved one by one: below, a matrix product costs more to start than to do

@@ -53,8 +53,8 @@ METHODS = {
         ),
         Method(
             "paper",
-            "The seed paper as published: statistics of the pruned model's inputs, Eq. 5 with its absolute ridge, one weight at a "
-            "time and the same number in every row.",
+            "The seed paper as published: statistics of the pruned model's inputs, Eq. 5 with its absolute ridge, one weight "
+            "at a time and the same number in every row.",
             "P1: Li et al., EMNLP 2023",
             "exact", target="paper", rows=True, heads=True,
         ),

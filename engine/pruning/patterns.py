@@ -55,7 +55,7 @@ class Unstructured:
         """The mask of the weights to remove, (d_out, d_in): those of smallest score."""
         if self.per_row:
             return smallest_of_each(scores, self.row_zeros(scores.shape[1], sparsity))
-        return smallest(scores, self.zeros(*scores.shape, sparsity))
+        return smallest(scores, zeros_of(scores.numel(), sparsity))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,18 +52,23 @@ def prune_levels(
     calibration set; ModelError for weights that are not finite; NumericalError when a layer's statistics stay singular.
     """
     plan = plan if isinstance(plan, Plan) else Plan.named(plan)
-    weights = victim.prunable()
-    for name, weight in weights.items():
-        plan.pattern.check_width(name, weight.shape[1])
-        if not bool(torch.isfinite(weight).all()):
-            raise ModelError(f"Layer {name} of {victim.name} contains NaN or Inf; load an undamaged checkpoint.")
     for level in levels:
         plan.pattern.check_level(level)
-    shares = Shares(tuple(weights), tuple(weight.numel() for weight in weights.values()), plan.pattern,
-                    parse_layers(plan.layers))  # fmt: skip
+    shares = check_plan(victim, plan)
     if plan.method.calibrated and any(levels):
         return _Work(victim, texts, pairs, plan, shares, report).run(levels)
     return (_without_text(victim, plan, shares, level) for level in levels)
+
+
+def check_plan(victim: Victim, plan: Plan) -> Shares:
+    """The shares of a victim's layers. Raises SettingError where the plan does not fit it, ModelError for NaN or Inf."""
+    weights = victim.prunable()
+    for layer, weight in weights.items():
+        plan.pattern.check_width(layer, weight.shape[1])
+        if not bool(torch.isfinite(weight).all()):
+            raise ModelError(f"Layer {layer} of {victim.name} contains NaN or Inf; load an undamaged checkpoint.")
+    sizes = tuple(weight.numel() for weight in weights.values())
+    return Shares(tuple(weights), sizes, plan.pattern, parse_layers(plan.layers))
 
 
 @torch.no_grad()
@@ -122,7 +127,7 @@ class _Work:
                 yield _without_text(self.victim, self.plan, self.shares, waiting.pop(0))
                 continue
             most = min(most, levels_at_once(self.victim, self.tokens))
-            together = [level for level in itertools.takewhile(bool, waiting)][:most]
+            together = list(itertools.takewhile(bool, waiting))[:most]
             try:
                 made = self._together(together)
             except (RuntimeError, MemoryError) as error:

@@ -33,7 +33,8 @@ class Factor:
     def upper(self) -> Tensor:
         """U = R⁻¹, upper triangular: (H + Λ)⁻¹ = Uᵀ U."""
         one = torch.eye(len(self.root), dtype=self.root.dtype, device=self.root.device)
-        return torch.linalg.solve_triangular(self.root, one, upper=True).to(self.hessian)
+        upper: Tensor = torch.linalg.solve_triangular(self.root, one, upper=True).to(self.hessian)
+        return upper
 
     @cached_property
     def inverse(self) -> Tensor:
@@ -46,7 +47,8 @@ class Factor:
             return (right @ self.upper.T) @ self.upper
         root = self.root.to(self.hessian)
         half = torch.linalg.solve_triangular(root, right.T, upper=True)  # R⁻¹ rightᵀ
-        return torch.linalg.solve_triangular(root.T, half, upper=False).T
+        whole: Tensor = torch.linalg.solve_triangular(root.T, half, upper=False)
+        return whole.T
 
 
 def _flipped_cholesky(matrix: Tensor) -> tuple[Tensor, bool]:

@@ -1,0 +1,136 @@
+"""How good the default is against SparseGPT and the seed paper's formula, on real text and several draws of calibration text.
+
+    PRUNESCOPE_DATA=… python -m benchmarks.quality --out FILE.jsonl [--data sst2,ag_news,imdb] [--draws 5]   measures; resumes
+    python -m benchmarks.quality --out FILE.jsonl --table                                                 prints the table
+
+The victim is the embedded one. A draw is a random choice of `--sentences` training sentences; the figure is the error of
+the last [CLS] embedding on unseen text, ‖sparse − dense‖² / ‖dense − mean‖². Every figure of the table is a ratio within
+one draw: the default's error over the better of the two others, the mean over draws with the worst draw behind it.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.data import load_dataset
+from engine.evaluation.measure import relative_error
+from engine.models.victim import load_victim
+from engine.pruning.pipeline import prune_levels
+from engine.pruning.plan import Plan
+
+UNSTRUCTURED = (0.3, 0.5, 0.7, 0.875)
+FIRST, PEERS = "adaptive", ("sequential", "paper")
+PATTERNS = ("unstructured", "2:4", "4:8", "32:64")
+TRAIN = {"sst2": "train_sentences.tsv", "ag_news": "train.parquet", "imdb": "train.parquet"}
+EVALUATION = {"sst2": "validation.tsv", "ag_news": "test.tsv", "imdb": "test.parquet"}
+EXAMPLES = 872  # of the evaluation file, drawn with seed 0
+
+
+def _rows(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """All texts and labels of a file; it is divided in two when it is loaded, and here both halves are wanted."""
+    found = load_dataset(str(path))
+    if found.train is None:
+        raise SystemExit(f"{path} is not one file of rows")
+    return found.train.texts + found.evaluation.texts, found.train.labels + found.evaluation.labels
+
+
+def jobs(data: list[str], draws: int) -> Iterator[tuple[str, int, str, str, tuple[float, ...]]]:
+    """What to measure, the most telling first."""
+    for name in data:
+        for method in (FIRST, *PEERS):
+            for draw in range(draws):
+                yield name, draw, method, "unstructured", UNSTRUCTURED
+    for pattern in PATTERNS[1:]:
+        for name in data:
+            for method in (FIRST, *PEERS):
+                for draw in range(draws):
+                    yield name, draw, method, pattern, (0.5,)
+
+
+def measure(out: Path, data: list[str], draws: int, sentences: int) -> None:
+    folder = Path(os.environ["PRUNESCOPE_DATA"])
+    done = {tuple(record[name] for name in ("data", "draw", "method", "pattern")) for record in records(out)}
+    victim = load_victim("embedded")
+    for name, draw, method, pattern, levels in jobs(data, draws):
+        if (name, draw, method, pattern) in done:
+            continue
+        texts, _ = _rows(folder / name / TRAIN[name])
+        unseen, labels = _rows(folder / name / EVALUATION[name])
+        chosen = random.Random(0).sample(range(len(unseen)), min(EXAMPLES, len(unseen)))
+        judged, truth = [unseen[row] for row in chosen], torch.tensor([labels[row] for row in chosen])
+        calibration = [texts[row] for row in random.Random(draw).sample(range(len(texts)), sentences)]
+        if overlap := set(calibration) & set(judged):
+            raise SystemExit(f"{name}: {len(overlap)} calibration sentences are in the evaluation set")
+        dense, dense_cls = victim.read(judged)
+        start, found = time.perf_counter(), []
+        for made in prune_levels(victim, calibration, None, Plan.named(method, pattern), levels):
+            logits, cls = made.victim.read(judged)
+            same = name == "sst2"  # the victim knows other labels than AG News has
+            acc = float((logits.argmax(1) == truth).float().mean()) if same or name == "imdb" else None
+            agree = float((logits.argmax(1) == dense.argmax(1)).float().mean())
+            found.append({"level": made.sparsity, "error": relative_error(dense_cls, cls), "acc": acc, "agree": agree})
+        seconds = time.perf_counter() - start
+        record = {"data": name, "draw": draw, "method": method, "pattern": pattern, "levels": found, "n": len(judged),
+                  "seconds": round(seconds, 1), "tokens": sum(map(len, victim.encode(calibration)["input_ids"])),
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}  # fmt: skip
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        print(json.dumps(record), flush=True)
+
+
+def records(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.is_file() else []
+
+
+def table(out: Path) -> Iterator[str]:
+    """Lines of a Markdown table: errors of the three, and the ratio with its worst draw."""
+    found: dict[tuple[str, str, float], dict[str, dict[int, dict[str, Any]]]] = {}
+    for record in records(out):
+        for level in record["levels"]:
+            place = found.setdefault((record["data"], record["pattern"], level["level"]), {})
+            place.setdefault(record["method"], {})[record["draw"]] = level
+    yield "| text | pattern | sparsity | default | SparseGPT | P1 Eq. 5, exact, per row | ratio | worst draw | draws |"
+    yield "|---|---|--:|--:|--:|--:|--:|--:|--:|"
+    ordered = sorted(found.items(), key=lambda item: (item[0][0], PATTERNS.index(item[0][1]), item[0][2]))
+    for (data, pattern, level), methods in ordered:
+        if FIRST not in methods:
+            continue
+        common = sorted(set.intersection(*(set(methods.get(name, ())) for name in (FIRST, *PEERS))))
+        cells = [_cell(methods.get(name, {})) for name in (FIRST, *PEERS)]
+        ratios = [methods[FIRST][d]["error"] / min(methods[name][d]["error"] for name in PEERS) for d in common]
+        ratio = [f"{statistics.mean(ratios):.2f}", f"{max(ratios):.2f}"] if ratios else ["", ""]
+        yield "| " + " | ".join([data, pattern, f"{100 * level:g} %", *cells, *ratio, str(len(common))]) + " |"
+
+
+def _cell(draws: dict[int, dict[str, Any]]) -> str:
+    if not draws:
+        return ""
+    error = statistics.mean(level["error"] for level in draws.values())
+    accs = [level["acc"] for level in draws.values() if level["acc"] is not None]
+    return f"{error:.4f}" + (f" / {100 * statistics.mean(accs):.1f}" if accs else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", default="sst2,ag_news,imdb")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--sentences", type=int, default=512)
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if not options.table:
+        measure(options.out, options.data.split(","), options.draws, options.sentences)
+    print("\n".join(table(options.out)))
+
+
+if __name__ == "__main__":
+    main()
