@@ -111,7 +111,41 @@ def sentence(study: Study) -> str:
     """The study in words."""
     about = study.about
     attack = "no attack" if about["attack"] == "none" else f"{ATTACKS[about['attack']]}, {about['counts']['attacked']} attacked"
-    return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {about['method']}, {attack}"
+    return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {how(study)}, {attack}"
+
+
+def how(study: Study) -> str:
+    """Method, pattern and allocation in words, what is usual left out."""
+    about = study.about
+    parts = [about["method"]]
+    if about["pattern"] != "unstructured":
+        parts.append(about["pattern"])
+    if about.get("allocation", "uniform") != "uniform":
+        parts.append(about["allocation"])
+    if about.get("layers"):
+        parts.append(f"layers {about['layers']}")
+    return " ".join(parts)
+
+
+def own_sparsity(study: Study) -> float | None:
+    """The one sparsity that an n:m study has; None where any can be solved."""
+    n, colon, m = study.about["pattern"].partition(":")
+    return 1 - int(n) / int(m) if colon else None
+
+
+def layer_table(level: LevelResult) -> pd.DataFrame:
+    """What the pruner did to every layer of a level, one row a layer."""
+    return pd.DataFrame([
+        {
+            "layer": f"{int(layer['layer'].split('.')[0]) + 1} {layer['layer'].split('.')[1].replace('_', ' ')}",
+            "requested": 100 * layer["requested"], "achieved": 100 * layer["zeros"] / layer["weights"],
+            "held-out error": level.layer_errors[layer["layer"]], "correction α": layer["alpha"],
+            "damping": layer["damping"], "damping raised": layer["raised"],
+            "tokens per input": layer["tokens"] / layer["inputs"],
+            "seconds": level.seconds.get(f"solve {layer['layer']}"),
+        }
+        for layer in level.layers
+    ])  # fmt: skip
 
 
 def commands(study: Study, sparsity: float) -> str:
@@ -122,10 +156,11 @@ def commands(study: Study, sparsity: float) -> str:
     for name in StudySpec.__dataclass_fields__:
         value = given.get(name, spec.get(name))
         if name in spec and value != getattr(default, name) and value is not None:
-            options.append((name, f"--{name.replace('_', '-')} {shlex.quote(str(value))}"))
+            given_value = "" if value is True else f" {shlex.quote(str(value))}"
+            options.append((name, f"--{name.replace('_', '-')}{given_value}"))
     study_only = ("held_out", "eval_examples", "attack", "attack_examples", "resources")
     measure = " ".join(["python -m engine study", *(text for _, text in options), f"--levels {sparsity:g}"])
-    export = " ".join(["python -m engine export", *(text for name, text in options if name not in study_only),
+    export = " ".join(["python -m engine prune", *(text for name, text in options if name not in study_only),
                        f"--sparsity {sparsity:g} --out pruned-model"])  # fmt: skip
     return f"{measure}\n{export}"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engine import Rate, Store, Study, paired_attack  # noqa: E402  the project is not installed
+from app import figures  # noqa: E402  the project is not installed
+from engine import Rate, Store, Study, paired_attack  # noqa: E402
 
 HEAD = """# Results
 
@@ -31,7 +32,7 @@ def table(study: Study) -> str:
     """One study as a table."""
     about, dense = study.about, study.level(0.0)
     lines = [
-        f"\n## {about['model']} on {TITLES.get(about['data'], about['data'])}: {about['method']}\n",
+        f"\n## {about['model']} on {TITLES.get(about['data'], about['data'])}: {figures.how(study)}\n",
         f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked ({about['attack']}), "
         f"{about['counts']['calibration']} calibration sentences ({about['calibration_tokens']:,} tokens), "
         f"{about['counts']['held_out']} held out for the layer errors, seed {about['seed']}.\n",

@@ -33,14 +33,18 @@ st.latex(r"W^{*} = W + \alpha\, C\,(H + \Lambda)^{-1}")
 st.markdown(
     """
 The target W* asks the layer to reproduce the *dense* model's output from the *sparse* model's input, so it corrects the error
-that has piled up before it; α is chosen per layer in closed form on calibration tokens that took no part in C. A blocked Optimal
-Brain Surgeon sweep then removes the weights that cost least and spreads their error over the others, and a few conjugate-gradient
-steps refit the survivors.
+that has piled up before it; α is chosen per layer in closed form on calibration tokens that took no part in C. The weights to remove
+are chosen jointly, by alternating between least squares and the sparsity pattern, and a few conjugate-gradient steps refit the survivors.
+Tokens and outputs count by what reaches the last [CLS], which is all that the classifier reads: in the last block the [CLS] token
+itself weighs some twenty times an average token.
+
+Other methods: `paper` is the seed paper's formula as published, `sequential` and `static` are SparseGPT's sweep with the pruned and with
+the dense model's inputs, `wanda` and `magnitude` only remove. Patterns: unstructured, even over rows, or n of every m neighbours kept.
 
 #### What they do not mean
 
 An attack that fails is no proof of robustness: another attack may succeed. A broken example is one where the attack changed the
-prediction; nobody has checked that a reader would still give the old label. A pruned model saved as an ordinary folder is as large
-and as fast as the dense one.
+prediction; nobody has checked that a reader would still give the old label. Sparsity makes the file smaller, not the model faster:
+ordinary hardware multiplies by zeros as slowly as by anything else. `python -m engine latency` measures it on yours.
 """
 )

@@ -13,8 +13,8 @@ HELP = {
     "Acc": "Accuracy: correct / n, on the evaluation set.",
     "Aua": "Accuracy under attack: right at first and not broken by the attack / attacked.",
     "Asr": "Attack success rate: broken / right at first. Its denominator differs from level to level.",
-    "Size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32). An exported model folder stays "
-            "as large as the dense one: its zeros are stored as ordinary weights.",
+    "Size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32), as `python -m engine prune` "
+            "writes it. Opened again it is an ordinary model, as large in memory and as fast as the dense one.",
 }  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def main() -> None:
     _cards(study, sparsity)
     _charts(study, sparsity)
     _paired(study, sparsity)
-    live_panel(study, sparsity)
-    with st.expander("Run this yourself: measure the level again, or write the pruned model as an ordinary folder"):
+    live_panel(study, _solvable(study, sparsity))
+    with st.expander("Run this yourself: measure the level again, or write the pruned model as a smaller file"):
         st.code(figures.commands(study, sparsity), language="sh")
     workbench().warm()
 
@@ -76,6 +76,8 @@ def _slider(study: engine.Study) -> float:
         safe = figures.last_safe(study, 3.0)
         measured = [round(100 * level.sparsity, 2) for level in study.levels]
         told = f"Measured at {len(measured)} levels from {measured[0]:g} to {measured[-1]:g} %."
+        if (own := figures.own_sparsity(study)) is not None:
+            told = f"The pattern {study.about['pattern']} exists at {100 * own:g} % only; between it and dense nothing can be solved."
         if safe is not None:
             told += f" Last safe level: {100 * safe:g} % (Acc and Aua within 3 points of dense)."
         st.caption(told)
@@ -155,8 +157,34 @@ def _charts(study: engine.Study, sparsity: float) -> None:
     with st.expander("The numbers behind the curves"):
         columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns[1:]}
         st.dataframe(frame, hide_index=True, column_config=columns)
-    if here is None:
+    if here is not None and here.sparsity > 0:
+        _layers(here)
+    if here is None and _solvable(study, sparsity) == sparsity:
         measure_here(study, sparsity)
+
+
+def _layers(level: engine.LevelResult) -> None:
+    with st.expander(f"What the pruner did to every layer at {100 * level.sparsity:g} %"):
+        for notice in level.notices:
+            st.text(notice)
+        form = st.column_config.NumberColumn
+        st.dataframe(
+            figures.layer_table(level), hide_index=True,
+            column_config={
+                "requested": form(format="%.2f %%"), "achieved": form(format="%.2f %%"), "held-out error": form(format="%.4f"),
+                "correction α": form(format="%.2f", help="Strength of the correction of earlier layers' error, 0 to 1."),
+                "damping": form(format="%.2g", help="Ridge on the statistics, as a share of their mean diagonal."),
+                "tokens per input": form(format="%.1f", help="Calibration tokens for each input of the layer; below about 3 "
+                                                             "the statistics are noisy."),
+                "seconds": form(format="%.2f", help="Spent solving this layer."),
+            },
+        )  # fmt: skip
+
+
+def _solvable(study: engine.Study, sparsity: float) -> float:
+    """The sparsity that can be solved here: the pattern's own for n:m, else the slider's."""
+    own = figures.own_sparsity(study)
+    return sparsity if own is None else own
 
 
 def _paired(study: engine.Study, sparsity: float) -> None:

@@ -39,6 +39,11 @@ class Method:
         """Whether the method looks at calibration text at all."""
         return self.solver != "magnitude" or self.target != "none"
 
+    @property
+    def looks_at_dense(self) -> bool:
+        """Whether the dense model has to run beside the sparse ones."""
+        return self.inputs == "dense" or self.target != "none"
+
 
 METHODS = {
     method.name: method

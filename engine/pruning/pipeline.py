@@ -239,7 +239,8 @@ class _Work:
         with precise(self.plan.precision, self.victim.device):
             for one in passes:
                 self.report(f"block {index + 1}: forward", self.done, self.total)
-                one.dense.step(group, block, one.stream.lengths)
+                if self.plan.method.looks_at_dense:
+                    one.dense.step(group, block, one.stream.lengths)
                 for walk, level in zip(one.sparse, levels, strict=True):
                     walk.step(group, level.blocks[index], one.stream.lengths)
 

@@ -69,18 +69,14 @@ def _alternating(problem: Problem) -> Tensor:
     The choice weighs a row by the square root of its importance. Unlike a sweep over columns, every weight is reconsidered
     in each round, so the support is that of a joint decision. Source of the idea: ALPS, Meng et al., NeurIPS 2024.
     """
-    target, hessian = problem.target, problem.factor.hessian
-    scale = hessian.diagonal().sqrt()
-    scaled = hessian / scale / scale[:, None]
-    aim = target * scale
-    pull = aim @ scaled
+    scale = problem.factor.scale
+    aim = problem.target * scale
+    pull = aim @ problem.factor.scaled
     sparse, dual = aim, torch.zeros_like(aim)
     row = None if problem.importance is None else problem.importance.sqrt()[:, None]
     removed = torch.zeros_like(aim, dtype=torch.bool)
     for place, ratio in enumerate(RATIOS):
-        ridged = scaled.clone()
-        ridged.diagonal().add_(ratio)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(ridged))
+        inverse = problem.factor.ridged(ratio)
         for _ in range(ROUNDS):
             problem.tick()
             free = (pull + ratio * (sparse - dual)) @ inverse + dual

@@ -5,9 +5,8 @@ Tokens are rows: X_d, X_s (tokens, d_in) are the layer's inputs in the dense and
 count alike.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -24,17 +23,11 @@ class Gram:
     centred: bool = False  # statistics of x − mean(x)
     tokens: int = 0
     mass: float = 0.0  # Σ ω
-    _inputs: Tensor = field(init=False)  # (d_in, d_in), upper block triangle
-    _cross: Tensor = field(init=False)  # (d_out, d_in) or, before multiplying by W, (d_in, d_in)
-    _mean: Tensor = field(init=False)  # (d_in,)
-    _mean_drift: Tensor = field(init=False)  # (d_out,) or (d_in,), as `_cross`
-    _moved: bool = False
-
-    def __post_init__(self) -> None:
-        rows, width = self.weight.shape
-        self._inputs = self.weight.new_zeros(width, width)
-        self._cross = self.weight.new_zeros(min(rows, width), width)
-        self._mean, self._mean_drift = self.weight.new_zeros(width), self.weight.new_zeros(min(rows, width))
+    _inputs: Tensor | None = None  # (d_in, d_in), upper block triangle
+    _cross: Tensor | None = None  # (d_out, d_in) or, before multiplying by W, (d_in, d_in); None: nothing drifted
+    _mean: Tensor | None = None  # (d_in,), only where centred
+    _mean_drift: Tensor | None = None  # (d_out,) or (d_in,), as `_cross`, only where centred
+    _hessian: Tensor | None = None  # H, once it was asked for
 
     @property
     def by_outputs(self) -> bool:
@@ -49,53 +42,78 @@ class Gram:
         """
         self.tokens += sparse.shape[0]
         self.mass += float(sparse.shape[0] if weights is None else weights.sum())
-        scaled = sparse if weights is None else sparse * weights.sqrt()[:, None]
+        self._hessian = None
+        root = None if weights is None else weights.sqrt()[:, None]
+        scaled = sparse if root is None else sparse * root
+        if self._inputs is None:
+            self._inputs = self.weight.new_zeros(sparse.shape[1], sparse.shape[1])
         _add_gram(self._inputs, scaled)
-        self._mean += (sparse if weights is None else sparse * weights[:, None]).sum(dim=0)
+        if self.centred:
+            self._mean = _sum(self._mean, _total(sparse, weights))
         if wanted is None:
             return
-        self._moved = True
-        self._cross.addmm_((wanted if weights is None else wanted * weights.sqrt()[:, None]).T, scaled)
-        self._mean_drift += (wanted if weights is None else wanted * weights[:, None]).sum(dim=0)
+        if self._cross is None:
+            self._cross = self.weight.new_zeros(wanted.shape[1], sparse.shape[1])
+        self._cross.addmm_((wanted if root is None else wanted * root).T, scaled)
+        if self.centred:
+            self._mean_drift = _sum(self._mean_drift, _total(wanted, weights))
 
     def __add__(self, other: "Gram") -> "Gram":
         """The sums over both sets of tokens."""
-        both = Gram(self.weight, self.centred)
-        both.tokens, both.mass = self.tokens + other.tokens, self.mass + other.mass
-        both._inputs, both._cross = self._inputs + other._inputs, self._cross + other._cross
-        both._mean, both._mean_drift = self._mean + other._mean, self._mean_drift + other._mean_drift
-        both._moved = self._moved or other._moved
+        both = Gram(self.weight, self.centred, self.tokens + other.tokens, self.mass + other.mass)
+        for name in ("_inputs", "_cross", "_mean", "_mean_drift"):
+            setattr(both, name, _sum(getattr(self, name), getattr(other, name)))
         return both
 
     def power(self) -> Tensor:
         """Σ ω x_s² / Σ ω, (d_in,)."""
-        return self._inputs.diagonal() / self.mass
+        return self._sums().diagonal() / self.mass
+
+    def _sums(self) -> Tensor:
+        width = self.weight.shape[1]
+        return self.weight.new_zeros(width, width) if self._inputs is None else self._inputs
 
     def mean(self) -> Tensor:
-        """Mean of x_s, (d_in,)."""
-        return self._mean / self.mass
+        """Mean of x_s, (d_in,); zero where the statistics are not centred."""
+        return self.weight.new_zeros(self.weight.shape[1]) if self._mean is None else self._mean / self.mass
 
     def hessian(self) -> Tensor:
         """H, (d_in, d_in), symmetric."""
-        full = _mirror(self._inputs) / self.mass
-        return full - torch.outer(self.mean(), self.mean()) if self.centred else full
+        if self._hessian is None:
+            self._hessian = _mirror(self._sums()).div_(self.mass)
+            if self.centred:
+                self._hessian.addr_(self.mean(), self.mean(), alpha=-1)
+        return self._hessian
 
     def drift(self) -> Tensor | None:
         """C, (d_out, d_in); None when nothing drifted."""
-        if not self._moved:
+        if self._cross is None:
             return None
         cross = self._cross / self.mass
-        if self.centred:
-            cross = cross - torch.outer(self._mean_drift / self.mass, self.mean())
+        if self._mean_drift is not None:
+            cross.addr_(self._mean_drift / self.mass, self.mean(), alpha=-1)
         hessian = self.hessian()
-        return cross - self.weight @ hessian if self.by_outputs else self.weight @ (cross - hessian)
+        return cross.addmm_(self.weight, hessian, alpha=-1) if self.by_outputs else self.weight @ (cross - hessian)
 
     def mean_drift(self) -> Tensor:
-        """Mean of W x_d + r_d − W x_s − r_s, (d_out,)."""
-        if not self._moved:
+        """Mean of W x_d + r_d − W x_s − r_s, (d_out,); zero where nothing drifted or the statistics are not centred."""
+        if self._mean_drift is None:
             return self.weight.new_zeros(len(self.weight))
         wanted = self._mean_drift / self.mass
         return wanted - self.weight @ self.mean() if self.by_outputs else self.weight @ (wanted - self.mean())
+
+
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """The sum of what is there, in memory of its own."""
+    if first is None or second is None:
+        found = second if first is None else first
+        return None if found is None else found.clone()
+    return first + second
+
+
+def _total(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ ω v over tokens."""
+    return values.sum(dim=0) if weights is None else weights @ values
 
 
 def _add_gram(total: Tensor, inputs: Tensor, piece: int = 384) -> None:
@@ -107,5 +125,6 @@ def _add_gram(total: Tensor, inputs: Tensor, piece: int = 384) -> None:
 
 
 def _mirror(upper: Tensor) -> Tensor:
-    """Fill the lower block triangle from the upper one."""
-    return torch.triu(upper) + torch.triu(upper, 1).T
+    """A copy with the lower triangle filled from the upper one."""
+    full = upper.triu()
+    return full.add_(upper.triu(1).T)

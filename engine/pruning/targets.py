@@ -41,6 +41,28 @@ class Factor:
         """(H + Λ)⁻¹, (d, d)."""
         return self.upper.T @ self.upper
 
+    @cached_property
+    def scale(self) -> Tensor:
+        """D^½, the square root of the diagonal of H + Λ, (d,)."""
+        return self.hessian.diagonal().sqrt()
+
+    @cached_property
+    def scaled(self) -> Tensor:
+        """D^-½ (H + Λ) D^-½, of unit diagonal, (d, d)."""
+        return self.hessian / self.scale / self.scale[:, None]
+
+    @cached_property
+    def _ridged(self) -> dict[float, Tensor]:
+        return {}
+
+    def ridged(self, ratio: float) -> Tensor:
+        """(D^-½ (H + Λ) D^-½ + ratio I)⁻¹, (d, d), kept for the linears that share these inputs."""
+        if ratio not in self._ridged:
+            matrix = self.scaled.clone()
+            matrix.diagonal().add_(ratio)
+            self._ridged[ratio] = torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+        return self._ridged[ratio]
+
     def solve(self, right: Tensor) -> Tensor:
         """right (H + Λ)⁻¹ for (rows, d)."""
         if len(right) >= len(self.root) or self.damping < 1e-3:  # U pays, or single precision would not be enough
