@@ -1,0 +1,162 @@
+"""How long the whole pruner takes, as a multiple of the floor of its matrix products in the same run.
+
+    python -m benchmarks.pipeline [--case minilm|base|levels] [--device cpu|cuda] [--repeats 3]
+
+minilm   the embedded victim, 512 sentences, one level of every method
+base     a randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive`
+levels   the embedded victim, 19 levels in one pass against 19 passes, and whether the masks agree
+
+The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one), d³/3 for a
+factorisation, and divides by the rate that this machine reaches on a large single-precision product just before. The text is
+the project's own reviews, repeated as often as needed; only its length matters here. Figures go to docs/BENCHMARKS.md.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from engine.data import load_dataset
+from engine.models.families import family_of
+from engine.models.victim import Victim, load_victim
+from engine.pruning.importance import SAMPLE
+from engine.pruning.methods import METHODS, Method
+from engine.pruning.pipeline import prune, prune_levels
+from engine.pruning.plan import Plan
+from engine.pruning.solvers import RATIOS, ROUNDS
+
+LEVELS = tuple(step / 20 for step in range(1, 20))
+
+
+def product_rate(device: torch.device) -> float:
+    """Floating-point operations a second of a (8192 × 1536)ᵀ (8192 × 1536) product in single precision."""
+    a = torch.randn(8192, 1536, device=device)
+    times = [_timed(lambda: a.T @ a, device) for _ in range(7)]
+    return 2 * 8192 * 1536**2 / statistics.median(times)
+
+
+def _timed(work: Callable[[], object], device: torch.device) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def operations(victim: Victim, tokens: int, sentences: int, method: Method, levels: int = 1) -> float:
+    """Operations that the method needs for `levels` levels in one pass; attention's own products are left out."""
+    block = victim.family.blocks(victim.model)[0]
+    width, wide = block.linears["intermediate"].in_features, block.linears["intermediate"].out_features
+    blocks, corrects = len(victim.family.blocks(victim.model)), method.target != "none"
+    forward = 2.0 * tokens * (4 * width**2 + 2 * width * wide)
+    grams = 1.0 * tokens * (3 * width**2 + wide**2)  # symmetric: half
+    cross = 2.0 * tokens * (2 * width**2 + width**2 + width * wide) if corrects else 0.0
+    solving = 0.0
+    for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)):
+        product, cube = 2.0 * rows * columns**2, 1.0 * columns**3
+        if corrects:  # a factor for α and one for the target, each with two triangular solves; W H twice
+            solving += 2 * cube / 3 + 2 * product + 2 * product
+        if method.solver == "alternating":
+            solving += len(RATIOS) * cube + (1 + len(RATIOS) * ROUNDS) * product
+        elif method.solver == "blocked":
+            solving += cube / 3 + cube / 3 + product / 2  # factor, its inverse, a triangular sweep
+        if method.refit == "cg":
+            solving += (1 + method.steps) * product
+    sample = 2 * forward * min(1.0, SAMPLE / sentences) if method.importance else 0.0  # forward and gradients of outputs
+    if method.inputs == "dense":
+        return blocks * (forward + grams + levels * solving)
+    return blocks * (sample + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving))
+
+
+def sentences(count: int) -> tuple[str, ...]:
+    train = load_dataset("embedded").train
+    assert train is not None
+    return tuple(train.texts[i % len(train.texts)] for i in range(count))
+
+
+def random_base(device: str) -> Victim:
+    """BERT-base with random weights and the embedded victim's tokenizer."""
+    small = load_victim("embedded", device)
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(small.tokenizer))).eval().to(small.device)
+    return Victim("BERT-base, random", model, small.tokenizer, family_of(model.config, "BERT-base"), "random", ("0", "1"), 128)
+
+
+def case(victim: Victim, texts: Sequence[str], names: Sequence[str], repeats: int, pattern: str = "unstructured") -> None:
+    tokens = sum(map(len, victim.encode(texts)["input_ids"]))
+    print(f"{victim.name}, {len(texts)} sentences, {tokens} tokens, {torch.get_num_threads()} threads, {_device(victim)}")
+    for name in names:
+        plan, times, floors = Plan.named(name, pattern), [], []
+        needed = operations(victim, tokens, len(texts), plan.method)
+        for _ in range(repeats):
+            floors.append(needed / product_rate(victim.device))
+            times.append(_timed(lambda plan=plan: prune(victim, texts, None, plan, 0.5), victim.device))  # type: ignore[misc]
+        ratio = statistics.median(t / f for t, f in zip(times, floors, strict=True))
+        print(f"  {name:<11} {statistics.median(times):7.2f} s   floor {statistics.median(floors):6.2f} s "
+              f"({needed / 1e12:.2f} TFLOP)   ratio {ratio:5.2f}   peak {_peak(victim)}", flush=True)  # fmt: skip
+
+
+def many_levels(victim: Victim, texts: Sequence[str], names: Sequence[str], levels: Sequence[float] = LEVELS) -> None:
+    passes = f"{len(levels)} levels in one pass against {len(levels)} passes"
+    print(f"{victim.name}, {len(texts)} sentences, {passes}, {_device(victim)}")
+    for name in names:
+        plan = Plan.named(name)
+        start = time.perf_counter()
+        together = [made.victim.prunable() for made in prune_levels(victim, texts, None, plan, levels)]
+        _wait(victim.device)
+        one, apart, same = time.perf_counter() - start, 0.0, True
+        for level, found in zip(levels, together, strict=True):
+            start = time.perf_counter()
+            alone = prune(victim, texts, None, plan, level).victim.prunable()
+            _wait(victim.device)
+            apart += time.perf_counter() - start
+            same = same and all(torch.equal(alone[layer] == 0, weight == 0) for layer, weight in found.items())
+        print(f"  {name:<11} {one:7.1f} s   apart {apart:7.1f} s   ratio {one / apart:5.2f}   "
+              f"masks {'identical' if same else 'DIFFER'}   peak {_peak(victim)}", flush=True)  # fmt: skip
+
+
+def _device(victim: Victim) -> str:
+    return torch.cuda.get_device_name(victim.device) if victim.device.type == "cuda" else "CPU"
+
+
+def _peak(victim: Victim) -> str:
+    if victim.device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(victim.device) / 1e6:.0f} MB on the card"
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", choices=("minilm", "base", "levels"), default="minilm")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--methods", default="adaptive,sequential,static,wanda,magnitude")
+    options = parser.parse_args()
+    names = [name for name in options.methods.split(",") if name in METHODS]
+    if options.case == "base":
+        victim = random_base(options.device)
+        texts = sentences(1024 if victim.device.type == "cuda" else 128)
+        if victim.device.type == "cuda":
+            prune(victim, texts, None, Plan.named("adaptive"), 0.5)  # the first call loads kernels
+        case(victim, texts, ("adaptive",), options.repeats)
+        if victim.device.type == "cuda":
+            many_levels(victim, texts, ("adaptive",), LEVELS[:10])
+        return
+    victim = load_victim("embedded", options.device)
+    if options.case == "levels":
+        many_levels(victim, sentences(512), names)
+    else:
+        case(victim, sentences(512), names, options.repeats)
+
+
+if __name__ == "__main__":
+    main()
