@@ -18,7 +18,9 @@ _HOME = {
     "MODULES": "engine.names",
     "ModelError": "engine.errors",
     "Paired": "engine.attacks.metrics",
+    "Plan": "engine.pruning.plan",
     "PruneScopeError": "engine.errors",
+    "Pruned": "engine.pruning.plan",
     "Rate": "engine.records",
     "Store": "engine.store",
     "Study": "engine.records",
@@ -31,6 +33,7 @@ _HOME = {
     "load_victim": "engine.models.victim",
     "paired_attack": "engine.attacks.metrics",
     "prune": "engine.pruning.pipeline",
+    "prune_levels": "engine.pruning.pipeline",
     "run_study": "engine.study",
     "word_changes": "engine.attacks.changes",
 }

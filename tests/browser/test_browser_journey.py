@@ -94,11 +94,13 @@ def test_sliding_moves_cards_and_cursor(page: Page) -> None:
     slide(page, 20)
     expect(page.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=20_000)
     assert (card(page, "Acc"), card(page, "Size, packed")) != before
+    page.wait_for_function("new URLSearchParams(location.search).get('sparsity') === '70'", timeout=10_000)
 
 
 def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> None:
     other = context.new_page()
-    other.goto(page.url.split("?")[0] + "?sparsity=70")
+    page.wait_for_function("new URLSearchParams(location.search).get('study') !== null", timeout=10_000)
+    other.goto(page.url)
     expect(other.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=60_000)
     shown = other.locator('[data-testid="stMetric"]', has_text="Acc").locator('[data-testid="stMetricValue"]')
     expect(shown).to_have_text(card(page, "Acc"), timeout=20_000)
