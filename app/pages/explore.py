@@ -77,7 +77,7 @@ def _slider(study: engine.Study) -> float:
         measured = [round(100 * level.sparsity, 2) for level in study.levels]
         told = f"Measured at {len(measured)} levels from {measured[0]:g} to {measured[-1]:g} %."
         if (own := figures.own_sparsity(study)) is not None:
-            told = f"The pattern {study.about['pattern']} exists at {100 * own:g} % only; between it and dense nothing can be solved."
+            told = f"The pattern {study.about['pattern']} exists at {100 * own:g} % only."
         if safe is not None:
             told += f" Last safe level: {100 * safe:g} % (Acc and Aua within 3 points of dense)."
         st.caption(told)
