@@ -102,7 +102,7 @@ class _Rows:
             past = fresh[:, :step]
             at = past.gather(2, pivot[:, None].expand(-1, step, 1))
             line = torch.baddbmm(line[:, None], at.mT, past, alpha=-1)[:, 0]
-        # A_pp of the line itself, not of the running diagonal: ten times less float32 loss where H is nearly singular
+        # A_pp of the line itself, not of the running diagonal: less is lost to float32 where H is nearly singular
         root = torch.maximum(line.gather(1, pivot), self.floor.gather(1, pivot)).sqrt()
         # |A_pj| ≤ √(A_pp A_jj): a breach is rounding, and would grow from step to step
         roots = self.diagonal.sqrt()
