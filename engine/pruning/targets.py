@@ -38,8 +38,9 @@ class Factor:
 
     @cached_property
     def inverse(self) -> Tensor:
-        """(H + Λ)⁻¹, (d, d)."""
-        return self.upper.T @ self.upper
+        """(H + Λ)⁻¹, (d, d), symmetric to the bit, which greedy downdates need."""
+        product = self.upper.T @ self.upper
+        return (product + product.T) / 2
 
     @cached_property
     def scale(self) -> Tensor:
