@@ -8,8 +8,9 @@ from torch import Tensor
 
 from engine.errors import SettingError
 from engine.pruning import exact as module
+from engine.pruning.blocked import blocked
 from engine.pruning.exact import exact
-from engine.pruning.solvers import blocked
+from engine.pruning.patterns import Unstructured
 from engine.pruning.targets import factorise
 
 Group = tuple[int, int] | None
@@ -192,7 +193,7 @@ def test_loss_is_below_that_of_the_sweep():
         factor = factorise(hessian.float(), 0.01)
         damped = factor.hessian.double()
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-        swept = loss(blocked(target.float(), factor, 0.5), target, damped)
+        swept = loss(blocked(target.float(), factor.upper, Unstructured(), 0.5), target, damped)
         better += loss(exact(target.float(), inverse.float(), 48), target, damped) < 0.9 * swept
     assert better >= 9
 
