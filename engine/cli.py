@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.console import Console, level_table, members_table
+from engine.console import Console, latency_table, level_table, members_table
 from engine.errors import InputError, InterruptedStudy, PruneScopeError, SettingError
 from engine.records import LEVELS, Study, StudySpec
 from engine.store import Store, level_payload
@@ -85,10 +85,18 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    export = command("export", _export, "Prune at one sparsity and write an ordinary model folder.", aliases=["prune"])
-    _victim_options(export)
-    export.add_argument("--sparsity", type=float, required=True, metavar="S", help="share of zeros, in [0, 1)")
-    export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    for name, form, about in (("export", "dense", "an ordinary model folder"), ("prune", "packed", "a folder that is smaller")):
+        export = command(name, _export, f"Prune at one sparsity and write {about}.")
+        _victim_options(export)
+        export.add_argument("--sparsity", type=float, metavar="S", help="share of zeros, in [0, 1); may be left out with n:m")
+        export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+        export.add_argument("--format", choices=("packed", "dense"), default=form, help="packed: bitmaps and survivors, which "
+                            f"this program opens; dense: as any program opens it (default: {form})")  # fmt: skip
+        export.add_argument("--half", action="store_true", help="packed only: round the survivors to fp16")
+    unpack = command("unpack", _unpack, "Write the ordinary model folder of a packed one.")
+    unpack.add_argument("--model", required=True, metavar="DIR", help="the packed folder")
+    unpack.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    _latency_options(command("latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."))
     attack = command("attack", _attack, "Attack one text on the dense victim and on the pruned one.")
     _victim_options(attack)
     attack.add_argument("--text", required=True, help="the text to attack")
@@ -146,6 +154,20 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
 
 
+def _latency_options(parser: argparse.ArgumentParser) -> None:
+    for name, kept, about in (("--model", "embedded", " (default: embedded)"), ("--against", None, ", measured in turn with it")):
+        parser.add_argument(name, default=kept, metavar="M", help=f"embedded, a hub name, or a local folder{about}")
+    parser.add_argument("--data", default="embedded", metavar="D", help="whose evaluation texts are read (default: embedded)")
+    parser.add_argument("--forms", metavar="LIST", help="of dense, csr, 2:4 (default: dense,csr on the CPU, else dense)")
+    for name, count, about in (("sentences", 64, "texts a round"), ("batch", 8, "texts a pass"), ("repeats", 20, "rounds")):
+        parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"{about} (default: {count})")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of all sides")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of texts")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    for name in ("text", "pair", "label"):
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+
+
 def _spec(options: argparse.Namespace, **fixed: Any) -> StudySpec:
     known = {name: value for name, value in vars(options).items() if name in StudySpec.__dataclass_fields__}
     if known.get("levels", ()) is None:
@@ -187,21 +209,47 @@ def _run(spec: StudySpec, cache: str | None, console: Console) -> tuple[dict[str
 
 
 def _export(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.export import export_model, free_folder
+    from engine.export import check_form, write_model
+    from engine.folders import free_folder
     from engine.pruning.patterns import check_sparsity
     from engine.study import prepare, pruned_at
 
-    sparsity = check_sparsity(options.sparsity)
-    free_folder(options.out)  # before the long work, not after it
+    sparsity = _own_sparsity(options.pattern) if options.sparsity is None else check_sparsity(options.sparsity)
+    if sparsity is None:
+        raise SettingError("There is no --sparsity; give a share of zeros such as 0.5, or a pattern such as --pattern 2:4.")
+    check_form(options.format, options.half)
+    folder = free_folder(options.out)  # before the long work, not after it
     spec = _spec(options, attack="none", levels=(sparsity,))
     store = Store(options.cache)
     prepared = prepare(spec, console.report)
     pruned = pruned_at(prepared, sparsity, store, console.report)
     console.notices(store.notices)
     provenance = {"sparsity": sparsity, "achieved": pruned.achieved, "identity": prepared.study.identity,
-                  "model": prepared.victim.name, "data": prepared.study.about["data"]}  # fmt: skip
-    folder = export_model(pruned.victim, options.out, provenance)
-    return {**provenance, "out": str(folder)}, f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
+                  "model": prepared.victim.name, "data": prepared.study.about["data"],
+                  "layers": [asdict(layer) for layer in pruned.layers], "notices": list(pruned.notices)}  # fmt: skip
+    console.notices(list(pruned.notices))
+    sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
+    lines = (f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
+             f"{sizes['bytes']:,} bytes of weights, {sizes['dense_bytes']:,} dense: {sentence}\n")  # fmt: skip
+    return {**provenance, "out": str(folder), "format": options.format, **sizes}, lines
+
+
+def _unpack(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.export import unpack_folder
+
+    folder = unpack_folder(options.model, options.out)
+    size = (folder / "model.safetensors").stat().st_size
+    return {"out": str(folder), "bytes": size}, f"{folder}: {size:,} bytes of weights, zeros included\n"
+
+
+def _latency(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
+    from engine.evaluation.latency import latency_of
+
+    columns = {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
+    found = latency_of([name for name in (options.model, options.against) if name], options.data, options.forms,
+                       options.sentences, options.batch, options.repeats, options.dtype, options.seed, options.device,
+                       console.report, **columns)  # fmt: skip
+    return asdict(found), latency_table(found)
 
 
 def _attack(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:

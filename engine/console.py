@@ -2,10 +2,13 @@
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.progress import Pace, as_clock
 from engine.records import Rate, Study
+
+if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
+    from engine.evaluation.latency import Comparison
 
 
 class Console:
@@ -72,3 +75,18 @@ def members_table(records: list[dict[str, Any]]) -> str:
         for r in records
     ]
     return head + "".join(rows)
+
+
+def latency_table(found: "Comparison") -> str:
+    """Milliseconds a sentence of every side, and its ratio to the first, with 5 % and 95 % quantiles of the rounds."""
+    one = found.sides[0]
+    head = (f"{one.device}, {one.dtype}, {one.threads} threads, batch {one.batch}, {one.sentences} sentences, "
+            f"{one.repeats} rounds in turn; the model's forward pass, without the tokenizer\n")  # fmt: skip
+    wide = max(5, *(len(side.name) for side in found.sides))
+    columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"
+    rows = []
+    for side, ratio in zip(found.sides, found.ratios, strict=True):
+        low, median, high = (1000 * value for value in (side.seconds.low, side.seconds.median, side.seconds.high))
+        rows.append(f"{side.name:<{wide}}  {side.form:<5}  {median:8.3f} [{low:6.3f}, {high:6.3f}]  "
+                    f"{ratio.median:6.3f} [{ratio.low:.3f}, {ratio.high:.3f}]\n")  # fmt: skip
+    return head + columns + "".join(rows)

@@ -1,21 +1,14 @@
-"""Write a pruned victim as an ordinary model folder."""
+"""Write a victim as an ordinary model folder."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from engine.errors import StoreError
-from engine.models.victim import Victim
-
-
-def free_folder(folder: Path | str) -> Path:
-    """The folder as a path. Raises StoreError when something is there already."""
-    target = Path(folder).expanduser()
-    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
-        raise StoreError(f"{target} is there already; name another folder with --out, or remove it.")
-    return target
+from engine.errors import ModelError, SettingError
+from engine.folders import whole_folder
+from engine.models.victim import Victim, load_victim
+from engine.packed import is_packed, provenance_of, save_packed
+from engine.packed_size import in_words
 
 
 def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any]) -> Path:
@@ -24,16 +17,42 @@ def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any])
     `AutoModelForSequenceClassification.from_pretrained(folder)` opens it; the zeros are stored as ordinary weights, so
     it is as large as the dense model. Raises StoreError when the folder is there already or cannot be written.
     """
-    target = free_folder(folder)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as work:
-            victim.model.save_pretrained(work, safe_serialization=True)
-            victim.tokenizer.save_pretrained(work)
-            (Path(work) / "prunescope.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
-            if target.is_dir():
-                target.rmdir()
-            os.replace(work, target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error.strerror or error}); name another folder with --out.") from error
-    return target
+    with whole_folder(folder) as work:
+        victim.model.save_pretrained(work, safe_serialization=True)
+        victim.tokenizer.save_pretrained(work)
+        (work / "prunescope.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+    return Path(folder).expanduser()
+
+
+def unpack_folder(packed: Path | str, out: Path | str) -> Path:
+    """Write the ordinary model folder of a packed one, with the same weights, zeros included.
+
+    Raises ModelError when `packed` is no packed folder or is damaged, StoreError when `out` cannot be written.
+    """
+    source = Path(packed).expanduser()
+    if not is_packed(source):
+        raise ModelError(f"{source} is not a packed model folder; `python -m engine prune` writes one.")
+    return export_model(load_victim(str(source.resolve()), "cpu"), out, provenance_of(source))
+
+
+def check_form(form: str, half: bool) -> None:
+    """Raises SettingError for a form that is not there, or for half precision in a dense folder."""
+    if form not in ("packed", "dense"):
+        raise SettingError(f"The format {form!r} is unknown; use packed or dense.")
+    if half and form == "dense":
+        raise SettingError("--half rounds the survivors of a packed folder and the format is dense; use --format packed, or "
+                           "leave --half out.")  # fmt: skip
+
+
+def write_model(
+    victim: Victim, folder: Path | str, provenance: dict[str, Any], form: str, half: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Write a victim packed or dense: (its sizes in bytes, the same in a sentence)."""
+    check_form(form, half)
+    if form == "packed":
+        size = save_packed(victim, folder, provenance, half)
+        sizes = {"bytes": size.file_bytes, "dense_bytes": size.dense_bytes, "prunable_bytes": size.prunable_packed,
+                 "prunable_dense_bytes": size.prunable_dense, "half": half}  # fmt: skip
+        return sizes, size.sentence()
+    dense = (export_model(victim, folder, provenance) / "model.safetensors").stat().st_size
+    return {"bytes": dense, "dense_bytes": dense}, f"{in_words(dense)} on disk, zeros included."

@@ -7,7 +7,6 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from engine.errors import DamagedEntryError, StoreError
 from engine.models.victim import Victim
+from engine.packed import pack, unpack
 from engine.pruning.plan import LayerReport, Pruned
 from engine.store import Store, key_of, write_whole
 
@@ -34,25 +34,6 @@ def _digest(tensors: dict[str, Tensor], *beside: str) -> str:
         digest.update(f"|{name}|{tensors[name].dtype}|{tuple(tensors[name].shape)}|".encode())
         digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def pack(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """name → bitmap (one bit a weight) and survivors in row order."""
-    packed = {}
-    for name, weight in weights.items():
-        flat = weight.detach().cpu().float().reshape(-1)
-        alive = flat != 0
-        packed[f"{name}.bitmap"] = torch.from_numpy(np.packbits(alive.numpy()))
-        packed[f"{name}.survivors"] = flat[alive]
-    return packed
-
-
-def unpack(packed: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
-    """One weight back in its full shape, equal to the weight that was packed."""
-    alive = torch.from_numpy(np.unpackbits(packed[f"{name}.bitmap"].numpy(), count=like.numel())).bool()
-    flat = torch.zeros(like.numel())
-    flat[alive] = packed[f"{name}.survivors"]
-    return flat.view_as(like)
 
 
 def _changed(pruned: Victim, dense: Victim) -> dict[str, Tensor]:

@@ -132,17 +132,64 @@ def test_a_study_in_its_own_process_keeps_the_channels_apart(basic: list[str]) -
     assert json.loads(done.stdout.splitlines()[-1])["levels"][1]["achieved"] == 0.5
 
 
-@pytest.mark.parametrize("name", ["export", "prune"])
-def test_an_exported_folder_opens_with_the_exact_sparsity(run: Run, basic: list[str], tmp_path: Path, name: str) -> None:
-    code, out, err = run(name, *basic, "--sparsity", "0.75", "--out", tmp_path / "out", "--json")
+@pytest.mark.parametrize("command", [["export"], ["prune", "--format", "dense"]])
+def test_an_exported_folder_opens_with_the_exact_sparsity(run: Run, basic: list[str], tmp_path: Path, command: list[str]) -> None:
+    code, out, err = run(*command, *basic, "--sparsity", "0.75", "--out", tmp_path / "out", "--json")
     assert code == 0, err
     answer = json.loads(out.splitlines()[-1])
     assert (answer["sparsity"], answer["achieved"], answer["out"]) == (0.75, 0.75, str(tmp_path / "out"))
+    assert answer["bytes"] == answer["dense_bytes"] == (tmp_path / "out" / "model.safetensors").stat().st_size
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     weights = [value for key, value in model.state_dict().items() if ".layer." in key and value.ndim == 2]
     assert len(weights) == 12
     assert sum(int((value == 0).sum()) for value in weights) == 0.75 * sum(value.numel() for value in weights)
     assert all(bool(value.any()) for value in weights)
+
+
+def test_prune_writes_a_smaller_folder_that_a_study_and_unpack_open(run: Run, basic: list[str], tmp_path: Path) -> None:
+    code, out, err = run("prune", *basic, "--sparsity", "0.75", "--out", tmp_path / "packed", "--json")
+    assert code == 0, err
+    answer = json.loads(out.splitlines()[-1])
+    weights = tmp_path / "packed" / "model.packed.safetensors"
+    assert (answer["format"], answer["bytes"], answer["half"]) == ("packed", weights.stat().st_size, False)
+    assert (
+        f"on disk instead of {answer['dense_bytes'] / 1e3:.1f} kB; the embeddings" in out and f"{answer['bytes']:,} bytes" in out
+    )
+    code, out, err = run("study", *basic, "--model", tmp_path / "packed", *small("--levels", "0", "--json", "--quiet"))
+    assert (code, err) == (0, "") and json.loads(out.splitlines()[-1])["about"]["model"] == "packed"
+    code, out, err = run("unpack", "--model", tmp_path / "packed", "--out", tmp_path / "dense", "--json")
+    assert (code, err) == (0, "")
+    again = json.loads(out.splitlines()[-1])
+    assert again == {"out": str(tmp_path / "dense"), "bytes": answer["dense_bytes"]}
+    code, _, err = run("export", *basic, "--sparsity", "0.75", "--out", tmp_path / "exported", "--quiet")
+    assert (code, err) == (0, "")
+    whole = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("dense", "exported")]
+    assert whole[0] == whole[1]
+
+
+def test_half_precision_is_smaller_still_and_says_so(run: Run, basic: list[str], tmp_path: Path) -> None:
+    sizes = []
+    for name, more in (("full", []), ("half", ["--half"])):
+        code, out, err = run("prune", *basic, "--sparsity", "0.5", "--out", tmp_path / name, "--json", "--quiet", *more)
+        assert (code, err) == (0, "")
+        sizes.append(json.loads(out.splitlines()[-1])["bytes"])
+        assert ("rounded to fp16 in 12 of 12" in out) is (name == "half")
+    assert sizes[1] < sizes[0]
+
+
+def test_latency_measures_two_models_in_turn(run: Run, basic: list[str], tmp_path: Path) -> None:
+    model, data = basic[1], basic[3]
+    assert run("prune", *basic, "--sparsity", "0.5", "--out", tmp_path / "packed", "--quiet")[0] == 0
+    code, out, err = run("latency", "--model", model, "--against", tmp_path / "packed", "--data", data, "--sentences", "4",
+                         "--repeats", "2", "--forms", "dense, csr", "--device", "cpu", "--json", "--quiet")  # fmt: skip
+    assert (code, err) == (0, "")
+    answer = json.loads(out.splitlines()[-1])
+    assert [(side["name"], side["form"]) for side in answer["sides"]] == [
+        ("tiny-bert", "dense"), ("tiny-bert", "csr"), ("packed", "dense"), ("packed", "csr")]  # fmt: skip
+    assert all(set(ratio) == {"median", "low", "high"} for ratio in answer["ratios"])
+    table = out.splitlines()[:-1]
+    assert "batch 8, 4 sentences, 2 rounds" in table[0] and "ms a sentence" in table[1]
+    assert [line.split()[:2] for line in table[2:]] == [[side["name"], side["form"]] for side in answer["sides"]]
 
 
 def test_export_gives_the_same_bytes_from_the_cache(run: Run, basic: list[str], tmp_path: Path) -> None:
@@ -305,12 +352,29 @@ def test_a_text_that_cannot_be_attacked(run: Run, basic: list[str], text: str, v
 
 @pytest.mark.parametrize(("command", "value"), [
     (["export", "--sparsity", "1", "--out", "x"], "Sparsity 1 "), (["export", "--sparsity", "0.5"], "--out"),
+    (["export", "--sparsity", "0.5", "--out", "x", "--half"], "--half"),
+    (["prune", "--sparsity", "0.5", "--out", "x", "--format", "zip"], "'zip'"),
     (["attack", "--text", "film", "--sparsity", "2"], "Sparsity 2.0"),
     (["attack", "--text", "film", "--label", "7"], "label 7"),
     (["attack", "--text", "film", "--attack", "shout"], "'shout'"),
 ])  # fmt: skip
 def test_settings_of_the_other_commands(run: Run, basic: list[str], command: list[str], value: str) -> None:
     code, out, err = run(command[0], *basic, *command[1:], "--quiet")
+    assert (code, out) == (2, "")
+    one_sentence(err, value)
+
+
+@pytest.mark.parametrize(("command", "value"), [
+    (["unpack", "--model", "nowhere", "--out", "x"], "nowhere is not a packed model folder"),
+    (["latency", "--batch", "0"], "batch is 0"), (["latency", "--sentences", "0"], "0 examples"),
+    (["latency", "--forms", "coo"], "'coo'"), (["latency", "--forms", "2:4"], "two zeros in every four"),
+    (["latency", "--device", "warp"], "'warp'"), (["latency", "--against", "./nowhere"], "nowhere"),
+])  # fmt: skip
+def test_settings_of_the_commands_that_do_not_prune(
+    run: Run, model_folder: Path, data_folder: Path, command: list[str], value: str
+) -> None:
+    named = ["--model", str(model_folder), "--data", str(data_folder)] if command[0] == "latency" else []
+    code, out, err = run(*command, *named, "--quiet")
     assert (code, out) == (2, "")
     one_sentence(err, value)
 
@@ -324,11 +388,11 @@ def test_members_without_a_recipe(run: Run, tmp_path: Path) -> None:
 # Help
 
 
-@pytest.mark.parametrize("command", ["study", "demo", "export", "prune", "attack", "members"])
+@pytest.mark.parametrize("command", ["study", "demo", "export", "prune", "unpack", "latency", "attack", "members"])
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
-    assert out.startswith(f"usage: python -m engine {command.replace('prune', 'export')}") and "--json" in out
+    assert out.startswith(f"usage: python -m engine {command} ") and "--json" in out
 
 
 def test_the_help_names_every_method(run: Run) -> None:

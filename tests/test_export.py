@@ -62,7 +62,7 @@ def test_a_failed_export_leaves_nothing_and_can_be_repeated(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.export.os.replace", full_disk)
+        patch.setattr("engine.folders.os.replace", full_disk)
         with pytest.raises(StoreError, match=r"out cannot be written \(No space left"):
             export_model(pruned.victim, tmp_path / "out", {})
     assert list(tmp_path.iterdir()) == []

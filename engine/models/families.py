@@ -72,10 +72,14 @@ class Family:
     position_offset: int = 0  # positions in the table that no token takes
     inputs: tuple[str, ...] = ("input_ids", "token_type_ids")  # of the embeddings; a tokenizer may give more or fewer
 
+    def modules(self, model: Any) -> list[nn.Module]:
+        """The modules of the encoder blocks, first to last."""
+        return list(getattr(model, self.body).get_submodule(self.layout.blocks))
+
     def blocks(self, model: Any) -> list[Block]:
         """The encoder blocks, first to last."""
         heads = int(model.config.num_attention_heads)
-        return [self.layout.view(block, heads) for block in getattr(model, self.body).get_submodule(self.layout.blocks)]
+        return [self.layout.view(block, heads) for block in self.modules(model)]
 
     def embeddings(self, model: Any) -> Callable[..., Tensor]:
         """What turns `inputs`, each (rows, tokens), into the first hidden state (rows, tokens, width)."""

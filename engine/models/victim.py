@@ -16,6 +16,8 @@ from engine.models.average import average_adapters
 from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
 from engine.models.families import Family, family_of
 from engine.models.forward import Stream, run_stream, streams
+from engine.packed import FILE as PACKED
+from engine.packed import is_packed, open_packed
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 
@@ -111,6 +113,8 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
     local = Path(name).expanduser()
     if local.exists() or name.startswith((".", "/", "~")):
         _check_folder(local)
+        if is_packed(local):
+            return _load_packed(local, pick_device(device))
         return _load(str(local), local.name, pick_device(device), local_only=True)
     return _load(name, name, pick_device(device), local_only=False)
 
@@ -137,6 +141,20 @@ def _check_folder(folder: Path) -> None:
             f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: convert with "
             "model.save_pretrained(folder, safe_serialization=True)."
         )
+
+
+def _load_packed(folder: Path, device: torch.device) -> Victim:
+    if (folder / "model.safetensors").exists():
+        raise ModelError(f"{folder} holds both {PACKED} and model.safetensors; remove the one that is not meant.")
+    model, _ = open_packed(folder, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
+        raise ModelError(
+            f"{folder} has no tokenizer that can be opened ({_first_line(error).rstrip('.')}); copy the folder again, or "
+            "write it again with `python -m engine prune`."
+        ) from error
+    return _victim(folder.name, model, tokenizer)
 
 
 def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:

@@ -1,0 +1,35 @@
+"""Folders that a command writes: whole or not at all, and never over something that is there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import StoreError
+
+
+def free_folder(folder: Path | str) -> Path:
+    """The folder as a path. Raises StoreError when something is there already."""
+    target = Path(folder).expanduser()
+    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
+        raise StoreError(f"{target} is there already; name another folder with --out, or remove it.")
+    return target
+
+
+@contextmanager
+def whole_folder(folder: Path | str) -> Iterator[Path]:
+    """A work folder beside the target that takes its name when the block ends well, and is removed when it does not.
+
+    Raises StoreError when the target is there already or cannot be written.
+    """
+    target = free_folder(folder)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as work:
+            yield Path(work)
+            if target.is_dir():
+                target.rmdir()
+            os.replace(work, target)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written ({error.strerror or error}); name another folder with --out.") from error
