@@ -196,7 +196,7 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
         info = PackedInfo(about["version"], bool(about["half"]), tuple(about["packed"]), dict(about["provenance"]),
                           dict(about["libraries"]), str(about["sha256"]))  # fmt: skip
         config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
-        family_of(config.model_type, str(source))
+        family_of(config, str(source))
         kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
         model, found = kind.from_pretrained(None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32)
         if differing := sorted([*found["missing_keys"], *found["unexpected_keys"]]):
