@@ -246,7 +246,7 @@ class _Work:
         with precise(self.plan.precision, self.victim.device):
             for one in passes:
                 self._say(f"block {index + 1}: forward")
-                if self.plan.method.looks_at_dense:
+                if self.plan.method.looks_at_dense or not one.sparse:  # losses are measured on the dense model alone
                     one.dense.step(group, block, one.stream.lengths)
                 for walk, level in zip(one.sparse, levels, strict=True):
                     walk.step(group, level.blocks[index], one.stream.lengths)
