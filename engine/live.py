@@ -51,7 +51,7 @@ class Bench:
         return self._opened[study.key]
 
     def _open(self, study: Study, report: Reporter) -> tuple[Prepared, str | None]:
-        spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.5,))
+        spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.0,))  # which any pattern has
         try:
             prepared = self.prepare(spec, report)
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):

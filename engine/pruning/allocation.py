@@ -86,7 +86,7 @@ class Shares:
         """One threshold on the score for all layers, each clamped to REACH around the level, found by bisection."""
         sizes = dict(zip(self.layers, self.weights, strict=True))
         below = {layer: self.losses[layer].cumsum(0) / sizes[layer] for layer in free}
-        floor, ceiling = max(0.0, sparsity - REACH), min(0.99, sparsity + REACH)
+        floor, ceiling = max(0.0, sparsity - REACH), max(sparsity, min(0.99, sparsity + REACH))
 
         def at(edge: int) -> dict[str, float]:
             return {layer: min(ceiling, max(floor, float(below[layer][edge]))) for layer in free}
@@ -98,7 +98,7 @@ class Shares:
         while low < high:
             middle = (low + high) // 2
             low, high = (middle + 1, high) if mean(at(middle)) < sparsity else (low, middle)
-        upper, lower = at(low), at(max(0, low - 1))
+        upper, lower = at(low), at(low - 1) if low else dict.fromkeys(free, floor)  # the first bin may hold many: dead weights
         span = mean(upper) - mean(lower)
         part = (sparsity - mean(lower)) / span if span > 0 else 1.0  # between two bins, so that the level is met
         return {layer: lower[layer] + min(1.0, max(0.0, part)) * (upper[layer] - lower[layer]) for layer in free}

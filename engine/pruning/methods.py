@@ -151,6 +151,6 @@ def _checked(method: Method) -> Method:
         raise SettingError(f"{method.name}: alpha is the strength of target=adaptive; leave it away.")
     if method.target == "paper" and (method.residual or method.centre):
         raise SettingError(f"{method.name}: residual and centre do not belong to Eq. 5; switch them off.")
-    if method.solver == "magnitude" and method.target == "none" and (method.refit != "none" or method.importance):
-        raise SettingError(f"{method.name}: without statistics there is nothing to refit or weigh; use another solver.")
+    if not method.calibrated and (method.refit != "none" or method.importance or method.centre):
+        raise SettingError(f"{method.name}: without statistics there is nothing to refit, weigh or centre; use another solver.")
     return method

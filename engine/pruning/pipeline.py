@@ -103,7 +103,12 @@ class _Work:
         if plan.method.importance or plan.allocation != "uniform":
             self.importance = measure_importance(victim, texts, pairs, report)
         self.stream = STREAM
-        self.done, self.total = 0, 1
+        self.done, self.shown, self.total = 0, 0, 1  # groups of linears times levels
+
+    def _say(self, stage: str) -> None:
+        """Tell how far the whole call is; never less than before, though a pass that ran out of memory begins again."""
+        self.shown = max(self.shown, self.done)
+        self.report(stage, self.shown, self.total)
 
     def _check_tokens(self) -> None:
         """Too few tokens for the widest layer: refused below one per input unless forced, a notice below ENOUGH."""
@@ -119,7 +124,9 @@ class _Work:
 
     def run(self, levels: Sequence[float]) -> Iterator[Pruned]:
         """The levels in order, as many at once as memory allows, fewer after it ran out."""
-        if self.plan.allocation != "uniform":
+        losses = self.plan.allocation != "uniform"
+        self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + losses)
+        if losses:
             self._measure_losses()
         waiting, most = list(levels), len(levels)
         while waiting:
@@ -127,13 +134,13 @@ class _Work:
                 yield _without_text(self.victim, self.plan, self.shares, waiting.pop(0))
                 continue
             most = min(most, levels_at_once(self.victim, self.tokens))
-            together = list(itertools.takewhile(bool, waiting))[:most]
+            together, before = list(itertools.takewhile(bool, waiting))[:most], self.done
             try:
                 made = self._together(together)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                most = self._make_room(len(together), error)
+                most, self.done = self._make_room(len(together), error), before
                 continue
             for level in made:
                 waiting.pop(0)
@@ -158,14 +165,13 @@ class _Work:
         """The levels in one pass over the calibration text."""
         made = [Level(level, self.shares.at(level), copy.deepcopy(self.blocks)) for level in levels]
         passes = self._passes(len(levels) if self.plan.method.inputs == "sparse" else 0)
-        self.done, self.total = 0, len(self.blocks) * len(GROUPS) * len(made)
         for index, block in enumerate(self.blocks):
             for group in range(len(GROUPS)):
                 self._prune_group(index, group, block, made, passes)
         if self.plan.method.heads:
             for place, level in enumerate(made):
                 level.cls = (_first([(one.dense, one) for one in passes]), _first([(one.sparse[place], one) for one in passes]))
-        self.report("pruned", self.total, self.total)
+        self._say("pruned")
         return made
 
     def _passes(self, levels: int) -> list[Pass]:
@@ -192,7 +198,7 @@ class _Work:
             stage = f"block {index + 1}: {' '.join(names)}" + (f", level {place + 1}" if len(levels) > 1 else "")
 
             def tick(stage: str = stage) -> None:
-                self.report(stage, self.done, self.total)
+                self._say(stage)
 
             self.done += 1
             if not any(level.shares[layer] for layer in layers):
@@ -222,7 +228,8 @@ class _Work:
         losses: dict[str, Tensor] = {}
         for index, block in enumerate(self.blocks):
             for group in range(len(GROUPS)):
-                self.report(f"block {index + 1}: losses", index, len(self.blocks))
+                self._say(f"block {index + 1}: losses")
+                self.done += 1
                 layers, weight, token_weights = self._group(index, group, block, passes)
                 known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, lambda: None)
                 diagonal = damped(known.gram, self.plan.method).upper.square().sum(dim=0)  # of H⁻¹ = Uᵀ U
@@ -238,8 +245,8 @@ class _Work:
         """Take every walk through a group."""
         with precise(self.plan.precision, self.victim.device):
             for one in passes:
-                self.report(f"block {index + 1}: forward", self.done, self.total)
-                if self.plan.method.looks_at_dense:
+                self._say(f"block {index + 1}: forward")
+                if self.plan.method.looks_at_dense or not one.sparse:  # losses are measured on the dense model alone
                     one.dense.step(group, block, one.stream.lengths)
                 for walk, level in zip(one.sparse, levels, strict=True):
                     walk.step(group, level.blocks[index], one.stream.lengths)

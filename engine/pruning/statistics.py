@@ -7,6 +7,7 @@ count alike.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -82,7 +83,7 @@ class Gram:
         if self._hessian is None:
             self._hessian = _mirror(self._sums()).div_(self.mass)
             if self.centred:
-                self._hessian.addr_(self.mean(), self.mean(), alpha=-1)
+                self._hessian.sub_(torch.outer(self.mean(), self.mean()))  # symmetric to the bit, as `addr_` is not
         return self._hessian
 
     def drift(self) -> Tensor | None:

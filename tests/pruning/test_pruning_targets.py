@@ -1,38 +1,42 @@
 """The damped factor and the re-targeted weights, against direct float64 solutions."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
 from engine.errors import NumericalError
 from engine.pruning.statistics import Gram
-from engine.pruning.targets import factorise, retarget
+from engine.pruning.targets import MAX_DAMPING, factorise, paper_target, retarget
 
 TOKENS, ROWS, WIDTH, DAMPING = 80, 6, 9, 0.01
-
-
-def draw(rows: int, width: int, seed: int) -> Tensor:
-    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+Draw = Callable[..., Tensor]
 
 
 @pytest.fixture
-def weight() -> Tensor:
-    return draw(ROWS, WIDTH, 0)
+def weight(draw: Draw) -> Tensor:
+    return draw(ROWS, WIDTH)
 
 
 @pytest.fixture
-def sparse() -> Tensor:
-    return draw(TOKENS, WIDTH, 1) @ draw(WIDTH, WIDTH, 2)
+def sparse(draw: Draw) -> Tensor:
+    return draw(TOKENS, WIDTH, seed=1) @ draw(WIDTH, WIDTH, seed=2)
 
 
 @pytest.fixture
-def dense(sparse: Tensor) -> Tensor:
-    return sparse + 0.3 * draw(TOKENS, WIDTH, 3)
+def dense(sparse: Tensor, draw: Draw) -> Tensor:
+    return sparse + 0.3 * draw(TOKENS, WIDTH, seed=3)
 
 
-def target(weight: Tensor, sparse: Tensor, dense: Tensor | None, residual: Tensor | None, alpha: float) -> Tensor:
+def gram_of(weight: Tensor, sparse: Tensor, dense: Tensor | None, residual: Tensor | float = 0.0) -> Gram:
     gram = Gram(weight)
-    gram.add(sparse, dense, residual)
+    wanted = None if dense is None else dense @ weight.T + residual if gram.by_outputs else dense
+    gram.add(sparse, wanted)
+    return gram
+
+
+def target(weight: Tensor, gram: Gram, alpha: float = 1.0) -> Tensor:
     return retarget(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
 
 
@@ -45,75 +49,159 @@ def least_squares(weight: Tensor, sparse: Tensor, dense: Tensor, residual: Tenso
     return torch.linalg.lstsq(left, right, driver="gelsd").solution.T
 
 
-def test_target_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor):
-    found = target(weight, sparse, dense, None, 1.0)
-    assert torch.allclose(found, least_squares(weight, sparse, dense, 0.0), rtol=1e-9, atol=1e-9)
+def close(found: Tensor, wanted: Tensor) -> bool:
+    return torch.allclose(found, wanted, rtol=1e-9, atol=1e-9)
 
 
-def test_target_with_residual_drift_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor):
-    residual = draw(TOKENS, ROWS, 4)
-    found = target(weight, sparse, dense, residual, 1.0)
-    assert torch.allclose(found, least_squares(weight, sparse, dense, residual), rtol=1e-9, atol=1e-9)
+# W*
+
+
+@pytest.mark.parametrize("rows", [ROWS, WIDTH + 5])
+def test_target_is_the_direct_minimiser(draw: Draw, sparse: Tensor, dense: Tensor, rows: int):
+    weight = draw(rows, WIDTH)
+    assert close(target(weight, gram_of(weight, sparse, dense)), least_squares(weight, sparse, dense, 0.0))
+
+
+def test_target_with_residual_drift_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw):
+    residual = draw(TOKENS, ROWS, seed=4)
+    found = target(weight, gram_of(weight, sparse, dense, residual))
+    assert close(found, least_squares(weight, sparse, dense, residual))
+
+
+def test_weighted_target_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw):
+    """Scaling a token's rows by √ω is what its weight means."""
+    omega = draw(TOKENS, seed=6).square() + 0.1
+    omega = omega * TOKENS / omega.sum()
+    gram = Gram(weight)
+    gram.add(sparse, dense @ weight.T, omega)
+    scale = omega.sqrt()[:, None]
+    assert close(target(weight, gram), least_squares(weight, sparse * scale, dense * scale, 0.0))
 
 
 @pytest.mark.parametrize("alpha", [0.25, 0.5, 2.0])
 def test_alpha_scales_the_correction(weight: Tensor, sparse: Tensor, dense: Tensor, alpha: float):
-    full = target(weight, sparse, dense, None, 1.0) - weight
-    assert torch.allclose(target(weight, sparse, dense, None, alpha) - weight, alpha * full, rtol=1e-9, atol=1e-12)
+    gram = gram_of(weight, sparse, dense)
+    assert close(target(weight, gram, alpha) - weight, alpha * (target(weight, gram) - weight))
 
 
 def test_without_drift_the_target_is_the_weights(weight: Tensor, sparse: Tensor):
-    assert torch.equal(target(weight, sparse, sparse, None, 1.0), weight)
-    assert torch.equal(target(weight, sparse, None, None, 1.0), weight)
+    assert close(target(weight, gram_of(weight, sparse, sparse)), weight)
+    assert torch.equal(target(weight, gram_of(weight, sparse, None)), weight)
 
 
 def test_alpha_zero_leaves_a_copy_of_the_weights(weight: Tensor, sparse: Tensor, dense: Tensor):
-    found = target(weight, sparse, dense, None, 0.0)
+    found = target(weight, gram_of(weight, sparse, dense), 0.0)
     assert torch.equal(found, weight)
     assert found.data_ptr() != weight.data_ptr()
 
 
-def test_factor_inverts_the_damped_hessian(sparse: Tensor):
-    hessian = sparse.T @ sparse / TOKENS
+# Eq. 5
+
+
+@pytest.mark.parametrize("rows", [ROWS, WIDTH + 5])
+@pytest.mark.parametrize("ridge", [1e-4, 30.0])
+def test_papers_target_is_its_equation(draw: Draw, sparse: Tensor, dense: Tensor, rows: int, ridge: float):
+    """W̄ᵀ = (X_sᵀ X_s + λI)⁻¹ X_sᵀ Y with Y = X_d Wᵀ: the ridge pulls toward zero, on sums that nobody divided."""
+    weight = draw(rows, WIDTH)
+    gram = gram_of(weight, sparse, dense)
+    factor = factorise(gram.hessian(), ridge / TOKENS, absolute=True)
+    system = sparse.T @ sparse + ridge * torch.eye(WIDTH, dtype=torch.float64)
+    wanted = torch.linalg.solve(system, sparse.T @ dense @ weight.T).T
+    assert close(paper_target(weight, gram.drift(), factor, ridge / TOKENS), wanted)
+
+
+def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor):
+    gram = gram_of(weight, sparse, None)
+    factor = factorise(gram.hessian(), 0.5, absolute=True)
+    wanted = weight @ gram.hessian() @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
+    assert close(paper_target(weight, None, factor, 0.5), wanted)
+
+
+# The factor
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_factor_inverts_the_damped_hessian(sparse: Tensor, absolute: bool):
+    hessian, one = sparse.T @ sparse / TOKENS, torch.eye(WIDTH, dtype=torch.float64)
+    factor = factorise(hessian, DAMPING, absolute)
+    ridge = DAMPING if absolute else DAMPING * float(hessian.diagonal().mean())
+    assert torch.allclose(factor.hessian, hessian + ridge * one, rtol=1e-12)
+    assert factor.damping == pytest.approx(ridge / float(hessian.diagonal().mean())) and not factor.raised
+    assert torch.equal(factor.upper, factor.upper.triu()) and torch.equal(factor.root, factor.root.triu())
+    assert torch.allclose(factor.root @ factor.root.T, factor.hessian, rtol=1e-12)
+    assert torch.allclose(factor.upper.T @ factor.upper @ factor.hessian, one, atol=1e-10)
+    assert torch.allclose(factor.inverse @ factor.hessian, one, atol=1e-10)
+    assert torch.equal(factor.inverse, factor.inverse.T)
+
+
+@pytest.mark.parametrize("rows", [1, 3, WIDTH, 40])
+@pytest.mark.parametrize("damping", [1e-8, 0.05])
+def test_solve_is_the_same_on_both_paths(draw: Draw, sparse: Tensor, rows: int, damping: float):
+    """Few rows are solved with R, many rows and little damping with U."""
+    factor = factorise(sparse.T @ sparse / TOKENS, damping)
+    right = draw(rows, WIDTH, seed=8)
+    wanted = torch.linalg.solve(factor.hessian, right.T).T
+    assert torch.allclose(factor.solve(right), wanted, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("rows", [2, 200])
+def test_solve_in_single_precision_is_close(draw: Draw, rows: int):
+    inputs = draw(400, 100, seed=1) @ draw(100, 100, seed=2)
+    hessian = (inputs.T @ inputs / 400).float()
     factor = factorise(hessian, DAMPING)
-    damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(WIDTH, dtype=torch.float64)
-    assert torch.allclose(factor.hessian, damped, rtol=1e-12)
-    assert torch.equal(factor.upper, factor.upper.triu())
-    assert torch.allclose(factor.upper.T @ factor.upper @ damped, torch.eye(WIDTH, dtype=torch.float64), atol=1e-10)
-    assert factor.damping == DAMPING
+    right = draw(rows, 100, seed=8)
+    wanted = torch.linalg.solve(factor.hessian.double(), right.T).T
+    assert factor.solve(right.float()).dtype == factor.upper.dtype == factor.inverse.dtype == torch.float32
+    assert float((factor.solve(right.float()).double() - wanted).norm() / wanted.norm()) < 1e-4
 
 
-def test_factor_keeps_the_precision_of_its_input(sparse: Tensor):
-    factor = factorise((sparse.T @ sparse).float(), DAMPING)
-    assert factor.upper.dtype == factor.hessian.dtype == torch.float32
+def test_the_hessian_given_is_left_alone(sparse: Tensor):
+    hessian = sparse.T @ sparse
+    before = hessian.clone()
+    _ = factorise(hessian, DAMPING).inverse
+    assert torch.equal(hessian, before)
 
 
 def test_dead_input_is_harmless(weight: Tensor, sparse: Tensor, dense: Tensor):
     sparse[:, 4] = 0.0
-    found = target(weight, sparse, dense, None, 1.0)
+    found = target(weight, gram_of(weight, sparse, dense))
     assert bool(found.isfinite().all())
     assert torch.allclose(found[:, 4], weight[:, 4])
 
 
 def test_inputs_that_are_all_dead_can_be_factored():
     factor = factorise(torch.zeros(5, 5), DAMPING)
-    assert torch.equal(factor.upper, torch.eye(5))
+    assert bool(factor.upper.isfinite().all()) and factor.damping <= MAX_DAMPING
+
+
+# Damping
+
+
+def diagonal(*values: float) -> Tensor:
+    return torch.diag(torch.tensor(values, dtype=torch.float64))
 
 
 def test_singular_statistics_raise_the_damping_and_record_it():
-    hessian = torch.diag(torch.tensor([1.0, 1.0, 1.0, -0.02], dtype=torch.float64))
-    assert factorise(hessian, 0.001).damping == pytest.approx(0.1)
+    factor = factorise(diagonal(1.0, 1.0, 1.0, -0.02), 0.001)  # 0.02 / 0.745 needs more than 0.01
+    assert (factor.damping, factor.raised) == (pytest.approx(0.1), True)
+    assert torch.allclose(factor.hessian.diagonal()[0], torch.tensor(1 + 0.1 * 0.745, dtype=torch.float64))
 
 
-def test_damping_of_zero_is_raised_too():
-    factor = factorise(torch.ones(4, 4, dtype=torch.float64), 0.0)
-    assert 0 < factor.damping <= 0.1
+def test_damping_that_is_enough_is_not_raised():
+    factor = factorise(diagonal(1.0, 1.0, 1.0, -0.02), 0.05)
+    assert (factor.damping, factor.raised) == (0.05, False)
 
 
-def test_hopeless_statistics_are_an_error():
-    hessian = torch.diag(torch.tensor([1.0, 1.0, 1.0, -2.0], dtype=torch.float64))
-    with pytest.raises(NumericalError, match="more calibration text"):
-        factorise(hessian, DAMPING)
+@pytest.mark.parametrize("absolute", [False, True])
+def test_damping_of_zero_is_raised_too(absolute: bool):
+    factor = factorise(torch.ones(4, 4, dtype=torch.float64), 0.0, absolute)
+    assert 0 < factor.damping <= MAX_DAMPING and factor.raised
+
+
+@pytest.mark.parametrize("damping", [0.0, 1e-6, DAMPING, 0.1])
+def test_hopeless_statistics_are_an_error(damping: float):
+    with pytest.raises(NumericalError, match=r"4 inputs.*damping of 0.1; use more calibration text"):
+        factorise(diagonal(1.0, 1.0, 1.0, -2.0), damping)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -1,0 +1,162 @@
+"""Shares of layers: by hand and by equal loss."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.errors import SettingError
+from engine.names import MODULES
+from engine.pruning.allocation import REACH, Shares, parse_layers, score_counts
+from engine.pruning.patterns import NofM, Pattern, Unstructured
+
+LAYERS = tuple(f"{block}.{name}" for block in range(2) for name in MODULES)
+WEIGHTS = (1000, 1000, 1000, 1000, 4000, 4000) * 2
+
+
+def shares(by_hand: str = "", pattern: Pattern = Unstructured(), losses: dict[str, Tensor] | None = None) -> Shares:  # noqa: B008
+    return Shares(LAYERS, WEIGHTS, pattern, parse_layers(by_hand), losses or {})
+
+
+# By hand
+
+
+def test_names_and_shares_are_read():
+    assert parse_layers("") == {}
+    assert parse_layers("0=0,output=0.4, 5.output =0.3,") == {"0": 0.0, "output": 0.4, "5.output": 0.3}
+
+
+def test_a_json_file_is_read(tmp_path: Path):
+    (tmp_path / "shares.json").write_text('{"0": 0, "5.output": 0.3}', encoding="utf-8")
+    assert parse_layers(str(tmp_path / "shares.json")) == {"0": 0.0, "5.output": 0.3}
+
+
+@pytest.mark.parametrize("text", ["0", "0=", "=0.3", "0=1", "0=-0.1", "0=nan", "0=half", "0=0.5=0.5", "0:0.5"])
+def test_what_is_no_share_is_refused(text: str):
+    with pytest.raises(SettingError, match=r"is not a layer with a share in \[0, 1\); write 0=0,output=0.4,5.output=0.3"):
+        parse_layers(text)
+
+
+@pytest.mark.parametrize("content", ["{", "", "\xff"])
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "odd.json").write_text(content, encoding="latin-1")
+    with pytest.raises(SettingError, match=r"odd.json cannot be read as JSON .*; give an object such as"):
+        parse_layers(str(tmp_path / "odd.json"))
+    with pytest.raises(SettingError, match=r"none.json cannot be read as JSON"):
+        parse_layers(str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize("content", [[1, 2], 5, "text", {"0": None}, {"0": "a"}, {"0": [1]}, {"": 0.5}, {"0": 1.0}])
+def test_a_file_with_something_else_is_refused(tmp_path: Path, content: object):
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    with pytest.raises(SettingError, match="is not a layer with a share"):
+        parse_layers(str(tmp_path / "odd.json"))
+
+
+def test_all_layers_are_alike_where_nothing_is_said():
+    assert shares().at(0.7) == dict.fromkeys(LAYERS, 0.7)
+
+
+def test_the_most_exact_name_wins():
+    found = shares("0=0.1,output=0.2,0.output=0.3").at(0.7)
+    assert found == {layer: {"0.output": 0.3, "1.output": 0.2}.get(layer, 0.1 if layer[0] == "0" else 0.7) for layer in LAYERS}
+    assert list(found) == list(LAYERS)
+
+
+def test_a_share_of_zero_leaves_a_layer_dense():
+    assert [layer for layer, share in shares("1=0").at(0.5).items() if share == 0] == list(LAYERS[6:])
+
+
+def test_nothing_is_pruned_at_the_dense_level():
+    assert set(shares("output=0.4").at(0.0).values()) == {0.0}
+
+
+@pytest.mark.parametrize("name", ["2", "outputs", "2.output", "0.outputs", "output.0", "0.", "-1"])
+def test_a_layer_that_is_not_there_is_refused_with_those_there_are(name: str):
+    with pytest.raises(SettingError, match=rf"no layer '{name}'; name a block \(0 to 1\), a module \(query, key, value, "
+                       rf"attention_output, intermediate, output\) or both, as in 0.query"):  # fmt: skip
+        shares(f"{name}=0.5")
+
+
+def test_a_share_that_the_pattern_cannot_reach_is_refused():
+    with pytest.raises(SettingError, match="2:4 has a sparsity of 0.5 and cannot reach 0.3"):
+        shares("output=0.3", NofM(2, 4))
+    assert shares("output=0,0=0.5", NofM(2, 4)).at(0.5)["1.output"] == 0.0
+
+
+# Equal loss
+
+
+def counts(spread: dict[str, float]) -> dict[str, Tensor]:
+    """Counts of made-up losses, larger by the given factor."""
+    found = {}
+    for place, (layer, size) in enumerate(zip(LAYERS, WEIGHTS, strict=True)):
+        weight = torch.randn(10, size // 10, generator=torch.Generator().manual_seed(place))
+        found[layer] = score_counts(weight, torch.ones(size // 10), None, spread.get(layer, 1.0))
+    return found
+
+
+def mean(found: dict[str, float], layers: tuple[str, ...] = LAYERS) -> float:
+    sizes = dict(zip(LAYERS, WEIGHTS, strict=True))
+    return sum(found[layer] * sizes[layer] for layer in layers) / sum(sizes[layer] for layer in layers)
+
+
+SPREADS = [{}, {"0.output": 1e12}, {"0.output": 1e-12, "1.key": 50.0}, {layer: 3.0**i for i, layer in enumerate(LAYERS)},
+           {layer: 0.0 for layer in LAYERS[:6]}]  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", SPREADS, ids=range(len(SPREADS)))
+@pytest.mark.parametrize("level", [0.02, 0.1, 0.3, 0.5, 0.7, 0.875, 0.95, 0.99, 0.995])
+def test_the_mean_is_the_level_and_no_layer_is_far_from_it(spread: dict[str, float], level: float):
+    found = shares(losses=counts(spread)).at(level)
+    assert mean(found) == pytest.approx(level, abs=1e-3)
+    for share in found.values():
+        assert 0 <= share < 1 and abs(share - level) <= REACH + 1e-9
+
+
+def test_layers_of_one_loss_are_almost_alike():
+    found = shares(losses=counts({})).at(0.5)
+    assert max(found.values()) - min(found.values()) < 0.06  # draws of 1,000 numbers
+
+
+def test_a_layer_of_huge_loss_gives_less_and_one_of_no_loss_more():
+    found = shares(losses=counts({"0.output": 1e12, "1.key": 1e-12})).at(0.5)
+    assert found["0.output"] == pytest.approx(0.35) and found["1.key"] == pytest.approx(0.65)
+    assert all(0.45 < share < 0.65 for layer, share in found.items() if layer not in ("0.output", "1.key"))
+
+
+def test_within_reach_the_next_removal_costs_the_same_everywhere():
+    """Without clamping, one threshold on the scores cuts all layers."""
+    spread = {layer: 1.2 ** (i % 3) for i, layer in enumerate(LAYERS)}
+    found = shares(losses=counts(spread)).at(0.5)
+    edges = []
+    for place, (layer, size) in enumerate(zip(LAYERS, WEIGHTS, strict=True)):
+        weight = torch.randn(10, size // 10, generator=torch.Generator().manual_seed(place))
+        edges.append(float((weight.square() * spread[layer]).flatten().quantile(found[layer])))
+    assert max(edges) / min(edges) < 2 ** (2 / 16) * 1.02  # a bin is a sixteenth of an octave
+
+
+def test_layers_given_by_hand_stand_and_the_others_meet_the_level():
+    found = shares("output=0.1", losses=counts({"1.key": 1e3})).at(0.5)
+    others = tuple(layer for layer in LAYERS if "output" not in layer.split(".")[1:])
+    assert found["0.output"] == found["1.output"] == 0.1
+    assert mean(found, others) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_all_layers_given_by_hand_stand():
+    assert set(shares("0=0.2,1=0.2", losses=counts({})).at(0.5).values()) == {0.2}
+
+
+def test_groups_have_no_shares_to_choose():
+    with pytest.raises(SettingError, match="2:4 fixes the sparsity of every layer; use --allocation uniform"):
+        shares(pattern=NofM(2, 4), losses=counts({}))
+
+
+def test_scores_are_the_cost_of_removing_a_weight_alone():
+    weight = torch.tensor([[1.0, -2.0], [0.0, 0.5]])
+    found = score_counts(weight, torch.tensor([0.5, 4.0]), torch.tensor([1.0, 2.0]), 8.0)
+    # 1/0.5·8 = 2⁴, 4/4·8 = 2³, 0, 0.25/4·2·8 = 2⁰, in sixteenths of an octave above 2⁻¹⁰⁰
+    assert found.nonzero().flatten().tolist() == [0, 100 * 16, 103 * 16, 104 * 16]
+    assert float(found.sum()) == 4
