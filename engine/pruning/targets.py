@@ -18,23 +18,18 @@ from torch import Tensor
 from engine.errors import NumericalError
 
 MAX_DAMPING = 0.1
+MIN_PIVOT = 1e-3  # share of a diagonal entry that float32 must leave as its pivot: below, too few of its 7 digits are right
+LEAF = 256  # columns factorised by LAPACK at once
 
 
 @dataclass(frozen=True)
 class Factor:
-    """H + Λ and its flipped Cholesky factor R, upper triangular: H + Λ = R Rᵀ. What a solver asks for is made once."""
+    """H + Λ and its inverse's upper factor: (H + Λ)⁻¹ = Uᵀ U. What else a solver asks for is made once."""
 
     hessian: Tensor  # (d, d), damped
-    root: Tensor  # R, (d, d), in float64 where the device has it
+    upper: Tensor  # U, (d, d), upper triangular
     damping: float  # the ridge that was needed, as a share of the mean diagonal of H
     raised: bool = False  # the damping asked for was not enough
-
-    @cached_property
-    def upper(self) -> Tensor:
-        """U = R⁻¹, upper triangular: (H + Λ)⁻¹ = Uᵀ U."""
-        one = torch.eye(len(self.root), dtype=self.root.dtype, device=self.root.device)
-        upper: Tensor = torch.linalg.solve_triangular(self.root, one, upper=True).to(self.hessian)
-        return upper
 
     @cached_property
     def inverse(self) -> Tensor:
@@ -66,39 +61,64 @@ class Factor:
 
     def solve(self, right: Tensor) -> Tensor:
         """right (H + Λ)⁻¹ for (rows, d)."""
-        if len(right) >= len(self.root) or self.damping < 1e-3:  # U pays, or single precision would not be enough
-            return (right @ self.upper.T) @ self.upper
-        root = self.root.to(self.hessian)
-        half = torch.linalg.solve_triangular(root, right.T, upper=True)  # R⁻¹ rightᵀ
-        whole: Tensor = torch.linalg.solve_triangular(root.T, half, upper=False)
-        return whole.T
+        return (right @ self.upper.T) @ self.upper
 
 
-def _flipped_cholesky(matrix: Tensor) -> tuple[Tensor, bool]:
-    """Upper R with R Rᵀ = matrix, from one Cholesky of the flipped matrix; False when it is not positive definite."""
-    lower, info = torch.linalg.cholesky_ex(matrix.flip(0, 1))
-    return lower.flip(0, 1), bool(info.item() == 0)
+def _inverse_root(matrix: Tensor) -> Tensor | None:
+    """Upper U with matrix⁻¹ = Uᵀ U, or None when the matrix is not positive definite in its precision.
+
+    Below float64 a pivot 1 / U_jj² counts as positive only when cancellation left it digits: its relative error is about
+    ε · H_jj U_jj².
+    """
+    upper = torch.zeros_like(matrix)
+    fine = _fill(matrix, upper)
+    if matrix.dtype != torch.float64:
+        fine = fine & (matrix.diagonal() * upper.diagonal().square() * MIN_PIVOT <= 1).all()
+    return upper if bool(fine) else None
+
+
+def _fill(matrix: Tensor, upper: Tensor) -> Tensor:
+    """Write U into zeros by halves, and say whether every pivot was positive.
+
+    With matrix = R Rᵀ = [[A, B], [Bᵀ, C]] and R upper: U₂₂ is the factor of C, R₁₂ = B U₂₂ᵀ, U₁₁ the factor of A − R₁₂ R₁₂ᵀ,
+    U₁₂ = −U₁₁ R₁₂ U₂₂. All but the leaves is matrix products; LAPACK's own result would be cleared below its diagonal
+    against the order of memory, which takes as long as factorising.
+    """
+    width = len(matrix)
+    if width <= LEAF:
+        lower, info = torch.linalg.cholesky_ex(matrix.flip(0, 1))
+        eye = torch.eye(width, dtype=lower.dtype, device=lower.device)
+        upper.copy_(torch.linalg.solve_triangular(lower, eye, upper=False).flip(0, 1))
+        positive: Tensor = info == 0
+        return positive
+    half = width // 2
+    first, last = upper[:half, :half], upper[half:, half:]
+    fine = _fill(matrix[half:, half:], last)
+    between = matrix[:half, half:] @ last.T
+    fine = fine & _fill(torch.addmm(matrix[:half, :half], between, between.T, alpha=-1), first)
+    torch.mm(first, (between @ last).neg_(), out=upper[:half, half:])
+    return fine
 
 
 def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor:
-    """Factor H + λI in float64, raising λ tenfold while that fails.
+    """Factor H + λI in its own precision, else in float64, raising λ tenfold while both fail.
 
     λ is `damping` · mean(diag H), or `damping` itself when `absolute`. Raises NumericalError where λ would exceed a tenth
     of the mean diagonal, or on values that are not finite.
     """
-    if not bool(torch.isfinite(hessian).all()):
+    if not bool(torch.isfinite(torch.stack(torch.aminmax(hessian))).all()):  # either end of a range with NaN is NaN
         raise NumericalError("The layer's input statistics are not finite; check the model's weights for NaN or Inf.")
-    home = hessian.device
-    work = hessian.cpu().double() if home.type == "mps" else hessian.double()  # MPS has no float64
-    mean = float(work.diagonal().mean()) or 1.0  # inputs that never fired: any ridge will do
+    home, kind = hessian.device, hessian.dtype
+    work = hessian.cpu() if home.type == "mps" else hessian  # MPS has no float64
+    mean = float(work.diagonal().double().mean()) or 1.0  # inputs that never fired: any ridge will do
     share, raised = damping / mean if absolute else damping, False
     while True:
-        damped = work.clone()
-        damped.diagonal().add_(share * mean)
-        root, fine = _flipped_cholesky(damped)
-        if fine:
-            root = root.to(home, torch.float32) if home.type == "mps" else root
-            return Factor(damped.to(hessian), root, share, raised)
+        for precision in dict.fromkeys((torch.promote_types(kind, torch.float32), torch.float64)):
+            damped = work.to(precision, copy=True)
+            damped.diagonal().add_(share * mean)
+            upper = _inverse_root(damped)
+            if upper is not None:
+                return Factor(damped.to(home, kind), upper.to(home, kind), share, raised)
         share, raised = 10 * share or MAX_DAMPING * 1e-4, True  # from zero too, or it would stay there
         if share > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(

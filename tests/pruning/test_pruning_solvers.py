@@ -65,7 +65,7 @@ def test_zeros_are_exact(name: str, pattern: Pattern, sparsity: float):
 def test_a_solver_leaves_what_it_was_given_alone(name: str):
     one = problem(6, 40, pattern=Unstructured(per_row=True))
     one = replace(one, importance=torch.rand(6, generator=torch.Generator().manual_seed(1)))
-    given = (one.target, one.power, one.factor.hessian, one.factor.root, one.importance)
+    given = (one.target, one.power, one.factor.hessian, one.factor.upper, one.importance)
     before = [value.clone() for value in given if value is not None]
     solved = solver_named(name)(one)
     refit(solved, one.target, one.factor.hessian, 3)
