@@ -20,7 +20,7 @@ from engine.errors import SettingError
 from engine.jobs import Job, Workbench
 from engine.live import Bench
 from engine.records import Study, StudySpec
-from engine.store import Store
+from engine.store import Store, key_of
 from engine.study import run_study
 
 # Answers as engine.worker does, without its libraries; `do` says how it behaves.
@@ -339,6 +339,26 @@ def test_a_study_whose_data_is_gone_stands_in_and_says_so(
     prepared, notice = Bench(Store(tmp_path)).open(study)
     assert notice is not None and notice.startswith("Data is not on this machine")
     assert prepared.study.key != study.key and prepared.spec.data == "embedded"
+
+
+def test_a_study_of_groups_that_cannot_reach_a_half_opens(made: tuple[Study, Path], tmp_path: Path) -> None:
+    spec = replace(StudySpec(**made[0].about["spec"], levels=(0.75,)), pattern="1:4")
+    study = run_study(spec, Store(tmp_path))
+    bench = Bench(Store(tmp_path))
+    prepared, notice = bench.open(study)
+    assert notice is None and prepared.study.key == study.key
+    assert bench.solve(prepared, 0.75).achieved == 0.75
+
+
+def test_a_study_made_before_there_were_plans_opens_on_todays_plan(made: tuple[Study, Path], tmp_path: Path) -> None:
+    identity = {name: value for name, value in made[0].identity.items() if name != "plan"}
+    identity |= {"method": {"name": "adaptive", "alpha": None}, "pattern": "unstructured"}
+    newer = ("allocation", "layers", "precision", "force")
+    spec = {name: value for name, value in made[0].about["spec"].items() if name not in newer}
+    about = {name: value for name, value in made[0].about.items() if name not in newer}
+    old = replace(made[0], key=key_of(identity), identity=identity, about={**about, "spec": spec})
+    prepared, notice = Bench(Store(tmp_path)).open(old)
+    assert notice is not None and prepared.study.key != old.key
 
 
 def append(path: Path, *rows: str) -> None:

@@ -50,11 +50,9 @@ def test_without_an_attack_no_examples_to_attack_are_needed() -> None:
     assert StudySpec(attack="none", attack_examples=0).attack_examples == 0
 
 
-def test_no_levels_and_an_unknown_pattern_are_refused() -> None:
+def test_no_levels_are_refused() -> None:
     with pytest.raises(SettingError, match="no levels"):
         StudySpec(levels=())
-    with pytest.raises(SettingError, match="'5:3'"):
-        StudySpec(pattern="5:3")
 
 
 def test_a_study_finds_its_level_whatever_the_last_digit() -> None:

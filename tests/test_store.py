@@ -16,7 +16,7 @@ from engine.store import Store, canonical, key_of, level_key, level_payload, ope
 
 IDENTITY: dict[str, Any] = {
     "schema": 1, "victim": "aa", "calibration": "bb", "held_out": "cc", "evaluation": "dd", "max_tokens": 64,
-    "method": {"name": "adaptive", "alpha": None, "damping": 0.01}, "pattern": "unstructured",
+    "plan": {"method": {"name": "adaptive", "alpha": None, "damping": 0.01}, "pattern": "unstructured"},
     "attack": {"name": "deepwordbug", "examples": [0, 3]}, "seed": 0,
 }  # fmt: skip
 
@@ -87,9 +87,9 @@ def test_every_field_of_the_identity_enters_the_key_of_a_pruned_level(name: str)
 
 
 @pytest.mark.parametrize("name", sorted(IDENTITY))
-def test_at_sparsity_zero_method_and_calibration_alone_do_not_enter_the_key(name: str) -> None:
+def test_at_sparsity_zero_plan_and_calibration_alone_do_not_enter_the_key(name: str) -> None:
     same = level_key({**IDENTITY, name: "other"}, 0.0) == level_key(IDENTITY, 0.0)
-    assert same == (name in ("method", "calibration"))
+    assert same == (name in ("plan", "calibration"))
 
 
 def test_the_sparsity_enters_the_key_and_zero_has_one_spelling() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors import safe_open
 
 from engine import study as study_module
 from engine.attacks.recipes import Attacker
@@ -100,7 +102,7 @@ def test_a_second_run_computes_nothing(
     store = new_store("cache")
     first = run_study(spec, store)
     before = without_times(store)
-    pruned, measured = count_calls(monkeypatch, study_module, "prune"), count_calls(monkeypatch, study_module, "read")
+    pruned, measured = count_calls(monkeypatch, study_module, "prune_levels"), count_calls(monkeypatch, study_module, "read")
     assert run_study(spec, store) == first
     assert (pruned, measured) == ([], [])
     assert without_times(store) == before
@@ -114,16 +116,16 @@ def test_a_level_measured_on_a_cached_victim_is_the_same_bytes(
     before = without_times(store)
     for path in (store.root / "studies" / study.key).glob("*.json"):
         path.unlink()
-    calls = count_calls(monkeypatch, study_module, "prune")
+    calls = count_calls(monkeypatch, study_module, "prune_levels")
     run_study(spec, store)
-    assert [call[4] for call in calls] == [0.0]  # the dense level alone; the others come from the cache
+    assert [call[4] for call in calls] == [(0.0,)]  # the dense level alone; the others come from the cache
     assert without_times(store) == before
 
 
 # Resuming
 
 
-@pytest.mark.parametrize("stage", ["50 %: block 1", "50 %: evaluate", "50 %: layer errors", "87.5 %: block 2"])
+@pytest.mark.parametrize("stage", ["50 %: evaluate", "50 %: layer errors", "87.5 %: evaluate", "87.5 %: layer errors"])
 def test_an_interrupted_study_keeps_its_levels_and_resumes(
     spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -140,6 +142,81 @@ def test_an_interrupted_study_keeps_its_levels_and_resumes(
     monkeypatch.undo()
     run_study(spec, whole)
     assert without_times(broken) == without_times(whole)
+
+
+@pytest.mark.parametrize("stage", ["importance", "block 1: query key value, level 2", "block 2: forward", "pruned"])
+def test_a_study_interrupted_while_it_solves_keeps_the_dense_level_and_resumes(
+    spec: StudySpec, new_store: Callable[[str], Store], stage: str
+) -> None:
+    broken, whole = new_store("broken"), new_store("whole")
+    with pytest.raises(InterruptedStudy):
+        run_study(spec, broken, stop_at(stage))
+    study = broken.study(prepare(spec).study.key)
+    assert study is not None and [level.sparsity for level in study.levels] == [0.0]
+    assert not (broken.root / "victims").exists()
+    run_study(spec, broken)
+    run_study(spec, whole)
+    assert without_times(broken) == without_times(whole)
+
+
+def test_solved_levels_wait_in_the_cache_while_the_first_is_measured(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store("cache")
+    with pytest.raises(InterruptedStudy):
+        run_study(spec, store, stop_at("50 %: evaluate"))
+    assert len(list((store.root / "victims").iterdir())) == 2
+    calls = count_calls(monkeypatch, study_module, "prune_levels")
+    run_study(spec, store)
+    assert calls == []
+
+
+def digests(store: Store) -> dict[str, str]:
+    """The checksum over all tensors of every pruned victim in the cache."""
+    found = {}
+    for path in (store.root / "victims").iterdir():
+        with safe_open(str(path), framework="pt") as file:
+            found[path.name] = file.metadata()["sha256"]
+    return found
+
+
+@pytest.mark.parametrize(("at_once", "solved"), [(1, [(0.3,), (0.5,), (0.7,), (0.875,)]), (3, [(0.3, 0.5, 0.7), (0.875,)]),
+                                                 (8, [(0.3, 0.5, 0.7, 0.875)])])  # fmt: skip
+@pytest.mark.parametrize("method", ["adaptive:centre=on", "paper"])
+def test_levels_solved_together_are_those_solved_one_by_one(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, method: str, at_once: int,
+    solved: list[tuple[float, ...]],
+) -> None:  # fmt: skip
+    spec = replace(spec, method=method, levels=(0.875, 0.0, 0.3, 0.7, 0.5))
+    together, apart = new_store("together"), new_store("apart")
+    monkeypatch.setattr(study_module, "AT_ONCE", at_once)
+    calls = count_calls(monkeypatch, study_module, "prune_levels")
+    run_study(spec, together)
+    assert [tuple(call[4]) for call in calls] == [(0.0,), *solved]
+    monkeypatch.undo()
+    for level in spec.levels:
+        run_study(replace(spec, levels=(level,)), apart)
+    assert without_times(apart) == without_times(together)
+    assert digests(apart) == digests(together) and len(digests(apart)) == 4
+
+
+@pytest.mark.parametrize("method", ["adaptive:centre=on", "paper"])
+def test_a_cached_victim_answers_as_the_solved_one(spec: StudySpec, new_store: Callable[[str], Store], method: str) -> None:
+    store, prepared = new_store("cache"), prepare(replace(spec, method=method))
+    solved = study_module.pruned_at(prepared, 0.5, store)
+    cached = study_module.pruned_at(prepared, 0.5, store)
+    texts = prepared.evaluation.texts
+    assert cached.victim is not solved.victim
+    assert all(torch.equal(one, other) for one, other in zip(cached.victim.read(texts), solved.victim.read(texts), strict=True))
+
+
+def test_what_the_pruner_had_to_say_is_recorded_and_told_once(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    store = new_store("cache")
+    study = run_study(replace(spec, calibration=8), store)
+    assert [len(level.notices) for level in study.levels] == [0, 1, 1]
+    assert "below about 3 the statistics are noisy" in study.levels[1].notices[0]
+    assert store.notices == list(study.levels[1].notices)
+    assert run_study(replace(spec, calibration=8), new_store("cache")).levels[2].notices == study.levels[1].notices
 
 
 def test_progress_never_goes_back_and_ends_complete(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
@@ -197,9 +274,12 @@ def test_a_study_runs_with_more_asked_for_than_there_is(spec: StudySpec, new_sto
     assert study.levels[0].layers[0]["tokens"] == study.about["calibration_tokens"]
 
 
-def test_a_very_small_calibration_set_works(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
-    (level,) = run_study(replace(spec, calibration=2, held_out=1, levels=(0.5,)), new_store("cache")).levels
-    assert level.achieved == 0.5
+def test_a_very_small_calibration_set_is_refused_unless_forced(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    few = replace(spec, calibration=2, held_out=1, levels=(0.5,))
+    with pytest.raises(SettingError, match="below one the statistics are singular"):
+        run_study(few, new_store("cache"))
+    (level,) = run_study(replace(few, force=True), new_store("cache")).levels
+    assert level.achieved == 0.5 and "noisy" in level.notices[0]
 
 
 def test_texts_at_the_limit_are_counted(spec: StudySpec, data_folder: Path, tmp_path: Path) -> None:
@@ -211,11 +291,12 @@ def test_texts_at_the_limit_are_counted(spec: StudySpec, data_folder: Path, tmp_
     assert (about["at_limit"], about["max_tokens"]) == (3, 64)
 
 
-DECIDES = [{"seed": 1}, {"method": "sequential"}, {"eval_examples": 49}, {"calibration": 39}, {"held_out": 9},
+DECIDES = [{"seed": 1}, {"method": "sequential"}, {"method": "adaptive:refit=none"}, {"pattern": "row"}, {"layers": "0=0"},
+           {"allocation": "loss-equalised"}, {"precision": "bf16"}, {"eval_examples": 49}, {"calibration": 39}, {"held_out": 9},
            {"attack": "deepwordbug"}]  # fmt: skip
 
 
-@pytest.mark.parametrize("change", DECIDES, ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize("change", DECIDES, ids=str)
 def test_what_decides_a_study_enters_its_key(spec: StudySpec, change: dict[str, Any]) -> None:
     assert prepare(replace(spec, **change)).study.key != prepare(spec).study.key
 
@@ -226,7 +307,8 @@ def test_the_texts_of_all_three_parts_enter_the_key(spec: StudySpec) -> None:
         assert prepared.study.identity[part] == getattr(prepared, part).fingerprint()
 
 
-@pytest.mark.parametrize("change", [{"levels": (0.1,)}, {"device": "auto"}, {"attack_examples": 7}, {"resources": None}],
+@pytest.mark.parametrize("change", [{"levels": (0.1,)}, {"device": "auto"}, {"force": True}, {"attack_examples": 7},
+                                    {"resources": None}],
                          ids=lambda change: next(iter(change)))  # fmt: skip
 def test_what_does_not_decide_a_study_does_not_enter_its_key(spec: StudySpec, change: dict[str, Any]) -> None:
     assert prepare(replace(spec, **change)).study.key == prepare(spec).study.key
@@ -313,7 +395,10 @@ def test_labels_the_model_cannot_have_are_refused_before_any_work(
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"method": "guess"}, "'guess' is unknown"), ({"attack": "shout"}, "'shout' is unknown"), ({"device": "gpu9"}, "'gpu9'"),
+    ({"method": "guess"}, "'guess' is unknown"), ({"method": "adaptive:refit=some"}, "refit=some"), ({"pattern": "5:3"}, "'5:3'"),
+    ({"pattern": "1:4"}, "1:4 has a sparsity of 0.75 and cannot reach 0.5"), ({"layers": "9=0"}, "no layer '9'"),
+    ({"allocation": "fair"}, "'fair' is unknown"), ({"precision": "fp8"}, "'fp8' is unknown"),
+    ({"attack": "shout"}, "'shout' is unknown"), ({"device": "gpu9"}, "'gpu9'"),
 ])  # fmt: skip
 def test_unknown_names_are_refused(spec: StudySpec, change: dict[str, str], message: str) -> None:
     with pytest.raises(SettingError, match=message):

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from engine import victims
 from engine.errors import StoreError
-from engine.models.victim import Victim
-from engine.pruning.methods import METHODS
+from engine.models.victim import Victim, weights_sha256
+from engine.pruning.methods import METHODS, method_named
 from engine.pruning.pipeline import Pruned, prune
 from engine.store import Store
 from engine.victims import load_pruned, pack, save_pruned, unpack, victim_key
 
-TEXTS = ["a good film", "the awful plot of a slow story", "warm cast and sharp end", "not very funny", "dull scene", "great"]
-IDENTITY = {"schema": 1, "victim": "aa", "calibration": "bb", "max_tokens": 64, "method": {"name": "adaptive"},
-            "pattern": "unstructured", "held_out": "cc", "attack": None, "seed": 0}  # fmt: skip
+TEXTS = [f"{first} {second} of a {third} and {fourth}" for first, second, third, fourth in zip(
+    "good bad dull bright slow warm cold sharp".split(), "film story plot scene cast music actor end".split(),
+    "long short fine grim sweet bitter loud quiet".split(), "funny sad plain rich poor weak strong great".split(), strict=True,
+)]  # fmt: skip
+IDENTITY = {"schema": 1, "victim": "aa", "calibration": "bb", "max_tokens": 64,
+            "plan": {"method": {"name": "adaptive"}, "pattern": "unstructured"},
+            "held_out": "cc", "attack": None, "seed": 0}  # fmt: skip
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def test_the_smallest_numbers_survive_and_a_negative_zero_is_a_zero() -> None:
 
 
 def test_what_is_loaded_is_what_was_saved(store: Store, victim: Victim, pruned: Pruned) -> None:
-    path = save_pruned(store, "key", pruned)
+    path = save_pruned(store, "key", pruned, victim)
     found = load_pruned(store, "key", victim)
     assert found is not None and store.notices == []
     assert (found.sparsity, found.layers) == (pruned.sparsity, pruned.layers)
@@ -67,9 +72,32 @@ def test_what_is_loaded_is_what_was_saved(store: Store, victim: Victim, pruned: 
     assert path.parent == store.root / "victims"
 
 
+@pytest.mark.parametrize(("name", "changed"), [
+    ("adaptive", set()), ("wanda", set()), ("paper", {"bert.pooler.dense.weight", "classifier.weight"}),
+    ("adaptive:centre=on", {f"bert.encoder.layer.{block}.{name}.bias" for block in range(2) for name in (
+        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense", "intermediate.dense",
+        "output.dense")}),
+])  # fmt: skip
+def test_what_a_method_changes_beside_the_weights_is_kept(store: Store, victim: Victim, name: str, changed: set[str]) -> None:
+    pruned = prune(victim, TEXTS, None, method_named(name), 0.5)
+    with safe_open(str(save_pruned(store, "key", pruned, victim)), framework="pt") as file:
+        kept = {key.removeprefix(victims.OTHER) for key in file.keys() if key.startswith(victims.OTHER)}  # noqa: SIM118
+    assert kept == changed
+    found = load_pruned(store, "key", victim)
+    assert found is not None and (found.layers, found.notices) == (pruned.layers, pruned.notices)
+    assert weights_sha256(found.victim.model) == weights_sha256(pruned.victim.model)
+    assert weights_sha256(victim.model) == victim.fingerprint
+
+
+def test_notices_come_back(store: Store, victim: Victim, pruned: Pruned) -> None:
+    save_pruned(store, "key", replace(pruned, notices=("few tokens", "memory – ran out")), victim)
+    found = load_pruned(store, "key", victim)
+    assert found is not None and found.notices == ("few tokens", "memory – ran out")
+
+
 def test_loading_leaves_the_dense_victim_as_it_was(store: Store, victim: Victim, pruned: Pruned) -> None:
     before = {name: value.clone() for name, value in victim.prunable().items()}
-    save_pruned(store, "key", pruned)
+    save_pruned(store, "key", pruned, victim)
     load_pruned(store, "key", victim)
     assert all(torch.equal(value, before[name]) for name, value in victim.prunable().items())
 
@@ -80,7 +108,7 @@ def test_what_was_not_saved_is_none_without_a_notice(store: Store, victim: Victi
 
 
 def test_no_flipped_byte_is_used(store: Store, victim: Victim, pruned: Pruned) -> None:
-    path = save_pruned(store, "key", pruned)
+    path = save_pruned(store, "key", pruned, victim)
     whole = path.read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
     positions = [*range(0, header, 11), *range(header, len(whole), 1501), len(whole) - 1]
@@ -92,7 +120,7 @@ def test_no_flipped_byte_is_used(store: Store, victim: Victim, pruned: Pruned) -
 
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, 5000, -1])
 def test_a_truncated_file_is_not_used(store: Store, victim: Victim, pruned: Pruned, keep: int) -> None:
-    path = save_pruned(store, "0123456789abcdef", pruned)
+    path = save_pruned(store, "0123456789abcdef", pruned, victim)
     path.write_bytes(path.read_bytes()[:keep])
     assert load_pruned(store, "0123456789abcdef", victim) is None
     assert "0123456789ab is damaged" in store.notices[0]
@@ -100,7 +128,7 @@ def test_a_truncated_file_is_not_used(store: Store, victim: Victim, pruned: Prun
 
 @pytest.mark.parametrize(("old", "new"), [(b'"dtype":"U8"', b'"dtype":"I8"'), (b'"dtype":"F32"', b'"dtype":"I32"')])
 def test_weights_of_another_type_are_not_used(store: Store, victim: Victim, pruned: Pruned, old: bytes, new: bytes) -> None:
-    path = save_pruned(store, "key", pruned)
+    path = save_pruned(store, "key", pruned, victim)
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new))
@@ -109,15 +137,15 @@ def test_weights_of_another_type_are_not_used(store: Store, victim: Victim, prun
 
 
 def test_weights_of_another_model_are_not_used(store: Store, victim: Victim, pruned: Pruned) -> None:
-    path = save_pruned(store, "key", pruned)
+    path = save_pruned(store, "key", pruned, victim)
     del victim.model.bert.encoder.layer[1]
-    save_pruned(store, "key", replace(pruned, victim=victim))
+    save_pruned(store, "key", replace(pruned, victim=victim), victim)
     assert load_pruned(store, "key", pruned.victim) is None
     assert len(store.notices) == 1 and not path.exists()
 
 
 def test_a_file_under_another_key_is_not_used(store: Store, victim: Victim, pruned: Pruned) -> None:
-    os.replace(save_pruned(store, "key", pruned), store.root / "victims" / "other.safetensors")
+    os.replace(save_pruned(store, "key", pruned, victim), store.root / "victims" / "other.safetensors")
     assert load_pruned(store, "other", victim) is None
     assert "checksum" in store.notices[0]
 
@@ -128,7 +156,7 @@ def test_a_file_that_cannot_be_read_is_a_store_error(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    path = save_pruned(store, "key", pruned)
+    path = save_pruned(store, "key", pruned, victim)
     monkeypatch.setattr(victims, "safe_open", refused)
     with pytest.raises(StoreError, match="Permission denied"):
         load_pruned(store, "key", victim)
@@ -140,13 +168,13 @@ def test_the_least_recently_used_goes_first(
 ) -> None:
     monkeypatch.setattr(victims, "KEPT", 3)
     for age, key in enumerate(["a", "b", "c"]):
-        os.utime(save_pruned(store, key, pruned), (1000 + age, 1000 + age))
+        os.utime(save_pruned(store, key, pruned, victim), (1000 + age, 1000 + age))
     assert load_pruned(store, "a", victim) is not None  # now the youngest
-    save_pruned(store, "d", pruned)
+    save_pruned(store, "d", pruned, victim)
     assert sorted(path.stem for path in (store.root / "victims").iterdir()) == ["a", "c", "d"]
 
 
-@pytest.mark.parametrize("name", ["schema", "victim", "calibration", "max_tokens", "method", "pattern"])
+@pytest.mark.parametrize("name", ["schema", "victim", "calibration", "max_tokens", "plan"])
 def test_what_decides_the_weights_enters_the_key(name: str) -> None:
     assert victim_key({**IDENTITY, name: "other"}, 0.5) != victim_key(IDENTITY, 0.5)
 

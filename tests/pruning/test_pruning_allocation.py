@@ -81,7 +81,7 @@ def test_a_layer_that_is_not_there_is_refused_with_those_there_are(name: str):
 
 
 def test_a_share_that_the_pattern_cannot_reach_is_refused():
-    with pytest.raises(SettingError, match="2:4 has a sparsity of 0.5 and cannot reach 0.3"):
+    with pytest.raises(SettingError, match=r"2:4 has a sparsity of 0\.5 and cannot reach 0\.3"):
         shares("output=0.3", NofM(2, 4))
     assert shares("output=0,0=0.5", NofM(2, 4)).at(0.5)["1.output"] == 0.0
 
@@ -104,7 +104,7 @@ def mean(found: dict[str, float], layers: tuple[str, ...] = LAYERS) -> float:
 
 
 SPREADS = [{}, {"0.output": 1e12}, {"0.output": 1e-12, "1.key": 50.0}, {layer: 3.0**i for i, layer in enumerate(LAYERS)},
-           {layer: 0.0 for layer in LAYERS[:6]}]  # fmt: skip
+           dict.fromkeys(LAYERS[:6], 0.0)]  # fmt: skip
 
 
 @pytest.mark.parametrize("spread", SPREADS, ids=range(len(SPREADS)))

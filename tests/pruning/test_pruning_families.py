@@ -11,7 +11,7 @@ from engine.pruning.methods import METHODS
 from engine.pruning.pipeline import prune
 
 
-@pytest.mark.parametrize("family", ["distilbert", "electra"])
+@pytest.mark.parametrize("family", ["roberta", "distilbert", "electra", "xlm-roberta", "camembert"])
 def test_other_families_are_pruned_as_well(
     write_model: Callable[..., Path], sentences: tuple[str, ...], tmp_path: Path, family: str
 ):
@@ -25,3 +25,19 @@ def test_other_families_are_pruned_as_well(
         errors[name] = float(torch.dist(pruned.read(sentences[60:])[1], wanted))
     assert 0 < errors["adaptive"] < errors["magnitude"]
     assert weights_sha256(dense.model) == dense.fingerprint
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
+def test_the_papers_head_is_re_solved_in_every_family(
+    write_model: Callable[..., Path], sentences: tuple[str, ...], tmp_path: Path, family: str
+):
+    dense = load_victim(str(write_model(tmp_path / family, family=family)), "cpu")
+    pruned = prune(dense, sentences[:60], None, METHODS["paper"], 0.5).victim
+    packed = {weight.data_ptr() for weight in pruned.prunable().values()}
+    before = dense.model.state_dict()
+    changed = {name for name, value in pruned.model.state_dict().items()
+               if value.data_ptr() not in packed and not torch.equal(value, before[name])}  # fmt: skip
+    assert changed == {
+        "bert": {"bert.pooler.dense.weight", "classifier.weight"},
+        "distilbert": {"pre_classifier.weight", "classifier.weight"},
+    }.get(family, {"classifier.dense.weight", "classifier.out_proj.weight"})

@@ -77,9 +77,11 @@ def test_an_unknown_setting_lists_those_there_are(setting: str):
     ("inputs=both", "inputs=both is unknown; choose one of sparse, dense"),
     ("target=eq5", "target=eq5 is unknown; choose one of none, paper, adaptive"),
     ("solver=admm", "solver=admm is unknown; choose one of alternating, blocked, exact, wanda, magnitude"),
-    ("alpha=1.5", "alpha=1.5 is not a number in 0 to 1"), ("alpha=-0.1", "alpha=-0.1 is not"), ("alpha=much", "alpha=much is not"),
+    ("alpha=1.5", "alpha=1.5 is not a number in 0 to 1"), ("alpha=-0.1", "alpha=-0.1 is not"),
+    ("alpha=much", "alpha=much is not"),
     ("alpha=nan", "alpha=nan is not"), ("damping=0.2", "damping=0.2 is not a number in 0 to 0.1"),
-    ("damping=auto", "damping=auto is not"), ("steps=0", "steps=0 is not a number in 1 to 100"), ("steps=101", "steps=101 is not"),
+    ("damping=auto", "damping=auto is not"), ("steps=0", "steps=0 is not a number in 1 to 100"),
+    ("steps=101", "steps=101 is not"),
     ("steps=2.5", "steps=2.5 is not"), ("steps=nan", "steps=nan is not"),
 ])  # fmt: skip
 def test_a_value_that_makes_no_sense_is_refused(setting: str, message: str):
@@ -90,7 +92,8 @@ def test_a_value_that_makes_no_sense_is_refused(setting: str, message: str):
 @pytest.mark.parametrize(("name", "message"), [
     ("adaptive:inputs=dense", "inputs=dense knows no drift to correct"), ("paper:inputs=dense", "inputs=dense knows no drift"),
     ("static:target=adaptive", "inputs=dense knows no drift"), ("adaptive:heads=on", "heads=on belongs to target=paper"),
-    ("paper:target=none", "heads=on belongs to target=paper"), ("sequential:alpha=0.5", "alpha is the strength of target=adaptive"),
+    ("paper:target=none", "heads=on belongs to target=paper"),
+    ("sequential:alpha=0.5", "alpha is the strength of target=adaptive"),
     ("paper:alpha=1", "alpha is the strength of target=adaptive"), ("paper:residual=on", "do not belong to Eq. 5"),
     ("paper:centre=on", "do not belong to Eq. 5"), ("magnitude:refit=cg", "without statistics there is nothing to refit"),
     ("magnitude:importance=on", "without statistics"), ("magnitude:centre=on", "without statistics"),
