@@ -56,7 +56,9 @@ class Bench:
             prepared = self.prepare(spec, report)
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
                 return prepared, None  # the same pruned weights; attack or evaluation may differ, see `measure`
-            reason = f"{study.about['data']} has changed since the study was made"
+            changed = "plan" not in study.identity or study.identity["plan"] != prepared.study.identity["plan"]
+            what = "the pruner" if changed else study.about["data"]
+            reason = f"{what} has changed since the study was made"
         except (DataError, ResourceError):
             reason = f"{study.about['data']} is not on this machine"
         stand_in = replace(spec, data="embedded", text_column=None, pair_column=None, label_column=None)

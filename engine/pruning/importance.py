@@ -54,8 +54,9 @@ def _kinds(stream: Stream, device: torch.device) -> Tensor:
 
 
 def measure_importance(
-    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, report: Reporter = silent, sample: int = SAMPLE
-) -> Importance:
+    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, report: Reporter = silent, sample: int = SAMPLE,
+    stream_tokens: int = STREAM,
+) -> Importance:  # fmt: skip
     """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the calibration text.
 
     The random directions are drawn from a generator of their own, so the result depends on victim and text only.
@@ -66,7 +67,7 @@ def measure_importance(
     by_output: dict[str, Tensor] = {}
     counts = torch.zeros(KINDS, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, STREAM):
+    for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, stream_tokens):
         report("importance of tokens and outputs", 0, 1)
         kinds = _kinds(stream, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()

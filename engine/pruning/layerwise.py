@@ -106,7 +106,9 @@ def layer_report(layer: str, weight: Tensor, share: float, tokens: int, factor: 
 
 
 def damped(gram: Gram, method: Method) -> Factor:
-    """The factor of a group's statistics, with the damping of the method."""
+    """The factor of a group's statistics, with the damping of the method; no more than H where that is all it needs."""
+    if not method.factored:
+        return Factor(gram.hessian(), gram.weight.new_empty(0, 0), 0.0)
     if method.target == "paper":
         return factorise(gram.hessian(), PAPER_RIDGE / gram.mass, absolute=True)
     return factorise(gram.hessian(), method.damping)

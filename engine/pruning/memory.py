@@ -2,13 +2,18 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 
+from engine.errors import SettingError
 from engine.models.victim import Victim
 
+Result = TypeVar("Result")
+
 PRECISIONS = ("fp32", "tf32", "bf16")
+LEAST = 256  # tokens at once below which memory is given up on
 SHARE = 0.5  # of the free memory that the activations of all levels together may take
 
 
@@ -27,6 +32,26 @@ def precise(name: str, device: torch.device) -> Iterator[None]:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out; the CPU allocator has no type of its own for it."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+
+
+def shrinking(work: Callable[[int], Result], tokens: int, notices: list[str]) -> Result:
+    """work(tokens), with half the tokens at once as often as memory runs out; says so. Raises SettingError below LEAST."""
+    while True:
+        try:
+            return work(tokens)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            tokens = halved(tokens, notices, error)
+
+
+def halved(tokens: int, notices: list[str], error: Exception) -> int:
+    """Half the tokens at once, noted. Raises SettingError where even LEAST did not fit."""
+    if tokens <= LEAST:
+        raise SettingError(f"Memory ran out with one level and {tokens} tokens at once ({error}); use less calibration text or "
+                           "a smaller model.") from error  # fmt: skip
+    notices.append(f"Memory ran out with {tokens} tokens at once; {tokens // 2} are tried.")
+    return tokens // 2
 
 
 def free_bytes(device: torch.device) -> int:

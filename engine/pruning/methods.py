@@ -4,6 +4,7 @@
     method_named("adaptive:refit=none,importance=off")   the same with settings changed, for ablations
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from engine.errors import SettingError
@@ -38,6 +39,11 @@ class Method:
     def calibrated(self) -> bool:
         """Whether the method looks at calibration text at all."""
         return self.solver != "magnitude" or self.target != "none"
+
+    @property
+    def factored(self) -> bool:
+        """Whether a step needs (H + Λ)⁻¹; norms of inputs do without."""
+        return self.solver not in ("wanda", "magnitude") or self.target != "none" or self.refit != "none"
 
     @property
     def looks_at_dense(self) -> bool:
@@ -99,12 +105,16 @@ def method_named(name: str) -> Method:
         if not equals or setting not in SETTINGS:
             raise SettingError(f"The setting {part!r} of the method {base!r} is unknown; write setting=value with one of "
                                f"{', '.join(SETTINGS)}.")  # fmt: skip
+        if setting in changed:
+            raise SettingError(f"The setting {setting!r} of the method {base!r} is given twice; give it once.")
         changed[setting] = _value(setting, value)
     if not changed:
         return method
     canonical = ",".join(f"{setting}={_text(changed[setting])}" for setting in SETTINGS if setting in changed)
     made = replace(method, name=f"{base}:{canonical}", **changed)  # type: ignore[arg-type]  # checked by `_value`
-    return _checked(replace(made, rows=True) if made.solver == "exact" else made)  # it knows no order across rows
+    if made.solver == "exact" and "rows" not in changed:
+        made = replace(made, rows=True)  # it knows no order across rows
+    return _without_idle(_checked(made), changed)
 
 
 SETTINGS = tuple(field.name for field in fields(Method) if field.name not in ("name", "about", "source"))
@@ -139,6 +149,19 @@ def _text(value: object) -> str:
     if value is None:
         return "auto"
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _without_idle(method: Method, changed: Iterable[str]) -> Method:
+    """The method itself. Raises SettingError for a setting that was given and would do nothing."""
+    for setting, idle, why in (
+        ("residual", method.residual and method.target != "adaptive", "residual=on belongs to target=adaptive"),
+        ("steps", method.refit != "cg", "steps belongs to refit=cg"),
+        ("rows", not method.rows and method.solver == "exact", "the exact solver works row by row, so rows stays on"),
+        ("damping", method.target == "paper", "target=paper has a ridge of its own"),
+    ):
+        if setting in changed and idle:
+            raise SettingError(f"{method.name}: {why}; leave {setting} away.")
+    return method
 
 
 def _checked(method: Method) -> Method:

@@ -21,12 +21,14 @@ from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.allocation import Shares, parse_layers, score_counts
 from engine.pruning.heads import resolve_heads
+from engine.pruning.importance import STREAM as SAMPLE_STREAM
 from engine.pruning.importance import Importance, measure_importance
 from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_group, wanted_of
-from engine.pruning.memory import levels_at_once, out_of_memory, precise
+from engine.pruning.memory import halved, levels_at_once, out_of_memory, precise, shrinking
 from engine.pruning.methods import Method
 from engine.pruning.plan import Plan, Pruned
 from engine.pruning.solvers import by_magnitude
+from engine.pruning.targets import factorise
 from engine.pruning.walk import GROUPS, Pass, Walk
 
 ENOUGH = 3.0  # calibration tokens per input dimension; below, the statistics are noisy and a notice says so
@@ -101,7 +103,9 @@ class _Work:
         self._check_tokens()
         self.importance: Importance | None = None
         if plan.method.importance or plan.allocation != "uniform":
-            self.importance = measure_importance(victim, texts, pairs, report)
+            self.importance = shrinking(
+                lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens), SAMPLE_STREAM, self.notices
+            )
         self.stream = STREAM
         self.done, self.shown, self.total = 0, 0, 1  # groups of linears times levels
 
@@ -127,7 +131,7 @@ class _Work:
         losses = self.plan.allocation != "uniform"
         self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + losses)
         if losses:
-            self._measure_losses()
+            self.shares = replace(self.shares, losses=shrinking(self._losses, self.stream, self.notices))
         waiting, most = list(levels), len(levels)
         while waiting:
             if waiting[0] == 0:
@@ -153,11 +157,7 @@ class _Work:
         if levels > 1:
             self.notices.append(f"Memory ran out with {levels} levels at once; {levels // 2} are tried.")
             return levels // 2
-        if self.stream <= 256:
-            raise SettingError(f"Memory ran out with one level and {self.stream} tokens at once ({error}); use less calibration "
-                               "text or a smaller model.") from error  # fmt: skip
-        self.notices.append(f"Memory ran out with {self.stream} tokens at once; {self.stream // 2} are tried.")
-        self.stream //= 2
+        self.stream = halved(self.stream, self.notices, error)
         return 1
 
     @torch.no_grad()  # not inference_mode: the pruned weights must stay ordinary tensors, fit for training
@@ -222,8 +222,9 @@ class _Work:
         return layers, weight, [counted.of_tokens(layers, one.stream, weight.device) if counted else None for one in passes]
 
     @torch.no_grad()
-    def _measure_losses(self) -> None:
+    def _losses(self, stream: int) -> dict[str, Tensor]:
         """What every weight would cost alone, from the dense model's inputs; see `Shares`."""
+        self.stream, self.done = stream, 0
         passes = self._passes(0)
         losses: dict[str, Tensor] = {}
         for index, block in enumerate(self.blocks):
@@ -232,14 +233,14 @@ class _Work:
                 self.done += 1
                 layers, weight, token_weights = self._group(index, group, block, passes)
                 known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, lambda: None)
-                diagonal = damped(known.gram, self.plan.method).upper.square().sum(dim=0)  # of H⁻¹ = Uᵀ U
+                diagonal = factorise(known.gram.hessian(), self.plan.method.damping).upper.square().sum(dim=0)  # of H⁻¹ = Uᵀ U
                 for layer, name in zip(layers, GROUPS[group], strict=True):
                     if self.importance is None:
                         raise RuntimeError("losses of layers are compared by their importance")
                     outputs = self.importance.of_outputs(layer).to(diagonal.device)
                     losses[layer] = score_counts(block.linears[name].weight, diagonal, outputs, self.importance.scale[layer])
                 self._step(index, group, block, passes, [])
-        self.shares = replace(self.shares, losses=losses)
+        return losses
 
     def _step(self, index: int, group: int, block: Block, passes: Sequence[Pass], levels: Sequence[Level]) -> None:
         """Take every walk through a group."""

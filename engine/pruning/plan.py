@@ -46,8 +46,8 @@ class Plan:
         return cls(chosen, found, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the weights; `force` only decides whether they are made at all."""
-        method = {name: value for name, value in asdict(self.method).items() if name not in ("about", "source")}
+        """Everything that decides the weights, names left out; `force` only decides whether they are made at all."""
+        method = {name: value for name, value in asdict(self.method).items() if name not in ("name", "about", "source")}
         return {"method": method, "pattern": self.pattern.name, "allocation": self.allocation,
                 "layers": parse_layers(self.layers), "precision": self.precision}  # fmt: skip
 

@@ -114,3 +114,14 @@ def test_settings_that_go_together_are_taken(name: str):
 def test_an_unknown_solver_lists_those_there_are():
     with pytest.raises(SettingError, match="'admm' is unknown; choose one of alternating, blocked, exact, wanda, magnitude"):
         solver_named("admm")
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("sequential:residual=on", "residual=on belongs to target=adaptive"), ("sequential:steps=4", "steps belongs to refit=cg"),
+    ("adaptive:steps=4,refit=none", "steps belongs to refit=cg"), ("paper:damping=0.05", "has a ridge of its own"),
+    ("adaptive:solver=exact,rows=off", "works row by row, so rows stays on"),
+    ("adaptive:refit=cg,refit=none", "'refit' of the method 'adaptive' is given twice"),
+])  # fmt: skip
+def test_a_setting_that_would_do_nothing_is_refused(name: str, message: str):
+    with pytest.raises(SettingError, match=message):
+        method_named(name)

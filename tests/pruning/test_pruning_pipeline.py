@@ -14,11 +14,13 @@ from engine.errors import InterruptedStudy, ModelError, SettingError
 from engine.models.victim import Victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import layerwise, pipeline
+from engine.pruning.importance import measure_importance
 from engine.pruning.memory import free_bytes, level_bytes, levels_at_once, out_of_memory
-from engine.pruning.methods import METHODS, method_named
+from engine.pruning.methods import METHODS, Method, method_named
 from engine.pruning.pipeline import prune, prune_levels
 from engine.pruning.plan import Plan, Pruned
-from engine.pruning.targets import Factor, factorise
+from engine.pruning.statistics import Gram
+from engine.pruning.targets import Factor
 
 InputsOf = Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]
 LAYERS = [f"{block}.{name}" for block in range(2) for name in MODULES]
@@ -72,7 +74,8 @@ def test_report_covers_every_layer_in_order(dense: Victim, halves: dict[str, Pru
         assert {layer.requested for layer in pruned.layers} == {0.5}
         assert [layer.inputs for layer in pruned.layers] == [weight.shape[1] for weight in dense.prunable().values()]
         assert all((layer.tokens > 0) == METHODS[name].calibrated for layer in pruned.layers)
-        assert all(layer.damping == 0.01 and not layer.raised for layer in pruned.layers) or name in ("paper", "magnitude")
+        damping = 0.01 if METHODS[name].factored else 0.0
+        assert all(layer.damping == damping and not layer.raised for layer in pruned.layers) or name == "paper"
 
 
 def test_achieved_is_the_share_of_zeros_in_the_model(halves: dict[str, Pruned]):
@@ -268,12 +271,12 @@ def hessians(
     """H of every group in order, and the pruned victim."""
     found: list[Tensor] = []
 
-    def spy(hessian: Tensor, damping: float, absolute: bool = False) -> Factor:
-        found.append(hessian.double())
-        return factorise(hessian, damping, absolute)
+    def spy(gram: Gram, method: Method) -> Factor:
+        found.append(gram.hessian().double())
+        return layerwise.damped(gram, method)
 
     with monkeypatch.context() as patch:
-        patch.setattr(layerwise, "factorise", spy)
+        patch.setattr(pipeline, "damped", spy)
         pruned = prune(dense, texts, None, method_named(name), sparsity)
     return found, pruned.victim
 
@@ -566,6 +569,24 @@ def test_another_failure_is_not_taken_for_memory(
     short_of_memory(monkeypatch, 1, RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         prune(dense, sentences[:50], None, METHODS["sequential"], 0.5)
+
+
+def test_memory_that_runs_out_while_importance_is_measured_halves_its_tokens(
+    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    plenty = prune(dense, sentences[:50], None, METHODS["adaptive"], 0.5)
+    tried: list[int] = []
+
+    def tight(*given: Any, stream_tokens: int) -> Any:
+        tried.append(stream_tokens)
+        if len(tried) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measure_importance(*given, stream_tokens=stream_tokens)
+
+    monkeypatch.setattr(pipeline, "measure_importance", tight)
+    pruned = prune(dense, sentences[:50], None, METHODS["adaptive"], 0.5)
+    assert tried == [2048, 1024, 512] and len(pruned.notices) == 2
+    assert same_weights(plenty.victim, pruned.victim)
 
 
 def test_what_counts_as_memory_that_ran_out():
