@@ -9,13 +9,14 @@ one draw: the default's error over the better of the two others, the mean over d
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +44,20 @@ def _rows(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return found.train.texts + found.evaluation.texts, found.train.labels + found.evaluation.labels
 
 
-def jobs(data: list[str], draws: int) -> Iterator[tuple[str, int, str, str, tuple[float, ...]]]:
-    """What to measure, the most telling first."""
-    for name in data:
-        for method in (FIRST, *PEERS):
-            for draw in range(draws):
-                yield name, draw, method, "unstructured", UNSTRUCTURED
-    for pattern in PATTERNS[1:]:
-        for name in data:
-            for method in (FIRST, *PEERS):
-                for draw in range(draws):
-                    yield name, draw, method, pattern, (0.5,)
+Job = tuple[str, int, str, str, tuple[float, ...]]
 
 
-def measure(out: Path, data: list[str], draws: int, sentences: int) -> None:
+def jobs(data: list[str], methods: list[str], patterns: list[str], draws: int) -> Iterator[Job]:
+    """(text, draw, method, pattern, levels) of everything to measure."""
+    for pattern, name, method, draw in itertools.product(patterns, data, methods, range(draws)):
+        yield name, draw, method, pattern, UNSTRUCTURED if pattern == "unstructured" else (0.5,)
+
+
+def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
     folder = Path(os.environ["PRUNESCOPE_DATA"])
     done = {tuple(record[name] for name in ("data", "draw", "method", "pattern")) for record in records(out)}
     victim = load_victim("embedded")
-    for name, draw, method, pattern, levels in jobs(data, draws):
+    for name, draw, method, pattern, levels in wanted:
         if (name, draw, method, pattern) in done:
             continue
         texts, _ = _rows(folder / name / TRAIN[name])
@@ -123,12 +120,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="sst2,ag_news,imdb")
+    parser.add_argument("--methods", default=",".join((FIRST, *PEERS)))
+    parser.add_argument("--patterns", default=",".join(PATTERNS))
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--sentences", type=int, default=512)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if not options.table:
-        measure(options.out, options.data.split(","), options.draws, options.sentences)
+        lists = (options.data.split(","), options.methods.split(","), options.patterns.split(","))
+        measure(options.out, jobs(*lists, options.draws), options.sentences)
     print("\n".join(table(options.out)))
 
 

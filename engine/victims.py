@@ -62,7 +62,8 @@ def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:
     told = {"sparsity": pruned.sparsity, "layers": [astuple(layer) for layer in pruned.layers], "notices": pruned.notices}
     about = json.dumps(told)
     path = _path(store, key)
-    metadata = {"sha256": _digest(packed, key, about), "about": about}
+    seal = json.dumps({"sha256": _digest(packed, key, about), "about": about})
+    metadata = {"prunescope": seal}  # one entry: several would be written in an order that changes from process to process
     write_whole(path, save(packed, metadata))
     for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
         old.unlink(missing_ok=True)
@@ -89,9 +90,10 @@ def _read(path: Path, dense: Victim) -> Pruned:
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
         packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    if metadata.get("sha256") != _digest(packed, path.stem, metadata.get("about", "")):
+    seal = json.loads(metadata["prunescope"])
+    if seal["sha256"] != _digest(packed, path.stem, seal["about"]):
         raise DamagedEntryError("its checksum does not match")
-    sparse, about = dense.copy(), json.loads(metadata["about"])
+    sparse, about = dense.copy(), json.loads(seal["about"])
     with torch.no_grad():
         for name, weight in sparse.prunable().items():
             weight.copy_(unpack(packed, name, weight))

@@ -183,3 +183,10 @@ def test_what_decides_the_weights_enters_the_key(name: str) -> None:
 def test_what_only_measures_does_not_enter_the_key(name: str) -> None:
     assert victim_key({**IDENTITY, name: "other"}, 0.5) == victim_key(IDENTITY, 0.5)
     assert victim_key(IDENTITY, 0.6) != victim_key(IDENTITY, 0.5)
+
+
+def test_a_kept_victim_has_one_metadata_entry_so_that_its_bytes_are_the_same_in_every_process(
+    store: Store, victim: Victim, pruned: Pruned
+):
+    with safe_open(str(save_pruned(store, victim_key(IDENTITY, 0.5), pruned, victim)), framework="pt") as file:
+        assert list(file.metadata()) == ["prunescope"]
