@@ -134,13 +134,13 @@ def own_sparsity(study: Study) -> float | None:
 
 
 def layer_table(level: LevelResult) -> pd.DataFrame:
-    """What the pruner did to every layer of a level, one row a layer."""
+    """What the pruner did to every layer of a level, one row a layer. Levels of the first version say less."""
     return pd.DataFrame([
         {
             "layer": f"{int(layer['layer'].split('.')[0]) + 1} {layer['layer'].split('.')[1].replace('_', ' ')}",
-            "requested": 100 * layer["requested"], "achieved": 100 * layer["zeros"] / layer["weights"],
+            "requested": 100 * layer.get("requested", level.sparsity), "achieved": 100 * layer["zeros"] / layer["weights"],
             "held-out error": level.layer_errors[layer["layer"]], "correction α": layer["alpha"],
-            "damping": layer["damping"], "damping raised": layer["raised"],
+            "damping": layer["damping"], "damping raised": layer.get("raised", False),
             "tokens per input": layer["tokens"] / layer["inputs"],
             "seconds": level.seconds.get(f"solve {layer['layer']}"),
         }

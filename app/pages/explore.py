@@ -157,7 +157,7 @@ def _charts(study: engine.Study, sparsity: float) -> None:
     with st.expander("The numbers behind the curves"):
         columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns[1:]}
         st.dataframe(frame, hide_index=True, column_config=columns)
-    if here is not None and here.sparsity > 0:
+    if here is not None and here.sparsity > 0 and here.layers:
         _layers(here)
     if here is None and _solvable(study, sparsity) == sparsity:
         measure_here(study, sparsity)

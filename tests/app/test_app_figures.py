@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -47,6 +48,30 @@ def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
     grid = figures.layer_grid(study, 0.5)
     assert grid.shape == (3, 6)
     assert grid.iloc[2, 0] == pytest.approx(0.25 * 3 / 10)
+
+
+def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> None:
+    assert figures.how(made_up_study()) == "adaptive"
+    unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")
+    assert figures.how(unusual) == "adaptive 2:4 loss-equalised layers 0=0"
+    assert figures.own_sparsity(unusual) == 0.5 and figures.own_sparsity(made_up_study(pattern="1:4")) == 0.75
+    assert figures.own_sparsity(made_up_study()) is None
+
+
+def test_the_layer_table_has_a_row_a_layer_also_for_levels_of_the_first_version() -> None:
+    first = {"layer": "1.output", "weights": 200, "zeros": 50, "tokens": 300, "inputs": 100, "damping": 0.01, "alpha": 0.5}
+    level = replace(made_up_study().levels[1], layers=(first, {**first, "requested": 0.25, "raised": True}))
+    table = figures.layer_table(level)
+    assert table["layer"].tolist() == ["2 output"] * 2
+    assert table["achieved"].tolist() == [25.0, 25.0] and table["requested"].tolist() == [40.0, 25.0]
+    assert table["tokens per input"].tolist() == [3.0, 3.0] and table["damping raised"].tolist() == [False, True]
+
+
+def test_the_command_lines_repeat_every_unusual_setting() -> None:
+    spec = {"model": "embedded", "data": "embedded", "method": "adaptive:refit=none", "pattern": "2:4", "force": True}
+    study, export = figures.commands(made_up_study(spec=spec), 0.5).splitlines()
+    assert "--method adaptive:refit=none --pattern 2:4 --force --levels 0.5" in study
+    assert export.startswith("python -m engine prune ") and export.endswith("--force --sparsity 0.5 --out pruned-model")
 
 
 def test_the_packed_model_is_never_larger_than_the_dense_one() -> None:
