@@ -135,7 +135,7 @@ def own_sparsity(study: Study) -> float | None:
 
 def layer_table(level: LevelResult) -> pd.DataFrame:
     """What the pruner did to every layer of a level, one row a layer. Levels of the first version say less."""
-    return pd.DataFrame([
+    table = pd.DataFrame([
         {
             "layer": f"{int(layer['layer'].split('.')[0]) + 1} {layer['layer'].split('.')[1].replace('_', ' ')}",
             "requested": 100 * layer.get("requested", level.sparsity), "achieved": 100 * layer["zeros"] / layer["weights"],
@@ -146,6 +146,7 @@ def layer_table(level: LevelResult) -> pd.DataFrame:
         }
         for layer in level.layers
     ])  # fmt: skip
+    return table.dropna(axis="columns", how="all")  # times are not kept with every level
 
 
 def commands(study: Study, sparsity: float) -> str:

@@ -38,7 +38,7 @@ class Prepared:
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
     dense: Reading | None = None
-    solving: dict[float, float] = field(default_factory=dict)  # seconds that each level solved here took
+    solving: dict[float, dict[str, float]] = field(default_factory=dict)  # seconds of each level that was solved here
 
 
 def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:
@@ -146,7 +146,10 @@ def _solve(prepared: Prepared, levels: Sequence[float], store: Store, report: Re
     for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report):
         if not _quick(prepared, made.sparsity):
             save_pruned(store, victim_key(prepared.study.identity, made.sparsity), made, prepared.victim)
-        prepared.solving[made.sparsity] = round((time.perf_counter() - start) / len(levels), 3)
+        prepared.solving[made.sparsity] = {
+            "prune": round((time.perf_counter() - start) / len(levels), 3),  # its share of the pass
+            **{f"solve {layer}": round(spent, 4) for layer, spent in made.seconds.items()},
+        }
         yield made
 
 
@@ -157,8 +160,7 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
         return found
     seconds: dict[str, float] = {}
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, _part(report, 0, 300)))
-    seconds["prune"] = prepared.solving.get(sparsity, seconds["prune"])  # it may have come from a pass of many levels
-    seconds |= {f"solve {layer}": round(spent, 4) for layer, spent in pruned.seconds.items()}
+    seconds |= prepared.solving.get(sparsity, {})  # it may have waited in the cache since a pass of many levels
     if prepared.dense is None:
         prepared.dense = read(prepared.victim, prepared.evaluation)
     dense = prepared.dense

@@ -64,6 +64,7 @@ def test_the_layer_table_has_a_row_a_layer_also_for_levels_of_the_first_version(
     table = figures.layer_table(level)
     assert table["layer"].tolist() == ["2 output"] * 2
     assert table["achieved"].tolist() == [25.0, 25.0] and table["requested"].tolist() == [40.0, 25.0]
+    assert "seconds" not in table
     assert table["tokens per input"].tolist() == [3.0, 3.0] and table["damping raised"].tolist() == [False, True]
 
 
