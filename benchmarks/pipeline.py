@@ -2,9 +2,9 @@
 
     python -m benchmarks.pipeline [--case minilm|base|levels] [--device cpu|cuda] [--repeats 3]
 
-minilm   the embedded victim, 512 sentences, one level of every method
+minilm   the embedded victim, 512 sentences, one level of every method that looks at text
 base     a randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive`
-levels   the embedded victim, 19 levels in one pass against 19 passes, and whether the masks agree
+levels   the embedded victim, many levels in one pass against as many passes, and whether the masks agree
 
 The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one), d³/3 for a
 factorisation, and divides by the rate that this machine reaches on a large single-precision product just before. The text is
@@ -139,7 +139,8 @@ def main() -> None:
     parser.add_argument("--case", choices=("minilm", "base", "levels"), default="minilm")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--methods", default="adaptive,sequential,static,wanda,magnitude")
+    parser.add_argument("--methods", default="adaptive,sequential,static,wanda")
+    parser.add_argument("--count", type=int, default=19, help="of levels, evenly spread (default: 19)")
     options = parser.parse_args()
     names = [name for name in options.methods.split(",") if name in METHODS]
     if options.case == "base":
@@ -153,7 +154,8 @@ def main() -> None:
         return
     victim = load_victim("embedded", options.device)
     if options.case == "levels":
-        many_levels(victim, sentences(512), names)
+        spread = [round(i / (options.count + 1), 4) for i in range(1, options.count + 1)]
+        many_levels(victim, sentences(512), names, spread)
     else:
         case(victim, sentences(512), names, options.repeats)
 
