@@ -62,7 +62,14 @@ def _rate(figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour:
         figure.add_hline(y=float(y.iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.7, row=1, col=1)
         figure.add_annotation(x=1.005, xref="paper", y=float(y.iloc[0]), yref="y", text=f"dense {label}", showarrow=False,
                               xanchor="left", font={"color": DENSE, "size": 11})  # fmt: skip
-    _label(figure, frame, name, label, colour, 1)
+    _label(figure, frame, name, label, colour, 1, _apart(frame, name))
+
+
+def _apart(frame: pd.DataFrame, name: str) -> int:
+    """Pixels by which the label of a rate is moved where another rate ends close by."""
+    ends = {other: float(frame[other].dropna().iloc[-1]) for other in LOOKS if frame[other].notna().any()}
+    near = [end for other, end in ends.items() if other != name and abs(end - ends[name]) < 6]
+    return 0 if not near else 8 if ends[name] >= max(near) else -8
 
 
 def _label(

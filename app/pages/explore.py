@@ -110,8 +110,9 @@ def _rate_card(study: engine.Study, dense: engine.LevelResult | None, sparsity: 
     base = getattr(dense, name) if dense else None
     delta = None if base is None or base.value is None or sparsity == 0 else 100 * (value.value - base.value)
     st.metric(label, f"{'' if value.rate else '≈ '}{100 * value.value:.1f} %", border=True, help=HELP[label],
-              delta=None if delta is None else f"{delta:+.1f} points to dense",
-              delta_color="inverse" if name == "asr" else "normal")  # fmt: skip
+              delta=None if delta is None else "as dense" if abs(delta) < 0.05 else f"{delta:+.1f} points to dense",
+              delta_color="off" if delta is not None and abs(delta) < 0.05 else "inverse" if name == "asr" else "normal",
+              delta_arrow="off" if delta is not None and abs(delta) < 0.05 else "auto")  # fmt: skip
     st.caption(_certainty(value))
 
 
