@@ -28,8 +28,18 @@ def whole_folder(folder: Path | str) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as work:
             yield Path(work)
+            _as_usual(Path(work))
             if target.is_dir():
                 target.rmdir()
             os.replace(work, target)
     except OSError as error:
         raise StoreError(f"{target} cannot be written ({error.strerror or error}); name another folder with --out.") from error
+
+
+def _as_usual(folder: Path) -> None:
+    """Give a folder and its files the permissions of anything newly written; temporary ones are for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+    for path in folder.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

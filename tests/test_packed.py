@@ -85,6 +85,13 @@ def test_any_mask_of_any_shape_comes_back_bit_for_bit(seed: int) -> None:
     assert bits(back) == bits(torch.where(weight == 0, 0.0, weight))  # −0.0 is a zero
 
 
+def test_a_packed_folder_has_the_permissions_of_anything_new(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "file").touch()
+    assert folder.stat().st_mode == (tmp_path / "new").stat().st_mode
+    assert {path.stat().st_mode for path in folder.iterdir()} == {(tmp_path / "new" / "file").stat().st_mode}
+
+
 def test_a_packed_folder_is_a_victim_with_the_same_weights_and_answers(folder: Path, pruned: Victim) -> None:
     again = load_victim(str(folder), "cpu")
     same(again.model, pruned.model)
