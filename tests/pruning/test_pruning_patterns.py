@@ -81,7 +81,7 @@ def test_a_width_that_the_groups_do_not_divide_is_refused():
 # Counts
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True)
 @given(shape=SHAPES, sparsity=SPARSITIES, seed=st.integers(0, 99), ties=st.booleans())
 def test_unstructured_is_exact_to_the_weight(shape: tuple[int, int], sparsity: float, seed: int, ties: bool):
     scores = scores_of(shape[0], 4 * shape[1], seed, ties)
@@ -91,7 +91,7 @@ def test_unstructured_is_exact_to_the_weight(shape: tuple[int, int], sparsity: f
     assert removed.flatten().nonzero().flatten().tolist() == sorted(lowest(scores.flatten().tolist(), count))
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True)
 @given(shape=SHAPES, sparsity=SPARSITIES, seed=st.integers(0, 99), ties=st.booleans())
 def test_rows_are_exact_to_the_weight(shape: tuple[int, int], sparsity: float, seed: int, ties: bool):
     scores, pattern = scores_of(shape[0], 4 * shape[1], seed, ties), Unstructured(per_row=True)
@@ -102,7 +102,7 @@ def test_rows_are_exact_to_the_weight(shape: tuple[int, int], sparsity: float, s
         assert gone.nonzero().flatten().tolist() == sorted(lowest(row, count))
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True)
 @given(shape=SHAPES, group=st.sampled_from([(1, 2), (2, 4), (1, 4), (3, 4), (5, 8)]), seed=st.integers(0, 99), ties=st.booleans())
 def test_groups_are_exact_to_the_weight(shape: tuple[int, int], group: tuple[int, int], seed: int, ties: bool):
     pattern = NofM(*group)
