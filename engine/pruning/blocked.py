@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import SettingError
-from engine.pruning.patterns import NofM, Pattern, check_sparsity, zeros_of
+from engine.pruning.patterns import NofM, Pattern
 from engine.pruning.selection import smallest, smallest_of_each
 
 BLOCK = 128  # columns whose mask is chosen together, as in SparseGPT
@@ -45,7 +45,7 @@ def _chooser(pattern: Pattern, sparsity: float, rows: int, width: int) -> tuple[
         out = pattern.m - pattern.n
         return pattern.m, lambda scores, stop: smallest_of_each(scores, out)
     per_row = pattern.per_row
-    total = int(width * check_sparsity(sparsity) + 1e-9) if per_row else zeros_of(rows * width, sparsity)
+    total = pattern.row_zeros(width, sparsity) if per_row else pattern.zeros(rows, width, sparsity)
 
     def choose(scores: Tensor, stop: int) -> Tensor:
         due = round(total * stop / width) - round(total * (stop - scores.shape[1]) / width)

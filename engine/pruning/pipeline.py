@@ -116,7 +116,7 @@ class _Work:
 
     def _check_tokens(self) -> None:
         """Too few tokens for the widest layer: refused below one per input unless forced, a notice below ENOUGH."""
-        if self.plan.method.solver in ("wanda", "magnitude") and self.plan.method.target == "none":
+        if not self.plan.method.factored:
             return  # norms of inputs need few tokens
         layer, weight = max(self.victim.prunable().items(), key=lambda item: item[1].shape[1])
         ratio = self.tokens / weight.shape[1]
