@@ -77,10 +77,9 @@ def check_plan(victim: Victim, plan: Plan) -> Shares:
 def _without_text(victim: Victim, plan: Plan, shares: Shares, sparsity: float) -> Pruned:
     """A level that needs no calibration text: nothing pruned, or the smallest magnitudes."""
     made = victim.copy()
-    reports = []
+    reports, asked = [], shares.at(sparsity)
     for layer, weight in made.prunable().items():
-        share = shares.at(sparsity)[layer]
-        if share:
+        if share := asked[layer]:
             weight.copy_(by_magnitude(weight, plan.pattern, share))
         reports.append(layer_report(layer, weight, share, 0, None, 0.0))
     return Pruned(made, sparsity, tuple(reports))

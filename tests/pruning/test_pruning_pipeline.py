@@ -224,9 +224,14 @@ def test_less_than_three_tokens_an_input_is_noticed(
     assert all(f"{tokens} calibration tokens are {tokens / 64:.2f} for" in said and "below about 3" in said for said in notices)
 
 
-@pytest.mark.parametrize("name", ["wanda", "wanda:refit=cg", "magnitude"])
+@pytest.mark.parametrize("name", ["wanda", "magnitude"])
 def test_norms_of_inputs_need_few_tokens(dense: Victim, sentences: tuple[str, ...], name: str):
-    assert prune(dense, sentences[:1], None, METHODS.get(name) or method_named(name), 0.5).notices == ()
+    assert prune(dense, sentences[:1], None, METHODS[name], 0.5).notices == ()
+
+
+def test_a_refit_needs_tokens_whatever_chose_the_weights(dense: Victim, sentences: tuple[str, ...]):
+    with pytest.raises(SettingError, match="below one the statistics are singular"):
+        prune(dense, sentences[:1], None, method_named("wanda:refit=cg"), 0.5)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
