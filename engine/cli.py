@@ -11,10 +11,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.console import Console, latency_table, level_table, members_table
+from engine.cli_training import add_commands
+from engine.console import Console, latency_table, level_table
 from engine.errors import InputError, InterruptedStudy, PruneScopeError, SettingError
 from engine.records import LEVELS, Study, StudySpec
 from engine.store import Store, level_payload
@@ -104,13 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     attack.add_argument("--sparsity", type=float, default=0.5, metavar="S", help="of the pruned victim (default: 0.5)")
     attack.add_argument("--attack", default="deepwordbug", help="the attack (default: deepwordbug)")
     attack.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
-    members = command("members", _members, "Fine-tune the members of a recipe as adapters; a finished member is not redone.")
-    members.add_argument("--recipe", required=True, metavar="FILE", help="JSON with the members' settings")
-    members.add_argument("--data", required=True, metavar="D", help="hub name, local folder or file with training rows")
-    members.add_argument("--out", required=True, metavar="DIR", help="the folder that receives one adapter a member")
-    members.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    for name in ("text", "pair", "label"):
-        members.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    add_commands(command)
     return parser
 
 
@@ -261,13 +255,3 @@ def _attack(options: argparse.Namespace, console: Console) -> tuple[dict[str, An
     lines = [f"{side['name']:<8} {side['outcome']:<8} {side['queries']:>4} queries  {side['perturbed']}\n"
              for side in answer["sides"]]  # fmt: skip
     return answer, "".join(lines)
-
-
-def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.models.make_members import make_members
-
-    if not Path(options.recipe).is_file():
-        raise SettingError(f"There is no recipe {options.recipe}; the shipped one is cache/bundled/members/sst2/recipe.json.")
-    columns = {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
-    records = make_members(Path(options.recipe), options.data, Path(options.out), options.device, console.report, **columns)
-    return {"members": records}, members_table(records)

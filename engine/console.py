@@ -65,16 +65,47 @@ def level_table(study: Study) -> str:
     return head + columns + "".join(rows)
 
 
-def members_table(records: list[dict[str, Any]]) -> str:
-    """The members of a recipe with what they reached."""
-    head = f"{'member':<12} {'lr':>8} {'seed':>5} {'training':<8} {'rows':>7} {'steps':>6} {'loss':>6}\n"
-    rows = [
-        f"{r['spec']['name']:<12} {r['spec']['learning_rate']:>8g} {r['spec']['seed']:>5} "
-        f"{'plain' if r['spec']['adversarial'] == 'none' else r['spec']['adversarial']:<8} {r['rows']:>7} {r['steps']:>6} "
-        f"{r['final_loss']:>6.3f}\n"
-        for r in records
-    ]
+def _stored(rate: dict[str, Any] | None) -> str:
+    return _rate(None if rate is None else Rate(**rate))
+
+
+def members_table(found: dict[str, Any]) -> str:
+    """The members of a recipe with what they reached on the judging rows."""
+    judged = found["selection"]
+    head = (f"{found['base']} on {found['data_name']}, {found['rows']} training rows; judged on {judged['n']} others, "
+            f"{judged['attack']} on {judged['attacked'] if judged['attack'] != 'none' else 0}\n"
+            f"{'member':<12} {'lr':>8} {'seed':>5} {'training':<8} {'steps':>6} {'loss':>6}  "
+            f"{'Acc %':>17}  {'Aua %':>17}\n")  # fmt: skip
+    rows = []
+    for entry in found["members"]:
+        spec = entry["spec"]
+        kind = "plain" if spec["adversarial"] == "none" else spec["adversarial"]
+        settings = f"{entry['name']:<12} {spec['learning_rate']:>8g} {spec['seed']:>5} {kind:<8}"
+        if entry["status"] == "diverged":
+            rows.append(f"{settings} diverged: left out\n")
+            continue
+        left_out = "" if entry["averaged"] else "  left out"
+        rows.append(f"{settings} {entry['steps']:>6} {entry['final_loss']:>6.3f}  {_stored(entry['acc'])}  "
+                    f"{_stored(entry['aua'])}{left_out}\n")  # fmt: skip
     return head + "".join(rows)
+
+
+def average_table(record: dict[str, Any]) -> str:
+    """How an average came about: every member in the order it was tried, and the average with it."""
+    head = f"{'member':<28}  {'alone: Acc %':>17}  {'Aua %':>17}  {'average: Acc %':>17}  {'Aua %':>17}\n"
+    rows = []
+    for step in record["steps"]:
+        alone = record["singles"][step["member"]]
+        rows.append(f"{step['member']:<28}  {_stored(alone['acc'])}  {_stored(alone['aua'])}  {_stored(step['acc'])}  "
+                    f"{_stored(step['aua'])}  {'taken' if step['taken'] else 'left'}\n")  # fmt: skip
+    last = f"{len(record['ingredients'])} of {len(record['singles'])} members averaged by {record['by']}\n"
+    return head + "".join(rows) + last
+
+
+def score_line(score: dict[str, Any]) -> str:
+    """Acc and Aua of one model in words."""
+    measured = [(name.capitalize(), score[name]) for name in ("acc", "aua") if score[name]]
+    return ", ".join(f"{name} {_stored(rate).strip()} % of {rate['n']}" for name, rate in measured)
 
 
 def latency_table(found: "Comparison") -> str:

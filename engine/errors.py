@@ -6,6 +6,7 @@
     │   ├── DataError           the data: missing, no text or label column, labels out of range, one class
     │   ├── SettingError        a setting out of range: sparsity, level, size, device
     │   ├── ResourceError       something must be fetched and there is no network, or a resource is missing
+    │   ├── TrainingDiverged    fine-tuning went wrong at a step: a learning rate too high
     │   └── StoreError          the cache folder cannot be read or written
     ├── DamagedEntryError     a stored entry does not match its checksum; it has been set aside
     ├── NumericalError        a factorisation failed although the damping was raised as far as allowed
@@ -55,6 +56,10 @@ class DamagedEntryError(PruneScopeError):
 
 class NumericalError(PruneScopeError):
     """A factorisation failed although the damping was raised as far as allowed."""
+
+
+class TrainingDiverged(InputError):
+    """Fine-tuning went wrong: a loss or gradient that is no number, or a loss far above guessing."""
 
 
 class WorkerError(PruneScopeError):

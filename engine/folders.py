@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from engine.errors import StoreError
 
 
@@ -43,3 +45,24 @@ def _as_usual(folder: Path) -> None:
     folder.chmod(0o777 & ~mask)
     for path in folder.rglob("*"):
         path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A work file beside the target that takes its name when the block ends well, and is removed when it does not.
+
+    Raises StoreError when it cannot be written; what was there before is then as it was.
+    """
+    work = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield work
+        with work.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(work, path)
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise StoreError(f"{path} cannot be written ({reason}); what was there before is unharmed. Make room, or name another "
+                         "folder with --out.") from error  # fmt: skip
+    finally:
+        work.unlink(missing_ok=True)

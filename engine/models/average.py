@@ -1,6 +1,6 @@
 """Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their architecture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,46 @@ from transformers import AutoModelForSequenceClassification
 
 from engine.errors import ModelError
 
-
-def average_states(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Key by key mean of floating tensors, accumulated in float64; integer buffers are the first member's.
-
-    Raises ModelError naming the first key that is missing or has another shape in a member.
-    """
-    first = states[0]
-    for position, state in enumerate(states[1:], start=2):
-        for name in sorted(set(first) ^ set(state)):
-            raise ModelError(f"Member {position} cannot be averaged with member 1: only one of them has {name}.")
-        for name, tensor in state.items():
-            if tensor.shape != first[name].shape:
-                raise ModelError(
-                    f"Member {position} cannot be averaged with member 1: {name} is {tuple(tensor.shape)}, "
-                    f"not {tuple(first[name].shape)}."
-                )
-    return {name: _mean([state[name] for state in states]) for name in first}
+HEADS = ("classifier.weight", "classifier.out_proj.weight")  # the last layer of a classifier, whichever a family has
 
 
-def _mean(tensors: list[Tensor]) -> Tensor:
-    if not tensors[0].is_floating_point():
-        return tensors[0].clone()
-    return torch.stack([tensor.double() for tensor in tensors]).mean(dim=0).to(tensors[0].dtype)
+class Mean:
+    """The mean of members' weights, one member at a time, accumulated in float64; integer buffers are the first member's."""
+
+    def __init__(self) -> None:
+        self._count, self._first = 0, ""
+        self._sums: dict[str, Tensor] = {}
+        self._types: dict[str, torch.dtype] = {}
+
+    def add(self, name: str, state: Mapping[str, Tensor]) -> None:
+        """Take a member in. Raises ModelError naming the first weight that only one has, or that has another shape."""
+        if not self._count:
+            self._first = name
+            self._types = {key: value.dtype for key, value in state.items()}
+            self._sums = {
+                key: value.double() + 0.0 if value.is_floating_point() else value.clone() for key, value in state.items()
+            }
+        else:
+            self._check(name, state)
+            for key, value in state.items():
+                if value.is_floating_point():
+                    self._sums[key] += value
+        self._count += 1
+
+    def _check(self, name: str, state: Mapping[str, Tensor]) -> None:
+        for key in sorted(set(self._sums) ^ set(state)):
+            raise ModelError(f"{name} cannot be averaged with {self._first}: only one of them has {key}.")
+        for key, value in state.items():
+            if value.shape != self._sums[key].shape:
+                raise ModelError(f"{name} cannot be averaged with {self._first}: {key} is {tuple(value.shape)}, not "
+                                 f"{tuple(self._sums[key].shape)}.")  # fmt: skip
+
+    def value(self) -> dict[str, Tensor]:
+        """W̄ = 1/k Σ W_i."""
+        return {
+            name: (total / self._count).to(self._types[name]) if total.is_floating_point() else total
+            for name, total in self._sums.items()
+        }
 
 
 def merged_member(base: Path, adapter: Path) -> Any:
@@ -50,7 +67,7 @@ def _labels_of(adapter: Path) -> int:
     from safetensors import safe_open
 
     with safe_open(str(adapter / "adapter_model.safetensors"), framework="pt") as file:
-        heads = [key for key in file.keys() if key.endswith("classifier.weight")]  # noqa: SIM118
+        heads = [key for key in file.keys() if key.endswith(HEADS)]  # noqa: SIM118
         if not heads:
             raise ModelError(f"{adapter} holds no classifier; only adapters made by `python -m engine members` can be used.")
         return int(file.get_slice(heads[0]).get_shape()[0])
@@ -60,7 +77,9 @@ def average_adapters(base: Path, adapters: Sequence[Path]) -> Any:
     """Merge each adapter into the base and average the results."""
     if not adapters:
         raise ModelError("There are no members to average; the list is empty.")
-    members = [merged_member(base, adapter) for adapter in adapters]
-    model = members[0]
-    model.load_state_dict(average_states([member.state_dict() for member in members]))
+    mean, model = Mean(), merged_member(base, adapters[0])
+    mean.add(adapters[0].name, model.state_dict())
+    for adapter in adapters[1:]:
+        mean.add(adapter.name, merged_member(base, adapter).state_dict())
+    model.load_state_dict(mean.value())
     return model

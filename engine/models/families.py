@@ -88,6 +88,11 @@ class Family:
         widen = getattr(body, "embeddings_project", None)  # ELECTRA's embeddings may be narrower than its blocks
         return embed if widen is None else lambda **inputs: widen(embed(**inputs))
 
+    def last_layer(self, model: Any) -> list[str]:
+        """The names of the weights whose rows are the labels."""
+        last = ("classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias")
+        return [name for name in model.state_dict() if name in last]
+
 
 def _pooled_head(model: Any, cls: Tensor) -> Tensor:
     logits: Tensor = model.classifier(model.bert.pooler(cls[:, None]))

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
-from engine.models.average import average_adapters
+from engine.models.average import average_adapters, merged_member
 from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
 from engine.models.families import Family, family_of
 from engine.models.forward import Stream, run_stream, streams
@@ -115,6 +116,8 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
         _check_folder(local)
         if is_packed(local):
             return _load_packed(local, pick_device(device))
+        if (local / "adapter_config.json").is_file():
+            return _load_member(local, pick_device(device))
         return _load(str(local), local.name, pick_device(device), local_only=True)
     return _load(name, name, pick_device(device), local_only=False)
 
@@ -133,7 +136,7 @@ def _embedded(which: str, device: torch.device) -> Victim:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}; check the path, or give a hub name such as bert-base-uncased.")
-    if not (folder / "config.json").is_file():
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise ModelError(f"{folder} has no config.json, so it is not a model folder; save one with model.save_pretrained.")
     if not list(folder.glob("*.safetensors")):
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
@@ -155,6 +158,24 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
             "write it again with `python -m engine prune`."
         ) from error
     return _victim(folder.name, model, tokenizer)
+
+
+def _load_member(folder: Path, device: torch.device) -> Victim:
+    """An adapter written by this program, merged into the base that its record names."""
+    from engine.training.base import open_base
+
+    try:
+        record = json.loads((folder / "member.json").read_text(encoding="utf-8"))
+        base, wanted, names = open_base(record["base"]), record["base_sha256"], tuple(map(str, record["labels"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} is an adapter without a readable record of its base ({error}); only adapters made by "
+                         "`python -m engine members` or `finetune` are opened.") from error  # fmt: skip
+    if base.sha256 != wanted:
+        raise ModelError(f"{folder} was made on another {record['base']} (SHA-256 {wanted[:16]}…, here {base.sha256[:16]}…); "
+                         "restore that base, or train the member again.")  # fmt: skip
+    model = merged_member(base.folder, folder).to(device)
+    model.config.id2label, model.config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
+    return _victim(folder.name, model, base.tokenizer)
 
 
 def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from engine.models.finetune import MemberSpec, batches, finetune, freelb_loss, lora_model, plain_loss, resumed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer, BertForSequenceClassification
@@ -17,7 +18,6 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 from engine.data import Examples, load_dataset
 from engine.errors import InterruptedStudy, ModelError, SettingError
 from engine.models.average import average_adapters, average_states, merged_member
-from engine.models.finetune import MemberSpec, batches, finetune, freelb_loss, lora_model, plain_loss, resumed
 from engine.models.victim import Victim
 
 SPEC = MemberSpec("member", seed=1, learning_rate=0.01, epochs=1, batch_size=8, rank=2)

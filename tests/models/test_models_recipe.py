@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.models.finetune import MemberSpec
+from engine.models.recipe import read_recipe, run_recipe
 
 from engine.data import Examples
 from engine.errors import SettingError
 from engine.models import recipe as recipe_module
-from engine.models.finetune import MemberSpec
-from engine.models.recipe import read_recipe, run_recipe
 
 ONE = {"name": "one", "seed": 1, "learning_rate": 0.01}
 TWO = {"name": "two", "seed": 2, "learning_rate": 0.01, "adversarial": "freelb"}

@@ -1,0 +1,101 @@
+"""The pretrained checkpoint that fine-tuning starts from, and the classifier made of it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from engine.errors import ModelError, ResourceError
+from engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
+from engine.models.families import Family, family_of
+
+HEADS = ("classifier", "pre_classifier", "pooler")  # modules after the encoder, whichever a family has
+WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A checkpoint on disk: its files, not its weights in memory."""
+
+    name: str
+    folder: Path
+    sha256: str  # over its safetensors files
+    family: Family
+    tokenizer: Any
+    limit: int  # most tokens that its positions allow
+
+
+def open_base(name: str) -> Base:
+    """Open `embedded`, a local folder or a hub name as a start for fine-tuning.
+
+    Raises ModelError for what is not a safetensors checkpoint of a supported family, ResourceError when it cannot be fetched.
+    """
+    folder = _folder(name)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json with safetensors weights, so fine-tuning cannot start from it; save one "
+                         "with model.save_pretrained(folder).")  # fmt: skip
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        family = family_of(config, name)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder} cannot be opened as a checkpoint ({str(error).splitlines()[0]}); save it again.") from error
+    sha256 = BASE_SHA256 if name == "embedded" else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
+    return Base(name, folder, sha256, family, tokenizer, int(config.max_position_embeddings) - family.position_offset)
+
+
+def _folder(name: str) -> Path:
+    if name == "embedded":
+        return embedded_base()
+    local = Path(name).expanduser()
+    if local.is_dir():
+        return local
+    if local.exists() or name.startswith((".", "/", "~")):
+        raise ModelError(f"There is no model folder {local}; check the path, or give a hub name such as bert-base-uncased.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=WANTED))
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise ResourceError(f"The checkpoint {name!r} cannot be fetched from the hub ({str(error).splitlines()[0]}); check the "
+                            "name and the network, or give a local folder.") from error  # fmt: skip
+
+
+def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:
+    """A classifier over the base in single precision; its head is fresh, drawn with `head_seed`, unless the base has one.
+
+    `rank` above 0 puts LoRA adapters on every linear of every block, and they and the head learn; 0 lets all weights learn.
+    Raises ModelError when the base's own head is for another number of labels.
+    """
+    torch.manual_seed(head_seed)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base.folder, num_labels=len(names), use_safetensors=True, local_files_only=True, trust_remote_code=False,
+            torch_dtype=torch.float32,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise ModelError(f"The head of {base.name} is for another number of labels than the {len(names)} of the data "
+                         f"({', '.join(names[:4])}…); start from a checkpoint without a head.") from error  # fmt: skip
+    model.config.id2label = dict(enumerate(names))
+    model.config.label2id = {name: number for number, name in enumerate(names)}
+    return model if rank == 0 else adapted(model, base.family, rank)
+
+
+def adapted(model: nn.Module, family: Family, rank: int) -> PeftModel:
+    """The model with LoRA adapters of a rank on its prunable linears; they and the head learn, nothing else."""
+    layout = family.layout
+    targets = rf".*{re.escape(layout.blocks)}\.\d+\.({'|'.join(map(re.escape, layout.linears))})"
+    heads = [name for name in HEADS if any(path.split(".")[-1] == name for path, _ in model.named_modules())]
+    config = LoraConfig(task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=targets,
+                        modules_to_save=heads)  # fmt: skip
+    found = get_peft_model(model, config)
+    assert isinstance(found, PeftModel)
+    return found

@@ -1,0 +1,70 @@
+"""Where a training stands, on disk: weights that learn, the optimizer's state, random states and the place in the rows.
+
+One sealed safetensors file, replaced as a whole: a kill or a full disk leaves the one before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from engine.folders import whole_file
+from engine.sealed import read_about, read_sealed, write_sealed
+
+
+@dataclass(slots=True)
+class Standing:
+    """A training between two steps."""
+
+    about: dict[str, Any]  # JSON: step, place, losses, …
+    weights: dict[str, Tensor]  # the ones that learn, by name
+    optimizer: dict[str, Tensor]  # `parameter number/name of the moment`
+    best: dict[str, Tensor]  # the weights at the best check, where there is early stopping
+
+
+def save(path: Path, key: str, now: Standing) -> None:
+    """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be written."""
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "weights": now.weights, "optimizer": now.optimizer, "best": now.best, "random": _random_states(),
+    }  # fmt: skip
+    tensors = {
+        f"{part}/{name}": value.detach().cpu().contiguous() for part, held in parts.items() for name, value in held.items()
+    }
+    with whole_file(path) as work:
+        write_sealed(work, tensors, {"training": key, **now.about})
+
+
+def load(path: Path, key: str) -> Standing | None:
+    """The standing of the training `key`, random states set; None where there is none, another's, or a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        about = read_about(path)
+        if about.get("training") != key:
+            return None
+        tensors = read_sealed(path)
+    except (ValueError, SafetensorError):
+        return None
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "random": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = value
+    _set_random_states(parts["random"])
+    return Standing(about, parts["weights"], parts["optimizer"], parts["best"])
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random_states(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

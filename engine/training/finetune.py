@@ -1,0 +1,147 @@
+"""Fine-tune one classifier on labelled texts or pairs, plainly or adversarially, and write it."""
+
+import hashlib
+import json
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+
+from engine.data import Examples
+from engine.errors import DataError, SettingError
+from engine.folders import whole_folder
+from engine.progress import Reporter, silent
+from engine.training.base import Base, classifier
+from engine.training.loop import Rows, Training
+from engine.training.spec import TrainSpec
+
+CHECKED = 1000  # most rows that early stopping looks at
+SHARE = 0.05  # of the training rows, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all members of one recipe have in common."""
+
+    base: Base
+    data: Examples
+    label_names: tuple[str, ...]
+    head_seed: int = 0
+    max_tokens: int = 128
+    device: str = "cpu"
+    precision: str = "auto"  # of the forward passes: auto is bf16 on CUDA, else fp32
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.max_tokens <= self.base.limit:
+            raise SettingError(f"max_tokens is {self.max_tokens}; {self.base.name} takes 3 to {self.base.limit}.")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise SettingError(f"The precision {self.precision!r} is unknown; choose auto, fp32 or bf16.")
+
+    def computed_in(self) -> str:
+        """`fp32` or `bf16`."""
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if self.device.startswith("cuda") else "fp32"
+
+    def identity(self, spec: TrainSpec) -> dict[str, Any]:
+        """Everything that decides the weights, on one kind of machine."""
+        return {
+            "base_sha256": self.base.sha256, "data": self.data.fingerprint(), "labels": list(self.label_names),
+            "head_seed": self.head_seed, "max_tokens": self.max_tokens, "precision": self.computed_in(),
+            "device": self.device.split(":")[0], "spec": asdict(spec),
+        }  # fmt: skip
+
+
+def finetune(
+    spec: TrainSpec, shared: Shared, out: Path, *, start: Path | None = None, report: Reporter = silent
+) -> dict[str, Any]:
+    """Train one model and write it to `out`, whole or not at all: an adapter where the rank is above 0, else all weights.
+
+    `start` is an adapter to go on from. A run that was cut short leaves a checkpoint beside `out`, and the same call goes
+    on from it to the same bytes. Returns the record: what decided it, rows, steps, final loss and the best check. The global
+    random state is left as it was. Raises TrainingDiverged, DataError, SettingError, StoreError.
+    """
+    identity = {**shared.identity(spec), "start": None if start is None else _sha256(start)}
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    keep = out.with_name(f"{out.name}.checkpoint")
+    rows, held_out = split_for_stopping(shared.data, spec)
+    devices = [torch.device(shared.device)] if shared.device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=devices):
+        model = _model(spec, shared, start).to(shared.device)
+        training = Training(model, spec, _encoded(shared, rows), _encoded(shared, held_out) if held_out else None, key,
+                            device=shared.device, precision=shared.computed_in(), keep=keep)  # fmt: skip
+        done = training.run(report)
+    record = {"base": shared.base.name, **identity, "rows": len(rows), "held_out": len(held_out) if held_out else 0,
+              "steps": done.steps, "final_loss": round(done.final_loss, 6), "stopped_early": done.stopped,
+              "best": None if done.best is None else {"step": done.best[0], "accuracy": done.best[1], "loss": done.best[2]},
+              }  # fmt: skip
+    with whole_folder(out) as work:
+        _write(model, shared, work)
+        (work / "member.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    keep.unlink(missing_ok=True)
+    return record
+
+
+def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examples | None]:
+    """(rows to train on, rows that early stopping looks at): disjoint by text, drawn with the spec's seed."""
+    if not spec.patience:
+        return data, None
+    texts = _texts(data)
+    distinct = sorted(set(texts))
+    random.Random(spec.seed).shuffle(distinct)
+    wanted = set(distinct[: min(CHECKED, max(1, round(SHARE * len(distinct))))])
+    held = [row for row, text in enumerate(texts) if text in wanted]
+    rest = [row for row, text in enumerate(texts) if text not in wanted]
+    if not rest:
+        raise DataError(f"{len(data)} training rows are too few to hold some out for early stopping; give more, or patience 0.")
+    return data.take(rest), data.take(held)
+
+
+def _texts(data: Examples) -> list[tuple[str, str]]:
+    return list(zip(data.texts, data.pairs or ("",) * len(data), strict=True))
+
+
+def _encoded(shared: Shared, data: Examples) -> Rows:
+    tokenizer = shared.base.tokenizer
+    ids = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True, max_length=shared.max_tokens)
+    return Rows(dict(ids), data.labels, int(tokenizer.pad_token_id))
+
+
+def _model(spec: TrainSpec, shared: Shared, start: Path | None) -> Any:
+    if start is not None:
+        model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
+        made = PeftModel.from_pretrained(model, str(start), is_trainable=True).float()
+        torch.manual_seed(spec.seed)
+        return made
+    made = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
+    torch.manual_seed(spec.seed)
+    for module in made.modules():  # the head is shared, the adapters' starting points are the member's own
+        if isinstance(module, LoraLayer):
+            module.reset_lora_parameters("default", init_lora_weights=True)
+    return made
+
+
+def _write(model: Any, shared: Shared, folder: Path) -> None:
+    if isinstance(model, PeftModel):
+        save_adapter(model, folder)
+        return
+    model.save_pretrained(folder, safe_serialization=True)
+    shared.base.tokenizer.save_pretrained(folder)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write the adapter in half precision; what is shipped is also what is evaluated."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.half()
+    model.peft_config["default"].base_model_name_or_path = ""
+    model.save_pretrained(str(folder), safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def _sha256(adapter: Path) -> str:
+    return hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()

@@ -1,0 +1,224 @@
+"""The training loop: steps, early stopping on held-out rows, checkpoints, exact resume, and a stop where it diverges."""
+
+import math
+import time
+from collections import deque
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import InterruptedStudy, TrainingDiverged
+from engine.models.tokens import pad_rows
+from engine.progress import Reporter
+from engine.training import checkpoint
+from engine.training.batches import Passes
+from engine.training.losses import LOSSES
+from engine.training.spec import TrainSpec
+
+BETWEEN = 60.0  # seconds between checkpoints
+RECENT = 50  # steps whose mean loss is shown and watched
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Encoded rows with their labels."""
+
+    ids: dict[str, list[list[int]]]
+    labels: tuple[int, ...]
+    pad_id: int
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(ids) for ids in self.ids["input_ids"]]
+
+    def batch(self, rows: list[int], device: str) -> tuple[dict[str, Tensor], Tensor]:
+        """(padded inputs (rows, longest), labels (rows,)) on the device."""
+        inputs = pad_rows({name: [lists[i] for i in rows] for name, lists in self.ids.items()}, self.pad_id, device)
+        return inputs, torch.tensor([self.labels[i] for i in rows], device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training came to."""
+
+    steps: int
+    final_loss: float  # mean of the last hundred steps
+    best: tuple[int, float, float] | None  # (step, accuracy, loss) of the best check; its weights were kept
+    stopped: bool  # before its end, for lack of improvement
+
+
+def rate_at(spec: TrainSpec, step: int, steps: int) -> float:
+    """The learning rate of a step, counted from 0: a rise over the warm-up, then the schedule."""
+    rise = max(1, round(steps * spec.warmup))
+    if step < rise:
+        return spec.learning_rate * (step + 1) / rise
+    gone = (step - rise + 1) / (steps - rise + 1)
+    share = {"linear": 1 - gone, "cosine": (1 + math.cos(math.pi * gone)) / 2, "constant": 1.0}[spec.schedule]
+    return spec.learning_rate * share
+
+
+def optimizer_of(spec: TrainSpec, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer with the spec's settings; its rate is set anew at every step."""
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(weights, lr=0.0, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[spec.optimizer]
+    made: torch.optim.Optimizer = kind(weights, lr=0.0, betas=BETAS, eps=EPSILON, weight_decay=spec.weight_decay)
+    return made
+
+
+class Training:
+    """One training that can be left and taken up again between any two steps."""
+
+    def __init__(
+        self, model: nn.Module, spec: TrainSpec, rows: Rows, held_out: Rows | None, key: str, *, device: str = "cpu",
+        precision: str = "fp32", keep: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._model, self._spec, self._rows, self._held_out = model, spec, rows, held_out
+        self._key, self._device, self._precision, self._keep = key, device, precision, keep
+        self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self._optimizer = optimizer_of(spec, list(self._weights.values()))
+        self._passes = Passes(rows.lengths, spec.batch_size, spec.seed)
+        a_pass = -(-len(rows.labels) // spec.batch_size)
+        self.steps = max(1, round(spec.epochs * a_pass))
+        self._every = max(1, round(a_pass / spec.checks))
+        self._step, self._losses = 0, deque[float](maxlen=100)
+        self._best: tuple[int, float, float] | None = None
+        self._best_weights: dict[str, Tensor] = {}
+        self._classes = max(rows.labels) + 1
+        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)  # (when, rows)
+
+    def run(self, report: Reporter) -> Trained:
+        """Train to the end, or to where early stopping ends it; the model then holds the weights to keep.
+
+        Raises TrainingDiverged; InterruptedStudy from `report` leaves a checkpoint where there is a place for one.
+        """
+        self._resume()
+        self._model.train()
+        last = time.monotonic()
+        while self._step < self.steps and not self._stale():
+            self._one_step(report)
+            if self._spec.patience and (self._step % self._every == 0 or self._step == self.steps):
+                self._check(report)
+            try:
+                report(self._told(), self._step, self.steps)
+            except (InterruptedStudy, KeyboardInterrupt):
+                self._save()
+                raise
+            if time.monotonic() - last > BETWEEN:
+                self._save()
+                last = time.monotonic()
+        stopped = self._step < self.steps
+        self._restore(self._best_weights)
+        return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
+
+    def _one_step(self, report: Reporter) -> None:
+        rows, loss = self._passes.take(), 0.0
+        piece = -(-len(rows) // self._spec.accumulation)
+        for start in range(0, len(rows), piece):
+            part = rows[start : start + piece]
+            inputs, labels = self._rows.batch(part, self._device)
+            with self._forward():
+                loss += LOSSES[self._spec.adversarial](self._model, inputs, labels, self._spec, len(part) / len(rows))
+            if start + piece < len(rows):
+                report(self._told(), self._step, self.steps)
+        norm = float(nn.utils.clip_grad_norm_(self._weights.values(), self._spec.clip))
+        self._watch(loss, norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate_at(self._spec, self._step, self.steps)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._losses.append(loss)
+        self._step += 1
+        self._recent.append((time.monotonic(), len(rows)))
+
+    def _forward(self) -> AbstractContextManager[Any]:
+        if self._precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device.split(":")[0], torch.bfloat16)
+
+    def _watch(self, loss: float, norm: float) -> None:
+        """Divergence: a loss or gradient that is no number, or a mean loss above twice that of guessing, ln(classes)."""
+        recent = list(self._losses)[-RECENT:]
+        mean = sum(recent) / len(recent) if len(recent) == RECENT else 0.0
+        if math.isfinite(loss) and math.isfinite(norm) and mean <= 2 * math.log(max(self._classes, 2)):
+            return
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        said = f"its mean loss is {mean:.2f}" if finite else f"its loss is {loss:g}, its gradient's norm {norm:g}"
+        kept = f" The last checkpoint is {self._keep}." if self._keep is not None and self._keep.is_file() else ""
+        raise TrainingDiverged(f"{self._spec.name} diverged at step {self._step + 1} of {self.steps}: {said}; lower the "
+                               f"learning rate {self._spec.learning_rate:g}.{kept}")  # fmt: skip
+
+    def _check(self, report: Reporter) -> None:
+        assert self._held_out is not None
+        accuracy, loss = held_out_score(self._model, self._held_out, self._device, report, (self._step, self.steps))
+        self._model.train()
+        if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
+            self._best = (self._step, accuracy, loss)
+            self._best_weights = {name: weight.detach().clone() for name, weight in self._weights.items()}
+
+    def _stale(self) -> bool:
+        """Whether the best check lies too many checks back."""
+        return self._best is not None and self._step - self._best[0] >= self._spec.patience * self._every
+
+    def _told(self) -> str:
+        recent = list(self._losses)[-RECENT:]
+        loss = f"loss {sum(recent) / len(recent):.3f}, " if recent else ""
+        best = f"held-out {100 * self._best[1]:.1f} %, " if self._best else ""
+        spent = self._recent[-1][0] - self._recent[0][0]
+        pace = f"{sum(rows for _, rows in list(self._recent)[1:]) / spent:.0f} rows/s" if spent > 0 else ""
+        return f"{self._spec.name}: {loss}{best}{pace}".rstrip(", ")
+
+    def _save(self) -> None:
+        if self._keep is None:
+            return
+        moments = {
+            f"{number}/{name}": torch.as_tensor(value)
+            for number, state in self._optimizer.state_dict()["state"].items() for name, value in state.items()
+            if value is not None
+        }  # fmt: skip
+        about = {"step": self._step, "place": self._passes.place(), "losses": list(self._losses), "best": self._best}
+        weights = {name: weight.detach() for name, weight in self._weights.items()}
+        checkpoint.save(self._keep, self._key, checkpoint.Standing(about, weights, moments, self._best_weights))
+
+    def _resume(self) -> None:
+        found = None if self._keep is None else checkpoint.load(self._keep, self._key)
+        if found is None:
+            return
+        self._restore(found.weights)
+        state = self._optimizer.state_dict()
+        for name, value in found.optimizer.items():
+            number, _, moment = name.partition("/")
+            state["state"].setdefault(int(number), {})[moment] = value
+        self._optimizer.load_state_dict(state)
+        self._step = int(found.about["step"])
+        self._passes.go_to(found.about["place"])
+        self._losses.extend(found.about["losses"])
+        self._best = tuple(found.about["best"]) if found.about["best"] else None
+        self._best_weights = {name: value.to(self._device) for name, value in found.best.items()}
+
+    @torch.no_grad()
+    def _restore(self, weights: dict[str, Tensor]) -> None:
+        for name, value in weights.items():
+            self._weights[name].copy_(value)
+
+
+@torch.inference_mode()
+def held_out_score(
+    model: nn.Module, rows: Rows, device: str, report: Reporter, place: tuple[int, int], size: int = 64
+) -> tuple[float, float]:
+    """(accuracy, mean cross-entropy) of held-out rows; `place` is what the reporter is told meanwhile."""
+    model.eval()
+    order = sorted(range(len(rows.labels)), key=rows.lengths.__getitem__)
+    right, loss = 0, 0.0
+    for start in range(0, len(order), size):
+        inputs, labels = rows.batch(order[start : start + size], device)
+        logits = model(**inputs).logits.float()
+        right += int((logits.argmax(dim=1) == labels).sum())
+        loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        report("check held-out rows", *place)
+    return right / len(order), loss / len(order)

@@ -1,0 +1,127 @@
+"""Losses of fine-tuning. Each adds its gradients to the weights' and returns its value.
+
+The adversarial ones perturb the word embeddings x of a row by δ, over real tokens only. ‖·‖ is the Frobenius norm over a
+row's embeddings, (tokens, width).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.training.spec import TrainSpec
+
+Inputs = dict[str, Tensor]
+
+
+def plain_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+    """Cross-entropy, labels smoothed where asked for, times `share`."""
+    loss = _cross_entropy(model(**inputs).logits, labels, spec) * share
+    loss.backward()
+    return float(loss.item())
+
+
+def freelb_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+    """FreeLB: the gradients of K ascent steps, averaged.
+
+    g = 1/K Σ_t ∇_θ L(x + δ_t, y), δ_{t+1} = Π(δ_t + a · ∇_δ L / ‖∇_δ L‖), Π the projection on ‖δ‖ ≤ max norm where there is
+    one. Source: Zhu et al., ICLR 2020.
+    """
+    point = _Embedded(model, inputs, spec)
+    delta, total = point.start(), 0.0
+    for step in range(spec.adv_steps):
+        delta.requires_grad_()
+        loss = _cross_entropy(point.logits(delta), labels, spec) * (share / spec.adv_steps)
+        loss.backward()
+        total += loss.item()
+        if step + 1 < spec.adv_steps:
+            delta = point.ascend(delta)
+    return total
+
+
+def pgd_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+    """PGD: the loss at the end of K ascent steps alone, L(x + δ_K, y). Source: Madry et al., ICLR 2018."""
+    point = _Embedded(model, inputs, spec)
+    delta = point.climbed(lambda logits: _cross_entropy(logits, labels, spec))
+    loss = _cross_entropy(point.logits(delta), labels, spec) * share
+    loss.backward()
+    return float(loss.item())
+
+
+def smart_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+    """SMART's smoothness: L(x, y) + λ · D(p(x), p(x + δ_K)), D = KL(p‖q) + KL(q‖p), δ_K after K ascent steps on D.
+
+    The Bregman proximal step of the paper is left out. Source: Jiang et al., ACL 2020.
+    """
+    point = _Embedded(model, inputs, spec)
+    with torch.no_grad():
+        before = point.logits(point.zero())
+    delta = point.climbed(lambda logits: _divergence(logits, before))
+    clean = point.logits(point.zero())
+    loss = _cross_entropy(clean, labels, spec) + spec.adv_weight * _divergence(point.logits(delta), clean)
+    (loss * share).backward()
+    return float(loss.item()) * share
+
+
+LOSSES: dict[str, Callable[..., float]] = {
+    "none": plain_loss, "freelb": freelb_loss, "pgd": pgd_loss, "smart": smart_loss,
+}  # fmt: skip
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
+    return functional.cross_entropy(logits.float(), labels, label_smoothing=spec.label_smoothing)
+
+
+def _divergence(one: Tensor, two: Tensor) -> Tensor:
+    p, q = one.float().log_softmax(dim=1), two.float().log_softmax(dim=1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(dim=1).mean()
+
+
+class _Embedded:
+    """A batch as word embeddings that can be perturbed."""
+
+    def __init__(self, model: nn.Module, inputs: Inputs, spec: TrainSpec) -> None:
+        self._embed = model.get_input_embeddings()  # type: ignore[operator]
+        self._model, self._spec, self._ids = model, spec, inputs["input_ids"]
+        self._none: Tensor = torch.zeros_like(self._embed(self._ids)).detach()  # (rows, tokens, width)
+        self._real = inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)  # (rows, tokens, 1)
+        self._rest = {name: value for name, value in inputs.items() if name != "input_ids"}
+
+    def logits(self, delta: Tensor) -> Tensor:
+        """(rows, labels) at x + δ; the embeddings are looked up anew, so that they learn too where they are trained."""
+        found: Tensor = self._model(inputs_embeds=self._embed(self._ids) + delta, **self._rest).logits
+        return found
+
+    def zero(self) -> Tensor:
+        return self._none
+
+    def start(self) -> Tensor:
+        """Uniform in a cube whose size does not depend on a row's length: ± init / √(tokens · width)."""
+        size = (self._real.sum(dim=(1, 2), keepdim=True) * self._none.shape[-1]).sqrt()
+        drawn: Tensor = (torch.rand_like(self._none) * 2 - 1) * self._real * (self._spec.adv_init / size)
+        return drawn.detach()
+
+    def ascend(self, delta: Tensor) -> Tensor:
+        """One normalised step up from where `backward` was called, projected."""
+        gradient = delta.grad
+        assert gradient is not None
+        moved = (delta + self._spec.adv_lr * gradient / _norm(gradient)).detach() * self._real
+        if self._spec.adv_max_norm:
+            moved = moved * (self._spec.adv_max_norm / _norm(moved)).clamp_max(1.0)
+        return moved
+
+    def climbed(self, height: Callable[[Tensor], Tensor]) -> Tensor:
+        """The perturbation after K steps up; the weights' gradients stay as they are."""
+        delta = self.start()
+        for _ in range(self._spec.adv_steps):
+            delta.requires_grad_()
+            (delta.grad,) = torch.autograd.grad(height(self.logits(delta)), delta)
+            delta = self.ascend(delta)
+        return delta
+
+
+def _norm(value: Tensor) -> Tensor:
+    """Norm of every row, (rows, 1, 1)."""
+    found: Tensor = value.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1)
+    return found

@@ -1,0 +1,153 @@
+"""Run a recipe: fine-tune every member, judge it, and write `members.json`. What is finished is not done again.
+
+    <out>/<member>/            an adapter, or a whole model where the rank is 0, with member.json
+    <out>/<member>.checkpoint  a member that was cut short
+    <out>/scores/              Acc and Aua on the judging rows, by content
+    <out>/members.json         the members with their scores, and which of them may be averaged
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from engine.data import Dataset, Examples, load_dataset, sample
+from engine.errors import DataError, SettingError, TrainingDiverged
+from engine.models.embedded import file_sha256
+from engine.models.victim import Victim, load_victim, pick_device
+from engine.progress import Reporter, silent
+from engine.records import Rate
+from engine.store import canonical, key_of, write_whole
+from engine.training.base import open_base
+from engine.training.finetune import Shared, finetune
+from engine.training.recipe import Finish, Recipe, read_recipe
+from engine.training.selection import Score, Selection, SelectionSpec, training_rows
+from engine.training.spec import TrainSpec
+
+MANIFEST = "members.json"
+
+
+def run_members(
+    recipe_file: Path, data: str, out: Path, *, base: str = "embedded", select: SelectionSpec | None = None,
+    label_names: tuple[str, ...] | None = None, device: str = "auto", precision: str = "auto", allow_overlap: bool = False,
+    report: Reporter = silent, say: Callable[[str], None] = lambda sentence: None, **columns: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Fine-tune and judge the members of a recipe; returns what `members.json` holds.
+
+    A member that diverges, or that ends no better than guessing, is listed with the reason and is not for averaging.
+    """
+    recipe = read_recipe(recipe_file)
+    found = load_dataset(data, **columns)  # type: ignore[arg-type]
+    rows, selection = training_rows(found, select or SelectionSpec(), columns, allow_overlap)
+    names = names_of(found, rows, label_names)
+    shared = Shared(open_base(base), rows, names, recipe.head_seed, recipe.max_tokens, str(pick_device(device)), precision)
+    listed: dict[str, Any] = {
+        "data": data, "data_name": found.name, "base": base, "base_sha256": shared.base.sha256, "label_names": list(names),
+        "about": recipe.about, "rows": len(rows), "selection": selection.about(), "columns": columns,
+        "allow_overlap": allow_overlap, "members": [],
+    }  # fmt: skip
+    for number, spec in enumerate(recipe.members):
+        entry = _member(spec, recipe, shared, out, selection, _within(report, number, len(recipe.members)))
+        if entry["reason"]:
+            say(f"{spec.name} is left out: {entry['reason']}")
+        listed["members"].append(entry)
+        write_whole(out / MANIFEST, json.dumps(listed, indent=1).encode() + b"\n")
+    return listed
+
+
+def names_of(data: Dataset, rows: Examples, given: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """The class names. Raises DataError where the labels leave a gap or do not suit the names that were given."""
+    present = sorted(set(rows.labels))
+    names = given or data.label_names or tuple(f"LABEL_{number}" for number in range(max(present) + 1))
+    if len(present) < 2:
+        raise DataError(f"All {len(rows)} training rows have the label {present[0]}; give rows of at least two classes.")
+    if missing := [number for number in range(len(names)) if number not in present]:
+        raise DataError(f"No training row has the label {missing[0]}, of {len(names)} from 0 to {len(names) - 1} "
+                        f"(present: {', '.join(map(str, present))}); number the labels without a gap.")  # fmt: skip
+    if max(present) >= len(names):
+        raise DataError(f"A training row has the label {max(present)} and there are {len(names)} label names "
+                        f"({', '.join(names)}); name all of them.")  # fmt: skip
+    return names
+
+
+def _member(
+    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter
+) -> dict[str, Any]:  # fmt: skip
+    settings = {"name": spec.name, "spec": asdict(spec)}
+    try:
+        record = _trained(spec, recipe, shared, out, report)
+    except TrainingDiverged as error:
+        return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
+    victim = load_victim(str((out / spec.name).resolve()), shared.device)
+    score = scored(victim, selection, out, report)
+    share = max(selection.examples.labels.count(label) for label in set(selection.examples.labels)) / score.acc.n
+    guessing = score.acc.value is not None and score.acc.value <= share
+    reason = (f"it ends with an accuracy of {100 * (score.acc.value or 0):.1f} %, no better than always guessing the commonest "
+              f"label ({100 * share:.1f} %)") if guessing else ""  # fmt: skip
+    kept = ("rows", "steps", "final_loss", "stopped_early", "best")
+    return {**settings, "status": "guessing" if guessing else "trained", "reason": reason, **as_json(score),
+            "averaged": not guessing, **{name: record[name] for name in kept}}  # fmt: skip
+
+
+def _trained(spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, report: Reporter) -> dict[str, Any]:
+    if recipe.finish is None:
+        return _stage(spec, shared, out / spec.name, None, report)
+    first = out / f"{spec.name}-first-pass"
+    _stage(spec, shared, first, None, report)
+    further = load_dataset(recipe.finish.data).train
+    assert further is not None, f"{recipe.finish.data} has no training split"
+    mixed = _mixture(further, shared.data, recipe.finish, spec)
+    short = replace(spec, epochs=recipe.finish.epochs, learning_rate=recipe.finish.learning_rate)
+    return _stage(short, replace(shared, data=mixed), out / spec.name, first, report)
+
+
+def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec) -> Examples:
+    replayed = data.take(sample(data, finish.replay, spec.seed))
+    if (further.pairs is None) != (replayed.pairs is None):
+        raise SettingError(f"{finish.data} and the first pass's rows cannot be mixed; only one of them holds pairs.")
+    pairs = None if further.pairs is None or replayed.pairs is None else further.pairs + replayed.pairs
+    return Examples(further.texts + replayed.texts, pairs, further.labels + replayed.labels)
+
+
+def _stage(spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Reporter) -> dict[str, Any]:
+    """One pass of one member, unless its record says that exactly this was done before."""
+    file = folder / "member.json"
+    if file.is_file():
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        wanted = {**shared.identity(spec), "start": None if start is None else file_sha256(start / "adapter_model.safetensors")}
+        if {name: record.get(name) for name in wanted} == wanted:
+            return record
+        raise SettingError(f"{folder} holds a member made with other settings, rows or base; name another folder with --out, or "
+                           "remove it.")  # fmt: skip
+    return finetune(spec, shared, folder, start=start, report=report)
+
+
+def scored(victim: Victim, selection: Selection, out: Path, report: Reporter) -> Score:
+    """The score of a model on the judging rows, kept by content."""
+    identity = {"victim": victim.fingerprint, **selection.identity()}
+    path = out / "scores" / f"{key_of(identity)}.json"
+    if path.is_file():
+        return score_from(json.loads(path.read_text(encoding="utf-8")))
+    score = selection.score(victim, report)
+    write_whole(path, canonical({**identity, **as_json(score)}) + b"\n")
+    return score
+
+
+def as_json(score: Score) -> dict[str, Any]:
+    """`acc` and `aua` as JSON values."""
+    return {"acc": asdict(score.acc), "aua": None if score.aua is None else asdict(score.aua)}
+
+
+def score_from(entry: dict[str, Any]) -> Score:
+    """The inverse of `as_json`."""
+    return Score(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]))
+
+
+def _within(report: Reporter, number: int, count: int) -> Reporter:
+    """A reporter for one member of several: progress counts a thousand for each."""
+
+    def part(stage: str, done: int, total: int) -> None:
+        report(f"{number + 1} of {count}: {stage}", 1000 * number + 1000 * done // max(total, 1), 1000 * count)
+
+    return part

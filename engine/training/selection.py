@@ -1,0 +1,135 @@
+"""The rows that members and averages are judged on: held out of the training rows, never the evaluation set."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.attacks.metrics import attack_rates
+from engine.attacks.recipes import Attacker, attack_examples, attack_identity, check_attack
+from engine.attacks.resources import find_resources
+from engine.data import Dataset, Examples, load_dataset, sample
+from engine.errors import DataError, SettingError
+from engine.evaluation.measure import accuracy, read
+from engine.models.victim import Victim
+from engine.progress import Reporter, silent
+from engine.records import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionSpec:
+    """How the judging rows are drawn."""
+
+    rows: int = 500  # for Acc
+    attack: str = "deepwordbug"  # or "none"
+    attacked: int = 100  # of these rows, for Aua
+    seed: int = 0
+    data: str | None = None  # a file of rows that no member is trained on; None holds rows of the training split out
+    resources: str | None = None
+
+    def __post_init__(self) -> None:
+        check_attack(self.attack)
+        if self.rows < 1 or (self.attack != "none" and self.attacked < 1):
+            raise SettingError(f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at least 1 of each, "
+                               "or the attack none.")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one dense model reaches on the judging rows."""
+
+    acc: Rate
+    aua: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The judging rows."""
+
+    spec: SelectionSpec
+    examples: Examples
+    attacked: tuple[int, ...]  # rows of `examples`
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides a score beside the model."""
+        attack = attack_identity(self.spec.attack, find_resources(self.spec.resources)) if self.attacked else None
+        return {"examples": self.examples.fingerprint(), "attacked": list(self.attacked), "attack": attack,
+                "seed": self.spec.seed}  # fmt: skip
+
+    def score(self, victim: Victim, report: Reporter = silent) -> Score:
+        """Acc and Aua of a dense model."""
+        acc = accuracy(read(victim, self.examples, report), self.examples.labels)
+        if not self.attacked:
+            return Score(acc, None)
+        attacker = Attacker(victim, self.spec.attack, self.spec.seed, self.spec.resources)
+        return Score(acc, attack_rates(attack_examples(attacker, self.examples, self.attacked, report))[0])
+
+    def about(self) -> dict[str, Any]:
+        """For people and for drawing the same rows again."""
+        return {**asdict(self.spec), "n": len(self.examples), "fingerprint": self.examples.fingerprint()}
+
+
+def all_rows(name: str, columns: dict[str, str | None]) -> Examples:
+    """Every labelled row of a file or data set, whatever split it is in."""
+    found = load_dataset(name, **columns)  # type: ignore[arg-type]
+    parts = [part for part in (found.train, found.evaluation) if part is not None]
+    pairs = [part.pairs for part in parts]
+    joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
+    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels))
+
+
+def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
+    """The training split. Raises DataError where there is none, or where a row of it is also evaluated, with their number."""
+    if data.train is None:
+        raise DataError(f"{data.name} has no training split; fine-tuning needs one, never the evaluation set.")
+    evaluated = set(keys(data.evaluation))
+    shared = [row for row, key in enumerate(keys(data.train), start=1) if key in evaluated]
+    if shared and not allow_overlap:
+        raise DataError(f"{len(shared)} training rows of {data.name} are also in its evaluation set (the first is row "
+                        f"{shared[0]}); remove them, or keep them with --allow-overlap.")  # fmt: skip
+    return data.train
+
+
+def training_rows(
+    data: Dataset, spec: SelectionSpec, columns: dict[str, str | None], allow_overlap: bool = False
+) -> tuple[Examples, Selection]:
+    """(rows to train on, judging rows), disjoint by text from each other and from the evaluation set.
+
+    Raises DataError where there is no training split, too little text, or a training row that is also evaluated, with
+    their number; `allow_overlap` keeps such rows.
+    """
+    train, evaluated = rows_to_train_on(data, allow_overlap), set(keys(data.evaluation))
+    if spec.data is not None:
+        judged = all_rows(spec.data, columns)
+        drawn = judged.take(sorted(random.Random(spec.seed).sample(range(len(judged)), min(spec.rows, len(judged)))))
+        if seen := set(keys(drawn)) & evaluated:
+            raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
+    else:
+        free = sorted({key for key in keys(train) if key not in evaluated})
+        random.Random(spec.seed).shuffle(free)
+        wanted, first = set(free[: min(spec.rows, len(free) // 5)]), dict[tuple[str, str], int]()
+        for row, key in enumerate(keys(train)):
+            if key in wanted:
+                first.setdefault(key, row)
+        drawn = train.take(sorted(first.values()))
+    judging = set(keys(drawn))
+    rest = [row for row, key in enumerate(keys(train)) if key not in judging]
+    if not rest or not len(drawn):
+        raise DataError(f"{data.name} has {len(train)} training rows, too few to train on and to judge by; give more rows.")
+    return train.take(rest), _selection(drawn, spec)
+
+
+def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
+    """The evaluation rows that a study with these sizes and seed reads and attacks."""
+    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec)
+
+
+def _selection(drawn: Examples, spec: SelectionSpec) -> Selection:
+    order = list(range(len(drawn)))
+    random.Random(spec.seed).shuffle(order)
+    return Selection(spec, drawn, tuple(sorted(order[: spec.attacked])) if spec.attack != "none" else ())
+
+
+def keys(examples: Examples) -> Sequence[tuple[str, str]]:
+    """What tells rows apart: the text, or both texts."""
+    return list(zip(examples.texts, examples.pairs or ("",) * len(examples), strict=True))

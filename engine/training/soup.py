@@ -1,0 +1,213 @@
+"""Average members into one dense model: all of them, or greedily those that help."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.data import load_dataset
+from engine.errors import DataError, ModelError, SettingError
+from engine.export import export_model
+from engine.models.average import Mean
+from engine.models.victim import Victim, load_victim, weights_sha256
+from engine.progress import Reporter, silent
+from engine.store import write_whole
+from engine.training.members import MANIFEST, as_json, scored
+from engine.training.selection import Score, Selection, SelectionSpec, training_rows
+
+ORDERS = ("uniform", "acc", "aua")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision: the average with this member, and whether it was kept."""
+
+    member: str
+    score: Score
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """How an average came about."""
+
+    by: str
+    singles: dict[str, Score]
+    steps: tuple[Step, ...]
+    ingredients: tuple[str, ...]
+    score: Score
+
+
+def value_of(score: Score, by: str) -> int:
+    """What a greedy average compares: examples that are right, or that hold under attack."""
+    rate = score.aua if by == "aua" else score.acc
+    if rate is None:
+        raise SettingError("A greedy average by Aua needs an attack on the judging rows; judge with --attack, or use --by acc.")
+    return rate.hits
+
+
+def greedy(
+    names: Sequence[str], by: str, single: Callable[[str], Score], together: Callable[[Sequence[str]], Score]
+) -> Average:
+    """Greedy averaging: members in falling order of their own value, each kept where the average is then at least as good.
+
+    Ties in the order are broken by accuracy, then by place. Source: algorithm 3 of the seed paper, after Wortsman et al.,
+    ICML 2022; its sign of comparison is read as ≥.
+    """
+    singles = {name: single(name) for name in names}
+    order = sorted(names, key=lambda name: (-value_of(singles[name], by), -singles[name].acc.hits, names.index(name)))
+    taken, best = [order[0]], singles[order[0]]
+    steps = [Step(order[0], best, True)]
+    for name in order[1:]:
+        score = together([*taken, name])
+        keep = value_of(score, by) >= value_of(best, by)
+        steps.append(Step(name, score, keep))
+        if keep:
+            taken, best = [*taken, name], score
+    return Average(by, singles, tuple(steps), tuple(taken), best)
+
+
+def uniform(
+    names: Sequence[str], single: Callable[[str], Score], together: Callable[[Sequence[str]], Score]
+) -> Average:
+    """The average of all members, with what every further member did to it, in the given order."""
+    singles = {name: single(name) for name in names}
+    scores = [singles[name] if place == 0 else together(names[: place + 1]) for place, name in enumerate(names)]
+    steps = tuple(Step(name, score, True) for name, score in zip(names, scores, strict=True))
+    return Average("uniform", singles, steps, tuple(names), scores[-1])
+
+
+def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) -> Victim:
+    """W̄ = 1/k Σ W_i over all weights; integer buffers are the first member's, heads are aligned by label names.
+
+    Members are opened one after the other. Raises ModelError naming the first difference in architecture, vocabulary or labels.
+    """
+    mean, first = Mean(), open_member(names[0])
+    for position, name in enumerate(names):
+        member = first if position == 0 else open_member(name)
+        mean.add(name, _aligned(first, member, names[0], name))
+    made = first.copy()
+    made.model.load_state_dict(mean.value())
+    made.name, made.fingerprint = f"average of {len(names)}", weights_sha256(made.model)
+    return made
+
+
+def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tensor]:
+    """The weights of a member with its labels in the first one's order."""
+    kinds = first.model.config.model_type, other.model.config.model_type
+    if kinds[0] != kinds[1]:
+        raise ModelError(f"{two} cannot be averaged with {one}: it is {kinds[1]}, not {kinds[0]}.")
+    mine, theirs = (victim.tokenizer.get_vocab() for victim in (first, other))
+    if different := sorted(set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0])):
+        word, number = different[0]
+        raise ModelError(f"{two} cannot be averaged with {one}: their vocabularies differ, first at {number} ({word!r}).")
+    state = {name: value.detach() for name, value in other.model.state_dict().items()}
+    if first.label_names == other.label_names or _nameless(first) or _nameless(other):
+        if first.num_labels != other.num_labels:
+            raise ModelError(f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not {first.num_labels}.")
+        return state
+    if sorted(map(str.lower, first.label_names)) != sorted(map(str.lower, other.label_names)):
+        raise ModelError(f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, not "
+                         f"{', '.join(first.label_names)}.")  # fmt: skip
+    there = [name.lower() for name in other.label_names]
+    order = torch.tensor([there.index(name.lower()) for name in first.label_names])
+    for name in other.family.last_layer(other.model):
+        state[name] = state[name][order.to(state[name].device)]
+    return state
+
+
+def _nameless(victim: Victim) -> bool:
+    return all(name.startswith("LABEL_") for name in victim.label_names)
+
+
+def average_folder(
+    folder: Path, by: str, out: Path, *, device: str = "auto", report: Reporter = silent
+) -> dict[str, Any]:  # fmt: skip
+    """Average the members of a recipe's folder and write the model to `out`, with `average.json` beside its weights.
+
+    The members are judged on the rows they were judged on before. Raises SettingError, DataError, ModelError, StoreError.
+    """
+    manifest = read_manifest(folder)
+    names = [entry["name"] for entry in manifest["members"] if entry["status"] == "trained"]
+    if not names:
+        raise ModelError(f"No member in {folder} can be averaged; all of them diverged or did not learn.")
+    selection = selection_again(manifest)
+    return _average(names, lambda name: load_victim(str((folder / name).resolve()), device), by, selection, folder, out, report)
+
+
+def average_models(
+    models: Sequence[str], by: str, selection: Selection, out: Path, scores: Path, *, device: str = "auto",
+    report: Reporter = silent,
+) -> dict[str, Any]:  # fmt: skip
+    """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
+    return _average(models, lambda name: load_victim(name, device), by, selection, scores, out, report)
+
+
+def _average(
+    names: Sequence[str], open_member: Callable[[str], Victim], by: str, selection: Selection, scores: Path, out: Path,
+    report: Reporter,
+) -> dict[str, Any]:  # fmt: skip
+    if by not in ORDERS:
+        raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
+    counted = _counted(report, 2 * len(names))
+
+    def single(name: str) -> Score:
+        return scored(open_member(name), selection, scores, counted(name))
+
+    def together(chosen: Sequence[str]) -> Score:
+        return scored(average_victims(open_member, chosen), selection, scores, counted(f"average of {len(chosen)}"))
+
+    found = uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
+    victim = average_victims(open_member, found.ingredients)
+    record = {**average_json(found), "selection": selection.about(), "fingerprint": victim.fingerprint}
+    export_model(victim, out, record)
+    write_whole(scores / f"average-{by}.json", json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n")
+    return record
+
+
+def average_json(found: Average) -> dict[str, Any]:
+    """An average as JSON values."""
+    return {
+        "by": found.by, "singles": {name: as_json(score) for name, score in found.singles.items()},
+        "steps": [{"member": step.member, "taken": step.taken, **as_json(step.score)} for step in found.steps],
+        "ingredients": list(found.ingredients), **as_json(found.score),
+    }  # fmt: skip
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`members.json` of a folder. Raises ModelError where there is none, or one of another kind."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        _ = [entry["status"] for entry in manifest["members"]], manifest["selection"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} holds no judged members ({error}); make them with `python -m engine members`.") from error
+    return manifest
+
+
+def selection_again(manifest: dict[str, Any]) -> Selection:
+    """The rows that the members of a manifest were judged on. Raises DataError where the data has changed since."""
+    wanted = manifest["selection"]
+    spec = SelectionSpec(**{name: wanted[name] for name in asdict(SelectionSpec())})
+    _, selection = training_rows(load_dataset(manifest["data"], **manifest["columns"]), spec, manifest["columns"],
+                                 manifest["allow_overlap"])  # fmt: skip
+    if selection.examples.fingerprint() != wanted["fingerprint"]:
+        raise DataError(f"{manifest['data']} has changed since the members were judged; run `python -m engine members` again.")
+    return selection
+
+
+def _counted(report: Reporter, total: int) -> Callable[[str], Reporter]:
+    steps: Iterator[int] = iter(range(10**9))
+
+    def begin(name: str) -> Reporter:
+        place = min(next(steps), total - 1)
+
+        def part(stage: str, done: int, of: int) -> None:
+            report(f"{name}: {stage}", 1000 * place + 1000 * done // max(of, 1), 1000 * total)
+
+        return part
+
+    return begin
