@@ -167,4 +167,4 @@ def commands(study: Study, sparsity: float) -> str:
 
 
 ATTACKS = {"deepwordbug": "DeepWordBug"}
-DATA = {"embedded": "PruneScope reviews", "sst2": "SST-2", "stanfordnlp/sst2": "SST-2"}
+DATA = {"embedded": "PruneScope reviews", "sst2": "SST-2", "stanfordnlp/sst2": "SST-2", "ag_news": "AG News", "imdb": "IMDB"}

@@ -12,7 +12,8 @@ if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
 pages = [
-    st.Page("pages/explore.py", title="Explore", default=True),
-    st.Page("pages/about.py", title="About"),
+    st.Page("screens/explore.py", title="Explore", default=True),
+    st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
+    st.Page("screens/about.py", title="About"),
 ]
 st.navigation(pages, position="top").run()

@@ -87,7 +87,7 @@ def test_the_tree_of_errors_lists_every_class_under_its_parent() -> None:
     above: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").splitlines():
         words = [word for word in line.split() if word not in ("├──", "└──", "│")]
-        if words and (words[0].endswith(("Error", "Study")) and words[0].isidentifier()):
+        if words and (words[0].endswith(("Error", "Study", "Diverged")) and words[0].isidentifier()):
             depth = line.index(words[0])
             above = [(d, name) for d, name in above if d < depth]
             drawn[words[0]] = above[-1][1] if above else "Exception"

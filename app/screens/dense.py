@@ -1,0 +1,108 @@
+"""Robust dense models: the members of a recipe, and what averaging them does."""
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from app import dense_charts
+from app.charts import CONFIG
+from app.export_bar import export_bar
+from app.figures import ATTACKS, DATA
+from app.state import dark, store
+from app.text import plain
+
+BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
+
+
+def main() -> None:
+    view = store()
+    sets = engine.member_sets(view)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.title("Robust dense models", anchor=False)
+    for notice in view.notices:
+        st.warning(plain(notice))
+    if not sets:
+        st.text("No members yet. Train some with: python -m engine members --recipe FILE --data D")
+        return
+    with right:
+        names = [f"{DATA.get(found.name, found.name)}{'' if found.bundled else ' · yours'}" for found in sets]
+        chosen = st.selectbox("Members", range(len(sets)), format_func=names.__getitem__, key="members")
+    found = sets[chosen]
+    st.text(_sentence(found))
+    one, two = st.columns([1, 1])
+    with one:
+        _members(found)
+    with two:
+        _average(found)
+    _settings(found)
+    with st.expander("Run this yourself: train such members, average them, and study the result"):
+        st.code(_commands(found), language="sh")
+
+
+def _sentence(found: engine.MemberSet) -> str:
+    judged = found.selection
+    attack = ATTACKS.get(judged["attack"], judged["attack"])
+    under = f", {judged['attacked']} of them attacked with {attack}" if judged["attack"] != "none" else ""
+    base = "MiniLM" if found.base == "embedded" else found.base
+    return (f"{len(found.members)} members fine-tuned from {base} on {found.training_rows:,} rows of "
+            f"{DATA.get(found.data, found.data)}, judged on {judged['n']} rows that none was trained on{under}.")  # fmt: skip
+
+
+def _members(found: engine.MemberSet) -> None:
+    st.subheader("Members alone, and averaged", anchor=False)
+    table = dense_charts.judged_table(found)
+    if table.empty:
+        st.text("No member could be judged.")
+        return
+    st.plotly_chart(dense_charts.members_chart(table, dark()), key="dense-members", config=CONFIG,
+                    alt="Accuracy and accuracy under attack of every member and of the averages")  # fmt: skip
+    export_bar("dense-members", "prunescope-members", table, {"members": found.name})
+
+
+def _average(found: engine.MemberSet) -> None:
+    st.subheader("Averaging, step by step", anchor=False)
+    if not found.averages:
+        st.text("These members were not averaged yet: python -m engine average --members …")
+        return
+    there = list(found.averages)
+    by = st.segmented_control("Order", there, format_func=BY.__getitem__, default=there[-1], key="by", required=True)
+    made = found.averages[by]
+    table = dense_charts.steps_table(made)
+    st.plotly_chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), key="dense-steps", config=CONFIG,
+                    alt="Accuracy and accuracy under attack of the average after each member that was tried")  # fmt: skip
+    st.caption(_told(made))
+    export_bar("dense-steps", f"prunescope-average-{by}", table, {"members": found.name, "by": by})
+
+
+def _told(made: engine.MadeAverage) -> str:
+    left = [trial.member for trial in made.trials if not trial.taken]
+    rule = "All members are averaged, one after the other." if made.by == "uniform" else (
+        f"Members are tried in falling order of {made.by.capitalize()}; one is kept where the average with it is at least as "
+        "good. Hollow: left out.")  # fmt: skip
+    return plain(f"{rule} Averaged: {', '.join(made.ingredients)}." + (f" Left: {', '.join(left)}." if left else ""))
+
+
+def _settings(found: engine.MemberSet) -> None:
+    with st.expander("How each member was trained"):
+        st.dataframe(pd.DataFrame([
+            {"member": member.name, "in the shipped average": member.averaged, "adversarial": member.settings["adversarial"],
+             "learning rate": member.settings["learning_rate"], "optimizer": member.settings.get("optimizer", "adamw"),
+             "epochs": member.settings["epochs"], "batch": member.settings["batch_size"],
+             "weight decay": member.settings["weight_decay"], "LoRA rank": member.settings["rank"],
+             "seed": member.settings["seed"], "left out because": member.reason}
+            for member in found.members
+        ]), hide_index=True, column_config={"learning rate": st.column_config.NumberColumn(format="%.2g")})  # fmt: skip
+        if found.about:
+            st.text(found.about)
+
+
+def _commands(found: engine.MemberSet) -> str:
+    model = f"embedded:{found.name}" if found.bundled else f"{found.folder}/average-aua"
+    recipe = f"cache/bundled/members/{found.name}/recipe.json" if found.bundled else "RECIPE.json"
+    return (f"python -m engine members --recipe {recipe} --data PATH/TO/{found.data} --out my-members\n"
+            "python -m engine average --members my-members --by aua --out my-average\n"
+            f"python -m engine study --model {model} --data PATH/TO/{found.data} --levels 0,0.5,0.875")  # fmt: skip
+
+
+main()

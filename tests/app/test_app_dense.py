@@ -1,0 +1,82 @@
+"""The page of dense models: members, averages and their charts."""
+
+from pathlib import Path
+
+import pytest
+from made_up_members import write_members
+from streamlit.testing.v1 import AppTest
+
+from app import dense_charts
+from engine import Store, Workbench, member_sets
+
+PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "dense.py")
+
+
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workbench, "warm", lambda self: None)
+
+
+def page() -> AppTest:
+    return AppTest.from_file(PAGE, default_timeout=60).run()
+
+
+def test_an_empty_store_says_what_to_do(cache: Path) -> None:
+    app = page()
+    assert not app.exception
+    assert "python -m engine members" in app.text[0].value
+
+
+def test_the_set_is_described_in_words(cache: Path) -> None:
+    write_members(cache / "members" / "mine")
+    app = page()
+    assert not app.exception
+    assert app.text[0].value == (
+        "4 members fine-tuned from MiniLM on 4,000 rows of made-up, judged on 500 rows that none was trained on, 100 of them "
+        "attacked with DeepWordBug."
+    )
+    assert "Averaged: freelb-1, ce-1. Left: ce-2." in app.caption[0].value.replace("\\", "")
+
+
+def test_the_order_can_be_changed(cache: Path) -> None:
+    write_members(cache / "members" / "mine")
+    app = page()
+    assert "falling order of Aua" in app.caption[0].value
+    app = app.segmented_control(key="by").set_value("uniform").run()
+    assert not app.exception
+    assert "All members are averaged" in app.caption[0].value
+
+
+@pytest.mark.parametrize(("attacked", "averages"), [(False, ("acc",)), (True, ()), (False, ())])
+def test_a_set_without_attack_or_average_is_shown(cache: Path, attacked: bool, averages: tuple[str, ...]) -> None:
+    write_members(cache / "members" / "mine", attacked, averages)
+    app = page()
+    assert not app.exception
+    assert any("not averaged yet" in text.value for text in app.text) == (not averages)
+
+
+def test_a_damaged_set_is_a_notice(cache: Path) -> None:
+    (write_members(cache / "members" / "mine") / "members.json").write_text("{")
+    app = page()
+    assert not app.exception
+    assert len(app.warning) == 1
+
+
+def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) -> None:
+    write_members(tmp_path / "members" / "mine")
+    (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
+    table = dense_charts.judged_table(found)
+    assert list(table["model"]) == ["freelb-1", "ce-1", "ce-2", *(dense_charts.NAMES[by] for by in ("uniform", "acc", "aua"))]
+    assert table["aua"].tolist()[:3] == [20, 12, 9]
+    figure = dense_charts.members_chart(table)
+    assert sorted(x for trace in figure.data for x in trace.x) == sorted([*table["acc"], *table["aua"]])
+
+
+def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -> None:
+    write_members(tmp_path / "members" / "mine")
+    (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
+    figure = dense_charts.steps_chart(dense_charts.steps_table(found.averages["aua"]), "aua")
+    points, line = figure.data[2], figure.data[3]
+    assert list(points.marker.symbol) == ["square", "square", "square-open"]
+    assert list(points.x) == ["1. freelb-1", "2. ce-1", "3. ce-2"]
+    assert list(line.x) == ["1. freelb-1", "2. ce-1"]
