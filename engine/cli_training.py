@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.console import Console, average_table, members_table, score_line
 from engine.errors import SettingError
+from engine.paths import user_cache
 
 Command = Callable[..., argparse.ArgumentParser]
 NOT_OPTIONS = ("name", "seed", "learning_rate", "rank")
@@ -40,16 +41,20 @@ def add_commands(command: Command) -> None:
                       "attack on held-out training rows; a finished member is not redone.")  # fmt: skip
     _start(members)
     members.add_argument("--recipe", required=True, metavar="FILE", help="JSON with the members' settings, or p1-table8")
-    members.add_argument("--out", required=True, metavar="DIR", help="the folder that receives one folder a member")
+    members.add_argument("--out", metavar="DIR", help="the folder that receives one folder a member (default: members/ and the "
+                         "data's name in the cache, where the dashboard finds them)")  # fmt: skip
+    members.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     _judging(members)
 
     average = command("average", _average, "Average members into one dense model, uniformly or greedily by accuracy or by "
                       "accuracy under attack on rows that are neither trained on nor evaluated.")  # fmt: skip
-    average.add_argument("--members", metavar="DIR", help="a folder made by `members`; it knows its judging rows")
+    average.add_argument("--members", metavar="DIR", help="a folder made by `members`, or its name in the cache; it knows its "
+                         "judging rows")  # fmt: skip
+    average.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     average.add_argument("--member", action="append", metavar="M", default=[], help="a fine-tuned model of one base (a hub name "
                          "or folder); repeat it, instead of --members")  # fmt: skip
     average.add_argument("--by", default="aua", help="uniform, acc or aua (default: aua)")
-    average.add_argument("--out", required=True, metavar="DIR", help="the model folder to write")
+    average.add_argument("--out", metavar="DIR", help="the model folder to write (default with --members: average-BY in it)")
     average.add_argument("--data", metavar="D", help="with --member: whose training rows judge")
     average.add_argument("--allow-overlap", action="store_true", help="with --member: judge by rows that are also evaluated")
     _judging(average)
@@ -104,6 +109,11 @@ def _spec_options(parser: argparse.ArgumentParser) -> None:
                                 metavar="X", help=f"{HELP[field.name]} (default: {field.default})")  # fmt: skip
 
 
+def _kept(cache: str | None, name: str) -> Path:
+    """Where members of this name are in the cache."""
+    return (Path(cache).expanduser() if cache else user_cache()) / "members" / name
+
+
 def _column_choice(options: argparse.Namespace) -> dict[str, Any]:
     return {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
 
@@ -146,13 +156,14 @@ def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
     from engine.training.members import run_members
     from engine.training.recipe import recipe_path
 
+    out = Path(options.out).expanduser() if options.out else _kept(options.cache, Path(options.data).stem)
     found = run_members(
-        recipe_path(options.recipe), options.data, Path(options.out).expanduser(), base=options.model,
+        recipe_path(options.recipe), options.data, out, base=options.model,
         select=_selection_spec(options), label_names=_label_names(options), device=options.device,
         precision=options.precision, allow_overlap=options.allow_overlap, report=console.report, say=console.say,
         **_column_choice(options),
     )  # fmt: skip
-    return found, members_table(found)
+    return {**found, "out": str(out)}, members_table(found) + f"{out}\n"
 
 
 def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
@@ -163,11 +174,15 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
 
     if bool(options.members) == bool(options.member):
         raise SettingError("Give either --members with a folder made by `python -m engine members`, or --member for each model.")
-    out = free_folder(options.out)
     if options.members:
-        record = average_folder(Path(options.members).expanduser(), options.by, out, device=options.device,
-                                report=console.report)  # fmt: skip
+        folder = Path(options.members).expanduser()
+        folder = folder if folder.is_dir() else _kept(options.cache, options.members)
+        out = free_folder(options.out or folder / f"average-{options.by}")
+        record = average_folder(folder, options.by, out, device=options.device, report=console.report)
     else:
+        if options.out is None:
+            raise SettingError("There is no --out; name the model folder to write.")
+        out = free_folder(options.out)
         if options.data is None and options.select is None:
             raise SettingError("There are no rows to judge the members by; give --data with a training split, or --select.")
         columns = _column_choice(options)

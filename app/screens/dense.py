@@ -100,8 +100,8 @@ def _settings(found: engine.MemberSet) -> None:
 def _commands(found: engine.MemberSet) -> str:
     model = f"embedded:{found.name}" if found.bundled else f"{found.folder}/average-aua"
     recipe = f"cache/bundled/members/{found.name}/recipe.json" if found.bundled else "RECIPE.json"
-    return (f"python -m engine members --recipe {recipe} --data PATH/TO/{found.data} --out my-members\n"
-            "python -m engine average --members my-members --by aua --out my-average\n"
+    return (f"python -m engine members --recipe {recipe} --data PATH/TO/{found.data}\n"
+            f"python -m engine average --members {found.data} --by aua\n"
             f"python -m engine study --model {model} --data PATH/TO/{found.data} --levels 0,0.5,0.875")  # fmt: skip
 
 
