@@ -167,9 +167,7 @@ def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
 
 
 def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.data import load_dataset
     from engine.folders import free_folder
-    from engine.training.selection import training_rows
     from engine.training.soup import average_folder, average_models
 
     if bool(options.members) == bool(options.member):
@@ -183,14 +181,22 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
         out = free_folder(options.out)
-        if options.data is None and options.select is None:
-            raise SettingError("There are no rows to judge the members by; give --data with a training split, or --select.")
-        columns = _column_choice(options)
-        data = load_dataset(options.data or options.select, **columns)
-        _, selection = training_rows(data, _selection_spec(options), columns, options.allow_overlap)
+        selection = _judging_rows(options)
         record = average_models(options.member, options.by, selection, out, out.with_name(f"{out.name}.judging"),
                                 device=options.device, report=console.report)  # fmt: skip
     return {**record, "out": str(out)}, average_table(record) + f"{out}\n"
+
+
+def _judging_rows(options: argparse.Namespace) -> Any:
+    from engine.data import load_dataset
+    from engine.training.selection import judging_file, training_rows
+
+    columns, spec = _column_choice(options), _selection_spec(options)
+    if options.data is not None:
+        return training_rows(load_dataset(options.data, **columns), spec, columns, options.allow_overlap)[1]
+    if options.select is None:
+        raise SettingError("There are no rows to judge the members by; give --data with a training split, or --select.")
+    return judging_file(spec, columns)
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:

@@ -78,6 +78,13 @@ def all_rows(name: str, columns: dict[str, str | None]) -> Examples:
     return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels))
 
 
+def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
+    """Rows drawn from the file or data set that `spec` names."""
+    assert spec.data is not None
+    judged = all_rows(spec.data, columns)
+    return _selection(judged.take(sample(judged, spec.rows, spec.seed)), spec)
+
+
 def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
     """The training split. Raises DataError where there is none, or where a row of it is also evaluated, with their number."""
     if data.train is None:
@@ -100,8 +107,7 @@ def training_rows(
     """
     train, evaluated = rows_to_train_on(data, allow_overlap), set(keys(data.evaluation))
     if spec.data is not None:
-        judged = all_rows(spec.data, columns)
-        drawn = judged.take(sorted(random.Random(spec.seed).sample(range(len(judged)), min(spec.rows, len(judged)))))
+        drawn = judging_file(spec, columns).examples
         if seen := set(keys(drawn)) & evaluated:
             raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
     else:
