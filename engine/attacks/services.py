@@ -4,11 +4,15 @@ An attack calls `ask` wherever it needs answers. Alone, the service answers at o
 stops there, the scheduler gathers the questions of all attacks, and each service answers them as one batch.
 """
 
-from collections.abc import Hashable, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
+
+_here = threading.local()  # `tick` of the run in this thread
 
 
 class Service(Protocol):
@@ -39,7 +43,8 @@ class Turn(greenlet):
 def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     """The answers of a service, one an item, in order; repeated items are allowed.
 
-    Whatever the service raises is raised here. TaskletExit passes through an attack that is cancelled.
+    Whatever the service raises is raised here; a cancelled attack is left with GreenletExit. Torch's modes
+    (`no_grad`, `inference_mode`) belong to the thread and must not be open around a call.
     """
     wanted = tuple(items)
     if not wanted:
@@ -50,3 +55,28 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     distinct = tuple(dict.fromkeys(wanted))
     answers = dict(zip(distinct, service.answer(distinct), strict=True))
     return [answers[item] for item in wanted]
+
+
+def breathe() -> None:
+    """For services and other long work: call it between parts of less than half a second; it may raise InterruptedStudy."""
+    tick = getattr(_here, "tick", None)
+    if tick is not None:
+        tick()
+
+
+@contextmanager
+def breathing(tick: Callable[[], None]) -> Iterator[None]:
+    """`breathe` calls `tick` meanwhile, in this thread."""
+    before = getattr(_here, "tick", None)
+    _here.tick = tick
+    try:
+        yield
+    finally:
+        _here.tick = before
+
+
+def pause() -> None:
+    """Let the other attacks in lock-step have their turn."""
+    current = getcurrent()
+    if isinstance(current, Turn) and current.parent is not None:
+        current.parent.switch(None)
