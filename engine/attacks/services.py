@@ -5,6 +5,7 @@ stops there, the scheduler gathers the questions of all attacks, and each servic
 """
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-_here = threading.local()  # `tick` of the run in this thread
+_here = threading.local()  # `tick` of the run in this thread, and `last`, when it was called
 
 
 class Service(Protocol):
@@ -36,7 +37,7 @@ class Request:
     items: tuple[Hashable, ...]
 
 
-class Turn(greenlet):
+class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
     """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to with a `Request`."""
 
 
@@ -58,9 +59,13 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
 
 
 def breathe() -> None:
-    """For services and other long work: call it between parts of less than half a second; it may raise InterruptedStudy."""
-    tick = getattr(_here, "tick", None)
-    if tick is not None:
+    """For services and other long work: call it between parts of less than half a second; it may raise InterruptedStudy.
+
+    The run's `tick` is called at most twenty times a second.
+    """
+    tick, now = getattr(_here, "tick", None), time.monotonic()
+    if tick is not None and now - _here.last >= 0.05:
+        _here.last = now
         tick()
 
 
@@ -68,7 +73,7 @@ def breathe() -> None:
 def breathing(tick: Callable[[], None]) -> Iterator[None]:
     """`breathe` calls `tick` meanwhile, in this thread."""
     before = getattr(_here, "tick", None)
-    _here.tick = tick
+    _here.tick, _here.last = tick, time.monotonic()
     try:
         yield
     finally:
