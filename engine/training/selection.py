@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import Attacker, attack_examples, attack_identity, check_attack
+from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
+from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, load_dataset, sample
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
