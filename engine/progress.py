@@ -15,18 +15,21 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class Pace:
-    """Estimates the seconds left from the pace since the start; None until there is something to go by."""
+    """Estimates the seconds left from the pace since it was first asked, so that what a resumed work had done before does
+    not count; None until there is something to go by."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._start = clock()
-        self._first_done = 0
+        self._first: tuple[float, int] | None = None  # (when, done)
 
     def seconds_left(self, done: int, total: int) -> float | None:
-        gone = self._clock() - self._start
-        if done <= self._first_done or gone <= 0:
+        now = self._clock()
+        if self._first is None:
+            self._first = (now, done)
+        start, before = self._first
+        if done <= before or now <= start:
             return None
-        return gone / (done - self._first_done) * (total - done)
+        return (now - start) / (done - before) * (total - done)
 
 
 def as_clock(seconds: float | None) -> str:
