@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
 from engine import MadeAverage, MemberSet, Rate
@@ -50,6 +51,16 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     return _dressed(figure, dark, 120 + 34 * len(table))
 
 
+def evaluated_table(found: MemberSet) -> pd.DataFrame:
+    """Members and averages on the evaluation rows: one row a model and sparsity."""
+    names = {f"average-{by}": name for by, name in NAMES.items()}
+    return pd.DataFrame([
+        {"model": names.get(row.model, row.model), "sparsity": 100 * row.sparsity, **_cells("acc", row.judged.acc),
+         **_cells("aua", row.judged.aua)}
+        for row in found.evaluated
+    ])  # fmt: skip
+
+
 def steps_table(made: MadeAverage) -> pd.DataFrame:
     """One row a decision, in the order in which members were tried."""
     return pd.DataFrame([
@@ -82,6 +93,32 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
     figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, title_text="rate of the average")
     figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category")
     return _dressed(figure, dark, 400)
+
+
+def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
+    """Acc and Aua of every model at every sparsity, models side by side; averages in colour, members grey."""
+    sparsities = sorted(table["sparsity"].unique())
+    figure = make_subplots(rows=1, cols=len(sparsities), shared_yaxes=True, horizontal_spacing=0.03,
+                           subplot_titles=["dense" if s == 0 else f"{s:g} % sparse" for s in sparsities])  # fmt: skip
+    for column, sparsity in enumerate(sparsities, start=1):
+        part = table[table["sparsity"] == sparsity]
+        colours = [DENSE if "average" in name else GREY for name in part["model"]]
+        for name, (label, marker) in RATES.items():
+            if part[name].isna().all():
+                continue
+            for row, colour in zip(part.to_dict("records"), colours, strict=True):
+                figure.add_scatter(
+                    x=[row[name]], y=[row["model"]], mode="markers", name=label, legendgroup=label,
+                    showlegend=column == 1 and row["model"] == part["model"].iloc[0], row=1, col=column,
+                    marker={"symbol": marker, "size": 10, "color": colour},
+                    error_x={"type": "data", "symmetric": False, "array": [row[f"{name}_high"] - row[name]],
+                             "arrayminus": [row[name] - row[f"{name}_low"]], "color": colour, "thickness": 1.4, "width": 4},
+                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}], "
+                                  f"n = {row[f'{name}_n']}<extra></extra>",
+                )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=True)
+    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20)
+    return _dressed(figure, dark, 130 + 32 * table["model"].nunique())
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ _HOME = {
     "AttackRecord": "engine.records",
     "Comparison": "engine.evaluation.latency",
     "DataError": "engine.errors",
+    "Evaluated": "engine.judged",
     "InputError": "engine.errors",
     "Job": "engine.jobs",
     "LEVELS": "engine.records",

@@ -2,6 +2,7 @@
 
     members/<name>/members.json        the members of a recipe with their scores
     members/<name>/average-<by>.json   how an average of them came about
+    members/<name>/evaluation.json     members and averages on the evaluation rows, dense and pruned
 
 Only figures are read here, so a page that shows them imports neither torch nor transformers.
 """
@@ -57,6 +58,15 @@ class MadeAverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A member or an average on the evaluation rows, dense or pruned."""
+
+    model: str
+    sparsity: float
+    judged: Judged
+
+
+@dataclass(frozen=True, slots=True)
 class MemberSet:
     """The members of one recipe on one data set."""
 
@@ -70,6 +80,8 @@ class MemberSet:
     selection: dict[str, Any]  # rows, attack, attacked, seed
     members: tuple[Member, ...]
     averages: dict[str, MadeAverage]  # by "uniform", "acc", "aua"
+    evaluated: tuple[Evaluated, ...] = ()  # on the evaluation rows; empty where nobody measured it
+    evaluation: dict[str, Any] | None = None  # how: attack, method, counts, seed
 
 
 def member_sets(store: Store) -> list[MemberSet]:
@@ -96,8 +108,17 @@ def _read(path: Path, bundled: bool) -> MemberSet:
         Member(entry["name"], entry["spec"], entry["status"], entry["reason"], _judged(entry), entry["averaged"])
         for entry in manifest["members"]
     )
+    evaluated, how = _evaluation(path.parent / "evaluation.json")
     return MemberSet(path.parent.name, path.parent, bundled, manifest["base"], manifest["data_name"], manifest["about"],
-                     manifest["rows"], manifest["selection"], members, averages)  # fmt: skip
+                     manifest["rows"], manifest["selection"], members, averages, evaluated, how)  # fmt: skip
+
+
+def _evaluation(file: Path) -> tuple[tuple[Evaluated, ...], dict[str, Any] | None]:
+    if not file.is_file():
+        return (), None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    rows = record.pop("levels")
+    return tuple(Evaluated(row["model"], row["sparsity"], _surely(row)) for row in rows), record
 
 
 def _average(record: dict[str, Any]) -> MadeAverage:

@@ -38,6 +38,8 @@ def main() -> None:
     for stem, record in averages.items():
         record.pop("out")
         write(target / f"{stem}.json", {**record, "selection": _portable(record["selection"])})
+    if (source / "evaluation.json").is_file():
+        shutil.copyfile(source / "evaluation.json", target / "evaluation.json")
     print(f"embedded:{name} averages {', '.join(ingredients)}")
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from app import figures  # noqa: E402  the project is not installed
-from engine import Rate, Store, Study, paired_attack  # noqa: E402
+from engine import MemberSet, Rate, Store, Study, member_sets, paired_attack  # noqa: E402
 
 HEAD = """# Results
 
@@ -18,7 +18,7 @@ Every table is written by `scripts/results.py` from the studies in `cache/bundle
 with their 95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the same at
 every level.
 """
-TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev"}
+TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
 
 
 def share(rate: Rate | None) -> str:
@@ -53,10 +53,39 @@ def table(study: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
+def members_section(found: MemberSet) -> str:
+    """One set of members: alone, averaged, and on the evaluation rows."""
+    judged = found.selection
+    lines = [
+        f"\n## Members and averages: {TITLES.get(found.name, found.name)}\n",
+        f"{len(found.members)} members of {found.training_rows:,} training rows each; judged on {judged['n']} rows that none was "
+        f"trained on, {judged['attacked']} of them attacked ({judged['attack']}).\n",
+        "| model | Acc | Aua | |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for member in found.members:
+        kind = "plain" if member.settings["adversarial"] == "none" else member.settings["adversarial"]
+        rates = (None, None) if member.judged is None else (member.judged.acc, member.judged.aua)
+        lines.append(f"| {member.name} | {share(rates[0])} | {share(rates[1])} | {kind}{', left out: ' * bool(member.reason)}"
+                     f"{member.reason} |")  # fmt: skip
+    for by, made in found.averages.items():
+        name = "uniform average" if by == "uniform" else f"greedy average by {by.capitalize()}"
+        lines.append(f"| {name} | {share(made.judged.acc)} | {share(made.judged.aua)} | {', '.join(made.ingredients)} |")
+    if found.evaluated and found.evaluation:
+        counts = found.evaluation["counts"]
+        lines += [f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} attacked with "
+                  f"{found.evaluation['attack']}), dense and pruned ({found.evaluation['method']}, {counts['calibration']} "
+                  "calibration texts):\n",
+                  "| model | sparsity | Acc | Aua |", "|---|--:|---|---|"]  # fmt: skip
+        lines += [f"| {row.model} | {100 * row.sparsity:g} % | {share(row.judged.acc)} | {share(row.judged.aua)} |"
+                  for row in found.evaluated]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def render(store: Store) -> str:
     """The whole page."""
     studies = [store.study(study.key) for study in store.studies() if study.bundled]
-    return HEAD + "".join(table(study) for study in studies if study is not None)
+    tables = [table(study) for study in studies if study is not None]
+    return HEAD + "".join(tables + [members_section(found) for found in member_sets(store) if found.bundled])
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def main() -> None:
         _members(found)
     with two:
         _average(found)
+    _evaluated(found)
     _settings(found)
     with st.expander("Run this yourself: train such members, average them, and study the result"):
         st.code(_commands(found), language="sh")
@@ -81,6 +82,20 @@ def _told(made: engine.MadeAverage) -> str:
         f"Members are tried in falling order of {made.by.capitalize()}; one is kept where the average with it is at least as "
         "good. Hollow: left out.")  # fmt: skip
     return plain(f"{rule} Averaged: {', '.join(made.ingredients)}." + (f" Left: {', '.join(left)}." if left else ""))
+
+
+def _evaluated(found: engine.MemberSet) -> None:
+    if not found.evaluated or found.evaluation is None:
+        return
+    how, counts = found.evaluation, found.evaluation["counts"]
+    st.subheader("On the evaluation rows, dense and pruned", anchor=False)
+    table = dense_charts.evaluated_table(found)
+    st.plotly_chart(dense_charts.evaluated_chart(table, dark()), key="dense-evaluated", config=CONFIG,
+                    alt="Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
+    attack = ATTACKS.get(how["attack"], how["attack"])
+    st.caption(plain(f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; pruned with "
+                     f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. Bars: 95 %."))  # fmt: skip
+    export_bar("dense-evaluated", "prunescope-members-evaluated", table, {"members": found.name})
 
 
 def _settings(found: engine.MemberSet) -> None:
