@@ -13,7 +13,8 @@ from engine.data.columns import PAIR_NAMES
 
 BREAK = "<SPLIT>"
 _FORMULA = re.compile(r"'*\s*[=+\-@＝＋－＠\t\r]")
-_CONTROL = {code: chr(0x2400 + code) for code in range(32) if code != 10} | {127: "\u2421"} | dict.fromkeys(range(128, 160), "\ufffd")
+_PICTURES = {code: chr(0x2400 + code) for code in range(32) if code != 10} | {127: "\u2421"}
+_CONTROL = _PICTURES | dict.fromkeys(range(128, 160), "\ufffd")  # the C1 characters have no pictures
 _MARKS = (re.compile(r"\[\[(.*?)\]\]", re.DOTALL), re.compile(r"<font color = \w+>(.*?)</font>", re.DOTALL),
           re.compile(r"\x1b\[[\d;]*m()"))  # fmt: skip  its styles "file", "html" and "ansi"
 _KEYS = "|".join(f"{first}:{second}" for first, second in (*PAIR_NAMES, ("question", "sentence")))

@@ -40,7 +40,7 @@ class AttackText:
 def _check_kinds(found: AttackText | AttackRecord) -> None:
     for known in fields(found):
         value, kind = getattr(found, known.name), known.type
-        if not isinstance(value, kind | int if kind in (float, float | None) else kind):  # type: ignore[arg-type, operator]
+        if not isinstance(value, kind | int if kind in (float, float | None) else kind):  # type: ignore[arg-type]
             raise ValueError(f"{known.name} is {value!r:.40}")
 
 
