@@ -84,8 +84,7 @@ def _cells(text: AttackText) -> tuple[Any, ...]:
     own: Row = {"record": asdict(record), "truth_perturbed": text.truth_perturbed}
     if from_cells(*map(restored, cells)) != exact:
         own["texts"] = exact
-    known = record.outcome != "error"
-    scores = (1 - record.truth_before if known else None, None if text.truth_perturbed is None else 1 - text.truth_perturbed)
+    scores = [None if share is None else 1 - share for share in (record.truth_before, text.truth_perturbed)]
     return (*cells, *scores, text.label_before, text.label_after, text.truth, record.queries, TYPES[record.outcome],
             json.dumps(own, sort_keys=True))  # fmt: skip
 
@@ -163,9 +162,10 @@ def _record(
 ) -> AttackRecord:  # fmt: skip
     before, after = ([text or "" for text in texts] for texts in (original, perturbed))
     changed = sum(words_changed(a, b) for a, b in zip(before, after, strict=True))
-    at_first, at_last = (round(1.0 if share is None else share, 6) for share in (first, last))
+    shares = [round(share, 6) for share in (first, last) if share is not None]
     return AttackRecord(number, _OUTCOMES[row["result_type"]], _whole(row, "num_queries", where), changed,
-                        sum(len(words_of(text)) for text in before), at_first, min(at_first, at_last))  # fmt: skip
+                        sum(len(words_of(text)) for text in before), None if first is None else round(first, 6),
+                        min(shares, default=None))  # fmt: skip
 
 
 def _check_goal(kind: str, truth: int, before: int | None, after: int | None, where: str) -> None:

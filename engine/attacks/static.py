@@ -5,12 +5,13 @@ example counts as attacked only where the victim is right on the clean text, as 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from engine.attacks.changes import words_changed, words_of
 from engine.attacks.metrics import Paired, attack_rates, paired_attack
+from engine.attacks.victim_service import VictimService
 from engine.data import Examples
 from engine.errors import DataError
 from engine.models.victim import Victim
@@ -46,6 +47,7 @@ class StaticResult:
     aua: Rate | None  # right on both / n
     asr: Rate | None  # wrong on the adversarial text / right on the clean one
     errors: int  # examples with a text for which the victim's answer is not finite
+    cut: int  # examples with a text that fills the victim's limit of tokens, so that its end may not have been read
     on_adversarial: tuple[AttackRecord, ...]  # "broken" where the adversarial text is read wrongly, clean text aside
     attacks: tuple[AttackRecord, ...]  # "skipped" where the clean text is; empty without clean texts
 
@@ -71,13 +73,14 @@ def check_range(examples: Examples, num_labels: int, where: str) -> None:
 def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = silent) -> Answers:
     """The victim's probabilities for every distinct text; NaN where its logits are not finite."""
     distinct, found = list(dict.fromkeys(texts)), Answers()
+    service = VictimService(victim)  # whose answers are those an attack got, to the last bit
     for paired in (False, True):
         kind = [text for text in distinct if (text[1] is not None) is paired]
         for start in range(0, len(kind), PIECE):
             report(f"read {victim.name}", len(found), len(distinct))
             part = kind[start : start + PIECE]
-            logits, _ = victim.read([text for text, _ in part], [pair or "" for _, pair in part] if paired else None)
-            found |= zip(part, logits.double().softmax(dim=1), strict=True)
+            items = [text if pair is None else (text, pair) for text, pair in part]
+            found |= zip(part, service.answer(items), strict=True)
     report(f"read {victim.name}", len(distinct), len(distinct))
     return found
 
@@ -85,20 +88,27 @@ def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = sile
 def run_static(victim: Victim, static: StaticSet, report: Reporter = silent) -> StaticResult:
     """Read a set with one victim. Raises DataError for an empty set and for labels the victim does not have."""
     check_range(static.adversarial, victim.num_labels, static.name)
-    return judge(victim.name, static, read_answers(victim, all_texts(static), report))
+    found = judge(victim.name, static, read_answers(victim, all_texts(static), report))
+    return replace(found, cut=_cut(victim, static))
+
+
+def _cut(victim: Victim, static: StaticSet) -> int:
+    halves = [half for half in (static.adversarial, static.clean) if half]
+    full = [[len(ids) >= victim.max_tokens for ids in victim.encode(half.texts, half.pairs)["input_ids"]] for half in halves]
+    return sum(any(row) for row in zip(*full, strict=True))
 
 
 def judge(name: str, static: StaticSet, answers: Answers) -> StaticResult:
-    """The result of one victim from its answers to all texts of a set."""
+    """The result of one victim from its answers to all texts of a set; how many were cut is not in the answers."""
     labels, adversarial = static.adversarial.labels, texts_of(static.adversarial)
     alone = _records(labels, [None] * len(labels), adversarial, answers)
     acc, _ = attack_rates(alone)
     if static.clean is None:
-        return StaticResult(name, acc, None, None, None, _errors(alone), alone, ())
+        return StaticResult(name, acc, None, None, None, _errors(alone), 0, alone, ())
     clean = texts_of(static.clean)
     attacks = _records(labels, clean, adversarial, answers)
     clean_acc, _ = attack_rates(_records(labels, [None] * len(labels), clean, answers))
-    return StaticResult(name, acc, clean_acc, *attack_rates(attacks), _errors(attacks), alone, attacks)
+    return StaticResult(name, acc, clean_acc, *attack_rates(attacks), _errors(attacks), 0, alone, attacks)
 
 
 def compare_static(first: StaticResult, second: StaticResult) -> StaticPaired:
@@ -127,17 +137,16 @@ def _records(
 def _record(row: int, label: int, clean: Texts | None, text: Texts, answers: Answers) -> AttackRecord:
     """One example as an attack that tried one text; without a clean text it counts as right before."""
     before, after = answers[clean or text], answers[text]
-    finite = bool(before.isfinite().all()) and bool(after.isfinite().all())
-    if not finite:
-        outcome = "error"
-    elif clean is not None and int(before.argmax()) != label:
+    old, new = ([part or "" for part in texts] for texts in (clean or text, text))
+    words, queries = sum(len(words_of(part)) for part in old), 1 if clean is None else 2
+    if not bool(before.isfinite().all()) or not bool(after.isfinite().all()):
+        return AttackRecord(row, "error", queries, 0, words, None, None, "The victim answered with NaN or infinity.")
+    changed = sum(words_changed(a, b) for a, b in zip(old, new, strict=True))
+    if clean is not None and int(before.argmax()) != label:
         outcome = "skipped"
     else:
         outcome = "broken" if int(after.argmax()) != label else "held"
-    shares = (round(float(before[label]), 6), round(float(after[label]), 6)) if finite else (0.0, 0.0)
-    old, new = ([part or "" for part in texts] for texts in (clean or text, text))
-    changed = sum(words_changed(a, b) for a, b in zip(old, new, strict=True))
-    return AttackRecord(row, outcome, 1 if clean is None else 2, changed, sum(len(words_of(part)) for part in old), *shares)
+    return AttackRecord(row, outcome, queries, changed, words, round(float(before[label]), 6), round(float(after[label]), 6))
 
 
 def _errors(records: Sequence[AttackRecord]) -> int:
