@@ -57,10 +57,11 @@ def _check(options: argparse.Namespace) -> None:
     mode = next(f"--{name}" for name in ("text", "examples", "set") if getattr(options, name) is not None)
     if options.against is not None and options.sparsity is not None:
         raise SettingError("--against and --sparsity both name the second victim; use one of them.")
-    needs = {"label": "--text", "log": "--examples", "task": "--set", "where": "--set"}
+    needs = {"label": ("--text",), "log": ("--examples",), "task": ("--set",), "where": ("--set",),
+             "max_queries": ("--examples", "--text"), "max_seconds": ("--examples", "--text")}  # fmt: skip
     for name, wanted in needs.items():
-        if getattr(options, name) not in (None, []) and mode != wanted:
-            raise SettingError(f"--{name} goes with {wanted}, not with {mode}; leave it out.")
+        if getattr(options, name) not in (None, []) and mode not in wanted:
+            raise SettingError(f"--{name.replace('_', '-')} goes with {' or '.join(wanted)}, not with {mode}; leave it out.")
     for name in ("examples", "max_queries", "max_seconds"):
         value = getattr(options, name)
         if value is not None and not value > 0:
@@ -90,7 +91,8 @@ def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
 
     bench = Bench(Store(options.cache))
     sparsity = SPARSITY if options.sparsity is None else options.sparsity
-    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, sparsity, console.report)
+    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, sparsity, console.report,
+                          budget=_budget(options))  # fmt: skip
     return answer, _text_table(answer)
 
 

@@ -78,7 +78,7 @@ class Bench:
 
     def attack(
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
-        watch: Watch = lambda side, step: None,
+        watch: Watch = lambda side, step: None, budget: Budget | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word."""
         text = checked_text(text)
@@ -90,7 +90,8 @@ class Bench:
         name = prepared.spec.attack if prepared.spec.attack != "none" else "deepwordbug"
         tokens = len(dense.tokenizer(text)["input_ids"])
         victims = {"dense": dense, "pruned": pruned.victim}
-        sides = attack_sides(victims, name, text, truth, prepared.spec.seed, prepared.spec.resources, report, watch)
+        sides = attack_sides(victims, name, text, truth, prepared.spec.seed, prepared.spec.resources, report, watch,
+                             budget)  # fmt: skip
         return {
             "text": text, "truth": truth, "truth_given": label is not None, "sparsity": sparsity, "attack": name,
             "achieved": pruned.achieved, "label_names": prepared.study.about["label_names"], "sides": sides,

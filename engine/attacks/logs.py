@@ -84,7 +84,7 @@ def _cells(text: AttackText) -> tuple[Any, ...]:
     own: Row = {"record": asdict(record), "truth_perturbed": text.truth_perturbed}
     if from_cells(*map(restored, cells)) != exact:
         own["texts"] = exact
-    scores = [None if share is None else 1 - share for share in (record.truth_before, text.truth_perturbed)]
+    scores = [None if share is None else round(1 - share, 9) for share in (record.truth_before, text.truth_perturbed)]
     return (*cells, *scores, text.label_before, text.label_after, text.truth, record.queries, TYPES[record.outcome],
             json.dumps(own, sort_keys=True))  # fmt: skip
 

@@ -6,6 +6,7 @@ of attacks, of which the examples that broke their victim are taken.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +93,8 @@ def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
     if found is None:
         raise DataError(f"{name} holds {len(texts)} attacks and none broke its victim, so it has no adversarial text; use "
                         "another.")  # fmt: skip
-    notice = f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are the set."
+    notice = (f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are the set, so a comparison "
+              "with that victim is one-sided.")  # fmt: skip
     return replace(found, name=name, notices=(notice, *_repeated(found)))
 
 
@@ -132,8 +134,8 @@ def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) 
 
 def _repeated(found: StaticSet) -> list[str]:
     clean = found.clean.texts if found.clean else ()
-    again = len(clean) - len(set(clean))
-    return [f"{again} clean texts occur again, but intervals and tests take all rows for independent."] if again else []
+    again = sum(count for count in Counter(clean).values() if count > 1)
+    return [f"The clean texts of {again} rows occur in other rows too, but intervals and tests take rows for independent."] if again else []
 
 
 def _as_pairs(found: StaticSet) -> StaticSet:
