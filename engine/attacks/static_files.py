@@ -135,7 +135,9 @@ def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) 
 def _repeated(found: StaticSet) -> list[str]:
     clean = found.clean.texts if found.clean else ()
     again = sum(count for count in Counter(clean).values() if count > 1)
-    return [f"The clean texts of {again} rows occur in other rows too, but intervals and tests take rows for independent."] if again else []
+    if not again:
+        return []
+    return [f"The clean texts of {again} rows occur in other rows too, but intervals and tests take rows for independent."]
 
 
 def _as_pairs(found: StaticSet) -> StaticSet:
