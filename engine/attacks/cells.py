@@ -17,8 +17,9 @@ _PICTURES = {code: chr(0x2400 + code) for code in range(32) if code != 10} | {12
 _CONTROL = _PICTURES | dict.fromkeys(range(128, 160), "\ufffd")  # the C1 characters have no pictures
 _MARKS = (re.compile(r"\[\[(.*?)\]\]", re.DOTALL), re.compile(r"<font color = \w+>(.*?)</font>", re.DOTALL),
           re.compile(r"\x1b\[[\d;]*m()"))  # fmt: skip  its styles "file", "html" and "ansi"
-_KEYS = "|".join(f"{first}:{second}" for first, second in (*PAIR_NAMES, ("question", "sentence")))
-_PAIR = re.compile(r"(?:\[\[\[\[)?(\w+)(?:\]\]\]\])?: (.*?)<SPLIT>(?:\[\[\[\[)?(\w+)(?:\]\]\]\])?: (.*)", re.DOTALL)
+_PAIRS = {*PAIR_NAMES, ("question", "sentence")}
+_KEY = r"(?:\[\[\[\[|(?:\x1b\[\d+m)+|(?:<font color = \w+>)+)?(\w+)(?:\]\]\]\]|(?:\x1b\[0m)+|(?:</font>)+)?: "
+_PAIR = re.compile(f"{_KEY}(.*?){BREAK}{_KEY}(.*)", re.DOTALL)
 Texts = tuple[str, str | None]  # a text, and its pair where there is one
 
 
@@ -72,7 +73,7 @@ def _plain(text: str) -> str:
 
 def _texts(cell: str, unmark: bool) -> Texts:
     found = _PAIR.fullmatch(cell)
-    if found and f"{found[1]}:{found[3]}".lower() in _KEYS.split("|"):
+    if found and (found[1].lower(), found[3].lower()) in _PAIRS:
         return _text(found[2], unmark), _text(found[4], unmark)
     return _text(cell, unmark), None
 

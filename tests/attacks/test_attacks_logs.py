@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from engine.attacks.cells import from_cells, neutral, restored, to_cells
 from engine.attacks.logs import COLUMNS, read_log, read_rows, write_log
 from engine.attacks.metrics import OUTCOMES, attack_summary
+from engine.attacks.resources import find_resources
+from engine.attacks.textattack_gate import textattack
 from engine.attacks.texts import AttackText
 from engine.errors import DataError, SettingError
 from engine.records import AttackRecord
@@ -147,6 +149,50 @@ def test_json_with_a_wrong_type_is_refused(tmp_path: Path, field: str, value: An
 def test_a_log_has_one_of_two_suffixes(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"'\.txt'"):
         write_log(tmp_path / "log.txt", [])
+
+
+def results_of_textattack(package: Any) -> list[Any]:
+    """A broken, a held and a skipped example, and a broken pair, as TextAttack hands them to its loggers."""
+    from collections import OrderedDict
+
+    import torch
+    from textattack.attack_results import FailedAttackResult, SkippedAttackResult, SuccessfulAttackResult
+    from textattack.goal_function_results import ClassificationGoalFunctionResult
+
+    def said(text: Any, output: int, score: float, queries: int = 7) -> Any:
+        attacked = package.shared.AttackedText(text) if isinstance(text, str | OrderedDict) else text
+        return ClassificationGoalFunctionResult(attacked, torch.tensor([0.5, 0.5]), output, 0, score, queries, 1)
+
+    film = package.shared.AttackedText("This is a good film, isn't it?")
+    pair = package.shared.AttackedText(OrderedDict(premise="A man sleeps.\nLong.", hypothesis="A person rests."))
+    return [
+        SuccessfulAttackResult(said(film, 1, 0.1), said(film.replace_word_at_index(3, "goood"), 0, 0.8)),
+        FailedAttackResult(said(film, 1, 0.1), said(film.replace_word_at_index(4, "fil m"), 1, 0.3)),
+        SkippedAttackResult(said(film, 0, 0.9, 1)),
+        SuccessfulAttackResult(said(pair, 1, 0.1), said(pair.replace_word_at_index(6, "reads"), 0, 0.6)),
+    ]
+
+
+@pytest.mark.parametrize("style", ["file", "ansi", "html", None])
+def test_a_log_that_textattack_wrote_is_read(tmp_path: Path, style: str | None) -> None:
+    package = textattack(find_resources(None))
+    logger = package.loggers.CSVLogger(str(tmp_path / "log.csv"), style)
+    for result in results_of_textattack(package):
+        logger.log_attack_result(result)
+    logger.flush()
+    found = read_log(tmp_path / "log.csv")
+    good = "This is a good film, isn't it?"
+    assert [(text.original, text.perturbed) for text in found] == [
+        (good, good.replace("good", "goood")), (good, good.replace("film", "fil m")), (good, good),
+        ("A man sleeps.\nLong.", "A man sleeps.\nLong.")]  # fmt: skip
+    assert (found[3].pair, found[3].perturbed_pair) == ("A person rests.", "A person reads.")
+    assert [text.record.outcome for text in found] == ["broken", "held", "skipped", "broken"]
+    assert found[0].record == AttackRecord(0, "broken", 7, 1, 7, 0.9, 0.2)
+    frame = pd.read_csv(write_log(tmp_path / "ours.csv", found))
+    if style == "file":
+        stock = pd.read_csv(tmp_path / "log.csv")
+        singles = frame.iloc[:3][list(COLUMNS)]
+        pd.testing.assert_frame_equal(singles, stock.iloc[:3], check_dtype=False)
 
 
 def published() -> Path:
