@@ -80,7 +80,10 @@ class Bench:
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
         watch: Watch = lambda side, step: None, budget: Budget | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word."""
+        """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word.
+
+        Raises InputError for a text that cannot be attacked.
+        """
         text = checked_text(text)
         dense = prepared.victim
         if label is not None and not 0 <= label < dense.num_labels:
@@ -130,11 +133,16 @@ def attack_sides(
     victims: Mapping[str, Victim], name: str, text: str, truth: int, seed: int, resources: str | None = None,
     report: Reporter = silent, watch: Watch = lambda side, step: None, budget: Budget | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Attack one text on several victims in lock-step, with the same candidates: what came of it, one entry a victim."""
+    """Attack one text on several victims in lock-step, with the same candidates: what came of it, one entry a victim.
+
+    Raises InputError for a text that cannot be attacked.
+    """
     attackers = Attackers(victims, name, seed, resources, budget)
     outcomes: dict[str, Outcome] = {}
     for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
         if isinstance(found, Outcome):
+            if found.record.outcome == "error":
+                raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
             outcomes[side] = found
         else:
             watch(side, found)

@@ -36,7 +36,8 @@ def table(study: Study) -> str:
         f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked ({about['attack']}), "
         f"{about['counts']['calibration']} calibration sentences ({about['calibration_tokens']:,} tokens), "
         f"{about['counts']['held_out']} held out for the layer errors, seed {about['seed']}.\n",
-        "| sparsity | Acc | Aua | Asr | Asr paired: dense / pruned (n), McNemar p, adjusted | [CLS] error | layer error, median |",
+        "| sparsity | Acc | Aua | Asr | Asr paired: dense / pruned (n), McNemar p, adjusted | [CLS] error "
+        "| layer error, median |",
         "|---|---|---|---|---|---|---|",
     ]
     attacked = {level.sparsity: level.attacks for level in study.levels if level.attacks and level.sparsity > 0}

@@ -30,7 +30,7 @@ STATUS = {"skipped": "Skipped", "broken": "Successful", "held": "Failed"}
 SYNONYMS = {
     "film": ["movie", "picture", "flick"], "good": ["great", "fine"], "great": ["good", "big"], "bad": ["poor", "awful"],
     "story": ["tale", "plot", "account"], "service": ["help", "staff"], "food": ["meal", "dishes"], "very": ["quite", "rather"],
-    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["short", "little"],
+    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["little"],
     "beautiful": ["fine", "lovely"], "book": ["novel", "volume"], "cold": ["cool", "sharp"], "sad": ["grim"], "plot": ["story"],
     "scene": ["part"], "funny": ["odd", "bright"], "weak": ["poor"], "strong": ["loud"], "end": ["close"], "first": ["early"],
 }  # fmt: skip
@@ -89,7 +89,8 @@ def ours(victim: Victim, name: str, examples: Sequence[Example]) -> list[Outcome
 def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
     """Examples under the label the victim gives, every eighth under another one."""
     said = victim.read(texts)[0].argmax(dim=1).tolist()
-    return [Example(text, None, label if row % 8 else 1 - label, row) for row, (text, label) in enumerate(zip(texts, said))]
+    return [Example(text, None, label if row % 8 else 1 - label, row)
+            for row, (text, label) in enumerate(zip(texts, said, strict=True))]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,8 @@ def test_status_text_and_queries_are_stock_textattacks(tiny: Victim, reviews: li
 
 
 def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
+    from textattack.shared.utils import words_from_text
+
     examples = labelled(tiny, reviews)
     expected = stock(tiny, RECIPES["input-reduction"], examples)
     outcomes = ours(tiny, "input-reduction", examples)
@@ -133,7 +136,7 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
         assert (outcome.perturbed, outcome.record.queries) == (text, queries)
         assert (outcome.record.outcome == "skipped") == (status == "Skipped")
         if status == "Maximized":
-            left = len(text.split())
+            left = len(words_from_text(text))
             assert (outcome.record.outcome == "broken") == (left == 1)
             assert outcome.record.words_changed >= outcome.record.words - left  # more where two words became one
     assert sum(status == "Maximized" for status, _, _ in expected) >= 50
@@ -142,9 +145,10 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
 def test_pairs_are_attacked_as_by_stock_textattack(tiny: Victim, reviews: list[str]):
     texts, pairs = reviews[:20], reviews[20:40]
     said = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
-    examples = [Example(text, pair, label, row) for row, (text, pair, label) in enumerate(zip(texts, pairs, said))]
+    examples = [Example(text, pair, label, row)
+                for row, (text, pair, label) in enumerate(zip(texts, pairs, said, strict=True))]  # fmt: skip
     for (status, text, queries), outcome in zip(stock(tiny, RECIPES["deepwordbug"], examples),
-                                                ours(tiny, "deepwordbug", examples)):  # fmt: skip
+                                                ours(tiny, "deepwordbug", examples), strict=True):  # fmt: skip
         assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries)
         assert outcome.perturbed == (text[0] if status == "Successful" else outcome.original)
 
@@ -154,10 +158,10 @@ def test_real_sentences_on_the_embedded_victim():
     if not folder.is_dir():
         pytest.skip("PRUNESCOPE_DATA names no folder with sst2/")
     evaluation = load_dataset(str(folder)).evaluation
-    rows = sorted(range(len(evaluation)), key=lambda row: (len(evaluation.texts[row]), row))[:60]
+    rows = sorted(range(len(evaluation)), key=lambda row: (len(evaluation.texts[row]), row))[:40]
     examples = [Example(evaluation.texts[row], None, evaluation.labels[row], row) for row in rows]
     victim = load_victim("embedded", "cpu")
     for (status, text, queries), outcome in zip(stock(victim, RECIPES["deepwordbug"], examples),
-                                                ours(victim, "deepwordbug", examples)):  # fmt: skip
+                                                ours(victim, "deepwordbug", examples), strict=True):  # fmt: skip
         assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
         assert outcome.perturbed == (text if status == "Successful" else outcome.original)
