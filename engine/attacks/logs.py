@@ -1,6 +1,6 @@
 """Logs of attacks: TextAttack's CSV in and out, and JSON.
 
-The CSV has TextAttack's nine columns and a tenth, `record`, with what they do not tell. Its scores are 1 − p(true label), the
+The CSV has TextAttack's nine columns and a tenth, `prunescope`, with what they do not tell. Its scores are 1 − p(true label), the
 score of TextAttack's goal for classifiers. Reading what was written gives back the same examples, whatever their texts hold.
 """
 
@@ -26,7 +26,7 @@ COLUMNS = ("original_text", "perturbed_text", "original_score", "perturbed_score
            "ground_truth_output", "num_queries", "result_type")  # fmt: skip
 TYPES = {"skipped": "Skipped", "broken": "Successful", "held": "Failed", "exhausted": "Failed", "error": "Error"}
 _OUTCOMES = {"Skipped": "skipped", "Successful": "broken", "Failed": "held", "Error": "error"}
-OWN = "record"
+OWN = "prunescope"
 Row = dict[str, Any]
 
 

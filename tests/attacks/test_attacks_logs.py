@@ -108,13 +108,14 @@ def test_only_our_own_cells_are_restored() -> None:
     ({"result_type": "Failed"}, "mean 'Successful'"), ({"original_output": 0.5}, "0.5 in 'original_output', not a whole"),
     ({"perturbed_score": 3}, "outside"), ({"num_queries": "many"}, "'many' in 'num_queries', not a number"),
     ({"original_text": None}, "no text in 'original_text'"), ({"ground_truth_output": float("nan")}, "not a number"),
-    ({"record": "[]"}, "cannot be read"), ({"record": "{"}, "cannot be read"), ({"record": '{"record": {}}'}, "truth_perturbed"),
-    ({"record": '{"record": {"outcome": "held"}, "truth_perturbed": 1}'}, "'held' in its record"),
-    ({"record": '{"record": {"outcome": "broken"}, "truth_perturbed": 1}'}, "no attacked example"),
+    ({"prunescope": "[]"}, "cannot be read"), ({"prunescope": "{"}, "cannot be read"),
+    ({"prunescope": '{"record": {}}'}, "truth_perturbed"),
+    ({"prunescope": '{"record": {"outcome": "held"}, "truth_perturbed": 1}'}, "'held' in its record"),
+    ({"prunescope": '{"record": {"outcome": "broken"}, "truth_perturbed": 1}'}, "no attacked example"),
 ], ids=str)  # fmt: skip
 def test_a_row_that_cannot_be_used_is_named(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match="Row 2 of log ") as caught:
-        read_rows([row(**{"record": json.dumps(own())} if "record" in changes else {}), row(**changes)], "log")
+        read_rows([row(**{"prunescope": json.dumps(own())} if "prunescope" in changes else {}), row(**changes)], "log")
     assert says in str(caught.value)
 
 
