@@ -9,6 +9,7 @@ from typing import Any
 
 _HOME = {
     "AttackRecord": "engine.records",
+    "AttackSummary": "engine.attacks.metrics",
     "Comparison": "engine.evaluation.latency",
     "DataError": "engine.errors",
     "Evaluated": "engine.judged",
@@ -21,6 +22,7 @@ _HOME = {
     "MemberSet": "engine.judged",
     "METHODS": "engine.pruning.methods",
     "MODULES": "engine.names",
+    "Mean": "engine.attacks.metrics",
     "ModelError": "engine.errors",
     "PackedSize": "engine.packed_size",
     "Paired": "engine.attacks.metrics",
@@ -33,6 +35,7 @@ _HOME = {
     "StudySpec": "engine.records",
     "Victim": "engine.models.victim",
     "Workbench": "engine.jobs",
+    "attack_summary": "engine.attacks.metrics",
     "bundled_reviews": "engine.reviews",
     "compare_latency": "engine.evaluation.latency",
     "export_model": "engine.export",
@@ -42,6 +45,7 @@ _HOME = {
     "member_sets": "engine.judged",
     "open_packed": "engine.packed",
     "paired_attack": "engine.attacks.metrics",
+    "paired_levels": "engine.attacks.metrics",
     "prune": "engine.pruning.pipeline",
     "prune_levels": "engine.pruning.pipeline",
     "run_study": "engine.study",

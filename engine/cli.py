@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, NoReturn
 
+from engine.attack_command import SPARSITY, attack_options, run_attack
 from engine.cli_training import add_commands
 from engine.console import Console, latency_table, level_table
 from engine.errors import InputError, InterruptedStudy, PruneScopeError, SettingError
@@ -97,13 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     unpack.add_argument("--model", required=True, metavar="DIR", help="the packed folder")
     unpack.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     _latency_options(command("latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."))
-    attack = command("attack", _attack, "Attack one text on the dense victim and on the pruned one.")
+    attack = command("attack", _attack, "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim "
+                     "or on two side by side.")  # fmt: skip
     _victim_options(attack)
-    attack.add_argument("--text", required=True, help="the text to attack")
-    attack.add_argument("--label", type=int, help="its true label (default: what the dense victim says)")
-    attack.add_argument("--sparsity", type=float, default=0.5, metavar="S", help="of the pruned victim (default: 0.5)")
-    attack.add_argument("--attack", default="deepwordbug", help="the attack (default: deepwordbug)")
-    attack.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
+    attack_options(attack)
     add_commands(command)
     return parser
 
@@ -247,11 +245,4 @@ def _latency(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
 
 
 def _attack(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.live import Bench
-
-    spec = _spec(options, levels=(options.sparsity,), attack=options.attack)
-    bench = Bench(Store(options.cache))
-    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, options.sparsity, console.report)
-    lines = [f"{side['name']:<8} {side['outcome']:<8} {side['queries']:>4} queries  {side['perturbed']}\n"
-             for side in answer["sides"]]  # fmt: skip
-    return answer, "".join(lines)
+    return run_attack(options, _spec(options, levels=(SPARSITY if options.sparsity is None else options.sparsity,)), console)

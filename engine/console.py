@@ -45,7 +45,8 @@ class Console:
             self.say(notice)
 
 
-def _rate(rate: Rate | None) -> str:
+def rate_text(rate: Rate | None) -> str:
+    """A rate in per cent with its 95 % interval, 17 characters wide."""
     if rate is None or rate.value is None:
         return f"{'–':>17}"
     return f"{100 * rate.value:5.1f} [{100 * rate.low:4.1f}, {100 * rate.high:4.1f}]"
@@ -58,7 +59,7 @@ def level_table(study: Study) -> str:
             f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked\n")  # fmt: skip
     columns = f"{'sparsity':>8}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'[CLS] error':>11}  {'seconds':>7}\n"
     rows = [
-        f"{100 * level.achieved:6.2f} %  {_rate(level.acc)}  {_rate(level.aua)}  {_rate(level.asr)}  "
+        f"{100 * level.achieved:6.2f} %  {rate_text(level.acc)}  {rate_text(level.aua)}  {rate_text(level.asr)}  "
         f"{level.cls_error:11.4f}  {sum(level.seconds.values()):7.1f}\n"
         for level in study.levels
     ]

@@ -5,12 +5,12 @@ Keeps what is expensive to make (the dense victim, calibration text, a few prune
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.attempt import Example, Outcome, Step
+from engine.attacks.attempt import Budget, Example, Outcome, Step
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
 from engine.errors import DataError, InputError, ResourceError, SettingError
@@ -78,7 +78,7 @@ class Bench:
 
     def attack(
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
-        watch: Watch = lambda side, step: None,
+        watch: Watch = lambda side, step: None, budget: Budget | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word.
 
@@ -93,16 +93,8 @@ class Bench:
         name = prepared.spec.attack if prepared.spec.attack != "none" else "deepwordbug"
         tokens = len(dense.tokenizer(text)["input_ids"])
         victims = {"dense": dense, "pruned": pruned.victim}
-        attackers = Attackers(victims, name, prepared.spec.seed, prepared.spec.resources)
-        outcomes: dict[str, Outcome] = {}
-        for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
-            if isinstance(found, Outcome):
-                if found.record.outcome == "error":
-                    raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
-                outcomes[side] = found
-            else:
-                watch(side, found)
-        sides = [{"name": side, **_side(outcomes[side], victim, truth)} for side, victim in victims.items()]
+        sides = attack_sides(victims, name, text, truth, prepared.spec.seed, prepared.spec.resources, report, watch,
+                             budget)  # fmt: skip
         return {
             "text": text, "truth": truth, "truth_given": label is not None, "sparsity": sparsity, "attack": name,
             "achieved": pruned.achieved, "label_names": prepared.study.about["label_names"], "sides": sides,
@@ -135,6 +127,26 @@ def checked_text(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"The text has {len(text)} characters; shorten it to {MAX_CHARACTERS} or fewer.")
     return text
+
+
+def attack_sides(
+    victims: Mapping[str, Victim], name: str, text: str, truth: int, seed: int, resources: str | None = None,
+    report: Reporter = silent, watch: Watch = lambda side, step: None, budget: Budget | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Attack one text on several victims in lock-step, with the same candidates: what came of it, one entry a victim.
+
+    Raises InputError for a text that cannot be attacked.
+    """
+    attackers = Attackers(victims, name, seed, resources, budget)
+    outcomes: dict[str, Outcome] = {}
+    for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
+        if isinstance(found, Outcome):
+            if found.record.outcome == "error":
+                raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
+            outcomes[side] = found
+        else:
+            watch(side, found)
+    return [{"name": side, **_side(outcomes[side], victim, truth)} for side, victim in victims.items()]
 
 
 def _side(outcome: Outcome, victim: Victim, truth: int) -> dict[str, Any]:

@@ -10,13 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from app import figures  # noqa: E402  the project is not installed
-from engine import MemberSet, Rate, Store, Study, member_sets, paired_attack  # noqa: E402
+from engine import MemberSet, Rate, Store, Study, member_sets, paired_levels  # noqa: E402
 
 HEAD = """# Results
 
 Every table is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each. Rates are in per cent
 with their 95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the same at
-every level.
+every level. The adjusted p-value is Holm's, for all levels of a table together.
 """
 TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
 
@@ -36,16 +36,18 @@ def table(study: Study) -> str:
         f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked ({about['attack']}), "
         f"{about['counts']['calibration']} calibration sentences ({about['calibration_tokens']:,} tokens), "
         f"{about['counts']['held_out']} held out for the layer errors, seed {about['seed']}.\n",
-        "| sparsity | Acc | Aua | Asr | Asr paired: dense / pruned (n), McNemar p | [CLS] error | layer error, median |",
+        "| sparsity | Acc | Aua | Asr | Asr paired: dense / pruned (n), McNemar p, adjusted | [CLS] error "
+        "| layer error, median |",
         "|---|---|---|---|---|---|---|",
     ]
+    attacked = {level.sparsity: level.attacks for level in study.levels if level.attacks and level.sparsity > 0}
+    pairs = paired_levels(dense.attacks, attacked) if dense is not None and dense.attacks else {}
     for level in study.levels:
         errors = sorted(level.layer_errors.values())
         paired = "–"
-        if dense is not None and dense.attacks and level.attacks and level.sparsity > 0:
-            pair = paired_attack(dense.attacks, level.attacks)
+        if pair := pairs.get(level.sparsity):
             first, second = (100 * (rate.value or 0) for rate in (pair.first, pair.second))
-            paired = f"{first:.1f} / {second:.1f} ({pair.first.n}), {pair.p_value:.2g}"
+            paired = f"{first:.1f} / {second:.1f} ({pair.first.n}), {pair.p_value:.2g}, {pair.adjusted:.2g}"
         lines.append(
             f"| {100 * level.sparsity:g} % | {share(level.acc)} | {share(level.aua)} | {share(level.asr)} | {paired} "
             f"| {level.cls_error:.4f} | {errors[len(errors) // 2]:.4f} |"

@@ -64,6 +64,7 @@ class Outcome:
     label_before: int  # -1 where the victim was not asked
     label_after: int
     path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
+    perturbed_pair: str | None = None  # of a pair of texts
 
 
 Watcher = Callable[[Step], None]
@@ -149,7 +150,8 @@ class Attempt:
         )  # fmt: skip
         said = int(before.output)
         return Outcome(record, example.text, _first_column(new) if found else example.text, said,
-                       int(after.output) if found else said, tuple(self._model.path))  # fmt: skip
+                       int(after.output) if found else said, tuple(self._model.path),
+                       _second_column(new) if found else example.pair)  # fmt: skip
 
     def _maximised(self, after: Any) -> str:
         """Of a goal without an end, such as reducing the input: whether the end was reached all the same."""
@@ -162,7 +164,7 @@ class Attempt:
         record = AttackRecord(example.row, outcome, model.queries, 0, words, truth,
                               None if first is None else round(model.lowest, 6), reason)  # fmt: skip
         said = -1 if first is None else int(first.argmax())
-        return Outcome(record, example.text, example.text, said, said, tuple(model.path))
+        return Outcome(record, example.text, example.text, said, said, tuple(model.path), example.pair)
 
     def _ordered(self, text: Any, **wanted: Any) -> Any:
         count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
@@ -209,6 +211,11 @@ def words_changed(old: Any, new: Any) -> int:
 def _first_column(attacked: Any) -> str:
     inputs = attacked.tokenizer_input
     return str(inputs if isinstance(inputs, str) else inputs[0])
+
+
+def _second_column(attacked: Any) -> str | None:
+    inputs = attacked.tokenizer_input
+    return None if isinstance(inputs, str) else str(inputs[1])
 
 
 @cache

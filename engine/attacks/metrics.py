@@ -1,18 +1,98 @@
-"""Rates of an attack, and the paired comparison of two victims on the same examples."""
+"""Rates and means of an attack, and the paired comparison of victims on the same examples.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken", "held", "exhausted" (ran
+out of its budget and was not broken; it counts as held and is told apart), and "error" (its attack failed, so nothing is known).
+"""
 
-from scipy.stats import binomtest
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from scipy.stats import binomtest, bootstrap
 
 from engine.records import AttackRecord, Rate
 
+OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
+HOLDS = ("held", "exhausted")
+RESAMPLES = 2000
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean of n values with its 95 % bootstrap percentile interval; an interval needs two values."""
+
+    value: float | None
+    n: int
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Mean":
+        """The 2.5 % and 97.5 % quantiles of the means of 2,000 resamples of size n, drawn with a fixed seed.
+
+        The values are sorted first, so their order does not matter. Source: Efron and Tibshirani 1993, chapter 13.
+        """
+        if not values:
+            return cls(None, 0, None, None)
+        known = np.sort(np.asarray(values, dtype=float))
+        value = float(known.mean())
+        if len(known) == 1:
+            return cls(value, 1, None, None)
+        found = bootstrap((known,), np.mean, n_resamples=RESAMPLES, batch=max(1, 1_000_000 // len(known)),
+                          method="percentile", rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
+        return cls(value, len(known), float(found.low), float(found.high))
+
+
+@dataclass(frozen=True, slots=True)
+class AttackSummary:
+    """What an attack did to one victim. n counts every example given, errors included."""
+
+    n: int
+    skipped: int
+    broken: int
+    held: int
+    exhausted: int
+    errors: int
+    acc: Rate  # (broken + held + exhausted) / n
+    aua: Rate  # (held + exhausted) / n
+    asr: Rate  # broken / (broken + held + exhausted)
+    queries: Mean  # per example that is neither skipped nor an error
+    words_changed: Mean  # share of the words that were changed, over the broken examples
+
+
+def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
+    """How many records have each outcome. Raises ValueError for an outcome that is none of `OUTCOMES`."""
+    counts = dict.fromkeys(OUTCOMES, 0)
+    for record in records:
+        if record.outcome not in counts:
+            raise ValueError(f"{record.outcome!r} is no outcome of an attack; use one of {', '.join(OUTCOMES)}")
+        counts[record.outcome] += 1
+    return counts
+
 
 def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
-    """(Aua, Asr): held / attacked, and broken / originally correct."""
-    held = sum(record.outcome == "held" for record in records)
-    broken = sum(record.outcome == "broken" for record in records)
-    return Rate.of(held, len(records)), Rate.of(broken, held + broken)
+    """(Aua, Asr): holding / all, and broken / originally correct.
+
+    An error is in the denominator of Aua and not in its numerator, because a failed attack shows no robustness; Asr leaves
+    it out on both sides.
+    """
+    counts = outcome_counts(records)
+    holds = sum(counts[outcome] for outcome in HOLDS)
+    return Rate.of(holds, len(records)), Rate.of(counts["broken"], holds + counts["broken"])
+
+
+def attack_summary(records: Sequence[AttackRecord]) -> AttackSummary:
+    """Counts, Acc, Aua, Asr, mean queries and mean share of changed words. Errors count against Acc as against Aua."""
+    counts = outcome_counts(records)
+    aua, asr = attack_rates(records)
+    finished = [record for record in records if record.outcome == "broken" or record.outcome in HOLDS]
+    shares = [record.words_changed / record.words for record in finished if record.outcome == "broken" and record.words]
+    return AttackSummary(
+        len(records), counts["skipped"], counts["broken"], counts["held"], counts["exhausted"], counts["error"],
+        Rate.of(asr.n, len(records)), aua, asr, Mean.of([record.queries for record in finished]), Mean.of(shares),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +106,55 @@ class Paired:
     first: Rate  # paired Asr
     second: Rate
     p_value: float  # McNemar's exact test on the two discordant counts
+    errors: int = 0  # examples left out only because the attack failed on a victim
+    adjusted: float | None = None  # the p-value after Holm's correction, where it is one of several comparisons
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """McNemar's exact p-value: the two-sided binomial test of the discordant counts at ½; 1 where there are none."""
+    both = only_first + only_second
+    return float(binomtest(only_first, both, 0.5).pvalue) if both else 1.0
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:
-    """The 2×2 flip table and McNemar's exact test: two-sided binomial of the discordant pairs at ½."""
-    other = {record.example: record.outcome for record in second}
-    pairs = [
-        (record.outcome, other[record.example])
-        for record in first
-        if record.example in other and "skipped" not in (record.outcome, other[record.example])
-    ]
-    counts = {key: pairs.count(key) for key in {("held", "held"), ("broken", "held"), ("held", "broken"),
-                                                ("broken", "broken")}}  # fmt: skip
-    one, two, both = counts["broken", "held"], counts["held", "broken"], counts["broken", "broken"]
-    p_value = float(binomtest(one, one + two, 0.5).pvalue) if one + two else 1.0
-    return Paired(counts["held", "held"], one, two, both, Rate.of(one + both, len(pairs)),
-                  Rate.of(two + both, len(pairs)), p_value)  # fmt: skip
+    """The 2×2 flip table and McNemar's exact test, on the examples of both that neither gets wrong without attack.
+
+    Raises ValueError where a victim has two records of one example.
+    """
+    one, two = _by_example(first), _by_example(second)
+    pairs = [(outcome, two[example]) for example, outcome in one.items() if example in two]
+    known = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
+    table = [(a == "broken", b == "broken") for a, b in known]
+    only_first, only_second, both = table.count((True, False)), table.count((False, True)), table.count((True, True))
+    return Paired(table.count((False, False)), only_first, only_second, both, Rate.of(only_first + both, len(table)),
+                  Rate.of(only_second + both, len(table)), mcnemar(only_first, only_second),
+                  sum("error" in pair and "skipped" not in pair for pair in pairs))  # fmt: skip
+
+
+def _by_example(records: Sequence[AttackRecord]) -> dict[int, str]:
+    outcome_counts(records)
+    found = {record.example: record.outcome for record in records}
+    if len(found) < len(records):
+        raise ValueError(f"{len(records)} records name {len(found)} examples; each example is attacked once")
+    return found
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p-values, in the given order.
+
+    With the m p-values in ascending order, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎). Calling those below α
+    different wrongly calls any of m comparisons different with a probability of at most α, however they depend on each other.
+    Source: Holm, Scandinavian Journal of Statistics 1979.
+    """
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return tuple(adjusted)
+
+
+def paired_levels(dense: Sequence[AttackRecord], levels: Mapping[Name, Sequence[AttackRecord]]) -> dict[Name, Paired]:
+    """The dense victim against each of several others, with p-values adjusted for their number by Holm's method."""
+    found = {name: paired_attack(dense, records) for name, records in levels.items()}
+    adjusted = holm([pair.p_value for pair in found.values()])
+    return {name: replace(pair, adjusted=p) for (name, pair), p in zip(found.items(), adjusted, strict=True)}

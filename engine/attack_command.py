@@ -1,0 +1,200 @@
+"""`python -m engine attack`: one text, rows of a data set, or a fixed adversarial set, on one victim or two.
+
+The second victim is another model (`--against`) or the first one pruned (`--sparsity`).
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.attack_tables import attack_table, paired_table, static_table, transfer_table
+from engine.console import Console
+from engine.errors import SettingError, StoreError
+from engine.records import StudySpec
+from engine.store import Store
+
+if TYPE_CHECKING:  # imports torch
+    from engine.attacks.kept_run import Side
+
+Answer = tuple[dict[str, Any], str]
+SPARSITY = 0.5  # of the pruned victim that a text is attacked on unless told
+
+
+def attack_options(parser: argparse.ArgumentParser) -> None:
+    """The options beside those that name victims and data."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", help="attack this text, on the dense victim and the pruned one or --against")
+    what.add_argument("--examples", type=int, metavar="N", help="attack N evaluation examples of --data")
+    what.add_argument("--set", metavar="FILE", help="read a fixed adversarial set: labelled texts (AdvGLUE), clean and "
+                      "adversarial texts side by side, or a log of attacks such as TextAttack's CSV")  # fmt: skip
+    parser.add_argument("--against", metavar="B", help="a second model, given the same examples and compared with the first")
+    parser.add_argument("--sparsity", type=float, metavar="S", help="compare with the first model pruned at this sparsity "
+                        f"(default with --text: {SPARSITY:g})")  # fmt: skip
+    parser.add_argument("--label", type=int, help="true label of --text (default: what the first victim says)")
+    parser.add_argument("--attack", default="deepwordbug", metavar="NAME", help="the attack (default: deepwordbug)")
+    parser.add_argument("--max-queries", type=int, metavar="N", help="budget of queries an example (default: none)")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of seconds an example (default: none)")
+    parser.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
+    parser.add_argument("--task", metavar="T", help="with --set: rows of this task, such as sst2, and what their labels mean")
+    parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",
+                        help="with --set: rows with this value only")  # fmt: skip
+    parser.add_argument("--log", metavar="FILE", help="with --examples: write texts and outcomes as TextAttack's CSV or as JSON, "
+                        "by the suffix; those of a second victim go to FILE with -against before it")  # fmt: skip
+
+
+def run_attack(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
+    """Run what was asked for: (the JSON object, the table)."""
+    _check(options)
+    if options.text is None:
+        return _on_set(options, spec, console) if options.set is not None else _on_data(options, spec, console)
+    return _on_text(options, spec, console) if options.against is None else _on_text_against(options, spec, console)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises SettingError for options that do not go together or are out of range."""
+    mode = next(f"--{name}" for name in ("text", "examples", "set") if getattr(options, name) is not None)
+    if options.against is not None and options.sparsity is not None:
+        raise SettingError("--against and --sparsity both name the second victim; use one of them.")
+    needs = {"label": ("--text",), "log": ("--examples",), "task": ("--set",), "where": ("--set",),
+             "max_queries": ("--examples", "--text"), "max_seconds": ("--examples", "--text")}  # fmt: skip
+    for name, wanted in needs.items():
+        if getattr(options, name) not in (None, []) and mode not in wanted:
+            raise SettingError(f"--{name.replace('_', '-')} goes with {' or '.join(wanted)}, not with {mode}; leave it out.")
+    for name in ("examples", "max_queries", "max_seconds"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
+    if mode == "--examples" and options.attack == "none":
+        raise SettingError("--attack is none, so there is nothing to run; name an attack such as deepwordbug.")
+
+
+def _sides(options: argparse.Namespace, spec: StudySpec, store: Store, console: Console) -> "dict[str, Side]":
+    from engine.sides import model_sides, one_side, pruned_sides
+
+    if options.against is None and options.sparsity is None:
+        return one_side(spec)
+    if options.against is not None:
+        sides, notices = model_sides(spec, options.against)
+    else:
+        sides, notices = pruned_sides(spec, options.sparsity, store, console.report)
+    console.notices(notices)
+    return sides
+
+
+# One text
+
+
+def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
+    from engine.live import Bench
+
+    bench = Bench(Store(options.cache))
+    sparsity = SPARSITY if options.sparsity is None else options.sparsity
+    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, sparsity, console.report,
+                          budget=_budget(options))  # fmt: skip
+    return answer, _text_table(answer)
+
+
+def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
+    from engine.live import attack_sides, checked_text
+
+    text = checked_text(options.text)
+    victims = {name: side.victim for name, side in _sides(options, spec, Store(options.cache), console).items()}
+    first = next(iter(victims.values()))
+    if options.label is not None and not 0 <= options.label < first.num_labels:
+        raise SettingError(f"The label {options.label} is outside 0..{first.num_labels - 1}, the victim's range.")
+    truth = options.label if options.label is not None else int(first.read([text])[0].argmax())
+    sides = attack_sides(victims, spec.attack, text, truth, spec.seed, spec.resources, console.report, budget=_budget(options))
+    answer = {"text": text, "truth": truth, "truth_given": options.label is not None, "attack": spec.attack,
+              "label_names": list(first.label_names), "sides": sides}  # fmt: skip
+    return answer, _text_table(answer)
+
+
+def _text_table(answer: dict[str, Any]) -> str:
+    wide = max(8, *(len(side["name"]) for side in answer["sides"]))
+    return "".join(f"{side['name']:<{wide}} {side['outcome']:<8} {side['queries']:>4} queries  {side['perturbed']}\n"
+                   for side in answer["sides"])  # fmt: skip
+
+
+def _budget(options: argparse.Namespace) -> Any:
+    from engine.attacks.attempt import Budget
+
+    return Budget(options.max_queries, options.max_seconds)
+
+
+# Rows of a data set
+
+
+def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
+    from engine.attacks.kept_run import attack_kept
+    from engine.attacks.logs import write_log
+    from engine.attacks.metrics import attack_summary, paired_attack
+    from engine.attacks.recipes import check_attack
+    from engine.attacks.transfer import transfer
+    from engine.data import check_labels, load_dataset, sample
+
+    check_attack(spec.attack)
+    logs, store = _log_names(options), Store(options.cache)  # before the long work, not after it
+    data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
+                        seed=spec.seed)  # fmt: skip
+    sides = _sides(options, spec, store, console)
+    victims = {name: side.victim for name, side in sides.items()}
+    check_labels(data.evaluation, next(iter(victims.values())).num_labels, f"{data.name}, evaluation")
+    rows = sample(data.evaluation, options.examples, spec.seed)
+    found = attack_kept(sides, spec.attack, data.evaluation, rows, spec.seed, store, console.report, spec.resources,
+                        _budget(options))  # fmt: skip
+    records = {name: [text.record for text in texts] for name, texts in found.items()}
+    summaries = {name: attack_summary(of) for name, of in records.items()}
+    table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}", summaries)
+    answer: dict[str, Any] = {
+        "attack": spec.attack, "data": data.name, "examples": len(rows), "seed": spec.seed, "budget": asdict(_budget(options)),
+        "victims": [{"name": name, **asdict(summary)} for name, summary in summaries.items()], "paired": None, "transfer": {},
+    }  # fmt: skip
+    if len(sides) == 2:
+        paired, moved = paired_attack(*records.values()), transfer(found, victims, console.report)
+        answer |= {"paired": asdict(paired), "transfer": _plain(moved)}
+        table += paired_table(list(sides), paired, "Right without attack with both") + transfer_table(moved)
+    answer["logs"] = [str(write_log(path, texts)) for path, texts in zip(logs, found.values(), strict=False)]
+    return answer, table + "".join(f"{path}\n" for path in answer["logs"])
+
+
+def _log_names(options: argparse.Namespace) -> list[Path]:
+    """The files to write, one a victim; none where no log is asked for. Raises SettingError or StoreError."""
+    from engine.attacks.logs import check_log_name
+
+    if options.log is None:
+        return []
+    first = check_log_name(options.log)
+    second = options.against is not None or options.sparsity is not None
+    names = [first, first.with_stem(f"{first.stem}-against")] if second else [first]
+    for path in names:
+        if path.exists():
+            raise StoreError(f"{path} is there already; name another file with --log, or remove it.")
+    return names
+
+
+def _plain(moved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {source: {target: asdict(found) for target, found in row.items()} for source, row in moved.items()}
+
+
+# A fixed set
+
+
+def _on_set(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
+    from engine.attacks.static import compare_static, run_static
+    from engine.attacks.static_files import fit_labels, read_set
+
+    static = read_set(options.set, options.task, options.where)
+    results = []
+    for name, side in _sides(options, spec, Store(options.cache), console).items():
+        fitted = fit_labels(static, side.victim)
+        console.notices([notice for notice in fitted.notices if notice not in static.notices])
+        results.append(replace(run_static(side.victim, fitted, console.report), name=name))
+    console.notices(list(static.notices))
+    paired = compare_static(*results) if len(results) == 2 else None
+    shown = [{name: value for name, value in asdict(result).items() if name not in ("on_adversarial", "attacks")}
+             for result in results]  # fmt: skip
+    answer = {"set": static.name, "n": len(static), "notices": list(static.notices), "victims": shown,
+              "paired": asdict(paired) if paired else None}  # fmt: skip
+    return answer, static_table(static, results, paired)

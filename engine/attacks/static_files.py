@@ -1,0 +1,187 @@
+"""Read a fixed adversarial set from a file, and fit its labels to a victim's.
+
+Three kinds of file are known by their columns: labelled adversarial texts (AdvGLUE and the like); clean and adversarial text
+side by side, as `text1`, `text2` and `original_class`, or as `original_text`, `perturbed_text` and `original_output`; and logs
+of attacks, of which the examples that broke their victim are taken.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.attacks.cells import from_cells
+from engine.attacks.logs import COLUMNS, read_log, read_rows
+from engine.attacks.static import StaticSet
+from engine.attacks.texts import AttackText
+from engine.attacks.transfer import found_on
+from engine.data import Examples
+from engine.data.columns import Choice, Table, find_columns
+from engine.data.files import read_file
+from engine.data.labels import LabelColumn, encode_labels
+from engine.errors import DataError, SettingError
+from engine.models.victim import Victim
+
+_SENTIMENT = ("negative", "positive")
+_INFERENCE = ("entailment", "neutral", "contradiction")
+TASKS = {  # in the order of their labels
+    "sst2": _SENTIMENT, "imdb": _SENTIMENT, "mr": _SENTIMENT, "movie_review": _SENTIMENT, "yelp_polarity": _SENTIMENT,
+    "mnli": _INFERENCE, "mnli-mm": _INFERENCE, "snli": _INFERENCE, "qqp": ("not_duplicate", "duplicate"),
+    "qnli": ("entailment", "not_entailment"), "rte": ("entailment", "not_entailment"),
+    "ag_news": ("world", "sports", "business", "sci/tech"),
+}  # fmt: skip
+_SIDES = (("original_text", "perturbed_text", "original_output"), ("text1", "text2", "original_class"))
+Row = dict[str, Any]
+
+
+def read_set(path: str | Path, task: str | None = None, where: Sequence[str] = ()) -> StaticSet:
+    """The set in a file. `task` picks the rows of one task and says what the labels mean; `where` picks rows, as COLUMN=VALUE.
+
+    Raises DataError for a file that is none of the known kinds, SettingError for a choice that leaves no row.
+    """
+    source = Path(path).expanduser()
+    name = ", ".join([source.name, *([task] if task else []), *where])
+    if source.suffix.lower() == ".json":
+        return replace(_from_log(read_log(source), name), classes=TASKS.get(task or ""))
+    rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
+    columns = list(rows[0])
+    sides = next((sides for sides in _SIDES if set(sides) <= set(columns)), None)
+    if set(COLUMNS) <= set(columns):
+        found = _from_log(read_rows(rows, name), name)
+    elif sides:
+        found = _from_sides(rows, sides, name)
+    else:
+        found = _labelled(rows, name)
+    return replace(_as_pairs(found), classes=TASKS.get(task or "", found.classes))
+
+
+def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) -> list[Row]:
+    wanted = dict(_condition(text) for text in where)
+    split = next((column for column in ("task", "dataset") if column in rows[0]), None)
+    if task and split:
+        wanted[split] = task
+    if split == "task" and "task" not in wanted and len({row["task"] for row in rows}) > 1:
+        raise SettingError(f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task.")
+    for column, value in wanted.items():
+        if column not in rows[0]:
+            raise SettingError(f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct --where.")
+        kept = [row for row in rows if str(row[column]) == value]
+        if not kept:
+            raise SettingError(f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}.")
+        rows = kept
+    return rows
+
+
+def _condition(text: str) -> tuple[str, str]:
+    column, sign, value = text.partition("=")
+    if not sign or not column:
+        raise SettingError(f"{text!r} is no choice of rows; write COLUMN=VALUE, as in run_type=jin.")
+    return column, value
+
+
+def _listed(rows: list[Row], column: str) -> str:
+    values = sorted({str(row[column]) for row in rows})
+    return ", ".join(value[:40] for value in values[:12]) + (f" and {len(values) - 12} more" if len(values) > 12 else "")
+
+
+def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
+    found = found_on(name, texts)
+    if found is None:
+        raise DataError(f"{name} holds {len(texts)} attacks and none broke its victim, so it has no adversarial text; use "
+                        "another.")  # fmt: skip
+    notice = (f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are the set, so a comparison "
+              "with that victim is one-sided.")  # fmt: skip
+    return replace(found, name=name, notices=(notice, *_repeated(found)))
+
+
+def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str) -> StaticSet:
+    clean, adversarial, label = sides
+    for number, row in enumerate(rows, start=1):
+        for column in (clean, adversarial):
+            if not isinstance(row[column], str) or not row[column].strip():
+                raise DataError(f"Row {number} of {name} has no text in {column!r}; add it or remove the row.")
+    (labels,), _ = encode_labels([LabelColumn(name, [row[label] for row in rows])])
+    cells = [from_cells(row[clean], row[adversarial]) for row in rows]
+    halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
+    notice = f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is taken for true."
+    found = StaticSet(name, halves[1], halves[0], notices=(notice,))
+    return replace(found, notices=(notice, *_repeated(found)))
+
+
+def _labelled(rows: list[Row], name: str) -> StaticSet:
+    """Texts and labels in columns with usual names; a pair column may be blank in every row."""
+    columns = find_columns(Table(name, pd.DataFrame(rows[:1])), Choice())
+    (labels,), classes = encode_labels([LabelColumn(name, [row[columns.label] for row in rows])])
+    pairs = [str(row[columns.pair] or "") for row in rows] if columns.pair else []
+    if not any(pair.strip() for pair in pairs):
+        pairs = []
+    for number, row in enumerate(rows, start=1):
+        text = row[columns.text]
+        if not isinstance(text, str) or not text.strip() or (pairs and not pairs[number - 1].strip()):
+            where = f"{columns.text!r} or {columns.pair!r}" if pairs else repr(columns.text)
+            raise DataError(f"Row {number} of {name} has no text in {where}; add it or remove the row.")
+    return StaticSet(name, Examples(tuple(str(row[columns.text]) for row in rows), tuple(pairs) or None, labels), None, classes)
+
+
+def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) -> Examples:
+    pairs = tuple(pair for _, pair in texts if pair is not None)
+    return Examples(tuple(text for text, _ in texts), pairs or None, labels)
+
+
+def _repeated(found: StaticSet) -> list[str]:
+    clean = found.clean.texts if found.clean else ()
+    again = sum(count for count in Counter(clean).values() if count > 1)
+    if not again:
+        return []
+    return [f"The clean texts of {again} rows occur in other rows too, but intervals and tests take rows for independent."]
+
+
+def _as_pairs(found: StaticSet) -> StaticSet:
+    """Divide texts at their blank line where every text has exactly one, as older versions of TextAttack wrote pairs."""
+    halves = [half for half in (found.clean, found.adversarial) if half]
+    if found.clean is None or any(half.pairs or any(text.count("\n\n") != 1 for text in half.texts) for half in halves):
+        return found
+    clean, adversarial = (_examples([_split(text) for text in half.texts], half.labels) for half in halves)
+    notice = f"Every text of {found.name} has one blank line; what is before and after it is taken for a pair."
+    return replace(found, clean=clean, adversarial=adversarial, notices=(*found.notices, notice))
+
+
+def _split(text: str) -> tuple[str, str]:
+    first, _, second = text.partition("\n\n")
+    return first, second
+
+
+def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
+    """The set with its labels in the victim's numbering, where both say what their classes are called.
+
+    Where the names do not tell, labels stay as they are and a notice says so. Raises DataError where the task has another
+    number of classes than the victim.
+    """
+    if static.classes is None:
+        return static
+    names, own = [_plain(name) for name in static.classes], [_plain(name) for name in victim.label_names]
+    if set(names) <= set(own):
+        place = [own.index(name) for name in names]
+        return replace(static, adversarial=_renumbered(static.adversarial, place, static.name),
+                       clean=_renumbered(static.clean, place, static.name) if static.clean else None)  # fmt: skip
+    if len(names) != victim.num_labels:
+        raise DataError(f"{static.name} has {len(names)} classes ({', '.join(static.classes)}) and {victim.name} has "
+                        f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
+    notice = (f"{victim.name} calls its classes {', '.join(victim.label_names)}; they are taken for "
+              f"{', '.join(static.classes)}, in this order.")  # fmt: skip
+    return replace(static, notices=(*static.notices, notice))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def _renumbered(examples: Examples, place: list[int], where: str) -> Examples:
+    for row, label in enumerate(examples.labels, start=1):
+        if label >= len(place):
+            raise DataError(f"Row {row} of {where} has the label {label}, outside the task's 0..{len(place) - 1}; correct it.")
+    return replace(examples, labels=tuple(place[label] for label in examples.labels))

@@ -1,0 +1,45 @@
+"""The victims of a comparison, by name: a model alone, beside another one, or beside itself pruned."""
+
+from dataclasses import replace
+
+from engine.attacks.kept_run import Side
+from engine.errors import DataError, SettingError
+from engine.models.victim import Victim, load_victim
+from engine.progress import Reporter, silent
+from engine.records import StudySpec
+from engine.store import Store
+from engine.study import prepare, pruned_at
+from engine.victims import victim_key
+
+
+def one_side(spec: StudySpec) -> dict[str, Side]:
+    """The model alone."""
+    victim = load_victim(spec.model, spec.device)
+    return {victim.name: Side(victim, victim.fingerprint)}
+
+
+def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[str]]:
+    """(the model and another one, notices). Raises DataError where they have different numbers of classes."""
+    first, second = load_victim(spec.model, spec.device), load_victim(against, spec.device)
+    one, two = (", ".join(victim.label_names) for victim in (first, second))
+    if first.num_labels != second.num_labels:
+        raise DataError(f"{first.name} has {first.num_labels} classes ({one}) and {second.name} has {second.num_labels} ({two}); "
+                        "compare models of one task.")  # fmt: skip
+    names = (first.name, second.name) if first.name != second.name else (spec.model, against)
+    if names[0] == names[1]:
+        raise SettingError(f"--model and --against both name {names[0]}; name two models, or prune one with --sparsity.")
+    notices = [] if one == two else [f"{names[0]} calls its classes {one} and {names[1]} {two}; they are matched by number."]
+    return {name: _named(victim, name) for name, victim in zip(names, (first, second), strict=True)}, notices
+
+
+def pruned_sides(spec: StudySpec, sparsity: float, store: Store, report: Reporter = silent) -> tuple[dict[str, Side], list[str]]:
+    """(the model dense and pruned, notices)."""
+    prepared = prepare(replace(spec, attack="none"), report)
+    pruned = pruned_at(prepared, sparsity, store, report)
+    dense, name = prepared.victim, f"{prepared.victim.name} at {100 * sparsity:g} %"
+    sparse = Side(replace(pruned.victim, name=name), victim_key(prepared.study.identity, sparsity))
+    return {dense.name: Side(dense, dense.fingerprint), name: sparse}, [*store.notices, *pruned.notices]
+
+
+def _named(victim: Victim, name: str) -> Side:
+    return Side(replace(victim, name=name), victim.fingerprint)

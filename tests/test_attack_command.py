@@ -1,0 +1,239 @@
+"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one victim and on two."""
+
+import csv
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
+
+from engine import cli
+from engine.attacks.logs import COLUMNS, read_log
+from engine.errors import InterruptedStudy
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], model_folder: Path, data_folder: Path, tmp_path: Path) -> Run:
+    """Runs `attack` on the tiny model in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str | Path, quiet: bool = True) -> tuple[int, str, str]:
+        fixed = ["--model", model_folder, "--data", data_folder, "--cache", tmp_path / "cache", "--device", "cpu",
+                 "--calibration", "40"]  # fmt: skip
+        try:
+            code = cli.main(["attack", *map(str, fixed), *(["--quiet"] if quiet else []), *map(str, arguments)])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def other(model_folder: Path, tmp_path: Path) -> Path:
+    """A model beside the tiny one, with weights a little off."""
+    folder = Path(shutil.copytree(model_folder, tmp_path / "other-bert"))
+    generator = torch.Generator().manual_seed(0)
+    weights = {name: value + 0.05 * torch.randn(value.shape, generator=generator)
+               for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+@pytest.fixture
+def adversarial(tmp_path: Path) -> Path:
+    """A set of two tasks."""
+    path = tmp_path / "set.tsv"
+    path.write_text("task\ttext_a\ttext_b\tlabel\nsst2\ta good film\t\t1\nsst2\tdull music\t\t0\nqqp\tthe film\tthe story\t0\n")
+    return path
+
+
+def answer(done: tuple[int, str, str]) -> dict[str, Any]:
+    assert done[0] == 0, done[2]
+    found: dict[str, Any] = json.loads(done[1].splitlines()[-1])
+    return found
+
+
+def one_sentence(done: tuple[int, str, str], value: str) -> None:
+    code, out, err = done
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert value in err
+
+
+RATE = {"value", "n", "low", "high"}
+
+
+def test_one_victim_on_rows_of_a_data_set(run: Run) -> None:
+    found = answer(run("--examples", "6", "--json"))
+    assert (found["attack"], found["examples"]) == ("deepwordbug", 6)
+    assert (found["paired"], found["transfer"], found["logs"]) == (None, {}, [])
+    (victim,) = found["victims"]
+    assert victim["name"] == "tiny-bert" and victim["n"] == 6
+    assert victim["skipped"] + victim["broken"] + victim["held"] + victim["exhausted"] + victim["errors"] == 6
+    assert all(set(victim[name]) == RATE for name in ("acc", "aua", "asr", "queries", "words_changed"))
+    assert victim["aua"]["n"] == 6 and victim["asr"]["n"] == 6 - victim["skipped"]
+
+
+def test_two_models_are_compared(run: Run, other: Path) -> None:
+    done = run("--examples", "8", "--against", other, "--json")
+    found = answer(done)
+    assert [victim["name"] for victim in found["victims"]] == ["tiny-bert", "other-bert"]
+    paired = found["paired"]
+    cells = ("both_hold", "only_first_breaks", "only_second_breaks", "both_break")
+    assert sum(paired[name] for name in cells) == paired["first"]["n"]
+    assert 0 < paired["p_value"] <= 1
+    for source, row in found["transfer"].items():
+        assert row[source]["rate"]["value"] in (1.0, None)  # what broke it breaks it again
+    assert "McNemar" in done[1] and "what broke tiny-bert breaks other-bert" in done[1] and "Aua %" in done[1]
+
+
+def test_a_model_is_compared_with_itself_pruned(run: Run) -> None:
+    found = answer(run("--examples", "4", "--sparsity", "0.5", "--json"))
+    assert [victim["name"] for victim in found["victims"]] == ["tiny-bert", "tiny-bert at 50 %"]
+
+
+def test_logs_of_both_are_written_and_read(run: Run, other: Path, tmp_path: Path) -> None:
+    found = answer(run("--examples", "6", "--against", other, "--log", tmp_path / "log.csv", "--json"))
+    assert found["logs"] == [str(tmp_path / "log.csv"), str(tmp_path / "log-against.csv")]
+    for path, victim in zip(found["logs"], found["victims"], strict=True):
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            assert tuple(next(csv.reader(file))[:9]) == COLUMNS
+        texts = read_log(path)
+        assert sum(text.record.outcome == "broken" for text in texts) == victim["broken"] and len(texts) == 6
+    again = answer(run("--examples", "6", "--log", tmp_path / "log.json", "--json"))
+    assert read_log(again["logs"][0]) == read_log(found["logs"][0])
+    one_sentence(run("--examples", "6", "--log", tmp_path / "log.csv"), "log.csv is there already")
+    (tmp_path / "new-against.csv").touch()
+    one_sentence(run("--examples", "6", "--log", tmp_path / "new.csv", "--against", other), "new-against.csv is there already")
+
+
+def test_a_run_that_was_stopped_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stop(console: Any, stage: str, done: int, total: int) -> None:
+        if stage == "attack" and done >= 2:
+            raise InterruptedStudy("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.console.Console.report", stop)
+        code, out, err = run("--examples", "6")
+    assert (code, out) == (3, "") and err.startswith("Stopped.")
+    (kept,) = (tmp_path / "cache" / "texts").iterdir()
+    begun = kept.read_bytes()
+    assert begun.count(b"\n") >= 2
+    answer(run("--examples", "6", "--json"))
+    assert kept.read_bytes().startswith(begun) and kept.read_bytes().count(b"\n") == 6
+
+
+def test_a_budget_is_reported(run: Run) -> None:
+    found = answer(run("--examples", "8", "--max-queries", "2", "--json"))
+    assert found["budget"] == {"queries": 2, "seconds": None} and found["victims"][0]["exhausted"] > 0
+
+
+def test_a_fixed_set_on_one_victim_and_on_two(run: Run, adversarial: Path, other: Path) -> None:
+    done = run("--set", adversarial, "--task", "sst2", "--json", quiet=False)
+    found = answer(done)
+    assert (found["set"], found["n"], found["paired"]) == ("set.tsv, sst2", 2, None)
+    assert set(found["victims"][0]["adversarial"]) == RATE and found["victims"][0]["clean"] is None
+    assert "LABEL_0, LABEL_1; they are taken for negative, positive" in done[2]
+    both = answer(run("--set", adversarial, "--task", "sst2", "--against", other, "--json"))
+    assert [victim["name"] for victim in both["victims"]] == ["tiny-bert", "other-bert"]
+    assert both["victims"][0] == found["victims"][0] and both["paired"]["attacks"] is None
+    assert both["paired"]["adversarial"]["first"]["n"] == 2
+    pairs = answer(run("--set", adversarial, "--where", "task=qqp", "--json"))
+    assert pairs["n"] == 1
+
+
+def test_a_log_is_a_fixed_set(run: Run, other: Path, tmp_path: Path) -> None:
+    made = answer(run("--examples", "8", "--log", tmp_path / "log.csv", "--json"))
+    done = run("--set", tmp_path / "log.csv", "--against", other, "--json")
+    found, broken = answer(done), made["victims"][0]["broken"]
+    assert found["n"] == broken > 0 and found["victims"][0]["asr"]["value"] == 1.0
+    assert found["victims"][0]["adversarial"]["value"] == 0.0 and found["paired"]["attacks"]["first"]["value"] == 1.0
+    assert "one-sided" in found["notices"][0] and "Clean text right with both" in done[1]
+
+
+def test_one_text_on_two_models(run: Run, other: Path) -> None:
+    done = run("--text", "a good film", "--against", other, "--json")
+    found = answer(done)
+    assert [side["name"] for side in found["sides"]] == ["tiny-bert", "other-bert"] and not found["truth_given"]
+    assert [line.split()[0] for line in done[1].splitlines()[:-1]] == ["tiny-bert", "other-bert"]
+    told = answer(run("--text", "a good film", "--against", other, "--label", str(1 - found["truth"]), "--json"))
+    assert told["truth_given"] and told["sides"][0]["outcome"] == "skipped"
+
+
+def test_models_of_one_name_are_told_apart(run: Run, model_folder: Path, other: Path, tmp_path: Path) -> None:
+    same = Path(shutil.copytree(other, tmp_path / "deep" / model_folder.name))
+    found = answer(run("--examples", "2", "--against", same, "--json"))
+    assert [victim["name"] for victim in found["victims"]] == [str(model_folder), str(same)]
+
+
+def three_classes(model_folder: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "three"
+    model = AutoModelForSequenceClassification.from_pretrained(model_folder, num_labels=3, ignore_mismatched_sizes=True)
+    shutil.copytree(model_folder, folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_models_with_other_classes_are_refused(run: Run, model_folder: Path, adversarial: Path, tmp_path: Path) -> None:
+    three = three_classes(model_folder, tmp_path)
+    for more in (["--examples", "2"], ["--text", "a film"], ["--set", adversarial, "--task", "sst2"]):
+        one_sentence(run(*more, "--against", three), "tiny-bert has 2 classes (LABEL_0, LABEL_1) and three has 3 (LABEL_0")
+    alone = run("--set", adversarial, "--task", "sst2", "--model", three)
+    one_sentence(alone, "has 2 classes (negative, positive) and three has 3")
+
+
+ODD = "\t".join(COLUMNS) + "\n" + "\t".join(["a", "b", "0", "0", "1", "1", "1", "9", "Won"]) + "\n"
+
+
+@pytest.mark.parametrize(("content", "value"), [
+    ("", "is empty"), ("text\tlabel\n", "has no rows"), ("words\tlabel\na\t1\n", "no text column"),
+    ("text\tstars\na\t1\n", "no label"), ("text\tlabel\na film\t7\n", "label 7, outside the model's 0..1"),
+    ("text\tlabel\n\t1\n", "Row 1 of odd.tsv"), ("task\ttext\tlabel\nsst2\ta\t1\nrte\tb\t1\n", "choose one with --task"),
+    ("text\tlabel\na\tgood\nb\tbad\nc\tso\n", "has 3 classes"), (ODD, "Row 1 of odd.tsv has the result type 'Won'"),
+], ids=["empty", "no-rows", "no-text", "no-label", "range", "blank", "tasks", "classes", "result"])  # fmt: skip
+def test_a_set_that_cannot_be_used(run: Run, tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / "odd.tsv").write_text(content)
+    one_sentence(run("--set", tmp_path / "odd.tsv"), value)
+
+
+@pytest.mark.parametrize(("options", "value"), [
+    ([], "--text --examples --set is required"), (["--text", "film", "--examples", "3"], "not allowed with"),
+    (["--examples", "0"], "--examples is 0"), (["--examples", "few"], "'few'"),
+    (["--examples", "2", "--attack", "shout"], "'shout'"), (["--examples", "2", "--attack", "none"], "nothing to run"),
+    (["--examples", "2", "--max-queries", "0"], "--max-queries is 0"),
+    (["--examples", "2", "--max-seconds", "nan"], "--max-seconds is nan"), (["--examples", "2", "--log", "log.txt"], "'.txt'"),
+    (["--examples", "2", "--label", "1"], "--label goes with --text, not with --examples"),
+    (["--text", "film", "--log", "log.csv"], "--log goes with --examples, not with --text"),
+    (["--examples", "2", "--task", "sst2"], "--task goes with --set"),
+    (["--text", "film", "--where", "a=b"], "--where goes with --set"),
+    (["--set", "x.tsv", "--max-queries", "5"], "--max-queries goes with --examples or --text, not with --set"),
+    (["--set", "./nowhere.tsv"], "nowhere.tsv"), (["--set", "./nowhere.doc"], "'.doc'"),
+    (["--set", "./nowhere.json"], "nowhere.json"), (["--examples", "2", "--against", "./nowhere"], "nowhere"),
+    (["--examples", "2", "--sparsity", "1.5"], "Sparsity 1.5"),
+    (["--text", "film", "--against", "x", "--sparsity", "0.5"], "both name the second victim"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
+def test_options_that_cannot_be_used(run: Run, options: list[str], value: str) -> None:
+    one_sentence(run(*options), value)
+
+
+def test_a_model_beside_itself_is_refused(run: Run, model_folder: Path) -> None:
+    one_sentence(run("--examples", "2", "--against", model_folder), "--model and --against both name")
+
+
+def test_a_label_outside_the_classes_is_refused(run: Run, other: Path) -> None:
+    one_sentence(run("--text", "a film", "--against", other, "--label", "7"), "label 7 is outside 0..1")
