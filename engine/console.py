@@ -67,7 +67,7 @@ def level_table(study: Study) -> str:
 
 
 def _stored(rate: dict[str, Any] | None) -> str:
-    return _rate(None if rate is None else Rate(**rate))
+    return rate_text(None if rate is None else Rate(**rate))
 
 
 def members_table(found: dict[str, Any]) -> str:
