@@ -210,7 +210,6 @@ def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
 def _scored(
     model: str, data: Any, rows: int, attack: str, attacked: int, options: argparse.Namespace, console: Console
 ) -> dict[str, Any]:  # fmt: skip
-    from engine.data import check_labels
     from engine.models.victim import load_victim
     from engine.training.members import as_json
     from engine.training.selection import SelectionSpec, evaluation_rows
@@ -218,5 +217,4 @@ def _scored(
     spec = SelectionSpec(rows, attack, attacked, options.seed, resources=getattr(options, "resources", None))
     victim = load_victim(model, options.device)
     selection = evaluation_rows(data, spec)
-    check_labels(selection.examples, victim.num_labels, f"{data.name}, evaluation")
     return as_json(selection.score(victim, console.report))

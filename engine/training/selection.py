@@ -9,7 +9,7 @@ from engine.attacks.metrics import attack_rates
 from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
-from engine.data import Dataset, Examples, load_dataset, sample
+from engine.data import Dataset, Examples, check_labels, load_dataset, sample
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
@@ -59,6 +59,7 @@ class Selection:
 
     def score(self, victim: Victim, report: Reporter = silent) -> Score:
         """Acc and Aua of a dense model."""
+        check_labels(self.examples, victim.num_labels, "the judging rows")
         acc = accuracy(read(victim, self.examples, report), self.examples.labels)
         if not self.attacked:
             return Score(acc, None)
@@ -93,8 +94,8 @@ def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
     evaluated = set(keys(data.evaluation))
     shared = [row for row, key in enumerate(keys(data.train), start=1) if key in evaluated]
     if shared and not allow_overlap:
-        raise DataError(f"{len(shared)} training rows of {data.name} are also in its evaluation set (the first is row "
-                        f"{shared[0]}); remove them, or keep them with --allow-overlap.")  # fmt: skip
+        raise DataError(f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be found in its evaluation "
+                        f"set (the first is row {shared[0]}); remove them, or keep them with --allow-overlap.")  # fmt: skip
     return data.train
 
 

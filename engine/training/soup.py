@@ -153,6 +153,9 @@ def _average(
 ) -> dict[str, Any]:  # fmt: skip
     if by not in ORDERS:
         raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
+    first = open_member(names[0])
+    for name in names[1:]:  # before the long work, not in the middle of it
+        _aligned(first, open_member(name), names[0], name)
     counted = _counted(report, 2 * len(names))
 
     def single(name: str) -> Score:
