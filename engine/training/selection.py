@@ -94,8 +94,9 @@ def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
     evaluated = set(keys(data.evaluation))
     shared = [row for row, key in enumerate(keys(data.train), start=1) if key in evaluated]
     if shared and not allow_overlap:
-        raise DataError(f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be found in its evaluation "
-                        f"set (the first is row {shared[0]}); remove them, or keep them with --allow-overlap.")  # fmt: skip
+        raise DataError(f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be found in its "
+                        f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
+                        "--allow-overlap.")  # fmt: skip
     return data.train
 
 
