@@ -1,5 +1,6 @@
 """How one model is fine-tuned, as a record."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +10,7 @@ OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("linear", "cosine", "constant")
 ADVERSARIAL = ("none", "freelb", "pgd", "smart")
 PRECISIONS = ("auto", "fp32", "bf16")
+KINDS: dict[Any, tuple[Any, str]] = {str: (str, "text"), int: (int, "a whole number"), float: (int | float, "a number")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class TrainSpec:
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("adversarial", ADVERSARIAL)):
             if getattr(self, name) not in known:
                 raise SettingError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}.")
+        if endless := [field.name for field in fields(self) if getattr(self, field.name) == math.inf]:
+            raise SettingError(f"{self.name!r}: {endless[0]} is inf; give a finite number.")
         for name in ("learning_rate", "epochs", "batch_size", "accumulation", "adv_steps", "clip", "checks"):
             if not getattr(self, name) > 0:
                 raise SettingError(f"{self.name!r}: {name} is {getattr(self, name)}; it must be above 0.")
@@ -62,9 +66,9 @@ def spec_from(entry: dict[str, Any], where: str) -> TrainSpec:
     if unknown := sorted(set(entry) - set(kinds)):
         raise SettingError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(kinds))}.")
     for name, value in entry.items():
-        wanted = {"str": str, "int": int, "float": int | float}[str(getattr(kinds[name], "__name__", kinds[name]))]
+        wanted, called = KINDS[kinds[name]]
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise SettingError(f"{where}: {name} is {value!r}, not {'text' if wanted is str else 'a number'}; correct it.")
+            raise SettingError(f"{where}: {name} is {value!r}, not {called}; correct it.")
     if missing := [name for name in ("name", "seed", "learning_rate") if name not in entry]:
         raise SettingError(f"{where}: a member has no {missing[0]}; it needs name, seed and learning_rate.")
     return TrainSpec(**entry)
