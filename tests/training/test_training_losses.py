@@ -46,7 +46,7 @@ def agree(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, dict[str,
     assert found[0] == pytest.approx(wanted[0], rel=1e-6)
     assert found[1].keys() == wanted[1].keys()
     for name, value in wanted[1].items():
-        assert torch.allclose(found[1][name], value, rtol=1e-4, atol=1e-7), name
+        assert torch.allclose(found[1][name], value, rtol=1e-3, atol=1e-6), name  # cross-entropy is single precision
 
 
 # Oracles: one row at a time, every formula written out
@@ -131,7 +131,7 @@ def oracle(kind: str, model: Any, inputs: Inputs, spec: TrainSpec) -> Tensor:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-@pytest.mark.parametrize("bound", [0.0, 0.55])
+@pytest.mark.parametrize("bound", [0.0, 0.55, 1.0])  # always and at times in force
 @pytest.mark.parametrize("kind", ADVERSARIAL)
 def test_loss_and_gradient_are_the_oracles(model: Any, inputs: Inputs, kind: str, bound: float, smoothing: float):
     spec = replace(SPEC, adversarial=kind, adv_max_norm=bound, label_smoothing=smoothing, adv_weight=0.7)
