@@ -12,7 +12,7 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 
 from engine.data import Examples
-from engine.errors import DataError, SettingError
+from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.folders import whole_folder
 from engine.progress import Reporter, silent
 from engine.training.base import Base, classifier
@@ -134,10 +134,15 @@ def _write(model: Any, shared: Shared, folder: Path) -> None:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter in half precision; what is shipped is also what is evaluated."""
-    for parameter in model.parameters():
+    """Write the adapter in half precision; what is shipped is also what is evaluated.
+
+    Raises TrainingDiverged for a weight beyond what half precision holds, 65,504.
+    """
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.half()
+            if not parameter.isfinite().all():
+                raise TrainingDiverged(f"{name} has grown beyond what half precision holds; lower the learning rate.")
     model.peft_config["default"].base_model_name_or_path = ""
     model.save_pretrained(str(folder), safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)

@@ -114,6 +114,7 @@ class Training:
                 last = time.monotonic()
         stopped = self._step < self.steps
         self._restore(self._best_weights)
+        self._watch_weights()
         return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
 
     def _one_step(self, report: Reporter) -> None:
@@ -149,9 +150,17 @@ class Training:
             return
         finite = math.isfinite(loss) and math.isfinite(norm)
         said = f"its mean loss is {mean:.2f}" if finite else f"its loss is {loss:g}, its gradient's norm {norm:g}"
+        raise self._diverged(self._step + 1, said)
+
+    def _watch_weights(self) -> None:
+        """Divergence that no loss has shown yet: weights that the last step made infinite are neither kept nor returned."""
+        if not all(bool(weight.isfinite().all()) for weight in self._weights.values()):
+            raise self._diverged(self._step, "its weights are no longer finite")
+
+    def _diverged(self, step: int, said: str) -> TrainingDiverged:
         kept = f" The last checkpoint is {self._keep}." if self._keep is not None and self._keep.is_file() else ""
-        raise TrainingDiverged(f"{self._spec.name} diverged at step {self._step + 1} of {self.steps}: {said}; lower the "
-                               f"learning rate {self._spec.learning_rate:g}.{kept}")  # fmt: skip
+        return TrainingDiverged(f"{self._spec.name} diverged at step {step} of {self.steps}: {said}; lower the learning rate "
+                                f"{self._spec.learning_rate:g}.{kept}")  # fmt: skip
 
     def _check(self, report: Reporter) -> None:
         assert self._held_out is not None
@@ -176,6 +185,7 @@ class Training:
     def _save(self) -> None:
         if self._keep is None:
             return
+        self._watch_weights()
         moments = {
             f"{number}/{name}": torch.as_tensor(value)
             for number, state in self._optimizer.state_dict()["state"].items() for name, value in state.items()
