@@ -34,8 +34,13 @@ def whole_folder(folder: Path | str) -> Iterator[Path]:
             if target.is_dir():
                 target.rmdir()
             os.replace(work, target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error.strerror or error}); name another folder with --out.") from error
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{target} cannot be written ({_reason(error)}); name another folder with --out.") from error
+
+
+def _reason(error: OSError | SafetensorError) -> str:
+    """safetensors has an error of its own for a full disk."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _as_usual(folder: Path) -> None:
@@ -60,9 +65,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         with work.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(work, path)
-    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StoreError(f"{path} cannot be written ({reason}); what was there before is unharmed. Make room, or name another "
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path} cannot be written ({_reason(error)}); what was there before is unharmed. Make room, or name another "
                          "folder with --out.") from error  # fmt: skip
     finally:
         work.unlink(missing_ok=True)
