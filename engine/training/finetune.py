@@ -13,7 +13,7 @@ from peft.tuners.lora import LoraLayer
 
 from engine.data import Examples
 from engine.errors import DataError, SettingError, TrainingDiverged
-from engine.folders import whole_folder
+from engine.folders import free_folder, whole_folder
 from engine.progress import Reporter, silent
 from engine.training.base import Base, classifier
 from engine.training.loop import Rows, Training
@@ -65,6 +65,7 @@ def finetune(
     on from it to the same bytes. Returns the record: what decided it, rows, steps, final loss and the best check. The global
     random state is left as it was. Raises TrainingDiverged, DataError, SettingError, StoreError.
     """
+    free_folder(out)  # before the long work, not after it
     identity = {**shared.identity(spec), "start": None if start is None else _sha256(start)}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     keep = out.with_name(f"{out.name}.checkpoint")
