@@ -86,7 +86,7 @@ class Training:
         a_pass = -(-len(rows.labels) // spec.batch_size)
         self.steps = max(1, round(spec.epochs * a_pass))
         self._every = max(1, round(a_pass / spec.checks))
-        self._step, self._losses = 0, deque[float](maxlen=100)
+        self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
         self._classes = max(rows.labels) + 1
@@ -98,26 +98,28 @@ class Training:
         Raises TrainingDiverged; InterruptedStudy from `report` leaves a checkpoint where there is a place for one.
         """
         self._resume()
-        self._model.train()
         last = time.monotonic()
-        while self._step < self.steps and not self._stale():
-            self._one_step(report)
-            if self._spec.patience and (self._step % self._every == 0 or self._step == self.steps):
-                self._check(report)
+        while True:
             try:
+                if self._check_is_due():
+                    self._check(report)
                 report(self._told(), self._step, self.steps)
             except (InterruptedStudy, KeyboardInterrupt):
                 self._save()
                 raise
-            if time.monotonic() - last > BETWEEN:
+            if self._step == self.steps or self._stale():
+                break
+            if self._step and time.monotonic() - last > BETWEEN:
                 self._save()
                 last = time.monotonic()
+            self._one_step(report)
         stopped = self._step < self.steps
         self._restore(self._best_weights)
         self._watch_weights()
         return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
 
     def _one_step(self, report: Reporter) -> None:
+        self._model.train()
         rows, loss = self._passes.take(), 0.0
         piece = -(-len(rows) // self._spec.accumulation)
         for start in range(0, len(rows), piece):
@@ -162,10 +164,15 @@ class Training:
         return TrainingDiverged(f"{self._spec.name} diverged at step {step} of {self.steps}: {said}; lower the learning rate "
                                 f"{self._spec.learning_rate:g}.{kept}")  # fmt: skip
 
+    def _check_is_due(self) -> bool:
+        if not self._spec.patience or self._checked == self._step:
+            return False
+        return self._step % self._every == 0 or self._step == self.steps
+
     def _check(self, report: Reporter) -> None:
         assert self._held_out is not None
         accuracy, loss = held_out_score(self._model, self._held_out, self._device, report, (self._step, self.steps))
-        self._model.train()
+        self._checked = self._step
         if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
             self._best = (self._step, accuracy, loss)
             self._best_weights = {name: weight.detach().clone() for name, weight in self._weights.items()}
@@ -191,7 +198,8 @@ class Training:
             for number, state in self._optimizer.state_dict()["state"].items() for name, value in state.items()
             if value is not None
         }  # fmt: skip
-        about = {"step": self._step, "place": self._passes.place(), "losses": list(self._losses), "best": self._best}
+        about = {"step": self._step, "checked": self._checked, "place": self._passes.place(), "losses": list(self._losses),
+                 "best": self._best}  # fmt: skip
         weights = {name: weight.detach() for name, weight in self._weights.items()}
         checkpoint.save(self._keep, self._key, checkpoint.Standing(about, weights, moments, self._best_weights))
 
@@ -205,7 +213,7 @@ class Training:
             number, _, moment = name.partition("/")
             state["state"].setdefault(int(number), {})[moment] = value
         self._optimizer.load_state_dict(state)
-        self._step = int(found.about["step"])
+        self._step, self._checked = int(found.about["step"]), int(found.about["checked"])
         self._passes.go_to(found.about["place"])
         self._losses.extend(found.about["losses"])
         self._best = tuple(found.about["best"]) if found.about["best"] else None
