@@ -270,7 +270,7 @@ def test_a_gradient_that_is_no_number_moves_nothing(shared: Shared, rows: Exampl
     model = fresh(shared)
     start = {name: value.clone() for name, value in model.state_dict().items()}
     model.classifier.bias.register_hook(lambda gradient: gradient * math.inf)
-    with pytest.raises(TrainingDiverged, match="gradient's norm (inf|nan)"):
+    with pytest.raises(TrainingDiverged, match=r"gradient's norm (inf|nan)"):
         Training(model, SPEC, encoded(shared, rows), None, "key").run(silent)
     assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
 
