@@ -109,7 +109,8 @@ def _texts(data: Examples) -> list[tuple[str, str]]:
 def _encoded(shared: Shared, data: Examples) -> Rows:
     tokenizer = shared.base.tokenizer
     ids = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True, max_length=shared.max_tokens)
-    return Rows(dict(ids), data.labels, int(tokenizer.pad_token_id))
+    known = {name: lists for name, lists in ids.items() if name in (*shared.base.family.inputs, "attention_mask")}
+    return Rows(known, data.labels, int(tokenizer.pad_token_id))
 
 
 def _model(spec: TrainSpec, shared: Shared, start: Path | None) -> Any:
