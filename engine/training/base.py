@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -45,8 +46,9 @@ def open_base(name: str) -> Base:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         family = family_of(config, name)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder} cannot be opened as a checkpoint ({str(error).splitlines()[0]}); save it again.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:  # without a vocabulary, a tokenizer stumbles over None
+        raise ModelError(f"{folder} cannot be opened as a checkpoint ({str(error).splitlines()[0]}); save model and tokenizer "
+                         "again.") from error  # fmt: skip
     sha256 = BASE_SHA256 if name == "embedded" else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
     return Base(name, folder, sha256, family, tokenizer, int(config.max_position_embeddings) - family.position_offset)
 
@@ -84,6 +86,8 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
     except RuntimeError as error:
         raise ModelError(f"The head of {base.name} is for another number of labels than the {len(names)} of the data "
                          f"({', '.join(names[:4])}…); start from a checkpoint without a head.") from error  # fmt: skip
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"The weights in {base.folder} cannot be read ({error}); save the checkpoint again.") from error
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: number for number, name in enumerate(names)}
     return model if rank == 0 else adapted(model, base.family, rank)
