@@ -66,7 +66,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(work, path)
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"{path} cannot be written ({_reason(error)}); what was there before is unharmed. Make room, or name another "
-                         "folder with --out.") from error  # fmt: skip
+        raise StoreError(f"{path} cannot be written ({_reason(error)}); what was there before is unharmed. Make room, or name "
+                         "another folder with --out.") from error  # fmt: skip
     finally:
         work.unlink(missing_ok=True)
