@@ -335,7 +335,7 @@ def test_a_disk_that_fills_while_the_model_is_written_is_one_sentence(
     with monkeypatch.context() as patch:
         patch.setattr(loop, "BETWEEN", 0.0)
         patch.setattr(modeling_utils, "safe_save_file", filling)
-        with pytest.raises(StoreError, match="out cannot be written .*No space left on device"):
+        with pytest.raises(StoreError, match=r"out cannot be written .*No space left on device"):
             finetune(SPEC, shared, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out.checkpoint"]
     steps: list[int] = []
