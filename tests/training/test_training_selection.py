@@ -124,7 +124,7 @@ def test_evaluation_rows_are_the_studys(model_folder: Path, data_folder: Path, r
 
 def test_a_score_is_the_dense_level_of_a_study(model_folder: Path, data_folder: Path, victim: Victim, tmp_path: Path):
     level = run_study(StudySpec(model=str(model_folder), data=str(data_folder), levels=(0.0,), eval_examples=30,
-                                attack_examples=3, device="cpu"), Store(tmp_path / "cache", tmp_path / "n")).levels[0]  # fmt: skip
+                                attack_examples=3, device="cpu"), Store(tmp_path / "c", tmp_path / "n")).levels[0]  # fmt: skip
     found = evaluation_rows(load_dataset(str(data_folder)), SelectionSpec(30, attacked=3)).score(victim)
     assert (found.acc, found.aua) == (level.acc, level.aua)
     assert evaluation_rows(load_dataset(str(data_folder)), SelectionSpec(30, attack="none")).score(victim).aua is None
