@@ -22,7 +22,7 @@ from engine.store import canonical, key_of, write_whole
 from engine.training.base import open_base
 from engine.training.finetune import Shared, finetune
 from engine.training.recipe import Finish, Recipe, read_recipe
-from engine.training.selection import Score, Selection, SelectionSpec, training_rows
+from engine.training.selection import Score, Selection, SelectionSpec, keys, training_rows
 from engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
@@ -76,7 +76,7 @@ def _member(
 ) -> dict[str, Any]:  # fmt: skip
     settings = {"name": spec.name, "spec": asdict(spec)}
     try:
-        record = _trained(spec, recipe, shared, out, _between(report, 0, 700))
+        record = _trained(spec, recipe, shared, out, selection, _between(report, 0, 700))
     except TrainingDiverged as error:
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
@@ -90,17 +90,26 @@ def _member(
             "averaged": not guessing, **{name: record[name] for name in kept}}  # fmt: skip
 
 
-def _trained(spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, report: Reporter) -> dict[str, Any]:
+def _trained(
+    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter
+) -> dict[str, Any]:  # fmt: skip
     if recipe.finish is None:
         return _stage(spec, shared, out / spec.name, None, report)
     halves = _between(report, 0, 700), _between(report, 700, 1000)
     first = out / f"{spec.name}-first-pass"
     _stage(spec, shared, first, None, halves[0])
-    further = load_dataset(recipe.finish.data).train
-    assert further is not None, f"{recipe.finish.data} has no training split"
-    mixed = _mixture(further, shared.data, recipe.finish, spec)
+    mixed = _mixture(_further(recipe.finish, selection), shared.data, recipe.finish, spec)
     short = replace(spec, epochs=recipe.finish.epochs, learning_rate=recipe.finish.learning_rate)
     return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1])
+
+
+def _further(finish: Finish, selection: Selection) -> Examples:
+    """The rows of the second pass; those that members are judged by are left out here too."""
+    train = load_dataset(finish.data).train
+    if train is None:
+        raise DataError(f"{finish.data}, which the recipe finishes on, has no training split; name other data.")
+    judged = set(keys(selection.examples))
+    return train.take([row for row, key in enumerate(keys(train)) if key not in judged])
 
 
 def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec) -> Examples:

@@ -60,7 +60,11 @@ def read_recipe(path: Path) -> Recipe:
     if unknown := sorted(set(recipe) - {"members", "about", "head_seed", "max_tokens", "finish"}):
         raise SettingError(f"{path}: unknown setting {unknown[0]!r}; a recipe holds members, about, head_seed, max_tokens and "
                            "finish.")  # fmt: skip
-    return Recipe(tuple(spec_from(entry, str(path)) for entry in entries), str(recipe.get("about", "")),
+    members = tuple(spec_from(entry, str(path)) for entry in entries)
+    if "finish" in recipe and (whole := [member.name for member in members if member.rank == 0]):
+        raise SettingError(f"{path}: {whole[0]} has the rank 0 and `finish` goes on from adapters only; give it a rank, or leave "
+                           "`finish` out.")  # fmt: skip
+    return Recipe(members, str(recipe.get("about", "")),
                   _number(recipe, "head_seed", 0, path), _number(recipe, "max_tokens", 128, path),
                   _finish(recipe["finish"], path) if "finish" in recipe else None)  # fmt: skip
 
