@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.attacks.services import breathe
-from engine.models.forward import run_stream, streams
+from engine.models.forward import Stream, run_stream, streams
 from engine.models.victim import Victim
 
 Item = str | tuple[str, str]
@@ -38,7 +38,7 @@ class VictimService:
         found: list[Tensor] = [torch.empty(0)] * len(items)
         for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
             breathe()
-            rows = self._probabilities(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
+            rows = self._computed(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
             for ids, row in zip(batch, rows, strict=True):
                 for place in places[ids]:
                     found[place] = row
@@ -49,15 +49,19 @@ class VictimService:
             return self.victim.encode([str(item) for item in items])
         return self.victim.encode([item[0] for item in items], [item[1] for item in items])
 
-    @torch.inference_mode()
-    def _probabilities(self, encoded: dict[str, list[tuple[int, ...]]]) -> Tensor:
+    def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         victim, count = self.victim, len(encoded["input_ids"])
         missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
         filled = {name: [*map(list, lists), *([self._empty[name]] * missing)] for name, lists in encoded.items()}
-        logits = torch.empty(count + missing, victim.num_labels)
-        for stream in streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62):
-            logits[torch.tensor(stream.rows)] = run_stream(victim.family, victim.model, stream)[0].float().cpu()
-        return logits[:count].double().softmax(dim=1)
+        (stream,) = streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62)
+        rows = dict(zip(stream.rows, self._rows(stream), strict=True))
+        return [rows[place] for place in range(count)]
+
+    @torch.inference_mode()
+    def _rows(self, stream: Stream) -> list[Tensor]:
+        """The answers to the sentences of a stream."""
+        logits = run_stream(self.victim.family, self.victim.model, stream)[0]
+        return list(logits.float().cpu().double().softmax(dim=1))
 
 
 def _batches(ordered: Sequence[tuple[tuple[int, ...], ...]]) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
