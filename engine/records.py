@@ -78,15 +78,21 @@ class StudySpec:
 
 @dataclass(frozen=True, slots=True)
 class AttackRecord:
-    """One attacked example; its text is not kept."""
+    """One attacked example; its text is not kept.
+
+    Outcomes: "skipped", it was wrong without an attack; "broken"; "held", the attack came to its end without breaking it;
+    "exhausted", the attack ran out of its budget of queries or seconds without breaking it, so it held as far as anyone
+    looked; "error", it could not be attacked, for the reason given. An error is a class of its own in every rate.
+    """
 
     example: int  # row of the evaluation set
-    outcome: str  # "skipped" (was wrong without attack), "broken", "held"
+    outcome: str
     queries: int
     words_changed: int
     words: int
-    truth_before: float  # probability of the true label without attack
-    truth_after: float  # the lowest any of the attack's queries saw, probes that rank words by masking them included
+    truth_before: float | None  # probability of the true label without attack; None where the victim gave none
+    truth_after: float | None  # the lowest any of the attack's queries saw, probes that rank words by masking them included
+    reason: str = ""  # what ran out, or what went wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import Attacker, attack_examples, attack_identity, check_attack
+from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
+from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
 from engine.errors import DataError
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error

@@ -1,0 +1,226 @@
+"""One attack of one victim on one example: a recipe's parts, joined anew, and what came of it."""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache, partial
+from typing import Any
+
+import torch
+
+from engine.attacks.candidates import Shared
+from engine.attacks.lockstep import OutOfTime
+from engine.attacks.services import ask, breathe
+from engine.attacks.victim_service import Item, VictimService
+from engine.errors import PruneScopeError
+from engine.records import AttackRecord
+
+MAX_WORDS = 2500  # masking each word of a longer text in turn takes more memory than is worth having
+NAMES = {"SkippedAttackResult": "skipped", "SuccessfulAttackResult": "broken", "FailedAttackResult": "held"}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one attack may use; None is no limit. Seconds are those of the machine, so they make outcomes depend on it."""
+
+    queries: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What is attacked."""
+
+    text: str
+    pair: str | None
+    label: int
+    row: int = -1
+
+    @property
+    def item(self) -> Item:
+        return self.text if self.pair is None else (self.text, self.pair)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the victim was asked and said, for the live panel. Probabilities are those of the true label."""
+
+    kind: str  # "start"; "rank", words masked in turn to see which matter; "try", candidates
+    queries: int  # so far
+    lowest: float  # so far
+    words: tuple[tuple[int, float], ...] = ()  # of "rank": (place of a word, how much masking it raised the attack's score)
+    tried: tuple[tuple[str, float], ...] = ()  # of "try": (text, probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attack with its texts, for the live panel."""
+
+    record: AttackRecord
+    original: str
+    perturbed: str  # the original where nothing was found
+    label_before: int  # -1 where the victim was not asked
+    label_after: int
+    path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
+
+
+Watcher = Callable[[Step], None]
+
+
+class NotAttackable(ValueError):
+    """The example, or the victim's answer, is not one that an attack can work with."""
+
+
+class Model:
+    """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true label got."""
+
+    def __init__(self, service: VictimService, label: int, watch: Watcher | None = None) -> None:
+        self.model, self.victim = service.victim.model, service.victim
+        self._service, self.label, self._watch = service, label, watch
+        self.queries, self.lowest = 0, 1.0
+        self.first: torch.Tensor | None = None
+        self.path: list[tuple[int, float]] = []
+
+    def __call__(self, texts: Sequence[Item]) -> torch.Tensor:
+        probabilities = torch.stack(ask(self._service, texts))
+        if not bool(torch.isfinite(probabilities).all()):
+            raise NotAttackable("The victim answered with NaN or infinity.")
+        self.queries += len(texts)
+        self.lowest = min(self.lowest, float(probabilities[:, self.label].min()))
+        self.path.append((self.queries, self.lowest))
+        if self.first is None:
+            self.first = probabilities[0]
+            if self._watch:
+                self._watch(Step("start", self.queries, self.lowest))
+        return probabilities
+
+
+class Attempt:
+    """Attacks one example. `parts` is a TextAttack `Attack`, of which nothing is changed: it serves many attempts at once."""
+
+    def __init__(
+        self, parts: Any, service: VictimService, example: Example, shared: Shared, budget: Budget,
+        watch: Watcher | None = None,
+    ) -> None:  # fmt: skip
+        self._example, self._budget, self._watch = example, budget, watch
+        self._model = Model(service, example.label, watch)
+        self._attack = attack = copy.copy(parts)  # with caches of its own
+        attack.goal_function = goal = copy.copy(parts.goal_function)
+        attack.search_method = search = copy.copy(parts.search_method)
+        attack.clear_cache = lambda: None  # its caches go with it; the constraints' are everyone's
+        goal.model, goal.batch_size = self._model, 1 << 30
+        goal.query_budget = float("inf") if budget.queries is None else budget.queries
+        search.goal_function = goal
+        search.get_transformations = partial(shared.get, attack.get_transformations)
+        search.get_goal_results = goal.get_results if watch is None else self._watched
+        search.get_indices_to_order = attack.get_indices_to_order if watch is None else self._ordered
+        search.filter_transformations = attack.filter_transformations
+        self._ranking: list[int] | None = None
+
+    def run(self) -> Outcome:
+        """The outcome, which may be that it ran out of its budget, or an error of this example."""
+        example = self._example
+        try:
+            check(example, self._model.victim)
+            text = example.text if example.pair is None else OrderedDict(text_a=example.text, text_b=example.pair)
+            result = self._attack.attack(_text_class()(text), example.label)
+        except OutOfTime:
+            return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
+        except PruneScopeError:  # cancelled
+            raise
+        except NotAttackable as error:
+            return self._unfinished("error", str(error))
+        except Exception as error:  # of this example alone; it stands in its record and is counted as an error
+            return self._unfinished("error", f"{type(error).__name__}: {error}"[:300])
+        return self._outcome(result)
+
+    def _outcome(self, result: Any) -> Outcome:
+        before, after, example = result.original_result, result.perturbed_result, self._example
+        outcome, reason = NAMES.get(type(result).__name__) or self._maximised(after), ""
+        if outcome == "held" and self._budget.queries is not None and after.num_queries >= self._budget.queries:
+            outcome, reason = "exhausted", f"{self._budget.queries} queries"
+        old, new = before.attacked_text, after.attacked_text
+        found = outcome == "broken" or self._attack.goal_function.maximizable
+        record = AttackRecord(
+            example.row, outcome, int(after.num_queries), words_changed(old, new) if found else 0, len(old.words),
+            round(float(before.raw_output[example.label]), 6), round(self._model.lowest, 6), reason,
+        )  # fmt: skip
+        said = int(before.output)
+        return Outcome(record, example.text, _first_column(new) if found else example.text, said,
+                       int(after.output) if found else said, tuple(self._model.path))  # fmt: skip
+
+    def _maximised(self, after: Any) -> str:
+        """Of a goal without an end, such as reducing the input: whether the end was reached all the same."""
+        return "broken" if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text) else "held"
+
+    def _unfinished(self, outcome: str, reason: str) -> Outcome:
+        model, example = self._model, self._example
+        first, words = model.first, len(example.text.split()) + len((example.pair or "").split())
+        truth = None if first is None else round(float(first[example.label]), 6)
+        record = AttackRecord(example.row, outcome, model.queries, 0, words, truth,
+                              None if first is None else round(model.lowest, 6), reason)  # fmt: skip
+        said = -1 if first is None else int(first.argmax())
+        return Outcome(record, example.text, example.text, said, said, tuple(model.path))
+
+    def _ordered(self, text: Any, **wanted: Any) -> Any:
+        count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
+        return count, list(self._ranking)
+
+    def _watched(self, texts: Sequence[Any], **how: Any) -> Any:
+        assert self._watch is not None
+        results, over = self._attack.goal_function.get_results(texts, **how)
+        model, ranking, self._ranking = self._model, self._ranking, None
+        if ranking is not None and len(ranking) == len(results):
+            start = 1 - float(model.first[model.label]) if model.first is not None else 0.0
+            words = tuple((int(i), float(result.score) - start) for i, result in zip(ranking, results, strict=True))
+            self._watch(Step("rank", model.queries, model.lowest, words=words))
+        else:
+            tried = tuple((_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results)
+            self._watch(Step("try", model.queries, model.lowest, tried=tried))
+        return results, over
+
+
+def check(example: Example, victim: Any) -> None:
+    """Raises NotAttackable for an example that no attack can say anything about."""
+    words = _text_class()(" ".join((example.text, example.pair or ""))).words
+    if not 0 <= example.label < victim.num_labels:
+        raise NotAttackable(f"The label {example.label} is outside 0..{victim.num_labels - 1}, the victim's range.")
+    if not words:
+        raise NotAttackable("There are no words to attack.")
+    if len(words) > MAX_WORDS:
+        raise NotAttackable(f"The text has {len(words)} words; an attack takes up to {MAX_WORDS}.")
+    if any("<SPLIT>" in text for text in (example.text, example.pair or "")):
+        raise NotAttackable("The text contains <SPLIT>, by which TextAttack divides texts.")
+    ids = victim.encode([example.text], None if example.pair is None else [example.pair])["input_ids"][0]
+    if set(ids) - set(victim.tokenizer.all_special_ids) == set() and victim.tokenizer.unk_token_id in ids:
+        raise NotAttackable("The victim's tokenizer knows nothing in this text: it reads [UNK] alone.")
+
+
+def words_changed(old: Any, new: Any) -> int:
+    """Words that differ between two AttackedTexts: place by place where the counts agree, else of the best alignment."""
+    if len(old.words) == len(new.words):
+        return len(old.all_words_diff(new))
+    same = sum(block.size for block in SequenceMatcher(None, old.words, new.words, autojunk=False).get_matching_blocks())
+    return max(len(old.words), len(new.words)) - same
+
+
+def _first_column(attacked: Any) -> str:
+    inputs = attacked.tokenizer_input
+    return str(inputs if isinstance(inputs, str) else inputs[0])
+
+
+@cache
+def _text_class() -> Any:
+    """TextAttack's text, whose copies with words replaced can be interrupted: of a long text there are many."""
+    from textattack.shared import AttackedText
+
+    class Text(AttackedText):  # type: ignore[misc]
+        def generate_new_attacked_text(self, new_words: Any) -> Any:
+            breathe()
+            found = super().generate_new_attacked_text(new_words)
+            found.__class__ = Text
+            return found
+
+    return Text

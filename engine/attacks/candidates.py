@@ -1,0 +1,77 @@
+"""The texts an attack may try next: drawn from the text and the seed alone, and found once for all victims of an example."""
+
+import copy
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.attacks.services import pause
+
+
+class Seeded:
+    """A transformation whose random draws depend only on the seed, the text and the words it may change.
+
+    So every victim is offered the same candidates for the same word of the same text, in whatever order they are asked.
+    The generators are left as they were.
+    """
+
+    def __init__(self, transformation: Any, seed: int) -> None:
+        self._transformation, self._seed = transformation, seed
+
+    def __call__(self, current_text: Any, *args: Any, **kwargs: Any) -> Any:
+        wanted = sorted(kwargs.get("indices_to_modify") or ())
+        digest = hashlib.sha256(f"{self._seed}|{current_text.text}|{wanted}".encode("utf-8", "surrogatepass")).digest()
+        state, numpy_state = random.getstate(), np.random.get_state()
+        try:
+            random.seed(digest)
+            np.random.seed(int.from_bytes(digest[:4], "big"))
+            return self._transformation(current_text, *args, **kwargs)
+        finally:
+            random.setstate(state)
+            np.random.set_state(numpy_state)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transformation, name)
+
+
+_COMING = object()  # another attack is finding these candidates
+
+
+class Shared:
+    """The candidates of one example, shared by the attacks on several victims.
+
+    What may follow a text is decided by its words, by which of them were changed, by the words to change next, and by the
+    original; transformations and constraints see nothing of the victim. So it is found once, by the attack that comes
+    first; attacks that need it meanwhile let that one go on. Each gets texts of its own, because TextAttack writes on them.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    def get(self, find: Callable[..., Sequence[Any]], current_text: Any, **wanted: Any) -> list[Any]:
+        """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it gave before."""
+        state = current_text.attack_attrs
+        asked = repr(sorted((name, value) for name, value in wanted.items() if name != "original_text"))
+        key = (current_text.text, frozenset(state["modified_indices"]), state["original_index_map"].tobytes(), asked)
+        while self._found.get(key) is _COMING:
+            pause()
+        if key not in self._found:
+            self._found[key] = _COMING
+            try:
+                self._found[key] = tuple(_own(text, current_text) for text in find(current_text, **wanted))
+            finally:
+                if self._found[key] is _COMING:  # this attack ended; another one may still find them
+                    del self._found[key]
+        return [_own(text, current_text) for text in self._found[key]]
+
+
+def _own(text: Any, previous: Any) -> Any:
+    """The same text with attributes of its own."""
+    found = copy.copy(text)
+    found.attack_attrs = dict(text.attack_attrs)
+    if "previous_attacked_text" in found.attack_attrs:
+        found.attack_attrs["previous_attacked_text"] = previous
+    return found

@@ -1,0 +1,162 @@
+"""Attack examples: one text, a set on one victim, or a set on several victims at once, all in lock-step."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from engine.attacks.attempt import Attempt, Budget, Example, Model, Outcome, Step, Watcher
+from engine.attacks.candidates import Seeded, Shared
+from engine.attacks.lockstep import Job, LockStep
+from engine.attacks.recipes import check_here, recipe_named
+from engine.attacks.resources import find_resources
+from engine.attacks.textattack_gate import textattack
+from engine.attacks.victim_service import VictimService
+from engine.data import Examples
+from engine.models.victim import Victim
+from engine.progress import Reporter, silent
+from engine.records import AttackRecord
+
+IN_FLIGHT = {"cpu": 16, "cuda": 256}  # examples; enough for full batches, as few as memory and a quick first result ask for
+Keep = Callable[[str, AttackRecord], None]
+Done = Mapping[str, Sequence[AttackRecord]]
+
+
+class Attackers:
+    """One recipe on several victims, which are offered the same candidates. Not for use by two threads at once.
+
+    Raises SettingError for an unknown recipe and ResourceError for what it lacks.
+    """
+
+    def __init__(
+        self, victims: Mapping[str, Victim], name: str, seed: int, resources: str | None = None, budget: Budget | None = None,
+    ) -> None:  # fmt: skip
+        self._recipe, found = recipe_named(name), find_resources(resources)
+        check_here(self._recipe, found)
+        package = textattack(found)
+        self._seed, self._budget = seed, budget or Budget()
+        self._services = {side: VictimService(victim) for side, victim in victims.items()}
+        self._parts: dict[str, Any] = {}
+        for side, service in self._services.items():
+            if self._recipe.reads_victim or not self._parts:
+                parts = self._recipe.build(package, Model(service, 0), found)
+                parts.transformation = Seeded(parts.transformation, seed)
+            self._parts[side] = parts
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return tuple(self._services)
+
+    def in_flight(self) -> int:
+        """How many examples are attacked at once unless told."""
+        return min(IN_FLIGHT.get(service.victim.device.type, 16) for service in self._services.values())
+
+    def jobs(
+        self, example: Example, sides: Sequence[str], watch: Callable[[str, Step], None] | None = None
+    ) -> Iterator[Job[tuple[str, Outcome]]]:
+        """The attacks on one example, one a side."""
+        shared = Shared()
+        digest = hashlib.sha256(f"{self._seed}|{example.item!r}".encode()).digest()
+        for side in sides:
+            watcher: Watcher | None = None if watch is None else partial(watch, side)
+            own = Shared() if self._recipe.reads_victim else shared
+            attempt = Attempt(self._parts[side], self._services[side], example, own, self._budget, watcher)
+            yield Job(example.row, partial(_on, side, attempt),
+                      int.from_bytes(digest[:8], "big"), self._budget.seconds)  # fmt: skip
+
+    def run(
+        self, work: Iterable[tuple[Example, Sequence[str]]], tick: Callable[[], None], in_flight: int | None = None,
+        watch: Callable[[str, Step], None] | None = None,
+    ) -> Generator[list[tuple[str, Outcome]]]:  # fmt: skip
+        """Attack examples, each on the sides given with it; turn after turn, the outcomes of those that ended in it.
+
+        Closing the iterator, or an error raised by `tick`, ends the attacks that are on their way.
+        """
+        jobs = (job for example, sides in work for job in self.jobs(example, sides, watch))
+        steps = LockStep(jobs, (in_flight or self.in_flight()) * len(self._services), tick).run()
+        with closing(steps):
+            for ended in steps:
+                yield [result for _, result in ended]
+
+    def watch(self, example: Example, tick: Callable[[], None] = lambda: None) -> Generator[tuple[str, Step | Outcome]]:
+        """Attack one example on all sides and tell every step as it happens; the last of a side is its outcome."""
+        seen: deque[tuple[str, Step | Outcome]] = deque()
+        turns = self.run([(example, self.sides)], tick, watch=lambda side, step: seen.append((side, step)))
+        with closing(turns):
+            for ended in turns:
+                while seen:
+                    yield seen.popleft()
+                yield from ended
+
+
+def _on(side: str, attempt: Attempt) -> tuple[str, Outcome]:
+    return side, attempt.run()
+
+
+class Attacker:
+    """One attack recipe on one victim: `Attackers` with one side."""
+
+    def __init__(
+        self, victim: Victim, name: str, seed: int, resources: str | None = None, budget: Budget | None = None
+    ) -> None:
+        self.all = Attackers({"victim": victim}, name, seed, resources, budget)
+
+    def run(
+        self, text: str, pair: str | None, label: int, example: int = -1, report: Reporter = silent,
+        watch: Watcher = lambda step: None,
+    ) -> Outcome:  # fmt: skip
+        """Attack one example whose true label is `label`. The global random state is left as it was."""
+        outcome: Outcome | None = None
+        for _, found in self.all.watch(Example(text, pair, label, example), lambda: report("attack", 0, 1)):
+            if isinstance(found, Outcome):
+                outcome = found
+            else:
+                watch(found)
+        assert outcome is not None
+        return outcome
+
+
+def attack_many(
+    attackers: Attackers, examples: Examples, rows: Sequence[int], report: Reporter = silent, done: Done | None = None,
+    keep: Keep = lambda side, record: None, in_flight: int | None = None,
+) -> dict[str, tuple[AttackRecord, ...]]:  # fmt: skip
+    """Attack the given rows of the evaluation set on every victim at once: by side, the records in the order of `rows`.
+
+    `done` are not redone. `keep` gets each new record as soon as its attack ends, which is in no certain order; what a
+    record says depends on its example, the victim and the seed alone, so a run that was cut short ends like a whole one.
+    """
+    found = {side: {record.example: record for record in (done or {}).get(side, ())} for side in attackers.sides}
+    total = len(rows) * len(attackers.sides)
+    wanted = set(rows)
+    finished = sum(len(wanted & set(records)) for records in found.values())
+
+    def work() -> Iterator[tuple[Example, Sequence[str]]]:
+        for row in dict.fromkeys(rows):
+            if sides := [side for side in attackers.sides if row not in found[side]]:
+                pair = examples.pairs[row] if examples.pairs else None
+                yield Example(examples.texts[row], pair, examples.labels[row], row), sides
+
+    report("attack", finished, total)
+    turns = attackers.run(work(), lambda: report("attack", finished, total), in_flight)
+    with closing(turns):
+        for ended in turns:
+            for side, outcome in ended:
+                found[side][outcome.record.example] = outcome.record
+                keep(side, outcome.record)
+                finished += 1
+            if ended:
+                report("attack", finished, total)
+    return {side: tuple(found[side][row] for row in rows) for side in attackers.sides}
+
+
+def attack_examples(
+    attacker: Attacker, examples: Examples, rows: Sequence[int], report: Reporter = silent,
+    done: Sequence[AttackRecord] = (), keep: Callable[[AttackRecord], None] = lambda record: None,
+    in_flight: int | None = None,
+) -> tuple[AttackRecord, ...]:  # fmt: skip
+    """`attack_many` on one victim."""
+    (side,) = attacker.all.sides
+    found = attack_many(attacker.all, examples, rows, report, {side: done}, lambda _, record: keep(record), in_flight)
+    return found[side]

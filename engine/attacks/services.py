@@ -1,0 +1,87 @@
+"""What an attack asks for while it runs: victims and the models behind its constraints, each as a service.
+
+An attack calls `ask` wherever it needs answers. Alone, the service answers at once. In lock-step the attack's greenlet
+stops there, the scheduler gathers the questions of all attacks, and each service answers them as one batch.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+_here = threading.local()  # `tick` of the run in this thread, and `last`, when it was called
+
+
+class Service(Protocol):
+    """A model that many attacks ask. One object is one service: attacks that share it are answered together."""
+
+    name: str  # for progress and errors
+    kept: bool  # whether an answer is kept for the other victims of the same example (victims: no, encoders: yes)
+
+    def answer(self, items: Sequence[Any]) -> Sequence[Any]:
+        """One answer an item, in order. Items are hashable (a text, a tuple of texts) and no two are equal.
+
+        An answer depends on its item alone, up to rounding: not on the rest of the batch, its order or its size.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an attack waits for."""
+
+    service: Service
+    items: tuple[Hashable, ...]
+
+
+class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
+    """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to with a `Request`."""
+
+
+def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
+    """The answers of a service, one an item, in order; repeated items are allowed.
+
+    Whatever the service raises is raised here; a cancelled attack is left with GreenletExit. Torch's modes
+    (`no_grad`, `inference_mode`) belong to the thread and must not be open around a call.
+    """
+    wanted = tuple(items)
+    if not wanted:
+        return []
+    current = getcurrent()
+    if isinstance(current, Turn) and current.parent is not None:
+        return list(current.parent.switch(Request(service, wanted)))
+    distinct = tuple(dict.fromkeys(wanted))
+    answers = dict(zip(distinct, service.answer(distinct), strict=True))
+    return [answers[item] for item in wanted]
+
+
+def breathe() -> None:
+    """For services and other long work: call it between parts of less than half a second; it may raise InterruptedStudy.
+
+    The run's `tick` is called at most twenty times a second.
+    """
+    tick, now = getattr(_here, "tick", None), time.monotonic()
+    if tick is not None and now - _here.last >= 0.05:
+        _here.last = now
+        tick()
+
+
+@contextmanager
+def breathing(tick: Callable[[], None]) -> Iterator[None]:
+    """`breathe` calls `tick` meanwhile, in this thread."""
+    before = getattr(_here, "tick", None)
+    _here.tick, _here.last = tick, time.monotonic()
+    try:
+        yield
+    finally:
+        _here.tick = before
+
+
+def pause() -> None:
+    """Let the other attacks in lock-step have their turn."""
+    current = getcurrent()
+    if isinstance(current, Turn) and current.parent is not None:
+        current.parent.switch(None)

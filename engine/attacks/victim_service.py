@@ -1,0 +1,73 @@
+"""A victim as a service: texts in, probabilities out, the same bits in whatever company a text is asked."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.attacks.services import breathe
+from engine.models.forward import run_stream, streams
+from engine.models.victim import Victim
+
+Item = str | tuple[str, str]
+TOKENS = 2048  # of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for one batch
+LEAST = 16  # sentences of one batch
+
+
+class VictimService:
+    """Probabilities of a victim, one row (labels,) in float64 a text or pair.
+
+    softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-10 still ranks candidates. An answer
+    does not depend on the batch, to the last bit: texts with equal token ids are computed once, and a batch of fewer than
+    `LEAST` sentences is filled up with copies, because matrix products of a few rows take other kernels than those of
+    many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs.
+    """
+
+    kept = False
+
+    def __init__(self, victim: Victim) -> None:
+        self.name, self.victim = victim.name, victim
+
+    def answer(self, items: Sequence[Item]) -> list[Tensor]:
+        """One row of probabilities an item; items are all texts or all pairs."""
+        encoded = self._encode(items)
+        places: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for place, ids in enumerate(zip(*(map(tuple, lists) for lists in encoded.values()), strict=True)):
+            places.setdefault(ids, []).append(place)
+        found: list[Tensor] = [torch.empty(0)] * len(items)
+        for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
+            breathe()
+            rows = self._probabilities(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
+            for ids, row in zip(batch, rows, strict=True):
+                for place in places[ids]:
+                    found[place] = row
+        return found
+
+    def _encode(self, items: Sequence[Item]) -> dict[str, list[list[int]]]:
+        if isinstance(items[0], str):
+            return self.victim.encode([str(item) for item in items])
+        return self.victim.encode([item[0] for item in items], [item[1] for item in items])
+
+    @torch.inference_mode()
+    def _probabilities(self, encoded: dict[str, list[tuple[int, ...]]]) -> Tensor:
+        victim, count = self.victim, len(encoded["input_ids"])
+        copies = -(-LEAST // count)
+        filled = {name: [list(ids) for ids in lists for _ in range(copies)] for name, lists in encoded.items()}
+        logits = torch.empty(count * copies, victim.num_labels)
+        for stream in streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62):
+            logits[torch.tensor(stream.rows)] = run_stream(victim.family, victim.model, stream)[0].float().cpu()
+        return logits[::copies].double().softmax(dim=1)
+
+
+def _batches(ordered: Sequence[tuple[tuple[int, ...], ...]]) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
+    """Runs of encoded texts of at most `TOKENS` tokens, or one text."""
+    batch: list[tuple[tuple[int, ...], ...]] = []
+    tokens = 0
+    for ids in ordered:
+        if batch and tokens + len(ids[0]) > TOKENS:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(ids)
+        tokens += len(ids[0])
+    if batch:
+        yield batch
