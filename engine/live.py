@@ -7,12 +7,12 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.attacks.attempt import Example, Outcome, Step
 from engine.attacks.changes import word_changes
-from engine.attacks.recipes import Attacker, Outcome
+from engine.attacks.run import Attackers
 from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
@@ -24,7 +24,7 @@ from engine.victims import victim_key
 
 KEPT = 3  # pruned victims in memory
 MAX_CHARACTERS = 1000
-Step = Callable[[str, int, float], None]  # (side, queries so far, lowest probability of the true label so far)
+Watch = Callable[[str, Step], None]  # (side, what happened there)
 
 
 class Bench:
@@ -78,9 +78,9 @@ class Bench:
 
     def attack(
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
-        step: Step = lambda side, queries, lowest: None,
+        watch: Watch = lambda side, step: None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Attack one text on both victims with the same candidates. `label` None takes the dense victim's word."""
+        """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word."""
         text = checked_text(text)
         dense = prepared.victim
         if label is not None and not 0 <= label < dense.num_labels:
@@ -89,13 +89,15 @@ class Bench:
         truth = label if label is not None else int(dense.read([text])[0].argmax())
         name = prepared.spec.attack if prepared.spec.attack != "none" else "deepwordbug"
         tokens = len(dense.tokenizer(text)["input_ids"])
-        sides = []
-        for side, victim in (("dense", dense), ("pruned", pruned.victim)):
-            report(f"attack {side}", 0, 1)
-            attacker = Attacker(victim, name, prepared.spec.seed, prepared.spec.resources)
-            outcome = attacker.run(text, None, truth, -1, report,
-                                   partial(step, side))  # fmt: skip
-            sides.append({"name": side, **_side(outcome, victim, truth)})
+        victims = {"dense": dense, "pruned": pruned.victim}
+        attackers = Attackers(victims, name, prepared.spec.seed, prepared.spec.resources)
+        outcomes: dict[str, Outcome] = {}
+        for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
+            if isinstance(found, Outcome):
+                outcomes[side] = found
+            else:
+                watch(side, found)
+        sides = [{"name": side, **_side(outcomes[side], victim, truth)} for side, victim in victims.items()]
         return {
             "text": text, "truth": truth, "truth_given": label is not None, "sparsity": sparsity, "attack": name,
             "achieved": pruned.achieved, "label_names": prepared.study.about["label_names"], "sides": sides,

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from engine.errors import InterruptedStudy, PruneScopeError
 from engine.store import Store
 
+SHOWN = 5  # candidates of a step, those that come closest to breaking the victim
+
 
 class Worker:
     """The loop of one worker process."""
@@ -89,8 +91,10 @@ class Worker:
                 self._last = time.monotonic()
                 self._send(number, "progress", stage=stage, done=done, total=total)
 
-        def step(side: str, queries: int, lowest: float) -> None:
-            self._send(number, "step", side=side, queries=queries, lowest=lowest)
+        def step(side: str, seen: Any) -> None:
+            best = sorted(seen.tried, key=lambda text: text[1])[:SHOWN]
+            self._send(number, "step", side=side, kind=seen.kind, queries=seen.queries, lowest=seen.lowest,
+                       words=seen.words, tried=len(seen.tried), best=best)  # fmt: skip
 
         report("load", 0, 1)
         bench = self._work_bench()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engine import study as study_module
-from engine.attacks.recipes import Attacker
+from engine.attacks.run import Attacker
 from engine.data import Dataset, Examples
 from engine.errors import DataError, InterruptedStudy, SettingError
 from engine.records import StudySpec

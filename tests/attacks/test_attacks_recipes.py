@@ -13,9 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.attacks.recipes import Attacker, Outcome, attack_examples, attack_identity, check_attack
+from engine.attacks.attempt import Outcome, Step
+from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
+from engine.attacks.run import Attacker, attack_examples
 from engine.attacks.textattack_gate import REDIRECTED, textattack, version
+from engine.attacks.victim_service import VictimService
 from engine.data import Examples, load_dataset
 from engine.errors import InterruptedStudy, ResourceError, SettingError
 from engine.models.victim import Victim, load_victim
@@ -83,13 +86,13 @@ def said(victim: Victim, text: str, pair: str | None = None) -> int:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text a victim is asked about."""
     texts: list[str] = []
-    read = Victim.read
+    answer = VictimService.answer
 
-    def spy(self: Victim, firsts: Sequence[str], seconds: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
-        texts.extend(firsts)
-        return read(self, firsts, seconds)
+    def spy(self: VictimService, items: Sequence[Any]) -> list[Tensor]:
+        texts.extend(items)
+        return answer(self, items)
 
-    monkeypatch.setattr(Victim, "read", spy)
+    monkeypatch.setattr(VictimService, "answer", spy)
     return texts
 
 
@@ -104,7 +107,7 @@ def test_cache_folders_stay_where_they_were(around: Around):
 
 def test_unknown_attack_lists_those_there_are(tiny: Victim):
     check_attack("none")
-    with pytest.raises(SettingError, match="deepwordbug, or none"):
+    with pytest.raises(SettingError, match="deepwordbug, .*, or none"):
         Attacker(tiny, "nope", 0)
 
 
@@ -179,9 +182,10 @@ def test_path_falls_and_ends_at_the_record(attacker: Attacker, tiny: Victim, tex
 
 
 def test_watcher_sees_the_path(attacker: Attacker, examples: Examples):
-    seen: list[tuple[int, float]] = []
-    outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=lambda q, low: seen.append((q, low)))
-    assert tuple(seen) == outcome.path
+    seen: list[Step] = []
+    outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=seen.append)
+    assert tuple((step.queries, step.lowest) for step in seen) == outcome.path
+    assert [step.kind for step in seen[:3]] == ["start", "rank", "try"]
 
 
 def test_held_attack_changes_nothing_on_record(attacker: Attacker, tiny: Victim):
@@ -301,14 +305,6 @@ def test_pairs_are_attacked(attacker: Attacker, tiny: Victim):
     assert outcome.label_before == label
 
 
-def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, monkeypatch: pytest.MonkeyPatch):
-    seen: list[Any] = []
-    run = Attacker.run
-
-    def spy(self: Attacker, text: str, pair: str | None, *rest: Any) -> Outcome:
-        seen.append((text, pair))
-        return run(self, text, pair, *rest)
-
-    monkeypatch.setattr(Attacker, "run", spy)
+def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: list[Any]):
     attack_examples(attacker, Examples(("good film",), ("bad cast",), (1 - said(tiny, "good film", "bad cast"),)), [0])
-    assert seen == [("good film", "bad cast")]
+    assert asked == [("good film", "bad cast")]

@@ -1,0 +1,165 @@
+"""Side by side with stock TextAttack: its own driver, search and goal function, one example at a time, the same victim.
+
+The random draws of a transformation follow the same rule on both sides; everything else of the stock side is its own.
+"""
+
+import csv
+import os
+import random
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import paths
+from engine.attacks import recipes
+from engine.attacks.attempt import Outcome
+from engine.attacks.candidates import Seeded
+from engine.attacks.recipes import RECIPES, Recipe
+from engine.attacks.resources import Resources, find_resources
+from engine.attacks.run import Attackers, Example
+from engine.attacks.textattack_gate import textattack
+from engine.data import load_dataset
+from engine.models.victim import Victim, load_victim
+
+SEED = 3
+STATUS = {"skipped": "Skipped", "broken": "Successful", "held": "Failed"}
+SYNONYMS = {
+    "film": ["movie", "picture", "flick"], "good": ["great", "fine"], "great": ["good", "big"], "bad": ["poor", "awful"],
+    "story": ["tale", "plot", "account"], "service": ["help", "staff"], "food": ["meal", "dishes"], "very": ["quite", "rather"],
+    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["short", "little"],
+    "beautiful": ["fine", "lovely"], "book": ["novel", "volume"], "cold": ["cool", "sharp"], "sad": ["grim"], "plot": ["story"],
+    "scene": ["part"], "funny": ["odd", "bright"], "weak": ["poor"], "strong": ["loud"], "end": ["close"], "first": ["early"],
+}  # fmt: skip
+
+
+def word_level(package: Any, model: Any, _resources: Resources) -> Any:
+    """Greedy search by saliency over a synonym table, at most half the words: plain parts of TextAttack."""
+    parts = package.constraints
+
+    class Synonyms(package.transformations.WordSwap):
+        def _get_replacement_words(self, word: str) -> list[str]:
+            return SYNONYMS.get(word.lower(), [word.upper(), word[:1] + word[1:].swapcase()])
+
+    return package.Attack(
+        package.goal_functions.UntargetedClassification(model),
+        [parts.pre_transformation.RepeatModification(), parts.pre_transformation.StopwordModification(),
+         parts.overlap.MaxWordsPerturbed(max_percent=0.5)],
+        Synonyms(), package.search_methods.GreedyWordSwapWIR(wir_method="weighted-saliency"),
+    )  # fmt: skip
+
+
+class Plain:
+    """A victim as a model wrapper for TextAttack, batch by batch."""
+
+    def __init__(self, victim: Victim) -> None:
+        self.model, self._victim = victim.model, victim
+
+    def __call__(self, texts: Sequence[Any]) -> torch.Tensor:
+        pairs = None if isinstance(texts[0], str) else [text[1] for text in texts]
+        firsts = [text if isinstance(text, str) else text[0] for text in texts]
+        return self._victim.read(firsts, pairs)[0].double().softmax(dim=1)
+
+
+def stock(victim: Victim, recipe: Recipe, examples: Sequence[Example]) -> list[tuple[str, Any, int]]:
+    """(status, perturbed text or pair, queries) of TextAttack's own `Attack.attack`."""
+    resources = find_resources(None)
+    attack = recipe.build(textattack(resources), Plain(victim), resources)
+    attack.transformation = Seeded(attack.transformation, SEED)
+    found = []
+    for example in examples:
+        attack.clear_cache()
+        text = example.text if example.pair is None else OrderedDict(a=example.text, b=example.pair)
+        result = attack.attack(text, example.label)
+        status = type(result).__name__.removesuffix("AttackResult")
+        found.append((status, result.perturbed_result.attacked_text.tokenizer_input, int(result.num_queries)))
+    return found
+
+
+def ours(victim: Victim, name: str, examples: Sequence[Example]) -> list[Outcome]:
+    attackers = Attackers({"victim": victim}, name, SEED)
+    found = {outcome.record.example: outcome for ended in attackers.run(((e, ("victim",)) for e in examples), lambda: None)
+             for _, outcome in ended}  # fmt: skip
+    return [found[example.row] for example in examples]
+
+
+def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
+    """Examples under the label the victim gives, every eighth under another one."""
+    said = victim.read(texts)[0].argmax(dim=1).tolist()
+    return [Example(text, None, label if row % 8 else 1 - label, row) for row, (text, label) in enumerate(zip(texts, said))]
+
+
+@pytest.fixture(scope="module")
+def tiny(model_folder: Path) -> Victim:
+    return load_victim(str(model_folder), "cpu")
+
+
+@pytest.fixture(scope="module")
+def reviews() -> list[str]:
+    """Openings of the bundled reviews, of 4 to 9 words."""
+    lines = (paths.BUNDLED / "reviews" / "evaluation.tsv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    draw = random.Random(0)
+    return list(dict.fromkeys(" ".join(row["text"].split()[: draw.randint(4, 9)]) for row in rows))[:64]
+
+
+@pytest.fixture(autouse=True)
+def synonyms(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe("synonyms", "Synonyms", "these tests", word_level)
+    monkeypatch.setattr(recipes, "RECIPES", {**RECIPES, recipe.name: recipe})
+    monkeypatch.setitem(RECIPES, recipe.name, recipe)
+
+
+@pytest.mark.parametrize("name", ["deepwordbug", "pruthi", "synonyms"])
+def test_status_text_and_queries_are_stock_textattacks(tiny: Victim, reviews: list[str], name: str):
+    examples = labelled(tiny, reviews)
+    assert len(examples) >= 60
+    expected = stock(tiny, RECIPES[name], examples)
+    outcomes = ours(tiny, name, examples)
+    for (status, text, queries), outcome in zip(expected, outcomes, strict=True):
+        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
+        assert outcome.perturbed == (text if status == "Successful" else outcome.original)
+    assert {status for status, _, _ in expected} == set(STATUS.values())
+
+
+def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
+    from textattack.shared.utils import words_from_text
+
+    examples = labelled(tiny, reviews)
+    expected = stock(tiny, RECIPES["input-reduction"], examples)
+    outcomes = ours(tiny, "input-reduction", examples)
+    for (status, text, queries), outcome in zip(expected, outcomes, strict=True):
+        assert (outcome.perturbed, outcome.record.queries) == (text, queries)
+        assert (outcome.record.outcome == "skipped") == (status == "Skipped")
+        if status == "Maximized":
+            left = len(words_from_text(text))
+            assert (outcome.record.outcome == "broken") == (left == 1)
+            assert outcome.record.words_changed >= outcome.record.words - left  # more where two words became one
+    assert sum(status == "Maximized" for status, _, _ in expected) >= 50
+
+
+def test_pairs_are_attacked_as_by_stock_textattack(tiny: Victim, reviews: list[str]):
+    texts, pairs = reviews[:20], reviews[20:40]
+    said = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
+    examples = [Example(text, pair, label, row) for row, (text, pair, label) in enumerate(zip(texts, pairs, said))]
+    for (status, text, queries), outcome in zip(stock(tiny, RECIPES["deepwordbug"], examples),
+                                                ours(tiny, "deepwordbug", examples)):  # fmt: skip
+        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries)
+        assert outcome.perturbed == (text[0] if status == "Successful" else outcome.original)
+
+
+def test_real_sentences_on_the_embedded_victim():
+    folder = Path(os.environ.get("PRUNESCOPE_DATA") or ".") / "sst2"
+    if not folder.is_dir():
+        pytest.skip("PRUNESCOPE_DATA names no folder with sst2/")
+    evaluation = load_dataset(str(folder)).evaluation
+    rows = sorted(range(len(evaluation)), key=lambda row: (len(evaluation.texts[row]), row))[:40]
+    examples = [Example(evaluation.texts[row], None, evaluation.labels[row], row) for row in rows]
+    victim = load_victim("embedded", "cpu")
+    for (status, text, queries), outcome in zip(stock(victim, RECIPES["deepwordbug"], examples),
+                                                ours(victim, "deepwordbug", examples)):  # fmt: skip
+        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
+        assert outcome.perturbed == (text if status == "Successful" else outcome.original)
