@@ -26,8 +26,9 @@ def with_parts(recipe: str, *parts: Parts) -> Callable[[Any, Any, Resources], An
 
     def build(package: Any, model: Any, resources: Resources) -> Any:
         kind = getattr(package.attack_recipes, recipe)
-        ours = {name: part for found in parts for name, part in found(resources, str(model.model.device)).items()}
-        with _building, _in_place(sys.modules[kind.__module__], ours):
+        module, device = sys.modules[kind.__module__], str(model.model.device)
+        ours = {name: part for found in parts for name, part in found(resources, device).items() if hasattr(module, name)}
+        with _building, _in_place(module, ours):
             return kind.build(model)
 
     return build

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokeni
 from engine import paths
 from engine.attacks.encoder import THRESHOLDS
 from engine.attacks.recipes import RECIPES, attack_identity
-from engine.attacks.resources import find_resources
+from engine.attacks.resources import Resources, find_resources
 from engine.attacks.run import Attackers, Example
 from engine.attacks.synonyms import counterfitted_neighbours, lexicon_neighbours
 from engine.attacks.textattack_gate import textattack
@@ -193,12 +193,12 @@ def test_tag_is_that_of_the_words_own_place(named: Path):
     from engine.attacks.pieces import SamePartOfSpeech
     from engine.attacks.tagger import Tagger
 
-    text = AttackedText("they film the film")
-    swapped = text.replace_word_at_index(3, "shoot")  # the noun; the first "film" is a verb
-    strict, stock = SamePartOfSpeech(Tagger(), False), PartOfSpeech(allow_verb_noun_swap=False)
-    tags = Tagger().answer([("they", "film", "the", "film"), ("they", "film", "the", "shoot")])
-    assert strict._check_constraint(swapped, text) is (tags[0][3] == tags[1][3])
-    assert stock._get_pos(text.words[:3], "film", []) == tags[0][1] != tags[0][3]
+    text = AttackedText("they watch the watch")  # a verb, then a noun
+    swapped = text.replace_word_at_index(3, "clock")
+    assert SamePartOfSpeech(Tagger(), False)._check_constraint(swapped, text)
+    assert not PartOfSpeech(allow_verb_noun_swap=False)._check_constraint(swapped, text)  # it reads the first one's tag
+    assert not SamePartOfSpeech(Tagger(), False)._check_constraint(text.replace_word_at_index(1, "clock"), text)
+    assert SamePartOfSpeech(Tagger(), True)._check_constraint(text.replace_word_at_index(1, "clock"), text)
 
 
 @needs_data
@@ -215,15 +215,16 @@ def test_tags_are_nltks(named: Path):
 
 
 def test_what_is_missing_is_named(tiny: Victim, tmp_path: Path):
-    (tmp_path / "lexicon").mkdir()
-    (tmp_path / "lexicon" / "counterfitted_neighbors.json.gz").write_bytes(b"")
-    for name in ("textfooler", "pwws", "bert-attack", "bae"):
-        missing = RECIPES[name].missing(find_resources(None))
-        assert missing, f"{name} has all it needs on this machine"
-        with pytest.raises(ResourceError, match="needs .*not found"):
-            Attackers({"victim": tiny}, name, 0)
+    nothing = Resources((), "built in", "")
+    for name, lacks in (("textfooler", "counter-fitted"), ("textfooler", "tagger"), ("pwws", "WordNet"), ("bae", "masked"),
+                        ("bert-attack", "masked"), ("textfooler-like", "lexicon")):  # fmt: skip
+        assert lacks in " ".join(RECIPES[name].missing(nothing)), name
+    (tmp_path / "counterfitted_neighbors.json.gz").write_bytes(b"")
     assert "counter-fitted" not in " ".join(RECIPES["textfooler"].missing(find_resources(str(tmp_path))))
+    assert RECIPES["textfooler-like"].missing(find_resources(None)) == RECIPES["textbugger-like"].missing(find_resources(None))
     assert RECIPES["textfooler-like"].missing(find_resources(None)) == ()
+    with pytest.raises(ResourceError, match=r"needs .*not found"):
+        Attackers({"victim": tiny}, "textfooler", 0)
 
 
 def test_damaged_neighbours_are_an_error(tiny: Victim, tmp_path: Path):
