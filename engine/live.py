@@ -80,7 +80,10 @@ class Bench:
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
         watch: Watch = lambda side, step: None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word."""
+        """Attack one text on both victims in lock-step, with the same candidates. `label` None takes the dense one's word.
+
+        Raises InputError for a text that cannot be attacked.
+        """
         text = checked_text(text)
         dense = prepared.victim
         if label is not None and not 0 <= label < dense.num_labels:
@@ -94,6 +97,8 @@ class Bench:
         outcomes: dict[str, Outcome] = {}
         for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
             if isinstance(found, Outcome):
+                if found.record.outcome == "error":
+                    raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
                 outcomes[side] = found
             else:
                 watch(side, found)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from engine import jobs, paths
-from engine.errors import SettingError
+from engine.errors import InputError, SettingError
 from engine.jobs import Job, Workbench
 from engine.live import Bench
 from engine.records import Study, StudySpec
@@ -392,16 +392,22 @@ def test_a_study_whose_evaluation_has_changed_is_pruned_alike_but_gets_no_furthe
 
 def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(made: tuple[Study, Path], tmp_path: Path) -> None:
     bench = Bench(Store(tmp_path))
-    steps: list[tuple[str, int, float]] = []
+    steps: list[tuple[str, Any]] = []
     answer = bench.attack(bench.open(made[0])[0], " a  good film of dull music ", None, 0.0,
-                          step=lambda *step: steps.append(step))  # fmt: skip
+                          watch=lambda *step: steps.append(step))  # fmt: skip
     dense, pruned = answer["sides"]
     assert (dense.pop("name"), pruned.pop("name")) == ("dense", "pruned")
     assert dense == pruned and dense["label_before"] == answer["truth"] and dense["outcome"] in ("broken", "held")
     assert answer["text"] == "a good film of dull music" and not answer["truth_given"] and answer["cut_at"] is None
     assert " ".join(before for before, _ in dense["changes"]) == answer["text"]
     assert " ".join(after for _, after in dense["changes"]) == dense["perturbed"]
-    assert [list(step[1:]) for step in steps if step[0] == "dense"] == dense["path"]
+    assert [[step.queries, step.lowest] for side, step in steps if side == "dense"] == dense["path"]
+
+
+def test_a_text_the_victim_cannot_read_is_refused_with_the_reason(made: tuple[Study, Path], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path))
+    with pytest.raises(InputError, match="knows nothing in this text"):
+        bench.attack(bench.open(made[0])[0], "電影", None, 0.0)
 
 
 def test_the_label_given_is_the_one_that_is_attacked(made: tuple[Study, Path], tmp_path: Path) -> None:

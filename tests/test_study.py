@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from engine import study as study_module
-from engine.attacks.run import Attacker
+from engine.attacks.attempt import Attempt
+from engine.attacks.run import IN_FLIGHT
 from engine.data import Dataset, Examples
 from engine.errors import DataError, InterruptedStudy, SettingError
 from engine.records import StudySpec
@@ -413,15 +414,17 @@ def test_an_attack_cut_short_resumes_and_ends_with_the_same_bytes(
     attacked: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, whole = new_store("broken"), new_store("whole")
+    monkeypatch.setitem(IN_FLIGHT, "cpu", 1)
     with pytest.raises(InterruptedStudy):
         run_study(attacked, broken, stop_at("50 %: attack 2 of 4"))
+    monkeypatch.undo()
     head = prepare(attacked)
     kept = broken.kept_attacks(head.study, 0.5)
     assert tuple(record.example for record in kept) == head.attacked[:2]
     random.seed(99)  # the state of the process does not matter
-    calls = count_calls(monkeypatch, Attacker, "run")
+    calls = count_calls(monkeypatch, Attempt, "run")
     run_study(attacked, broken)
-    assert [call[4] for call in calls] == list(head.attacked[2:])
+    assert [call[0].example.row for call in calls] == list(head.attacked[2:])
     monkeypatch.undo()
     study = run_study(attacked, whole)
     assert without_times(broken) == without_times(whole)

@@ -104,7 +104,7 @@ class Attempt:
         self, parts: Any, service: VictimService, example: Example, shared: Shared, budget: Budget,
         watch: Watcher | None = None,
     ) -> None:  # fmt: skip
-        self._example, self._budget, self._watch = example, budget, watch
+        self.example, self._budget, self._watch = example, budget, watch
         self._model = Model(service, example.label, watch)
         self._attack = attack = copy.copy(parts)  # with caches of its own
         attack.goal_function = goal = copy.copy(parts.goal_function)
@@ -121,7 +121,7 @@ class Attempt:
 
     def run(self) -> Outcome:
         """The outcome, which may be that it ran out of its budget, or an error of this example."""
-        example = self._example
+        example = self.example
         try:
             check(example, self._model.victim)
             text = example.text if example.pair is None else OrderedDict(text_a=example.text, text_b=example.pair)
@@ -137,7 +137,7 @@ class Attempt:
         return self._outcome(result)
 
     def _outcome(self, result: Any) -> Outcome:
-        before, after, example = result.original_result, result.perturbed_result, self._example
+        before, after, example = result.original_result, result.perturbed_result, self.example
         outcome, reason = NAMES.get(type(result).__name__) or self._maximised(after), ""
         if outcome == "held" and self._budget.queries is not None and after.num_queries >= self._budget.queries:
             outcome, reason = "exhausted", f"{self._budget.queries} queries"
@@ -156,7 +156,7 @@ class Attempt:
         return "broken" if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text) else "held"
 
     def _unfinished(self, outcome: str, reason: str) -> Outcome:
-        model, example = self._model, self._example
+        model, example = self._model, self.example
         first, words = model.first, len(example.text.split()) + len((example.pair or "").split())
         truth = None if first is None else round(float(first[example.label]), 6)
         record = AttackRecord(example.row, outcome, model.queries, 0, words, truth,

@@ -30,7 +30,7 @@ STATUS = {"skipped": "Skipped", "broken": "Successful", "held": "Failed"}
 SYNONYMS = {
     "film": ["movie", "picture", "flick"], "good": ["great", "fine"], "great": ["good", "big"], "bad": ["poor", "awful"],
     "story": ["tale", "plot", "account"], "service": ["help", "staff"], "food": ["meal", "dishes"], "very": ["quite", "rather"],
-    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["short", "little"],
+    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["little"],
     "beautiful": ["fine", "lovely"], "book": ["novel", "volume"], "cold": ["cool", "sharp"], "sad": ["grim"], "plot": ["story"],
     "scene": ["part"], "funny": ["odd", "bright"], "weak": ["poor"], "strong": ["loud"], "end": ["close"], "first": ["early"],
 }  # fmt: skip
@@ -89,7 +89,8 @@ def ours(victim: Victim, name: str, examples: Sequence[Example]) -> list[Outcome
 def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
     """Examples under the label the victim gives, every eighth under another one."""
     said = victim.read(texts)[0].argmax(dim=1).tolist()
-    return [Example(text, None, label if row % 8 else 1 - label, row) for row, (text, label) in enumerate(zip(texts, said))]
+    return [Example(text, None, label if row % 8 else 1 - label, row)
+            for row, (text, label) in enumerate(zip(texts, said, strict=True))]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,10 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
 def test_pairs_are_attacked_as_by_stock_textattack(tiny: Victim, reviews: list[str]):
     texts, pairs = reviews[:20], reviews[20:40]
     said = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
-    examples = [Example(text, pair, label, row) for row, (text, pair, label) in enumerate(zip(texts, pairs, said))]
+    examples = [Example(text, pair, label, row)
+                for row, (text, pair, label) in enumerate(zip(texts, pairs, said, strict=True))]  # fmt: skip
     for (status, text, queries), outcome in zip(stock(tiny, RECIPES["deepwordbug"], examples),
-                                                ours(tiny, "deepwordbug", examples)):  # fmt: skip
+                                                ours(tiny, "deepwordbug", examples), strict=True):  # fmt: skip
         assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries)
         assert outcome.perturbed == (text[0] if status == "Successful" else outcome.original)
 
@@ -160,6 +162,6 @@ def test_real_sentences_on_the_embedded_victim():
     examples = [Example(evaluation.texts[row], None, evaluation.labels[row], row) for row in rows]
     victim = load_victim("embedded", "cpu")
     for (status, text, queries), outcome in zip(stock(victim, RECIPES["deepwordbug"], examples),
-                                                ours(victim, "deepwordbug", examples)):  # fmt: skip
+                                                ours(victim, "deepwordbug", examples), strict=True):  # fmt: skip
         assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
         assert outcome.perturbed == (text if status == "Successful" else outcome.original)
