@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.attacks.encoder import THRESHOLDS
 from engine.attacks.resources import Resources
 from engine.attacks.textattack_gate import version
+from engine.attacks.word_recipes import counterfitted, encoded, lexicon, masked, tagged, with_parts, wordnet
 from engine.errors import ResourceError, SettingError
 
 Builder = Callable[[Any, Any, Resources], Any]  # (TextAttack, its model wrapper, resources) → a TextAttack Attack
@@ -35,6 +37,7 @@ class Need:
 
     title: str
     here: Callable[[Resources], bool]
+    content: Callable[[Resources], str] = lambda resources: ""  # SHA-256 of what decides an attack's outcome
 
 
 def _flair_ner(_resources: Resources) -> bool:
@@ -45,8 +48,20 @@ def _flair_ner(_resources: Resources) -> bool:
     return any((root / "models").glob("*ner-english*"))
 
 
+def _part(name: str, title: str) -> Need:
+    return Need(title, lambda resources: name in resources.parts, lambda resources: resources.parts[name].sha256)
+
+
 NEEDS = {
-    "stop words": Need("stop words (NLTK's list, or the built-in one)", lambda resources: bool(resources.stopwords_sha256)),
+    "stop words": Need("stop words (NLTK's list, or the built-in one)", lambda resources: bool(resources.stopwords_sha256),
+                       lambda resources: resources.stopwords_sha256),
+    "lexicon": _part("lexicon", "the project's synonym lexicon"),
+    "encoder": _part("encoder", "the embedded sentence encoder"),
+    "neighbours": _part("neighbours", "counter-fitted neighbours (lexicon/counterfitted_neighbors.json.gz, or "
+                        "lexicon/counter-fitted-vectors.txt)"),
+    "tagger": _part("tagger", "NLTK's tagger (averaged_perceptron_tagger_eng and universal_tagset)"),
+    "wordnet": _part("wordnet", "WordNet (NLTK's wordnet and omw-1.4)"),
+    "masked-lm": _part("masked-lm", "a masked language model (masked-lm/, or bert-base-uncased in the hub's cache)"),
     "name tagger": Need("flair's English name tagger (ner-english, downloaded by flair on first use)", _flair_ner),
 }
 
@@ -75,6 +90,21 @@ RECIPES = {
                ("stop words",), deterministic=False),
         Recipe("input-reduction", "Input reduction", "Feng et al. 2018, arXiv:1804.07781",
                _textattack("InputReductionFeng2018"), ("stop words",)),
+        Recipe("textfooler", "TextFooler", "Jin et al. 2020, arXiv:1907.11932",
+               with_parts("TextFoolerJin2019", counterfitted, tagged, encoded), ("neighbours", "tagger", "encoder")),
+        Recipe("textfooler-like", "TextFooler with the project's lexicon", "after Jin et al. 2020, arXiv:1907.11932",
+               with_parts("TextFoolerJin2019", lexicon, encoded), ("lexicon", "encoder")),
+        Recipe("textbugger", "TextBugger", "Li et al. 2019, arXiv:1812.05271",
+               with_parts("TextBuggerLi2018", counterfitted, encoded), ("stop words", "neighbours", "encoder"),
+               deterministic=False),
+        Recipe("textbugger-like", "TextBugger with the project's lexicon", "after Li et al. 2019, arXiv:1812.05271",
+               with_parts("TextBuggerLi2018", lexicon, encoded), ("stop words", "lexicon", "encoder"), deterministic=False),
+        Recipe("pwws", "PWWS", "Ren et al. 2019, ACL P19-1103", with_parts("PWWSRen2019", wordnet),
+               ("stop words", "wordnet")),
+        Recipe("bert-attack", "BERT-Attack", "Li et al. 2020, arXiv:2004.09984",
+               with_parts("BERTAttackLi2020", masked, encoded), ("stop words", "masked-lm", "encoder")),
+        Recipe("bae", "BAE", "Garg & Ramakrishnan 2020, arXiv:2004.01970",
+               with_parts("BAEGarg2019", masked, tagged, encoded), ("stop words", "masked-lm", "tagger", "encoder")),
         Recipe("checklist", "CheckList", "Ribeiro et al. 2020, arXiv:2005.04118", _textattack("CheckList2020"),
                ("name tagger",), deterministic=False),
         Recipe("hotflip", "HotFlip for word pieces", "Ebrahimi et al. 2018, arXiv:1712.06751", _hotflip,
@@ -104,5 +134,8 @@ def check_here(recipe: Recipe, resources: Resources) -> None:
 
 
 def attack_identity(name: str, resources: Resources) -> dict[str, str]:
-    """What decides an attack's outcome beside victim, examples and seed."""
-    return {"name": name, "textattack": version(), "stopwords": resources.stopwords_sha256, "seeding": "text-and-word"}
+    """What decides an attack's outcome beside victim, examples and seed: versions, and the content of what it needs."""
+    used = {need.replace(" ", ""): NEEDS[need].content(resources) for need in recipe_named(name).needs}
+    if "encoder" in used:
+        used["encoder"] += "".join(f"|{metric} {old}: {new}" for (metric, old), new in THRESHOLDS.items())
+    return {"name": name, "textattack": version(), **used, "seeding": "text-and-word"}

@@ -1,27 +1,72 @@
 """What attacks need beside the victim, and where it comes from.
 
-A folder the user names comes first, then the usual home (NLTK's own search path), then what the project carries: a
-stop-word list of its own. The record of a study says which was used, by content.
+A folder the user names comes first, then the usual homes (NLTK's search path, the hub's cache, what pip installed), then
+what the project carries: a stop-word list and a synonym lexicon of its own. Nothing is loaded here, and nothing fetched.
+The record of a study says which resources were used, by content.
+
+    named/                                       what may be in a named folder
+    ├── nltk_data/ (or its contents)             stop words, tagger, WordNet
+    ├── lexicon/counter-fitted-vectors.txt       or counterfitted_neighbors.json.gz; both may stand in named/ itself
+    └── masked-lm/                               a masked language model with its tokenizer
 """
 
 import hashlib
-from dataclasses import dataclass
+import importlib.util
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from engine import paths
 from engine.errors import ResourceError
+from engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE, file_sha256
 
 BUILT_IN = paths.BUNDLED / "resources" / "nltk_data"
+LEXICON = paths.BUNDLED / "resources" / "synonyms.tsv"
+MASKED_LM = "bert-base-uncased"  # TextAttack's, where the hub's cache has it
+NEIGHBOUR_FILES = ("counter-fitted-vectors.txt", "counterfitted_neighbors.json.gz")
+NLTK_PARTS = {  # everything of a line is needed
+    "tagger": ("taggers/averaged_perceptron_tagger_eng", "taggers/universal_tagset"),
+    "wordnet": ("corpora/wordnet", "corpora/omw-1.4"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One resource: its files, where they come from, and their content."""
+
+    files: tuple[Path, ...]  # files or folders
+    origin: str  # "named folder", "NLTK's folder", "hub cache", "installed package", "hub" or "built in"
+    known: str = ""  # SHA-256 that is checked when the resource is opened
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the content; a file is read again only when its time or size changed."""
+        return self.known or hashlib.sha256("|".join(_digests(self.files)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The NLTK folders to search, and the stop words found there."""
+    """The NLTK folders to search, the stop words found there, and the other resources by name."""
 
     search: tuple[str, ...]
     stopwords_from: str  # "named folder", "NLTK's folder", "built in"
     stopwords_sha256: str
+    parts: Mapping[str, Source] = field(default_factory=dict)  # lexicon, encoder, neighbours, tagger, wordnet, masked-lm
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _time: int, _size: int) -> str:
+    return file_sha256(path)
+
+
+def _digests(found: Iterable[Path]) -> Iterable[str]:
+    for path in found:
+        for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
+            if file.is_file():
+                seen = file.stat()
+                yield f"{file.relative_to(path.parent).as_posix()}:{_digest(file, seen.st_mtime_ns, seen.st_size)}"
 
 
 def _stopword_file(folder: Path) -> Path | None:
@@ -38,20 +83,70 @@ def usual_folders() -> tuple[Path, ...]:
 
 
 def find_resources(named: str | None) -> Resources:
-    """Where to look. Raises ResourceError when a named folder holds no NLTK data."""
-    usual = usual_folders()
-    candidates = [(path, "NLTK's folder") for path in usual] + [(BUILT_IN, "built in")]
+    """Where everything is. Raises ResourceError when a named folder holds nothing that an attack can use."""
+    candidates = [(path, "NLTK's folder") for path in usual_folders()] + [(BUILT_IN, "built in")]
+    parts = _usual_parts()
     if named is not None:
         root = Path(named).expanduser()
         folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
-        if _stopword_file(folder) is None:
-            raise ResourceError(
-                f"{folder} holds no NLTK data (corpora/stopwords/english is missing); name a folder with an nltk_data "
-                "folder in it, or leave --resources out to use the built-in stop words."
-            )
         candidates.insert(0, (folder, "named folder"))
+        own = _named_parts(root)
+        if not (own or _stopword_file(folder) or _nltk_parts([(folder, "")])):
+            raise ResourceError(
+                f"{root} holds no NLTK data (corpora/stopwords/english is missing), no lexicon folder and no masked-lm folder; "
+                "name a folder that holds one of them, or leave --resources out to use what the project carries."
+            )
+        parts |= own
+    parts = _nltk_parts(candidates) | parts
     for folder, origin in candidates:
         if file := _stopword_file(folder):
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            return Resources((str(folder), *(str(path) for path in usual), str(BUILT_IN)), origin, digest)
+            return Resources(tuple(str(path) for path, _ in candidates), origin, digest, parts)
     raise ResourceError(f"The built-in stop words {BUILT_IN} are missing; the installation is incomplete: clone it again.")
+
+
+def _usual_parts() -> dict[str, Source]:
+    package = importlib.util.find_spec(PACKAGE)
+    if package is not None and package.origin is not None:
+        encoder = Source((Path(package.origin).parent / "model",), "installed package", BASE_SHA256)
+    else:
+        encoder = Source((Path(HUB_COPY),), "hub", BASE_SHA256)
+    found = {"lexicon": Source((LEXICON,), "built in"), "encoder": encoder}
+    if cached := _hub_cached(MASKED_LM):
+        found["masked-lm"] = Source((cached,), "hub cache")
+    return found
+
+
+def _hub_cached(name: str) -> Path | None:
+    """The folder of a model in the hub's cache, or None. Nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "model.safetensors")
+    return Path(found).parent if isinstance(found, str | os.PathLike) else None
+
+
+def _named_parts(root: Path) -> dict[str, Source]:
+    found = {}
+    places = [folder / name for name in NEIGHBOUR_FILES for folder in (root / "lexicon", root)]
+    if file := next((path for path in places if path.is_file()), None):
+        found["neighbours"] = Source((file,), "named folder")
+    if (root / "masked-lm" / "config.json").is_file():
+        found["masked-lm"] = Source((root / "masked-lm",), "named folder")
+    return found
+
+
+def _nltk_parts(candidates: list[tuple[Path, str]]) -> dict[str, Source]:
+    """For each of NLTK_PARTS the first folder that holds all of it, packed or not."""
+    found = {}
+    for name, wanted in NLTK_PARTS.items():
+        for folder, origin in candidates:
+            files = [_packed_or_not(folder, path) for path in wanted]
+            if all(files):
+                found[name] = Source(tuple(file for file in files if file), origin)
+                break
+    return found
+
+
+def _packed_or_not(folder: Path, name: str) -> Path | None:
+    """A folder of NLTK's, or the archive that stands for it."""
+    return next((path for path in (folder / name, folder / f"{name}.zip") if path.exists()), None)

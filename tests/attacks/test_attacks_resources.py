@@ -31,7 +31,7 @@ def write_stopwords(folder: Path, words: str = "the\na\n") -> str:
 
 def test_built_in_stop_words_are_the_last_resort():
     found = find_resources(None)
-    assert (found.stopwords_from, found.search) == ("built in", (str(BUILT_IN), str(BUILT_IN)))
+    assert (found.stopwords_from, found.search) == ("built in", (str(BUILT_IN),))
 
 
 def test_nltks_own_folder_comes_before_the_built_in(tmp_path: Path):
@@ -39,7 +39,7 @@ def test_nltks_own_folder_comes_before_the_built_in(tmp_path: Path):
     nltk.data.path[:] = [str(tmp_path / "nothing"), str(tmp_path / "home")]
     found = find_resources(None)
     assert (found.stopwords_from, found.stopwords_sha256) == ("NLTK's folder", digest)
-    assert found.search[0] == str(tmp_path / "home")
+    assert found.search == (str(tmp_path / "nothing"), str(tmp_path / "home"), str(BUILT_IN))
 
 
 @pytest.mark.parametrize("inner", ["", "nltk_data"])
@@ -55,7 +55,7 @@ def test_named_folder_comes_first(tmp_path: Path, inner: str):
 @pytest.mark.parametrize("name", ["nothing", "empty"])
 def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ResourceError, match="holds no NLTK data"):
+    with pytest.raises(ResourceError, match=r"holds no NLTK data.* no lexicon folder"):
         find_resources(str(tmp_path / name))
 
 
@@ -70,3 +70,41 @@ def test_named_folder_of_one_attack_is_not_the_next_ones(tmp_path: Path):
     before = find_resources(None)
     nltk.data.path[:] = list(find_resources(str(tmp_path / "named")).search)  # what the gate does
     assert find_resources(None) == before
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def test_parts_of_a_named_folder(tmp_path: Path):
+    nltk.data.path[:] = [str(tmp_path / "home")]
+    put(tmp_path / "home", "taggers/averaged_perceptron_tagger_eng.zip", "taggers/universal_tagset/en-ptb.map",
+        "corpora/wordnet/data.noun", "corpora/omw-1.4.zip")  # fmt: skip
+    put(tmp_path / "named", "lexicon/counterfitted_neighbors.json.gz", "masked-lm/config.json",
+        "nltk_data/taggers/averaged_perceptron_tagger_eng/x.json", "nltk_data/corpora/wordnet.zip")  # fmt: skip
+    found = find_resources(str(tmp_path / "named")).parts
+    assert {name: source.origin for name, source in found.items()} == {
+        "lexicon": "built in", "encoder": "installed package", "neighbours": "named folder", "masked-lm": "named folder",
+        "tagger": "NLTK's folder", "wordnet": "NLTK's folder",  # the named ones lack a part
+    }  # fmt: skip
+    assert found["neighbours"].files[0].name == "counterfitted_neighbors.json.gz"
+    assert "neighbours" not in find_resources(None).parts
+
+
+def test_vectors_come_before_the_list(tmp_path: Path):
+    put(tmp_path, "counterfitted_neighbors.json.gz", "lexicon/counter-fitted-vectors.txt")
+    assert find_resources(str(tmp_path)).parts["neighbours"].files == (tmp_path / "lexicon" / "counter-fitted-vectors.txt",)
+
+
+def test_content_is_hashed_again_when_it_changes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    put(tmp_path, "masked-lm/config.json", "masked-lm/model.safetensors")
+    read: list[Path] = []
+    digest = resources.file_sha256
+    monkeypatch.setattr(resources, "file_sha256", lambda path: read.append(path) or digest(path))
+    first = find_resources(str(tmp_path)).parts["masked-lm"].sha256
+    assert (find_resources(str(tmp_path)).parts["masked-lm"].sha256, len(read)) == (first, 2)
+    (tmp_path / "masked-lm" / "config.json").write_text("{other: 1}")
+    assert find_resources(str(tmp_path)).parts["masked-lm"].sha256 != first
+    assert len(read) == 3

@@ -1,0 +1,159 @@
+"""Words that a masked language model puts in a word's place, for BAE and BERT-Attack.
+
+Import this module after `textattack_gate.textattack` alone: it imports TextAttack.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from textattack.shared import utils
+from textattack.transformations import WordSwap, WordSwapMaskedLM
+from torch import Tensor
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from engine.attacks.services import ask, breathe
+from engine.errors import ModelError
+
+TOKENS = 512  # of one batch, and the most of one text: a row of logits is as wide as the vocabulary
+
+
+class MaskedLM:
+    """A masked language model with its tokenizer. Raises ModelError for a folder that is none."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        try:
+            self.model = AutoModelForMaskedLM.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder} cannot be opened as a masked language model ({error}); save one there with "
+                             "model.save_pretrained and tokenizer.save_pretrained.") from error  # fmt: skip
+        self.model.to(device).eval()
+        if self.tokenizer.mask_token_id is None:
+            raise ModelError(f"The tokenizer in {folder} has no mask token; put a masked language model there.")
+        self.most = min(TOKENS, int(self.model.config.max_position_embeddings))
+
+    def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Token ids, cut to what the model reads."""
+        return [tuple(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=self.most)["input_ids"]]
+
+    @torch.inference_mode()
+    def logits(self, texts: Sequence[str]) -> Iterator[tuple[int, tuple[int, ...], Tensor]]:
+        """(place in `texts`, token ids, logits (tokens, vocabulary)); texts of one length are read together, unpadded."""
+        encoded = self.ids(texts)
+        order = sorted(range(len(texts)), key=lambda place: len(encoded[place]))
+        for length, run in itertools.groupby(order, key=lambda place: len(encoded[place])):
+            places = list(run)
+            size = max(1, TOKENS // length)
+            for start in range(0, len(places), size):
+                breathe()
+                batch = places[start : start + size]
+                inputs = torch.tensor([encoded[place] for place in batch], device=self.model.device)
+                found = self.model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits
+                for place, rows in zip(batch, found.float().cpu(), strict=True):
+                    yield place, encoded[place], rows
+
+
+class WordsForMask:
+    """A service: texts with one mask in, the likeliest whole words in its place out, likeliest first."""
+
+    name = "masked language model"
+    kept = True
+
+    def __init__(self, model: MaskedLM, most: int, least: float) -> None:
+        self._lm, self._most, self._least = model, most, least  # words wanted, and the least probability of one
+
+    def answer(self, items: Sequence[str]) -> list[tuple[str, ...]]:
+        """The words of each text; none where the mask was cut off."""
+        found: list[tuple[str, ...]] = [()] * len(items)
+        for place, ids, logits in self._lm.logits(items):
+            if (mask := self._lm.tokenizer.mask_token_id) in ids:
+                at = ids.index(mask)
+                found[place] = tuple(itertools.islice(self._words(logits[at].softmax(dim=0), at == 1), self._most))
+        return found
+
+    def _words(self, probabilities: Tensor, first: bool) -> Iterator[str]:
+        kind = self._lm.model.config.model_type
+        for token in probabilities.argsort(descending=True).tolist():
+            if probabilities[token] < self._least:
+                return
+            word = self._lm.tokenizer.convert_ids_to_tokens(token)
+            if utils.check_if_subword(word, kind, first):
+                word = utils.strip_BPE_artifacts(word, kind)
+            if utils.is_one_word(word) and not utils.check_if_punctuations(word):
+                yield word
+
+
+class TopTokens:
+    """A service: texts in, the likeliest tokens at each of their token positions out, likeliest first."""
+
+    name = "masked language model"
+    kept = True
+
+    def __init__(self, model: MaskedLM, most: int) -> None:
+        self._lm, self._most = model, most
+
+    def answer(self, items: Sequence[str]) -> list[tuple[tuple[int, ...], ...]]:
+        """`most` token ids a position."""
+        found: list[tuple[tuple[int, ...], ...]] = [()] * len(items)
+        for place, _, logits in self._lm.logits(items):
+            found[place] = tuple(map(tuple, logits.topk(self._most, dim=1).indices.tolist()))
+        return found
+
+
+class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
+    """TextAttack's swap by a masked language model, asking a service.
+
+    BERT-Attack's combinations of word pieces come in the order of their pieces' ranks, as in TextAttack, which computes
+    their perplexities and then leaves them out of account.
+    """
+
+    def __init__(self, model: MaskedLM, method: str, max_candidates: int, min_confidence: float = 5e-4) -> None:
+        WordSwap.__init__(self)
+        self.method, self.max_candidates, self.min_confidence = method, max_candidates, min_confidence
+        self.max_length, self.masked_lm_name = model.most, type(model.model).__name__
+        self._lm, self._lm_tokenizer = model, model.tokenizer
+        self._words, self._tokens = WordsForMask(model, max_candidates, min_confidence), TopTokens(model, max_candidates)
+
+    def _masked(self, text: Any, index: int) -> str:
+        return str(text.replace_word_at_index(index, self._lm_tokenizer.mask_token).text)
+
+    def _bae_replacement_words(self, current_text: Any, indices_to_modify: Sequence[int]) -> list[tuple[str, ...]]:
+        return ask(self._words, [self._masked(current_text, index) for index in indices_to_modify])
+
+    def _get_transformations(self, current_text: Any, indices_to_modify: Sequence[int]) -> list[Any]:
+        if self.method == "bae":
+            return list(super()._get_transformations(current_text, indices_to_modify))
+        (top,) = ask(self._tokens, [current_text.text])
+        return [
+            current_text.replace_word_at_index(index, word)
+            for index in indices_to_modify
+            for word in (found.strip("Ġ") for found in self._whole_words(current_text, index, top))
+            if word != current_text.words[index]
+        ]
+
+    def _whole_words(self, text: Any, index: int, top: tuple[tuple[int, ...], ...]) -> list[str]:
+        """BERT-Attack's words for one word, from the likeliest tokens at the places of its own."""
+        (ids,) = self._lm.ids([self._masked(text, index)])
+        if self._lm_tokenizer.mask_token_id not in ids:
+            return []  # cut off
+        start = ids.index(self._lm_tokenizer.mask_token_id)
+        own = self._lm_tokenizer.encode(text.words[index], add_special_tokens=False)
+        places = top[start : start + len(own)]
+        tokens = [self._lm_tokenizer.convert_ids_to_tokens(list(place)) for place in places]
+        if len(places) == 1:
+            kind = self._lm.model.config.model_type
+            return [t for t in tokens[0] if utils.is_one_word(t) and not utils.check_if_subword(t, kind, index == 0)]
+        joined = ("".join(pieces).replace("##", "") for pieces in itertools.product(*tokens) if pieces)
+        return list(itertools.islice((word for word in joined if utils.is_one_word(word)), self.max_candidates))
+
+
+@lru_cache(maxsize=1)
+def masked_lm(folder: Path, _sha256: str, device: str) -> MaskedLM:
+    """The model in a folder on a device, loaded once."""
+    return MaskedLM(folder, torch.device(device))
