@@ -45,8 +45,10 @@ def read_set(path: str | Path, task: str | None = None, where: Sequence[str] = (
     """
     source = Path(path).expanduser()
     name = ", ".join([source.name, *([task] if task else []), *where])
-    if source.suffix.lower() == ".json":
-        return replace(_from_log(read_log(source), name), classes=TASKS.get(task or ""))
+    if _is_list(source):
+        if where:
+            raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
+        return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
     rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
     columns = list(rows[0])
     sides = next((sides for sides in _SIDES if set(sides) <= set(columns)), None)
@@ -56,7 +58,23 @@ def read_set(path: str | Path, task: str | None = None, where: Sequence[str] = (
         found = _from_sides(rows, sides, name)
     else:
         found = _labelled(rows, name)
-    return replace(_as_pairs(found), classes=TASKS.get(task or "", found.classes))
+    chosen = bool({"task", "dataset"} & set(columns))  # by the task's name, so it may be any
+    classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
+    return replace(_as_pairs(found), classes=classes or found.classes)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file holds one JSON list, as logs do, rather than one JSON object a line."""
+    return path.suffix.lower() == ".json" and path.is_file() and path.read_bytes()[:100].lstrip().startswith(b"[")
+
+
+def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
+    if task is None:
+        return None
+    if task not in TASKS:
+        raise SettingError(f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use one of "
+                           f"{', '.join(TASKS)}, or leave --task out.")  # fmt: skip
+    return TASKS[task]
 
 
 def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) -> list[Row]:

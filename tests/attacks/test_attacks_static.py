@@ -170,8 +170,18 @@ def test_the_broken_examples_of_a_log(tmp_path: Path, suffix: str) -> None:
     found = read_set(path)
     assert found.clean == Examples(("a", "d"), None, (1, 0)) and found.adversarial.texts == ("A", "D")
     assert found.notices[0].startswith("2 of the 5 attacks")
+    assert read_set(path, "sst2").classes == ("negative", "positive")
+    with pytest.raises(SettingError, match="what the labels of 'sst3' mean is unknown"):
+        read_set(path, "sst3")
     with pytest.raises(DataError, match="holds 2 attacks and none broke"):
         read_set(write_log(tmp_path / f"none{suffix}", found_on_first("hs")))
+
+
+def test_rows_of_a_json_log_cannot_be_chosen_and_lines_of_json_are_no_log(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no columns to choose rows by"):
+        read_set(write_log(tmp_path / "log.json", found_on_first("b")), where=["a=b"])
+    lines = ['{"text": "a", "label": 1}', '{"text": "b", "label": 0}']
+    assert read_set(write(tmp_path / "set.json", *lines), where=["label=0"]).adversarial == Examples(("b",), None, (0,))
 
 
 @pytest.mark.parametrize(("lines", "says_what"), [
