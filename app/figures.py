@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engine import MODULES, LevelResult, Rate, Study, StudySpec
+from engine import ATTACKS, MODULES, LevelResult, Rate, Study, StudySpec
 
 RATES = ("acc", "aua", "asr")
 
@@ -110,8 +110,13 @@ def last_safe(study: Study, points: float) -> float | None:
 def sentence(study: Study) -> str:
     """The study in words."""
     about = study.about
-    attack = "no attack" if about["attack"] == "none" else f"{ATTACKS[about['attack']]}, {about['counts']['attacked']} attacked"
+    attack = "no attack" if about["attack"] == "none" else f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
     return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {how(study)}, {attack}"
+
+
+def attack_title(name: str) -> str:
+    """An attack as people call it; its own name where a newer version made the study."""
+    return ATTACKS.get(name, name)
 
 
 def how(study: Study) -> str:
@@ -166,5 +171,4 @@ def commands(study: Study, sparsity: float) -> str:
     return f"{measure}\n{export}"
 
 
-ATTACKS = {"deepwordbug": "DeepWordBug"}
 DATA = {"embedded": "PruneScope reviews", "sst2": "SST-2", "stanfordnlp/sst2": "SST-2", "ag_news": "AG News", "imdb": "IMDB"}

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "ATTACKS": "engine.names",
     "AttackRecord": "engine.records",
     "AttackSummary": "engine.attacks.metrics",
     "Comparison": "engine.evaluation.latency",

@@ -1,3 +1,10 @@
-"""The names of a block's prunable linears, in the order in which they are pruned; light to import."""
+"""Names that engine and pages share: a block's prunable linears, in the order of pruning, and the attacks. Light to import."""
 
 MODULES = ("query", "key", "value", "attention_output", "intermediate", "output")
+
+ATTACKS = {  # the titles of `engine.attacks.recipes.RECIPES`, for pages that must not import torch
+    "deepwordbug": "DeepWordBug", "pruthi": "Pruthi", "input-reduction": "Input reduction", "textfooler": "TextFooler",
+    "textfooler-like": "TextFooler with the project's lexicon", "textbugger": "TextBugger",
+    "textbugger-like": "TextBugger with the project's lexicon", "pwws": "PWWS", "bert-attack": "BERT-Attack", "bae": "BAE",
+    "checklist": "CheckList", "hotflip": "HotFlip for word pieces",
+}  # fmt: skip

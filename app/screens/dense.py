@@ -7,7 +7,7 @@ import engine
 from app import dense_charts
 from app.charts import CONFIG
 from app.export_bar import export_bar
-from app.figures import ATTACKS, DATA
+from app.figures import DATA, attack_title
 from app.state import dark, store
 from app.text import plain
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 def _sentence(found: engine.MemberSet) -> str:
     judged = found.selection
-    attack = ATTACKS.get(judged["attack"], judged["attack"])
+    attack = attack_title(judged["attack"])
     under = f", {judged['attacked']} of them attacked with {attack}" if judged["attack"] != "none" else ""
     base = "MiniLM" if found.base == "embedded" else found.base
     return (f"{len(found.members)} members fine-tuned from {base} on {found.training_rows:,} rows of "
@@ -92,7 +92,7 @@ def _evaluated(found: engine.MemberSet) -> None:
     table = dense_charts.evaluated_table(found)
     st.plotly_chart(dense_charts.evaluated_chart(table, dark()), key="dense-evaluated", config=CONFIG,
                     alt="Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
-    attack = ATTACKS.get(how["attack"], how["attack"])
+    attack = attack_title(how["attack"])
     st.caption(plain(f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; pruned with "
                      f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. Bars: 95 %."))  # fmt: skip
     export_bar("dense-evaluated", "prunescope-members-evaluated", table, {"members": found.name})

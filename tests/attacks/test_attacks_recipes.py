@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine import ATTACKS
 from engine.attacks.attempt import Outcome, Step
-from engine.attacks.recipes import attack_identity, check_attack
+from engine.attacks.recipes import RECIPES, attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.attacks.textattack_gate import REDIRECTED, textattack, version
@@ -308,3 +309,7 @@ def test_pairs_are_attacked(attacker: Attacker, tiny: Victim):
 def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: list[Any]):
     attack_examples(attacker, Examples(("good film",), ("bad cast",), (1 - said(tiny, "good film", "bad cast"),)), [0])
     assert asked == [("good film", "bad cast")]
+
+
+def test_the_titles_that_pages_show_are_the_recipes() -> None:
+    assert {name: recipe.title for name, recipe in RECIPES.items()} == ATTACKS
