@@ -110,7 +110,8 @@ def last_safe(study: Study, points: float) -> float | None:
 def sentence(study: Study) -> str:
     """The study in words."""
     about = study.about
-    attack = "no attack" if about["attack"] == "none" else f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
+    attacked = f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
+    attack = "no attack" if about["attack"] == "none" else attacked
     return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {how(study)}, {attack}"
 
 
