@@ -100,3 +100,8 @@ def test_the_tree_of_errors_lists_every_class_under_its_parent() -> None:
 @pytest.mark.parametrize("path", ENGINE + APP, ids=named(ENGINE + APP))
 def test_a_file_stays_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_no_folder_is_called_pages() -> None:
+    """Streamlit serves the files of such a folder on their own, without the frame, to whoever opens their address first."""
+    assert not (paths.PROJECT / "app" / "pages").exists()

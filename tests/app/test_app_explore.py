@@ -218,7 +218,7 @@ def test_plain_text_leaves_no_mark_unescaped(text: str) -> None:
 
 
 def test_about_states_the_definitions(cache: Path) -> None:
-    app = AppTest.from_file(str(Path(MAIN).parent / "pages" / "about.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(Path(MAIN).parent / "screens" / "about.py"), default_timeout=60).run()
     assert not app.exception
     assert "accuracy under attack" in app.markdown[0].value
 
