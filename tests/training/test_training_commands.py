@@ -1,0 +1,114 @@
+"""The commands that make dense models, from members to an average that is evaluated."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers.utils import logging
+
+from engine import cli
+
+Run = Callable[..., tuple[int, str, str]]
+MEMBER = {"learning_rate": 0.02, "epochs": 0.5, "batch_size": 8, "rank": 2}
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_process_of_its_own() -> Iterator[None]:
+    verbosity, before = logging.get_verbosity(), signal.getsignal(signal.SIGTERM)
+    logging.set_verbosity_error()
+    yield
+    signal.signal(signal.SIGTERM, before)
+    logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = cli.main([*map(str, arguments), "--quiet", "--json"])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        return code, *capfd.readouterr()
+
+    return run
+
+
+def answer(found: tuple[int, str, str]) -> dict[str, Any]:
+    code, out, err = found
+    assert code == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.mark.parametrize("attack", ["none", "deepwordbug"])
+def test_from_members_to_an_average(run: Run, body: Path, data_folder: Path, tmp_path: Path, attack: str):
+    members = [{**MEMBER, "name": "one", "seed": 1}, {**MEMBER, "name": "two", "seed": 2, "adversarial": "freelb"}]
+    (tmp_path / "recipe.json").write_text(json.dumps({"members": members, "max_tokens": 32}))
+    judging = ["--select-rows", "20", "--attack", attack, "--attack-examples", "2"]
+    made = answer(run("members", "--recipe", tmp_path / "recipe.json", "--model", body, "--data", data_folder, "--out",
+                      tmp_path / "out", "--device", "cpu", *judging))  # fmt: skip
+    assert [entry["name"] for entry in made["members"]] == ["one", "two"]
+    assert all((entry["aua"] is None) is (attack == "none") for entry in made["members"])
+    manifest = json.loads((tmp_path / "out" / "members.json").read_text())
+    for entry in manifest["members"]:  # so that there is something to average, however little was learned
+        entry["status"] = "trained"
+    (tmp_path / "out" / "members.json").write_text(json.dumps(manifest))
+    by = "acc" if attack == "none" else "aua"
+    for kind in (by, "uniform"):
+        found = answer(run("average", "--members", tmp_path / "out", "--by", kind, "--out", tmp_path / kind, "--device", "cpu"))
+        assert found["by"] == kind and set(found["singles"]) == {"one", "two"} and found["steps"][0]["taken"]
+        assert (tmp_path / "out" / f"average-{kind}.json").is_file()
+        singles = {entry["name"]: entry["acc"] for entry in manifest["members"]}
+        assert {name: single["acc"] for name, single in found["singles"].items()} == singles
+    score = answer(run("evaluate", "--model", tmp_path / by, "--data", data_folder, "--device", "cpu", "--attack", attack,
+                       "--attack-examples", "2"))  # fmt: skip
+    assert score["acc"]["n"] == 60 and (score["aua"] is None) is (attack == "none")
+
+
+def test_average_of_single_models(
+    run: Run, model_folder: Path, data_folder: Path, tmp_path: Path, write_model: Callable[..., Path]
+):
+    other = write_model(tmp_path / "other", seed=1)
+    found = answer(run("average", "--member", model_folder, "--member", other, "--data", data_folder, "--by", "uniform",
+                       "--attack", "none", "--out", tmp_path / "out", "--device", "cpu"))  # fmt: skip
+    assert found["ingredients"] == [str(model_folder), str(other)] and (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("rank", ["0", "2"])
+def test_finetune_writes_a_model_and_says_how_good_it_is(run: Run, body: Path, data_folder: Path, tmp_path: Path, rank: str):
+    found = answer(run("finetune", "--model", body, "--data", data_folder, "--out", tmp_path / "out", "--device", "cpu",
+                       "--epochs", "0.1", "--rank", rank, "--max-tokens", "32", "--adversarial", "freelb"))  # fmt: skip
+    assert (found["steps"], found["spec"]["adversarial"], found["acc"]["n"], found["labels"]) == (
+        1, "freelb", 60, ["LABEL_0", "LABEL_1"])  # fmt: skip
+    again = answer(run("evaluate", "--model", tmp_path / "out", "--data", data_folder, "--device", "cpu"))
+    assert again["acc"] == found["acc"]
+
+
+@pytest.mark.parametrize(("command", "says"), [
+    (["finetune", "--epochs", "inf"], "epochs is inf"), (["finetune", "--learning-rate", "0"], "learning_rate is 0"),
+    (["finetune", "--label-names", "a,b,c"], "No training row has the label 2"),
+    (["finetune", "--label-names", "a"], "name all of them"), (["finetune", "--max-tokens", "999"], "max_tokens is 999"),
+    (["finetune", "--model", "./nowhere"], "no model folder"), (["finetune", "--optimizer", "lion"], "'lion'"),
+    (["finetune", "--learning-rate", "1e6", "--epochs", "9", "--warmup", "0", "--max-tokens", "32"], "diverged at step"),
+    (["members", "--recipe", "nowhere"], "no recipe nowhere"), (["members", "--recipe", "p1-table8", "--attack", "x"], "'x'"),
+])  # fmt: skip
+def test_bad_input_is_one_sentence(
+    run: Run, body: Path, data_folder: Path, tmp_path: Path, command: list[str], says: str
+):
+    code, out, err = run(command[0], "--model", body, "--data", data_folder, "--out", tmp_path / "out", "--device", "cpu",
+                         *command[1:])  # fmt: skip
+    assert (code, out) == (2, "") and err.count("\n") == 1 and says in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("command", "says"), [
+    ([], "Give either --members"), (["--members", "x", "--member", "y"], "Give either --members"),
+    (["--members", "./nowhere"], "holds no judged members"), (["--member", "./nowhere"], "no rows to judge"),
+])  # fmt: skip
+def test_averages_that_cannot_be_made(run: Run, tmp_path: Path, command: list[str], says: str):
+    code, out, err = run("average", *command, "--out", tmp_path / "out")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and says in err
