@@ -33,7 +33,9 @@ def add_commands(command: Command) -> None:
     tune.add_argument("--out", required=True, metavar="DIR", help="the model folder to write")
     tune.add_argument("--learning-rate", type=float, default=2e-5, metavar="X", help="highest rate (default: 2e-05)")
     tune.add_argument("--rank", type=int, default=0, metavar="R", help="of LoRA adapters; 0 trains all weights (default: 0)")
-    tune.add_argument("--seed", type=int, default=0)
+    tune.add_argument("--seed", type=int, default=0, help="of the order of rows and all draws (default: 0)")
+    tune.add_argument("--head-seed", type=int, default=0, metavar="N", help="of the fresh head; models to be averaged share it "
+                      "(default: 0)")  # fmt: skip
     _spec_options(tune)
     tune.add_argument("--max-tokens", type=int, default=128, metavar="N", help="longer texts are cut (default: 128)")
 
@@ -142,10 +144,10 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     out = free_folder(options.out)
     chosen = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     spec = TrainSpec(**{"name": out.name, **chosen})
-    data = load_dataset(options.data, **_column_choice(options), seed=options.seed)
+    data = load_dataset(options.data, **_column_choice(options))  # one file is divided as `evaluate` divides it
     rows = rows_to_train_on(data, options.allow_overlap)
-    shared = Shared(open_base(options.model), rows, names_of(data, rows, _label_names(options)), options.seed,
-                    options.max_tokens, str(pick_device(options.device)), options.precision)  # fmt: skip
+    shared = Shared(open_base(options.model), rows, names_of(data, rows, _label_names(options)),
+                    options.head_seed, options.max_tokens, str(pick_device(options.device)), options.precision)  # fmt: skip
     record = finetune(spec, shared, out, report=console.report)
     score = _scored(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, {score_line(score)} on the evaluation rows\n"
@@ -172,6 +174,10 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
 
     if bool(options.members) == bool(options.member):
         raise SettingError("Give either --members with a folder made by `python -m engine members`, or --member for each model.")
+    if options.members and (options.data or options.select):
+        raise SettingError("--members knows the rows its members were judged on; leave --data and --select out.")
+    if twice := [name for name in options.member if options.member.count(name) > 1]:
+        raise SettingError(f"--member {twice[0]} is given twice; name each model once.")
     if options.members:
         folder = Path(options.members).expanduser()
         folder = folder if folder.is_dir() else _kept(options.cache, options.members)

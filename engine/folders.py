@@ -58,7 +58,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises StoreError when it cannot be written; what was there before is then as it was.
     """
-    work = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    work = path.with_name(f".writing-{path.name}")  # one name, so that what a kill left behind is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield work

@@ -2,6 +2,7 @@
 
     <out>/<member>/            an adapter, or a whole model where the rank is 0, with member.json
     <out>/<member>.checkpoint  a member that was cut short
+    <out>/<member>.diverged.json  why a member came to nothing
     <out>/scores/              Acc and Aua on the judging rows, by content
     <out>/members.json         the members with their scores, and which of them may be averaged
 """
@@ -45,7 +46,7 @@ def run_members(
     listed: dict[str, Any] = {
         "data": data, "data_name": found.name, "base": base, "base_sha256": shared.base.sha256, "label_names": list(names),
         "about": recipe.about, "rows": len(rows), "selection": selection.about(), "columns": columns,
-        "allow_overlap": allow_overlap, "members": [],
+        "allow_overlap": allow_overlap, "planned": len(recipe.members), "members": [],
     }  # fmt: skip
     for number, spec in enumerate(recipe.members):
         entry = _member(spec, recipe, shared, out, selection, report_part(report, number, len(recipe.members)))
@@ -75,9 +76,13 @@ def _member(
     spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter
 ) -> dict[str, Any]:  # fmt: skip
     settings = {"name": spec.name, "spec": asdict(spec)}
+    failed, identity = out / f"{spec.name}.diverged.json", shared.identity(spec)
     try:
+        if failed.is_file() and (told := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity:
+            raise TrainingDiverged(told["reason"])  # it would again
         record = _trained(spec, recipe, shared, out, selection, _between(report, 0, 700))
     except TrainingDiverged as error:
+        write_whole(failed, json.dumps({"reason": str(error), "identity": identity}, indent=1).encode() + b"\n")
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
     score = scored(victim, selection, out, _between(report, 700, 1000))

@@ -132,6 +132,9 @@ def average_folder(
     The members are judged on the rows they were judged on before. Raises SettingError, DataError, ModelError, StoreError.
     """
     manifest = read_manifest(folder)
+    if (done := len(manifest["members"])) < manifest["planned"]:
+        raise ModelError(f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m engine members` end "
+                         "first.")  # fmt: skip
     names = [entry["name"] for entry in manifest["members"] if entry["status"] == "trained"]
     if not names:
         raise ModelError(f"No member in {folder} can be averaged; all of them diverged or did not learn.")
@@ -185,7 +188,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`members.json` of a folder. Raises ModelError where there is none, or one of another kind."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        _ = [entry["status"] for entry in manifest["members"]], manifest["selection"]["fingerprint"]
+        _ = [entry["status"] for entry in manifest["members"]], manifest["selection"]["fingerprint"], manifest["planned"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder} holds no judged members ({error}); make them with `python -m engine members`.") from error
     return manifest
