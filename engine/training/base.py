@@ -50,7 +50,8 @@ def open_base(name: str) -> Base:
         raise ModelError(f"{folder} cannot be opened as a checkpoint ({str(error).splitlines()[0]}); save model and tokenizer "
                          "again.") from error  # fmt: skip
     sha256 = BASE_SHA256 if name == "embedded" else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
-    return Base(name if name == "embedded" or not Path(name).is_dir() else str(folder.resolve()), folder, sha256, family, tokenizer, int(config.max_position_embeddings) - family.position_offset)
+    known = str(folder.resolve()) if name != "embedded" and Path(name).expanduser().is_dir() else name  # opens from anywhere
+    return Base(known, folder, sha256, family, tokenizer, int(config.max_position_embeddings) - family.position_offset)
 
 
 def _folder(name: str) -> Path:

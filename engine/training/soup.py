@@ -133,8 +133,8 @@ def average_folder(
     """
     manifest = read_manifest(folder)
     if (done := len(manifest["members"])) < manifest["planned"]:
-        raise ModelError(f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m engine members` end "
-                         "first.")  # fmt: skip
+        raise ModelError(f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m engine members` "
+                         "end first.")  # fmt: skip
     names = [entry["name"] for entry in manifest["members"] if entry["status"] == "trained"]
     if not names:
         raise ModelError(f"No member in {folder} can be averaged; all of them diverged or did not learn.")
