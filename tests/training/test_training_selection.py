@@ -66,8 +66,8 @@ def test_overlap_is_counted_with_its_first_row():
     train = [(f"t{n}", "") for n in range(30)]
     train[6] = train[20] = train[21] = ("shared", "")
     data = dataset(train, [("shared", ""), ("e", "")], paired=False)
-    with pytest.raises(DataError, match=r"3 training rows of made-up are also in its evaluation set \(the first is row 7\); .*"
-                       "--allow-overlap"):  # fmt: skip
+    with pytest.raises(DataError, match=r"3 of the 30 training rows of made-up can also be found in its evaluation set "
+                       r"\(the first is row 7\); .*--allow-overlap"):  # fmt: skip
         training_rows(data, NO_ATTACK, COLUMNS)
     assert rows_to_train_on(data, allow_overlap=True) == data.train
     trained, selection = training_rows(data, NO_ATTACK, COLUMNS, allow_overlap=True)
