@@ -60,6 +60,12 @@ def _textattack(recipe: str) -> Builder:
     return build
 
 
+def _hotflip(package: Any, model: Any, resources: Resources) -> Any:
+    from engine.attacks import hotflip  # which imports torch; the list of recipes is light
+
+    return hotflip.build(package, model, resources)
+
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -71,6 +77,8 @@ RECIPES = {
                _textattack("InputReductionFeng2018"), ("stop words",)),
         Recipe("checklist", "CheckList", "Ribeiro et al. 2020, arXiv:2005.04118", _textattack("CheckList2020"),
                ("name tagger",), deterministic=False),
+        Recipe("hotflip", "HotFlip for word pieces", "Ebrahimi et al. 2018, arXiv:1712.06751", _hotflip,
+               ("stop words",), reads_victim=True),
     )
 }  # fmt: skip
 

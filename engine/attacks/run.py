@@ -19,7 +19,7 @@ from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.records import AttackRecord
 
-IN_FLIGHT = {"cpu": 16, "cuda": 256}  # examples; enough for full batches, as few as memory and a quick first result ask for
+IN_FLIGHT = {"cpu": 32, "cuda": 256}  # examples; enough for full batches, few enough for memory
 Keep = Callable[[str, AttackRecord], None]
 Done = Mapping[str, Sequence[AttackRecord]]
 
@@ -51,7 +51,7 @@ class Attackers:
 
     def in_flight(self) -> int:
         """How many examples are attacked at once unless told."""
-        return min(IN_FLIGHT.get(service.victim.device.type, 16) for service in self._services.values())
+        return min(IN_FLIGHT.get(service.victim.device.type, 32) for service in self._services.values())
 
     def jobs(
         self, example: Example, sides: Sequence[str], watch: Callable[[str, Step], None] | None = None

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from engine.attacks.services import breathe
-from engine.models.forward import run_stream, streams
+from engine.models.forward import Stream, run_stream, streams
 from engine.models.victim import Victim
 
 Item = str | tuple[str, str]
 TOKENS = 2048  # of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for one batch
-LEAST = 16  # sentences of one batch
+LEAST = 8  # sentences of one batch for every thread
 
 
 class VictimService:
@@ -19,14 +19,15 @@ class VictimService:
 
     softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-10 still ranks candidates. An answer
     does not depend on the batch, to the last bit: texts with equal token ids are computed once, and a batch of fewer than
-    `LEAST` sentences is filled up with copies, because matrix products of a few rows take other kernels than those of
-    many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs.
+    `least` sentences is filled up with empty ones, because matrix products of a few rows a thread take other kernels than
+    those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs.
     """
 
     kept = False
 
     def __init__(self, victim: Victim) -> None:
         self.name, self.victim = victim.name, victim
+        self._empty = {name: lists[0] for name, lists in victim.encode([""]).items()}
 
     def answer(self, items: Sequence[Item]) -> list[Tensor]:
         """One row of probabilities an item; items are all texts or all pairs."""
@@ -37,7 +38,7 @@ class VictimService:
         found: list[Tensor] = [torch.empty(0)] * len(items)
         for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
             breathe()
-            rows = self._probabilities(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
+            rows = self._computed(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
             for ids, row in zip(batch, rows, strict=True):
                 for place in places[ids]:
                     found[place] = row
@@ -48,15 +49,19 @@ class VictimService:
             return self.victim.encode([str(item) for item in items])
         return self.victim.encode([item[0] for item in items], [item[1] for item in items])
 
-    @torch.inference_mode()
-    def _probabilities(self, encoded: dict[str, list[tuple[int, ...]]]) -> Tensor:
+    def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         victim, count = self.victim, len(encoded["input_ids"])
-        copies = -(-LEAST // count)
-        filled = {name: [list(ids) for ids in lists for _ in range(copies)] for name, lists in encoded.items()}
-        logits = torch.empty(count * copies, victim.num_labels)
-        for stream in streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62):
-            logits[torch.tensor(stream.rows)] = run_stream(victim.family, victim.model, stream)[0].float().cpu()
-        return logits[::copies].double().softmax(dim=1)
+        missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
+        filled = {name: [*map(list, lists), *([self._empty[name]] * missing)] for name, lists in encoded.items()}
+        (stream,) = streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62)
+        rows = dict(zip(stream.rows, self._rows(stream), strict=True))
+        return [rows[place] for place in range(count)]
+
+    @torch.inference_mode()
+    def _rows(self, stream: Stream) -> list[Tensor]:
+        """The answers to the sentences of a stream."""
+        logits = run_stream(self.victim.family, self.victim.model, stream)[0]
+        return list(logits.float().cpu().double().softmax(dim=1))
 
 
 def _batches(ordered: Sequence[tuple[tuple[int, ...], ...]]) -> Iterator[list[tuple[tuple[int, ...], ...]]]:

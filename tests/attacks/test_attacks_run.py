@@ -17,7 +17,7 @@ from engine.attacks.candidates import Shared
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from engine.attacks.textattack_gate import textattack
-from engine.attacks.victim_service import LEAST, VictimService
+from engine.attacks.victim_service import VictimService
 from engine.data import Examples, load_dataset
 from engine.errors import InterruptedStudy
 from engine.models.victim import Victim, load_victim
@@ -78,16 +78,16 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_batch(victims: dict[str, V
 
 def test_texts_of_equal_tokens_are_computed_once(victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch):
     service, seen = VictimService(victims["dense"]), []
-    probabilities = service._probabilities
+    computed = service._computed
 
-    def spy(encoded: dict[str, list[tuple[int, ...]]]) -> Tensor:
+    def spy(encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         seen.extend(encoded["input_ids"])
-        return probabilities(encoded)
+        return computed(encoded)
 
-    monkeypatch.setattr(service, "_probabilities", spy)
+    monkeypatch.setattr(service, "_computed", spy)
     upper, lower, other = service.answer(["GOOD film", "good film", "bad film"])
     assert torch.equal(upper, lower) and not torch.equal(upper, other)
-    assert len(seen) == 2 < LEAST
+    assert len(seen) == 2
 
 
 def test_pairs_are_answered(victims: dict[str, Victim]):
