@@ -13,13 +13,12 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertTokenizerFast
 
 from engine import paths
-from engine.attacks.encoder import THRESHOLDS
-from engine.attacks.recipes import RECIPES, attack_identity
+from engine.attacks.recipes import RECIPES, attack_identity, used_resources
 from engine.attacks.resources import Resources, find_resources
 from engine.attacks.run import Attackers, Example
 from engine.attacks.synonyms import counterfitted_neighbours, lexicon_neighbours
 from engine.attacks.textattack_gate import textattack
-from engine.attacks.word_recipes import _in_place
+from engine.attacks.word_recipes import THRESHOLDS, _in_place
 from engine.errors import ModelError, ResourceError
 from engine.models.embedded import embedded_base
 from engine.models.victim import Victim, load_victim
@@ -65,9 +64,9 @@ def write_masked_lm(folder: Path, texts: Sequence[str]) -> None:
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """Sixty texts: whole bundled reviews, and openings of others."""
+    """Thirty texts: openings of bundled reviews, every third longer than the window that similarity is read in."""
     lines = (paths.BUNDLED / "reviews" / "evaluation.tsv").read_text(encoding="utf-8").splitlines()
-    rows = [row["text"].split() for row in csv.DictReader(lines, delimiter="\t")][:60]
+    rows = [row["text"].split() for row in csv.DictReader(lines, delimiter="\t")][:30]
     return [" ".join(row[:22] if place % 3 == 0 else row[:9]) for place, row in enumerate(rows)]
 
 
@@ -174,7 +173,7 @@ def test_textfooler_like_is_stock_textfooler_on_the_lexicon(tiny: Victim, texts:
 
 @needs_data
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "count"), [("textfooler", 60), ("bert-attack", 20), ("bae", 20)])
+@pytest.mark.parametrize(("name", "count"), [("textfooler", 30), ("bert-attack", 12), ("bae", 12)])
 def test_outcomes_are_those_of_stock_parts(tiny: Victim, texts: list[str], named: Path, name: str, count: int):
     resources = find_resources(str(named))
     textattack(resources)
@@ -257,8 +256,19 @@ def test_identity_changes_with_the_content_of_what_is_used(tmp_path: Path):
     assert set(attack_identity("deepwordbug", find_resources(None))) == {"name", "textattack", "stopwords", "seeding"}
 
 
+def test_record_says_where_each_resource_comes_from(tmp_path: Path):
+    (tmp_path / "counterfitted_neighbors.json.gz").write_bytes(b"one")
+    found = used_resources("textbugger", find_resources(str(tmp_path)))
+    assert {name: entry["from"] for name, entry in found.items() if name != "stop words"} == {
+        "neighbours": "named folder", "encoder": "installed package",
+    }  # fmt: skip
+    assert all(len(entry["sha256"]) == 64 for entry in found.values())
+    with pytest.raises(ResourceError, match="tagger"):
+        attack_identity("textfooler", Resources((), "built in", ""))
+
+
 def test_textbugger_runs_on_the_lexicon(tiny: Victim, texts: list[str]):
-    examples = labelled(tiny, texts[:12])
+    examples = labelled(tiny, texts[:6])
     found = ours("textbugger-like", None, tiny, examples)
     assert found == ours("textbugger-like", None, tiny, examples)
     assert {status for status, _, _ in found} >= {"Skipped", "Successful"}
