@@ -240,6 +240,17 @@ def test_folder_that_is_no_masked_model_is_an_error(tmp_path: Path):
         masked_lm(tmp_path, "", "cpu")
 
 
+def test_masked_model_of_another_family_is_an_error(tmp_path: Path, named: Path):
+    textattack(find_resources(None))
+    from engine.attacks.masked import masked_lm
+
+    config = AutoConfig.for_model("distilbert", vocab_size=400, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
+    AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(named / "masked-lm").save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="a distilbert model"):
+        masked_lm(tmp_path, "", "cpu")
+
+
 def test_identity_changes_with_the_content_of_what_is_used(tmp_path: Path):
     plain = attack_identity("textbugger-like", find_resources(None))
     file = tmp_path / "counterfitted_neighbors.json.gz"
