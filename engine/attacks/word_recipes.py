@@ -50,9 +50,10 @@ def _in_place(module: Any, parts: Mapping[str, Part]) -> Iterator[None]:
 
 
 def _swap(neighbours: Neighbours) -> dict[str, Part]:
-    from engine.attacks.pieces import Passed, SynonymSwap
+    from engine.attacks.pieces import HomoglyphSwap, Passed, SynonymSwap
 
-    return {"WordSwapEmbedding": partial(SynonymSwap, neighbours), "WordEmbeddingDistance": lambda **_: Passed()}
+    return {"WordSwapEmbedding": partial(SynonymSwap, neighbours), "WordEmbeddingDistance": lambda **_: Passed(),
+            "WordSwapHomoglyphSwap": HomoglyphSwap}  # fmt: skip
 
 
 def counterfitted(resources: Resources, _device: str) -> dict[str, Part]:

@@ -284,6 +284,15 @@ def test_textbugger_runs_on_the_lexicon(tiny: Victim, texts: list[str]):
     assert {status for status, _, _ in found} >= {"Skipped", "Successful"}
 
 
+def test_homoglyphs_are_textattacks():
+    textattack(find_resources(None))
+    from engine.attacks.pieces import HomoglyphSwap
+
+    swap = HomoglyphSwap()
+    assert swap.deterministic
+    assert swap._get_replacement_words("a!b") == [swap.homos["a"] + "!b", "a!" + swap.homos["b"]]
+
+
 def test_words_of_wordnet_come_in_order(monkeypatch: pytest.MonkeyPatch):
     textattack(find_resources(None))
     from textattack.transformations.word_swaps import word_swap_wordnet
