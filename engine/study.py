@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import attack_identity, check_attack
+from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
@@ -109,9 +109,11 @@ def _about(
 ) -> dict[str, Any]:  # fmt: skip
     lengths = [len(ids) for ids in victim.encode(evaluation.texts, evaluation.pairs)["input_ids"]]
     weights = victim.prunable()
+    used = used_resources(spec.attack, find_resources(spec.resources)) if spec.attack != "none" else {}
     return {
         "model": victim.name, "data": data.name, "method": spec.method, "pattern": spec.pattern,
         "allocation": spec.allocation, "layers": spec.layers, "precision": spec.precision, "attack": spec.attack,
+        "resources": used,
         "seed": spec.seed, "label_names": list(data.label_names or victim.label_names),
         "counts": {"calibration": len(calibration), "held_out": len(held_out), "evaluation": len(evaluation),
                    "attacked": len(attacked)},

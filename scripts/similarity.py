@@ -19,8 +19,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine.attacks.encoder import THRESHOLDS, sentence_encoder
+from engine.attacks.encoder import sentence_encoder
 from engine.attacks.services import ask
+from engine.attacks.word_recipes import THRESHOLDS
 
 PAIRS = Path("published_attacks") / "reevaluating_100_sampled_per_run.parquet"
 SAMPLES = {"Movie Review": ("movie_review",), "and Yelp": ("movie_review", "yelp_polarity"),

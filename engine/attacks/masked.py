@@ -34,8 +34,9 @@ class MaskedLM:
             raise ModelError(f"{folder} cannot be opened as a masked language model ({error}); save one there with "
                              "model.save_pretrained and tokenizer.save_pretrained.") from error  # fmt: skip
         self.model.to(device).eval()
-        if self.tokenizer.mask_token_id is None:
-            raise ModelError(f"The tokenizer in {folder} has no mask token; put a masked language model there.")
+        if self.tokenizer.mask_token_id is None or not _tells_pieces(self.model.config.model_type):
+            raise ModelError(f"{folder} holds a {self.model.config.model_type} model, whose word pieces TextAttack cannot tell "
+                             "from words; put a BERT, RoBERTa or ELECTRA with a head for masked tokens there.")  # fmt: skip
         self.most = min(TOKENS, int(self.model.config.max_position_embeddings))
 
     def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
@@ -151,6 +152,14 @@ class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
             return [t for t in tokens[0] if utils.is_one_word(t) and not utils.check_if_subword(t, kind, index == 0)]
         joined = ("".join(pieces).replace("##", "") for pieces in itertools.product(*tokens) if pieces)
         return list(itertools.islice((word for word in joined if utils.is_one_word(word)), self.max_candidates))
+
+
+def _tells_pieces(kind: str) -> bool:
+    try:
+        utils.check_if_subword("a", kind, False)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ Import this module after `textattack_gate.textattack` alone: it imports TextAtta
 TextAttack's and differs from it in where its words or numbers come from; what needs a model asks a service for it.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from textattack.constraints import Constraint
 from textattack.constraints.grammaticality import PartOfSpeech
 from textattack.constraints.semantics.sentence_encoders.sentence_encoder import SentenceEncoder as SentenceConstraint
 from textattack.shared.validators import transformation_consists_of_word_swaps
-from textattack.transformations import WordSwap, WordSwapWordNet
+from textattack.transformations import WordSwap, WordSwapHomoglyphSwap, WordSwapWordNet
 from torch import Tensor
 
 from engine.attacks.services import Service, ask
@@ -40,6 +41,14 @@ class SortedWordNetSwap(WordSwapWordNet):  # type: ignore[misc]
 
     def _get_replacement_words(self, word: str, random: bool = False) -> list[str]:
         return sorted(super()._get_replacement_words(word))
+
+
+class HomoglyphSwap(WordSwapHomoglyphSwap):  # type: ignore[misc]
+    """`WordSwapHomoglyphSwap`, which also opens a table that its word swaps never read and TextAttack 0.3.11's wheel lacks."""
+
+    def __init__(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            super().__init__()
 
 
 class SentenceSimilarity(SentenceConstraint):  # type: ignore[misc]

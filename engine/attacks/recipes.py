@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.encoder import THRESHOLDS
-from engine.attacks.resources import Resources
+from engine.attacks.resources import Resources, Source
 from engine.attacks.textattack_gate import version
-from engine.attacks.word_recipes import counterfitted, encoded, lexicon, masked, tagged, with_parts, wordnet
+from engine.attacks.word_recipes import THRESHOLDS, counterfitted, encoded, lexicon, masked, tagged, with_parts, wordnet
 from engine.errors import ResourceError, SettingError
 
 Builder = Callable[[Any, Any, Resources], Any]  # (TextAttack, its model wrapper, resources) → a TextAttack Attack
@@ -26,9 +25,16 @@ class Recipe:
     deterministic: bool = True  # nothing in it is drawn at random; what is drawn depends on seed and text alone
     reads_victim: bool = False  # its candidates depend on the victim (its gradient), so victims share none
 
+    def used(self, resources: Resources) -> dict[str, Source]:
+        """What it needs, by name. Raises ResourceError that names what is not here."""
+        if missing := self.missing(resources):
+            raise ResourceError(f"The attack {self.name} needs {'; '.join(missing)}, not found on this machine; name a folder "
+                                "that has it with --resources, or choose another attack.")  # fmt: skip
+        return {name: source for name in self.needs if (source := NEEDS[name].source(resources)) is not None}
+
     def missing(self, resources: Resources) -> tuple[str, ...]:
         """What it needs and is not here, in words."""
-        return tuple(NEEDS[name].title for name in self.needs if not NEEDS[name].here(resources))
+        return tuple(NEEDS[name].title for name in self.needs if NEEDS[name].source(resources) is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +42,29 @@ class Need:
     """Something a recipe may need beside the victim."""
 
     title: str
-    here: Callable[[Resources], bool]
-    content: Callable[[Resources], str] = lambda resources: ""  # SHA-256 of what decides an attack's outcome
+    source: Callable[[Resources], Source | None]  # None where it is not here
 
 
-def _flair_ner(_resources: Resources) -> bool:
-    """Whether flair's English name tagger is where flair keeps what it has downloaded."""
+def _flair_ner(_resources: Resources) -> Source | None:
+    """Flair's English name tagger, where flair keeps what it has downloaded."""
     import os
 
     root = Path(os.environ.get("FLAIR_CACHE_ROOT") or Path.home() / ".flair").expanduser()
-    return any((root / "models").glob("*ner-english*"))
+    files = tuple((root / "models").glob("*ner-english*"))
+    return Source(files, "flair's folder") if files else None
+
+
+def _stop_words(resources: Resources) -> Source | None:
+    digest = resources.stopwords_sha256
+    return Source((), resources.stopwords_from, digest) if digest else None
 
 
 def _part(name: str, title: str) -> Need:
-    return Need(title, lambda resources: name in resources.parts, lambda resources: resources.parts[name].sha256)
+    return Need(title, lambda resources: resources.parts.get(name))
 
 
 NEEDS = {
-    "stop words": Need("stop words (NLTK's list, or the built-in one)", lambda resources: bool(resources.stopwords_sha256),
-                       lambda resources: resources.stopwords_sha256),
+    "stop words": Need("stop words (NLTK's list, or the built-in one)", _stop_words),
     "lexicon": _part("lexicon", "the project's synonym lexicon"),
     "encoder": _part("encoder", "the embedded sentence encoder"),
     "neighbours": _part("neighbours", "counter-fitted neighbours (lexicon/counterfitted_neighbors.json.gz, or "
@@ -63,7 +73,7 @@ NEEDS = {
     "wordnet": _part("wordnet", "WordNet (NLTK's wordnet and omw-1.4)"),
     "masked-lm": _part("masked-lm", "a masked language model (masked-lm/, or bert-base-uncased in the hub's cache)"),
     "name tagger": Need("flair's English name tagger (ner-english, downloaded by flair on first use)", _flair_ner),
-}
+}  # fmt: skip
 
 
 def _textattack(recipe: str) -> Builder:
@@ -126,16 +136,20 @@ def check_attack(name: str) -> None:
         recipe_named(name)
 
 
-def check_here(recipe: Recipe, resources: Resources) -> None:
-    """Raises ResourceError that names what the recipe lacks."""
-    if missing := recipe.missing(resources):
-        raise ResourceError(f"The attack {recipe.name} needs {'; '.join(missing)}, not found on this machine; name a folder "
-                            "that has it with --resources, or choose another attack.")  # fmt: skip
-
-
 def attack_identity(name: str, resources: Resources) -> dict[str, str]:
-    """What decides an attack's outcome beside victim, examples and seed: versions, and the content of what it needs."""
-    used = {need.replace(" ", ""): NEEDS[need].content(resources) for need in recipe_named(name).needs}
+    """What decides an attack's outcome beside victim, examples and seed: versions, and the content of what it needs.
+
+    Raises ResourceError that names what the attack lacks.
+    """
+    used = {need.replace(" ", ""): source.sha256 for need, source in recipe_named(name).used(resources).items()}
     if "encoder" in used:
         used["encoder"] += "".join(f"|{metric} {old}: {new}" for (metric, old), new in THRESHOLDS.items())
     return {"name": name, "textattack": version(), **used, "seeding": "text-and-word"}
+
+
+def used_resources(name: str, resources: Resources) -> dict[str, dict[str, str]]:
+    """What an attack uses, for its record: by name, where it comes from and the SHA-256 of its content."""
+    return {
+        need: {"from": source.origin, "sha256": source.sha256}
+        for need, source in recipe_named(name).used(resources).items()
+    }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from engine.attacks.attempt import Attempt, Budget, Example, Model, Outcome, Step, Watcher
 from engine.attacks.candidates import Seeded, Shared
 from engine.attacks.lockstep import Job, LockStep
-from engine.attacks.recipes import check_here, recipe_named
+from engine.attacks.recipes import recipe_named
 from engine.attacks.resources import find_resources
 from engine.attacks.textattack_gate import textattack
 from engine.attacks.victim_service import VictimService
@@ -34,7 +34,7 @@ class Attackers:
         self, victims: Mapping[str, Victim], name: str, seed: int, resources: str | None = None, budget: Budget | None = None,
     ) -> None:  # fmt: skip
         self._recipe, found = recipe_named(name), find_resources(resources)
-        check_here(self._recipe, found)
+        self._recipe.used(found)  # raises for what is missing
         package = textattack(found)
         self._seed, self._budget = seed, budget or Budget()
         self._services = {side: VictimService(victim) for side, victim in victims.items()}
