@@ -131,6 +131,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     from engine.attacks.logs import write_log
     from engine.attacks.metrics import attack_summary, paired_attack
     from engine.attacks.recipes import check_attack
+    from engine.attacks.similarity import similarity
     from engine.attacks.transfer import transfer
     from engine.data import check_labels, load_dataset, sample
 
@@ -146,10 +147,12 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
                         _budget(options))  # fmt: skip
     records = {name: [text.record for text in texts] for name, texts in found.items()}
     summaries = {name: attack_summary(of) for name, of in records.items()}
-    table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}", summaries)
+    alike = {name: similarity(texts, str(victims[name].device)) for name, texts in found.items()}
+    table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}", summaries, alike)
     answer: dict[str, Any] = {
         "attack": spec.attack, "data": data.name, "examples": len(rows), "seed": spec.seed, "budget": asdict(_budget(options)),
-        "victims": [{"name": name, **asdict(summary)} for name, summary in summaries.items()], "paired": None, "transfer": {},
+        "victims": [{"name": name, **asdict(summary), "similarity": asdict(alike[name])} for name, summary in summaries.items()],
+        "paired": None, "transfer": {},
     }  # fmt: skip
     if len(sides) == 2:
         paired, moved = paired_attack(*records.values()), transfer(found, victims, console.report)

@@ -12,14 +12,16 @@ if TYPE_CHECKING:  # their modules import torch or SciPy, which the help must no
     from engine.attacks.transfer import Transfer
 
 
-def attack_table(head: str, summaries: "Mapping[str, AttackSummary]") -> str:
+def attack_table(head: str, summaries: "Mapping[str, AttackSummary]", similar: "Mapping[str, Mean]") -> str:
     """Rates, means and counts of every victim; every rate is of all n examples but Asr, which is of those once right."""
     wide = max(6, *(len(name) for name in summaries))
     columns = (f"{'victim':<{wide}}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'queries':>19}  {'words changed %':>17}  "
+               f"{'similarity':>17}  "
                f"{'n':>5} {'skipped':>7} {'broken':>6} {'held':>5} {'exhausted':>9} {'errors':>6}\n")  # fmt: skip
     rows = [
         f"{name:<{wide}}  {rate_text(s.acc)}  {rate_text(s.aua)}  {rate_text(s.asr)}  {_mean(s.queries, 1, 19)}  "
-        f"{_mean(s.words_changed, 100, 17)}  {s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>5} {s.exhausted:>9} {s.errors:>6}\n"
+        f"{_mean(s.words_changed, 100, 17)}  {_mean(similar[name], 1, 17, 2)}  "
+        f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>5} {s.exhausted:>9} {s.errors:>6}\n"
         for name, s in summaries.items()
     ]
     return f"{head}\n{columns}{''.join(rows)}"
@@ -65,8 +67,9 @@ def _shown(result: "StaticResult") -> list[Rate]:
     return [rate for rate in (result.adversarial, result.clean, result.aua, result.asr) if rate is not None]
 
 
-def _mean(mean: "Mean", scale: int, wide: int) -> str:
+def _mean(mean: "Mean", scale: int, wide: int, digits: int = 1) -> str:
     if mean.value is None:
         return f"{'–':>{wide}}"
-    interval = "" if mean.low is None or mean.high is None else f" [{scale * mean.low:.1f}, {scale * mean.high:.1f}]"
-    return f"{f'{scale * mean.value:.1f}{interval}':>{wide}}"
+    low, high = (None if bound is None else f"{scale * bound:.{digits}f}" for bound in (mean.low, mean.high))
+    interval = "" if low is None or high is None else f" [{low}, {high}]"
+    return f"{f'{scale * mean.value:.{digits}f}{interval}':>{wide}}"

@@ -1,0 +1,26 @@
+"""How much of a text's meaning an attack left, as far as a sentence encoder can tell."""
+
+from collections.abc import Sequence
+
+from engine.attacks.encoder import sentence_encoder
+from engine.attacks.metrics import Mean
+from engine.attacks.texts import AttackText
+
+
+def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
+    """Mean cosine of the embedded MiniLM between the original and the perturbed text, over the broken examples.
+
+    A pair is read as one text, its columns joined by a space.
+    """
+    broken = [text for text in texts if text.record.outcome == "broken"]
+    if not broken:
+        return Mean.of([])
+    before = [_joined(text.original, text.pair) for text in broken]
+    after = [_joined(text.perturbed, text.perturbed_pair) for text in broken]
+    asked = list(dict.fromkeys(before + after))
+    found = dict(zip(asked, sentence_encoder(device).answer(asked), strict=True))
+    return Mean.of([float((found[one] * found[two]).sum()) for one, two in zip(before, after, strict=True)])
+
+
+def _joined(text: str, pair: str | None) -> str:
+    return text if pair is None else f"{text} {pair}"
