@@ -17,6 +17,7 @@ from engine.attack_command import SPARSITY, attack_options, run_attack
 from engine.cli_training import add_commands
 from engine.console import Console, latency_table, level_table
 from engine.errors import InputError, InterruptedStudy, PruneScopeError, SettingError
+from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.records import LEVELS, Study, StudySpec
 from engine.store import Store, level_payload
 
@@ -140,10 +141,11 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
                         help="further calibration sentences, for the layer errors (default: 128)")  # fmt: skip
     parser.add_argument("--eval-examples", type=int, default=default.eval_examples, metavar="N",
                         help="examples for accuracy (default: 872)")  # fmt: skip
-    parser.add_argument("--attack", default=default.attack, help="deepwordbug, or none (default: deepwordbug)")
+    parser.add_argument("--attack", default=default.attack, metavar="NAME", help=ATTACK_HELP + "; or none "
+                        "(default: deepwordbug)")  # fmt: skip
     parser.add_argument("--attack-examples", type=int, default=default.attack_examples, metavar="N",
                         help="examples attacked, the same at every level (default: 200)")  # fmt: skip
-    parser.add_argument("--resources", metavar="DIR", help="folder with nltk_data (default: NLTK's own, else built in)")
+    parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
 
 
 def _latency_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.console import Console, average_table, members_table, score_line
 from engine.errors import SettingError
+from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.paths import user_cache
 
 Command = Callable[..., argparse.ArgumentParser]
@@ -67,9 +68,9 @@ def add_commands(command: Command) -> None:
     evaluate.add_argument("--model", default="embedded", metavar="M", help="embedded, a hub name, or a local folder")
     evaluate.add_argument("--data", default="embedded", metavar="D", help="whose evaluation rows are read (default: embedded)")
     evaluate.add_argument("--eval-examples", type=int, default=872, metavar="N", help="examples for accuracy (default: 872)")
-    evaluate.add_argument("--attack", default="none", help="an attack, or none (default: none)")
+    evaluate.add_argument("--attack", default="none", metavar="NAME", help=ATTACK_HELP + "; or none (default: none)")
     evaluate.add_argument("--attack-examples", type=int, default=200, metavar="N", help="examples attacked (default: 200)")
-    evaluate.add_argument("--resources", metavar="DIR", help="folder with nltk_data and the like")
+    evaluate.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     _columns(evaluate)
@@ -95,9 +96,10 @@ def _judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--select", metavar="D", help="rows that judge members, of which none is trained on (default: held out "
                         "of the training rows)")  # fmt: skip
     parser.add_argument("--select-rows", type=int, default=500, metavar="N", help="of them, for accuracy (default: 500)")
-    parser.add_argument("--attack", default="deepwordbug", help="the attack that judges, or none (default: deepwordbug)")
+    parser.add_argument("--attack", default="deepwordbug", metavar="NAME", help="the attack that judges: "
+                        + ATTACK_HELP + "; or none (default: deepwordbug)")  # fmt: skip
     parser.add_argument("--attack-examples", type=int, default=100, metavar="N", help="rows attacked (default: 100)")
-    parser.add_argument("--resources", metavar="DIR", help="folder with nltk_data and the like")
+    parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
     parser.add_argument("--seed", type=int, default=0, help="of the choice of judging rows")
 
 

@@ -8,3 +8,6 @@ ATTACKS = {  # the titles of `engine.attacks.recipes.RECIPES`, for pages that mu
     "textbugger-like": "TextBugger with the project's lexicon", "pwws": "PWWS", "bert-attack": "BERT-Attack", "bae": "BAE",
     "checklist": "CheckList", "hotflip": "HotFlip for word pieces",
 }  # fmt: skip
+ATTACK_HELP = ", ".join(ATTACKS)
+RESOURCES_HELP = ("folder with nltk_data, lexicon and masked-lm, as far as there (default: NLTK's own folders and the hub's cache, "
+                  "else built in)")  # fmt: skip
