@@ -9,5 +9,7 @@ ATTACKS = {  # the titles of `engine.attacks.recipes.RECIPES`, for pages that mu
     "checklist": "CheckList", "hotflip": "HotFlip for word pieces",
 }  # fmt: skip
 ATTACK_HELP = ", ".join(ATTACKS)
-RESOURCES_HELP = ("folder with nltk_data, lexicon and masked-lm, as far as there (default: NLTK's own folders and the hub's cache, "
-                  "else built in)")  # fmt: skip
+RESOURCES_HELP = (
+    "folder with nltk_data, lexicon and masked-lm, as far as there (default: NLTK's own folders and the hub's cache, else "
+    "built in)"
+)
