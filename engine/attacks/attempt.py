@@ -120,7 +120,14 @@ class Attempt:
         self._ranking: list[int] | None = None
 
     def run(self) -> Outcome:
-        """The outcome, which may be that it ran out of its budget, or an error of this example."""
+        """The outcome, which may be that it ran out of its budget, or an error of this example. To be called once."""
+        try:
+            return self._tried()
+        finally:  # TextAttack's parts refer to one another in circles, with every text of the example in their caches
+            for part in (self._attack.search_method, self._attack.goal_function, self._attack):
+                vars(part).clear()
+
+    def _tried(self) -> Outcome:
         example = self.example
         try:
             check(example, self._model.victim)

@@ -109,13 +109,15 @@ def _transformation() -> Any:
     from textattack.transformations import WordSwap
 
     class GradientSwap(WordSwap):  # type: ignore[misc]
-        def __init__(self, victim: Any) -> None:
+        def __init__(self, victim: Any, stop_words: set[str]) -> None:
             super().__init__()
+            self._stop_words = stop_words  # in small letters; TextAttack's own constraint lets "The" through
             self._service, self._vocabulary = GradientService(victim), Vocabulary(victim)
 
         def _get_transformations(self, current_text: Any, indices_to_modify: set[int]) -> list[Any]:
             (gradient,) = ask(self._service, [current_text.tokenizer_input])
-            swaps = self._vocabulary.swaps(current_text, sorted(indices_to_modify), gradient)
+            free = [i for i in sorted(indices_to_modify) if current_text.words[i].lower() not in self._stop_words]
+            swaps = self._vocabulary.swaps(current_text, free, gradient)
             return [current_text.replace_word_at_index(place, word) for place, word in swaps]
 
     return GradientSwap
@@ -124,9 +126,10 @@ def _transformation() -> Any:
 def build(package: Any, model: Any, _resources: Resources) -> Any:
     """HotFlip as a TextAttack `Attack`; `model` is the wrapper of the victim whose gradient it follows."""
     before = package.constraints.pre_transformation
+    stop_words = before.StopwordModification()
     return package.Attack(
         package.goal_functions.UntargetedClassification(model),
-        [before.RepeatModification(), before.StopwordModification(),
+        [before.RepeatModification(), stop_words,
          package.constraints.overlap.MaxWordsPerturbed(max_num_words=SWAPPED)],
-        _transformation()(model.victim), package.search_methods.GreedySearch(),
+        _transformation()(model.victim, stop_words.stopwords), package.search_methods.GreedySearch(),
     )  # fmt: skip

@@ -17,10 +17,11 @@ LEAST = 8  # sentences of one batch for every thread
 class VictimService:
     """Probabilities of a victim, one row (labels,) in float64 a text or pair.
 
-    softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-10 still ranks candidates. An answer
+    softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-15 still ranks candidates. An answer
     does not depend on the batch, to the last bit: texts with equal token ids are computed once, and a batch of fewer than
-    `least` sentences is filled up with empty ones, because matrix products of a few rows a thread take other kernels than
-    those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs.
+    `LEAST` sentences a thread is filled up with empty ones, because matrix products of a few rows take other kernels than
+    those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs. That holds
+    on the CPU; on a GPU, where kernels are picked by the size of a batch in ways of their own, the last digits may differ.
     """
 
     kept = False

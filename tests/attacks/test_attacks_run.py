@@ -1,5 +1,6 @@
 """Several victims at once, in any company: outcomes, budgets, bad input, and the steps of the live attack."""
 
+import gc
 import math
 import random
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
 from engine.attacks.candidates import Shared
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
+from engine.attacks.services import Turn
 from engine.attacks.textattack_gate import textattack
 from engine.attacks.victim_service import VictimService
 from engine.data import Examples, load_dataset
@@ -176,6 +178,18 @@ def test_a_cancelled_run_goes_on_to_the_same_end(
         attack_many(attackers, examples, range(12), report, keep=lambda side, record: kept[side].append(record), in_flight=2)
     assert all(record in apart[side] for side, records in kept.items() for record in records)
     assert attack_many(attackers, examples, range(12), done=kept) == apart
+
+
+def test_nothing_of_an_example_outlives_its_attack(attackers: Attackers, examples: Examples):
+    """Not even until the next garbage collection: ten thousand examples stream through."""
+    gc.collect()
+    gc.disable()
+    try:
+        attack_many(attackers, examples, range(12), in_flight=2)
+        kinds = (Turn, textattack(find_resources(None)).shared.AttackedText)
+        assert sum(issubclass(type(found), kinds) for found in gc.get_objects()) == 0
+    finally:
+        gc.enable()
 
 
 # Budgets
