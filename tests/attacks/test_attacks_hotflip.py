@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import WORDS, write_model
+from small_models import WORDS, write_model
 from torch import Tensor
 
 from engine.attacks.attempt import Outcome
