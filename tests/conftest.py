@@ -15,6 +15,13 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def steady_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of width 64: on several threads, a narrower one's last bits depend on where in a batch a text stands."""
+    folder = tmp_path_factory.mktemp("models") / "steady-bert"
+    return write_model(folder, seed=2, hidden_size=64, intermediate_size=128)
+
+
+@pytest.fixture(scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A local data set with a train file (200 rows) and a validation file (60 rows)."""
     folder = tmp_path_factory.mktemp("data") / "tiny"

@@ -29,10 +29,10 @@ TEXT = "a very good film of the slow cast"
 
 
 @pytest.fixture(scope="module")
-def victims(model_folder: Path) -> dict[str, Victim]:
+def victims(steady_folder: Path) -> dict[str, Victim]:
     """A victim and two that are a little off it."""
     textattack(find_resources(None))
-    found = {"dense": load_victim(str(model_folder), "cpu")}
+    found = {"dense": load_victim(str(steady_folder), "cpu")}
     for seed, side in enumerate(("half", "most")):
         found[side] = found["dense"].copy()
         generator = torch.Generator().manual_seed(seed)

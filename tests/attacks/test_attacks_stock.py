@@ -94,8 +94,8 @@ def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def tiny(model_folder: Path) -> Victim:
-    return load_victim(str(model_folder), "cpu")
+def tiny(steady_folder: Path) -> Victim:
+    return load_victim(str(steady_folder), "cpu")
 
 
 @pytest.fixture(scope="module")
