@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import attack_identity, check_attack, check_here, recipe_named, used_resources
+from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
@@ -100,9 +100,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
     if spec.attack == "none":
         return None
-    resources = find_resources(spec.resources)
-    check_here(recipe_named(spec.attack), resources)
-    return {**attack_identity(spec.attack, resources), "examples": list(attacked)}
+    return {**attack_identity(spec.attack, find_resources(spec.resources)), "examples": list(attacked)}
 
 
 def _about(

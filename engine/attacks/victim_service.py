@@ -21,7 +21,8 @@ class VictimService:
     does not depend on the batch, to the last bit: texts with equal token ids are computed once, and a batch of fewer than
     `LEAST` sentences a thread is filled up with empty ones, because matrix products of a few rows take other kernels than
     those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs. That holds
-    on the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size of a batch in ways of their own, the last digits may differ.
+    on the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
+    of a batch in ways of their own, the last digits may differ.
     """
 
     kept = False
