@@ -15,7 +15,7 @@ from engine import study as study_module
 from engine.attacks.attempt import Attempt
 from engine.attacks.run import IN_FLIGHT
 from engine.data import Dataset, Examples
-from engine.errors import DataError, InterruptedStudy, SettingError
+from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
 from engine.records import StudySpec
 from engine.store import Store
 from engine.study import prepare, run_study, split
@@ -400,6 +400,14 @@ def test_labels_the_model_cannot_have_are_refused_before_any_work(
 def test_unknown_names_are_refused(spec: StudySpec, change: dict[str, str], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         prepare(replace(spec, **change))
+
+
+def test_an_attack_that_lacks_something_is_refused_before_any_work(
+    spec: StudySpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLAIR_CACHE_ROOT", str(tmp_path))
+    with pytest.raises(ResourceError, match="checklist needs flair's English name tagger"):
+        prepare(replace(spec, attack="checklist"))
 
 
 # With the attack
