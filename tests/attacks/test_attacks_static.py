@@ -34,6 +34,10 @@ def says(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> Says:
         said = [service.victim.tokenizer[item if isinstance(item, str) else " / ".join(item)] for item in items]
         return [torch.full((2,), NAN) if label != label else torch.tensor([0.9, 0.1])[[label, 1 - label]] for label in said]
 
+    def begin(service: Any, victim: Victim) -> None:
+        service.name, service.victim = victim.name, victim
+
+    monkeypatch.setattr("engine.attacks.static.VictimService.__init__", begin)
     monkeypatch.setattr("engine.attacks.static.VictimService.answer", answer)
     monkeypatch.setattr("engine.attacks.static._cut", lambda victim, static: 0)
     return make
