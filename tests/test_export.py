@@ -33,7 +33,10 @@ def test_an_exported_folder_is_a_victim_with_the_same_answers(pruned: Pruned, tm
     again = load_victim(str(export_model(pruned.victim, tmp_path / "out", {})), "cpu")
     weights = again.prunable().values()
     assert sum(int((weight == 0).sum()) for weight in weights) == 0.75 * sum(weight.numel() for weight in weights)
-    assert torch.equal(again.read(["a good film"])[0], pruned.victim.read(["a good film"])[0])
+    before, after = pruned.victim.model.state_dict(), again.model.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], value) for name, value in after.items())
+    # Where a tensor lies in memory may decide which kernel multiplies it, so the answers agree to rounding only.
+    assert torch.allclose(again.read(["a good film"])[0], pruned.victim.read(["a good film"])[0], atol=1e-6)
 
 
 def test_an_empty_folder_is_filled_and_nothing_else_is_left(pruned: Pruned, tmp_path: Path) -> None:
