@@ -118,7 +118,8 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                 )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=True)
     figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20)
-    return _dressed(figure, dark, 130 + 32 * table["model"].nunique())
+    figure = _dressed(figure, dark, 150 + 32 * table["model"].nunique())
+    return figure.update_layout(margin={"t": 76}, legend={"y": 1.22})
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

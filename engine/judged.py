@@ -85,7 +85,10 @@ class MemberSet:
 
 
 def member_sets(store: Store) -> list[MemberSet]:
-    """All sets with judged members, bundled ones first. What cannot be read is named in the store's notices."""
+    """All sets with judged members: bundled ones first, of those the ones that were evaluated.
+
+    What cannot be read is named in the store's notices.
+    """
     found = []
     for base, bundled in ((store.bundled, True), (store.root, False)):
         for path in sorted((base / "members").glob("*/members.json")):
@@ -94,7 +97,7 @@ def member_sets(store: Store) -> list[MemberSet]:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(f"The members in {path.parent} cannot be read ({type(error).__name__}: {error}); make them "
                                      "again with `python -m engine members`.")  # fmt: skip
-    return found
+    return sorted(found, key=lambda one: (not one.bundled, not one.evaluated, one.name))
 
 
 def _read(path: Path, bundled: bool) -> MemberSet:

@@ -1,4 +1,5 @@
-"""Ship studies: copy them from a cache into cache/bundled, in the order given, without paths of this machine.
+"""Ship studies: copy them from a cache into cache/bundled, in the order given and after those that are there already,
+without paths of this machine.
 
     .venv/bin/python scripts/bundle.py CACHE KEY [KEY …]
 """
@@ -15,7 +16,8 @@ from engine import Store, paths
 def main() -> None:
     cache, *keys = sys.argv[1:]
     source, target = Store(cache), Store(paths.BUNDLED)
-    for order, key in enumerate(keys):
+    before = sum(study.bundled and study.key not in keys for study in target.studies())
+    for order, key in enumerate(keys, start=before):
         study = source.study(key)
         if study is None:
             sys.exit(f"{cache} holds no study {key}.")
