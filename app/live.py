@@ -26,9 +26,11 @@ def live_panel(study: engine.Study, sparsity: float) -> None:
     st.subheader("Attack a sentence, dense and pruned side by side", anchor=False)
     texts, labels = reviews()
     names = study.about["label_names"]
-    st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
-                 format_func=lambda row: "–" if row is None else f"{texts[row][:110]}", key="picked",
-                 on_change=_take)  # fmt: skip
+    reviewed = list(names) == ["negative", "positive"]
+    if reviewed:  # the reviews say nothing to a model of other classes
+        st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
+                     format_func=lambda row: "–" if row is None else f"{texts[row][:110]}", key="picked",
+                     on_change=_take)  # fmt: skip
     st.session_state.setdefault("text", FIRST)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
@@ -38,7 +40,7 @@ def live_panel(study: engine.Study, sparsity: float) -> None:
                              format_func=lambda label: "automatic" if label is None else names[label],
                              help="Automatic: a review's own label; for other text, what the dense model says.")  # fmt: skip
         start = st.button(f"Attack at {100 * sparsity:.0f} % sparsity", type="primary", key="attack", width="stretch")
-    if truth is None and text in texts and list(names) == ["negative", "positive"]:
+    if truth is None and text in texts and reviewed:
         truth = labels[texts.index(text)]
     if start:
         _replace_job("live", workbench().submit("attack", study=study.key, sparsity=sparsity, text=text, label=truth))
@@ -135,7 +137,8 @@ def _result(result: dict[str, Any]) -> None:
 def _side(side: dict[str, Any], result: dict[str, Any]) -> None:
     names, outcome = result["label_names"], side["outcome"]
     title = "Dense" if side["name"] == "dense" else f"Pruned to {100 * result['sparsity']:.0f} %"
-    verdict = {"broken": "broken", "held": "held", "skipped": "wrong without any attack"}[outcome]
+    verdict = {"broken": "broken", "held": "held", "skipped": "wrong without any attack",
+               "exhausted": "not broken within its budget"}[outcome]
     st.markdown(f"**{title}: {verdict}**")
     st.html(STYLE + f'<div class="side"><p>{marked(side["changes"], outcome == "broken")}</p></div>')
     said = (f"says {names[side['label_before']]}" if outcome != "broken"

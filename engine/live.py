@@ -51,20 +51,23 @@ class Bench:
         return self._opened[study.key]
 
     def _open(self, study: Study, report: Reporter) -> tuple[Prepared, str | None]:
-        spec = StudySpec(**{**study.about["spec"], "data": _where(study)}, levels=(0.0,))  # which any pattern has
+        spec = StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))  # which any pattern has
         try:
+            spec = replace(spec, data=_where(study))
             prepared = self.prepare(spec, report)
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
                 return prepared, None  # the same pruned weights; attack or evaluation may differ, see `measure`
             changed = "plan" not in study.identity or study.identity["plan"] != prepared.study.identity["plan"]
-            what = "the pruner" if changed else study.about["data"]
-            reason = f"{what} has changed since the study was made"
+            what = "The pruner has" if changed else f"The texts of {study.about['data']} have"
+            reason = f"{what} changed since the study was made"
         except (DataError, ResourceError):
-            reason = f"{study.about['data']} is not on this machine"
+            reason = f"The texts of {study.about['data']} are not on this machine"
         stand_in = replace(spec, data="embedded", text_column=None, pair_column=None, label_column=None)
-        notice = (f"{reason[0].upper()}{reason[1:]}, so the pruned model here is calibrated on the embedded reviews; it "
-                  "differs a little from the one behind the curves.")  # fmt: skip
-        return self.prepare(stand_in, report), notice
+        notice = (f"{reason}, so the pruned model here is calibrated on the embedded reviews; it differs a little from the one "
+                  "behind the curves.")  # fmt: skip
+        prepared = self.prepare(stand_in, report)
+        about = {**prepared.study.about, "label_names": study.about["label_names"]}  # the reviews call theirs otherwise
+        return replace(prepared, study=replace(prepared.study, about=about)), notice
 
     def solve(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> Pruned:
         """The pruned victim, from memory, the cache, or solved now."""
@@ -112,11 +115,16 @@ class Bench:
 
 
 def _where(study: Study) -> str:
-    """Where a study's data is; a bundled study of a local copy looks for a folder of that name in PRUNESCOPE_DATA."""
-    given = study.about["spec"]["data"]
+    """Where a study's data is; a bundled study of a local copy looks for a folder of that name in PRUNESCOPE_DATA.
+
+    Raises DataError where that is not set: no network is asked for data that was a local copy.
+    """
+    given, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
     if given is not None:
         return str(given)
-    return str(Path(os.environ.get("PRUNESCOPE_DATA", "./no-such-folder")) / study.about["data"])
+    if not root:
+        raise DataError(f"The study was made on a local copy of {study.about['data']}; name its folder in PRUNESCOPE_DATA.")
+    return str((Path(root).expanduser() / study.about["data"]).resolve())
 
 
 def checked_text(text: str) -> str:

@@ -337,8 +337,31 @@ def test_a_study_whose_data_is_gone_stands_in_and_says_so(
     study = elsewhere(made[0], data_folder, tmp_path)
     shutil.rmtree(tmp_path / "data")
     prepared, notice = Bench(Store(tmp_path)).open(study)
-    assert notice is not None and notice.startswith("Data is not on this machine")
+    assert notice is not None and notice.startswith("The texts of data are not on this machine")
     assert prepared.study.key != study.key and prepared.spec.data == "embedded"
+
+
+def test_a_stand_in_keeps_the_classes_of_the_study(
+    made: tuple[Study, Path], data_folder: Path, tmp_path: Path
+) -> None:
+    study = elsewhere(made[0], data_folder, tmp_path)
+    shutil.rmtree(tmp_path / "data")
+    study = replace(study, about={**study.about, "label_names": ["quiet", "loud"]})
+    prepared, notice = Bench(Store(tmp_path)).open(study)
+    assert notice is not None and prepared.study.about["label_names"] == ["quiet", "loud"]
+
+
+def test_data_that_was_a_local_copy_is_never_looked_for_on_the_hub(
+    made: tuple[Study, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("engine.data.load.load_hub", lambda name, choice: asked.append(name))
+    shipped = replace(made[0], about={**made[0].about, "spec": {**made[0].about["spec"], "data": None}})
+    for root in (None, "no-such-folder"):
+        monkeypatch.delenv("PRUNESCOPE_DATA", raising=False) if root is None else monkeypatch.setenv("PRUNESCOPE_DATA", root)
+        prepared, notice = Bench(Store(tmp_path)).open(shipped)
+        assert notice is not None and prepared.spec.data == "embedded"
+    assert asked == []
 
 
 def test_a_study_of_groups_that_cannot_reach_a_half_opens(made: tuple[Study, Path], tmp_path: Path) -> None:
@@ -372,7 +395,7 @@ def test_a_study_whose_calibration_text_has_changed_stands_in_and_says_so(
     study = elsewhere(made[0], data_folder, tmp_path)
     append(tmp_path / "data" / "train.tsv", *(f"a film of number {number}\t1" for number in range(50)))
     prepared, notice = Bench(Store(tmp_path)).open(study)
-    assert notice is not None and notice.startswith("Data has changed since the study was made")
+    assert notice is not None and notice.startswith("The texts of data have changed since the study was made")
     assert prepared.spec.data == "embedded"
 
 
