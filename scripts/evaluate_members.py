@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine import Store, StudySpec, run_study
-from engine.console import Console
+from engine.commands.console import Console
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def test_a_run_that_was_stopped_goes_on(run: Run, monkeypatch: pytest.MonkeyPatc
             raise InterruptedStudy("stopped")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.console.Console.report", stop)
+        patch.setattr("engine.commands.console.Console.report", stop)
         code, out, err = run("--examples", "6")
     assert (code, out) == (3, "") and err.startswith("Stopped.")
     (kept,) = (tmp_path / "cache" / "texts").iterdir()

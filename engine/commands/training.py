@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from engine.console import Console, average_table, members_table, score_line
+from engine.commands.console import Console, average_table, members_table, score_line
 from engine.errors import SettingError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.paths import user_cache

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.console import rate_text
+from engine.commands.console import rate_text
 from engine.records import Rate
 
 if TYPE_CHECKING:  # their modules import torch or SciPy, which the help must not wait for

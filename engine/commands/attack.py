@@ -4,13 +4,14 @@ The second victim is another model (`--against`) or the first one pruned (`--spa
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.attack_tables import attack_table, paired_table, static_table, transfer_table
-from engine.console import Console
+from engine.commands.attack_tables import attack_table, paired_table, static_table, transfer_table
+from engine.commands.console import Console
+from engine.commands.studies import Answer, spec_from, victim_options
 from engine.errors import SettingError, StoreError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.records import StudySpec
@@ -19,8 +20,19 @@ from engine.store import Store
 if TYPE_CHECKING:  # imports torch
     from engine.attacks.kept_run import Side
 
-Answer = tuple[dict[str, Any], str]
 SPARSITY = 0.5  # of the pruned victim that a text is attacked on unless told
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command with `command(name, run, about)`."""
+    attack = command("attack", _attack, "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim "
+                     "or on two side by side.")  # fmt: skip
+    victim_options(attack)
+    attack_options(attack)
+
+
+def _attack(options: argparse.Namespace, console: Console) -> Answer:
+    return run_attack(options, spec_from(options, levels=(SPARSITY if options.sparsity is None else options.sparsity,)), console)
 
 
 def attack_options(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +84,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _sides(options: argparse.Namespace, spec: StudySpec, store: Store, console: Console) -> "dict[str, Side]":
-    from engine.sides import model_sides, one_side, pruned_sides
+    from engine.commands.sides import model_sides, one_side, pruned_sides
 
     if options.against is None and options.sparsity is None:
         return one_side(spec)

@@ -1,0 +1,186 @@
+"""`python -m engine study`, `demo`, `export`, `prune`, `unpack` and `latency`, and the options that name victims and data."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from engine.commands.console import Console, latency_table, level_table
+from engine.errors import SettingError
+from engine.names import ATTACK_HELP, RESOURCES_HELP
+from engine.records import LEVELS, Study, StudySpec
+from engine.store import Store, level_payload
+
+Answer = tuple[dict[str, Any], str]  # (the JSON object, the table)
+DEMO = {"levels": (0.0, 0.5, 0.7, 0.9), "attack_examples": 40, "eval_examples": 505}
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands with `command(name, run, about)`."""
+    study = command("study", _study, "Prune a classifier at several sparsities and measure accuracy, accuracy under attack, "
+                    "attack success and every layer's error. What is stored already is not computed again.")  # fmt: skip
+    victim_options(study)
+    study.add_argument("--levels", type=_levels, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
+                       "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
+    _measure_options(study)
+    demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
+    demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
+    demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    for name, form, about in (("export", "dense", "an ordinary model folder"), ("prune", "packed", "a folder that is smaller")):
+        export = command(name, _export, f"Prune at one sparsity and write {about}.")
+        victim_options(export)
+        export.add_argument("--sparsity", type=float, metavar="S", help="share of zeros, in [0, 1); may be left out with n:m")
+        export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+        export.add_argument("--format", choices=("packed", "dense"), default=form, help="packed: bitmaps and survivors, which "
+                            f"this program opens; dense: as any program opens it (default: {form})")  # fmt: skip
+        export.add_argument("--half", action="store_true", help="packed only: round the survivors to fp16")
+    unpack = command("unpack", _unpack, "Write the ordinary model folder of a packed one.")
+    unpack.add_argument("--model", required=True, metavar="DIR", help="the packed folder")
+    unpack.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    _latency_options(command("latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."))
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of shares such as 0,0.5,0.875") from None
+
+
+def victim_options(parser: argparse.ArgumentParser) -> None:
+    default = StudySpec()
+    parser.add_argument("--model", default=default.model, metavar="M",
+                        help="embedded, a hub name, or a local folder (default: embedded)")  # fmt: skip
+    parser.add_argument("--data", default=default.data, metavar="D",
+                        help="embedded, a hub name, a local folder, or a TSV, CSV, JSONL or Parquet file")  # fmt: skip
+    parser.add_argument("--method", default=default.method, metavar="NAME[:SETTING=VALUE,…]",
+                        help="adaptive, paper, sequential, static, wanda or magnitude; settings change single steps, as in "
+                        "adaptive:refit=none,importance=off (default: adaptive)")  # fmt: skip
+    parser.add_argument("--pattern", default=default.pattern,
+                        help="unstructured, row, or n:m such as 2:4 or 32:64 (default: unstructured)")  # fmt: skip
+    parser.add_argument("--allocation", default=default.allocation,
+                        help="sparsity over the layers: uniform or loss-equalised (default: uniform)")  # fmt: skip
+    parser.add_argument("--layers", default=default.layers, metavar="LIST",
+                        help="sparsity of chosen layers by hand, as in 0=0,output=0.4,5.output=0.3, or a JSON file; 0 leaves "
+                        "a layer out")  # fmt: skip
+    parser.add_argument("--precision", default=default.precision,
+                        help="of the pruner's forward passes: fp32, tf32 or bf16 (default: fp32)")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="prune with fewer calibration tokens than a layer has inputs")
+    parser.add_argument("--calibration", type=int, default=default.calibration, metavar="N",
+                        help="sentences the solver sees (default: 512)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--device", default=default.device, help="auto, cpu, cuda (default: auto)")
+    parser.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
+    for name in ("text", "pair", "label"):
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+
+
+def _measure_options(parser: argparse.ArgumentParser) -> None:
+    default = StudySpec()
+    parser.add_argument("--held-out", type=int, default=default.held_out, metavar="N",
+                        help="further calibration sentences, for the layer errors (default: 128)")  # fmt: skip
+    parser.add_argument("--eval-examples", type=int, default=default.eval_examples, metavar="N",
+                        help="examples for accuracy (default: 872)")  # fmt: skip
+    parser.add_argument("--attack", default=default.attack, metavar="NAME", help=ATTACK_HELP + "; or none "
+                        "(default: deepwordbug)")  # fmt: skip
+    parser.add_argument("--attack-examples", type=int, default=default.attack_examples, metavar="N",
+                        help="examples attacked, the same at every level (default: 200)")  # fmt: skip
+    parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
+
+
+def _latency_options(parser: argparse.ArgumentParser) -> None:
+    for name, kept, about in (("--model", "embedded", " (default: embedded)"), ("--against", None, ", measured in turn with it")):
+        parser.add_argument(name, default=kept, metavar="M", help=f"embedded, a hub name, or a local folder{about}")
+    parser.add_argument("--data", default="embedded", metavar="D", help="whose evaluation texts are read (default: embedded)")
+    parser.add_argument("--forms", metavar="LIST", help="of dense, csr, 2:4 (default: dense,csr on the CPU, else dense)")
+    for name, count, about in (("sentences", 64, "texts a round"), ("batch", 8, "texts a pass"), ("repeats", 20, "rounds")):
+        parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"{about} (default: {count})")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of all sides")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of texts")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    for name in ("text", "pair", "label"):
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+
+
+def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
+    known = {name: value for name, value in vars(options).items() if name in StudySpec.__dataclass_fields__}
+    if known.get("levels", ()) is None:
+        own = _own_sparsity(options.pattern)
+        known["levels"] = LEVELS if own is None else (0.0, own)
+    return StudySpec(**{**known, **fixed})
+
+
+def _own_sparsity(pattern: str) -> float | None:
+    """The one sparsity that an n:m pattern has; None for a pattern that takes any."""
+    from engine.pruning.patterns import NofM, pattern_named
+
+    found = pattern_named(pattern)
+    return found.sparsity if isinstance(found, NofM) else None
+
+
+def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
+    levels = [{**level_payload(level), "seconds": level.seconds} for level in study.levels]
+    shown = ("sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds")
+    return {"spec": asdict(spec), "key": study.key, "about": study.about,
+            "levels": [{name: level[name] for name in shown} for level in levels]}  # fmt: skip
+
+
+def _study(options: argparse.Namespace, console: Console) -> Answer:
+    return _run(spec_from(options), options.cache, console)
+
+
+def _demo(options: argparse.Namespace, console: Console) -> Answer:
+    return _run(spec_from(options, **DEMO), options.cache, console)
+
+
+def _run(spec: StudySpec, cache: str | None, console: Console) -> Answer:
+    from engine.study import run_study
+
+    store = Store(cache)
+    study = run_study(spec, store, console.report)
+    console.notices(store.notices)
+    return _answer(study, spec), level_table(study)
+
+
+def _export(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.export import check_form, write_model
+    from engine.folders import free_folder
+    from engine.pruning.patterns import check_sparsity
+    from engine.study import prepare, pruned_at
+
+    sparsity = _own_sparsity(options.pattern) if options.sparsity is None else check_sparsity(options.sparsity)
+    if sparsity is None:
+        raise SettingError("There is no --sparsity; give a share of zeros such as 0.5, or a pattern such as --pattern 2:4.")
+    check_form(options.format, options.half)
+    folder = free_folder(options.out)  # before the long work, not after it
+    spec = spec_from(options, attack="none", levels=(sparsity,))
+    store = Store(options.cache)
+    prepared = prepare(spec, console.report)
+    pruned = pruned_at(prepared, sparsity, store, console.report)
+    console.notices(store.notices)
+    provenance = {"sparsity": sparsity, "achieved": pruned.achieved, "identity": prepared.study.identity,
+                  "model": prepared.victim.name, "data": prepared.study.about["data"],
+                  "layers": [asdict(layer) for layer in pruned.layers], "notices": list(pruned.notices)}  # fmt: skip
+    console.notices(list(pruned.notices))
+    sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
+    lines = (f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
+             f"{sizes['bytes']:,} bytes of weights, {sizes['dense_bytes']:,} dense: {sentence}\n")  # fmt: skip
+    return {**provenance, "out": str(folder), "format": options.format, **sizes}, lines
+
+
+def _unpack(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.export import unpack_folder
+
+    folder = unpack_folder(options.model, options.out)
+    size = (folder / "model.safetensors").stat().st_size
+    return {"out": str(folder), "bytes": size}, f"{folder}: {size:,} bytes of weights, zeros included\n"
+
+
+def _latency(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.evaluation.latency import latency_of
+
+    columns = {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
+    found = latency_of([name for name in (options.model, options.against) if name], options.data, options.forms,
+                       options.sentences, options.batch, options.repeats, options.dtype, options.seed, options.device,
+                       console.report, **columns)  # fmt: skip
+    return asdict(found), latency_table(found)
