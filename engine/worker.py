@@ -17,8 +17,6 @@ from typing import Any, TextIO
 from engine.errors import InterruptedStudy, PruneScopeError
 from engine.store import Store
 
-SHOWN = 5  # candidates of a step, those that come closest to breaking the victim
-
 
 class Worker:
     """The loop of one worker process."""
@@ -82,7 +80,7 @@ class Worker:
             self._send(number, "failed", reason="Something went wrong inside PruneScope; the log of the app has the details.")
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
-        number, sparsity = request["id"], request["sparsity"]
+        number = request["id"]
 
         def report(stage: str, done: int, total: int) -> None:
             if number in self._cancelled:
@@ -92,23 +90,25 @@ class Worker:
                 self._send(number, "progress", stage=stage, done=done, total=total)
 
         def step(side: str, seen: Any) -> None:
-            best = sorted(seen.tried, key=lambda text: text[1])[:SHOWN]
-            self._send(number, "step", side=side, kind=seen.kind, queries=seen.queries, lowest=seen.lowest,
-                       words=seen.words, tried=len(seen.tried), best=best)  # fmt: skip
+            text, truth = min(seen.tried, key=lambda tried: tried[1], default=(None, None))
+            self._send(number, "step", side=side, kind=seen.kind, queries=seen.queries, lowest=seen.lowest, text=text,
+                       truth=truth)  # fmt: skip
 
         report("load", 0, 1)
         bench = self._work_bench()
+        from engine import side_by_side
+
+        if request["do"] in side_by_side.REQUESTS:
+            return side_by_side.answer(bench, request, report, step)
         study = self._store.study(request["study"])
         if study is None:
             raise PruneScopeError(f"The study {request['study'][:12]} is not in the store; choose another one.")
         prepared, notice = bench.open(study, report)
         if request["do"] == "solve":
-            pruned = bench.solve(prepared, sparsity, report)
+            pruned = bench.solve(prepared, request["sparsity"], report)
             return {"notice": notice, "achieved": pruned.achieved}
-        if request["do"] == "attack":
-            return {"notice": notice, **bench.attack(prepared, request["text"], request["label"], sparsity, report, step)}
         if request["do"] == "measure":
-            bench.measure(prepared, study, sparsity, report)
+            bench.measure(prepared, study, request["sparsity"], report)
             return {}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 
