@@ -67,3 +67,8 @@ def to_csv(frame: pd.DataFrame, about: dict[str, object]) -> str:
 def export_bar(chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
     """The buttons for the chart whose key is `chart`."""
     _component()(data={"chart": chart, "name": name, "csv": to_csv(frame, about)}, key=f"export-{chart}")
+
+
+def table_bar(name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
+    """The table as a file."""
+    st.download_button("CSV", lambda: to_csv(frame, about), f"{name}.csv", "text/csv", key=f"table-{name}", on_click="ignore")

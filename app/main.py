@@ -9,11 +9,17 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
+from app import link  # noqa: E402
+
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),
+    st.Page("screens/attack.py", title="Attack", url_path="attack"),
+    st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
     st.Page("screens/about.py", title="About"),
 ]
-st.navigation(pages, position="top").run()
+page = st.navigation(pages, position="top")
+link.note_page(page.url_path)
+page.run()

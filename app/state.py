@@ -14,6 +14,12 @@ def workbench() -> engine.Workbench:
     return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
 
 
+@st.cache_resource
+def background() -> engine.Workbench:
+    """A second worker for batches, so that a sentence need not wait behind one; it starts with the first batch."""
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
 def store() -> engine.Store:
     """A fresh view of the store; its notices belong to this run of the page."""
     return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))
@@ -38,6 +44,24 @@ def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The shipped reviews to pick from."""
     examples = engine.bundled_reviews()
     return examples.texts, examples.labels
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
+    """The evaluation set of a study, or why its texts cannot be shown."""
+    study = store().study(key)
+    if study is None:
+        return None, "The study is not in this store."
+    try:
+        return engine.evaluation_texts(study), ""
+    except engine.PruneScopeError as error:
+        return None, str(error)
+
+
+@st.cache_data(show_spinner=False)
+def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
+    """Every attack with what it lacks on this machine."""
+    return engine.attacks_here(folder)
 
 
 def dark() -> bool:
