@@ -11,7 +11,7 @@ from app.text import for_chart
 
 LOOKS = (  # of the victims in their order: colour, dash, marker, and the marker as a character
     (DENSE, "solid", "circle", "●"), (SPARSE, "dash", "square", "■"),
-    ("#9A6BC6", "dot", "diamond", "◆"), ("#1E9E8A", "dashdot", "triangle-up", "▲"),
+    ("#A35DC0", "dot", "diamond", "◆"), ("#1E9E77", "dashdot", "triangle-up", "▲"),
 )  # fmt: skip
 MOST_WORDS = 30  # columns of the map of words
 Path = Sequence[Sequence[float]]

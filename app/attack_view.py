@@ -16,24 +16,36 @@ from app.text import plain
 VERDICT = {"broken": "broken", "held": "held", "skipped": "wrong without any attack",
            "exhausted": "not broken within its budget"}  # fmt: skip
 KIND = {"start": "reading the sentence", "rank": "ranking the words", "try": "trying changes"}
-ENCODER = "Changed words stand in brackets, before them what they became. Similarity is the cosine of the embedded sentence encoder (all-MiniLM-L6-v2) between the text before and after."
+ENCODER = ("Changed words stand in brackets, after them what they were. Similarity is the cosine of the embedded sentence encoder "
+           "(all-MiniLM-L6-v2) between the text before and after.")  # fmt: skip
 
 
-def live(job: engine.Job, label: str, behind: engine.Job | None) -> None:
-    """The attack as it stands."""
+def head(job: engine.Job, behind: engine.Job | None) -> None:
+    """One line on how far the attack is."""
     share, text = running.told(job, behind)
-    names = [victim["name"] for victim in job.arguments["victims"]]
     if not job.looks:
         st.progress(share, text=text)
         return
-    st.text(f"{max(look.queries for look in job.looks.values())} queries so far. Same candidates, same seed for all.")
+    asked = max(look.queries for look in job.looks.values())
+    st.text(f"{engine.ATTACKS.get(job.arguments['attack'], '')} at work: {_queries(asked)}. Same candidates, same seed for all.")
+
+
+def _queries(count: int) -> str:
+    return f"{count} {'query' if count == 1 else 'queries'}"
+
+
+def live(job: engine.Job, label: str) -> None:
+    """The texts and paths of the attack as it stands."""
+    if not job.looks:
+        return
+    names = [victim["name"] for victim in job.arguments["victims"]]
     changes = {name: _changes(job, name) for name in names}
     for place, (column, name) in enumerate(zip(st.columns(len(names)), names, strict=True)):
         look = job.looks.get(name, engine.Look())
         with column:
             _text(place, f"{name}: {KIND.get(look.kind, 'waiting')}", marked(changes[name]))
             lowest = look.path[-1][1] if look.path else 1.0
-            st.text(f"{look.queries} queries, confidence down to {100 * lowest:.1f} %")
+            st.text(f"{_queries(look.queries)}, confidence down to {100 * lowest:.1f} %")
     _paths({name: look.path for name, look in job.looks.items()}, label)
 
 
@@ -108,7 +120,7 @@ def _side(place: int, one: dict[str, Any], names: list[str]) -> None:
     confidence = f"{100 * one['truth_before']:.1f} %" + (f" → {100 * one['truth_after']:.1f} %" if broken else "")
     alike = f", similarity {one['similarity']:.2f}" if one["similarity"] is not None else ""
     st.text(f"{said}; confidence {confidence}\n"
-            f"{one['queries']} queries, {one['words_changed']} of {one['words']} words changed{alike}")  # fmt: skip
+            f"{_queries(one['queries'])}, {one['words_changed']} of {one['words']} words changed{alike}")  # fmt: skip
 
 
 def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:

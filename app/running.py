@@ -34,17 +34,21 @@ def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]
 
 
 def watch(
-    slot: str, job: engine.Job, bench: engine.Workbench, every: float, draw: Callable[[engine.Job], None]
+    slot: str, job: engine.Job, bench: engine.Workbench, every: float, head: Callable[[engine.Job], None],
+    draw: Callable[[engine.Job], None] = lambda job: None,
 ) -> None:  # fmt: skip
-    """Draw a job again and again with a button to cancel it; when it ends, the whole page runs once more."""
+    """Draw a job again and again, its head beside a button to cancel it; when it ends, the whole page runs once more."""
 
     @st.fragment(run_every=every, key=f"progress-{slot}")
     def poll() -> None:
         if not job.active:
             st.rerun()
-        draw(job)
-        if st.button("Cancel", key=f"cancel-{slot}"):
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        if right.button("Cancel", key=f"cancel-{slot}", width="stretch"):
             bench.cancel(job)
+        with left:
+            head(job)
+        draw(job)
 
     poll()
 

@@ -46,6 +46,7 @@ _HOME = {
     "export_model": "engine.export",
     "load_dataset": "engine.data",
     "load_victim": "engine.models.victim",
+    "mcnemar": "engine.attacks.metrics",
     "measure_latency": "engine.evaluation.latency",
     "member_sets": "engine.judged",
     "open_packed": "engine.packed",

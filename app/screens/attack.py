@@ -78,8 +78,8 @@ def _shown(asked: Form) -> None:
         truth = job.arguments["label"]
         names = asked.study.about["label_names"]
         label = names[truth] if truth is not None and truth < len(names) else "the true label"
-        running.watch("attack", job, workbench(), 0.25,
-                      lambda job: attack_view.live(job, label, st.session_state.get("ready")))  # fmt: skip
+        running.watch("attack", job, workbench(), 0.25, lambda job: attack_view.head(job, st.session_state.get("ready")),
+                      lambda job: attack_view.live(job, label))  # fmt: skip
     elif running.ended(job) and job.result is not None:
         attack_view.result(job.result)
 
