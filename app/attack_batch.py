@@ -28,7 +28,7 @@ def batch(form: Form, ready: bool) -> None:
     if job is None:
         return
     if job.active:
-        running.watch("batch", job, background(), 1.0, _draw)
+        running.watch("batch", job, background(), 0.5, _draw)
     elif running.ended(job) and job.result is not None:
         _result(job.result)
 

@@ -16,8 +16,8 @@ from app.text import plain
 VERDICT = {"broken": "broken", "held": "held", "skipped": "wrong without any attack",
            "exhausted": "not broken within its budget"}  # fmt: skip
 KIND = {"start": "reading the sentence", "rank": "ranking the words", "try": "trying changes"}
-ENCODER = ("Changed words stand in brackets, after them what they were. Similarity is the cosine of the embedded sentence encoder "
-           "(all-MiniLM-L6-v2) between the text before and after.")  # fmt: skip
+ENCODER = ("Changed words stand in brackets, after them what they were. Similarity is the cosine of the embedded sentence "
+           "encoder (all-MiniLM-L6-v2) between the text before and after.")  # fmt: skip
 
 
 def head(job: engine.Job, behind: engine.Job | None) -> None:
@@ -140,8 +140,11 @@ def _importance(found: dict[str, Any], about: dict[str, object]) -> None:
         st.text("Leaving out one word at a time is shown for sentences of 2 to 60 words.")
         return
     table = charts.importance_table(found["importance"])
-    st.plotly_chart(charts.importance_map(table, dark()), key="importance", config=CONFIG,
-                    alt="Points of confidence in the true label that each word is worth to each victim")  # fmt: skip
+    wide = 26 * min(len(table), charts.MOST_WORDS)  # pixels; a narrow page scrolls sideways
+    st.html(f"<style>.st-key-words {{ overflow-x: auto; }} .st-key-importance {{ min-width: {wide}px; }}</style>")
+    with st.container(key="words"):
+        st.plotly_chart(charts.importance_map(table, dark()), key="importance", config=CONFIG,
+                        alt="Points of confidence in the true label that each word is worth to each victim")  # fmt: skip
     export_bar("importance", "prunescope-words", table, {**about, "unit": "points of confidence lost without the word"})
     more = f" The {charts.MOST_WORDS} that matter most are drawn, all are in the export." * (len(table) > charts.MOST_WORDS)
     st.caption("Points of confidence in the true label that are lost when the word is left out of the original; below 0, the "

@@ -88,13 +88,13 @@ def compare_table(studies: Sequence[Study], sparsity: float, base: Level | None,
     rows = []
     for name, study in zip(short_names(studies), studies, strict=True):
         level, told = Level(study, sparsity), settings(study)
-        row: dict[str, Any] = {"study": name, **{setting: told[setting] for setting in only}, "value": level.between()}
+        row: dict[str, Any] = {"study": name, **{setting: told[setting] for setting in only}}
         for rate in RATES:
             row |= _rate_cells(rate, level.rate(rate), base)
         size = bytes_at(study, sparsity).value
         row["size"] = None if size is None else size / 1e6
         row["[CLS] error"] = level.measured.cls_error if level.measured else None
-        rows.append({**row, "key": study.key[:12]})
+        rows.append({**row, "values": level.between(), "key": study.key[:12]})
     return pd.DataFrame(rows)
 
 
@@ -104,7 +104,8 @@ def _rate_cells(name: str, value: Value, base: Level | None) -> dict[str, Any]:
     return {
         title: None if here is None else 100 * here,
         f"Δ {title}": None if here is None or there is None else 100 * (here - there),
-        f"{title} 95 %": f"{100 * value.rate.low:.1f} – {100 * value.rate.high:.1f}, n = {value.rate.n}" if value.rate else "–",
+        f"{title} 95 %": f"{100 * value.rate.low:.1f} – {100 * value.rate.high:.1f}" if value.rate else None,
+        f"{title} n": value.rate.n if value.rate else None,
     }
 
 
@@ -162,10 +163,14 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
         if len(part):
             name = for_chart(str(part["study"].iloc[0]))
             strong = [(key, sparsity) in ahead for key, sparsity in zip(part["key"], part["sparsity"], strict=True)]
+            spread = {end: [abs(value) if one else None for value, one in zip(part[f"{y}_{end}"] - part[y], strong, strict=True)]
+                      for end in ("low", "high")}  # fmt: skip
             figure.add_scatter(
                 x=part[x], y=part[y], mode="markers", name=name,
                 marker={"symbol": marker, "color": colour, "size": [11 if one else 7 for one in strong],
                         "opacity": [1.0 if one else 0.45 for one in strong]},
+                error_y={"type": "data", "symmetric": False, "array": spread["high"], "arrayminus": spread["low"],
+                         "color": colour, "thickness": 1.2, "width": 3},
                 customdata=part[["sparsity", "size", f"{y}_low", f"{y}_high", f"{y}_n"]].to_numpy(),
                 hovertemplate=f"{name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>{TITLES[y]} %{{y:.1f}} % "
                               "[%{customdata[2]:.1f}, %{customdata[3]:.1f}], n = %{customdata[4]}<extra></extra>",
@@ -178,18 +183,18 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
     return figure
 
 
-def flip_tables(first: LevelResult, second: LevelResult, n: int, a: str, b: str) -> tuple[pd.DataFrame, float]:
+def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:
     """Without attack: the 2×2 table of right and wrong over n examples, and McNemar's exact p-value."""
     one, two = set(first.correct), set(second.correct)
     only_one, only_two, both = len(one - two), len(two - one), len(one & two)
-    table = pd.DataFrame({"without attack": [f"{a} right", f"{a} wrong"], f"{b} right": [both, only_two],
-                          f"{b} wrong": [only_one, n - both - only_one - only_two]})  # fmt: skip
+    table = pd.DataFrame({"without attack": ["A right", "A wrong"], "B right": [both, only_two],
+                          "B wrong": [only_one, n - both - only_one - only_two]})  # fmt: skip
     return table, mcnemar(only_one, only_two)
 
 
-def attack_flips(first: LevelResult, second: LevelResult, a: str, b: str) -> tuple[pd.DataFrame, float, int]:
+def attack_flips(first: LevelResult, second: LevelResult) -> tuple[pd.DataFrame, float, int]:
     """Under attack: the 2×2 table of held and broken over the attacked examples that both get right, p, and their number."""
     pair = paired_attack(first.attacks, second.attacks)
-    table = pd.DataFrame({"under attack": [f"{a} holds", f"{a} breaks"], f"{b} holds": [pair.both_hold, pair.only_first_breaks],
-                          f"{b} breaks": [pair.only_second_breaks, pair.both_break]})  # fmt: skip
+    table = pd.DataFrame({"under attack": ["A holds", "A breaks"], "B holds": [pair.both_hold, pair.only_first_breaks],
+                          "B breaks": [pair.only_second_breaks, pair.both_break]})  # fmt: skip
     return table, pair.p_value, pair.first.n

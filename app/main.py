@@ -10,6 +10,7 @@ if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
 from app import link  # noqa: E402
+from app.tour import tour  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
@@ -22,4 +23,5 @@ pages = [
 ]
 page = st.navigation(pages, position="top")
 link.note_page(page.url_path)
+tour()
 page.run()

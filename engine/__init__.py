@@ -42,7 +42,7 @@ _HOME = {
     "attacks_here": "engine.attacks.recipes",
     "bundled_reviews": "engine.reviews",
     "compare_latency": "engine.evaluation.latency",
-    "evaluation_texts": "engine.evaluation_texts",
+    "evaluation_texts": "engine.evaluation_rows",
     "export_model": "engine.export",
     "load_dataset": "engine.data",
     "load_victim": "engine.models.victim",

@@ -12,7 +12,7 @@ from engine.attacks.attempt import Budget, Example, Outcome, Step
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
 from engine.errors import DataError, InputError, ResourceError, SettingError
-from engine.evaluation_texts import data_place
+from engine.evaluation_rows import data_place
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned

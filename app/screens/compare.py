@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from app import compare_charts as charts
-from app import figures, flips, link, victims
+from app import flips, link, victims
 from app.charts import CONFIG
 from app.compare_charts import Level
 from app.export_bar import export_bar, table_bar
@@ -78,7 +78,7 @@ def _usual(heads: list[engine.Study]) -> list[str]:
 
 
 def _studies(heads: list[engine.Study]) -> tuple[list[engine.Study], list[str]]:
-    names = {head.key: name for head, name in zip(heads, _long_names(heads), strict=True)}
+    names = {head.key: name for head, name in zip(heads, charts.short_names(heads), strict=True)}
     keys = st.multiselect("Studies", list(names), key="c-studies", format_func=names.__getitem__, max_selections=charts.MOST,
                           placeholder="pick studies")  # fmt: skip
     found, said = [], []
@@ -90,11 +90,6 @@ def _studies(heads: list[engine.Study]) -> tuple[list[engine.Study], list[str]]:
         else:
             said.append(f"The study “{names[key]}” has no measured level yet, so it is left out.")
     return found, said
-
-
-def _long_names(heads: list[engine.Study]) -> list[str]:
-    names = [figures.sentence(head) for head in heads]
-    return [name if names.count(name) == 1 else f"{name} · {head.key[:6]}" for name, head in zip(names, heads, strict=True)]
 
 
 def _levels(studies: list[engine.Study]) -> dict[str, Level]:
@@ -141,11 +136,11 @@ def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
     apart, same = charts.settings_apart(studies)
     table = charts.compare_table(studies, sparsity, base, apart if chosen == DIFFERENT else list(charts.settings(studies[0])))
     form = st.column_config.NumberColumn
-    config: dict[str, Any] = {"size": form("size, MB", format="%.1f"), "[CLS] error": form(format="%.3f"),
-                              "value": st.column_config.TextColumn("values are")}  # fmt: skip
+    config: dict[str, Any] = {"size": form("size, MB", format="%.1f"), "[CLS] error": form(format="%.3f")}
     for title in charts.TITLES.values():
         config |= {title: form(format="%.1f %%"), f"Δ {title}": form(format="%+.1f", help="Points to the baseline.")}
-    st.dataframe(table.dropna(axis="columns", how="all"), hide_index=True, column_config=config)
+    hidden = [name for name in table if name == "key" or name.endswith(" n") or table[name].isna().all()]
+    st.dataframe(table.drop(columns=hidden), hide_index=True, column_config=config, placeholder="–")
     about = {"sparsity": sparsity, "baseline": f"{base.study.key[:12]} at {base.sparsity:g}", "unit": "per cent, points"}
     table_bar("prunescope-compare", table, about)
     told = f"Deltas are points to the baseline: {_name(studies, base)}."
@@ -204,18 +199,17 @@ def _flips(studies: list[engine.Study], sparsity: float, base: Level) -> tuple[L
 def _two_tables(studies: list[engine.Study], a: Level, b: Level) -> None:
     first, second = a.measured, b.measured
     assert first is not None and second is not None
-    one, two, n = _name(studies, a), _name(studies, b), first.acc.n
-    about = {"A": f"{a.study.key[:12]} at {a.sparsity:g}", "B": f"{b.study.key[:12]} at {b.sparsity:g}"}
+    about = {name: f"{_name(studies, level)} ({level.study.key[:12]})" for name, level in (("A", a), ("B", b))}
     left, right = st.columns(2)
     with left:
-        table, p = charts.flip_tables(first, second, n, one, two)
-        _two_by_two(table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: p = {p:.3g}.")
+        table, p = charts.flip_table(first, second, first.acc.n)
+        _two_by_two(table, "prunescope-flips", about, f"{first.acc.n} examples. McNemar's exact test: p = {p:.3g}.")
     with right:
         why = flips.same_attack(a.study, b.study)
         if why or not (first.attacks and second.attacks):
             st.info(plain(why or "One of the levels was not attacked."))
             return
-        table, p, known = charts.attack_flips(first, second, one, two)
+        table, p, known = charts.attack_flips(first, second)
         _two_by_two(table, "prunescope-attack-flips", about,
                     f"The {known} attacked examples that both get right. McNemar's exact test: p = {p:.3g}.")  # fmt: skip
 
@@ -243,7 +237,8 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
         return
     columns = [name for name in ("row", "label", "words", "A", "B", "text") if name in shown and shown[name].notna().any()]
     picked = st.dataframe(shown[columns], hide_index=True, key="c-rows", on_select="rerun", selection_mode="single-row",
-                          column_config={"A": one, "B": two, "text": st.column_config.TextColumn(width="large")})  # fmt: skip
+                          column_config={"A": f"A: {one}", "B": f"B: {two}",
+                                         "text": st.column_config.TextColumn(width="large")})  # fmt: skip
     table_bar("prunescope-flipped", shown[columns].rename(columns={"A": one, "B": two}), {"A": one, "B": two})
     if texts is None:
         st.caption(plain(f"Rows are shown by their numbers. {why}"))
