@@ -35,8 +35,7 @@ def batch(form: Form, ready: bool) -> None:
 
 def _draw(job: engine.Job) -> None:
     share, text = running.told(job)
-    counted = f" {job.done} of {job.total}" if job.stage == "attack" and job.total else ""
-    st.progress(share, text=f"Batch of {job.arguments['count']}: {text}{counted}")
+    st.progress(share, text=f"Batch of {job.arguments['count']}: {text}")
 
 
 def _result(found: dict[str, Any]) -> None:

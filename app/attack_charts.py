@@ -107,7 +107,7 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
                     f"{name}_high": 100 * rate["high"] if known else None, f"{name}_n": rate["n"]}  # fmt: skip
         row |= {"queries": victim["queries"]["value"], "words_changed": _percent(victim["words_changed"]["value"]),
                 "similarity": victim["similarity"]["value"], "exhausted": victim["exhausted"],
-                "errors": victim["error"]}  # fmt: skip
+                "errors": victim["errors"]}  # fmt: skip
         pair = result["paired"].get(victim["name"])
         if pair:
             row |= {"paired_n": pair["first"]["n"], "only_first_breaks": pair["only_first_breaks"],

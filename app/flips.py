@@ -59,7 +59,7 @@ def same_attack(first: Study, second: Study) -> str | None:
     """Why attack outcomes of two studies cannot be paired; None where they can."""
     if "none" in (first.about["attack"], second.about["attack"]):
         return "At least one of the studies has no attack, so only answers without attack can be compared."
-    one, two = ({name: value for name, value in (study.identity["attack"] or {}).items() if name != "examples"}
+    one, two = ({name: value for name, value in (study.identity.get("attack") or {}).items() if name != "examples"}
                 for study in (first, second))  # fmt: skip
     if one == two and first.about["seed"] == second.about["seed"]:
         return None

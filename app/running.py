@@ -30,7 +30,8 @@ def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]
         return share, f"Getting ready: {text}"
     left = job.pace.seconds_left(job.done, job.total)
     waiting = "waiting for the worker" if job.state == "queued" or not job.stage else job.stage
-    return job.share, plain(waiting) + (f", about {left:.0f} s left" if left is not None and left > 1 else "")
+    counted = f" {job.done} of {job.total}" if job.do == "batch" and job.stage == "attack" else ""
+    return job.share, plain(waiting) + counted + (f", about {left:.0f} s left" if left is not None and left > 1 else "")
 
 
 def watch(
@@ -46,6 +47,8 @@ def watch(
         left, right = st.columns([6, 1], vertical_alignment="center")
         if right.button("Cancel", key=f"cancel-{slot}", width="stretch"):
             bench.cancel(job)
+            if not job.active:  # else the worker has a moment to stop by itself
+                st.rerun()
         with left:
             head(job)
         draw(job)

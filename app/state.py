@@ -61,7 +61,10 @@ def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
 @st.cache_data(show_spinner=False)
 def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
     """Every attack with what it lacks on this machine."""
-    return engine.attacks_here(folder)
+    try:
+        return engine.attacks_here(folder)
+    except engine.PruneScopeError as error:  # the study's own folder of resources is not here, and no attack works without
+        return dict.fromkeys(engine.ATTACKS, (str(error),))
 
 
 def dark() -> bool:

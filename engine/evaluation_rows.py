@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.data import Examples, load_dataset, sample
 from engine.data.load import EMBEDDED
 from engine.errors import DataError
-from engine.records import Study
+from engine.records import Study, StudySpec
 
 
 def data_place(study: Study) -> str:
@@ -27,14 +27,14 @@ def evaluation_texts(study: Study) -> Examples:
 
     Raises DataError where the texts are not on this machine, or are not those of the study; nothing is fetched.
     """
-    place, spec = data_place(study), study.about["spec"]
+    place, spec = data_place(study), StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
     if place != EMBEDDED and not os.path.exists(os.path.expanduser(place)):
         raise DataError(f"The texts of {study.about['data']} are not on this machine; put a local copy into the folder that "
                         "PRUNESCOPE_DATA names.")  # fmt: skip
-    data = load_dataset(place, text_column=spec.get("text_column"), pair_column=spec.get("pair_column"),
-                        label_column=spec.get("label_column"), seed=spec["seed"])  # fmt: skip
-    found = data.evaluation.take(sample(data.evaluation, spec["eval_examples"], spec["seed"]))
-    if found.fingerprint() != study.identity["evaluation"]:
+    data = load_dataset(place, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
+                        seed=spec.seed)  # fmt: skip
+    found = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
+    if found.fingerprint() != study.identity.get("evaluation"):
         raise DataError(f"The texts of {study.about['data']} on this machine are not those of the study, so its rows cannot be "
                         "shown; give it the data that the study was made on.")  # fmt: skip
     return found
