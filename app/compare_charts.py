@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
-from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, rate_at
+from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
 from app.text import for_chart
 from engine import LevelResult, Rate, Study, mcnemar, paired_attack
 
@@ -76,11 +76,10 @@ class Level:
 
     def between(self) -> str:
         """"measured", or between which levels it lies."""
-        value = bytes_at(self.study, self.sparsity)
-        if self.measured is not None or value.between is None:
+        if self.measured is not None:
             return "measured"
-        low, high = value.between
-        return f"between {100 * low:g} and {100 * high:g} %" if low != high else f"as at {100 * low:g} %, the nearest"
+        low, high = (100 * level.sparsity for level in neighbours(self.study, self.sparsity))
+        return f"between {low:g} and {high:g} %" if low != high else f"as at {low:g} %, the nearest"
 
 
 def compare_table(studies: Sequence[Study], sparsity: float, base: Level | None, only: Sequence[str]) -> pd.DataFrame:

@@ -199,11 +199,12 @@ def _flips(studies: list[engine.Study], sparsity: float, base: Level) -> tuple[L
 def _two_tables(studies: list[engine.Study], a: Level, b: Level) -> None:
     first, second = a.measured, b.measured
     assert first is not None and second is not None
+    n = a.study.about["counts"]["evaluation"]
     about = {name: f"{_name(studies, level)} ({level.study.key[:12]})" for name, level in (("A", a), ("B", b))}
     left, right = st.columns(2)
     with left:
-        table, p = charts.flip_table(first, second, first.acc.n)
-        _two_by_two(table, "prunescope-flips", about, f"{first.acc.n} examples. McNemar's exact test: p = {p:.3g}.")
+        table, p = charts.flip_table(first, second, n)
+        _two_by_two(table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: p = {p:.3g}.")
     with right:
         why = flips.same_attack(a.study, b.study)
         if why or not (first.attacks and second.attacks):
@@ -224,7 +225,7 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
     first, second = a.measured, b.measured
     assert first is not None and second is not None
     one, two = _name(studies, a), _name(studies, b)
-    table = flips.with_kinds(flips.rows(first, second, first.acc.n))
+    table = flips.with_kinds(flips.rows(first, second, a.study.about["counts"]["evaluation"]))
     texts, why = evaluation_texts(a.study.key)
     if texts is not None:
         names = a.study.about["label_names"]
