@@ -1,5 +1,6 @@
 """A batch of examples, attacked in the background: its form, its progress, and its tables."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -56,10 +57,11 @@ def _result(found: dict[str, Any]) -> None:
 
 
 def _rates(table: pd.DataFrame, about: dict[str, object]) -> None:
-    form, percent = st.column_config.NumberColumn, st.column_config.NumberColumn(format="%.1f %%")
+    form = st.column_config.NumberColumn
+    percent = partial(form, format="%.1f %%")
     columns = ["victim", "acc", "aua", "asr", "queries", "words_changed", "similarity", "p_holm"]
-    st.dataframe(table[[name for name in columns if name in table]], hide_index=True, column_config={
-        "acc": percent, "aua": percent, "asr": percent, "queries": form("mean queries", format="%.1f"),
+    st.dataframe(table[[name for name in columns if name in table]], hide_index=True, placeholder="–", column_config={
+        "acc": percent("Acc"), "aua": percent("Aua"), "asr": percent("Asr"), "queries": form("mean queries", format="%.1f"),
         "words_changed": form("words changed", format="%.1f %%"), "similarity": form(format="%.3f"),
         "p_holm": form("p against dense", format="%.3g", help="McNemar's exact test on the examples that both get right without "
                                                               "attack, adjusted by Holm's method."),
@@ -96,5 +98,5 @@ def _examples(found: dict[str, Any], about: dict[str, object]) -> None:
         if table.empty:
             st.text("There is none.")
             return
-        st.dataframe(table, hide_index=True)
+        st.dataframe(table, hide_index=True, placeholder="–")
         table_bar("prunescope-batch-examples", table, about)

@@ -122,23 +122,24 @@ def _percent(share: float | None) -> float | None:
 
 def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     """Acc, Aua and Asr of every victim with their intervals, victims side by side."""
-    figure = go.Figure()
-    for row, (colour, _, marker, _) in zip(table.to_dict("records"), LOOKS, strict=False):
-        rates = [name for name in ("acc", "aua", "asr") if pd.notna(row[name])]
+    figure, lines = go.Figure(), {"acc": 2, "aua": 1, "asr": 0}
+    for place, (row, (colour, _, marker, _)) in enumerate(zip(table.to_dict("records"), LOOKS, strict=False)):
+        rates = [name for name in lines if pd.notna(row[name])]
+        shift = 0.18 * ((len(table) - 1) / 2 - place)  # the victims of a rate stand one above the other
         figure.add_scatter(
-            x=[row[name] for name in rates], y=[name.capitalize() for name in rates], mode="markers",
+            x=[row[name] for name in rates], y=[lines[name] + shift for name in rates], mode="markers",
             name=for_chart(row["victim"]),
             marker={"symbol": marker, "size": 11, "color": colour},
             error_x={"type": "data", "symmetric": False, "array": [row[f"{name}_high"] - row[name] for name in rates],
                      "arrayminus": [row[name] - row[f"{name}_low"] for name in rates], "color": colour, "thickness": 1.4,
                      "width": 4},
-            customdata=[[row[f"{name}_low"], row[f"{name}_high"], row[f"{name}_n"]] for name in rates],
-            hovertemplate=f"{for_chart(row['victim'])}: %{{y}} %{{x:.1f}} % [%{{customdata[0]:.1f}}, %{{customdata[1]:.1f}}], "
-                          "n = %{customdata[2]}<extra></extra>",
+            customdata=[[name.capitalize(), row[f"{name}_low"], row[f"{name}_high"], row[f"{name}_n"]] for name in rates],
+            hovertemplate=f"{for_chart(row['victim'])}: %{{customdata[0]}} %{{x:.1f}} % [%{{customdata[1]:.1f}}, "
+                          "%{customdata[2]:.1f}], n = %{customdata[3]}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(scattermode="group", scattergap=0.5)
     figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
-    figure.update_yaxes(categoryorder="array", categoryarray=["Asr", "Aua", "Acc"], showgrid=False)
+    figure.update_yaxes(tickvals=list(lines.values()), ticktext=[name.capitalize() for name in lines], range=[-0.6, 2.6],
+                        showgrid=False, zeroline=False)  # fmt: skip
     return _dressed(figure, dark, 150 + 24 * 3 * len(table), True)
 
 

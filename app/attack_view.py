@@ -93,7 +93,7 @@ def result(found: dict[str, Any]) -> None:
     with st.expander("The numbers"):
         table = charts.sides_table(found)
         form = st.column_config.NumberColumn
-        st.dataframe(table, hide_index=True, column_config={
+        st.dataframe(table, hide_index=True, placeholder="–", column_config={
             "sparsity": form(format="%g %%"), "confidence before": form(format="%.2f %%"),
             "confidence after": form(format="%.2f %%"), "similarity": form(format="%.3f"),
         })  # fmt: skip

@@ -39,13 +39,6 @@ def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Stud
     return view.study(key), view.notices
 
 
-@st.cache_data(show_spinner=False)
-def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The shipped reviews to pick from."""
-    examples = engine.bundled_reviews()
-    return examples.texts, examples.labels
-
-
 @st.cache_data(max_entries=8, show_spinner=False)
 def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
     """The evaluation set of a study, or why its texts cannot be shown."""

@@ -190,6 +190,7 @@ def importance(victims: Mapping[str, Victim], text: str, truth: int, report: Rep
     falls: dict[str, list[float]] = {}
     with breathing(lambda: report("word importance", len(falls), len(victims))):
         for name, victim in victims.items():
+            report("word importance", len(falls), len(victims))
             whole, *rest = _truths(victim, [text, *without], truth)
             falls[name] = [round(whole - one, 6) for one in rest]
     return {"words": [text[start:end] for start, end in spans], "falls": falls}
