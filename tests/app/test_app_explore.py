@@ -168,8 +168,8 @@ def test_the_page_imports_neither_torch_nor_textattack() -> None:
     import subprocess
     import sys
 
-    code = ("import sys; sys.path.insert(0, '.'); import app.charts, app.figures, app.live, app.state, app.attack_form, app.attack_batch, app.compare_charts, engine;"
-            ""
+    code = ("import sys; sys.path.insert(0, '.'); import app.charts, app.figures, app.live, app.state, app.attack_form;"
+            "import app.attack_batch, app.compare_charts, engine;"
             "engine.Store, engine.Workbench, engine.bundled_reviews, engine.paired_attack, engine.attacks_here();"
             "print([m for m in ('torch', 'transformers', 'textattack') if m in sys.modules])")  # fmt: skip
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True,
