@@ -1,5 +1,6 @@
 """A job on a page: shown while it runs, cancelled by a button, found again after a reload."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -47,13 +48,21 @@ def watch(
         left, right = st.columns([6, 1], vertical_alignment="center")
         if right.button("Cancel", key=f"cancel-{slot}", width="stretch"):
             bench.cancel(job)
-            if not job.active:  # else the worker has a moment to stop by itself
-                st.rerun()
+            _wait_for_the_end(job)
+            st.rerun()
         with left:
             head(job)
         draw(job)
 
     poll()
+
+
+def _wait_for_the_end(job: engine.Job) -> None:
+    """A cancelled job ends within two seconds; the page need not be drawn in between."""
+    for _ in range(40):
+        if not job.active:
+            return
+        time.sleep(0.05)
 
 
 def ended(job: engine.Job) -> bool:

@@ -39,9 +39,9 @@ def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Stud
     return view.study(key), view.notices
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
-    """The evaluation set of a study, or why its texts cannot be shown."""
+    """The evaluation set of a study, or why its texts cannot be shown. Nobody writes on it, so it is shared, not copied."""
     study = store().study(key)
     if study is None:
         return None, "The study is not in this store."
