@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -139,14 +140,12 @@ def front(table: pd.DataFrame, y: str, x: str) -> pd.DataFrame:
     """
     known = table[table[y].notna()]
     group = known["group"].str[:8] if y == "acc" else known["group"]
-    good = pd.DataFrame({"y": known[y].astype(float) * (-1 if y == "asr" else 1), "x": known[x] * (1 if x == "sparsity" else -1)})
-    kept = []
-    for row in known.index:
-        mine = good.loc[group == group[row]]
-        beats = (mine >= good.loc[row]).all(axis=1) & (mine > good.loc[row]).any(axis=1)
-        if not beats.any():
-            kept.append(row)
-    return known.loc[kept].assign(front=group.loc[kept]).sort_values(["front", x]).reset_index(drop=True)
+    good = np.stack([known[y].astype(float) * (-1 if y == "asr" else 1), known[x] * (1 if x == "sparsity" else -1)], axis=1)
+    at_least = (good[:, None] >= good[None]).all(axis=2)  # (n, n): whether a row is as good in both as another
+    better = (good[:, None] > good[None]).any(axis=2)
+    same = group.to_numpy()[:, None] == group.to_numpy()[None]
+    ahead = ~(at_least & better & same).any(axis=0)
+    return known[ahead].assign(front=group[ahead]).sort_values(["front", x]).reset_index(drop=True)
 
 
 def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool = False) -> go.Figure:

@@ -1,10 +1,12 @@
 """Victims by name: a level of a study as a short text for addresses and pickers. No Streamlit, no Plotly."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.figures import DATA, how, own_sparsity
+from app.figures import commands as figure_commands
 from engine import Study
 
 MOST = 3  # sparse victims beside the dense one
@@ -65,6 +67,19 @@ def asked(chosen: Sequence[tuple[Study, float]], own: Study) -> list[dict[str, A
     """The victims as a request names them."""
     return [{"name": name, "study": study.key, "sparsity": sparsity}
             for name, (study, sparsity) in zip(names(chosen, own), chosen, strict=True)]  # fmt: skip
+
+
+def commands(study: Study, sparsities: Sequence[float], text: str, label: int | None, attack: str, seed: int,
+             queries: int | None, seconds: float | None) -> str:  # fmt: skip
+    """The command lines that attack the text on the dense victim and on each sparse one of the study."""
+    options = {"--attack": attack, "--seed": seed or None, "--label": label, "--max-queries": queries,
+               "--max-seconds": seconds}  # fmt: skip
+    lines = []
+    for sparsity in sparsities:
+        pruned = figure_commands(study, sparsity).splitlines()[1].removesuffix(" --out pruned-model")
+        given = " ".join(f"{name} {value}" for name, value in options.items() if value is not None and f"{name} " not in pruned)
+        lines.append(f"{pruned.replace('engine prune', 'engine attack', 1)} {given} --text={shlex.quote(text)}")
+    return "\n".join(lines)
 
 
 def default_level(study: Study) -> float:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import engine
-from app import attack_view, link, running
+from app import attack_view, link, running, victims
 from app.attack_batch import batch
 from app.attack_form import Form, form, pick_study, take_up
 from app.state import background, store, workbench
@@ -33,6 +33,7 @@ def main() -> None:
     if st.button("Attack", type="primary", key="a-start", disabled=not ready, width=220):
         _start(asked)
     _shown(asked)
+    _commands(asked)
     st.divider()
     batch(asked, ready)
     link.write("attack", {**asked.view(), "job": _token("attack"), "batch": _token("batch")})
@@ -54,6 +55,14 @@ def _jobs_again(linked: dict[str, str]) -> list[str]:
 def _token(slot: str) -> str | None:
     job: engine.Job | None = st.session_state.get(slot)
     return None if job is None else job.token
+
+
+def _commands(asked: Form) -> None:
+    own = [sparsity for study, sparsity in asked.chosen[1:] if study.key == asked.study.key]
+    if own and asked.text.strip():
+        with st.expander("Run this yourself: the same attack on the command line"):
+            st.code(victims.commands(asked.study, own, " ".join(asked.text.split()), asked.truth, asked.attack, asked.seed,
+                                     asked.queries, asked.seconds), language="sh")  # fmt: skip
 
 
 def _ready(asked: Form) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from app import compare_charts as charts
-from app import flips, link, victims
+from app import figures, flips, link, victims
 from app.charts import CONFIG
 from app.compare_charts import Level
 from app.export_bar import export_bar, table_bar
@@ -41,6 +41,8 @@ def main() -> None:
     _table(studies, sparsity, base)
     _front(studies)
     a, b = _flips(studies, sparsity, base)
+    with st.expander("Run this yourself: measure these studies at this sparsity"):
+        st.code("\n".join(figures.commands(study, sparsity).splitlines()[0] for study in studies), language="sh")
     link.write("compare", _view(studies, sparsity, base, a, b))
 
 

@@ -265,6 +265,22 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, asked: list[Job
     assert "both hold 1, only Dense breaks 0, only 50 % breaks 1, both break 2; p = 1." in told(again)
 
 
+@pytest.mark.parametrize("text", ["a fine film", "it's $HOME `ls` \"x\"; rm -rf /", "--sparsity 0.9", *HOSTILE[:4]])
+def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
+    import shlex
+
+    from app.victims import commands
+    from engine.cli import _parser
+
+    study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
+    lines = commands(study, [0.5, 0.9], text, 1, "textfooler-like", 3, 40, None).splitlines()
+    assert len(lines) == 2
+    for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
+        options = _parser().parse_args(shlex.split(line)[3:])
+        assert (options.model, options.method, options.sparsity, options.text) == ("my model", "wanda", sparsity, text)
+        assert (options.attack, options.seed, options.label, options.max_queries) == ("textfooler-like", 3, 1, 40)
+
+
 def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
     good, bad = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
     path = cache / "studies" / bad.key / "study.json"

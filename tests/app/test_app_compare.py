@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import level, made_up_study, save
 from made_up_texts import HOSTILE, with_texts
@@ -198,6 +198,7 @@ def test_levels_of_other_examples_do_not_beat_one_another() -> None:
     assert len(charts.front(both, "aua", "sparsity")) == 2
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12))
 def test_every_level_is_on_the_front_or_beaten_by_one_that_is(points: list[tuple[int, int]]) -> None:
     best = charts.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")

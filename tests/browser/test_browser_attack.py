@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from engine import Store
 
 SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
-LONG = ("The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads every slide aloud, takes no "
-        "questions, and the recordings stop halfway through week four, which nobody had told us. ") * 4  # fmt: skip
+LONG = ("The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads every slide aloud, takes "
+        "no questions, and the recordings stop halfway through week four, which nobody had told us. ") * 4  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+
 @pytest.fixture(scope="module")
 def page(address: str, context: BrowserContext) -> Page:
     page = context.new_page()
