@@ -72,7 +72,7 @@ def transfer_table(result: Mapping[str, Any]) -> pd.DataFrame:
     names = [side["name"] for side in result["sides"]]
     rows = []
     for source, said in result["transfer"].items():
-        cells = {name: f"{'broken' if said[name]['label'] != result['truth'] else 'holds'} · {100 * said[name]['truth']:.1f} %"
+        cells = {name: f"{'broken' if said[name]['label'] != result['truth'] else 'holds'} · {100 * said[name]['truth']:.0f} %"
                  for name in names}  # fmt: skip
         rows.append({"text found on": source, **cells})
     return pd.DataFrame(rows, columns=["text found on", *names])

@@ -118,9 +118,8 @@ def _side(place: int, one: dict[str, Any], names: list[str]) -> None:
     _text(place, f"{one['name']}: {VERDICT[outcome]}", marked(one["changes"], changed=broken))
     said = f"{names[one['label_before']]} → {names[one['label_after']]}" if broken else f"says {names[one['label_before']]}"
     confidence = f"{100 * one['truth_before']:.1f} %" + (f" → {100 * one['truth_after']:.1f} %" if broken else "")
-    alike = f", similarity {one['similarity']:.2f}" if one["similarity"] is not None else ""
-    st.text(f"{said}; confidence {confidence}\n"
-            f"{_queries(one['queries'])}, {one['words_changed']} of {one['words']} words changed{alike}")  # fmt: skip
+    alike = f"\nsimilarity {one['similarity']:.2f}" if one["similarity"] is not None else ""
+    st.text(f"{said}\nconfidence {confidence}\n{_queries(one['queries'])}, {one['words_changed']} of {one['words']} words{alike}")
 
 
 def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:

@@ -198,7 +198,7 @@ def importance(victims: Mapping[str, Victim], text: str, truth: int, report: Rep
 
 def said_of_each(victims: Mapping[str, Victim], outcomes: Mapping[str, Outcome], truth: int) -> dict[str, dict[str, Any]]:
     """Source → target → what the target says of the text that broke the source: {label, truth}, its word and p(true)."""
-    texts = {name: found.perturbed for name, found in outcomes.items() if found.record.outcome == "broken"}
+    texts = {name: outcomes[name].perturbed for name in victims if outcomes[name].record.outcome == "broken"}
     rows: dict[str, dict[str, Any]] = {source: {} for source in texts}
     for target, victim in victims.items():
         for source, said in zip(texts, _answers(victim, list(texts.values())), strict=True):

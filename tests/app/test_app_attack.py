@@ -238,9 +238,9 @@ def test_the_result_shows_every_side_the_transfer_and_the_words(cache: Path, ask
     assert not app.exception
     blocks = " ".join(block.body for block in app.get("html"))
     assert "Dense: held" in blocks and "50 %: broken" in blocks and "<u>[f1ne]</u>" in blocks
-    assert "positive → negative; confidence 93.0 % → 21.0 %" in told(app) and "similarity 0.81" in told(app)
+    assert "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words" in told(app) and "similarity 0.81" in told(app)
     frame = app.dataframe[0].value
-    assert frame.iloc[0].tolist() == ["50 %", "holds · 60.0 %", "broken · 21.0 %"]
+    assert frame.iloc[0].tolist() == ["50 %", "holds · 60 %", "broken · 21 %"]
 
 
 def test_a_result_without_breaks_and_without_words_is_told(cache: Path, asked: list[Job]) -> None:
