@@ -238,7 +238,7 @@ def test_the_result_shows_every_side_the_transfer_and_the_words(cache: Path, ask
     assert not app.exception
     blocks = " ".join(block.body for block in app.get("html"))
     assert "Dense: held" in blocks and "50 %: broken" in blocks and "<u>[f1ne]</u>" in blocks
-    assert "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words" in told(app) and "similarity 0.81" in told(app)
+    assert "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words\nsimilarity 0.81" in told(app)
     frame = app.dataframe[0].value
     assert frame.iloc[0].tolist() == ["50 %", "holds · 60 %", "broken · 21 %"]
 
