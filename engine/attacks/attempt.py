@@ -14,6 +14,7 @@ from engine.attacks.candidates import Shared
 from engine.attacks.lockstep import OutOfTime
 from engine.attacks.services import ask, breathe
 from engine.attacks.victim_service import Item, VictimService
+from engine.data import Examples
 from engine.errors import PruneScopeError
 from engine.records import AttackRecord
 
@@ -37,6 +38,11 @@ class Example:
     pair: str | None
     label: int
     row: int = -1
+
+    @classmethod
+    def of(cls, examples: Examples, row: int) -> "Example":
+        """A row of a data set."""
+        return cls(examples.texts[row], examples.pairs[row] if examples.pairs else None, examples.labels[row], row)
 
     @property
     def item(self) -> Item:
@@ -136,7 +142,7 @@ class Attempt:
             result = self._attack.attack(_text_class()(text), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
-        except PruneScopeError:  # cancelled
+        except (PruneScopeError, ImportError, NameError):  # cancelled, or a defect that no example can cause
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))

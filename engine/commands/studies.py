@@ -85,7 +85,14 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
                         "(default: deepwordbug)")  # fmt: skip
     parser.add_argument("--attack-examples", type=int, default=default.attack_examples, metavar="N",
                         help="examples attacked, the same at every level (default: 200)")  # fmt: skip
+    budget_options(parser)
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
+
+
+def budget_options(parser: argparse.ArgumentParser) -> None:
+    """What one attack may use."""
+    parser.add_argument("--max-queries", type=int, metavar="N", help="budget of queries an example (default: none)")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of seconds an example (default: none)")
 
 
 def _latency_options(parser: argparse.ArgumentParser) -> None:

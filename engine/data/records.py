@@ -39,6 +39,17 @@ class Examples:
             labels=tuple(self.labels[i] for i in chosen),
         )
 
+    def row_keys(self) -> list[tuple[str, str]]:
+        """What tells rows apart: the text and its pair, or the text alone."""
+        return list(zip(self.texts, self.pairs or ("",) * len(self), strict=True))
+
+    def distinct(self) -> list[int]:
+        """The first position of every text, or of every pair of texts."""
+        first: dict[tuple[str, str], int] = {}
+        for position, key in enumerate(self.row_keys()):
+            first.setdefault(key, position)
+        return list(first.values())
+
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content; equal content has an equal fingerprint on every machine."""
         content = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
