@@ -18,6 +18,7 @@ class Examples:
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
     labels: tuple[int, ...]
+    columns: tuple[str, str] | None = None  # what a pair's texts are called, which some attacks mind; None is unknown
 
     def __post_init__(self) -> None:
         pairs = len(self.texts) if self.pairs is None else len(self.pairs)
@@ -37,6 +38,7 @@ class Examples:
             texts=tuple(self.texts[i] for i in chosen),
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             labels=tuple(self.labels[i] for i in chosen),
+            columns=self.columns,
         )
 
     def row_keys(self) -> list[tuple[str, str]]:
@@ -52,7 +54,9 @@ class Examples:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content; equal content has an equal fingerprint on every machine."""
-        content = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        content: dict[str, object] = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        if self.columns is not None:
+            content["columns"] = self.columns
         canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

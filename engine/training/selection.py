@@ -68,7 +68,8 @@ def all_rows(name: str, columns: dict[str, str | None]) -> Examples:
     parts = [part for part in (found.train, found.evaluation) if part is not None]
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels))
+    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
+                    parts[0].columns)
 
 
 def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
