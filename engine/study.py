@@ -19,7 +19,7 @@ from engine.pruning.patterns import check_sparsity
 from engine.pruning.pipeline import check_plan, prune_levels
 from engine.pruning.plan import Plan, Pruned
 from engine.records import LevelResult, Study, StudySpec
-from engine.store import SCHEMA, Store, key_of
+from engine.store import SCHEMA, Store, key_of, level_key
 from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
 Result = TypeVar("Result")
@@ -129,7 +129,10 @@ def pruned_at(prepared: Prepared, sparsity: float, store: Store, report: Reporte
     """The victim at one sparsity: from the cache, or solved now and kept there."""
     if (found := _kept(prepared, sparsity, store)) is not None:
         return found
-    return next(_solve(prepared, (sparsity,), store, report))
+    if _quick(prepared, sparsity):
+        return next(_solve(prepared, (sparsity,), store, report))
+    with store.computing(victim_key(prepared.study.identity, sparsity), report=report):
+        return _kept(prepared, sparsity, store) or next(_solve(prepared, (sparsity,), store, report))
 
 
 def _kept(prepared: Prepared, sparsity: float, store: Store) -> Pruned | None:
@@ -161,6 +164,16 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
     sparsity = check_sparsity(sparsity) + 0.0  # 0 and -0.0 are 0.0, in the key and in the bytes
     if (found := store.level(prepared.study, sparsity)) is not None:
         return found
+    with store.computing(level_key(prepared.study.identity, sparsity), report=report):
+        if (found := store.level(prepared.study, sparsity)) is not None:  # another process made it meanwhile
+            return found
+        if sparsity == 0 and (found := store.twin(prepared.study, 0.0)) is not None:
+            store.save_level(prepared.study, found)
+            return found
+        return _measure(prepared, sparsity, store, report)
+
+
+def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter) -> LevelResult:
     seconds: dict[str, float] = {}
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, _part(report, 0, 300)))
     seconds |= prepared.solving.get(sparsity, {})  # it may have waited in the cache since a pass of many levels
@@ -238,12 +251,18 @@ def run_study(spec: StudySpec, store: Store | None = None, report: Reporter = si
 
 def _solve_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
     """Solve those of the levels that are neither measured nor kept, in one pass; they wait in the cache of victims."""
-    due = [level for level in levels
-           if not _quick(prepared, level) and store.level(prepared.study, level) is None
-           and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
-    if len(due) > 1:
-        for _ in _solve(prepared, due, store, report):
-            pass
+    if len(due := _due(prepared, levels, store)) < 2:
+        return
+    with store.computing(*(victim_key(prepared.study.identity, level) for level in due), report=report):
+        if due := _due(prepared, due, store):  # what another process has not made meanwhile
+            for _ in _solve(prepared, due, store, report):
+                pass
+
+
+def _due(prepared: Prepared, levels: Sequence[float], store: Store) -> list[float]:
+    return [level for level in levels
+            if not _quick(prepared, level) and store.level(prepared.study, level) is None
+            and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
 
 
 def _span(report: Reporter, low: int, high: int, whole: int, level: float | None = None) -> Reporter:
