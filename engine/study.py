@@ -71,12 +71,18 @@ def _texts(examples: Examples) -> list[Any]:
     return list(zip(examples.texts, examples.pairs, strict=True)) if examples.pairs else list(examples.texts)
 
 
-def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
-    """Load and check everything; raises an InputError before any long work begins."""
+def check_spec(spec: StudySpec) -> Plan:
+    """What can be checked before anything is loaded; raises SettingError."""
     plan = Plan.named(spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force)
     for level in spec.levels:
         plan.pattern.check_level(level)
     check_attack(spec.attack)
+    return plan
+
+
+def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
+    """Load and check everything; raises an InputError before any long work begins."""
+    plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
                         label_column=spec.label_column, seed=spec.seed)  # fmt: skip
@@ -226,14 +232,18 @@ def _part(report: Reporter, low: int, high: int) -> Reporter:
     return part
 
 
-def run_study(spec: StudySpec, store: Store | None = None, report: Reporter = silent) -> Study:
+def run_study(
+    spec: StudySpec, store: Store | None = None, report: Reporter = silent, known: Callable[[Study], None] = lambda study: None
+) -> Study:
     """Run every level of a study, dense first, and return it with the levels that were asked for.
 
-    Raises InputError before any work on bad input; InterruptedStudy from `report` leaves all finished work in the store.
+    `known` hears which study it is as soon as its model and data are read. Raises InputError before any work on bad input;
+    InterruptedStudy from `report` leaves all finished work in the store.
     """
     store = store or Store()
     prepared = prepare(spec, report)
     store.save_study(prepared.study)
+    known(prepared.study)
     levels = sorted(set(spec.levels))
     sparse = [level for level in levels if level]
     batches = [levels[: len(levels) - len(sparse)], *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE))]
