@@ -13,7 +13,7 @@ from engine.errors import SettingError, StoreError
 from engine.store import Store, level_payload
 from engine.store.exchange import MOST_BYTES, export_study, import_study
 from engine.store.index import Index
-from engine.store.keeping import clean, pin, remove, sizes, verify
+from engine.store.keeping import clean_store, pin_study, remove_study, store_sizes, verify_store
 from engine.store.listing import StudyRow, study_rows
 
 Answer = tuple[dict[str, Any], str]
@@ -90,7 +90,7 @@ def size_text(size: int) -> str:
 
 def _list(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    rows, held = study_rows(store), sizes(store)
+    rows, held = study_rows(store), store_sizes(store)
     console.notices(store.notices)
     lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n", *(_line(row) for row in rows)]
     parts = ", ".join(f"{name} {size_text(size)}" for name, size in held.items() if size and name != "total")
@@ -120,7 +120,7 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
 
 def _verify(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    whole, damaged = verify(store, console.report)
+    whole, damaged = verify_store(store, console.report)
     console.notices(store.notices)
     answer = {"whole": whole, "damaged": damaged, "notices": store.notices}
     options.code = 1 if damaged else 0
@@ -159,7 +159,7 @@ def _clean(options: argparse.Namespace, console: Console) -> Answer:
         raise SettingError(f"--older-than is {options.older_than}; give days, 0 or more.")
     store = Store(options.cache)
     age = None if options.older_than is None else options.older_than * DAY
-    gone = clean(store, age, options.total, dry=not options.yes, report=console.report)
+    gone = clean_store(store, age, options.total, dry=not options.yes, report=console.report)
     freed = sum(item.bytes for item in gone)
     lines = [f"{item.kind:<10}  {size_text(item.bytes):>9}  {item.name[:24]}\n" for item in gone]
     done = "removed" if options.yes else "would be removed; --yes removes them"
@@ -171,21 +171,21 @@ def _clean(options: argparse.Namespace, console: Console) -> Answer:
 def _pin(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     key = _key(options, store)
-    pin(store, key)
+    pin_study(store, key)
     return {"key": key, "pinned": True}, f"{key[:12]} is pinned\n"
 
 
 def _unpin(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     key = _key(options, store)
-    pin(store, key, pinned=False)
+    pin_study(store, key, pinned=False)
     return {"key": key, "pinned": False}, f"{key[:12]} is no longer pinned\n"
 
 
 def _removed(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     key = _key(options, store)
-    remove(store, key)
+    remove_study(store, key)
     return {"key": key, "removed": True}, f"{key[:12]} is removed\n"
 
 

@@ -21,8 +21,9 @@ ENDED = ("done", "failed", "cancelled", "interrupted")
 TABLE = """create table if not exists jobs (
     id text primary key, do text, title text, arguments text, slot text, state text, stage text default '',
     done integer default 0, total integer default 0, remaining real, expected real, created real, started real,
-    ended real, reason text default '', study text, sweep text default '', pid integer, born text, holder integer, holder_born text, ticket text, heard real,
-    memory integer default 0, cancelled real, tries integer default 0, folder text, environment text)"""
+    ended real, reason text default '', study text, sweep text default '', pid integer, born text, holder integer,
+    holder_born text, ticket text, heard real, memory integer default 0, cancelled real, tries integer default 0,
+    folder text, environment text)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Item:
     modified: float
 
 
-def sizes(store: Store) -> dict[str, int]:
+def store_sizes(store: Store) -> dict[str, int]:
     """Bytes of the user's folder by kind, `index` and `total` among them."""
     found = {kind: _bytes(store.root / kind) for kind in KINDS}
     found["index"] = sum(path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file())
@@ -54,7 +54,7 @@ def _stats(folder: Path) -> Iterator[tuple[Path, int, float]]:
                 yield path, at.st_size, at.st_mtime
 
 
-def pin(store: Store, key: str, pinned: bool = True) -> None:
+def pin_study(store: Store, key: str, pinned: bool = True) -> None:
     """Keep a study of the user's folder from clean-up and removal, or no longer."""
     folder = _own(store, key)
     if pinned:
@@ -63,7 +63,7 @@ def pin(store: Store, key: str, pinned: bool = True) -> None:
         (folder / PIN).unlink(missing_ok=True)
 
 
-def remove(store: Store, key: str) -> None:
+def remove_study(store: Store, key: str) -> None:
     """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared, pinned or not there."""
     folder = _own(store, key)
     if (folder / PIN).is_file():
@@ -92,8 +92,9 @@ def _remove(path: Path) -> None:
         raise cannot_write(path.parent, error) from error
 
 
-def clean(store: Store, older_than: float | None = None, total: int | None = None, dry: bool = False,
-          report: Reporter = silent) -> list[Item]:  # fmt: skip
+def clean_store(
+    store: Store, older_than: float | None = None, total: int | None = None, dry: bool = False, report: Reporter = silent
+) -> list[Item]:
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
     `total` bytes: what can be made again at once (pruned victims, texts, damaged entries) before studies.
 
@@ -109,7 +110,7 @@ def clean(store: Store, older_than: float | None = None, total: int | None = Non
     going = [item for item in items if item.kind == "unfinished"
              or (older_than is not None and now - item.modified > older_than)]  # fmt: skip
     if total is not None:
-        left = sizes(store)["total"] - sum(item.bytes for item in going)
+        left = store_sizes(store)["total"] - sum(item.bytes for item in going)
         for item in sorted(items, key=lambda item: (item.kind == "study", item.modified)):
             if left > total and item not in going:
                 going.append(item)
@@ -139,7 +140,7 @@ def _items(store: Store, now: float) -> Iterator[Item]:
             yield Item("unfinished", path.name, path, _bytes(path) or path.stat().st_size, path.stat().st_mtime)
 
 
-def verify(store: Store, report: Reporter = silent) -> tuple[int, int]:
+def verify_store(store: Store, report: Reporter = silent) -> tuple[int, int]:
     """Read every entry of every layer from its file: (whole, damaged). Damage is set aside and named in the notices."""
     files = [path for layer in store.layers for path in sorted((layer / "studies").glob("*/*.json"))]
     whole, before = 0, len(store.notices)
