@@ -57,8 +57,9 @@ class Work:
             raise InterruptedStudy("cancelled")
         if total != self.total:
             self.pace, self.total = Pace(), total
-        left = self.pace.seconds_left(done, total) if total >= LEVEL else None  # loading has a count of its own
-        self.told = {"stage": stage, "done": done, "total": total, "remaining": left}
+        measuring = total >= LEVEL  # loading has a count of its own, which is no share of the work
+        left = self.pace.seconds_left(done, total) if measuring else None
+        self.told = {"stage": stage, "done": measuring * done, "total": measuring * total, "remaining": left}
         if time.monotonic() > self.said + 5 or done >= total > 0:
             self.said = time.monotonic()
             print(f"{time.strftime('%H:%M:%S')} {100 * done // max(total, 1):3d} % {stage}", file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
 """One entry of the store: a payload in an envelope that shows whether it is whole, and the ways from older envelopes.
 
-    {"schema": 2, "kind": "level", "key": …, "sha256": of the payload, "payload": …, "seconds": {"sha256": …, "value": …}}
+    {"schema": 2, "kind": "level", "key": …, "payload": …, "sha256": of these four, "seconds": {"sha256": …, "value": …}}
 
 An entry is exactly the canonical JSON of its envelope, so that no byte of it can change unnoticed. What stands beside the
-payload does not enter the payload's checksum, because the same result takes other times elsewhere; it has its own.
+payload does not enter its checksum, because the same result takes other times elsewhere; it has its own.
 """
 
 import json
@@ -30,8 +30,9 @@ def level_key(identity: dict[str, Any], sparsity: float) -> str:
 
 def seal(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
     """A payload in its envelope, with the checksums that `open_sealed` verifies."""
-    envelope = {"schema": FORMAT, "kind": kind, "key": key, "sha256": key_of(payload), "payload": payload}
-    return canonical(envelope | {name: _with_sum(value) for name, value in beside.items()}) + b"\n"
+    envelope = {"schema": FORMAT, "kind": kind, "key": key, "payload": payload}
+    beside = {name: _with_sum(value) for name, value in beside.items()}
+    return canonical({**envelope, "sha256": key_of(envelope), **beside}) + b"\n"
 
 
 def _with_sum(value: Any) -> dict[str, Any]:
@@ -39,9 +40,14 @@ def _with_sum(value: Any) -> dict[str, Any]:
 
 
 def _sums_beside(envelope: dict[str, Any]) -> dict[str, Any]:
-    """Schema 1 had no checksum over what stands beside the payload; it is taken as it is."""
+    """Schema 1 had a checksum of the payload alone; what stands beside it is taken as it is."""
     beside = {name: _with_sum(value) for name, value in envelope.items() if name not in FIXED}
-    return {**envelope, **beside, "schema": 2}
+    newer = {**envelope, "schema": 2}
+    return {**newer, **beside, "sha256": _sum(newer) if envelope["sha256"] == key_of(envelope["payload"]) else "damaged"}
+
+
+def _sum(envelope: dict[str, Any]) -> str:
+    return key_of({name: envelope[name] for name in FIXED if name != "sha256"})
 
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _sums_beside}  # from a schema to the next one
@@ -62,14 +68,16 @@ def verified(content: bytes, name: str, kind: str, key: str) -> dict[str, Any]:
     try:
         envelope = json.loads(content.decode(), parse_constant=_refuse)
         schema = envelope["schema"]
-        if type(schema) is int and schema > FORMAT:
+        if type(schema) is not int:
+            raise ValueError(f"schema {schema!r}")
+        if schema > FORMAT:
             raise StoreError(f"{name} has schema {schema}, this version reads up to {FORMAT}; update PruneScope to open it.")
         whole = canonical(envelope) + b"\n" == content
         for older in range(schema, FORMAT):
             envelope = MIGRATIONS[older](envelope)
         found = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
         whole = whole and all(envelope[part]["sha256"] == key_of(value) for part, value in found.items())
-        whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, key_of(envelope["payload"]))
+        whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, _sum(envelope))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedEntryError(f"The entry {name} is not readable ({type(error).__name__}).") from error
     if not whole:

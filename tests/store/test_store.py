@@ -8,48 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_store import IDENTITY, a_level, a_study
 
 from engine.errors import DamagedEntryError, StoreError
-from engine.records import AttackRecord, LevelResult, Rate, Study
+from engine.records import Study
 from engine.store import Store, canonical, files, key_of, level_key, level_payload, open_sealed, seal, write_whole
-
-IDENTITY: dict[str, Any] = {
-    "schema": 1, "victim": "aa", "calibration": "bb", "held_out": "cc", "evaluation": "dd", "max_tokens": 64,
-    "plan": {"method": {"name": "adaptive", "alpha": None, "damping": 0.01}, "pattern": "unstructured"},
-    "attack": {"name": "deepwordbug", "examples": [0, 3]}, "seed": 0,
-}  # fmt: skip
-
-
-def a_study(**changes: Any) -> Study:
-    identity = {**IDENTITY, **changes}
-    return Study(key_of(identity), identity, {"model": "tiny", "data": "Reviews – größer", "order": 1})
-
-
-def a_level(sparsity: float = 0.5, hits: int = 2) -> LevelResult:
-    return LevelResult(
-        sparsity=sparsity, achieved=sparsity, achieved_model=sparsity / 3, acc=Rate.of(hits, 4), aua=Rate.of(1, 2),
-        asr=Rate.of(0, 0), cls_error=0.1 + 0.2, layer_errors={"0.query": 1 / 3, "0.output": 5e-324}, correct=(0, 3),
-        attacks=(AttackRecord(0, "held", 12, 0, 7, 0.75, 0.5), AttackRecord(3, "broken", 5, 2, 9, 0.9, 0.1)),
-        layers=({"layer": "0.query", "weights": 16, "zeros": 8, "damping": 0.01},), packed_bytes=34, dense_bytes=64,
-        seconds={"prune": 1.5, "attack": 2.25},
-    )  # fmt: skip
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A user's store over an empty bundled one."""
-    (tmp_path / "bundled").mkdir()
-    return Store(tmp_path / "user", tmp_path / "bundled")
-
-
-@pytest.fixture
-def kept(store: Store) -> tuple[Study, Path]:
-    """A study with the levels 0.5 and 0.75, and the file of 0.5."""
-    study = a_study()
-    store.save_study(study)
-    store.save_level(study, a_level(0.5))
-    store.save_level(study, a_level(0.75))
-    return study, store.root / "studies" / study.key / f"{level_key(study.identity, 0.5)}.json"
 
 
 def aside(store: Store) -> list[str]:
