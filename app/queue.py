@@ -98,8 +98,8 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         if st.button("Cancel", key=f"cancel-{row.id}", disabled=row.do != "study"):
             _do(jobs().cancel, row)
         return
-    if row.state != "done" and row.do == "study" and st.button("Resume", key=f"resume-{row.id}",
-                                                                     type="primary" if row.state == "interrupted" else "secondary"):
+    kind = "primary" if row.state == "interrupted" else "secondary"
+    if row.state != "done" and row.do == "study" and st.button("Resume", key=f"resume-{row.id}", type=kind):
         _do(jobs().resume, row)
     if st.button("Forget", key=f"forget-{row.id}", help="Remove the job and its log from this list; its study stays"):
         _do(jobs().remove, row)

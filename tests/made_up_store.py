@@ -12,8 +12,9 @@ IDENTITY: dict[str, Any] = {
 }  # fmt: skip
 
 ABOUT: dict[str, Any] = {
-    "model": "tiny", "data": "Reviews – größer", "order": 1, "method": "adaptive", "pattern": "unstructured", "attack": "deepwordbug",
-    "seed": 0, "label_names": ["bad", "good"], "prunable": 16, "parameters": 48, "spec": {"model": "tiny", "data": "reviews"},
+    "model": "tiny", "data": "Reviews – größer", "order": 1, "method": "adaptive", "pattern": "unstructured",
+    "attack": "deepwordbug", "seed": 0, "label_names": ["bad", "good"], "prunable": 16, "parameters": 48,
+    "spec": {"model": "tiny", "data": "reviews"},
     "counts": {"calibration": 8, "held_out": 2, "evaluation": 4, "attacked": 2},
 }  # fmt: skip
 

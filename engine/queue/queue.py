@@ -141,8 +141,10 @@ class JobQueue:
 
 def notice(rows: Rows, row: JobRow) -> bool:
     """Whether a running job's process is gone; then it is marked interrupted, or cancelled where that was wanted."""
-    if row.do != "study" or lives(*((row.holder, row.holder_born) if row.pid is None else (row.pid, row.born))):
+    if row.do != "study" or lives(row.pid, row.born):
         return False
+    if row.holder != os.getpid() and lives(row.holder, row.holder_born):
+        return False  # it is the parent, and knows how the worker ended
     if row.pid is not None and row.born is not None:
         end_rest(row.pid, row.born)  # what it started goes with it
     state, reason = ("interrupted", INTERRUPTED) if row.cancelled is None else ("cancelled", "")

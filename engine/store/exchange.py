@@ -10,7 +10,6 @@ What comes from elsewhere is not trusted: everything is checked before anything 
 import hashlib
 import io
 import json
-import math
 import re
 import stat
 import struct
@@ -30,6 +29,7 @@ MANIFEST, HEAD = "manifest.json", "study.json"
 LEVEL = re.compile(r"[0-9a-f]{64}\.json")
 MOST_BYTES, MOST_ENTRIES, MOST_HEADER = 1 << 28, 1002, 1 << 20
 BEFORE_1980 = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say: the same study is the same file
+MOST_COUNT, MOST_NUMBER = 1 << 53, 1e300  # what a page can still show and a chart can still draw
 END = struct.Struct("<4s4H2LH")  # the last record of a zip without a comment
 
 
@@ -175,7 +175,7 @@ def _check_about(about: dict[str, Any]) -> None:
         _check(type(about[name]) is kind, f"about.{name}")
     _check(all(type(name) is str for name in about["label_names"]), "about.label_names")
     counts = [about["counts"][name] for name in ("calibration", "held_out", "evaluation", "attacked")]
-    _check(all(type(count) is int and count >= 0 for count in counts), "about.counts")
+    _check(all(map(_count, counts)) and _count(about["parameters"]), "about.counts")
     _check(0 < about["prunable"] <= about["parameters"], "about.parameters")
 
 
@@ -189,8 +189,8 @@ def check_level(level: LevelResult) -> None:
     _check(level.acc is not None and _number(level.cls_error), "acc")
     _check(all(type(name) is str and _number(value) for name, value in level.layer_errors.items()) and level.layer_errors != {},
            "layer_errors")  # fmt: skip
-    _check(all(type(row) is int for row in level.correct), "correct")
-    _check(all(type(size) is int and size >= 0 for size in (level.packed_bytes, level.dense_bytes)), "bytes")
+    _check(all(map(_count, level.correct)), "correct")
+    _check(_count(level.packed_bytes) and _count(level.dense_bytes), "bytes")
     _check(all(type(notice) is str for notice in level.notices), "notices")
     _check(all(type(name) is str and _number(value) for name, value in level.seconds.items()), "seconds")
     _check(all(type(layer) is dict for layer in level.layers), "layers")
@@ -200,18 +200,22 @@ def check_level(level: LevelResult) -> None:
 
 def _is_rate(rate: Rate) -> bool:
     shares = (rate.low, rate.high, 0.0 if rate.value is None else rate.value)
-    return type(rate.n) is int and rate.n >= 0 and all(_number(share) and 0 <= share <= 1 for share in shares)
+    return _count(rate.n) and all(_number(share) and 0 <= share <= 1 for share in shares)
 
 
 def _is_record(record: AttackRecord) -> bool:
     counts = (record.example, record.queries, record.words_changed, record.words)
     shares = (record.truth_before, record.truth_after)
-    return (all(type(count) is int for count in counts) and type(record.outcome) is str and type(record.reason) is str
+    return (all(map(_count, counts)) and type(record.outcome) is str and type(record.reason) is str
             and all(share is None or _number(share) for share in shares))  # fmt: skip
 
 
 def _number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) in (int, float) and -MOST_NUMBER < value < MOST_NUMBER  # type: ignore[operator]
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_COUNT
 
 
 def _check(true: bool, what: str) -> None:
