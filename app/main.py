@@ -13,6 +13,7 @@ st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),
+    st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
     st.Page("screens/about.py", title="About"),
 ]

@@ -14,6 +14,11 @@ def workbench() -> engine.Workbench:
     return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
 
 
+def jobs() -> engine.JobQueue:
+    """The studies that run in the background; what they are is in the user's folder, not in this process."""
+    return engine.JobQueue(os.environ.get("PRUNESCOPE_CACHE"))
+
+
 def store() -> engine.Store:
     """A fresh view of the store; its notices belong to this run of the page."""
     return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))

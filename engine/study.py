@@ -20,7 +20,7 @@ from engine.pruning.patterns import check_sparsity
 from engine.pruning.pipeline import check_plan, prune_levels
 from engine.pruning.plan import Plan, Pruned
 from engine.records import AttackRecord, LevelResult, Study, StudySpec
-from engine.store import SCHEMA, Store, key_of
+from engine.store import SCHEMA, Store, key_of, level_key
 from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
 Result = TypeVar("Result")
@@ -65,12 +65,18 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
     return data.train.take(calibration), data.train.take(sorted(free[:held])), evaluation
 
 
-def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
-    """Load and check everything; raises an InputError before any long work begins."""
+def check_spec(spec: StudySpec) -> Plan:
+    """What can be checked before anything is loaded; raises SettingError."""
     plan = Plan.named(spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force)
     for level in spec.levels:
         plan.pattern.check_level(level)
     check_attack(spec.attack)
+    return plan
+
+
+def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
+    """Load and check everything; raises an InputError before any long work begins."""
+    plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
                         label_column=spec.label_column, seed=spec.seed)  # fmt: skip
@@ -128,7 +134,10 @@ def pruned_at(prepared: Prepared, sparsity: float, store: Store, report: Reporte
     """The victim at one sparsity: from the cache, or solved now and kept there."""
     if (found := _kept(prepared, sparsity, store)) is not None:
         return found
-    return next(_solve(prepared, (sparsity,), store, report))
+    if _quick(prepared, sparsity):
+        return next(_solve(prepared, (sparsity,), store, report))
+    with store.computing(victim_key(prepared.study.identity, sparsity), report=report):
+        return _kept(prepared, sparsity, store) or next(_solve(prepared, (sparsity,), store, report))
 
 
 def _kept(prepared: Prepared, sparsity: float, store: Store) -> Pruned | None:
@@ -160,6 +169,16 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
     sparsity = check_sparsity(sparsity) + 0.0  # 0 and -0.0 are 0.0, in the key and in the bytes
     if (found := store.level(prepared.study, sparsity)) is not None:
         return found
+    with store.computing(level_key(prepared.study.identity, sparsity), report=report):
+        if (found := store.level(prepared.study, sparsity)) is not None:  # another process made it meanwhile
+            return found
+        if sparsity == 0 and (found := store.twin(prepared.study, 0.0)) is not None:
+            store.save_level(prepared.study, found)
+            return found
+        return _measure(prepared, sparsity, store, report)
+
+
+def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter) -> LevelResult:
     seconds: dict[str, float] = {}
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, within(report, 0, 6, 20)))
     seconds |= prepared.solving.get(sparsity, {})  # it may have waited in the cache since a pass of many levels
@@ -217,14 +236,18 @@ def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> 
     return result
 
 
-def run_study(spec: StudySpec, store: Store | None = None, report: Reporter = silent) -> Study:
+def run_study(
+    spec: StudySpec, store: Store | None = None, report: Reporter = silent, known: Callable[[Study], None] = lambda study: None
+) -> Study:
     """Run every level of a study, dense first, and return it with the levels that were asked for.
 
-    Raises InputError before any work on bad input; InterruptedStudy from `report` leaves all finished work in the store.
+    `known` hears which study it is as soon as its model and data are read. Raises InputError before any work on bad input;
+    InterruptedStudy from `report` leaves all finished work in the store.
     """
     store = store or Store()
     prepared = prepare(spec, report)
     store.save_study(prepared.study)
+    known(prepared.study)
     levels = sorted(set(spec.levels))
     sparse = [level for level in levels if level]
     batches = [levels[: len(levels) - len(sparse)], *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE))]
@@ -253,24 +276,38 @@ def _work_ahead(prepared: Prepared, levels: Sequence[float], store: Store, repor
 
 def _attack_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
     """Attack several levels in lock-step, so that candidates that do not depend on the victim are made once."""
-    spec, study, began = prepared.spec, prepared.study, time.perf_counter()
-    if not prepared.attacked or len(levels) < 2 or spec.max_seconds is not None:  # seconds count from an attack's own start
+    if not prepared.attacked or prepared.spec.max_seconds is not None:  # seconds count from an attack's own start
         return
-    sides = {f"{100 * level:g} %": level for level in levels}
-    victims = {side: pruned_at(prepared, level, store).victim for side, level in sides.items()}
+    study = prepared.study
+    with store.computing(*(level_key(study.identity, level) for level in levels), report=report):
+        due = {f"{100 * level:g} %": level for level in levels if store.level(study, level) is None}
+        if len(due) > 1:
+            _attack_together(prepared, due, store, report)
+
+
+def _attack_together(prepared: Prepared, due: dict[str, float], store: Store, report: Reporter) -> None:
+    spec, study, began = prepared.spec, prepared.study, time.perf_counter()
+    waiting: Reporter = lambda stage, done, total: report(stage, 0, 1)  # noqa: E731
+    victims = {side: pruned_at(prepared, level, store, waiting).victim for side, level in due.items()}
     attackers = Attackers(victims, spec.attack, spec.seed, spec.resources, _budget(spec))
-    done = {side: store.kept_attacks(study, level) for side, level in sides.items()}
+    done = {side: store.kept_attacks(study, level) for side, level in due.items()}
     attack_many(attackers, prepared.evaluation, prepared.attacked, _counted(report), done,
-                lambda side, record: store.keep_attack(study, sides[side], record))  # fmt: skip
-    for level in levels:
-        prepared.solving.setdefault(level, {})["attack"] = round((time.perf_counter() - began) / len(levels), 3)
+                lambda side, record: store.keep_attack(study, due[side], record))  # fmt: skip
+    for level in due.values():
+        prepared.solving.setdefault(level, {})["attack"] = round((time.perf_counter() - began) / len(due), 3)
 
 
 def _solve_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
     """Solve those of the levels that are neither measured nor kept, in one pass; they wait in the cache of victims."""
-    due = [level for level in levels
-           if not _quick(prepared, level) and store.level(prepared.study, level) is None
-           and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
-    if len(due) > 1:
-        for _ in _solve(prepared, due, store, report):
-            pass
+    if len(due := _due(prepared, levels, store)) < 2:
+        return
+    with store.computing(*(victim_key(prepared.study.identity, level) for level in due), report=report):
+        if due := _due(prepared, due, store):  # what another process has not made meanwhile
+            for _ in _solve(prepared, due, store, report):
+                pass
+
+
+def _due(prepared: Prepared, levels: Sequence[float], store: Store) -> list[float]:
+    return [level for level in levels
+            if not _quick(prepared, level) and store.level(prepared.study, level) is None
+            and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
