@@ -9,16 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.palette import DENSE, GREY, PAGE, SPARSE, fill
 from app.text import for_chart
 
-DENSE, SPARSE, GREY = "#3E83C8", "#DB6B2A", "#8A929E"
-FILL = {DENSE: "rgba(62,131,200,0.14)", SPARSE: "rgba(219,107,42,0.15)", GREY: "rgba(138,146,158,0.16)"}
 LOOKS = {  # name, colour, dash, marker: never told apart by colour alone
     "acc": ("Acc", SPARSE, "solid", "circle"),
     "aua": ("Aua", SPARSE, "dash", "square"),
     "asr": ("Asr", GREY, "dot", "diamond"),
 }
-PAGE = {False: "#FFFFFF", True: "#14171C"}  # as in .streamlit/config.toml
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
 CONFIG = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]]}
 
@@ -49,7 +47,7 @@ def curves(
 def _rate(figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour: str, dash: str, marker: str) -> None:
     x, y, n = frame["sparsity"], frame[name], frame[f"{name}_n"]
     figure.add_scatter(x=pd.concat([x, x[::-1]]), y=pd.concat([frame[f"{name}_high"], frame[f"{name}_low"][::-1]]),
-                       fill="toself", fillcolor=FILL[colour], line={"width": 0}, hoverinfo="skip", name=f"{label} interval",
+                       fill="toself", fillcolor=fill(colour), line={"width": 0}, hoverinfo="skip", name=f"{label} interval",
                        mode="lines", row=1, col=1)  # fmt: skip
     custom = pd.DataFrame({"low": frame[f"{name}_low"], "high": frame[f"{name}_high"], "n": n})
     figure.add_scatter(

@@ -9,7 +9,7 @@ import pytest
 from made_up import made_up_study
 
 from app import charts, figures
-from app.export_bar import to_csv
+from app.exports import to_csv
 
 
 def test_curves_hold_one_row_a_level_in_per_cent() -> None:
