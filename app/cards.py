@@ -128,5 +128,12 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
     return None if height <= 0 and LOOKS[name][4] == "error" else (_short(height), value.between is None)
 
 
+def cell_marks(study: Study, cell: str, stops: list[float]) -> list[dict[str, Any]]:
+    """The cursor's mark on the curve of one layer."""
+    found = [figures.cell_error_at(study, cell, stop / 100) for stop in stops]
+    at = [None if value.value is None or value.value <= 0 else (_short(value.value), value.between is None) for value in found]
+    return [{"axis": "yaxis", "colour": palette.SPARSE, "symbol": "circle", "at": at}]
+
+
 def _short(value: float) -> float:
     return round(value, 6 - max(0, math.ceil(math.log10(abs(value))))) if value else 0.0

@@ -32,6 +32,7 @@ AXES = {  # kind: title, settings
 }  # fmt: skip
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
 CONFIG = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]]}
+FONT = "Source Sans, Source Sans 3, Helvetica, Arial, sans-serif"
 TALL, LOW, GAP = 300, 130, 34  # pixels of a panel of several rates, of any other, and between panels
 Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
@@ -138,13 +139,23 @@ def _close(name: str, one: float, other: float) -> bool:
 
 def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Figure:
     top = 60 if several else 28
-    figure.update_layout(height=inner + top + 46, showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46},
-                         hovermode="closest", uirevision="curves", modebar=MODEBAR, paper_bgcolor=PAGE[dark],
-                         plot_bgcolor=PAGE[dark], font={"color": ink(GREY, dark)},
-                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"})  # fmt: skip
+    dressed(figure, dark, inner + top + 46).update_layout(
+        showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
     figure.update_xaxes(range=[-2, 100], tick0=0, dtick=10, ticksuffix=" %", showgrid=False)
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
+    return figure
+
+
+def dressed(figure: go.Figure, dark: bool, height: int, bottom: int = 46) -> go.Figure:
+    """The look that all charts share: the page's own colours, faint lines, a legend above."""
+    line = "#2B313A" if dark else "#E3E6EA"
+    figure.update_layout(height=height, margin={"l": 62, "r": 16, "t": 44, "b": bottom}, hovermode="closest", uirevision="kept",
+                         modebar=MODEBAR, paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
+                         font={"color": ink(GREY, dark), "family": FONT},
+                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"})  # fmt: skip
+    figure.update_xaxes(zeroline=False, gridcolor=line)
+    figure.update_yaxes(zeroline=False, gridcolor=line)
     return figure
 
 

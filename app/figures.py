@@ -3,7 +3,7 @@
 import bisect
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -56,6 +56,25 @@ def cell_name(cell: str) -> str:
     return f"Block {int(block) + 1}, {module.replace('_', ' ')}"
 
 
+def cell_curve(study: Study, cell: str) -> pd.DataFrame:
+    """One layer's error at every measured level, beside the median of all layers."""
+    return pd.DataFrame([{"sparsity": 100 * level.sparsity, "error": level.layer_errors[cell], "median": median_error(level)}
+                         for level in study.levels])  # fmt: skip
+
+
+def cell_table(study: Study, cell: str) -> pd.DataFrame:
+    """What the pruner wrote down about one layer, one row a measured level."""
+    rows = []
+    for level in study.levels:
+        if any(layer["layer"] == cell for layer in level.layers):
+            table = layer_table(replace(level, layers=tuple(layer for layer in level.layers if layer["layer"] == cell)))
+            rows.append(table.drop(columns=["layer", "requested"]).assign(sparsity=100 * level.sparsity))
+    if not rows:
+        return pd.DataFrame()
+    found = pd.concat(rows, ignore_index=True)
+    return found[["sparsity", *(name for name in found.columns if name != "sparsity")]]
+
+
 def model_bytes(study: Study, level: LevelResult) -> int:
     """The whole model with its prunable weights packed as a bitmap and survivors; dense where that is smaller."""
     rest = 4 * (study.about["parameters"] - study.about["prunable"])
@@ -103,6 +122,11 @@ def error_at(study: Study, sparsity: float) -> Value:
 def layer_error_at(study: Study, sparsity: float) -> Value:
     """The median layer error at the cursor."""
     return _error_at(study, sparsity, median_error)
+
+
+def cell_error_at(study: Study, cell: str, sparsity: float) -> Value:
+    """The error of one layer at the cursor."""
+    return _error_at(study, sparsity, lambda level: level.layer_errors[cell])
 
 
 def median_error(level: LevelResult) -> float:

@@ -31,7 +31,7 @@ export default function ({ data, parentElement, setStateValue }) {
   body.replaceChildren();
   const top = make("tr", head);
   make("th", top, "").setAttribute("aria-label", "block");
-  for (const name of names) make("th", top, name).scope = "col";
+  for (const name of names) make("th", top, name.replace("intermediate", "inter\u00ADmediate")).scope = "col";
   const cells = [];
   blocks.forEach((block, row) => {
     const line = make("tr", body);

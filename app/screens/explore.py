@@ -96,8 +96,8 @@ def _measured(study: engine.Study, measured: list[float]) -> str:
 def _safe(safe: engine.SafeSparsity) -> str:
     what = " and ".join(name.capitalize() for name in safe.checked)
     spread = f"{100 * safe.low:g} to {100 * safe.high:g} %" if safe.high > safe.low else f"{100 * safe.low:g} %"
-    return (f"Last safe: {100 * safe.sparsity:g} % ({what} within {safe.points:g} points of dense); with other examples of the same "
-            f"kind {spread} in 95 of 100 cases, and {100 * safe.support:.0f} % of them call {100 * safe.sparsity:g} % safe.")  # fmt: skip
+    return (f"Last safe: {100 * safe.sparsity:g} %, where {what} are within {safe.points:g} points of dense at every level up to "
+            f"there; {spread} over draws of the examples, and safe in {100 * safe.support:.0f} % of them.")  # fmt: skip
 
 
 def _curves_shown(shown: list[engine.Study]) -> list[str]:
