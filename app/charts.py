@@ -4,6 +4,7 @@ The background is the page's own, not transparent, so that an exported image can
 part of a figure: the browser draws it over the chart, so that it follows the hand (`app/instrument`).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +19,8 @@ LOOKS = {  # title, colour, dash, marker where one study is shown, kind of axis:
     "acc": ("Acc", SPARSE, "solid", "circle", "rate"),
     "aua": ("Aua", SPARSE, "dash", "square", "rate"),
     "asr": ("Asr", GREY, "dot", "diamond", "rate"),
-    "cls_error": ("[CLS] error", SPARSE, "solid", "circle", "error"),
-    "layer_error_median": ("layer error, median", GREY, "dash", "square", "error"),
+    "cls_error": ("[CLS]", SPARSE, "solid", "circle", "error"),
+    "layer_error_median": ("layers, median", GREY, "dash", "square", "error"),
     "size": ("size", SPARSE, "solid", "circle", "size"),
     "latency": ("time", SPARSE, "solid", "circle", "latency"),
 }
@@ -71,8 +72,18 @@ def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figu
                 _name(figure, _in_units(studies[0][1]), name, names, row, dark)
         kind = LOOKS[names[0]][4]
         title, settings = AXES[kind]
-        figure.update_yaxes(title_text=LOOKS[names[0]][0] if several else title, row=row, col=1, **settings)
+        figure.update_yaxes(title_text=f"{LOOKS[names[0]][0]}{' error' * (kind == 'error')}" if several else title, row=row, col=1,
+                            **settings)  # fmt: skip
+        if several and kind == "rate":  # where the curves are, so that studies can be told apart
+            figure.update_yaxes(row=row, col=1, **_window([frame for _, frame in studies], names[0]))
     return _dressed(figure, dark, inner, several)
+
+
+def _window(frames: Sequence[pd.DataFrame], name: str) -> dict[str, Any]:
+    """An axis of per cent from the tens below all curves to the tens above."""
+    values = pd.concat([frame[name] for frame in frames if frame[name].notna().any()] or [pd.Series([0.0, 100.0])])
+    low, high = max(0.0, 10 * math.floor((values.min() - 3) / 10)), min(102.0, 10 * math.ceil((values.max() + 3) / 10))
+    return {"range": [low, high], "dtick": 10 if high - low < 60 else 20}
 
 
 def _in_units(frame: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +152,7 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
     top = 60 if several else 28
     dressed(figure, dark, inner + top + 46).update_layout(
         showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
-    figure.update_xaxes(range=[-2, 100], tick0=0, dtick=10, ticksuffix=" %", showgrid=False)
+    figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0)
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
     return figure

@@ -196,7 +196,7 @@ def sentence(study: Study) -> str:
 def short_names(studies: Sequence[Study]) -> list[str]:
     """What tells the studies apart, in words; with the key's beginning where words do not."""
     parts = [{"model": study.about["model"], "data": DATA.get(study.about["data"], study.about["data"]), "method": how(study),
-              "attack": attack_title(study.about["attack"]), "seed": f"seed {study.about['seed']}"} for study in studies]  # fmt: skip
+              "attack": "no attack" if study.about["attack"] == "none" else attack_title(study.about["attack"]), "seed": f"seed {study.about['seed']}"} for study in studies]  # fmt: skip
     telling = [name for name in parts[0] if len({str(part[name]) for part in parts}) > 1]
     names = [", ".join(str(part[name]) for name in telling or ["method"]) for part in parts]
     twice = {name for name in names if names.count(name) > 1}

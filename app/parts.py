@@ -24,18 +24,36 @@ def notices_of(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:
 
 
 def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
-    """The picker: (keys that are shown, notices about the address's)."""
-    names = {study.key: figures.sentence(study) for study in studies}
-    if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
-        names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
+    """The picker of several studies: (keys that are shown, notices about the address's)."""
+    names = _names(studies)
     linked, notices = view.studies(studies, most)
     if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
         st.session_state["studies"] = linked
-    keys = st.multiselect("Studies" if most > 1 else "Study", list(names), format_func=names.__getitem__, key="studies",
-                          max_selections=most, placeholder="Pick a study")  # fmt: skip
+    keys = st.multiselect("Studies", list(names), format_func=names.__getitem__, key="studies", max_selections=most,
+                          placeholder="Pick a study")  # fmt: skip
     st.session_state["studies-seen"] = keys
-    view.keep_studies(keys)
+    if keys:
+        view.keep_studies(keys)
     return keys, notices
+
+
+def pick_study(studies: Sequence[engine.Study], most: int) -> tuple[str, list[str]]:
+    """The picker of one study, the first of the view's; the others stay in the view."""
+    names = _names(studies)
+    linked, notices = view.studies(studies, most)
+    if st.session_state.get("study-seen") != linked[0] or "study" not in st.session_state:
+        st.session_state["study"] = linked[0]
+    key = str(st.selectbox("Study", list(names), format_func=names.__getitem__, key="study"))
+    st.session_state["study-seen"] = key
+    view.keep_studies([key, *(other for other in linked if other != key)] if key in linked else [key])
+    return key, notices
+
+
+def _names(studies: Sequence[engine.Study]) -> dict[str, str]:
+    names = {study.key: figures.sentence(study) for study in studies}
+    if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
+        names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
+    return names
 
 
 def opened(keys: Sequence[str]) -> tuple[list[engine.Study], list[str]]:

@@ -134,7 +134,7 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
     def keep() -> None:
         view.write("curves", ",".join(st.session_state[key]), "")
 
-    st.pills("Curves", there, selection_mode="multi", key=key, format_func=lambda name: charts.LOOKS[name][0],
+    st.pills("Curves", there, selection_mode="multi", key=key, format_func=lambda name: charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error"),
              label_visibility="collapsed", on_change=keep)  # fmt: skip
 
 

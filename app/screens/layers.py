@@ -9,7 +9,8 @@ from app import cards, figures, inside_charts, instrument, slots, view
 from app.charts import CONFIG
 from app.export_bar import export_bar, table_bar
 from app.live import FIRST
-from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance
+from app.palette import STUDIES
+from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_study, provenance
 from app.state import dark, reviews, store, workbench
 from app.text import plain
 
@@ -25,11 +26,11 @@ def main() -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with right:
-        keys, notices = pick_studies(studies, 1)
-    shown, more = opened(keys)
+        key, notices = pick_study(studies, len(STUDIES))
+    shown, more = opened([key])
     with left:
         st.title("Inside the layers", anchor=False)
-        st.text(figures.sentence(shown[0]) if shown else "Pick a study.")
+        st.text(figures.sentence(shown[0]) if shown else "Pick another study.")
     notices_of([*there.notices, *more], notices)
     if shown:
         _answer(shown[0].key)
