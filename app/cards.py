@@ -12,7 +12,7 @@ HELP = {
     "acc": "Accuracy: correct / n, on the evaluation set.",
     "aua": "Accuracy under attack: right at first and not broken by the attack / attacked.",
     "asr": "Attack success rate: broken / right at first. Its denominator differs from level to level.",
-    "cls_error": "Squared distance of the last [CLS] embedding from the dense model's / the dense one's spread over the examples.",
+    "cls_error": "Squared distance of the last [CLS] embedding from the dense model's / the dense one's spread over examples.",
     "size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32), as `python -m engine prune` "
             "writes it. Opened again it is an ordinary model, as large in memory and as fast as the dense one.",
     "latency": "Time of the CSR form / time of the dense model, measured in turn on this machine, with 5 % and 95 % quantiles.",
@@ -98,7 +98,8 @@ def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
         "stops": stops,
         "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in shown],
         "studies": [
-            {"name": figures.short_names(studies)[place], "colour": palette.STUDIES[place][0], "symbol": palette.STUDIES[place][2],
+            {"name": figures.short_names(studies)[place], "colour": palette.STUDIES[place][0],
+             "symbol": palette.STUDIES[place][2],
              "told": {name: [astuple(card(study, stop / 100, name)) for stop in stops] for name in shown}}
             for place, study in enumerate(studies)
         ],
@@ -106,7 +107,7 @@ def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
 
 
 def marks(studies: list[Study], stops: list[float], shown: list[str]) -> list[dict[str, Any]]:
-    """The cursor's mark on every curve: the panel's axis, look, and (value, measured) at every stop; null where there is none."""
+    """The cursor's mark on every curve: the panel's axis, look, and (value, measured) at every stop, null for none."""
     found = []
     for place, study in enumerate(studies):
         for name, axis in axes(shown, len(studies) > 1).items():
@@ -122,16 +123,21 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
         return None if timed is None else (timed.ratio, True)
     value = {"cls_error": figures.error_at, "layer_error_median": figures.layer_error_at, "size": figures.bytes_at}.get(
         name, lambda study, sparsity: figures.rate_at(study, sparsity, name))(study, sparsity)  # fmt: skip
-    if value.value is None or (value.between is not None and value.between[0] == value.between[1]):
-        return None  # nothing is drawn beyond the last measured level
+    if value.value is None or _beyond(value):
+        return None
     height = value.value * (1e-6 if name == "size" else 1 if name.endswith(("error", "median")) else 100)
     return None if height <= 0 and LOOKS[name][4] == "error" else (_short(height), value.between is None)
+
+
+def _beyond(value: figures.Value) -> bool:
+    """Whether the value lies outside the measured levels, where nothing is drawn."""
+    return value.between is not None and value.between[0] == value.between[1]
 
 
 def cell_marks(study: Study, cell: str, stops: list[float]) -> list[dict[str, Any]]:
     """The cursor's mark on the curve of one layer."""
     found = [figures.cell_error_at(study, cell, stop / 100) for stop in stops]
-    at = [None if value.value is None or value.value <= 0 else (_short(value.value), value.between is None) for value in found]
+    at = [(_short(value.value), value.between is None) if value.value and not _beyond(value) else None for value in found]
     return [{"axis": "yaxis", "colour": palette.SPARSE, "symbol": "circle", "at": at}]
 
 

@@ -42,8 +42,8 @@ def panels(shown: Sequence[str], several: bool) -> list[list[str]]:
     """Which curves share a panel: those of a kind where one study is shown, every quantity its own where there are several."""
     if several:
         return [[name] for name in LOOKS if name in shown]
-    kinds = {LOOKS[name][4]: [other for other in LOOKS if other in shown and LOOKS[other][4] == LOOKS[name][4]] for name in shown}
-    return [kinds[kind] for kind in AXES if kind in kinds]
+    kinds = [[name for name in LOOKS if name in shown and LOOKS[name][4] == kind] for kind in AXES]
+    return [names for names in kinds if names]
 
 
 def axes(shown: Sequence[str], several: bool) -> dict[str, str]:
@@ -72,7 +72,8 @@ def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figu
                 _name(figure, _in_units(studies[0][1]), name, names, row, dark)
         kind = LOOKS[names[0]][4]
         title, settings = AXES[kind]
-        figure.update_yaxes(title_text=f"{LOOKS[names[0]][0]}{' error' * (kind == 'error')}" if several else title, row=row, col=1,
+        own = LOOKS[names[0]][0] + " error" * (kind == "error")
+        figure.update_yaxes(title_text=own if several else title, row=row, col=1,
                             **settings)  # fmt: skip
         if several and kind == "rate":  # where the curves are, so that studies can be told apart
             figure.update_yaxes(row=row, col=1, **_window([frame for _, frame in studies], names[0]))
@@ -100,12 +101,15 @@ def _curve(
     if f"{name}_low" in frame:
         _band(figure, frame, name, colour, row, several)
     figure.add_scatter(
-        x=frame["sparsity"], y=frame[name], name=for_chart(title), mode="lines+markers", row=row, col=1, customdata=_told(frame, name),
-        legendgroup=title, showlegend=several and row == 1, hovertemplate=_hover(name, title, several),
-        line={"color": colour, "dash": dash, "width": 2.2}, marker={"symbol": marker, "size": 7, "color": colour},
+        x=frame["sparsity"], y=frame[name], name=for_chart(title), mode="lines+markers", row=row, col=1,
+        customdata=_told(frame, name), hovertemplate=_hover(name, title, several), legendgroup=title,
+        showlegend=several and row == 1, line={"color": colour, "dash": dash, "width": 2.2},
+        marker={"symbol": marker, "size": 7, "color": colour},
     )  # fmt: skip
     if not several and name in ("acc", "aua") and frame["sparsity"].iloc[0] == 0:
-        figure.add_hline(y=float(frame[name].iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.8, row=row, col=1)
+        figure.add_hline(
+            y=float(frame[name].iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.8, row=row, col=1
+        )
 
 
 def _band(figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, row: int, several: bool) -> None:
@@ -133,8 +137,9 @@ def _name(figure: go.Figure, frame: pd.DataFrame, name: str, beside: Sequence[st
     if name not in ends or (LOOKS[name][4] == "error" and ends[name] <= 0) or len(beside) == 1:
         return
     figure.add_scatter(
-        x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])], y=[ends[name]], mode="text", hoverinfo="skip", showlegend=False,
-        text=[f"  {for_chart(LOOKS[name][0])}"], textposition=f"{_place(name, ends)} right", cliponaxis=False, row=row, col=1,
+        x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])], y=[ends[name]], mode="text", hoverinfo="skip",
+        showlegend=False, text=[f"  {for_chart(LOOKS[name][0])}"], textposition=f"{_place(name, ends)} right",
+        cliponaxis=False, row=row, col=1,
         textfont={"color": ink(LOOKS[name][1], dark), "size": 12}, name=f"{LOOKS[name][0]} name",
     )  # fmt: skip
 

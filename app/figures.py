@@ -45,7 +45,9 @@ def together(studies: Sequence[Study]) -> pd.DataFrame:
     """The curves of all studies in one table, one row a study and level."""
     if len(studies) == 1:
         return curves(studies[0])
-    frames = [curves(study).assign(study=name, key=study.key[:12]) for name, study in zip(short_names(studies), studies, strict=True)]
+    frames = [
+        curves(study).assign(study=name, key=study.key[:12]) for name, study in zip(short_names(studies), studies, strict=True)
+    ]
     whole = pd.concat(frames, ignore_index=True)
     return whole[["study", "key", *(name for name in whole.columns if name not in ("study", "key"))]]
 
@@ -195,8 +197,9 @@ def sentence(study: Study) -> str:
 
 def short_names(studies: Sequence[Study]) -> list[str]:
     """What tells the studies apart, in words; with the key's beginning where words do not."""
-    parts = [{"model": study.about["model"], "data": DATA.get(study.about["data"], study.about["data"]), "method": how(study),
-              "attack": "no attack" if study.about["attack"] == "none" else attack_title(study.about["attack"]), "seed": f"seed {study.about['seed']}"} for study in studies]  # fmt: skip
+    parts = [{"model": about["model"], "data": DATA.get(about["data"], about["data"]), "method": how(study),
+              "attack": "no attack" if about["attack"] == "none" else attack_title(about["attack"]),
+              "seed": f"seed {about['seed']}"} for study in studies for about in [study.about]]  # fmt: skip
     telling = [name for name in parts[0] if len({str(part[name]) for part in parts}) > 1]
     names = [", ".join(str(part[name]) for name in telling or ["method"]) for part in parts]
     twice = {name for name in names if names.count(name) > 1}

@@ -47,7 +47,8 @@ def distances_chart(look: Look, measure: str, dark: bool = False) -> go.Figure:
     for pair in look["distances"]:
         title, colour, dash, marker = PAIRS[(*pair["from"], *pair["to"])]
         figure.add_scatter(x=layer_names(look), y=pair[measure], name=title, mode="lines+markers",
-                           line={"color": colour, "dash": dash, "width": 2.2}, marker={"symbol": marker, "size": 8, "color": colour},
+                           line={"color": colour, "dash": dash, "width": 2.2},
+                           marker={"symbol": marker, "size": 8, "color": colour},
                            hovertemplate=f"{title}<br>after %{{x}}: %{{y:.4f}}<extra></extra>")  # fmt: skip
     figure.update_yaxes(title_text=MEASURES[measure], rangemode="tozero", zeroline=False)
     figure.update_xaxes(title_text="after block", showgrid=False, type="category")
@@ -79,7 +80,9 @@ def attention_chart(table: pd.DataFrame, highest: float, dark: bool = False) -> 
         hovertemplate="%{customdata}: %{z:.3f}<extra></extra>", colorbar={"thickness": 10, "outlinewidth": 0},
     ))  # fmt: skip
     figure.update_xaxes(tickvals=places, ticktext=names, tickangle=-60, showgrid=False, side="bottom", title_text="looked at")
-    figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed", showgrid=False, scaleanchor="x", constrain="domain")
+    figure.update_yaxes(
+        tickvals=places, ticktext=names, autorange="reversed", showgrid=False, scaleanchor="x", constrain="domain"
+    )
     figure.update_xaxes(constrain="domain")
     return dressed(figure, dark, 460, 90)
 
@@ -101,7 +104,8 @@ def map_chart(look: Look, dark: bool = False) -> go.Figure:
         names = layer_names(look)
         figure.add_scatter(
             x=points[:, 0], y=points[:, 1], name=title, mode="lines+markers+text", text=["", *names[1:]],
-            textposition="top center" if part["side"] == "dense" else "bottom center", textfont={"color": ink(colour, dark), "size": 11},
+            textposition="top center" if part["side"] == "dense" else "bottom center",
+            textfont={"color": ink(colour, dark), "size": 11},
             line={"color": colour, "dash": dash, "width": 1.8}, marker={"symbol": marker, "size": 9, "color": colour,
                                                                         "line": {"width": 2, "color": colour}},
             customdata=names, hovertemplate=f"{title}<br>after %{{customdata}}<extra></extra>",
@@ -119,7 +123,8 @@ def cell_chart(frame: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
                                                 ("error", for_chart(name), SPARSE, "solid", "circle")):  # fmt: skip
         shown = frame[frame[column] > 0]
         figure.add_scatter(x=shown["sparsity"], y=shown[column], name=title, mode="lines+markers",
-                           line={"color": colour, "dash": dash, "width": 2.2}, marker={"symbol": marker, "size": 7, "color": colour},
+                           line={"color": colour, "dash": dash, "width": 2.2},
+                           marker={"symbol": marker, "size": 7, "color": colour},
                            hovertemplate=f"{title}: %{{y:.3g}} at %{{x:g}} %<extra></extra>")  # fmt: skip
     figure.update_xaxes(range=[-2, 100], dtick=20, ticksuffix=" %", showgrid=False, title_text="sparsity of the prunable weights")
     figure.update_yaxes(type="log", title_text="relative error", dtick=1, exponentformat="power")

@@ -95,8 +95,8 @@ def time_here(study: engine.Study, sparsity: float) -> None:
         slots.start("timing", "time", study=study.key, sparsity=sparsity)
     with right:
         st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
-                   + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, batches "
-                      f"of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
+                   + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
+                      f"batches of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
     slots.progress("timing", study)
 
 

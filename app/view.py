@@ -1,7 +1,7 @@
 """What a page shows, as its address says it: the address is read when it is new, and written whenever the view changes.
 
-Within a session the view lives in the session's state, so it survives a change of page; a link, in another browser or from another
-page, wins over it. What a link names and this store has not is told, never passed over in silence.
+Within a session the view lives in the session's state, so it survives a change of page; a link, in another browser or from
+another page, wins over it. What a link names and this store has not is told, never passed over in silence.
 """
 
 import math
@@ -47,7 +47,9 @@ def number(name: str, default: float, low: float, high: float) -> tuple[float, s
     if low <= found <= high:
         return found, None
     write(name, f"{default:g}")
-    return default, plain(f"The link says {name} = {text[:20]}, which is not a number from {low:g} to {high:g}; {default:g} is shown.")
+    return default, plain(
+        f"The link says {name} = {text[:20]}, which is not a number from {low:g} to {high:g}; {default:g} is shown."
+    )
 
 
 def studies(there: Sequence[Study], most: int) -> tuple[list[str], list[str]]:

@@ -50,7 +50,7 @@ def served(script: str, cache: Path) -> Iterator[tuple[str, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"],
+    app = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
                            cwd=ROOT, env={**os.environ, "PRUNESCOPE_CACHE": str(cache)}, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)  # fmt: skip
     try:

@@ -114,7 +114,9 @@ class Bench:
         """A look inside the dense and the pruned victim while they read a text, see `engine.evaluation.inside`."""
         pruned = self.solve(prepared, sparsity, report)
         report("look inside", 0, 1)
-        found = look_inside(prepared.victim, pruned.victim, checked_text(text), checked_text(adversarial) if adversarial else None)
+        found = look_inside(
+            prepared.victim, pruned.victim, checked_text(text), checked_text(adversarial) if adversarial else None
+        )
         return {**found, "sparsity": sparsity, "label_names": prepared.study.about["label_names"]}
 
     def time(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> None:

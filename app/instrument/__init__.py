@@ -1,8 +1,8 @@
 """The slider and what follows it in the browser itself, without a word to the server: cards, cursor and heat map.
 
 The slider writes where it stands into `window.prunescope` and tells all readers with the event `prunescope-cursor`. Readers get
-everything they will show at any stop when the page is built, so a move costs a look into a table. Only when the slider is let go does
-the server hear of it, and settles the rest: address, tables, live work.
+everything they will show at any stop when the page is built, so a move costs a look into a table. Only when the slider is let
+go does the server hear of it, and settles the rest: address, tables, live work.
 """
 
 from pathlib import Path

@@ -1,5 +1,8 @@
 """Explore: the slider is the instrument, everything below answers it."""
 
+from typing import Any
+
+import plotly.graph_objects as go
 import streamlit as st
 
 import engine
@@ -10,6 +13,7 @@ from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, pr
 from app.state import dark, safe_sparsity, signature, store, workbench
 from app.text import plain
 
+Seen = tuple[tuple[str, tuple[tuple[str, int], ...]], ...]  # the studies' keys, and what changes when they do
 TOLERANCE = 3.0  # points, where nobody says otherwise
 
 
@@ -62,8 +66,9 @@ def _answer(keys: list[str], points: float) -> None:
     study, stops = shown[0], figures.stops(shown)
     sparsity = _slider(shown, stops, points) / 100
     picked = _curves_shown(shown)
-    instrument.cards(cards.cards(shown, stops), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
-    _charts(shown, picked, stops, sparsity)
+    seen = tuple((study.key, signature(study.key)) for study in shown)
+    instrument.cards(_cards(seen, stops, shown), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
+    _charts(shown, seen, picked, stops, sparsity)
     _tables(shown, sparsity)
     live_panel(study, _solvable(study, sparsity))
     with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
@@ -108,16 +113,28 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     return asked or usual
 
 
-def _charts(shown: list[engine.Study], picked: list[str], stops: list[float], sparsity: float) -> None:
+@st.cache_data(max_entries=16, show_spinner=False)
+def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[str, Any]:
+    return cards.cards(_shown, stops)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[engine.Study]) -> go.Figure:
+    """The curves; building them takes longer than all else that a release of the slider asks for."""
+    names = figures.short_names(_shown)
+    return charts.curves([(name, figures.curves(study)) for name, study in zip(names, _shown, strict=True)], picked, in_dark)
+
+
+def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], sparsity: float) -> None:
     left, right = st.columns([2, 1], gap="medium")
     with left:
         st.subheader("Robustness against sparsity", anchor=False)
-        names = figures.short_names(shown)
-        frames = [(name, figures.curves(study)) for name, study in zip(names, shown, strict=True)]
-        st.plotly_chart(charts.curves(frames, picked, dark()), key="curves", config=charts.CONFIG, theme=None,
+        st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
                         alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
         _curve_picker(shown, picked)
-        export_bar("curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"})
+        export_bar(
+            "curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"}
+        )
     with right:
         cell = heat_map(shown[0], stops, 100 * sparsity)
         if cell:
@@ -129,13 +146,17 @@ def _charts(shown: list[engine.Study], picked: list[str], stops: list[float], sp
 def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
     there = [name for name in charts.LOOKS if name != "latency" or any(figures.latencies(study) for study in shown)]
     key = f"curves-of-{len(shown) > 1}"
-    st.session_state.setdefault(key, picked)
+    if st.session_state.get(key) != picked:
+        st.session_state[key] = picked
+
+    def title(name: str) -> str:
+        return charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error")
 
     def keep() -> None:
         view.write("curves", ",".join(st.session_state[key]), "")
 
-    st.pills("Curves", there, selection_mode="multi", key=key, format_func=lambda name: charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error"),
-             label_visibility="collapsed", on_change=keep)  # fmt: skip
+    st.pills("Curves", there, selection_mode="multi", key=key, format_func=title, label_visibility="collapsed",
+             on_change=keep)  # fmt: skip
 
 
 def _tables(shown: list[engine.Study], sparsity: float) -> None:

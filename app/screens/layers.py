@@ -15,7 +15,6 @@ from app.state import dark, reviews, store, workbench
 from app.text import plain
 
 
-
 def main() -> None:
     there = store()
     studies = there.studies()
@@ -79,8 +78,8 @@ def _diagnostics(study: engine.Study, cell: str, sparsity: float) -> None:
     if table.empty:
         return
     with st.expander("What the pruner did to this layer, level by level", expanded=study.level(sparsity) is not None):
-        st.dataframe(table, hide_index=True, height=215, column_config={
-            name: st.column_config.NumberColumn(format="%.3g") for name in table.columns if name != "damping raised"})  # fmt: skip
+        form = {name: st.column_config.NumberColumn(format="%.3g") for name in table.columns if name != "damping raised"}
+        st.dataframe(table, hide_index=True, height=215, column_config=form)
         table_bar(f"prunescope-pruner-{cell.replace('.', '-')}", table, {**provenance([study]), "layer": cell})
 
 
@@ -90,15 +89,18 @@ def _look(study: engine.Study, sparsity: float) -> None:
     st.session_state.setdefault("look-text", FIRST)
     if study.about["label_names"] == ["negative", "positive"]:  # the reviews say nothing to a model of other classes
         texts = reviews()[0]
-        st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))], key="look-pick",
-                     format_func=lambda row: "–" if row is None else texts[row][:110], on_change=_take_review)  # fmt: skip
+        st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
+                     key="look-pick", format_func=lambda row: "–" if row is None else texts[row][:110],
+                     on_change=_take_review)  # fmt: skip
     left, right = st.columns(2)
     text = left.text_area("Text", key="look-text", max_chars=1000, height=90)
     other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=1000, height=90)
     with st.container(horizontal=True):
         if st.button(f"Look inside at {100 * sparsity:g} %", type="primary", key="look"):
             slots.start("looking", "look", study=study.key, sparsity=sparsity, text=text, adversarial=other.strip() or None)
-        if st.button("Find an adversarial text", key="look-attack", help="Attacks the text on the pruned model with the study's attack."):
+        if st.button(
+            "Find an adversarial text", key="look-attack", help="Attacks the text on the pruned model with the study's attack."
+        ):
             slots.start("look-attacking", "attack", study=study.key, sparsity=sparsity, text=text, label=None)
     slots.progress("look-attacking", study)
     slots.progress("looking", study)
@@ -163,7 +165,9 @@ def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
     export_bar("look-distances", "prunescope-distances", table, about)
     with st.expander("The distances as a table"):
         wide = table.pivot(index="layer", columns="compared", values=measure).loc[inside_charts.layer_names(look)].reset_index()
-        st.dataframe(wide, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.4f") for name in wide.columns[1:]})
+        st.dataframe(
+            wide, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.4f") for name in wide.columns[1:]}
+        )
         table_bar("prunescope-distances-by-layer", wide, {**about, "measure": measure})
 
 
@@ -181,8 +185,8 @@ def _attention(look: dict[str, Any], about: dict[str, object]) -> None:
     for column, (side, table) in zip(st.columns(2, gap="medium"), tables.items(), strict=True):
         with column:
             st.text(side.capitalize())
-            st.plotly_chart(inside_charts.attention_chart(table, highest, dark()), key=f"attention-{side}", config=CONFIG, theme=None,
-                            alt=f"Attention of the {side} model, from every token to every token")  # fmt: skip
+            st.plotly_chart(inside_charts.attention_chart(table, highest, dark()), key=f"attention-{side}", config=CONFIG,
+                            theme=None, alt=f"Attention of the {side} model, from every token to every token")  # fmt: skip
             export_bar(f"attention-{side}", f"prunescope-attention-{side}", table,
                        {**about, "block": block + 1, "head": "mean" if head is None else head + 1, "read": text})  # fmt: skip
     if cut := inside_charts.attention_of(look, "dense", text)[2]:

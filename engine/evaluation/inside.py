@@ -105,5 +105,5 @@ def _checked(text: str) -> str:
 
 def _packed(reading: Reading) -> dict[str, Any]:
     shown = reading.attention[:, :, :MAX_SHOWN, :MAX_SHOWN].half().contiguous()
-    return {"tokens": list(reading.tokens[:MAX_SHOWN]), "cut": max(0, len(reading.tokens) - MAX_SHOWN), "shape": list(shown.shape),
-            "values": base64.b64encode(shown.numpy().tobytes()).decode()}  # fmt: skip
+    return {"tokens": list(reading.tokens[:MAX_SHOWN]), "cut": max(0, len(reading.tokens) - MAX_SHOWN),
+            "shape": list(shown.shape), "values": base64.b64encode(shown.numpy().tobytes()).decode()}  # fmt: skip

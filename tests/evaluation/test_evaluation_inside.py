@@ -27,7 +27,9 @@ def test_states_attention_and_answer_are_those_of_transformers(tmp_path: Path, f
         wanted = model(**victim.tokenizer(TEXT, return_tensors="pt"), output_hidden_states=True, output_attentions=True)
     found = read_inside(victim, TEXT)
     assert found.cls.shape == (4, 32) and found.attention.shape[:2] == (3, 4)
-    torch.testing.assert_close(found.cls, torch.stack([state[0, 0] for state in wanted.hidden_states]).double(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        found.cls, torch.stack([state[0, 0] for state in wanted.hidden_states]).double(), rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(found.attention, torch.stack([part[0] for part in wanted.attentions]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.probabilities, wanted.logits[0].double().softmax(dim=0), rtol=1e-4, atol=1e-6)
     assert len(found.tokens) == found.attention.shape[-1] and found.tokens[0] == "[CLS]"
@@ -54,7 +56,10 @@ def test_the_map_is_numpys_principal_components(points: int, width: int, seed: i
 
 def test_flat_points_keep_their_distances_on_the_map() -> None:
     flat = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 2)))
-    turned = torch.cat([flat, torch.zeros(8, 5)], dim=1) @ torch.linalg.qr(torch.randn(7, 7, generator=torch.Generator().manual_seed(1)).double())[0]
+    turned = (
+        torch.cat([flat, torch.zeros(8, 5)], dim=1)
+        @ torch.linalg.qr(torch.randn(7, 7, generator=torch.Generator().manual_seed(1)).double())[0]
+    )
     placed, shares = principal_map(turned)
     torch.testing.assert_close(torch.cdist(placed, placed), torch.cdist(flat, flat), rtol=1e-9, atol=1e-9)
     assert sum(shares) == pytest.approx(1)

@@ -14,8 +14,12 @@ SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9)
 
 
 def level(sparsity: float, right: set[int], held: set[int], n: int, attacked: range) -> LevelResult:
-    records = tuple(AttackRecord(i, "held" if i in held else "broken" if i in right else "skipped", 3, 1, 5, 0.9, 0.4) for i in attacked)
-    return LevelResult(sparsity, sparsity, sparsity, Rate.of(len(right), n), None, None, 0.1, {}, tuple(sorted(right)), records, (), 1, 1)
+    records = tuple(
+        AttackRecord(i, "held" if i in held else "broken" if i in right else "skipped", 3, 1, 5, 0.9, 0.4) for i in attacked
+    )
+    return LevelResult(
+        sparsity, sparsity, sparsity, Rate.of(len(right), n), None, None, 0.1, {}, tuple(sorted(right)), records, (), 1, 1
+    )
 
 
 def study(rights: list[set[int]], helds: list[set[int]], n: int, attacked: range) -> Study:
