@@ -115,6 +115,11 @@ class Worker:
         if request["do"] == "measure":
             bench.measure(prepared, study, sparsity, report)
             return {}
+        if request["do"] == "look":
+            return {"notice": notice, **bench.look(prepared, request["text"], request["adversarial"], sparsity, report)}
+        if request["do"] == "time":
+            bench.time(prepared, study, sparsity, report)
+            return {"notice": notice}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 
 
