@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import DENSE, MODEBAR, PAGE, SPARSE
+from app.charts import MODEBAR
+from app.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from app.text import for_chart
 
 LOOKS = (  # of the victims in their order: colour, dash, marker, and the marker as a character
     (DENSE, "solid", "circle", "●"), (SPARSE, "dash", "square", "■"),
-    ("#A35DC0", "dot", "diamond", "◆"), ("#1E9E77", "dashdot", "triangle-up", "▲"),
+    (PURPLE, "dot", "diamond", "◆"), (GREEN, "dashdot", "triangle-up", "▲"),
 )  # fmt: skip
 MOST_WORDS = 30  # columns of the map of words
 Path = Sequence[Sequence[float]]
@@ -51,7 +52,7 @@ def importance_map(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     digits = 0 if most >= 20 else 1
     figure = go.Figure(go.Heatmap(
         z=shown[names].to_numpy().T, x=list(range(len(shown))), y=[for_chart(name) for name in names], zmin=-most, zmax=most,
-        colorscale=[[0, "#3E83C8"], [0.5, PAGE[dark]], [1, "#DB6B2A"]], xgap=2, ygap=2, showscale=False,
+        colorscale=[[0, DENSE], [0.5, PAGE[dark]], [1, SPARSE]], xgap=2, ygap=2, showscale=False,
         text=[[f"{value:+.{digits}f}" if abs(value) >= 0.5 * 10**-digits else "0" for value in shown[name]] for name in names],
         texttemplate="%{text}", textfont={"size": 11, "color": "#1F2328" if not dark else "#E8EAED"},
         customdata=[[for_chart(word) for word in shown["word"]]] * len(names),

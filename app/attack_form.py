@@ -8,10 +8,10 @@ import streamlit as st
 
 import engine
 from app import figures, flips, link, victims
+from app.live import FIRST
 from app.state import attacks_here, evaluation_texts, read_study, signature
 from app.text import plain
 
-FIRST = "A warm, funny film that never wastes a minute of your time and leaves you smiling long after the end."
 MOST_CHARACTERS = 1000
 AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
 OFFERED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)  # sparsities of other studies; any other can be typed into the address

@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
+from app.charts import MODEBAR
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
+from app.palette import GREY, PAGE, STUDIES
 from app.text import for_chart
 from engine import LevelResult, Rate, Study, mcnemar, paired_attack
 
-LOOKS = (  # colour, dash, marker of the first, second, … study
-    (SPARSE, "solid", "circle"), (DENSE, "dash", "square"), ("#1E9E77", "dot", "diamond"),
-    ("#A35DC0", "dashdot", "triangle-up"), ("#C9528A", "longdash", "cross"), ("#8C8A1F", "longdashdot", "star"),
-)  # fmt: skip
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
@@ -24,8 +21,8 @@ AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the pac
 
 def look(place: int) -> tuple[str, str, str]:
     """Colour, dash and marker of a study; beyond the sixth the colours come again with other dashes and open markers."""
-    colour, dash, marker = LOOKS[place % len(LOOKS)]
-    return (colour, dash, marker) if place < len(LOOKS) else (colour, LOOKS[(place + 1) % len(LOOKS)][1], f"{marker}-dot")
+    colour, dash, marker = STUDIES[place % len(STUDIES)]
+    return (colour, dash, marker) if place < len(STUDIES) else (colour, STUDIES[(place + 1) % len(STUDIES)][1], f"{marker}-dot")
 
 
 def short_names(studies: Sequence[Study]) -> list[str]:

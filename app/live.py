@@ -9,6 +9,8 @@ from app import running
 from app.state import workbench
 from app.victims import level_id
 
+FIRST = "A warm, funny film that never wastes a minute of your time and leaves you smiling long after the end."
+
 
 def live_panel(study: engine.Study, sparsity: float) -> None:
     """The way to the attack page, with this study and sparsity."""

@@ -78,6 +78,8 @@ class Opened:
 
 def answer(bench: Bench, request: Mapping[str, Any], report: Reporter, watch: Watch) -> dict[str, Any]:
     """Do one of `REQUESTS`. Raises InputError for what cannot be attacked."""
+    if request["do"] not in REQUESTS:
+        raise SettingError(f"Victims side by side do not know the request {request['do']!r}; use one of {', '.join(REQUESTS)}.")
     wanted = Wanted.of(request)
     if request["do"] == "ready":
         return {"notices": list(make_ready(bench, wanted, report).notices)}

@@ -15,6 +15,8 @@ import traceback
 from typing import Any, TextIO
 
 from engine.errors import InterruptedStudy, PruneScopeError
+from engine.progress import Reporter
+from engine.records import StudySpec
 from engine.store import Store
 
 
@@ -95,22 +97,40 @@ class Worker:
                        truth=truth)  # fmt: skip
 
         report("load", 0, 1)
+        if request["do"] == "check":
+            return self._check(request["spec"], report)
         bench = self._work_bench()
-        from engine import side_by_side
+        if "victims" in request:
+            from engine import side_by_side
 
-        if request["do"] in side_by_side.REQUESTS:
             return side_by_side.answer(bench, request, report, step)
+        sparsity = request["sparsity"]
         study = self._store.study(request["study"])
         if study is None:
             raise PruneScopeError(f"The study {request['study'][:12]} is not in the store; choose another one.")
         prepared, notice = bench.open(study, report)
         if request["do"] == "solve":
-            pruned = bench.solve(prepared, request["sparsity"], report)
+            pruned = bench.solve(prepared, sparsity, report)
             return {"notice": notice, "achieved": pruned.achieved}
+        if request["do"] == "attack":
+            return {"notice": notice, **bench.attack(prepared, request["text"], request["label"], sparsity, report, step)}
         if request["do"] == "measure":
-            bench.measure(prepared, study, request["sparsity"], report)
+            bench.measure(prepared, study, sparsity, report)
             return {}
+        if request["do"] == "look":
+            return {"notice": notice, **bench.look(prepared, request["text"], request["adversarial"], sparsity, report)}
+        if request["do"] == "time":
+            bench.time(prepared, study, sparsity, report)
+            return {"notice": notice}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
+
+    def _check(self, spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+        """Load what a study names and say what it would be; raises InputError for what cannot be used."""
+        from engine.study import prepare
+
+        study = prepare(StudySpec(**{**spec, "levels": tuple(spec["levels"])}), report).study
+        kept = self._store.study(study.key)
+        return {"key": study.key, "about": study.about, "stored": [level.sparsity for level in kept.levels] if kept else []}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Studies whose texts are here, results of made-up attacks, and texts that try to be something else."""
+"""Studies whose texts are here, and results of made-up attacks."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -7,18 +7,6 @@ from made_up import made_up_study
 
 from engine import AttackRecord, Rate, Study, attack_summary, bundled_reviews, paired_levels, word_changes
 from engine.store import key_of
-
-HOSTILE = (
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><b>x</b>", "&lt;i&gt;", "[a](javascript:alert(1))", "$x$",
-    "$$\\frac{1}{0}$$", "\\(x\\)", "![x](http://example.org/x.png)", "<a href='http://example.org'>x</a>", ":red[x]",
-    ":material/home:", ":smile:", "# title", "- item", "1. item", "> quote", "`code`", "```\ncode\n```", "**bold**", "_it_",
-    "~~gone~~", "| a | b |\n|---|---|", "<!-- comment -->", "<svg onload=alert(1)>", "<iframe src=x>",
-    "<style>*{display:none}</style>",
-    "</p></div><h1>x</h1>", "=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", "\t=1+1", "a\u202eb", "a\u2066b\u2069",
-    "a\u200bb", "a\u200db", "\ufeffa", "a\u00adb", "\x00a", "a\x1b[31mb", "a\x7fb", "𝒜𝓁𝑒𝓇𝓉", "Z̴͇͌a̵l̶g̷o̸", "🏳️‍🌈 👩‍👩‍👧",
-    "مرحبا <b>بالعالم</b>",
-    "%s %d {0} {{x}}", "<br>line<br>", "{% raw %}", "x" * 900, "\\textbf{x} & y \\\\ \\hline",
-)  # fmt: skip
 
 
 def with_texts(**more: Any) -> Study:

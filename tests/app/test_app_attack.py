@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hostile import HOSTILE
 from made_up import made_up_study, save
-from made_up_texts import HOSTILE, attack_result, batch_result, with_texts
+from made_up_texts import attack_result, batch_result, with_texts
 from streamlit.testing.v1 import AppTest
 
-from app import attack_charts, export_bar
+from app import attack_charts, exports
 from app.marking import marked, shown
 from app.text import for_chart, plain
 from engine import Job, Look, Study, bundled_reviews
@@ -317,16 +318,9 @@ def test_hostile_text_passes_through_the_whole_page(cache: Path, asked: list[Job
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_the_exports(text: str) -> None:
-    import io
-
-    import pandas as pd
-
-    table = attack_charts.sides_table(attack_result(found=f"{text or 'x'} fine film", text="a fine film"))
-    written = export_bar.to_csv(table.assign(text=text), {"text": text})
-    back = pd.read_csv(io.StringIO(written), comment="#", keep_default_na=False) if "#" not in text else None
-    assert written.startswith("# text: ")
-    if back is not None and "\x00" not in text:
-        assert len(back) == 2 and not str(back["text"].iloc[0]).startswith(("=", "+", "-", "@"))
+    table = attack_charts.sides_table(attack_result(found=f"{text} fine film", text="a fine film")).assign(extra=text)
+    for make in (exports.to_csv, exports.to_json, exports.to_markdown, exports.to_latex):
+        assert "50 %" in make(table, {"text": text}).replace("\\", "")
 
 
 def test_the_charts_escape_names_and_words() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hostile import HOSTILE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import level, made_up_study, save
-from made_up_texts import HOSTILE, with_texts
+from made_up_texts import with_texts
 from streamlit.testing.v1 import AppTest
 
 from app import compare_charts as charts
