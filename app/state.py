@@ -70,6 +70,13 @@ def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
 
 
 @st.cache_data(show_spinner=False)
+def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The shipped reviews to pick from."""
+    examples = engine.bundled_reviews()
+    return examples.texts, examples.labels
+
+
+@st.cache_data(show_spinner=False)
 def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
     """Every attack with what it lacks on this machine."""
     try:

@@ -14,7 +14,7 @@ STEPS = (
                                       "table can be exported, and the address carries what you see."),
 )  # fmt: skip
 HTML = """<section hidden aria-label="A short tour"><p class="count" aria-live="polite"></p>
-<div><h2></h2><p class="words"></p></div>
+<div><p class="title"></p><p class="words"></p></div>
 <div class="buttons"><button class="back">Back</button><button class="next">Next</button
 ><button class="close">Close</button></div></section>"""
 CSS = """
@@ -23,8 +23,8 @@ section { display: flex; gap: 20px; align-items: center; flex-wrap: wrap; paddin
   border-left: 4px solid var(--st-primary-color); }
 section[hidden] { display: none; }
 section > div:nth-of-type(1) { flex: 1 1 320px; }
-h2 { font-size: 1rem; margin: 0 0 2px 0; font-weight: 600; }
 p { margin: 0; font-size: 0.9rem; line-height: 1.5; }
+.title { font-size: 1rem; margin-bottom: 2px; font-weight: 600; }
 .count { white-space: nowrap; }
 .buttons { display: flex; gap: 6px; }
 button { font: inherit; font-size: 0.85rem; color: inherit; background: transparent; border: 1px solid var(--st-border-color);
@@ -52,7 +52,7 @@ export default function ({ data, parentElement }) {
     if (over) { return; }
     const place = Math.min(Number(step) || 0, data.steps.length - 1), last = place === data.steps.length - 1;
     of(".count").textContent = `${place + 1} of ${data.steps.length}`;
-    of("h2").textContent = data.steps[place][0];
+    of(".title").textContent = data.steps[place][0];
     of(".words").textContent = data.steps[place][1];
     of(".back").hidden = place === 0;
     of(".next").hidden = last;
