@@ -44,7 +44,7 @@ def start_node(folder: Path, ip: str, *where: str) -> subprocess.Popen[bytes]:
     log = folder / f"node-{ip}.log"
     node = subprocess.Popen(
         [RAY, "start", "--block", *where, f"--node-ip-address={ip}", "--num-cpus=1", "--num-gpus=0",
-         "--object-store-memory=80000000", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder / 'ray'}"],
+         "--object-store-memory=80000000", "--disable-usage-stats", f"--temp-dir={folder / 'ray'}"],
         stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     while "runtime started" not in log.read_text():
@@ -76,7 +76,7 @@ def main(folder: Path) -> None:
                       "sparsities": [0, 0.5, 0.75], "attacks": "deepwordbug", "calibration": 60, "held_out": 10,
                       "eval_examples": 20, "attack_examples": 6, "device": "cpu"})  # fmt: skip
     address = f"{HEAD}:{free_port()}"
-    head = start_node(folder, HEAD, "--head", f"--port={address.rpartition(':')[2]}")
+    head = start_node(folder, HEAD, "--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false")
     lost = start_node(folder, OTHER, f"--address={address}")
     rows, seen = Rows(folder / "user"), set[str]()
 
