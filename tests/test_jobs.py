@@ -1,6 +1,7 @@
 """Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.live import Bench
 from engine.records import Study, StudySpec
 from engine.store import Store, key_of
 from engine.study import run_study
+from engine.worker import Worker
 
 # Answers as engine.worker does, without its libraries; `do` says how it behaves.
 MADE_UP = """#!{python} -S
@@ -448,3 +450,22 @@ def test_a_text_beyond_the_victims_limit_says_where_it_is_cut(made: tuple[Study,
     bench = Bench(Store(tmp_path))
     answer = bench.attack(bench.open(made[0])[0], "film " * 63, None, 0.0)  # 65 tokens with [CLS] and [SEP]
     assert answer["cut_at"] == 64
+
+
+def test_a_study_that_is_asked_for_is_checked_without_being_made(
+    model_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    spec = StudySpec(str(model_folder), str(data_folder), levels=(0.0, 0.5), calibration=40, held_out=10, eval_examples=20,
+                     attack="none", device="cpu")  # fmt: skip
+    out = io.StringIO()
+    worker = Worker(Store(tmp_path), out)
+    worker._answer({"id": 1, "do": "check", "spec": asdict(spec)})
+    worker._answer({"id": 2, "do": "check", "spec": {**asdict(spec), "data": "no-such-folder/here"}})
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    told = {event["id"]: event for event in events if event["event"] in ("done", "failed")}
+    assert told[1]["result"]["stored"] == [] and len(told[1]["result"]["key"]) == 64
+    assert told[2]["event"] == "failed" and "no-such-folder" in told[2]["reason"]
+    assert Store(tmp_path).study(told[1]["result"]["key"]) is None
+    run_study(spec, Store(tmp_path))
+    worker._answer({"id": 3, "do": "check", "spec": asdict(spec)})
+    assert json.loads(out.getvalue().splitlines()[-1])["result"]["stored"] == [0.0, 0.5]
