@@ -30,6 +30,7 @@ from engine.store import Store  # noqa: E402
 from engine.sweep import sweep_of  # noqa: E402
 
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"
+NODES: list[subprocess.Popen[bytes]] = []
 RAY = str(Path(sys.executable).with_name("ray"))
 
 
@@ -47,6 +48,7 @@ def start_node(folder: Path, ip: str, *where: str) -> subprocess.Popen[bytes]:
          "--object-store-memory=80000000", "--disable-usage-stats", f"--temp-dir={folder / 'ray'}"],
         stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
+    NODES.append(node)
     while "runtime started" not in log.read_text():
         assert node.poll() is None, log.read_text()
         time.sleep(0.2)
@@ -76,7 +78,7 @@ def main(folder: Path) -> None:
                       "sparsities": [0, 0.5, 0.75], "attacks": "deepwordbug", "calibration": 60, "held_out": 10,
                       "eval_examples": 20, "attack_examples": 6, "device": "cpu"})  # fmt: skip
     address = f"{HEAD}:{free_port()}"
-    head = start_node(folder, HEAD, "--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false")
+    start_node(folder, HEAD, "--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false")
     lost = start_node(folder, OTHER, f"--address={address}")
     rows, seen = Rows(folder / "user"), set[str]()
 
@@ -90,11 +92,7 @@ def main(folder: Path) -> None:
         seen.update(row.state for row in rows.read())
 
     threading.Thread(target=kill, daemon=True).start()
-    try:
-        keys = run_on_cluster(specs, address, folder / "shared", rows, "sweep-test", report)
-    finally:
-        kill_node(head)
-        kill_node(lost)
+    keys = run_on_cluster(specs, address, folder / "shared", rows, "sweep-test", report)
     store = Store(folder / "shared", folder / "none")
     studies = [store.study(key) for key in keys]
     print(json.dumps({
@@ -105,4 +103,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    finally:
+        for one in NODES:
+            kill_node(one)
