@@ -128,7 +128,7 @@ def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[eng
 def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], sparsity: float) -> None:
     left, right = st.columns([2, 1], gap="medium")
     with left:
-        st.subheader("Robustness against sparsity", anchor=False)
+        st.header("Robustness against sparsity", anchor=False)
         st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
                         alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
         _curve_picker(shown, picked)
