@@ -63,8 +63,8 @@ export default function ({ data, parentElement, setStateValue }) {
   const title = root.querySelector("h2"), marks = root.querySelectorAll(".ps-scale span");
   title.replaceChildren("");
   const small = make("small", title);
-  marks[0].textContent = bounds[0].toPrecision(1);
-  marks[1].textContent = bounds[1].toPrecision(1);
+  marks[0].textContent = bounds[0].toPrecision(2);
+  marks[1].textContent = bounds[1].toPrecision(2);
   root.querySelector(".ps-scale i").style.background = `linear-gradient(to right, ${colours.join(",")})`;
   root.querySelector("p").textContent = data.note;
 
@@ -100,8 +100,8 @@ export default function ({ data, parentElement, setStateValue }) {
     blocks.forEach((block, row) => parts.push(text(left - 8, above + tall * (row + 0.5) + 4, block, 'font-size="11" text-anchor="end"')));
     const base = above + tall * blocks.length + 14, step = wide * modules.length / colours.length;
     colours.forEach((colour, place) => parts.push(`<rect x="${left + step * place}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
-    parts.push(text(left, base + 22, bounds[0].toPrecision(1), 'font-size="10"'),
-               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(1), 'font-size="10" text-anchor="end"'));
+    parts.push(text(left, base + 22, bounds[0].toPrecision(2), 'font-size="10"'),
+               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(2), 'font-size="10" text-anchor="end"'));
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" fill="#1F2328">${parts.join("")}</svg>`;
   };
