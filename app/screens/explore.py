@@ -37,6 +37,7 @@ def main() -> None:
     notices_of([*there.notices, *more], [*notices, *([notice] if notice else [])])
     if shown:
         _answer([study.key for study in shown], points)
+        _numbers(shown)  # outside: the slider does not change them
     workbench().warm()
 
 
@@ -69,7 +70,7 @@ def _answer(keys: list[str], points: float) -> None:
     seen = tuple((study.key, signature(study.key)) for study in shown)
     instrument.cards(_cards(seen, stops, shown), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
     _charts(shown, seen, picked, stops, sparsity)
-    _tables(shown, sparsity)
+    _tables(study, sparsity)
     live_panel(study, _solvable(study, sparsity))
     with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
         st.code(figures.commands(study, sparsity), language="sh")
@@ -159,14 +160,16 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
              on_change=keep)  # fmt: skip
 
 
-def _tables(shown: list[engine.Study], sparsity: float) -> None:
-    study = shown[0]
-    here = study.level(sparsity)
+def _numbers(shown: list[engine.Study]) -> None:
     with st.expander("The numbers behind the curves"):
         frame = figures.together(shown)
         columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns if name not in ("study", "key")}
         st.dataframe(frame, hide_index=True, column_config=columns)
         table_bar("prunescope-levels", frame, provenance(shown))
+
+
+def _tables(study: engine.Study, sparsity: float) -> None:
+    here = study.level(sparsity)
     if here is not None and here.sparsity > 0 and here.layers:
         _layers(study, here)
     _paired(study, sparsity)
