@@ -114,7 +114,7 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     return asked or usual
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[str, Any]:
     return cards.cards(_shown, stops)
 
