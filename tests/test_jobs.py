@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from engine import jobs, paths
+from engine import jobs, paths, timed_levels
 from engine.errors import InputError, SettingError
 from engine.jobs import Job, Workbench
 from engine.live import Bench
@@ -283,7 +283,26 @@ def test_the_worker_measures_a_level_into_the_store(real: Workbench, made: tuple
     assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.25, 0.5]
 
 
+def test_the_worker_looks_inside_both_victims(real: Workbench, made: tuple[Study, Path]) -> None:
+    job = finished(real.submit("look", study=made[0].key, sparsity=0.5, text="a bright film", adversarial="a brigth film"))
+    assert job.state == "done" and job.result is not None, job.reason
+    clean = next(pair for pair in job.result["distances"] if pair["to"] == ["pruned", "clean"])
+    assert clean["euclidean"][0] == 0 < clean["euclidean"][-1], "embeddings are not pruned, blocks are"
+    assert job.result["texts"] == {"clean": "a bright film", "adversarial": "a brigth film"}
+
+
+def test_the_worker_times_a_level_beside_its_study(real: Workbench, made: tuple[Study, Path]) -> None:
+    study, cache = made
+    before = Store(cache).study(study.key)
+    job = finished(real.submit("time", study=study.key, sparsity=0.5))
+    assert job.state == "done", job.reason
+    (timed,) = timed_levels(Store(cache), study)
+    assert timed.sparsity == 0.5 and timed.low <= timed.ratio <= timed.high and timed.sentences == 32
+    assert Store(cache).study(study.key) == before, "a time is no part of a study"
+
+
 @pytest.mark.parametrize(("request_", "reason"), [
+    ({"do": "look", "sparsity": 0.5, "text": " ", "adversarial": None}, "There are no words"),
     ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
     ({"do": "solve", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
     ({"do": "attack", "sparsity": 0.5, "text": "  ", "label": None}, "There are no words to attack"),
