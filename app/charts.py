@@ -156,7 +156,7 @@ def _close(name: str, one: float, other: float) -> bool:
 def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Figure:
     top = 60 if several else 28
     dressed(figure, dark, inner + top + 46).update_layout(
-        showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
+        showlegend=several, margin={"l": 74, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
     figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0)
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)

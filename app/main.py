@@ -13,9 +13,16 @@ from app import link  # noqa: E402
 from app.tour import tour  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
-st.html("""<style>
-.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock { position: sticky; top: 3.2rem; z-index: 20; }
+faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
+st.html(f"""<style>
+@media (min-width: 2400px) {{ html {{ font-size: 24px; }} }}  /* a wall */
+.stMainBlockContainer {{ padding-top: 3.5rem; padding-bottom: 3rem; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.2rem; z-index: 20; }}
+[data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}
+[data-testid="stCaptionContainer"] {{ opacity: 1; }}
+[data-testid="stCaptionContainer"] p {{ color: {faint}; }}
+[data-testid="stBaseButton-primary"] p {{ color: {on_accent}; }}
+[data-testid="stMultiSelect"] [data-tag-index] * {{ color: {on_accent} !important; }}
 </style>""")
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),

@@ -40,7 +40,7 @@ def signature(key: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Study | None, list[str]]:
     """A study with its levels and this machine's times, and what the store had to say; read again only when `seen` changes."""
     view = store()

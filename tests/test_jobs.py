@@ -1,6 +1,7 @@
 """Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -9,19 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import jobs, paths
+from engine import jobs, paths, timed_levels
 from engine.errors import InputError, SettingError
 from engine.jobs import Job, Look, Workbench
 from engine.live import Bench
 from engine.records import Study, StudySpec
 from engine.store import Store, key_of
 from engine.study import run_study
+from engine.worker import Worker
 
 # Answers as engine.worker does, without its libraries; `do` says how it behaves.
 MADE_UP = """#!{python} -S
@@ -294,7 +296,26 @@ def test_the_worker_measures_a_level_into_the_store(real: Workbench, made: tuple
     assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.25, 0.5]
 
 
+def test_the_worker_looks_inside_both_victims(real: Workbench, made: tuple[Study, Path]) -> None:
+    job = finished(real.submit("look", study=made[0].key, sparsity=0.5, text="a bright film", adversarial="a brigth film"))
+    assert job.state == "done" and job.result is not None, job.reason
+    clean = next(pair for pair in job.result["distances"] if pair["to"] == ["pruned", "clean"])
+    assert clean["euclidean"][0] == 0 < clean["euclidean"][-1], "embeddings are not pruned, blocks are"
+    assert job.result["texts"] == {"clean": "a bright film", "adversarial": "a brigth film"}
+
+
+def test_the_worker_times_a_level_beside_its_study(real: Workbench, made: tuple[Study, Path]) -> None:
+    study, cache = made
+    before = Store(cache).study(study.key)
+    job = finished(real.submit("time", study=study.key, sparsity=0.5))
+    assert job.state == "done", job.reason
+    (timed,) = timed_levels(Store(cache), study)
+    assert timed.sparsity == 0.5 and timed.low <= timed.ratio <= timed.high and timed.sentences == 32
+    assert Store(cache).study(study.key) == before, "a time is no part of a study"
+
+
 @pytest.mark.parametrize(("request_", "reason"), [
+    ({"do": "look", "sparsity": 0.5, "text": " ", "adversarial": None}, "There are no words"),
     ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
     ({"do": "solve", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
     ({"do": "attack", "victims": [], "text": "good", "label": None}, "0 victims were asked for"),
@@ -459,3 +480,22 @@ def test_a_text_beyond_the_victims_limit_says_where_it_is_cut(made: tuple[Study,
     bench = Bench(Store(tmp_path))
     answer = bench.attack(bench.open(made[0])[0], "film " * 63, None, 0.0)  # 65 tokens with [CLS] and [SEP]
     assert answer["cut_at"] == 64
+
+
+def test_a_study_that_is_asked_for_is_checked_without_being_made(
+    model_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    spec = StudySpec(str(model_folder), str(data_folder), levels=(0.0, 0.5), calibration=40, held_out=10, eval_examples=20,
+                     attack="none", device="cpu")  # fmt: skip
+    out = io.StringIO()
+    worker = Worker(Store(tmp_path), out)
+    worker._answer({"id": 1, "do": "check", "spec": asdict(spec)})
+    worker._answer({"id": 2, "do": "check", "spec": {**asdict(spec), "data": "no-such-folder/here"}})
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    told = {event["id"]: event for event in events if event["event"] in ("done", "failed")}
+    assert told[1]["result"]["stored"] == [] and len(told[1]["result"]["key"]) == 64
+    assert told[2]["event"] == "failed" and "no-such-folder" in told[2]["reason"]
+    assert Store(tmp_path).study(told[1]["result"]["key"]) is None
+    run_study(spec, Store(tmp_path))
+    worker._answer({"id": 3, "do": "check", "spec": asdict(spec)})
+    assert json.loads(out.getvalue().splitlines()[-1])["result"]["stored"] == [0.0, 0.5]

@@ -1,4 +1,4 @@
-"""The real app on a free port, and one Chromium for all journeys."""
+"""One app on the bundled studies and a cache of its own, and one Chromium, for all journeys."""
 
 import os
 import shutil
@@ -19,13 +19,28 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
+sys.path.insert(0, str(ROOT / "tests" / "app"))  # the made-up studies and the hostile strings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chromium() -> str:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; install the package chromium")
+    return CHROMIUM
+
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's cache of the app."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def address(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    cache, log = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("log") / "app.log"
+    log = tmp_path_factory.mktemp("log") / "app.log"
     with log.open("wb") as out:
         app = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)], cwd=ROOT, stdout=out,
@@ -50,18 +65,16 @@ def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the app did not start: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; install the package chromium")
+@pytest.fixture(scope="module")  # its event loop would stand in the way of tests elsewhere
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1440, "height": 1800}, accept_downloads=True)
-    yield made
-    made.close()
+    context = browser.new_context(viewport={"width": 1440, "height": 1800}, accept_downloads=True)
+    yield context
+    context.close()
