@@ -173,20 +173,3 @@ def dressed(figure: go.Figure, dark: bool, height: int, bottom: int = 46) -> go.
     figure.update_xaxes(zeroline=False, gridcolor=line)
     figure.update_yaxes(zeroline=False, gridcolor=line)
     return figure
-
-
-def paths(sides: dict[str, list[tuple[int, float]]], label: str, dark: bool = False) -> go.Figure:
-    """Confidence in the true label by query: the lowest the attack has reached so far, dense and pruned."""
-    figure = go.Figure()
-    for side, (colour, dash, marker) in {"dense": (DENSE, "solid", "circle"), "pruned": (SPARSE, "dash", "square")}.items():
-        points = sides.get(side, [])
-        figure.add_scatter(x=[q for q, _ in points], y=[100 * p for _, p in points], name=side, mode="lines+markers",
-                           line={"color": colour, "dash": dash, "width": 2.4, "shape": "hv"},
-                           marker={"symbol": marker, "size": 6},
-                           hovertemplate=f"{side}: %{{y:.1f}} % after %{{x}} queries<extra></extra>")  # fmt: skip
-    figure.update_layout(height=240, margin={"l": 56, "r": 16, "t": 12, "b": 44}, uirevision="paths", modebar=MODEBAR,
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
-                         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
-    figure.update_yaxes(range=[0, 102], ticksuffix=" %", title_text=f"confidence in “{for_chart(label)}”", dtick=25)
-    figure.update_xaxes(title_text="queries", rangemode="tozero", showgrid=False)
-    return figure

@@ -9,6 +9,9 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
+from app import link  # noqa: E402
+from app.tour import tour  # noqa: E402
+
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
 st.html(f"""<style>
@@ -24,8 +27,13 @@ st.html(f"""<style>
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),
     st.Page("screens/layers.py", title="Layers", url_path="layers"),
+    st.Page("screens/attack.py", title="Attack", url_path="attack"),
+    st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
     st.Page("screens/about.py", title="About"),
 ]
-st.navigation(pages, position="top").run()
+page = st.navigation(pages, position="top")
+link.note_page(page.url_path)
+tour()
+page.run()

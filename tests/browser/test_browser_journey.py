@@ -1,14 +1,12 @@
-"""One journey in a real Chromium against the real app, worker and models: load, slide, attack, export, share."""
+"""One journey in a real Chromium against the real app: load, slide, export, share."""
 
 import json
-import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-WORKER_SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
 CURSOR = ".st-key-curves .js-plotly-plot .prunescope-cursor line"
 
 
@@ -17,7 +15,6 @@ def page(address: str, context: BrowserContext) -> Page:
     page = context.new_page()
     page.goto(address)
     expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
-    expect(page.locator(".st-key-attack button")).to_be_visible(timeout=60_000)
     return page
 
 
@@ -145,18 +142,3 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
     expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
-
-
-def test_an_attack_at_an_unsolved_sparsity_shows_both_sides(page: Page) -> None:
-    slide(page, "PageDown", "ArrowLeft", "ArrowLeft")
-    settled(page, 63)
-    page.locator(".st-key-text textarea").fill("A warm, funny film that never wastes <b>a minute</b> of your time.")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Attack at 63 % sparsity").click()
-    expect(page.locator(".st-key-paths .js-plotly-plot .main-svg").first).to_be_visible(timeout=WORKER_SECONDS)
-    assert page.get_by_text(re.compile("^Dense: (held|broken|wrong)")).count() == 1
-    assert page.get_by_text(re.compile("^Pruned to 63 %: (held|broken|wrong)")).count() == 1
-    sides = page.locator(".side p")
-    assert sides.count() == 2
-    assert sides.locator("b").count() == 0 and "<b>a" in sides.first.inner_text()
