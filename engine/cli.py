@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import attack, studies, training
+from engine.commands import attack, studies, subnetworks, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -67,4 +67,5 @@ def _parser() -> argparse.ArgumentParser:
     studies.add_commands(command)
     attack.add_commands(command)
     training.add_commands(command)
+    subnetworks.add_commands(command)
     return parser
