@@ -12,16 +12,20 @@ from engine.errors import SettingError
 from engine.paths import user_cache
 
 Answer = tuple[dict[str, Any], str]
-OF_MASKS = {"sparsity": "zeros / weights of every matrix at the end", "init": "of the scores: hard or soft",
-            "schedule": "fixed, or gradual: cubic from --first to --sparsity",
-            "first": "sparsity at the start of a gradual schedule",
-            "every": "share of the steps between two resets of the thresholds", "phi": "first threshold of the hard initialisation", "alpha": "kept scores start at alpha times phi",
-            "head": "pooler and classifier: masked, trained or frozen",
-            "keep_from": "with early stopping: share of the steps before which no model is chosen",
-            "penalty": "hard-concrete: weight of the expected share kept", "keep": "hard-concrete: chance of being kept at the "
-            "start"}  # fmt: skip
-OF_IMP = {"sparsity": OF_MASKS["sparsity"], "stride": "share of the weights removed at once",
-          "interval": "share of the steps between two removals", "head": "pooler and classifier: masked or trained"}  # fmt: skip
+OF_MASKS = {
+    "sparsity": "zeros / weights of every matrix at the end", "init": "of the scores: hard or soft",
+    "growth": "of the sparsity: fixed, or gradual: cubic from --first to --sparsity",
+    "first": "sparsity at the start of a gradual schedule",
+    "every": "share of the steps between two resets of the thresholds",
+    "head": "pooler and classifier: masked, trained or frozen", "phi": "first threshold of the hard initialisation",
+    "alpha": "kept scores start at alpha times phi",
+    "keep_from": "with early stopping: share of the steps before which no model is chosen",
+    "penalty": "hard-concrete: weight of the expected share kept", "keep": "hard-concrete: chance of being kept at the start",
+}  # fmt: skip
+OF_IMP = {
+    "sparsity": OF_MASKS["sparsity"], "stride": "share of the weights removed at once",
+    "interval": "share of the steps between two removals", "head": "pooler and classifier: masked too, or not (trained)",
+}  # fmt: skip
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -72,6 +76,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
                        "cache, where the dashboard finds it)")  # fmt: skip
     table.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     table.add_argument("--seeds", metavar="LIST", help="some of the recipe's seeds; several processes may share a table")
+    table.add_argument("--cells", metavar="LIST", help="some of the recipe's cells, by name")
     table.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 
@@ -182,7 +187,8 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     inputs = Inputs(shared, options.start, getattr(options, "mask_from", None), read_bias(options.bias) if options.bias else None,
                     options.teacher, _shares(getattr(options, "snapshots", None), "--snapshots"))  # fmt: skip
     pruned, record = find_subnetwork(spec, train, inputs, out, console.report)
-    line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, sparsity {pruned.achieved:.4f} of what is prunable\n"
+    line = (f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, sparsity {pruned.achieved:.4f} of the prunable "
+            "weights\n")  # fmt: skip
     return {**record, "out": str(out)}, line
 
 
@@ -211,8 +217,9 @@ def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:
     root = Path(options.cache).expanduser() if options.cache else user_cache()
     out = Path(options.out).expanduser() if options.out else root / "subnetworks" / path.stem
     seeds = _shares(options.seeds, "--seeds", int) or None
-    table = run_protocol(read_protocol(path), Path(options.data).expanduser(), out, seeds=seeds, device=options.device,
-                         report=console.report, say=console.say)  # fmt: skip
+    cells = tuple(options.cells.split(",")) if options.cells else None
+    table = run_protocol(read_protocol(path), Path(options.data).expanduser(), out, seeds=seeds, cells=cells,
+                         device=options.device, report=console.report, say=console.say)  # fmt: skip
     return {**table, "out": str(out)}, protocol_table(table) + f"{out}\n"
 
 

@@ -47,18 +47,22 @@ class Prepared:
 
 
 def run_protocol(
-    protocol: Protocol, root: Path, out: Path, *, seeds: tuple[int, ...] | None = None, device: str = "auto",
+    protocol: Protocol, root: Path, out: Path, *, seeds: tuple[int, ...] | None = None, cells: tuple[str, ...] | None = None,
+    device: str = "auto",
     report: Reporter = silent, say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Do every cell that is not done yet and write the table; returns what it holds.
 
-    `seeds` does some of the recipe's seeds alone, so that several processes can share a table. Raises InputError before any
+    `seeds` and `cells` do some of the recipe's alone, so that several processes can share a table. Raises InputError before any
     training on what cannot be used; InterruptedStudy from `report` leaves what is finished, and a checkpoint.
     """
     if wrong := sorted(set(seeds or ()) - set(protocol.seeds)):
         raise SettingError(f"The recipe has no seed {wrong[0]}; it has {', '.join(map(str, protocol.seeds))}.")
+    if unknown := sorted(set(cells or ()) - {cell.name for cell in protocol.cells}):
+        raise SettingError(f"The recipe has no cell {unknown[0]}; it has {', '.join(cell.name for cell in protocol.cells)}.")
     ready = prepare(protocol, root, out, device, report)
-    wanted = [(seed, cell, sparsity) for seed in (seeds or protocol.seeds) for cell, sparsity in protocol.each()]
+    wanted = [(seed, cell, sparsity) for seed in (seeds or protocol.seeds) for cell, sparsity in protocol.each()
+              if cells is None or cell.name in cells]  # fmt: skip
     for number, (seed, cell, sparsity) in enumerate(wanted):
         ready.report = _part(report, number, len(wanted))
         entry = _result(ready, cell, sparsity, seed)
@@ -205,7 +209,7 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     weights = victim.prunable().values()
     one = cell.subnetwork
     entry = {
-        "cell": cell.name, "method": one.method, "loss": one.loss, "schedule": one.schedule, "init": one.init, "seed": seed,
+        "cell": cell.name, "method": one.method, "loss": one.loss, "schedule": one.growth, "init": one.init, "seed": seed,
         "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
         **generalisation(victim, ready.inside, ready.outside, ready.report).payload(), "aua": _attacked(ready, victim),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -126,7 +126,8 @@ def _check_classes(victim: Victim, names: tuple[str, ...], where: str) -> None:
 
 def matrices_of(victim: Victim, head: str) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """(the weights that are masked, the parameters that learn beside the masks), by name."""
-    linears = {f"{index}.{name}": cast(nn.Parameter, linear.weight) for index, block in enumerate(victim.family.blocks(victim.model))
+    blocks = victim.family.blocks(victim.model)
+    linears = {f"{index}.{name}": cast(nn.Parameter, linear.weight) for index, block in enumerate(blocks)
                for name, linear in block.linears.items()}  # fmt: skip
     top = {name: value for name, value in victim.model.named_parameters()
            if name.split(".")[0] in HEADS or ".pooler." in f".{name}"}  # fmt: skip
@@ -210,6 +211,9 @@ def _identity(
 def as_pruned(victim: Victim, spec: SubnetworkSpec) -> Pruned:
     """The victim with a report of every prunable layer; zeros are counted as they are."""
     asked = spec.sparsity if spec.prunes else 0.0
+    with torch.no_grad():
+        for weight in matrices_of(victim, "masked")[0].values():
+            weight.add_(0.0)  # −0.0, which masking makes of a negative weight, becomes 0.0
     layers = tuple(
         LayerReport(name, weight.numel(), int((weight == 0).sum()), asked, 0, weight.shape[1], 0.0, False, 0.0)
         for name, weight in victim.prunable().items()
@@ -218,8 +222,3 @@ def as_pruned(victim: Victim, spec: SubnetworkSpec) -> Pruned:
         raise RuntimeError(f"{wrong[0].layer} has {wrong[0].zeros} zeros, fewer than asked for")
     made = replace(victim, fingerprint=weights_sha256(victim.model))
     return Pruned(made, asked, layers)
-
-
-def settings_of(train: TrainSpec, spec: SubnetworkSpec) -> dict[str, Any]:
-    """Both records as JSON values, for people."""
-    return {**asdict(train), **asdict(spec)}

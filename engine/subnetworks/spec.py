@@ -11,7 +11,7 @@ from engine.training.spec import KINDS
 METHODS = ("full", "mask", "imp", "hard-concrete", "isolated")
 LOSSES = ("ce", "poe", "reweight", "confreg")
 INITS = ("hard", "soft")
-SCHEDULES = ("fixed", "gradual")
+GROWTHS = ("fixed", "gradual")
 HEADS = ("masked", "trained", "frozen")
 
 
@@ -23,7 +23,7 @@ class SubnetworkSpec:
     loss: str = "ce"  # or "poe", "reweight", "confreg"
     sparsity: float = 0.5  # zeros / weights of every matrix at the end
     init: str = "hard"  # of the scores: "hard" 0 or α·φ, "soft" |W|
-    schedule: str = "fixed"  # or "gradual": cubic from `first` to `sparsity`
+    growth: str = "fixed"  # or "gradual": cubic from `first` to `sparsity`
     first: float = 0.0  # sparsity at the start of a gradual schedule
     every: float = 0.05  # share of the steps between two resets of the thresholds
     head: str = "masked"  # pooler and classifier: "masked" like the rest, "trained" whole, "frozen" whole
@@ -37,12 +37,12 @@ class SubnetworkSpec:
     keep: float = 0.9  # hard-concrete: chance of being above 0 at the start
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("loss", LOSSES), ("init", INITS), ("schedule", SCHEDULES), ("head", HEADS)):
+        for name, known in (("method", METHODS), ("loss", LOSSES), ("init", INITS), ("growth", GROWTHS), ("head", HEADS)):
             if getattr(self, name) not in known:
                 raise SettingError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}.")
         check_sparsity(self.sparsity)
         check_sparsity(self.first)
-        if self.schedule == "gradual" and self.first > self.sparsity:
+        if self.growth == "gradual" and self.first > self.sparsity:
             raise SettingError(f"The schedule goes down, from a sparsity of {self.first:g} to {self.sparsity:g}; let it start at "
                                "or below its end.")  # fmt: skip
         for name in ("every", "stride", "interval"):
@@ -73,7 +73,7 @@ class SubnetworkSpec:
 
         Gradual: s(t) = s_f + (s_i − s_f)(1 − t)³. Source: Zhu and Gupta, 2017, as in P2's code.
         """
-        if self.schedule == "fixed":
+        if self.growth == "fixed":
             return self.sparsity
         return self.sparsity + (self.first - self.sparsity) * (1 - min(max(gone, 0.0), 1.0)) ** 3
 
