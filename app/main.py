@@ -14,6 +14,7 @@ st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3re
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
+    st.Page("screens/subnetworks.py", title="Bias robustness", url_path="bias"),
     st.Page("screens/about.py", title="About"),
 ]
 st.navigation(pages, position="top").run()

@@ -9,6 +9,7 @@ from engine.data.columns import Choice, Table
 from engine.data.files import read_file
 from engine.data.folder import evaluation_table
 from engine.data.hub import evaluation_split
+from engine.data.load import looks_like_path
 from engine.data.records import Examples
 from engine.errors import DataError
 
@@ -27,7 +28,7 @@ def labelled_rows(
         table = evaluation_table(path)
     elif path.is_file():
         table = Table(str(path), read_file(path))
-    elif name.count("/") > 1 or name.startswith((".", "/", "~")) or not name.strip():
+    elif looks_like_path(name) or not name.strip():
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
         table = evaluation_split(name)

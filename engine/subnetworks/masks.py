@@ -85,7 +85,8 @@ class StraightThrough(_Frozen):
         self._put(name, ~removed)
         if not bool(removed.any()):
             return -math.inf
-        return (float(score[removed].max()) + float(score[~removed].min())) / 2
+        last, first = score.masked_fill(~removed, -math.inf).max(), score.masked_fill(removed, math.inf).min()
+        return (float(last) + float(first)) / 2
 
     @torch.no_grad()
     def gathered(self) -> None:

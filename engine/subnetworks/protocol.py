@@ -19,7 +19,7 @@ from engine.attacks.metrics import attack_rates
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Examples, check_labels, sample
 from engine.data.tables import labelled_rows
-from engine.errors import DataError, SettingError
+from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
 from engine.models.victim import Victim, load_victim, pick_device
 from engine.progress import Reporter, silent
@@ -112,7 +112,7 @@ def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> 
     given = load_shifted(_found(root, entry["data"]), protocol.label_names, task=entry.get("task"),
                          label_map=entry.get("label_map"), pairs=pairs, name=entry.get("name"),
                          metric=entry.get("metric"))  # fmt: skip
-    column, most = entry.get("of_each", (None, None))
+    column, most = entry.get("of_each", (None, 0))
     if column is not None:
         values = given.groups[column]
         rows = [i for value in sorted(set(values))
@@ -166,6 +166,8 @@ def _inputs(ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str,
 
 def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
     """Everything that decides a cell's model, the cells it builds on included."""
+    if cell.model is not None:
+        return key_of({"model": load_victim(cell.model, "cpu").fingerprint})
     before = {name: _key(ready, *ready.protocol.cell(value, sparsity), seed)
               for name in ("start", "mask_from", "teacher") if (value := getattr(cell, name))}  # fmt: skip
     return key_of({
@@ -183,20 +185,22 @@ def _seeded(ready: Prepared, cell: Cell, seed: int) -> Any:
     return replace(train, epochs=cell.steps / -(-rows // train.batch_size))
 
 
-def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[Path, float]:
-    """(the folder of a cell's model, seconds it took), made now where it is not there."""
+def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str, float]:
+    """(the name of a cell's model, seconds it took), made now where it is not there."""
+    if cell.model is not None:
+        return cell.model, 0.0
     folder = ready.out / "models" / f"{seed}-{cell.label(sparsity)}-{_key(ready, cell, sparsity, seed)[:10]}"
     timed = folder.with_name(f"{folder.name}.seconds")
     if not folder.is_dir():
 
         def before(name: str, sparsity: float) -> str:
-            return str(_model(ready, *ready.protocol.cell(name, sparsity), seed)[0].resolve())
+            return _model(ready, *ready.protocol.cell(name, sparsity), seed)[0]
 
         given = _inputs(ready, cell, sparsity, before)
         start = time.monotonic()
         find_subnetwork(replace(cell.subnetwork, sparsity=sparsity), _seeded(ready, cell, seed), given, folder, ready.report)
         write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
-    return folder, float(timed.read_text()) if timed.is_file() else 0.0
+    return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
 
 
 def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any]:
@@ -204,8 +208,11 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     if path.is_file():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
-    folder, seconds = _model(ready, cell, sparsity, seed)
-    victim = load_victim(str(folder.resolve()), ready.shared.device)
+    model, seconds = _model(ready, cell, sparsity, seed)
+    victim = load_victim(model, ready.shared.device)
+    if victim.num_labels != len(ready.protocol.label_names):
+        raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(ready.protocol.label_names)}; name a "
+                         "model of this task.")  # fmt: skip
     weights = victim.prunable().values()
     one = cell.subnetwork
     entry = {

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parent / "recipes"
 MODELS = ("start", "mask_from", "teacher")
 KNOWN = ("title", "about", "stand_in", "base", "label_names", "train", "evaluation", "evaluated", "max_tokens", "precision",
          "metric", "columns", "ood", "bias", "seeds", "attack", "train_settings", "cells")  # fmt: skip
-OF_CELL = ("name", "train", "subnetwork", "steps", "sparsities", "extra", *MODELS)
+OF_CELL = ("name", "train", "subnetwork", "steps", "sparsities", "extra", "model", *MODELS)
 OF_SET = ("data", "task", "label_map", "name", "metric", "rows", "of_each")
 
 
@@ -32,6 +32,7 @@ class Cell:
     start: str | None = None  # the cell whose model it starts from; None is the pretrained base
     mask_from: str | None = None
     teacher: str | None = None
+    model: str | None = None  # a fine-tuned model that is there already; nothing is trained
     extra: tuple[dict[str, Any], ...] = ()  # further training rows: data, labels, repeat
 
     @property
@@ -128,8 +129,9 @@ def _cell(entry: dict[str, Any], shared: dict[str, Any], where: str) -> Cell:
         raise SettingError(f"{where}: {name!r} cannot name a cell; its name becomes a folder: use letters, digits, . _ -")
     train = spec_from({"name": name, "seed": 0, "learning_rate": 5e-5, "rank": 0, "weight_decay": 0.0, **shared,
                        **entry.get("train", {})}, f"{where}, {name}")  # fmt: skip
-    return Cell(name, subnetwork_from(entry.get("subnetwork", {}), f"{where}, {name}"), train, entry.get("steps"),
-                tuple(entry.get("sparsities", ())), extra=tuple(entry.get("extra", ())),
+    levels = tuple(entry.get("sparsities", ()))
+    found = subnetwork_from({**({"sparsity": min(levels)} if levels else {}), **entry.get("subnetwork", {})}, f"{where}, {name}")
+    return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=tuple(entry.get("extra", ())),
                 **{role: entry.get(role) for role in MODELS})  # fmt: skip
 
 
@@ -145,6 +147,8 @@ def _check_cells(cells: tuple[Cell, ...], where: str) -> None:
             if other is not None and (found := cells[names.index(other)]).sparse and found.sparsities != cell.sparsities:
                 raise SettingError(f"{where}: {cell.name} takes its {role} from {other}, at other sparsities; give both "
                                    "the same.")  # fmt: skip
+        if cell.model is not None and cell.subnetwork.method != "full":
+            raise SettingError(f"{where}: {cell.name} names a model that is there already; give it the method full.")
         if cell.subnetwork.prunes != cell.sparse and cell.subnetwork.method != "isolated":
             raise SettingError(f"{where}: {cell.name} {'needs' if cell.subnetwork.prunes else 'takes no'} sparsities.")
         for sparsity in cell.sparsities:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from engine.errors import SettingError
-from engine.pruning.patterns import check_sparsity, zeros_of
 from engine.training.spec import KINDS
 
 METHODS = ("full", "mask", "imp", "hard-concrete", "isolated")
@@ -37,6 +36,8 @@ class SubnetworkSpec:
     keep: float = 0.9  # hard-concrete: chance of being above 0 at the start
 
     def __post_init__(self) -> None:
+        from engine.pruning.patterns import check_sparsity  # its module imports torch, which the help must not wait for
+
         for name, known in (("method", METHODS), ("loss", LOSSES), ("init", INITS), ("growth", GROWTHS), ("head", HEADS)):
             if getattr(self, name) not in known:
                 raise SettingError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}.")
@@ -83,6 +84,8 @@ class SubnetworkSpec:
 
     def check_matrices(self, weights: dict[str, int]) -> None:
         """Raises SettingError where a matrix, given by its number of weights, would be left without any."""
+        from engine.pruning.patterns import zeros_of
+
         for name, count in weights.items():
             if self.prunes and zeros_of(count, self.sparsity) >= count:
                 raise SettingError(f"A sparsity of {self.sparsity:g} leaves none of the {count} weights of {name}; lower it, or "

@@ -87,7 +87,7 @@ def test_predictions_follow_their_rows_in_any_order(bias: BiasPredictions, share
 def test_rows_without_a_prediction_are_counted_and_the_first_is_named(bias: BiasPredictions, shared: Any, pairs: Any):
     data: Examples = shared.data
     mixed = Examples(data.texts[:3] + pairs(2, 5).texts, (data.pairs or ())[:3] + (pairs(2, 5).pairs or ()), (0,) * 5)
-    with pytest.raises(DataError, match="2 of the 5 rows of these have no bias prediction .* .the first is row 4"):
+    with pytest.raises(DataError, match=r"2 of the 5 rows of these have no bias prediction .* .the first is row 4"):
         bias.of(mixed, 2, "these")
 
 
