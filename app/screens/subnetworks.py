@@ -42,8 +42,8 @@ def _sentence(table: engine.SubnetworkTable) -> str:
     rows = ", ".join(f"{name} {count:,}" for name, count in table.rows.items() if name != "train")
     done = "" if len(table.runs) == table.planned else f" {len(table.runs)} of {table.planned} models are measured so far."
     base = "MiniLM" if table.recipe.get("base", "embedded") == "embedded" else table.recipe["base"]
-    return plain(f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
-                 f"{'seed' if seeds == 1 else 'seeds'}; read on {rows} rows.{done}")  # fmt: skip
+    return (f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
+            f"{'seed' if seeds == 1 else 'seeds'}; read on {rows} rows.{done}")  # fmt: skip
 
 
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
@@ -108,10 +108,10 @@ def _table(table: engine.SubnetworkTable, spread: object) -> None:
         st.dataframe(spread.drop(columns=["method", "loss"]).round(2), hide_index=True)  # type: ignore[attr-defined]
         if table.bias:
             acc = table.bias["acc"]
-            st.text(plain(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "
-                          f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] alone."))  # fmt: skip
+            st.text(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "
+                    f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] alone.")  # fmt: skip
         if table.about:
-            st.text(plain(table.about))
+            st.text(table.about)
 
 
 def _commands(table: engine.SubnetworkTable) -> str:

@@ -35,6 +35,11 @@ def confidence_regularised(logits: Tensor, labels: Tensor, log_bias: Tensor, tea
     return -(scaled * logits.float().log_softmax(dim=1)).sum(dim=1).mean()
 
 
+def guessing(loss: str, labels: Tensor, log_bias: Tensor) -> float:
+    """Mean loss of a model that guesses: the product with a bias model is then that model's own −1/n Σ log b(y)."""
+    return float(-log_bias.gather(1, labels[:, None]).mean()) if loss == "poe" else 0.0
+
+
 def losses_of_rows(
     loss: str, log_bias: Tensor | None, teacher: Tensor | None, device: str
 ) -> Callable[[list[int]], Supervised]:  # fmt: skip

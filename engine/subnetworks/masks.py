@@ -22,6 +22,8 @@ Matrices = Mapping[str, nn.Parameter]  # the weights that are masked, (d_out, d_
 class _Frozen(Course):
     """Only scores learn, one for every weight of the matrices, and `trained` parameters where there are any."""
 
+    tolerance = 5.0  # a mask begins far from what it will be, and a sure model that is wrong has a large loss
+
     def __init__(self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices) -> None:
         model.requires_grad_(False)
         for weight in (*matrices.values(), *trained.values()):
@@ -146,6 +148,8 @@ class Shrinking(Course):
     until the sparsity is reached; `rewind` gives the start's weights back under the mask. Source: P2, Algorithm 1; Frankle and
     Carbin, ICLR 2019.
     """
+
+    tolerance = 5.0
 
     def __init__(
         self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, masks: Mapping[str, Tensor] | None = None

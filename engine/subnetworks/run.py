@@ -19,7 +19,7 @@ from engine.progress import Reporter, silent
 from engine.pruning.patterns import zeros_of
 from engine.pruning.plan import LayerReport, Pruned
 from engine.subnetworks.bias import BiasPredictions
-from engine.subnetworks.debias import losses_of_rows
+from engine.subnetworks.debias import guessing, losses_of_rows
 from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
 from engine.subnetworks.snapshots import Snapshots
 from engine.subnetworks.spec import SubnetworkSpec
@@ -60,7 +60,8 @@ def find_subnetwork(
         identity = _identity(spec, train, given, victim, masks)
         keep = out.with_name(f"{out.name}.checkpoint")
         chosen, held_out = split_for_stopping(shared.data, train)
-        rows = replace(encoded(shared, chosen), supervised=_losses(spec, given, chosen, taught))
+        rows = replace(encoded(shared, chosen), supervised=_losses(spec, given, chosen, taught),
+                       guessing=_guessing(spec, given, chosen))  # fmt: skip
         torch.manual_seed(train.seed)
         course = _course(spec, victim, masks, given, out)
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -175,6 +176,13 @@ def _losses(spec: SubnetworkSpec, given: Inputs, rows: Examples, taught: dict[in
     log_bias = given.bias.of(rows, len(given.shared.label_names), "the training data")
     teacher = None if taught is None else torch.stack([taught[number] for number in row_ids(rows).tolist()])
     return losses_of_rows(spec.loss, log_bias, teacher, given.shared.device)
+
+
+def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
+    if given.bias is None:
+        return 0.0
+    log_bias = given.bias.of(rows, len(given.shared.label_names), "the training data")
+    return guessing(spec.loss, torch.tensor(rows.labels), log_bias)
 
 
 def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:

@@ -10,6 +10,8 @@ class Course:
     step, `after`. A training that is taken up again calls `restore` with what `state` gave, once, before its first step.
     """
 
+    tolerance = 2.0  # a mean loss above so many times that of guessing, ln(classes), is divergence
+
     def learning(self, model: nn.Module) -> dict[str, nn.Parameter]:
         """What the optimizer moves, by name."""
         return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -34,6 +34,7 @@ class Rows:
     labels: tuple[int, ...]
     pad_id: int
     supervised: Callable[[list[int]], Supervised] = lambda rows: cross_entropy  # the loss of these rows
+    guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
     def lengths(self) -> list[int]:
@@ -93,7 +94,7 @@ class Training:
         self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
-        self._classes = max(rows.labels) + 1
+        self._limit = self._course.tolerance * max(math.log(max(*rows.labels, 1) + 1), rows.guessing)
         self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)  # (when, rows)
 
     def run(self, report: Reporter) -> Trained:
@@ -154,10 +155,10 @@ class Training:
         return torch.autocast(self._device.split(":")[0], torch.bfloat16)
 
     def _watch(self, loss: float, norm: float) -> None:
-        """Divergence: a loss or gradient that is no number, or a mean loss above twice that of guessing, ln(classes)."""
+        """Divergence: a loss or gradient that is no number, or a mean loss above twice (see `Course`) that of guessing."""
         recent = list(self._losses)[-RECENT:]
         mean = sum(recent) / len(recent) if len(recent) == RECENT else 0.0
-        if math.isfinite(loss) and math.isfinite(norm) and mean <= 2 * math.log(max(self._classes, 2)):
+        if math.isfinite(loss) and math.isfinite(norm) and mean <= self._limit:
             return
         finite = math.isfinite(loss) and math.isfinite(norm)
         said = f"its mean loss is {mean:.2f}" if finite else f"its loss is {loss:g}, its gradient's norm {norm:g}"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.subnetworks.debias import confidence_regularised, losses_of_rows, product_of_experts, reweighted
+from engine.subnetworks.debias import confidence_regularised, guessing, losses_of_rows, product_of_experts, reweighted
 from engine.training.losses import cross_entropy
 from engine.training.spec import TrainSpec
 
@@ -68,6 +68,12 @@ def test_a_row_the_bias_is_sure_of_teaches_little():
     assert float(gradient[0].abs().max()) < 1e-3 * float(gradient[1].abs().max())
     (gradient,) = torch.autograd.grad(confidence_regularised(logits, torch.tensor([0]), sure, TEACHER[:1]), logits)
     assert float(gradient.abs().max()) < 1e-3
+
+
+def test_what_guessing_costs_with_a_bias_is_the_biass_own_loss():
+    uniform = torch.zeros(6, 3, dtype=torch.float64)
+    assert guessing("poe", LABELS, BIAS) == pytest.approx(float(product_of_experts(uniform, LABELS, BIAS)), rel=1e-6)
+    assert guessing("reweight", LABELS, BIAS) == 0
 
 
 def test_rows_find_their_own_bias_and_teacher():
