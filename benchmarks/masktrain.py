@@ -35,10 +35,13 @@ KINDS = {
 }
 
 
-def training(kind: str, steps: int, batch: int, tokens: int) -> Training:
+PLANNED = 100  # steps of the trainings, of which only the first are taken: thresholds are reset at every fifth
+
+
+def training(kind: str, batch: int, tokens: int) -> Training:
     """One kind over made-up rows of equal length, ready to go."""
     draw = random.Random(0)
-    count = batch * steps
+    count = batch * PLANNED
     ids = [[101, *(draw.randrange(1000, 20000) for _ in range(tokens - 2)), 102] for _ in range(count)]
     rows = Rows({"input_ids": ids, "attention_mask": [[1] * tokens] * count}, tuple(row % 2 for row in range(count)), 0)
     victim, spec = load_victim("embedded", "cpu"), KINDS[kind]
@@ -62,7 +65,7 @@ def stepping(one: Training) -> Iterator[None]:
 
 def times(steps: int, batch: int, tokens: int) -> dict[str, float]:
     """Mean seconds of a step of every kind, in turns; the first step warms up."""
-    all_of = {kind: stepping(training(kind, steps, batch, tokens)) for kind in KINDS}
+    all_of = {kind: stepping(training(kind, batch, tokens)) for kind in KINDS}
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for number in range(steps):
         for kind, one in all_of.items():
@@ -77,7 +80,7 @@ def _grown(kind: str, batch: int, tokens: int, sender: Any) -> None:
     torch.set_num_threads(1)
     load_victim("embedded", "cpu")  # what the libraries take for themselves
     before = _peak()
-    one = stepping(training(kind, 3, batch, tokens))
+    one = stepping(training(kind, batch, tokens))
     for _ in range(3):
         next(one)
     sender.send(_peak() - before)
