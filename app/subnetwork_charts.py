@@ -1,13 +1,15 @@
 """The charts of subnetworks in and out of distribution. Pure functions: tables of runs in, data frames and figures out."""
 
+from collections.abc import Sequence
 from statistics import mean, stdev
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
-from engine import SubnetworkRun, SubnetworkTable, paired_difference
+from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, paired_difference
 
 LOSSES = {"ce": "cross-entropy", "poe": "product of experts", "reweight": "reweighting", "confreg": "confidence regularisation"}
 METHODS = {
@@ -17,6 +19,8 @@ METHODS = {
 FIGURES = {"accuracy": "accuracy", "f1_weighted": "weighted F1", "f1_binary": "F1 of the positive class"}
 DASHES = {"ce": "dash", "poe": "solid", "reweight": "dot", "confreg": "dashdot"}
 MARKERS = {"full": "star", "mask": "circle", "imp": "square", "hard-concrete": "diamond", "isolated": "triangle-up"}
+STEPS = {"gradual": "hexagon", "soft": "pentagon"}  # of mask training, where it is not the plain one
+ATTACKED = "under attack"
 COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": "#7A5BA8", "isolated": "#3A8F6B"}
 
 
@@ -31,6 +35,17 @@ def sets_of(table: SubnetworkTable) -> list[str]:
     return [table.runs[0].inside.name, *(one.name for one in table.runs[0].outside)] if table.runs else []
 
 
+def panels(table: SubnetworkTable) -> list[str]:
+    """The sets, and accuracy under attack where it was measured."""
+    return sets_of(table) + ([ATTACKED] if any(run.aua is not None for run in table.runs) else [])
+
+
+def _marker(run: SubnetworkRun) -> str:
+    if run.method != "mask" or (run.schedule == "fixed" and run.init == "hard"):
+        return MARKERS[run.method]
+    return STEPS["gradual" if run.schedule != "fixed" else "soft"]
+
+
 def spread_table(table: SubnetworkTable) -> pd.DataFrame:
     """One row a cell, sparsity and set: mean and standard deviation over the seeds, in per cent; the gap ID − OOD likewise.
 
@@ -43,17 +58,26 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
     for (cell, sparsity), runs in groups.items():
         for number, name in enumerate(sets_of(table)):
             found = [(run.inside, *run.outside)[number] for run in runs]
-            values = [100 * (one.headline.value or 0) for one in found]
             gaps = [100 * (run.gaps[name].value or 0) for run in runs if name in run.gaps]
-            one = found[0].headline if len(runs) == 1 else None
-            rows.append({
-                "cell": cell, "series": series_name(runs[0]), "method": runs[0].method, "loss": runs[0].loss,
-                "sparsity": 100 * sparsity, "set": name, "figure": FIGURES[found[0].metric], "mean": mean(values),
-                "sd": stdev(values) if len(values) > 1 else None, "low": 100 * one.low if one else None,
-                "high": 100 * one.high if one else None, "seeds": len(runs), "n": found[0].headline.n,
-                "gap": mean(gaps) if gaps else None, "gap_sd": stdev(gaps) if len(gaps) > 1 else None,
-            })  # fmt: skip
+            rows.append({**_row(cell, sparsity, runs), "set": name, "figure": FIGURES[found[0].metric],
+                         **_spread([one.headline for one in found]), "gap": mean(gaps) if gaps else None,
+                         "gap_sd": stdev(gaps) if len(gaps) > 1 else None})  # fmt: skip
+        attacked = [run.aua for run in runs if run.aua is not None]
+        if attacked:
+            rows.append({**_row(cell, sparsity, runs), "set": ATTACKED, "figure": "accuracy", **_spread(attacked)})
     return pd.DataFrame(rows)
+
+
+def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any]:
+    one = runs[0]
+    return {"cell": cell, "series": series_name(one), "method": one.method, "loss": one.loss, "marker": _marker(one),
+            "sparsity": 100 * sparsity}  # fmt: skip
+
+
+def _spread(found: Sequence[Metric | Rate]) -> dict[str, Any]:
+    values, lone = [100 * (one.value or 0) for one in found], found[0] if len(found) == 1 else None
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None, "low": 100 * lone.low if lone else None,
+            "high": 100 * lone.high if lone else None, "seeds": len(found), "n": found[0].n}  # fmt: skip
 
 
 def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Figure:
@@ -76,7 +100,7 @@ def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> 
     figure.add_scatter(
         x=part["sparsity"], y=part["mean"], name=series, legendgroup=series, showlegend=column == 1, row=1, col=column,
         mode="markers" if lone else "lines+markers", line={"color": COLOURS[method], "dash": DASHES[loss], "width": 2.2},
-        marker={"symbol": MARKERS[method] if loss != "ce" else f"{MARKERS[method]}-open", "size": 11 if lone else 8,
+        marker={"symbol": part["marker"].iloc[0] + ("-open" if loss == "ce" else ""), "size": 11 if lone else 8,
                 "color": COLOURS[method], "line": {"width": 2, "color": COLOURS[method]}},
         error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": COLOURS[method], "thickness": 1.2,
                  "width": 4},
@@ -94,7 +118,7 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
         figure.add_scatter(
             x=rows["sparsity"], y=rows["gap"], name=series, mode="markers" if len(rows) == 1 else "lines+markers",
             line={"color": COLOURS[method], "dash": DASHES[loss], "width": 2.2},
-            marker={"symbol": MARKERS[method] if loss != "ce" else f"{MARKERS[method]}-open", "size": 9, "color": COLOURS[method],
+            marker={"symbol": rows["marker"].iloc[0] + ("-open" if loss == "ce" else ""), "size": 9, "color": COLOURS[method],
                     "line": {"width": 2, "color": COLOURS[method]}},
             error_y={"type": "data", "array": rows["gap_sd"], "color": COLOURS[method], "thickness": 1.2, "width": 4},
             hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",

@@ -25,8 +25,8 @@ from engine import (  # noqa: E402
 HEAD = """# Results
 
 Every table is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each unless it says so. Rates are in
-per cent with their 95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the same
-at every level. The adjusted p-value is Holm's, for all levels of a table together.
+per cent with their 95 % Wilson intervals; errors are relative (docs/METHOD.md). Aua and Asr are on the attacked examples, the
+same at every level. The adjusted p-value is Holm's, for all levels of a table together.
 """
 TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
 

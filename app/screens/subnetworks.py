@@ -48,7 +48,7 @@ def _sentence(table: engine.SubnetworkTable) -> str:
 
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
     st.subheader("In and out of distribution", anchor=False)
-    names = charts.sets_of(table)
+    names = charts.panels(table)
     st.plotly_chart(charts.curves(spread, names, dark()), key="subnetworks-curves", config=CONFIG,
                     alt="Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
     figures = ", ".join(f"{one.name}: {charts.FIGURES[one.metric]}" for one in (table.runs[0].inside, *table.runs[0].outside))
@@ -105,7 +105,7 @@ def _differences(table: engine.SubnetworkTable) -> None:
 
 def _table(table: engine.SubnetworkTable, spread: object) -> None:
     with st.expander("All figures"):
-        st.dataframe(spread.drop(columns=["method", "loss"]).round(2), hide_index=True)  # type: ignore[attr-defined]
+        st.dataframe(spread.drop(columns=["method", "loss", "marker"]).round(2), hide_index=True)  # type: ignore[attr-defined]
         if table.bias:
             acc = table.bias["acc"]
             st.text(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "

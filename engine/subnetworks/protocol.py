@@ -168,7 +168,7 @@ def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
     """Everything that decides a cell's model, the cells it builds on included."""
     if cell.model is not None:
         return key_of({"model": load_victim(cell.model, "cpu").fingerprint})
-    before = {name: _key(ready, *ready.protocol.cell(value, sparsity), seed)
+    before = {name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)
               for name in ("start", "mask_from", "teacher") if (value := getattr(cell, name))}  # fmt: skip
     return key_of({
         "train": asdict(_seeded(ready, cell, seed)), "subnetwork": asdict(replace(cell.subnetwork, sparsity=sparsity)),
@@ -194,13 +194,24 @@ def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str
     if not folder.is_dir():
 
         def before(name: str, sparsity: float) -> str:
-            return _model(ready, *ready.protocol.cell(name, sparsity), seed)[0]
+            found = _model(ready, *ready.protocol.cell(name, sparsity), seed)[0]
+            return _on_the_way(Path(found), float(name.split("@")[1])) if "@" in name else found
 
-        given = _inputs(ready, cell, sparsity, before)
+        given = replace(_inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name))
         start = time.monotonic()
         find_subnetwork(replace(cell.subnetwork, sparsity=sparsity), _seeded(ready, cell, seed), given, folder, ready.report)
         write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
     return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
+
+
+def _on_the_way(model: Path, share: float) -> str:
+    """The folder of a full model as it was at a share of its steps. Raises DataError where it was not written."""
+    steps = json.loads((model / "prunescope.json").read_text(encoding="utf-8"))["steps"]
+    folder = model.with_name(f"{model.name}-at-{max(1, round(share * steps))}")
+    if not folder.is_dir():
+        raise DataError(f"{model} was trained without being written at {share:g} of its steps; remove it, and it is "
+                        "trained again.")  # fmt: skip
+    return str(folder)
 
 
 def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any]:

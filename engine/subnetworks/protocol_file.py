@@ -29,7 +29,7 @@ class Cell:
     train: TrainSpec
     steps: int | None = None  # instead of epochs
     sparsities: tuple[float, ...] = ()
-    start: str | None = None  # the cell whose model it starts from; None is the pretrained base
+    start: str | None = None  # the cell it starts from, or that at a share of its steps, as in full-ce@0.4; None: the base
     mask_from: str | None = None
     teacher: str | None = None
     model: str | None = None  # a fine-tuned model that is there already; nothing is trained
@@ -72,9 +72,14 @@ class Protocol:
             for sparsity in cell.sparsities or (0.0,):
                 yield cell, sparsity
 
+    def snapshots(self, name: str) -> tuple[float, ...]:
+        """The shares of a full training's steps from which other cells start."""
+        asked = (cell.start.split("@") for cell in self.cells if cell.start is not None and "@" in cell.start)
+        return tuple(sorted({float(share) for start, share in asked if start == name}))
+
     def cell(self, name: str, sparsity: float) -> tuple[Cell, float]:
         """The cell of that name, at this sparsity where it has several."""
-        found = next(cell for cell in self.cells if cell.name == name)
+        found = next(cell for cell in self.cells if cell.name == name.split("@")[0])
         return found, sparsity if found.sparse else 0.0
 
 
@@ -135,13 +140,23 @@ def _cell(entry: dict[str, Any], shared: dict[str, Any], where: str) -> Cell:
                 **{role: entry.get(role) for role in MODELS})  # fmt: skip
 
 
+def _without_share(cell: Cell, role: str, where: str) -> str | None:
+    """The name of the cell another one takes a model from."""
+    told: str | None = getattr(cell, role)
+    name, at, share = (told or "").partition("@")
+    if at and (role != "start" or not re.fullmatch(r"0?\.\d+", share)):
+        raise SettingError(f"{where}: {cell.name} takes its {role} from {told!r}; only a start may name a share of the steps, in "
+                           "(0, 1), as in full-ce@0.4.")  # fmt: skip
+    return name or None
+
+
 def _check_cells(cells: tuple[Cell, ...], where: str) -> None:
     names = [cell.name for cell in cells]
     if not cells or len(set(names)) < len(names):
         raise SettingError(f"{where}: cells need names, each its own; found {', '.join(names) or 'none'}.")
     for place, cell in enumerate(cells):
         for role in MODELS:
-            other = getattr(cell, role)
+            other = _without_share(cell, role, where)
             if other is not None and other not in names[:place]:
                 raise SettingError(f"{where}: {cell.name} takes its {role} from {other!r}, which is no cell before it.")
             if other is not None and (found := cells[names.index(other)]).sparse and found.sparsities != cell.sparsities:

@@ -76,13 +76,18 @@ def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
 
 def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
     spread = charts.spread_table(table_of(tmp_path, seeds=1))
-    assert spread["sd"].isna().all()
+    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", charts.ATTACKED}
     assert bool((spread["low"] < spread["mean"]).all()) and bool((spread["mean"] < spread["high"]).all())
 
 
 def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    figure = charts.curves(charts.spread_table(table), charts.sets_of(table))
+    figure = charts.curves(charts.spread_table(table), charts.panels(table))
+    under = [trace for trace in figure.data if trace.xaxis == "x3"]
+    assert len(under) == 4 and all(list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under)
+    shapes = {trace.name: trace.marker.symbol for trace in under}
+    assert shapes["mask training, product of experts"] == "circle"
+    assert shapes["mask training, product of experts, gradual"] == "hexagon"
     poe = next(trace for trace in figure.data if trace.name == "mask training, product of experts" and trace.xaxis == "x2")
     assert list(poe.x) == [50, 90] and list(poe.y) == pytest.approx([63.75, 63.75])
     assert {trace.name for trace in figure.data} == {"full model, cross-entropy", "mask training, cross-entropy",

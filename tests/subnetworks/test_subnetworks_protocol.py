@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, pairs: Any, write: Any) -> Pa
 def recipe(model_folder: Path, **changes: Any) -> dict[str, Any]:
     return {
         "title": "Pairs", "label_names": ["entailment", "neutral"], "train": "train.tsv", "evaluation": "dev.tsv",
-        "evaluated": 16,
+        "evaluated": 16, "attack": {"name": "deepwordbug", "examples": 2},
         "base": str(model_folder), "max_tokens": 32, "bias": {"features": "bag"}, "seeds": [0, 1],
         "ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase", 2], "name": "HANS"}],
         "train_settings": {"batch_size": 16, "learning_rate": 0.01},
@@ -40,6 +40,7 @@ def recipe(model_folder: Path, **changes: Any) -> dict[str, Any]:
             {"name": "mask-poe", "steps": 3, "start": "full", "subnetwork": {"loss": "poe"}, "sparsities": [0.5, 0.9]},
             {"name": "rw", "steps": 10, "sparsities": [0.5], "subnetwork": {"method": "imp", "rewind": True}},
             {"name": "alone", "steps": 2, "mask_from": "rw", "sparsities": [0.5], "subnetwork": {"method": "isolated"}},
+            {"name": "early", "steps": 2, "start": "full@0.34", "sparsities": [0.5], "subnetwork": {"method": "mask"}},
         ], **changes,
     }  # fmt: skip
 
@@ -54,9 +55,9 @@ def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_pa
     read = read_protocol(written(tmp_path, recipe(model_folder)))
     out = tmp_path / "cache" / "subnetworks" / "pairs"
     with pytest.raises(InterruptedStudy):
-        run_protocol(read, root, out, seeds=(0,), report=_stops_in("2 of 5"))
+        run_protocol(read, root, out, seeds=(0,), report=_stops_in("2 of 6"))
     table = run_protocol(read, root, out, seeds=(0,))
-    assert len(table["runs"]) == 5 and table["planned"] == 10
+    assert len(table["runs"]) == 6 and table["planned"] == 12
     monkeypatch.setattr(room, "find_subnetwork", _never)
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
@@ -65,12 +66,14 @@ def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_pa
         ("full", 0.0, 0), ("full", 0.0, 1), ("mask-poe", 0.5, 0), ("mask-poe", 0.5, 1), ("mask-poe", 0.9, 0),
         ("mask-poe", 0.9, 1)]  # fmt: skip
     (found,) = subnetwork_tables(Store(tmp_path / "cache", tmp_path / "bundled"))
-    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == ("pairs", "Pairs", False, 10, 10)
+    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == ("pairs", "Pairs", False, 12, 12)
     alone = next(run for run in found.runs if run.cell == "alone")
     assert alone.achieved == pytest.approx(0.5, abs=1e-3) and alone.outside[0].headline.n == 12
     assert sum(alone.outside[0].correct) == round((alone.outside[0].headline.value or 0) * 12)
     assert set(alone.outside[0].groups) == {"heuristic", "subcase"} and set(alone.gaps) == {"HANS"}
+    assert alone.aua is not None and alone.aua.n == 2
     masks = {path.name.rsplit("-", 1)[0]: load_victim(str(path), "cpu") for path in (out / "models").glob("0-*") if path.is_dir()}
+    assert [path.name.rsplit("-", 2)[1:] for path in (out / "models").glob("0-full-*-at-*")] == [["at", "1"]]
     for name, weight in masks["0-rw-50"].prunable().items():
         assert bool(((weight == 0) <= (masks["0-alone-50"].prunable()[name] == 0)).all())
 
@@ -104,6 +107,9 @@ def test_rows_that_are_evaluated_are_never_trained_on(root: Path, model_folder: 
     ({"cells": []}, SettingError, "cells need names"), ({"colour": 1}, SettingError, "unknown setting 'colour'"),
     ({"cells": [{"name": "a", "start": "b", "subnetwork": {"method": "full"}}]}, SettingError, "which is no cell before it"),
     ({"cells": [{"name": "a"}]}, SettingError, "a needs sparsities"),
+    ({"cells": [{"name": "a", "subnetwork": {"method": "full"}}, {"name": "b", "start": "a@2", "sparsities": [0.5]}]},
+     SettingError,
+     "only a start may name a share"),
     ({"cells": [{"name": "a", "subnetwork": {"method": "full"}, "sparsities": [0.5]}]}, SettingError,
      "a takes no sparsities"),
     ({"cells": [{"name": "a", "subnetwork": {"growth": "gradual", "first": 0.7}, "sparsities": [0.5]}]}, SettingError,
