@@ -1,131 +1,177 @@
 """The charts: data frame in, Plotly figure out. Pure functions; colours work on a light and on a dark page.
 
-The background is the page's own, not transparent, so that an exported image can be read wherever it lands.
+The background is the page's own, not transparent, so that an exported image can be read wherever it lands. The cursor is not
+part of a figure: the browser draws it over the chart, so that it follows the hand (`app/instrument`).
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
 from app.text import for_chart
 
-DENSE, SPARSE, GREY = "#3E83C8", "#DB6B2A", "#8A929E"
-FILL = {DENSE: "rgba(62,131,200,0.14)", SPARSE: "rgba(219,107,42,0.15)", GREY: "rgba(138,146,158,0.16)"}
-LOOKS = {  # name, colour, dash, marker: never told apart by colour alone
-    "acc": ("Acc", SPARSE, "solid", "circle"),
-    "aua": ("Aua", SPARSE, "dash", "square"),
-    "asr": ("Asr", GREY, "dot", "diamond"),
+LOOKS = {  # title, colour, dash, marker where one study is shown, kind of axis: never told apart by colour alone
+    "acc": ("Acc", SPARSE, "solid", "circle", "rate"),
+    "aua": ("Aua", SPARSE, "dash", "square", "rate"),
+    "asr": ("Asr", GREY, "dot", "diamond", "rate"),
+    "cls_error": ("[CLS]", SPARSE, "solid", "circle", "error"),
+    "layer_error_median": ("layers, median", GREY, "dash", "square", "error"),
+    "size": ("size", SPARSE, "solid", "circle", "size"),
+    "latency": ("time", SPARSE, "solid", "circle", "latency"),
 }
-PAGE = {False: "#FFFFFF", True: "#14171C"}  # as in .streamlit/config.toml
+AXES = {  # kind: title, settings
+    "rate": ("rate", {"range": [0, 102], "ticksuffix": " %", "dtick": 20}),
+    "error": ("relative error", {"type": "log", "tickvals": [0.0001, 0.001, 0.01, 0.1, 1, 10],
+                                 "ticktext": ["0.0001", "0.001", "0.01", "0.1", "1", "10"]}),
+    "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 4}),
+    "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
+}  # fmt: skip
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
 CONFIG = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]]}
+FONT = "Source Sans, Source Sans 3, Helvetica, Arial, sans-serif"
+TALL, LOW, GAP = 300, 130, 34  # pixels of a panel of several rates, of any other, and between panels
+Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
 
-def curves(
-    frame: pd.DataFrame, sparsity: float, at: dict[str, tuple[float | None, bool]], dark: bool = False
-) -> go.Figure:
-    """Rates above, errors below, over one sparsity axis with one cursor.
+def panels(shown: Sequence[str], several: bool) -> list[list[str]]:
+    """Which curves share a panel: those of a kind where one study is shown, every quantity its own where there are several."""
+    if several:
+        return [[name] for name in LOOKS if name in shown]
+    kinds = [[name for name in LOOKS if name in shown and LOOKS[name][4] == kind] for kind in AXES]
+    return [names for names in kinds if names]
 
-    `at` holds the value at the cursor by column, in the column's unit, and whether it was measured: solid or hollow.
+
+def axes(shown: Sequence[str], several: bool) -> dict[str, str]:
+    """The name of every quantity's vertical axis, as the figure calls it."""
+    return {name: f"yaxis{row or ''}" for row, names in enumerate(panels(shown, several), start=1) for name in names
+            for row in ["" if row == 1 else row]}  # fmt: skip
+
+
+def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figure:
+    """Panels over one sparsity axis: rates in per cent, errors as they are, size in MB, time against dense.
+
+    One study's curves of a kind share a panel and are named at their ends; several studies have a panel a quantity and a legend.
     """
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.64, 0.36], vertical_spacing=0.07)
-    for name, (label, colour, dash, marker) in LOOKS.items():
-        if frame[name].notna().any():
-            _rate(figure, frame, name, label, colour, dash, marker)
-    for name, label, dash, marker in (("cls_error", "[CLS]", "solid", "circle"),
-                                      ("layer_error_median", "layers, median", "dash", "square")):  # fmt: skip
-        shown = frame[frame[name] > 0]
-        figure.add_scatter(x=shown["sparsity"], y=shown[name], name=label, mode="lines+markers", row=2, col=1,
-                           line={"color": SPARSE if name == "cls_error" else GREY, "dash": dash, "width": 2},
-                           marker={"symbol": marker, "size": 6},
-                           hovertemplate=f"{label} error %{{y:.3f}} at %{{x:g}} %<extra></extra>")  # fmt: skip
-        _label(figure, shown, name, label, SPARSE if name == "cls_error" else GREY, 2, 7 if name == "cls_error" else -7)
-    _cursor(figure, 100 * sparsity, at)
-    return _dressed(figure, dark)
+    several = len(studies) > 1
+    rows = panels(shown, several)
+    heights = [TALL if len(names) > 1 and LOOKS[names[0]][4] == "rate" else LOW + 60 * several for names in rows]
+    inner = sum(heights) + GAP * (len(rows) - 1)
+    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, row_heights=[height / sum(heights) for height in heights],
+                           vertical_spacing=GAP / inner)  # fmt: skip
+    for row, names in enumerate(rows, start=1):
+        for name in names:
+            for place, (study, frame) in enumerate(studies):
+                look = STUDIES[place] if several else LOOKS[name][1:4]
+                _curve(figure, _in_units(frame), name, study if several else LOOKS[name][0], look, row, several)
+            if not several:
+                _name(figure, _in_units(studies[0][1]), name, names, row, dark)
+        kind = LOOKS[names[0]][4]
+        title, settings = AXES[kind]
+        own = LOOKS[names[0]][0] + " error" * (kind == "error")
+        figure.update_yaxes(title_text=own if several else title, row=row, col=1,
+                            **settings)  # fmt: skip
+        if several and kind == "rate":  # where the curves are, so that studies can be told apart
+            figure.update_yaxes(row=row, col=1, **_window([frame for _, frame in studies], names[0]))
+    return _dressed(figure, dark, inner, several)
 
 
-def _rate(figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour: str, dash: str, marker: str) -> None:
-    x, y, n = frame["sparsity"], frame[name], frame[f"{name}_n"]
-    figure.add_scatter(x=pd.concat([x, x[::-1]]), y=pd.concat([frame[f"{name}_high"], frame[f"{name}_low"][::-1]]),
-                       fill="toself", fillcolor=FILL[colour], line={"width": 0}, hoverinfo="skip", name=f"{label} interval",
-                       mode="lines", row=1, col=1)  # fmt: skip
-    custom = pd.DataFrame({"low": frame[f"{name}_low"], "high": frame[f"{name}_high"], "n": n})
-    figure.add_scatter(
-        x=x, y=y, name=label, mode="lines+markers", customdata=custom, row=1, col=1,
-        line={"color": colour, "dash": dash, "width": 2.4}, marker={"symbol": marker, "size": 7},
-        hovertemplate=f"{label} %{{y:.1f}} % [%{{customdata[0]:.1f}}, %{{customdata[1]:.1f}}], n = %{{customdata[2]}}"
-                      " at %{x:g} %<extra></extra>",
-    )  # fmt: skip
-    if frame["sparsity"].iloc[0] == 0 and name != "asr":
-        figure.add_hline(y=float(y.iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.7, row=1, col=1)
-        figure.add_annotation(x=1.005, xref="paper", y=float(y.iloc[0]), yref="y", text=f"dense {label}", showarrow=False,
-                              xanchor="left", font={"color": DENSE, "size": 11})  # fmt: skip
-    _label(figure, frame, name, label, colour, 1, _apart(frame, name))
+def _window(frames: Sequence[pd.DataFrame], name: str) -> dict[str, Any]:
+    """An axis of per cent from the tens below all curves to the tens above."""
+    values = pd.concat([frame[name] for frame in frames if frame[name].notna().any()] or [pd.Series([0.0, 100.0])])
+    low, high = max(0.0, 10 * math.floor((values.min() - 3) / 10)), min(102.0, 10 * math.ceil((values.max() + 3) / 10))
+    return {"range": [low, high], "dtick": 10 if high - low < 60 else 20}
 
 
-def _apart(frame: pd.DataFrame, name: str) -> int:
-    """Pixels by which the label of a rate is moved where another rate ends close by."""
-    ends = {other: float(frame[other].dropna().iloc[-1]) for other in LOOKS if frame[other].notna().any()}
-    near = [end for other, end in ends.items() if other != name and abs(end - ends[name]) < 6]
-    return 0 if not near else 8 if ends[name] >= max(near) else -8
+def _in_units(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(size=frame["packed_bytes"] / 1e6)
 
 
-def _label(
-    figure: go.Figure, frame: pd.DataFrame, name: str, label: str, colour: str, row: int, shift: int = 0
+def _curve(
+    figure: go.Figure, frame: pd.DataFrame, name: str, title: str, look: tuple[str, str, str], row: int, several: bool
 ) -> None:  # fmt: skip
-    last = frame.dropna(subset=[name]).iloc[-1] if frame[name].notna().any() else None
-    if last is not None:
-        height = math.log10(last[name]) if row == 2 else last[name]
-        figure.add_annotation(x=last["sparsity"], y=height, text=f" {label}", showarrow=False, xanchor="left",
-                              yshift=shift, font={"color": colour, "size": 12}, row=row, col=1)  # fmt: skip
+    if name not in frame or frame[name].isna().all():
+        return
+    colour, dash, marker = look
+    frame = frame[frame[name].notna() & ((frame[name] > 0) | (LOOKS[name][4] != "error"))]  # a logarithm has no zero
+    if f"{name}_low" in frame:
+        _band(figure, frame, name, colour, row, several)
+    figure.add_scatter(
+        x=frame["sparsity"], y=frame[name], name=for_chart(title), mode="lines+markers", row=row, col=1,
+        customdata=_told(frame, name), hovertemplate=_hover(name, title, several), legendgroup=title,
+        showlegend=several and row == 1, line={"color": colour, "dash": dash, "width": 2.2},
+        marker={"symbol": marker, "size": 7, "color": colour},
+    )  # fmt: skip
+    if not several and name in ("acc", "aua") and frame["sparsity"].iloc[0] == 0:
+        figure.add_hline(
+            y=float(frame[name].iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.8, row=row, col=1
+        )
 
 
-def _cursor(figure: go.Figure, x: float, at: dict[str, tuple[float | None, bool]]) -> None:
-    figure.add_vline(x=x, line={"color": GREY, "width": 1.5}, row="all", col=1)
-    for name, (value, measured) in at.items():
-        if value is None or (name == "cls_error" and value <= 0):
-            continue
-        colour, marker = (LOOKS[name][1], LOOKS[name][3]) if name in LOOKS else (SPARSE, "circle")
-        figure.add_scatter(x=[x], y=[value], mode="markers", hoverinfo="skip", name=f"{name} at the cursor",
-                           marker={"symbol": marker if measured else f"{marker}-open", "size": 13, "color": colour,
-                                   "line": {"width": 2.5, "color": colour}},
-                           row=2 if name == "cls_error" else 1, col=1)  # fmt: skip
+def _band(figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, row: int, several: bool) -> None:
+    x = frame["sparsity"]
+    figure.add_scatter(x=pd.concat([x, x[::-1]]), y=pd.concat([frame[f"{name}_high"], frame[f"{name}_low"][::-1]]), mode="lines",
+                       fill="toself", fillcolor=fill(colour, 0.1 if several else 0.15), line={"width": 0}, hoverinfo="skip",
+                       showlegend=False, name=f"{LOOKS[name][0]} interval", row=row, col=1)  # fmt: skip
 
 
-def _dressed(figure: go.Figure, dark: bool) -> go.Figure:
-    figure.update_layout(height=470, showlegend=False, margin={"l": 56, "r": 84, "t": 28, "b": 44}, hovermode="closest",
-                         uirevision="curves", modebar=MODEBAR, paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark])  # fmt: skip
-    figure.update_xaxes(range=[-2, 100], tick0=0, dtick=10, ticksuffix=" %", showgrid=False)
-    figure.update_xaxes(title_text="sparsity of the prunable weights", row=2, col=1)
-    figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, row=1, col=1, title_text="rate")
-    decades = [0.0001, 0.001, 0.01, 0.1, 1, 10]
-    figure.update_yaxes(type="log", row=2, col=1, title_text="relative error", tickvals=decades,
-                        ticktext=[f"{tick:g}" for tick in decades])  # fmt: skip
+def _told(frame: pd.DataFrame, name: str) -> Any:
+    there = [f"{name}_{part}" for part in ("low", "high", "n") if f"{name}_{part}" in frame]
+    return frame[there].to_numpy() if there else None
+
+
+def _hover(name: str, title: str, several: bool) -> str:
+    kind, study = LOOKS[name][4], f"{for_chart(title)}<br>" if several else ""
+    value = {"rate": "%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], n = %{customdata[2]}", "error": "%{y:.3g}",
+             "size": "%{y:.1f} MB", "latency": "%{y:.2f} × dense [%{customdata[0]:.2f}, %{customdata[1]:.2f}]"}[kind]  # fmt: skip
+    return f"{study}{LOOKS[name][0]} {value} at %{{x:g}} %<extra></extra>"
+
+
+def _name(figure: go.Figure, frame: pd.DataFrame, name: str, beside: Sequence[str], row: int, dark: bool) -> None:
+    """The curve's name at its end, in its colour; moved where another curve of the panel ends close by."""
+    ends = {other: float(frame[other].dropna().iloc[-1]) for other in beside if other in frame and frame[other].notna().any()}
+    if name not in ends or (LOOKS[name][4] == "error" and ends[name] <= 0) or len(beside) == 1:
+        return
+    figure.add_scatter(
+        x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])], y=[ends[name]], mode="text", hoverinfo="skip",
+        showlegend=False, text=[f"  {for_chart(LOOKS[name][0])}"], textposition=f"{_place(name, ends)} right",
+        cliponaxis=False, row=row, col=1,
+        textfont={"color": ink(LOOKS[name][1], dark), "size": 12}, name=f"{LOOKS[name][0]} name",
+    )  # fmt: skip
+
+
+def _place(name: str, ends: dict[str, float]) -> str:
+    near = [end for other, end in ends.items() if other != name and _close(name, end, ends[name])]
+    return "middle" if not near else "top" if ends[name] >= max(near) else "bottom"
+
+
+def _close(name: str, one: float, other: float) -> bool:
+    return abs(one - other) < 8 if LOOKS[name][4] == "rate" else min(one, other) > 0 and max(one, other) / min(one, other) < 5
+
+
+def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Figure:
+    top = 60 if several else 28
+    dressed(figure, dark, inner + top + 46).update_layout(
+        showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
+    figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0)
+    last = len(list(figure.select_xaxes()))
+    figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
     return figure
 
 
-def heat_map(grid: pd.DataFrame, bounds: tuple[float, float], interpolated: bool, dark: bool = False) -> go.Figure:
-    """Layer errors, block × module, on the study's one logarithmic colour scale."""
-    low, high = (math.log10(bound) for bound in bounds)
-    shown = grid.map(lambda error: max(math.log10(error), low) if error > 0 else low)
-    ticks = list(range(math.ceil(low), math.floor(high) + 1))
-    figure = go.Figure(go.Heatmap(
-        z=shown.to_numpy(), x=list(grid.columns), y=list(grid.index), zmin=low, zmax=high, colorscale="Cividis",
-        text=grid.map(lambda error: f"{error:.2f}" if error >= 0.095 else f"{error:.3f}").to_numpy(), texttemplate="%{text}",
-        customdata=grid.to_numpy(), xgap=2, ygap=2, textfont={"size": 11},
-        hovertemplate="block %{y}, %{x}<br>error %{customdata:.4f}<extra></extra>",
-        colorbar={"title": {"text": "error", "side": "top"}, "tickvals": ticks, "ticktext": [f"{10.0**t:g}" for t in ticks],
-                  "thickness": 10, "len": 0.9, "outlinewidth": 0},
-    ))  # fmt: skip
-    figure.update_layout(height=470, margin={"l": 40, "r": 8, "t": 28, "b": 90}, uirevision="layers", modebar=MODEBAR,
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark])  # fmt: skip
-    figure.update_yaxes(autorange="reversed", title_text="block", showgrid=False, type="category")
-    figure.update_xaxes(tickangle=-40, showgrid=False)
-    if interpolated:
-        figure.add_annotation(text="interpolated", x=1, y=1.06, xref="paper", yref="paper", showarrow=False,
-                              font={"color": GREY, "size": 12})  # fmt: skip
+def dressed(figure: go.Figure, dark: bool, height: int, bottom: int = 46) -> go.Figure:
+    """The look that all charts share: the page's own colours, faint lines, a legend above."""
+    line = "#2B313A" if dark else "#E3E6EA"
+    figure.update_layout(height=height, margin={"l": 62, "r": 16, "t": 44, "b": bottom}, hovermode="closest", uirevision="kept",
+                         modebar=MODEBAR, paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
+                         font={"color": ink(GREY, dark), "family": FONT},
+                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"})  # fmt: skip
+    figure.update_xaxes(zeroline=False, gridcolor=line)
+    figure.update_yaxes(zeroline=False, gridcolor=line)
     return figure
 
 

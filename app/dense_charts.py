@@ -15,12 +15,12 @@ RATES = {"acc": ("Acc", "circle"), "aua": ("Aua", "square")}
 
 def judged_table(found: MemberSet) -> pd.DataFrame:
     """One row a model: members in falling order of Aua, then the averages. Rates in per cent."""
-    members = [(member.name, "member", member.judged) for member in found.members if member.judged is not None]
+    members = [(member.name, "member", member.score) for member in found.members if member.score is not None]
     members.sort(key=lambda row: -((row[2].aua or row[2].acc).value or 0))
-    averages = [(NAMES[by], "average", made.judged) for by, made in found.averages.items()]
+    averages = [(NAMES[by], "average", made.score) for by, made in found.averages.items()]
     return pd.DataFrame([
-        {"model": name, "kind": kind, **_cells("acc", judged.acc), **_cells("aua", judged.aua)}
-        for name, kind, judged in (*members, *averages)
+        {"model": name, "kind": kind, **_cells("acc", score.acc), **_cells("aua", score.aua)}
+        for name, kind, score in (*members, *averages)
     ])  # fmt: skip
 
 
@@ -55,8 +55,8 @@ def evaluated_table(found: MemberSet) -> pd.DataFrame:
     """Members and averages on the evaluation rows: one row a model and sparsity."""
     names = {f"average-{by}": name for by, name in NAMES.items()}
     return pd.DataFrame([
-        {"model": names.get(row.model, row.model), "sparsity": 100 * row.sparsity, **_cells("acc", row.judged.acc),
-         **_cells("aua", row.judged.aua)}
+        {"model": names.get(row.model, row.model), "sparsity": 100 * row.sparsity, **_cells("acc", row.score.acc),
+         **_cells("aua", row.score.aua)}
         for row in found.evaluated
     ])  # fmt: skip
 
@@ -64,8 +64,8 @@ def evaluated_table(found: MemberSet) -> pd.DataFrame:
 def steps_table(made: MadeAverage) -> pd.DataFrame:
     """One row a decision, in the order in which members were tried."""
     return pd.DataFrame([
-        {"member": trial.member, "kept": trial.taken, **_cells("acc", trial.judged.acc), **_cells("aua", trial.judged.aua)}
-        for trial in made.trials
+        {"member": step.member, "kept": step.taken, **_cells("acc", step.score.acc), **_cells("aua", step.score.aua)}
+        for step in made.steps
     ])  # fmt: skip
 
 

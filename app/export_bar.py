@@ -1,52 +1,96 @@
-"""Buttons under a chart: PNG, SVG and CSV, all made in the browser.
+"""Buttons under a chart or a table. Pictures are made in the browser; files are built on the server when they are asked for.
 
-The images come from the chart as it stands on the page, through its own Plotly camera button, so they need no server
-and no installed Chrome. The CSV is the data frame behind the chart.
+A picture is the chart as it stands on the page, through its own Plotly camera button, so it needs no server and no installed
+Chrome. The stand-alone HTML is the same chart with Plotly inside. Nothing of a file travels before its button is pressed.
 """
 
-import csv
-import io
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-HTML = """<div class="bar"><span>Export</span><button data-as="png">PNG</button><button data-as="svg">SVG</button
-><button data-as="csv">CSV</button><output></output></div>"""
+from app import exports
+
+HTML = """<div class="bar" role="group"><span></span><output></output></div>"""
 CSS = """
-.bar { display: flex; gap: 6px; align-items: center; font-family: var(--st-font); font-size: 13px; color: var(--st-text-color); }
-.bar span { opacity: .72; }
+.bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-family: var(--st-font); font-size: 13px;
+       color: var(--st-text-color); }
 button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--st-border-color);
-         border-radius: 6px; padding: 2px 10px; cursor: pointer; }
-button:hover, button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); outline: none; }
-output { opacity: .72; }
+         border-radius: 6px; padding: 2px 10px; min-height: 26px; cursor: pointer; }
+button:hover { border-color: var(--st-primary-color); }
+button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 """
 JS = """
-export default function ({ data, parentElement }) {
-  const say = (text) => { parentElement.querySelector("output").textContent = text; };
+const wanted = new Map();  // by bar: the number of the file that was asked for and has not come yet
+export default function ({ data, parentElement, setTriggerValue }) {
+  const bar = parentElement.querySelector(".bar");
+  const say = (text) => { bar.querySelector("output").textContent = text; };
   const save = (name, url) => {
     const link = document.createElement("a");
     link.href = url; link.download = name; link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 5000);
+  };
+  const write = (name, type, text) => save(name, URL.createObjectURL(new Blob([text], { type })));
+  const area = () => document.querySelector(`.st-key-${data.chart}`);
+  const plot = () => area()?.querySelector(".js-plotly-plot");
+  const own = () => area()?.querySelector("[data-drawing]");  // a chart of this project's own, which draws itself as SVG
+  const rasterise = (svg) => {
+    const picture = new Image(), scale = 3;
+    picture.onload = () => {
+      const canvas = document.createElement("canvas");
+      canvas.width = scale * picture.width; canvas.height = scale * picture.height;
+      const paper = canvas.getContext("2d");
+      paper.scale(scale, scale); paper.drawImage(picture, 0, 0);
+      canvas.toBlob((blob) => save(`${data.name}.png`, URL.createObjectURL(blob)), "image/png");
+    };
+    picture.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
   };
   const picture = (format) => {
-    const chart = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
-    const camera = chart && chart.querySelector('.modebar-btn[data-title^="Download plot"]');
+    if (own()) {
+      const svg = own().draw();
+      if (format === "svg") write(`${data.name}.svg`, "image/svg+xml", svg); else rasterise(svg);
+      return;
+    }
+    const chart = plot(), camera = chart && chart.querySelector('.modebar-btn[data-title^="Download plot"]');
     if (!camera) { say("The chart is not ready yet."); return; }
     chart._context.toImageButtonOptions = { format, filename: data.name, scale: format === "png" ? 3 : 1,
       width: chart.clientWidth, height: chart.clientHeight };
     camera.click();
   };
-  for (const button of parentElement.querySelectorAll("button")) {
-    button.onclick = () => {
-      say("");
-      if (button.dataset.as === "csv") {
-        const url = URL.createObjectURL(new Blob([data.csv], { type: "text/csv;charset=utf-8" }));
-        save(`${data.name}.csv`, url);
-        setTimeout(() => URL.revokeObjectURL(url), 1000);
-      } else { picture(button.dataset.as); }
-    };
+  const figure = () => {  // without what Plotly keeps for itself, and never closing the script that it stands in
+    const kept = (key, value) => key.startsWith("_") ? undefined
+      : ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value) : value;
+    const chart = plot(), { width, ...layout } = chart.layout;
+    const theme = { font: chart._fullLayout.font, paper_bgcolor: chart._fullLayout.paper_bgcolor };
+    return JSON.stringify({ data: chart.data, layout: { ...theme, ...layout } }, kept).replace(/</g, "\\\\u003c");
+  };
+  const ask = (format) => {
+    if (format === "html" && !own() && !plot()) { say("The chart is not ready yet."); return; }
+    wanted.set(data.bar, Date.now());
+    say("…");
+    setTriggerValue("ask", { number: wanted.get(data.bar), format, drawn: Boolean(own()) });
+  };
+  bar.setAttribute("aria-label", data.label);
+  bar.querySelector("span").textContent = "Export";
+  for (const old of bar.querySelectorAll("button")) old.remove();
+  for (const format of data.formats) {
+    const button = document.createElement("button");
+    button.type = "button"; button.textContent = data.titles[format];
+    button.onclick = () => { say(""); if (["png", "svg"].includes(format)) picture(format); else ask(format); };
+    bar.insertBefore(button, bar.querySelector("output"));
+  }
+  if (data.file && data.file.number === wanted.get(data.bar)) {
+    wanted.delete(data.bar);
+    const text = data.file.format !== "html" ? data.file.text
+      : data.file.text.replace(data.place, () => own() ? own().draw() : figure());
+    write(`${data.name}.${data.file.ending}`, data.file.type, text);
+    say("");
   }
 }
 """
+TITLES = {"png": "PNG", "svg": "SVG", "html": "HTML", "csv": "CSV", "json": "JSON", "markdown": "Markdown", "latex": "LaTeX"}
+KINDS = {"html": ("html", "text/html"), "csv": ("csv", "text/csv"), "json": ("json", "application/json"),
+         "markdown": ("md", "text/markdown"), "latex": ("tex", "text/x-tex")}  # fmt: skip
 
 
 @st.cache_resource
@@ -54,16 +98,35 @@ def _component():  # type: ignore[no-untyped-def]
     return st.components.v2.component("prunescope_export", html=HTML, css=CSS, js=JS)
 
 
-def to_csv(frame: pd.DataFrame, about: dict[str, object]) -> str:
-    """The frame as CSV under a header of `# name: value` lines; a text cell never starts like a formula."""
-    out = io.StringIO()
-    for name, value in about.items():
-        out.write(f"# {name}: {' '.join(str(value).split())}\n")
-    safe = frame.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell)
-    safe.to_csv(out, index=safe.index.name is not None, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    return out.getvalue()
-
-
 def export_bar(chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
-    """The buttons for the chart whose key is `chart`."""
-    _component()(data={"chart": chart, "name": name, "csv": to_csv(frame, about)}, key=f"export-{chart}")
+    """The buttons for the chart whose key is `chart`; `frame` is the data behind it, `about` where that comes from."""
+    _bar(f"export-{chart}", ("png", "svg", "html", "csv", "json"), chart, name, frame, about)
+
+
+def table_bar(name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
+    """The buttons for a table. `name` is the file's and must be the page's only one."""
+    _bar(f"table-{name}", ("csv", "markdown", "latex", "json"), "", name, frame, about)
+
+
+@st.fragment
+def _bar(
+    key: str, formats: tuple[str, ...], chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]
+) -> None:  # fmt: skip
+    asked = (st.session_state.get(key) or {}).get("ask")
+    _component()(
+        key=key, on_ask_change=lambda: None,
+        data={"bar": key, "chart": chart, "name": name, "formats": formats, "titles": TITLES, "place": exports.PLACE,
+              "label": f"Export {name}", "file": file_of(asked, name, frame, about) if asked else None},
+    )  # fmt: skip
+
+
+def file_of(asked: dict[str, Any], name: str, frame: pd.DataFrame, about: dict[str, object]) -> dict[str, Any]:
+    """The file that a button asked for."""
+    wanted = asked["format"]
+    if wanted == "html":
+        text = exports.chart_html(name, frame, about, asked["drawn"])
+    else:
+        make = {"csv": exports.to_csv, "json": exports.to_json, "markdown": exports.to_markdown, "latex": exports.to_latex}
+        text = make[wanted](frame, about)
+    ending, kind = KINDS[wanted]
+    return {"number": asked["number"], "format": wanted, "text": text, "ending": ending, "type": f"{kind};charset=utf-8"}

@@ -2,11 +2,13 @@
 
 import bisect
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
-from engine import ATTACKS, MODULES, LevelResult, Rate, Study, StudySpec
+from engine import ATTACKS, MODULES, LevelResult, Rate, Study, StudySpec, Timed
 
 RATES = ("acc", "aua", "asr")
 
@@ -33,8 +35,46 @@ def curves(study: Study) -> pd.DataFrame:
         errors = sorted(level.layer_errors.values())
         row |= {"cls_error": level.cls_error, "layer_error_median": errors[len(errors) // 2],
                 "layer_error_worst": errors[-1], "packed_bytes": model_bytes(study, level)}  # fmt: skip
+        if timed := latency_at(study, level.sparsity):
+            row |= {"latency": timed.ratio, "latency_low": timed.low, "latency_high": timed.high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def together(studies: Sequence[Study]) -> pd.DataFrame:
+    """The curves of all studies in one table, one row a study and level."""
+    if len(studies) == 1:
+        return curves(studies[0])
+    frames = [
+        curves(study).assign(study=name, key=study.key[:12]) for name, study in zip(short_names(studies), studies, strict=True)
+    ]
+    whole = pd.concat(frames, ignore_index=True)
+    return whole[["study", "key", *(name for name in whole.columns if name not in ("study", "key"))]]
+
+
+def cell_name(cell: str) -> str:
+    """`block.module` as people say it."""
+    block, module = cell.split(".")
+    return f"Block {int(block) + 1}, {module.replace('_', ' ')}"
+
+
+def cell_curve(study: Study, cell: str) -> pd.DataFrame:
+    """One layer's error at every measured level, beside the median of all layers."""
+    return pd.DataFrame([{"sparsity": 100 * level.sparsity, "error": level.layer_errors[cell], "median": median_error(level)}
+                         for level in study.levels])  # fmt: skip
+
+
+def cell_table(study: Study, cell: str) -> pd.DataFrame:
+    """What the pruner wrote down about one layer, one row a measured level."""
+    rows = []
+    for level in study.levels:
+        if any(layer["layer"] == cell for layer in level.layers):
+            table = layer_table(replace(level, layers=tuple(layer for layer in level.layers if layer["layer"] == cell)))
+            rows.append(table.drop(columns=["layer", "requested"]).assign(sparsity=100 * level.sparsity))
+    if not rows:
+        return pd.DataFrame()
+    found = pd.concat(rows, ignore_index=True)
+    return found[["sparsity", *(name for name in found.columns if name != "sparsity")]]
 
 
 def model_bytes(study: Study, level: LevelResult) -> int:
@@ -72,8 +112,44 @@ def rate_at(study: Study, sparsity: float, name: str) -> Value:
 def bytes_at(study: Study, sparsity: float) -> Value:
     """Size of the packed model at the cursor, in bytes."""
     low, high = neighbours(study, sparsity)
-    between = None if low is high else (low.sparsity, high.sparsity)
+    between = None if low is high and abs(low.sparsity - sparsity) < 1e-9 else (low.sparsity, high.sparsity)
     return Value(_between(model_bytes(study, low), model_bytes(study, high), low, high, sparsity), None, between)
+
+
+def error_at(study: Study, sparsity: float) -> Value:
+    """The error of the last [CLS] at the cursor."""
+    return _error_at(study, sparsity, lambda level: level.cls_error)
+
+
+def layer_error_at(study: Study, sparsity: float) -> Value:
+    """The median layer error at the cursor."""
+    return _error_at(study, sparsity, median_error)
+
+
+def cell_error_at(study: Study, cell: str, sparsity: float) -> Value:
+    """The error of one layer at the cursor."""
+    return _error_at(study, sparsity, lambda level: level.layer_errors[cell])
+
+
+def median_error(level: LevelResult) -> float:
+    """The middle one of a level's layer errors."""
+    return sorted(level.layer_errors.values())[len(level.layer_errors) // 2]
+
+
+def _error_at(study: Study, sparsity: float, of: Callable[[LevelResult], float]) -> Value:
+    low, high = neighbours(study, sparsity)
+    exact = low is high and abs(low.sparsity - sparsity) < 1e-9
+    return Value(_between(of(low), of(high), low, high, sparsity), None, None if exact else (low.sparsity, high.sparsity))
+
+
+def latencies(study: Study) -> tuple[Timed, ...]:
+    """What was timed on this machine, ascending; the page's reader of studies puts it there."""
+    return tuple(study.about.get("timed", ()))
+
+
+def latency_at(study: Study, sparsity: float) -> Timed | None:
+    """What was timed at exactly this sparsity."""
+    return next((timed for timed in latencies(study) if abs(timed.sparsity - sparsity) < 1e-9), None)
 
 
 def layer_grid(study: Study, sparsity: float) -> pd.DataFrame:
@@ -87,24 +163,28 @@ def layer_grid(study: Study, sparsity: float) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def heat(study: Study, places: Sequence[float]) -> dict[str, Any]:
+    """What the browser needs to colour the heat map at every stop of the slider: levels, and between which two a stop lies."""
+    order = {level.sparsity: row for row, level in enumerate(study.levels)}
+    blocks = 1 + max(int(name.split(".")[0]) for name in study.levels[0].layer_errors)
+    between = []
+    for place in places:
+        low, high = neighbours(study, place / 100)
+        share = _between(0.0, 1.0, low, high, place / 100) if low is not high else 0.0
+        between.append((order[low.sparsity], order[high.sparsity], round(share, 6)))
+    return {
+        "stops": list(places), "between": between, "bounds": error_range(study),
+        "levels": [[float(f"{level.layer_errors[f'{b}.{m}']:.4g}") for b in range(blocks) for m in MODULES]
+                   for level in study.levels],
+        "blocks": [str(b + 1) for b in range(blocks)], "modules": list(MODULES),
+        "names": [m.replace("_", " ") for m in MODULES],
+    }  # fmt: skip
+
+
 def error_range(study: Study) -> tuple[float, float]:
     """The ends of the study's one colour scale: its largest layer error, and at most three decades below."""
     errors = [error for level in study.levels for error in level.layer_errors.values() if error > 0]
     return (max(min(errors), max(errors) / 1000), max(errors)) if errors else (1e-3, 1.0)
-
-
-def last_safe(study: Study, points: float) -> float | None:
-    """The highest measured sparsity up to which Acc and Aua both stay within `points` of dense, without a gap."""
-    if not study.levels or study.levels[0].sparsity != 0:
-        return None
-    dense, safe = study.levels[0], None
-    for level in study.levels:
-        for name in ("acc", "aua"):
-            here, there = getattr(level, name), getattr(dense, name)
-            if here is not None and there is not None and 100 * (there.value - here.value) > points + 1e-9:
-                return safe
-        safe = level.sparsity
-    return safe
 
 
 def sentence(study: Study) -> str:
@@ -113,6 +193,24 @@ def sentence(study: Study) -> str:
     attacked = f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
     attack = "no attack" if about["attack"] == "none" else attacked
     return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {how(study)}, {attack}"
+
+
+def short_names(studies: Sequence[Study]) -> list[str]:
+    """What tells the studies apart, in words; with the key's beginning where words do not."""
+    parts = [{"model": about["model"], "data": DATA.get(about["data"], about["data"]), "method": how(study),
+              "attack": "no attack" if about["attack"] == "none" else attack_title(about["attack"]),
+              "seed": f"seed {about['seed']}"} for study in studies for about in [study.about]]  # fmt: skip
+    telling = [name for name in parts[0] if len({str(part[name]) for part in parts}) > 1]
+    names = [", ".join(str(part[name]) for name in telling or ["method"]) for part in parts]
+    twice = {name for name in names if names.count(name) > 1}
+    return [f"{name} · {study.key[:6]}" if name in twice else name for name, study in zip(names, studies, strict=True)]
+
+
+def stops(studies: Sequence[Study]) -> list[float]:
+    """Where the slider stops, in per cent: every whole one up to 95, and every measured level."""
+    measured = {round(100 * level.sparsity, 4) for study in studies for level in study.levels}
+    whole = range(max(96, 1 + int(max(measured, default=0))))
+    return sorted({*map(float, whole), *measured})
 
 
 def attack_title(name: str) -> str:

@@ -1,6 +1,7 @@
 """What all sessions of the app share: the store, the worker process, and studies read from the store."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +15,11 @@ def workbench() -> engine.Workbench:
     return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
 
 
+def jobs() -> engine.JobQueue:
+    """The studies that run in the background; what they are is in the user's folder, not in this process."""
+    return engine.JobQueue(os.environ.get("PRUNESCOPE_CACHE"))
+
+
 def store() -> engine.Store:
     """A fresh view of the store; its notices belong to this run of the page."""
     return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))
@@ -22,15 +28,26 @@ def store() -> engine.Store:
 def signature(key: str) -> tuple[tuple[str, int], ...]:
     """Changes whenever an entry of the study is written, moved or damaged."""
     view = store()
-    files = [path for base in (view.bundled, view.root) for path in Path(base, "studies", key).glob("*.json")]
+    folders = (Path(view.bundled, "studies", key), Path(view.root, "studies", key), Path(view.root, "latency", key))
+    files = [path for folder in folders for path in folder.glob("*.json")]
     return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Study | None, list[str]]:
-    """A study with its levels, and what the store had to say; read again only when `seen` changes."""
+    """A study with its levels and this machine's times, and what the store had to say; read again only when `seen` changes."""
     view = store()
-    return view.study(key), view.notices
+    study = view.study(key)
+    if study is not None:
+        study = replace(study, about={**study.about, "timed": engine.timed_levels(view, study)})
+    return study, view.notices
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def safe_sparsity(key: str, seen: tuple[tuple[str, int], ...], points: float) -> engine.SafeSparsity | None:
+    """The last safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""
+    study, _ = read_study(key, seen)
+    return engine.last_safe(study, points) if study is not None else None
 
 
 @st.cache_data(show_spinner=False)

@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
+from app.charts import MODEBAR
+from app.palette import DENSE, GREEN, GREY, PAGE, PURPLE, SPARSE
 from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, paired_difference
 
 LOSSES = {"ce": "cross-entropy", "poe": "product of experts", "reweight": "reweighting", "confreg": "confidence regularisation"}
@@ -21,7 +22,7 @@ DASHES = {"ce": "dash", "poe": "solid", "reweight": "dot", "confreg": "dashdot"}
 MARKERS = {"full": "star", "mask": "circle", "imp": "square", "hard-concrete": "diamond", "isolated": "triangle-up"}
 STEPS = {"gradual": "hexagon", "soft": "pentagon"}  # of mask training, where it is not the plain one
 ATTACKED = "under attack"
-COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": "#7A5BA8", "isolated": "#3A8F6B"}
+COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": PURPLE, "isolated": GREEN}
 
 
 def series_name(run: SubnetworkRun) -> str:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import attack, studies, subnetworks, training
+from engine.commands import attack, jobs, runs, studies, subnetworks, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(table)
     if options.json:
         sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
-    return 0
+    return int(getattr(options, "code", 0))
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:
@@ -67,5 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     studies.add_commands(command)
     attack.add_commands(command)
     training.add_commands(command)
+    runs.add_commands(command)
+    jobs.add_commands(command)
     subnetworks.add_commands(command)
     return parser

@@ -81,7 +81,7 @@ class Workbench:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> Job:
-        """Queue one request: `solve`, `attack` or `measure`."""
+        """Queue one request: `solve`, `attack`, `measure` or `check`."""
         with self._lock:
             job = Job(next(self._numbers), do, arguments)
             self._jobs[job.number] = job

@@ -14,16 +14,20 @@ from engine.attacks.attempt import Budget, Example, Outcome, Step
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
 from engine.errors import DataError, InputError, ResourceError, SettingError
+from engine.evaluation.inside import look_inside
+from engine.evaluation.latency import compare_latency
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned
 from engine.records import Study, StudySpec
 from engine.store import Store
 from engine.study import Prepared, measure_level, prepare, pruned_at
+from engine.timings import Timed, keep_timed
 from engine.victims import victim_key
 
 KEPT = 3  # pruned victims in memory
 MAX_CHARACTERS = 1000
+TIMED = 32  # sentences that a level is timed on
 Watch = Callable[[str, Step], None]  # (side, what happened there)
 
 
@@ -103,6 +107,24 @@ class Bench:
             "achieved": pruned.achieved, "label_names": prepared.study.about["label_names"], "sides": sides,
             "cut_at": dense.max_tokens if tokens > dense.max_tokens else None,
         }  # fmt: skip
+
+    def look(
+        self, prepared: Prepared, text: str, adversarial: str | None, sparsity: float, report: Reporter = silent
+    ) -> dict[str, Any]:  # fmt: skip
+        """A look inside the dense and the pruned victim while they read a text, see `engine.evaluation.inside`."""
+        pruned = self.solve(prepared, sparsity, report)
+        report("look inside", 0, 1)
+        found = look_inside(
+            prepared.victim, pruned.victim, checked_text(text), checked_text(adversarial) if adversarial else None
+        )
+        return {**found, "sparsity": sparsity, "label_names": prepared.study.about["label_names"]}
+
+    def time(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> None:
+        """Time a level as CSR against the dense model, in turn, and keep it beside the study."""
+        pruned = self.solve(prepared, sparsity, report)
+        texts = prepared.evaluation.take(range(min(TIMED, len(prepared.evaluation))))
+        found = compare_latency([(prepared.victim, "dense"), (pruned.victim, "csr")], texts.texts, texts.pairs, report=report)
+        keep_timed(self.store, study, Timed.of(sparsity, found))
 
     def measure(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> None:
         """Measure one level of a study and keep it in the store. Raises SettingError where it would not belong to it."""

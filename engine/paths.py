@@ -1,7 +1,8 @@
 """Where things live: the shipped bundle, and the user's own cache.
 
 The bundle is read-only and travels with the project. The user's cache is `cache/user` inside the project unless
-`PRUNESCOPE_CACHE` or `--cache` names another folder; git ignores it.
+`PRUNESCOPE_CACHE` or `--cache` names another folder; git ignores it. `PRUNESCOPE_SHARED` names a folder that several people
+or machines read; what it holds is never written from here, unless it is named as the cache itself.
 """
 
 import os
@@ -14,3 +15,9 @@ BUNDLED = PROJECT / "cache" / "bundled"
 def user_cache() -> Path:
     """The folder that receives what this machine computes."""
     return Path(os.environ.get("PRUNESCOPE_CACHE") or PROJECT / "cache" / "user").expanduser()
+
+
+def shared_cache() -> Path | None:
+    """The shared folder, if the environment names one."""
+    named = os.environ.get("PRUNESCOPE_SHARED")
+    return Path(named).expanduser() if named else None

@@ -14,6 +14,18 @@ def silent(stage: str, done: int, total: int) -> None:
     """A reporter that says nothing and never cancels."""
 
 
+PARTS = 1000  # what a part of `within` counts
+
+
+def within(report: Reporter, low: int, high: int, whole: int, prefix: str = "") -> Reporter:
+    """A reporter for the part of some work that goes from `low` to `high` of `whole`; its stages begin with `prefix`."""
+
+    def part(stage: str, done: int, total: int) -> None:
+        report(prefix + stage, PARTS * low + PARTS * (high - low) * done // max(total, 1), PARTS * whole)
+
+    return part
+
+
 class Pace:
     """Estimates the seconds left from the pace since it was first asked, so that what a resumed work had done before does
     not count; None until there is something to go by."""

@@ -52,6 +52,8 @@ class StudySpec:
     eval_examples: int = 872
     attack: str = "deepwordbug"  # or "none"
     attack_examples: int = 200
+    max_queries: int | None = None  # budget of an attack on one example; None is no limit
+    max_seconds: float | None = None  # the same in seconds, which makes the outcome depend on the machine
     seed: int = 0
     device: str = "auto"
     allocation: str = "uniform"  # sparsity over layers; or "loss-equalised"
@@ -74,6 +76,10 @@ class StudySpec:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.attack_examples < 1 and self.attack != "none":
             raise SettingError(f"attack_examples is {self.attack_examples}; use --attack none to leave the attack out.")
+        for name in ("max_queries", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
 
 
 @dataclass(frozen=True, slots=True)

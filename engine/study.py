@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
+from engine.attacks.attempt import Budget
 from engine.attacks.metrics import attack_rates
 from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, attack_examples
+from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
 from engine.errors import DataError
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
 from engine.models.victim import Victim, load_victim
-from engine.progress import Reporter, silent
+from engine.progress import PARTS, Reporter, silent, within
 from engine.pruning.patterns import check_sparsity
 from engine.pruning.pipeline import check_plan, prune_levels
 from engine.pruning.plan import Plan, Pruned
-from engine.records import LevelResult, Study, StudySpec
-from engine.store import SCHEMA, Store, key_of
+from engine.records import AttackRecord, LevelResult, Study, StudySpec
+from engine.store import SCHEMA, Store, key_of, level_key
 from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
 Result = TypeVar("Result")
 AT_ONCE = 8  # levels solved in one pass, which is what an interruption can lose
+ATTACKED_TOGETHER = 4  # levels, whose weights are in memory together
 
 
 @dataclass(slots=True)
@@ -52,12 +54,8 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
         raise DataError(f"{data.name} has no training split, and calibration text must not come from the evaluation set; "
                         "add a train file, or name one file to have it divided in two.")  # fmt: skip
     evaluation = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
-    seen = set(_texts(evaluation))
-    fresh, free = set[Any](), []
-    for row, text in enumerate(_texts(data.train)):
-        if text not in seen and text not in fresh:
-            fresh.add(text)
-            free.append(row)
+    seen, keys = set(evaluation.row_keys()), data.train.row_keys()
+    free = [row for row in data.train.distinct() if keys[row] not in seen]
     if len(free) < 2:
         raise DataError(f"{data.name} leaves {len(free)} calibration texts that are not in the evaluation set; at least 2 "
                         "are needed.")  # fmt: skip
@@ -67,16 +65,18 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
     return data.train.take(calibration), data.train.take(sorted(free[:held])), evaluation
 
 
-def _texts(examples: Examples) -> list[Any]:
-    return list(zip(examples.texts, examples.pairs, strict=True)) if examples.pairs else list(examples.texts)
-
-
-def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
-    """Load and check everything; raises an InputError before any long work begins."""
+def check_spec(spec: StudySpec) -> Plan:
+    """What can be checked before anything is loaded; raises SettingError."""
     plan = Plan.named(spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force)
     for level in spec.levels:
         plan.pattern.check_level(level)
     check_attack(spec.attack)
+    return plan
+
+
+def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
+    """Load and check everything; raises an InputError before any long work begins."""
+    plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
                         label_column=spec.label_column, seed=spec.seed)  # fmt: skip
@@ -100,7 +100,12 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
     if spec.attack == "none":
         return None
-    return {**attack_identity(spec.attack, find_resources(spec.resources)), "examples": list(attacked)}
+    budget = {} if _budget(spec) == Budget() else {"budget": asdict(_budget(spec))}
+    return {**attack_identity(spec.attack, find_resources(spec.resources)), "examples": list(attacked), **budget}
+
+
+def _budget(spec: StudySpec) -> Budget:
+    return Budget(spec.max_queries, spec.max_seconds)
 
 
 def _about(
@@ -129,7 +134,10 @@ def pruned_at(prepared: Prepared, sparsity: float, store: Store, report: Reporte
     """The victim at one sparsity: from the cache, or solved now and kept there."""
     if (found := _kept(prepared, sparsity, store)) is not None:
         return found
-    return next(_solve(prepared, (sparsity,), store, report))
+    if _quick(prepared, sparsity):
+        return next(_solve(prepared, (sparsity,), store, report))
+    with store.computing(victim_key(prepared.study.identity, sparsity), report=report):
+        return _kept(prepared, sparsity, store) or next(_solve(prepared, (sparsity,), store, report))
 
 
 def _kept(prepared: Prepared, sparsity: float, store: Store) -> Pruned | None:
@@ -161,16 +169,28 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
     sparsity = check_sparsity(sparsity) + 0.0  # 0 and -0.0 are 0.0, in the key and in the bytes
     if (found := store.level(prepared.study, sparsity)) is not None:
         return found
+    with store.computing(level_key(prepared.study.identity, sparsity), report=report):
+        if (found := store.level(prepared.study, sparsity)) is not None:  # another process made it meanwhile
+            return found
+        if sparsity == 0 and (found := store.twin(prepared.study, 0.0)) is not None:
+            store.save_level(prepared.study, found)
+            return found
+        return _measure(prepared, sparsity, store, report)
+
+
+def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter) -> LevelResult:
     seconds: dict[str, float] = {}
-    pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, _part(report, 0, 300)))
+    pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, within(report, 0, 6, 20)))
     seconds |= prepared.solving.get(sparsity, {})  # it may have waited in the cache since a pass of many levels
     if prepared.dense is None:
         prepared.dense = read(prepared.victim, prepared.evaluation)
     dense = prepared.dense
-    reading = _timed(seconds, "evaluate", lambda: read(pruned.victim, prepared.evaluation, _part(report, 300, 350)))
+    reading = _timed(seconds, "evaluate", lambda: read(pruned.victim, prepared.evaluation, within(report, 6, 7, 20)))
     errors = layer_errors(prepared.victim, pruned.victim, prepared.held_out.texts, prepared.held_out.pairs,
-                          _part(report, 350, 400))  # fmt: skip
-    attacks = _timed(seconds, "attack", lambda: _attack(prepared, pruned, store, _part(report, 400, 1000)))
+                          within(report, 7, 8, 20))  # fmt: skip
+    before = seconds.pop("attack", 0.0)
+    attacks = _timed(seconds, "attack", lambda: _attack(prepared, pruned, store, within(report, 8, 20, 20)))
+    seconds["attack"] = round(seconds["attack"] + before, 3)
     aua, asr = attack_rates(attacks) if attacks else (None, None)
     zeros = sum(layer.zeros for layer in pruned.layers)
     level = LevelResult(
@@ -180,20 +200,33 @@ def measure_level(prepared: Prepared, sparsity: float, store: Store, report: Rep
         correct=reading.correct(prepared.evaluation.labels), attacks=attacks,
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
-        dense_bytes=4 * sum(layer.weights for layer in pruned.layers), notices=pruned.notices, seconds=seconds,
+        dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
+        notices=(*pruned.notices, *_failures(attacks)), seconds=seconds,
     )  # fmt: skip
     store.save_level(prepared.study, level)
     return level
 
 
-def _attack(prepared: Prepared, pruned: Pruned, store: Store, report: Reporter) -> tuple[Any, ...]:
+def _attack(prepared: Prepared, pruned: Pruned, store: Store, report: Reporter) -> tuple[AttackRecord, ...]:
     if not prepared.attacked:
         return ()
     spec, study, sparsity = prepared.spec, prepared.study, pruned.sparsity
-    attacker = Attacker(pruned.victim, spec.attack, spec.seed, spec.resources)
-    return attack_examples(attacker, prepared.evaluation, prepared.attacked, report,
+    attacker = Attacker(pruned.victim, spec.attack, spec.seed, spec.resources, _budget(spec))
+    return attack_examples(attacker, prepared.evaluation, prepared.attacked, _counted(report),
                            store.kept_attacks(study, sparsity),
                            lambda record: store.keep_attack(study, sparsity, record))  # fmt: skip
+
+
+def _counted(report: Reporter) -> Reporter:
+    return lambda stage, done, total: report(f"{stage} {done} of {total}", done, total)
+
+
+def _failures(attacks: Sequence[AttackRecord]) -> list[str]:
+    failed = [record.reason for record in attacks if record.outcome == "error"]
+    if not failed:
+        return []
+    return [f"{len(failed)} of {len(attacks)} examples could not be attacked; they count against Aua and are left out of Asr. "
+            f"The first: {failed[0]}"]  # fmt: skip
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> Result:
@@ -203,54 +236,78 @@ def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> 
     return result
 
 
-def _part(report: Reporter, low: int, high: int) -> Reporter:
-    """A reporter for one part of a level, which counts 1,000."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        of = f" {done} of {total}" if stage == "attack" and total else ""
-        report(stage + of, low + (high - low) * done // max(total, 1), 1000)
-
-    return part
-
-
-def run_study(spec: StudySpec, store: Store | None = None, report: Reporter = silent) -> Study:
+def run_study(
+    spec: StudySpec, store: Store | None = None, report: Reporter = silent, known: Callable[[Study], None] = lambda study: None
+) -> Study:
     """Run every level of a study, dense first, and return it with the levels that were asked for.
 
-    Raises InputError before any work on bad input; InterruptedStudy from `report` leaves all finished work in the store.
+    `known` hears which study it is as soon as its model and data are read. Raises InputError before any work on bad input;
+    InterruptedStudy from `report` leaves all finished work in the store.
     """
     store = store or Store()
     prepared = prepare(spec, report)
     store.save_study(prepared.study)
+    known(prepared.study)
     levels = sorted(set(spec.levels))
     sparse = [level for level in levels if level]
     batches = [levels[: len(levels) - len(sparse)], *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE))]
-    results: list[LevelResult] = []
+    results, whole = list[LevelResult](), 10 * len(levels)
     for batch in batches:
-        low, middle = 1000 * len(results), 300 * len(batch)
-        _solve_ahead(prepared, batch, store, _span(report, low, low + middle, 1000 * len(levels)))
+        ahead = 0 if len(batch) < 2 else 8  # of the ten parts of a level
+        low, high = 10 * len(results), 10 * len(results) + ahead * len(batch)
+        _work_ahead(prepared, batch, store, within(report, low, high, whole))
         for place, level in enumerate(batch):
-            part = _span(report, low + middle + 700 * place, low + middle + 700 * (place + 1), 1000 * len(levels), level)
+            start = high + (10 - ahead) * place
+            part = within(report, start, start + 10 - ahead, whole, f"{100 * level:g} %: ")
             results.append(measure_level(prepared, level, store, part))
             store.notices += [notice for notice in results[-1].notices if notice not in store.notices]
-    report("done", 1000 * len(levels), 1000 * len(levels))
+    report("done", PARTS * whole, PARTS * whole)
     return replace(prepared.study, levels=tuple(results))
+
+
+def _work_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
+    """What levels share, done for all of them at once; `measure_level` finds it kept."""
+    _solve_ahead(prepared, levels, store, within(report, 0, 3, 8))
+    due = [level for level in levels if store.level(prepared.study, level) is None]
+    for start in range(0, len(due), ATTACKED_TOGETHER):
+        part = within(report, 3 * len(due) + 5 * start, 3 * len(due) + 5 * min(start + ATTACKED_TOGETHER, len(due)), 8 * len(due))
+        _attack_ahead(prepared, due[start : start + ATTACKED_TOGETHER], store, part)
+
+
+def _attack_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
+    """Attack several levels in lock-step, so that candidates that do not depend on the victim are made once."""
+    if not prepared.attacked or prepared.spec.max_seconds is not None:  # seconds count from an attack's own start
+        return
+    study = prepared.study
+    with store.computing(*(level_key(study.identity, level) for level in levels), report=report):
+        due = {f"{100 * level:g} %": level for level in levels if store.level(study, level) is None}
+        if len(due) > 1:
+            _attack_together(prepared, due, store, report)
+
+
+def _attack_together(prepared: Prepared, due: dict[str, float], store: Store, report: Reporter) -> None:
+    spec, study, began = prepared.spec, prepared.study, time.perf_counter()
+    waiting: Reporter = lambda stage, done, total: report(stage, 0, 1)  # noqa: E731
+    victims = {side: pruned_at(prepared, level, store, waiting).victim for side, level in due.items()}
+    attackers = Attackers(victims, spec.attack, spec.seed, spec.resources, _budget(spec))
+    done = {side: store.kept_attacks(study, level) for side, level in due.items()}
+    attack_many(attackers, prepared.evaluation, prepared.attacked, _counted(report), done,
+                lambda side, record: store.keep_attack(study, due[side], record))  # fmt: skip
+    for level in due.values():
+        prepared.solving.setdefault(level, {})["attack"] = round((time.perf_counter() - began) / len(due), 3)
 
 
 def _solve_ahead(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> None:
     """Solve those of the levels that are neither measured nor kept, in one pass; they wait in the cache of victims."""
-    due = [level for level in levels
-           if not _quick(prepared, level) and store.level(prepared.study, level) is None
-           and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip
-    if len(due) > 1:
-        for _ in _solve(prepared, due, store, report):
-            pass
+    if len(due := _due(prepared, levels, store)) < 2:
+        return
+    with store.computing(*(victim_key(prepared.study.identity, level) for level in due), report=report):
+        if due := _due(prepared, due, store):  # what another process has not made meanwhile
+            for _ in _solve(prepared, due, store, report):
+                pass
 
 
-def _span(report: Reporter, low: int, high: int, whole: int, level: float | None = None) -> Reporter:
-    """A reporter for one part of a study, which counts a thousand for every level."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        named = stage if level is None else f"{100 * level:g} %: {stage}"
-        report(named, low + (high - low) * done // max(total, 1), whole)
-
-    return part
+def _due(prepared: Prepared, levels: Sequence[float], store: Store) -> list[float]:
+    return [level for level in levels
+            if not _quick(prepared, level) and store.level(prepared.study, level) is None
+            and not is_kept(store, victim_key(prepared.study.identity, level))]  # fmt: skip

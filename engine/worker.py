@@ -15,6 +15,8 @@ import traceback
 from typing import Any, TextIO
 
 from engine.errors import InterruptedStudy, PruneScopeError
+from engine.progress import Reporter
+from engine.records import StudySpec
 from engine.store import Store
 
 SHOWN = 5  # candidates of a step, those that come closest to breaking the victim
@@ -82,7 +84,7 @@ class Worker:
             self._send(number, "failed", reason="Something went wrong inside PruneScope; the log of the app has the details.")
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
-        number, sparsity = request["id"], request["sparsity"]
+        number = request["id"]
 
         def report(stage: str, done: int, total: int) -> None:
             if number in self._cancelled:
@@ -97,6 +99,9 @@ class Worker:
                        words=seen.words, tried=len(seen.tried), best=best)  # fmt: skip
 
         report("load", 0, 1)
+        if request["do"] == "check":
+            return self._check(request["spec"], report)
+        sparsity = request["sparsity"]
         bench = self._work_bench()
         study = self._store.study(request["study"])
         if study is None:
@@ -110,7 +115,21 @@ class Worker:
         if request["do"] == "measure":
             bench.measure(prepared, study, sparsity, report)
             return {}
+        if request["do"] == "look":
+            return {"notice": notice, **bench.look(prepared, request["text"], request["adversarial"], sparsity, report)}
+        if request["do"] == "time":
+            bench.time(prepared, study, sparsity, report)
+            return {"notice": notice}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
+
+
+    def _check(self, spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+        """Load what a study names and say what it would be; raises InputError for what cannot be used."""
+        from engine.study import prepare
+
+        study = prepare(StudySpec(**{**spec, "levels": tuple(spec["levels"])}), report).study
+        kept = self._store.study(study.key)
+        return {"key": study.key, "about": study.about, "stored": [level.sparsity for level in kept.levels] if kept else []}
 
 
 def main() -> None:

@@ -76,19 +76,19 @@ def members_section(found: MemberSet) -> str:
     ]  # fmt: skip
     for member in found.members:
         kind = "plain" if member.settings["adversarial"] == "none" else member.settings["adversarial"]
-        rates = (None, None) if member.judged is None else (member.judged.acc, member.judged.aua)
+        rates = (None, None) if member.score is None else (member.score.acc, member.score.aua)
         lines.append(f"| {member.name} | {share(rates[0])} | {share(rates[1])} | {kind}{', left out: ' * bool(member.reason)}"
                      f"{member.reason} |")  # fmt: skip
     for by, made in found.averages.items():
         name = "uniform average" if by == "uniform" else f"greedy average by {by.capitalize()}"
-        lines.append(f"| {name} | {share(made.judged.acc)} | {share(made.judged.aua)} | {', '.join(made.ingredients)} |")
+        lines.append(f"| {name} | {share(made.score.acc)} | {share(made.score.aua)} | {', '.join(made.ingredients)} |")
     if found.evaluated and found.evaluation:
         counts = found.evaluation["counts"]
         lines += [f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} attacked with "
                   f"{found.evaluation['attack']}), dense and pruned ({found.evaluation['method']}, {counts['calibration']} "
                   "calibration texts):\n",
                   "| model | sparsity | Acc | Aua |", "|---|--:|---|---|"]  # fmt: skip
-        lines += [f"| {row.model} | {100 * row.sparsity:g} % | {share(row.judged.acc)} | {share(row.judged.aua)} |"
+        lines += [f"| {row.model} | {100 * row.sparsity:g} % | {share(row.score.acc)} | {share(row.score.aua)} |"
                   for row in found.evaluated]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -77,7 +77,7 @@ def _average(found: engine.MemberSet) -> None:
 
 
 def _told(made: engine.MadeAverage) -> str:
-    left = [trial.member for trial in made.trials if not trial.taken]
+    left = [step.member for step in made.steps if not step.taken]
     rule = "All members are averaged, one after the other." if made.by == "uniform" else (
         f"Members are tried in falling order of {made.by.capitalize()}; one is kept where the average with it is at least as "
         "good. Hollow: left out.")  # fmt: skip

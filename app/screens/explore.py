@@ -1,176 +1,189 @@
 """Explore: the slider is the instrument, everything below answers it."""
 
+from typing import Any
+
+import plotly.graph_objects as go
 import streamlit as st
 
 import engine
-from app import charts, figures
-from app.export_bar import export_bar
+from app import cards, charts, figures, instrument, palette, view
+from app.export_bar import export_bar, table_bar
 from app.live import live_panel, measure_here
-from app.state import dark, read_study, signature, store, workbench
+from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button, time_here
+from app.state import dark, safe_sparsity, signature, store, workbench
 from app.text import plain
 
-HELP = {
-    "Acc": "Accuracy: correct / n, on the evaluation set.",
-    "Aua": "Accuracy under attack: right at first and not broken by the attack / attacked.",
-    "Asr": "Attack success rate: broken / right at first. Its denominator differs from level to level.",
-    "Size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32), as `python -m engine prune` "
-            "writes it. Opened again it is an ordinary model, as large in memory and as fast as the dense one.",
-}  # fmt: skip
+Seen = tuple[tuple[str, tuple[tuple[str, int], ...]], ...]  # the studies' keys, and what changes when they do
+TOLERANCE = 3.0  # points, where nobody says otherwise
 
 
 def main() -> None:
-    view = store()
-    studies = view.studies()
+    there = store()
+    studies = there.studies()
     if not studies:
         st.header("No study yet")
         st.text("Run one with: python -m engine demo")
-        _notices(view.notices)
+        notices_of(there.notices)
         return
-    study, notices = _chosen(studies)
-    _notices(view.notices + notices)
-    if study is None or not study.levels:
-        st.info("This study has no measured level yet. Run it with `python -m engine study`, or pick another one above.")
-        return
-    sparsity = _slider(study)
-    _cards(study, sparsity)
-    _charts(study, sparsity)
-    _paired(study, sparsity)
-    live_panel(study, _solvable(study, sparsity))
-    with st.expander("Run this yourself: measure the level again, or write the pruned model as a smaller file"):
-        st.code(figures.commands(study, sparsity), language="sh")
+    left, middle, right = st.columns([6, 5, 1.6], vertical_alignment="bottom")
+    with middle:
+        keys, notices = pick_studies(studies, len(palette.STUDIES))
+    with right:
+        points, notice = _tolerance()
+    shown, more = opened(keys)
+    with left:
+        st.title("How sparse before it breaks?", anchor=False)
+        st.text(_told(shown))
+    notices_of([*there.notices, *more], [*notices, *([notice] if notice else [])])
+    if shown:
+        _answer([study.key for study in shown], points)
     workbench().warm()
 
 
-def _notices(notices: list[str]) -> None:
-    for notice in notices:
-        st.warning(plain(notice))
+def _told(shown: list[engine.Study]) -> str:
+    if not shown:
+        return "Pick a study."
+    first = f"{figures.sentence(shown[0])}, {shown[0].about['counts']['evaluation']} evaluated"
+    return first if len(shown) == 1 else f"{len(shown)} studies. Layers and live work are those of the first: {first}"
 
 
-def _chosen(studies: list[engine.Study]) -> tuple[engine.Study | None, list[str]]:
-    names = {study.key: figures.sentence(study) for study in studies}
-    if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
-        names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    wanted = st.query_params.get("study", "")
-    linked = next((key for key in names if wanted and key.startswith(wanted)), None)
-    if wanted and linked is None:
-        st.info(plain(f"The link names the study {wanted[:12]!r}, which is not in this store; the first one is shown."))
-    with right:
-        keys = list(names)
-        key = st.selectbox("Study", keys, index=keys.index(linked) if linked else 0, format_func=names.__getitem__, key="study")
-    if wanted != key[:12]:  # each write sends the whole address, so an idle one could undo the slider's
-        st.query_params["study"] = key[:12]
-    study, notices = read_study(key, signature(key))
-    with left:
-        st.title("How sparse before it breaks?", anchor=False)
-        if study is not None:
-            st.text(figures.sentence(study) + f", {study.about['counts']['evaluation']} evaluated")
-    return study, notices
+def _tolerance() -> tuple[float, str | None]:
+    found, notice = view.number("tolerance", TOLERANCE, 0.0, 50.0)
+    st.session_state.setdefault("tolerance", found)
+    if notice is None and found != st.session_state["tolerance"] and "tolerance" in st.query_params:
+        st.session_state["tolerance"] = found
+    points = st.number_input("Tolerance, points", 0.0, 50.0, step=0.5, format="%.1f", key="tolerance",
+                             help="Last safe: the highest measured sparsity up to which Acc and Aua stay within this many "
+                                  "points of the dense model.")  # fmt: skip
+    view.write("tolerance", f"{points:g}", f"{TOLERANCE:g}")
+    return points, notice
 
 
-def _slider(study: engine.Study) -> float:
-    left, right = st.columns([1, 5], vertical_alignment="center")
-    with right:
-        percent = st.slider("Sparsity of the prunable weights", 0, 95, 50, 1, format="%d %%", key="sparsity",
-                            bind="query-params")  # fmt: skip
-        safe = figures.last_safe(study, 3.0)
-        measured = [round(100 * level.sparsity, 2) for level in study.levels]
-        told = f"Measured at {len(measured)} levels from {measured[0]:g} to {measured[-1]:g} %."
-        if (own := figures.own_sparsity(study)) is not None:
-            told = f"The pattern {study.about['pattern']} exists at {100 * own:g} % only."
-        if safe is not None:
-            told += f" Last safe level: {100 * safe:g} % (Acc and Aua within 3 points of dense)."
-        st.caption(told)
-    with left:
-        achieved = next((level.achieved_model for level in study.levels if level.sparsity == percent / 100), None)
-        st.metric("Sparsity", f"{percent} %", border=False,
-                  help="Zeros / prunable weights: the linears of the encoder blocks, without embeddings and head.")  # fmt: skip
-        whole = percent / 100 * study.about["prunable"] / study.about["parameters"] if achieved is None else achieved
-        st.caption(f"{100 * whole:.1f} % of the whole model")
-    return percent / 100
+@st.fragment
+def _answer(keys: list[str], points: float) -> None:
+    """Everything that the slider moves; a fragment, so that the pickers above are not asked again at every release."""
+    shown, _ = opened(keys)
+    study, stops = shown[0], figures.stops(shown)
+    sparsity = _slider(shown, stops, points) / 100
+    picked = _curves_shown(shown)
+    seen = tuple((study.key, signature(study.key)) for study in shown)
+    instrument.cards(_cards(seen, stops, shown), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
+    _charts(shown, seen, picked, stops, sparsity)
+    _tables(shown, sparsity)
+    live_panel(study, _solvable(study, sparsity))
+    with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
+        st.code(figures.commands(study, sparsity), language="sh")
+        report_button(study, points)
 
 
-def _cards(study: engine.Study, sparsity: float) -> None:
-    dense = study.level(0.0)
-    for column, name in zip(st.columns(4), ("acc", "aua", "asr", "size"), strict=True):
-        with column:
-            if name == "size":
-                _size_card(study, sparsity)
-            else:
-                _rate_card(study, dense, sparsity, name)
+def _slider(shown: list[engine.Study], stops: list[float], points: float) -> float:
+    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    if notice:
+        st.info(notice)
+    start = min(stops, key=lambda stop: abs(stop - start))
+    study = shown[0]
+    safe = safe_sparsity(study.key, signature(study.key), points)
+    flag = None if safe is None else {"at": 100 * safe.sparsity, "low": 100 * safe.low, "high": 100 * safe.high}
+    measured = [round(100 * level.sparsity, 4) for level in study.levels]
+    with st.container(key="dock"):
+        percent = instrument.slider(stops, start, measured, flag)
+    view.write("sparsity", f"{percent:g}")
+    st.caption(_measured(study, measured) + (_safe(safe) if safe else ""))
+    return percent
 
 
-def _rate_card(study: engine.Study, dense: engine.LevelResult | None, sparsity: float, name: str) -> None:
-    label = charts.LOOKS[name][0]
-    value = figures.rate_at(study, sparsity, name)
-    if value.value is None:
-        st.metric(label, "–", border=True, help=HELP[label])
-        st.caption("not measured in this study")
-        return
-    base = getattr(dense, name) if dense else None
-    delta = None if base is None or base.value is None or sparsity == 0 else 100 * (value.value - base.value)
-    st.metric(label, f"{'' if value.rate else '≈ '}{100 * value.value:.1f} %", border=True, help=HELP[label],
-              delta=None if delta is None else "as dense" if abs(delta) < 0.05 else f"{delta:+.1f} points to dense",
-              delta_color="off" if delta is not None and abs(delta) < 0.05 else "inverse" if name == "asr" else "normal",
-              delta_arrow="off" if delta is not None and abs(delta) < 0.05 else "auto")  # fmt: skip
-    st.caption(_certainty(value))
+def _measured(study: engine.Study, measured: list[float]) -> str:
+    if (own := figures.own_sparsity(study)) is not None:
+        return f"The pattern {study.about['pattern']} exists at {100 * own:g} % only. "
+    return f"Measured at {len(measured)} levels from {measured[0]:g} to {measured[-1]:g} %; {STOPS_NOTE} "
 
 
-def _certainty(value: figures.Value) -> str:
-    if value.rate is not None:
-        return f"95 %: {100 * value.rate.low:.1f} – {100 * value.rate.high:.1f} %, n = {value.rate.n}"
-    low, high = value.between or (0.0, 0.0)
-    return f"interpolated between {100 * low:g} and {100 * high:g} %"
+def _safe(safe: engine.SafeSparsity) -> str:
+    what = " and ".join(name.capitalize() for name in safe.checked)
+    spread = f"{100 * safe.low:g} to {100 * safe.high:g} %" if safe.high > safe.low else f"{100 * safe.low:g} %"
+    return (f"Last safe: {100 * safe.sparsity:g} %, where {what} are within {safe.points:g} points of dense at every level up to "
+            f"there; {spread} over draws of the examples, and safe in {100 * safe.support:.0f} % of them.")  # fmt: skip
 
 
-def _size_card(study: engine.Study, sparsity: float) -> None:
-    size, dense = figures.bytes_at(study, sparsity), 4 * study.about["parameters"]
-    assert size.value is not None
-    change = 100 * (size.value / dense - 1)
-    st.metric("Size, packed", f"{'≈ ' if size.between else ''}{size.value / 1e6:.1f} MB", border=True, help=HELP["Size"],
-              delta=f"{change:+.0f} % to dense" if change <= -0.5 else None, delta_color="inverse")  # fmt: skip
-    st.caption("dense: " + f"{dense / 1e6:.1f} MB, fp32")
+def _curves_shown(shown: list[engine.Study]) -> list[str]:
+    """Which curves the chart holds, as the address says."""
+    there = [name for name in charts.LOOKS if name != "latency" or any(figures.latencies(study) for study in shown)]
+    usual = [name for name in (("acc", "aua", "cls_error") if len(shown) > 1 else there) if name in there]
+    asked = [name for name in view.read("curves", "").split(",") if name in there]
+    return asked or usual
 
 
-def _charts(study: engine.Study, sparsity: float) -> None:
-    frame = figures.curves(study)
-    at = {}
-    for name in figures.RATES:
-        value = figures.rate_at(study, sparsity, name)
-        at[name] = (None if value.value is None else 100 * value.value, value.rate is not None)
-    here = study.level(sparsity)
-    at["cls_error"] = (here.cls_error if here else None, True)
-    grid = figures.layer_grid(study, sparsity)
-    about = {"study": figures.sentence(study), "key": study.key, "seed": study.about["seed"]}
-    left, right = st.columns([2, 1])
+@st.cache_data(max_entries=16, show_spinner=False)
+def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[str, Any]:
+    return cards.cards(_shown, stops)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[engine.Study]) -> go.Figure:
+    """The curves; building them takes longer than all else that a release of the slider asks for."""
+    names = figures.short_names(_shown)
+    return charts.curves([(name, figures.curves(study)) for name, study in zip(names, _shown, strict=True)], picked, in_dark)
+
+
+def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], sparsity: float) -> None:
+    left, right = st.columns([2, 1], gap="medium")
     with left:
         st.subheader("Robustness against sparsity", anchor=False)
-        st.plotly_chart(charts.curves(frame, sparsity, at, dark()), key="curves", config=charts.CONFIG,
-                        alt="Accuracy, accuracy under attack, attack success and errors against sparsity")  # fmt: skip
-        export_bar("curves", "prunescope-curves", frame, {**about, "unit": "per cent, errors relative"})
+        st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
+                        alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
+        _curve_picker(shown, picked)
+        export_bar(
+            "curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"}
+        )
     with right:
-        st.subheader(f"Layer errors at {100 * sparsity:.0f} %", anchor=False)
-        figure = charts.heat_map(grid, figures.error_range(study), here is None, dark())
-        st.plotly_chart(figure, key="layers", config=charts.CONFIG,
-                        alt="Relative error of every layer at the chosen sparsity")  # fmt: skip
-        export_bar("layers", f"prunescope-layers-{100 * sparsity:.0f}", grid.rename_axis("block"),
-                   {**about, "sparsity": sparsity, "measured": here is not None})  # fmt: skip
+        cell = heat_map(shown[0], stops, 100 * sparsity)
+        if cell:
+            st.page_link("screens/layers.py", label=plain(f"{figures.cell_name(cell)} over sparsity, and more about layers"))
+        export_bar("layers", f"prunescope-layers-{100 * sparsity:g}", figures.layer_grid(shown[0], sparsity).rename_axis("block"),
+                   {**provenance(shown[:1]), "sparsity": sparsity, "measured": shown[0].level(sparsity) is not None})  # fmt: skip
+
+
+def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
+    there = [name for name in charts.LOOKS if name != "latency" or any(figures.latencies(study) for study in shown)]
+    key = f"curves-of-{len(shown) > 1}"
+    if st.session_state.get(key) != picked:
+        st.session_state[key] = picked
+
+    def title(name: str) -> str:
+        return charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error")
+
+    def keep() -> None:
+        view.write("curves", ",".join(st.session_state[key]), "")
+
+    st.pills("Curves", there, selection_mode="multi", key=key, format_func=title, label_visibility="collapsed",
+             on_change=keep)  # fmt: skip
+
+
+def _tables(shown: list[engine.Study], sparsity: float) -> None:
+    study = shown[0]
+    here = study.level(sparsity)
     with st.expander("The numbers behind the curves"):
-        columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns[1:]}
+        frame = figures.together(shown)
+        columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns if name not in ("study", "key")}
         st.dataframe(frame, hide_index=True, column_config=columns)
+        table_bar("prunescope-levels", frame, provenance(shown))
     if here is not None and here.sparsity > 0 and here.layers:
-        _layers(here)
+        _layers(study, here)
+    _paired(study, sparsity)
     if here is None and _solvable(study, sparsity) == sparsity:
         measure_here(study, sparsity)
+    if sparsity > 0 and _solvable(study, sparsity) == sparsity:
+        time_here(study, sparsity)
 
 
-def _layers(level: engine.LevelResult) -> None:
+def _layers(study: engine.Study, level: engine.LevelResult) -> None:
     with st.expander(f"What the pruner did to every layer at {100 * level.sparsity:g} %"):
         for notice in level.notices:
             st.text(notice)
         form = st.column_config.NumberColumn
+        table = figures.layer_table(level)
         st.dataframe(
-            figures.layer_table(level), hide_index=True,
+            table, hide_index=True,
             column_config={
                 "requested": form(format="%.2f %%"), "achieved": form(format="%.2f %%"), "held-out error": form(format="%.4f"),
                 "correction α": form(format="%.2f", help="Strength of the correction of earlier layers' error, 0 to 1."),
@@ -180,6 +193,7 @@ def _layers(level: engine.LevelResult) -> None:
                 "seconds": form(format="%.2f", help="Spent solving this layer."),
             },
         )  # fmt: skip
+        table_bar(f"prunescope-pruner-{100 * level.sparsity:g}", table, {**provenance([study]), "sparsity": level.sparsity})
 
 
 def _solvable(study: engine.Study, sparsity: float) -> float:

@@ -5,7 +5,7 @@ import streamlit as st
 import engine
 from app import subnetwork_charts as charts
 from app.charts import CONFIG
-from app.export_bar import export_bar
+from app.export_bar import export_bar, table_bar
 from app.state import dark, store
 from app.text import plain
 
@@ -100,6 +100,7 @@ def _differences(table: engine.SubnetworkTable) -> None:
     st.subheader("One thing changed", anchor=False)
     name = st.segmented_control("Rows", names, default=names[-1], key="differences", required=True)
     st.dataframe(found[name].round(1), hide_index=True)
+    table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})
     st.caption("Accuracy of the second minus the first's, in points, on the same rows with the same seeds; 95 % over the rows.")
 
 

@@ -14,6 +14,7 @@ from engine.attacks.candidates import Shared
 from engine.attacks.lockstep import OutOfTime
 from engine.attacks.services import ask, breathe
 from engine.attacks.victim_service import Item, VictimService
+from engine.data import Examples
 from engine.errors import PruneScopeError
 from engine.records import AttackRecord
 
@@ -37,6 +38,13 @@ class Example:
     pair: str | None
     label: int
     row: int = -1
+    columns: tuple[str, str] | None = None  # what the texts of a pair are called; TextFooler leaves a premise as it is
+
+    @classmethod
+    def of(cls, examples: Examples, row: int) -> "Example":
+        """A row of a data set."""
+        return cls(examples.texts[row], examples.pairs[row] if examples.pairs else None, examples.labels[row], row,
+                   examples.columns)
 
     @property
     def item(self) -> Item:
@@ -132,11 +140,10 @@ class Attempt:
         example = self.example
         try:
             check(example, self._model.victim)
-            text = example.text if example.pair is None else OrderedDict(text_a=example.text, text_b=example.pair)
-            result = self._attack.attack(_text_class()(text), example.label)
+            result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
-        except PruneScopeError:  # cancelled
+        except (PruneScopeError, ImportError, NameError):  # cancelled, or a defect that no example can cause
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))
@@ -189,6 +196,13 @@ class Attempt:
             tried = tuple((_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results)
             self._watch(Step("try", model.queries, model.lowest, tried=tried))
         return results, over
+
+
+def _input(example: Example) -> str | OrderedDict[str, str]:
+    if example.pair is None:
+        return example.text
+    first, second = example.columns or ("text_a", "text_b")
+    return OrderedDict([(first, example.text), (second, example.pair)])
 
 
 def check(example: Example, victim: Any) -> None:

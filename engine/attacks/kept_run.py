@@ -3,14 +3,14 @@
 A run that was stopped goes on at the next example, because what is kept is found again by everything that decides it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from engine.attacks.attempt import Budget, Example, Outcome
+from engine.attacks.attempt import Budget, Outcome
 from engine.attacks.recipes import attack_identity
 from engine.attacks.resources import find_resources
-from engine.attacks.run import Attackers
+from engine.attacks.run import Attackers, each_ended
 from engine.attacks.texts import AttackText, AttackTexts
 from engine.attacks.victim_service import Item, VictimService
 from engine.data import Examples
@@ -43,29 +43,12 @@ def attack_kept(
             for side, found in sides.items()}  # fmt: skip
     done = {side: {text.record.example: text for text in texts.kept()} for side, texts in kept.items()}
     services = {side: VictimService(found.victim) for side, found in sides.items()}
-    total, left = len(rows) * len(sides), sum(row not in done[side] for row in rows for side in sides)
-
-    def tick() -> None:
-        report("attack", total - left, total)
-
-    with closing(attackers.run(_work(examples, rows, done), tick)) as turns:
-        for ended in turns:
-            for side, outcome in ended:
-                text = with_texts(outcome, examples, services[side])
-                kept[side].keep(text)
-                done[side][text.record.example] = text
-                left -= 1
-            tick()
-    tick()
+    with closing(each_ended(attackers, examples, rows, done, report)) as ended:
+        for side, outcome in ended:
+            text = with_texts(outcome, examples, services[side])
+            kept[side].keep(text)
+            done[side][text.record.example] = text
     return {side: tuple(found[row] for row in rows) for side, found in done.items()}
-
-
-def _work(
-    examples: Examples, rows: Sequence[int], done: Mapping[str, Mapping[int, AttackText]]
-) -> Iterator[tuple[Example, list[str]]]:
-    for row in rows:
-        if due := [side for side, found in done.items() if row not in found]:
-            yield Example(examples.texts[row], examples.pairs[row] if examples.pairs else None, examples.labels[row], row), due
 
 
 def with_texts(outcome: Outcome, examples: Examples, service: VictimService) -> AttackText:

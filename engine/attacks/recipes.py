@@ -21,7 +21,7 @@ class Recipe:
     title: str
     paper: str
     build: Builder
-    needs: tuple[str, ...] = ()  # names in `HERE`
+    needs: tuple[str, ...] = ()  # names in `NEEDS`
     deterministic: bool = True  # nothing in it is drawn at random; what is drawn depends on seed and text alone
     reads_victim: bool = False  # its candidates depend on the victim (its gradient), so victims share none
 

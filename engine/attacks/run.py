@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -118,6 +118,28 @@ class Attacker:
         return outcome
 
 
+def each_ended(
+    attackers: Attackers, examples: Examples, rows: Sequence[int], done: Mapping[str, Container[int]],
+    report: Reporter = silent, in_flight: int | None = None,
+) -> Generator[tuple[str, Outcome]]:  # fmt: skip
+    """Attack the rows on every side that has not done them: (side, outcome) as each ends, in no certain order."""
+    due = {row: sides for row in dict.fromkeys(rows) if (sides := [side for side in attackers.sides if row not in done[side]])}
+    total, left = len(set(rows)) * len(attackers.sides), sum(map(len, due.values()))
+
+    def tick() -> None:
+        report("attack", total - left, total)
+
+    tick()
+    work = ((Example.of(examples, row), sides) for row, sides in due.items())
+    with closing(attackers.run(work, tick, in_flight)) as turns:
+        for ended in turns:
+            for found in ended:
+                yield found
+                left -= 1
+            if ended:
+                tick()
+
+
 def attack_many(
     attackers: Attackers, examples: Examples, rows: Sequence[int], report: Reporter = silent, done: Done | None = None,
     keep: Keep = lambda side, record: None, in_flight: int | None = None,
@@ -128,26 +150,10 @@ def attack_many(
     record says depends on its example, the victim and the seed alone, so a run that was cut short ends like a whole one.
     """
     found = {side: {record.example: record for record in (done or {}).get(side, ())} for side in attackers.sides}
-    total = len(rows) * len(attackers.sides)
-    wanted = set(rows)
-    finished = sum(len(wanted & set(records)) for records in found.values())
-
-    def work() -> Iterator[tuple[Example, Sequence[str]]]:
-        for row in dict.fromkeys(rows):
-            if sides := [side for side in attackers.sides if row not in found[side]]:
-                pair = examples.pairs[row] if examples.pairs else None
-                yield Example(examples.texts[row], pair, examples.labels[row], row), sides
-
-    report("attack", finished, total)
-    turns = attackers.run(work(), lambda: report("attack", finished, total), in_flight)
-    with closing(turns):
-        for ended in turns:
-            for side, outcome in ended:
-                found[side][outcome.record.example] = outcome.record
-                keep(side, outcome.record)
-                finished += 1
-            if ended:
-                report("attack", finished, total)
+    with closing(each_ended(attackers, examples, rows, found, report, in_flight)) as ended:
+        for side, outcome in ended:
+            found[side][outcome.record.example] = outcome.record
+            keep(side, outcome.record)
     return {side: tuple(found[side][row] for row in rows) for side in attackers.sides}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.commands.attack_tables import attack_table, paired_table, static_table, transfer_table
 from engine.commands.console import Console
-from engine.commands.studies import Answer, spec_from, victim_options
+from engine.commands.studies import Answer, budget_options, spec_from, victim_options
 from engine.errors import SettingError, StoreError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.records import StudySpec
@@ -47,8 +47,7 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
                         f"(default with --text: {SPARSITY:g})")  # fmt: skip
     parser.add_argument("--label", type=int, help="true label of --text (default: what the first victim says)")
     parser.add_argument("--attack", default="deepwordbug", metavar="NAME", help=ATTACK_HELP + " (default: deepwordbug)")
-    parser.add_argument("--max-queries", type=int, metavar="N", help="budget of queries an example (default: none)")
-    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of seconds an example (default: none)")
+    budget_options(parser)
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
     parser.add_argument("--task", metavar="T", help="with --set: rows of this task, such as sst2, and what their labels mean")
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",

@@ -23,6 +23,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     study.add_argument("--levels", type=_levels, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
                        "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
     _measure_options(study)
+    study.add_argument("--background", action="store_true", help="queue it as a job that goes on by itself; see `jobs`")
     demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
@@ -85,7 +86,14 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
                         "(default: deepwordbug)")  # fmt: skip
     parser.add_argument("--attack-examples", type=int, default=default.attack_examples, metavar="N",
                         help="examples attacked, the same at every level (default: 200)")  # fmt: skip
+    budget_options(parser)
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
+
+
+def budget_options(parser: argparse.ArgumentParser) -> None:
+    """What one attack may use."""
+    parser.add_argument("--max-queries", type=int, metavar="N", help="budget of queries an example (default: none)")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of seconds an example (default: none)")
 
 
 def _latency_options(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +134,23 @@ def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
 
 
 def _study(options: argparse.Namespace, console: Console) -> Answer:
+    if options.background:
+        return _queue(spec_from(options), options.cache)
     return _run(spec_from(options), options.cache, console)
+
+
+def _queue(spec: StudySpec, cache: str | None) -> Answer:
+    from engine.commands.jobs import line, shown
+    from engine.queue.estimate import estimate
+    from engine.queue.queue import JobQueue
+    from engine.store.listing import study_rows
+    from engine.study import check_spec
+
+    check_spec(spec)
+    queue = JobQueue(cache)
+    row = queue.submit(spec, estimate(spec, study_rows(Store(cache))).seconds)
+    rows = queue.rows()
+    return {"job": shown(row, rows)}, line(row, rows)
 
 
 def _demo(options: argparse.Namespace, console: Console) -> Answer:

@@ -150,7 +150,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     rows = rows_to_train_on(data, options.allow_overlap)
     shared = Shared(open_base(options.model), rows, names_of(data, rows, _label_names(options)),
                     options.head_seed, options.max_tokens, str(pick_device(options.device)), options.precision)  # fmt: skip
-    record = finetune(spec, shared, out, report=console.report)
+    record = finetune(spec, shared, out, report=console.report, say=console.say)
     score = _scored(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, {score_line(score)} on the evaluation rows\n"
     return {**record, **score, "out": str(out)}, line
@@ -219,10 +219,9 @@ def _scored(
     model: str, data: Any, rows: int, attack: str, attacked: int, options: argparse.Namespace, console: Console
 ) -> dict[str, Any]:  # fmt: skip
     from engine.models.victim import load_victim
-    from engine.training.members import as_json
     from engine.training.selection import SelectionSpec, evaluation_rows
 
     spec = SelectionSpec(rows, attack, attacked, options.seed, resources=getattr(options, "resources", None))
     victim = load_victim(model, options.device)
     selection = evaluation_rows(data, spec)
-    return as_json(selection.score(victim, console.report))
+    return selection.score(victim, console.report).as_json()

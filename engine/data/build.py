@@ -22,8 +22,10 @@ def build_examples(tables: Sequence[Table], choice: Choice) -> tuple[list[Exampl
 
 
 def _examples(table: Table, columns: Columns, labels: tuple[int, ...]) -> Examples:
-    pairs = None if columns.pair is None else _texts(table, columns.pair)
-    return Examples(_texts(table, columns.text), pairs, labels)
+    if columns.pair is None:
+        return Examples(_texts(table, columns.text), None, labels)
+    called = (columns.text.lower(), columns.pair.lower())
+    return Examples(_texts(table, columns.text), _texts(table, columns.pair), labels, called)
 
 
 def _check_same_kind(found: Sequence[tuple[Table, Columns]]) -> None:

@@ -11,7 +11,7 @@ from engine.data.columns import Choice, Table
 from engine.data.files import SUFFIXES, read_file
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
-from engine.data.records import Dataset, Examples
+from engine.data.records import Dataset
 from engine.errors import DataError
 
 EMBEDDED = "embedded"
@@ -72,7 +72,7 @@ def _load_embedded(choice: Choice) -> Dataset:
 
 def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     (examples,), names = build_examples([Table(str(path), read_file(path))], choice)
-    order = _distinct(examples)
+    order = examples.distinct()
     if len(order) < 2:
         raise DataError(f"{path} has {len(order)} distinct text, too few for two halves; add rows.")
     random.Random(seed).shuffle(order)
@@ -82,12 +82,3 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
         "the first half is train, the second evaluation)"
     )
     return Dataset(path.stem, examples.take(order[:half]), examples.take(order[half:]), names, source)
-
-
-def _distinct(examples: Examples) -> list[int]:
-    """The first position of every text, or of every pair of texts."""
-    keys = examples.texts if examples.pairs is None else zip(examples.texts, examples.pairs, strict=True)
-    first: dict[object, int] = {}
-    for position, key in enumerate(keys):
-        first.setdefault(key, position)
-    return list(first.values())

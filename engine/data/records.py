@@ -18,6 +18,7 @@ class Examples:
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
     labels: tuple[int, ...]
+    columns: tuple[str, str] | None = None  # what a pair's texts are called, which some attacks mind; None is unknown
 
     def __post_init__(self) -> None:
         pairs = len(self.texts) if self.pairs is None else len(self.pairs)
@@ -37,11 +38,25 @@ class Examples:
             texts=tuple(self.texts[i] for i in chosen),
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             labels=tuple(self.labels[i] for i in chosen),
+            columns=self.columns,
         )
+
+    def row_keys(self) -> list[tuple[str, str]]:
+        """What tells rows apart: the text and its pair, or the text alone."""
+        return list(zip(self.texts, self.pairs or ("",) * len(self), strict=True))
+
+    def distinct(self) -> list[int]:
+        """The first position of every text, or of every pair of texts."""
+        first: dict[tuple[str, str], int] = {}
+        for position, key in enumerate(self.row_keys()):
+            first.setdefault(key, position)
+        return list(first.values())
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content; equal content has an equal fingerprint on every machine."""
-        content = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        content: dict[str, object] = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        if self.columns is not None:
+            content["columns"] = self.columns
         canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

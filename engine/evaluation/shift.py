@@ -16,7 +16,7 @@ from engine.errors import DataError, SettingError
 from engine.evaluation.measure import read
 from engine.evaluation.metric import Metric, gap
 from engine.models.victim import Victim
-from engine.progress import Reporter, silent
+from engine.progress import Reporter, silent, within
 from engine.records import Rate
 
 WRONG = -1  # a class of the model that the set does not have: such a prediction is wrong
@@ -236,9 +236,7 @@ def generalisation(
 ) -> Generalisation:  # fmt: skip
     """A model on its own kind of rows and on every other set."""
 
-
-    def part(number: int) -> Reporter:
-        return lambda stage, done, total: report(stage, 1000 * number + 1000 * done // max(total, 1), 1000 * (1 + len(outside)))
-
-    found = tuple(measure_set(victim, one, part(number)) for number, one in enumerate((inside, *outside)))
+    whole = 1 + len(outside)
+    sets = enumerate((inside, *outside))
+    found = tuple(measure_set(victim, one, within(report, number, number + 1, whole)) for number, one in sets)
     return Generalisation(found[0], found[1:])

@@ -10,8 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from engine.errors import ModelError
-
-HEADS = ("classifier.weight", "classifier.out_proj.weight")  # the last layer of a classifier, whichever a family has
+from engine.models.families import LAST
 
 
 class Mean:
@@ -67,7 +66,7 @@ def _labels_of(adapter: Path) -> int:
     from safetensors import safe_open
 
     with safe_open(str(adapter / "adapter_model.safetensors"), framework="pt") as file:
-        heads = [key for key in file.keys() if key.endswith(HEADS)]  # noqa: SIM118
+        heads = [key for key in file.keys() if key.endswith(tuple(f"{name}.weight" for name in LAST))]  # noqa: SIM118
         if not heads:
             raise ModelError(f"{adapter} holds no classifier; only adapters made by `python -m engine members` can be used.")
         return int(file.get_slice(heads[0]).get_shape()[0])

@@ -15,6 +15,9 @@ from torch.nn import functional
 from engine.errors import ModelError
 from engine.names import MODULES
 
+HEADS = ("classifier", "pre_classifier", "pooler")  # modules after the encoder, whichever a family has
+LAST = ("classifier", "classifier.out_proj")  # the one whose rows are the labels, whichever a family has
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -90,8 +93,7 @@ class Family:
 
     def last_layer(self, model: Any) -> list[str]:
         """The names of the weights whose rows are the labels."""
-        last = ("classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias")
-        return [name for name in model.state_dict() if name in last]
+        return [name for name in model.state_dict() if name.rpartition(".")[0] in LAST]
 
 
 def _pooled_head(model: Any, cls: Tensor) -> Tensor:

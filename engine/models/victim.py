@@ -106,6 +106,8 @@ def pick_device(name: str = "auto") -> torch.device:
 def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
     """Load `embedded`, `embedded:NAME`, a local folder, or a hub name, in evaluation mode.
 
+    A folder may hold a whole model, a packed one, or a member's adapter over the embedded base.
+
     Raises ModelError for anything that is not a safetensors sequence classifier of a supported family, and
     ResourceError when a hub name cannot be fetched.
     """

@@ -22,7 +22,7 @@ from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
 from engine.models.victim import Victim, load_victim, pick_device
-from engine.progress import Reporter, silent
+from engine.progress import Reporter, silent, within
 from engine.store import key_of, write_whole
 from engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
 from engine.subnetworks.figures import TABLE
@@ -64,7 +64,7 @@ def run_protocol(
     wanted = [(seed, cell, sparsity) for seed in (seeds or protocol.seeds) for cell, sparsity in protocol.each()
               if cells is None or cell.name in cells]  # fmt: skip
     for number, (seed, cell, sparsity) in enumerate(wanted):
-        ready.report = _part(report, number, len(wanted))
+        ready.report = within(report, number, number + 1, len(wanted), f"{number + 1} of {len(wanted)}: ")
         entry = _result(ready, cell, sparsity, seed)
         say(f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID {_told(entry['id'])}, "
             + ", ".join(f"{one['name']} {_told(one)}" for one in entry["ood"]))  # fmt: skip
@@ -85,8 +85,8 @@ def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", rep
         raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
     evaluated = held.take(sample(held, protocol.evaluated, 0))
     outside = [_set(one, protocol, root, train.pairs is not None) for one in protocol.ood]
-    judged = set(_keys(evaluated)).union(*(_keys(one.examples) for one in outside))
-    train = train.take([row for row, key in enumerate(_keys(train)) if key not in judged])
+    judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
+    train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
     shared = Shared(open_base(protocol.base), train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)),
                     protocol.precision)  # fmt: skip
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
@@ -102,10 +102,6 @@ def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", rep
 def _found(root: Path, name: str) -> str:
     """A file of the recipe: under the data folder where it is there, else as it is named (a hub name or a path)."""
     return str(root / name) if (root / name).exists() else name
-
-
-def _keys(examples: Examples) -> list[tuple[str, str]]:
-    return list(zip(examples.texts, examples.pairs or ("",) * len(examples), strict=True))
 
 
 def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> ShiftedSet:
@@ -142,7 +138,7 @@ def _extra(cell: Cell, root: Path, judged: set[tuple[str, str]]) -> Examples:
     for entry in cell.extra:
         found, _, _ = labelled_rows(_found(root, entry["data"]))
         labels: list[int] = entry.get("labels", list(range(max(found.labels) + 1)))
-        rows = [row for row, key in enumerate(_keys(found)) if key not in judged]
+        rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
         part = found.take(rows * int(entry.get("repeat", 1)))
         parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)))
     return joined(parts)
@@ -271,12 +267,3 @@ def _result_path(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> Pat
                   "outside": [[one.examples.fingerprint(), list(one.mapping), one.metric] for one in ready.outside],
                   "attack": ready.protocol.attack})  # fmt: skip
     return ready.out / "results" / f"{key}.json"
-
-
-def _part(report: Reporter, number: int, count: int) -> Reporter:
-    """A reporter for one cell of several: each counts a thousand."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        report(f"{number + 1} of {count}: {stage}", 1000 * number + 1000 * done // max(total, 1), 1000 * count)
-
-    return part

@@ -13,6 +13,7 @@ from engine.data import Examples
 from engine.errors import ModelError, SettingError
 from engine.export import export_model
 from engine.folders import free_folder
+from engine.models.families import HEADS
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.packed import save_packed
 from engine.progress import Reporter, silent
@@ -23,7 +24,7 @@ from engine.subnetworks.debias import guessing, losses_of_rows
 from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
 from engine.subnetworks.snapshots import Snapshots
 from engine.subnetworks.spec import SubnetworkSpec
-from engine.training.base import HEADS, classifier
+from engine.training.base import classifier
 from engine.training.course import Course
 from engine.training.finetune import Shared, encoded, split_for_stopping
 from engine.training.loop import Training

@@ -14,9 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from engine.errors import ModelError, ResourceError
 from engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
-from engine.models.families import Family, family_of
+from engine.models.families import HEADS, Family, family_of
 
-HEADS = ("classifier", "pre_classifier", "pooler")  # modules after the encoder, whichever a family has
 WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
 

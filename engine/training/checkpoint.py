@@ -45,11 +45,8 @@ def load(path: Path, key: str) -> Standing | None:
     if not path.is_file():
         return None
     try:
-        about = read_about(path)
-        if about.get("training") != key:
-            return None
-        tensors = read_sealed(path)
-    except (ValueError, SafetensorError):
+        about, tensors = _read(path, key)
+    except _Unusable:
         return None
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "course": {}, "random": {}}
     for name, value in tensors.items():
@@ -57,6 +54,30 @@ def load(path: Path, key: str) -> Standing | None:
         parts[part][rest] = value
     _set_random_states(parts["random"])
     return Standing(about, parts["weights"], parts["optimizer"], parts["best"], parts["course"])
+
+
+def unusable(path: Path, key: str) -> str:
+    """Why the training `key` cannot go on from this file; empty where it can, or where there is no file."""
+    try:
+        if path.is_file():
+            _read(path, key)
+    except _Unusable as error:
+        return str(error)
+    return ""
+
+
+class _Unusable(ValueError):
+    """A file that a training cannot go on from."""
+
+
+def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        about = read_about(path)
+        if about.get("training") == key:
+            return about, read_sealed(path)
+    except (ValueError, SafetensorError) as error:
+        raise _Unusable(f"it is damaged ({error})") from error
+    raise _Unusable("it belongs to other settings, rows or another base")
 
 
 def _random_states() -> dict[str, Tensor]:

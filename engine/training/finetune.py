@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from peft.tuners.lora import LoraLayer
 from engine.data import Examples
 from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.folders import free_folder, whole_folder
+from engine.models.embedded import file_sha256
 from engine.progress import Reporter, silent
+from engine.training import checkpoint
 from engine.training.base import Base, classifier
 from engine.training.loop import Rows, Training
 from engine.training.spec import TrainSpec
 
 CHECKED = 1000  # most rows that early stopping looks at
+WEIGHTS = "adapter_model.safetensors"  # as peft calls the file
 SHARE = 0.05  # of the training rows, at most
 
 
@@ -57,18 +61,22 @@ class Shared:
 
 
 def finetune(
-    spec: TrainSpec, shared: Shared, out: Path, *, start: Path | None = None, report: Reporter = silent
-) -> dict[str, Any]:
+    spec: TrainSpec, shared: Shared, out: Path, *, start: Path | None = None, report: Reporter = silent,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any]:  # fmt: skip
     """Train one model and write it to `out`, whole or not at all: an adapter where the rank is above 0, else all weights.
 
     `start` is an adapter to go on from. A run that was cut short leaves a checkpoint beside `out`, and the same call goes
-    on from it to the same bytes. Returns the record: what decided it, rows, steps, final loss and the best check. The global
-    random state is left as it was. Raises TrainingDiverged, DataError, SettingError, StoreError.
+    on from it to the same bytes; `say` is told where that is impossible. Returns the record: what decided it, rows, steps,
+    final loss and the best check. The global random state is left as it was. Raises TrainingDiverged, DataError,
+    SettingError, StoreError.
     """
     free_folder(out)  # before the long work, not after it
-    identity = {**shared.identity(spec), "start": None if start is None else _sha256(start)}
+    identity = {**shared.identity(spec), "start": None if start is None else file_sha256(start / WEIGHTS)}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     keep = out.with_name(f"{out.name}.checkpoint")
+    if reason := checkpoint.unusable(keep, key):
+        say(f"The checkpoint {keep} is not used: {reason}. The training begins anew and replaces it.")
     rows, held_out = split_for_stopping(shared.data, spec)
     devices = [torch.device(shared.device)] if shared.device.startswith("cuda") else []
     with torch.random.fork_rng(devices=devices):
@@ -91,7 +99,7 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
     """(rows to train on, rows that early stopping looks at): disjoint by text, drawn with the spec's seed."""
     if not spec.patience:
         return data, None
-    texts = _texts(data)
+    texts = data.row_keys()
     distinct = sorted(set(texts))
     random.Random(spec.seed).shuffle(distinct)
     wanted = set(distinct[: min(CHECKED, max(1, round(SHARE * len(distinct))))])
@@ -100,10 +108,6 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
     if not rest:
         raise DataError(f"{len(data)} training rows are too few to hold some out for early stopping; give more, or patience 0.")
     return data.take(rest), data.take(held)
-
-
-def _texts(data: Examples) -> list[tuple[str, str]]:
-    return list(zip(data.texts, data.pairs or ("",) * len(data), strict=True))
 
 
 def encoded(shared: Shared, data: Examples) -> Rows:
@@ -148,7 +152,3 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     model.peft_config["default"].base_model_name_or_path = ""
     model.save_pretrained(str(folder), safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
-
-
-def _sha256(adapter: Path) -> str:
-    return hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()

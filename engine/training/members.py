@@ -17,22 +17,23 @@ from engine.data import Dataset, Examples, load_dataset, sample
 from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.models.embedded import file_sha256
 from engine.models.victim import Victim, load_victim, pick_device
-from engine.progress import Reporter, silent
-from engine.records import Rate
+from engine.progress import Reporter, silent, within
 from engine.store import canonical, key_of, write_whole
 from engine.training.base import open_base
-from engine.training.finetune import Shared, finetune
+from engine.training.finetune import WEIGHTS, Shared, finetune
 from engine.training.recipe import Finish, Recipe, read_recipe
-from engine.training.selection import Score, Selection, SelectionSpec, keys, training_rows
+from engine.training.records import Score
+from engine.training.selection import Selection, SelectionSpec, training_rows
 from engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
+Say = Callable[[str], None]  # told a sentence
 
 
 def run_members(
     recipe_file: Path, data: str, out: Path, *, base: str = "embedded", select: SelectionSpec | None = None,
     label_names: tuple[str, ...] | None = None, device: str = "auto", precision: str = "auto", allow_overlap: bool = False,
-    report: Reporter = silent, say: Callable[[str], None] = lambda sentence: None, **columns: str | None,
+    report: Reporter = silent, say: Say = lambda sentence: None, **columns: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Fine-tune and judge the members of a recipe; returns what `members.json` holds.
 
@@ -49,7 +50,8 @@ def run_members(
         "allow_overlap": allow_overlap, "planned": len(recipe.members), "members": [],
     }  # fmt: skip
     for number, spec in enumerate(recipe.members):
-        entry = _member(spec, recipe, shared, out, selection, report_part(report, number, len(recipe.members)))
+        part = within(report, number, number + 1, len(recipe.members), f"{number + 1} of {len(recipe.members)}: ")
+        entry = _member(spec, recipe, shared, out, selection, part, say)
         if entry["reason"]:
             say(f"{spec.name} is left out: {entry['reason']}")
         listed["members"].append(entry)
@@ -73,39 +75,39 @@ def names_of(data: Dataset, rows: Examples, given: tuple[str, ...] | None = None
 
 
 def _member(
-    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter
+    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter, say: Say
 ) -> dict[str, Any]:  # fmt: skip
     settings = {"name": spec.name, "spec": asdict(spec)}
     failed, identity = out / f"{spec.name}.diverged.json", shared.identity(spec)
     try:
         if failed.is_file() and (told := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity:
             raise TrainingDiverged(told["reason"])  # it would again
-        record = _trained(spec, recipe, shared, out, selection, _between(report, 0, 700))
+        record = _trained(spec, recipe, shared, out, selection, within(report, 0, 7, 10), say)
     except TrainingDiverged as error:
         write_whole(failed, json.dumps({"reason": str(error), "identity": identity}, indent=1).encode() + b"\n")
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
-    score = scored(victim, selection, out, _between(report, 700, 1000))
+    score = scored(victim, selection, out, within(report, 7, 10, 10))
     share = max(selection.examples.labels.count(label) for label in set(selection.examples.labels)) / score.acc.n
     guessing = score.acc.value is not None and score.acc.value <= share
     reason = (f"it ends with an accuracy of {100 * (score.acc.value or 0):.1f} %, no better than always guessing the commonest "
               f"label ({100 * share:.1f} %)") if guessing else ""  # fmt: skip
     kept = ("rows", "steps", "final_loss", "stopped_early", "best")
-    return {**settings, "status": "guessing" if guessing else "trained", "reason": reason, **as_json(score),
+    return {**settings, "status": "guessing" if guessing else "trained", "reason": reason, **score.as_json(),
             "averaged": not guessing, **{name: record[name] for name in kept}}  # fmt: skip
 
 
 def _trained(
-    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter
+    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter, say: Say
 ) -> dict[str, Any]:  # fmt: skip
     if recipe.finish is None:
-        return _stage(spec, shared, out / spec.name, None, report)
-    halves = _between(report, 0, 700), _between(report, 700, 1000)
+        return _stage(spec, shared, out / spec.name, None, report, say)
+    halves = within(report, 0, 7, 10), within(report, 7, 10, 10)
     first = out / f"{spec.name}-first-pass"
-    _stage(spec, shared, first, None, halves[0])
+    _stage(spec, shared, first, None, halves[0], say)
     mixed = _mixture(_further(recipe.finish, selection), shared.data, recipe.finish, spec)
     short = replace(spec, epochs=recipe.finish.epochs, learning_rate=recipe.finish.learning_rate)
-    return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1])
+    return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1], say)
 
 
 def _further(finish: Finish, selection: Selection) -> Examples:
@@ -113,8 +115,8 @@ def _further(finish: Finish, selection: Selection) -> Examples:
     train = load_dataset(finish.data).train
     if train is None:
         raise DataError(f"{finish.data}, which the recipe finishes on, has no training split; name other data.")
-    judged = set(keys(selection.examples))
-    return train.take([row for row, key in enumerate(keys(train)) if key not in judged])
+    judged = set(selection.examples.row_keys())
+    return train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
 
 
 def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec) -> Examples:
@@ -125,17 +127,19 @@ def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec)
     return Examples(further.texts + replayed.texts, pairs, further.labels + replayed.labels)
 
 
-def _stage(spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Reporter) -> dict[str, Any]:
+def _stage(
+    spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Reporter, say: Say
+) -> dict[str, Any]:  # fmt: skip
     """One pass of one member, unless its record says that exactly this was done before."""
     file = folder / "member.json"
     if file.is_file():
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        wanted = {**shared.identity(spec), "start": None if start is None else file_sha256(start / "adapter_model.safetensors")}
+        wanted = {**shared.identity(spec), "start": None if start is None else file_sha256(start / WEIGHTS)}
         if {name: record.get(name) for name in wanted} == wanted:
             return record
         raise SettingError(f"{folder} holds a member made with other settings, rows or base; name another folder with --out, or "
                            "remove it.")  # fmt: skip
-    return finetune(spec, shared, folder, start=start, report=report)
+    return finetune(spec, shared, folder, start=start, report=report, say=say)
 
 
 def scored(victim: Victim, selection: Selection, out: Path, report: Reporter) -> Score:
@@ -143,35 +147,7 @@ def scored(victim: Victim, selection: Selection, out: Path, report: Reporter) ->
     identity = {"victim": victim.fingerprint, **selection.identity()}
     path = out / "scores" / f"{key_of(identity)}.json"
     if path.is_file():
-        return score_from(json.loads(path.read_text(encoding="utf-8")))
+        return Score.of(json.loads(path.read_text(encoding="utf-8")))
     score = selection.score(victim, report)
-    write_whole(path, canonical({**identity, **as_json(score)}) + b"\n")
+    write_whole(path, canonical({**identity, **score.as_json()}) + b"\n")
     return score
-
-
-def as_json(score: Score) -> dict[str, Any]:
-    """`acc` and `aua` as JSON values."""
-    return {"acc": asdict(score.acc), "aua": None if score.aua is None else asdict(score.aua)}
-
-
-def score_from(entry: dict[str, Any]) -> Score:
-    """The inverse of `as_json`."""
-    return Score(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]))
-
-
-def report_part(report: Reporter, number: int, count: int) -> Reporter:
-    """A reporter for one member of several: progress counts a thousand for each."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        report(f"{number + 1} of {count}: {stage}", 1000 * number + 1000 * done // max(total, 1), 1000 * count)
-
-    return part
-
-
-def _between(report: Reporter, low: int, high: int) -> Reporter:
-    """A reporter for one stretch of a thousand."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        report(stage, low + (high - low) * done // max(total, 1), 1000)
-
-    return part

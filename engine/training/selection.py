@@ -1,7 +1,6 @@
 """The rows that members and averages are judged on: held out of the training rows, never the evaluation set."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
-from engine.records import Rate
+from engine.training.records import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,6 @@ class SelectionSpec:
         if self.rows < 1 or (self.attack != "none" and self.attacked < 1):
             raise SettingError(f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at least 1 of each, "
                                "or the attack none.")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What one dense model reaches on the judging rows."""
-
-    acc: Rate
-    aua: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +68,8 @@ def all_rows(name: str, columns: dict[str, str | None]) -> Examples:
     parts = [part for part in (found.train, found.evaluation) if part is not None]
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels))
+    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
+                    parts[0].columns)
 
 
 def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
@@ -91,8 +83,8 @@ def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
     """The training split. Raises DataError where there is none, or where a row of it is also evaluated, with their number."""
     if data.train is None:
         raise DataError(f"{data.name} has no training split; fine-tuning needs one, never the evaluation set.")
-    evaluated = set(keys(data.evaluation))
-    shared = [row for row, key in enumerate(keys(data.train), start=1) if key in evaluated]
+    evaluated = set(data.evaluation.row_keys())
+    shared = [row for row, key in enumerate(data.train.row_keys(), start=1) if key in evaluated]
     if shared and not allow_overlap:
         raise DataError(f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be found in its "
                         f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
@@ -108,21 +100,21 @@ def training_rows(
     Raises DataError where there is no training split, too little text, or a training row that is also evaluated, with
     their number; `allow_overlap` keeps such rows.
     """
-    train, evaluated = rows_to_train_on(data, allow_overlap), set(keys(data.evaluation))
+    train, evaluated = rows_to_train_on(data, allow_overlap), set(data.evaluation.row_keys())
     if spec.data is not None:
         drawn = judging_file(spec, columns).examples
-        if seen := set(keys(drawn)) & evaluated:
+        if seen := set(drawn.row_keys()) & evaluated:
             raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
     else:
-        free = sorted({key for key in keys(train) if key not in evaluated})
+        free = sorted({key for key in train.row_keys() if key not in evaluated})
         random.Random(spec.seed).shuffle(free)
         wanted, first = set(free[: min(spec.rows, len(free) // 5)]), dict[tuple[str, str], int]()
-        for row, key in enumerate(keys(train)):
+        for row, key in enumerate(train.row_keys()):
             if key in wanted:
                 first.setdefault(key, row)
         drawn = train.take(sorted(first.values()))
-    judging = set(keys(drawn))
-    rest = [row for row, key in enumerate(keys(train)) if key not in judging]
+    judging = set(drawn.row_keys())
+    rest = [row for row, key in enumerate(train.row_keys()) if key not in judging]
     if not rest or not len(drawn):
         raise DataError(f"{data.name} has {len(train)} training rows, too few to train on and to judge by; give more rows.")
     return train.take(rest), _selection(drawn, spec)
@@ -137,8 +129,3 @@ def _selection(drawn: Examples, spec: SelectionSpec) -> Selection:
     order = list(range(len(drawn)))
     random.Random(spec.seed).shuffle(order)
     return Selection(spec, drawn, tuple(sorted(order[: spec.attacked])) if spec.attack != "none" else ())
-
-
-def keys(examples: Examples) -> Sequence[tuple[str, str]]:
-    """What tells rows apart: the text, or both texts."""
-    return list(zip(examples.texts, examples.pairs or ("",) * len(examples), strict=True))

@@ -1,8 +1,8 @@
 """Average members into one dense model: all of them, or greedily those that help."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +14,11 @@ from engine.errors import DataError, ModelError, SettingError
 from engine.export import export_model
 from engine.models.average import Mean
 from engine.models.victim import Victim, load_victim, weights_sha256
-from engine.progress import Reporter, silent
+from engine.progress import Reporter, silent, within
 from engine.store import write_whole
-from engine.training.members import MANIFEST, as_json, scored
-from engine.training.selection import Score, Selection, SelectionSpec, training_rows
-
-ORDERS = ("uniform", "acc", "aua")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One decision: the average with this member, and whether it was kept."""
-
-    member: str
-    score: Score
-    taken: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Average:
-    """How an average came about."""
-
-    by: str
-    singles: dict[str, Score]
-    steps: tuple[Step, ...]
-    ingredients: tuple[str, ...]
-    score: Score
+from engine.training.members import MANIFEST, scored
+from engine.training.records import ORDERS, MadeAverage, Score, Step
+from engine.training.selection import Selection, SelectionSpec, training_rows
 
 
 def value_of(score: Score, by: str) -> int:
@@ -52,7 +31,7 @@ def value_of(score: Score, by: str) -> int:
 
 def greedy(
     names: Sequence[str], by: str, single: Callable[[str], Score], together: Callable[[Sequence[str]], Score]
-) -> Average:
+) -> MadeAverage:
     """Greedy averaging: members in falling order of their own value, each kept where the average is then at least as good.
 
     Ties in the order are broken by accuracy, then by place. Source: algorithm 3 of the seed paper, after Wortsman et al.,
@@ -68,17 +47,17 @@ def greedy(
         steps.append(Step(name, score, keep))
         if keep:
             taken, best = [*taken, name], score
-    return Average(by, singles, tuple(steps), tuple(taken), best)
+    return MadeAverage(by, singles, tuple(steps), tuple(taken), best)
 
 
 def uniform(
     names: Sequence[str], single: Callable[[str], Score], together: Callable[[Sequence[str]], Score]
-) -> Average:
+) -> MadeAverage:
     """The average of all members, with what every further member did to it, in the given order."""
     singles = {name: single(name) for name in names}
     scores = [singles[name] if place == 0 else together(names[: place + 1]) for place, name in enumerate(names)]
     steps = tuple(Step(name, score, True) for name, score in zip(names, scores, strict=True))
-    return Average("uniform", singles, steps, tuple(names), scores[-1])
+    return MadeAverage("uniform", singles, steps, tuple(names), scores[-1])
 
 
 def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) -> Victim:
@@ -127,7 +106,7 @@ def _nameless(victim: Victim) -> bool:
 def average_folder(
     folder: Path, by: str, out: Path, *, device: str = "auto", report: Reporter = silent
 ) -> dict[str, Any]:  # fmt: skip
-    """Average the members of a recipe's folder and write the model to `out`, with `average.json` beside its weights.
+    """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json` beside its weights.
 
     The members are judged on the rows they were judged on before. Raises SettingError, DataError, ModelError, StoreError.
     """
@@ -159,29 +138,24 @@ def _average(
     first = open_member(names[0])
     for name in names[1:]:  # before the long work, not in the middle of it
         _aligned(first, open_member(name), names[0], name)
-    counted = _counted(report, 2 * len(names))
+    places = iter(range(2 * len(names)))  # singles, then averages
+
+    def part(name: str) -> Reporter:
+        place = next(places)
+        return within(report, place, place + 1, 2 * len(names), f"{name}: ")
 
     def single(name: str) -> Score:
-        return scored(open_member(name), selection, scores, counted(name))
+        return scored(open_member(name), selection, scores, part(name))
 
     def together(chosen: Sequence[str]) -> Score:
-        return scored(average_victims(open_member, chosen), selection, scores, counted(f"average of {len(chosen)}"))
+        return scored(average_victims(open_member, chosen), selection, scores, part(f"average of {len(chosen)}"))
 
     found = uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
     victim = average_victims(open_member, found.ingredients)
-    record = {**average_json(found), "selection": selection.about(), "fingerprint": victim.fingerprint}
+    record = {**found.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
     export_model(victim, out, record)
     write_whole(scores / f"average-{by}.json", json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n")
     return record
-
-
-def average_json(found: Average) -> dict[str, Any]:
-    """An average as JSON values."""
-    return {
-        "by": found.by, "singles": {name: as_json(score) for name, score in found.singles.items()},
-        "steps": [{"member": step.member, "taken": step.taken, **as_json(step.score)} for step in found.steps],
-        "ingredients": list(found.ingredients), **as_json(found.score),
-    }  # fmt: skip
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -203,17 +177,3 @@ def selection_again(manifest: dict[str, Any]) -> Selection:
     if selection.examples.fingerprint() != wanted["fingerprint"]:
         raise DataError(f"{manifest['data']} has changed since the members were judged; run `python -m engine members` again.")
     return selection
-
-
-def _counted(report: Reporter, total: int) -> Callable[[str], Reporter]:
-    steps: Iterator[int] = iter(range(10**9))
-
-    def begin(name: str) -> Reporter:
-        place = min(next(steps), total - 1)
-
-        def part(stage: str, done: int, of: int) -> None:
-            report(f"{name}: {stage}", 1000 * place + 1000 * done // max(of, 1), 1000 * total)
-
-        return part
-
-    return begin

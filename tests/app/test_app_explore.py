@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from components import sent, told
 from made_up import made_up_study, save
 from streamlit.testing.v1 import AppTest
 
 import engine
 from engine import Job, Store, Workbench
+from engine.timings import keep_timed
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -39,8 +41,10 @@ def page(**query: str) -> AppTest:
     return app.run()
 
 
-def metrics(app: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}
+def moved(app: AppTest, percent: float) -> AppTest:
+    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, an address can."""
+    app.query_params["sparsity"] = f"{percent:g}"
+    return app.run()
 
 
 def captions(app: AppTest) -> str:
@@ -58,27 +62,38 @@ def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:
     study = save(cache, made_up_study())
     app = page()
     assert not app.exception
-    here = study.level(0.5)
-    assert here is not None and here.aua is not None and here.asr is not None
-    assert metrics(app)["Acc"] == f"{100 * (here.acc.value or 0):.1f} %"
-    assert metrics(app)["Aua"] == f"{100 * (here.aua.value or 0):.1f} %"
-    assert metrics(app)["Asr"] == f"{100 * (here.asr.value or 0):.1f} %"
-    assert f"{100 * here.acc.low:.1f} – {100 * here.acc.high:.1f} %, n = 100" in captions(app)
+    here, dense = study.level(0.5), study.level(0.0)
+    assert here is not None and here.aua is not None and here.asr is not None and dense is not None
+    cards = told(app)
+    for name, rate in (("Acc", here.acc), ("Aua", here.aua), ("Asr", here.asr)):
+        assert cards[name].startswith(f"{100 * (rate.value or 0):.1f} % | ")
+        assert cards[name].endswith(f"95 %: {100 * rate.low:.1f} – {100 * rate.high:.1f} %, n = {rate.n}")
+    change = 100 * ((here.acc.value or 0) - (dense.acc.value or 0))
+    assert f"| −{-change:.1f} points to dense | bad |" in cards["Acc"]
 
 
-def test_the_slider_moves_every_card(cache: Path) -> None:
+def test_the_browser_has_a_value_for_every_stop_of_the_slider(cache: Path) -> None:
+    save(cache, made_up_study((0.0, 0.4, 0.875)))
+    app = page()
+    (slider,), (cards,), (heat,) = sent(app, "slider"), sent(app, "cards"), sent(app, "heat")
+    assert slider["stops"] == cards["stops"] == heat["stops"] == sorted([*range(96), 87.5])
+    assert slider["measured"] == [0, 40, 87.5]
+    assert {len(told) for told in cards["studies"][0]["told"].values()} == {97} == {len(mark["at"]) for mark in cards["marks"]}
+    assert len(heat["between"]) == 97 and max(max(pair[:2]) for pair in heat["between"]) < len(heat["levels"])
+
+
+def test_every_card_answers_the_slider(cache: Path) -> None:
     save(cache, made_up_study())
     app = page()
-    before = metrics(app)
-    after = metrics(app.slider(key="sparsity").set_value(90).run())
-    assert all(before[name] != after[name] for name in ("Sparsity", "Acc", "Aua", "Asr", "Size, packed"))
+    before, after = told(app), told(moved(app, 90))
+    assert set(before) == {"Acc", "Aua", "Asr", "[CLS] error", "Size, packed"}
+    assert all(before[name] != after[name] for name in before)
 
 
 def test_a_value_between_levels_says_that_it_is_interpolated(cache: Path) -> None:
     save(cache, made_up_study())
-    app = page().slider(key="sparsity").set_value(45).run()
-    assert metrics(app)["Acc"].startswith("≈ ")
-    assert "interpolated between 40 and 50 %" in captions(app)
+    app = page(sparsity="45")
+    assert told(app)["Acc"].startswith("≈ ") and told(app)["Acc"].endswith("interpolated between 40 and 50 %")
     assert [button.label for button in app.button if button.key == "measure"] == ["Measure 45 % now"]
 
 
@@ -90,7 +105,7 @@ def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
 def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     save(cache, made_up_study(spec={"model": "embedded", "data": None}))
-    app = page().slider(key="sparsity").set_value(45).run()
+    app = page(sparsity="45")
     assert "measure" not in [button.key for button in app.button]
     assert "PRUNESCOPE_DATA" in captions(app)
 
@@ -99,7 +114,7 @@ def test_a_study_without_attack_shows_no_made_up_rates(cache: Path) -> None:
     save(cache, made_up_study(attacked=0))
     app = page()
     assert not app.exception
-    assert metrics(app)["Aua"] == metrics(app)["Asr"] == "–"
+    assert told(app)["Aua"] == told(app)["Asr"] == "– |  | same | not measured in this study"
 
 
 def test_a_damaged_level_is_set_aside_with_a_notice_and_the_rest_is_shown(cache: Path) -> None:
@@ -110,25 +125,83 @@ def test_a_damaged_level_is_set_aside_with_a_notice_and_the_rest_is_shown(cache:
     app = page()
     assert not app.exception
     assert any("set aside" in warning.value for warning in app.warning)
-    assert metrics(app)["Acc"].startswith("≈ ")
+    assert told(app)["Acc"].startswith("≈ ")
 
 
-def test_a_link_to_a_study_that_is_not_here_says_so(cache: Path) -> None:
-    save(cache, made_up_study())
-    assert any("not in this store" in info.value for info in page(study="feedbeef").info)
-
-
-def test_the_link_carries_the_sparsity(cache: Path) -> None:
-    save(cache, made_up_study())
-    assert metrics(page(sparsity="90"))["Sparsity"] == "90 %"
-
-
-def test_two_studies_can_be_switched(cache: Path) -> None:
-    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), data="other"))
+def test_a_study_whose_levels_are_all_damaged_is_a_notice(cache: Path) -> None:
+    study = save(cache, made_up_study())
+    for path in (cache / "studies" / study.key).glob("*.json"):
+        if path.name != "study.json":
+            path.write_bytes(b"{")
     app = page()
-    shown = {app.text[0].value}
-    app = app.selectbox(key="study").set_value(next(k for k in (one.key, two.key) if k != app.selectbox(key="study").value))
-    assert len(shown | {app.run().text[0].value}) == 2
+    assert not app.exception
+    assert any("no measured level" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize(("query", "notice"), [
+    ({"study": "feedbeef"}, "names the study 'feedbeef', which is not in this store"),
+    ({"sparsity": "much"}, "sparsity = much, which is not a number from 0 to 95; 50 is shown"),
+    ({"sparsity": "120"}, "sparsity = 120"), ({"sparsity": "nan"}, "sparsity = nan"), ({"tolerance": "-2"}, "tolerance = -2"),
+])  # fmt: skip
+def test_a_link_to_what_is_not_here_says_so(cache: Path, query: dict[str, str], notice: str) -> None:
+    save(cache, made_up_study())
+    app = page(**query)
+    assert not app.exception
+    assert any(notice in info.value.replace("\\", "") for info in app.info)
+
+
+def test_the_address_carries_the_view(cache: Path) -> None:
+    keys = [save(cache, made_up_study((0.0, 0.5, last), data=name)).key for name, last in (("one", 0.8), ("two", 0.9))]
+    app = page(study=f"{keys[1][:12]},{keys[0][:12]}", sparsity="90", tolerance="7.5", curves="acc,size", cell="1.output")
+    assert app.multiselect(key="studies").value == [keys[1], keys[0]]
+    assert sent(app, "slider")[0]["start"] == 90 and sent(app, "heat")[0]["picked"] == "1.output"
+    assert app.number_input(key="tolerance").value == 7.5
+    assert {mark["axis"] for mark in sent(app, "cards")[0]["marks"]} == {"yaxis", "yaxis2"}
+    shown = {name: app.query_params[name] for name in ("study", "sparsity", "tolerance", "curves", "cell")}
+    assert shown == {"study": f"{keys[1][:12]},{keys[0][:12]}", "sparsity": "90", "tolerance": "7.5", "curves": "acc,size",
+                     "cell": "1.output"}  # fmt: skip
+
+
+def test_a_default_stays_out_of_the_address(cache: Path) -> None:
+    save(cache, made_up_study())
+    assert set(page().query_params) == {"study", "sparsity"}
+
+
+def test_several_studies_share_the_page(cache: Path) -> None:
+    keys = [save(cache, made_up_study((0.0, 0.5, last), data=name)).key for name, last in (("one", 0.8), ("two", 0.9))]
+    app = page()
+    assert len(sent(app, "cards")[0]["studies"]) == 1
+    app = app.multiselect(key="studies").set_value(keys).run()
+    assert not app.exception
+    assert [study["name"] for study in sent(app, "cards")[0]["studies"]] == ["one", "two"]
+    assert len({study["symbol"] for study in sent(app, "cards")[0]["studies"]}) == 2
+
+
+def test_no_study_picked_asks_for_one(cache: Path) -> None:
+    save(cache, made_up_study())
+    app = page().multiselect(key="studies").set_value([]).run()
+    assert not app.exception
+    assert app.text[0].value == "Pick a study."
+
+
+def test_the_last_safe_sparsity_answers_the_tolerance(cache: Path) -> None:
+    save(cache, made_up_study())
+    app = page()
+    assert sent(app, "slider")[0]["safe"]["at"] == 0
+    app = app.number_input(key="tolerance").set_value(50.0).run()
+    assert sent(app, "slider")[0]["safe"]["at"] == 90
+    assert "Last safe: 90 %" in captions(app)
+
+
+def test_timing_asks_the_worker_and_is_shown_when_it_is_there(cache: Path, requests: Requests) -> None:
+    study = save(cache, made_up_study())
+    app = page().button(key="time").click().run()
+    assert (requests[0].do, requests[0].arguments) == ("time", {"study": study.key, "sparsity": 0.5})
+    keep_timed(Store(cache), study, engine.Timed(0.5, 1.5, 1.4, 1.6, 0.003, 0.002, 32, 8, 20, 2, "a processor"))
+    requests[0].state = "done"
+    app.run()
+    assert told(app)["Time, CSR"] == "× 1.50 | +50 % | bad | 5–95 %: 1.40 – 1.60"
+    assert "3.0 ms a sentence against 2.0 ms dense" in captions(app)
 
 
 def test_the_attack_asks_the_worker_for_this_study_sparsity_and_text(cache: Path, requests: Requests) -> None:
@@ -192,7 +265,7 @@ def test_a_result_is_shown_only_with_its_own_study(cache: Path, requests: Reques
     requests[0].state, requests[0].result = "done", finished()
     assert "Dense: held" in " ".join(block.value for block in app.run().markdown)
     other = next(key for key in keys if key != requests[0].arguments["study"])
-    app = app.selectbox(key="study").set_value(other).run()
+    app = app.multiselect(key="studies").set_value([other]).run()
     assert "Dense: held" not in " ".join(block.value for block in app.markdown)
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from made_up import made_up_study
 
-from app import charts, figures
-from app.export_bar import to_csv
+from app import cards, charts, figures
+from app.exports import to_csv
 
 
 def test_curves_hold_one_row_a_level_in_per_cent() -> None:
@@ -34,13 +34,6 @@ def test_nothing_is_extrapolated_beyond_the_last_level() -> None:
     last = study.levels[-1]
     value = figures.rate_at(study, 0.95, "acc")
     assert value.value == last.acc.value and value.rate is None and value.between == (0.9, 0.9)
-
-
-def test_last_safe_stops_at_the_first_level_outside_the_tolerance() -> None:
-    study = made_up_study((0.0, 0.05, 0.5, 0.9), attacked=0)
-    assert figures.last_safe(study, 3.0) == 0.05
-    assert figures.last_safe(study, 25.0) == 0.5
-    assert figures.last_safe(made_up_study((0.4, 0.5)), 3.0) is None
 
 
 def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
@@ -80,24 +73,60 @@ def test_the_packed_model_is_never_larger_than_the_dense_one() -> None:
     assert figures.model_bytes(study, study.levels[0]) == 4 * study.about["parameters"]
 
 
-def test_measured_cursors_are_solid_and_interpolated_ones_hollow() -> None:
+def test_measured_marks_are_solid_and_interpolated_ones_hollow_and_beyond_the_last_level_there_is_none() -> None:
+    marks = cards.marks([made_up_study()], [0.0, 45.0, 50.0, 95.0], ["acc", "cls_error"])
+    acc, error = (mark["at"] for mark in marks)
+    assert [mark and mark[1] for mark in acc] == [True, False, True, None]
+    assert acc[1][0] == pytest.approx(100 * (figures.rate_at(made_up_study(), 0.45, "acc").value or 0))
+    assert error[0] is None, "a logarithm has no zero"
+
+
+def test_marks_name_the_axis_that_the_figure_gives_the_curve() -> None:
+    studies = [made_up_study(data=name) for name in ("one", "two")]
+    shown = ["acc", "aua", "cls_error", "size"]
+    figure = charts.curves([(name, figures.curves(study)) for name, study in zip("ab", studies, strict=True)], shown)
+    for name, axis in charts.axes(shown, True).items():
+        assert figure.layout[axis].title.text.startswith(charts.LOOKS[name][0])
+    assert {mark["axis"] for mark in cards.marks(studies, [50.0], shown)} == {"yaxis", "yaxis2", "yaxis3", "yaxis4"}
+
+
+def test_one_study_has_a_panel_a_kind_and_several_a_panel_a_quantity() -> None:
+    assert charts.panels(["size", "aua", "acc", "cls_error"], False) == [["acc", "aua"], ["cls_error"], ["size"]]
+    assert charts.panels(["size", "aua", "acc"], True) == [["acc"], ["aua"], ["size"]]
+
+
+def test_every_curve_is_the_frame_s_and_every_rate_has_its_band() -> None:
+    frame = figures.curves(made_up_study())
+    figure = charts.curves([("", frame)], list(charts.LOOKS))
+    acc = next(trace for trace in figure.data if trace.name == "Acc")
+    assert list(acc.y) == list(frame["acc"])
+    assert sum("interval" in (trace.name or "") for trace in figure.data) == 3
+
+
+def test_curves_of_a_kind_differ_in_dash_and_marker_and_not_by_colour_alone() -> None:
+    for kind in charts.AXES:
+        looks = [look for look in charts.LOOKS.values() if look[4] == kind]
+        assert len({look[2] for look in looks}) == len({look[3] for look in looks}) == len(looks)
+
+
+def test_the_heat_map_is_the_grid_at_every_stop() -> None:
     study = made_up_study()
-    figure = charts.curves(figures.curves(study), 0.45, {"acc": (71.0, False), "aua": (50.0, True)})
-    symbols = {trace.name: trace.marker.symbol for trace in figure.data if trace.name and "cursor" in trace.name}
-    assert symbols == {"acc at the cursor": "circle-open", "aua at the cursor": "square"}
+    data = figures.heat(study, [0.0, 45.0, 90.0, 95.0])
+    for stop, (low, high, share) in zip((0.0, 0.45, 0.9, 0.95), data["between"], strict=True):
+        shown = [a + (b - a) * share for a, b in zip(data["levels"][low], data["levels"][high], strict=True)]
+        assert shown == pytest.approx(figures.layer_grid(study, stop).to_numpy().ravel(), rel=1e-3)
+    assert data["blocks"] == ["1", "2", "3"] and len(data["names"]) == 6
 
 
-def test_the_three_rates_differ_in_dash_and_marker_and_not_by_colour_alone() -> None:
-    looks = [(dash, marker) for _, _, dash, marker in charts.LOOKS.values()]
-    assert len({dash for dash, _ in looks}) == len({marker for _, marker in looks}) == 3
+def test_studies_are_named_by_what_tells_them_apart() -> None:
+    one, two, three = made_up_study(), made_up_study(attacked=0), made_up_study(method="wanda")
+    assert figures.short_names([one, two]) == ["DeepWordBug", "no attack"]
+    assert figures.short_names([one, three])[0].startswith("adaptive") and figures.short_names([one]) == ["adaptive"]
+    assert len(set(figures.short_names([one, one]))) == 1
 
 
-def test_the_heat_map_keeps_one_colour_scale_for_all_levels() -> None:
-    study = made_up_study()
-    bounds = figures.error_range(study)
-    scales = {(m.data[0].zmin, m.data[0].zmax) for m in (charts.heat_map(figures.layer_grid(study, s), bounds, False)
-                                                         for s in (0.4, 0.5, 0.9))}  # fmt: skip
-    assert len(scales) == 1
+def test_the_slider_stops_at_every_measured_level() -> None:
+    assert 87.5 in figures.stops([made_up_study((0.0, 0.875))]) and 98.0 in figures.stops([made_up_study((0.0, 0.98))])
 
 
 def test_the_csv_reads_back_to_the_same_frame() -> None:

@@ -311,5 +311,15 @@ def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: l
     assert asked == [("good film", "bad cast")]
 
 
+@pytest.mark.parametrize(
+    ("columns", "kept"), [(("premise", "hypothesis"), True), (("question1", "question2"), False), (None, False)]
+)
+def test_textfooler_leaves_a_premise_as_it_is(tiny: Victim, asked: list[Any], columns: tuple[str, str] | None, kept: bool):
+    pairs = Examples(("a wonderful film",), ("an awful story",), (said(tiny, "a wonderful film", "an awful story"),), columns)
+    attack_examples(Attacker(tiny, "textfooler-like", 0), pairs, [0])
+    masked = {(first != "a wonderful film", second != "an awful story") for first, second in asked}
+    assert (False, True) in masked and ((True, False) in masked) != kept
+
+
 def test_the_titles_that_pages_show_are_the_recipes() -> None:
     assert {name: recipe.title for name, recipe in RECIPES.items()} == ATTACKS

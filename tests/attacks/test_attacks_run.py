@@ -259,6 +259,18 @@ def test_a_victim_that_answers_nan_is_an_error_of_that_example(victims: dict[str
     assert "NaN" in found[1].reason
 
 
+@pytest.mark.parametrize("defect", [NameError, ImportError])
+def test_a_defect_that_no_example_causes_is_not_filed_as_an_error_of_one(
+    victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch, defect: type[Exception]
+):
+    def broken(self: VictimService, items: Sequence[Any]) -> list[Tensor]:
+        raise defect("gone")
+
+    monkeypatch.setattr(VictimService, "answer", broken)
+    with pytest.raises(defect, match="gone"):
+        Attacker(victims["dense"], "deepwordbug", 0).run("good film", None, 0)
+
+
 # Live
 
 

@@ -20,7 +20,7 @@ def test_single_texts():
 
 def test_pairs():
     (examples,), _ = build_examples([table(premise=["a"], hypothesis=["b"], label=[1])], Choice())
-    assert examples == Examples(("a",), ("b",), (1,))
+    assert examples == Examples(("a",), ("b",), (1,), ("premise", "hypothesis"))
 
 
 def test_texts_are_kept_as_they_are():

@@ -18,6 +18,12 @@ def test_take_keeps_the_order_of_the_positions():
     assert PAIRED.take([2, 0]) == Examples(("c", "a"), ("z", "x"), (0, 0))
 
 
+def test_rows_are_told_apart_by_both_texts():
+    rows = Examples(("a", "a", "b", "a"), ("x", "y", "x", "x"), (0, 1, 0, 1), ("premise", "hypothesis"))
+    assert rows.row_keys() == [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")] and rows.distinct() == [0, 1, 2]
+    assert rows.take([3, 1]).columns == ("premise", "hypothesis")
+
+
 def test_take_of_single_texts_has_no_pairs():
     assert Examples(("a", "b"), None, (0, 1)).take(iter([1])) == Examples(("b",), None, (1,))
 
@@ -40,9 +46,10 @@ def test_examples_are_frozen():
         {"pairs": None},
         {"labels": (0, 1, 1)},
         {"texts": ("a", "c", "b")},
+        {"columns": ("premise", "hypothesis")},
     ],
 )
-def test_fingerprint_changes_with_every_field(change: dict[str, tuple[str, ...]]):
+def test_fingerprint_changes_with_every_field(change: dict[str, tuple[str, ...] | None]):
     assert dataclasses.replace(PAIRED, **change).fingerprint() != PAIRED.fingerprint()
 
 

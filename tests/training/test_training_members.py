@@ -14,7 +14,8 @@ from engine.records import Rate
 from engine.training import members as room
 from engine.training.members import names_of, run_members
 from engine.training.recipe import read_recipe
-from engine.training.selection import Score, Selection, SelectionSpec
+from engine.training.records import Score
+from engine.training.selection import Selection, SelectionSpec
 
 ONE = {"name": "one", "seed": 1, "learning_rate": 0.01, "rank": 2, "epochs": 0.1}
 TWO = {"name": "two", "seed": 2, "learning_rate": 0.01, "rank": 0, "epochs": 0.1, "adversarial": "freelb"}

@@ -199,9 +199,11 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(
     with pytest.raises(InterruptedStudy):
         finetune(spec, shared, out, report=stop_after(4))
     damage(tmp_path / "out.checkpoint")
-    steps: list[int] = []
-    finetune(spec, shared, out, report=lambda _stage, done, _total: steps.append(done))
+    steps, said = list[int](), list[str]()
+    finetune(spec, shared, out, report=lambda _stage, done, _total: steps.append(done), say=said.append)
     assert steps[0] == 0
+    assert len(said) == 1 and "out.checkpoint is not used: it " in said[0]
+    assert ("belongs to other settings" in said[0]) == (damage is foreign)
     assert written(out) == unbroken("adapter")
 
 

@@ -13,7 +13,7 @@ from engine.models.victim import Victim
 from engine.records import StudySpec
 from engine.store import Store
 from engine.study import prepare, run_study
-from engine.training.selection import SelectionSpec, all_rows, evaluation_rows, keys, rows_to_train_on, training_rows
+from engine.training.selection import SelectionSpec, all_rows, evaluation_rows, rows_to_train_on, training_rows
 
 NO_ATTACK = SelectionSpec(rows=5, attack="none")
 COLUMNS: dict[str, str | None] = {"text_column": None, "pair_column": None, "label_column": None}
@@ -37,19 +37,19 @@ def test_judging_rows_are_disjoint_by_text(
 ):
     data, spec = dataset(train, evaluation, paired), SelectionSpec(rows=rows, attack="none", seed=seed)
     assert data.train is not None
-    evaluated = set(keys(data.evaluation))
-    free = set(keys(data.train)) - evaluated
+    evaluated = set(data.evaluation.row_keys())
+    free = set(data.train.row_keys()) - evaluated
     if len(free) < 5:
         with pytest.raises(DataError, match=f"made-up has {len(train)} training rows, too few to train on and to judge by"):
             training_rows(data, spec, COLUMNS, allow_overlap=True)
         return
     trained, selection = training_rows(data, spec, COLUMNS, allow_overlap=True)
-    judged = set(keys(selection.examples))
-    assert not judged & set(keys(trained)) and not judged & evaluated
+    judged = set(selection.examples.row_keys())
+    assert not judged & set(trained.row_keys()) and not judged & evaluated
     assert len(selection.examples) == len(judged) == min(rows, len(free) // 5)
-    assert sorted(keys(trained)) == sorted(key for key in keys(data.train) if key not in judged)
-    assert set(zip(keys(selection.examples), selection.examples.labels, strict=True)) <= set(
-        zip(keys(data.train), data.train.labels, strict=True))  # fmt: skip
+    assert sorted(trained.row_keys()) == sorted(key for key in data.train.row_keys() if key not in judged)
+    assert set(zip(selection.examples.row_keys(), selection.examples.labels, strict=True)) <= set(
+        zip(data.train.row_keys(), data.train.labels, strict=True))  # fmt: skip
     again = training_rows(data, spec, COLUMNS, allow_overlap=True)
     assert again == (trained, selection)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.errors import ModelError, SettingError
 from engine.models.victim import Victim, load_victim
 from engine.records import Rate
-from engine.training.selection import Score
+from engine.training.records import Score
 from engine.training.soup import average_victims, greedy, uniform, value_of
 
 NAMES = ["a", "b", "c", "d", "e"]

@@ -8,49 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_store import IDENTITY, a_level, a_study
 
-from engine import store as store_module
 from engine.errors import DamagedEntryError, StoreError
-from engine.records import AttackRecord, LevelResult, Rate, Study
-from engine.store import Store, canonical, key_of, level_key, level_payload, open_sealed, seal, write_whole
-
-IDENTITY: dict[str, Any] = {
-    "schema": 1, "victim": "aa", "calibration": "bb", "held_out": "cc", "evaluation": "dd", "max_tokens": 64,
-    "plan": {"method": {"name": "adaptive", "alpha": None, "damping": 0.01}, "pattern": "unstructured"},
-    "attack": {"name": "deepwordbug", "examples": [0, 3]}, "seed": 0,
-}  # fmt: skip
-
-
-def a_study(**changes: Any) -> Study:
-    identity = {**IDENTITY, **changes}
-    return Study(key_of(identity), identity, {"model": "tiny", "data": "Reviews – größer", "order": 1})
-
-
-def a_level(sparsity: float = 0.5, hits: int = 2) -> LevelResult:
-    return LevelResult(
-        sparsity=sparsity, achieved=sparsity, achieved_model=sparsity / 3, acc=Rate.of(hits, 4), aua=Rate.of(1, 2),
-        asr=Rate.of(0, 0), cls_error=0.1 + 0.2, layer_errors={"0.query": 1 / 3, "0.output": 5e-324}, correct=(0, 3),
-        attacks=(AttackRecord(0, "held", 12, 0, 7, 0.75, 0.5), AttackRecord(3, "broken", 5, 2, 9, 0.9, 0.1)),
-        layers=({"layer": "0.query", "weights": 16, "zeros": 8, "damping": 0.01},), packed_bytes=34, dense_bytes=64,
-        seconds={"prune": 1.5, "attack": 2.25},
-    )  # fmt: skip
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A user's store over an empty bundled one."""
-    (tmp_path / "bundled").mkdir()
-    return Store(tmp_path / "user", tmp_path / "bundled")
-
-
-@pytest.fixture
-def kept(store: Store) -> tuple[Study, Path]:
-    """A study with the levels 0.5 and 0.75, and the file of 0.5."""
-    study = a_study()
-    store.save_study(study)
-    store.save_level(study, a_level(0.5))
-    store.save_level(study, a_level(0.75))
-    return study, store.root / "studies" / study.key / f"{level_key(study.identity, 0.5)}.json"
+from engine.records import Study
+from engine.store import Store, canonical, files, key_of, level_key, level_payload, open_sealed, seal, write_whole
 
 
 def aside(store: Store) -> list[str]:
@@ -131,7 +93,7 @@ def test_times_do_not_enter_the_checksum(store: Store, kept: tuple[Study, Path])
     before = json.loads(path.read_bytes())
     store.save_level(study, replace(a_level(0.5), seconds={"prune": 99.0}))
     after = json.loads(path.read_bytes())
-    assert after.pop("seconds") == {"prune": 99.0} and before.pop("seconds") == {"prune": 1.5, "attack": 2.25}
+    assert after.pop("seconds")["value"] == {"prune": 99.0} and before.pop("seconds")["value"] == {"prune": 1.5, "attack": 2.25}
     assert after == before
 
 
@@ -288,18 +250,18 @@ def test_damage_that_cannot_be_set_aside_is_left_out(
 ) -> None:
     study, path = kept
     path.write_bytes(b"")
-    monkeypatch.setattr(store_module.os, "replace", full_disk)
+    monkeypatch.setattr(files.os, "replace", full_disk)
     assert store.level(study, 0.5) is None
     assert path.exists() and "could not be set aside" in store.notices[0]
 
 
 def test_a_newer_schema_is_refused_and_stays(store: Store, kept: tuple[Study, Path]) -> None:
     study, path = kept
-    newer = json.dumps({"schema": 2, "contents": "unknown to this version"}).encode()
+    newer = json.dumps({"schema": 3, "contents": "unknown to this version"}).encode()
     path.write_bytes(newer)
     assert store.level(study, 0.5) is None
     assert path.read_bytes() == newer and aside(store) == []
-    assert "schema 2" in store.notices[0] and "update PruneScope" in store.notices[0]
+    assert "schema 3" in store.notices[0] and "update PruneScope" in store.notices[0]
 
 
 # The bundled store
@@ -363,7 +325,7 @@ def read_only(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize(("where", "fails", "reason"), [
     ("os.replace", read_only, "Read-only"), ("os.fsync", full_disk, "No space"),
-    ("tempfile.NamedTemporaryFile", read_only, "Read-only"),
+    ("os.open", read_only, "Read-only"),
 ])  # fmt: skip
 def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
     store: Store, kept: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch, where: str, fails: Any, reason: str
@@ -371,7 +333,7 @@ def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
     study, path = kept
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.store.{where}", fails)
+        patch.setattr(f"engine.store.files.{where}", fails)
         with pytest.raises(StoreError, match=reason) as caught:
             store.save_level(study, a_level(0.5, hits=0))
     assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
@@ -385,7 +347,7 @@ def test_a_write_stopped_by_a_signal_leaves_the_old_content(tmp_path: Path, monk
 
     path = tmp_path / "entry.json"
     write_whole(path, b"old")
-    monkeypatch.setattr(store_module.os, "fsync", stopped)
+    monkeypatch.setattr(files.os, "fsync", stopped)
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old" and litter(tmp_path) == []

@@ -18,20 +18,20 @@ def test_a_set_is_read_with_its_averages(tmp_path: Path) -> None:
     assert [(m.name, m.status, m.averaged) for m in found.members] == [
         ("ce-1", "trained", True), ("freelb-1", "trained", True), ("ce-2", "trained", False), ("wild", "diverged", False),
     ]  # fmt: skip
-    assert found.members[0].judged is not None and found.members[0].judged.acc.value == 0.9
-    assert found.members[-1].judged is None and found.members[-1].reason == "wild diverged at step 3."
+    assert found.members[0].score is not None and found.members[0].score.acc.value == 0.9
+    assert found.members[-1].score is None and found.members[-1].reason == "wild diverged at step 3."
     assert list(found.averages) == ["uniform", "acc", "aua"]
     made = found.averages["aua"]
     assert made.ingredients == ("freelb-1", "ce-1")
-    assert [(trial.member, trial.taken) for trial in made.trials] == [("freelb-1", True), ("ce-1", True), ("ce-2", False)]
-    assert made.judged.aua is not None and made.judged.aua.hits == 23
+    assert [(step.member, step.taken) for step in made.steps] == [("freelb-1", True), ("ce-1", True), ("ce-2", False)]
+    assert made.score.aua is not None and made.score.aua.hits == 23
 
 
 def test_sets_without_an_attack_have_no_aua(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine", attacked=False, averages=("acc",))
     (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    assert found.averages["acc"].judged.aua is None
-    assert all(member.judged is None or member.judged.aua is None for member in found.members)
+    assert found.averages["acc"].score.aua is None
+    assert all(member.score is None or member.score.aua is None for member in found.members)
 
 
 def test_bundled_sets_come_first(tmp_path: Path) -> None:

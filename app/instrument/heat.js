@@ -1,0 +1,112 @@
+const states = new WeakMap();  // by element: the cell that was picked
+const make = (name, inside, text = "") => {
+  const made = document.createElement(name);
+  made.textContent = text;
+  inside.append(made);
+  return made;
+};
+const dim = ([r, g, b]) => {
+  const linear = [r, g, b].map((part) => part / 255).map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179;  // where white stands out more than black
+};
+const told = (error) => error >= 0.095 ? error.toFixed(2) : error >= 0.0005 || error === 0 ? error.toFixed(3) : "<.001";
+const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".ps-heat");
+  const { stops, levels, between, blocks, modules, names, bounds, colours, start } = data;
+  const state = states.get(root) ?? { picked: data.picked ?? null, focus: 0 };
+  states.set(root, state);
+  const head = root.querySelector("thead"), body = root.querySelector("tbody");
+  const [low, high] = bounds.map(Math.log10);
+  const colourOf = (error) => {
+    const share = error > 0 ? (Math.log10(error) - low) / (high - low || 1) : 0;
+    return colours[Math.round(Math.min(1, Math.max(0, share)) * (colours.length - 1))];
+  };
+  const inks = colours.map((colour) => dim(colour.match(/\d+/g).map(Number)) ? "#FFFFFF" : "#111111");
+  const inkOf = (colour) => inks[colours.indexOf(colour)];
+
+  root.classList.toggle("many", blocks.length > 12);
+  head.replaceChildren();
+  body.replaceChildren();
+  const top = make("tr", head);
+  make("th", top, "").setAttribute("aria-label", "block");
+  for (const name of names) make("th", top, name.replace("intermediate", "inter\u00ADmediate")).scope = "col";
+  const cells = [];
+  blocks.forEach((block, row) => {
+    const line = make("tr", body);
+    make("th", line, block).scope = "row";
+    modules.forEach((module, column) => {
+      const cell = make("td", line);
+      const place = row * modules.length + column;
+      cell.tabIndex = place === state.focus ? 0 : -1;
+      cell.setAttribute("role", "gridcell");
+      cell.setAttribute("aria-selected", `${row}.${module}` === state.picked);
+      cell.onclick = () => pick(place);
+      cell.onkeydown = (event) => {
+        const to = { ArrowRight: place + 1, ArrowLeft: place - 1, ArrowDown: place + modules.length,
+                     ArrowUp: place - modules.length }[event.key];
+        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(place); }
+        if (cells[to]) { event.preventDefault(); focus(to); cells[to].focus(); }
+      };
+      cell.append("");
+      cells.push(cell);
+    });
+  });
+  const focus = (place) => { cells[state.focus].tabIndex = -1; state.focus = place; cells[place].tabIndex = 0; };
+  const pick = (place) => {
+    state.picked = `${Math.floor(place / modules.length)}.${modules[place % modules.length]}`;
+    focus(place);
+    cells.forEach((cell, other) => cell.setAttribute("aria-selected", other === place));
+    setStateValue("picked", state.picked);
+  };
+  const title = root.querySelector("h3"), marks = root.querySelectorAll(".ps-scale span");
+  title.replaceChildren("");
+  const small = make("small", title);
+  marks[0].textContent = bounds[0].toPrecision(1);
+  marks[1].textContent = bounds[1].toPrecision(1);
+  root.querySelector(".ps-scale i").style.background = `linear-gradient(to right, ${colours.join(",")})`;
+  root.querySelector("p").textContent = data.note;
+
+  const errors = (stop) => {
+    const [below, above, share] = between[stop];
+    return levels[below].map((error, place) => error + (levels[above][place] - error) * share);
+  };
+  let wanted = null, at = 0;
+  const show = () => {
+    wanted = null;
+    const found = stops.indexOf(window.prunescope ? window.prunescope.percent : start);
+    at = found < 0 ? stops.indexOf(start) : found;
+    title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)} % `;
+    small.textContent = between[at][0] === between[at][1] ? "" : "interpolated";
+    errors(at).forEach((error, place) => {
+      const colour = colourOf(error), cell = cells[place];
+      cell.firstChild.data = told(error);
+      cell.style.background = colour;
+      cell.style.color = inkOf(colour);
+    });
+  };
+  root.draw = () => {  // the map as a picture
+    const wide = 74, tall = blocks.length > 12 ? 20 : 44, left = 46, above = 56;
+    const width = left + wide * modules.length + 16, height = above + tall * blocks.length + 56;
+    const text = (x, y, words, more = "") => `<text x="${x}" y="${y}" ${more}>${escaped(words)}</text>`;
+    const parts = [`<rect width="${width}" height="${height}" fill="#FFFFFF"/>`, text(left, 20, title.textContent.trim(), 'font-size="14"')];
+    names.forEach((name, column) => parts.push(text(left + wide * (column + 0.5), above - 8, name, 'font-size="10" text-anchor="middle"')));
+    errors(at).forEach((error, place) => {
+      const x = left + wide * (place % modules.length), y = above + tall * Math.floor(place / modules.length), colour = colourOf(error);
+      parts.push(`<rect x="${x + 1}" y="${y + 1}" width="${wide - 2}" height="${tall - 2}" fill="${colour}"/>`,
+                 text(x + wide / 2, y + tall / 2 + 4, told(error), `fill="${inkOf(colour)}" font-size="11" text-anchor="middle"`));
+    });
+    blocks.forEach((block, row) => parts.push(text(left - 8, above + tall * (row + 0.5) + 4, block, 'font-size="11" text-anchor="end"')));
+    const base = above + tall * blocks.length + 14, step = wide * modules.length / colours.length;
+    colours.forEach((colour, place) => parts.push(`<rect x="${left + step * place}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
+    parts.push(text(left, base + 22, bounds[0].toPrecision(1), 'font-size="10"'),
+               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(1), 'font-size="10" text-anchor="end"'));
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
+      `font-family="sans-serif" fill="#1F2328">${parts.join("")}</svg>`;
+  };
+  const later = () => { wanted ??= requestAnimationFrame(show); };
+  window.addEventListener("prunescope-cursor", later);
+  show();
+  return () => { window.removeEventListener("prunescope-cursor", later); cancelAnimationFrame(wanted); };
+}

@@ -1,0 +1,106 @@
+"""What several pages share: picking studies, the heat map, notices, where numbers come from, and small jobs."""
+
+from collections.abc import Sequence
+
+import plotly.colors
+import streamlit as st
+
+import engine
+from app import figures, instrument, slots, view
+from app.report import study_report
+from app.state import read_study, signature
+from app.text import plain
+
+STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
+COLOURS = plotly.colors.sample_colorscale("Cividis", 41)
+
+
+def notices_of(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:
+    """What the store and the address had to say."""
+    for text in dict.fromkeys(warnings):
+        st.warning(plain(text))
+    for text in dict.fromkeys(infos):
+        st.info(text)
+
+
+def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
+    """The picker of several studies: (keys that are shown, notices about the address's)."""
+    names = _names(studies)
+    linked, notices = view.studies(studies, most)
+    if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
+        st.session_state["studies"] = linked
+    keys = st.multiselect("Studies", list(names), format_func=names.__getitem__, key="studies", max_selections=most,
+                          placeholder="Pick a study")  # fmt: skip
+    st.session_state["studies-seen"] = keys
+    if keys:
+        view.keep_studies(keys)
+    return keys, notices
+
+
+def pick_study(studies: Sequence[engine.Study], most: int) -> tuple[str, list[str]]:
+    """The picker of one study, the first of the view's; the others stay in the view."""
+    names = _names(studies)
+    linked, notices = view.studies(studies, most)
+    if st.session_state.get("study-seen") != linked[0] or "study" not in st.session_state:
+        st.session_state["study"] = linked[0]
+    key = str(st.selectbox("Study", list(names), format_func=names.__getitem__, key="study"))
+    st.session_state["study-seen"] = key
+    view.keep_studies([key, *(other for other in linked if other != key)] if key in linked else [key])
+    return key, notices
+
+
+def _names(studies: Sequence[engine.Study]) -> dict[str, str]:
+    names = {study.key: figures.sentence(study) for study in studies}
+    if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
+        names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
+    return names
+
+
+def opened(keys: Sequence[str]) -> tuple[list[engine.Study], list[str]]:
+    """The studies with their levels, and what the store had to say; one without any level says so."""
+    found, notices = [], []
+    for key in keys:
+        study, told = read_study(key, signature(key))
+        notices += told
+        if study is not None and study.levels:
+            found.append(study)
+        elif study is not None:
+            notices.append(f"{figures.sentence(study)} has no measured level yet; it is shown as soon as one is done.")
+    return found, notices
+
+
+def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
+    """Where numbers come from, for the head of an exported file."""
+    return {"made by": "PruneScope", "study": "; ".join(map(figures.sentence, studies)), "key": ", ".join(s.key for s in studies),
+            "seed": ", ".join(str(s.about["seed"]) for s in studies), "rates": "with 95 % Wilson intervals"}  # fmt: skip
+
+
+def heat_map(study: engine.Study, stops: list[float], start: float) -> str | None:
+    """The heat map of a study's layer errors; the cell that is picked, also by the address."""
+    picked = view.read("cell", "") or None
+    data = {**figures.heat(study, stops), "colours": COLOURS, "picked": picked,
+            "note": "One colour scale for the whole study. Pick a cell, by click or with arrows and Enter."}  # fmt: skip
+    chosen = instrument.heat(data, start) or picked
+    if chosen not in study.levels[0].layer_errors:
+        return None
+    view.write("cell", chosen)
+    return chosen
+
+
+def time_here(study: engine.Study, sparsity: float) -> None:
+    """Offer to time the level on this machine."""
+    timed = figures.latency_at(study, sparsity)
+    left, right = st.columns([1, 3], vertical_alignment="center")
+    if left.button("Time it again" if timed else f"Time {100 * sparsity:g} % here", key="time", width="stretch"):
+        slots.start("timing", "time", study=study.key, sparsity=sparsity)
+    with right:
+        st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
+                   + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
+                      f"batches of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
+    slots.progress("timing", study)
+
+
+def report_button(study: engine.Study, points: float) -> None:
+    """The whole study as one page that works from a file; built when it is asked for."""
+    st.download_button("Report of the whole study (HTML)", data=lambda: study_report(study, points), mime="text/html",
+                       file_name=f"prunescope-{study.key[:12]}.html", on_click="ignore", key="report")  # fmt: skip

@@ -1,0 +1,196 @@
+"""Layers: where the error is, and what a text meets on its way through the dense and the pruned model."""
+
+from typing import Any
+
+import streamlit as st
+
+import engine
+from app import cards, figures, inside_charts, instrument, slots, view
+from app.charts import CONFIG
+from app.export_bar import export_bar, table_bar
+from app.live import FIRST
+from app.palette import STUDIES
+from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_study, provenance
+from app.state import dark, reviews, store, workbench
+from app.text import plain
+
+
+def main() -> None:
+    there = store()
+    studies = there.studies()
+    if not studies:
+        st.header("No study yet")
+        st.text("Run one with: python -m engine demo")
+        notices_of(there.notices)
+        return
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with right:
+        key, notices = pick_study(studies, len(STUDIES))
+    shown, more = opened([key])
+    with left:
+        st.title("Inside the layers", anchor=False)
+        st.text(figures.sentence(shown[0]) if shown else "Pick another study.")
+    notices_of([*there.notices, *more], notices)
+    if shown:
+        _answer(shown[0].key)
+    workbench().warm()
+
+
+@st.fragment
+def _answer(key: str) -> None:
+    (study,), _ = opened([key])
+    stops = figures.stops([study])
+    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    if notice:
+        st.info(notice)
+    start = min(stops, key=lambda stop: abs(stop - start))
+    with st.container(key="dock"):
+        percent = instrument.slider(stops, start, [round(100 * level.sparsity, 4) for level in study.levels], None)
+    view.write("sparsity", f"{percent:g}")
+    st.caption(f"Ticks are measured levels; {STOPS_NOTE}")
+    _errors(study, stops, percent)
+    own = figures.own_sparsity(study)
+    _look(study, percent / 100 if own is None else own)
+
+
+def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        cell = heat_map(study, stops, percent)
+        export_bar("layers", f"prunescope-layers-{percent:g}", figures.layer_grid(study, percent / 100).rename_axis("block"),
+                   {**provenance([study]), "sparsity": percent / 100})  # fmt: skip
+    with right:
+        if cell is None:
+            cell = max(study.levels[-1].layer_errors, key=study.levels[-1].layer_errors.__getitem__)
+        name, frame = figures.cell_name(cell), figures.cell_curve(study, cell)
+        st.subheader(name, anchor=False)
+        instrument.cards({"stops": stops, "cards": [], "studies": []}, percent, "cell",
+                         cards.cell_marks(study, cell, stops))  # fmt: skip
+        st.plotly_chart(inside_charts.cell_chart(frame, name, dark()), key="cell", config=CONFIG, theme=None,
+                        alt=f"Error of {name} against sparsity")  # fmt: skip
+        export_bar("cell", f"prunescope-layer-{cell.replace('.', '-')}", frame, {**provenance([study]), "layer": cell})
+        _diagnostics(study, cell, percent / 100)
+
+
+def _diagnostics(study: engine.Study, cell: str, sparsity: float) -> None:
+    """What the pruner wrote down about the layer at every measured level."""
+    table = figures.cell_table(study, cell)
+    if table.empty:
+        return
+    with st.expander("What the pruner did to this layer, level by level", expanded=study.level(sparsity) is not None):
+        form = {name: st.column_config.NumberColumn(format="%.3g") for name in table.columns if name != "damping raised"}
+        st.dataframe(table, hide_index=True, height=215, column_config=form)
+        table_bar(f"prunescope-pruner-{cell.replace('.', '-')}", table, {**provenance([study]), "layer": cell})
+
+
+def _look(study: engine.Study, sparsity: float) -> None:
+    st.subheader("Follow a text through both models", anchor=False)
+    _take_attack(study)
+    st.session_state.setdefault("look-text", FIRST)
+    if study.about["label_names"] == ["negative", "positive"]:  # the reviews say nothing to a model of other classes
+        texts = reviews()[0]
+        st.selectbox("Start from a review of the evaluation set, or type your own below", [None, *range(len(texts))],
+                     key="look-pick", format_func=lambda row: "–" if row is None else texts[row][:110],
+                     on_change=_take_review)  # fmt: skip
+    left, right = st.columns(2)
+    text = left.text_area("Text", key="look-text", max_chars=1000, height=90)
+    other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=1000, height=90)
+    with st.container(horizontal=True):
+        if st.button(f"Look inside at {100 * sparsity:g} %", type="primary", key="look"):
+            slots.start("looking", "look", study=study.key, sparsity=sparsity, text=text, adversarial=other.strip() or None)
+        if st.button(
+            "Find an adversarial text", key="look-attack", help="Attacks the text on the pruned model with the study's attack."
+        ):
+            slots.start("look-attacking", "attack", study=study.key, sparsity=sparsity, text=text, label=None)
+    slots.progress("look-attacking", study)
+    slots.progress("looking", study)
+    job = slots.job("looking", study)
+    if job is not None and job.state == "done":
+        _result(study, job.result)
+
+
+def _take_review() -> None:
+    row = st.session_state["look-pick"]
+    if row is not None:
+        st.session_state["look-text"], st.session_state["look-adversarial"] = reviews()[0][row], ""
+
+
+def _take_attack(study: engine.Study) -> None:
+    """Once an attack is done its text goes into the field; what did not break says so."""
+    job = slots.job("look-attacking", study)
+    if job is None or job.state != "done":
+        return
+    side = next(side for side in job.result["sides"] if side["name"] != "dense")
+    if st.session_state.get("look-taken") != job.number:
+        st.session_state["look-taken"] = job.number
+        if side["outcome"] == "broken":
+            st.session_state["look-adversarial"] = side["perturbed"]
+    if side["outcome"] != "broken":
+        st.info("The attack did not break the pruned model on this text, so there is no adversarial form of it.")
+
+
+def _result(study: engine.Study, look: dict[str, Any]) -> None:
+    if look["notice"]:
+        st.info(plain(look["notice"]))
+    about = {**provenance([study]), "sparsity": look["sparsity"], **look["texts"]}
+    st.text(_answers(look))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _distances(look, about)
+    with right:
+        st.subheader("[CLS] through the layers", anchor=False)
+        st.caption("The two principal axes of all [CLS] embeddings shown; numbers are blocks.")
+        st.plotly_chart(inside_charts.map_chart(look, dark()), key="look-map", config=CONFIG, theme=None,
+                        alt="Two-dimensional map of the [CLS] embedding through the layers, dense and pruned")  # fmt: skip
+        export_bar("look-map", "prunescope-map", inside_charts.map_table(look), about)
+    _attention(look, about)
+
+
+def _answers(look: dict[str, Any]) -> str:
+    told = []
+    for part in look["probabilities"]:
+        best = max(range(len(part["values"])), key=part["values"].__getitem__)
+        told.append(f"{part['side']}, {part['text']} text: {look['label_names'][best]} {100 * part['values'][best]:.1f} %")
+    return "\n".join(told)
+
+
+def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
+    st.subheader("Distance to dense, block by block", anchor=False)
+    measure = st.segmented_control("Measure", list(inside_charts.MEASURES), key="measure", default="euclidean", required=True,
+                                   format_func={"euclidean": "Euclidean", "cosine": "1 − cosine"}.__getitem__,
+                                   label_visibility="collapsed")  # fmt: skip
+    st.plotly_chart(inside_charts.distances_chart(look, measure, dark()), key="look-distances", config=CONFIG, theme=None,
+                    alt="Distance of the [CLS] embedding after every block")  # fmt: skip
+    table = inside_charts.distances_table(look)
+    export_bar("look-distances", "prunescope-distances", table, about)
+    with st.expander("The distances as a table"):
+        wide = table.pivot(index="layer", columns="compared", values=measure).loc[inside_charts.layer_names(look)].reset_index()
+        st.dataframe(
+            wide, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.4f") for name in wide.columns[1:]}
+        )
+        table_bar("prunescope-distances-by-layer", wide, {**about, "measure": measure})
+
+
+def _attention(look: dict[str, Any], about: dict[str, object]) -> None:
+    st.subheader("Attention, dense and pruned", anchor=False)
+    heads = look["attention"][0]["shape"][1]
+    with st.container(horizontal=True):
+        text = st.segmented_control("Text read", list(look["texts"]), key="attention-text", default="clean", required=True)
+        block = st.selectbox("Block", range(look["blocks"]), index=look["blocks"] - 1, key="attention-block", width=120,
+                             format_func=lambda place: str(place + 1))  # fmt: skip
+        head = st.selectbox("Head", [None, *range(heads)], key="attention-head", width=160,
+                            format_func=lambda place: "mean of all" if place is None else str(place + 1))  # fmt: skip
+    tables = {side: inside_charts.attention_table(look, side, text, block, head) for side in ("dense", "pruned")}
+    highest = max(float(table.to_numpy().max()) for table in tables.values())
+    for column, (side, table) in zip(st.columns(2, gap="medium"), tables.items(), strict=True):
+        with column:
+            st.text(side.capitalize())
+            st.plotly_chart(inside_charts.attention_chart(table, highest, dark()), key=f"attention-{side}", config=CONFIG,
+                            theme=None, alt=f"Attention of the {side} model, from every token to every token")  # fmt: skip
+            export_bar(f"attention-{side}", f"prunescope-attention-{side}", table,
+                       {**about, "block": block + 1, "head": "mean" if head is None else head + 1, "read": text})  # fmt: skip
+    if cut := inside_charts.attention_of(look, "dense", text)[2]:
+        st.caption(f"The first {len(tables['dense'])} tokens are shown, {cut} more are left out.")
+
+
+main()

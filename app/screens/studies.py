@@ -1,0 +1,108 @@
+"""Studies: what runs and waits, start a new one, and what the store holds."""
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from app.queue import queue_panel
+from app.start import start_form
+from app.state import store
+from app.text import plain
+
+
+def main() -> None:
+    st.title("Studies", anchor=False)
+    view = store()
+    rows = engine.study_rows(view)
+    for notice in view.notices:
+        st.warning(plain(notice))
+    busy = queue_panel()
+    st.subheader("Start a study", anchor=False)
+    start_form(rows)
+    st.subheader("In the store", anchor=False)
+    if rows:
+        _table(view, rows)
+    else:
+        st.info("No study yet. Start one above" + (", or wait for the one that runs." if busy else "; its levels appear as they "
+                "come."))  # fmt: skip
+    _sizes(view)
+    _import(view)
+
+
+def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
+    frame = pd.DataFrame([_line(row) for row in rows])
+    picked = st.dataframe(
+        frame, hide_index=True, key="stored", on_select="rerun", selection_mode="single-row",
+        height=min(423, 35 * (len(rows) + 1) + 3),
+        column_config={"size": st.column_config.NumberColumn("kB", format="%.0f"),
+                       "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")},
+    )  # fmt: skip
+    chosen = picked.selection.rows
+    if not chosen:
+        st.caption("Choose a study in the first column to open, export, pin or delete it.")
+        return
+    _actions(view, rows[chosen[0]])
+
+
+def _line(row: engine.StudyRow) -> dict[str, object]:
+    about, span = row.about, [100 * level["sparsity"] for level in row.levels]
+    return {
+        "model": about["model"], "data": about["data"], "method": about["method"], "pattern": about["pattern"],
+        "attack": about["attack"], "attacked": about["counts"]["attacked"], "seed": about["seed"], "levels": len(row.levels),
+        "sparsity": "" if not span else f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %",
+        "kept": "pinned" if row.pinned else row.layer, "size": row.bytes / 1e3,
+        "written": pd.Timestamp(row.modified, unit="s").floor("s"), "key": row.key[:12],
+    }  # fmt: skip
+
+
+def _actions(view: engine.Store, row: engine.StudyRow) -> None:
+    with st.container(horizontal=True, key="actions"):
+        if st.button("Open in Explore", key="explore", type="primary"):
+            st.switch_page("screens/explore.py", query_params={"study": row.key[:12]})
+        st.download_button("Export as a file", lambda: engine.packed_study(view, row.key), f"{row.key[:12]}.prunescope",
+                           "application/zip", on_click="ignore", key="export")  # fmt: skip
+        if row.layer == "user":
+            if st.button("Unpin" if row.pinned else "Pin", key="pin", help="A pinned study is never cleaned or deleted"):
+                _do(lambda: engine.pin_study(view, row.key, not row.pinned))
+            with st.popover("Delete", disabled=row.pinned, help="Unpin it first" if row.pinned else None):
+                st.text(f"This removes {len(row.levels)} measured levels for good. Export the study first to keep a copy.")
+                if st.button("Delete for good", key="delete", type="primary"):
+                    _do(lambda: engine.remove_study(view, row.key))
+    if row.layer != "user":
+        st.caption(f"This study is {row.layer} and cannot be deleted here.")
+
+
+def _do(action) -> None:  # type: ignore[no-untyped-def]
+    try:
+        action()
+    except engine.PruneScopeError as error:
+        st.error(plain(str(error)))
+        return
+    st.rerun()
+
+
+def _sizes(view: engine.Store) -> None:
+    sizes = engine.store_sizes(view)
+    parts = [f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items() if name != "total" and size >= 50_000]
+    st.caption(plain(f"{view.root} holds {sizes['total'] / 1e6:.1f} MB" + (f": {', '.join(parts)}. " if parts else ". ")
+                     + "Make room with: python -m engine runs clean --older-than DAYS --total 2G"))  # fmt: skip
+
+
+def _import(view: engine.Store) -> None:
+    with st.expander("Import a study from a file"):
+        file = st.file_uploader("A file that Export wrote", type=["prunescope", "zip"], key="import")
+        if file is None:
+            return
+        if st.button("Import", key="take-in", type="primary"):
+            try:
+                study, new = engine.import_study(view, file.getvalue())
+            except engine.PruneScopeError as error:
+                st.error(plain(str(error)))
+                return
+            st.session_state["taken"] = f"{study.about['model']} on {study.about['data']}: {new} new levels."
+            st.rerun()
+    if told := st.session_state.pop("taken", None):
+        st.success(plain(told))
+
+
+main()

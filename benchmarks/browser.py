@@ -1,0 +1,152 @@
+"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500]
+
+Against the app, started fresh on the bundled studies: the first complete page; frames while the slider is dragged; from
+letting go to a settled page; a change of page; memory after many moves. A bare Streamlit page in the same browser is the floor.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+BARE = "import streamlit as st\nst.title('bare')\n"
+COMPLETE = ".st-key-curves .js-plotly-plot .prunescope-cursor"
+FRAMES = """() => { window.frames_ = []; let last = performance.now(); window.recording_ = true;
+  const tick = (now) => { window.frames_.push(now - last); last = now; if (window.recording_) requestAnimationFrame(tick); };
+  requestAnimationFrame(tick); }"""
+LET_GO = """(value) => new Promise((done) => {
+  const find = (root) => { for (const node of root.querySelectorAll('*')) {
+    if (node.matches('input[type=range]')) return node;
+    const inside = node.shadowRoot && find(node.shadowRoot);
+    if (inside) return inside; } return null; };
+  const input = find(document), start = performance.now(), app = document.querySelector('[data-testid=stApp]');
+  input.value = value; input.dispatchEvent(new Event('input')); input.dispatchEvent(new Event('change'));
+
+  const look = () => {
+    const settled = new URLSearchParams(location.search).get('sparsity') === String(value)
+      && app.getAttribute('data-test-script-state') === 'notRunning';
+    if (settled || performance.now() - start > 20000) done(performance.now() - start); else requestAnimationFrame(look);
+  };
+  look(); })"""
+
+
+@contextmanager
+def served(script: str, cache: Path) -> Iterator[tuple[str, int]]:
+    """The address of a Streamlit app and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+                           cwd=ROOT, env={**os.environ, "PRUNESCOPE_CACHE": str(cache)}, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", app.pid
+    finally:
+        app.terminate()
+        app.wait(timeout=30)
+
+
+def megabytes(pid: int) -> float:
+    """Resident memory of a process."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def seconds_until(page: Page, address: str, there: str) -> float:
+    start = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(there, timeout=120_000, state="attached")
+    return time.perf_counter() - start
+
+
+def drag(page: Page) -> list[float]:
+    """Milliseconds of every frame while the thumb is dragged to and fro for some seconds."""
+    box = page.locator("input[type=range]").bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.5, middle)
+    page.mouse.down()
+    page.evaluate(FRAMES)
+    for turn in range(3):
+        for step in range(60):
+            share = step / 60 if turn % 2 == 0 else 1 - step / 60
+            page.mouse.move(box["x"] + box["width"] * (0.05 + 0.9 * share), middle)
+    frames = page.evaluate("() => { window.recording_ = false; return window.frames_; }")
+    page.mouse.up()
+    return [float(frame) for frame in frames[1:]]
+
+
+def settle(page: Page, moves: int) -> list[float]:
+    """Milliseconds from letting go to a settled page, many times."""
+    draw = np.random.default_rng(0)
+    return [float(page.evaluate(LET_GO, int(value))) for value in draw.integers(1, 95, moves)]
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": float(np.median(values)), "p95": float(np.quantile(values, 0.95)), "n": len(values)}
+
+
+def measure(studies: str, moves: int) -> dict[str, Any]:
+    """All figures of one run."""
+    found: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        bare = Path(folder, "bare.py")
+        bare.write_text(BARE)
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        with served(str(bare), Path(folder, "cache")) as (address, _):
+            found["bare page, s"] = seconds_until(chromium.new_context().new_page(), address, "h1")
+        with served("app/main.py", Path(folder, "cache")) as (address, pid):
+            found["first page, s"] = seconds_until(chromium.new_context().new_page(), address, COMPLETE)
+            page = chromium.new_context(viewport={"width": 1440, "height": 1400}).new_page()
+            found["page with 3 studies, s"] = seconds_until(page, f"{address}/?study={studies}", COMPLETE)
+            page.wait_for_timeout(6000)  # the worker warms up
+            found["frame while dragging, ms"] = spread(drag(page))
+            page.wait_for_timeout(2000)
+            found["let go to settled, ms"] = spread(settle(page, 40))
+            before = megabytes(pid)
+            settle(page, moves)
+            found[f"memory after {moves} moves, MB"] = {"before": before, "after": megabytes(pid)}
+            start = time.perf_counter()
+            page.get_by_role("link", name="Layers").click()
+            page.wait_for_selector(".st-key-cell .js-plotly-plot .prunescope-cursor", timeout=60_000, state="attached")
+            found["to Layers, s"] = time.perf_counter() - start
+            start = time.perf_counter()
+            page.get_by_role("link", name="Explore").click()
+            page.wait_for_selector(COMPLETE, timeout=60_000, state="attached")
+            found["back to Explore, s"] = time.perf_counter() - start
+        chromium.close()
+    found["load after"] = os.getloadavg()[0]
+    return found
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", default="6100756b3661,7e52ff582954,f3930769726d", help="beginnings of three studies' keys")
+    parser.add_argument("--moves", type=int, default=500)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.studies, options.moves), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""`python -m engine runs …`: what the store holds, whether it is whole, and how it is carried elsewhere or made smaller."""
+
+import argparse
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.commands.console import Console
+from engine.errors import SettingError, StoreError
+from engine.store import Store, level_payload
+from engine.store.exchange import MOST_BYTES, export_study, import_study
+from engine.store.index import Index
+from engine.store.keeping import clean_store, pin_study, remove_study, store_sizes, verify_store
+from engine.store.listing import StudyRow, study_rows
+
+Answer = tuple[dict[str, Any], str]
+DAY = 86400.0
+CACHE = "where results are kept (default: cache/user)"
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add `runs` and what it does."""
+    runs = command("runs", _list, "The studies in the store: list, show, verify, export, import, clean.")
+    actions = runs.add_subparsers(metavar="ACTION")
+
+    def action(name: str, run: Callable[..., Answer], about: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, told in (("--json", "end stdout with one JSON object"), ("--quiet", "no progress on stderr")):
+            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
+        return made
+
+    runs.add_argument("--cache", metavar="DIR", help=CACHE)
+    action("list", _list, "Every study of every layer, with its levels and its size.")
+    _study_of(action("show", _show, "One study: what decided it, and every level."))
+    action("verify", _verify, "Read every entry and compare its checksums; what is damaged is set aside, and the exit code is 1.")
+    export = action("export", _export, "Write one study as one file, for another machine or an archive.")
+    _study_of(export)
+    export.add_argument("--out", metavar="FILE", help="the file (default: KEY.prunescope in this folder)")
+    action("import", _import, "Take in a file that `export` wrote; it is checked before anything is written.").add_argument(
+        "file", metavar="FILE"
+    )
+    cleaning = action("clean", _clean, "Remove old entries of the user's folder; never pinned or bundled studies. Says what it "
+                      "would remove; --yes removes it.")  # fmt: skip
+    cleaning.add_argument("--older-than", type=float, metavar="DAYS", help="entries written longer ago")
+    cleaning.add_argument("--total", type=_size, metavar="BYTES", help="then the oldest, until this is left, as in 500M or 2G")
+    cleaning.add_argument("--yes", action="store_true", help="do remove it")
+    for name, about in (("pin", "Keep a study from being cleaned or removed."), ("unpin", "Let it be cleaned again."),
+                        ("remove", "Remove one study of the user's folder.")):  # fmt: skip
+        _study_of(action(name, {"pin": _pin, "unpin": _unpin, "remove": _removed}[name], about))
+    action("rebuild-index", _rebuild, "Make the index anew from the files.")
+
+
+def _study_of(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="KEY", help="the study's key, or its first digits")
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def key_in(rows: list[str], wanted: str) -> str:
+    """The one key that begins so. Raises StoreError where there is none, or more than one."""
+    found = [key for key in rows if key.startswith(wanted)] if wanted else []
+    if len(found) != 1:
+        raise StoreError(f"{len(found) or 'No'} studies begin with {wanted[:64]!r}; `python -m engine runs list` shows them.")
+    return found[0]
+
+
+def _key(options: argparse.Namespace, store: Store) -> str:
+    return key_in([study.key for study in store.studies()], options.study)
+
+
+def size_text(size: int) -> str:
+    """`1500` → `1.5 kB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size = size / 1000  # type: ignore[assignment]
+    raise AssertionError
+
+
+def _list(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    rows, held = study_rows(store), store_sizes(store)
+    console.notices(store.notices)
+    lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n", *(_line(row) for row in rows)]
+    parts = ", ".join(f"{name} {size_text(size)}" for name, size in held.items() if size and name != "total")
+    lines.append(f"{len(rows)} studies; {store.root} holds {size_text(held['total'])}{f' ({parts})' if parts else ''}\n")
+    return {"studies": [asdict(row) for row in rows], "sizes": held, "root": str(store.root)}, "".join(lines)
+
+
+def _line(row: StudyRow) -> str:
+    about, day = row.about, time.strftime("%Y-%m-%d", time.localtime(row.modified))
+    told = " ".join(f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}".split())
+    return (f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  {told}"
+            f"{'  (pinned)' if row.pinned else ''}\n")  # fmt: skip
+
+
+def _show(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.commands.console import level_table
+
+    store = Store(options.cache)
+    study = store.study(_key(options, store))
+    console.notices(store.notices)
+    if study is None:
+        raise StoreError(f"The study {options.study[:12]} is damaged; see the notices above.")
+    levels = [{**level_payload(level), "seconds": level.seconds} for level in study.levels]
+    answer = {"key": study.key, "identity": study.identity, "about": study.about, "bundled": study.bundled, "levels": levels}
+    return answer, f"{study.key}\n{level_table(study)}"
+
+
+def _verify(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    whole, damaged = verify_store(store, console.report)
+    console.notices(store.notices)
+    answer = {"whole": whole, "damaged": damaged, "notices": store.notices}
+    options.code = 1 if damaged else 0
+    return answer, f"{whole} entries are whole, {damaged} are not\n"
+
+
+def _export(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    key = _key(options, store)
+    target = Path(options.out or f"{key[:12]}.prunescope").expanduser()
+    if target.exists():
+        raise StoreError(f"{target} is there already; name another file with --out, or remove it.")
+    export_study(store, key, target)
+    console.notices(store.notices)
+    size = target.stat().st_size
+    return {"key": key, "out": str(target), "bytes": size}, f"{target}: {size_text(size)}\n"
+
+
+def _import(options: argparse.Namespace, console: Console) -> Answer:
+    store, path = Store(options.cache), Path(options.file).expanduser()
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise StoreError(f"{path} has {size_text(path.stat().st_size)}, more than any exported study; nothing was imported.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); name a file that `runs export` wrote.") from error
+    study, new = import_study(store, content)
+    console.notices(store.notices)
+    return {"key": study.key, "new_levels": new}, f"{study.key}: {new} new levels\n"
+
+
+def _clean(options: argparse.Namespace, console: Console) -> Answer:
+    if options.older_than is None and options.total is None:
+        raise SettingError("Nothing says what is to go; give --older-than DAYS, --total BYTES, or both.")
+    if options.older_than is not None and not options.older_than >= 0:
+        raise SettingError(f"--older-than is {options.older_than}; give days, 0 or more.")
+    store = Store(options.cache)
+    age = None if options.older_than is None else options.older_than * DAY
+    gone = clean_store(store, age, options.total, dry=not options.yes, report=console.report)
+    freed = sum(item.bytes for item in gone)
+    lines = [f"{item.kind:<10}  {size_text(item.bytes):>9}  {item.name[:24]}\n" for item in gone]
+    done = "removed" if options.yes else "would be removed; --yes removes them"
+    answer = {"removed" if options.yes else "would_remove": [{**asdict(item), "path": str(item.path)} for item in gone],
+              "bytes": freed}  # fmt: skip
+    return answer, "".join(lines) + f"{len(gone)} entries, {size_text(freed)}, {done}\n"
+
+
+def _pin(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    key = _key(options, store)
+    pin_study(store, key)
+    return {"key": key, "pinned": True}, f"{key[:12]} is pinned\n"
+
+
+def _unpin(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    key = _key(options, store)
+    pin_study(store, key, pinned=False)
+    return {"key": key, "pinned": False}, f"{key[:12]} is no longer pinned\n"
+
+
+def _removed(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    key = _key(options, store)
+    remove_study(store, key)
+    return {"key": key, "removed": True}, f"{key[:12]} is removed\n"
+
+
+def _rebuild(options: argparse.Namespace, console: Console) -> Answer:
+    store = Store(options.cache)
+    Index(store.root).remove()
+    rows = study_rows(store)
+    console.notices(store.notices)
+    levels = sum(len(row.levels) for row in rows)
+    return {"studies": len(rows), "levels": levels}, f"{len(rows)} studies with {levels} levels are in the index\n"

@@ -1,0 +1,22 @@
+"""The content-addressed store of studies and pruned victims.
+
+    studies/<study key>/study.json          what decided the study, and its names for people
+    studies/<study key>/<level key>.json    one level
+    studies/<study key>/<level key>.jsonl   attack records of a level that is not finished yet
+    studies/<study key>/pinned              there for a study that clean-up leaves alone
+    victims/<key>.safetensors               a pruned victim's weights, packed
+    damaged/                                what failed its verification
+    locks/                                  what is being computed now
+    index.sqlite                            for lists; made again from the files at any time
+
+A key is the SHA-256 of everything that decides the content. A write is whole or absent. What is read is verified; an
+entry that fails is set aside under `damaged/`, named in `notices`, and the rest goes on. Three layers lie over each other: the
+user's own folder, a shared one (`PRUNESCOPE_SHARED`), and the bundled one; only the user's own is written.
+"""
+
+from engine.store.entries import SCHEMA, level_from, level_key, level_payload, open_sealed, seal
+from engine.store.files import canonical, key_of, write_whole
+from engine.store.layers import Store
+
+__all__ = ["SCHEMA", "Store", "canonical", "key_of", "level_from", "level_key", "level_payload", "open_sealed", "seal",
+           "write_whole"]  # fmt: skip

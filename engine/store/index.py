@@ -1,0 +1,124 @@
+"""The index: what a list of studies shows, in SQLite, so that a list need not read every file.
+
+It is only an index. Every file is looked at again, and one whose size, times or inode differ from what the index has seen is
+read and verified anew. The index can be removed at any time; where it cannot be kept, the list is made without it.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.records import LevelResult
+
+NAME = "index.sqlite"
+VERSION = 1
+WAIT = 1.0  # seconds that a writer waits for another one
+Seen = tuple[int, int, int, int]  # size, two times and inode of a file
+Read = Callable[[Path], dict[str, Any] | None]  # an entry's summary, or None for one that is damaged
+
+TABLE = """create table if not exists entries (
+    layer text, study text, name text, size integer, modified integer, changed integer, inode integer, summary text,
+    primary key (layer, study, name)) without rowid"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a study: where it is, how large, when written (s since 1970), and its summary."""
+
+    study: str
+    name: str
+    size: int
+    modified: float
+    summary: dict[str, Any]
+
+
+def level_summary(level: LevelResult) -> dict[str, Any]:
+    """What lists and estimates need to know of a level."""
+    rates = {name: rate.value if (rate := getattr(level, name)) else None for name in ("acc", "aua", "asr")}
+    seconds = {name: level.seconds[name] for name in ("prune", "evaluate", "attack") if name in level.seconds}
+    return {"sparsity": level.sparsity, "achieved": level.achieved, **rates, "seconds": seconds}
+
+
+class Index:
+    """The index of one store. It lives in the user's folder and covers all layers."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / NAME
+
+    def entries(self, layer: Path, read: Read) -> list[Entry]:
+        """Every whole entry of every study of a layer, from the index where the file is as it was seen."""
+        found = {(study, name): (seen, path) for study, name, seen, path in _files(layer / "studies")}
+        known = self._known(layer)
+        new: dict[tuple[str, str], dict[str, Any]] = {}
+        entries = []
+        for (study, name), (seen, path) in found.items():
+            summary = known[study, name][1] if known.get((study, name), (None,))[0] == seen else None
+            if summary is None and (summary := read(path)) is not None:
+                new[study, name] = summary
+            if summary is not None:
+                entries.append(Entry(study, name, seen[0], seen[1] / 1e9, summary))
+        gone = [place for place in known if place not in found]
+        if new or gone:
+            self._keep(layer, {place: (found[place][0], summary) for place, summary in new.items()}, gone)
+        return entries
+
+    def remove(self) -> None:
+        """Forget everything; the next list is made from the files."""
+        for end in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                self.path.with_name(NAME + end).unlink()
+
+    def _known(self, layer: Path) -> dict[tuple[str, str], tuple[Seen, dict[str, Any]]]:
+        try:
+            with self._open() as database:
+                columns = "study, name, size, modified, changed, inode, summary"
+                rows = database.execute(f"select {columns} from entries where layer = ?", (str(layer),))
+                return {(row[0], row[1]): (row[2:6], json.loads(row[6])) for row in rows}
+        except (sqlite3.Error, ValueError, OSError) as error:
+            if not isinstance(error, sqlite3.OperationalError):  # not merely busy or read-only: it is no database any more
+                self.remove()
+            return {}
+
+    def _keep(self, layer: Path, new: dict[tuple[str, str], tuple[Seen, dict[str, Any]]], gone: list[tuple[str, str]]) -> None:
+        rows = [(str(layer), study, name, *seen, json.dumps(summary)) for (study, name), (seen, summary) in new.items()]
+        # A store that cannot be written, or a writer that keeps it too long: the list is right all the same.
+        with contextlib.suppress(sqlite3.Error, OSError), self._open(write=True) as database, database:
+            database.executemany("insert or replace into entries values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany("delete from entries where layer = ? and study = ? and name = ?",
+                                 [(str(layer), *place) for place in gone])  # fmt: skip
+
+    @contextlib.contextmanager
+    def _open(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        if write:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        elif not self.path.is_file():
+            raise FileNotFoundError(self.path)
+        with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT)) as database:
+            if write:
+                database.execute("pragma journal_mode = wal")
+                database.execute("pragma synchronous = normal")
+                if database.execute("pragma user_version").fetchone()[0] != VERSION:
+                    database.execute("drop table if exists entries")
+                    database.execute(f"pragma user_version = {VERSION}")
+                database.execute(TABLE)
+            elif database.execute("pragma user_version").fetchone()[0] != VERSION:
+                raise FileNotFoundError(self.path)  # of another version of this program: made anew
+            yield database
+
+
+def _files(folder: Path) -> Iterator[tuple[str, str, Seen, Path]]:
+    """(study, file name, what is seen of it, path) of every entry below a folder of studies."""
+    if not folder.is_dir():
+        return
+    for study in sorted(os.scandir(folder), key=lambda found: found.name):
+        if not study.name.startswith(".") and study.is_dir():
+            for file in os.scandir(study.path):
+                if file.name.endswith(".json") and not file.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):  # moved or removed meanwhile
+                        at = file.stat()
+                        yield study.name, file.name, (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino), Path(file.path)

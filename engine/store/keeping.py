@@ -1,0 +1,156 @@
+"""What the store takes up, and how it is made smaller: sizes, pins, removal, clean-up, verification."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import SettingError, StoreError
+from engine.progress import Reporter, silent
+from engine.store.files import UNFINISHED, cannot_write, write_whole
+from engine.store.index import NAME
+from engine.store.layers import KEY, Store
+from engine.store.listing import PIN
+
+KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks")
+LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
+GOING = ".removing-"  # before the name of a folder on its way out
+AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that clean-up may remove."""
+
+    kind: str  # "study", "victim", "texts", "damaged", "unfinished"
+    name: str
+    path: Path
+    bytes: int
+    modified: float
+
+
+def store_sizes(store: Store) -> dict[str, int]:
+    """Bytes of the user's folder by kind, `index` and `total` among them."""
+    found = {kind: _bytes(store.root / kind) for kind in KINDS}
+    found["index"] = sum(path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file())
+    return {**found, "total": sum(found.values())}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(size for _, size, _ in _stats(folder))
+
+
+def _stats(folder: Path) -> Iterator[tuple[Path, int, float]]:
+    """(path, bytes, when written) of every file below a folder; what vanishes meanwhile is passed over."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            with contextlib.suppress(FileNotFoundError):
+                at = path.lstat()
+                yield path, at.st_size, at.st_mtime
+
+
+def pin_study(store: Store, key: str, pinned: bool = True) -> None:
+    """Keep a study of the user's folder from clean-up and removal, or no longer."""
+    folder = _own(store, key)
+    if pinned:
+        write_whole(folder / PIN, b"")
+    else:
+        (folder / PIN).unlink(missing_ok=True)
+
+
+def remove_study(store: Store, key: str) -> None:
+    """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared, pinned or not there."""
+    folder = _own(store, key)
+    if (folder / PIN).is_file():
+        raise StoreError(f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin {key[:12]}")
+    _remove(folder)
+
+
+def _own(store: Store, key: str) -> Path:
+    folder = store.root / "studies" / key
+    if not KEY.fullmatch(key) or not folder.is_dir():
+        where = "bundled or shared, and stays" if KEY.fullmatch(key) and store.study(key) else f"not in {store.root}"
+        raise StoreError(f"The study {key[:12]} is {where}; `python -m engine runs list` shows what is there.")
+    return folder
+
+
+def _remove(path: Path) -> None:
+    """Gone for readers at once; then its bytes."""
+    try:
+        going = path.with_name(f"{GOING}{secrets.token_hex(8)}")
+        os.replace(path, going)
+        if going.is_dir():
+            shutil.rmtree(going)
+        else:
+            going.unlink()
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+
+
+def clean_store(
+    store: Store, older_than: float | None = None, total: int | None = None, dry: bool = False, report: Reporter = silent
+) -> list[Item]:
+    """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
+    `total` bytes: what can be made again at once (pruned victims, texts, damaged entries) before studies.
+
+    Never a pinned or bundled study, nor a trained member. Unfinished files that nobody writes any more go in any case.
+    Returns what was removed, or with `dry` what would be. Raises SettingError where the clock cannot be right.
+    """
+    now = time.time()
+    items = list(_items(store, now))
+    newest = max((item.modified for item in items), default=0.0)
+    if older_than is not None and newest > now + AHEAD:
+        raise SettingError(f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the clock, or clean by "
+                           "--total.")  # fmt: skip
+    going = [item for item in items if item.kind == "unfinished"
+             or (older_than is not None and now - item.modified > older_than)]  # fmt: skip
+    if total is not None:
+        left = store_sizes(store)["total"] - sum(item.bytes for item in going)
+        for item in sorted(items, key=lambda item: (item.kind == "study", item.modified)):
+            if left > total and item not in going:
+                going.append(item)
+                left -= item.bytes
+    for done, item in enumerate(going if not dry else ()):
+        report("clean", done, len(going))
+        _remove(item.path)
+    return going
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+def _items(store: Store, now: float) -> Iterator[Item]:
+    for folder in sorted((store.root / "studies").glob("*")):
+        if KEY.fullmatch(folder.name) and not (folder / PIN).is_file() and not store.root.is_relative_to(store.bundled):
+            files = list(_stats(folder))
+            written = max((at for *_, at in files), default=now)
+            yield Item("study", folder.name, folder, sum(size for _, size, _ in files), written)
+    for kind, name in (("victim", "victims"), ("texts", "texts"), ("damaged", "damaged")):
+        for path, size, modified in sorted(_stats(store.root / name)):
+            if not path.name.startswith("."):
+                yield Item(kind, path.name, path, size, modified)
+    for path in (*store.root.glob("*/.*"), *store.root.glob("studies/*/.*"), *store.root.glob(".*")):
+        if path.name.startswith((UNFINISHED, GOING)) and abs(now - path.stat().st_mtime) > LITTER_AFTER:
+            yield Item("unfinished", path.name, path, _bytes(path) or path.stat().st_size, path.stat().st_mtime)
+
+
+def verify_store(store: Store, report: Reporter = silent) -> tuple[int, int]:
+    """Read every entry of every layer from its file: (whole, damaged). Damage is set aside and named in the notices."""
+    files = [path for layer in store.layers for path in sorted((layer / "studies").glob("*/*.json"))]
+    whole, before = 0, len(store.notices)
+    for done, path in enumerate(files):
+        report("verify", done, len(files))
+        if path.name == "study.json":
+            whole += store.head(path) is not None
+        elif (study := store.study_head(path.parent.name)) is not None:
+            whole += store.level_at(path, study.identity) is not None
+        else:
+            store.notices.append(f"The level {path} belongs to no study that can be read; it is left as it is.")
+    report("verify", len(files), len(files))
+    return whole, len(store.notices) - before

@@ -1,0 +1,100 @@
+"""What fine-tuning and averaging came to: scores, members, averages. Light to import, so that a page can show them."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.records import Rate
+
+ORDERS = ("uniform", "acc", "aua")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one model reaches on the judging rows, or on the evaluation rows."""
+
+    acc: Rate
+    aua: Rate | None  # None where nothing was attacked
+
+    def as_json(self) -> dict[str, Any]:
+        """`acc` and `aua` as JSON values."""
+        return {"acc": asdict(self.acc), "aua": None if self.aua is None else asdict(self.aua)}
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "Score":
+        """The inverse of `as_json`; further entries are left alone."""
+        return cls(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision of an average: the average with this member, and whether it was kept."""
+
+    member: str
+    score: Score
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAverage:
+    """How an average came about."""
+
+    by: str  # one of ORDERS
+    singles: dict[str, Score]  # of every member alone
+    steps: tuple[Step, ...]
+    ingredients: tuple[str, ...]
+    score: Score
+
+    def as_json(self) -> dict[str, Any]:
+        """The average as JSON values."""
+        return {
+            "by": self.by, "singles": {name: score.as_json() for name, score in self.singles.items()},
+            "steps": [{"member": step.member, "taken": step.taken, **step.score.as_json()} for step in self.steps],
+            "ingredients": list(self.ingredients), **self.score.as_json(),
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "MadeAverage":
+        """The inverse of `as_json`; further entries are left alone."""
+        singles = {name: Score.of(single) for name, single in entry["singles"].items()}
+        steps = tuple(Step(step["member"], Score.of(step), step["taken"]) for step in entry["steps"])
+        return cls(entry["by"], singles, steps, tuple(entry["ingredients"]), Score.of(entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One fine-tuned member; `score` is None where it diverged."""
+
+    name: str
+    settings: dict[str, Any]  # of its fine-tuning, see engine.training.spec
+    status: str  # "trained", "diverged", "guessing"
+    reason: str  # why it is left out, if it is
+    score: Score | None
+    averaged: bool  # in the victim that ships
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A member or an average on the evaluation rows, dense or pruned."""
+
+    model: str
+    sparsity: float
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSet:
+    """The members of one recipe on one data set."""
+
+    name: str
+    folder: Path
+    bundled: bool
+    base: str
+    data: str
+    about: str
+    training_rows: int
+    selection: dict[str, Any]  # rows, attack, attacked, seed
+    members: tuple[Member, ...]
+    averages: dict[str, MadeAverage]  # by one of ORDERS
+    evaluated: tuple[Evaluated, ...] = ()  # on the evaluation rows; empty where nobody measured it
+    evaluation: dict[str, Any] | None = None  # how: attack, method, counts, seed

@@ -1,0 +1,45 @@
+"""The report of a whole study: everything in one page, and no text in it is more than text."""
+
+import re
+
+import pytest
+from hostile import HOSTILE
+from made_up import made_up_study
+from test_app_exports import Tags
+
+from app import exports, report
+
+
+def outside(page: str) -> str:
+    """The page without Plotly."""
+    return page.replace(exports.plotly_script(), "")
+
+
+def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
+    page = outside(report.study_report(made_up_study(), 3.0))
+    for level in ("0", "40", "50", "90"):
+        assert f"<td>{level}</td>" in page
+    assert "90.0 [82.6, 94.5], n = 100" in page
+    assert "python -m engine study" in page and "Last safe sparsity" in page and "p, Holm" in page
+    assert made_up_study().key in page
+
+
+def test_it_asks_for_nothing_outside() -> None:
+    page = outside(report.study_report(made_up_study(), 3.0))
+    assert not re.search(r"(src|href)=", page) and "http" not in page
+
+
+def test_a_study_without_attack_and_one_without_dense_have_a_report() -> None:
+    assert "p, Holm" not in report.study_report(made_up_study(attacked=0), 3.0)
+    assert "Last safe" not in outside(report.study_report(made_up_study((0.4, 0.5)), 3.0))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_stay_text(text: str) -> None:
+    study = made_up_study(model=text, data=text, method=text, label_names=[text, text], spec={"model": text, "data": text})
+    page = outside(report.study_report(study, 3.0))
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.S)
+    assert len(scripts) == 3 and all("<" not in script for script in scripts)
+    own = "html head meta title style script body main h1 h2 p strong div table thead tbody tr th td dl dt dd pre"
+    assert set(Tags(page).found) <= set(own.split())
+    assert not set("\x00\x1b\u202e\u200b") & set(page)
