@@ -31,6 +31,7 @@ pages = [
     st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
+    st.Page("screens/subnetworks.py", title="Bias robustness", url_path="bias"),
     st.Page("screens/about.py", title="About"),
 ]
 page = st.navigation(pages, position="top")

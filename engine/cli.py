@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import attack, jobs, runs, studies, sweep, training
+from engine.commands import attack, jobs, runs, studies, subnetworks, sweep, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -69,5 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     training.add_commands(command)
     runs.add_commands(command)
     jobs.add_commands(command)
+    subnetworks.add_commands(command)
     sweep.add_commands(command)
     return parser

@@ -119,7 +119,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     both = only_first + only_second
     tail = sum(comb(both, i) for i in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**both)
+    whole: int = 1 << both
+    return min(1.0, 2 * tail / whole)
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:

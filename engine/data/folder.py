@@ -37,6 +37,11 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     )
 
 
+def evaluation_table(folder: Path) -> Table:
+    """The evaluation rows of a folder with all their columns. Raises DataError where there is no evaluation file."""
+    return _table(_evaluation_files(_data_files(folder), folder))
+
+
 def _data_files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())

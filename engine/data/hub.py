@@ -39,6 +39,16 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     )
 
 
+def evaluation_split(name: str) -> Table:
+    """The evaluation rows of the hub's data set with all their columns; raises as `load_hub` does."""
+    repository, _, config = name.partition(":")
+    if _READER_NAMES.fullmatch(repository):
+        raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
+    splits = _fetch(repository, config or None)
+    split = _chosen_splits(splits, name)[0]
+    return Table(f"split {split!r} of {name}", splits[split].to_pandas())
+
+
 def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
     try:
         # Imported here: it takes a second, and local data needs none of it.

@@ -41,12 +41,12 @@ def load_dataset(
         return load_folder(Path(path), choice)
     if os.path.isfile(path):
         return _load_file(Path(path), choice, seed)
-    if _looks_like_path(name):
+    if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     return load_hub(name, choice)
 
 
-def _looks_like_path(name: str) -> bool:
+def looks_like_path(name: str) -> bool:
     # A hub name has at most one slash, so anything deeper can only be meant as a path.
     return (
         name.startswith((".", "/", "~"))

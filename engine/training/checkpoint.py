@@ -4,7 +4,7 @@ One sealed safetensors file, replaced as a whole: a kill or a full disk leaves t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class Standing:
     weights: dict[str, Tensor]  # the ones that learn, by name
     optimizer: dict[str, Tensor]  # `parameter number/name of the moment`
     best: dict[str, Tensor]  # the weights at the best check, where there is early stopping
+    course: dict[str, Tensor] = field(default_factory=dict)  # what decides the next steps beside all this: masks, thresholds
 
 
 def save(path: Path, key: str, now: Standing) -> None:
     """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be written."""
     parts: dict[str, Mapping[str, Tensor]] = {
-        "weights": now.weights, "optimizer": now.optimizer, "best": now.best, "random": _random_states(),
+        "weights": now.weights, "optimizer": now.optimizer, "best": now.best, "course": now.course,
+        "random": _random_states(),
     }  # fmt: skip
     tensors = {
         f"{part}/{name}": value.detach().cpu().contiguous() for part, held in parts.items() for name, value in held.items()
@@ -46,12 +48,12 @@ def load(path: Path, key: str) -> Standing | None:
         about, tensors = _read(path, key)
     except _Unusable:
         return None
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "random": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "course": {}, "random": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = value
     _set_random_states(parts["random"])
-    return Standing(about, parts["weights"], parts["optimizer"], parts["best"])
+    return Standing(about, parts["weights"], parts["optimizer"], parts["best"], parts["course"])
 
 
 def unusable(path: Path, key: str) -> str:

@@ -81,7 +81,7 @@ def finetune(
     devices = [torch.device(shared.device)] if shared.device.startswith("cuda") else []
     with torch.random.fork_rng(devices=devices):
         model = _model(spec, shared, start).to(shared.device)
-        training = Training(model, spec, _encoded(shared, rows), _encoded(shared, held_out) if held_out else None, key,
+        training = Training(model, spec, encoded(shared, rows), encoded(shared, held_out) if held_out else None, key,
                             device=shared.device, precision=shared.computed_in(), keep=keep)  # fmt: skip
         done = training.run(report)
     record = {"base": shared.base.name, **identity, "rows": len(rows), "held_out": len(held_out) if held_out else 0,
@@ -110,7 +110,7 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
     return data.take(rest), data.take(held)
 
 
-def _encoded(shared: Shared, data: Examples) -> Rows:
+def encoded(shared: Shared, data: Examples) -> Rows:
     tokenizer = shared.base.tokenizer
     ids = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True, max_length=shared.max_tokens)
     known = {name: lists for name, lists in ids.items() if name in (*shared.base.family.inputs, "attention_mask")}

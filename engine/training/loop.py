@@ -3,6 +3,7 @@
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from engine.models.tokens import pad_rows
 from engine.progress import Reporter
 from engine.training import checkpoint
 from engine.training.batches import Passes
-from engine.training.losses import LOSSES
+from engine.training.course import Course
+from engine.training.losses import LOSSES, Supervised, cross_entropy
 from engine.training.spec import TrainSpec
 
 BETWEEN = 60.0  # seconds between checkpoints
@@ -31,6 +33,8 @@ class Rows:
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
     pad_id: int
+    supervised: Callable[[list[int]], Supervised] = lambda rows: cross_entropy  # the loss of these rows
+    guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
     def lengths(self) -> list[int]:
@@ -76,11 +80,12 @@ class Training:
 
     def __init__(
         self, model: nn.Module, spec: TrainSpec, rows: Rows, held_out: Rows | None, key: str, *, device: str = "cpu",
-        precision: str = "fp32", keep: Path | None = None,
+        precision: str = "fp32", keep: Path | None = None, course: Course | None = None,
     ) -> None:  # fmt: skip
         self._model, self._spec, self._rows, self._held_out = model, spec, rows, held_out
         self._key, self._device, self._precision, self._keep = key, device, precision, keep
-        self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self._course = course or Course()
+        self._weights = self._course.learning(model)
         self._optimizer = optimizer_of(spec, list(self._weights.values()))
         self._passes = Passes(rows.lengths, spec.batch_size, spec.seed)
         a_pass = -(-len(rows.labels) // spec.batch_size)
@@ -89,7 +94,7 @@ class Training:
         self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
-        self._classes = max(rows.labels) + 1
+        self._limit = self._course.tolerance * max(math.log(max(*rows.labels, 1) + 1), rows.guessing)
         self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)  # (when, rows)
 
     def run(self, report: Reporter) -> Trained:
@@ -116,19 +121,23 @@ class Training:
         stopped = self._step < self.steps
         self._restore(self._best_weights)
         self._watch_weights()
+        self._course.finish()
         return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
 
     def _one_step(self, report: Reporter) -> None:
         self._model.train()
+        self._course.before(self._step, self.steps)
         rows, loss = self._passes.take(), 0.0
         piece = -(-len(rows) // self._spec.accumulation)
         for start in range(0, len(rows), piece):
             part = rows[start : start + piece]
             inputs, labels = self._rows.batch(part, self._device)
             with self._forward():
-                loss += LOSSES[self._spec.adversarial](self._model, inputs, labels, self._spec, len(part) / len(rows))
+                loss += LOSSES[self._spec.adversarial](self._model, inputs, labels, self._spec, len(part) / len(rows),
+                                                       self._rows.supervised(part))  # fmt: skip
             if start + piece < len(rows):
                 report(self._told(), self._step, self.steps)
+        self._course.gathered()
         norm = float(nn.utils.clip_grad_norm_(self._weights.values(), self._spec.clip))
         self._watch(loss, norm)
         for group in self._optimizer.param_groups:
@@ -137,6 +146,7 @@ class Training:
         self._optimizer.zero_grad()
         self._losses.append(loss)
         self._step += 1
+        self._course.after(self._step, self.steps)
         self._recent.append((time.monotonic(), len(rows)))
 
     def _forward(self) -> AbstractContextManager[Any]:
@@ -145,10 +155,10 @@ class Training:
         return torch.autocast(self._device.split(":")[0], torch.bfloat16)
 
     def _watch(self, loss: float, norm: float) -> None:
-        """Divergence: a loss or gradient that is no number, or a mean loss above twice that of guessing, ln(classes)."""
+        """Divergence: a loss or gradient that is no number, or a mean loss above twice (see `Course`) that of guessing."""
         recent = list(self._losses)[-RECENT:]
         mean = sum(recent) / len(recent) if len(recent) == RECENT else 0.0
-        if math.isfinite(loss) and math.isfinite(norm) and mean <= 2 * math.log(max(self._classes, 2)):
+        if math.isfinite(loss) and math.isfinite(norm) and mean <= self._limit:
             return
         finite = math.isfinite(loss) and math.isfinite(norm)
         said = f"its mean loss is {mean:.2f}" if finite else f"its loss is {loss:g}, its gradient's norm {norm:g}"
@@ -165,12 +175,13 @@ class Training:
                                 f"{self._spec.learning_rate:g}.{kept}")  # fmt: skip
 
     def _check_is_due(self) -> bool:
-        if not self._spec.patience or self._checked == self._step:
+        if not self._spec.patience or self._checked == self._step or not self._course.may_be_kept(self._step, self.steps):
             return False
         return self._step % self._every == 0 or self._step == self.steps
 
     def _check(self, report: Reporter) -> None:
         assert self._held_out is not None
+        self._course.judged(self._step, self.steps)
         accuracy, loss = held_out_score(self._model, self._held_out, self._device, report, (self._step, self.steps))
         self._checked = self._step
         if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
@@ -201,7 +212,8 @@ class Training:
         about = {"step": self._step, "checked": self._checked, "place": self._passes.place(), "losses": list(self._losses),
                  "best": self._best}  # fmt: skip
         weights = {name: weight.detach() for name, weight in self._weights.items()}
-        checkpoint.save(self._keep, self._key, checkpoint.Standing(about, weights, moments, self._best_weights))
+        checkpoint.save(self._keep, self._key, checkpoint.Standing(about, weights, moments, self._best_weights,
+                                                                   self._course.state()))  # fmt: skip
 
     def _resume(self) -> None:
         found = None if self._keep is None else checkpoint.load(self._keep, self._key)
@@ -218,6 +230,7 @@ class Training:
         self._losses.extend(found.about["losses"])
         self._best = tuple(found.about["best"]) if found.about["best"] else None
         self._best_weights = {name: value.to(self._device) for name, value in found.best.items()}
+        self._course.restore({name: value.to(self._device) for name, value in found.course.items()})
 
     @torch.no_grad()
     def _restore(self, weights: dict[str, Tensor]) -> None:

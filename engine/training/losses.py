@@ -13,16 +13,26 @@ from torch.nn import functional
 from engine.training.spec import TrainSpec
 
 Inputs = dict[str, Tensor]
+Supervised = Callable[[Tensor, Tensor, TrainSpec], Tensor]  # (logits (rows, labels), labels (rows,), spec) → mean loss
 
 
-def plain_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
-    """Cross-entropy, labels smoothed where asked for, times `share`."""
-    loss = _cross_entropy(model(**inputs).logits, labels, spec) * share
+def cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
+    """−1/n Σ log p(y), labels smoothed where asked for."""
+    return functional.cross_entropy(logits.float(), labels, label_smoothing=spec.label_smoothing)
+
+
+def plain_loss(
+    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+) -> float:
+    """The supervised loss L(x, y), cross-entropy unless another one is given, times `share`."""
+    loss = supervised(model(**inputs).logits, labels, spec) * share
     loss.backward()
     return float(loss.item())
 
 
-def freelb_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+def freelb_loss(
+    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+) -> float:
     """FreeLB: the gradients of K ascent steps, averaged.
 
     g = 1/K Σ_t ∇_θ L(x + δ_t, y), δ_{t+1} = Π(δ_t + a · ∇_δ L / ‖∇_δ L‖), Π the projection on ‖δ‖ ≤ max norm where there is
@@ -32,7 +42,7 @@ def freelb_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpe
     delta, total = point.start(), 0.0
     for step in range(spec.adv_steps):
         delta.requires_grad_()
-        loss = _cross_entropy(point.logits(delta), labels, spec) * (share / spec.adv_steps)
+        loss = supervised(point.logits(delta), labels, spec) * (share / spec.adv_steps)
         loss.backward()
         total += loss.item()
         if step + 1 < spec.adv_steps:
@@ -40,16 +50,20 @@ def freelb_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpe
     return total
 
 
-def pgd_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+def pgd_loss(
+    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+) -> float:
     """PGD: the loss at the end of K ascent steps alone, L(x + δ_K, y). Source: Madry et al., ICLR 2018."""
     point = _Embedded(model, inputs, spec)
-    delta = point.climbed(lambda logits: _cross_entropy(logits, labels, spec))
-    loss = _cross_entropy(point.logits(delta), labels, spec) * share
+    delta = point.climbed(lambda logits: supervised(logits, labels, spec))
+    loss = supervised(point.logits(delta), labels, spec) * share
     loss.backward()
     return float(loss.item())
 
 
-def smart_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+def smart_loss(
+    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+) -> float:
     """SMART's smoothness: L(x, y) + λ · D(p(x), p(x + δ_K)), D = KL(p‖q) + KL(q‖p), δ_K after K ascent steps on D.
 
     The Bregman proximal step of the paper is left out. Source: Jiang et al., ACL 2020.
@@ -59,7 +73,7 @@ def smart_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec
         before = point.logits(point.zero())
     delta = point.climbed(lambda logits: _divergence(logits, before))
     clean = point.logits(point.zero())
-    loss = _cross_entropy(clean, labels, spec) + spec.adv_weight * _divergence(point.logits(delta), clean)
+    loss = supervised(clean, labels, spec) + spec.adv_weight * _divergence(point.logits(delta), clean)
     (loss * share).backward()
     return float(loss.item()) * share
 
@@ -67,10 +81,6 @@ def smart_loss(model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec
 LOSSES: dict[str, Callable[..., float]] = {
     "none": plain_loss, "freelb": freelb_loss, "pgd": pgd_loss, "smart": smart_loss,
 }  # fmt: skip
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
-    return functional.cross_entropy(logits.float(), labels, label_smoothing=spec.label_smoothing)
 
 
 def _divergence(one: Tensor, two: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-WORKER_SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
 CURSOR = ".st-key-curves .js-plotly-plot .prunescope-cursor line"
 
 

@@ -301,7 +301,7 @@ def test_the_last_good_checkpoint_is_kept_and_named(
     keep = tmp_path / "keep"
     bad = {"at": 4}
 
-    def late(model: Any, inputs: Any, labels: Tensor, spec: TrainSpec, share: float = 1.0) -> float:
+    def late(model: Any, inputs: Any, labels: Tensor, spec: TrainSpec, share: float = 1.0, *_: Any) -> float:
         bad["at"] -= 1
         return math.nan if bad["at"] < 0 else real(model, inputs, labels, spec, share)
 

@@ -1,0 +1,126 @@
+"""Bias robustness: subnetworks in and out of distribution against sparsity."""
+
+import streamlit as st
+
+import engine
+from app import subnetwork_charts as charts
+from app.charts import CONFIG
+from app.export_bar import export_bar, table_bar
+from app.state import dark, store
+from app.text import plain
+
+
+def main() -> None:
+    view = store()
+    tables = [table for table in engine.subnetwork_tables(view) if table.runs]
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.title("Bias robustness", anchor=False)
+    for notice in view.notices:
+        st.warning(plain(notice))
+    if not tables:
+        st.text("No table yet. Make one with: python -m engine subnetworks --recipe nli-small --data DIR")
+        return
+    with right:
+        names = [f"{table.title}{'' if table.bundled else ' · yours'}" for table in tables]
+        chosen = st.selectbox("Table", range(len(tables)), format_func=names.__getitem__, key="table")
+    table = tables[chosen]
+    st.text(_sentence(table))
+    if table.stand_in:
+        st.info(plain(table.stand_in))
+    spread = charts.spread_table(table)
+    _curves(table, spread)
+    _gap_and_groups(table, spread)
+    _differences(table)
+    _table(table, spread)
+    with st.expander("Run this yourself"):
+        st.code(_commands(table), language="sh")
+
+
+def _sentence(table: engine.SubnetworkTable) -> str:
+    seeds = len({run.seed for run in table.runs})
+    rows = ", ".join(f"{name} {count:,}" for name, count in table.rows.items() if name != "train")
+    done = "" if len(table.runs) == table.planned else f" {len(table.runs)} of {table.planned} models are measured so far."
+    base = "MiniLM" if table.recipe.get("base", "embedded") == "embedded" else table.recipe["base"]
+    return (f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
+            f"{'seed' if seeds == 1 else 'seeds'}; read on {rows} rows.{done}")  # fmt: skip
+
+
+def _curves(table: engine.SubnetworkTable, spread: object) -> None:
+    st.subheader("In and out of distribution", anchor=False)
+    names = charts.panels(table)
+    st.plotly_chart(charts.curves(spread, names, dark()), key="subnetworks-curves", config=CONFIG,
+                    alt="Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
+    figures = ", ".join(f"{one.name}: {charts.FIGURES[one.metric]}" for one in (table.runs[0].inside, *table.runs[0].outside))
+    seeds = len({run.seed for run in table.runs})
+    bars = "bars are one standard deviation over the seeds" if seeds > 1 else "bars are 95 % intervals of the one seed"
+    st.caption(plain(f"{figures}; {bars}. Solid and filled: product of experts; dashed and hollow: cross-entropy."))
+    export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", spread, {"table": table.name})
+
+
+def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
+    outside = charts.sets_of(table)[1:]
+    if not outside:
+        return
+    name = outside[0] if len(outside) == 1 else st.segmented_control("Set", outside, default=outside[0], key="set", required=True)
+    left, right = st.columns([2, 3])
+    with left:
+        st.subheader("What is lost out of distribution", anchor=False)
+        st.plotly_chart(charts.gap_chart(spread, name, dark()), key="subnetworks-gap", config=CONFIG,
+                        alt="The gap between both kinds of rows against sparsity")  # fmt: skip
+        st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
+    with right:
+        _groups(table, name)
+
+
+def _groups(table: engine.SubnetworkTable, name: str) -> None:
+    found = next(one for one in table.runs[0].outside if one.name == name)
+    if not found.groups:
+        return
+    st.subheader("Where it breaks", anchor=False)
+    levels = sorted({run.sparsity for run in table.runs if run.sparsity})
+    columns = list(found.groups)
+    one, two = st.columns(2)
+    column = one.segmented_control("By", columns, default=columns[0], key="column", required=True)
+    level = 0.0
+    if levels:
+        level = two.segmented_control("Sparsity", levels, format_func=lambda one: f"{100 * one:g} %", default=levels[-1],
+                                      key="level", required=True)  # fmt: skip
+    groups = charts.group_table(table, name, column, level)
+    st.plotly_chart(charts.group_chart(groups, dark()), key="subnetworks-groups", config=CONFIG,
+                    alt="Accuracy of every group of rows, one row a model")  # fmt: skip
+    export_bar("subnetworks-groups", f"prunescope-groups-{table.name}", groups, {"table": table.name, "set": name})
+
+
+def _differences(table: engine.SubnetworkTable) -> None:
+    names = charts.sets_of(table)
+    found = {name: charts.differences(table, name) for name in names}
+    if all(one.empty for one in found.values()):
+        return
+    st.subheader("One thing changed", anchor=False)
+    name = st.segmented_control("Rows", names, default=names[-1], key="differences", required=True)
+    st.dataframe(found[name].round(1), hide_index=True)
+    table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})
+    st.caption("Accuracy of the second minus the first's, in points, on the same rows with the same seeds; 95 % over the rows.")
+
+
+def _table(table: engine.SubnetworkTable, spread: object) -> None:
+    with st.expander("All figures"):
+        st.dataframe(spread.drop(columns=["method", "loss", "marker"]).round(2), hide_index=True)  # type: ignore[attr-defined]
+        if table.bias:
+            acc = table.bias["acc"]
+            st.text(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "
+                    f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] alone.")  # fmt: skip
+        if table.about:
+            st.text(table.about)
+
+
+def _commands(table: engine.SubnetworkTable) -> str:
+    return (f"python -m engine subnetworks --recipe {table.name} --data PATH/TO/DATA\n"
+            "python -m engine biasmodel --data D --features overlap --out BIAS\n"
+            "python -m engine retrain --data D --learning-rate 2e-4 --out FULL\n"
+            "python -m engine masktrain --data D --start FULL --loss poe --bias BIAS --sparsity 0.7 --out MASK\n"
+            "python -m engine ood --model MASK --data D --ood HANS.parquet --task hans")  # fmt: skip
+
+
+main()

@@ -1,0 +1,242 @@
+"""In and out of distribution: one model on rows like its training rows and on sets made to break shortcuts.
+
+A set has its own classes; a mapping turns the model's into them. HANS knows entailment and non-entailment, so contradiction and
+neutral both count as non-entailment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from engine.data import Examples
+from engine.data.tables import labelled_rows
+from engine.errors import DataError, SettingError
+from engine.evaluation.measure import read
+from engine.evaluation.metric import Metric, gap
+from engine.models.victim import Victim
+from engine.progress import Reporter, silent, within
+from engine.records import Rate
+
+WRONG = -1  # a class of the model that the set does not have: such a prediction is wrong
+RESAMPLES = 2000
+METRICS = ("accuracy", "f1_weighted", "f1_binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A published way to test generalisation."""
+
+    classes: tuple[str, ...]  # of the set, in the order of its numbers
+    of_model: dict[str, int]  # name of a model's class, lower case → class of the set
+    metric: str = "accuracy"  # what its paper reports
+    groups: tuple[str, ...] = ()  # columns by which it is broken down
+
+
+DUPLICATES = {"not duplicate": 0, "not_duplicate": 0, "not paraphrase": 0, "not_paraphrase": 0,
+              "duplicate": 1, "paraphrase": 1, "equivalent": 1, "not_equivalent": 0}  # fmt: skip
+TASKS = {
+    "hans": Task(("entailment", "non-entailment"), {"entailment": 0, "neutral": 1, "contradiction": 1, "non-entailment": 1},
+                 groups=("heuristic", "subcase")),
+    "paws": Task(("not paraphrase", "paraphrase"), DUPLICATES, "f1_weighted"),
+    "fever-symmetric": Task(("SUPPORTS", "REFUTES"), {"supports": 0, "refutes": 1, "not enough info": WRONG}),
+    "imdb-counterfactual": Task(("negative", "positive"), {"negative": 0, "positive": 1, "neg": 0, "pos": 1},
+                                groups=("version",)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """One model on one set."""
+
+    name: str
+    metric: str  # the one that counts here
+    accuracy: Metric  # Wilson's interval
+    f1_weighted: Metric  # Σ_c n_c/n · F1_c; bootstrap percentiles
+    f1_binary: Metric | None  # F1 of class 1, for two classes
+    groups: dict[str, dict[str, Metric]] = field(default_factory=dict)  # column → value → accuracy
+    correct: tuple[bool, ...] = ()  # row by row
+
+    @property
+    def headline(self) -> Metric:
+        found: Metric = getattr(self, self.metric)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedSet:
+    """Rows with the mapping from a model's classes to theirs, checked."""
+
+    name: str
+    examples: Examples
+    classes: int
+    mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
+    metric: str = "accuracy"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column → value of every row
+
+    def take(self, rows: Sequence[int]) -> "ShiftedSet":
+        """Some of the rows."""
+        groups = {column: tuple(values[i] for i in rows) for column, values in self.groups.items()}
+        return replace(self, examples=self.examples.take(rows), groups=groups)
+
+
+def mapping_for(
+    task: str | None, model_classes: Sequence[str], given: Sequence[int] | None, where: str, classes: int
+) -> tuple[int, ...]:
+    """Class of the model → class of the set.
+
+    `given` wins; a task knows its own by the names of the model's classes; without either, as many classes on both sides are
+    the same ones. Raises DataError where nothing of this applies.
+    """
+    told = ", ".join(model_classes)
+    if given is not None:
+        if len(given) != len(model_classes) or any(not WRONG <= one < classes for one in given):
+            raise SettingError(f"The label map {','.join(map(str, given))} does not take the model's {len(model_classes)} "
+                               f"classes ({told}) to the {classes} of {where}; give one number for each, -1 for one that "
+                               "is not there.")  # fmt: skip
+        return tuple(given)
+    if task is not None:
+        known = TASKS[task].of_model
+        if all(name.strip().lower() in known for name in model_classes):
+            return tuple(known[name.strip().lower()] for name in model_classes)
+        if len(model_classes) == classes and not _named(model_classes):
+            return tuple(range(classes))
+    elif len(model_classes) == classes:
+        return tuple(range(classes))
+    raise DataError(f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing says which is "
+                    "which; give --label-map, one class of the set for each of the model's, such as 0,1,1.")  # fmt: skip
+
+
+def _named(classes: Sequence[str]) -> bool:
+    """Whether the names say anything."""
+    return not all(name.upper().startswith("LABEL_") for name in classes)
+
+
+def load_shifted(
+    data: str, model_classes: Sequence[str], *, task: str | None = None, label_map: Sequence[int] | None = None,
+    pairs: bool | None = None, name: str | None = None, metric: str | None = None, **columns: str | None,
+) -> ShiftedSet:  # fmt: skip
+    """The labelled rows of a file, of a folder's or of a hub data set's evaluation split, ready for a model with these classes.
+
+    `pairs` is whether the model was trained on pairs. Raises DataError, SettingError or ResourceError.
+    """
+    if task is not None and task not in TASKS:
+        raise SettingError(f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map.")
+    if metric is not None and metric not in METRICS:
+        raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
+    wanted = TASKS[task].groups if task else ()
+    examples, names, groups = labelled_rows(data, wanted, **columns)
+    if names is not None and task is not None:
+        examples = _renumbered(examples, names, task, data)
+    if pairs is not None and pairs != (examples.pairs is not None):
+        raise DataError(f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was trained on "
+                        f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
+                        "--pair-column.")  # fmt: skip
+    classes = len(TASKS[task].classes) if task else max(examples.labels) + 1
+    if max(examples.labels) >= classes:
+        raise DataError(f"{data} has the label {max(examples.labels)} and {task} has {classes} classes; name another task, "
+                        "or give --label-map without one.")  # fmt: skip
+    mapping = mapping_for(task, model_classes, label_map, data, classes)
+    return ShiftedSet(name or data.rsplit("/", 1)[-1].split(".")[0], examples, classes, mapping,
+                      metric or (TASKS[task].metric if task else "accuracy"), groups)  # fmt: skip
+
+
+def _renumbered(examples: Examples, names: Sequence[str], task: str, where: str) -> Examples:
+    """Labels that were strings in the task's own numbers; the loader numbers them in sorted order."""
+    known = {name.lower(): number for number, name in enumerate(TASKS[task].classes)}
+    if unknown := [name for name in names if name.lower() not in known]:
+        raise DataError(f"{where} has the label {unknown[0]!r} and {task} has {', '.join(TASKS[task].classes)}; rename the "
+                        "labels, or leave the task out and give --label-map.")  # fmt: skip
+    return replace(examples, labels=tuple(known[names[label].lower()] for label in examples.labels))
+
+
+def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy") -> ShiftedSet:
+    """Rows like the training rows: the classes are the model's."""
+    return ShiftedSet(name, examples, classes, tuple(range(classes)), metric)
+
+
+def measure_set(victim: Victim, given: ShiftedSet, report: Reporter = silent) -> SetResult:
+    """Accuracy, weighted and binary F1 with intervals, and accuracy by group."""
+    predicted = np.array([given.mapping[one] for one in read(victim, given.examples, report).predicted])
+    return result_of(given, predicted)
+
+
+def result_of(given: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]]) -> SetResult:
+    """The figures of predictions, (rows,), in the set's classes."""
+    labels = np.array(given.examples.labels)
+    right = predicted == labels
+    table = confusion(labels, predicted, given.classes)
+    groups = {
+        column: {value: _share(right[np.array(values) == value]) for value in sorted(set(values))}
+        for column, values in given.groups.items()
+    }
+    return SetResult(given.name, given.metric, _share(right), f1_interval(table, "weighted"),
+                     f1_interval(table, "binary") if given.classes == 2 else None, groups, tuple(map(bool, right)))  # fmt: skip
+
+
+def _share(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Metric:
+    found = Rate.of(int(right.sum()), len(right))
+    return Metric(found.value, found.n, found.low, found.high)
+
+
+def confusion(labels: Any, predicted: Any, classes: int) -> Any:
+    """(classes, classes + 1): rows are truths, columns predictions, the last one those that are no class of the set."""
+    table = np.zeros((classes, classes + 1), dtype=np.int64)
+    np.add.at(table, (labels, np.where(predicted == WRONG, classes, predicted)), 1)
+    return table
+
+
+def f1(table: Any, average: str) -> Any:
+    """F1_c = 2 TP / (2 TP + FP + FN), 0 where a class is neither there nor predicted; `table` (…, classes, classes + 1).
+
+    "weighted": Σ_c n_c/n · F1_c; "binary": F1 of class 1.
+    """
+    classes = table.shape[-2]
+    hits = np.diagonal(table[..., :classes], axis1=-2, axis2=-1)
+    support, called = table.sum(axis=-1), table[..., :classes].sum(axis=-2)
+    each = 2 * hits / np.maximum(support + called, 1)
+    if average == "binary":
+        return each[..., 1]
+    return (each * support).sum(axis=-1) / np.maximum(support.sum(axis=-1), 1)
+
+
+def f1_interval(table: Any, average: str) -> Metric:
+    """F1 with the 2.5 % and 97.5 % quantiles of 2,000 resamples of the rows, drawn with a fixed seed."""
+    n = int(table.sum())
+    drawn = np.random.default_rng(0).multinomial(n, table.reshape(-1) / n, size=RESAMPLES).reshape(RESAMPLES, *table.shape)
+    low, high = np.quantile(f1(drawn, average), [0.025, 0.975])
+    return Metric(float(f1(table, average)), n, float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Generalisation:
+    """One model in and out of distribution."""
+
+    inside: SetResult
+    outside: tuple[SetResult, ...]
+
+    def gaps(self) -> dict[str, Metric]:
+        """ID − OOD of what counts on each set."""
+        return {one.name: gap(self.inside.headline, one.headline) for one in self.outside}
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON values; rows that are right as hexadecimal digits, 8 rows in two of them."""
+
+
+        def plain(one: SetResult) -> dict[str, Any]:
+            return {**asdict(replace(one, correct=())), "correct": np.packbits(one.correct).tobytes().hex()}
+
+        return {"id": plain(self.inside), "ood": [plain(one) for one in self.outside],
+                "gaps": {name: asdict(one) for name, one in self.gaps().items()}}  # fmt: skip
+
+
+def generalisation(
+    victim: Victim, inside: ShiftedSet, outside: Sequence[ShiftedSet], report: Reporter = silent
+) -> Generalisation:  # fmt: skip
+    """A model on its own kind of rows and on every other set."""
+
+    whole = 1 + len(outside)
+    sets = enumerate((inside, *outside))
+    found = tuple(measure_set(victim, one, within(report, number, number + 1, whole)) for number, one in sets)
+    return Generalisation(found[0], found[1:])

@@ -1,0 +1,103 @@
+"""Tables of subnetworks in and out of distribution: read from the bundle and from the user's cache.
+
+    subnetworks/<name>/table.json    a recipe with what every one of its cells reached
+
+Only figures are read here, so a page that shows them imports neither torch nor transformers.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.evaluation.metric import Metric, bits_of
+from engine.records import Rate
+from engine.store import Store
+
+TABLE = "table.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSet:
+    """One model on one set."""
+
+    name: str
+    metric: str  # the one that counts here
+    figures: dict[str, Metric]  # "accuracy", "f1_weighted", "f1_binary"
+    groups: dict[str, dict[str, Metric]]  # column → value → accuracy
+    correct: tuple[bool, ...]  # row by row
+
+    @property
+    def headline(self) -> Metric:
+        return self.figures[self.metric]
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetworkRun:
+    """One cell of a table with one seed."""
+
+    cell: str
+    method: str  # "full", "mask", "imp", "hard-concrete", "isolated"
+    loss: str
+    schedule: str  # "fixed", "gradual"
+    init: str
+    sparsity: float  # asked for
+    achieved: float  # zeros / prunable weights
+    seed: int
+    seconds: float
+    inside: MeasuredSet
+    outside: tuple[MeasuredSet, ...]
+    gaps: dict[str, Metric] = field(default_factory=dict)  # by set: ID − OOD
+    aua: Rate | None = None  # accuracy under attack on rows of the inside set
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetworkTable:
+    """A recipe's cells, as far as they are measured."""
+
+    name: str
+    folder: Path
+    bundled: bool
+    title: str
+    about: str
+    stand_in: str  # what keeps the figures from being compared with published ones; empty where nothing does
+    recipe: dict[str, Any]
+    bias: dict[str, Any]  # how the bias model was made and what it reaches alone
+    rows: dict[str, int]
+    runs: tuple[SubnetworkRun, ...]
+    planned: int
+
+
+def subnetwork_tables(store: Store) -> list[SubnetworkTable]:
+    """All tables, bundled ones first. What cannot be read is named in the store's notices."""
+    found = []
+    for base, bundled in ((store.bundled, True), (store.root, False)):
+        for path in sorted((base / "subnetworks").glob(f"*/{TABLE}")):
+            try:
+                found.append(_read(path, bundled))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                store.notices.append(f"The table {path} cannot be read ({type(error).__name__}: {error}); make it again with "
+                                     "`python -m engine subnetworks`.")  # fmt: skip
+    return found
+
+
+def _read(path: Path, bundled: bool) -> SubnetworkTable:
+    table = json.loads(path.read_text(encoding="utf-8"))
+    recipe = table["recipe"]
+    return SubnetworkTable(path.parent.name, path.parent, bundled, recipe["title"], recipe.get("about", ""),
+                           recipe.get("stand_in", ""), recipe, table["bias"], table["rows"],
+                           tuple(_run(entry) for entry in table["runs"]), table["planned"])  # fmt: skip
+
+
+def _run(entry: dict[str, Any]) -> SubnetworkRun:
+    kept = ("cell", "method", "loss", "schedule", "init", "sparsity", "achieved", "seed", "seconds")
+    return SubnetworkRun(**{name: entry[name] for name in kept}, inside=_set(entry["id"]),
+                         outside=tuple(_set(one) for one in entry["ood"]),
+                         gaps={name: Metric(**one) for name, one in entry["gaps"].items()},
+                         aua=Rate(**entry["aua"]) if entry.get("aua") else None)  # fmt: skip
+
+
+def _set(entry: dict[str, Any]) -> MeasuredSet:
+    figures = {name: Metric(**entry[name]) for name in ("accuracy", "f1_weighted", "f1_binary") if entry[name]}
+    groups = {column: {value: Metric(**one) for value, one in found.items()} for column, found in entry["groups"].items()}
+    return MeasuredSet(entry["name"], entry["metric"], figures, groups, tuple(bits_of(entry["correct"], figures["accuracy"].n)))

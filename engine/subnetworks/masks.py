@@ -1,0 +1,205 @@
+"""Courses of training that make or keep a mask: straight-through, hard-concrete, iterative magnitude, and a mask that stays.
+
+A matrix W of the start and its mask m in {0, 1}: what runs is W ∘ m. The model always holds W ∘ m as ordinary weights, so a
+forward pass costs what it always costs; the gradient of a mask is read off the weight's, ∂L/∂m = ∂L/∂(W ∘ m) ∘ W.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from engine.pruning.patterns import zeros_of
+from engine.pruning.selection import smallest
+from engine.subnetworks.spec import SubnetworkSpec
+from engine.training.course import Course
+
+BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1  # of the hard-concrete distribution
+Matrices = Mapping[str, nn.Parameter]  # the weights that are masked, (d_out, d_in), by name
+
+
+class _Frozen(Course):
+    """Only scores learn, one for every weight of the matrices, and `trained` parameters where there are any."""
+
+    tolerance = 5.0  # a mask begins far from what it will be, and a sure model that is wrong has a large loss
+
+    def __init__(self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices) -> None:
+        model.requires_grad_(False)
+        for weight in (*matrices.values(), *trained.values()):
+            weight.requires_grad_(True)
+        self._matrices, self._spec, self._trained = dict(matrices), spec, dict(trained)
+        self._own = {name: weight.detach().clone() for name, weight in matrices.items()}  # W, never changed
+        self.scores = {name: nn.Parameter(self._first(own)) for name, own in self._own.items()}
+
+    def _first(self, own: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def learning(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        return {**{f"score.{name}": score for name, score in self.scores.items()}, **self._trained}
+
+    def may_be_kept(self, step: int, steps: int) -> bool:
+        return step >= self._spec.keep_from * steps
+
+    @torch.no_grad()
+    def _put(self, name: str, mask: Tensor) -> None:
+        torch.mul(self._own[name], mask, out=self._matrices[name].data)
+
+    @torch.no_grad()
+    def judged(self, step: int, steps: int) -> None:
+        """The subnetwork as it would be returned now: exactly the sparsity of the schedule's end."""
+        for name, score in self.scores.items():
+            self._put(name, ~smallest(score, zeros_of(score.numel(), self._spec.sparsity)))
+
+    def finish(self) -> None:
+        self.judged(1, 1)
+
+
+class StraightThrough(_Frozen):
+    """Mask training: m = 1 where m̂ ≥ φ, else 0, and ∂L/∂m̂ is taken for ∂L/∂m.
+
+    φ of every matrix is set anew at intervals such that exactly the sparsity of that moment is removed. It lies halfway
+    between the largest score removed and the smallest one kept, which for the hard initialisation with α = 2 is its own φ.
+    Source: P2 (Liu et al., NeurIPS 2022), Eq. 1, 5 and 6.
+    """
+
+    def __init__(self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices) -> None:
+        super().__init__(model, matrices, spec, trained)
+        self._threshold = dict.fromkeys(matrices, -math.inf)
+
+    def _first(self, own: Tensor) -> Tensor:
+        if self._spec.init == "soft":
+            return own.abs()
+        kept = ~smallest(own.abs(), zeros_of(own.numel(), self._spec.sparsity_at(0.0)))
+        return kept.to(own.dtype) * (self._spec.alpha * self._spec.phi)
+
+    @torch.no_grad()
+    def before(self, step: int, steps: int) -> None:
+        if step % max(1, round(self._spec.every * steps)) == 0:
+            for name, score in self.scores.items():
+                self._threshold[name] = self._reset(name, score.detach(), self._spec.sparsity_at(step / steps))
+            return
+        for name, score in self.scores.items():
+            self._put(name, score >= self._threshold[name])
+
+    def _reset(self, name: str, score: Tensor, sparsity: float) -> float:
+        removed = smallest(score, zeros_of(score.numel(), sparsity))
+        self._put(name, ~removed)
+        if not bool(removed.any()):
+            return -math.inf
+        last, first = score.masked_fill(~removed, -math.inf).max(), score.masked_fill(removed, math.inf).min()
+        return (float(last) + float(first)) / 2
+
+    @torch.no_grad()
+    def gathered(self) -> None:
+        for name, weight in self._matrices.items():
+            assert weight.grad is not None
+            self.scores[name].grad = weight.grad.mul_(self._own[name])  # the memory of one gradient, not of two
+            weight.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in self._threshold.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self._threshold |= {name: float(value) for name, value in state.items()}
+
+
+class HardConcrete(_Frozen):
+    """Masks drawn anew at every step: s = σ((log u − log(1 − u) + a)/β), m = clip(s(ζ − γ) + γ, 0, 1), u uniform.
+
+    To the loss comes λ times the mean chance of a mask above 0, σ(a − β log(−γ/ζ)). At the end the weights of smallest a are
+    removed, exactly as many as the sparsity says. Sources: Louizos et al., ICLR 2018; RobustT (Zheng et al., ACL 2022).
+    """
+
+    def _first(self, own: Tensor) -> Tensor:
+        start = math.log(self._spec.keep / (1 - self._spec.keep)) + BETA * math.log(-GAMMA / ZETA)
+        return torch.full_like(own, start) + 0.01 * torch.randn_like(own)  # as drawn by the training's seed
+
+    def before(self, step: int, steps: int) -> None:
+        self._drawn = {name: hard_concrete(score, torch.rand_like(score)) for name, score in self.scores.items()}
+        for name, mask in self._drawn.items():
+            self._put(name, mask.detach())
+
+    def gathered(self) -> None:
+        count = sum(score.numel() for score in self.scores.values())
+        for name, weight in self._matrices.items():
+            assert weight.grad is not None
+            expected = self._spec.penalty * chance_above_zero(self.scores[name]).sum() / count
+            torch.autograd.backward([self._drawn[name], expected], [weight.grad * self._own[name], torch.ones_like(expected)])
+            weight.grad = None
+
+
+def hard_concrete(score: Tensor, uniform: Tensor) -> Tensor:
+    """A mask in [0, 1] drawn with the numbers `uniform` in (0, 1); differentiable in the scores."""
+    uniform = uniform.clamp(1e-6, 1 - 1e-6)
+    drawn = torch.sigmoid((uniform.log() - (1 - uniform).log() + score) / BETA)
+    return (drawn * (ZETA - GAMMA) + GAMMA).clamp(0, 1)
+
+
+def chance_above_zero(score: Tensor) -> Tensor:
+    """P(m > 0) = σ(a − β log(−γ/ζ))."""
+    return torch.sigmoid(score - BETA * math.log(-GAMMA / ZETA))
+
+
+class Shrinking(Course):
+    """All weights learn, those removed stay 0: iterative magnitude pruning, or with a mask that is given, nothing but keeping it.
+
+    At the shares 0, Δt, 2Δt, … of the steps a further Δs of every matrix is removed, the smallest magnitudes of what is left,
+    until the sparsity is reached; `rewind` gives the start's weights back under the mask. Source: P2, Algorithm 1; Frankle and
+    Carbin, ICLR 2019.
+    """
+
+    tolerance = 5.0
+
+    def __init__(
+        self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, masks: Mapping[str, Tensor] | None = None
+    ) -> None:  # fmt: skip
+        self._matrices, self._spec, self._model = dict(matrices), spec, model
+        self._removing = masks is None
+        self.masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in matrices.items()}
+        if masks is not None:
+            self.masks |= {name: mask.clone() for name, mask in masks.items()}
+        self._start = {name: value.detach().clone() for name, value in model.state_dict().items()} if spec.rewind else {}
+        self._put()
+
+    @torch.no_grad()
+    def before(self, step: int, steps: int) -> None:
+        due = {round(k * self._spec.interval * steps): k + 1 for k in range(self._spec.removals)}
+        if not self._removing or step not in due:
+            return
+        share = min(due[step] * self._spec.stride, self._spec.sparsity)
+        for name, weight in self._matrices.items():
+            magnitude = torch.where(self.masks[name], weight.detach().abs(), torch.full_like(weight, -1.0))
+            self.masks[name] = ~smallest(magnitude, zeros_of(weight.numel(), share))
+        self._put()
+
+    @torch.no_grad()
+    def gathered(self) -> None:
+        for name, weight in self._matrices.items():
+            if weight.grad is not None:
+                weight.grad.mul_(self.masks[name])
+
+    def after(self, step: int, steps: int) -> None:
+        self._put()  # an optimizer with momentum moves weights that have no gradient
+
+    def may_be_kept(self, step: int, steps: int) -> bool:
+        last = round((self._spec.removals - 1) * self._spec.interval * steps)
+        return not self._removing or step > max(last, 0)
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        if self._spec.rewind:
+            self._model.load_state_dict(self._start)
+        self._put()
+
+    @torch.no_grad()
+    def _put(self) -> None:
+        for name, weight in self._matrices.items():
+            weight.data.mul_(self.masks[name])
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: mask.to(torch.uint8) for name, mask in self.masks.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.masks |= {name: mask.bool() for name, mask in state.items()}
+        self._put()

@@ -1,0 +1,269 @@
+"""A table of subnetworks: full models, searches from them at several sparsities, each measured in and out of distribution.
+
+    <out>/bias/                      the bias model's predictions for the training rows
+    <out>/models/<seed>-<cell>-<key> every model, an ordinary folder
+    <out>/results/                   what each reached, by content
+    <out>/table.json                 the recipe and all that is measured so far
+"""
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.attacks.metrics import attack_rates
+from engine.attacks.run import Attacker, attack_examples
+from engine.data import Examples, check_labels, sample
+from engine.data.tables import labelled_rows
+from engine.errors import DataError, ModelError, SettingError
+from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
+from engine.models.victim import Victim, load_victim, pick_device
+from engine.progress import Reporter, silent, within
+from engine.store import key_of, write_whole
+from engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
+from engine.subnetworks.figures import TABLE
+from engine.subnetworks.protocol_file import Cell, Protocol
+from engine.subnetworks.run import Inputs, check, find_subnetwork
+from engine.training.base import open_base
+from engine.training.finetune import Shared
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Everything a table works with, loaded and checked before any training."""
+
+    protocol: Protocol
+    shared: Shared
+    inside: ShiftedSet
+    outside: list[ShiftedSet]
+    bias: BiasPredictions | None
+    out: Path
+    report: Reporter
+    extra: dict[str, Examples]  # by cell: rows it also trains on
+
+
+def run_protocol(
+    protocol: Protocol, root: Path, out: Path, *, seeds: tuple[int, ...] | None = None, cells: tuple[str, ...] | None = None,
+    device: str = "auto",
+    report: Reporter = silent, say: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Do every cell that is not done yet and write the table; returns what it holds.
+
+    `seeds` and `cells` do some of the recipe's alone, so that several processes can share a table. Raises InputError before any
+    training on what cannot be used; InterruptedStudy from `report` leaves what is finished, and a checkpoint.
+    """
+    if wrong := sorted(set(seeds or ()) - set(protocol.seeds)):
+        raise SettingError(f"The recipe has no seed {wrong[0]}; it has {', '.join(map(str, protocol.seeds))}.")
+    if unknown := sorted(set(cells or ()) - {cell.name for cell in protocol.cells}):
+        raise SettingError(f"The recipe has no cell {unknown[0]}; it has {', '.join(cell.name for cell in protocol.cells)}.")
+    ready = prepare(protocol, root, out, device, report)
+    wanted = [(seed, cell, sparsity) for seed in (seeds or protocol.seeds) for cell, sparsity in protocol.each()
+              if cells is None or cell.name in cells]  # fmt: skip
+    for number, (seed, cell, sparsity) in enumerate(wanted):
+        ready.report = within(report, number, number + 1, len(wanted), f"{number + 1} of {len(wanted)}: ")
+        entry = _result(ready, cell, sparsity, seed)
+        say(f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID {_told(entry['id'])}, "
+            + ", ".join(f"{one['name']} {_told(one)}" for one in entry["ood"]))  # fmt: skip
+    return write_table(ready)
+
+
+def _told(one: dict[str, Any]) -> str:
+    return f"{100 * one[one['metric']]['value']:.1f}"
+
+
+def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", report: Reporter = silent) -> Prepared:
+    """Load and check all rows, sets and settings; the bias model is made where its predictions are missing."""
+    columns: dict[str, Any] = protocol.columns
+    train, _, _ = labelled_rows(_found(root, protocol.train), **columns)
+    held, _, _ = labelled_rows(_found(root, protocol.evaluation), **columns)
+    check_labels(train, len(protocol.label_names), protocol.train)
+    if (train.pairs is None) != (held.pairs is None):
+        raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
+    evaluated = held.take(sample(held, protocol.evaluated, 0))
+    outside = [_set(one, protocol, root, train.pairs is not None) for one in protocol.ood]
+    judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
+    train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
+    shared = Shared(open_base(protocol.base), train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)),
+                    protocol.precision)  # fmt: skip
+    bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
+    extra = {cell.name: _extra(cell, root, judged) for cell in protocol.cells if cell.extra}
+    ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,
+                     report, extra)  # fmt: skip
+    for cell, sparsity in protocol.each():
+        check(replace(cell.subnetwork, sparsity=sparsity), cell.train,
+              _inputs(ready, cell, sparsity, lambda name, sparsity: name))  # fmt: skip
+    return ready
+
+
+def _found(root: Path, name: str) -> str:
+    """A file of the recipe: under the data folder where it is there, else as it is named (a hub name or a path)."""
+    return str(root / name) if (root / name).exists() else name
+
+
+def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> ShiftedSet:
+    given = load_shifted(_found(root, entry["data"]), protocol.label_names, task=entry.get("task"),
+                         label_map=entry.get("label_map"), pairs=pairs, name=entry.get("name"),
+                         metric=entry.get("metric"))  # fmt: skip
+    column, most = entry.get("of_each", (None, 0))
+    if column is not None:
+        values = given.groups[column]
+        rows = [i for value in sorted(set(values))
+                for i in _drawn([row for row, one in enumerate(values) if one == value], most)]  # fmt: skip
+        return given.take(sorted(rows))
+    return given.take(sample(given.examples, entry.get("rows", len(given.examples)), 0))
+
+
+def _drawn(rows: list[int], most: int) -> list[int]:
+    return random.Random(0).sample(rows, min(most, len(rows)))
+
+
+def _bias(spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter) -> BiasPredictions:
+    if folder.is_dir():
+        about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
+        same = {name: about.get(name) for name in ("features", "penalty", "balanced", "folds")}
+        if about.get("data") == train.fingerprint() and same == {name: getattr(spec, name) for name in same}:
+            return read_bias(folder)
+        shutil.rmtree(folder)  # of other rows or settings; nothing else is in it
+    make_bias(spec, train, held, folder, report)
+    return read_bias(folder)
+
+
+def _extra(cell: Cell, root: Path, judged: set[tuple[str, str]]) -> Examples:
+    """Further training rows, in the model's classes; rows that are evaluated are left out."""
+    parts = []
+    for entry in cell.extra:
+        found, _, _ = labelled_rows(_found(root, entry["data"]))
+        labels: list[int] = entry.get("labels", list(range(max(found.labels) + 1)))
+        rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
+        part = found.take(rows * int(entry.get("repeat", 1)))
+        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)))
+    return joined(parts)
+
+
+def joined(parts: list[Examples]) -> Examples:
+    """All rows, one part after the other. Raises DataError where only some are pairs."""
+    if len({part.pairs is None for part in parts}) > 1:
+        raise DataError("Rows of pairs and rows of single texts cannot be trained on together; name data of one kind.")
+    pairs = None if parts[0].pairs is None else tuple(pair for part in parts for pair in part.pairs or ())
+    return Examples(tuple(t for part in parts for t in part.texts), pairs, tuple(n for part in parts for n in part.labels))
+
+
+def _inputs(ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str, float], str]) -> Inputs:
+    shared = ready.shared
+    if cell.extra:
+        shared = replace(shared, data=joined([shared.data, ready.extra[cell.name]]))
+    start, mask, teacher = (folder(value, sparsity) if value else None for value in (cell.start, cell.mask_from, cell.teacher))
+    return Inputs(shared, start, mask, None if cell.subnetwork.loss == "ce" else ready.bias, teacher)
+
+
+def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
+    """Everything that decides a cell's model, the cells it builds on included."""
+    if cell.model is not None:
+        return key_of({"model": load_victim(cell.model, "cpu").fingerprint})
+    before = {name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)
+              for name in ("start", "mask_from", "teacher") if (value := getattr(cell, name))}  # fmt: skip
+    return key_of({
+        "train": asdict(_seeded(ready, cell, seed)), "subnetwork": asdict(replace(cell.subnetwork, sparsity=sparsity)),
+        "shared": _inputs(ready, cell, sparsity, lambda name, sparsity: name).shared.identity(cell.train), "before": before,
+        "bias": ready.bias.sha256 if ready.bias and cell.subnetwork.loss != "ce" else None,
+    })  # fmt: skip
+
+
+def _seeded(ready: Prepared, cell: Cell, seed: int) -> Any:
+    train = replace(cell.train, seed=seed)
+    if cell.steps is None:
+        return train
+    rows = len(_inputs(ready, cell, 0.0, lambda name, sparsity: name).shared.data)
+    return replace(train, epochs=cell.steps / -(-rows // train.batch_size))
+
+
+def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str, float]:
+    """(the name of a cell's model, seconds it took), made now where it is not there."""
+    if cell.model is not None:
+        return cell.model, 0.0
+    folder = ready.out / "models" / f"{seed}-{cell.label(sparsity)}-{_key(ready, cell, sparsity, seed)[:10]}"
+    timed = folder.with_name(f"{folder.name}.seconds")
+    if not folder.is_dir():
+
+        def before(name: str, sparsity: float) -> str:
+            found = _model(ready, *ready.protocol.cell(name, sparsity), seed)[0]
+            return _on_the_way(Path(found), float(name.split("@")[1])) if "@" in name else found
+
+        given = replace(_inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name))
+        start = time.monotonic()
+        find_subnetwork(replace(cell.subnetwork, sparsity=sparsity), _seeded(ready, cell, seed), given, folder, ready.report)
+        write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
+    return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
+
+
+def _on_the_way(model: Path, share: float) -> str:
+    """The folder of a full model as it was at a share of its steps. Raises DataError where it was not written."""
+    steps = json.loads((model / "prunescope.json").read_text(encoding="utf-8"))["steps"]
+    folder = model.with_name(f"{model.name}-at-{max(1, round(share * steps))}")
+    if not folder.is_dir():
+        raise DataError(f"{model} was trained without being written at {share:g} of its steps; remove it, and it is "
+                        "trained again.")  # fmt: skip
+    return str(folder)
+
+
+def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any]:
+    path = _result_path(ready, cell, sparsity, seed)
+    if path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    model, seconds = _model(ready, cell, sparsity, seed)
+    victim = load_victim(model, ready.shared.device)
+    if victim.num_labels != len(ready.protocol.label_names):
+        raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(ready.protocol.label_names)}; name a "
+                         "model of this task.")  # fmt: skip
+    weights = victim.prunable().values()
+    one = cell.subnetwork
+    entry = {
+        "cell": cell.name, "method": one.method, "loss": one.loss, "schedule": one.growth, "init": one.init, "seed": seed,
+        "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
+        "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
+        **generalisation(victim, ready.inside, ready.outside, ready.report).payload(), "aua": _attacked(ready, victim),
+    }  # fmt: skip
+    write_whole(path, json.dumps(entry).encode() + b"\n")
+    return entry
+
+
+def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any] | None:
+    """Accuracy under attack on the first rows of the inside set."""
+    attack = ready.protocol.attack
+    if attack is None:
+        return None
+    rows = range(min(int(attack["examples"]), len(ready.inside.examples)))
+    attacker = Attacker(victim, attack["name"], 0, None)
+    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, tuple(rows), ready.report))[0])
+
+
+def write_table(ready: Prepared) -> dict[str, Any]:
+    """`table.json` of all results that are there, in the recipe's order."""
+    runs = []
+    for cell, sparsity in ready.protocol.each():
+        for seed in ready.protocol.seeds:
+            path = _result_path(ready, cell, sparsity, seed)
+            if path.is_file():
+                runs.append(json.loads(path.read_text(encoding="utf-8")))
+    bias = ready.out / "bias" / "bias.json"
+    table = {
+        "recipe": ready.protocol.settings, "bias": json.loads(bias.read_text(encoding="utf-8")) if bias.is_file() else {},
+        "rows": {"train": len(ready.shared.data), "ID": len(ready.inside.examples),
+                 **{one.name: len(one.examples) for one in ready.outside}},
+        "base_sha256": ready.shared.base.sha256, "train_sha256": ready.shared.data.fingerprint(),
+        "planned": len(ready.protocol.seeds) * len(list(ready.protocol.each())), "runs": runs,
+    }  # fmt: skip
+    write_whole(ready.out / TABLE, json.dumps(table, indent=1).encode() + b"\n")
+    return table
+
+
+def _result_path(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> Path:
+    key = key_of({"model": _key(ready, cell, sparsity, seed), "inside": ready.inside.examples.fingerprint(),
+                  "outside": [[one.examples.fingerprint(), list(one.mapping), one.metric] for one in ready.outside],
+                  "attack": ready.protocol.attack})  # fmt: skip
+    return ready.out / "results" / f"{key}.json"

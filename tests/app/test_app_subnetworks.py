@@ -1,0 +1,114 @@
+"""The page of subnetworks: tables, curves, groups and differences."""
+
+from pathlib import Path
+
+import pytest
+from made_up_tables import write_table
+from streamlit.testing.v1 import AppTest
+
+from app import subnetwork_charts as charts
+from engine import Store, SubnetworkTable, Workbench, subnetwork_tables
+
+PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "subnetworks.py")
+
+
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workbench, "warm", lambda self: None)
+
+
+def page() -> AppTest:
+    return AppTest.from_file(PAGE, default_timeout=60).run()
+
+
+def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
+    write_table(folder / "subnetworks" / "mine", seeds)
+    (found,) = subnetwork_tables(Store(folder, folder / "bundled"))
+    return found
+
+
+def test_an_empty_store_says_what_to_do(cache: Path) -> None:
+    app = page()
+    assert not app.exception
+    assert "python -m engine subnetworks" in app.text[0].value
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_table_is_described_in_words_and_says_what_stands_in(cache: Path, seeds: int) -> None:
+    write_table(cache / "subnetworks" / "mine", seeds)
+    app = page()
+    assert not app.exception
+    counted = {1: "1 seed;", 2: "2 seeds;"}[seeds]
+    said = f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on ID 40, HANS 40 rows."
+    assert app.text[0].value == said
+    assert "Nothing here is real" in app.info[0].value
+    bars = {1: "95 % intervals of the one seed", 2: "one standard deviation"}[seeds]
+    assert bars in app.caption[0].value
+
+
+def test_another_sparsity_shows_its_groups(cache: Path) -> None:
+    write_table(cache / "subnetworks" / "mine")
+    app = page()
+    app.segmented_control(key="level").set_value(0.5).run()
+    assert not app.exception
+
+
+def test_a_table_that_is_not_done_says_so(cache: Path) -> None:
+    write_table(cache / "subnetworks" / "mine", planned=40)
+    app = page()
+    assert "12 of 40 models are measured so far." in app.text[0].value
+
+
+def test_a_damaged_table_is_a_notice(cache: Path) -> None:
+    (write_table(cache / "subnetworks" / "mine") / "table.json").write_text("{")
+    app = page()
+    assert not app.exception
+    assert len(app.warning) == 1
+
+
+def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
+    spread = charts.spread_table(table_of(tmp_path))
+    row = spread[(spread["cell"] == "full-ce") & (spread["set"] == "ID")].iloc[0]
+    assert row["mean"] == pytest.approx(100 * 36.5 / 40) and row["sd"] == pytest.approx(100 * 0.5**0.5 / 40)
+    row = spread[(spread["cell"] == "mask-poe") & (spread["sparsity"] == 90) & (spread["set"] == "HANS")].iloc[0]
+    assert row["gap"] == pytest.approx(100 * (25 - 25.5) / 40)
+
+
+def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
+    spread = charts.spread_table(table_of(tmp_path, seeds=1))
+    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", charts.ATTACKED}
+    assert bool((spread["low"] < spread["mean"]).all()) and bool((spread["mean"] < spread["high"]).all())
+
+
+def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    figure = charts.curves(charts.spread_table(table), charts.panels(table))
+    under = [trace for trace in figure.data if trace.xaxis == "x3"]
+    assert len(under) == 4 and all(list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under)
+    shapes = {trace.name: trace.marker.symbol for trace in under}
+    assert shapes["mask training, product of experts"] == "circle"
+    assert shapes["mask training, product of experts, gradual"] == "hexagon"
+    poe = next(trace for trace in figure.data if trace.name == "mask training, product of experts" and trace.xaxis == "x2")
+    assert list(poe.x) == [50, 90] and list(poe.y) == pytest.approx([63.75, 63.75])
+    assert {trace.name for trace in figure.data} == {"full model, cross-entropy", "mask training, cross-entropy",
+                                                     "mask training, product of experts",
+                                                     "mask training, product of experts, gradual"}  # fmt: skip
+
+
+def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
+    found = charts.differences(table_of(tmp_path), "HANS")
+    assert list(zip(found["sparsity"], found["second"], found["minus"], strict=True)) == [
+        (level, "mask training, product of experts", "mask training, cross-entropy") for level in (50, 90)
+    ]
+    assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [2, 2]
+
+
+def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    groups = charts.group_table(table, "HANS", "heuristic", 0.5)
+    assert set(groups["series"]) == {"full model, cross-entropy", "mask training, cross-entropy",
+                                     "mask training, product of experts"}  # fmt: skip
+    full = groups[(groups["series"] == "full model, cross-entropy") & (groups["group"] == "lexical overlap")].iloc[0]
+    assert full["mean"] == pytest.approx(55) and full["n"] == 40
+    figure = charts.group_chart(groups)
+    assert list(figure.data[0].x) == ["lexical overlap", "subsequence"]

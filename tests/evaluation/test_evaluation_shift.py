@@ -1,0 +1,148 @@
+"""Mappings between classes, F1 against scikit-learn, intervals that cover, and groups."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from engine.data import Examples
+from engine.errors import DataError, SettingError
+from engine.evaluation.metric import Metric, bits_of, gap, paired_difference
+from engine.evaluation.shift import (
+    Generalisation,
+    confusion,
+    f1,
+    f1_interval,
+    generalisation,
+    load_shifted,
+    mapping_for,
+    own_set,
+    result_of,
+)
+from engine.models.victim import Victim
+
+NLI = ("entailment", "neutral", "contradiction")
+
+
+def write_hans(path: Path, rows: int = 12, labels: tuple[str, str] = ("0", "1")) -> Path:
+    lines = ["text_a\ttext_b\tlabel\theuristic\tsubcase"]
+    lines += [f"the film {row}\tthe scene {row}\t{labels[row % 2]}\t{'lexical' if row < 8 else 'sub'}\tcase{row % 3}"
+              for row in range(rows)]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("task", "classes", "given", "wanted"), [
+    ("hans", NLI, None, (0, 1, 1)), ("hans", ("CONTRADICTION", "Entailment", "neutral"), None, (1, 0, 1)),
+    ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), (1, 0, 1), (1, 0, 1)), ("hans", ("LABEL_0", "LABEL_1"), None, (0, 1)),
+    ("fever-symmetric", ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), None, (0, 1, -1)),
+    ("paws", ("not_duplicate", "duplicate"), None, (0, 1)), ("imdb-counterfactual", ("negative", "positive"), None, (0, 1)),
+    (None, ("x", "y"), None, (0, 1)),
+])  # fmt: skip
+def test_the_models_classes_become_the_sets(task: str | None, classes: tuple[str, ...], given: Any, wanted: tuple[int, ...]):
+    assert mapping_for(task, classes, given, "the set", 2) == wanted
+
+
+@pytest.mark.parametrize(("task", "classes", "given", "said"), [
+    ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), None, "nothing says which is which"),
+    (None, NLI, None, "the set has 2 classes and the model 3"), ("paws", ("negative", "positive"), None, "nothing says"),
+    (None, NLI, (0, 1), "does not take the model's 3 classes"), (None, NLI, (0, 1, 2), "to the 2 of the set"),
+])  # fmt: skip
+def test_classes_without_a_mapping_are_refused(task: str | None, classes: tuple[str, ...], given: Any, said: str):
+    with pytest.raises((DataError, SettingError), match=said):
+        mapping_for(task, classes, given, "the set", 2)
+
+
+def test_contradiction_and_neutral_count_as_non_entailment(tmp_path: Path):
+    found = load_shifted(str(write_hans(tmp_path / "hans.tsv")), NLI, task="hans", pairs=True)
+    predicted = np.array([found.mapping[one] for one in (0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 0, 2)])
+    result = result_of(found, predicted)
+    right = [1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    assert result.correct == tuple(map(bool, right))
+    assert result.accuracy.value == pytest.approx(8 / 12)
+    found_groups = {name: (one.value, one.n) for name, one in result.groups["heuristic"].items()}
+    assert found_groups == {"lexical": (6 / 8, 8), "sub": (0.5, 4)}
+    assert sum(one.n for one in result.groups["subcase"].values()) == 12
+
+
+def test_labels_that_are_names_are_the_tasks_whatever_their_order(tmp_path: Path):
+    """Sorted, REFUTES would come before SUPPORTS."""
+    path = write_hans(tmp_path / "symmetric.tsv", labels=("SUPPORTS", "REFUTES"))
+    found = load_shifted(str(path), ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), task="fever-symmetric")
+    assert found.examples.labels[:2] == (0, 1)
+    assert result_of(found, np.array([found.mapping[2]] * 12)).accuracy.value == 0
+    with pytest.raises(DataError, match="has the label 'REFUTES' and hans has entailment, non-entailment"):
+        load_shifted(str(path), NLI, task="hans")
+
+
+def test_a_set_that_does_not_suit_the_model_is_refused(tmp_path: Path, data_folder: Path):
+    with pytest.raises(DataError, match="holds single texts and the model was trained on pairs"):
+        load_shifted(str(data_folder), ("a", "b"), pairs=True)
+    with pytest.raises(DataError, match="has the label 2 and hans has 2 classes"):
+        load_shifted(str(write_hans(tmp_path / "x.tsv", labels=("0", "2"))), NLI, task="hans")
+    with pytest.raises(SettingError, match="The task 'snli' is unknown"):
+        load_shifted(str(data_folder), NLI, task="snli")
+    with pytest.raises(DataError, match="no folder or file"):
+        load_shifted(str(tmp_path / "none.tsv"), NLI)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_f1_is_scikit_learns(classes: int):
+    draw = np.random.default_rng(classes)
+    for _ in range(30):
+        labels, predicted = draw.integers(0, classes, 40), draw.integers(-1, classes, 40)
+        table = confusion(labels, predicted, classes)
+        known = f1_score(labels, predicted, average="weighted", labels=list(range(classes)), zero_division=0)
+        assert float(f1(table, "weighted")) == pytest.approx(known, abs=1e-12)
+        if classes == 2:
+            known = f1_score(labels == 1, predicted == 1, zero_division=0)
+            assert float(f1(table, "binary")) == pytest.approx(known, abs=1e-12)
+
+
+def test_the_interval_of_f1_covers_the_truth_about_as_often_as_it_says():
+    truth = np.array([[300, 100, 0], [80, 220, 0]])
+    draw, value = np.random.default_rng(1), float(f1(truth, "binary"))
+    hits = 0
+    for _ in range(200):
+        found = f1_interval(draw.multinomial(200, truth.reshape(-1) / truth.sum()).reshape(truth.shape), "binary")
+        hits += found.low <= value <= found.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_the_gap_has_newcombes_interval():
+    """56/70 against 48/80: the difference .2000 with .0524 to .3339 (Newcombe 1998, table II, method 10)."""
+    from engine.records import Rate
+
+    one, two = (Metric(rate.value, rate.n, rate.low, rate.high) for rate in (Rate.of(56, 70), Rate.of(48, 80)))
+    found = gap(one, two)
+    assert found.value == pytest.approx(0.2)
+    assert (found.low, found.high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+
+
+def test_a_paired_difference_is_over_rows_and_seeds():
+    first, second = [[True, False, False, True]], [[True, True, False, False]]
+    assert paired_difference(first, second).value == 0
+    found = paired_difference([[True, False] * 50], [[True, True] * 50])
+    assert found.value == pytest.approx(0.5)
+    assert found.high - 0.5 == pytest.approx(1.96 * 0.5 / np.sqrt(99), rel=1e-3)
+    assert paired_difference([], []).value is None
+
+
+def test_rows_come_back_from_their_digits():
+    right = [bool(one) for one in np.random.default_rng(0).integers(0, 2, 37)]
+    assert bits_of(np.packbits(right).tobytes().hex(), 37) == right
+
+
+def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
+    rows = Examples(("good film", "bad plot", "dull scene"), None, (1, 0, 1))
+    inside = own_set("ID", rows, 2)
+    outside = replace(inside, name="turned", mapping=(1, 0))
+    found = generalisation(victim, inside, [outside])
+    assert isinstance(found, Generalisation)
+    assert found.outside[0].accuracy.value == pytest.approx(1 - (found.inside.accuracy.value or 0))
+    payload = found.payload()
+    assert payload["gaps"]["turned"]["value"] == pytest.approx(2 * (found.inside.accuracy.value or 0) - 1)
+    assert bits_of(payload["id"]["correct"], 3) == list(found.inside.correct)

@@ -1,0 +1,156 @@
+"""Tables: what a recipe refuses, what is not done twice, and what the light reader makes of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import DataError, InterruptedStudy, SettingError
+from engine.models.victim import load_victim
+from engine.store import Store
+from engine.subnetworks import protocol as room
+from engine.subnetworks.figures import subnetwork_tables
+from engine.subnetworks.protocol import prepare, run_protocol
+from engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
+from engine.training.losses import LOSSES
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory, pairs: Any, write: Any) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    write(folder / "train.tsv", pairs(48, 1))
+    write(folder / "dev.tsv", pairs(20, 2))
+    shifted = pairs(24, 3)
+    write(folder / "other.tsv", shifted, heuristic=[f"h{row % 3}" for row in range(24)],
+          subcase=[f"s{row % 6}" for row in range(24)])  # fmt: skip
+    return folder
+
+
+def recipe(model_folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "title": "Pairs", "label_names": ["entailment", "neutral"], "train": "train.tsv", "evaluation": "dev.tsv",
+        "evaluated": 16, "attack": {"name": "deepwordbug", "examples": 2},
+        "base": str(model_folder), "max_tokens": 32, "bias": {"features": "bag"}, "seeds": [0, 1],
+        "ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase", 2], "name": "HANS"}],
+        "train_settings": {"batch_size": 16, "learning_rate": 0.01},
+        "cells": [
+            {"name": "full", "steps": 3, "subnetwork": {"method": "full"}},
+            {"name": "mask-poe", "steps": 3, "start": "full", "subnetwork": {"loss": "poe"}, "sparsities": [0.5, 0.9]},
+            {"name": "rw", "steps": 10, "sparsities": [0.5], "subnetwork": {"method": "imp", "rewind": True}},
+            {"name": "alone", "steps": 2, "mask_from": "rw", "sparsities": [0.5], "subnetwork": {"method": "isolated"}},
+            {"name": "early", "steps": 2, "start": "full@0.34", "sparsities": [0.5], "subnetwork": {"method": "mask"}},
+        ], **changes,
+    }  # fmt: skip
+
+
+def written(folder: Path, settings: dict[str, Any]) -> Path:
+    path = folder / "pairs.json"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    read = read_protocol(written(tmp_path, recipe(model_folder)))
+    out = tmp_path / "cache" / "subnetworks" / "pairs"
+    with pytest.raises(InterruptedStudy):
+        run_protocol(read, root, out, seeds=(0,), report=_stops_in("2 of 6"))
+    table = run_protocol(read, root, out, seeds=(0,))
+    assert len(table["runs"]) == 6 and table["planned"] == 12
+    monkeypatch.setattr(room, "find_subnetwork", _never)
+    assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
+    monkeypatch.undo()
+    table = run_protocol(read, root, out)
+    assert [(run["cell"], run["sparsity"], run["seed"]) for run in table["runs"]][:6] == [
+        ("full", 0.0, 0), ("full", 0.0, 1), ("mask-poe", 0.5, 0), ("mask-poe", 0.5, 1), ("mask-poe", 0.9, 0),
+        ("mask-poe", 0.9, 1)]  # fmt: skip
+    (found,) = subnetwork_tables(Store(tmp_path / "cache", tmp_path / "bundled"))
+    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == ("pairs", "Pairs", False, 12, 12)
+    alone = next(run for run in found.runs if run.cell == "alone")
+    assert alone.achieved == pytest.approx(0.5, abs=1e-3) and alone.outside[0].headline.n == 12
+    assert sum(alone.outside[0].correct) == round((alone.outside[0].headline.value or 0) * 12)
+    assert set(alone.outside[0].groups) == {"heuristic", "subcase"} and set(alone.gaps) == {"HANS"}
+    assert alone.aua is not None and alone.aua.n == 2
+    masks = {path.name.rsplit("-", 1)[0]: load_victim(str(path), "cpu") for path in (out / "models").glob("0-*") if path.is_dir()}
+    assert [path.name.rsplit("-", 2)[1:] for path in (out / "models").glob("0-full-*-at-*")] == [["at", "1"]]
+    for name, weight in masks["0-rw-50"].prunable().items():
+        assert bool(((weight == 0) <= (masks["0-alone-50"].prunable()[name] == 0)).all())
+
+
+def _stops_in(cell: str) -> Callable[[str, int, int], None]:
+    def report(stage: str, _done: int, _total: int) -> None:
+        if stage.startswith(cell) and "loss" in stage:
+            raise InterruptedStudy("now")
+
+    return report
+
+
+def _never(*_: Any) -> Any:
+    raise AssertionError("it was trained again")
+
+
+def test_rows_that_are_evaluated_are_never_trained_on(root: Path, model_folder: Path, tmp_path: Path):
+    """Not from the training file, and not through the rows of another set that a cell adds."""
+    cells = [{"name": "full", "steps": 1, "subnetwork": {"method": "full"},
+              "extra": [{"data": "other.tsv", "labels": [0, 1], "repeat": 3}]}]  # fmt: skip
+    ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, cells=cells, train="dev.tsv", evaluated=8))), root,
+                    tmp_path / "out")  # fmt: skip
+    keys = {(a, b) for one in (ready.inside, *ready.outside)
+            for a, b in zip(one.examples.texts, one.examples.pairs or (), strict=True)}  # fmt: skip
+    assert len(ready.shared.data) == 12 and len(ready.extra["full"]) == 36
+    for part in (ready.shared.data, ready.extra["full"]):
+        assert keys.isdisjoint(zip(part.texts, part.pairs or (), strict=True))
+
+
+@pytest.mark.parametrize(("changes", "error", "said"), [
+    ({"cells": []}, SettingError, "cells need names"), ({"colour": 1}, SettingError, "unknown setting 'colour'"),
+    ({"cells": [{"name": "a", "start": "b", "subnetwork": {"method": "full"}}]}, SettingError, "which is no cell before it"),
+    ({"cells": [{"name": "a"}]}, SettingError, "a needs sparsities"),
+    ({"cells": [{"name": "a", "subnetwork": {"method": "full"}}, {"name": "b", "start": "a@2", "sparsities": [0.5]}]},
+     SettingError,
+     "only a start may name a share"),
+    ({"cells": [{"name": "a", "subnetwork": {"method": "full"}, "sparsities": [0.5]}]}, SettingError,
+     "a takes no sparsities"),
+    ({"cells": [{"name": "a", "subnetwork": {"growth": "gradual", "first": 0.7}, "sparsities": [0.5]}]}, SettingError,
+     "goes down"),
+    ({"cells": [{"name": "a", "subnetwork": {"sparsity": "x"}}]}, SettingError, "sparsity is 'x', not a number"),
+    ({"cells": [{"name": "a", "train": {"rank": 4}, "subnetwork": {"method": "full"}}]}, SettingError, "use rank 0"),
+    ({"cells": [{"name": "a", "subnetwork": {"method": "full", "loss": "poe"}}], "bias": {"feature": "bag"}}, SettingError,
+     "unknown setting 'feature'"),
+    ({"ood": [{"data": "other.tsv"}], "label_names": ["a", "b", "c"]}, DataError, "no row|No training row|nothing says"),
+    ({"ood": [{"data": "missing.tsv"}]}, Exception, "missing.tsv"),
+])  # fmt: skip
+def test_a_recipe_that_cannot_work_is_refused_before_any_training(
+    root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any],
+    error: type[Exception], said: str,
+):  # fmt: skip
+    monkeypatch.setitem(LOSSES, "none", _never)
+    with pytest.raises(error, match=said):
+        run_protocol(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
+
+
+def test_an_unknown_seed_or_cell_is_named(root: Path, model_folder: Path, tmp_path: Path):
+    read = read_protocol(written(tmp_path, recipe(model_folder)))
+    with pytest.raises(SettingError, match="no seed 7; it has 0, 1"):
+        run_protocol(read, root, tmp_path / "out", seeds=(7,))
+    with pytest.raises(SettingError, match="no cell imp; it has full, mask-poe"):
+        run_protocol(read, root, tmp_path / "out", cells=("imp",))
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_whole(path: Path):
+    read = read_protocol(protocol_path(path.stem))
+    assert list(read.each()) and read.ood and read.title
+
+
+def test_a_recipe_that_is_not_there_is_told_with_those_that_are():
+    with pytest.raises(SettingError, match=r"There is no recipe nope; .* nli-small"):
+        protocol_path("nope")
+
+
+def test_a_damaged_table_is_a_notice(tmp_path: Path):
+    (tmp_path / "subnetworks" / "x").mkdir(parents=True)
+    (tmp_path / "subnetworks" / "x" / "table.json").write_text("{")
+    store = Store(tmp_path, tmp_path / "bundled")
+    assert subnetwork_tables(store) == [] and len(store.notices) == 1
