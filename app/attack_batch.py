@@ -22,21 +22,16 @@ def batch(form: Form, ready: bool) -> None:
     left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")
     count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
     if middle.button(f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready):
-        running.replace("batch", background().submit("batch", count=count, **form.request()), background())
+        running.begin("batch", background(), "batch", count=count, **form.request())
     right.caption("Examples of the study's evaluation set, drawn with the seed; same victims, same attack. Sentences above can "
                   "be attacked meanwhile. What is finished is kept: the same batch goes on where it stopped.")  # fmt: skip
     job: engine.Job | None = st.session_state.get("batch")
     if job is None:
         return
     if job.active:
-        running.watch("batch", job, background(), 0.5, _draw)
+        running.watch("batch", job, background(), 0.5, lambda job: running.bar(job, f"Batch of {job.arguments['count']}: "))
     elif running.ended(job) and job.result is not None:
         _result(job.result)
-
-
-def _draw(job: engine.Job) -> None:
-    share, text = running.told(job)
-    st.progress(share, text=f"Batch of {job.arguments['count']}: {text}")
 
 
 def _result(found: dict[str, Any]) -> None:

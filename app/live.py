@@ -33,19 +33,8 @@ def measure_here(study: engine.Study, sparsity: float) -> None:
         return
     left, right = st.columns([1, 3], vertical_alignment="center")
     if left.button(f"Measure {100 * sparsity:.0f} % now", key="measure", width="stretch"):
-        running.replace("measuring", workbench().submit("measure", study=study.key, sparsity=sparsity), workbench())
+        running.begin("measuring", workbench(), "measure", study=study.key, sparsity=sparsity)
     with right:
         st.caption("This sparsity was not measured; values marked ≈ are interpolated. Measuring it solves the pruned model, "
                    "evaluates it, and attacks the study's examples.")  # fmt: skip
-    job: engine.Job | None = st.session_state.get("measuring")
-    if job is None or job.arguments["study"] != study.key:
-        return
-    if job.active:
-        running.watch("measuring", job, workbench(), 0.4, _draw)
-    else:
-        running.ended(job)
-
-
-def _draw(job: engine.Job) -> None:
-    share, text = running.told(job)
-    st.progress(share, text=text)
+    running.progress("measuring", running.of_study("measuring", study), workbench())

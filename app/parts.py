@@ -6,9 +6,9 @@ import plotly.colors
 import streamlit as st
 
 import engine
-from app import figures, instrument, slots, view
+from app import figures, instrument, running, view
 from app.report import study_report
-from app.state import read_study, signature
+from app.state import read_study, signature, workbench
 from app.text import plain
 
 STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
@@ -92,12 +92,12 @@ def time_here(study: engine.Study, sparsity: float) -> None:
     timed = figures.latency_at(study, sparsity)
     left, right = st.columns([1, 3], vertical_alignment="center")
     if left.button("Time it again" if timed else f"Time {100 * sparsity:g} % here", key="time", width="stretch"):
-        slots.start("timing", "time", study=study.key, sparsity=sparsity)
+        running.begin("timing", workbench(), "time", study=study.key, sparsity=sparsity)
     with right:
         st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
                    + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
                       f"batches of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
-    slots.progress("timing", study)
+    running.progress("timing", running.of_study("timing", study), workbench())
 
 
 def report_button(study: engine.Study, points: float) -> None:

@@ -2,11 +2,38 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 import engine
 from app.text import plain
+
+
+def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
+    """Ask a worker, and let go of what the slot waited for."""
+    replace(slot, bench.submit(do, **arguments), bench)
+
+
+def of_study(slot: str, study: engine.Study) -> engine.Job | None:
+    """The slot's job, if it belongs to the study that is shown."""
+    found: engine.Job | None = st.session_state.get(slot)
+    return found if found is not None and found.arguments["study"] == study.key else None
+
+
+def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None:
+    """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or there is none."""
+    if job is not None and job.active:
+        watch(slot, job, bench, 0.4, bar)
+    elif job is not None:
+        ended(job)
+
+
+def bar(job: engine.Job, before: str = "") -> None:
+    """A job's progress as a bar."""
+    share, text = told(job)
+    text = before + text if before else text[:1].upper() + text[1:]
+    st.progress(share, text=text)
 
 
 def replace(slot: str, job: engine.Job, bench: engine.Workbench) -> None:

@@ -71,7 +71,7 @@ def _ready(asked: Form) -> None:
     old: engine.Job | None = st.session_state.get("ready")
     if asked.missing or (old is not None and old.arguments == wanted):
         return
-    running.replace("ready", workbench().submit("ready", **wanted), workbench())
+    running.begin("ready", workbench(), "ready", **wanted)
 
 
 def _start(asked: Form) -> None:
@@ -104,8 +104,7 @@ def _getting_ready() -> None:
         if job.state == "failed":
             st.info(plain(job.reason))
         elif job.active:
-            share, text = running.told(job)
-            st.progress(share, text=f"Getting the victims ready: {text}")
+            running.bar(job, "Getting the victims ready: ")
         else:
             st.caption("The victims are ready.")
 

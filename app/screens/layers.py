@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 import engine
-from app import cards, figures, inside_charts, instrument, slots, view
+from app import cards, figures, inside_charts, instrument, running, view
 from app.charts import CONFIG
 from app.export_bar import export_bar, table_bar
 from app.live import FIRST
@@ -97,14 +97,15 @@ def _look(study: engine.Study, sparsity: float) -> None:
     other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=1000, height=90)
     with st.container(horizontal=True):
         if st.button(f"Look inside at {100 * sparsity:g} %", type="primary", key="look"):
-            slots.start("looking", "look", study=study.key, sparsity=sparsity, text=text, adversarial=other.strip() or None)
+            running.begin("looking", workbench(), "look", study=study.key, sparsity=sparsity, text=text,
+                          adversarial=other.strip() or None)  # fmt: skip
         if st.button(
             "Find an adversarial text", key="look-attack", help="Attacks the text on the pruned model with the study's attack."
         ):
-            slots.start("look-attacking", "attack", study=study.key, sparsity=sparsity, text=text, label=None)
-    slots.progress("look-attacking", study)
-    slots.progress("looking", study)
-    job = slots.job("looking", study)
+            running.begin("look-attacking", workbench(), "attack", study=study.key, sparsity=sparsity, text=text, label=None)
+    running.progress("look-attacking", running.of_study("look-attacking", study), workbench())
+    running.progress("looking", running.of_study("looking", study), workbench())
+    job = running.of_study("looking", study)
     if job is not None and job.state == "done":
         _result(study, job.result)
 
@@ -117,7 +118,7 @@ def _take_review() -> None:
 
 def _take_attack(study: engine.Study) -> None:
     """Once an attack is done its text goes into the field; what did not break says so."""
-    job = slots.job("look-attacking", study)
+    job = running.of_study("look-attacking", study)
     if job is None or job.state != "done":
         return
     side = next(side for side in job.result["sides"] if side["name"] != "dense")
