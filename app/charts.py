@@ -156,7 +156,7 @@ def _close(name: str, one: float, other: float) -> bool:
 def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Figure:
     top = 60 if several else 28
     dressed(figure, dark, inner + top + 46).update_layout(
-        showlegend=several, margin={"l": 62, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
+        showlegend=several, margin={"l": 74, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
     figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0)
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
@@ -172,21 +172,4 @@ def dressed(figure: go.Figure, dark: bool, height: int, bottom: int = 46) -> go.
                          legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"})  # fmt: skip
     figure.update_xaxes(zeroline=False, gridcolor=line)
     figure.update_yaxes(zeroline=False, gridcolor=line)
-    return figure
-
-
-def paths(sides: dict[str, list[tuple[int, float]]], label: str, dark: bool = False) -> go.Figure:
-    """Confidence in the true label by query: the lowest the attack has reached so far, dense and pruned."""
-    figure = go.Figure()
-    for side, (colour, dash, marker) in {"dense": (DENSE, "solid", "circle"), "pruned": (SPARSE, "dash", "square")}.items():
-        points = sides.get(side, [])
-        figure.add_scatter(x=[q for q, _ in points], y=[100 * p for _, p in points], name=side, mode="lines+markers",
-                           line={"color": colour, "dash": dash, "width": 2.4, "shape": "hv"},
-                           marker={"symbol": marker, "size": 6},
-                           hovertemplate=f"{side}: %{{y:.1f}} % after %{{x}} queries<extra></extra>")  # fmt: skip
-    figure.update_layout(height=240, margin={"l": 56, "r": 16, "t": 12, "b": 44}, uirevision="paths", modebar=MODEBAR,
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
-                         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
-    figure.update_yaxes(range=[0, 102], ticksuffix=" %", title_text=f"confidence in “{for_chart(label)}”", dtick=25)
-    figure.update_xaxes(title_text="queries", rangemode="tozero", showgrid=False)
     return figure

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from app.text import short
 from engine import ATTACKS, MODULES, LevelResult, Rate, Study, StudySpec, Timed
 
 RATES = ("acc", "aua", "asr")
@@ -192,12 +193,12 @@ def sentence(study: Study) -> str:
     about = study.about
     attacked = f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
     attack = "no attack" if about["attack"] == "none" else attacked
-    return f"{about['model']} on {DATA.get(about['data'], about['data'])}, {how(study)}, {attack}"
+    return f"{short(about['model'])} on {short(DATA.get(about['data'], about['data']))}, {how(study)}, {attack}"
 
 
 def short_names(studies: Sequence[Study]) -> list[str]:
     """What tells the studies apart, in words; with the key's beginning where words do not."""
-    parts = [{"model": about["model"], "data": DATA.get(about["data"], about["data"]), "method": how(study),
+    parts = [{"model": short(about["model"]), "data": short(DATA.get(about["data"], about["data"])), "method": how(study),
               "attack": "no attack" if about["attack"] == "none" else attack_title(about["attack"]),
               "seed": f"seed {about['seed']}"} for study in studies for about in [study.about]]  # fmt: skip
     telling = [name for name in parts[0] if len({str(part[name]) for part in parts}) > 1]
@@ -215,19 +216,19 @@ def stops(studies: Sequence[Study]) -> list[float]:
 
 def attack_title(name: str) -> str:
     """An attack as people call it; its own name where a newer version made the study."""
-    return ATTACKS.get(name, name)
+    return ATTACKS.get(name, short(name))
 
 
 def how(study: Study) -> str:
     """Method, pattern and allocation in words, what is usual left out."""
     about = study.about
-    parts = [about["method"]]
+    parts = [short(about["method"])]
     if about["pattern"] != "unstructured":
         parts.append(about["pattern"])
     if about.get("allocation", "uniform") != "uniform":
         parts.append(about["allocation"])
     if about.get("layers"):
-        parts.append(f"layers {about['layers']}")
+        parts.append(f"layers {short(about['layers'])}")
     return " ".join(parts)
 
 

@@ -9,17 +9,32 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
+from app import link  # noqa: E402
+from app.tour import tour  # noqa: E402
+
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
-st.html("""<style>
-.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock { position: sticky; top: 3.2rem; z-index: 20; }
+faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
+st.html(f"""<style>
+@media (min-width: 2400px) {{ html {{ font-size: 24px; }} }}  /* a wall */
+.stMainBlockContainer {{ padding-top: 3.5rem; padding-bottom: 3rem; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.2rem; z-index: 20; }}
+[data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}
+[data-testid="stCaptionContainer"] {{ opacity: 1; }}
+[data-testid="stCaptionContainer"] p {{ color: {faint}; }}
+[data-testid="stBaseButton-primary"] p {{ color: {on_accent}; }}
+[data-testid="stMultiSelect"] [data-tag-index] * {{ color: {on_accent} !important; }}
 </style>""")
 pages = [
     st.Page("screens/explore.py", title="Explore", default=True),
     st.Page("screens/layers.py", title="Layers", url_path="layers"),
+    st.Page("screens/attack.py", title="Attack", url_path="attack"),
+    st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
     st.Page("screens/subnetworks.py", title="Bias robustness", url_path="bias"),
     st.Page("screens/about.py", title="About"),
 ]
-st.navigation(pages, position="top").run()
+page = st.navigation(pages, position="top")
+link.note_page(page.url_path)
+tour()
+page.run()

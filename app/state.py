@@ -15,6 +15,13 @@ def workbench() -> engine.Workbench:
     return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
 
 
+@st.cache_resource
+def background() -> engine.Workbench:
+    """A second worker for batches, so that a sentence need not wait behind one; it starts with the first batch."""
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+@st.cache_resource
 def jobs() -> engine.JobQueue:
     """The studies that run in the background; what they are is in the user's folder, not in this process."""
     return engine.JobQueue(os.environ.get("PRUNESCOPE_CACHE"))
@@ -33,7 +40,7 @@ def signature(key: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Study | None, list[str]]:
     """A study with its levels and this machine's times, and what the store had to say; read again only when `seen` changes."""
     view = store()
@@ -50,11 +57,32 @@ def safe_sparsity(key: str, seen: tuple[tuple[str, int], ...], points: float) ->
     return engine.last_safe(study, points) if study is not None else None
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
+    """The evaluation set of a study, or why its texts cannot be shown. Nobody writes on it, so it is shared, not copied."""
+    study = store().study(key)
+    if study is None:
+        return None, "The study is not in this store."
+    try:
+        return engine.evaluation_texts(study), ""
+    except engine.PruneScopeError as error:
+        return None, str(error)
+
+
 @st.cache_data(show_spinner=False)
 def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The shipped reviews to pick from."""
     examples = engine.bundled_reviews()
     return examples.texts, examples.labels
+
+
+@st.cache_data(show_spinner=False)
+def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
+    """Every attack with what it lacks on this machine."""
+    try:
+        return engine.attacks_here(folder)
+    except engine.PruneScopeError as error:  # the study's own folder of resources is not here, and no attack works without
+        return dict.fromkeys(engine.ATTACKS, (str(error),))
 
 
 def dark() -> bool:

@@ -28,6 +28,12 @@ def visible(text: str) -> str:
     return "".join(f"⟨U+{ord(sign):04X}⟩" if unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") else sign for sign in joined)
 
 
+def short(text: str, most: int = 60) -> str:
+    """The text for a name: nothing invisible in it, and cut where it is too long to be one."""
+    seen = visible(text)
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+
+
 def for_html(text: str) -> str:
     """The text for an HTML page or attribute."""
     return html.escape(visible(text), quote=True)

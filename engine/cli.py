@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import attack, jobs, runs, studies, subnetworks, training
+from engine.commands import attack, jobs, runs, studies, subnetworks, sweep, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -70,4 +70,5 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_commands(command)
     jobs.add_commands(command)
     subnetworks.add_commands(command)
+    sweep.add_commands(command)
     return parser

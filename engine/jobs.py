@@ -1,7 +1,7 @@
 """Jobs for the worker process, seen from the page: submit, poll, cancel. Light to import.
 
     bench = Workbench()
-    job = bench.submit("attack", study=key, sparsity=0.5, text="…", label=None)
+    job = bench.submit("attack", victims=[…], attack="deepwordbug", seed=0, text="…", label=None)  # see engine.side_by_side
     while job.active: ...            # job.stage, job.share, job.steps grow
     job.result, job.reason           # one of them, afterwards
 """
@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -27,6 +28,17 @@ PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worke
 
 
 @dataclass(slots=True)
+class Look:
+    """How the attack on one victim stands."""
+
+    kind: str = ""  # of its last step: "start", "rank", "try"
+    queries: int = 0
+    text: str | None = None  # of those tried so far, the one that came closest to breaking the victim
+    truth: float = 1.0  # what the victim said of it: the probability of the true label
+    path: list[tuple[int, float]] = field(default_factory=list)  # (queries, lowest probability so far)
+
+
+@dataclass(slots=True)
 class Job:
     """One request and what has become of it."""
 
@@ -40,7 +52,9 @@ class Job:
     steps: list[tuple[str, int, float]] = field(default_factory=list)  # (side, queries, lowest probability so far)
     result: dict[str, Any] | None = None
     reason: str = ""
+    looks: dict[str, Look] = field(default_factory=dict)  # by side, while it is attacked
     pace: Pace = field(default_factory=Pace)
+    token: str = field(default_factory=lambda: secrets.token_hex(8))  # finds the job again from a page's address
 
     @property
     def active(self) -> bool:
@@ -81,7 +95,7 @@ class Workbench:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> Job:
-        """Queue one request: `solve`, `attack`, `measure` or `check`."""
+        """Queue one request: `solve`, `measure`, `ready`, `attack` or `batch`, or of the forms `check`, `look`, `time`."""
         with self._lock:
             job = Job(next(self._numbers), do, arguments)
             self._jobs[job.number] = job
@@ -89,6 +103,11 @@ class Workbench:
             for number in [n for n, old in self._jobs.items() if not old.active][:-50]:
                 del self._jobs[number], self._sent[number]
         return job
+
+    def find(self, token: str) -> Job | None:
+        """A job by its token; None where it is long over, or was another app's."""
+        with self._lock:
+            return next((job for job in self._jobs.values() if job.token == token), None)
 
     def _send(self, job: Job) -> None:
         self._sent[job.number] = self._write({"id": job.number, "do": job.do, **job.arguments})
@@ -196,9 +215,17 @@ def _apply(job: Job, event: dict[str, Any]) -> None:
             job.stage, job.done, job.total = event["stage"], event["done"], event["total"]
         case "step":
             job.steps.append((event["side"], event["queries"], event["lowest"]))
+            _look(job.looks.setdefault(event["side"], Look()), event)
         case "done":
             job.state, job.result = "done", event["result"]
         case "failed":
             job.state, job.reason = "failed", event["reason"]
         case "cancelled":
             job.state = "cancelled"
+
+
+def _look(look: Look, event: dict[str, Any]) -> None:
+    look.kind, look.queries = event.get("kind", ""), event["queries"]
+    look.path.append((event["queries"], event["lowest"]))
+    if event.get("text") is not None and event["truth"] < look.truth:
+        look.text, look.truth = event["text"], event["truth"]

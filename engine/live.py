@@ -3,11 +3,9 @@
 Keeps what is expensive to make (the dense victim, calibration text, a few pruned victims) between requests.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from engine.attacks.attempt import Budget, Example, Outcome, Step
@@ -16,6 +14,7 @@ from engine.attacks.run import Attackers
 from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.evaluation.inside import look_inside
 from engine.evaluation.latency import compare_latency
+from engine.evaluation_rows import data_place
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned
@@ -57,7 +56,7 @@ class Bench:
     def _open(self, study: Study, report: Reporter) -> tuple[Prepared, str | None]:
         spec = StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))  # which any pattern has
         try:
-            spec = replace(spec, data=_where(study))
+            spec = replace(spec, data=data_place(study))
             prepared = self.prepare(spec, report)
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
                 return prepared, None  # the same pruned weights; attack or evaluation may differ, see `measure`
@@ -136,19 +135,6 @@ class Bench:
         measure_level(prepared, sparsity, self.store, report)
 
 
-def _where(study: Study) -> str:
-    """Where a study's data is; a bundled study of a local copy looks for a folder of that name in PRUNESCOPE_DATA.
-
-    Raises DataError where that is not set: no network is asked for data that was a local copy.
-    """
-    given, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
-    if given is not None:
-        return str(given)
-    if not root:
-        raise DataError(f"The study was made on a local copy of {study.about['data']}; name its folder in PRUNESCOPE_DATA.")
-    return str((Path(root).expanduser() / study.about["data"]).resolve())
-
-
 def checked_text(text: str) -> str:
     """The text without surrounding space. Raises InputError when it is empty, without words, or too long."""
     text = " ".join(text.split())
@@ -176,10 +162,11 @@ def attack_sides(
             outcomes[side] = found
         else:
             watch(side, found)
-    return [{"name": side, **_side(outcomes[side], victim, truth)} for side, victim in victims.items()]
+    return [{"name": side, **told(outcomes[side], victim, truth)} for side, victim in victims.items()]
 
 
-def _side(outcome: Outcome, victim: Victim, truth: int) -> dict[str, Any]:
+def told(outcome: Outcome, victim: Victim, truth: int) -> dict[str, Any]:
+    """An outcome as plain values, with what the victim says of the text before and after."""
     before, after = victim.read([outcome.original, outcome.perturbed])[0].double().softmax(dim=1)[:, truth].tolist()
     return {
         **asdict(outcome.record), "perturbed": outcome.perturbed, "label_before": outcome.label_before,

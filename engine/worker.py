@@ -19,8 +19,6 @@ from engine.progress import Reporter
 from engine.records import StudySpec
 from engine.store import Store
 
-SHOWN = 5  # candidates of a step, those that come closest to breaking the victim
-
 
 class Worker:
     """The loop of one worker process."""
@@ -94,15 +92,19 @@ class Worker:
                 self._send(number, "progress", stage=stage, done=done, total=total)
 
         def step(side: str, seen: Any) -> None:
-            best = sorted(seen.tried, key=lambda text: text[1])[:SHOWN]
-            self._send(number, "step", side=side, kind=seen.kind, queries=seen.queries, lowest=seen.lowest,
-                       words=seen.words, tried=len(seen.tried), best=best)  # fmt: skip
+            text, truth = min(seen.tried, key=lambda tried: tried[1], default=(None, None))
+            self._send(number, "step", side=side, kind=seen.kind, queries=seen.queries, lowest=seen.lowest, text=text,
+                       truth=truth)  # fmt: skip
 
         report("load", 0, 1)
         if request["do"] == "check":
             return self._check(request["spec"], report)
-        sparsity = request["sparsity"]
         bench = self._work_bench()
+        if "victims" in request:
+            from engine import side_by_side
+
+            return side_by_side.answer(bench, request, report, step)
+        sparsity = request["sparsity"]
         study = self._store.study(request["study"])
         if study is None:
             raise PruneScopeError(f"The study {request['study'][:12]} is not in the store; choose another one.")
@@ -121,7 +123,6 @@ class Worker:
             bench.time(prepared, study, sparsity, report)
             return {"notice": notice}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
-
 
     def _check(self, spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         """Load what a study names and say what it would be; raises InputError for what cannot be used."""

@@ -10,7 +10,7 @@ with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
     page = browser.new_page(viewport={"width": 1360, "height": 1010}, color_scheme="dark" if scheme == "dark" else "light")
     page.goto(address)
-    page.wait_for_selector(".st-key-export-layers button", timeout=60_000)
+    page.wait_for_selector(".st-key-curves .prunescope-cursor line", timeout=60_000, state="attached")
     page.wait_for_timeout(2000)
     page.screenshot(path=file)
     browser.close()

@@ -50,6 +50,10 @@ def test_reading_the_store_and_the_help_loads_nothing_heavy(tmp_path: Path) -> N
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_paired_rates_and_the_last_safe_sparsity_do_without_scipy() -> None:
+    assert "scipy" not in loaded_after("engine.paired_attack([], [])\nengine.last_safe\nengine.timed_levels")
+
+
 @pytest.mark.parametrize("path", ENGINE, ids=named(ENGINE))
 def test_the_engine_does_not_know_the_screen(path: Path) -> None:
     assert not [module for module, _ in imports(path) if module.split(".")[0] in ("streamlit", "app")]

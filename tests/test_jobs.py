@@ -1,6 +1,7 @@
 """Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -9,19 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import jobs, paths
+from engine import jobs, paths, timed_levels
 from engine.errors import InputError, SettingError
-from engine.jobs import Job, Workbench
+from engine.jobs import Job, Look, Workbench
 from engine.live import Bench
 from engine.records import Study, StudySpec
 from engine.store import Store, key_of
 from engine.study import run_study
+from engine.worker import Worker
 
 # Answers as engine.worker does, without its libraries; `do` says how it behaves.
 MADE_UP = """#!{python} -S
@@ -37,7 +39,8 @@ for line in sys.stdin:
     if do == "torn": sys.stdout.write('{{"id": ' + str(number) + ', "event": "do'); sys.stdout.flush(); os._exit(7)
     if do == "noise": print("\\nDownloading: 100 %", flush=True)
     say(id=number, event="progress", stage="block 1", done=3, total=4)
-    say(id=number, event="step", side="dense", queries=5, lowest=0.25)
+    say(id=number, event="step", side="dense", kind="try", queries=5, lowest=0.25, text="b", truth=0.25)
+    say(id=number, event="step", side="dense", kind="rank", queries=9, lowest=0.25, text=None, truth=None)
     if do == "refuse": say(id=number, event="failed", reason="The study nope is not in the store."); continue
     say(id=number, event="done", result={{"pid": os.getpid()}})
 """
@@ -95,7 +98,8 @@ def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
     job = finished(bench.submit("solve"))
     assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
     assert (job.stage, job.done, job.total, job.share) == ("block 1", 3, 4, 0.75)
-    assert job.steps == [("dense", 5, 0.25)]
+    assert job.steps == [("dense", 5, 0.25), ("dense", 9, 0.25)]
+    assert job.looks == {"dense": Look("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
 
 
 def test_jobs_share_one_worker_and_keep_their_answers_apart(bench: Workbench) -> None:
@@ -149,7 +153,7 @@ def test_a_job_that_will_not_stop_is_ended_and_those_behind_it_go_on(
     first = pid_of(bench)
     bench.cancel(stuck)
     assert finished(stuck).state == "cancelled"
-    assert finished(behind).state == "done" and behind.steps == [("dense", 5, 0.25)]
+    assert finished(behind).state == "done" and len(behind.steps) == 2
     assert not alive(first)
 
 
@@ -274,6 +278,17 @@ def test_the_worker_solves_a_sparsity(real: Workbench, made: tuple[Study, Path])
     assert (job.state, job.result) == ("done", {"notice": None, "achieved": 0.75}), job.reason
 
 
+def test_steps_of_an_attack_reach_the_page_and_its_job_is_found_by_a_token(real: Workbench, made: tuple[Study, Path]) -> None:
+    victims = [{"name": name, "study": made[0].key, "sparsity": sparsity} for name, sparsity in (("Dense", 0.0), ("50 %", 0.5))]
+    job = real.submit("attack", victims=victims, attack="deepwordbug", text="a very good film of the slow cast", label=None)
+    assert real.find(job.token) is job and real.find("0" * 16) is None and real.find("") is None
+    assert finished(job).state == "done", job.reason
+    assert job.result is not None and [side["name"] for side in job.result["sides"]] == ["Dense", "50 %"]
+    for side in job.result["sides"]:
+        look = job.looks[side["name"]]
+        assert look.queries == side["queries"] and look.path[-1][1] == pytest.approx(side["path"][-1][1], abs=1e-6)
+
+
 def test_the_worker_measures_a_level_into_the_store(real: Workbench, made: tuple[Study, Path]) -> None:
     study, cache = made
     assert finished(real.submit("measure", study=study.key, sparsity=0.25)).state == "done"
@@ -281,12 +296,29 @@ def test_the_worker_measures_a_level_into_the_store(real: Workbench, made: tuple
     assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.25, 0.5]
 
 
+def test_the_worker_looks_inside_both_victims(real: Workbench, made: tuple[Study, Path]) -> None:
+    job = finished(real.submit("look", study=made[0].key, sparsity=0.5, text="a bright film", adversarial="a brigth film"))
+    assert job.state == "done" and job.result is not None, job.reason
+    clean = next(pair for pair in job.result["distances"] if pair["to"] == ["pruned", "clean"])
+    assert clean["euclidean"][0] == 0 < clean["euclidean"][-1], "embeddings are not pruned, blocks are"
+    assert job.result["texts"] == {"clean": "a bright film", "adversarial": "a brigth film"}
+
+
+def test_the_worker_times_a_level_beside_its_study(real: Workbench, made: tuple[Study, Path]) -> None:
+    study, cache = made
+    before = Store(cache).study(study.key)
+    job = finished(real.submit("time", study=study.key, sparsity=0.5))
+    assert job.state == "done", job.reason
+    (timed,) = timed_levels(Store(cache), study)
+    assert timed.sparsity == 0.5 and timed.low <= timed.ratio <= timed.high and timed.sentences == 32
+    assert Store(cache).study(study.key) == before, "a time is no part of a study"
+
+
 @pytest.mark.parametrize(("request_", "reason"), [
+    ({"do": "look", "sparsity": 0.5, "text": " ", "adversarial": None}, "There are no words"),
     ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
     ({"do": "solve", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
-    ({"do": "attack", "sparsity": 0.5, "text": "  ", "label": None}, "There are no words to attack"),
-    ({"do": "attack", "sparsity": 0.5, "text": "good " * 300, "label": None}, "The text has 1499 characters"),
-    ({"do": "attack", "sparsity": 0.5, "text": "good", "label": 2}, "The label 2 is outside 0..1"),
+    ({"do": "attack", "victims": [], "text": "good", "label": None}, "0 victims were asked for"),
     ({"do": "dance", "sparsity": 0.5}, "does not know the request 'dance'"),
     ({"do": "solve", "sparsity": "half"}, "Something went wrong inside PruneScope"),
 ])  # fmt: skip
@@ -448,3 +480,22 @@ def test_a_text_beyond_the_victims_limit_says_where_it_is_cut(made: tuple[Study,
     bench = Bench(Store(tmp_path))
     answer = bench.attack(bench.open(made[0])[0], "film " * 63, None, 0.0)  # 65 tokens with [CLS] and [SEP]
     assert answer["cut_at"] == 64
+
+
+def test_a_study_that_is_asked_for_is_checked_without_being_made(
+    model_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    spec = StudySpec(str(model_folder), str(data_folder), levels=(0.0, 0.5), calibration=40, held_out=10, eval_examples=20,
+                     attack="none", device="cpu")  # fmt: skip
+    out = io.StringIO()
+    worker = Worker(Store(tmp_path), out)
+    worker._answer({"id": 1, "do": "check", "spec": asdict(spec)})
+    worker._answer({"id": 2, "do": "check", "spec": {**asdict(spec), "data": "no-such-folder/here"}})
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    told = {event["id"]: event for event in events if event["event"] in ("done", "failed")}
+    assert told[1]["result"]["stored"] == [] and len(told[1]["result"]["key"]) == 64
+    assert told[2]["event"] == "failed" and "no-such-folder" in told[2]["reason"]
+    assert Store(tmp_path).study(told[1]["result"]["key"]) is None
+    run_study(spec, Store(tmp_path))
+    worker._answer({"id": 3, "do": "check", "spec": asdict(spec)})
+    assert json.loads(out.getvalue().splitlines()[-1])["result"]["stored"] == [0.0, 0.5]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -481,3 +482,33 @@ def test_a_budget_is_part_of_a_study_and_ends_attacks(spec: StudySpec, new_store
     assert max(record.queries for record in level.attacks) <= 3
     with pytest.raises(SettingError, match="--max-queries is 0; it must be above 0"):
         replace(wanted, max_queries=0)
+
+
+# One computes, the others find it
+
+
+def test_the_dense_level_of_another_method_is_not_measured_again(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store("store")
+    first = run_study(replace(spec, method="magnitude", levels=(0.0,)), store)
+    measured = count_calls(monkeypatch, study_module, "layer_errors")
+    second = run_study(replace(spec, method="wanda", levels=(0.0,)), store)
+    assert measured == [] and second.key != first.key and second.levels == first.levels
+    assert store.study(second.key) == second
+
+
+def test_two_that_want_the_same_study_at_once_solve_and_measure_it_once(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved = count_calls(monkeypatch, study_module, "prune_levels")
+    measured = count_calls(monkeypatch, study_module, "layer_errors")
+    run_study(spec, alone := new_store("alone"))
+    wanted = len(solved), len(measured)
+    solved.clear(), measured.clear()
+    ready = [prepare(spec) for _ in range(3)]  # its loader is not made for threads
+    monkeypatch.setattr(study_module, "prepare", lambda *_: ready.pop())
+    with ThreadPoolExecutor(3) as pool:  # a lock is held against threads as it is against processes
+        studies = list(pool.map(lambda _: run_study(spec, new_store("together")), range(3)))
+    assert (len(solved), len(measured)) == wanted
+    assert studies[0] == studies[1] == studies[2] and without_times(new_store("together")) == without_times(alone)

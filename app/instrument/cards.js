@@ -27,7 +27,7 @@ function build(root, { cards, studies }) {
   const fillers = [];
   for (const card of cards) {
     const box = make("section", root);
-    const title = make("abbr", make("h3", box), card.title);
+    const title = make("abbr", make("div", box, "", "title"), card.title);
     title.title = card.help;
     for (const study of studies) {
       const told = study.told[card.name];

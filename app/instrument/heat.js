@@ -7,7 +7,7 @@ const make = (name, inside, text = "") => {
 };
 const dim = ([r, g, b]) => {
   const linear = [r, g, b].map((part) => part / 255).map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179;  // where white stands out more than black
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179;  // white stands out more than black: 4.58 at least
 };
 const told = (error) => error >= 0.095 ? error.toFixed(2) : error >= 0.0005 || error === 0 ? error.toFixed(3) : "<.001";
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
@@ -23,14 +23,14 @@ export default function ({ data, parentElement, setStateValue }) {
     const share = error > 0 ? (Math.log10(error) - low) / (high - low || 1) : 0;
     return colours[Math.round(Math.min(1, Math.max(0, share)) * (colours.length - 1))];
   };
-  const inks = colours.map((colour) => dim(colour.match(/\d+/g).map(Number)) ? "#FFFFFF" : "#111111");
+  const inks = colours.map((colour) => dim(colour.match(/\d+/g).map(Number)) ? "#FFFFFF" : "#000000");
   const inkOf = (colour) => inks[colours.indexOf(colour)];
 
   root.classList.toggle("many", blocks.length > 12);
   head.replaceChildren();
   body.replaceChildren();
   const top = make("tr", head);
-  make("th", top, "").setAttribute("aria-label", "block");
+  make("th", top, "block").scope = "col";
   for (const name of names) make("th", top, name.replace("intermediate", "inter\u00ADmediate")).scope = "col";
   const cells = [];
   blocks.forEach((block, row) => {
@@ -60,11 +60,11 @@ export default function ({ data, parentElement, setStateValue }) {
     cells.forEach((cell, other) => cell.setAttribute("aria-selected", other === place));
     setStateValue("picked", state.picked);
   };
-  const title = root.querySelector("h3"), marks = root.querySelectorAll(".ps-scale span");
+  const title = root.querySelector("h2"), marks = root.querySelectorAll(".ps-scale span");
   title.replaceChildren("");
   const small = make("small", title);
-  marks[0].textContent = bounds[0].toPrecision(1);
-  marks[1].textContent = bounds[1].toPrecision(1);
+  marks[0].textContent = bounds[0].toPrecision(2);
+  marks[1].textContent = bounds[1].toPrecision(2);
   root.querySelector(".ps-scale i").style.background = `linear-gradient(to right, ${colours.join(",")})`;
   root.querySelector("p").textContent = data.note;
 
@@ -100,8 +100,8 @@ export default function ({ data, parentElement, setStateValue }) {
     blocks.forEach((block, row) => parts.push(text(left - 8, above + tall * (row + 0.5) + 4, block, 'font-size="11" text-anchor="end"')));
     const base = above + tall * blocks.length + 14, step = wide * modules.length / colours.length;
     colours.forEach((colour, place) => parts.push(`<rect x="${left + step * place}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
-    parts.push(text(left, base + 22, bounds[0].toPrecision(1), 'font-size="10"'),
-               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(1), 'font-size="10" text-anchor="end"'));
+    parts.push(text(left, base + 22, bounds[0].toPrecision(2), 'font-size="10"'),
+               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(2), 'font-size="10" text-anchor="end"'));
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" fill="#1F2328">${parts.join("")}</svg>`;
   };

@@ -1,50 +1,122 @@
-"""About: what the numbers mean, and how they are made."""
+"""About: what the numbers mean and do not mean, and how they are made."""
 
 import streamlit as st
 
-st.title("About", anchor=False)
-st.markdown(
-    """
-PruneScope answers one question: how sparse can a language model get before it stops being robust? It prunes a fine-tuned
-classifier layer by layer without retraining, attacks the dense and the sparse model with the same adversarial examples, and
-measures every level.
+from app import tour
 
-#### What the numbers mean
+NUMBERS = (  # name, what it is, what it is not
+    ("Sparsity", "zeros / prunable weights. Prunable are the linears of the encoder blocks (query, key, value, attention output, "
+                 "intermediate, output); embeddings, LayerNorm, biases, pooler and classifier are not counted. Requested and achieved "
+                 "are both recorded.",
+     "the share of the whole model that is zero: that is smaller, and stands beside it."),
+    ("Acc", "accuracy: correct / n, on the evaluation set.", "accuracy on your own data."),
+    ("Aua", "accuracy under attack: right at first and not broken / attacked.",
+     "a guarantee: a stronger attack, or more queries, would break more."),
+    ("Asr", "attack success rate: broken / right at first.",
+     "comparable between two models as it stands: their denominators differ. The paired table has the common ones."),
+    ("Layer error", "the error of a layer's output relative to its spread, on calibration text that the solver did not see.",
+     "the error of the prediction: later layers may undo it, or add to it."),
+    ("[CLS] error", "the same ratio for the last [CLS] embedding, which is all that the classifier reads, over the evaluation set.",
+     "a change of the answer: an embedding may move along the border between classes."),
+    ("Size, packed", "the file with the pruned weights as a bitmap and survivors in fp32.",
+     "memory or speed: opened again the model is dense, and as fast as before."),
+    ("Queries", "texts the victim was asked about until it broke or the attack came to its end.", "seconds."),
+    ("Similarity", "cosine of a sentence encoder (all-MiniLM-L6-v2) between a text before and after.",
+     "a reader's judgement: opposites may come out as similar."),
+    ("p", "McNemar's exact test on the examples that flip, adjusted by Holm's method where several levels are compared.",
+     "the size of a difference: that is in the flip table."),
+)  # fmt: skip
 
-| number | meaning |
-|---|---|
-| Sparsity | zeros / prunable weights. Prunable are the linears of the encoder blocks (query, key, value, attention output, intermediate, output); embeddings, LayerNorm, biases, pooler and classifier are not counted. |
-| Acc | correct / n, on the evaluation set |
-| Aua | accuracy under attack: right at first and not broken / attacked |
-| Asr | attack success rate: broken / right at first. Two models have different denominators, so compare the paired table. |
-| Layer error | ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over real tokens of calibration text that the solver did not see; X_d, X_s are the layer's inputs in the dense and in the sparse model. |
-| [CLS] error | the same ratio for the last [CLS] embedding, over the evaluation set |
 
-Every rate carries its n and its 95 % Wilson interval. A value between two measured levels is interpolated, marked ≈ and drawn hollow.
+def main() -> None:
+    st.title("About", anchor=False)
+    st.markdown(
+        "PruneScope answers one question: **how sparse can a language model get before it stops being robust?** It prunes a "
+        "fine-tuned classifier layer by layer without retraining, attacks the dense and the sparse model with the same adversarial "
+        "examples, and measures every level."
+    )
+    tour.again()
+    st.header("What the numbers mean", anchor=False)
+    for row in range(0, len(NUMBERS), 2):
+        for column, (name, it_is, it_is_not) in zip(st.columns(2, gap="large"), NUMBERS[row : row + 2], strict=True):
+            column.markdown(f"**{name.replace('[', chr(92) + '[')}**: {it_is}  \n*It is not* {it_is_not}")
+    _rates()
+    st.header("How a model is pruned", anchor=False)
+    _pruning()
+    st.header("How it is attacked", anchor=False)
+    _attacks()
+    st.header("What they do not mean", anchor=False)
+    _limits()
 
-#### The method in brief
 
-Fine-tuned members, some of them adversarially trained, are averaged into one dense victim. Then, block by block, in the order
-q, k, v → attention output → intermediate → output, each group of linears is solved with statistics taken after all groups before
-it were pruned: H = X_s X_sᵀ / n and C = [W(X_d − X_s) + R_d − R_s] X_sᵀ / n over real tokens only.
-"""
-)
-st.latex(r"W^{*} = W + \alpha\, C\,(H + \Lambda)^{-1}")
-st.markdown(
-    """
-The target W* asks the layer to reproduce the *dense* model's output from the *sparse* model's input, so it corrects the error
-that has piled up before it; α is chosen per layer in closed form on calibration tokens that took no part in C. The weights to remove
-are chosen jointly, by alternating between least squares and the sparsity pattern, and a few conjugate-gradient steps refit the survivors.
-Tokens and outputs count by what reaches the last [CLS], which is all that the classifier reads: in the last block the [CLS] token
-itself weighs some twenty times an average token.
+def _rates() -> None:
+    st.divider()
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("With every attacked example in one of five classes, an error lowers Aua and is never dropped:")
+        st.latex(r"\text{Aua} = \frac{\text{held} + \text{exhausted}}{n}")
+        st.latex(r"\text{Asr} = \frac{\text{broken}}{\text{broken} + \text{held} + \text{exhausted}}")
+        st.markdown("*Skipped*: wrong without attack. *Exhausted*: not broken within its budget of queries or seconds; it counts as "
+                    "held, and is told apart.")  # fmt: skip
+    with right:
+        st.markdown("Every rate k / n carries its 95 % Wilson interval, with z = 1.96 and p̂ = k / n:")
+        st.latex(r"\frac{\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}")
+        st.markdown("A value between two measured levels is interpolated, marked ≈ and drawn hollow.")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Paired.** Of the examples that both models get right without attack, *b* break on the first only and *c* on the "
+                    "second only. If nothing but chance told them apart, b would be binomial:")  # fmt: skip
+        st.latex(r"p = \min\Bigl(1,\; 2\,\mathrm{P}\bigl[X \le \min(b, c)\bigr]\Bigr), \quad X \sim \mathrm{Bin}(b + c, \tfrac12)")
+    with right:
+        st.markdown("**Layer error**, with $X_d$ and $X_s$ the layer's inputs in the dense and in the sparse model:")
+        st.latex(r"\frac{\lVert (W X_d + b) - (\hat W X_s + b) \rVert^2}{\lVert W X_d - \text{mean} \rVert^2}")
 
-Other methods: `paper` is the seed paper's formula as published, `sequential` and `static` are SparseGPT's sweep with the pruned and with
-the dense model's inputs, `wanda` and `magnitude` only remove. Patterns: unstructured, even over rows, or n of every m neighbours kept.
 
-#### What they do not mean
+def _pruning() -> None:
+    st.markdown(
+        "Fine-tuned members, some of them adversarially trained, are averaged into one dense victim. Then, block by block, in the "
+        "order q, k, v → attention output → intermediate → output, each group of linears is solved with statistics taken after all "
+        "groups before it were pruned, over real tokens only, x and r being inputs and residuals and ω a token's importance:"
+    )
+    st.latex(r"H = \frac{\sum \omega\, x_s x_s^{\top}}{\sum \omega}")
+    st.latex(r"C = \frac{\sum \omega\, [\,W(x_d - x_s) + r_d - r_s\,]\, x_s^{\top}}{\sum \omega}")
+    st.markdown("The target asks the layer to give the *dense* model's output from the *sparse* model's input, so it corrects the "
+                "error that has piled up before it:")  # fmt: skip
+    st.latex(r"W^{*} = W + \alpha\, \Delta, \qquad \Delta = C\,(H + \Lambda)^{-1}")
+    st.latex(r"\alpha = \frac{\langle C', \Delta\rangle}{\langle \Delta H', \Delta\rangle} \;\text{in}\; [0, 1]")
+    st.markdown(
+        "The strength α is chosen for each layer on calibration sentences (C′, H′) that took no part in Δ. The weights to remove are "
+        "chosen jointly, by alternating between least squares and the sparsity pattern, and a few conjugate-gradient steps refit the "
+        "survivors:"
+    )
+    st.latex(r"\min_{\hat W \,\in\, \text{pattern}} \; \mathrm{tr}\,(\hat W - W^{*})\,(H + \Lambda)\,(\hat W - W^{*})^{\top}")
+    st.markdown(
+        "Tokens and outputs count by what reaches the last [CLS], which is all that the classifier reads. Other methods: `paper` is "
+        "the seed paper's formula as published, `sequential` and `static` are SparseGPT's sweep with the pruned and with the dense "
+        "model's inputs, `wanda` and `magnitude` only remove. Patterns: unstructured, even over rows, or n of every m neighbours kept."
+    )
 
-An attack that fails is no proof of robustness: another attack may succeed. A broken example is one where the attack changed the
-prediction; nobody has checked that a reader would still give the old label. Sparsity makes the file smaller, not the model faster:
-ordinary hardware multiplies by zeros as slowly as by anything else. `python -m engine latency` measures it on yours.
-"""
-)
+
+def _attacks() -> None:
+    st.markdown(
+        "An attack changes characters or words until the victim's answer is no longer the true label. Victims are attacked in "
+        "lock-step: what may be tried next is drawn from the text and the seed alone and found once for all victims, so each is "
+        "offered the same candidates for the same word of the same text. Where attacks part, it is because the victims answered "
+        "differently. HotFlip is the exception: its candidates come from the victim's own gradient."
+    )
+    st.markdown("**Which words carry it**: what the probability of the true label y loses when word i is left out of the text x,")
+    st.latex(r"p(y \mid x) - p(y \mid x_{\setminus i})")
+    st.markdown("**Transfer** from A to B: of the texts that broke A, the share that also breaks B, among the examples that both get "
+                "right without attack. It falls where a sparse model fails in ways of its own.")  # fmt: skip
+
+
+def _limits() -> None:
+    st.markdown(
+        "An attack that fails is no proof of robustness: another attack may succeed. A broken example is one where the attack changed "
+        "the prediction; nobody has checked that a reader would still give the old label. Differences within the intervals are no "
+        "differences. Sparsity makes the file smaller, not the model faster: ordinary hardware multiplies by zeros as slowly as by "
+        "anything else. `python -m engine latency` measures it on yours."
+    )
+
+
+main()

@@ -37,6 +37,7 @@ def main() -> None:
     notices_of([*there.notices, *more], [*notices, *([notice] if notice else [])])
     if shown:
         _answer([study.key for study in shown], points)
+        _numbers(shown)  # outside: the slider does not change them
     workbench().warm()
 
 
@@ -69,7 +70,7 @@ def _answer(keys: list[str], points: float) -> None:
     seen = tuple((study.key, signature(study.key)) for study in shown)
     instrument.cards(_cards(seen, stops, shown), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
     _charts(shown, seen, picked, stops, sparsity)
-    _tables(shown, sparsity)
+    _tables(study, sparsity)
     live_panel(study, _solvable(study, sparsity))
     with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
         st.code(figures.commands(study, sparsity), language="sh")
@@ -113,7 +114,7 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     return asked or usual
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[str, Any]:
     return cards.cards(_shown, stops)
 
@@ -128,7 +129,7 @@ def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[eng
 def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], sparsity: float) -> None:
     left, right = st.columns([2, 1], gap="medium")
     with left:
-        st.subheader("Robustness against sparsity", anchor=False)
+        st.header("Robustness against sparsity", anchor=False)
         st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
                         alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
         _curve_picker(shown, picked)
@@ -159,14 +160,16 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
              on_change=keep)  # fmt: skip
 
 
-def _tables(shown: list[engine.Study], sparsity: float) -> None:
-    study = shown[0]
-    here = study.level(sparsity)
+def _numbers(shown: list[engine.Study]) -> None:
     with st.expander("The numbers behind the curves"):
         frame = figures.together(shown)
         columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns if name not in ("study", "key")}
         st.dataframe(frame, hide_index=True, column_config=columns)
         table_bar("prunescope-levels", frame, provenance(shown))
+
+
+def _tables(study: engine.Study, sparsity: float) -> None:
+    here = study.level(sparsity)
     if here is not None and here.sparsity > 0 and here.layers:
         _layers(study, here)
     _paired(study, sparsity)

@@ -63,7 +63,7 @@ def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
         if cell is None:
             cell = max(study.levels[-1].layer_errors, key=study.levels[-1].layer_errors.__getitem__)
         name, frame = figures.cell_name(cell), figures.cell_curve(study, cell)
-        st.subheader(name, anchor=False)
+        st.header(name, anchor=False)
         instrument.cards({"stops": stops, "cards": [], "studies": []}, percent, "cell",
                          cards.cell_marks(study, cell, stops))  # fmt: skip
         st.plotly_chart(inside_charts.cell_chart(frame, name, dark()), key="cell", config=CONFIG, theme=None,
@@ -84,7 +84,7 @@ def _diagnostics(study: engine.Study, cell: str, sparsity: float) -> None:
 
 
 def _look(study: engine.Study, sparsity: float) -> None:
-    st.subheader("Follow a text through both models", anchor=False)
+    st.header("Follow a text through both models", anchor=False)
     _take_attack(study)
     st.session_state.setdefault("look-text", FIRST)
     if study.about["label_names"] == ["negative", "positive"]:  # the reviews say nothing to a model of other classes
@@ -138,7 +138,7 @@ def _result(study: engine.Study, look: dict[str, Any]) -> None:
     with left:
         _distances(look, about)
     with right:
-        st.subheader("[CLS] through the layers", anchor=False)
+        st.header("[CLS] through the layers", anchor=False)
         st.caption("The two principal axes of all [CLS] embeddings shown; numbers are blocks.")
         st.plotly_chart(inside_charts.map_chart(look, dark()), key="look-map", config=CONFIG, theme=None,
                         alt="Two-dimensional map of the [CLS] embedding through the layers, dense and pruned")  # fmt: skip
@@ -155,7 +155,7 @@ def _answers(look: dict[str, Any]) -> str:
 
 
 def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Distance to dense, block by block", anchor=False)
+    st.header("Distance to dense, block by block", anchor=False)
     measure = st.segmented_control("Measure", list(inside_charts.MEASURES), key="measure", default="euclidean", required=True,
                                    format_func={"euclidean": "Euclidean", "cosine": "1 − cosine"}.__getitem__,
                                    label_visibility="collapsed")  # fmt: skip
@@ -172,7 +172,7 @@ def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _attention(look: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Attention, dense and pruned", anchor=False)
+    st.header("Attention, dense and pruned", anchor=False)
     heads = look["attention"][0]["shape"][1]
     with st.container(horizontal=True):
         text = st.segmented_control("Text read", list(look["texts"]), key="attention-text", default="clean", required=True)

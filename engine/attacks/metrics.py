@@ -6,10 +6,10 @@ out of its budget and was not broken; it counts as held and is told apart), and 
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import comb
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
 
 from engine.records import AttackRecord, Rate
 
@@ -34,6 +34,8 @@ class Mean:
 
         The values are sorted first, so their order does not matter. Source: Efron and Tibshirani 1993, chapter 13.
         """
+        from scipy.stats import bootstrap  # here, because it takes a second to load and pages want rates alone
+
         if not values:
             return cls(None, 0, None, None)
         known = np.sort(np.asarray(values, dtype=float))
@@ -111,9 +113,14 @@ class Paired:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact p-value: the two-sided binomial test of the discordant counts at ½; 1 where there are none."""
+    """McNemar's exact p-value: the two-sided binomial test of the discordant counts b, c at ½; 1 where there are none.
+
+    min(1, 2 Σ_{i ≤ min(b, c)} (b+c over i) / 2^(b+c)), in whole numbers. Source: McNemar, Psychometrika 1947.
+    """
     both = only_first + only_second
-    return float(binomtest(only_first, both, 0.5).pvalue) if both else 1.0
+    tail = sum(comb(both, i) for i in range(min(only_first, only_second) + 1))
+    whole: int = 1 << both
+    return min(1.0, 2 * tail / whole)
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.resources import Resources, Source
+from engine.attacks.resources import Resources, Source, find_resources
 from engine.attacks.textattack_gate import version
 from engine.attacks.word_recipes import THRESHOLDS, counterfitted, encoded, lexicon, masked, tagged, with_parts, wordnet
 from engine.errors import ResourceError, SettingError
@@ -153,3 +153,9 @@ def used_resources(name: str, resources: Resources) -> dict[str, dict[str, str]]
         need: {"from": source.origin, "sha256": source.sha256}
         for need, source in recipe_named(name).used(resources).items()
     }  # fmt: skip
+
+
+def attacks_here(folder: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Every attack with what it lacks on this machine, in words; empty where it can run."""
+    resources = find_resources(folder)
+    return {name: recipe.missing(resources) for name, recipe in RECIPES.items()}

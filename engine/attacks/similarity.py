@@ -13,13 +13,17 @@ def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
     A pair is read as one text, its columns joined by a space.
     """
     broken = [text for text in texts if text.record.outcome == "broken"]
-    if not broken:
-        return Mean.of([])
-    before = [_joined(text.original, text.pair) for text in broken]
-    after = [_joined(text.perturbed, text.perturbed_pair) for text in broken]
-    asked = list(dict.fromkeys(before + after))
+    return Mean.of(cosines([(_joined(text.original, text.pair), _joined(text.perturbed, text.perturbed_pair))
+                            for text in broken], device))  # fmt: skip
+
+
+def cosines(pairs: Sequence[tuple[str, str]], device: str = "cpu") -> list[float]:
+    """The cosine of the embedded MiniLM between the two texts of every pair."""
+    asked = list(dict.fromkeys(text for pair in pairs for text in pair))
+    if not asked:
+        return []
     found = dict(zip(asked, sentence_encoder(device).answer(asked), strict=True))
-    return Mean.of([float((found[one] * found[two]).sum()) for one, two in zip(before, after, strict=True)])
+    return [float((found[one] * found[two]).sum()) for one, two in pairs]
 
 
 def _joined(text: str, pair: str | None) -> str:

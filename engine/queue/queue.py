@@ -7,7 +7,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from engine.queue.rows import ENDED, JobRow, Rows
 from engine.records import StudySpec
 from engine.store.locks import free, try_lock
 
-JOB = re.compile("[0-9a-f]{12}")
 PASSED_ON = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE",
              "TRANSFORMERS_OFFLINE", "PRUNESCOPE_DATA", "PRUNESCOPE_SHARED", "NLTK_DATA")  # fmt: skip
 INTERRUPTED = "Its process ended before it was done (the machine stopped, or the process was killed). What was finished is kept."
@@ -65,7 +63,8 @@ class JobQueue:
     def rows(self) -> list[JobRow]:
         """Every job, oldest first. Workers that died are noticed here."""
         found = self._rows.read()
-        if any(notice(self._rows, row) for row in found if row.state == "running"):
+        noticed = [notice(self._rows, row) for row in found if row.state == "running" or (row.active and row.do != "study")]
+        if any(noticed):
             found = self._rows.read()
         return found
 
@@ -79,6 +78,8 @@ class JobQueue:
     def cancel(self, job: str) -> JobRow:
         """Stop a job within two seconds, with whatever it started. What it finished is kept."""
         row = self.row(job)
+        if row.do != "study" and row.active:
+            raise StoreError(f"The job {row.id} belongs to a sweep on a cluster; stop the command that runs the sweep.")
         if self._rows.change(row.id, "state = 'queued'", state="cancelled", ended=time.time()):
             return self.row(row.id)
         if self._rows.change(row.id, "state = 'running'", cancelled=time.monotonic()):
@@ -141,15 +142,15 @@ class JobQueue:
 
 def notice(rows: Rows, row: JobRow) -> bool:
     """Whether a running job's process is gone; then it is marked interrupted, or cancelled where that was wanted."""
-    if row.do != "study" or lives(row.pid, row.born):
+    if lives(row.pid, row.born):
         return False
-    if row.holder != os.getpid() and lives(row.holder, row.holder_born):
+    if (row.holder != os.getpid() or row.do != "study") and lives(row.holder, row.holder_born):
         return False  # it is the parent, and knows how the worker ended
     if row.pid is not None and row.born is not None:
         end_rest(row.pid, row.born)  # what it started goes with it
     state, reason = ("interrupted", INTERRUPTED) if row.cancelled is None else ("cancelled", "")
-    return rows.change(row.id, "state = 'running' and ticket is ? and pid is ?", row.ticket, row.pid, state=state, reason=reason,
-                       ended=time.time(), remaining=None)  # fmt: skip
+    return rows.change(row.id, "state = ? and ticket is ? and pid is ?", row.state, row.ticket, row.pid, state=state,
+                       reason=reason, ended=time.time(), remaining=None)  # fmt: skip
 
 
 def slot_of(device: str) -> str:

@@ -1,11 +1,13 @@
 """The user's cache in a temporary folder, and no bundled studies."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 
-from engine import paths
+from engine import Job, Workbench, paths
+from engine.attacks import resources  # noqa: F401  (finds the built-in resources before the bundle is moved)
 
 
 @pytest.fixture
@@ -20,3 +22,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     st.cache_data.clear()
     st.cache_resource.clear()
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """What a page asked of its workers, batches included; no worker runs."""
+    found: list[Job] = []
+
+    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
+        found.append(Job(len(found) + 1, do, arguments))
+        return found[-1]
+
+    monkeypatch.setattr(Workbench, "submit", submit)
+    monkeypatch.setattr(Workbench, "warm", lambda self: None)
+    monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
+    monkeypatch.setattr(Workbench, "find", lambda self, token: next((job for job in found if job.token == token), None))
+    return found

@@ -13,7 +13,7 @@ from made_up import made_up_study
 
 from app import exports, figures, palette
 from app.export_bar import KINDS, file_of
-from app.text import for_html, for_latex, for_sheet, visible
+from app.text import for_html, for_latex, for_sheet, short, visible
 
 FRAME = pd.DataFrame({"name": list(HOSTILE), "value": range(len(HOSTILE))})
 
@@ -130,3 +130,9 @@ def test_marks_and_texts_stand_out_from_the_page(dark: bool) -> None:
 
 def test_studies_differ_in_colour_dash_and_marker() -> None:
     assert all(len(set(part)) == len(palette.STUDIES) for part in zip(*palette.STUDIES, strict=True))
+
+
+def test_a_name_is_short_and_shows_what_is_invisible() -> None:
+    assert short("x" * 5000) == "x" * 59 + "…" and short("bert") == "bert"
+    assert short("a\u202eb") == "a⟨U+202E⟩b"
+    assert len(figures.sentence(made_up_study(model=HOSTILE[-2], data=HOSTILE[-2], method=HOSTILE[-2]))) < 300

@@ -69,9 +69,9 @@ def test_the_worst_layer_is_shown_until_a_cell_is_picked(cache: Path) -> None:
     save(cache, made_up_study())
     app = page()
     assert not app.exception
-    assert app.subheader[0].value.startswith("Block 3, ")
-    assert page(cell="1.key").subheader[0].value == "Block 2, key"
-    assert page(cell="9.nothing").subheader[0].value.startswith("Block 3, ")
+    assert app.header[0].value.startswith("Block 3, ")
+    assert page(cell="1.key").header[0].value == "Block 2, key"
+    assert page(cell="9.nothing").header[0].value.startswith("Block 3, ")
 
 
 def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: list[Job]) -> None:

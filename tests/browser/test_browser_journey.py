@@ -1,136 +1,144 @@
-"""One journey in a real Chromium against the real app, worker and models: load, slide, attack, export, share."""
+"""One journey in a real Chromium against the real app: load, slide, export, share."""
 
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-WORKER_SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install the package chromium")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    cache, log = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("log") / "app.log"
-    with log.open("wb") as out:
-        app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)], cwd=ROOT, stdout=out,
-            stderr=out, env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
-        )  # fmt: skip
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        app.terminate()
-        app.wait(timeout=30)
-
-
-def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            assert app.poll() is None, log.read_text()
-            time.sleep(0.1)
-    raise AssertionError(f"the app did not start: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_context(viewport={"width": 1440, "height": 1800}, accept_downloads=True)
-        browser.close()
+CURSOR = ".st-key-curves .js-plotly-plot .prunescope-cursor line"
 
 
 @pytest.fixture(scope="module")
 def page(address: str, context: BrowserContext) -> Page:
     page = context.new_page()
     page.goto(address)
-    expect(page.locator(".st-key-layers .js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
-    expect(page.locator(".st-key-attack button")).to_be_visible(timeout=60_000)
+    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
     return page
 
 
 def card(page: Page, label: str) -> str:
-    return page.locator('[data-testid="stMetric"]', has_text=label).locator('[data-testid="stMetricValue"]').inner_text()
+    return page.locator(".st-key-cards section", has_text=label).locator(".first").inner_text()
 
 
-def slide(page: Page, steps: int) -> None:
-    thumb = page.locator('.st-key-sparsity input[type="range"]')
-    thumb.focus()
-    for _ in range(abs(steps)):
-        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
-    page.wait_for_timeout(1500)  # the page reruns after the last key
+def cursor(page: Page) -> float:
+    return float(page.locator(CURSOR).get_attribute("x1") or "nan")
+
+
+def settled(page: Page, percent: int) -> None:
+    page.wait_for_function(f"new URLSearchParams(location.search).get('sparsity') === '{percent}'", timeout=30_000)
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+
+
+def slide(page: Page, *keys: str) -> None:
+    page.locator("input[type=range]").focus()
+    for key in keys:
+        page.keyboard.press(key)
 
 
 def test_it_opens_on_a_complete_study(page: Page) -> None:
     assert card(page, "Acc").endswith("%") and card(page, "Aua").endswith("%")
+    assert page.locator(".ps-heat td").count() == 36
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
-def test_sliding_moves_cards_and_cursor(page: Page) -> None:
-    before = card(page, "Acc"), card(page, "Size, packed")
-    slide(page, 20)
-    expect(page.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=20_000)
-    assert (card(page, "Acc"), card(page, "Size, packed")) != before
-    page.wait_for_function("new URLSearchParams(location.search).get('sparsity') === '70'", timeout=10_000)
+def test_keys_move_cards_cursor_and_heat_map_and_then_the_address(page: Page) -> None:
+    before = card(page, "Acc"), card(page, "Size, packed"), cursor(page), page.locator(".ps-heat td").first.inner_text()
+    slide(page, *["PageUp"] * 4, "ArrowRight")
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 71 % interpolated")
+    after = card(page, "Acc"), card(page, "Size, packed"), cursor(page), page.locator(".ps-heat td").first.inner_text()
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert card(page, "Acc").startswith("≈ ")
+    settled(page, 71)
+    slide(page, "Home")
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 0 % ")
+    slide(page, "End", "ArrowLeft")
+    settled(page, 94)
+
+
+def test_the_mouse_drags_without_asking_the_server(page: Page) -> None:
+    box = page.locator("input[type=range]").bounding_box()
+    assert box is not None
+    middle, said = box["y"] + box["height"] / 2, []
+    at = page.evaluate("location.search")
+    page.mouse.move(box["x"] + box["width"] * 0.94, middle)
+    page.mouse.down()
+    for share in (0.8, 0.6, 0.4, 0.3):
+        page.mouse.move(box["x"] + box["width"] * share, middle)
+        page.wait_for_timeout(50)
+        said.append((card(page, "Acc"), cursor(page), page.locator(".ps-heat h2").inner_text()))
+    assert len(set(said)) == 4, "everything follows while the button is down"
+    assert page.evaluate("location.search") == at, "and the address waits"
+    page.mouse.up()
+    page.wait_for_function(f"location.search !== {at!r}", timeout=30_000)
 
 
 def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> None:
+    slide(page, "Home", *["PageUp"] * 14)
+    settled(page, 70)
     other = context.new_page()
-    page.wait_for_function("new URLSearchParams(location.search).get('study') !== null", timeout=10_000)
     other.goto(page.url)
-    expect(other.get_by_text("Layer errors at 70 %")).to_be_visible(timeout=60_000)
-    shown = other.locator('[data-testid="stMetric"]', has_text="Acc").locator('[data-testid="stMetricValue"]')
-    expect(shown).to_have_text(card(page, "Acc"), timeout=20_000)
+    expect(other.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ", timeout=60_000)
+    assert card(other, "Acc") == card(page, "Acc")
     other.close()
 
 
-@pytest.mark.parametrize("kind", ["PNG", "SVG", "CSV"])
-def test_a_chart_exports(page: Page, tmp_path: Path, kind: str) -> None:
-    with page.expect_download(timeout=30_000) as download:
-        page.locator(".st-key-export-curves").get_by_text(kind, exact=True).click()
-    path = tmp_path / download.value.suggested_filename
+def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
+    with page.expect_download(timeout=60_000) as download:
+        page.locator(f".st-key-{chart}").get_by_role("button", name=kind, exact=True).click()
+    path = folder / download.value.suggested_filename
     download.value.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("chart", ["export-curves", "export-layers"])
+@pytest.mark.parametrize("kind", ["PNG", "SVG", "HTML", "CSV", "JSON"])
+def test_a_chart_exports(page: Page, context: BrowserContext, tmp_path: Path, chart: str, kind: str) -> None:
+    path = exported(page, chart, kind, tmp_path)
     content = path.read_bytes()
     if kind == "PNG":
         assert content.startswith(b"\x89PNG") and len(content) > 10_000
     elif kind == "SVG":
         assert ElementTree.fromstring(content).tag.endswith("svg")
+    elif kind == "HTML":
+        other = context.new_page()
+        asked: list[str] = []
+        other.on("request", lambda request: asked.append(request.url))
+        other.goto(path.as_uri())
+        expect(other.locator(".main-svg" if chart == "export-curves" else ".chart svg").first).to_be_visible(timeout=30_000)
+        assert asked == [path.as_uri()], "a file asks for nothing but itself"
+        other.close()
+    elif kind == "CSV":
+        first = b"sparsity,achieved,acc," if chart == "export-curves" else b"block,query,key,"
+        assert content.startswith(b"# made by: PruneScope\n# study: ") and b"\n" + first in content
     else:
-        assert content.startswith(b"# study: ") and b"\nsparsity,achieved,acc," in content
+        read = json.loads(content)
+        assert len(read["rows"]) == (20 if chart == "export-curves" else 6) and read["about"]["made by"] == "PruneScope"
 
 
-def test_an_attack_at_an_unsolved_sparsity_shows_both_sides(page: Page) -> None:
-    slide(page, -7)
-    page.locator(".st-key-text textarea").fill("A warm, funny film that never wastes <b>a minute</b> of your time.")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Attack at 63 % sparsity").click()
-    expect(page.locator(".st-key-paths .js-plotly-plot .main-svg").first).to_be_visible(timeout=WORKER_SECONDS)
-    assert page.get_by_text(re.compile("^Dense: (held|broken|wrong)")).count() == 1
-    assert page.get_by_text(re.compile("^Pruned to 63 %: (held|broken|wrong)")).count() == 1
-    sides = page.locator(".side p")
-    assert sides.count() == 2
-    assert sides.locator("b").count() == 0 and "<b>a" in sides.first.inner_text()
+def test_the_report_of_the_study_works_from_a_file(page: Page, context: BrowserContext, tmp_path: Path) -> None:
+    page.get_by_text("Take it with you").click()
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="Report of the whole study").click()
+    download.value.save_as(tmp_path / "report.html")
+    other = context.new_page()
+    other.goto((tmp_path / "report.html").as_uri())
+    expect(other.locator("#layers .main-svg").first).to_be_visible(timeout=30_000)
+    assert other.locator("#curves .main-svg").count() and other.get_by_role("heading", name="Paired with dense").count() == 1
+    other.close()
+
+
+def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
+    cells = page.locator(".ps-heat td")
+    cells.nth(0).focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function("new URLSearchParams(location.search).get('cell') === '1.key'", timeout=30_000)
+    page.get_by_role("link", name="Layers", exact=True).click()
+    expect(page.get_by_role("heading", name="Block 2, key")).to_be_visible(timeout=30_000)
+    expect(page.locator(".st-key-cell .prunescope-cursor line")).to_be_attached(timeout=30_000)
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
+    page.get_by_role("link", name="Explore", exact=True).click()
+    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")

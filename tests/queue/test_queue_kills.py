@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine import paths
 
-ROUNDS = os.environ.get("PRUNESCOPE_ROUNDS", "6")
+ROUNDS = os.environ.get("PRUNESCOPE_ROUNDS", "4")
 
 
 def test_a_worker_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""A batch of examples, attacked in the background: its form, its progress, and its tables."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from app import attack_charts as charts
+from app import running
+from app.attack_form import Form
+from app.charts import CONFIG
+from app.export_bar import export_bar, table_bar
+from app.state import background, dark
+from app.text import plain
+
+
+def batch(form: Form, ready: bool) -> None:
+    """The section: a button, then the job, then what came of it."""
+    st.subheader("A batch in the background", anchor=False)
+    left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")
+    count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
+    if middle.button(f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready):
+        running.replace("batch", background().submit("batch", count=count, **form.request()), background())
+    right.caption("Examples of the study's evaluation set, drawn with the seed; same victims, same attack. Sentences above can "
+                  "be attacked meanwhile. What is finished is kept: the same batch goes on where it stopped.")  # fmt: skip
+    job: engine.Job | None = st.session_state.get("batch")
+    if job is None:
+        return
+    if job.active:
+        running.watch("batch", job, background(), 0.5, _draw)
+    elif running.ended(job) and job.result is not None:
+        _result(job.result)
+
+
+def _draw(job: engine.Job) -> None:
+    share, text = running.told(job)
+    st.progress(share, text=f"Batch of {job.arguments['count']}: {text}")
+
+
+def _result(found: dict[str, Any]) -> None:
+    for notice in found["notices"]:
+        st.info(plain(notice))
+    table = charts.batch_table(found)
+    about = {"attack": found["attack"], "data": found["data"], "seed": found["seed"], "n": len(found["examples"])}
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.plotly_chart(charts.batch_chart(table, dark()), key="batch-rates", config=CONFIG,
+                        alt="Acc, Aua and Asr of every victim with their intervals")  # fmt: skip
+        export_bar("batch-rates", "prunescope-batch", table, about)
+    with right:
+        _rates(table, about)
+        st.text(_told(found))
+    _transfer(found, about)
+    _examples(found, about)
+
+
+def _rates(table: pd.DataFrame, about: dict[str, object]) -> None:
+    form = st.column_config.NumberColumn
+    percent = partial(form, format="%.1f %%")
+    columns = ["victim", "acc", "aua", "asr", "queries", "words_changed", "similarity", "p_holm"]
+    st.dataframe(table[[name for name in columns if name in table]], hide_index=True, placeholder="–", column_config={
+        "acc": percent("Acc"), "aua": percent("Aua"), "asr": percent("Asr"), "queries": form("mean queries", format="%.1f"),
+        "words_changed": form("words changed", format="%.1f %%"), "similarity": form(format="%.3f"),
+        "p_holm": form("p against dense", format="%.3g", help="McNemar's exact test on the examples that both get right without "
+                                                              "attack, adjusted by Holm's method."),
+    })  # fmt: skip
+    table_bar("prunescope-batch-rates", table, about)
+
+
+def _told(found: dict[str, Any]) -> str:
+    first = found["victims"][0]["name"]
+    lines = [f"{name} against {first}, on the {pair['first']['n']} that both get right: both hold {pair['both_hold']}, only "
+             f"{first} breaks {pair['only_first_breaks']}, only {name} breaks {pair['only_second_breaks']}, both break "
+             f"{pair['both_break']}; p = {pair['p_value']:.3g}." for name, pair in found["paired"].items()]  # fmt: skip
+    return "\n".join(lines) or f"{len(found['examples'])} examples."
+
+
+def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
+    with st.expander("Transfer: how much of what broke one breaks the others"):
+        table = charts.batch_transfer(found)
+        st.dataframe(table, hide_index=True)
+        table_bar("prunescope-batch-transfer", table, about)
+        st.caption("Of the texts that broke the victim of a row, those that break the victim of a column, among the examples "
+                   "that both get right without attack.")  # fmt: skip
+
+
+def _examples(found: dict[str, Any], about: dict[str, object]) -> None:
+    names = [victim["name"] for victim in found["victims"]]
+    with st.expander(f"The {len(found['examples'])} examples"):
+        apart = st.toggle("Only where the victims differ", key="a-apart")
+        table = pd.DataFrame([
+            {"row": one["row"], "label": found["label_names"][one["label"]], **one["outcomes"], "text": one["text"],
+             **{f"text found on {name}": one["found"].get(name) for name in names}}
+            for one in found["examples"] if not apart or len(set(one["outcomes"].values())) > 1
+        ])  # fmt: skip
+        if table.empty:
+            st.text("There is none.")
+            return
+        st.dataframe(table, hide_index=True, placeholder="–")
+        table_bar("prunescope-batch-examples", table, about)

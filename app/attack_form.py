@@ -1,0 +1,254 @@
+"""The form of the attack page: a sentence, its victims, and one attack for all of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from app import figures, flips, link, victims
+from app.live import FIRST
+from app.state import attacks_here, evaluation_texts, read_study, signature
+from app.text import plain
+
+MOST_CHARACTERS = 1000
+AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
+OFFERED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)  # sparsities of other studies; any other can be typed into the address
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the page asks for."""
+
+    study: engine.Study
+    chosen: list[tuple[engine.Study, float]]  # the dense victim first
+    attack: str
+    missing: tuple[str, ...]
+    text: str
+    truth: int | None  # None: what the dense model says
+    label: int  # as picked, or AUTOMATIC
+    row: int | None  # of the evaluation set, where the text is one of it
+    seed: int
+    queries: int | None
+    seconds: float | None
+
+    def request(self) -> dict[str, Any]:
+        """What every request to a worker names."""
+        return {"victims": victims.asked(self.chosen, self.study), "attack": self.attack, "seed": self.seed,
+                "queries": self.queries, "seconds": self.seconds}  # fmt: skip
+
+    def view(self) -> dict[str, str | None]:
+        """What the address carries; a long text that was typed stays out of it."""
+        typed = self.row is None and self.text != FIRST and len(self.text) <= link.SHORT
+        return {
+            "study": self.study.key[:12], "victims": " ".join(victims.level_id(*one) for one in self.chosen[1:]),
+            "attack": self.attack, "row": None if self.row is None else str(self.row), "text": self.text if typed else None,
+            "label": None if self.label == AUTOMATIC else str(self.label), "seed": str(self.seed) if self.seed else None,
+            "queries": None if self.queries is None else str(self.queries),
+            "seconds": None if self.seconds is None else f"{self.seconds:g}",
+        }  # fmt: skip
+
+
+def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
+    """Set the widgets from an address; what it names and is not here is told."""
+    state, notices = st.session_state, []
+    named = view.get("study", "")
+    study = next((one for one in studies if len(named) >= 6 and one.key.startswith(named)), None)
+    if named and study is None:
+        notices.append(f"The link names the study {named[:12]!r}, which is not in this store; the first one is shown.")
+    own = study or studies[0]
+    state["a-study"] = own.key
+    wanted = [(text, victims.parse(text, studies, own)) for text in view.get("victims", "").split()]
+    notices += [f"The link names the victim {text[:40]!r}, which is not here." for text, found in wanted if found is None]
+    state["a-victims"] = [victims.level_id(*found) for _, found in wanted if found][: victims.MOST] or _default(own)
+    attack = view.get("attack", "")
+    if attack and attack not in engine.ATTACKS:
+        notices.append(f"The link names the attack {attack[:40]!r}, which is unknown.")
+    state["a-attack"] = attack if attack in engine.ATTACKS else _usual_attack(own)
+    label, classes = link.number(view.get("label"), 0, 99), own.about["label_names"]
+    state["a-truth"] = int(label) if label is not None and label < len(classes) else AUTOMATIC
+    state["a-seed"] = int(link.number(view.get("seed"), 0, 2**31) or 0)
+    state["a-queries"] = int(link.number(view.get("queries"), 1, 100_000) or 0)
+    state["a-seconds"] = float(link.number(view.get("seconds"), 0.1, 3600) or 0.0)
+    return notices + _take_text(view, own)
+
+
+def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
+    state, row = st.session_state, link.number(view.get("row"), 0, 1e9)
+    state["a-row"], state["a-text"] = None, view.get("text", FIRST)[:MOST_CHARACTERS]
+    if row is None:
+        return []
+    texts, why = evaluation_texts(study.key)
+    if texts is None or row >= len(texts):
+        return [f"The link names row {int(row)} of the evaluation set. {why or 'There are fewer rows.'}"]
+    state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][:MOST_CHARACTERS]
+    return []
+
+
+def _default(study: engine.Study) -> list[str]:
+    return [victims.level_id(study, victims.default_level(study))]
+
+
+def _usual_attack(study: engine.Study) -> str:
+    attack = study.about["attack"]
+    return attack if attack in engine.ATTACKS else "deepwordbug"
+
+
+def pick_study(studies: list[engine.Study]) -> engine.Study:
+    """The study whose dense model and data are used."""
+    names = _names(studies)
+    keys = [study.key for study in studies]
+    key = st.selectbox("Study", keys, format_func=names.__getitem__, key="a-study", on_change=_another_study, args=(studies,))
+    return next(study for study in studies if study.key == key)
+
+
+def _names(studies: list[engine.Study]) -> dict[str, str]:
+    names = {study.key: figures.sentence(study) for study in studies}
+    return {key: name if list(names.values()).count(name) == 1 else f"{name} · {key[:6]}" for key, name in names.items()}
+
+
+def _another_study(studies: list[engine.Study]) -> None:
+    state = st.session_state
+    study = next(one for one in studies if one.key == state["a-study"])
+    state["a-victims"], state["a-attack"] = _default(study), _usual_attack(study)
+    state["a-row"], state["a-truth"] = None, AUTOMATIC
+
+
+def form(study: engine.Study, studies: list[engine.Study]) -> Form:
+    """Draw the form and read it."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _pick(study)
+        text = st.text_area("Sentence", key="a-text", max_chars=MOST_CHARACTERS, height=118, on_change=_typed, args=(study,))
+        truth = _truth(study)
+    with right:
+        chosen = _victims(study, studies)
+        attack, missing = _attack(study)
+        seed, queries, seconds = _budget()
+    state = st.session_state
+    return Form(study, chosen, attack, missing, text, truth, state["a-truth"], state.get("a-row"), seed, queries, seconds)
+
+
+def _typed(study: engine.Study) -> None:
+    row, (texts, _) = st.session_state.get("a-row"), evaluation_texts(study.key)
+    if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][:MOST_CHARACTERS]):
+        st.session_state["a-row"] = st.session_state["a-picked"] = None
+
+
+def _truth(study: engine.Study) -> int | None:
+    names = study.about["label_names"]
+    truth: int = st.selectbox(
+        "True label", [AUTOMATIC, *range(len(names))], key="a-truth",
+        format_func=lambda label: "automatic" if label == AUTOMATIC else names[label],
+        help="Automatic: the label of the text that was picked; for a text that was typed, what the dense model says.",
+    )  # fmt: skip
+    row, (texts, _) = st.session_state.get("a-row"), evaluation_texts(study.key)
+    if truth != AUTOMATIC:
+        return truth
+    return texts.labels[row] if row is not None and texts is not None else None
+
+
+def _victims(study: engine.Study, studies: list[engine.Study]) -> list[tuple[engine.Study, float]]:
+    measured, _ = read_study(study.key, signature(study.key))
+    levels = [level.sparsity for level in measured.levels if level.sparsity] if measured else []
+    offered = [(study, sparsity) for sparsity in sorted({*levels, victims.default_level(study)})]
+    for other in victims.same_classes(studies, study)[1:]:
+        own = figures.own_sparsity(other)
+        offered += [(other, sparsity) for sparsity in (OFFERED if own is None else (own,))]
+    names = {victims.level_id(*one): victims.level_name(*one, study) for one in offered}
+    for text in st.session_state.get("a-victims", []):
+        if text not in names and (found := victims.parse(text, studies, study)):
+            names[text] = victims.level_name(*found, study)
+    picked = st.multiselect(
+        "Sparse victims, beside the dense one", list(names), key="a-victims", max_selections=victims.MOST,
+        format_func=lambda text: names.get(text, text), accept_new_options=True, on_change=_canonical, args=(study, studies),
+        help="Up to three. Type a percentage for any sparsity of this study; levels of other studies with the same classes are "
+             "in the list.", placeholder="pick levels, or type a percentage",
+    )  # fmt: skip
+    found = [victims.parse(text, studies, study) for text in picked]
+    return [(study, 0.0), *(one for one in found if one is not None)]
+
+
+def _canonical(study: engine.Study, studies: list[engine.Study]) -> None:
+    """A percentage that was typed becomes the level it means; anything else that was typed is dropped."""
+    found = [victims.parse(text, studies, study) for text in st.session_state["a-victims"]]
+    kept = [victims.level_id(*one) for one in found if one is not None and one[1] > 0]
+    if len(kept) < len(found):
+        st.session_state["a-said"] = "A sparse victim is a percentage above 0 and below 100 that the study's pattern allows."
+    st.session_state["a-victims"] = list(dict.fromkeys(kept))
+
+
+def _attack(study: engine.Study) -> tuple[str, tuple[str, ...]]:
+    lacking = attacks_here(study.about["spec"].get("resources"))
+    attack: str = st.selectbox(
+        "Attack, one for all victims", list(engine.ATTACKS), key="a-attack",
+        format_func=lambda name: engine.ATTACKS[name] + (" · not on this machine" if lacking.get(name) else ""),
+    )  # fmt: skip
+    if said := st.session_state.pop("a-said", None):
+        st.info(said)
+    if missing := lacking.get(attack, ()):
+        st.info(plain(f"{engine.ATTACKS[attack]} needs {'; '.join(missing)}."))
+    return attack, missing
+
+
+def _budget() -> tuple[int, int | None, float | None]:
+    with st.expander("Seed and budget"):
+        one, two, three = st.columns(3)
+        seed = int(one.number_input("Seed", 0, 2**31, step=1, key="a-seed"))
+        queries = int(two.number_input("Queries", 0, 100_000, step=10, key="a-queries", help="For each victim; 0 is no limit."))
+        seconds = float(three.number_input("Seconds", 0.0, 3600.0, step=5.0, key="a-seconds", format="%g",
+                                           help="Of each victim's own share; 0 is no limit."))  # fmt: skip
+    return seed, queries or None, seconds or None
+
+
+def _pick(study: engine.Study) -> None:
+    """Pick a sentence of the evaluation set by label, length and outcome."""
+    texts, why = evaluation_texts(study.key)
+    with st.expander("Pick one of the evaluation set"):
+        if texts is None or texts.pairs is not None:
+            st.text(why or "The examples of this study are pairs of texts, and one sentence is attacked here.")
+            return
+        shown = _filtered(study, texts)
+        st.session_state["a-picked"] = st.session_state.get("a-row") if st.session_state.get("a-row") in set(shown) else None
+        st.selectbox(f"{len(shown)} of {len(texts)} sentences", [None, *shown], key="a-picked", on_change=_take, args=(study,),
+                     format_func=lambda row: "–" if row is None else f"{row}: {texts.texts[row][:110]}")  # fmt: skip
+
+
+def _filtered(study: engine.Study, texts: engine.Examples) -> list[int]:
+    names, table = study.about["label_names"], _table(study, texts)
+    one, two, three = st.columns([2, 3, 3])
+    label = one.selectbox("Label", [AUTOMATIC, *range(len(names))], key="a-pick-label",
+                          format_func=lambda label: "any" if label == AUTOMATIC else names[label])  # fmt: skip
+    most = int(table["words"].max())
+    low, high = two.slider("Words", 1, max(most, 2), (1, max(most, 2)), key="a-pick-words")
+    kinds = [name for name in flips.KINDS if name == "any" or name in set(table["kind"])]
+    level = f"{100 * _against(study):g} %"
+    kind = three.selectbox("Outcome in the study", kinds, key="a-pick-kind",
+                           format_func=lambda name: flips.KINDS[name].format(a="dense", b=level))  # fmt: skip
+    found = table[table["words"].between(low, high)]
+    found = found if label == AUTOMATIC else found[found["label"] == label]
+    return [int(row) for row in (found if kind == "any" else found[found["kind"] == kind])["row"]]
+
+
+def _against(study: engine.Study) -> float:
+    """The measured level whose outcomes the filter tells: the first sparse victim's, else the default one's."""
+    picked = [text.partition("@") for text in st.session_state.get("a-victims", [])]
+    own = [float(number) for key, _, number in picked if number and study.key.startswith(key)]
+    return own[0] if own else victims.default_level(study)
+
+
+def _table(study: engine.Study, texts: engine.Examples) -> pd.DataFrame:
+    measured, _ = read_study(study.key, signature(study.key))
+    dense, here = (measured.level(0.0), measured.level(_against(study))) if measured else (None, None)
+    table = pd.DataFrame({"row": range(len(texts)), "label": texts.labels, "words": [len(text.split()) for text in texts.texts]})
+    if dense is None or here is None:
+        return table.assign(kind="any")
+    return table.assign(kind=flips.with_kinds(flips.rows(dense, here, len(texts)))["kind"])
+
+
+def _take(study: engine.Study) -> None:
+    row, (texts, _) = st.session_state["a-picked"], evaluation_texts(study.key)
+    st.session_state["a-row"] = row
+    if row is not None and texts is not None:
+        st.session_state["a-text"], st.session_state["a-truth"] = texts.texts[row][:MOST_CHARACTERS], AUTOMATIC

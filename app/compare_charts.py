@@ -1,0 +1,195 @@
+"""Studies beside one another: tables, the Pareto front, and flip tables. Studies in, data frames and figures out; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts import MODEBAR
+from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
+from app.palette import GREY, PAGE, STUDIES
+from app.text import for_chart
+from engine import LevelResult, Rate, Study, mcnemar, paired_attack
+
+MOST = 12  # studies in one comparison
+TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
+AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
+
+
+def look(place: int) -> tuple[str, str, str]:
+    """Colour, dash and marker of a study; beyond the sixth the colours come again with other dashes and open markers."""
+    colour, dash, marker = STUDIES[place % len(STUDIES)]
+    return (colour, dash, marker) if place < len(STUDIES) else (colour, STUDIES[(place + 1) % len(STUDIES)][1], f"{marker}-dot")
+
+
+def short_names(studies: Sequence[Study]) -> list[str]:
+    """What tells the studies apart, in as few words as do."""
+    parts = [{"model": str(study.about["model"]), "data": str(DATA.get(study.about["data"], study.about["data"])),
+              "attack": attack_title(study.about["attack"]), "n": f"{study.about['counts']['evaluation']} evaluated",
+              "seed": f"seed {study.about['seed']}"} for study in studies]  # fmt: skip
+    names = [how(study) for study in studies]
+    for part in ("data", "model", "attack", "n", "seed"):
+        if len(set(names)) == len(names):
+            break
+        if len({one[part] for one in parts}) > 1:
+            names = [f"{name}, {one[part]}" for name, one in zip(names, parts, strict=True)]
+    return [name if names.count(name) == 1 else f"{name} · {study.key[:4]}" for name, study in zip(names, studies, strict=True)]
+
+
+def settings(study: Study) -> dict[str, Any]:
+    """The settings of a study as people read them."""
+    about, counts = study.about, study.about["counts"]
+    return {
+        "model": about["model"], "data": DATA.get(about["data"], about["data"]), "method": about["method"],
+        "pattern": about["pattern"], "allocation": about.get("allocation", "uniform"), "layers": about.get("layers") or "–",
+        "precision": about.get("precision", "fp32"), "calibration": counts["calibration"], "evaluated": counts["evaluation"],
+        "attack": attack_title(about["attack"]) if about["attack"] != "none" else "none", "attacked": counts["attacked"],
+        "seed": about["seed"],
+    }  # fmt: skip
+
+
+def settings_apart(studies: Sequence[Study]) -> tuple[list[str], dict[str, Any]]:
+    """(settings that differ between the studies, those that are the same with their value)."""
+    rows = [settings(study) for study in studies]
+    same = {name: value for name, value in rows[0].items() if all(row[name] == value for row in rows)}
+    return [name for name in rows[0] if name not in same], same
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of a study, measured or between two."""
+
+    study: Study
+    sparsity: float
+
+    @property
+    def measured(self) -> LevelResult | None:
+        return self.study.level(self.sparsity)
+
+    def rate(self, name: str) -> Value:
+        return rate_at(self.study, self.sparsity, name) if self.study.levels else Value(None)
+
+    def between(self) -> str:
+        """"measured", or between which levels it lies."""
+        if self.measured is not None:
+            return "measured"
+        low, high = (100 * level.sparsity for level in neighbours(self.study, self.sparsity))
+        return f"between {low:g} and {high:g} %" if low != high else f"as at {low:g} %, the nearest"
+
+
+def compare_table(studies: Sequence[Study], sparsity: float, base: Level | None, only: Sequence[str]) -> pd.DataFrame:
+    """One row a study at one sparsity: the settings named in `only`, rates with intervals and deltas in points, size."""
+    rows = []
+    for name, study in zip(short_names(studies), studies, strict=True):
+        level, told = Level(study, sparsity), settings(study)
+        row: dict[str, Any] = {"study": name, **{setting: told[setting] for setting in only}}
+        for rate in RATES:
+            row |= _rate_cells(rate, level.rate(rate), base)
+        size = bytes_at(study, sparsity).value
+        row["size"] = None if size is None else size / 1e6
+        row["[CLS] error"] = level.measured.cls_error if level.measured else None
+        rows.append({**row, "values": level.between(), "key": study.key[:12]})
+    return pd.DataFrame(rows)
+
+
+def _rate_cells(name: str, value: Value, base: Level | None) -> dict[str, Any]:
+    title, there = TITLES[name], base.rate(name).value if base else None
+    here = value.value
+    return {
+        title: None if here is None else 100 * here,
+        f"Δ {title}": None if here is None or there is None else 100 * (here - there),
+        f"{title} 95 %": f"{100 * value.rate.low:.1f} – {100 * value.rate.high:.1f}" if value.rate else None,
+        f"{title} n": value.rate.n if value.rate else None,
+    }
+
+
+def points(studies: Sequence[Study]) -> pd.DataFrame:
+    """One row a measured level of every study: where it stands, and the group within which a front makes sense."""
+    rows = []
+    for place, (name, study) in enumerate(zip(short_names(studies), studies, strict=True)):
+        for level in study.levels:
+            row: dict[str, Any] = {"place": place, "study": name, "key": study.key[:12], "sparsity": 100 * level.sparsity,
+                                   "size": model_bytes(study, level) / 1e6, "group": _group(study)}  # fmt: skip
+            for rate in RATES:
+                found: Rate | None = getattr(level, rate)
+                known = found is not None and found.value is not None
+                row |= {rate: 100 * found.value if known else None, f"{rate}_low": 100 * found.low if known else None,
+                        f"{rate}_high": 100 * found.high if known else None, f"{rate}_n": found.n if known else None}  # fmt: skip
+            rows.append(row)
+    columns = ["place", "study", "key", "sparsity", "size", "group",
+               *(f"{rate}{end}" for rate in RATES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _group(study: Study) -> str:
+    """Rates of one group are of the same examples and, where attacked, of the same attack."""
+    return f"{study.identity.get('evaluation', study.key)[:8]} {study.about['attack']} {study.about['counts']['attacked']}"
+
+
+def front(table: pd.DataFrame, y: str, x: str) -> pd.DataFrame:
+    """The rows that no other row of their group beats: higher y (lower for Asr), higher sparsity or smaller size.
+
+    A row is beaten where another is at least as good in both and better in one. Acc needs no attack, so its groups are those
+    of the same examples.
+    """
+    known = table[table[y].notna()]
+    group = known["group"].str[:8] if y == "acc" else known["group"]
+    good = np.stack([known[y].astype(float) * (-1 if y == "asr" else 1), known[x] * (1 if x == "sparsity" else -1)], axis=1)
+    at_least = (good[:, None] >= good[None]).all(axis=2)  # (n, n): whether a row is as good in both as another
+    better = (good[:, None] > good[None]).any(axis=2)
+    same = group.to_numpy()[:, None] == group.to_numpy()[None]
+    ahead = ~(at_least & better & same).any(axis=0)
+    return known[ahead].assign(front=group[ahead]).sort_values(["front", x]).reset_index(drop=True)
+
+
+def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool = False) -> go.Figure:
+    """Every measured level, those of the front at full strength and joined by a staircase."""
+    figure = go.Figure()
+    for part in (best[best["front"] == name] for name in best["front"].unique()):
+        figure.add_scatter(x=part[x], y=part[y], mode="lines", hoverinfo="skip", showlegend=False, name="front",
+                           line={"color": GREY, "width": 2, "shape": "vh" if x == "sparsity" else "hv"})  # fmt: skip
+    ahead = set(zip(best["key"], best["sparsity"], strict=True))
+    for place in sorted(table["place"].unique()):
+        part = table[(table["place"] == place) & table[y].notna()]
+        colour, _, marker = look(int(place))
+        if len(part):
+            name = for_chart(str(part["study"].iloc[0]))
+            strong = [(key, sparsity) in ahead for key, sparsity in zip(part["key"], part["sparsity"], strict=True)]
+            spread = {end: [abs(value) if one else None for value, one in zip(part[f"{y}_{end}"] - part[y], strong, strict=True)]
+                      for end in ("low", "high")}  # fmt: skip
+            figure.add_scatter(
+                x=part[x], y=part[y], mode="markers", name=name,
+                marker={"symbol": marker, "color": colour, "size": [11 if one else 7 for one in strong],
+                        "opacity": [1.0 if one else 0.45 for one in strong]},
+                error_y={"type": "data", "symmetric": False, "array": spread["high"], "arrayminus": spread["low"],
+                         "color": colour, "thickness": 1.2, "width": 3},
+                customdata=part[["sparsity", "size", f"{y}_low", f"{y}_high", f"{y}_n"]].to_numpy(),
+                hovertemplate=f"{name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>{TITLES[y]} %{{y:.1f}} % "
+                              "[%{customdata[2]:.1f}, %{customdata[3]:.1f}], n = %{customdata[4]}<extra></extra>",
+            )  # fmt: skip
+    figure.update_layout(height=440, margin={"l": 56, "r": 16, "t": 24, "b": 48}, uirevision=f"pareto-{x}-{y}", modebar=MODEBAR,
+                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
+                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
+    figure.update_yaxes(ticksuffix=" %", title_text=TITLES[y], rangemode="tozero" if y == "asr" else "normal")
+    figure.update_xaxes(title_text=AXES[x], ticksuffix=" %" if x == "sparsity" else "", showgrid=False)
+    return figure
+
+
+def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:
+    """Without attack: the 2×2 table of right and wrong over n examples, and McNemar's exact p-value."""
+    one, two = set(first.correct), set(second.correct)
+    only_one, only_two, both = len(one - two), len(two - one), len(one & two)
+    table = pd.DataFrame({"without attack": ["A right", "A wrong"], "B right": [both, only_two],
+                          "B wrong": [only_one, n - both - only_one - only_two]})  # fmt: skip
+    return table, mcnemar(only_one, only_two)
+
+
+def attack_flips(first: LevelResult, second: LevelResult) -> tuple[pd.DataFrame, float, int]:
+    """Under attack: the 2×2 table of held and broken over the attacked examples that both get right, p, and their number."""
+    pair = paired_attack(first.attacks, second.attacks)
+    table = pd.DataFrame({"under attack": ["A holds", "A breaks"], "B holds": [pair.both_hold, pair.only_first_breaks],
+                          "B breaks": [pair.only_second_breaks, pair.both_break]})  # fmt: skip
+    return table, pair.p_value, pair.first.n

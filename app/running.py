@@ -1,0 +1,74 @@
+"""A job on a page: shown while it runs, cancelled by a button, found again after a reload."""
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+import engine
+from app.text import plain
+
+
+def replace(slot: str, job: engine.Job, bench: engine.Workbench) -> None:
+    """Put a job in the place of another one, which is cancelled."""
+    old: engine.Job | None = st.session_state.get(slot)
+    if old is not None:
+        bench.cancel(old)
+    st.session_state[slot] = job
+
+
+def found_again(slot: str, token: str | None, bench: engine.Workbench) -> bool:
+    """Take up the job that an address names, after a reload. False where it is named and no longer in memory."""
+    if token and st.session_state.get(slot) is None:
+        st.session_state[slot] = bench.find(token)
+    return not token or st.session_state.get(slot) is not None
+
+
+def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]:
+    """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
+    if job.state == "queued" and behind is not None and behind.active:
+        share, text = told(behind)
+        return share, f"Getting ready: {text}"
+    left = job.pace.seconds_left(job.done, job.total)
+    waiting = "waiting for the worker" if job.state == "queued" or not job.stage else job.stage
+    counted = f" {job.done} of {job.total}" if job.do == "batch" and job.stage == "attack" else ""
+    return job.share, plain(waiting) + counted + (f", about {left:.0f} s left" if left is not None and left > 1 else "")
+
+
+def watch(
+    slot: str, job: engine.Job, bench: engine.Workbench, every: float, head: Callable[[engine.Job], None],
+    draw: Callable[[engine.Job], None] = lambda job: None,
+) -> None:  # fmt: skip
+    """Draw a job again and again, its head beside a button to cancel it; when it ends, the whole page runs once more."""
+
+    @st.fragment(run_every=every, key=f"progress-{slot}")
+    def poll() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        if right.button("Cancel", key=f"cancel-{slot}", width="stretch"):
+            bench.cancel(job)
+            _wait_for_the_end(job)
+            st.rerun()
+        with left:
+            head(job)
+        draw(job)
+
+    poll()
+
+
+def _wait_for_the_end(job: engine.Job) -> None:
+    """A cancelled job ends within two seconds; the page need not be drawn in between."""
+    for _ in range(40):
+        if not job.active:
+            return
+        time.sleep(0.05)
+
+
+def ended(job: engine.Job) -> bool:
+    """Say why a job ended without a result; True where it has one."""
+    if job.state == "failed":
+        st.error(plain(job.reason))
+    elif job.state == "cancelled":
+        st.info("Cancelled. Nothing that was finished is lost.")
+    return job.state == "done" and job.result is not None

@@ -1,0 +1,83 @@
+"""`python -m engine sweep FILE`: a grid of studies, through the queue of this machine or on a Ray cluster."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.commands.console import Console
+from engine.errors import SettingError
+from engine.store import Store, key_of
+from engine.store.listing import study_rows
+
+Answer = tuple[dict[str, Any], str]
+EVERY = 0.5
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add `sweep`."""
+    sweep = command("sweep", _sweep, "Run a grid of models, data, methods, patterns, seeds and attacks, each over the same "
+                    "sparsities. The same command goes on where it was stopped.")  # fmt: skip
+    sweep.add_argument("file", metavar="SWEEP.yaml", help="the grid: lists of models, data, methods, patterns, sparsities, "
+                       "seeds, attacks, and any setting of a study")  # fmt: skip
+    sweep.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user); with --ray a folder that "
+                       "every machine reaches (default: PRUNESCOPE_SHARED)")  # fmt: skip
+    sweep.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, as HOST:6379 or auto, instead of this machine")
+    sweep.add_argument("--background", action="store_true", help="queue the studies and return; see `jobs`")
+
+
+def _sweep(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.study import check_spec
+    from engine.sweep import read_sweep
+
+    specs = read_sweep(Path(options.file).expanduser())
+    for spec in specs:
+        check_spec(spec)
+    name = f"sweep-{key_of([[getattr(spec, field) for field in spec.__slots__] for spec in specs])[:8]}"
+    if options.ray:
+        return _on_cluster(options, console, specs, name)
+    return _here(options, console, specs, name)
+
+
+def _here(options: argparse.Namespace, console: Console, specs: list[Any], name: str) -> Answer:
+    from engine.queue.estimate import estimate
+    from engine.queue.queue import JobQueue
+
+    queue, known = JobQueue(options.cache), study_rows(Store(options.cache))
+    jobs = [queue.submit(spec, estimate(spec, known).seconds, sweep=name).id for spec in specs]
+    while not options.background:
+        rows = [row for row in queue.rows() if row.id in jobs]
+        ended = sum(not row.active for row in rows)
+        share = sum(row.share if row.active else 1.0 for row in rows)
+        console.report(f"{ended} of {len(jobs)} studies", round(1000 * share), 1000 * len(jobs))
+        if ended == len(jobs):
+            break
+        queue.start_if_due()
+        time.sleep(EVERY)
+    rows = [row for row in queue.rows() if row.id in jobs]
+    return _told(name, [(row.title, row.state, row.study or "", row.reason) for row in rows], options)
+
+
+def _on_cluster(options: argparse.Namespace, console: Console, specs: list[Any], name: str) -> Answer:
+    from engine.paths import shared_cache, user_cache
+    from engine.queue.cluster import run_on_cluster
+    from engine.queue.rows import Rows
+
+    shared = Path(options.cache).expanduser() if options.cache else shared_cache()
+    if shared is None:
+        raise SettingError("A cluster needs a folder that every machine reaches; name it with --cache or PRUNESCOPE_SHARED.")
+    if options.background:
+        raise SettingError("--background is for this machine; let a sweep on a cluster run under nohup or tmux.")
+    rows = Rows(user_cache())
+    run_on_cluster(specs, options.ray, shared.resolve(), rows, name, console.report)
+    found = rows.read("sweep = ? and do = 'elsewhere'", name)
+    return _told(name, [(row.title, row.state, row.study or "", row.reason) for row in found], options)
+
+
+def _told(name: str, studies: list[tuple[str, str, str, str]], options: argparse.Namespace) -> Answer:
+    options.code = 1 if any(state == "failed" for _, state, _, _ in studies) else 0
+    lines = [f"{state:<11}  {key[:12]:<12}  {title}  {reason}\n" for title, state, key, reason in studies]
+    answer = {"sweep": name, "studies": [{"title": title, "state": state, "key": key, "reason": reason}
+                                         for title, state, key, reason in studies]}  # fmt: skip
+    return answer, "".join(lines)

@@ -1,0 +1,261 @@
+"""One sentence, or a batch of examples, attacked on several victims side by side: what the worker does for the attack page.
+
+A request names its victims as `victims=[{"name": …, "study": key, "sparsity": …}, …]`, the first of them the one that the
+others are compared with, further `attack`, `seed`, and the budget as `queries` and `seconds` (None is no limit).
+
+    ready   load or solve the victims, so that an attack can begin at once
+    attack  `text`, and its true `label` or None: all victims in lock-step, with the same candidates
+    batch   `count` examples of the first victim's evaluation set; what is done is kept, and found again
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.attacks.attempt import Budget, Example, Outcome
+from engine.attacks.changes import word_spans
+from engine.attacks.kept_run import Side, attack_kept
+from engine.attacks.metrics import attack_summary, paired_levels
+from engine.attacks.run import Attackers
+from engine.attacks.services import breathing
+from engine.attacks.similarity import cosines, similarity
+from engine.attacks.texts import AttackText
+from engine.attacks.transfer import transfer
+from engine.attacks.victim_service import VictimService
+from engine.data import Examples, sample
+from engine.errors import DataError, InputError, SettingError
+from engine.live import Bench, Watch, checked_text, told
+from engine.models.victim import Victim
+from engine.progress import Reporter, silent
+from engine.study import Prepared
+from engine.victims import victim_key
+
+REQUESTS = ("ready", "attack", "batch")
+MOST_VICTIMS = 4
+MOST_LEFT_OUT = 60  # words; leaving out each word of a longer text in turn takes longer than a page should wait
+MOST_EXAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Who is attacked, and how."""
+
+    victims: Mapping[str, tuple[str, float]]  # name → (study key, sparsity)
+    attack: str
+    seed: int
+    budget: Budget
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> "Wanted":
+        """Raises SettingError for victims that are too many, nameless twins, or a budget below 1."""
+        given = request["victims"]
+        victims = {one["name"]: (one["study"], float(one["sparsity"])) for one in given}
+        if not 1 <= len(given) <= MOST_VICTIMS or len(victims) < len(given):
+            raise SettingError(f"{len(given)} victims were asked for; name 1 to {MOST_VICTIMS}, each with a name of its own.")
+        queries, seconds = request.get("queries"), request.get("seconds")
+        for name, value in (("queries", queries), ("seconds", seconds)):
+            if value is not None and not value > 0:
+                raise SettingError(f"The budget is {value} {name}; it must be above 0.")
+        return cls(victims, request.get("attack", "deepwordbug"), int(request.get("seed", 0)), Budget(queries, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The victims of a request, ready."""
+
+    sides: Mapping[str, Side]
+    achieved: Mapping[str, float]
+    notices: tuple[str, ...]
+    first: Prepared
+    own_texts: bool  # whether the first one's data is on this machine
+
+    @property
+    def victims(self) -> dict[str, Victim]:
+        return {name: side.victim for name, side in self.sides.items()}
+
+
+def answer(bench: Bench, request: Mapping[str, Any], report: Reporter, watch: Watch) -> dict[str, Any]:
+    """Do one of `REQUESTS`. Raises InputError for what cannot be attacked."""
+    if request["do"] not in REQUESTS:
+        raise SettingError(f"Victims side by side do not know the request {request['do']!r}; use one of {', '.join(REQUESTS)}.")
+    wanted = Wanted.of(request)
+    if request["do"] == "ready":
+        return {"notices": list(make_ready(bench, wanted, report).notices)}
+    if request["do"] == "batch":
+        return attack_batch(bench, wanted, int(request["count"]), report)
+    return attack_text(bench, wanted, request["text"], request["label"], report, watch)
+
+
+def open_victims(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+    """Load or solve every victim. Raises DataError where a study is not here, or where classes differ."""
+    sides: dict[str, Side] = {}
+    achieved: dict[str, float] = {}
+    notices: list[str] = []
+    opened: list[tuple[Prepared, bool]] = []
+    for name, (key, sparsity) in wanted.victims.items():
+        study = bench.store.study(key)
+        if study is None:
+            raise DataError(f"The study {key[:12]} is not in the store; choose another one.")
+        prepared, notice = bench.open(study, report)
+        opened.append((prepared, notice is None))
+        classes, known = (tuple(one.study.about["label_names"]) for one in (prepared, opened[0][0]))
+        if classes != known:
+            raise DataError(f"{name} tells apart {', '.join(classes)} and {next(iter(sides))} {', '.join(known)}; "
+                            "attack victims of the same classes.")  # fmt: skip
+        if sparsity == 0:
+            sides[name], achieved[name] = Side(prepared.victim, prepared.victim.fingerprint), 0.0
+        else:
+            pruned = bench.solve(prepared, sparsity, report)
+            sides[name] = Side(pruned.victim, victim_key(prepared.study.identity, sparsity))
+            achieved[name] = pruned.achieved
+            notices += [] if notice is None else [notice]
+    return Opened(sides, achieved, tuple(dict.fromkeys(notices)), *opened[0])
+
+
+def make_ready(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+    """Everything that the first attack would have to wait for: the victims, TextAttack, and the sentence encoder."""
+    opened = open_victims(bench, wanted, report)
+    report("load the attack", 0, 1)
+    Attackers(opened.victims, wanted.attack, wanted.seed, opened.first.spec.resources)
+    cosines([("one", "two")], str(opened.first.victim.device))
+    return opened
+
+
+# One sentence
+
+
+def attack_text(
+    bench: Bench, wanted: Wanted, text: str, label: int | None, report: Reporter = silent,
+    watch: Watch = lambda side, step: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Attack one text on all victims in lock-step. `label` None takes the first victim's word.
+
+    Beside what came of each: the similarity of its text to the original, what leaving out each word does to each victim, and
+    what every victim says of every text that was found.
+    """
+    text = checked_text(text)
+    opened = open_victims(bench, wanted, report)
+    victims, start = opened.victims, time.perf_counter()
+    first = next(iter(victims.values()))
+    if label is not None and not 0 <= label < first.num_labels:
+        raise SettingError(f"The label {label} is outside 0..{first.num_labels - 1}, the victim's range.")
+    truth = label if label is not None else int(first.read([text])[0].argmax())
+    outcomes = _attacked(victims, wanted, opened.first.spec.resources, Example(text, None, truth), report, watch)
+    alike = _alike(outcomes, str(first.device))
+    tokens = len(first.tokenizer(text)["input_ids"])
+    sides = [
+        {"name": name, "study": wanted.victims[name][0], "sparsity": wanted.victims[name][1], "achieved": opened.achieved[name],
+         "similarity": alike.get(name), **told(outcomes[name], victim, truth)}
+        for name, victim in victims.items()
+    ]  # fmt: skip
+    return {
+        "text": text, "truth": truth, "truth_given": label is not None, "attack": wanted.attack, "seed": wanted.seed,
+        "budget": asdict(wanted.budget), "label_names": list(opened.first.study.about["label_names"]),
+        "notices": list(opened.notices), "cut_at": first.max_tokens if tokens > first.max_tokens else None, "sides": sides,
+        "importance": importance(victims, text, truth, report), "transfer": said_of_each(victims, outcomes, truth),
+        "seconds": round(time.perf_counter() - start, 2),
+    }  # fmt: skip
+
+
+def _attacked(
+    victims: Mapping[str, Victim], wanted: Wanted, resources: str | None, example: Example, report: Reporter, watch: Watch
+) -> dict[str, Outcome]:
+    attackers = Attackers(victims, wanted.attack, wanted.seed, resources, wanted.budget)
+    outcomes: dict[str, Outcome] = {}
+    with closing(attackers.watch(example, lambda: report("attack", len(outcomes), len(victims)))) as seen:
+        for side, found in seen:
+            if not isinstance(found, Outcome):
+                watch(side, found)
+                continue
+            if found.record.outcome == "error":
+                raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
+            outcomes[side] = found
+    return outcomes
+
+
+def _alike(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float]:
+    broken = {name: (found.original, found.perturbed) for name, found in outcomes.items() if found.record.outcome == "broken"}
+    return dict(zip(broken, cosines(list(broken.values()), device), strict=True))
+
+
+def importance(victims: Mapping[str, Victim], text: str, truth: int, report: Reporter = silent) -> dict[str, Any] | None:
+    """Leave-one-out: for each word, by how much the probability of the true label falls when the word is left out.
+
+    p(y | x) − p(y | x without word i), one row a victim; None for a text of one word or of more than `MOST_LEFT_OUT`.
+    """
+    spans = word_spans(text)
+    if not 1 < len(spans) <= MOST_LEFT_OUT:
+        return None
+    without = [" ".join(f"{text[:start]} {text[end:]}".split()) for start, end in spans]
+    falls: dict[str, list[float]] = {}
+    with breathing(lambda: report("word importance", len(falls), len(victims))):
+        for name, victim in victims.items():
+            report("word importance", len(falls), len(victims))
+            whole, *rest = _truths(victim, [text, *without], truth)
+            falls[name] = [round(whole - one, 6) for one in rest]
+    return {"words": [text[start:end] for start, end in spans], "falls": falls}
+
+
+def said_of_each(victims: Mapping[str, Victim], outcomes: Mapping[str, Outcome], truth: int) -> dict[str, dict[str, Any]]:
+    """Source → target → what the target says of the text that broke the source: {label, truth}, its word and p(true)."""
+    texts = {name: outcomes[name].perturbed for name in victims if outcomes[name].record.outcome == "broken"}
+    rows: dict[str, dict[str, Any]] = {source: {} for source in texts}
+    for target, victim in victims.items():
+        for source, said in zip(texts, _answers(victim, list(texts.values())), strict=True):
+            rows[source][target] = {"label": int(said.argmax()), "truth": round(float(said[truth]), 6)}
+    return rows
+
+
+def _truths(victim: Victim, texts: Sequence[str], truth: int) -> list[float]:
+    return [float(row[truth]) for row in _answers(victim, texts)]
+
+
+def _answers(victim: Victim, texts: Sequence[str]) -> list[Any]:
+    distinct = list(dict.fromkeys(texts))
+    found = dict(zip(distinct, VictimService(victim).answer(distinct) if distinct else [], strict=True))
+    return [found[text] for text in texts]
+
+
+# A batch
+
+
+def attack_batch(bench: Bench, wanted: Wanted, count: int, report: Reporter = silent) -> dict[str, Any]:
+    """Attack `count` examples of the first victim's evaluation set, drawn with the seed: rates, paired tests, transfer.
+
+    Raises DataError where its texts are not on this machine.
+    """
+    if not 1 <= count <= MOST_EXAMPLES:
+        raise SettingError(f"A batch of {count} examples was asked for; ask for 1 to {MOST_EXAMPLES}.")
+    opened = open_victims(bench, wanted, report)
+    if not opened.own_texts:
+        raise DataError("The texts of the study are not on this machine, so there is no batch to attack; name their folder in "
+                        "PRUNESCOPE_DATA.")  # fmt: skip
+    examples, spec = opened.first.evaluation, opened.first.spec
+    rows = sample(examples, count, wanted.seed)
+    found = attack_kept(opened.sides, wanted.attack, examples, rows, wanted.seed, bench.store, report, spec.resources,
+                        wanted.budget)  # fmt: skip
+    records = {name: [text.record for text in texts] for name, texts in found.items()}
+    first = next(iter(records))
+    paired = paired_levels(records[first], {name: of for name, of in records.items() if name != first})
+    return {
+        "attack": wanted.attack, "seed": wanted.seed, "budget": asdict(wanted.budget), "data": opened.first.study.about["data"],
+        "label_names": list(opened.first.study.about["label_names"]), "notices": list(opened.notices),
+        "victims": [{"name": name, "study": wanted.victims[name][0], "sparsity": wanted.victims[name][1],
+                     **asdict(attack_summary(of)), "similarity": asdict(similarity(found[name]))}
+                    for name, of in records.items()],
+        "paired": {name: asdict(pair) for name, pair in paired.items()},
+        "transfer": {source: {target: asdict(moved) for target, moved in row.items()}
+                     for source, row in transfer(found, opened.victims, report).items()},
+        "examples": _rows(found, examples, rows),
+    }  # fmt: skip
+
+
+def _rows(found: Mapping[str, Sequence[AttackText]], examples: Examples, rows: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {"row": row, "label": examples.labels[row], "text": examples.texts[row],
+         "outcomes": {name: texts[place].record.outcome for name, texts in found.items()},
+         "found": {name: texts[place].perturbed for name, texts in found.items() if texts[place].record.outcome == "broken"}}
+        for place, row in enumerate(rows)
+    ]  # fmt: skip

@@ -1,0 +1,240 @@
+"""The compare page and its figures: default, linked, empty, refused, interpolated, damaged."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hostile import HOSTILE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import level, made_up_study, save
+from made_up_texts import with_texts
+from streamlit.testing.v1 import AppTest
+
+from app import compare_charts as charts
+from app import flips
+from app.compare_charts import Level
+from engine import Job, Study, bundled_reviews
+
+PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "compare.py")
+
+
+def page(**query: str) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def told(app: AppTest) -> str:
+    return "\n".join(block.value for kind in (app.text, app.caption, app.info, app.warning) for block in kind).replace("\\", "")
+
+
+def view(app: AppTest) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+
+
+def of_examples(evaluation: str, **about: Any) -> Study:
+    """A made-up study on certain examples."""
+    made = made_up_study(**about)
+    return replace(made, identity={**made.identity, "evaluation": evaluation}, key=(evaluation + made.key)[:64])
+
+
+def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
+    app = page()
+    assert not app.exception and app.header[0].value == "No study yet"
+
+
+def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(cache: Path, asked: list[Job]) -> None:
+    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
+    app = page(studies=f"{one.key[:12]} {two.key[:12]}", base=f"{one.key[:12]}@0")
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert table["study"].tolist() == ["adaptive", "wanda"] and table["method"].tolist() == ["adaptive", "wanda"]
+    assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [-20.0, -20.0]
+    assert "model" not in table and "The same in all: model Tiny" in told(app)
+
+
+def test_all_settings_are_shown_on_demand(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())
+    app = page()
+    assert "model" not in app.dataframe[0].value
+    assert "model" in app.segmented_control(key="c-settings").set_value("all settings").run().dataframe[0].value
+
+
+def test_a_value_between_levels_says_so_and_has_no_interval(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())
+    app = page().slider(key="c-sparsity").set_value(45).run()
+    table = app.dataframe[0].value
+    assert table["values"].tolist() == ["between 40 and 50 %"] and "Acc 95 %" not in table
+    app.slider(key="c-sparsity").set_value(95).run()
+    assert app.dataframe[0].value["values"].tolist() == ["as at 90 %, the nearest"]
+
+
+def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: list[Job]) -> None:
+    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
+    app = page(studies=two.key[:12])
+    app.slider(key="c-sparsity").set_value(30)
+    app.segmented_control(key="c-y").set_value("acc")
+    app.segmented_control(key="c-x").set_value("size")
+    app.multiselect(key="c-studies").set_value([two.key, one.key])
+    app.selectbox(key="c-base").set_value(f"{two.key[:12]}@0.5").run()
+    carried = view(app)
+    assert carried["studies"] == f"{two.key[:12]} {one.key[:12]}" and carried["base"] == f"{two.key[:12]}@0.5"
+    assert (carried["sparsity"], carried["y"], carried["x"]) == ("30", "acc", "size")
+    assert view(page(**carried)) == carried
+
+
+@pytest.mark.parametrize(("query", "said"), [
+    ({"studies": "feedbeef0000"}, "The link names the study 'feedbeef0000', which is not in this store"),
+    ({"base": "feedbeef0000@0.5"}, "The link names the level 'feedbeef0000@0.5'"),
+    ({"a": "nonsense"}, "The link names the level 'nonsense'"),
+])  # fmt: skip
+def test_a_stale_link_says_so(cache: Path, asked: list[Job], query: dict[str, str], said: str) -> None:
+    save(cache, made_up_study())
+    app = page(**query)
+    assert not app.exception and said in told(app)
+
+
+def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())
+    assert page(sparsity="0").slider(key="c-sparsity").value == 0
+
+
+def test_flips_are_counted_and_tested_and_their_rows_listed(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())  # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
+    app = page()
+    clean, attack, rows = (frame.value for frame in app.dataframe[-3:])
+    assert clean[["B right", "B wrong"]].to_numpy().tolist() == [[70, 20], [0, 10]]
+    assert attack[["B holds", "B breaks"]].to_numpy().tolist() == [[8, 4], [0, 8]]
+    assert "100 examples. McNemar's exact test: p = 1.91e-06." in told(app)
+    assert rows["row"].tolist() == [8, 9, 10, 11]
+    app.selectbox(key="c-kind").set_value("only A right").run()
+    assert app.dataframe[-1].value["row"].tolist() == list(range(70, 90))
+
+
+def test_flipped_examples_are_filtered_by_label_and_length(cache: Path, asked: list[Job]) -> None:
+    save(cache, with_texts())
+    reviews = bundled_reviews()
+    app = page()
+    app.selectbox(key="c-kind").set_value("both wrong").run()
+    app.selectbox(key="c-label").set_value("positive")
+    app.slider(key="c-words").set_value((1, 12)).run()
+    shown = app.dataframe[-1].value
+    assert len(shown) and all(reviews.labels[row] == 1 and len(reviews.texts[row].split()) <= 12 for row in shown["row"])
+    assert shown["text"].tolist() == [reviews.texts[row] for row in shown["row"]]
+
+
+def test_studies_on_other_examples_are_refused_with_the_reason(cache: Path, asked: list[Job]) -> None:
+    one, two = of_examples("a" * 64), of_examples("b" * 64, data="other")
+    three = of_examples("c" * 64, seed=1)
+    assert "evaluated on made-up and the other on other" in (flips.same_examples(one, two) or "")
+    assert "different examples (100 and 100, seeds 0 and 1)" in (flips.same_examples(one, three) or "")
+    assert flips.same_examples(one, of_examples("a" * 64, method="wanda")) is None
+
+
+def test_attacks_that_differ_are_not_paired() -> None:
+    def study(**attack: Any) -> Study:
+        made = made_up_study(attack=attack["name"])
+        return replace(made, identity={**made.identity, "attack": attack})
+
+    one = study(name="deepwordbug", textattack="1", examples=[1, 2])
+    assert flips.same_attack(one, study(name="deepwordbug", textattack="1", examples=[2, 3])) is None
+    assert "different versions" in (flips.same_attack(one, study(name="deepwordbug", textattack="2")) or "")
+    assert "attacked with deepwordbug and the other with pwws" in (flips.same_attack(one, study(name="pwws")) or "")
+    assert "has no attack" in (flips.same_attack(one, made_up_study(attacked=0)) or "")
+
+
+def test_a_study_without_attack_or_without_levels_is_told(cache: Path, asked: list[Job]) -> None:
+    from engine import Store
+
+    save(cache, made_up_study(attacked=0))
+    app = page()
+    assert not app.exception and "None of these studies has Aua" in told(app)
+    bare = made_up_study((0.0, 0.3))
+    Store(cache).save_study(bare)
+    app = page(studies=bare.key[:12])
+    assert not app.exception and "no measured level yet" in told(app) and "Pick at least one study" in told(app)
+
+
+def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
+    study = save(cache, made_up_study())
+    path = next(path for path in (cache / "studies" / study.key).glob("*.json")
+                if path.name != "study.json" and json.loads(path.read_text())["payload"]["sparsity"] == 0.5)  # fmt: skip
+    path.write_bytes(path.read_bytes()[:-40])
+    app = page()
+    assert not app.exception and "set aside" in told(app)
+
+
+@pytest.mark.parametrize("text", HOSTILE[:12])
+def test_hostile_names_pass_through_the_page_and_the_chart(cache: Path, asked: list[Job], text: str) -> None:
+    save(cache, made_up_study(method=text, data=text, label_names=[text, "yes"]))
+    app = page()
+    assert not app.exception
+    table = charts.points([made_up_study(method=text)])
+    figure = charts.pareto(table, charts.front(table, "acc", "sparsity"), "acc", "sparsity")
+    assert not any("<b>" in str(trace.name) or "<script" in str(trace.name) or "<img" in str(trace.name) for trace in figure.data)
+
+
+# The front
+
+
+def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFrame:
+    return pd.DataFrame([{"place": 0, "study": "x", "key": "k", "sparsity": x, "size": 100 - x, "group": group, "aua": y,
+                          "aua_low": y, "aua_high": y, "aua_n": 1} for x, y in points])  # fmt: skip
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    best = charts.front(frame([(0, 50), (10, 60), (20, 55), (30, 55), (40, 20)]), "aua", "sparsity")
+    assert list(zip(best["sparsity"], best["aua"], strict=True)) == [(10, 60), (30, 55), (40, 20)]
+    best = charts.front(frame([(0, 50), (10, 60), (40, 20)]), "aua", "size")
+    assert best["size"].tolist() == [60, 90]
+
+
+def test_levels_of_other_examples_do_not_beat_one_another() -> None:
+    both = pd.concat([frame([(10, 50)], "one"), frame([(20, 90)], "two")], ignore_index=True)
+    assert len(charts.front(both, "aua", "sparsity")) == 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12))
+def test_every_level_is_on_the_front_or_beaten_by_one_that_is(points: list[tuple[int, int]]) -> None:
+    best = charts.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
+    ahead = list(zip(best["sparsity"], best["aua"], strict=True))
+    for x, y in points:
+        assert (x, y) in ahead or any(a >= x and b >= y for a, b in ahead)
+    assert not any((a >= x and b >= y and (a, b) != (x, y)) for a, b in ahead for x, y in ahead)
+
+
+def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
+    table = charts.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
+    best = charts.front(table, "acc", "sparsity")
+    figure = charts.pareto(table, best, "acc", "sparsity")
+    marks = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [len(trace.x) for trace in marks] == [4, 2]
+    assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
+
+
+# Flips, row by row
+
+
+def test_a_row_is_told_by_what_it_was_without_attack_and_by_what_the_attack_did() -> None:
+    table = flips.with_kinds(flips.rows(level(0.0), level(0.5), 100))
+    assert table["kind"].value_counts().to_dict() == {"any": 50, "only A right": 20, "both wrong": 10, "both break": 8,
+                                                      "both hold": 8, "only B breaks": 4}  # fmt: skip
+    assert set(table["kind"]) <= set(flips.KINDS)
+
+
+def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
+    between = Level(made_up_study(), 0.45)
+    assert between.measured is None and between.rate("acc").rate is None and between.between() == "between 40 and 50 %"
+
+
+def test_twelve_studies_look_apart_and_are_named_apart() -> None:
+    assert len({charts.look(place) for place in range(charts.MOST)}) == charts.MOST
+    studies = [made_up_study(method="adaptive"), made_up_study(method="wanda"), made_up_study(method="wanda", data="other"),
+               replace(made_up_study(method="wanda"), key="f" * 64)]  # fmt: skip
+    assert len(set(charts.short_names(studies))) == 4

@@ -1,0 +1,85 @@
+"""Sweeps: the grid, its refusals, through the queue of this machine, and on a cluster whose node is killed."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import cli, paths
+from engine.errors import SettingError
+from engine.queue.queue import JobQueue
+from engine.records import StudySpec
+from engine.sweep import read_sweep, sweep_of
+
+
+def test_a_grid_is_every_combination_and_the_sparsities_stay_together() -> None:
+    found = sweep_of({"methods": ["adaptive", "wanda"], "seeds": [0, 1, 2], "sparsities": [0, 0.5], "calibration": 64})
+    assert len(found) == 6 and {spec.levels for spec in found} == {(0.0, 0.5)} and {spec.calibration for spec in found} == {64}
+    assert len({(spec.method, spec.seed) for spec in found}) == 6
+    assert sweep_of({"models": "a"}) == [StudySpec(model="a")]
+
+
+BAD = {
+    "a list": [1], "nothing": None, "unknown": {"modells": ["a"]}, "text for a seed": {"seeds": ["one"]},
+    "twice": {"seeds": [1, 1]}, "too many": {"seeds": list(range(100_001))},
+    "empty": {"methods": []}, "a truth": {"calibration": True}, "a number": {"models": [5]},
+    "no share": {"sparsities": [1.5]}, "text for a share": {"sparsities": ["half"]}, "none": {"calibration": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", BAD.values(), ids=BAD)
+def test_what_is_no_grid_is_one_sentence(found: object) -> None:
+    with pytest.raises(SettingError) as caught:
+        sweep_of(found)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["a: [", "!!python/object/apply:os.system ['true']", "[" * 1500, "\0"])
+def test_a_file_that_is_no_plain_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(SettingError):
+        read_sweep(tmp_path / "sweep.yaml")
+    with pytest.raises(SettingError, match="cannot be read"):
+        read_sweep(tmp_path / "none.yaml")
+
+
+def test_a_sweep_goes_through_the_queue_and_the_second_one_finds_all_of_it(
+    real_queue: JobQueue, tmp_path: Path, model_folder: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(f"models: {model_folder}\ndata: {data_folder}\nmethods: magnitude\nsparsities: [0, 0.5]\nattacks: none\n"
+                    "calibration: 40\nheld_out: 10\neval_examples: 20\ndevice: cpu\n")  # fmt: skip
+    arguments = ["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]
+    assert cli.main(arguments) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [study["state"] for study in first["studies"]] == ["done"] and len(first["studies"][0]["key"]) == 64
+    assert {row.sweep for row in real_queue.rows()} == {first["sweep"]}
+    assert cli.main([*arguments, "--background"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["sweep"] == first["sweep"] and {study["state"] for study in again["studies"]} == {"queued"}
+
+
+def test_without_ray_the_sentence_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "user"))
+    (tmp_path / "sweep.yaml").write_text("methods: magnitude\n")
+    assert cli.main(["sweep", str(tmp_path / "sweep.yaml"), "--ray", "auto"]) == 2
+    assert "PRUNESCOPE_SHARED" in capsys.readouterr().err
+    assert cli.main(["sweep", str(tmp_path / "sweep.yaml"), "--ray", "auto", "--cache", str(tmp_path / "shared")]) == 2
+    assert "requirements-cluster.txt" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (requirements-cluster.txt)")
+def test_a_cluster_that_loses_a_node_finishes_the_sweep(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("ray_cluster.py")
+    done = subprocess.run([sys.executable, str(program), str(tmp_path)], cwd=paths.PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "killed" in found["seen"] and "running" in found["seen"]
+    assert found["states"] == ["done"] * 6 and found["levels"] == [[0.0, 0.5, 0.75]] * 6 and len(set(found["keys"])) == 6
+    assert found["notices"] == [] and found["left"] == []
