@@ -162,6 +162,14 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
     return _dressed(figure, dark, height, 20).update_layout(margin={"b": 110})
 
 
+def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:
+    """Whether two cells differ in one thing. How scores begin and sparsity grows means something between masks alone."""
+    ways = ("loss", "schedule", "init") if one.method == two.method == "mask" else ("loss",)
+    if one.method != two.method and "gradual" in (one.schedule, two.schedule):
+        return False
+    return sum(getattr(one, what) != getattr(two, what) for what in ("method", *ways)) == 1
+
+
 def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
     """Pairs of cells that differ in one thing, at every sparsity: accuracy of the second minus the first's on the same rows."""
     runs: dict[tuple[str, float], dict[int, SubnetworkRun]] = {}
@@ -173,7 +181,7 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
             if cell >= other or level != sparsity or not (seeds := sorted(set(first) & set(second))):
                 continue
             one, two = first[seeds[0]], second[seeds[0]]
-            if sum(getattr(one, what) != getattr(two, what) for what in ("method", "loss", "schedule", "init")) != 1:
+            if not _one_change(one, two):
                 continue
             pairs = [[next(s for s in (r.inside, *r.outside) if s.name == name).correct for r in (first[seed], second[seed])]
                      for seed in seeds]  # fmt: skip

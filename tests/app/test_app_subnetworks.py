@@ -1,5 +1,6 @@
 """The page of subnetworks: tables, curves, groups and differences."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> Non
         (level, "mask training, product of experts", "mask training, cross-entropy") for level in (50, 90)
     ]
     assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [2, 2]
+
+
+def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    runs = tuple(replace(run, method="imp", loss="poe") if run.cell == "mask-ce" else
+                 replace(run, init="soft") if run.method == "mask" else run for run in table.runs)  # fmt: skip
+    found = charts.differences(replace(table, runs=runs), "HANS")
+    pairs = set(zip(found["sparsity"], found["second"], found["minus"], strict=True))
+    imp, mask = "magnitude pruning (IMP), product of experts", "mask training, product of experts, soft scores"
+    assert pairs == {(50, mask, imp), (90, mask, imp), (90, "mask training, product of experts, gradual", mask)}
 
 
 def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
