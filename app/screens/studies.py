@@ -4,10 +4,11 @@ import pandas as pd
 import streamlit as st
 
 import engine
+from app.figures import DATA, attack_title
 from app.queue import queue_panel
 from app.start import start_form
 from app.state import store
-from app.text import plain
+from app.text import plain, short
 
 
 def main() -> None:
@@ -47,8 +48,10 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
 def _line(row: engine.StudyRow) -> dict[str, object]:
     about, span = row.about, [100 * level["sparsity"] for level in row.levels]
     return {
-        "model": about["model"], "data": about["data"], "method": about["method"], "pattern": about["pattern"],
-        "attack": about["attack"], "attacked": about["counts"]["attacked"], "seed": about["seed"], "levels": len(row.levels),
+        "model": short(about["model"]), "data": short(DATA.get(about["data"], about["data"])), "method": about["method"],
+        "pattern": about["pattern"],
+        "attack": "none" if about["attack"] == "none" else attack_title(about["attack"]),
+        "attacked": about["counts"]["attacked"], "seed": about["seed"], "levels": len(row.levels),
         "sparsity": "" if not span else f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %",
         "kept": "pinned" if row.pinned else row.layer, "size": row.bytes / 1e3,
         "written": pd.Timestamp(row.modified, unit="s").floor("s"), "key": row.key[:12],
