@@ -1,9 +1,15 @@
 """Studies: what they record, that they resume, and that the same study is the same bytes."""
 
+import contextlib
+import errno
 import hashlib
 import json
+import os
 import random
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +22,7 @@ from engine import study as study_module
 from engine.attacks.attempt import Attempt
 from engine.attacks.run import IN_FLIGHT
 from engine.data import Dataset, Examples
-from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
+from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError, StoreError
 from engine.records import StudySpec
 from engine.store import Store
 from engine.study import prepare, run_study, split
@@ -512,3 +518,45 @@ def test_two_that_want_the_same_study_at_once_solve_and_measure_it_once(
         studies = list(pool.map(lambda _: run_study(spec, new_store("together")), range(3)))
     assert (len(solved), len(measured)) == wanted
     assert studies[0] == studies[1] == studies[2] and without_times(new_store("together")) == without_times(alone)
+
+
+def test_a_stored_study_is_read_where_nothing_can_be_written(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store("one")
+    made = run_study(spec, store)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("engine.store.files.os.replace", full)
+    assert run_study(spec, store) == made
+    with pytest.raises(StoreError, match="No space left"):
+        run_study(replace(spec, seed=1), store)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte, where this process may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True) if (
+        shutil.which("mount") and sys.platform == "linux") else None  # fmt: skip
+    if done is None or done.returncode != 0:
+        pytest.skip("no small disk can be mounted here; the injected errors stand for it")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_keeps_what_was_done(spec: StudySpec, small_disk: Path, tmp_path: Path) -> None:
+    store = Store(small_disk, tmp_path / "none")
+    (made,) = run_study(replace(spec, levels=(0.0,)), store).levels
+    with contextlib.suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(StoreError, match="No space left on device"):
+        run_study(spec, store)
+    (small_disk / "fill").unlink()
+    assert run_study(replace(spec, levels=(0.0,)), store).levels == (made,) and store.notices == []
+    assert [level.sparsity for level in run_study(spec, store).levels] == list(LEVELS)
+    assert not list(small_disk.rglob(".*"))

@@ -107,9 +107,11 @@ class Store:
         return next((level for path in files if path.is_file() and (level := self.level_at(path, study.identity))), None)
 
     def save_study(self, study: Study) -> None:
-        """Write a study's head, levels not included."""
-        payload = {"identity": study.identity, "about": study.about}
-        write_whole(self.root / "studies" / study.key / "study.json", seal("study", study.key, payload))
+        """Write a study's head, levels not included, unless exactly this is there: a full disk can still be read."""
+        path = self.root / "studies" / study.key / "study.json"
+        content = seal("study", study.key, {"identity": study.identity, "about": study.about})
+        if not path.is_file() or path.read_bytes() != content:
+            write_whole(path, content)
 
     def save_level(self, study: Study, level: LevelResult) -> None:
         """Write one level and drop its unfinished records."""

@@ -264,6 +264,7 @@ def test_whatever_the_disk_refuses_is_one_sentence_and_nothing_is_lost(
     store: Store, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     study = saved(store, 0)
+    renamed = replace(study, about={**study.about, "model": "another"})
 
     def refused(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
@@ -271,7 +272,7 @@ def test_whatever_the_disk_refuses_is_one_sentence_and_nothing_is_lost(
     for call in ("open", "fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(f"engine.store.files.os.{call}", refused)
-            for write in (lambda: store.save_study(study), lambda: store.save_level(study, a_level(0.9))):
+            for write in (lambda: store.save_study(renamed), lambda: store.save_level(study, a_level(0.9))):
                 with pytest.raises(StoreError) as caught:
                     write()
                 assert os.strerror(code) in str(caught.value) and str(caught.value).count("\n") == 0
