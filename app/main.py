@@ -21,7 +21,7 @@ st.html(f"""<style>
 [data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}
 [data-testid="stCaptionContainer"] {{ opacity: 1; }}
 [data-testid="stCaptionContainer"] p {{ color: {faint}; }}
-[data-testid="stBaseButton-primary"] p {{ color: {on_accent}; }}
+[data-testid="stBaseButton-primary"]:not(:disabled) p {{ color: {on_accent}; }}
 [data-testid="stMultiSelect"] [data-tag-index] * {{ color: {on_accent} !important; }}
 </style>""")
 pages = [

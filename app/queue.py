@@ -124,10 +124,11 @@ def _link(job: str) -> None:
 
 def _details(row: engine.JobRow) -> None:
     settings = {name: value for name, value in row.arguments.items() if value not in (None, "", False)}
-    st.text(", ".join(f"{name} {value}" for name, value in settings.items()))
-    text = jobs().log(row.id, 8000).strip()
+    settings["levels"] = " ".join(f"{100 * level:g} %" for level in row.arguments.get("levels", ()))
+    st.text(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()))
+    text = "\n".join(reversed(jobs().log(row.id, 8000).strip().splitlines()))  # the box cannot scroll to its end by itself
     st.code(text or "The log is empty so far.", language=None, wrap_lines=True, height=220 if text else "content")
-    st.caption(plain(f"Job {row.id}: python -m engine jobs log {row.id}"))
+    st.caption(plain(f"Newest first. Job {row.id}: python -m engine jobs log {row.id}"))
 
 
 def span(seconds: float) -> str:

@@ -85,9 +85,12 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
 def levels_in(text: str) -> tuple[float, ...]:
     """`"0, 50, 87.5"` → (0.0, 0.5, 0.875). Raises SettingError."""
     try:
-        return tuple(sorted({round(float(part.strip().rstrip("%")) / 100, 6) for part in text.split(",") if part.strip()}))
+        levels = sorted({float(part.strip().rstrip("%")) for part in text.split(",") if part.strip()})
     except ValueError:
         raise engine.SettingError(f"{text[:60]!r} is not a list of percentages; write them as in {LEVELS}.") from None
+    if outside := [level for level in levels if not 0 <= level < 100]:
+        raise engine.SettingError(f"{outside[0]:g} % is no sparsity; levels are percentages from 0 to below 100, as in {LEVELS}.")
+    return tuple(round(level / 100, 6) for level in levels)
 
 
 def _checking(rows: list[engine.StudyRow]) -> None:

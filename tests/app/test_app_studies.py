@@ -104,7 +104,7 @@ def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
     assert "Cancelled before it started" in shown(app) and JobQueue(cache).rows() == []
 
 
-BAD = {"0, x": "is not a list of percentages", "120": "outside [0, 1)", "": "no levels"}
+BAD = {"0, x": "is not a list of percentages", "120": "120 % is no sparsity", "nan": "nan % is no sparsity", "": "no levels"}
 
 
 @pytest.mark.parametrize(("levels", "says"), BAD.items())
