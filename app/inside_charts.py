@@ -13,8 +13,8 @@ from app.text import for_chart, visible
 
 Look = dict[str, Any]
 PAIRS = {  # what is compared: title, colour, dash, marker
-    ("dense", "clean", "pruned", "clean"): ("pruned to dense, clean text", SPARSE, "solid", "circle"),
-    ("dense", "adversarial", "pruned", "adversarial"): ("pruned to dense, adversarial text", PURPLE, "dash", "square"),
+    ("dense", "clean", "pruned", "clean"): ("pruned to dense, clean", SPARSE, "solid", "circle"),
+    ("dense", "adversarial", "pruned", "adversarial"): ("pruned to dense, adversarial", PURPLE, "dash", "square"),
     ("dense", "clean", "dense", "adversarial"): ("adversarial to clean, dense", DENSE, "dot", "diamond"),
     ("pruned", "clean", "pruned", "adversarial"): ("adversarial to clean, pruned", GREEN, "dashdot", "triangle-up"),
 }
