@@ -61,8 +61,9 @@ def run_protocol(
     if unknown := sorted(set(cells or ()) - {cell.name for cell in protocol.cells}):
         raise SettingError(f"The recipe has no cell {unknown[0]}; it has {', '.join(cell.name for cell in protocol.cells)}.")
     ready = prepare(protocol, root, out, device, report)
-    wanted = [(seed, cell, sparsity) for seed in (seeds or protocol.seeds) for cell, sparsity in protocol.each()
-              if cells is None or cell.name in cells]  # fmt: skip
+    seeds = seeds or protocol.seeds
+    wanted = [(seed, cell, sparsity) for seed in seeds for cell, sparsity in protocol.each()
+              if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])]  # fmt: skip
     for number, (seed, cell, sparsity) in enumerate(wanted):
         ready.report = within(report, number, number + 1, len(wanted), f"{number + 1} of {len(wanted)}: ")
         entry = _result(ready, cell, sparsity, seed)
@@ -246,7 +247,7 @@ def write_table(ready: Prepared) -> dict[str, Any]:
     """`table.json` of all results that are there, in the recipe's order."""
     runs = []
     for cell, sparsity in ready.protocol.each():
-        for seed in ready.protocol.seeds:
+        for seed in ready.protocol.seeds_of(cell):
             path = _result_path(ready, cell, sparsity, seed)
             if path.is_file():
                 runs.append(json.loads(path.read_text(encoding="utf-8")))
@@ -256,7 +257,7 @@ def write_table(ready: Prepared) -> dict[str, Any]:
         "rows": {"train": len(ready.shared.data), "ID": len(ready.inside.examples),
                  **{one.name: len(one.examples) for one in ready.outside}},
         "base_sha256": ready.shared.base.sha256, "train_sha256": ready.shared.data.fingerprint(),
-        "planned": len(ready.protocol.seeds) * len(list(ready.protocol.each())), "runs": runs,
+        "planned": sum(len(ready.protocol.seeds_of(cell)) for cell, _ in ready.protocol.each()), "runs": runs,
     }  # fmt: skip
     write_whole(ready.out / TABLE, json.dumps(table, indent=1).encode() + b"\n")
     return table

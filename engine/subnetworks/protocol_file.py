@@ -72,6 +72,10 @@ class Protocol:
             for sparsity in cell.sparsities or (0.0,):
                 yield cell, sparsity
 
+    def seeds_of(self, cell: Cell) -> tuple[int, ...]:
+        """The seeds of a cell; a model that is there already has no draw of its own, so one stands for all."""
+        return self.seeds if cell.model is None else self.seeds[:1]
+
     def snapshots(self, name: str) -> tuple[float, ...]:
         """The shares of a full training's steps from which other cells start."""
         asked = (cell.start.split("@") for cell in self.cells if cell.start is not None and "@" in cell.start)

@@ -154,3 +154,10 @@ def test_a_damaged_table_is_a_notice(tmp_path: Path):
     (tmp_path / "subnetworks" / "x" / "table.json").write_text("{")
     store = Store(tmp_path, tmp_path / "bundled")
     assert subnetwork_tables(store) == [] and len(store.notices) == 1
+
+
+def test_a_model_that_is_there_already_counts_once_for_all_seeds(root: Path, model_folder: Path, tmp_path: Path):
+    cells = [{"name": "given", "model": str(model_folder), "subnetwork": {"method": "full"}}]
+    read = read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0, 1])))
+    table = run_protocol(read, root, tmp_path / "out")
+    assert [(run["cell"], run["seed"]) for run in table["runs"]] == [("given", 0)] and table["planned"] == 1
