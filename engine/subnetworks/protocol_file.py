@@ -10,6 +10,7 @@ from typing import Any
 from engine.errors import SettingError
 from engine.subnetworks.bias import BiasSpec
 from engine.subnetworks.spec import SubnetworkSpec, subnetwork_from
+from engine.training.recipe import recipe_path
 from engine.training.spec import TrainSpec, spec_from
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -89,12 +90,7 @@ class Protocol:
 
 def protocol_path(name: str) -> Path:
     """A file, or a shipped recipe by its name. Raises SettingError with the names there are."""
-    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.json"))}
-    if name in shipped:
-        return shipped[name]
-    if not Path(name).is_file():
-        raise SettingError(f"There is no recipe {name}; give a JSON file, or a shipped recipe: {', '.join(shipped)}.")
-    return Path(name)
+    return recipe_path(name, SHIPPED)
 
 
 def read_protocol(path: Path) -> Protocol:

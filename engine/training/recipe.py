@@ -33,9 +33,9 @@ class Recipe:
     finish: Finish | None = None
 
 
-def recipe_path(name: str) -> Path:
-    """A file, or a shipped recipe by its name. Raises SettingError with the names there are."""
-    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.json"))}
+def recipe_path(name: str, folder: Path = SHIPPED) -> Path:
+    """A file, or a recipe shipped in `folder` by its name. Raises SettingError with the names there are."""
+    shipped = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if name in shipped:
         return shipped[name]
     if not Path(name).is_file():
