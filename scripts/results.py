@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Store, Study, member_sets, subnetwork_tables  # noqa: E402  the project is not installed
-from scripts.reading import ablation, appendix, curves, members, pruning, subnetworks  # noqa: E402
+from scripts.reading import ablation, appendix, curves, distances, members, pruning, subnetworks  # noqa: E402
 from scripts.reading.words import evidence, shipped  # noqa: E402
 
 HEAD = """# Results
@@ -40,6 +40,7 @@ def render(store: Store) -> str:
         ablation.section(sst2),
         curves.calibration(evidence("sst2-calibration")),
         curves.thesis(_one_victim(sst2)),
+        distances.section(),
         *(members.section(found) for found in member_sets(store) if found.bundled),
         *(subnetworks.section(found) for found in subnetwork_tables(store) if found.bundled and found.runs),
         APPENDIX, *map(appendix.table, shown),

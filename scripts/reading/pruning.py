@@ -20,6 +20,7 @@ from scripts.reading.words import (
 )
 
 ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula", "sequential": "`sequential`, SparseGPT",
          "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
 
@@ -50,7 +51,8 @@ def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
 def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
     lines = []
     for method, found in methods.items():
-        levels = sorted({level.sparsity for study in found.values() for level in study.levels if level.attacks})
+        levels = sorted({level.sparsity for study in found.values() for level in study.levels
+                         if level.attacks and level.sparsity in LEVELS})  # fmt: skip
         for sparsity in levels:
             if sparsity == 0 and lines:
                 continue  # the dense victim is the same for all
@@ -69,9 +71,8 @@ def _rates(level: LevelResult | None) -> str:
 def _published(name: str) -> str:
     if name not in P1:
         return ""
-    told = "; ".join(f"{method} {at} {figures}" for method, at, figures in P1[name])
-    return (f"\nP1 prints for BERT-base under TextFooler, Acc / Aua / Asr: {told}. Another model and, but for one column, "
-            "another attack: these rows do not compare with ours.\n")  # fmt: skip
+    return (f"\nWhat P1 prints for {name}, of BERT-base under TextFooler. Another model and, but for one column, another attack: "
+            "these rows do not compare with ours.\n\n" + rows(["P1", "sparsity", "Acc / Aua / Asr"], P1[name]))  # fmt: skip
 
 
 def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> str:
@@ -81,7 +82,7 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
         return ""
     lines = []
     levels = sorted({level.sparsity for study in default.values() for level in study.levels
-                     if level.attacks and level.sparsity > 0})  # fmt: skip
+                     if level.attacks and level.sparsity in LEVELS and level.sparsity > 0})  # fmt: skip
     some = next(iter(default.values()))
     for sparsity in levels:
         lines.append(["dense", level_name(sparsity), points(acc_difference(some, some, sparsity, 0.0)),
