@@ -10,6 +10,7 @@ from scripts.reading.words import share
 def section(found: SubnetworkTable) -> str:
     """One table of subnetworks: means over the seeds, and what one change does on the same rows."""
     names, spread = subnetwork_charts.sets_of(found), subnetwork_charts.spread_table(found)
+    panels = subnetwork_charts.panels(found)
     seeds, count = len({run.seed for run in found.runs}), ", ".join(f"{name} {n:,}" for name, n in found.rows.items())
     figures_of = ", ".join(f"{row.set}: {row.figure}" for row in spread.drop_duplicates("set").itertuples())
     missing = "" if len(found.runs) == found.planned else f" {len(found.runs)} of {found.planned} models are measured so far."
@@ -18,13 +19,13 @@ def section(found: SubnetworkTable) -> str:
         f"{found.recipe['base']}, rows: {count}; {figures_of}, in per cent: "
         + ("mean (standard deviation) of the seeds" if seeds > 1 else "one seed with its 95 % interval")
         + f", gap in points.{missing}" + _bias(found) + "\n",
-        "| model | sparsity | seeds | " + " | ".join(names) + " | " + " | ".join(f"ID − {name}" for name in names[1:]) + " |",
-        "|---|--:|--:|" + "---|" * (2 * len(names) - 1),
+        "| model | sparsity | seeds | " + " | ".join(panels) + " | " + " | ".join(f"ID − {name}" for name in names[1:]) + " |",
+        "|---|--:|--:|" + "---|" * (len(panels) + len(names) - 1),
     ]  # fmt: skip
     for (series, level), part in spread.groupby(["series", "sparsity"], sort=False):
-        rows = [part[part["set"] == name].iloc[0] for name in names]
+        rows = [part[part["set"] == name].iloc[0] for name in panels]
         lines.append(f"| {series} | {level:g} % | {rows[0]['seeds']} | " + " | ".join(map(_spread, rows)) + " | "
-                     + " | ".join(f"{row['gap']:.1f}" for row in rows[1:]) + " |")  # fmt: skip
+                     + " | ".join(f"{row['gap']:.1f}" for row in rows[1 : len(names)]) + " |")  # fmt: skip
     for name in names:
         lines += _differences(found, name)
     return "\n".join(lines) + "\n"
