@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Store, Study, member_sets, subnetwork_tables  # noqa: E402  the project is not installed
-from scripts.reading import ablation, appendix, curves, distances, members, pruning, subnetworks  # noqa: E402
+from scripts.reading import ablation, appendix, curves, distances, members, pruning, subnetworks, summary  # noqa: E402
 from scripts.reading.words import evidence, shipped  # noqa: E402
 
 HEAD = """# Results
@@ -31,7 +31,11 @@ def render(store: Store) -> str:
     """The whole page."""
     shown = shipped()
     sst2 = [study for study in shown if study.about["data"] == "sst2"] + evidence("sst2")
+    sets = [found for found in member_sets(store) if found.bundled]
+    tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
     parts = [
+        summary.section([*shown, *evidence("sst2")], sets),
+        summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
         pruning.section("AG News: sparsity against robustness", shown, "ag_news", "MiniLM-L6 (ag_news)"),
         pruning.section("IMDB: sparsity against robustness", shown, "imdb", "MiniLM-L6 (imdb)"),
@@ -41,8 +45,8 @@ def render(store: Store) -> str:
         curves.calibration(evidence("sst2-calibration")),
         curves.thesis(_one_victim(sst2)),
         distances.section(),
-        *(members.section(found) for found in member_sets(store) if found.bundled),
-        *(subnetworks.section(found) for found in subnetwork_tables(store) if found.bundled and found.runs),
+        *map(members.section, sets),
+        *map(subnetworks.section, tables),
         APPENDIX, *map(appendix.table, shown),
     ]  # fmt: skip
     return HEAD + "".join(parts)

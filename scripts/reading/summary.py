@@ -1,0 +1,143 @@
+"""What the page says in short. The words follow from the figures, so a study that comes out otherwise changes the sentence."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app import subnetwork_charts
+from engine import MemberSet, Metric, Study, SubnetworkTable
+from scripts.reading.words import (
+    ATTACKS,
+    TITLES,
+    about,
+    acc_difference,
+    aua_difference,
+    bare,
+    by_attack,
+    level_name,
+    points,
+    rows,
+)
+
+HEAD = """
+## In short
+
+Differences are in points on the same rows, with 95 % intervals; bold leaves out zero. They are not corrected for their number.
+
+"""
+
+
+DEBIASING = """
+Does debiasing a subnetwork help, does a gradual schedule, do masks beat magnitudes? Accuracy of the same rows, in and out of
+distribution; the sections below have every model.
+
+"""
+
+
+def section(studies: Sequence[Study], members: Iterable[MemberSet]) -> str:
+    """One sentence a question."""
+    told = [*_cost(studies), *_others(studies), *_averaging(members)]
+    return HEAD + "".join(f"- {sentence}\n" for sentence in told)
+
+
+def _verdict(found: Metric, up: str, down: str, same: str) -> str:
+    return up if found.low > 0 else down if found.high < 0 else same
+
+
+def _sets(studies: Sequence[Study]) -> list[tuple[str, dict[str, dict[str, Study]]]]:
+    """Data set → method → attack → study, of the shipped victims without a pattern."""
+    found = []
+    for title, data, model in (("SST-2", "sst2", "MiniLM-L6"), ("AG News", "ag_news", "MiniLM-L6 (ag_news)"),
+                               ("IMDB", "imdb", "MiniLM-L6 (imdb)")):  # fmt: skip
+        mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+                if any(level.attacks for level in study.levels)]  # fmt: skip
+        methods = {study.about["method"]: by_attack(about(mine, method=study.about["method"])) for study in mine}
+        if "adaptive" in methods:
+            found.append((title, methods))
+    return found
+
+
+def _cost(studies: Sequence[Study]) -> list[str]:
+    """What pruning with the default costs."""
+    told = []
+    for title, methods in _sets(studies):
+        for sparsity in (0.5, 0.875):
+            default = methods["adaptive"]
+            first = next(iter(default.values()))
+            acc = acc_difference(first, first, sparsity, 0.0)
+            parts = [f"{points(aua)} in Aua under {ATTACKS[name]}" for name in ATTACKS if name in default
+                     and (aua := aua_difference(default[name], default[name], sparsity, 0.0)).value is not None]  # fmt: skip
+            if acc.value is not None and parts:
+                told.append(f"{title}, the default at {level_name(sparsity)} against dense: {points(acc)} in Acc, "
+                            + ", ".join(parts) + ".")  # fmt: skip
+    return told
+
+
+def _others(studies: Sequence[Study]) -> list[str]:
+    """Whether the default's accuracy and robustness are above those of the others at high sparsity."""
+    told = []
+    for title, methods in _sets(studies):
+        default = methods["adaptive"].get("deepwordbug")
+        for method, name in (("paper", "P1's formula"), ("sequential", "SparseGPT"), ("magnitude", "magnitude pruning")):
+            other = methods.get(method, {}).get("deepwordbug")
+            if default is None or other is None:
+                continue
+            acc, aua = acc_difference(other, default, 0.875), aua_difference(other, default, 0.875)
+            if acc.value is None or aua.value is None:
+                continue
+            verdict = _verdict(acc, "keeps more accuracy than", "keeps less accuracy than", "cannot be told in accuracy from")
+            tail = _verdict(aua, "and holds more attacks", "yet holds fewer attacks", "and attacks do not tell them apart")
+            told.append(f"{title} at 87.5 %: the default {verdict} {name} ({points(acc)}), {tail} ({points(aua)} in Aua).")
+    return told
+
+
+def _averaging(members: Iterable[MemberSet]) -> list[str]:
+    """Whether averaging raised Aua."""
+    told = []
+    for found in members:
+        made = found.averages.get("uniform")
+        scored = [member for member in found.members if member.score is not None and member.score.aua is not None]
+        if made is None or made.score.aua is None or not scored:
+            continue
+        best = max(scored, key=lambda member: member.score.aua.value or 0.0)
+        plain = [member.score.aua.value or 0.0 for member in scored if member.settings["adversarial"] == "none"]
+        told.append(f"{TITLES.get(found.name, found.name)}: the uniform average has Aua {bare(made.score.aua)} where the plain members have "
+                    f"{100 * sum(plain) / len(plain):.1f} on average and the best member, {best.name}, {bare(best.score.aua)} "
+                    f"(of {made.score.aua.n} held-out rows).")  # fmt: skip
+    return told
+
+
+MASK, POE, IMP = "mask training, product of experts", "product of experts", "magnitude pruning (IMP), product of experts"
+QUESTIONS = (  # header, second, minus, sparsity in per cent
+    ("full: PoE − CE", "full model, product of experts", "full model, cross-entropy", 0),
+    ("masks: PoE − CE, 70 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 70),
+    ("90 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 90),
+    ("gradual − fixed, 90 %", f"{MASK}, gradual", f"{MASK}, soft scores", 90),
+    ("masks − IMP, 70 %", f"{MASK}, soft scores", IMP, 70),
+    ("90 %", f"{MASK}, soft scores", IMP, 90),
+)
+
+
+def debiasing(tables: Iterable[SubnetworkTable]) -> str:
+    """P2's questions on every set: product of experts or not, gradual or fixed sparsity, masks or magnitudes."""
+    lines = []
+    for table in tables:
+        for place, name in enumerate(subnetwork_charts.sets_of(table)):
+            found = subnetwork_charts.differences(table, name)
+            cells = [_asked(found, second, minus, at) for _, second, minus, at in QUESTIONS]
+            if set(cells) != {"–"}:
+                lines.append([table.title.split(":")[0], f"{name} ({'OOD' if place else 'ID'})", *cells])
+    if not lines:
+        return ""
+    return DEBIASING + rows(["table", "set", *(header for header, *_ in QUESTIONS)], lines)
+
+
+def _asked(found: Any, second: str, minus: str, at: float) -> str:
+    if found.empty:
+        return "–"
+    one = found[(found["second"] == second) & (found["minus"] == minus) & (found["sparsity"] == at)]
+    other = found[(found["second"] == minus) & (found["minus"] == second) & (found["sparsity"] == at)]
+    for part, sign in ((one, 1), (other, -1)):
+        for row in part.itertuples():
+            low, high = sorted((sign * row.low / 100, sign * row.high / 100))
+            return points(Metric(sign * row.difference / 100, row.n, low, high))
+    return "–"
