@@ -100,9 +100,9 @@ def _averaging(members: Iterable[MemberSet]) -> list[str]:
             continue
         best = max(scored, key=lambda member: member.score.aua.value or 0.0)
         plain = [member.score.aua.value or 0.0 for member in scored if member.settings["adversarial"] == "none"]
-        told.append(f"{TITLES.get(found.name, found.name)}: the uniform average has Aua {bare(made.score.aua)} where the plain members have "
-                    f"{100 * sum(plain) / len(plain):.1f} on average and the best member, {best.name}, {bare(best.score.aua)} "
-                    f"(of {made.score.aua.n} held-out rows).")  # fmt: skip
+        alone = f"{best.name}, {bare(best.score.aua)} (of {made.score.aua.n} held-out rows)"
+        told.append(f"{TITLES.get(found.name, found.name)}: the uniform average has Aua {bare(made.score.aua)} where the plain "
+                    f"members have {100 * sum(plain) / len(plain):.1f} on average and the best member, {alone}.")  # fmt: skip
     return told
 
 
