@@ -34,7 +34,7 @@ def render(store: Store) -> str:
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
     parts = [
-        summary.section([*shown, *evidence("sst2")], sets),
+        summary.section([*shown, *evidence("sst2")], _one_victim(sst2), sets),
         summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
         pruning.section("AG News: sparsity against robustness", shown, "ag_news", "MiniLM-L6 (ag_news)"),

@@ -13,6 +13,7 @@ from scripts.reading.words import rows
 
 RESAMPLES = 2000
 NEAR = 0.05  # of accuracy
+FEWEST = 5  # victims
 HOLDS = ("held", "exhausted")
 CALIBRATION = """
 ## The number of calibration texts, SST-2 dev at {level:g} %
@@ -78,23 +79,37 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return told if len(values) < 2 else f"{told} ({stdev(values):.{digits}f})"
 
 
+def correlations(studies: Sequence[Study]) -> tuple[int, str, str] | None:
+    """(victims, ρ of *alike*, ρ of Aua) against the [CLS] error, over all pruned victims of one dense model."""
+    everything, dense = _victims(studies)
+    if dense is None or len(everything) < FEWEST:
+        return None
+    x = [math.log(level.cls_error) for level in everything]
+    return (len(everything), _correlation(x, [_same(level, dense) for level in everything]),
+            _correlation(x, [_held(level) for level in everything]))  # fmt: skip
+
+
 def thesis(studies: Sequence[Study]) -> str:
     """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned victims of one dense model."""
-    victims = {(repr(study.identity["plan"]), level.sparsity): level for study in studies for level in study.levels
-               if level.sparsity > 0 and level.attacks}  # fmt: skip
-    everything = list(victims.values())
-    if len(everything) < 5:
+    everything, dense = _victims(studies)
+    if dense is None or len(everything) < FEWEST:
         return ""
-    dense = next(level for study in studies for level in study.levels if level.sparsity == 0 and level.attacks)
     near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
     lines = []
     for name, chosen in (("all", everything), (f"within {100 * NEAR:g} points of dense accuracy", near)):
         for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
-            if len(chosen) >= 5:
+            if len(chosen) >= FEWEST:
                 lines.append([name, str(len(chosen)), told, *(_correlation(x, table) for table in (
                     [_same(level, dense) for level in chosen], [_held(level) for level in chosen]))])  # fmt: skip
     return THESIS.format(attacked=len(dense.attacks), resamples=RESAMPLES) + rows(
         ["victims", "n", "against", "of *alike*", "of Aua"], lines) + COLLAPSE  # fmt: skip
+
+
+def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
+    """Every attacked pruned level once, and the dense one."""
+    attacked = [(study, level) for study in studies for level in study.levels if level.attacks]
+    found = {(repr(study.identity["plan"]), level.sparsity): level for study, level in attacked if level.sparsity > 0}
+    return list(found.values()), next((level for _, level in attacked if level.sparsity == 0), None)
 
 
 def _same(level: LevelResult, dense: LevelResult) -> list[bool]:

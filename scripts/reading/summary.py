@@ -5,6 +5,7 @@ from typing import Any
 
 from app import subnetwork_charts
 from engine import MemberSet, Metric, Study, SubnetworkTable
+from scripts.reading import curves
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -33,9 +34,9 @@ distribution; the sections below have every model.
 """
 
 
-def section(studies: Sequence[Study], members: Iterable[MemberSet]) -> str:
-    """One sentence a question."""
-    told = [*_cost(studies), *_others(studies), *_averaging(members)]
+def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet]) -> str:
+    """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
+    told = [*_cost(studies), *_others(studies), *_thesis(one_victim), *_averaging(members)]
     return HEAD + "".join(f"- {sentence}\n" for sentence in told)
 
 
@@ -84,10 +85,35 @@ def _others(studies: Sequence[Study]) -> list[str]:
             acc, aua = acc_difference(other, default, 0.875), aua_difference(other, default, 0.875)
             if acc.value is None or aua.value is None:
                 continue
+            if (chance := _collapsed(other, 0.875)) is not None:
+                told.append(f"{title} at 87.5 %: {name} has collapsed ({chance} Acc; the default keeps {points(acc)} more), so its "
+                            "Aua says nothing.")  # fmt: skip
+                continue
             verdict = _verdict(acc, "keeps more accuracy than", "keeps less accuracy than", "cannot be told in accuracy from")
             tail = _verdict(aua, "and holds more attacks", "yet holds fewer attacks", "and attacks do not tell them apart")
             told.append(f"{title} at 87.5 %: the default {verdict} {name} ({points(acc)}), {tail} ({points(aua)} in Aua).")
     return told
+
+
+def _collapsed(study: Study, sparsity: float) -> str | None:
+    """The accuracy of a victim that guesses, which is within five points of one answer to everything."""
+    level = study.level(sparsity)
+    if level is None or level.acc.value is None or level.acc.value > 1 / len(study.about["label_names"]) + 0.05:
+        return None
+    return f"{100 * level.acc.value:.1f}"
+
+
+def _thesis(studies: Sequence[Study]) -> list[str]:
+    """Whether outcomes, and whether robustness, follow the distance of the embeddings."""
+    found = curves.correlations(studies)
+    if not found:
+        return []
+    count, alike, aua = found
+    return [f"Over {count} pruned victims of SST-2 the share of attacks that end as on the dense model follows the [CLS] error "
+            f"(Spearman's ρ {alike}), but Aua does not go with it in either direction that we can see (ρ {aua})."
+            if "-" in aua.split("[")[1].split(",")[0] and "+" in aua.split(",")[1] else
+            f"Over {count} pruned victims of SST-2 the [CLS] error goes with the share of attacks that end as on the dense model "
+            f"(Spearman's ρ {alike}) and with Aua (ρ {aua})."]  # fmt: skip
 
 
 def _averaging(members: Iterable[MemberSet]) -> list[str]:
