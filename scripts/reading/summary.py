@@ -86,8 +86,8 @@ def _others(studies: Sequence[Study]) -> list[str]:
             if acc.value is None or aua.value is None:
                 continue
             if (chance := _collapsed(other, 0.875)) is not None:
-                told.append(f"{title} at 87.5 %: {name} has collapsed ({chance} Acc; the default keeps {points(acc)} more), so its "
-                            "Aua says nothing.")  # fmt: skip
+                told.append(f"{title} at 87.5 %: {name} has collapsed ({chance} Acc; the default keeps {points(acc)} more), so "
+                            "its Aua says nothing.")  # fmt: skip
                 continue
             verdict = _verdict(acc, "keeps more accuracy than", "keeps less accuracy than", "cannot be told in accuracy from")
             tail = _verdict(aua, "and holds more attacks", "yet holds fewer attacks", "and attacks do not tell them apart")
