@@ -9,6 +9,8 @@ from typing import Any
 
 _HOME = {
     "ATTACKS": "engine.names",
+    "Alternative": "engine.alternatives.records",
+    "AlternativesTable": "engine.alternatives.records",
     "AttackRecord": "engine.records",
     "AttackSummary": "engine.attacks.metrics",
     "Comparison": "engine.evaluation.latency",
@@ -48,6 +50,7 @@ _HOME = {
     "Timed": "engine.timings",
     "Victim": "engine.models.victim",
     "Workbench": "engine.jobs",
+    "alternative_tables": "engine.alternatives.records",
     "attack_summary": "engine.attacks.metrics",
     "attacks_here": "engine.attacks.recipes",
     "bundled_reviews": "engine.reviews",

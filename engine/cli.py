@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import attack, jobs, runs, studies, subnetworks, sweep, training
+from engine.commands import alternatives, attack, jobs, runs, studies, subnetworks, sweep, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     studies.add_commands(command)
     attack.add_commands(command)
+    alternatives.add_commands(command)
     training.add_commands(command)
     runs.add_commands(command)
     jobs.add_commands(command)

@@ -22,7 +22,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     victim_options(study)
     study.add_argument("--levels", type=_levels, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
                        "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
-    _measure_options(study)
+    measure_options(study)
     study.add_argument("--background", action="store_true", help="queue it as a job that goes on by itself; see `jobs`")
     demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
@@ -76,7 +76,7 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
 
 
-def _measure_options(parser: argparse.ArgumentParser) -> None:
+def measure_options(parser: argparse.ArgumentParser) -> None:
     default = StudySpec()
     parser.add_argument("--held-out", type=int, default=default.held_out, metavar="N",
                         help="further calibration sentences, for the layer errors (default: 128)")  # fmt: skip

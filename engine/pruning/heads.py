@@ -17,9 +17,9 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
 
     The embeddings are the last [CLS] of the calibration sentences in both models, (sentences, width).
     """
-    for place in range(len(_inputs(dense, dense_cls))):
-        _, wanted = _inputs(dense, dense_cls)[place]
-        linear, given = _inputs(sparse, sparse_cls)[place]
+    for place in range(len(head_inputs(dense, dense_cls))):
+        _, wanted = head_inputs(dense, dense_cls)[place]
+        linear, given = head_inputs(sparse, sparse_cls)[place]
         weight = linear.weight.detach()
         gram = Gram(weight)
         gram.add(given, torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted)
@@ -28,7 +28,7 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
         linear.weight = nn.Parameter(paper_target(weight, gram.drift(), factor, ridge), requires_grad=linear.weight.requires_grad)
 
 
-def _inputs(victim: Victim, cls: Tensor) -> list[tuple[nn.Linear, Tensor]]:
+def head_inputs(victim: Victim, cls: Tensor) -> list[tuple[nn.Linear, Tensor]]:
     """The linears of the head as they run on [CLS] embeddings, each with its input (sentences, d_in)."""
     with _watched(victim.model) as seen:
         victim.family.head(victim.model, cls)
