@@ -63,7 +63,7 @@ class AlternativesSpec:
             raise SettingError(f"The victim has {blocks} blocks and the first {wrong[0]} were asked for; give 1 to {blocks - 1}.")
         pruned = [Way("pruned", level) for level in sorted(set(self.study.levels)) if level]
         small = [Way("pruned-int8", level) for level in sorted(self.pruned_int8)]
-        cut = [Way("blocks", blocks=number, head=head) for number in fewer for head in (False, True)]
+        cut = [Way("blocks", blocks=number, head=head) for head in (True, False) for number in fewer]
         return (Way("dense"), *pruned, *([Way("int8")] if self.int8 else []), *small, *cut,
                 *(Way("small", blocks=number) for number in self.small))  # fmt: skip
 

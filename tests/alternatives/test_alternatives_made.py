@@ -133,8 +133,9 @@ def test_a_head_is_resolved_to_the_least_squares(victim: Victim) -> None:
                   ("the", "a", "not", "very") for end in ("music", "story"))  # fmt: skip
     shallow = first_blocks(victim, 1)
     made = head_resolved(victim, shallow, texts, None)
-    (linear, wanted), (own, given) = (head_inputs(one, one.read(texts)[1])[0] for one in (victim, made))
-    target = linear(wanted).double().detach()
+    with torch.no_grad():
+        (linear, wanted), (own, given) = (head_inputs(one, one.read(texts)[1])[0] for one in (victim, made))
+        target = linear(wanted).double()
     centred = (given - given.mean(dim=0)).double()
     ridge = 0.01 * centred.square().sum() / centred.shape[1]
     rows = torch.cat([centred, ridge.sqrt() * torch.eye(centred.shape[1], dtype=torch.float64)])

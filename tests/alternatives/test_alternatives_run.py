@@ -39,7 +39,7 @@ def table(spec: AlternativesSpec, store: Store):
 
 def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSpec) -> None:
     assert [row.name for row in table.rows] == [
-        "dense", "pruned 50 %", "pruned 80 %", "int8", "pruned 50 %, int8", "first 1 block", "first 1 block, head re-solved",
+        "dense", "pruned 50 %", "pruned 80 %", "int8", "pruned 50 %, int8", "first 1 block, head re-solved", "first 1 block",
         "1 block, fine-tuned"]  # fmt: skip
     assert {row.acc.n for row in table.rows} == {40} and {row.aua.n for row in table.rows} == {6}
     assert len({tuple(one.example for one in row.attacks) for row in table.rows}) == 1
