@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from engine.commands import alternatives, attack, jobs, runs, studies, subnetworks, sweep, training
+from engine.commands import alternatives, attack, jobs, paper, runs, studies, subnetworks, sweep, training
 from engine.commands.console import Console
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
@@ -48,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(getattr(options, "code", 0))
 
 
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """A command's options, ready for `options.run(options, console)`; a recipe's steps are commands."""
+    return _parser().parse_args(arguments)
+
+
 def _stop(_signal: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt  # not an Exception, so no library on the way can swallow it
 
@@ -72,4 +77,5 @@ def _parser() -> argparse.ArgumentParser:
     jobs.add_commands(command)
     subnetworks.add_commands(command)
     sweep.add_commands(command)
+    paper.add_commands(command)
     return parser

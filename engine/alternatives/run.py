@@ -7,7 +7,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def run_alternatives(
     kept = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
     about = {name: study.about[name] for name in kept} | {
         "study": study.key, "blocks": len(victim.family.modules(victim.model)),
-        "commonest": max(map(labels.count, set(labels))) / len(labels),
+        "commonest": commonest(labels),
         "training": spec.training() if spec.small else None,
     }
     table = AlternativesTable(path.stem, path, False, about, _conditions(bench), with_tests(rows))
@@ -119,7 +119,7 @@ def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
 
 def _measured(bench: Bench, way: Way, report: Reporter) -> Alternative:
     victim, trained = _made(bench, way, within(report, 0, 4, 10))
-    acc, aua, asr, correct, attacks = _judged(bench, way, victim, within(report, 4, 9, 10))
+    acc, aua, asr, correct, attacks = judged(bench, way, victim, within(report, 4, 9, 10))
     file_bytes = _bytes_on_disk(victim, way)
     body = getattr(victim.model, victim.family.body)
     embeddings = {id(value): value.numel() * value.element_size() for value in body.embeddings.parameters()}
@@ -167,18 +167,26 @@ def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
     return replace(victim, max_tokens=bench.prepared.victim.max_tokens), len(rows)
 
 
+def commonest(labels: Sequence[int]) -> float:
+    """The share of the commonest label."""
+    return max(map(labels.count, set(labels))) / len(labels)
+
+
 Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
-def _judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
-    """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of the study."""
+def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
+    """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of the study.
+
+    What is no better than always naming the commonest label is not attacked: that such a model holds shows no robustness.
+    """
     prepared = bench.prepared
     if way.kind in ("dense", "pruned"):
         level = measure_level(prepared, way.sparsity, bench.store, report)
         return level.acc, level.aua, level.asr, level.correct, level.attacks
     reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
     acc, correct = accuracy(reading, prepared.evaluation.labels), reading.correct(prepared.evaluation.labels)
-    if not prepared.attacked:
+    if not prepared.attacked or (acc.value or 0) <= commonest(prepared.evaluation.labels):
         return acc, None, None, correct, ()
     spec = prepared.spec
     found = attack_kept({"it": Side(victim, victim.fingerprint)}, spec.attack, prepared.evaluation, prepared.attacked, spec.seed,

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from engine.data.build import build_examples
 from engine.data.columns import Choice, Table, find_columns
@@ -39,14 +42,43 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     )
 
 
-def evaluation_split(name: str) -> Table:
-    """The evaluation rows of the hub's data set with all their columns; raises as `load_hub` does."""
+def one_split(name: str, wanted: str | None = None) -> Table:
+    """One split of the hub's data set, by default the evaluation rows, with all columns; raises as `load_hub` does."""
     repository, _, config = name.partition(":")
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
-    split = _chosen_splits(splits, name)[0]
+    if wanted is not None and wanted not in splits:
+        raise DataError(f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what follows the #.")
+    split = wanted or _chosen_splits(splits, name)[0]
     return Table(f"split {split!r} of {name}", splits[split].to_pandas())
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of a hub data set without its rows."""
+
+    text: str  # the columns that would be read
+    label: str
+    classes: tuple[str, ...]  # empty where labels have no names
+    rows: dict[str, int]  # by split; 0 where the hub does not tell
+
+
+def outline(name: str) -> Outline:
+    """Columns, classes and splits of the hub's data set; of its rows at most one is read. Raises as `load_hub` does."""
+    import datasets
+
+    repository, _, config = name.partition(":")
+    try:
+        splits = dict(datasets.load_dataset(repository, config or None, streaming=True))
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise _explained(error, name) from error
+    first = splits[_chosen_splits(splits, name)[0]]
+    features = first.features or first._resolve_features().features  # a card may leave them out; then one row tells
+    columns = find_columns(Table(name, pd.DataFrame(columns=list(features))), Choice())
+    known = first.info.splits or {}
+    rows = {str(split): int(known[split].num_examples or 0) if split in known else 0 for split in splits}
+    return Outline(columns.text, columns.label, tuple(getattr(features[columns.label], "names", None) or ()), rows)
 
 
 def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
@@ -67,6 +99,9 @@ def _explained(error: Exception, shown: str) -> InputError:
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
+    if isinstance(error, DatasetNotFoundError) and "gated" in str(error):
+        return ResourceError(f"{shown!r} is gated on the hub: accept its conditions on its page and log in with `hf auth login`, "
+                             f"or {_LOCAL}.")  # fmt: skip
     if isinstance(error, DatasetNotFoundError | RepositoryNotFoundError | HFValidationError):
         return DataError(f"{shown!r} is neither here nor on the hub; check the spelling, or {_LOCAL}.")
     if isinstance(error, DatasetsError | ValueError | RuntimeError):

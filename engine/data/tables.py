@@ -8,7 +8,7 @@ from engine.data.build import build_examples
 from engine.data.columns import Choice, Table
 from engine.data.files import read_file
 from engine.data.folder import evaluation_table
-from engine.data.hub import evaluation_split
+from engine.data.hub import one_split
 from engine.data.load import looks_like_path
 from engine.data.records import Examples
 from engine.errors import DataError
@@ -18,8 +18,7 @@ def labelled_rows(
     name: str, wanted: Sequence[str] = (), *, text_column: str | None = None, pair_column: str | None = None,
     label_column: str | None = None,
 ) -> tuple[Examples, tuple[str, ...] | None, dict[str, tuple[str, ...]]]:  # fmt: skip
-    """(all rows of a file, or the evaluation split of a folder or hub data set; the class names where labels are strings;
-    column → values of those of `wanted` that are there).
+    """(all rows of a file, or the evaluation split of a folder or hub data set; the class names where labels are strings; column → values of those of `wanted` that are there). Another split of a hub data set is named as in `stanfordnlp/sst2#train`.
 
     Raises DataError, SettingError or ResourceError.
     """
@@ -31,7 +30,7 @@ def labelled_rows(
     elif looks_like_path(name) or not name.strip():
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
-        table = evaluation_split(name)
+        table = one_split(name.partition("#")[0], name.partition("#")[2] or None)
     (examples,), names = build_examples([table], Choice(text_column, pair_column, label_column))
     there = [column for column in wanted if column in table.names()]
     return examples, names, {column: tuple(map(str, table.frame[column].tolist())) for column in there}

@@ -198,7 +198,7 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."
             ) from error
         raise ResourceError(
-            f"The model {source!r} cannot be fetched from the hub ({_first_line(error)}); check the name and the network, "
+            f"The model {source!r} cannot be fetched from the hub ({_hub_reason(error)}); check the name and the network, "
             "or give a local folder."
         ) from error
     if missing := sorted(info["missing_keys"]):
@@ -207,6 +207,12 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
             "fine-tuned checkpoint."
         )
     return _victim(name, model.to(device), tokenizer)
+
+
+def _hub_reason(error: Exception) -> str:
+    from engine.training.base import hub_reason  # whose module imports what a victim does without
+
+    return hub_reason(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -67,8 +67,28 @@ def _folder(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=WANTED))
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        raise ResourceError(f"The checkpoint {name!r} cannot be fetched from the hub ({str(error).splitlines()[0]}); check the "
+        raise ResourceError(f"The checkpoint {name!r} cannot be fetched from the hub ({hub_reason(error)}); check the "
                             "name and the network, or give a local folder.") from error  # fmt: skip
+
+
+def hub_reason(error: BaseException) -> str:
+    """Why the hub gave nothing, in a few words; what lies behind an error counts, as where a cache was tried first."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from requests.exceptions import ConnectionError as NotConnected
+    from requests.exceptions import RequestException
+
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, GatedRepoError):
+            return "it is gated: accept its conditions on its page, and log in with `hf auth login`"
+        if isinstance(behind, RepositoryNotFoundError):
+            return "there is no such repository, or it is private and nobody is logged in"
+        if isinstance(behind, NotConnected):
+            return "the hub cannot be reached"
+        if isinstance(behind, HfHubHTTPError | RequestException) and behind.__cause__ is None and behind.__context__ is None:
+            break
+        behind = behind.__cause__ or behind.__context__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:

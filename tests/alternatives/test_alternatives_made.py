@@ -128,7 +128,7 @@ def test_blocks_that_are_not_there_are_refused(victim: Victim, count: int) -> No
 
 
 def test_a_head_is_resolved_to_the_least_squares(victim: Victim) -> None:
-    """Against torch's least squares with the ridge as further rows; a head resolved for the same inputs gives the same answers."""
+    """Against torch's least squares with the ridge as further rows."""
     texts = tuple(f"{one} {other} film {end}" for one in ("good", "bad", "dull", "warm", "sad", "great") for other in
                   ("the", "a", "not", "very") for end in ("music", "story"))  # fmt: skip
     shallow = first_blocks(victim, 1)

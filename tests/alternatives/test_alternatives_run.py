@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine import alternative_tables
+from engine.alternatives.int8 import in_int8
 from engine.alternatives.records import Alternative, payload, read_table, with_tests
-from engine.alternatives.run import run_alternatives
+from engine.alternatives.run import Bench, judged, run_alternatives
 from engine.alternatives.spec import AlternativesSpec, Way
 from engine.attacks.metrics import mcnemar
 from engine.cli import main
@@ -41,9 +42,10 @@ def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSp
     assert [row.name for row in table.rows] == [
         "dense", "pruned 50 %", "pruned 80 %", "int8", "pruned 50 %, int8", "first 1 block, head re-solved", "first 1 block",
         "1 block, fine-tuned"]  # fmt: skip
-    assert {row.acc.n for row in table.rows} == {40} and {row.aua.n for row in table.rows} == {6}
-    assert len({tuple(one.example for one in row.attacks) for row in table.rows}) == 1
+    assert {row.acc.n for row in table.rows} == {40} and {row.aua.n for row in table.rows if row.aua} == {6}
+    assert len({tuple(one.example for one in row.attacks) for row in table.rows if row.attacks}) == 1
     assert all(sum(row.correct) == row.acc.hits for row in table.rows)
+    assert all((row.aua is None) <= table.guesses(row) for row in table.rows)
     assert [row.blocks for row in table.rows] == [2, 2, 2, 2, 2, 1, 1, 1]
     assert [row.trained_rows for row in table.rows][-1] == 200 and table.about["training"]["epochs"] == 0.5
     assert table.row("pruned 80 %").sparsity == pytest.approx(0.8, abs=1e-3)
@@ -65,10 +67,17 @@ def test_bytes_are_those_of_the_files(table, spec: AlternativesSpec, store: Stor
     assert table.row("pruned 50 %").file_bytes == (tmp_path / "packed" / FILE).stat().st_size
     (small,) = (store.root / "alternatives" / "models").glob("*/model.safetensors")
     assert table.row("1 block, fine-tuned").file_bytes == small.stat().st_size
-    assert {row.embedding_bytes for row in table.rows} == {4 * prepared.victim.model.bert.embeddings.word_embeddings.weight.numel()
-                                                          + 4 * 32 * (64 + 2 + 2)}  # fmt: skip
+    words = prepared.victim.model.bert.embeddings.word_embeddings.weight.numel()
+    assert {row.embedding_bytes for row in table.rows} == {4 * words + 4 * 32 * (64 + 2 + 2)}
     sizes = [table.row(name).bytes for name in ("dense", "pruned 50 %", "int8", "pruned 50 %, int8")]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_what_guesses_is_not_attacked(spec: AlternativesSpec, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.alternatives.run.commonest", lambda labels: 1.0)
+    bench = Bench(spec, prepare(spec.study), store, lambda sentence: None)
+    acc, aua, asr, _, attacks = judged(bench, Way("int8"), in_int8(bench.prepared.victim), lambda stage, done, total: None)
+    assert (acc.n, aua, asr, attacks) == (40, None, None, ())
 
 
 def test_a_second_run_measures_nothing_and_writes_the_same(table, spec: AlternativesSpec, store: Store, tmp_path: Path,

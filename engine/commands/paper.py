@@ -1,0 +1,121 @@
+"""`python -m engine paper NAME`: a table of the seed papers, from its recipe file."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.commands.console import Console
+from engine.errors import SettingError
+from engine.paths import user_cache
+
+if TYPE_CHECKING:
+    from engine.papers.recipe import Paper, Step
+    from engine.papers.run import Figures
+
+Answer = tuple[dict[str, Any], str]
+PASSED = {"finetune": ("device",), "members": ("device", "resources"), "average": ("device",), "subnetworks": ("device", "cache"),
+          "evaluate": ("device", "resources"), "study": ("device", "resources", "cache")}  # fmt: skip
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add `paper`."""
+    paper = command("paper", _paper, "Do a table or figure of the seed papers, step by step, from its recipe. The same command "
+                    "goes on where it was stopped.")  # fmt: skip
+    paper.add_argument("recipe", metavar="NAME", help="a shipped recipe such as p1-table1, or a JSON file")
+    paper.add_argument("--dry-run", action="store_true", help="print the steps, look whether every name resolves and what would "
+                       "be fetched, and do nothing")  # fmt: skip
+    paper.add_argument("--scale", default="full", help="full, as printed, or small, to see it work (default: full)")
+    paper.add_argument("--base", metavar="BASE", help="another pretrained checkpoint: a hub name or a local folder")
+    paper.add_argument("--attack", metavar="NAME", help="another attack, at all steps")
+    paper.add_argument("--sets", metavar="LIST", help="some of the recipe's data sets")
+    paper.add_argument("--seeds", metavar="LIST", help="other seeds, such as 0 or 0,1,2")
+    paper.add_argument("--resources", metavar="DIR", help="folder with what attacks need (nltk_data, lexicon, masked-lm)")
+    paper.add_argument("--out", metavar="DIR", help="the folder that receives models and answers (default: papers/ in the cache)")
+    paper.add_argument("--cache", metavar="DIR", help="where studies are kept (default: cache/user)")
+    paper.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+
+
+def _read(options: argparse.Namespace) -> "Paper":
+    from engine.papers.recipe import paper_path, read_paper
+
+    changes: dict[str, Any] = {name: getattr(options, name) for name in ("base", "attack") if getattr(options, name)}
+    if options.sets:
+        changes["sets"] = options.sets.split(",")
+    if options.seeds:
+        try:
+            changes["seeds"] = [int(seed) for seed in options.seeds.split(",")]
+        except ValueError:
+            raise SettingError(f"--seeds is {options.seeds!r}, not a list such as 0,1,2; correct it.") from None
+    root = Path(options.cache).expanduser() if options.cache else user_cache()
+    work = Path(options.out).expanduser() if options.out else root / "papers"
+    return read_paper(paper_path(options.recipe), options.scale, work, changes)
+
+
+def _paper(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.cli import parsed
+    from engine.papers.check import check_commands
+    from engine.papers.run import figures, run_paper
+
+    paper = _read(options)
+
+    def whole(command: tuple[str, ...]) -> list[str]:
+        told = {name: getattr(options, name) for name in PASSED[command[0]]}
+        return [*command, *(word for name, value in told.items() if value for word in (f"--{name}", str(value)))]
+
+    check_commands(paper, lambda command: parsed(whole(command)))
+    if options.dry_run:
+        return _looked(paper, options, console)
+
+    def run(command: tuple[str, ...]) -> dict[str, Any]:
+        chosen = parsed(whole(command))
+        answer, table = chosen.run(chosen, console)
+        console.say(table.rstrip("\n"))
+        found: dict[str, Any] = answer
+        return found
+
+    answer = run_paper(paper, run, console.say)
+    return answer, figures_table(paper, figures(paper))
+
+
+def _looked(paper: "Paper", options: argparse.Namespace, console: Console) -> Answer:
+    """Every step and every name, with nothing done."""
+    from engine.papers.check import check_names, words, work_of
+    from engine.papers.run import is_done
+
+    names = check_names(paper, options.resources, (lambda sentence: None) if options.quiet else console.say)
+    rows = {one.name: one.rows for one in names if one.kind == "data"}
+    steps = [(step, is_done(paper, step), work_of(step, rows)) for step in paper.steps]
+    lines = [f"{paper.title} ({paper.scale}, {paper.values['base']})", paper.about, ""]
+    lines += [_step_line(place, *one) for place, one in enumerate(steps, start=1)]
+    lines += ["", *map(words, names)]
+    wrong = sum(not one.fine for one in names)
+    due = sum(not done for _, done, _ in steps)
+    lines.append(f"{due} of {len(steps)} steps are due; " + (f"{wrong} of {len(names)} names cannot be used: see above."
+                                                           if wrong else "every name resolves."))  # fmt: skip
+    options.code = 2 if wrong else 0
+    told = {"paper": paper.name, "scale": paper.scale,
+            "steps": [{"name": step.name, "command": list(step.command), "done": done, "work": work}
+                      for step, done, work in steps],
+            "names": [{"kind": one.kind, "name": one.name, "fine": one.fine, "about": one.about, "bytes": one.bytes}
+                      for one in names]}  # fmt: skip
+    return told, "\n".join(lines) + "\n"
+
+
+def _step_line(place: int, step: "Step", done: bool, work: str) -> str:
+    told = f"{place:>3} {'done' if done else 'due':<4} {step.name}: {work}".rstrip(": ")
+    return f"{told}\n         python -m engine {' '.join(step.command)}"
+
+
+def figures_table(paper: "Paper", found: list["Figures"]) -> str:
+    """Ours beside what the paper prints, in per cent; with several seeds the mean and its standard deviation."""
+    wide = max([len(one.row) for one in found], default=0)
+    head = (f"{paper.title} ({paper.scale}, {paper.values['base']}); beside it what the paper prints, of its own models\n"
+            f"{'':<{wide}}  {'data':<8} {'sparsity':>8}  {'Acc %':>12} {'Aua %':>12} {'Asr %':>12}   printed: Acc / Aua / Asr\n")
+    lines = []
+    for one in found:
+        told = one.published
+        printed = " / ".join(f"{told[name]:g}" if name in told else "–" for name in ("acc", "aua", "asr")) if told else "–"
+        lines.append(f"{one.row:<{wide}}  {one.set:<8} {100 * one.sparsity:>6g} %  "
+                     + " ".join(f"{one.text(name):>12}" for name in ("acc", "aua", "asr")) + f"   {printed}\n")  # fmt: skip
+    return head + "".join(lines)
