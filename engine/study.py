@@ -135,9 +135,9 @@ def pruned_at(prepared: Prepared, sparsity: float, store: Store, report: Reporte
     if (found := _kept(prepared, sparsity, store)) is not None:
         return found
     if _quick(prepared, sparsity):
-        return next(_solve(prepared, (sparsity,), store, report))
+        return next(solve_levels(prepared, (sparsity,), store, report))
     with store.computing(victim_key(prepared.study.identity, sparsity), report=report):
-        return _kept(prepared, sparsity, store) or next(_solve(prepared, (sparsity,), store, report))
+        return _kept(prepared, sparsity, store) or next(solve_levels(prepared, (sparsity,), store, report))
 
 
 def _kept(prepared: Prepared, sparsity: float, store: Store) -> Pruned | None:
@@ -151,7 +151,7 @@ def _quick(prepared: Prepared, sparsity: float) -> bool:
     return sparsity == 0 or not prepared.plan.method.calibrated
 
 
-def _solve(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Iterator[Pruned]:
+def solve_levels(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Iterator[Pruned]:
     """Solve levels in one pass and keep each as soon as it is there."""
     text, start = prepared.calibration, time.perf_counter()
     for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report):
@@ -303,7 +303,7 @@ def _solve_ahead(prepared: Prepared, levels: Sequence[float], store: Store, repo
         return
     with store.computing(*(victim_key(prepared.study.identity, level) for level in due), report=report):
         if due := _due(prepared, due, store):  # what another process has not made meanwhile
-            for _ in _solve(prepared, due, store, report):
+            for _ in solve_levels(prepared, due, store, report):
                 pass
 
 

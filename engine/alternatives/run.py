@@ -38,12 +38,13 @@ from engine.packed import save_packed
 from engine.progress import Reporter, silent, within
 from engine.records import AttackRecord, Rate
 from engine.store import Store, canonical, key_of, write_whole
-from engine.study import Prepared, measure_level, prepare, pruned_at
+from engine.study import Prepared, measure_level, prepare, pruned_at, solve_levels
 from engine.training.base import open_base
 from engine.training.finetune import Shared, finetune
 from engine.training.members import names_of
 from engine.training.selection import rows_to_train_on
 from engine.training.spec import TrainSpec
+from engine.victims import is_kept, victim_key
 
 
 @dataclass(slots=True)
@@ -75,9 +76,10 @@ def run_alternatives(
     if spec.int8:
         in_int8(victim)  # raises where it cannot be measured
     store.save_study(study)
-    rows = []
-    for place, way in enumerate(ways):
-        rows.append(_row_of(bench, way, within(report, place, place + 1, len(ways), f"{way.name}: ")))
+    rows, whole = [], len(ways) + 2
+    _solve_ahead(bench, ways, within(report, 0, 2, whole))
+    for place, way in enumerate(ways, start=2):
+        rows.append(_row_of(bench, way, within(report, place, place + 1, whole, f"{way.name}: ")))
     report("done", 1, 1)
     path = out or bench.folder / f"{study.key[:12]}.json"
     labels = bench.prepared.evaluation.labels
@@ -102,16 +104,34 @@ def _conditions(bench: Bench) -> dict[str, Any]:
             "sentences": spec.sentences, "rounds": spec.rounds}  # fmt: skip
 
 
-def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
-    """One alternative: kept, or measured now and kept."""
+def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Reporter) -> None:
+    """Solve all levels that are due in one pass over the text; each then waits in the cache of victims."""
+    prepared, store = bench.prepared, bench.store
+    if not prepared.plan.method.calibrated:
+        return
+    asked = sorted({way.sparsity for way in ways if way.sparsity and not _part(bench, way).is_file()})
+    keys = {level: victim_key(prepared.study.identity, level) for level in asked}
+    if due := [level for level in asked if not is_kept(store, keys[level])]:
+        with store.computing(*(keys[level] for level in due), report=report):
+            for _ in solve_levels(prepared, [level for level in due if not is_kept(store, keys[level])], store, report):
+                pass
+
+
+def _part(bench: Bench, way: Way) -> Path:
+    """Where an alternative is kept, by everything that decides it."""
     spec = bench.spec
     key = key_of({"study": bench.prepared.study.identity, "way": [way.kind, way.sparsity, way.blocks, way.head],
                   "training": spec.training() if way.kind == "small" else None,
                   "latency": [spec.sentences, spec.batch, spec.rounds]})  # fmt: skip
-    path = bench.folder / "parts" / f"{key}.json"
+    return bench.folder / "parts" / f"{key}.json"
+
+
+def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
+    """One alternative: kept, or measured now and kept."""
+    path = _part(bench, way)
     if path.is_file():
         return alternative_from(json.loads(path.read_text(encoding="utf-8")))
-    with bench.store.computing(key, report=report):
+    with bench.store.computing(path.stem, report=report):
         row = _measured(bench, way, report)
         write_whole(path, canonical(row_payload(row)) + b"\n")
     return row

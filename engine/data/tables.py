@@ -18,7 +18,8 @@ def labelled_rows(
     name: str, wanted: Sequence[str] = (), *, text_column: str | None = None, pair_column: str | None = None,
     label_column: str | None = None,
 ) -> tuple[Examples, tuple[str, ...] | None, dict[str, tuple[str, ...]]]:  # fmt: skip
-    """(all rows of a file, or the evaluation split of a folder or hub data set; the class names where labels are strings; column → values of those of `wanted` that are there). Another split of a hub data set is named as in `stanfordnlp/sst2#train`.
+    """(all rows of a file, or the evaluation split of a folder or hub data set; the class names where labels are strings;
+    column → values of those of `wanted` that are there). Another split of a hub data set is named as in `stanfordnlp/sst2#train`.
 
     Raises DataError, SettingError or ResourceError.
     """
