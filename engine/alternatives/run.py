@@ -113,8 +113,9 @@ def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Reporter) -> None:
     keys = {level: victim_key(prepared.study.identity, level) for level in asked}
     if due := [level for level in asked if not is_kept(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
-            for _ in solve_levels(prepared, [level for level in due if not is_kept(store, keys[level])], store, report):
-                pass
+            if due := [level for level in due if not is_kept(store, keys[level])]:  # what no other process has made meanwhile
+                for _ in solve_levels(prepared, due, store, report):
+                    pass
 
 
 def _part(bench: Bench, way: Way) -> Path:

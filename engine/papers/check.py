@@ -25,10 +25,11 @@ class Name:
 
 def check_names(paper: Paper, resources: str | None, say: Callable[[str], None]) -> list[Name]:
     """Every name once, in the order in which the recipe needs them."""
+    counts = {str(one["data"]): len(one.get("names", ())) for one in paper.sets.values()}
     found = []
     for kind, names, look in (
         ("model", [str(paper.values["base"])], look_at_model),
-        ("data", [str(one["data"]) for one in paper.sets.values()], look_at_data),
+        ("data", [str(one["data"]) for one in paper.sets.values()], lambda name: look_at_data(name, counts[name])),
         ("attack", _attacks(paper), lambda name: look_at_attack(name, resources)),
     ):
         for name in dict.fromkeys(names):
@@ -87,8 +88,10 @@ def _files_of(name: str, kind: str) -> dict[str, int]:
     return {one.rfilename: one.size or 0 for one in told.siblings or [] if any(fnmatch(one.rfilename, part) for part in wanted)}
 
 
-def look_at_data(name: str) -> tuple[str, int, int]:
-    """A data set's columns, classes and splits, without its rows. Raises DataError or ResourceError as loading it would."""
+def look_at_data(name: str, classes: int = 0) -> tuple[str, int, int]:
+    """A data set's columns, classes and splits, without its rows. Raises DataError or ResourceError as loading it would, and
+    DataError where it has another number of classes than the recipe, if that is told.
+    """
     from engine.data.load import EMBEDDED, looks_like_path
 
     if name == EMBEDDED or Path(name).expanduser().exists() or looks_like_path(name):
@@ -102,10 +105,13 @@ def look_at_data(name: str) -> tuple[str, int, int]:
     found = outline(name)
     if "train" not in found.rows:
         raise DataError(f"{name} has no training split, it has {', '.join(found.rows)}; name other data.")
+    if classes and found.classes and len(found.classes) != classes:
+        raise DataError(f"{name} has the {len(found.classes)} classes {', '.join(found.classes)}, and the recipe {classes}; name "
+                        "other data.")  # fmt: skip
     size = sum(_files_of(name.partition(":")[0], "dataset").values())
     splits = ", ".join(f"{split} {count:,}" if count else split for split, count in found.rows.items())
-    classes = f"; classes {', '.join(found.classes)}" if found.classes else ""
-    return f"text {found.text!r}, label {found.label!r}{classes}; rows: {splits}", size, found.rows["train"] or 0
+    called = f"; classes {', '.join(found.classes)}" if found.classes else ""
+    return f"text {found.text!r}, label {found.label!r}{called}; rows: {splits}", size, found.rows["train"] or 0
 
 
 def look_at_attack(name: str, resources: str | None) -> tuple[str, int, int]:

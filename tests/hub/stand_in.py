@@ -26,6 +26,7 @@ class Hub:
     repositories: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
     moved: dict[tuple[str, str], str] = field(default_factory=dict)  # old names that redirect, as bert-base-uncased does
     gated: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)  # repositories for which the connection ends without an answer
     broken: dict[str, int] = field(default_factory=dict)  # file → bytes after which the connection ends
     asked: list[str] = field(default_factory=list)
     address: str = ""
@@ -89,7 +90,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def repository(self, kind: str, name: str) -> dict[str, bytes] | None:
         """The files of a repository; None where the answer has been given already."""
-        if (kind, name) in self.hub.moved:
+        if name in self.hub.silent:
+            self.close_connection = True
+        elif (kind, name) in self.hub.moved:
             there = self.path.replace(name, self.hub.moved[kind, name], 1)
             self.send(307, b"", {"Location": there})
         elif (kind, name) not in self.hub.repositories:
@@ -143,7 +146,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def failed(self, status: int, code: str, message: str, told: dict[str, str] | None = None) -> None:
-        self.send(status, json.dumps({"error": message}).encode(), {"X-Error-Code": code, "X-Error-Message": message, **(told or {})})
+        headers = {"X-Error-Code": code, "X-Error-Message": message, **(told or {})}
+        self.send(status, json.dumps({"error": message}).encode(), headers)
 
     def json(self, value: Any) -> None:
         self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
