@@ -185,7 +185,8 @@ def test_a_dry_run_does_nothing_and_ends_with_2_where_a_name_is_wrong(
 
 
 @pytest.mark.parametrize(("more", "told"), [
-    (["--seeds", "one"], "--seeds is 'one'"), (["--sets", "moon"], "no data set 'moon'"), (["--scale", "huge"], "no scale 'huge'"),
+    (["--seeds", "one"], "--seeds is 'one'"), (["--sets", "moon"], "no data set 'moon'"),
+    (["--scale", "huge"], "no scale 'huge'"),
 ])  # fmt: skip
 def test_options_that_cannot_be_are_refused(more: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper", "p1-table1", *more]) == 2

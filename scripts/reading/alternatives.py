@@ -1,0 +1,62 @@
+"""Pruning against the obvious alternatives: bytes, Acc, Aua and time, beside the pruned level that is nearest in bytes."""
+
+from engine import Alternative, AlternativesTable
+from scripts.reading.words import ATTACKS, TITLES, rows, share
+
+INTRODUCTION = """
+## Pruning against the alternatives, on {title}
+
+{model}; {evaluation} rows evaluated, {attack} on {attacked} of them; pruned by `{method}` with {calibration:,} calibration texts.
+Bytes are those of the file that holds all weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives
+makes smaller. *Times dense* is the median of the rounds' ratios to the dense model, with 5 % and 95 % quantiles ({device},
+{threads} thread{s}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; a model no better than naming
+the commonest label was not attacked.
+
+"""
+HEADER = ["model", "MB", "without embeddings", "Acc", "Aua", "weights multiplied as", "times dense"]
+AGAINST = """
+Beside the pruned level that is nearest in bytes: rows that one of the two alone gets right; of the attacked rows that both get
+right, those that hold on one alone; and McNemar's exact p-values, adjusted by Holm's method over all lines.
+
+"""
+TESTED = ["model", "beside", "bytes more", "right: it alone / pruned alone", "p", "holds: it alone / pruned alone", "p"]
+
+
+def section(table: AlternativesTable) -> str:
+    """One table by bytes, and its tests."""
+    about, told = table.about, table.latency
+    ordered = sorted(table.rows, key=lambda row: -row.file_bytes)
+    head = INTRODUCTION.format(
+        title=TITLES.get(about["data"], about["data"]), model=about["model"], evaluation=about["counts"]["evaluation"],
+        attack=ATTACKS.get(about["attack"], about["attack"]), attacked=about["counts"]["attacked"], method=about["method"],
+        calibration=about["counts"]["calibration"], embeddings=table.row("dense").embedding_bytes / 1e6, device=told["device"],
+        threads=told["threads"], s="" if told["threads"] == 1 else "s", batch=told["batch"], rounds=told["rounds"],
+    )  # fmt: skip
+    lines = [[row.name, f"{row.file_bytes / 1e6:.1f}", f"{row.bytes / 1e6:.1f}", share(row.acc), share(row.aua), *_pace(row)]
+             for row in ordered]  # fmt: skip
+    tests = [_test(row) for row in ordered if row.against is not None]
+    return head + rows(HEADER, lines) + _training(table) + (AGAINST + rows(TESTED, tests) if tests else "")
+
+
+def _pace(row: Alternative) -> list[str]:
+    pace = row.pace
+    return ["–", "–"] if pace is None else [pace.form, f"{pace.ratio:.2f} [{pace.low:.2f}, {pace.high:.2f}]"]
+
+
+def _training(table: AlternativesTable) -> str:
+    told = table.about["training"]
+    if not told:
+        return ""
+    count = next(row.trained_rows for row in table.rows if row.trained_rows)
+    return (f"\nFine-tuned models start from the base's first blocks: {told['epochs']:g} passes over {count:,} rows at a rate of "
+            f"{told['learning_rate']:g}, without adversarial training.\n")  # fmt: skip
+
+
+def _test(row: Alternative) -> list[str]:
+    one = row.against
+    assert one is not None
+    attack = ["–", "–"]
+    if (pair := one.attack) is not None:  # the level is first: where it alone breaks, the alternative alone holds
+        attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
+    return [row.name, one.level, f"{one.bytes / 1e6:+.1f} MB", f"{one.only_here} / {one.only_there}", f"{one.adjusted:.2g}",
+            *attack]  # fmt: skip
