@@ -9,13 +9,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-<<<<<<< HEAD
-from engine import Store, Study, member_sets, subnetwork_tables  # noqa: E402  the project is not installed
-from scripts.reading import ablation, appendix, curves, distances, members, pruning, subnetworks, summary  # noqa: E402
-=======
 from engine import Store, Study, alternative_tables, member_sets, subnetwork_tables  # noqa: E402  the project is not installed
-from scripts.reading import ablation, alternatives, appendix, curves, distances, members, pruning, subnetworks  # noqa: E402
->>>>>>> db9ee52 (Results: pruning against the alternatives)
+from scripts.reading import (  # noqa: E402
+    ablation,
+    alternatives,
+    appendix,
+    curves,
+    distances,
+    members,
+    pruning,
+    subnetworks,
+    summary,
+)
 from scripts.reading.words import evidence, shipped  # noqa: E402
 
 HEAD = """# Results
@@ -50,14 +55,9 @@ def render(store: Store) -> str:
         curves.calibration(evidence("sst2-calibration")),
         curves.thesis(_one_victim(sst2)),
         distances.section(),
-<<<<<<< HEAD
+        *(alternatives.section(found) for found in alternative_tables(store) if found.bundled),
         *map(members.section, sets),
         *map(subnetworks.section, tables),
-=======
-        *(alternatives.section(found) for found in alternative_tables(store) if found.bundled),
-        *(members.section(found) for found in member_sets(store) if found.bundled),
-        *(subnetworks.section(found) for found in subnetwork_tables(store) if found.bundled and found.runs),
->>>>>>> db9ee52 (Results: pruning against the alternatives)
         APPENDIX, *map(appendix.table, shown),
     ]  # fmt: skip
     return HEAD + "".join(parts)
