@@ -1,25 +1,30 @@
-"""`python -m engine paper NAME`: a table of the seed papers, from its recipe file."""
+"""`python -m engine paper NAME`: a table of the seed papers, from its recipe file; and `distances`, for one of them."""
 
 import argparse
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.console import Console
+from engine.commands.studies import levels_of, measure_options, spec_from, victim_options
 from engine.errors import SettingError
 from engine.paths import user_cache
+from engine.store import Store
 
 if TYPE_CHECKING:
+    from engine.evaluation.distances import Distances
     from engine.papers.recipe import Paper, Step
     from engine.papers.run import Figures
 
 Answer = tuple[dict[str, Any], str]
 PASSED = {"finetune": ("device",), "members": ("device", "resources"), "average": ("device",), "subnetworks": ("device", "cache"),
-          "evaluate": ("device", "resources"), "study": ("device", "resources", "cache")}  # fmt: skip
+          "evaluate": ("device", "resources"),
+          "distances": ("device", "resources", "cache"), "study": ("device", "resources", "cache")}  # fmt: skip
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add `paper`."""
+    """Add `paper` and `distances`, which one of its tables needs."""
     paper = command("paper", _paper, "Do a table or figure of the seed papers, step by step, from its recipe. The same command "
                     "goes on where it was stopped.")  # fmt: skip
     paper.add_argument("recipe", metavar="NAME", help="a shipped recipe such as p1-table1, or a JSON file")
@@ -34,6 +39,13 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     paper.add_argument("--out", metavar="DIR", help="the folder that receives models and answers (default: papers/ in the cache)")
     paper.add_argument("--cache", metavar="DIR", help="where studies are kept (default: cache/user)")
     paper.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+
+
+    distances = command("distances", _distances, "How far [CLS] moves from the dense model's, block by block, on clean texts and "
+                        "on the adversarial ones that break the dense model.")  # fmt: skip
+    victim_options(distances)
+    distances.add_argument("--levels", type=levels_of, default=(0.5,), metavar="LIST", help="sparsities (default: 0.5)")
+    measure_options(distances)
 
 
 def _read(options: argparse.Namespace) -> "Paper":
@@ -119,3 +131,21 @@ def figures_table(paper: "Paper", found: list["Figures"]) -> str:
         lines.append(f"{one.row:<{wide}}  {one.set:<8} {100 * one.sparsity:>6g} %  "
                      + " ".join(f"{one.text(name):>12}" for name in ("acc", "aua", "asr")) + f"   {printed}\n")  # fmt: skip
     return head + "".join(lines)
+
+
+def _distances(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.evaluation.distances import measure_distances
+
+    store = Store(options.cache)
+    attacked, broken, rows = measure_distances(spec_from(options), store, console.report)
+    console.notices(store.notices)
+    answer = {"attacked": attacked, "broken": broken, "series": [asdict(row) for row in rows]}
+    return answer, distances_table(attacked, broken, rows)
+
+
+def distances_table(attacked: int, broken: int, rows: list["Distances"]) -> str:
+    """Mean 1 − cos, a column a block."""
+    head = (f"mean 1 − cos of [CLS] between dense and pruned, on the {broken} of {attacked} texts that break the dense model\n"
+            f"{'sparsity':>8}  {'text':<11}" + "".join(f" {f'block {block}':>9}" for block in range(1, len(rows[0].cosine) + 1)))
+    lines = [f"{100 * row.sparsity:>6g} %  {row.text:<11}" + "".join(f" {one.value:>9.4f}" for one in row.cosine) for row in rows]
+    return "\n".join([head, *lines]) + "\n"

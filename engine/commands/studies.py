@@ -20,7 +20,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     study = command("study", _study, "Prune a classifier at several sparsities and measure accuracy, accuracy under attack, "
                     "attack success and every layer's error. What is stored already is not computed again.")  # fmt: skip
     victim_options(study)
-    study.add_argument("--levels", type=_levels, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
+    study.add_argument("--levels", type=levels_of, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
                        "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
     measure_options(study)
     study.add_argument("--background", action="store_true", help="queue it as a job that goes on by itself; see `jobs`")
@@ -41,7 +41,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     _latency_options(command("latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."))
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def levels_of(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

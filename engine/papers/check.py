@@ -147,8 +147,8 @@ def work_of(step: Step, rows: dict[str, int]) -> str:
         passes = float(step.option("--epochs") or 1) * steps
     parts = [f"{passes * rows[data]:,.0f} training rows"] if passes and rows.get(data) else []
     parts += [f"{passes:g} passes over the training rows"] if passes and not rows.get(data) else []
-    if step.command[0] in ("study", "evaluate"):
-        levels = len((step.option("--levels") or "0").split(","))
+    if step.command[0] in ("study", "evaluate", "distances"):
+        levels = len((step.option("--levels") or "0").split(",")) if step.command[0] == "study" else 1
         parts.append(f"{levels * int(step.option('--eval-examples') or 0):,} texts read at most")
         if step.option("--attack") not in (None, "none"):
             parts.append(f"{levels * int(step.option('--attack-examples') or 0):,} attacked at most")

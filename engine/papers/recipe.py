@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).parent / "recipes"
 KNOWN = ("title", "about", "with", "scales", "sets", "steps", "published")
 OF_STEP = ("name", "for", "run", "row", "table")
 LOOPS = ("set", "seed")
-COMMANDS = ("finetune", "members", "average", "evaluate", "study", "subnetworks")  # what a step may run
+COMMANDS = ("finetune", "members", "average", "evaluate", "study", "subnetworks", "distances")  # what a step may run
 
 
 @dataclass(frozen=True, slots=True)
