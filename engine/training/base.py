@@ -88,7 +88,7 @@ def hub_reason(error: BaseException) -> str:
         if isinstance(behind, HfHubHTTPError | RequestException) and behind.__cause__ is None and behind.__context__ is None:
             break
         behind = behind.__cause__ or behind.__context__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:
