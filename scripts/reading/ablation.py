@@ -27,7 +27,7 @@ interval leaves out zero.
 def section(studies: Sequence[Study]) -> str:
     """One row a combination, its levels side by side, and what each single switch changes."""
     mine = about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", model="MiniLM-L6")
-    mine = [study for study in mine if study.about["method"].partition(":")[0] in ("sequential", "adaptive")]
+    mine = [study for study in mine if study.about["method"].partition(":")[0] in ("sequential", "adaptive", "static")]
     levels = [0.5, 0.875]
     if not mine:
         return ""

@@ -1,10 +1,11 @@
 """P1's tables: methods, patterns and starting models against sparsity, on each data set."""
 
+import json
 from collections.abc import Sequence
 
 from app.figures import how
 from engine import LevelResult, Study
-from scripts.reading.published import P1
+from engine.papers.recipe import SHIPPED
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -20,6 +21,7 @@ from scripts.reading.words import (
 )
 
 ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula", "sequential": "`sequential`, SparseGPT",
          "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
@@ -43,7 +45,7 @@ def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
         "Acc, Aua and Asr in per cent.\n\n"
         + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
                _lines(methods, attacks))
-        + _published(title.split(":")[0])
+        + _published(title.split(":")[0], data)
         + _against(methods, attacks)
     )  # fmt: skip
 
@@ -68,11 +70,16 @@ def _rates(level: LevelResult | None) -> str:
     return "–" if level is None or level.aua is None else f"{share(level.aua)} / {bare(level.asr)}"
 
 
-def _published(name: str) -> str:
-    if name not in P1:
-        return ""
-    return (f"\nWhat P1 prints for {name}, of BERT-base under TextFooler. Another model and, but for one column, another attack: "
-            "these rows do not compare with ours.\n\n" + rows(["P1", "sparsity", "Acc / Aua / Asr"], P1[name]))  # fmt: skip
+def _published(title: str, data: str) -> str:
+    """What P1 prints for this data set, as the recipes of its tables have it."""
+    lines: dict[tuple[str, str], str] = {}
+    for name in PRINTED:
+        for row in json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))["published"]:
+            if row["set"] == data:
+                lines[row["row"], level_name(row["sparsity"])] = f"{row['acc']} / {row['aua']} / {row['asr']}"
+    return (f"\nWhat P1 prints for {title}, of BERT-base under TextFooler. Another model and, but for one column, "
+            "another attack: these rows do not compare with ours.\n\n"
+            + rows(["P1", "sparsity", "Acc / Aua / Asr"], [[*of, figures] for of, figures in lines.items()]))  # fmt: skip
 
 
 def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> str:
