@@ -10,8 +10,7 @@ import engine
 from app import attack_charts as charts
 from app import running
 from app.attack_form import Form
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
 from app.state import background, dark
 from app.text import plain
 
@@ -39,10 +38,9 @@ def _result(found: dict[str, Any]) -> None:
         st.info(plain(notice))
     table = charts.batch_table(found)
     about = {"attack": found["attack"], "data": found["data"], "seed": found["seed"], "n": len(found["examples"])}
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
-        st.plotly_chart(charts.batch_chart(table, dark()), key="batch-rates", config=CONFIG,
-                        alt="Acc, Aua and Asr of every victim with their intervals")  # fmt: skip
+        chart(charts.batch_chart(table, dark()), "batch-rates", "Acc, Aua and Asr of every victim with their intervals")
         export_bar("batch-rates", "prunescope-batch", table, about)
     with right:
         _rates(table, about)

@@ -117,7 +117,7 @@ def _another_study(studies: list[engine.Study]) -> None:
 
 def form(study: engine.Study, studies: list[engine.Study]) -> Form:
     """Draw the form and read it."""
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         _pick(study)
         text = st.text_area("Sentence", key="a-text", max_chars=MOST_CHARACTERS, height=118, on_change=_typed, args=(study,))

@@ -1,4 +1,4 @@
-"""Buttons under a chart or a table. Pictures are made in the browser; files are built on the server when they are asked for.
+"""A chart, and buttons under it or under a table. Pictures are made in the browser, files on the server when asked for.
 
 A picture is the chart as it stands on the page, through its own Plotly camera button, so it needs no server and no installed
 Chrome. The stand-alone HTML is the same chart with Plotly inside. Nothing of a file travels before its button is pressed.
@@ -7,16 +7,18 @@ Chrome. The stand-alone HTML is the same chart with Plotly inside. Nothing of a 
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import exports
+from app.charts import CONFIG
 
 HTML = """<div class="bar" role="group"><span></span><output></output></div>"""
 CSS = """
-.bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-family: var(--st-font); font-size: 13px;
+.bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-family: var(--st-font); font-size: .8125rem;
        color: var(--st-text-color); }
 button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--st-border-color);
-         border-radius: 6px; padding: 2px 10px; min-height: 26px; cursor: pointer; }
+         border-radius: 6px; padding: 2px .65rem; min-height: 1.65rem; cursor: pointer; }
 button:hover { border-color: var(--st-primary-color); }
 button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 """
@@ -96,6 +98,11 @@ KINDS = {"html": ("html", "text/html"), "csv": ("csv", "text/csv"), "json": ("js
 @st.cache_resource
 def _component():  # type: ignore[no-untyped-def]
     return st.components.v2.component("prunescope_export", html=HTML, css=CSS, js=JS)
+
+
+def chart(figure: go.Figure, key: str, told: str) -> None:
+    """A chart of the page's own look; `told` is what it says to those who do not see it."""
+    st.plotly_chart(figure, key=key, config=CONFIG, theme=None, alt=told)
 
 
 def export_bar(chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:

@@ -15,7 +15,12 @@ from app.tour import tour  # noqa: E402
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
 st.html(f"""<style>
-@media (min-width: 2400px) {{ html {{ font-size: 24px; }} }}  /* a wall */
+@media (min-width: 2400px) {{  /* a wall */
+  html {{ font-size: 24px; }}
+  .js-plotly-plot text, #js-plotly-tester text {{ font-size: .8rem !important; }}
+}}
+@media (min-width: 3400px) {{ html {{ font-size: 30px; }} }}
+.katex-display {{ overflow-x: auto; overflow-y: hidden; }}
 .stMainBlockContainer {{ padding-top: 3.5rem; padding-bottom: 3rem; }}
 [data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.2rem; z-index: 20; }}
 [data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}

@@ -1,4 +1,4 @@
-"""What several pages share: picking studies, the heat map, notices, where numbers come from, and small jobs."""
+"""What several pages share: picking studies, the heat map, notices, and where numbers come from."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import plotly.colors
 import streamlit as st
 
 import engine
-from app import figures, instrument, running, view
+from app import figures, instrument, view
 from app.report import study_report
-from app.state import read_study, signature, workbench
+from app.state import read_study, signature
 from app.text import plain
 
 STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
@@ -85,19 +85,6 @@ def heat_map(study: engine.Study, stops: list[float], start: float) -> str | Non
         return None
     view.write("cell", chosen)
     return chosen
-
-
-def time_here(study: engine.Study, sparsity: float) -> None:
-    """Offer to time the level on this machine."""
-    timed = figures.latency_at(study, sparsity)
-    left, right = st.columns([1, 3], vertical_alignment="center")
-    if left.button("Time it again" if timed else f"Time {100 * sparsity:g} % here", key="time", width="stretch"):
-        running.begin("timing", workbench(), "time", study=study.key, sparsity=sparsity)
-    with right:
-        st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
-                   + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
-                      f"batches of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
-    running.progress("timing", running.of_study("timing", study), workbench())
 
 
 def report_button(study: engine.Study, points: float) -> None:

@@ -21,7 +21,7 @@ def main() -> None:
     notices = list(view.notices)
     if (linked := link.entered("attack")) is not None:
         notices += take_up(linked, studies) + _jobs_again(linked)
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
         st.title("Attack side by side", anchor=False)
     with right:

@@ -8,9 +8,8 @@ import streamlit as st
 import engine
 from app import compare_charts as charts
 from app import figures, flips, link, victims
-from app.charts import CONFIG
 from app.compare_charts import Level
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
 from app.state import dark, evaluation_texts, read_study, signature, store
 from app.text import plain
 
@@ -28,7 +27,7 @@ def main() -> None:
     notices = list(view.notices)
     if (linked := link.entered("compare")) is not None:
         notices += _take_up(linked, heads)
-    left, right = st.columns([2, 3], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([2, 3], vertical_alignment="bottom", gap="medium")
     with left:
         st.title("Compare", anchor=False)
     with right:
@@ -122,7 +121,7 @@ def _nearest(study: engine.Study, sparsity: float) -> str:
 
 
 def _instruments(studies: list[engine.Study]) -> tuple[float, Level]:
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
         percent = st.slider("Sparsity of the prunable weights", 0, 95, step=1, format="%d %%", key="c-sparsity")
     with right:
@@ -164,8 +163,8 @@ def _front(studies: list[engine.Study]) -> None:
         st.text(f"None of these studies has {charts.TITLES[y]}: they were run without an attack.")
         return
     best = charts.front(table, y, x)
-    st.plotly_chart(charts.pareto(table, best, y, x, dark()), key="pareto", config=CONFIG,
-                    alt=f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
+    chart(charts.pareto(table, best, y, x, dark()), "pareto",
+          f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
     about = {"studies": " ".join(study.key[:12] for study in studies), "front": f"{charts.TITLES[y]} against {x}"}
     export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group"]), about)
     st.caption("Large marks on the line: no other level is at least as good in both and better in one. A front joins only levels "

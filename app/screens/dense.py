@@ -5,8 +5,7 @@ import streamlit as st
 
 import engine
 from app import dense_charts
-from app.charts import CONFIG
-from app.export_bar import export_bar
+from app.export_bar import chart, export_bar
 from app.figures import DATA, attack_title
 from app.state import dark, store
 from app.text import plain
@@ -56,8 +55,8 @@ def _members(found: engine.MemberSet) -> None:
     if table.empty:
         st.text("No member could be judged.")
         return
-    st.plotly_chart(dense_charts.members_chart(table, dark()), key="dense-members", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of every member and of the averages")  # fmt: skip
+    chart(dense_charts.members_chart(table, dark()), "dense-members",
+          "Accuracy and accuracy under attack of every member and of the averages")  # fmt: skip
     export_bar("dense-members", "prunescope-members", table, {"members": found.name})
 
 
@@ -70,8 +69,8 @@ def _average(found: engine.MemberSet) -> None:
     by = st.segmented_control("Order", there, format_func=BY.__getitem__, default=there[-1], key="by", required=True)
     made = found.averages[by]
     table = dense_charts.steps_table(made)
-    st.plotly_chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), key="dense-steps", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of the average after each member that was tried")  # fmt: skip
+    chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), "dense-steps",
+          "Accuracy and accuracy under attack of the average after each member that was tried")  # fmt: skip
     st.caption(_told(made))
     export_bar("dense-steps", f"prunescope-average-{by}", table, {"members": found.name, "by": by})
 
@@ -90,8 +89,8 @@ def _evaluated(found: engine.MemberSet) -> None:
     how, counts = found.evaluation, found.evaluation["counts"]
     st.subheader("On the evaluation rows, dense and pruned", anchor=False)
     table = dense_charts.evaluated_table(found)
-    st.plotly_chart(dense_charts.evaluated_chart(table, dark()), key="dense-evaluated", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
+    chart(dense_charts.evaluated_chart(table, dark()), "dense-evaluated",
+          "Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
     attack = attack_title(how["attack"])
     st.caption(plain(f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; pruned with "
                      f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. Bars: 95 %."))  # fmt: skip

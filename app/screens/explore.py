@@ -7,9 +7,9 @@ import streamlit as st
 
 import engine
 from app import cards, charts, figures, instrument, palette, view
-from app.export_bar import export_bar, table_bar
-from app.live import live_panel, measure_here
-from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button, time_here
+from app.export_bar import chart, export_bar, table_bar
+from app.live import export_here, live_panel, measure_here, time_here
+from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button
 from app.state import dark, safe_sparsity, signature, store, workbench
 from app.text import plain
 
@@ -130,8 +130,8 @@ def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: lis
     left, right = st.columns([2, 1], gap="medium")
     with left:
         st.header("Robustness against sparsity", anchor=False)
-        st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
-                        alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
+        chart(_figure(seen, tuple(picked), dark(), shown), "curves",
+              "Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
         _curve_picker(shown, picked)
         export_bar(
             "curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"}
@@ -177,6 +177,7 @@ def _tables(study: engine.Study, sparsity: float) -> None:
         measure_here(study, sparsity)
     if sparsity > 0 and _solvable(study, sparsity) == sparsity:
         time_here(study, sparsity)
+        export_here(study, sparsity)
 
 
 def _layers(study: engine.Study, level: engine.LevelResult) -> None:

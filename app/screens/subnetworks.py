@@ -4,8 +4,7 @@ import streamlit as st
 
 import engine
 from app import subnetwork_charts as charts
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
 from app.state import dark, store
 from app.text import plain
 
@@ -49,12 +48,15 @@ def _sentence(table: engine.SubnetworkTable) -> str:
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
     st.subheader("In and out of distribution", anchor=False)
     names = charts.panels(table)
-    st.plotly_chart(charts.curves(spread, names, dark()), key="subnetworks-curves", config=CONFIG,
-                    alt="Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
+    chart(charts.curves(spread, names, dark()), "subnetworks-curves",
+          "Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
     figures = ", ".join(f"{one.name}: {charts.FIGURES[one.metric]}" for one in (table.runs[0].inside, *table.runs[0].outside))
     seeds = len({run.seed for run in table.runs})
     bars = "bars are one standard deviation over the seeds" if seeds > 1 else "bars are 95 % intervals of the one seed"
-    st.caption(plain(f"{figures}; {bars}. Solid and filled: product of experts; dashed and hollow: cross-entropy."))
+    known = {run.loss for run in table.runs}
+    words = [f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known]
+    words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
+    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: cross-entropy."))
     export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", spread, {"table": table.name})
 
 
@@ -66,8 +68,8 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
     left, right = st.columns([2, 3])
     with left:
         st.subheader("What is lost out of distribution", anchor=False)
-        st.plotly_chart(charts.gap_chart(spread, name, dark()), key="subnetworks-gap", config=CONFIG,
-                        alt="The gap between both kinds of rows against sparsity")  # fmt: skip
+        chart(charts.gap_chart(spread, name, dark()), "subnetworks-gap",
+              "The gap between both kinds of rows against sparsity")  # fmt: skip
         st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
     with right:
         _groups(table, name)
@@ -87,8 +89,7 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
         level = two.segmented_control("Sparsity", levels, format_func=lambda one: f"{100 * one:g} %", default=levels[-1],
                                       key="level", required=True)  # fmt: skip
     groups = charts.group_table(table, name, column, level)
-    st.plotly_chart(charts.group_chart(groups, dark()), key="subnetworks-groups", config=CONFIG,
-                    alt="Accuracy of every group of rows, one row a model")  # fmt: skip
+    chart(charts.group_chart(groups, dark()), "subnetworks-groups", "Accuracy of every group of rows, one row a model")
     export_bar("subnetworks-groups", f"prunescope-groups-{table.name}", groups, {"table": table.name, "set": name})
 
 

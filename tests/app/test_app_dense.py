@@ -78,5 +78,5 @@ def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -
     figure = dense_charts.steps_chart(dense_charts.steps_table(found.averages["aua"]), "aua")
     points, line = figure.data[2], figure.data[3]
     assert list(points.marker.symbol) == ["square", "square", "square-open"]
-    assert list(points.x) == ["1. freelb-1", "2. ce-1", "3. ce-2"]
-    assert list(line.x) == ["1. freelb-1", "2. ce-1"]
+    assert list(points.x) == ["1.<br>freelb-1", "2.<br>ce-1", "3.<br>ce-2"]
+    assert list(line.x) == ["1.<br>freelb-1", "2.<br>ce-1"]
