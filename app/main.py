@@ -9,7 +9,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
-from app import link  # noqa: E402
+from app import view  # noqa: E402
 from app.tour import tour  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
@@ -17,7 +17,7 @@ faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" els
 st.html(f"""<style>
 @media (min-width: 2400px) {{  /* a wall */
   html {{ font-size: 24px; }}
-  .js-plotly-plot text, #js-plotly-tester text {{ font-size: .8rem !important; }}
+  .js-plotly-plot text, #js-plotly-tester text {{ font-size: 16px !important; }}
 }}
 @media (min-width: 3400px) {{ html {{ font-size: 30px; }} }}
 .katex-display {{ overflow-x: auto; overflow-y: hidden; }}
@@ -36,10 +36,10 @@ pages = [
     st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
-    st.Page("screens/subnetworks.py", title="Bias robustness", url_path="bias"),
+    st.Page("screens/bias.py", title="Bias robustness", url_path="bias"),
     st.Page("screens/about.py", title="About"),
 ]
 page = st.navigation(pages, position="top")
-link.note_page(page.url_path)
+view.enter(page.url_path)
 tour()
 page.run()

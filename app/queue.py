@@ -5,6 +5,7 @@ import time
 import streamlit as st
 
 import engine
+from app import view
 from app.state import jobs
 from app.text import plain
 
@@ -43,9 +44,9 @@ def queue_panel() -> bool:
 def _panel(rows: list[engine.JobRow]) -> None:
     active = [row for row in rows if row.active]
     ended = [row for row in reversed(rows) if not row.active]
-    linked = st.query_params.get("job", "")
+    linked = view.read("job")
     if linked and not any(row.id == linked for row in rows):
-        st.info(plain(f"The link names the job {linked[:12]!r}, which is not in this queue."))
+        st.info(f"The link names the job {view.seen(linked)}, which is not in this queue.")
     for row in sorted(active, key=lambda row: row.state != "running"):
         _card(row, rows, linked)
     for row in ended[:SHOWN]:
@@ -115,10 +116,7 @@ def _do(action, row: engine.JobRow) -> None:  # type: ignore[no-untyped-def]
 
 
 def _link(job: str) -> None:
-    if job:
-        st.query_params["job"] = job
-    else:
-        st.query_params.pop("job", None)
+    view.write("job", job)
     st.rerun()
 
 

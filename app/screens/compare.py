@@ -7,9 +7,10 @@ import streamlit as st
 
 import engine
 from app import compare_charts as charts
-from app import figures, flips, link, victims
+from app import figures, flips, victims, view
 from app.compare_charts import Level
 from app.export_bar import chart, export_bar, table_bar
+from app.parts import notices_of
 from app.state import dark, evaluation_texts, read_study, signature, store
 from app.text import plain
 
@@ -17,22 +18,20 @@ DIFFERENT, ALL = "differences only", "all settings"
 
 
 def main() -> None:
-    view = store()
-    heads = view.studies()
+    there = store()
+    heads = there.studies()
     if not heads:
         st.header("No study yet")
         st.text("There is nothing to compare. Run a study with: python -m engine demo")
-        _notices(view.notices)
+        notices_of(there.notices)
         return
-    notices = list(view.notices)
-    if (linked := link.entered("compare")) is not None:
-        notices += _take_up(linked, heads)
+    notices = _take_up(linked, heads) if (linked := view.entered()) is not None else []
     left, right = st.columns([2, 3], vertical_alignment="bottom", gap="medium")
     with left:
         st.title("Compare", anchor=False)
     with right:
         studies, said = _studies(heads)
-    _notices(notices + said)
+    notices_of([*there.notices, *said], notices)
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
@@ -42,32 +41,24 @@ def main() -> None:
     a, b = _flips(studies, sparsity, base)
     with st.expander("Run this yourself: measure these studies at this sparsity"):
         st.code("\n".join(figures.commands(study, sparsity).splitlines()[0] for study in studies), language="sh")
-    link.write("compare", _view(studies, sparsity, base, a, b))
-
-
-def _notices(notices: list[str]) -> None:
-    for notice in notices:
-        st.warning(plain(notice))
+    view.write_all(_view(studies, sparsity, base, a, b))
 
 
 def _take_up(linked: dict[str, str], heads: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; what it names and is not here is told."""
-    state, notices, keys = st.session_state, [], []
-    for wanted in linked.get("studies", "").split():
-        key = next((head.key for head in heads if len(wanted) >= 6 and head.key.startswith(wanted)), None)
-        if key is None:
-            notices.append(f"The link names the study {wanted[:12]!r}, which is not in this store.")
-        elif key not in keys:
-            keys.append(key)
-    state["c-studies"] = keys[: charts.MOST] or _usual(heads)
-    state["c-sparsity"] = int(link.number(linked.get("sparsity"), 0, 95) or (0 if linked.get("sparsity") == "0" else 50))
-    state["c-settings"] = ALL if linked.get("settings") == "all" else DIFFERENT
-    state["c-y"] = linked.get("y") if linked.get("y") in charts.TITLES else "aua"
-    state["c-x"] = linked.get("x") if linked.get("x") in charts.AXES else "sparsity"
+    state = st.session_state
+    keys, notices = view.studies(heads, charts.MOST, "studies")
+    sparsity, more = view.number("sparsity", view.FIRST, 0, 95, whole=True)
+    state["c-studies"], state["c-sparsity"] = keys or _usual(heads), int(sparsity)
+    words = {"settings": ("all", "differences"), "y": tuple(charts.TITLES), "x": tuple(charts.AXES)}
+    usual = {"settings": "differences", "y": "aua", "x": "sparsity"}
+    found = {name: view.one_of(name, options, usual[name]) for name, options in words.items()}
+    state["c-settings"] = ALL if found["settings"][0] == "all" else DIFFERENT
+    state["c-y"], state["c-x"] = found["y"][0], found["x"][0]
     for name in ("base", "a", "b"):
         state[f"c-{name}"] = linked.get(name)
     state["c-named"] = {name: linked[name] for name in ("base", "a", "b") if name in linked}
-    return notices
+    return [*notices, *more, *(told for _, said in found.values() for told in said)]
 
 
 def _usual(heads: list[engine.Study]) -> list[str]:
@@ -109,7 +100,7 @@ def _pick(title: str, name: str, studies: list[engine.Study], default: str, help
     state, there = st.session_state, _levels(studies)
     linked = state.get("c-named", {}).pop(name, None)
     if linked is not None and linked not in there:
-        st.warning(plain(f"The link names the level {linked[:40]!r}, which is not measured in the studies that are shown."))
+        st.info(f"The link names the level {view.seen(linked)}, which is not measured in the studies that are shown.")
     if state.get(f"c-{name}") not in there:
         state[f"c-{name}"] = default
     labels = {key: _name(studies, level) for key, level in there.items()}

@@ -4,30 +4,30 @@ import pandas as pd
 import streamlit as st
 
 import engine
-from app import dense_charts
+from app import dense_charts, view
 from app.export_bar import chart, export_bar
 from app.figures import DATA, attack_title
+from app.parts import notices_of
 from app.state import dark, store
-from app.text import plain
+from app.text import plain, short
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
 def main() -> None:
-    view = store()
-    sets = engine.member_sets(view)
+    here = store()
+    sets = engine.member_sets(here)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title("Robust dense models", anchor=False)
-    for notice in view.notices:
-        st.warning(plain(notice))
+    notices_of(here.notices)
     if not sets:
         st.text("No members yet. Train some with: python -m engine members --recipe FILE --data D")
         return
+    there = {found.name if found.bundled else f"{found.name} · yours": found for found in sets}
     with right:
-        names = [f"{DATA.get(found.name, found.name)}{'' if found.bundled else ' · yours'}" for found in sets]
-        chosen = st.selectbox("Members", range(len(sets)), format_func=names.__getitem__, key="members")
-    found = sets[chosen]
+        found = there[view.chosen(st.selectbox, "Members", "members", list(there), next(iter(there)),
+                                  format_func=lambda name: short(DATA.get(name, name)))]  # fmt: skip
     st.text(_sentence(found))
     one, two = st.columns([1, 1])
     with one:
@@ -66,7 +66,7 @@ def _average(found: engine.MemberSet) -> None:
         st.text("These members were not averaged yet: python -m engine average --members …")
         return
     there = list(found.averages)
-    by = st.segmented_control("Order", there, format_func=BY.__getitem__, default=there[-1], key="by", required=True)
+    by = view.chosen(st.segmented_control, "Order", "by", there, there[-1], format_func=BY.__getitem__, required=True)
     made = found.averages[by]
     table = dense_charts.steps_table(made)
     chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), "dense-steps",

@@ -29,12 +29,12 @@ def main() -> None:
     with middle:
         keys, notices = pick_studies(studies, len(palette.STUDIES))
     with right:
-        points, notice = _tolerance()
+        points, told = _tolerance()
     shown, more = opened(keys)
     with left:
         st.title("How sparse before it breaks?", anchor=False)
         st.text(_told(shown))
-    notices_of([*there.notices, *more], [*notices, *([notice] if notice else [])])
+    notices_of([*there.notices, *more], [*notices, *told])
     if shown:
         _answer([study.key for study in shown], points)
         _numbers(shown)  # outside: the slider does not change them
@@ -48,16 +48,14 @@ def _told(shown: list[engine.Study]) -> str:
     return first if len(shown) == 1 else f"{len(shown)} studies. Layers and live work are those of the first: {first}"
 
 
-def _tolerance() -> tuple[float, str | None]:
-    found, notice = view.number("tolerance", TOLERANCE, 0.0, 50.0)
+def _tolerance() -> tuple[float, list[str]]:
+    found, told = view.number("tolerance", TOLERANCE, 0.0, 50.0)
     st.session_state.setdefault("tolerance", found)
-    if notice is None and found != st.session_state["tolerance"] and "tolerance" in st.query_params:
-        st.session_state["tolerance"] = found
     points = st.number_input("Tolerance, points", 0.0, 50.0, step=0.5, format="%.1f", key="tolerance",
                              help="Last safe: the highest measured sparsity up to which Acc and Aua stay within this many "
                                   "points of the dense model.")  # fmt: skip
     view.write("tolerance", f"{points:g}", f"{TOLERANCE:g}")
-    return points, notice
+    return points, told
 
 
 @st.fragment
@@ -78,9 +76,8 @@ def _answer(keys: list[str], points: float) -> None:
 
 
 def _slider(shown: list[engine.Study], stops: list[float], points: float) -> float:
-    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
-    if notice:
-        st.info(notice)
+    start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    notices_of([], told)
     start = min(stops, key=lambda stop: abs(stop - start))
     study = shown[0]
     safe = safe_sparsity(study.key, signature(study.key), points)
@@ -110,8 +107,11 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     """Which curves the chart holds, as the address says."""
     there = [name for name in charts.LOOKS if name != "latency" or any(figures.latencies(study) for study in shown)]
     usual = [name for name in (("acc", "aua", "cls_error") if len(shown) > 1 else there) if name in there]
-    asked = [name for name in view.read("curves", "").split(",") if name in there]
-    return asked or usual
+    named = [name for name in view.read("curves").split(",") if name]
+    if unknown := [name for name in named if name not in charts.LOOKS]:
+        st.info(f"The link names the curve {view.seen(unknown[0])}, which there is not.")
+        view.write("curves", ",".join(name for name in named if name in there))
+    return [name for name in named if name in there] or usual
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -154,7 +154,7 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
         return charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error")
 
     def keep() -> None:
-        view.write("curves", ",".join(st.session_state[key]), "")
+        view.write("curves", ",".join(st.session_state[key]))
 
     st.pills("Curves", there, selection_mode="multi", key=key, format_func=title, label_visibility="collapsed",
              on_change=keep)  # fmt: skip

@@ -39,9 +39,8 @@ def main() -> None:
 def _answer(key: str) -> None:
     (study,), _ = opened([key])
     stops = figures.stops([study])
-    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
-    if notice:
-        st.info(notice)
+    start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    notices_of([], told)
     start = min(stops, key=lambda stop: abs(stop - start))
     with st.container(key="dock"):
         percent = instrument.slider(stops, start, [round(100 * level.sparsity, 4) for level in study.levels], None)

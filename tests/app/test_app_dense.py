@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import dense_charts
 from engine import Store, Workbench, member_sets
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "dense.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(PAGE, default_timeout=60).run()
+    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/dense.py").run()
 
 
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:

@@ -43,8 +43,8 @@ def page(**query: str) -> AppTest:
 
 
 def moved(app: AppTest, percent: float) -> AppTest:
-    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, an address can."""
-    app.query_params["sparsity"] = f"{percent:g}"
+    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, the view can."""
+    app.session_state["view-study"] = {**app.session_state["view-study"], "sparsity": f"{percent:g}"}
     return app.run()
 
 
@@ -140,9 +140,9 @@ def test_a_study_whose_levels_are_all_damaged_is_a_notice(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(("query", "notice"), [
-    ({"study": "feedbeef"}, "names the study 'feedbeef', which is not in this store"),
-    ({"sparsity": "much"}, "sparsity = much, which is not a number from 0 to 95; 50 is shown"),
-    ({"sparsity": "120"}, "sparsity = 120"), ({"sparsity": "nan"}, "sparsity = nan"), ({"tolerance": "-2"}, "tolerance = -2"),
+    ({"study": "feedbeef"}, "names the study “feedbeef”, which is not in this store"),
+    ({"sparsity": "much"}, "sparsity = “much”, which is not a number from 0 to 95; 50 is shown"),
+    ({"sparsity": "120"}, "sparsity = “120”"), ({"sparsity": "nan"}, "sparsity = “nan”"), ({"tolerance": "-2"}, "tolerance = “-2”"),
 ])  # fmt: skip
 def test_a_link_to_what_is_not_here_says_so(cache: Path, query: dict[str, str], notice: str) -> None:
     save(cache, made_up_study())

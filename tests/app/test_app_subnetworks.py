@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import subnetwork_charts as charts
 from engine import Store, SubnetworkTable, Workbench, subnetwork_tables
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "subnetworks.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(PAGE, default_timeout=60).run()
+    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/bias.py").run()
 
 
 def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
