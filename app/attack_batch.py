@@ -11,6 +11,7 @@ from app import attack_charts as charts
 from app import running
 from app.attack_form import Form
 from app.export_bar import chart, export_bar, table_bar
+from app.public import closed
 from app.state import background, dark
 from app.text import plain
 
@@ -18,6 +19,8 @@ from app.text import plain
 def batch(form: Form, ready: bool) -> None:
     """The section: a button, then the job, then what came of it."""
     st.subheader("A batch in the background", anchor=False)
+    if closed("attacking a batch is"):
+        return
     left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")
     count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
     if middle.button(f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready):

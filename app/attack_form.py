@@ -10,10 +10,10 @@ import engine
 from app import figures, flips, victims
 from app import view as address
 from app.live import FIRST
+from app.public import most_characters
 from app.state import attacks_here, evaluation_texts, read_study, signature
 from app.text import plain
 
-MOST_CHARACTERS = 1000
 AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
 OFFERED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)  # sparsities of other studies; any other can be typed into the address
 
@@ -73,7 +73,7 @@ def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
 
 def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
     state = st.session_state
-    state["a-row"], state["a-text"] = None, view.get("text", FIRST)[:MOST_CHARACTERS]
+    state["a-row"], state["a-text"] = None, view.get("text", FIRST)[: most_characters()]
     if "row" not in view:
         return []
     texts, why = evaluation_texts(study.key)
@@ -81,7 +81,7 @@ def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
         return [f"The link names row {address.seen(view['row'])} of the evaluation set. {plain(why)}"]
     row, told = address.number("row", -1, 0, len(texts) - 1, whole=True)
     if not told:
-        state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][:MOST_CHARACTERS]
+        state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][: most_characters()]
     return [f"The link names row {address.seen(view['row'])} of the evaluation set, which has {len(texts)} rows."] if told else []
 
 
@@ -119,7 +119,7 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _pick(study)
-        text = st.text_area("Sentence", key="a-text", max_chars=MOST_CHARACTERS, height=118, on_change=_typed, args=(study,))
+        text = st.text_area("Sentence", key="a-text", max_chars=most_characters(), height=118, on_change=_typed, args=(study,))
         truth = _truth(study)
     with right:
         chosen = _victims(study, studies)
@@ -131,7 +131,7 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
 
 def _typed(study: engine.Study) -> None:
     row, (texts, _) = st.session_state.get("a-row"), evaluation_texts(study.key)
-    if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][:MOST_CHARACTERS]):
+    if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][: most_characters()]):
         st.session_state["a-row"] = st.session_state["a-picked"] = None
 
 
@@ -250,4 +250,4 @@ def _take(study: engine.Study) -> None:
     row, (texts, _) = st.session_state["a-picked"], evaluation_texts(study.key)
     st.session_state["a-row"] = row
     if row is not None and texts is not None:
-        st.session_state["a-text"], st.session_state["a-truth"] = texts.texts[row][:MOST_CHARACTERS], AUTOMATIC
+        st.session_state["a-text"], st.session_state["a-truth"] = texts.texts[row][: most_characters()], AUTOMATIC

@@ -57,14 +57,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!camera) { say("The chart is not ready yet."); return; }
     chart._context.toImageButtonOptions = { format, filename: data.name, scale: format === "png" ? 3 : 1,
       width: chart.clientWidth, height: chart.clientHeight };
+    const held = { data: chart.data, layout: chart.layout };  // the camera copies both at once
+    Object.assign(chart, withCursor(chart));
     camera.click();
+    Object.assign(chart, held);
+  };
+  const withCursor = (chart) => {  // as the browser draws it over the chart: a line, and a mark on every curve
+    const cursor = chart.prunescopeCursor, { data, layout } = chart;
+    if (!cursor) return { data, layout };
+    const look = { color: "#7D8590", width: 1.5 };
+    const line = { type: "line", x0: cursor.x, x1: cursor.x, yref: "paper", y0: 0, y1: 1, line: look };
+    const marks = cursor.marks.map(({ axis, y, symbol, colour, measured }) => ({
+      type: "scatter", mode: "markers", x: [cursor.x], y: [y],
+      yaxis: axis.replace("axis", ""), xaxis: layout[axis]?.anchor ?? "x",
+      marker: { symbol, size: 13, color: measured ? colour : layout.paper_bgcolor, line: { color: colour, width: 2 } },
+      showlegend: false, cliponaxis: false, name: "cursor",
+    }));
+    return { data: [...data, ...marks], layout: { ...layout, shapes: [...(layout.shapes ?? []), line] } };
   };
   const figure = () => {  // without what Plotly keeps for itself, and never closing the script that it stands in
     const kept = (key, value) => key.startsWith("_") ? undefined
       : ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value) : value;
-    const chart = plot(), { width, ...layout } = chart.layout;
+    const chart = plot(), { data: traces, layout: { width, ...layout } } = withCursor(chart);
     const theme = { font: chart._fullLayout.font, paper_bgcolor: chart._fullLayout.paper_bgcolor };
-    return JSON.stringify({ data: chart.data, layout: { ...theme, ...layout } }, kept).replace(/</g, "\\\\u003c");
+    return JSON.stringify({ data: traces, layout: { ...theme, ...layout } }, kept).replace(/</g, "\\\\u003c");
   };
   const ask = (format) => {
     if (format === "html" && !own() && !plot()) { say("The chart is not ready yet."); return; }

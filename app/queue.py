@@ -6,6 +6,7 @@ import streamlit as st
 
 import engine
 from app import view
+from app.public import public
 from app.state import jobs
 from app.text import plain
 
@@ -67,7 +68,7 @@ def _card(row: engine.JobRow, rows: list[engine.JobRow], linked: str) -> None:
             _buttons(row, linked)
         if row.state == "running":
             st.progress(row.share, text=plain(row.stage) or "Starting")
-        if row.id == linked:
+        if row.id == linked and not public():
             _details(row)
 
 
@@ -85,13 +86,15 @@ def _told(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
     else:
         told = ""
     st.caption(told)
-    if row.reason:
+    if row.reason and not public():  # it may name places on this machine
         (st.error if row.state == "failed" else st.warning)(plain(row.reason))
 
 
 def _buttons(row: engine.JobRow, linked: str) -> None:
     if row.study and st.button("Open", key=f"open-{row.id}", help="Show the levels that are there in Explore"):
         st.switch_page("screens/explore.py", query_params={"study": row.study[:12]})
+    if public():
+        return
     shown = row.id == linked
     if st.button("Hide log" if shown else "Log", key=f"log-{row.id}"):
         _link("" if shown else row.id)

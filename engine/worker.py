@@ -122,7 +122,7 @@ class Worker:
         if request["do"] == "export":
             if notice is not None:
                 raise DataError(f"{notice} It is not given out as the model of this study.")
-            return bench.export(prepared, study, sparsity, report)
+            return {**bench.export(prepared, study, sparsity, report)}
         if request["do"] == "time":
             bench.time(prepared, study, sparsity, report)
             return {"notice": notice}

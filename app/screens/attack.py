@@ -71,8 +71,7 @@ def _ready(asked: Form) -> None:
 
 
 def _start(asked: Form) -> None:
-    job = workbench().submit("attack", text=asked.text, label=asked.truth, **asked.request())
-    running.replace("attack", job, workbench())
+    running.begin("attack", workbench(), "attack", text=asked.text, label=asked.truth, **asked.request())
 
 
 def _shown(asked: Form) -> None:

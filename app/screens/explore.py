@@ -10,6 +10,7 @@ from app import cards, charts, figures, instrument, palette, view
 from app.export_bar import chart, export_bar, table_bar
 from app.live import export_here, live_panel, measure_here, time_here
 from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button
+from app.public import closed
 from app.state import dark, safe_sparsity, signature, store, workbench
 from app.text import plain
 
@@ -173,6 +174,8 @@ def _tables(study: engine.Study, sparsity: float) -> None:
     if here is not None and here.sparsity > 0 and here.layers:
         _layers(study, here)
     _paired(study, sparsity)
+    if closed("measuring, timing and exporting a model are"):
+        return
     if here is None and _solvable(study, sparsity) == sparsity:
         measure_here(study, sparsity)
     if sparsity > 0 and _solvable(study, sparsity) == sparsity:

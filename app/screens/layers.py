@@ -10,6 +10,7 @@ from app.export_bar import chart, export_bar, table_bar
 from app.live import FIRST
 from app.palette import STUDIES
 from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_study, provenance
+from app.public import most_characters
 from app.state import dark, reviews, store, workbench
 from app.text import plain
 
@@ -90,8 +91,8 @@ def _look(study: engine.Study, sparsity: float) -> None:
                      key="look-pick", format_func=lambda row: "–" if row is None else texts[row][:110],
                      on_change=_take_review)  # fmt: skip
     left, right = st.columns(2)
-    text = left.text_area("Text", key="look-text", max_chars=1000, height=90)
-    other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=1000, height=90)
+    text = left.text_area("Text", key="look-text", max_chars=most_characters(), height=90)
+    other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=most_characters(), height=90)
     with st.container(horizontal=True):
         if st.button(f"Look inside at {100 * sparsity:g} %", type="primary", key="look"):
             running.begin("looking", workbench(), "look", study=study.key, sparsity=sparsity, text=text,

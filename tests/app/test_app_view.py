@@ -1,4 +1,4 @@
-"""The address on every page: hostile and stale ones are told and never break a page, and what was shown survives a change of page."""
+"""The address on every page: hostile and stale ones are told and break nothing, and a view survives a change of page."""
 
 from pathlib import Path
 
