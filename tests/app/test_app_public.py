@@ -84,6 +84,7 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
 def test_a_refused_request_says_why_on_the_page(cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
+    monkeypatch.setattr("app.public._visitor", lambda: "one")  # a page without a browser has no address
     app = page("attack")
     assert app.text_area(key="a-text").max_chars == 300
     monkeypatch.setattr("app.public.A_MINUTE", 1)  # getting ready was one
