@@ -18,7 +18,7 @@ from app.text import plain
 
 def batch(form: Form, ready: bool) -> None:
     """The section: a button, then the job, then what came of it."""
-    st.subheader("A batch in the background", anchor=False)
+    st.header("A batch in the background", anchor=False)
     if closed("attacking a batch is"):
         return
     left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")

@@ -81,7 +81,7 @@ def result(found: dict[str, Any]) -> None:
              "victims": "; ".join(f"{one['name']} = {one['study'][:12]} at {one['sparsity']:g}" for one in found["sides"])}
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.subheader("Confidence by query", anchor=False)
+        st.header("Confidence by query", anchor=False)
         sides = {one["name"]: one["path"] for one in found["sides"]}
         _paths(sides, found["label_names"][found["truth"]])
         export_bar("paths", "prunescope-attack", charts.paths_table(sides), about)
@@ -122,7 +122,7 @@ def _side(place: int, one: dict[str, Any], names: list[str]) -> None:
 
 
 def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Does it transfer?", anchor=False)
+    st.header("Does it transfer?", anchor=False)
     table = charts.transfer_table(found)
     if table.empty:
         st.text("The attack broke none of them, so there is no text to hand on.")
@@ -133,7 +133,7 @@ def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _importance(found: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Which words carry it", anchor=False)
+    st.header("Which words carry it", anchor=False)
     if found["importance"] is None:
         st.text("Leaving out one word at a time is shown for sentences of 2 to 60 words.")
         return

@@ -17,7 +17,7 @@ FIRST = "A warm, funny film that never wastes a minute of your time and leaves y
 
 def live_panel(study: engine.Study, sparsity: float) -> None:
     """The way to the attack page, with this study and sparsity."""
-    st.subheader("Attack a sentence, dense and pruned side by side", anchor=False)
+    st.header("Attack a sentence, dense and pruned side by side", anchor=False)
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         st.text("Type a sentence, or pick one of the evaluation set, and watch one attack work on the dense model and on up to "

@@ -28,7 +28,7 @@ def queue_panel() -> bool:
         return False
     if not rows:
         return False
-    st.subheader("Jobs", anchor=False)
+    st.header("Jobs", anchor=False)
     before = {row.id: row.state for row in rows}
 
     @st.fragment(run_every=EVERY if any(row.active for row in rows) else None, key="queue")

@@ -47,7 +47,7 @@ def _sentence(table: engine.SubnetworkTable) -> str:
 
 
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
-    st.subheader("In and out of distribution", anchor=False)
+    st.header("In and out of distribution", anchor=False)
     names = charts.panels(table)
     chart(charts.curves(spread, names, dark()), "subnetworks-curves",
           "Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
@@ -70,7 +70,7 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
         name = view.chosen(st.segmented_control, "Set", "set", outside, name, required=True)
     left, right = st.columns([2, 3])
     with left:
-        st.subheader("What is lost out of distribution", anchor=False)
+        st.header("What is lost out of distribution", anchor=False)
         chart(charts.gap_chart(spread, name, dark()), "subnetworks-gap",
               "The gap between both kinds of rows against sparsity")  # fmt: skip
         st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
@@ -82,7 +82,7 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
     found = next(one for one in table.runs[0].outside if one.name == name)
     if not found.groups:
         return
-    st.subheader("Where it breaks", anchor=False)
+    st.header("Where it breaks", anchor=False)
     levels = sorted({run.sparsity for run in table.runs if run.sparsity})
     columns = list(found.groups)
     one, two = st.columns(2)
@@ -105,7 +105,7 @@ def _differences(table: engine.SubnetworkTable) -> None:
     found = {name: charts.differences(table, name) for name in names}
     if all(one.empty for one in found.values()):
         return
-    st.subheader("One thing changed", anchor=False)
+    st.header("One thing changed", anchor=False)
     name = view.chosen(st.segmented_control, "Rows", "rows", names, names[-1], required=True)
     st.dataframe(found[name].round(1), hide_index=True)
     table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})

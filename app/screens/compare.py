@@ -122,7 +122,7 @@ def _instruments(studies: list[engine.Study]) -> tuple[float, Level]:
 
 def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.subheader(f"At {100 * sparsity:g} %", anchor=False)
+    left.header(f"At {100 * sparsity:g} %", anchor=False)
     with right:
         chosen = st.segmented_control("Settings", [DIFFERENT, ALL], key="c-settings", label_visibility="collapsed", required=True)
     apart, same = charts.settings_apart(studies)
@@ -143,7 +143,7 @@ def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
 
 def _front(studies: list[engine.Study]) -> None:
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.subheader("Who is ahead", anchor=False)
+    left.header("Who is ahead", anchor=False)
     with middle:
         y = st.segmented_control("Robustness", list(charts.TITLES), key="c-y", required=True,
                                  format_func=charts.TITLES.__getitem__)  # fmt: skip
@@ -170,7 +170,7 @@ def _front(studies: list[engine.Study]) -> None:
 
 
 def _flips(studies: list[engine.Study], sparsity: float, base: Level) -> tuple[Level, Level]:
-    st.subheader("Two levels, example by example", anchor=False)
+    st.header("Two levels, example by example", anchor=False)
     left, right = st.columns(2)
     other = studies[1] if len(studies) > 1 and not studies[0].about["counts"]["attacked"] else studies[0]
     with left:
@@ -223,7 +223,7 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
         names = a.study.about["label_names"]
         table = table.assign(label=[names[label] for label in texts.labels], words=[len(text.split()) for text in texts.texts],
                              text=list(texts.texts))  # fmt: skip
-    st.subheader("Examples that flipped", anchor=False)
+    st.header("Examples that flipped", anchor=False)
     shown = _filtered(table, one, two)
     if shown.empty:
         st.text("There is none.")

@@ -50,7 +50,7 @@ def _sentence(found: engine.MemberSet) -> str:
 
 
 def _members(found: engine.MemberSet) -> None:
-    st.subheader("Members alone, and averaged", anchor=False)
+    st.header("Members alone, and averaged", anchor=False)
     table = dense_charts.judged_table(found)
     if table.empty:
         st.text("No member could be judged.")
@@ -61,7 +61,7 @@ def _members(found: engine.MemberSet) -> None:
 
 
 def _average(found: engine.MemberSet) -> None:
-    st.subheader("Averaging, step by step", anchor=False)
+    st.header("Averaging, step by step", anchor=False)
     if not found.averages:
         st.text("These members were not averaged yet: python -m engine average --members …")
         return
@@ -87,7 +87,7 @@ def _evaluated(found: engine.MemberSet) -> None:
     if not found.evaluated or found.evaluation is None:
         return
     how, counts = found.evaluation, found.evaluation["counts"]
-    st.subheader("On the evaluation rows, dense and pruned", anchor=False)
+    st.header("On the evaluation rows, dense and pruned", anchor=False)
     table = dense_charts.evaluated_table(found)
     chart(dense_charts.evaluated_chart(table, dark()), "dense-evaluated",
           "Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip

@@ -19,10 +19,10 @@ def main() -> None:
     for notice in view.notices:
         st.warning(plain(notice))
     busy = queue_panel()
-    st.subheader("Start a study", anchor=False)
+    st.header("Start a study", anchor=False)
     if not closed("starting, importing and deleting studies are"):
         start_form(rows)
-    st.subheader("In the store", anchor=False)
+    st.header("In the store", anchor=False)
     if rows:
         _table(view, rows)
     else:

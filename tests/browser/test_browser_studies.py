@@ -42,14 +42,13 @@ def job(page: Page) -> str:
 def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(page: Page, cache: Path) -> None:
     fill(page, "method", "magnitude")  # no solver: the attack is what takes time
     fill(page, "levels", "0, 50")
-    for key, value in (("calibration", "16"), ("held_out", "4"), ("eval_examples", "60"), ("attack_examples", "60")):
+    for key, value in (("calibration", "16"), ("held_out", "4"), ("eval_examples", "200"), ("attack_examples", "200")):
         fill(page, key, value)
     page.locator(".st-key-start button").click()
     row = job(page)
-    for _ in range(2):
-        expect(card(page)).to_contain_text("Running", timeout=60_000)
-        expect(card(page).locator('[role="progressbar"]')).to_be_visible(timeout=60_000)
-        page.reload()
+    expect(card(page).locator('[role="progressbar"]')).to_be_visible(timeout=60_000)
+    page.reload()
+    expect(card(page)).to_contain_text("Running", timeout=60_000)
     page.locator(f".st-key-cancel-{row} button").click()
     expect(card(page)).to_contain_text("Cancelled", timeout=20_000)
     assert JobQueue(cache).row(row).state == "cancelled"
@@ -60,7 +59,7 @@ def test_it_is_resumed_and_opens_in_explore(page: Page, cache: Path) -> None:
     page.locator(f".st-key-resume-{row} button").click()
     expect(card(page)).to_contain_text("Done", timeout=SECONDS)
     page.locator(f".st-key-open-{row} button").click()
-    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 60", timeout=60_000)
+    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 200", timeout=60_000)
     assert f"study={(JobQueue(cache).row(row).study or '')[:12]}" in page.url
 
 
