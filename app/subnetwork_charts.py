@@ -18,6 +18,7 @@ METHODS = {
     "full": "full model", "mask": "mask training", "imp": "IMP", "hard-concrete": "hard-concrete masks",
     "isolated": "fine-tuned in isolation",
 }  # fmt: skip
+ADVERSARIAL = {"freelb": "FreeLB", "pgd": "PGD", "smart": "SMART"}
 FIGURES = {"accuracy": "accuracy", "f1_weighted": "weighted F1", "f1_binary": "F1 of the positive class"}
 DASHES = {"ce": "dash", "poe": "solid", "reweight": "dot", "confreg": "dashdot"}
 MARKERS = {"full": "star", "mask": "circle", "imp": "square", "hard-concrete": "diamond", "isolated": "triangle-up"}
@@ -29,7 +30,9 @@ COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": PURPLE, 
 def series_name(run: SubnetworkRun) -> str:
     """What a person calls the cell of a run."""
     how = f", {run.schedule}" if run.schedule != "fixed" else ", soft scores" if run.init == "soft" else ""
-    return f"{METHODS[run.method]}, {LOSSES[run.loss]}{how if run.method == 'mask' else ''}"
+    attacked = "" if run.adversarial == "none" else f" + {ADVERSARIAL.get(run.adversarial, run.adversarial)}"
+    rewound = ", rewound" if run.rewind else ""
+    return f"{METHODS[run.method]}, {LOSSES[run.loss]}{attacked}{how if run.method == 'mask' else ''}{rewound}"
 
 
 def sets_of(table: SubnetworkTable) -> list[str]:
@@ -72,7 +75,9 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
 
 def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any]:
     one = runs[0]
-    return {"cell": cell, "series": series_name(one), "method": one.method, "loss": one.loss, "marker": _marker(one),
+    fill = ("-open" if one.loss == "ce" else "") + ("-dot" if one.adversarial != "none" or one.rewind else "")
+    dash = DASHES[one.loss] if one.adversarial == "none" else "longdash"
+    return {"cell": cell, "series": series_name(one), "method": one.method, "marker": _marker(one) + fill, "dash": dash,
             "sparsity": 100 * sparsity}  # fmt: skip
 
 
@@ -95,14 +100,14 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
 
 
 def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> None:
-    method, loss = part["method"].iloc[0], part["loss"].iloc[0]
+    method = part["method"].iloc[0]
     lone = len(part) == 1
     up = [row.sd if row.seeds > 1 else row.high - row.mean for row in part.itertuples()]
     down = [row.sd if row.seeds > 1 else row.mean - row.low for row in part.itertuples()]
     figure.add_scatter(
         x=part["sparsity"], y=part["mean"], name=series, legendgroup=series, showlegend=column == 1, row=1, col=column,
-        mode="markers" if lone else "lines+markers", line={"color": COLOURS[method], "dash": DASHES[loss], "width": 2.2},
-        marker={"symbol": part["marker"].iloc[0] + ("-open" if loss == "ce" else ""), "size": 11 if lone else 8,
+        mode="markers" if lone else "lines+markers", line={"color": COLOURS[method], "dash": part["dash"].iloc[0], "width": 2.2},
+        marker={"symbol": part["marker"].iloc[0], "size": 11 if lone else 8,
                 "color": COLOURS[method], "line": {"width": 2, "color": COLOURS[method]}},
         error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": COLOURS[method], "thickness": 1.2,
                  "width": 4},
@@ -116,11 +121,11 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
     figure, part = go.Figure(), spread[(spread["set"] == name) & spread["gap"].notna()]
     for series in dict.fromkeys(part["series"]):
         rows = part[part["series"] == series].sort_values("sparsity")
-        method, loss = rows["method"].iloc[0], rows["loss"].iloc[0]
+        method = rows["method"].iloc[0]
         figure.add_scatter(
             x=rows["sparsity"], y=rows["gap"], name=series, mode="markers" if len(rows) == 1 else "lines+markers",
-            line={"color": COLOURS[method], "dash": DASHES[loss], "width": 2.2},
-            marker={"symbol": rows["marker"].iloc[0] + ("-open" if loss == "ce" else ""), "size": 9, "color": COLOURS[method],
+            line={"color": COLOURS[method], "dash": rows["dash"].iloc[0], "width": 2.2},
+            marker={"symbol": rows["marker"].iloc[0], "size": 9, "color": COLOURS[method],
                     "line": {"width": 2, "color": COLOURS[method]}},
             error_y={"type": "data", "array": rows["gap_sd"], "color": COLOURS[method], "thickness": 1.2, "width": 4},
             hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
@@ -166,6 +171,7 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
 def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:
     """Whether two cells differ in one thing. How scores begin and sparsity grows means something between masks alone."""
     ways = ("loss", "schedule", "init") if one.method == two.method == "mask" else ("loss",)
+    ways = (*ways, "adversarial", "rewind")
     if one.method != two.method and "gradual" in (one.schedule, two.schedule):
         return False
     return sum(getattr(one, what) != getattr(two, what) for what in ("method", *ways)) == 1

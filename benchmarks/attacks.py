@@ -5,6 +5,7 @@
 Stock is TextAttack's own driver with its own model wrapper, which pads every query to the tokenizer's limit; the random
 draws of a transformation follow the same rule on both sides. Outcomes are compared example by example: status, perturbed
 text, queries. The victim's peak is its rate on all texts the attack asked about, given at once. All in one run, in turns.
+OMP_NUM_THREADS=1 measures processor time on one core.
 """
 
 import argparse
@@ -17,14 +18,14 @@ from typing import Any
 
 import torch
 
-from engine.attacks.attempt import Outcome
+from engine.attacks.attempt import Budget, Outcome
 from engine.attacks.candidates import Seeded
 from engine.attacks.recipes import RECIPES
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attackers, Example
 from engine.attacks.textattack_gate import textattack
 from engine.attacks.victim_service import VictimService
-from engine.data import load_dataset
+from engine.data import Examples, load_dataset
 from engine.models.victim import Victim, load_victim
 from engine.pruning.pipeline import prune_levels
 from engine.pruning.plan import Plan
@@ -35,9 +36,11 @@ Found = tuple[str, str, int]  # status, perturbed text, queries
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+    """Seconds and result; with one thread seconds of the processor, which other work on the machine does not lengthen."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
     result = work()
-    return time.perf_counter() - start, result
+    return clock() - start, result
 
 
 def stock(victim: Victim, name: str, examples: Sequence[Example], resources: str | None) -> list[Found]:
@@ -119,18 +122,40 @@ def together(victim: Victim, name: str, examples: Sequence[Example], count: int,
           f"outcomes {'identical' if agree else 'DIFFER'}", flush=True)  # fmt: skip
 
 
+def resident() -> float:
+    """MiB of this process in memory (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def stream(victim: Victim, name: str, examples: Examples, count: int, resources: str | None) -> None:
+    """Memory of the process while examples go through, four queries at most on each: the driver's own growth shows."""
+    attackers = Attackers({"dense": victim}, name, SEED, resources, Budget(queries=4))
+    rows, marks = [row % len(examples) for row in range(count)], {round(count * part / 10) for part in range(11)}
+    work = ((Example(examples.texts[row], None, examples.labels[row], place), attackers.sides) for place, row in enumerate(rows))
+    ended = 0
+    for found in attackers.run(work, lambda: None):
+        for _ in found:
+            ended += 1
+            if ended in marks:
+                print(f"{name}: {ended:,} examples, {resident():.0f} MiB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="sst2", help="a folder of PRUNESCOPE_DATA, or `embedded`")
     parser.add_argument("--examples", type=int, default=20)
     parser.add_argument("--attacks", default="deepwordbug")
     parser.add_argument("--sparse", type=int, default=0, help="sparse victims to attack together with the dense one")
+    parser.add_argument("--stream", type=int, default=0, help="instead: memory while so many examples of the training split pass")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resources")
     options = parser.parse_args()
     where = options.data if options.data == "embedded" else str(Path(os.environ["PRUNESCOPE_DATA"]) / options.data)
-    evaluation, victim = load_dataset(where).evaluation, load_victim(options.model, options.device)
+    data, victim = load_dataset(where), load_victim(options.model, options.device)
+    evaluation = data.evaluation
+    if options.stream:
+        return stream(victim, options.attacks, data.train or evaluation, options.stream, options.resources)
     examples = [Example(evaluation.texts[row], None, evaluation.labels[row], row) for row in range(options.examples)]
     print(f"{victim.name}, {options.data}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
           f"Python {platform.python_version()}")  # fmt: skip

@@ -2,25 +2,33 @@
 without paths of this machine.
 
     .venv/bin/python scripts/bundle.py CACHE KEY [KEY …]
+    .venv/bin/python scripts/bundle.py CACHE --evidence NAME KEY [KEY …]     for docs/RESULTS.md alone, not for the dashboard
+
+A key may be cut short, as long as one study alone begins with it.
 """
 
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine import Store, paths
+from engine import Store, Study, paths
 
 
 def main() -> None:
-    cache, *keys = sys.argv[1:]
-    source, target = Store(cache), Store(paths.BUNDLED)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache")
+    parser.add_argument("keys", nargs="+", metavar="KEY")
+    parser.add_argument("--evidence", metavar="NAME")
+    options = parser.parse_args()
+    folder = paths.BUNDLED / "evidence" / options.evidence if options.evidence else paths.BUNDLED
+    source, target = Store(options.cache), Store(folder, bundled=folder)
+    found = [_only(source, key) for key in options.keys]
+    keys = [study.key for study in found]
     before = sum(study.bundled and study.key not in keys for study in target.studies())
-    for order, key in enumerate(keys, start=before):
-        study = source.study(key)
-        if study is None:
-            sys.exit(f"{cache} holds no study {key}.")
+    for order, study in enumerate(found, start=before):
         spec = study.about["spec"]
         local = spec["data"] != "embedded" and Path(spec["data"]).exists()
         about = {**study.about, "order": order, "spec": {**spec, "resources": None, "data": None if local else spec["data"]}}
@@ -28,7 +36,15 @@ def main() -> None:
         target.save_study(shipped)
         for level in study.levels:
             target.save_level(shipped, level)
-        print(f"{key[:12]} {about['model']} on {about['data']}, {about['method']}: {len(study.levels)} levels")
+        print(f"{study.key[:12]} {about['model']} on {about['data']}, {about['method']}: {len(study.levels)} levels")
+
+
+def _only(source: Store, key: str) -> Study:
+    matching = [study.key for study in source.studies() if study.key.startswith(key)]
+    study = source.study(matching[0]) if len(matching) == 1 else None
+    if study is None:
+        sys.exit(f"{source.root} holds {len(matching)} studies whose key begins with {key}.")
+    return study
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def _differences(table: engine.SubnetworkTable) -> None:
 
 def _table(table: engine.SubnetworkTable, spread: object) -> None:
     with st.expander("All figures"):
-        st.dataframe(spread.drop(columns=["method", "loss", "marker"]).round(2), hide_index=True)  # type: ignore[attr-defined]
+        st.dataframe(spread.drop(columns=["method", "marker", "dash"]).round(2), hide_index=True)  # type: ignore[attr-defined]
         if table.bias:
             acc = table.bias["acc"]
             st.text(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "

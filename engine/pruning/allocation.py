@@ -16,7 +16,8 @@ from engine.errors import SettingError
 from engine.pruning.patterns import NofM, Pattern
 
 ALLOCATIONS = ("uniform", "loss-equalised")
-REACH = 0.15  # a layer's sparsity stays this close to the level's
+RULE = {"uniform": "uniform", "loss-equalised": "loss-equalised, reach 0.15 min(1, 2 - 2s)"}  # what a study's key says
+REACH = 0.15  # a layer's sparsity stays this close to a level of up to one half, and closer above, where errors soon outgrow
 LOW, HIGH, STEPS = -100.0, 60.0, 16  # scores are counted in bins of 1/16 octave between 2^LOW and 2^HIGH
 
 
@@ -83,10 +84,11 @@ class Shares:
         return {layer: found[layer] if share is None else share for layer, share in shares.items()}
 
     def _equalised(self, free: list[str], sparsity: float) -> dict[str, float]:
-        """One threshold on the score for all layers, each clamped to REACH around the level, found by bisection."""
+        """One threshold on the score for all layers, each kept near the level, found by bisection."""
         sizes = dict(zip(self.layers, self.weights, strict=True))
         below = {layer: self.losses[layer].cumsum(0) / sizes[layer] for layer in free}
-        floor, ceiling = max(0.0, sparsity - REACH), max(sparsity, min(0.99, sparsity + REACH))
+        reach = REACH * min(1.0, 2 - 2 * sparsity)
+        floor, ceiling = max(0.0, sparsity - reach), max(sparsity, min(0.99, sparsity + reach))
 
         def at(edge: int) -> dict[str, float]:
             return {layer: min(ceiling, max(floor, float(below[layer][edge]))) for layer in free}

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.errors import SettingError
 from engine.models.victim import Victim
-from engine.pruning.allocation import ALLOCATIONS, parse_layers
+from engine.pruning.allocation import ALLOCATIONS, RULE, parse_layers
 from engine.pruning.memory import PRECISIONS
 from engine.pruning.methods import Method, method_named
 from engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
@@ -48,7 +48,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the weights, names left out; `force` only decides whether they are made at all."""
         method = {name: value for name, value in asdict(self.method).items() if name not in ("name", "about", "source")}
-        return {"method": method, "pattern": self.pattern.name, "allocation": self.allocation,
+        return {"method": method, "pattern": self.pattern.name, "allocation": RULE[self.allocation],
                 "layers": parse_layers(self.layers), "precision": self.precision}  # fmt: skip
 
 

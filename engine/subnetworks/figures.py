@@ -49,6 +49,8 @@ class SubnetworkRun:
     outside: tuple[MeasuredSet, ...]
     gaps: dict[str, Metric] = field(default_factory=dict)  # by set: ID − OOD
     aua: Rate | None = None  # accuracy under attack on rows of the inside set
+    adversarial: str = "none"  # how its training was attacked: "freelb", "pgd", "smart"
+    rewind: bool = False  # imp: the start's own weights under the mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def _run(entry: dict[str, Any]) -> SubnetworkRun:
     return SubnetworkRun(**{name: entry[name] for name in kept}, inside=_set(entry["id"]),
                          outside=tuple(_set(one) for one in entry["ood"]),
                          gaps={name: Metric(**one) for name, one in entry["gaps"].items()},
-                         aua=Rate(**entry["aua"]) if entry.get("aua") else None)  # fmt: skip
+                         aua=Rate(**entry["aua"]) if entry.get("aua") else None,
+                         adversarial=entry.get("adversarial", "none"), rewind=entry.get("rewind", False))  # fmt: skip
 
 
 def _set(entry: dict[str, Any]) -> MeasuredSet:

@@ -225,6 +225,7 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     one = cell.subnetwork
     entry = {
         "cell": cell.name, "method": one.method, "loss": one.loss, "schedule": one.growth, "init": one.init, "seed": seed,
+        "adversarial": cell.train.adversarial, "rewind": one.rewind,
         "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
         **generalisation(victim, ready.inside, ready.outside, ready.report).payload(), "aua": _attacked(ready, victim),

@@ -19,7 +19,19 @@ def test_a_grid_is_every_combination_and_the_sparsities_stay_together() -> None:
     found = sweep_of({"methods": ["adaptive", "wanda"], "seeds": [0, 1, 2], "sparsities": [0, 0.5], "calibration": 64})
     assert len(found) == 6 and {spec.levels for spec in found} == {(0.0, 0.5)} and {spec.calibration for spec in found} == {64}
     assert len({(spec.method, spec.seed) for spec in found}) == 6
-    assert sweep_of({"models": "a"}) == [StudySpec(model="a")]
+    assert sweep_of({"models": "a"}) == sweep_of({"model": "a"}) == [StudySpec(model="a")]
+    assert [spec.calibration for spec in sweep_of({"calibrations": [16, 64]})] == [16, 64]
+
+
+def test_a_folder_of_the_environment_stands_in_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMEWHERE", "/data")
+    found = sweep_of({"data": ["$SOMEWHERE/sst2"], "resources": "${SOMEWHERE}"})
+    assert (found[0].data, found[0].resources) == ("/data/sst2", "/data")
+    monkeypatch.delenv("SOMEWHERE")
+    with pytest.raises(SettingError, match="no SOMEWHERE"):
+        sweep_of({"data": ["$SOMEWHERE/sst2"]})
+    with pytest.raises(SettingError, match="no SOMEWHERE"):
+        sweep_of({"resources": "${SOMEWHERE}"})
 
 
 BAD = {
@@ -27,6 +39,7 @@ BAD = {
     "twice": {"seeds": [1, 1]}, "too many": {"seeds": list(range(100_001))},
     "empty": {"methods": []}, "a truth": {"calibration": True}, "a number": {"models": [5]},
     "no share": {"sparsities": [1.5]}, "text for a share": {"sparsities": ["half"]}, "none": {"calibration": 0},
+    "both": {"seed": 1, "seeds": [1]},
 }  # fmt: skip
 
 

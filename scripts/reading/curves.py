@@ -1,0 +1,140 @@
+"""P1's Figure 3, the number of calibration texts; and its thesis, robustness against the distance to the dense embedding."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from statistics import mean, stdev
+
+import numpy as np
+from scipy.stats import rankdata
+
+from engine import LevelResult, Study
+from scripts.reading.words import rows
+
+RESAMPLES = 2000
+NEAR = 0.05  # of accuracy
+FEWEST = 5  # victims
+HOLDS = ("held", "exhausted")
+CALIBRATION = """
+## The number of calibration texts, SST-2 dev at {level:g} %
+
+Mean (standard deviation) over draws. A draw decides the calibration texts and the attacked examples, so differences to dense are
+within a draw. P1's Figure 3 rises and then levels off.
+
+"""
+THESIS = """
+## Does robustness follow the knowledge that is kept?
+
+P1's thesis: the closer the embeddings stay to the dense model's, the more robust the pruned one. Spearman's correlation over the
+pruned victims of SST-2 (every method, level and pattern of this page, one dense model, DeepWordBug on {attacked} examples), with
+the 95 % interval of {resamples:,} resamples of victims and of attacked examples together. *Alike* is the share of the attacked
+examples that end as on the dense model.
+
+"""
+COLLAPSE = """
+A victim that gives one answer to everything holds on the half of the rows where that answer is right; so where accuracy collapses
+Aua rises, which is why the second group leaves those victims out.
+"""
+
+
+def calibration(studies: Sequence[Study]) -> str:
+    """Means and standard deviations over the draws, for each number of texts."""
+    found: dict[int, list[tuple[Study, LevelResult]]] = defaultdict(list)
+    for study in studies:
+        for level in study.levels:
+            if level.sparsity > 0 and level.attacks:
+                found[study.about["counts"]["calibration"]].append((study, level))
+    if not found:
+        return ""
+    lines = []
+    for count in sorted(found):
+        tokens = [study.about["calibration_tokens"] for study, _ in found[count]]
+        lines.append([f"{count:,}", f"{mean(tokens):,.0f}", str(len(tokens)),
+                      _spread([level.cls_error for _, level in found[count]], 3),
+                      _spread([100 * (level.acc.value or 0) for _, level in found[count]], 1),
+                      _spread([100 * (_gain(study, level, _acc)) for study, level in found[count]], 1),
+                      _spread([100 * (level.aua.value or 0) for _, level in found[count] if level.aua], 1),
+                      _spread([100 * (_gain(study, level, _aua)) for study, level in found[count]], 1)])  # fmt: skip
+    level = next(iter(found.values()))[0][1]
+    header = ["texts", "tokens", "draws", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
+    return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
+
+
+def _acc(level: LevelResult) -> float:
+    return level.acc.value or 0.0
+
+
+def _aua(level: LevelResult) -> float:
+    return (level.aua.value or 0.0) if level.aua is not None else 0.0
+
+
+def _gain(study: Study, level: LevelResult, of: Callable[[LevelResult], float]) -> float:
+    dense = study.level(0.0)
+    assert dense is not None
+    return of(level) - of(dense)
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    told = f"{mean(values):.{digits}f}"
+    return told if len(values) < 2 else f"{told} ({stdev(values):.{digits}f})"
+
+
+def correlations(studies: Sequence[Study]) -> tuple[int, str, str] | None:
+    """(victims, ρ of *alike*, ρ of Aua) against the [CLS] error, over all pruned victims of one dense model."""
+    everything, dense = _victims(studies)
+    if dense is None or len(everything) < FEWEST:
+        return None
+    x = [math.log(level.cls_error) for level in everything]
+    return (len(everything), _correlation(x, [_same(level, dense) for level in everything]),
+            _correlation(x, [_held(level) for level in everything]))  # fmt: skip
+
+
+def thesis(studies: Sequence[Study]) -> str:
+    """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned victims of one dense model."""
+    everything, dense = _victims(studies)
+    if dense is None or len(everything) < FEWEST:
+        return ""
+    near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
+    lines = []
+    for name, chosen in (("all", everything), (f"within {100 * NEAR:g} points of dense accuracy", near)):
+        for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
+            if len(chosen) >= FEWEST:
+                lines.append([name, str(len(chosen)), told, *(_correlation(x, table) for table in (
+                    [_same(level, dense) for level in chosen], [_held(level) for level in chosen]))])  # fmt: skip
+    return THESIS.format(attacked=len(dense.attacks), resamples=RESAMPLES) + rows(
+        ["victims", "n", "against", "of *alike*", "of Aua"], lines) + COLLAPSE  # fmt: skip
+
+
+def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
+    """Every attacked pruned level once, and the dense one."""
+    attacked = [(study, level) for study in studies for level in study.levels if level.attacks]
+    found = {(repr(study.identity["plan"]), level.sparsity): level for study, level in attacked if level.sparsity > 0}
+    return list(found.values()), next((level for _, level in attacked if level.sparsity == 0), None)
+
+
+def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
+    before = {record.example: record.outcome for record in dense.attacks}
+    return [record.outcome == before[record.example] for record in sorted(level.attacks, key=lambda record: record.example)]
+
+
+def _held(level: LevelResult) -> list[bool]:
+    return [record.outcome in HOLDS for record in sorted(level.attacks, key=lambda record: record.example)]
+
+
+def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> str:
+    """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap interval over both."""
+    given, found, draw = np.array(x), np.array(table, dtype=float), np.random.default_rng(0)
+    victims, examples = found.shape
+    resampled = []
+    for _ in range(RESAMPLES):
+        chosen = draw.integers(victims, size=victims)
+        resampled.append(_spearman(given[chosen], found[chosen][:, draw.integers(examples, size=examples)].mean(1)))
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return f"{_spearman(given, found.mean(1)):+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
+    a, b = rankdata(x), rankdata(y)
+    if a.std() == 0 or b.std() == 0:
+        return math.nan  # a resample of equal victims orders nothing
+    return float(np.corrcoef(a, b)[0, 1])

@@ -1,0 +1,140 @@
+"""P1's tables: methods, patterns and starting models against sparsity, on each data set."""
+
+from collections.abc import Sequence
+
+from app.figures import how
+from engine import LevelResult, Study
+from scripts.reading.published import P1
+from scripts.reading.words import (
+    ATTACKS,
+    TITLES,
+    about,
+    acc_difference,
+    aua_difference,
+    bare,
+    by_attack,
+    level_name,
+    points,
+    rows,
+    share,
+)
+
+ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
+NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula", "sequential": "`sequential`, SparseGPT",
+         "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
+
+
+def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
+    """One data set: every method at every level, and what the default differs by on the same rows."""
+    mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+            if study.about["allocation"] == "uniform" and study.about["method"] in ORDER]  # fmt: skip
+    methods = {method: by_attack(about(mine, method=method)) for method in ORDER}
+    methods = {method: found for method, found in methods.items() if found}
+    if not methods:
+        return ""
+    attacks = [attack for attack in ATTACKS if any(attack in found for found in methods.values())]
+    first = next(iter(methods.values()))
+    counts = "; ".join(f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}" for name in attacks if name in first)
+    one = next(iter(first.values())).about
+    return (
+        f"\n## {title}\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES.get(data, data)} evaluated; "
+        f"{counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens). "
+        "Acc, Aua and Asr in per cent.\n\n"
+        + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
+               _lines(methods, attacks))
+        + _published(title.split(":")[0])
+        + _against(methods, attacks)
+    )  # fmt: skip
+
+
+def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
+    lines = []
+    for method, found in methods.items():
+        levels = sorted({level.sparsity for study in found.values() for level in study.levels
+                         if level.attacks and level.sparsity in LEVELS})  # fmt: skip
+        for sparsity in levels:
+            if sparsity == 0 and lines:
+                continue  # the dense victim is the same for all
+            at = {attack: study.level(sparsity) for attack, study in found.items()}
+            some = next(level for level in at.values() if level is not None)
+            name = "dense" if sparsity == 0 else NAMES[method]
+            lines.append([name, level_name(sparsity), share(some.acc), *(_rates(at.get(attack)) for attack in attacks),
+                          f"{some.cls_error:.3f}"])  # fmt: skip
+    return lines
+
+
+def _rates(level: LevelResult | None) -> str:
+    return "–" if level is None or level.aua is None else f"{share(level.aua)} / {bare(level.asr)}"
+
+
+def _published(name: str) -> str:
+    if name not in P1:
+        return ""
+    return (f"\nWhat P1 prints for {name}, of BERT-base under TextFooler. Another model and, but for one column, another attack: "
+            "these rows do not compare with ours.\n\n" + rows(["P1", "sparsity", "Acc / Aua / Asr"], P1[name]))  # fmt: skip
+
+
+def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> str:
+    """The default against dense, and against each other method at the same level."""
+    default = methods.get("adaptive")
+    if default is None:
+        return ""
+    lines = []
+    levels = sorted({level.sparsity for study in default.values() for level in study.levels
+                     if level.attacks and level.sparsity in LEVELS and level.sparsity > 0})  # fmt: skip
+    some = next(iter(default.values()))
+    for sparsity in levels:
+        lines.append(["dense", level_name(sparsity), points(acc_difference(some, some, sparsity, 0.0)),
+                      *(points(aua_difference(default[name], default[name], sparsity, 0.0)) if name in default else "–"
+                        for name in attacks)])  # fmt: skip
+    for method, found in methods.items():
+        if method == "adaptive":
+            continue
+        other = next(iter(found.values()))
+        for sparsity in levels:
+            difference = acc_difference(other, some, sparsity)
+            if difference.value is not None:
+                lines.append([NAMES[method], level_name(sparsity), points(difference), *(
+                    points(aua_difference(found[name], default[name], sparsity)) if name in found and name in default else "–"
+                    for name in attacks)])  # fmt: skip
+    return ("\nThe default minus another victim, on the same rows, in points; bold where the 95 % interval leaves out zero.\n\n"
+            + rows(["minus", "at", "Acc", *(f"{ATTACKS[name]} Aua" for name in attacks)], lines))  # fmt: skip
+
+
+def patterns(studies: Sequence[Study]) -> str:
+    """n of m at 50 %, beside 50 % anywhere."""
+    mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, model="MiniLM-L6")
+            if study.about["method"] in ORDER and study.about["allocation"] == "uniform"]  # fmt: skip
+    both = {found.about["method"] for found in mine if ":" in found.about["pattern"]}
+    lines = []
+    for study in sorted(mine, key=lambda found: ORDER.index(found.about["method"])):
+        level = study.level(0.5)
+        if level is not None and study.about["method"] in both:
+            lines.append([NAMES[study.about["method"]], study.about["pattern"], share(level.acc), _rates(level),
+                          points(acc_difference(study, study, 0.5, 0.0)), points(aua_difference(study, study, 0.5, 0.0)),
+                          f"{level.cls_error:.3f}"])  # fmt: skip
+    if not lines:
+        return ""
+    header = ["method", "pattern", "Acc", "DeepWordBug Aua / Asr", "Acc − dense", "Aua − dense", "[CLS] error"]
+    return ("\n## n of m at 50 % on SST-2 dev\n\nOf every m neighbouring weights of a row n stay. Differences to dense are in "
+            "points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
+
+
+def starts(studies: Sequence[Study]) -> str:
+    """Members and their average as the model that is pruned."""
+    mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured")
+            if study.about["method"] in ("adaptive", "sequential")]  # fmt: skip
+    models = list(dict.fromkeys(study.about["model"] for study in mine))
+    if len(models) < 2:
+        return ""
+    lines = []
+    for model in models:
+        for study in about(mine, model=model):
+            for level in study.levels:
+                if not level.attacks or (level.sparsity == 0 and study.about["method"] != "adaptive"):
+                    continue
+                lines.append([model, "dense" if level.sparsity == 0 else how(study), level_name(level.sparsity), share(level.acc),
+                              _rates(level), points(aua_difference(study, study, level.sparsity, 0.0))])  # fmt: skip
+    return ("\n## The model that is pruned, on SST-2 dev\n\nA plain member, one trained with FreeLB, and the shipped average.\n\n"
+            + rows(["model", "method", "sparsity", "Acc", "DeepWordBug Aua / Asr", "Aua − its dense"], lines))  # fmt: skip

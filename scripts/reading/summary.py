@@ -1,0 +1,170 @@
+"""What the page says in short. The words follow from the figures, so a study that comes out otherwise changes the sentence."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app import subnetwork_charts
+from engine import MemberSet, Metric, Study, SubnetworkTable
+from scripts.reading import curves
+from scripts.reading.words import (
+    ATTACKS,
+    TITLES,
+    about,
+    acc_difference,
+    aua_difference,
+    bare,
+    by_attack,
+    level_name,
+    points,
+    rows,
+)
+
+HEAD = """
+## In short
+
+Differences are in points on the same rows, with 95 % intervals; bold leaves out zero. They are not corrected for their number.
+
+"""
+
+
+DEBIASING = """
+Does debiasing a subnetwork help, does a gradual schedule, do masks beat magnitudes? Accuracy of the same rows, in and out of
+distribution; the sections below have every model. Many at 70 and 90 % are close to guessing at home, and what such a model does
+abroad says nothing.
+
+"""
+
+
+def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet]) -> str:
+    """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
+    told = [*_cost(studies), *_others(studies), *_thesis(one_victim), *_averaging(members)]
+    return HEAD + "".join(f"- {sentence}\n" for sentence in told)
+
+
+def _verdict(found: Metric, up: str, down: str, same: str) -> str:
+    return up if found.low > 0 else down if found.high < 0 else same
+
+
+def _sets(studies: Sequence[Study]) -> list[tuple[str, dict[str, dict[str, Study]]]]:
+    """Data set → method → attack → study, of the shipped victims without a pattern."""
+    found = []
+    for title, data, model in (("SST-2", "sst2", "MiniLM-L6"), ("AG News", "ag_news", "MiniLM-L6 (ag_news)"),
+                               ("IMDB", "imdb", "MiniLM-L6 (imdb)")):  # fmt: skip
+        mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+                if any(level.attacks for level in study.levels)]  # fmt: skip
+        methods = {study.about["method"]: by_attack(about(mine, method=study.about["method"])) for study in mine}
+        if "adaptive" in methods:
+            found.append((title, methods))
+    return found
+
+
+def _cost(studies: Sequence[Study]) -> list[str]:
+    """What pruning with the default costs."""
+    told = []
+    for title, methods in _sets(studies):
+        for sparsity in (0.5, 0.875):
+            default = methods["adaptive"]
+            first = next(iter(default.values()))
+            acc = acc_difference(first, first, sparsity, 0.0)
+            parts = [f"{points(aua)} in Aua under {ATTACKS[name]}" for name in ATTACKS if name in default
+                     and (aua := aua_difference(default[name], default[name], sparsity, 0.0)).value is not None]  # fmt: skip
+            if acc.value is not None and parts:
+                told.append(f"{title}, the default at {level_name(sparsity)} against dense: {points(acc)} in Acc, "
+                            + ", ".join(parts) + ".")  # fmt: skip
+    return told
+
+
+def _others(studies: Sequence[Study]) -> list[str]:
+    """Whether the default's accuracy and robustness are above those of the others at high sparsity."""
+    told = []
+    for title, methods in _sets(studies):
+        default = methods["adaptive"].get("deepwordbug")
+        for method, name in (("paper", "P1's formula"), ("sequential", "SparseGPT"), ("magnitude", "magnitude pruning")):
+            other = methods.get(method, {}).get("deepwordbug")
+            if default is None or other is None:
+                continue
+            acc, aua = acc_difference(other, default, 0.875), aua_difference(other, default, 0.875)
+            if acc.value is None or aua.value is None:
+                continue
+            if (chance := _collapsed(other, 0.875)) is not None:
+                told.append(f"{title} at 87.5 %: {name} has collapsed ({chance} Acc; the default keeps {points(acc)} more), so "
+                            "its Aua says nothing.")  # fmt: skip
+                continue
+            verdict = _verdict(acc, "keeps more accuracy than", "keeps less accuracy than", "cannot be told in accuracy from")
+            tail = _verdict(aua, "and holds more attacks", "yet holds fewer attacks", "and attacks do not tell them apart")
+            told.append(f"{title} at 87.5 %: the default {verdict} {name} ({points(acc)}), {tail} ({points(aua)} in Aua).")
+    return told
+
+
+def _collapsed(study: Study, sparsity: float) -> str | None:
+    """The accuracy of a victim that guesses, which is within five points of one answer to everything."""
+    level = study.level(sparsity)
+    if level is None or level.acc.value is None or level.acc.value > 1 / len(study.about["label_names"]) + 0.05:
+        return None
+    return f"{100 * level.acc.value:.1f}"
+
+
+def _thesis(studies: Sequence[Study]) -> list[str]:
+    """Whether outcomes, and whether robustness, follow the distance of the embeddings."""
+    found = curves.correlations(studies)
+    if not found:
+        return []
+    count, alike, aua = found
+    return [f"Over {count} pruned victims of SST-2 the share of attacks that end as on the dense model follows the [CLS] error "
+            f"(Spearman's ρ {alike}), but Aua does not go with it in either direction that we can see (ρ {aua})."
+            if "-" in aua.split("[")[1].split(",")[0] and "+" in aua.split(",")[1] else
+            f"Over {count} pruned victims of SST-2 the [CLS] error goes with the share of attacks that end as on the dense model "
+            f"(Spearman's ρ {alike}) and with Aua (ρ {aua})."]  # fmt: skip
+
+
+def _averaging(members: Iterable[MemberSet]) -> list[str]:
+    """Whether averaging raised Aua."""
+    told = []
+    for found in members:
+        made = found.averages.get("uniform")
+        scored = [member for member in found.members if member.score is not None and member.score.aua is not None]
+        if made is None or made.score.aua is None or not scored:
+            continue
+        best = max(scored, key=lambda member: member.score.aua.value or 0.0)
+        plain = [member.score.aua.value or 0.0 for member in scored if member.settings["adversarial"] == "none"]
+        alone = f"{best.name}, {bare(best.score.aua)} (of {made.score.aua.n} held-out rows)"
+        told.append(f"{TITLES.get(found.name, found.name)}: the uniform average has Aua {bare(made.score.aua)} where the plain "
+                    f"members have {100 * sum(plain) / len(plain):.1f} on average and the best member, {alone}.")  # fmt: skip
+    return told
+
+
+MASK, POE, IMP = "mask training, product of experts", "product of experts", "magnitude pruning (IMP), product of experts"
+QUESTIONS = (  # header, second, minus, sparsity in per cent
+    ("full: PoE − CE", "full model, product of experts", "full model, cross-entropy", 0),
+    ("masks: PoE − CE, 20 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 20),
+    ("50 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 50),
+    ("gradual − fixed, 90 %", f"{MASK}, gradual", f"{MASK}, soft scores", 90),
+    ("masks − IMP, 50 %", f"{MASK}, soft scores", IMP, 50),
+    ("90 %", f"{MASK}, soft scores", IMP, 90),
+)
+
+
+def debiasing(tables: Iterable[SubnetworkTable]) -> str:
+    """P2's questions on every set: product of experts or not, gradual or fixed sparsity, masks or magnitudes."""
+    lines = []
+    for table in tables:
+        for place, name in enumerate(subnetwork_charts.sets_of(table)):
+            found = subnetwork_charts.differences(table, name)
+            cells = [_asked(found, second, minus, at) for _, second, minus, at in QUESTIONS]
+            if set(cells) != {"–"}:
+                lines.append([table.title.split(":")[0], f"{name} ({'OOD' if place else 'ID'})", *cells])
+    if not lines:
+        return ""
+    return DEBIASING + rows(["table", "set", *(header for header, *_ in QUESTIONS)], lines)
+
+
+def _asked(found: Any, second: str, minus: str, at: float) -> str:
+    if found.empty:
+        return "–"
+    one = found[(found["second"] == second) & (found["minus"] == minus) & (found["sparsity"] == at)]
+    other = found[(found["second"] == minus) & (found["minus"] == second) & (found["sparsity"] == at)]
+    for part, sign in ((one, 1), (other, -1)):
+        for row in part.itertuples():
+            low, high = sorted((sign * row.low / 100, sign * row.high / 100))
+            return points(Metric(sign * row.difference / 100, row.n, low, high))
+    return "–"

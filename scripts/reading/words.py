@@ -1,0 +1,101 @@
+"""Figures in words, and the bundled studies by what they are about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
+from engine.paths import BUNDLED
+
+TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
+ATTACKS = {"deepwordbug": "DeepWordBug", "textfooler": "TextFooler", "textbugger": "TextBugger"}
+HOLDS = ("held", "exhausted")
+
+
+def share(rate: Rate | None) -> str:
+    """A rate with its interval, in per cent."""
+    if rate is None or rate.value is None:
+        return "–"
+    return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+
+
+def bare(rate: Rate | None) -> str:
+    """A rate without its interval, in per cent."""
+    return "–" if rate is None or rate.value is None else f"{100 * rate.value:.1f}"
+
+
+def points(metric: Metric) -> str:
+    """A difference in points with its interval, bold where the interval leaves out zero."""
+    if metric.value is None:
+        return "–"
+    told = f"{100 * metric.value:+.1f} [{100 * metric.low:+.1f}, {100 * metric.high:+.1f}]"
+    return f"**{told}**" if metric.low > 0 or metric.high < 0 else told
+
+
+def level_name(sparsity: float) -> str:
+    """A sparsity in per cent."""
+    return f"{100 * sparsity:g} %"
+
+
+def rows(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column is left, the others are as they come."""
+    told = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join([*told, *("| " + " | ".join(line) + " |" for line in lines)]) + "\n"
+
+
+def shipped() -> list[Study]:
+    """The studies that the dashboard shows, with their levels."""
+    return _all(BUNDLED)
+
+
+def evidence(name: str) -> list[Study]:
+    """The studies of one sweep that only this page reads."""
+    return _all(BUNDLED / "evidence" / name)
+
+
+def _all(folder: Path) -> list[Study]:
+    store = Store(BUNDLED / "no-such-cache", bundled=folder)
+    found = [store.study(study.key) for study in store.studies() if study.bundled]
+    if store.notices:
+        raise SystemExit(store.notices[0])
+    return [study for study in found if study is not None]
+
+
+def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
+    """Those whose settings are the ones named, in their order."""
+    return [study for study in studies if all(study.about[name] == value for name, value in wanted.items())]
+
+
+def right(level: LevelResult, n: int) -> list[bool]:
+    """Whether each evaluated row is classified rightly."""
+    correct = set(level.correct)
+    return [row in correct for row in range(n)]
+
+
+def holding(records: Sequence[AttackRecord]) -> list[bool]:
+    """Whether each attacked example is right and stays so, in the order of the examples."""
+    return [record.outcome in HOLDS for record in sorted(records, key=lambda record: record.example)]
+
+
+def acc_difference(first: Study, second: Study, sparsity: float, of_first: float | None = None) -> Metric:
+    """Accuracy of the second study's level minus the first's (at `of_first`, else the same), on the same rows."""
+    n = first.about["counts"]["evaluation"]
+    one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
+    if one is None or two is None or first.identity["evaluation"] != second.identity["evaluation"]:
+        return Metric(None, 0, -1.0, 1.0)
+    return paired_difference([right(one, n)], [right(two, n)])
+
+
+def aua_difference(first: Study, second: Study, sparsity: float, of_first: float | None = None) -> Metric:
+    """The same of accuracy under attack, on the same attacked examples."""
+    one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
+    if one is None or two is None or not one.attacks or not two.attacks:
+        return Metric(None, 0, -1.0, 1.0)
+    if {record.example for record in one.attacks} != {record.example for record in two.attacks}:
+        return Metric(None, 0, -1.0, 1.0)
+    return paired_difference([holding(one.attacks)], [holding(two.attacks)])
+
+
+def by_attack(studies: Iterable[Study]) -> Mapping[str, Study]:
+    """Attack → study."""
+    return {study.about["attack"]: study for study in studies}
