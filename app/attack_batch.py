@@ -10,15 +10,17 @@ import engine
 from app import attack_charts as charts
 from app import running
 from app.attack_form import Form
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
+from app.public import closed
 from app.state import background, dark
 from app.text import plain
 
 
 def batch(form: Form, ready: bool) -> None:
     """The section: a button, then the job, then what came of it."""
-    st.subheader("A batch in the background", anchor=False)
+    st.header("A batch in the background", anchor=False)
+    if closed("attacking a batch is"):
+        return
     left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")
     count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
     if middle.button(f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready):
@@ -39,10 +41,9 @@ def _result(found: dict[str, Any]) -> None:
         st.info(plain(notice))
     table = charts.batch_table(found)
     about = {"attack": found["attack"], "data": found["data"], "seed": found["seed"], "n": len(found["examples"])}
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
-        st.plotly_chart(charts.batch_chart(table, dark()), key="batch-rates", config=CONFIG,
-                        alt="Acc, Aua and Asr of every victim with their intervals")  # fmt: skip
+        chart(charts.batch_chart(table, dark()), "batch-rates", "Acc, Aua and Asr of every victim with their intervals")
         export_bar("batch-rates", "prunescope-batch", table, about)
     with right:
         _rates(table, about)

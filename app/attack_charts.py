@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import MODEBAR
+from app.charts import dressed
 from app.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from app.text import for_chart
 
@@ -156,7 +156,4 @@ def batch_transfer(result: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _dressed(figure: go.Figure, dark: bool, height: int, legend: bool) -> go.Figure:
-    figure.update_layout(height=height, margin={"l": 56, "r": 16, "t": 34, "b": 44}, uirevision="attack", modebar=MODEBAR,
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark], showlegend=legend,
-                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
-    return figure
+    return dressed(figure, dark, height, 34, 44, "attack").update_layout(showlegend=legend)

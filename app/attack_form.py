@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 
 import engine
-from app import figures, flips, link, victims
+from app import figures, flips, victims
+from app import view as address
 from app.live import FIRST
+from app.public import most_characters
 from app.state import attacks_here, evaluation_texts, read_study, signature
 from app.text import plain
 
-MOST_CHARACTERS = 1000
 AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
 OFFERED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)  # sparsities of other studies; any other can be typed into the address
 
@@ -40,7 +41,7 @@ class Form:
 
     def view(self) -> dict[str, str | None]:
         """What the address carries; a long text that was typed stays out of it."""
-        typed = self.row is None and self.text != FIRST and len(self.text) <= link.SHORT
+        typed = self.row is None and self.text != FIRST and len(self.text) <= address.SHORT
         return {
             "study": self.study.key[:12], "victims": " ".join(victims.level_id(*one) for one in self.chosen[1:]),
             "attack": self.attack, "row": None if self.row is None else str(self.row), "text": self.text if typed else None,
@@ -52,38 +53,36 @@ class Form:
 
 def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; what it names and is not here is told."""
-    state, notices = st.session_state, []
-    named = view.get("study", "")
-    study = next((one for one in studies if len(named) >= 6 and one.key.startswith(named)), None)
-    if named and study is None:
-        notices.append(f"The link names the study {named[:12]!r}, which is not in this store; the first one is shown.")
-    own = study or studies[0]
+    state = st.session_state
+    named, notices = address.studies(studies, 1)
+    own = next((one for one in studies if one.key in named), studies[0])
     state["a-study"] = own.key
     wanted = [(text, victims.parse(text, studies, own)) for text in view.get("victims", "").split()]
-    notices += [f"The link names the victim {text[:40]!r}, which is not here." for text, found in wanted if found is None]
+    strange = [text for text, found in wanted if found is None]
+    notices += [f"The link names the victim {address.seen(text)}, which is not here." for text in strange[:3]]
     state["a-victims"] = [victims.level_id(*found) for _, found in wanted if found][: victims.MOST] or _default(own)
-    attack = view.get("attack", "")
-    if attack and attack not in engine.ATTACKS:
-        notices.append(f"The link names the attack {attack[:40]!r}, which is unknown.")
-    state["a-attack"] = attack if attack in engine.ATTACKS else _usual_attack(own)
-    label, classes = link.number(view.get("label"), 0, 99), own.about["label_names"]
-    state["a-truth"] = int(label) if label is not None and label < len(classes) else AUTOMATIC
-    state["a-seed"] = int(link.number(view.get("seed"), 0, 2**31) or 0)
-    state["a-queries"] = int(link.number(view.get("queries"), 1, 100_000) or 0)
-    state["a-seconds"] = float(link.number(view.get("seconds"), 0.1, 3600) or 0.0)
-    return notices + _take_text(view, own)
+    state["a-attack"], told = address.one_of("attack", list(engine.ATTACKS), _usual_attack(own))
+    classes = len(own.about["label_names"])
+    label, more = address.number("label", AUTOMATIC, AUTOMATIC, classes - 1, whole=True)
+    seed, of_seed = address.number("seed", 0, 0, 2**31, whole=True)
+    queries, of_queries = address.number("queries", 0, 0, 100_000, whole=True)
+    seconds, of_seconds = address.number("seconds", 0, 0, 3600)
+    state["a-truth"], state["a-seed"], state["a-queries"], state["a-seconds"] = int(label), int(seed), int(queries), seconds
+    return [*notices, *told, *more, *of_seed, *of_queries, *of_seconds, *_take_text(view, own)]
 
 
 def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
-    state, row = st.session_state, link.number(view.get("row"), 0, 1e9)
-    state["a-row"], state["a-text"] = None, view.get("text", FIRST)[:MOST_CHARACTERS]
-    if row is None:
+    state = st.session_state
+    state["a-row"], state["a-text"] = None, view.get("text", FIRST)[: most_characters()]
+    if "row" not in view:
         return []
     texts, why = evaluation_texts(study.key)
-    if texts is None or row >= len(texts):
-        return [f"The link names row {int(row)} of the evaluation set. {why or 'There are fewer rows.'}"]
-    state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][:MOST_CHARACTERS]
-    return []
+    if texts is None:
+        return [f"The link names row {address.seen(view['row'])} of the evaluation set. {plain(why)}"]
+    row, told = address.number("row", -1, 0, len(texts) - 1, whole=True)
+    if not told:
+        state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][: most_characters()]
+    return [f"The link names row {address.seen(view['row'])} of the evaluation set, which has {len(texts)} rows."] if told else []
 
 
 def _default(study: engine.Study) -> list[str]:
@@ -117,10 +116,10 @@ def _another_study(studies: list[engine.Study]) -> None:
 
 def form(study: engine.Study, studies: list[engine.Study]) -> Form:
     """Draw the form and read it."""
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         _pick(study)
-        text = st.text_area("Sentence", key="a-text", max_chars=MOST_CHARACTERS, height=118, on_change=_typed, args=(study,))
+        text = st.text_area("Sentence", key="a-text", max_chars=most_characters(), height=118, on_change=_typed, args=(study,))
         truth = _truth(study)
     with right:
         chosen = _victims(study, studies)
@@ -132,7 +131,7 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
 
 def _typed(study: engine.Study) -> None:
     row, (texts, _) = st.session_state.get("a-row"), evaluation_texts(study.key)
-    if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][:MOST_CHARACTERS]):
+    if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][: most_characters()]):
         st.session_state["a-row"] = st.session_state["a-picked"] = None
 
 
@@ -251,4 +250,4 @@ def _take(study: engine.Study) -> None:
     row, (texts, _) = st.session_state["a-picked"], evaluation_texts(study.key)
     st.session_state["a-row"] = row
     if row is not None and texts is not None:
-        st.session_state["a-text"], st.session_state["a-truth"] = texts.texts[row][:MOST_CHARACTERS], AUTOMATIC
+        st.session_state["a-text"], st.session_state["a-truth"] = texts.texts[row][: most_characters()], AUTOMATIC

@@ -7,8 +7,7 @@ import streamlit as st
 import engine
 from app import attack_charts as charts
 from app import running
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
 from app.marking import marked, side
 from app.state import dark
 from app.text import plain
@@ -62,8 +61,8 @@ def _text(place: int, title: str, text: str) -> None:
 
 
 def _paths(sides: dict[str, Any], label: str) -> None:
-    st.plotly_chart(charts.paths(sides, label, dark()), key="paths", config=CONFIG,
-                    alt="Lowest confidence in the true label against queries, one line a victim")  # fmt: skip
+    chart(charts.paths(sides, label, dark()), "paths",
+          "Lowest confidence in the true label against queries, one line a victim")  # fmt: skip
 
 
 def result(found: dict[str, Any]) -> None:
@@ -80,9 +79,9 @@ def result(found: dict[str, Any]) -> None:
         st.caption(ENCODER)
     about = {"text": found["text"], "attack": found["attack"], "seed": found["seed"], "budget": _budget(found),
              "victims": "; ".join(f"{one['name']} = {one['study'][:12]} at {one['sparsity']:g}" for one in found["sides"])}
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.subheader("Confidence by query", anchor=False)
+        st.header("Confidence by query", anchor=False)
         sides = {one["name"]: one["path"] for one in found["sides"]}
         _paths(sides, found["label_names"][found["truth"]])
         export_bar("paths", "prunescope-attack", charts.paths_table(sides), about)
@@ -123,7 +122,7 @@ def _side(place: int, one: dict[str, Any], names: list[str]) -> None:
 
 
 def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Does it transfer?", anchor=False)
+    st.header("Does it transfer?", anchor=False)
     table = charts.transfer_table(found)
     if table.empty:
         st.text("The attack broke none of them, so there is no text to hand on.")
@@ -134,7 +133,7 @@ def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _importance(found: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Which words carry it", anchor=False)
+    st.header("Which words carry it", anchor=False)
     if found["importance"] is None:
         st.text("Leaving out one word at a time is shown for sentences of 2 to 60 words.")
         return
@@ -142,8 +141,8 @@ def _importance(found: dict[str, Any], about: dict[str, object]) -> None:
     wide = 26 * min(len(table), charts.MOST_WORDS)  # pixels; a narrow page scrolls sideways
     st.html(f"<style>.st-key-words {{ overflow-x: auto; }} .st-key-importance {{ min-width: {wide}px; }}</style>")
     with st.container(key="words"):
-        st.plotly_chart(charts.importance_map(table, dark()), key="importance", config=CONFIG,
-                        alt="Points of confidence in the true label that each word is worth to each victim")  # fmt: skip
+        chart(charts.importance_map(table, dark()), "importance",
+              "Points of confidence in the true label that each word is worth to each victim")  # fmt: skip
     export_bar("importance", "prunescope-words", table, {**about, "unit": "points of confidence lost without the word"})
     more = f" The {charts.MOST_WORDS} that matter most are drawn, all are in the export." * (len(table) > charts.MOST_WORDS)
     st.caption("Points of confidence in the true label that are lost when the word is left out of the original; below 0, the "

@@ -163,10 +163,10 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
     return figure
 
 
-def dressed(figure: go.Figure, dark: bool, height: int, bottom: int = 46) -> go.Figure:
-    """The look that all charts share: the page's own colours, faint lines, a legend above."""
+def dressed(figure: go.Figure, dark: bool, height: int, top: int = 44, bottom: int = 46, kept: str = "kept") -> go.Figure:
+    """The look that all charts share: the page's own colours, faint lines, a legend above. A zoom lasts as long as `kept`."""
     line = "#2B313A" if dark else "#E3E6EA"
-    figure.update_layout(height=height, margin={"l": 62, "r": 16, "t": 44, "b": bottom}, hovermode="closest", uirevision="kept",
+    figure.update_layout(height=height, margin={"l": 62, "r": 16, "t": top, "b": bottom}, hovermode="closest", uirevision=kept,
                          modebar=MODEBAR, paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
                          font={"color": ink(GREY, dark), "family": FONT},
                          legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"})  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import MODEBAR
+from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
-from app.palette import GREY, PAGE, STUDIES
+from app.palette import GREY, STUDIES
 from app.text import for_chart
 from engine import LevelResult, Rate, Study, mcnemar, paired_attack
 
@@ -170,12 +170,9 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
                 hovertemplate=f"{name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>{TITLES[y]} %{{y:.1f}} % "
                               "[%{customdata[2]:.1f}, %{customdata[3]:.1f}], n = %{customdata[4]}<extra></extra>",
             )  # fmt: skip
-    figure.update_layout(height=440, margin={"l": 56, "r": 16, "t": 24, "b": 48}, uirevision=f"pareto-{x}-{y}", modebar=MODEBAR,
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
-                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
     figure.update_yaxes(ticksuffix=" %", title_text=TITLES[y], rangemode="tozero" if y == "asr" else "normal")
-    figure.update_xaxes(title_text=AXES[x], ticksuffix=" %" if x == "sparsity" else "", showgrid=False)
-    return figure
+    figure.update_xaxes(title_text=AXES[x], ticksuffix=" %" if x == "sparsity" else "", showgrid=False, tickangle=0)
+    return dressed(figure, dark, 440, kept=f"pareto-{x}-{y}")
 
 
 def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:

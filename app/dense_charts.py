@@ -6,7 +6,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.charts import DENSE, GREY, MODEBAR, PAGE, SPARSE
+from app.charts import dressed
+from app.palette import DENSE, GREY, SPARSE
+from app.text import for_chart
 from engine import MadeAverage, MemberSet, Rate
 
 NAMES = {"uniform": "uniform average", "acc": "greedy average by Acc", "aua": "greedy average by Aua"}
@@ -48,7 +50,7 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                 )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=True, categoryorder="array", categoryarray=list(table["model"]))
     figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
-    return _dressed(figure, dark, 120 + 34 * len(table))
+    return dressed(figure, dark, 120 + 34 * len(table))
 
 
 def evaluated_table(found: MemberSet) -> pd.DataFrame:
@@ -91,15 +93,15 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
                            mode="lines", line={"color": colour, "width": 2, "dash": "solid" if name == "acc" else "dash"},
                            hoverinfo="skip", showlegend=False)  # fmt: skip
     figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, title_text="rate of the average")
-    figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category")
-    return _dressed(figure, dark, 400)
+    figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category", tickangle=0)
+    return dressed(figure, dark, 400)
 
 
 def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     """Acc and Aua of every model at every sparsity, models side by side; averages in colour, members grey."""
     sparsities = sorted(table["sparsity"].unique())
     figure = make_subplots(rows=1, cols=len(sparsities), shared_yaxes=True, horizontal_spacing=0.03,
-                           subplot_titles=["dense" if s == 0 else f"{s:g} % sparse" for s in sparsities])  # fmt: skip
+                           subplot_titles=["dense" if s == 0 else f"{s:g} %" for s in sparsities])  # fmt: skip
     for column, sparsity in enumerate(sparsities, start=1):
         part = table[table["sparsity"] == sparsity]
         colours = [DENSE if "average" in name else GREY for name in part["model"]]
@@ -117,17 +119,10 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                                   f"n = {row[f'{name}_n']}<extra></extra>",
                 )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=True)
-    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20)
-    figure = _dressed(figure, dark, 150 + 32 * table["model"].nunique())
+    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=50, tickangle=0)
+    figure = dressed(figure, dark, 150 + 32 * table["model"].nunique())
     return figure.update_layout(margin={"t": 76}, legend={"y": 1.22})
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    return [f"{number}. {name}" for number, name in enumerate(names, start=1)]
-
-
-def _dressed(figure: go.Figure, dark: bool, height: int) -> go.Figure:
-    figure.update_layout(height=height, margin={"l": 56, "r": 16, "t": 44, "b": 48}, modebar=MODEBAR, uirevision="dense",
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
-                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"})  # fmt: skip
-    return figure
+    return [f"{number}.<br>{for_chart(name)}" for number, name in enumerate(names, start=1)]

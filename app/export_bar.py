@@ -1,4 +1,4 @@
-"""Buttons under a chart or a table. Pictures are made in the browser; files are built on the server when they are asked for.
+"""A chart, and buttons under it or under a table. Pictures are made in the browser, files on the server when asked for.
 
 A picture is the chart as it stands on the page, through its own Plotly camera button, so it needs no server and no installed
 Chrome. The stand-alone HTML is the same chart with Plotly inside. Nothing of a file travels before its button is pressed.
@@ -7,16 +7,18 @@ Chrome. The stand-alone HTML is the same chart with Plotly inside. Nothing of a 
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import exports
+from app.charts import CONFIG
 
 HTML = """<div class="bar" role="group"><span></span><output></output></div>"""
 CSS = """
-.bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-family: var(--st-font); font-size: 13px;
+.bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-family: var(--st-font); font-size: .8125rem;
        color: var(--st-text-color); }
 button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--st-border-color);
-         border-radius: 6px; padding: 2px 10px; min-height: 26px; cursor: pointer; }
+         border-radius: 6px; padding: 2px .65rem; min-height: 1.65rem; cursor: pointer; }
 button:hover { border-color: var(--st-primary-color); }
 button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 """
@@ -55,14 +57,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!camera) { say("The chart is not ready yet."); return; }
     chart._context.toImageButtonOptions = { format, filename: data.name, scale: format === "png" ? 3 : 1,
       width: chart.clientWidth, height: chart.clientHeight };
+    const held = { data: chart.data, layout: chart.layout };  // the camera copies both at once
+    Object.assign(chart, withCursor(chart));
     camera.click();
+    Object.assign(chart, held);
+  };
+  const withCursor = (chart) => {  // as the browser draws it over the chart: a line, and a mark on every curve
+    const cursor = chart.prunescopeCursor, { data, layout } = chart;
+    if (!cursor) return { data, layout };
+    const look = { color: "#7D8590", width: 1.5 };
+    const line = { type: "line", x0: cursor.x, x1: cursor.x, yref: "paper", y0: 0, y1: 1, line: look };
+    const marks = cursor.marks.map(({ axis, y, symbol, colour, measured }) => ({
+      type: "scatter", mode: "markers", x: [cursor.x], y: [y],
+      yaxis: axis.replace("axis", ""), xaxis: layout[axis]?.anchor ?? "x",
+      marker: { symbol, size: 13, color: measured ? colour : layout.paper_bgcolor, line: { color: colour, width: 2 } },
+      showlegend: false, cliponaxis: false, name: "cursor",
+    }));
+    return { data: [...data, ...marks], layout: { ...layout, shapes: [...(layout.shapes ?? []), line] } };
   };
   const figure = () => {  // without what Plotly keeps for itself, and never closing the script that it stands in
     const kept = (key, value) => key.startsWith("_") ? undefined
       : ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value) : value;
-    const chart = plot(), { width, ...layout } = chart.layout;
+    const chart = plot(), { data: traces, layout: { width, ...layout } } = withCursor(chart);
     const theme = { font: chart._fullLayout.font, paper_bgcolor: chart._fullLayout.paper_bgcolor };
-    return JSON.stringify({ data: chart.data, layout: { ...theme, ...layout } }, kept).replace(/</g, "\\\\u003c");
+    return JSON.stringify({ data: traces, layout: { ...theme, ...layout } }, kept).replace(/</g, "\\\\u003c");
   };
   const ask = (format) => {
     if (format === "html" && !own() && !plot()) { say("The chart is not ready yet."); return; }
@@ -96,6 +114,11 @@ KINDS = {"html": ("html", "text/html"), "csv": ("csv", "text/csv"), "json": ("js
 @st.cache_resource
 def _component():  # type: ignore[no-untyped-def]
     return st.components.v2.component("prunescope_export", html=HTML, css=CSS, js=JS)
+
+
+def chart(figure: go.Figure, key: str, told: str) -> None:
+    """A chart of the page's own look; `told` is what it says to those who do not see it."""
+    st.plotly_chart(figure, key=key, config=CONFIG, theme=None, alt=told)
 
 
 def export_bar(chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import dressed
+from app.charts import AXES, dressed
 from app.palette import DENSE, GREEN, GREY, PURPLE, SPARSE, ink
 from app.text import for_chart, visible
 
@@ -84,7 +84,7 @@ def attention_chart(table: pd.DataFrame, highest: float, dark: bool = False) -> 
         tickvals=places, ticktext=names, autorange="reversed", showgrid=False, scaleanchor="x", constrain="domain"
     )
     figure.update_xaxes(constrain="domain")
-    return dressed(figure, dark, 460, 90)
+    return dressed(figure, dark, 460, bottom=90)
 
 
 def map_table(look: Look) -> pd.DataFrame:
@@ -126,6 +126,7 @@ def cell_chart(frame: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
                            line={"color": colour, "dash": dash, "width": 2.2},
                            marker={"symbol": marker, "size": 7, "color": colour},
                            hovertemplate=f"{title}: %{{y:.3g}} at %{{x:g}} %<extra></extra>")  # fmt: skip
-    figure.update_xaxes(range=[-2, 100], dtick=20, ticksuffix=" %", showgrid=False, title_text="sparsity of the prunable weights")
-    figure.update_yaxes(type="log", title_text="relative error", dtick=1, exponentformat="power")
-    return dressed(figure, dark, 340)
+    figure.update_xaxes(range=[-2, 100], dtick=20, ticksuffix=" %", showgrid=False, title_text="sparsity of the prunable weights",
+                        tickangle=0)  # fmt: skip
+    figure.update_yaxes(title_text="relative error", **AXES["error"][1])
+    return dressed(figure, dark, 340).update_layout(margin={"r": 24})

@@ -9,13 +9,18 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
-from app import link  # noqa: E402
+from app import view  # noqa: E402
 from app.tour import tour  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
 faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
 st.html(f"""<style>
-@media (min-width: 2400px) {{ html {{ font-size: 24px; }} }}  /* a wall */
+@media (min-width: 2400px) {{  /* a wall */
+  html {{ font-size: 24px; }}
+  .js-plotly-plot text, #js-plotly-tester text {{ font-size: 16px !important; }}
+}}
+@media (min-width: 3400px) {{ html {{ font-size: 30px; }} }}
+.katex-display {{ overflow-x: auto; overflow-y: hidden; }}
 .stMainBlockContainer {{ padding-top: 3.5rem; padding-bottom: 3rem; }}
 [data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.2rem; z-index: 20; }}
 [data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}
@@ -31,10 +36,10 @@ pages = [
     st.Page("screens/compare.py", title="Compare", url_path="compare"),
     st.Page("screens/studies.py", title="Studies"),
     st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
-    st.Page("screens/subnetworks.py", title="Bias robustness", url_path="bias"),
+    st.Page("screens/bias.py", title="Bias robustness", url_path="bias"),
     st.Page("screens/about.py", title="About"),
 ]
 page = st.navigation(pages, position="top")
-link.note_page(page.url_path)
+view.enter(page.url_path)
 tour()
 page.run()

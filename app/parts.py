@@ -1,4 +1,4 @@
-"""What several pages share: picking studies, the heat map, notices, where numbers come from, and small jobs."""
+"""What several pages share: picking studies, the heat map, notices, and where numbers come from."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import plotly.colors
 import streamlit as st
 
 import engine
-from app import figures, instrument, running, view
+from app import figures, instrument, view
 from app.report import study_report
-from app.state import read_study, signature, workbench
+from app.state import read_study, signature
 from app.text import plain
 
 STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
@@ -26,27 +26,36 @@ def notices_of(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:
 def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
     """The picker of several studies: (keys that are shown, notices about the address's)."""
     names = _names(studies)
-    linked, notices = view.studies(studies, most)
+    linked, notices = _linked(studies, most)
     if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
         st.session_state["studies"] = linked
     keys = st.multiselect("Studies", list(names), format_func=names.__getitem__, key="studies", max_selections=most,
                           placeholder="Pick a study")  # fmt: skip
     st.session_state["studies-seen"] = keys
     if keys:
-        view.keep_studies(keys)
+        _keep(keys)
     return keys, notices
 
 
 def pick_study(studies: Sequence[engine.Study], most: int) -> tuple[str, list[str]]:
     """The picker of one study, the first of the view's; the others stay in the view."""
     names = _names(studies)
-    linked, notices = view.studies(studies, most)
+    linked, notices = _linked(studies, most)
     if st.session_state.get("study-seen") != linked[0] or "study" not in st.session_state:
         st.session_state["study"] = linked[0]
     key = str(st.selectbox("Study", list(names), format_func=names.__getitem__, key="study"))
     st.session_state["study-seen"] = key
-    view.keep_studies([key, *(other for other in linked if other != key)] if key in linked else [key])
+    _keep([key, *(other for other in linked if other != key)] if key in linked else [key])
     return key, notices
+
+
+def _linked(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
+    linked, notices = view.studies(studies, most)
+    return linked or [studies[0].key], notices
+
+
+def _keep(keys: Sequence[str]) -> None:
+    view.write("study", ",".join(key[:12] for key in keys))
 
 
 def _names(studies: Sequence[engine.Study]) -> dict[str, str]:
@@ -77,27 +86,17 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
 
 def heat_map(study: engine.Study, stops: list[float], start: float) -> str | None:
     """The heat map of a study's layer errors; the cell that is picked, also by the address."""
-    picked = view.read("cell", "") or None
+    picked = view.read("cell") or None
     data = {**figures.heat(study, stops), "colours": COLOURS, "picked": picked,
             "note": "One colour scale for the whole study. Pick a cell, by click or with arrows and Enter."}  # fmt: skip
     chosen = instrument.heat(data, start) or picked
     if chosen not in study.levels[0].layer_errors:
+        if chosen is not None:
+            st.info(f"The link names the layer {view.seen(chosen)}, which this model has not.")
+            view.write("cell", None)
         return None
     view.write("cell", chosen)
     return chosen
-
-
-def time_here(study: engine.Study, sparsity: float) -> None:
-    """Offer to time the level on this machine."""
-    timed = figures.latency_at(study, sparsity)
-    left, right = st.columns([1, 3], vertical_alignment="center")
-    if left.button("Time it again" if timed else f"Time {100 * sparsity:g} % here", key="time", width="stretch"):
-        running.begin("timing", workbench(), "time", study=study.key, sparsity=sparsity)
-    with right:
-        st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
-                   + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
-                      f"batches of {timed.batch}, {timed.threads} threads, {plain(timed.device)}." if timed else ""))  # fmt: skip
-    running.progress("timing", running.of_study("timing", study), workbench())
 
 
 def report_button(study: engine.Study, points: float) -> None:

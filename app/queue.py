@@ -5,6 +5,8 @@ import time
 import streamlit as st
 
 import engine
+from app import view
+from app.public import public
 from app.state import jobs
 from app.text import plain
 
@@ -26,7 +28,7 @@ def queue_panel() -> bool:
         return False
     if not rows:
         return False
-    st.subheader("Jobs", anchor=False)
+    st.header("Jobs", anchor=False)
     before = {row.id: row.state for row in rows}
 
     @st.fragment(run_every=EVERY if any(row.active for row in rows) else None, key="queue")
@@ -43,9 +45,9 @@ def queue_panel() -> bool:
 def _panel(rows: list[engine.JobRow]) -> None:
     active = [row for row in rows if row.active]
     ended = [row for row in reversed(rows) if not row.active]
-    linked = st.query_params.get("job", "")
+    linked = view.read("job")
     if linked and not any(row.id == linked for row in rows):
-        st.info(plain(f"The link names the job {linked[:12]!r}, which is not in this queue."))
+        st.info(f"The link names the job {view.seen(linked)}, which is not in this queue.")
     for row in sorted(active, key=lambda row: row.state != "running"):
         _card(row, rows, linked)
     for row in ended[:SHOWN]:
@@ -66,7 +68,7 @@ def _card(row: engine.JobRow, rows: list[engine.JobRow], linked: str) -> None:
             _buttons(row, linked)
         if row.state == "running":
             st.progress(row.share, text=plain(row.stage) or "Starting")
-        if row.id == linked:
+        if row.id == linked and not public():
             _details(row)
 
 
@@ -84,13 +86,15 @@ def _told(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
     else:
         told = ""
     st.caption(told)
-    if row.reason:
+    if row.reason and not public():  # it may name places on this machine
         (st.error if row.state == "failed" else st.warning)(plain(row.reason))
 
 
 def _buttons(row: engine.JobRow, linked: str) -> None:
     if row.study and st.button("Open", key=f"open-{row.id}", help="Show the levels that are there in Explore"):
         st.switch_page("screens/explore.py", query_params={"study": row.study[:12]})
+    if public():
+        return
     shown = row.id == linked
     if st.button("Hide log" if shown else "Log", key=f"log-{row.id}"):
         _link("" if shown else row.id)
@@ -115,10 +119,7 @@ def _do(action, row: engine.JobRow) -> None:  # type: ignore[no-untyped-def]
 
 
 def _link(job: str) -> None:
-    if job:
-        st.query_params["job"] = job
-    else:
-        st.query_params.pop("job", None)
+    view.write("job", job)
     st.rerun()
 
 

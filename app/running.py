@@ -7,12 +7,17 @@ from typing import Any
 import streamlit as st
 
 import engine
+from app import public
 from app.text import plain
 
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
     """Ask a worker, and let go of what the slot waited for."""
-    replace(slot, bench.submit(do, **arguments), bench)
+    old: engine.Job | None = st.session_state.get(slot)
+    if old is not None:
+        bench.cancel(old)
+    if (job := public.submit(bench, do, **arguments)) is not None:
+        st.session_state[slot] = job
 
 
 def of_study(slot: str, study: engine.Study) -> engine.Job | None:
@@ -34,14 +39,6 @@ def bar(job: engine.Job, before: str = "") -> None:
     share, text = told(job)
     text = before + text if before else text[:1].upper() + text[1:]
     st.progress(share, text=text)
-
-
-def replace(slot: str, job: engine.Job, bench: engine.Workbench) -> None:
-    """Put a job in the place of another one, which is cancelled."""
-    old: engine.Job | None = st.session_state.get(slot)
-    if old is not None:
-        bench.cancel(old)
-    st.session_state[slot] = job
 
 
 def found_again(slot: str, token: str | None, bench: engine.Workbench) -> bool:

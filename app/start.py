@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 import engine
+from app import view
 from app.queue import span
 from app.state import jobs, workbench
 from app.text import plain
@@ -121,7 +122,7 @@ def _checking(rows: list[engine.StudyRow]) -> None:
     except engine.PruneScopeError as error:
         st.error(plain(str(error)))
         return
-    st.query_params["job"] = row.id
+    view.write("job", row.id)
     st.rerun()
 
 

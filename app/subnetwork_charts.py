@@ -8,13 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.charts import MODEBAR
-from app.palette import DENSE, GREEN, GREY, PAGE, PURPLE, SPARSE
+from app.charts import dressed
+from app.palette import DENSE, GREEN, GREY, PURPLE, SPARSE
 from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, paired_difference
 
-LOSSES = {"ce": "cross-entropy", "poe": "product of experts", "reweight": "reweighting", "confreg": "confidence regularisation"}
+LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
+SPELLED = {"ce": "cross-entropy", "poe": "product of experts", "confreg": "confidence regularisation"}
 METHODS = {
-    "full": "full model", "mask": "mask training", "imp": "magnitude pruning (IMP)", "hard-concrete": "hard-concrete masks",
+    "full": "full model", "mask": "mask training", "imp": "IMP", "hard-concrete": "hard-concrete masks",
     "isolated": "fine-tuned in isolation",
 }  # fmt: skip
 ADVERSARIAL = {"freelb": "FreeLB", "pgd": "PGD", "smart": "SMART"}
@@ -95,7 +96,7 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
             _series(figure, part[part["series"] == series].sort_values("sparsity"), series, column)
     figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], ticksuffix=" %", showgrid=False, title_text="sparsity")
     figure.update_yaxes(ticksuffix=" %")
-    return _dressed(figure, dark, 470, 96)
+    return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
 
 def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> None:
@@ -132,7 +133,7 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], ticksuffix=" %", showgrid=False, title_text="sparsity")
     figure.update_yaxes(title_text=f"ID − {name}, points")
-    return _dressed(figure, dark, 380, 60).update_layout(showlegend=False)
+    return dressed(figure, dark, 380).update_layout(showlegend=False)
 
 
 def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float) -> pd.DataFrame:
@@ -159,12 +160,12 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
         z=grid.to_numpy(), x=list(grid.columns), y=list(grid.index), zmin=0, zmax=100, colorscale="Cividis", xgap=2, ygap=2,
         text=grid.map(lambda value: "" if pd.isna(value) else f"{value:.0f}").to_numpy(), texttemplate="%{text}",
         hovertemplate="%{y}, %{x}: %{z:.1f} %<extra></extra>",
-        colorbar={"title": {"text": "%", "side": "top"}, "thickness": 10, "len": 0.9, "outlinewidth": 0},
+        showscale=False,
     ))  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(tickangle=-35, showgrid=False)
     height = 150 + 34 * len(grid) + (60 if len(grid.columns) > 6 else 0)
-    return _dressed(figure, dark, height, 20).update_layout(margin={"b": 110})
+    return dressed(figure, dark, height, 28, 110)
 
 
 def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:
@@ -197,10 +198,3 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
                              "difference": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high, "n": found.n,
                              "seeds": len(seeds)})  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _dressed(figure: go.Figure, dark: bool, height: int, top: int) -> go.Figure:
-    figure.update_layout(height=height, margin={"l": 56, "r": 16, "t": top, "b": 48}, modebar=MODEBAR, uirevision="subnetworks",
-                         paper_bgcolor=PAGE[dark], plot_bgcolor=PAGE[dark],
-                         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.1, "yanchor": "bottom"})  # fmt: skip
-    return figure

@@ -1,71 +1,113 @@
-"""What a page shows, as its address says it: the address is read when it is new, and written whenever the view changes.
+"""What a page shows, as its address says it: read when the page is entered, written whenever the view changes.
 
-Within a session the view lives in the session's state, so it survives a change of page; a link, in another browser or from
-another page, wins over it. What a link names and this store has not is told, never passed over in silence.
+Changing the page empties the address, so the view is kept in the session too, one for each room: Explore and Layers share theirs.
+A link wins over what was kept, and is the whole view. What it names and is not here, or cannot be, is told, never passed over in
+silence. Widgets are not bound one by one: each write sends the whole address, so two writers could undo each other.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
-from app.text import plain
+from app.text import plain, visible
 from engine import Study
 
 FIRST = 50.0  # per cent, where nothing else is asked for
+SHORT = 200  # characters of a typed text that may stand in an address
+ROOMS = {"": "study", "layers": "study"}  # the pages that share a view
 
 
-def read(name: str, default: str) -> str:
-    """A part of the view as text: what a link newly says, else what it was, else the default."""
-    given, ours = st.query_params.get(name), st.session_state.setdefault("address", {})
-    if given is not None and given != ours.get(name):
-        ours[name] = given
-        st.session_state[f"view-{name}"] = given
-    return str(st.session_state.get(f"view-{name}", default))
+def enter(page: str) -> None:
+    """For the entry point: which page this run shows. A page that was just entered takes up its address, if that says anything.
+
+    Only then: while a page is open its address may lag behind what was just written.
+    """
+    state = st.session_state
+    if state.get("page") == page:
+        return
+    state["page"], state["room"], state["entered"] = page, ROOMS.get(page, page or "study"), True
+    if given := st.query_params.to_dict():
+        state[f"view-{state['room']}"] = given
 
 
-def write(name: str, value: str, default: str | None = None) -> None:
-    """Keep a part of the view, and put it into the address unless it is the default."""
-    st.session_state[f"view-{name}"] = value
-    ours = st.session_state.setdefault("address", {})
-    if value == default:
-        ours.pop(name, None)
-        st.query_params.pop(name, None)
-    else:
-        ours[name] = value
-        if st.query_params.get(name) != value:  # a write sends the whole address, so none without need
-            st.query_params[name] = value
+def _view() -> dict[str, str]:
+    found: dict[str, str] = st.session_state.setdefault(f"view-{st.session_state['room']}", {})
+    return found
 
 
-def number(name: str, default: float, low: float, high: float) -> tuple[float, str | None]:
-    """A number of the view, and a notice where the link's is none or out of range."""
+def entered() -> dict[str, str] | None:
+    """The whole view, once after the page was entered, for its widgets to be set from; None in every later run."""
+    return dict(_view()) if st.session_state.pop("entered", False) else None
+
+
+def read(name: str, default: str = "") -> str:
+    """A part of the view as text."""
+    return _view().get(name, default)
+
+
+def write(name: str, value: str | None, default: str | None = None) -> None:
+    """Keep a part of the view; what is empty or as usual stays out of the address."""
+    kept = {**_view()}
+    kept.pop(name, None)
+    write_all({**kept, name: None if value == default else value})
+
+
+def write_all(view: Mapping[str, str | None]) -> None:
+    """Make this the view, and the address."""
+    kept = {name: value for name, value in view.items() if value}
+    st.session_state[f"view-{st.session_state['room']}"] = kept
+    if st.query_params.to_dict() != kept:  # a write sends the whole address, so none without need
+        st.query_params.from_dict(kept)
+
+
+def number(name: str, default: float, low: float, high: float, whole: bool = False) -> tuple[float, list[str]]:
+    """(a number of the view, what to say of one that is none, out of range, or not whole where it must be)."""
     text = read(name, f"{default:g}")
     try:
         found = float(text)
     except ValueError:
         found = math.nan
-    if low <= found <= high:
-        return found, None
-    write(name, f"{default:g}")
-    return default, plain(
-        f"The link says {name} = {text[:20]}, which is not a number from {low:g} to {high:g}; {default:g} is shown."
-    )
+    if low <= found <= high and not (whole and found % 1):
+        return found, []
+    return default, [f"The link says {name} = {seen(text)}, which is not a {'whole ' * whole}number from {low:g} to {high:g}; "
+                     f"{default:g} is shown."]  # fmt: skip
 
 
-def studies(there: Sequence[Study], most: int) -> tuple[list[str], list[str]]:
+def one_of(name: str, options: Sequence[str], default: str) -> tuple[str, list[str]]:
+    """(a part of the view that is one of some words, what to say of one that is none of them)."""
+    text = read(name, default)
+    if text in options:
+        return text, []
+    return default, [f"The link says {name} = {seen(text)}, which is not here; {seen(default)} is shown."]
+
+
+def chosen(widget: Callable[..., str], title: str, name: str, options: Sequence[str], default: str, **more: Any) -> str:
+    """A select box or the like whose choice is a part of the view; `name` is the widget's key too."""
+    if st.session_state.get(name) not in options:  # new on its page, or what was chosen is gone
+        st.session_state[name], told = one_of(name, options, default)
+        for notice in told:
+            st.info(notice)
+    found = widget(title, options, key=name, **more)
+    write(name, found, default)
+    return found
+
+
+def seen(text: str) -> str:
+    """A word of an address for a notice: nothing invisible in it, and cut."""
+    return plain(f"“{visible(text[:30])}{'…' if len(text) > 30 else ''}”")
+
+
+def studies(there: Sequence[Study], most: int, name: str = "study") -> tuple[list[str], list[str]]:
     """(keys of the view's studies, notices about those that are not here). Keys in the address are cut to 12 digits."""
-    keys, notices = [], []
-    for wanted in [part for part in read("study", "").split(",") if part]:
-        key = next((study.key for study in there if study.key.startswith(wanted)), None)
+    keys, notices = list[str](), list[str]()
+    for wanted in read(name).replace(",", " ").split():
+        key = next((study.key for study in there if len(wanted) >= 6 and study.key.startswith(wanted)), None)
         if key is None:
-            notices.append(plain(f"The link names the study {wanted[:12]!r}, which is not in this store."))
+            notices.append(f"The link names the study {seen(wanted)}, which is not in this store.")
         elif key not in keys:
             keys.append(key)
     if len(keys) > most:
         notices.append(f"The link names {len(keys)} studies; the first {most} are shown.")
-    return keys[:most] or [there[0].key], notices
-
-
-def keep_studies(keys: Sequence[str]) -> None:
-    """Put the studies that are shown into the address."""
-    write("study", ",".join(key[:12] for key in keys))
+    return keys[:most], notices[:5]

@@ -1,7 +1,8 @@
-"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500]
+"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500] [--attacks 20]
 
 Against the app, started fresh on the bundled studies: the first complete page; frames while the slider is dragged; from
-letting go to a settled page; a change of page; memory after many moves. A bare Streamlit page in the same browser is the floor.
+letting go to a settled page; a change of page; a live attack on 20 words, to its first step and to its end; memory of the app
+and of its worker after many moves and attacks. A bare Streamlit page in the same browser is the floor.
 """
 
 import argparse
@@ -25,6 +26,10 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 BARE = "import streamlit as st\nst.title('bare')\n"
 COMPLETE = ".st-key-curves .js-plotly-plot .prunescope-cursor"
+SENTENCE = ("A {} and funny film that never wastes a single minute of your time and leaves you smiling long after the end.")
+WORDS = ("warm", "bright", "gentle", "clever", "quiet", "bold", "tender", "sharp", "lively", "honest")
+RESULT = ".st-key-importance .js-plotly-plot .main-svg >> nth=0"
+STEP = """(old) => document.querySelector(".st-key-cancel-attack") && document.querySelector(".st-key-paths .trace.scatter")"""
 FRAMES = """() => { window.frames_ = []; let last = performance.now(); window.recording_ = true;
   const tick = (now) => { window.frames_.push(now - last); last = now; if (window.recording_) requestAnimationFrame(tick); };
   requestAnimationFrame(tick); }"""
@@ -72,6 +77,32 @@ def megabytes(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def memory(app: int) -> dict[str, float]:
+    """Megabytes of the app's process and of its worker."""
+    children = [pid for one in Path(f"/proc/{app}/task").glob("*/children") for pid in one.read_text().split()]
+    workers = [int(pid) for pid in children if b"engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return {"app": megabytes(app), "worker": sum(map(megabytes, workers))}
+
+
+def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from the button to the first step shown, and to the result, of attacks on a sentence of 20 words."""
+    first, done = [], []
+    page.goto(f"{address}/attack?study={study}&victims={study}@0.5&attack=deepwordbug")
+    page.get_by_text("The victims are ready.").wait_for(timeout=600_000)
+    for number in range(count):
+        page.locator(".st-key-a-text textarea").fill(SENTENCE.format(WORDS[number % len(WORDS)]))
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(2000)  # the page runs once more, and the result of the attack before goes
+        old = page.evaluate("new URLSearchParams(location.search).get('job')")
+        start = time.perf_counter()
+        page.locator(".st-key-a-start button").click()
+        page.wait_for_function(STEP, arg=old, timeout=120_000, polling=20)
+        first.append(1000 * (time.perf_counter() - start))
+        page.locator(RESULT).wait_for(timeout=120_000, state="attached")
+        done.append(1000 * (time.perf_counter() - start))
+    return first, done
+
+
 def seconds_until(page: Page, address: str, there: str) -> float:
     start = time.perf_counter()
     page.goto(address)
@@ -106,7 +137,7 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": float(np.median(values)), "p95": float(np.quantile(values, 0.95)), "n": len(values)}
 
 
-def measure(studies: str, moves: int) -> dict[str, Any]:
+def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
     """All figures of one run."""
     found: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -123,9 +154,9 @@ def measure(studies: str, moves: int) -> dict[str, Any]:
             found["frame while dragging, ms"] = spread(drag(page))
             page.wait_for_timeout(2000)
             found["let go to settled, ms"] = spread(settle(page, 40))
-            before = megabytes(pid)
+            before = memory(pid)
             settle(page, moves)
-            found[f"memory after {moves} moves, MB"] = {"before": before, "after": megabytes(pid)}
+            found[f"memory after {moves} moves, MB"] = {"before": before, "after": memory(pid)}
             start = time.perf_counter()
             page.get_by_role("link", name="Layers").click()
             page.wait_for_selector(".st-key-cell .js-plotly-plot .prunescope-cursor", timeout=60_000, state="attached")
@@ -134,6 +165,11 @@ def measure(studies: str, moves: int) -> dict[str, Any]:
             page.get_by_role("link", name="Explore").click()
             page.wait_for_selector(COMPLETE, timeout=60_000, state="attached")
             found["back to Explore, s"] = time.perf_counter() - start
+            attacks(page, address, studies.split(",")[0], 1)  # the first one loads what all need
+            before = memory(pid)
+            first, done = attacks(page, address, studies.split(",")[0], count)
+            found["attack to its first step, ms"], found["attack to its result, ms"] = spread(first), spread(done)
+            found[f"memory after {count} attacks, MB"] = {"before": before, "after": memory(pid)}
         chromium.close()
     found["load after"] = os.getloadavg()[0]
     return found
@@ -144,8 +180,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", default="6100756b3661,334d350026bd,274cb701d857", help="beginnings of three studies' keys")
     parser.add_argument("--moves", type=int, default=500)
+    parser.add_argument("--attacks", type=int, default=20)
     options = parser.parse_args()
-    print(json.dumps(measure(options.studies, options.moves), indent=1))
+    print(json.dumps(measure(options.studies, options.moves, options.attacks), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,24 @@
-"""Write a victim as an ordinary model folder."""
+"""Write a victim as an ordinary model folder, packed, or as one file."""
 
 import json
+import tempfile
+import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError, SettingError
-from engine.folders import whole_folder
+from engine.folders import whole_file, whole_folder
 from engine.models.victim import Victim, load_victim
 from engine.packed import is_packed, provenance_of, save_packed
-from engine.packed_size import in_words
+from engine.packed_size import PackedSize, in_words
+from engine.progress import Reporter, silent
+from engine.pruning.plan import Pruned
+from engine.records import Study
+from engine.store.files import UNFINISHED
+
+CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
+BEFORE_1980 = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say: the same model is the same file
 
 
 def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any]) -> Path:
@@ -56,3 +66,31 @@ def write_model(
         return sizes, size.sentence()
     dense = (export_model(victim, folder, provenance) / "model.safetensors").stat().st_size
     return {"bytes": dense, "dense_bytes": dense}, f"{in_words(dense)} on disk, zeros included."
+
+
+def made_by(study: Study, pruned: Pruned) -> dict[str, Any]:
+    """Where a pruned model comes from, for its `prunescope.json`."""
+    return {"sparsity": pruned.sparsity, "achieved": pruned.achieved, "identity": study.identity, "model": study.about["model"],
+            "data": study.about["data"], "layers": [asdict(layer) for layer in pruned.layers],
+            "notices": list(pruned.notices)}  # fmt: skip
+
+
+def zip_packed(victim: Victim, path: Path, provenance: dict[str, Any], report: Reporter = silent) -> PackedSize:
+    """Write the packed folder of a victim as one zip archive, whole or not at all, and say how large the model became.
+
+    The archive holds one folder with the archive's name; nothing in it is compressed, as survivors have nothing to gain by it.
+    It is written in pieces, so no more than the model itself is in memory. Raises StoreError when it cannot be written.
+    """
+    with whole_file(path) as work, tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as place:
+        report("write the model", 0, 1)
+        size = save_packed(victim, Path(place, path.stem), provenance)
+        files = sorted(Path(place, path.stem).iterdir())
+        whole, done = sum(file.stat().st_size for file in files), 0
+        with zipfile.ZipFile(work, "w", zipfile.ZIP_STORED) as archive:
+            for file in files:
+                entry = zipfile.ZipInfo(f"{path.stem}/{file.name}", BEFORE_1980)
+                with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                    while chunk := source.read(CHUNK):
+                        done += target.write(chunk)
+                        report("pack into one file", done, whole)
+    return size

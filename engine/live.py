@@ -15,16 +15,18 @@ from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.evaluation.inside import look_inside
 from engine.evaluation.latency import compare_latency
 from engine.evaluation_rows import data_place
+from engine.export import made_by, zip_packed
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned
 from engine.records import Study, StudySpec
 from engine.store import Store
+from engine.store.keeping import EXPORTS
 from engine.study import Prepared, measure_level, prepare, pruned_at
 from engine.timings import Timed, keep_timed
 from engine.victims import victim_key
 
-KEPT = 3  # pruned victims in memory
+KEPT = 3  # pruned victims in memory, and exported ones on disk
 MAX_CHARACTERS = 1000
 TIMED = 32  # sentences that a level is timed on
 Watch = Callable[[str, Step], None]  # (side, what happened there)
@@ -124,6 +126,15 @@ class Bench:
         texts = prepared.evaluation.take(range(min(TIMED, len(prepared.evaluation))))
         found = compare_latency([(prepared.victim, "dense"), (pruned.victim, "csr")], texts.texts, texts.pairs, report=report)
         keep_timed(self.store, study, Timed.of(sparsity, found))
+
+    def export(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> dict[str, Any]:
+        """Write the pruned model as one file into the user's folder: {path, bytes, sentence, achieved}. The newest ones stay."""
+        pruned = self.solve(prepared, sparsity, report)
+        path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
+        size = zip_packed(pruned.victim, path, made_by(prepared.study, pruned), report)
+        for old in sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
+        return {"path": str(path), "bytes": path.stat().st_size, "sentence": size.sentence(), "achieved": pruned.achieved}
 
     def measure(self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent) -> None:
         """Measure one level of a study and keep it in the store. Raises SettingError where it would not belong to it."""

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import Any, TextIO
 
-from engine.errors import InterruptedStudy, PruneScopeError
+from engine.errors import DataError, InterruptedStudy, PruneScopeError
 from engine.progress import Reporter
 from engine.records import StudySpec
 from engine.store import Store
@@ -119,6 +119,10 @@ class Worker:
             return {}
         if request["do"] == "look":
             return {"notice": notice, **bench.look(prepared, request["text"], request["adversarial"], sparsity, report)}
+        if request["do"] == "export":
+            if notice is not None:
+                raise DataError(f"{notice} It is not given out as the model of this study.")
+            return {**bench.export(prepared, study, sparsity, report)}
         if request["do"] == "time":
             bench.time(prepared, study, sparsity, report)
             return {"notice": notice}

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from engine import jobs, paths, timed_levels
+from engine import jobs, open_packed, paths, timed_levels
 from engine.errors import InputError, SettingError
 from engine.jobs import Job, Look, Workbench
 from engine.live import Bench
@@ -314,6 +315,31 @@ def test_the_worker_times_a_level_beside_its_study(real: Workbench, made: tuple[
     assert Store(cache).study(study.key) == before, "a time is no part of a study"
 
 
+def test_the_worker_writes_the_pruned_model_as_one_file(real: Workbench, made: tuple[Study, Path], tmp_path: Path) -> None:
+    study, cache = made
+    stages = []
+    job = real.submit("export", study=study.key, sparsity=0.5)
+    while job.active:
+        stages.append(job.stage)
+        time.sleep(0.01)
+    assert job.state == "done" and job.result is not None, job.reason
+    path = Path(job.result["path"])
+    assert path.parent == cache / "exports" and path.stat().st_size == job.result["bytes"]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path)
+    model, info = open_packed(tmp_path / path.stem)
+    assert info.provenance["achieved"] == 0.5 and info.provenance["identity"] == study.identity
+    weight = model.bert.encoder.layer[0].output.dense.weight
+    assert float((weight == 0).float().mean()) == 0.5
+    before = path.read_bytes()
+    assert finished(real.submit("export", study=study.key, sparsity=0.5)).state == "done"
+    assert path.read_bytes() == before, "the same model is the same file"
+    for sparsity in (0.6, 0.7, 0.8):
+        assert finished(real.submit("export", study=study.key, sparsity=sparsity)).state == "done"
+    assert sorted(one.name[13:] for one in path.parent.iterdir()) == ["at-60.zip", "at-70.zip", "at-80.zip"]
+
+
 @pytest.mark.parametrize(("request_", "reason"), [
     ({"do": "look", "sparsity": 0.5, "text": " ", "adversarial": None}, "There are no words"),
     ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
@@ -371,6 +397,16 @@ def test_a_study_whose_data_is_gone_stands_in_and_says_so(
     prepared, notice = Bench(Store(tmp_path)).open(study)
     assert notice is not None and notice.startswith("The texts of data are not on this machine")
     assert prepared.study.key != study.key and prepared.spec.data == "embedded"
+
+
+def test_a_stand_in_is_not_given_out_as_the_studys_model(made: tuple[Study, Path], data_folder: Path, tmp_path: Path) -> None:
+    study = elsewhere(made[0], data_folder, tmp_path)
+    shutil.rmtree(tmp_path / "data")
+    answers = io.StringIO()
+    Worker(Store(tmp_path), answers)._answer({"id": 1, "do": "export", "study": study.key, "sparsity": 0.5})
+    last = json.loads(answers.getvalue().splitlines()[-1])
+    assert last["event"] == "failed" and "not given out as the model of this study" in last["reason"]
+    assert not (tmp_path / "exports").exists()
 
 
 def test_a_stand_in_keeps_the_classes_of_the_study(

@@ -81,6 +81,8 @@ function overlay(name, marks, stops) {
     const vertical = Object.keys(layout).filter((key) => /^yaxis\d*$/.test(key)).map((key) => layout[key]);
     const ends = { y1: Math.min(...vertical.map((y) => y._offset)), y2: Math.max(...vertical.map((y) => y._offset + y._length)) };
     for (const [key, value] of Object.entries({ x1: across, x2: across, ...ends })) line.setAttribute(key, value);
+    plot.prunescopeCursor = { x: stops[at], marks: marks.filter((mark) => mark.at[at]).map(({ at: points, axis, symbol, colour }) =>
+      ({ axis, symbol, colour, y: points[at][0], measured: points[at][1] })) };  // for pictures of the chart
     marks.forEach((mark, place) => {
       const point = mark.at[at], axis = layout[mark.axis], dot = dots[place];
       const down = point && axis ? axis.d2p(point[0]) : NaN;

@@ -38,7 +38,7 @@ def main() -> None:
     tour.again()
     st.header("What the numbers mean", anchor=False)
     for row in range(0, len(NUMBERS), 2):
-        for column, (name, it_is, it_is_not) in zip(st.columns(2, gap="large"), NUMBERS[row : row + 2], strict=True):
+        for column, (name, it_is, it_is_not) in zip(st.columns(2, gap="medium"), NUMBERS[row : row + 2], strict=True):
             column.markdown(f"**{name.replace('[', chr(92) + '[')}**: {it_is}  \n*It is not* {it_is_not}")
     _rates()
     st.header("How a model is pruned", anchor=False)
@@ -51,7 +51,7 @@ def main() -> None:
 
 def _rates() -> None:
     st.divider()
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("With every attacked example in one of five classes, an error lowers Aua and is never dropped:")
         st.latex(r"\text{Aua} = \frac{\text{held} + \text{exhausted}}{n}")
@@ -62,7 +62,7 @@ def _rates() -> None:
         st.markdown("Every rate k / n carries its 95 % Wilson interval, with z = 1.96 and p̂ = k / n:")
         st.latex(r"\frac{\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}")
         st.markdown("A value between two measured levels is interpolated, marked ≈ and drawn hollow.")
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**Paired.** Of the examples that both models get right without attack, *b* break on the first only and *c* on the "
                     "second only. If nothing but chance told them apart, b would be binomial:")  # fmt: skip

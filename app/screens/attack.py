@@ -3,30 +3,31 @@
 import streamlit as st
 
 import engine
-from app import attack_view, link, running, victims
+from app import attack_view, running, victims, view
 from app.attack_batch import batch
 from app.attack_form import Form, form, pick_study, take_up
+from app.parts import notices_of
 from app.state import background, store, workbench
 from app.text import plain
 
 
 def main() -> None:
-    view = store()
-    studies = view.studies()
+    there = store()
+    studies = there.studies()
     if not studies:
         st.header("No study yet")
         st.text("An attack needs the victims of a study. Run one with: python -m engine demo")
-        _notices(view.notices)
+        notices_of(there.notices)
         return
-    notices = list(view.notices)
-    if (linked := link.entered("attack")) is not None:
-        notices += take_up(linked, studies) + _jobs_again(linked)
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="large")
+    notices = list[str]()
+    if (linked := view.entered()) is not None:
+        notices = take_up(linked, studies) + _jobs_again(linked)
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
         st.title("Attack side by side", anchor=False)
     with right:
         study = pick_study(studies)
-    _notices(notices)
+    notices_of(there.notices, notices)
     asked = form(study, studies)
     ready = not asked.missing
     _ready(asked)
@@ -36,12 +37,7 @@ def main() -> None:
     _commands(asked)
     st.divider()
     batch(asked, ready)
-    link.write("attack", {**asked.view(), "job": _token("attack"), "batch": _token("batch")})
-
-
-def _notices(notices: list[str]) -> None:
-    for notice in notices:
-        st.warning(plain(notice))
+    view.write_all({**asked.view(), "job": _token("attack"), "batch": _token("batch")})
 
 
 def _jobs_again(linked: dict[str, str]) -> list[str]:
@@ -75,8 +71,7 @@ def _ready(asked: Form) -> None:
 
 
 def _start(asked: Form) -> None:
-    job = workbench().submit("attack", text=asked.text, label=asked.truth, **asked.request())
-    running.replace("attack", job, workbench())
+    running.begin("attack", workbench(), "attack", text=asked.text, label=asked.truth, **asked.request())
 
 
 def _shown(asked: Form) -> None:

@@ -7,10 +7,10 @@ import streamlit as st
 
 import engine
 from app import compare_charts as charts
-from app import figures, flips, link, victims
-from app.charts import CONFIG
+from app import figures, flips, victims, view
 from app.compare_charts import Level
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
+from app.parts import notices_of
 from app.state import dark, evaluation_texts, read_study, signature, store
 from app.text import plain
 
@@ -18,22 +18,20 @@ DIFFERENT, ALL = "differences only", "all settings"
 
 
 def main() -> None:
-    view = store()
-    heads = view.studies()
+    there = store()
+    heads = there.studies()
     if not heads:
         st.header("No study yet")
         st.text("There is nothing to compare. Run a study with: python -m engine demo")
-        _notices(view.notices)
+        notices_of(there.notices)
         return
-    notices = list(view.notices)
-    if (linked := link.entered("compare")) is not None:
-        notices += _take_up(linked, heads)
-    left, right = st.columns([2, 3], vertical_alignment="bottom", gap="large")
+    notices = _take_up(linked, heads) if (linked := view.entered()) is not None else []
+    left, right = st.columns([2, 3], vertical_alignment="bottom", gap="medium")
     with left:
         st.title("Compare", anchor=False)
     with right:
         studies, said = _studies(heads)
-    _notices(notices + said)
+    notices_of([*there.notices, *said], notices)
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
@@ -43,32 +41,24 @@ def main() -> None:
     a, b = _flips(studies, sparsity, base)
     with st.expander("Run this yourself: measure these studies at this sparsity"):
         st.code("\n".join(figures.commands(study, sparsity).splitlines()[0] for study in studies), language="sh")
-    link.write("compare", _view(studies, sparsity, base, a, b))
-
-
-def _notices(notices: list[str]) -> None:
-    for notice in notices:
-        st.warning(plain(notice))
+    view.write_all(_view(studies, sparsity, base, a, b))
 
 
 def _take_up(linked: dict[str, str], heads: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; what it names and is not here is told."""
-    state, notices, keys = st.session_state, [], []
-    for wanted in linked.get("studies", "").split():
-        key = next((head.key for head in heads if len(wanted) >= 6 and head.key.startswith(wanted)), None)
-        if key is None:
-            notices.append(f"The link names the study {wanted[:12]!r}, which is not in this store.")
-        elif key not in keys:
-            keys.append(key)
-    state["c-studies"] = keys[: charts.MOST] or _usual(heads)
-    state["c-sparsity"] = int(link.number(linked.get("sparsity"), 0, 95) or (0 if linked.get("sparsity") == "0" else 50))
-    state["c-settings"] = ALL if linked.get("settings") == "all" else DIFFERENT
-    state["c-y"] = linked.get("y") if linked.get("y") in charts.TITLES else "aua"
-    state["c-x"] = linked.get("x") if linked.get("x") in charts.AXES else "sparsity"
+    state = st.session_state
+    keys, notices = view.studies(heads, charts.MOST, "studies")
+    sparsity, more = view.number("sparsity", view.FIRST, 0, 95, whole=True)
+    state["c-studies"], state["c-sparsity"] = keys or _usual(heads), int(sparsity)
+    words = {"settings": ("all", "differences"), "y": tuple(charts.TITLES), "x": tuple(charts.AXES)}
+    usual = {"settings": "differences", "y": "aua", "x": "sparsity"}
+    found = {name: view.one_of(name, options, usual[name]) for name, options in words.items()}
+    state["c-settings"] = ALL if found["settings"][0] == "all" else DIFFERENT
+    state["c-y"], state["c-x"] = found["y"][0], found["x"][0]
     for name in ("base", "a", "b"):
         state[f"c-{name}"] = linked.get(name)
     state["c-named"] = {name: linked[name] for name in ("base", "a", "b") if name in linked}
-    return notices
+    return [*notices, *more, *(told for _, said in found.values() for told in said)]
 
 
 def _usual(heads: list[engine.Study]) -> list[str]:
@@ -110,7 +100,7 @@ def _pick(title: str, name: str, studies: list[engine.Study], default: str, help
     state, there = st.session_state, _levels(studies)
     linked = state.get("c-named", {}).pop(name, None)
     if linked is not None and linked not in there:
-        st.warning(plain(f"The link names the level {linked[:40]!r}, which is not measured in the studies that are shown."))
+        st.info(f"The link names the level {view.seen(linked)}, which is not measured in the studies that are shown.")
     if state.get(f"c-{name}") not in there:
         state[f"c-{name}"] = default
     labels = {key: _name(studies, level) for key, level in there.items()}
@@ -122,7 +112,7 @@ def _nearest(study: engine.Study, sparsity: float) -> str:
 
 
 def _instruments(studies: list[engine.Study]) -> tuple[float, Level]:
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
         percent = st.slider("Sparsity of the prunable weights", 0, 95, step=1, format="%d %%", key="c-sparsity")
     with right:
@@ -132,7 +122,7 @@ def _instruments(studies: list[engine.Study]) -> tuple[float, Level]:
 
 def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.subheader(f"At {100 * sparsity:g} %", anchor=False)
+    left.header(f"At {100 * sparsity:g} %", anchor=False)
     with right:
         chosen = st.segmented_control("Settings", [DIFFERENT, ALL], key="c-settings", label_visibility="collapsed", required=True)
     apart, same = charts.settings_apart(studies)
@@ -153,7 +143,7 @@ def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
 
 def _front(studies: list[engine.Study]) -> None:
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.subheader("Who is ahead", anchor=False)
+    left.header("Who is ahead", anchor=False)
     with middle:
         y = st.segmented_control("Robustness", list(charts.TITLES), key="c-y", required=True,
                                  format_func=charts.TITLES.__getitem__)  # fmt: skip
@@ -164,8 +154,8 @@ def _front(studies: list[engine.Study]) -> None:
         st.text(f"None of these studies has {charts.TITLES[y]}: they were run without an attack.")
         return
     best = charts.front(table, y, x)
-    st.plotly_chart(charts.pareto(table, best, y, x, dark()), key="pareto", config=CONFIG,
-                    alt=f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
+    chart(charts.pareto(table, best, y, x, dark()), "pareto",
+          f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
     about = {"studies": " ".join(study.key[:12] for study in studies), "front": f"{charts.TITLES[y]} against {x}"}
     export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group"]), about)
     st.caption("Large marks on the line: no other level is at least as good in both and better in one. A front joins only levels "
@@ -180,7 +170,7 @@ def _front(studies: list[engine.Study]) -> None:
 
 
 def _flips(studies: list[engine.Study], sparsity: float, base: Level) -> tuple[Level, Level]:
-    st.subheader("Two levels, example by example", anchor=False)
+    st.header("Two levels, example by example", anchor=False)
     left, right = st.columns(2)
     other = studies[1] if len(studies) > 1 and not studies[0].about["counts"]["attacked"] else studies[0]
     with left:
@@ -233,7 +223,7 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
         names = a.study.about["label_names"]
         table = table.assign(label=[names[label] for label in texts.labels], words=[len(text.split()) for text in texts.texts],
                              text=list(texts.texts))  # fmt: skip
-    st.subheader("Examples that flipped", anchor=False)
+    st.header("Examples that flipped", anchor=False)
     shown = _filtered(table, one, two)
     if shown.empty:
         st.text("There is none.")

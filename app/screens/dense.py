@@ -4,31 +4,30 @@ import pandas as pd
 import streamlit as st
 
 import engine
-from app import dense_charts
-from app.charts import CONFIG
-from app.export_bar import export_bar
+from app import dense_charts, view
+from app.export_bar import chart, export_bar
 from app.figures import DATA, attack_title
+from app.parts import notices_of
 from app.state import dark, store
-from app.text import plain
+from app.text import plain, short
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
 def main() -> None:
-    view = store()
-    sets = engine.member_sets(view)
+    here = store()
+    sets = engine.member_sets(here)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title("Robust dense models", anchor=False)
-    for notice in view.notices:
-        st.warning(plain(notice))
+    notices_of(here.notices)
     if not sets:
         st.text("No members yet. Train some with: python -m engine members --recipe FILE --data D")
         return
+    there = {found.name if found.bundled else f"{found.name} · yours": found for found in sets}
     with right:
-        names = [f"{DATA.get(found.name, found.name)}{'' if found.bundled else ' · yours'}" for found in sets]
-        chosen = st.selectbox("Members", range(len(sets)), format_func=names.__getitem__, key="members")
-    found = sets[chosen]
+        found = there[view.chosen(st.selectbox, "Members", "members", list(there), next(iter(there)),
+                                  format_func=lambda name: short(DATA.get(name, name)))]  # fmt: skip
     st.text(_sentence(found))
     one, two = st.columns([1, 1])
     with one:
@@ -51,27 +50,27 @@ def _sentence(found: engine.MemberSet) -> str:
 
 
 def _members(found: engine.MemberSet) -> None:
-    st.subheader("Members alone, and averaged", anchor=False)
+    st.header("Members alone, and averaged", anchor=False)
     table = dense_charts.judged_table(found)
     if table.empty:
         st.text("No member could be judged.")
         return
-    st.plotly_chart(dense_charts.members_chart(table, dark()), key="dense-members", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of every member and of the averages")  # fmt: skip
+    chart(dense_charts.members_chart(table, dark()), "dense-members",
+          "Accuracy and accuracy under attack of every member and of the averages")  # fmt: skip
     export_bar("dense-members", "prunescope-members", table, {"members": found.name})
 
 
 def _average(found: engine.MemberSet) -> None:
-    st.subheader("Averaging, step by step", anchor=False)
+    st.header("Averaging, step by step", anchor=False)
     if not found.averages:
         st.text("These members were not averaged yet: python -m engine average --members …")
         return
     there = list(found.averages)
-    by = st.segmented_control("Order", there, format_func=BY.__getitem__, default=there[-1], key="by", required=True)
+    by = view.chosen(st.segmented_control, "Order", "by", there, there[-1], format_func=BY.__getitem__, required=True)
     made = found.averages[by]
     table = dense_charts.steps_table(made)
-    st.plotly_chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), key="dense-steps", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of the average after each member that was tried")  # fmt: skip
+    chart(dense_charts.steps_chart(table, "acc" if by == "acc" else "aua", dark()), "dense-steps",
+          "Accuracy and accuracy under attack of the average after each member that was tried")  # fmt: skip
     st.caption(_told(made))
     export_bar("dense-steps", f"prunescope-average-{by}", table, {"members": found.name, "by": by})
 
@@ -88,10 +87,10 @@ def _evaluated(found: engine.MemberSet) -> None:
     if not found.evaluated or found.evaluation is None:
         return
     how, counts = found.evaluation, found.evaluation["counts"]
-    st.subheader("On the evaluation rows, dense and pruned", anchor=False)
+    st.header("On the evaluation rows, dense and pruned", anchor=False)
     table = dense_charts.evaluated_table(found)
-    st.plotly_chart(dense_charts.evaluated_chart(table, dark()), key="dense-evaluated", config=CONFIG,
-                    alt="Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
+    chart(dense_charts.evaluated_chart(table, dark()), "dense-evaluated",
+          "Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
     attack = attack_title(how["attack"])
     st.caption(plain(f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; pruned with "
                      f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. Bars: 95 %."))  # fmt: skip

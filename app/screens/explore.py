@@ -7,9 +7,10 @@ import streamlit as st
 
 import engine
 from app import cards, charts, figures, instrument, palette, view
-from app.export_bar import export_bar, table_bar
-from app.live import live_panel, measure_here
-from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button, time_here
+from app.export_bar import chart, export_bar, table_bar
+from app.live import export_here, live_panel, measure_here, time_here
+from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button
+from app.public import closed
 from app.state import dark, safe_sparsity, signature, store, workbench
 from app.text import plain
 
@@ -29,12 +30,12 @@ def main() -> None:
     with middle:
         keys, notices = pick_studies(studies, len(palette.STUDIES))
     with right:
-        points, notice = _tolerance()
+        points, told = _tolerance()
     shown, more = opened(keys)
     with left:
         st.title("How sparse before it breaks?", anchor=False)
         st.text(_told(shown))
-    notices_of([*there.notices, *more], [*notices, *([notice] if notice else [])])
+    notices_of([*there.notices, *more], [*notices, *told])
     if shown:
         _answer([study.key for study in shown], points)
         _numbers(shown)  # outside: the slider does not change them
@@ -48,16 +49,14 @@ def _told(shown: list[engine.Study]) -> str:
     return first if len(shown) == 1 else f"{len(shown)} studies. Layers and live work are those of the first: {first}"
 
 
-def _tolerance() -> tuple[float, str | None]:
-    found, notice = view.number("tolerance", TOLERANCE, 0.0, 50.0)
+def _tolerance() -> tuple[float, list[str]]:
+    found, told = view.number("tolerance", TOLERANCE, 0.0, 50.0)
     st.session_state.setdefault("tolerance", found)
-    if notice is None and found != st.session_state["tolerance"] and "tolerance" in st.query_params:
-        st.session_state["tolerance"] = found
     points = st.number_input("Tolerance, points", 0.0, 50.0, step=0.5, format="%.1f", key="tolerance",
                              help="Last safe: the highest measured sparsity up to which Acc and Aua stay within this many "
                                   "points of the dense model.")  # fmt: skip
     view.write("tolerance", f"{points:g}", f"{TOLERANCE:g}")
-    return points, notice
+    return points, told
 
 
 @st.fragment
@@ -78,9 +77,8 @@ def _answer(keys: list[str], points: float) -> None:
 
 
 def _slider(shown: list[engine.Study], stops: list[float], points: float) -> float:
-    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
-    if notice:
-        st.info(notice)
+    start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    notices_of([], told)
     start = min(stops, key=lambda stop: abs(stop - start))
     study = shown[0]
     safe = safe_sparsity(study.key, signature(study.key), points)
@@ -110,8 +108,11 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     """Which curves the chart holds, as the address says."""
     there = [name for name in charts.LOOKS if name != "latency" or any(figures.latencies(study) for study in shown)]
     usual = [name for name in (("acc", "aua", "cls_error") if len(shown) > 1 else there) if name in there]
-    asked = [name for name in view.read("curves", "").split(",") if name in there]
-    return asked or usual
+    named = [name for name in view.read("curves").split(",") if name]
+    if unknown := [name for name in named if name not in charts.LOOKS]:
+        st.info(f"The link names the curve {view.seen(unknown[0])}, which there is not.")
+        view.write("curves", ",".join(name for name in named if name in there))
+    return [name for name in named if name in there] or usual
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -130,8 +131,8 @@ def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: lis
     left, right = st.columns([2, 1], gap="medium")
     with left:
         st.header("Robustness against sparsity", anchor=False)
-        st.plotly_chart(_figure(seen, tuple(picked), dark(), shown), key="curves", config=charts.CONFIG, theme=None,
-                        alt="Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
+        chart(_figure(seen, tuple(picked), dark(), shown), "curves",
+              "Accuracy, accuracy under attack, attack success, errors and size against sparsity")  # fmt: skip
         _curve_picker(shown, picked)
         export_bar(
             "curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"}
@@ -154,7 +155,7 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
         return charts.LOOKS[name][0] + " error" * (charts.LOOKS[name][4] == "error")
 
     def keep() -> None:
-        view.write("curves", ",".join(st.session_state[key]), "")
+        view.write("curves", ",".join(st.session_state[key]))
 
     st.pills("Curves", there, selection_mode="multi", key=key, format_func=title, label_visibility="collapsed",
              on_change=keep)  # fmt: skip
@@ -173,10 +174,13 @@ def _tables(study: engine.Study, sparsity: float) -> None:
     if here is not None and here.sparsity > 0 and here.layers:
         _layers(study, here)
     _paired(study, sparsity)
+    if closed("measuring, timing and exporting a model are"):
+        return
     if here is None and _solvable(study, sparsity) == sparsity:
         measure_here(study, sparsity)
     if sparsity > 0 and _solvable(study, sparsity) == sparsity:
         time_here(study, sparsity)
+        export_here(study, sparsity)
 
 
 def _layers(study: engine.Study, level: engine.LevelResult) -> None:

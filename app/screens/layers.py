@@ -6,11 +6,11 @@ import streamlit as st
 
 import engine
 from app import cards, figures, inside_charts, instrument, running, view
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app.export_bar import chart, export_bar, table_bar
 from app.live import FIRST
 from app.palette import STUDIES
 from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_study, provenance
+from app.public import most_characters
 from app.state import dark, reviews, store, workbench
 from app.text import plain
 
@@ -40,9 +40,8 @@ def main() -> None:
 def _answer(key: str) -> None:
     (study,), _ = opened([key])
     stops = figures.stops([study])
-    start, notice = view.number("sparsity", view.FIRST, 0.0, stops[-1])
-    if notice:
-        st.info(notice)
+    start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    notices_of([], told)
     start = min(stops, key=lambda stop: abs(stop - start))
     with st.container(key="dock"):
         percent = instrument.slider(stops, start, [round(100 * level.sparsity, 4) for level in study.levels], None)
@@ -66,8 +65,7 @@ def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
         st.header(name, anchor=False)
         instrument.cards({"stops": stops, "cards": [], "studies": []}, percent, "cell",
                          cards.cell_marks(study, cell, stops))  # fmt: skip
-        st.plotly_chart(inside_charts.cell_chart(frame, name, dark()), key="cell", config=CONFIG, theme=None,
-                        alt=f"Error of {name} against sparsity")  # fmt: skip
+        chart(inside_charts.cell_chart(frame, name, dark()), "cell", f"Error of {name} against sparsity")
         export_bar("cell", f"prunescope-layer-{cell.replace('.', '-')}", frame, {**provenance([study]), "layer": cell})
         _diagnostics(study, cell, percent / 100)
 
@@ -93,8 +91,8 @@ def _look(study: engine.Study, sparsity: float) -> None:
                      key="look-pick", format_func=lambda row: "–" if row is None else texts[row][:110],
                      on_change=_take_review)  # fmt: skip
     left, right = st.columns(2)
-    text = left.text_area("Text", key="look-text", max_chars=1000, height=90)
-    other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=1000, height=90)
+    text = left.text_area("Text", key="look-text", max_chars=most_characters(), height=90)
+    other = right.text_area("Adversarial text, if you have one", key="look-adversarial", max_chars=most_characters(), height=90)
     with st.container(horizontal=True):
         if st.button(f"Look inside at {100 * sparsity:g} %", type="primary", key="look"):
             running.begin("looking", workbench(), "look", study=study.key, sparsity=sparsity, text=text,
@@ -141,8 +139,8 @@ def _result(study: engine.Study, look: dict[str, Any]) -> None:
     with right:
         st.header("[CLS] through the layers", anchor=False)
         st.caption("The two principal axes of all [CLS] embeddings shown; numbers are blocks.")
-        st.plotly_chart(inside_charts.map_chart(look, dark()), key="look-map", config=CONFIG, theme=None,
-                        alt="Two-dimensional map of the [CLS] embedding through the layers, dense and pruned")  # fmt: skip
+        chart(inside_charts.map_chart(look, dark()), "look-map",
+              "Two-dimensional map of the [CLS] embedding through the layers, dense and pruned")  # fmt: skip
         export_bar("look-map", "prunescope-map", inside_charts.map_table(look), about)
     _attention(look, about)
 
@@ -160,8 +158,8 @@ def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
     measure = st.segmented_control("Measure", list(inside_charts.MEASURES), key="measure", default="euclidean", required=True,
                                    format_func={"euclidean": "Euclidean", "cosine": "1 − cosine"}.__getitem__,
                                    label_visibility="collapsed")  # fmt: skip
-    st.plotly_chart(inside_charts.distances_chart(look, measure, dark()), key="look-distances", config=CONFIG, theme=None,
-                    alt="Distance of the [CLS] embedding after every block")  # fmt: skip
+    chart(inside_charts.distances_chart(look, measure, dark()), "look-distances",
+          "Distance of the [CLS] embedding after every block")  # fmt: skip
     table = inside_charts.distances_table(look)
     export_bar("look-distances", "prunescope-distances", table, about)
     with st.expander("The distances as a table"):
@@ -186,8 +184,8 @@ def _attention(look: dict[str, Any], about: dict[str, object]) -> None:
     for column, (side, table) in zip(st.columns(2, gap="medium"), tables.items(), strict=True):
         with column:
             st.text(side.capitalize())
-            st.plotly_chart(inside_charts.attention_chart(table, highest, dark()), key=f"attention-{side}", config=CONFIG,
-                            theme=None, alt=f"Attention of the {side} model, from every token to every token")  # fmt: skip
+            chart(inside_charts.attention_chart(table, highest, dark()), f"attention-{side}",
+                  f"Attention of the {side} model, from every token to every token")  # fmt: skip
             export_bar(f"attention-{side}", f"prunescope-attention-{side}", table,
                        {**about, "block": block + 1, "head": "mean" if head is None else head + 1, "read": text})  # fmt: skip
     if cut := inside_charts.attention_of(look, "dense", text)[2]:

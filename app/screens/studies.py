@@ -5,6 +5,7 @@ import streamlit as st
 
 import engine
 from app.figures import DATA, attack_title
+from app.public import closed, public
 from app.queue import queue_panel
 from app.start import start_form
 from app.state import store
@@ -18,28 +19,31 @@ def main() -> None:
     for notice in view.notices:
         st.warning(plain(notice))
     busy = queue_panel()
-    st.subheader("Start a study", anchor=False)
-    start_form(rows)
-    st.subheader("In the store", anchor=False)
+    st.header("Start a study", anchor=False)
+    if not closed("starting, importing and deleting studies are"):
+        start_form(rows)
+    st.header("In the store", anchor=False)
     if rows:
         _table(view, rows)
     else:
-        st.info("No study yet. Start one above" + (", or wait for the one that runs." if busy else "; its levels appear as they "
-                "come."))  # fmt: skip
-    _sizes(view)
-    _import(view)
+        how = "" if public() else " Start one above, or wait for the one that runs." if busy else (
+            " Start one above; its levels appear as they come.")  # fmt: skip
+        st.info(f"No study yet.{how}")
+    if not public():
+        _sizes(view)
+        _import(view)
 
 
 def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
     frame = pd.DataFrame([_line(row) for row in rows])
     picked = st.dataframe(
-        frame, hide_index=True, key="stored", on_select="rerun", selection_mode="single-row",
+        frame, hide_index=True, key=f"stored-{len(rows)}", on_select="rerun", selection_mode="single-row",
         height=min(423, 35 * (len(rows) + 1) + 3),
         column_config={"size": st.column_config.NumberColumn("kB", format="%.0f"),
                        "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")},
     )  # fmt: skip
-    chosen = picked.selection.rows
-    if not chosen:
+    chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice
+    if not chosen or chosen[0] >= len(rows):
         st.caption("Choose a study in the first column to open, export, pin or delete it.")
         return
     _actions(view, rows[chosen[0]])
@@ -64,7 +68,7 @@ def _actions(view: engine.Store, row: engine.StudyRow) -> None:
             st.switch_page("screens/explore.py", query_params={"study": row.key[:12]})
         st.download_button("Export as a file", lambda: engine.packed_study(view, row.key), f"{row.key[:12]}.prunescope",
                            "application/zip", on_click="ignore", key="export")  # fmt: skip
-        if row.layer == "user":
+        if row.layer == "user" and not public():
             if st.button("Unpin" if row.pinned else "Pin", key="pin", help="A pinned study is never cleaned or deleted"):
                 _do(lambda: engine.pin_study(view, row.key, not row.pinned))
             with st.popover("Delete", disabled=row.pinned, help="Unpin it first" if row.pinned else None):

@@ -167,7 +167,7 @@ def _run(spec: StudySpec, cache: str | None, console: Console) -> Answer:
 
 
 def _export(options: argparse.Namespace, console: Console) -> Answer:
-    from engine.export import check_form, write_model
+    from engine.export import check_form, made_by, write_model
     from engine.folders import free_folder
     from engine.pruning.patterns import check_sparsity
     from engine.study import prepare, pruned_at
@@ -182,9 +182,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     prepared = prepare(spec, console.report)
     pruned = pruned_at(prepared, sparsity, store, console.report)
     console.notices(store.notices)
-    provenance = {"sparsity": sparsity, "achieved": pruned.achieved, "identity": prepared.study.identity,
-                  "model": prepared.victim.name, "data": prepared.study.about["data"],
-                  "layers": [asdict(layer) for layer in pruned.layers], "notices": list(pruned.notices)}  # fmt: skip
+    provenance = made_by(prepared.study, pruned)
     console.notices(list(pruned.notices))
     sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
     lines = (f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"

@@ -16,7 +16,8 @@ from engine.store.index import NAME
 from engine.store.layers import KEY, Store
 from engine.store.listing import PIN
 
-KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks")
+EXPORTS = "exports"  # the folder of models written for download
+KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks", EXPORTS)
 LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
 GOING = ".removing-"  # before the name of a folder on its way out
 AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed
@@ -26,7 +27,7 @@ AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock i
 class Item:
     """Something that clean-up may remove."""
 
-    kind: str  # "study", "victim", "texts", "damaged", "unfinished"
+    kind: str  # "study", "victim", "texts", "damaged", "export", "unfinished"
     name: str
     path: Path
     bytes: int
@@ -96,7 +97,7 @@ def clean_store(
     store: Store, older_than: float | None = None, total: int | None = None, dry: bool = False, report: Reporter = silent
 ) -> list[Item]:
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
-    `total` bytes: what can be made again at once (pruned victims, texts, damaged entries) before studies.
+    `total` bytes: what can be made again at once (pruned victims, texts, exports, damaged entries) before studies.
 
     Never a pinned or bundled study, nor a trained member. Unfinished files that nobody writes any more go in any case.
     Returns what was removed, or with `dry` what would be. Raises SettingError where the clock cannot be right.
@@ -131,7 +132,7 @@ def _items(store: Store, now: float) -> Iterator[Item]:
             files = list(_stats(folder))
             written = max((at for *_, at in files), default=now)
             yield Item("study", folder.name, folder, sum(size for _, size, _ in files), written)
-    for kind, name in (("victim", "victims"), ("texts", "texts"), ("damaged", "damaged")):
+    for kind, name in (("victim", "victims"), ("texts", "texts"), ("damaged", "damaged"), ("export", EXPORTS)):
         for path, size, modified in sorted(_stats(store.root / name)):
             if not path.name.startswith("."):
                 yield Item(kind, path.name, path, size, modified)

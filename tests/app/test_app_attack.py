@@ -16,14 +16,14 @@ from app.marking import marked, shown
 from app.text import for_chart, plain
 from engine import Job, Look, Study, bundled_reviews
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "attack.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
-    return app.run()
+    return app.switch_page("screens/attack.py").run()
 
 
 def of(asked: list[Job], do: str) -> Job:
@@ -174,10 +174,10 @@ def test_a_long_text_stays_out_of_the_address(cache: Path, asked: list[Job]) -> 
 
 
 @pytest.mark.parametrize(("query", "said"), [
-    ({"study": "feedbeef0000"}, "The link names the study 'feedbeef0000', which is not in this store"),
-    ({"victims": "feedbeef0000@0.5"}, "The link names the victim 'feedbeef0000@0.5'"),
-    ({"attack": "nonsense"}, "The link names the attack 'nonsense'"),
-    ({"row": "7"}, "The link names row 7"),
+    ({"study": "feedbeef0000"}, "The link names the study “feedbeef0000”, which is not in this store"),
+    ({"victims": "feedbeef0000@0.5"}, "The link names the victim “feedbeef0000@0.5”"),
+    ({"attack": "nonsense"}, "The link says attack = “nonsense”"),
+    ({"row": "7"}, "The link names row “7”"),
     ({"job": "0123"}, "The attack of this link is over"),
     ({"batch": "0123"}, "The batch of this link is over"),
 ])  # fmt: skip

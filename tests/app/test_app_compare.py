@@ -19,14 +19,14 @@ from app import flips
 from app.compare_charts import Level
 from engine import Job, Study, bundled_reviews
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "compare.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
-    return app.run()
+    return app.switch_page("screens/compare.py").run()
 
 
 def told(app: AppTest) -> str:
@@ -89,9 +89,9 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: lis
 
 
 @pytest.mark.parametrize(("query", "said"), [
-    ({"studies": "feedbeef0000"}, "The link names the study 'feedbeef0000', which is not in this store"),
-    ({"base": "feedbeef0000@0.5"}, "The link names the level 'feedbeef0000@0.5'"),
-    ({"a": "nonsense"}, "The link names the level 'nonsense'"),
+    ({"studies": "feedbeef0000"}, "The link names the study “feedbeef0000”, which is not in this store"),
+    ({"base": "feedbeef0000@0.5"}, "The link names the level “feedbeef0000@0.5”"),
+    ({"a": "nonsense"}, "The link names the level “nonsense”"),
 ])  # fmt: skip
 def test_a_stale_link_says_so(cache: Path, asked: list[Job], query: dict[str, str], said: str) -> None:
     save(cache, made_up_study())

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import dense_charts
 from engine import Store, Workbench, member_sets
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "dense.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(PAGE, default_timeout=60).run()
+    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/dense.py").run()
 
 
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
@@ -78,5 +78,5 @@ def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -
     figure = dense_charts.steps_chart(dense_charts.steps_table(found.averages["aua"]), "aua")
     points, line = figure.data[2], figure.data[3]
     assert list(points.marker.symbol) == ["square", "square", "square-open"]
-    assert list(points.x) == ["1. freelb-1", "2. ce-1", "3. ce-2"]
-    assert list(line.x) == ["1. freelb-1", "2. ce-1"]
+    assert list(points.x) == ["1.<br>freelb-1", "2.<br>ce-1", "3.<br>ce-2"]
+    assert list(line.x) == ["1.<br>freelb-1", "2.<br>ce-1"]

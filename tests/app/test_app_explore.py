@@ -43,8 +43,8 @@ def page(**query: str) -> AppTest:
 
 
 def moved(app: AppTest, percent: float) -> AppTest:
-    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, an address can."""
-    app.query_params["sparsity"] = f"{percent:g}"
+    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, the view can."""
+    app.session_state["view-study"] = {**app.session_state["view-study"], "sparsity": f"{percent:g}"}
     return app.run()
 
 
@@ -140,9 +140,10 @@ def test_a_study_whose_levels_are_all_damaged_is_a_notice(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(("query", "notice"), [
-    ({"study": "feedbeef"}, "names the study 'feedbeef', which is not in this store"),
-    ({"sparsity": "much"}, "sparsity = much, which is not a number from 0 to 95; 50 is shown"),
-    ({"sparsity": "120"}, "sparsity = 120"), ({"sparsity": "nan"}, "sparsity = nan"), ({"tolerance": "-2"}, "tolerance = -2"),
+    ({"study": "feedbeef"}, "names the study “feedbeef”, which is not in this store"),
+    ({"sparsity": "much"}, "sparsity = “much”, which is not a number from 0 to 95; 50 is shown"),
+    ({"sparsity": "120"}, "sparsity = “120”"), ({"sparsity": "nan"}, "sparsity = “nan”"),
+    ({"tolerance": "-2"}, "tolerance = “-2”"),
 ])  # fmt: skip
 def test_a_link_to_what_is_not_here_says_so(cache: Path, query: dict[str, str], notice: str) -> None:
     save(cache, made_up_study())
@@ -227,6 +228,32 @@ def test_a_level_that_could_not_be_measured_is_one_sentence(cache: Path, request
     app.run()
     assert not app.exception
     assert app.error[0].value.replace("\\", "") == "The data changed; make the study again."
+
+
+def test_the_pruned_model_is_made_by_the_worker_and_downloaded(cache: Path, requests: Requests, tmp_path: Path) -> None:
+    study = save(cache, made_up_study())
+    app = page(sparsity="40").button(key="export-model").click().run()
+    assert (requests[0].do, requests[0].arguments) == ("export", {"study": study.key, "sparsity": 0.4})
+    assert "one zip of about 65 MB" in captions(app), "said beforehand"
+    file = tmp_path / "model-at-40.zip"
+    file.write_bytes(b"zip")
+    requests[0].state = "done"
+    requests[0].result = {"path": str(file), "bytes": 64_000_000, "sentence": "64 MB on disk.", "achieved": 0.4}
+    app.run()
+    assert not app.exception
+    assert [one.label for one in app.get("download_button") if one.key == "download-model"] == ["Download 64.0 MB"]
+    file.unlink()
+    assert "is gone by now" in app.run().info[0].value
+
+
+def test_a_model_that_cannot_be_made_here_says_why_and_how_elsewhere(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
+    save(cache, made_up_study(spec={"model": "embedded", "data": None}))
+    app = page(sparsity="40")
+    assert app.button(key="export-model").disabled and "PRUNESCOPE_DATA" in captions(app).replace("\\", "")
+    assert any(one.value.endswith("--sparsity 0.4 --out pruned-model") for one in app.code)
 
 
 def test_about_states_the_definitions(cache: Path) -> None:

@@ -14,7 +14,7 @@ from app import cards, figures, inside_charts
 from app.palette import SPARSE
 from engine import Job, Workbench
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "layers.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 TOKENS = ["[CLS]", "a", "<b>", "\u202efilm", "[SEP]"]
 
 
@@ -33,10 +33,10 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
-    return app.run()
+    return app.switch_page("screens/layers.py").run()
 
 
 def looked(adversarial: bool = True) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def page(**query: str) -> AppTest:
 
 
 def shown(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.text, app.info, app.warning, app.error, app.success, app.code, app.subheader)
+    kinds = (app.markdown, app.caption, app.text, app.info, app.warning, app.error, app.success, app.code, app.header)
     return "\n".join(str(one.value) for kind in kinds for one in kind)
 
 
@@ -59,7 +59,7 @@ def test_an_empty_store_offers_to_start(cache: Path) -> None:
     assert not app.exception
     assert "No study yet" in shown(app) and "no estimate" in shown(app)
     assert app.button(key="start").disabled is False
-    assert not [one for one in app.subheader if one.value == "Jobs"]
+    assert not [one for one in app.header if one.value == "Jobs"]
 
 
 def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import subnetwork_charts as charts
 from engine import Store, SubnetworkTable, Workbench, subnetwork_tables
 
-PAGE = str(Path(__file__).resolve().parents[2] / "app" / "screens" / "subnetworks.py")
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(PAGE, default_timeout=60).run()
+    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/bias.py").run()
 
 
 def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
@@ -87,19 +87,19 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     under = [trace for trace in figure.data if trace.xaxis == "x3"]
     assert len(under) == 4 and all(list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under)
     shapes = {trace.name: trace.marker.symbol for trace in under}
-    assert shapes["mask training, product of experts"] == "circle"
-    assert shapes["mask training, product of experts, gradual"] == "hexagon"
-    poe = next(trace for trace in figure.data if trace.name == "mask training, product of experts" and trace.xaxis == "x2")
+    assert shapes["mask training, PoE"] == "circle"
+    assert shapes["mask training, PoE, gradual"] == "hexagon"
+    poe = next(trace for trace in figure.data if trace.name == "mask training, PoE" and trace.xaxis == "x2")
     assert list(poe.x) == [50, 90] and list(poe.y) == pytest.approx([63.75, 63.75])
-    assert {trace.name for trace in figure.data} == {"full model, cross-entropy", "mask training, cross-entropy",
-                                                     "mask training, product of experts",
-                                                     "mask training, product of experts, gradual"}  # fmt: skip
+    assert {trace.name for trace in figure.data} == {"full model, CE", "mask training, CE",
+                                                     "mask training, PoE",
+                                                     "mask training, PoE, gradual"}  # fmt: skip
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
     found = charts.differences(table_of(tmp_path), "HANS")
     assert list(zip(found["sparsity"], found["second"], found["minus"], strict=True)) == [
-        (level, "mask training, product of experts", "mask training, cross-entropy") for level in (50, 90)
+        (level, "mask training, PoE", "mask training, CE") for level in (50, 90)
     ]
     assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [2, 2]
 
@@ -110,16 +110,16 @@ def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_pa
                  replace(run, init="soft") if run.method == "mask" else run for run in table.runs)  # fmt: skip
     found = charts.differences(replace(table, runs=runs), "HANS")
     pairs = set(zip(found["sparsity"], found["second"], found["minus"], strict=True))
-    imp, mask = "magnitude pruning (IMP), product of experts", "mask training, product of experts, soft scores"
-    assert pairs == {(50, mask, imp), (90, mask, imp), (90, "mask training, product of experts, gradual", mask)}
+    imp, mask = "IMP, PoE", "mask training, PoE, soft scores"
+    assert pairs == {(50, mask, imp), (90, mask, imp), (90, "mask training, PoE, gradual", mask)}
 
 
 def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
     table = table_of(tmp_path)
     groups = charts.group_table(table, "HANS", "heuristic", 0.5)
-    assert set(groups["series"]) == {"full model, cross-entropy", "mask training, cross-entropy",
-                                     "mask training, product of experts"}  # fmt: skip
-    full = groups[(groups["series"] == "full model, cross-entropy") & (groups["group"] == "lexical overlap")].iloc[0]
+    assert set(groups["series"]) == {"full model, CE", "mask training, CE",
+                                     "mask training, PoE"}  # fmt: skip
+    full = groups[(groups["series"] == "full model, CE") & (groups["group"] == "lexical overlap")].iloc[0]
     assert full["mean"] == pytest.approx(55) and full["n"] == 40
     figure = charts.group_chart(groups)
     assert list(figure.data[0].x) == ["lexical overlap", "subsequence"]

@@ -1,23 +1,54 @@
-"""An axe scan of the pages, light and dark. Skipped where the package that carries axe-core is not installed."""
+"""An axe scan of every page, light and dark. Skipped where the package that carries axe-core is not installed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
+
+from engine import JobQueue, Store, StudySpec
 
 axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not here; pip install axe-playwright-python")
 CURSOR = ".js-plotly-plot .prunescope-cursor line"
+CHART = ".js-plotly-plot .main-svg"
+PAGES = {  # path: what is there once the page is complete
+    "/": CURSOR, "/layers": CURSOR, "/compare": CHART, "/studies": ".stDataFrame canvas", "/dense": CHART, "/bias": CHART,
+    "/about": ".katex",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/layers"])
-def test_axe_finds_no_fault(address: str, browser: Browser, path: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 1800}, color_scheme=scheme)
-    page = context.new_page()
-    page.goto(address + path)
-    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
+@pytest.fixture(scope="module", params=["light", "dark"])
+def page(request: pytest.FixtureRequest, address: str, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1800}, color_scheme=request.param)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def failed(cache: Path) -> str:
+    """A job that failed at once, as it asks for what is not there."""
+    return JobQueue(cache).submit(StudySpec(model="/nowhere", levels=(0.5,), device="cpu")).id
+
+
+def faults(page: Page) -> list[object]:
     expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert [(fault["impact"], fault["id"], fault["nodes"][0]["target"]) for fault in found] == []
-    context.close()
+    return [(fault["impact"], fault["id"], fault["nodes"][0]["target"], fault["nodes"][0]["html"][:200]) for fault in found]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_no_fault(address: str, page: Page, path: str, failed: str) -> None:
+    page.goto(address + path + (f"?job={failed}" if path == "/studies" else ""))
+    expect(page.locator(PAGES[path]).first).to_be_attached(timeout=60_000)
+    if path == "/studies":
+        expect(page.get_by_text("Failed", exact=False).first).to_be_visible(timeout=60_000)
+    assert faults(page) == []
+
+
+def test_axe_finds_no_fault_in_a_finished_attack(address: str, page: Page) -> None:
+    magnitude = next(study.key[:12] for study in Store().studies() if study.bundled and study.about["method"] == "magnitude")
+    page.goto(f"{address}/attack?study={magnitude}&victims={magnitude}@0.5&text=A+warm+funny+film.")
+    page.locator(".st-key-a-start button").click(timeout=60_000)
+    expect(page.locator(f".st-key-importance {CHART}").first).to_be_visible(timeout=240_000)
+    assert faults(page) == []

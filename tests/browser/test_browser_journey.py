@@ -101,6 +101,7 @@ def test_a_chart_exports(page: Page, context: BrowserContext, tmp_path: Path, ch
         assert content.startswith(b"\x89PNG") and len(content) > 10_000
     elif kind == "SVG":
         assert ElementTree.fromstring(content).tag.endswith("svg")
+        assert chart == "export-layers" or b"rgb(125, 133, 144)" in content.rsplit(b"shapelayer", 1)[-1], "with its cursor"
     elif kind == "HTML":
         other = context.new_page()
         asked: list[str] = []

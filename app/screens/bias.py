@@ -4,27 +4,27 @@ import streamlit as st
 
 import engine
 from app import subnetwork_charts as charts
-from app.charts import CONFIG
-from app.export_bar import export_bar, table_bar
+from app import view
+from app.export_bar import chart, export_bar, table_bar
+from app.parts import notices_of
 from app.state import dark, store
-from app.text import plain
+from app.text import plain, short
 
 
 def main() -> None:
-    view = store()
-    tables = [table for table in engine.subnetwork_tables(view) if table.runs]
+    there = store()
+    tables = [table for table in engine.subnetwork_tables(there) if table.runs]
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.title("Bias robustness", anchor=False)
-    for notice in view.notices:
-        st.warning(plain(notice))
+    notices_of(there.notices)
     if not tables:
         st.text("No table yet. Make one with: python -m engine subnetworks --recipe nli-small --data DIR")
         return
+    named = {table.name if table.bundled else f"{table.name} · yours": table for table in tables}
     with right:
-        names = [f"{table.title}{'' if table.bundled else ' · yours'}" for table in tables]
-        chosen = st.selectbox("Table", range(len(tables)), format_func=names.__getitem__, key="table")
-    table = tables[chosen]
+        table = named[view.chosen(st.selectbox, "Table", "table", list(named), next(iter(named)), format_func=lambda name: short(
+            f"{named[name].title}{'' if named[name].bundled else ' · yours'}"))]  # fmt: skip
     st.text(_sentence(table))
     if table.stand_in:
         st.info(plain(table.stand_in))
@@ -47,14 +47,17 @@ def _sentence(table: engine.SubnetworkTable) -> str:
 
 
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
-    st.subheader("In and out of distribution", anchor=False)
+    st.header("In and out of distribution", anchor=False)
     names = charts.panels(table)
-    st.plotly_chart(charts.curves(spread, names, dark()), key="subnetworks-curves", config=CONFIG,
-                    alt="Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
+    chart(charts.curves(spread, names, dark()), "subnetworks-curves",
+          "Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
     figures = ", ".join(f"{one.name}: {charts.FIGURES[one.metric]}" for one in (table.runs[0].inside, *table.runs[0].outside))
     seeds = len({run.seed for run in table.runs})
     bars = "bars are one standard deviation over the seeds" if seeds > 1 else "bars are 95 % intervals of the one seed"
-    st.caption(plain(f"{figures}; {bars}. Solid and filled: product of experts; dashed and hollow: cross-entropy."))
+    known = {run.loss for run in table.runs}
+    words = [f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known]
+    words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
+    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: cross-entropy."))
     export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", spread, {"table": table.name})
 
 
@@ -62,12 +65,14 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
     outside = charts.sets_of(table)[1:]
     if not outside:
         return
-    name = outside[0] if len(outside) == 1 else st.segmented_control("Set", outside, default=outside[0], key="set", required=True)
+    name = outside[0]
+    if len(outside) > 1:
+        name = view.chosen(st.segmented_control, "Set", "set", outside, name, required=True)
     left, right = st.columns([2, 3])
     with left:
-        st.subheader("What is lost out of distribution", anchor=False)
-        st.plotly_chart(charts.gap_chart(spread, name, dark()), key="subnetworks-gap", config=CONFIG,
-                        alt="The gap between both kinds of rows against sparsity")  # fmt: skip
+        st.header("What is lost out of distribution", anchor=False)
+        chart(charts.gap_chart(spread, name, dark()), "subnetworks-gap",
+              "The gap between both kinds of rows against sparsity")  # fmt: skip
         st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
     with right:
         _groups(table, name)
@@ -77,18 +82,21 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
     found = next(one for one in table.runs[0].outside if one.name == name)
     if not found.groups:
         return
-    st.subheader("Where it breaks", anchor=False)
+    st.header("Where it breaks", anchor=False)
     levels = sorted({run.sparsity for run in table.runs if run.sparsity})
     columns = list(found.groups)
     one, two = st.columns(2)
-    column = one.segmented_control("By", columns, default=columns[0], key="column", required=True)
+    with one:
+        column = view.chosen(st.segmented_control, "By", "column", columns, columns[0], required=True)
     level = 0.0
     if levels:
-        level = two.segmented_control("Sparsity", levels, format_func=lambda one: f"{100 * one:g} %", default=levels[-1],
-                                      key="level", required=True)  # fmt: skip
+        shares = [f"{100 * share:g}" for share in levels]
+        with two:
+            share = view.chosen(st.segmented_control, "Sparsity", "level", shares, shares[-1], required=True,
+                                format_func=lambda share: f"{share} %")  # fmt: skip
+        level = levels[shares.index(share)]
     groups = charts.group_table(table, name, column, level)
-    st.plotly_chart(charts.group_chart(groups, dark()), key="subnetworks-groups", config=CONFIG,
-                    alt="Accuracy of every group of rows, one row a model")  # fmt: skip
+    chart(charts.group_chart(groups, dark()), "subnetworks-groups", "Accuracy of every group of rows, one row a model")
     export_bar("subnetworks-groups", f"prunescope-groups-{table.name}", groups, {"table": table.name, "set": name})
 
 
@@ -97,8 +105,8 @@ def _differences(table: engine.SubnetworkTable) -> None:
     found = {name: charts.differences(table, name) for name in names}
     if all(one.empty for one in found.values()):
         return
-    st.subheader("One thing changed", anchor=False)
-    name = st.segmented_control("Rows", names, default=names[-1], key="differences", required=True)
+    st.header("One thing changed", anchor=False)
+    name = view.chosen(st.segmented_control, "Rows", "rows", names, names[-1], required=True)
     st.dataframe(found[name].round(1), hide_index=True)
     table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})
     st.caption("Accuracy of the second minus the first's, in points, on the same rows with the same seeds; 95 % over the rows.")
