@@ -8,6 +8,20 @@ from scripts.reading.words import about, aua_difference, level_name, points, row
 
 ONE_BY_ONE = ("inputs", "target", "refit", "residual", "importance", "solver")
 WORDS = {True: "on", False: "off"}
+LEVELS = (0.5, 0.875)
+ORDER: dict[str, list[object]] = {"inputs": ["dense", "sparse"], "target": ["none", "paper", "adaptive"], "refit": ["none", "cg"],
+                                  "residual": [False, True], "importance": [False, True],
+                                  "solver": ["blocked", "alternating"]}  # fmt: skip
+ADAPTIVE = "sequential:target=adaptive"
+STEPS = (  # part, without it, with it
+    ("inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)", "static", "sequential"),
+    ("then P1's target", "sequential", "sequential:target=paper"),
+    ("ours instead", "sequential:target=paper", ADAPTIVE),
+    ("the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
+    ("the residual target", f"{ADAPTIVE},refit=cg", f"{ADAPTIVE},residual=on,refit=cg"),
+    ("importance", f"{ADAPTIVE},residual=on,refit=cg", f"{ADAPTIVE},residual=on,refit=cg,importance=on"),
+    ("joint choice of the weights", f"{ADAPTIVE},residual=on,refit=cg,importance=on", "adaptive"),
+)
 INTRODUCTION = """
 ## The ablation that P1 lacks, on SST-2 dev
 
@@ -28,9 +42,9 @@ def section(studies: Sequence[Study]) -> str:
     """One row a combination, its levels side by side, and what each single switch changes."""
     mine = about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", model="MiniLM-L6")
     mine = [study for study in mine if study.about["method"].partition(":")[0] in ("sequential", "adaptive", "static")]
-    levels = [0.5, 0.875]
     if not mine:
         return ""
+    mine, levels = sorted(mine, key=_place), LEVELS
     lines = []
     for study in mine:
         parts = method_named(study.about["method"])
@@ -41,6 +55,29 @@ def section(studies: Sequence[Study]) -> str:
     header = [*ONE_BY_ONE, *(f"{name}, {level_name(level)}" for name in ("layer error", "[CLS] error", "Acc", "Aua")
                              for level in levels)]  # fmt: skip
     return INTRODUCTION + rows(header, lines) + _switches(mine, levels)
+
+
+def in_short(studies: Sequence[Study]) -> list[str]:
+    """What each part does to the [CLS] error where it comes in first."""
+    by_method = {study.about["method"]: study for study in about(studies, data="sst2", attack="deepwordbug", seed=0,
+                                                                 pattern="unstructured", model="MiniLM-L6")}  # fmt: skip
+    told = []
+    for part, before, after in STEPS:
+        pairs = [(by_method[before].level(level), by_method[after].level(level)) for level in LEVELS
+                 if before in by_method and after in by_method]  # fmt: skip
+        ratios = [f"{two.cls_error / one.cls_error:.2f}" for one, two in pairs if one is not None and two is not None]
+        if len(ratios) == len(LEVELS):
+            told.append(f"{part} × {' and '.join(ratios)}")
+    if not told:
+        return []
+    return [f"What the parts of the method do to the [CLS] error on SST-2 at {' and '.join(map(level_name, LEVELS))}: "
+            + "; ".join(told) + "."]  # fmt: skip
+
+
+def _place(study: Study) -> list[int]:
+    """The place of a combination in the table: what P1 has none of last."""
+    parts = method_named(study.about["method"])
+    return [ORDER[name].index(getattr(parts, name)) for name in ("solver", "importance", "residual", "target", "inputs", "refit")]
 
 
 def _word(value: object) -> str:
@@ -74,6 +111,5 @@ def _switches(studies: Sequence[Study], levels: Sequence[float]) -> str:
 
 
 def _later(name: str, first: object, second: object) -> bool:
-    order = {"inputs": ["dense", "sparse"], "target": ["none", "paper", "adaptive"], "refit": ["none", "cg"],
-             "residual": [False, True], "importance": [False, True], "solver": ["blocked", "alternating"]}[name]  # fmt: skip
-    return order.index(first) < order.index(second)  # type: ignore[arg-type]
+    order = ORDER[name]
+    return order.index(first) < order.index(second)

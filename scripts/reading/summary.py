@@ -5,7 +5,7 @@ from typing import Any
 
 from app import subnetwork_charts
 from engine import MemberSet, Metric, Study, SubnetworkTable
-from scripts.reading import curves
+from scripts.reading import ablation, curves
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -37,7 +37,7 @@ abroad says nothing.
 
 def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet]) -> str:
     """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
-    told = [*_cost(studies), *_others(studies), *_thesis(one_victim), *_averaging(members)]
+    told = [*_cost(studies), *_others(studies), *ablation.in_short(studies), *_thesis(one_victim), *_averaging(members)]
     return HEAD + "".join(f"- {sentence}\n" for sentence in told)
 
 
