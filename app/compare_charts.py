@@ -12,10 +12,12 @@ from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
 from app.palette import GREY, STUDIES
 from app.text import for_chart
-from engine import LevelResult, Rate, Study, mcnemar, paired_attack
+from engine import AlternativesTable, LevelResult, Rate, Study, mcnemar, paired_attack
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
+COLUMNS = ["place", "study", "key", "sparsity", "size", "group",
+           *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
 
 
@@ -113,15 +115,35 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
         for level in study.levels:
             row: dict[str, Any] = {"place": place, "study": name, "key": study.key[:12], "sparsity": 100 * level.sparsity,
                                    "size": model_bytes(study, level) / 1e6, "group": _group(study)}  # fmt: skip
-            for rate in RATES:
-                found: Rate | None = getattr(level, rate)
-                known = found is not None and found.value is not None
-                row |= {rate: 100 * found.value if known else None, f"{rate}_low": 100 * found.low if known else None,
-                        f"{rate}_high": 100 * found.high if known else None, f"{rate}_n": found.n if known else None}  # fmt: skip
-            rows.append(row)
-    columns = ["place", "study", "key", "sparsity", "size", "group",
-               *(f"{rate}{end}" for rate in RATES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+            rows.append(row | _rates(level))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def alternatives(studies: Sequence[Study], tables: Sequence[AlternativesTable]) -> pd.DataFrame:
+    """The same of other ways to a smaller model than pruning, where one of the studies is the one they were measured beside.
+
+    Models that only guess are left out.
+    """
+    open_ones, rows = {study.key: study for study in studies}, []
+    for table in tables:
+        study = open_ones.get(table.about["study"])
+        for other in table.rows if study is not None else ():
+            if other.kind not in ("dense", "pruned") and not table.guesses(other):
+                rows.append({"place": MOST, "study": other.name, "key": f"{study.key[:8]} {other.name}", "group": _group(study),
+                             "sparsity": 100 * other.sparsity, "size": other.file_bytes / 1e6, **_rates(other)})  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rates(of: object) -> dict[str, float | int | None]:
+    """Acc, Aua and Asr in per cent with their intervals."""
+    told: dict[str, float | int | None] = {}
+    for rate in RATES:
+        found: Rate | None = getattr(of, rate)
+        value = None if found is None else found.value
+        known = found if value is not None else None
+        told |= {rate: None if value is None else 100 * value, f"{rate}_low": 100 * known.low if known else None,
+                 f"{rate}_high": 100 * known.high if known else None, f"{rate}_n": known.n if known else None}  # fmt: skip
+    return told
 
 
 def _group(study: Study) -> str:
@@ -156,18 +178,21 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
         part = table[(table["place"] == place) & table[y].notna()]
         colour, _, marker = look(int(place))
         if len(part):
-            name = for_chart(str(part["study"].iloc[0]))
+            named = place == MOST  # every alternative has its name beside it
+            name = "alternatives" if named else for_chart(str(part["study"].iloc[0]))
             strong = [(key, sparsity) in ahead for key, sparsity in zip(part["key"], part["sparsity"], strict=True)]
             spread = {end: [abs(value) if one else None for value, one in zip(part[f"{y}_{end}"] - part[y], strong, strict=True)]
                       for end in ("low", "high")}  # fmt: skip
             figure.add_scatter(
-                x=part[x], y=part[y], mode="markers", name=name,
+                x=part[x], y=part[y], mode="markers+text" if named else "markers", name=name,
+                text=part["study"].map(for_chart) if named else None, textposition="bottom center",
                 marker={"symbol": marker, "color": colour, "size": [11 if one else 7 for one in strong],
                         "opacity": [1.0 if one else 0.45 for one in strong]},
                 error_y={"type": "data", "symmetric": False, "array": spread["high"], "arrayminus": spread["low"],
                          "color": colour, "thickness": 1.2, "width": 3},
                 customdata=part[["sparsity", "size", f"{y}_low", f"{y}_high", f"{y}_n"]].to_numpy(),
-                hovertemplate=f"{name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>{TITLES[y]} %{{y:.1f}} % "
+                hovertemplate=f"{'%{text}' if named else name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>"
+                              f"{TITLES[y]} %{{y:.1f}} % "
                               "[%{customdata[2]:.1f}, %{customdata[3]:.1f}], n = %{customdata[4]}<extra></extra>",
             )  # fmt: skip
     figure.update_yaxes(ticksuffix=" %", title_text=TITLES[y], rangemode="tozero" if y == "asr" else "normal")

@@ -153,15 +153,19 @@ def _front(studies: list[engine.Study]) -> None:
     if table[y].isna().all():
         st.text(f"None of these studies has {charts.TITLES[y]}: they were run without an attack.")
         return
+    others = charts.alternatives(studies, engine.alternative_tables(store())) if x == "size" else table[:0]
+    if len(others):
+        table = pd.concat([table, others], ignore_index=True)
     best = charts.front(table, y, x)
     chart(charts.pareto(table, best, y, x, dark()), "pareto",
           f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
     about = {"studies": " ".join(study.key[:12] for study in studies), "front": f"{charts.TITLES[y]} against {x}"}
     export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group"]), about)
+    named = " Named points are other ways to a smaller model, measured on the same examples." if len(others) else ""
     st.caption("Large marks on the line: no other level is at least as good in both and better in one. A front joins only levels "
                "that were measured on the same examples, and under the same attack. Differences within the intervals are no "
-               "differences.")  # fmt: skip
-    with st.expander(f"The {len(best)} levels of the front"):
+               f"differences.{named}")  # fmt: skip
+    with st.expander(f"The {len(best)} {'models' if named else 'levels'} of the front"):
         shown = best[["study", "sparsity", "size", y, f"{y}_low", f"{y}_high", f"{y}_n"]]
         st.dataframe(shown, hide_index=True, column_config={
             name: st.column_config.NumberColumn(format="%.1f") for name in ("size", y, f"{y}_low", f"{y}_high")

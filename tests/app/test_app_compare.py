@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -238,3 +239,19 @@ def test_twelve_studies_look_apart_and_are_named_apart() -> None:
     studies = [made_up_study(method="adaptive"), made_up_study(method="wanda"), made_up_study(method="wanda", data="other"),
                replace(made_up_study(method="wanda"), key="f" * 64)]  # fmt: skip
     assert len(set(charts.short_names(studies))) == 4
+
+
+def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured_with() -> None:
+    study = made_up_study()
+    dense, half = study.levels[:2]
+    rows = [SimpleNamespace(kind=kind, name=kind, sparsity=0.0, file_bytes=int(size * 1e6), acc=of.acc, aua=of.aua, asr=of.asr)
+            for kind, size, of in (("dense", 9, dense), ("pruned", 5, half), ("int8", 4, dense), ("blocks", 3, half))]
+    table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: row.kind == "blocks")
+    found = charts.alternatives([study], [table])
+    assert found["study"].tolist() == ["int8"] and found["size"].tolist() == [4.0]  # not what guesses, nor what the study has
+    whole = pd.concat([charts.points([study]), found], ignore_index=True)
+    best = charts.front(whole, "acc", "size")
+    assert "int8" in set(best["study"])  # as accurate as dense, and smaller
+    drawn = charts.pareto(whole, best, "acc", "size")
+    assert [list(trace.text) for trace in drawn.data if trace.text] == [["int8"]]
+    assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
