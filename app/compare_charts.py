@@ -16,7 +16,8 @@ from engine import AlternativesTable, LevelResult, Rate, Study, mcnemar, paired_
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
-COLUMNS = ["place", "study", "key", "sparsity", "size", "group",
+GUESSING = 0.05  # an accuracy less than this above one in the number of labels
+COLUMNS = ["place", "study", "key", "sparsity", "size", "group", "guesses",
            *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
 
@@ -115,7 +116,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
         for level in study.levels:
             row: dict[str, Any] = {"place": place, "study": name, "key": study.key[:12], "sparsity": 100 * level.sparsity,
                                    "size": model_bytes(study, level) / 1e6, "group": _group(study)}  # fmt: skip
-            rows.append(row | _rates(level))
+            rows.append(row | _rates(level) | {"guesses": _guesses(study, level)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -130,8 +131,14 @@ def alternatives(studies: Sequence[Study], tables: Sequence[AlternativesTable]) 
         for other in table.rows if study is not None else ():
             if other.kind not in ("dense", "pruned") and not table.guesses(other):
                 rows.append({"place": MOST, "study": other.name, "key": f"{study.key[:8]} {other.name}", "group": _group(study),
-                             "sparsity": 100 * other.sparsity, "size": other.file_bytes / 1e6, **_rates(other)})  # fmt: skip
+                             "guesses": False, "sparsity": 100 * other.sparsity, "size": other.file_bytes / 1e6,
+                             **_rates(other)})  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _guesses(study: Study, level: LevelResult) -> bool:
+    """Whether a level does hardly better than one answer to everything, which no attack can break."""
+    return level.acc.value is not None and level.acc.value <= 1 / max(2, len(study.about["label_names"])) + GUESSING
 
 
 def _rates(of: object) -> dict[str, float | int | None]:
@@ -155,9 +162,9 @@ def front(table: pd.DataFrame, y: str, x: str) -> pd.DataFrame:
     """The rows that no other row of their group beats: higher y (lower for Asr), higher sparsity or smaller size.
 
     A row is beaten where another is at least as good in both and better in one. Acc needs no attack, so its groups are those
-    of the same examples.
+    of the same examples. Under attack a victim that guesses is in no front: it holds on every row that its one answer fits.
     """
-    known = table[table[y].notna()]
+    known = table[table[y].notna() & ((y == "acc") | ~table["guesses"].astype(bool))]
     group = known["group"].str[:8] if y == "acc" else known["group"]
     good = np.stack([known[y].astype(float) * (-1 if y == "asr" else 1), known[x] * (1 if x == "sparsity" else -1)], axis=1)
     at_least = (good[:, None] >= good[None]).all(axis=2)  # (n, n): whether a row is as good in both as another

@@ -160,11 +160,15 @@ def _front(studies: list[engine.Study]) -> None:
     chart(charts.pareto(table, best, y, x, dark()), "pareto",
           f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
     about = {"studies": " ".join(study.key[:12] for study in studies), "front": f"{charts.TITLES[y]} against {x}"}
-    export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group"]), about)
+    export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group", "guesses"]), about)
+    guessing = ""
+    if y != "acc" and table["guesses"].any():
+        guessing = (" Left out of the front: levels that guess, with an Acc within five points of chance. One answer to "
+                    "everything cannot be broken.")  # fmt: skip
     named = " Named points are other ways to a smaller model, measured on the same examples." if len(others) else ""
     st.caption("Large marks on the line: no other level is at least as good in both and better in one. A front joins only levels "
                "that were measured on the same examples, and under the same attack. Differences within the intervals are no "
-               f"differences.{named}")  # fmt: skip
+               f"differences.{guessing}{named}")  # fmt: skip
     with st.expander(f"The {len(best)} {'models' if named else 'levels'} of the front"):
         shown = best[["study", "sparsity", "size", y, f"{y}_low", f"{y}_high", f"{y}_n"]]
         st.dataframe(shown, hide_index=True, column_config={

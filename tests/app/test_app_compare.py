@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app import compare_charts as charts
 from app import flips
 from app.compare_charts import Level
-from engine import Job, Study, bundled_reviews
+from engine import Job, Rate, Study, bundled_reviews
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -185,7 +185,7 @@ def test_hostile_names_pass_through_the_page_and_the_chart(cache: Path, asked: l
 
 def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFrame:
     return pd.DataFrame([{"place": 0, "study": "x", "key": "k", "sparsity": x, "size": 100 - x, "group": group, "aua": y,
-                          "aua_low": y, "aua_high": y, "aua_n": 1} for x, y in points])  # fmt: skip
+                          "guesses": False, "aua_low": y, "aua_high": y, "aua_n": 1} for x, y in points])  # fmt: skip
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
@@ -255,3 +255,13 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
     drawn = charts.pareto(whole, best, "acc", "size")
     assert [list(trace.text) for trace in drawn.data if trace.text] == [["int8"]]
     assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
+
+
+def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
+    study = made_up_study((0.0, 0.5))
+    half = study.levels[1]
+    collapsed = replace(half, sparsity=0.9, acc=Rate.of(50, 100), aua=Rate.of(50, 100))
+    table = charts.points([replace(study, levels=(*study.levels, collapsed))])
+    assert table["guesses"].tolist() == [False, False, True]
+    assert 90 not in set(charts.front(table, "aua", "sparsity")["sparsity"])
+    assert 90 in set(charts.front(table, "acc", "sparsity")["sparsity"])
