@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
-from app.palette import GREY, STUDIES
+from app.palette import GREY, STUDIES, ink
 from app.text import for_chart
 from engine import AlternativesTable, LevelResult, Rate, Study, mcnemar, paired_attack
 
@@ -185,7 +185,8 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
         part = table[(table["place"] == place) & table[y].notna()]
         colour, _, marker = look(int(place))
         if len(part):
-            named = place == MOST  # every alternative has its name beside it
+            if named := place == MOST:  # every alternative has its name beside it
+                colour, marker = ink(GREY, dark), "diamond"
             name = "alternatives" if named else for_chart(str(part["study"].iloc[0]))
             strong = [(key, sparsity) in ahead for key, sparsity in zip(part["key"], part["sparsity"], strict=True)]
             spread = {end: [abs(value) if one else None for value, one in zip(part[f"{y}_{end}"] - part[y], strong, strict=True)]

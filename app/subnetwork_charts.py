@@ -162,8 +162,8 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
         hovertemplate="%{y}, %{x}: %{z:.1f} %<extra></extra>",
         showscale=False,
     ))  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(tickangle=-35, showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    figure.update_xaxes(tickangle=-35, showgrid=False, automargin=True)
     height = 150 + 34 * len(grid) + (60 if len(grid.columns) > 6 else 0)
     return dressed(figure, dark, height, 28, 110)
 
