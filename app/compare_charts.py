@@ -116,7 +116,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
         for level in study.levels:
             row: dict[str, Any] = {"place": place, "study": name, "key": study.key[:12], "sparsity": 100 * level.sparsity,
                                    "size": model_bytes(study, level) / 1e6, "group": _group(study)}  # fmt: skip
-            rows.append(row | _rates(level) | {"guesses": _guesses(study, level)})
+            rows.append(row | _rates(level) | {"guesses": _guesses(study, level.acc)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -129,16 +129,16 @@ def alternatives(studies: Sequence[Study], tables: Sequence[AlternativesTable]) 
     for table in tables:
         study = open_ones.get(table.about["study"])
         for other in table.rows if study is not None else ():
-            if other.kind not in ("dense", "pruned") and not table.guesses(other):
+            if other.kind not in ("dense", "pruned") and not table.guesses(other) and not _guesses(study, other.acc):
                 rows.append({"place": MOST, "study": other.name, "key": f"{study.key[:8]} {other.name}", "group": _group(study),
                              "guesses": False, "sparsity": 100 * other.sparsity, "size": other.file_bytes / 1e6,
                              **_rates(other)})  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _guesses(study: Study, level: LevelResult) -> bool:
-    """Whether a level does hardly better than one answer to everything, which no attack can break."""
-    return level.acc.value is not None and level.acc.value <= 1 / max(2, len(study.about["label_names"])) + GUESSING
+def _guesses(study: Study, acc: Rate) -> bool:
+    """Whether a model does hardly better than one answer to everything, which no attack can break."""
+    return acc.value is not None and acc.value <= 1 / max(2, len(study.about["label_names"])) + GUESSING
 
 
 def _rates(of: object) -> dict[str, float | int | None]:
