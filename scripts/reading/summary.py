@@ -133,11 +133,11 @@ def _averaging(members: Iterable[MemberSet]) -> list[str]:
     return told
 
 
-MASK, POE, IMP = "mask training, product of experts", "product of experts", "magnitude pruning (IMP), product of experts"
+MASK, IMP = "mask training, PoE", "IMP, PoE"
 QUESTIONS = (  # header, second, minus, sparsity in per cent
-    ("full: PoE − CE", "full model, product of experts", "full model, cross-entropy", 0),
-    ("masks: PoE − CE, 20 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 20),
-    ("50 %", f"{MASK}, soft scores", "mask training, cross-entropy, soft scores", 50),
+    ("full: PoE − CE", "full model, PoE", "full model, CE", 0),
+    ("masks: PoE − CE, 20 %", f"{MASK}, soft scores", "mask training, CE, soft scores", 20),
+    ("50 %", f"{MASK}, soft scores", "mask training, CE, soft scores", 50),
     ("gradual − fixed, 90 %", f"{MASK}, gradual", f"{MASK}, soft scores", 90),
     ("masks − IMP, 50 %", f"{MASK}, soft scores", IMP, 50),
     ("90 %", f"{MASK}, soft scores", IMP, 90),
