@@ -152,7 +152,7 @@ def debiasing(tables: Iterable[SubnetworkTable]) -> str:
             found = subnetwork_charts.differences(table, name)
             cells = [_asked(found, second, minus, at) for _, second, minus, at in QUESTIONS]
             if set(cells) != {"–"}:
-                lines.append([table.title.split(":")[0], f"{name} ({'OOD' if place else 'ID'})", *cells])
+                lines.append([table.title.split(":")[0], f"{name} (OOD)" if place else name, *cells])
     if not lines:
         return ""
     return DEBIASING + rows(["table", "set", *(header for header, *_ in QUESTIONS)], lines)
