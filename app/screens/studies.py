@@ -11,6 +11,8 @@ from app.start import start_form
 from app.state import store
 from app.text import plain, short
 
+SHOWN = 20  # stored studies without scrolling
+
 
 def main() -> None:
     st.title("Studies", anchor=False)
@@ -38,7 +40,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
     frame = pd.DataFrame([_line(row) for row in rows])
     picked = st.dataframe(
         frame, hide_index=True, key=f"stored-{len(rows)}", on_select="rerun", selection_mode="single-row",
-        height=min(423, 35 * (len(rows) + 1) + 3),
+        height=35 * (min(len(rows), SHOWN) + 1) + 3,
         column_config={"size": st.column_config.NumberColumn("kB", format="%.0f"),
                        "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")},
     )  # fmt: skip
