@@ -30,7 +30,7 @@ def test_a_shipped_recipe_has_a_name(tmp_path: Path):
     path = write(tmp_path, ONE)
     assert recipe_path(str(path)) == path
     assert len(read_recipe(recipe_path("p1-table8")).members) == 10
-    with pytest.raises(SettingError, match="There is no recipe nowhere; give .* shipped recipe: p1-small, p1-table8"):
+    with pytest.raises(SettingError, match=r"There is no recipe nowhere; give .* shipped recipe: p1-small, p1-table8"):
         recipe_path("nowhere")
 
 
