@@ -12,11 +12,10 @@ from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
 from app.palette import GREY, STUDIES, ink
 from app.text import for_chart
-from engine import AlternativesTable, LevelResult, Rate, Study, mcnemar, paired_attack
+from engine import AlternativesTable, LevelResult, Rate, Study, guesses, mcnemar, paired_attack
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
-GUESSING = 0.05  # an accuracy less than this above one in the number of labels
 COLUMNS = ["place", "study", "key", "sparsity", "size", "group", "guesses",
            *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
@@ -116,7 +115,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
         for level in study.levels:
             row: dict[str, Any] = {"place": place, "study": name, "key": study.key[:12], "sparsity": 100 * level.sparsity,
                                    "size": model_bytes(study, level) / 1e6, "group": _group(study)}  # fmt: skip
-            rows.append(row | _rates(level) | {"guesses": _guesses(study, level.acc)})
+            rows.append(row | _rates(level) | {"guesses": guesses(level.acc, len(study.about["label_names"]))})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -129,16 +128,12 @@ def alternatives(studies: Sequence[Study], tables: Sequence[AlternativesTable]) 
     for table in tables:
         study = open_ones.get(table.about["study"])
         for other in table.rows if study is not None else ():
-            if other.kind not in ("dense", "pruned") and not table.guesses(other) and not _guesses(study, other.acc):
+            guessing = table.guesses(other) or guesses(other.acc, len(study.about["label_names"]))
+            if other.kind not in ("dense", "pruned") and not guessing:
                 rows.append({"place": MOST, "study": other.name, "key": f"{study.key[:8]} {other.name}", "group": _group(study),
                              "guesses": False, "sparsity": 100 * other.sparsity, "size": other.file_bytes / 1e6,
                              **_rates(other)})  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _guesses(study: Study, acc: Rate) -> bool:
-    """Whether a model does hardly better than one answer to everything, which no attack can break."""
-    return acc.value is not None and acc.value <= 1 / max(2, len(study.about["label_names"])) + GUESSING
 
 
 def _rates(of: object) -> dict[str, float | int | None]:

@@ -59,6 +59,7 @@ _HOME = {
     "evaluation_texts": "engine.evaluation_rows",
     "estimate": "engine.queue.estimate",
     "export_model": "engine.export",
+    "guesses": "engine.attacks.metrics",
     "import_study": "engine.store.exchange",
     "last_safe": "engine.evaluation.safety",
     "load_dataset": "engine.data",

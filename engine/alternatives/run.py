@@ -5,7 +5,6 @@
 """
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -220,16 +219,14 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
 
 def _bytes_on_disk(victim: Victim, way: Way) -> int:
     """Bytes of the file that holds the weights, written as its kind is stored and counted."""
-    work = Path(tempfile.mkdtemp())
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
         if int8_linears(victim.model):
             return write_int8(victim, work / "model.safetensors")
         if way.kind == "pruned":
             save_packed(victim, work / "packed", {})
             return (work / "packed" / PACKED).stat().st_size
         return (export_model(victim, work / "dense", {}) / "model.safetensors").stat().st_size
-    finally:
-        shutil.rmtree(work)
 
 
 def _pace(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Pace:

@@ -16,6 +16,7 @@ from engine.records import AttackRecord, Rate
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
 HOLDS = ("held", "exhausted")
 RESAMPLES = 2000
+GUESSING = 0.05  # an accuracy less than this above one in the number of labels
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -110,6 +111,11 @@ class Paired:
     p_value: float  # McNemar's exact test on the two discordant counts
     errors: int = 0  # examples left out only because the attack failed on a victim
     adjusted: float | None = None  # the p-value after Holm's correction, where it is one of several comparisons
+
+
+def guesses(acc: Rate, labels: int) -> bool:
+    """Whether a model does hardly better than one answer to everything: no attack breaks that, so its Aua says nothing."""
+    return acc.value is not None and acc.value <= 1 / max(2, labels) + GUESSING
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

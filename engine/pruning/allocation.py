@@ -16,8 +16,8 @@ from engine.errors import SettingError
 from engine.pruning.patterns import NofM, Pattern
 
 ALLOCATIONS = ("uniform", "loss-equalised")
-RULE = {"uniform": "uniform", "loss-equalised": "loss-equalised, reach 0.15 min(1, 2 - 2s)"}  # what a study's key says
 REACH = 0.15  # a layer's sparsity stays this close to a level of up to one half, and closer above, where errors soon outgrow
+RULE = {"uniform": "uniform", "loss-equalised": f"loss-equalised, reach {REACH:g} min(1, 2 - 2s)"}  # what a study's key says
 LOW, HIGH, STEPS = -100.0, 60.0, 16  # scores are counted in bins of 1/16 octave between 2^LOW and 2^HIGH
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from scipy.stats import rankdata
 
 from engine import LevelResult, Study
-from scripts.reading.words import rows
+from scripts.reading.words import holding, rows
 
 RESAMPLES = 2000
 NEAR = 0.05  # of accuracy
 FEWEST = 5  # victims
-HOLDS = ("held", "exhausted")
 CALIBRATION = """
 ## The number of calibration texts, SST-2 dev at {level:g} %
 
@@ -86,7 +85,7 @@ def correlations(studies: Sequence[Study]) -> tuple[int, str, str] | None:
         return None
     x = [math.log(level.cls_error) for level in everything]
     return (len(everything), _correlation(x, [_same(level, dense) for level in everything]),
-            _correlation(x, [_held(level) for level in everything]))  # fmt: skip
+            _correlation(x, [holding(level.attacks) for level in everything]))  # fmt: skip
 
 
 def thesis(studies: Sequence[Study]) -> str:
@@ -100,7 +99,7 @@ def thesis(studies: Sequence[Study]) -> str:
         for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
             if len(chosen) >= FEWEST:
                 lines.append([name, str(len(chosen)), told, *(_correlation(x, table) for table in (
-                    [_same(level, dense) for level in chosen], [_held(level) for level in chosen]))])  # fmt: skip
+                    [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]))])  # fmt: skip
     return THESIS.format(attacked=len(dense.attacks), resamples=RESAMPLES) + rows(
         ["victims", "n", "against", "of *alike*", "of Aua"], lines) + COLLAPSE  # fmt: skip
 
@@ -115,10 +114,6 @@ def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult |
 def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
     before = {record.example: record.outcome for record in dense.attacks}
     return [record.outcome == before[record.example] for record in sorted(level.attacks, key=lambda record: record.example)]
-
-
-def _held(level: LevelResult) -> list[bool]:
-    return [record.outcome in HOLDS for record in sorted(level.attacks, key=lambda record: record.example)]
 
 
 def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app import subnetwork_charts
-from engine import MemberSet, Metric, Study, SubnetworkTable
+from engine import MemberSet, Metric, Study, SubnetworkTable, guesses
 from scripts.reading import ablation, curves
 from scripts.reading.words import (
     ATTACKS,
@@ -99,9 +99,7 @@ def _others(studies: Sequence[Study]) -> list[str]:
 def _collapsed(study: Study, sparsity: float) -> str | None:
     """The accuracy of a victim that guesses, which is within five points of one answer to everything."""
     level = study.level(sparsity)
-    if level is None or level.acc.value is None or level.acc.value > 1 / len(study.about["label_names"]) + 0.05:
-        return None
-    return f"{100 * level.acc.value:.1f}"
+    return bare(level.acc) if level is not None and guesses(level.acc, len(study.about["label_names"])) else None
 
 
 def _thesis(studies: Sequence[Study]) -> list[str]:

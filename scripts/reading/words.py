@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import engine
 from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
+from engine.attacks.metrics import HOLDS
 from engine.paths import BUNDLED
 
 TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
-ATTACKS = {"deepwordbug": "DeepWordBug", "textfooler": "TextFooler", "textbugger": "TextBugger"}
-HOLDS = ("held", "exhausted")
+ATTACKS = {name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")}  # in the order of columns
 
 
 def share(rate: Rate | None) -> str:
