@@ -50,6 +50,19 @@ def read_study(key: str, seen: tuple[tuple[str, int], ...]) -> tuple[engine.Stud
     return study, view.notices
 
 
+def alternatives() -> tuple[list[engine.AlternativesTable], list[str]]:
+    """The tables of other ways to a smaller model, and what the store had to say; read again only when a file changes."""
+    view = store()
+    files = [path for folder in (view.bundled, view.root) for path in (folder / "alternatives").glob("*.json")]
+    return _alternatives(tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files)))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _alternatives(seen: tuple[tuple[str, int], ...]) -> tuple[list[engine.AlternativesTable], list[str]]:
+    view = store()
+    return engine.alternative_tables(view), view.notices
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def safe_sparsity(key: str, seen: tuple[tuple[str, int], ...], points: float) -> engine.SafeSparsity | None:
     """The last safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""

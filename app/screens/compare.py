@@ -11,7 +11,7 @@ from app import figures, flips, victims, view
 from app.compare_charts import Level
 from app.export_bar import chart, export_bar, table_bar
 from app.parts import notices_of
-from app.state import dark, evaluation_texts, read_study, signature, store
+from app.state import alternatives, dark, evaluation_texts, read_study, signature, store
 from app.text import plain
 
 DIFFERENT, ALL = "differences only", "all settings"
@@ -153,7 +153,9 @@ def _front(studies: list[engine.Study]) -> None:
     if table[y].isna().all():
         st.text(f"None of these studies has {charts.TITLES[y]}: they were run without an attack.")
         return
-    others = charts.alternatives(studies, engine.alternative_tables(store())) if x == "size" else table[:0]
+    measured, notices = alternatives() if x == "size" else ([], [])
+    notices_of(notices)
+    others = charts.alternatives(studies, measured)
     if len(others):
         table = pd.concat([table, others], ignore_index=True)
     best = charts.front(table, y, x)

@@ -265,3 +265,11 @@ def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
     assert table["guesses"].tolist() == [False, False, True]
     assert 90 not in set(charts.front(table, "aua", "sparsity")["sparsity"])
     assert 90 in set(charts.front(table, "acc", "sparsity")["sparsity"])
+
+
+def test_a_damaged_table_of_alternatives_is_named(cache: Path, asked: list[Job]) -> None:
+    study = save(cache, made_up_study())
+    (cache / "alternatives").mkdir()
+    (cache / "alternatives" / "torn.json").write_text("{")
+    app = page(studies=study.key[:12], x="size", y="acc")
+    assert not app.exception and "torn.json cannot be read" in told(app)
