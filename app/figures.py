@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from app.text import short
-from engine import ATTACKS, MODULES, LevelResult, Rate, Study, StudySpec, Timed
+from engine import ATTACKS, METHODS, MODULES, LevelResult, Rate, Study, StudySpec, Timed
 
 RATES = ("acc", "aua", "asr")
 
@@ -225,11 +225,17 @@ def how(study: Study) -> str:
     parts = [short(about["method"])]
     if about["pattern"] != "unstructured":
         parts.append(about["pattern"])
-    if about.get("allocation", "uniform") != "uniform":
-        parts.append(about["allocation"])
+    if (allocation := about.get("allocation", "uniform")) != _usual_allocation(about):
+        parts.append(allocation)
     if about.get("layers"):
         parts.append(f"layers {short(about['layers'])}")
     return " ".join(parts)
+
+
+def _usual_allocation(about: dict[str, Any]) -> str:
+    """The allocation that a study has unless asked for another."""
+    method = METHODS.get(about["method"].partition(":")[0])
+    return "uniform" if method is None or ":" in about["pattern"] else method.allocation
 
 
 def own_sparsity(study: Study) -> float | None:

@@ -23,11 +23,12 @@ from transformers import BertConfig, BertForSequenceClassification
 from engine.data import load_dataset
 from engine.models.families import family_of
 from engine.models.victim import Victim, load_victim
-from engine.pruning.importance import SAMPLE
+from engine.pruning.allocation import GRID
+from engine.pruning.importance import DIRECTIONS, SAMPLE
 from engine.pruning.methods import METHODS, Method
 from engine.pruning.pipeline import prune, prune_levels
 from engine.pruning.plan import Plan
-from engine.pruning.solvers import RATIOS, ROUNDS
+from engine.pruning.solvers import PENALTIES, ROUNDS
 
 LEVELS = tuple(step / 20 for step in range(1, 20))
 
@@ -65,13 +66,23 @@ def operations(victim: Victim, tokens: int, sentences: int, method: Method, leve
         product, cube = 2.0 * rows * columns**2, 1.0 * columns**3
         if corrects:  # a factor for α and one for the target, each with two triangular solves; W H twice
             solving += 2 * cube / 3 + 2 * product + 2 * product
-        if method.solver == "alternating":
-            solving += len(RATIOS) * cube + (1 + len(RATIOS) * ROUNDS) * product
+        outward = 0.0
+        if method.importance and rows != wide:  # M times, for q, k and v apart
+            outward = 2.0 * rows**2 * columns / (3 if rows == 3 * width else 1)
+        if method.solver == "joint":
+            solving += len(PENALTIES) * (cube + ROUNDS * (product + 2 * outward))
         elif method.solver == "blocked":
             solving += cube / 3 + cube / 3 + product / 2  # factor, its inverse, a triangular sweep
         if method.refit == "cg":
-            solving += (1 + method.steps) * product
-    sample = 2 * forward * min(1.0, SAMPLE / sentences) if method.importance else 0.0  # forward and gradients of outputs
+            solving += (1 + method.steps) * (product + outward)
+    sample = 0.0
+    if method.importance:  # forward, gradients of outputs, and their moments
+        moments = DIRECTIONS * tokens * (width**2 * 5)
+        sample = min(1.0, SAMPLE / sentences) * ((1 + DIRECTIONS) * forward + moments)
+    if method.allocation != "uniform":  # the dense model's pass, and a sweep and its loss for every point of the curves
+        curve = sum(2 * columns**3 / 3 + len(GRID) * (2.5 * rows * columns**2)
+                    for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)))  # fmt: skip
+        sample += forward + grams + curve
     if method.inputs == "dense":
         return blocks * (forward + grams + levels * solving)
     return blocks * (sample + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving))

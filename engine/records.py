@@ -56,7 +56,7 @@ class StudySpec:
     max_seconds: float | None = None  # the same in seconds, which makes the outcome depend on the machine
     seed: int = 0
     device: str = "auto"
-    allocation: str = "uniform"  # sparsity over layers; or "loss-equalised"
+    allocation: str = "auto"  # sparsity over layers: the method's own, or "uniform", or "loss-equalised"
     layers: str = ""  # sparsity of chosen layers by hand, e.g. "0=0,5.output=0.3"
     precision: str = "fp32"  # of the pruner's forward passes; or "tf32", "bf16"
     force: bool = False  # prune with fewer calibration tokens than a layer has inputs

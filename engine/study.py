@@ -93,7 +93,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
         "held_out": held_out.fingerprint(), "evaluation": evaluation.fingerprint(), "max_tokens": victim.max_tokens,
         "plan": plan.identity(), "attack": _attack_identity(spec, attacked), "seed": spec.seed,
     }  # fmt: skip
-    study = Study(key_of(identity), identity, _about(spec, data, victim, calibration, held_out, evaluation, attacked))
+    study = Study(key_of(identity), identity, _about(spec, plan, data, victim, calibration, held_out, evaluation, attacked))
     return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked)
 
 
@@ -109,7 +109,7 @@ def _budget(spec: StudySpec) -> Budget:
 
 
 def _about(
-    spec: StudySpec, data: Dataset, victim: Victim, calibration: Examples, held_out: Examples, evaluation: Examples,
+    spec: StudySpec, plan: Plan, data: Dataset, victim: Victim, calibration: Examples, held_out: Examples, evaluation: Examples,
     attacked: Sequence[int],
 ) -> dict[str, Any]:  # fmt: skip
     lengths = [len(ids) for ids in victim.encode(evaluation.texts, evaluation.pairs)["input_ids"]]
@@ -117,7 +117,7 @@ def _about(
     used = used_resources(spec.attack, find_resources(spec.resources)) if spec.attack != "none" else {}
     return {
         "model": victim.name, "data": data.name, "method": spec.method, "pattern": spec.pattern,
-        "allocation": spec.allocation, "layers": spec.layers, "precision": spec.precision, "attack": spec.attack,
+        "allocation": plan.allocation, "layers": spec.layers, "precision": spec.precision, "attack": spec.attack,
         "resources": used,
         "seed": spec.seed, "label_names": list(data.label_names or victim.label_names),
         "counts": {"calibration": len(calibration), "held_out": len(held_out), "evaluation": len(evaluation),

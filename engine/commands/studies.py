@@ -60,7 +60,8 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pattern", default=default.pattern,
                         help="unstructured, row, or n:m such as 2:4 or 32:64 (default: unstructured)")  # fmt: skip
     parser.add_argument("--allocation", default=default.allocation,
-                        help="sparsity over the layers: uniform or loss-equalised (default: uniform)")  # fmt: skip
+                        help="sparsity over the layers: uniform, loss-equalised, or auto, which is loss-equalised for adaptive "
+                        "unless the pattern is n:m (default: auto)")  # fmt: skip
     parser.add_argument("--layers", default=default.layers, metavar="LIST",
                         help="sparsity of chosen layers by hand, as in 0=0,output=0.4,5.output=0.3, or a JSON file; 0 leaves "
                         "a layer out")  # fmt: skip

@@ -1,24 +1,32 @@
 """How much of a level's sparsity each layer takes: all alike, by equal loss, or given by hand.
 
+By equal loss: with L_l(s) what the last [CLS] loses when layer l alone is pruned to s, measured at a few s and interpolated,
+the shares minimise Σ L_l(s_l) under Σ n_l s_l = s Σ n_l, so that the next removal costs the same everywhere.
+Source of the idea: the loss curves of OBC (Frantar, Singh and Alistarh, NeurIPS 2022).
+
 Layers are named as in every record: `3.output` is one linear, `3` a block, `output` a module of every block.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import SettingError
-from engine.pruning.patterns import NofM, Pattern
+from engine.pruning.patterns import NofM, Pattern, Unstructured
 
 ALLOCATIONS = ("uniform", "loss-equalised")
-REACH = 0.15  # a layer's sparsity stays this close to a level of up to one half, and closer above, where errors soon outgrow
-RULE = {"uniform": "uniform", "loss-equalised": f"loss-equalised, reach {REACH:g} min(1, 2 - 2s)"}  # what a study's key says
-LOW, HIGH, STEPS = -100.0, 60.0, 16  # scores are counted in bins of 1/16 octave between 2^LOW and 2^HIGH
+GRID = (0.3, 0.5, 0.7, 0.85, 0.95)  # sparsities at which the loss of every layer is measured
+STEP = 0.0025  # between two shares that are considered
+SPREAD = 3.0  # a layer keeps between a third and three times the level's share of weights
+HIGHEST = 0.99
+TINY = 1e-30  # stands for a loss of zero
+PRICES, ROUNDS = (-100.0, 100.0), 64  # natural logarithms of what a weight may cost, and halvings of that range
+RULE = {"uniform": "uniform", "loss-equalised": f"least sum of losses measured at {GRID}, density within {SPREAD:g}"}  # for keys
 
 
 def parse_layers(text: str) -> dict[str, float]:
@@ -55,7 +63,7 @@ class Shares:
     weights: tuple[int, ...]
     pattern: Pattern
     by_hand: Mapping[str, float] = field(default_factory=dict)
-    losses: Mapping[str, Tensor] = field(default_factory=dict)  # counts of scores by bin; empty: all layers alike
+    losses: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by layer, at GRID; empty: all layers alike
 
     def __post_init__(self) -> None:
         known = {*self.layers, *(part for layer in self.layers for part in layer.split("."))}
@@ -84,36 +92,51 @@ class Shares:
         return {layer: found[layer] if share is None else share for layer, share in shares.items()}
 
     def _equalised(self, free: list[str], sparsity: float) -> dict[str, float]:
-        """One threshold on the score for all layers, each kept near the level, found by bisection."""
+        """The shares of least total loss, by bisection on what a removed weight may cost more, which is alike in all layers."""
         sizes = dict(zip(self.layers, self.weights, strict=True))
-        below = {layer: self.losses[layer].cumsum(0) / sizes[layer] for layer in free}
-        reach = REACH * min(1.0, 2 - 2 * sparsity)
-        floor, ceiling = max(0.0, sparsity - reach), max(sparsity, min(0.99, sparsity + reach))
+        least, most = max(0.0, 1 - SPREAD * (1 - sparsity)), max(sparsity, min(HIGHEST, 1 - (1 - sparsity) / SPREAD))
+        shares = np.unique(np.append(np.arange(least, most, STEP), (sparsity, most)))
+        losses = {layer: _between(self.losses[layer], shares) for layer in free}
 
-        def at(edge: int) -> dict[str, float]:
-            return {layer: min(ceiling, max(floor, float(below[layer][edge]))) for layer in free}
+        def at(price: float) -> dict[str, float]:
+            return {layer: float(shares[np.argmin(losses[layer] - price * sizes[layer] * shares)]) for layer in free}
 
-        def mean(shares: Mapping[str, float]) -> float:
-            return sum(shares[layer] * sizes[layer] for layer in free) / sum(sizes[layer] for layer in free)
+        def mean(found: Mapping[str, float]) -> float:
+            return sum(found[layer] * sizes[layer] for layer in free) / sum(sizes[layer] for layer in free)
 
-        low, high = 0, len(next(iter(below.values()))) - 1
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if mean(at(middle)) < sparsity else (low, middle)
-        upper, lower = at(low), at(low - 1) if low else dict.fromkeys(free, floor)  # the first bin may hold many: dead weights
-        span = mean(upper) - mean(lower)
-        part = (sparsity - mean(lower)) / span if span > 0 else 1.0  # between two bins, so that the level is met
-        return {layer: lower[layer] + min(1.0, max(0.0, part)) * (upper[layer] - lower[layer]) for layer in free}
+        below, above = dict.fromkeys(free, float(shares[0])), dict.fromkeys(free, float(shares[-1]))
+        low, high = PRICES
+        for _ in range(ROUNDS):
+            middle = (low + high) / 2
+            found = at(math.exp(middle))
+            if mean(found) < sparsity:
+                low, below = middle, found
+            else:
+                high, above = middle, found
+        span = mean(above) - mean(below)
+        part = (sparsity - mean(below)) / span if span > 0 else 1.0  # between two choices, so that the level is met
+        mixed = {layer: below[layer] + min(1.0, max(0.0, part)) * (above[layer] - below[layer]) for layer in free}
+        return mixed if isinstance(self.pattern, Unstructured) and self.pattern.per_row else _whole(mixed, sizes, sparsity)
 
 
-def score_counts(weight: Tensor, inverse_diagonal: Tensor, importance: Tensor | None, scale: float) -> Tensor:
-    """How many weights of a layer have which loss, w²/[H⁻¹]_jj times the output's importance; counts by bin.
+def _whole(shares: Mapping[str, float], sizes: Mapping[str, int], sparsity: float) -> dict[str, float]:
+    """The shares as whole numbers of weights that make the level to the weight; the largest remainders are rounded up."""
+    zeros = {layer: int(share * sizes[layer]) for layer, share in shares.items()}
+    due = int(sparsity * sum(sizes[layer] for layer in shares) + 0.5) - sum(zeros.values())
+    nearest = sorted(shares, key=lambda layer: zeros[layer] - shares[layer] * sizes[layer])
+    return {layer: (zeros[layer] + (layer in nearest[:due])) / sizes[layer] for layer in shares}
 
-    Removing the weights below a threshold in every layer makes the next removal cost the same everywhere, by this
-    estimate, which looks at each weight alone. `scale` makes layers comparable.
-    """
-    scores = weight.square() / inverse_diagonal * scale
-    if importance is not None:
-        scores = scores * importance[:, None]
-    bins = ((scores.double().clamp_min(2.0**LOW).log2() - LOW) * STEPS).long().clamp(0, int((HIGH - LOW) * STEPS) - 1)
-    return torch.bincount(bins.reshape(-1), minlength=int((HIGH - LOW) * STEPS)).double().cpu()
+
+def _between(losses: Sequence[float], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A layer's loss at any share, from those at GRID: log L linear in log(s / (1 − s)), beyond the ends too."""
+    known, kept = np.log(np.maximum(np.array(losses), TINY)), _logit(np.array(GRID))
+    asked = _logit(np.clip(shares, 1e-9, 1 - 1e-9))
+    place = np.clip(np.searchsorted(kept, asked) - 1, 0, len(GRID) - 2)
+    slope = (known[place + 1] - known[place]) / (kept[place + 1] - kept[place])
+    found: NDArray[np.float64] = np.exp(known[place] + slope * (asked - kept[place]))
+    return np.where(shares > 0, found, 0.0)
+
+
+def _logit(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.log(shares) - np.log1p(-shares)
+    return found

@@ -1,15 +1,19 @@
 """How much each token and each output matters to the last [CLS] embedding, from gradients of the dense model.
 
-The classifier reads only the last [CLS]. With h that embedding and v a random direction of unit variance, the squared
-gradient of v·h by a layer's output y, E_v (∂ v·h / ∂y_ti)² = ‖∂h/∂y_ti‖², says how far an error of output i at token t
-carries. Summed over outputs it weighs tokens, in the kinds first ([CLS]), last ([SEP]) and between; averaged over tokens
-it weighs outputs. A sample of sentences is enough: both are averages, and no label is used.
+The classifier reads only the last [CLS]. With h that embedding, v a random direction of unit variance and g_t = ∂ v·h / ∂y_t
+the gradient by a layer's output y at token t, an error e_t of that output moves h by E_v (g_tᵀ e_t)² to first order. So
+M = E g_t g_tᵀ says which errors of the outputs carry how far, together and not one by one: what the blocks after do not
+read costs nothing. ‖g_t‖² weighs tokens, in the kinds first ([CLS]), last ([SEP]) and between. A sample of sentences is enough:
+both are averages, and no label is used. With H the inputs' second moment, M ⊗ H is the layer's Gauss-Newton matrix as
+K-FAC approximates it (Martens and Grosse, ICML 2015), with the embedding in place of a loss. Where a linear has more outputs
+than inputs, in the intermediate layer, only the diagonal of M is kept: behind a nonlinearity each, its outputs hardly stand
+in for one another, and M would cost more than everything else.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -18,19 +22,42 @@ from engine.models.forward import Stream, embed, run_block, streams
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 
-SAMPLE = 64  # sentences; 512 gave the same masks' quality
+SAMPLE = 512  # sentences
+DIRECTIONS = 4  # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
 FLOOR = 0.25  # part of every token's weight that does not depend on its kind: it keeps the statistics of rank
-OUTPUT_FLOOR = 0.1  # the same for outputs
+OUTPUT_FLOOR = 0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
 STREAM = 2048  # tokens of a sample stream: a backward pass keeps every activation
 KINDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Metric:
+    """How errors of a linear's outputs count: an error E costs tr(M E H Eᵀ). Positive definite."""
+
+    diagonal: Tensor  # (d_out,), the importance of every output
+    matrix: Tensor | None = None  # M, (d_out, d_out); None: outputs count apart, M is the diagonal
+
+    def __call__(self, errors: Tensor) -> Tensor:
+        """M E for (d_out, anything)."""
+        return self.diagonal[:, None] * errors if self.matrix is None else self.matrix @ errors
+
+    @cached_property
+    def axes(self) -> tuple[Tensor, Tensor] | None:
+        """Eigenvalues, ascending, and eigenvectors (d_out, d_out) of M scaled to unit diagonal; None where outputs are apart."""
+        if self.matrix is None:
+            return None
+        scale = self.diagonal.sqrt()
+        matrix = self.matrix / scale / scale[:, None]
+        values, vectors = torch.linalg.eigh(matrix.cpu() if matrix.device.type == "mps" else matrix)
+        return values.to(matrix.device), vectors.to(matrix.device)
+
+
+@dataclass(frozen=True)
 class Importance:
-    """Weights of token kinds and of outputs, by `block.module`. Means over tokens and over outputs are 1."""
+    """Weights of token kinds and the metric of outputs, by `block.module`. The means of both over tokens and outputs are 1."""
 
     kinds: dict[str, Tensor]  # (3,): first, last, between
-    outputs: dict[str, Tensor]  # (d_out,)
+    outputs: dict[str, Metric]
     scale: dict[str, float]  # mean squared gradient of an output: compares layers with each other
 
     def of_tokens(self, layers: Sequence[str], stream: Stream, device: torch.device) -> Tensor:
@@ -38,10 +65,6 @@ class Importance:
         share = torch.stack([self.kinds[layer] for layer in layers]).mean(dim=0)
         weights: Tensor = (FLOOR + (1 - FLOOR) * share.to(device))[_kinds(stream, device)]
         return weights
-
-    def of_outputs(self, layer: str) -> Tensor:
-        """Importance of every output of a layer, (d_out,)."""
-        return OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * self.outputs[layer]
 
 
 def _kinds(stream: Stream, device: torch.device) -> Tensor:
@@ -65,22 +88,26 @@ def measure_importance(
     encoded = victim.encode([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None)
     by_kind: dict[str, Tensor] = {}
     by_output: dict[str, Tensor] = {}
+    moments: dict[str, Tensor] = {}
+    together = {layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]}
     counts = torch.zeros(KINDS, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(0)
+    generators = [torch.Generator().manual_seed(place) for place in range(DIRECTIONS)]  # one each: streams may be cut anyhow
     for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, stream_tokens):
         report("importance of tokens and outputs", 0, 1)
         kinds = _kinds(stream, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
-        for layer, gradient in _gradients(victim, stream, generator).items():
+        for layer, gradient in _gradients(victim, stream, generators):
             power = gradient.square()  # (tokens, d_out)
             sums = torch.zeros(KINDS, device=power.device).index_add_(0, kinds, power.sum(dim=1)).double().cpu()
             by_kind[layer] = by_kind.get(layer, 0) + sums
-            by_output[layer] = by_output.get(layer, 0) + power.sum(dim=0).double().cpu()
+            by_output[layer] = by_output.get(layer, 0) + power.sum(dim=0).double()
+            if layer in together:
+                moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
     return Importance(
         {layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens) for layer, sums in by_kind.items()},
-        {layer: _level(sums, sums.mean()) for layer, sums in by_output.items()},
-        {layer: float(sums.mean() / tokens) for layer, sums in by_output.items()},
+        {layer: _metric(sums, moments.get(layer)) for layer, sums in by_output.items()},
+        {layer: float(sums.mean() / tokens / DIRECTIONS) for layer, sums in by_output.items()},
     )
 
 
@@ -89,8 +116,19 @@ def _level(values: Tensor, mean: Tensor) -> Tensor:
     return (values / mean if mean > 0 else torch.ones_like(values)).float()
 
 
-def _gradients(victim: Victim, stream: Stream, generator: torch.Generator) -> dict[str, Tensor]:
-    """`block.module` → gradient of v·h by the layer's output, (tokens, d_out), v drawn anew for every sentence."""
+def _metric(sums: Tensor, moments: Tensor | None) -> Metric:
+    """The metric from Σ g² and Σ g gᵀ over tokens, in units of the mean of its diagonal, with its floor."""
+    mean = float(sums.mean())
+    diagonal = OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _level(sums, sums.mean())
+    if moments is None or mean <= 0:
+        return Metric(diagonal)
+    matrix = (moments + moments.T) * ((1 - OUTPUT_FLOOR) / (2 * mean))
+    matrix.diagonal().copy_(diagonal)
+    return Metric(diagonal, matrix)
+
+
+def _gradients(victim: Victim, stream: Stream, generators: Sequence[torch.Generator]) -> Iterator[tuple[str, Tensor]]:
+    """`block.module` and the gradient of v·h by the layer's output, (tokens, d_out), v drawn by each generator in turn."""
     outputs: dict[str, Tensor] = {}
 
     def remember(block: int, name: str, value: Tensor) -> None:
@@ -102,6 +140,8 @@ def _gradients(victim: Victim, stream: Stream, generator: torch.Generator) -> di
             hidden = run_block(block, hidden, stream.lengths, partial(remember, index))
         ends = list(itertools.accumulate(stream.lengths))
         first = hidden[torch.tensor([0, *ends[:-1]], device=hidden.device)]  # (sentences, width)
-        directions = torch.randn(first.shape, generator=generator).to(first.device)
-        found = torch.autograd.grad((first * directions).sum(), list(outputs.values()))
-    return dict(zip(outputs, found, strict=True))
+        for place, generator in enumerate(generators):
+            directions = torch.randn(first.shape, generator=generator).to(first.device)
+            more = place + 1 < len(generators)
+            found = torch.autograd.grad((first * directions).sum(), list(outputs.values()), retain_graph=more)
+            yield from zip(outputs, found, strict=True)

@@ -84,9 +84,9 @@ def solve_group(
         row += rows
         linear = level.blocks[index].linears[name]
         if share:
-            matters = importance.of_outputs(layer).to(target.device) if importance and method.importance else None
-            problem = Problem(target[mine], factor, power, share, plan.pattern, matters, tick)
-            solved = _refitted(solver_named(method.solver)(problem), target[mine], factor, method)
+            metric = importance.outputs[layer] if importance and method.importance else None
+            problem = Problem(target[mine], factor, power, share, plan.pattern, metric, tick)
+            solved = _refitted(solver_named(method.solver)(problem), problem, method)
             if not bool(torch.isfinite(solved).all()):
                 raise NumericalError(f"Layer {layer}: the solver gave NaN or Inf; use more calibration text or more damping.")
             linear.weight = nn.Parameter(solved, requires_grad=linear.weight.requires_grad)
@@ -139,7 +139,8 @@ def _strength(known: Statistics, method: Method) -> float:
     return min(1.0, max(0.0, float((judged * change).sum()) / size)) if size > 0 else 0.0
 
 
-def _refitted(solved: Tensor, target: Tensor, factor: Factor, method: Method) -> Tensor:
+def _refitted(solved: Tensor, problem: Problem, method: Method) -> Tensor:
+    hessian = problem.factor.hessian
     if method.refit == "cg":
-        return refit(solved, target, factor.hessian, method.steps)
-    return refit_exactly(solved, target, factor.hessian) if method.refit == "cholesky" else solved
+        return refit(solved, problem.target, hessian, method.steps, problem.metric)
+    return refit_exactly(solved, problem.target, hessian) if method.refit == "cholesky" else solved

@@ -33,6 +33,7 @@ class Method:
     importance: bool = False  # weigh tokens and outputs by what reaches the last [CLS]
     damping: float = 0.01  # share of the mean diagonal of H; with the paper's target its absolute ridge takes the place
     rows: bool = False  # unstructured zeros are spread evenly over rows, int(d_in · s) in each
+    allocation: str = "uniform"  # of sparsity over layers, where nothing else is asked for
     heads: bool = False  # paper: pooler and classifier are re-solved too, but not pruned
 
     @property
@@ -58,9 +59,9 @@ METHODS = {
             "adaptive",
             "Each layer is re-targeted to the dense model's output before it is pruned, so it corrects the error that the "
             "pruned layers before it have piled up; tokens and outputs count by what reaches the last [CLS], the weights to "
-            "remove are chosen jointly, and the survivors are refitted.",
-            "DESIGN §3; alternating solver after ALPS (Meng et al. 2024)",
-            "alternating", target="adaptive", residual=True, refit="cg", importance=True,
+            "remove are chosen jointly, the survivors are refitted, and layers that cost more keep more.",
+            "DESIGN §3; joint solver after ALPS (Meng et al. 2024) with K-FAC's metric (Martens and Grosse 2015)",
+            "joint", target="adaptive", residual=True, refit="cg", steps=10, importance=True, allocation="loss-equalised",
         ),
         Method(
             "paper",
@@ -117,10 +118,10 @@ def method_named(name: str) -> Method:
     return _without_idle(_checked(made), changed)
 
 
-SETTINGS = tuple(field.name for field in fields(Method) if field.name not in ("name", "about", "source"))
+SETTINGS = tuple(field.name for field in fields(Method) if field.name not in ("name", "about", "source", "allocation"))
 _SWITCHES = ("residual", "centre", "importance", "rows", "heads")
 _CHOICES = {"inputs": INPUTS, "target": TARGETS, "refit": REFITS,
-            "solver": ("alternating", "blocked", "exact", "wanda", "magnitude")}  # fmt: skip
+            "solver": ("joint", "blocked", "exact", "wanda", "magnitude")}  # fmt: skip
 
 
 def _value(setting: str, text: str) -> object:

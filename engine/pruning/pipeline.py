@@ -19,7 +19,7 @@ from engine.models.families import Block
 from engine.models.forward import embed, streams
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
-from engine.pruning.allocation import Shares, parse_layers, score_counts
+from engine.pruning.allocation import Shares, parse_layers
 from engine.pruning.heads import resolve_heads
 from engine.pruning.importance import STREAM as SAMPLE_STREAM
 from engine.pruning.importance import Importance, measure_importance
@@ -27,7 +27,7 @@ from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_
 from engine.pruning.memory import halved, levels_at_once, out_of_memory, precise, shrinking
 from engine.pruning.methods import Method
 from engine.pruning.plan import Plan, Pruned
-from engine.pruning.solvers import by_magnitude
+from engine.pruning.solvers import by_magnitude, loss_curve
 from engine.pruning.targets import factorise
 from engine.pruning.walk import GROUPS, Pass, Walk
 
@@ -221,23 +221,23 @@ class _Work:
         return layers, weight, [counted.of_tokens(layers, one.stream, weight.device) if counted else None for one in passes]
 
     @torch.no_grad()
-    def _losses(self, stream: int) -> dict[str, Tensor]:
-        """What every weight would cost alone, from the dense model's inputs; see `Shares`."""
+    def _losses(self, stream: int) -> dict[str, list[float]]:
+        """What every layer would cost if it alone were pruned, from the dense model's inputs; see `Shares`."""
         self.stream, self.done = stream, 0
         passes = self._passes(0)
-        losses: dict[str, Tensor] = {}
+        losses: dict[str, list[float]] = {}
         for index, block in enumerate(self.blocks):
             for group in range(len(GROUPS)):
                 self._say(f"block {index + 1}: losses")
                 self.done += 1
                 layers, weight, token_weights = self._group(index, group, block, passes)
                 known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, lambda: None)
-                diagonal = factorise(known.gram.hessian(), self.plan.method.damping).upper.square().sum(dim=0)  # of H⁻¹ = Uᵀ U
+                factor = factorise(known.gram.hessian(), self.plan.method.damping)
                 for layer, name in zip(layers, GROUPS[group], strict=True):
                     if self.importance is None:
                         raise RuntimeError("losses of layers are compared by their importance")
-                    outputs = self.importance.of_outputs(layer).to(diagonal.device)
-                    losses[layer] = score_counts(block.linears[name].weight, diagonal, outputs, self.importance.scale[layer])
+                    found = loss_curve(block.linears[name].weight, factor, self.importance.outputs[layer])
+                    losses[layer] = [self.importance.scale[layer] * loss for loss in found]
                 self._step(index, group, block, passes, [])
         return losses
 

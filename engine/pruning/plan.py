@@ -1,13 +1,13 @@
 """What is asked of the pruner, and what it reports."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import SettingError
 from engine.models.victim import Victim
 from engine.pruning.allocation import ALLOCATIONS, RULE, parse_layers
 from engine.pruning.memory import PRECISIONS
-from engine.pruning.methods import Method, method_named
+from engine.pruning.methods import SETTINGS, Method, method_named
 from engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
 
 
@@ -24,7 +24,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.allocation not in ALLOCATIONS:
-            raise SettingError(f"The allocation {self.allocation!r} is unknown; choose {' or '.join(ALLOCATIONS)}.")
+            raise SettingError(f"The allocation {self.allocation!r} is unknown; choose auto, {' or '.join(ALLOCATIONS)}.")
         if self.precision not in PRECISIONS:
             raise SettingError(f"The precision {self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
         if self.allocation != "uniform" and not self.method.calibrated:
@@ -35,19 +35,25 @@ class Plan:
 
     @classmethod
     def named(
-        cls, method: str | Method, pattern: str = "unstructured", allocation: str = "uniform", layers: str = "",
+        cls, method: str | Method, pattern: str = "unstructured", allocation: str = "auto", layers: str = "",
         precision: str = "fp32", force: bool = False,
     ) -> "Plan":  # fmt: skip
-        """A plan from the names that a person gives; a method that works row by row spreads its zeros over rows."""
+        """A plan from the names that a person gives; a method that works row by row spreads its zeros over rows.
+
+        The allocation "auto" is the method's own, and uniform where the pattern fixes the sparsity of every layer or no
+        loss is measured.
+        """
         chosen = method if isinstance(method, Method) else method_named(method)
         found = pattern_named(pattern)
         if chosen.rows and found == Unstructured():
             found = Unstructured(per_row=True)
+        if allocation == "auto":
+            allocation = chosen.allocation if chosen.calibrated and not isinstance(found, NofM) else "uniform"
         return cls(chosen, found, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the weights, names left out; `force` only decides whether they are made at all."""
-        method = {name: value for name, value in asdict(self.method).items() if name not in ("name", "about", "source")}
+        method = {name: getattr(self.method, name) for name in SETTINGS}
         return {"method": method, "pattern": self.pattern.name, "allocation": RULE[self.allocation],
                 "layers": parse_layers(self.layers), "precision": self.precision}  # fmt: skip
 

@@ -4,6 +4,8 @@ Every solver takes a `Problem` and removes exactly as many weights as its patter
 the target came from; `refit` improves the survivors of any of them.
 """
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,13 +13,17 @@ import torch
 from torch import Tensor
 
 from engine.errors import SettingError
+from engine.pruning.allocation import GRID
 from engine.pruning.blocked import blocked
 from engine.pruning.exact import exact
-from engine.pruning.patterns import NofM, Pattern
+from engine.pruning.importance import Metric
+from engine.pruning.patterns import NofM, Pattern, Unstructured
 from engine.pruning.targets import Factor
 
-RATIOS = (0.05, 0.15, 0.5, 1.5)  # penalties of the alternating solver, in units of the scaled diagonal
+LEAST, BASE = 0.05, 10**0.5  # the least penalty of the joint solver in units of the scaled diagonal, and the steps above it
+PENALTIES = range(4)
 ROUNDS = 4  # alternations at each penalty
+MIN_AXIS = 0.01  # eigenvalues of a metric count as no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,14 @@ class Problem:
     power: Tensor  # diag H without damping, (d_in,)
     sparsity: float
     pattern: Pattern
-    importance: Tensor | None = None  # (d_out,), how much each output matters; None: all alike
+    metric: Metric | None = None  # of errors at the outputs; None: outputs count alike, and apart
     tick: Callable[[], None] = lambda: None  # called now and then; a caller cancels by raising from it
+
+
+    @property
+    def importance(self) -> Tensor | None:
+        """How much each output matters, (d_out,), for solvers that take rows apart."""
+        return None if self.metric is None else self.metric.diagonal
 
 
 def by_magnitude(target: Tensor, pattern: Pattern, sparsity: float) -> Tensor:
@@ -59,37 +71,51 @@ def _exact(problem: Problem) -> Tensor:
     return exact(problem.target, problem.factor.inverse, per_row, group, problem.tick)
 
 
-def _alternating(problem: Problem) -> Tensor:
+def _joint(problem: Problem) -> Tensor:
     """Alternate between the damped least squares and the pattern (ADMM), with a growing penalty ρ.
 
-    In inputs scaled to unit diagonal, H̃ = D^-½ (H + Λ) D^-½ and T = W* D^½:
+    In inputs and outputs scaled to unit diagonals, H̃ = D^-½ (H + Λ) D^-½, M̃ = S^-½ M S^-½ = Q Γ Qᵀ and T = S^½ W* D^½:
 
-        V ← (T H̃ + ρ (Z − Y)) (H̃ + ρI)⁻¹,   Z ← the pattern's choice from V + Y,   Y ← Y + V − Z.
+        V ← argmin tr(M̃ (T − V) H̃ (T − V)ᵀ) + ρ ‖V − A‖²,  A = Z − Y;   Z ← the pattern's choice from V + Y;   Y ← Y + V − Z.
 
-    The choice weighs a row by the square root of its importance. Unlike a sweep over columns, every weight is reconsidered
-    in each round, so the support is that of a joint decision. Source of the idea: ALPS, Meng et al., NeurIPS 2024.
+    Row k of Qᵀ V is that of Qᵀ A moved toward that of Qᵀ T by H̃ (H̃ + ρ/γ_k I)⁻¹: what reaches further is fitted more
+    closely. The γ are taken in steps, so that few inverses do. Unlike a sweep over columns, every weight is reconsidered in
+    each round, so the support is that of a joint decision. Source of the alternation: ALPS, Meng et al., NeurIPS 2024.
     """
-    scale = problem.factor.scale
+    outputs = None if problem.metric is None else problem.metric.diagonal.sqrt()[:, None]
+    scale = problem.factor.scale if outputs is None else problem.factor.scale * outputs
+    axes = None if problem.metric is None else problem.metric.axes
     aim = problem.target * scale
-    pull = aim @ problem.factor.scaled
     sparse, dual = aim, torch.zeros_like(aim)
-    row = None if problem.importance is None else problem.importance.sqrt()[:, None]
     removed = torch.zeros_like(aim, dtype=torch.bool)
-    for place, ratio in enumerate(RATIOS):
-        inverse = problem.factor.ridged(ratio)
+    for step in PENALTIES:
         for _ in range(ROUNDS):
             problem.tick()
-            free = (pull + ratio * (sparse - dual)) @ inverse + dual
-            removed = problem.pattern.removed(free.square() if row is None else free.square() * row, problem.sparsity)
+            anchor = sparse - dual
+            free = anchor + _toward(aim - anchor, problem.factor, axes, step) + dual
+            removed = problem.pattern.removed(free.square(), problem.sparsity)
             sparse = free.masked_fill(removed, 0.0)
             dual = free - sparse
-        if place + 1 < len(RATIOS):
-            dual = dual * (ratio / RATIOS[place + 1])  # the multiplier ρY stays what it was
+        dual = dual / BASE  # the multiplier ρY stays what it was
     return (sparse / scale).masked_fill_(removed, 0.0)
 
 
+def _toward(gap: Tensor, factor: Factor, axes: tuple[Tensor, Tensor] | None, step: int) -> Tensor:
+    """What the least squares close of a gap (d_out, d_in) at a penalty, see `_joint`."""
+    if axes is None:
+        return gap @ factor.filter(LEAST * BASE**step)
+    values, vectors = axes
+    steps = (values.clamp_min(MIN_AXIS).log() / math.log(BASE)).round().int().tolist()  # of γ, ascending as the values are
+    rotated, row = vectors.T @ gap, 0
+    for reach, rows in itertools.groupby(steps):
+        part = slice(row, row + len(list(rows)))
+        rotated[part] = rotated[part] @ factor.filter(LEAST * BASE ** (step - reach))
+        row = part.stop
+    return vectors @ rotated
+
+
 SOLVERS: dict[str, Callable[[Problem], Tensor]] = {
-    "alternating": _alternating,
+    "joint": _joint,
     "blocked": _blocked,
     "exact": _exact,
     "wanda": _wanda,
@@ -104,23 +130,37 @@ def solver_named(name: str) -> Callable[[Problem], Tensor]:
     return SOLVERS[name]
 
 
-def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int) -> Tensor:
-    """Improve the survivors for their mask: conjugate gradients on ‖(W* − Ŵ)(H + Λ)^½‖² over the support, row by row.
+def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int, metric: Metric | None = None) -> Tensor:
+    """Improve the survivors for their mask: conjugate gradients on tr(M (W* − Ŵ)(H + Λ)(W* − Ŵ)ᵀ) over the support.
 
-    Preconditioned by the diagonal; `steps` products with H. The loss never rises from one step to the next.
+    Where outputs count apart every row is a problem of its own. Preconditioned by the diagonals; `steps` products with H,
+    and with M. The loss never rises from one step to the next.
     """
     support = weights != 0
+    if metric is None or metric.matrix is None:
+        metric = None  # a row's own weight changes nothing
+
+    def cost(change: Tensor) -> Tensor:
+        there = change @ hessian
+        return (there if metric is None else metric(there)) * support
+
+    def along(first: Tensor, second: Tensor) -> Tensor:
+        product = first * second
+        return product.sum(dim=1, keepdim=True) if metric is None else product.sum()
+
     scale = 1.0 / hessian.diagonal()
-    residual = ((target - weights) @ hessian) * support
+    if metric is not None:
+        scale = scale / metric.diagonal[:, None]
+    residual = cost(target - weights)
     towards = residual * scale
-    size = (residual * towards).sum(dim=1, keepdim=True)
+    size = along(residual, towards)
     for _ in range(steps):
-        ahead = (towards @ hessian) * support
-        step = size / (towards * ahead).sum(dim=1, keepdim=True).clamp_min(1e-30)
+        ahead = cost(towards)
+        step = size / along(towards, ahead).clamp_min(1e-30)
         weights = weights + step * towards
         residual = residual - step * ahead
         turned = residual * scale
-        size_after = (residual * turned).sum(dim=1, keepdim=True)
+        size_after = along(residual, turned)
         towards = turned + size_after / size.clamp_min(1e-30) * towards
         size = size_after
     return torch.where(support, weights, 0.0)
@@ -142,3 +182,12 @@ def refit_exactly(weights: Tensor, target: Tensor, hessian: Tensor, room: int = 
         lower = torch.linalg.cholesky(system)
         solved[part] = torch.cholesky_solve(right[part, :, None], lower).squeeze(2)
     return torch.where(support, solved, 0.0)
+
+
+def loss_curve(weight: Tensor, factor: Factor, metric: Metric) -> list[float]:
+    """tr(M (W − Ŵ)(H + Λ)(W − Ŵ)ᵀ) of a linear (d_out, d_in) swept to each sparsity of the allocation's grid."""
+    found = []
+    for sparsity in GRID:
+        gap = weight - blocked(weight, factor.upper, Unstructured(), sparsity, metric.diagonal)
+        found.append(float((metric(gap) * (gap @ factor.hessian)).sum()))
+    return found

@@ -48,16 +48,18 @@ class Factor:
         return self.hessian / self.scale / self.scale[:, None]
 
     @cached_property
-    def _ridged(self) -> dict[float, Tensor]:
+    def _filters(self) -> dict[float, Tensor]:
         return {}
 
-    def ridged(self, ratio: float) -> Tensor:
-        """(D^-½ (H + Λ) D^-½ + ratio I)⁻¹, (d, d), kept for the linears that share these inputs."""
-        if ratio not in self._ridged:
+    def filter(self, ratio: float) -> Tensor:
+        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ `scaled`, (d, d), kept for the linears that share these inputs."""
+        if ratio not in self._filters:
             matrix = self.scaled.clone()
             matrix.diagonal().add_(ratio)
-            self._ridged[ratio] = torch.cholesky_inverse(torch.linalg.cholesky(matrix))
-        return self._ridged[ratio]
+            found = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).mul_(-ratio)
+            found.diagonal().add_(1.0)
+            self._filters[ratio] = found
+        return self._filters[ratio]
 
     def solve(self, right: Tensor) -> Tensor:
         """right (H + Λ)⁻¹ for (rows, d)."""

@@ -1,6 +1,7 @@
 """Importance against the full Jacobian of the last [CLS], and what it depends on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from engine.models.families import FAMILIES
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import importance as importance_module
-from engine.pruning.importance import FLOOR, OUTPUT_FLOOR, Importance, measure_importance
+from engine.pruning.importance import FLOOR, OUTPUT_FLOOR, Importance, Metric, measure_importance
 
 LAYERS = [f"{block}.{name}" for block in range(2) for name in MODULES]
 
 
-def jacobian_power(victim: Victim, text: str) -> dict[str, Tensor]:
-    """‖∂h/∂y_ti‖² of every linear's output, (tokens, d_out), one component of h at a time through the plain padded model."""
+def jacobians(victim: Victim, text: str) -> dict[str, Tensor]:
+    """∂h/∂y_ti of every linear's output, (width of h, tokens, d_out), a component of h at a time through the padded model."""
     outputs: dict[str, Tensor] = {}
     hooks = []
     for index, block in enumerate(victim.family.blocks(victim.model)):
@@ -27,30 +28,50 @@ def jacobian_power(victim: Victim, text: str) -> dict[str, Tensor]:
     hidden = victim.model.bert(**victim.tokenizer(text, return_tensors="pt")).last_hidden_state[0, 0]
     for hook in hooks:
         hook.remove()
-    power = {key: torch.zeros(value.shape[1:], dtype=torch.float64) for key, value in outputs.items()}
+    parts: dict[str, list[Tensor]] = {key: [] for key in outputs}
     for place in range(len(hidden)):
         found = torch.autograd.grad(hidden[place], list(outputs.values()), retain_graph=True, allow_unused=True)
-        for key, gradient in zip(outputs, found, strict=True):
-            power[key] += gradient[0].double().square() if gradient is not None else 0.0
-    return power
+        for (key, value), gradient in zip(outputs.items(), found, strict=True):
+            parts[key].append((torch.zeros_like(value) if gradient is None else gradient)[0].double())
+    return {key: torch.stack(value) for key, value in parts.items()}
 
 
-def oracle(victim: Victim, texts: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
-    """(weights of kinds, weights of outputs, mean power of an output) from all tokens of all texts."""
+@dataclass(frozen=True)
+class Truth:
+    """The same by the whole Jacobian: kinds (3,), moments (d_out, d_out) of mean diagonal 1, and their scale."""
+
+    kinds: dict[str, Tensor]
+    moments: dict[str, Tensor]
+    scale: dict[str, float]
+
+
+def oracle(victim: Victim, texts: tuple[str, ...]) -> Truth:
     parts: dict[str, list[Tensor]] = {layer: [] for layer in LAYERS}
     kinds: list[int] = []
     for text in texts:
-        for layer, power in jacobian_power(victim, text).items():
-            parts[layer].append(power)
-        kinds += [0] + [2] * (len(parts[LAYERS[0]][-1]) - 2) + [1]
-    which, by_kind, by_output, scale = torch.tensor(kinds), {}, {}, {}
+        for layer, found in jacobians(victim, text).items():
+            parts[layer].append(found)
+        kinds += [0] + [2] * (parts[LAYERS[0]][-1].shape[1] - 2) + [1]
+    which, truth = torch.tensor(kinds), Truth({}, {}, {})
     for layer in LAYERS:
-        power = torch.cat(parts[layer])
-        tokens = power.sum(dim=1)
-        by_kind[layer] = torch.stack([tokens[which == kind].mean() for kind in range(3)]) / tokens.mean()
-        by_output[layer] = power.sum(dim=0) / power.sum(dim=0).mean()
-        scale[layer] = float(power.mean())
-    return by_kind, by_output, scale
+        whole = torch.cat(parts[layer], dim=1)  # (width, all tokens, d_out)
+        tokens = whole.square().sum(dim=(0, 2))
+        moment = torch.einsum("kti,ktj->ij", whole, whole)
+        truth.kinds[layer] = torch.stack([tokens[which == kind].mean() for kind in range(3)]) / tokens.mean()
+        truth.moments[layer] = moment / moment.diagonal().mean()
+        truth.scale[layer] = float(moment.diagonal().mean() / len(kinds))
+    return truth
+
+
+def without_floor(metric: Metric) -> Tensor:
+    """E g gᵀ of mean diagonal 1 again; the diagonal where no more is kept."""
+    whole = torch.diag(metric.diagonal) if metric.matrix is None else metric.matrix
+    return ((whole - OUTPUT_FLOOR * torch.eye(len(whole))) / (1 - OUTPUT_FLOOR)).double()
+
+
+def kept(layer: str, moment: Tensor) -> Tensor:
+    """What of a moment is kept: behind the intermediate linear, its diagonal."""
+    return torch.diag(moment.diagonal()) if layer.endswith("intermediate") else moment
 
 
 class Units:
@@ -73,25 +94,49 @@ def test_over_all_directions_it_is_the_jacobian(dense: Victim, sentences: tuple[
         for place in range(width):
             patch.setattr(importance_module.torch, "randn", Units(place))
             found.append(measure_importance(dense, texts, None))
-    by_kind, by_output, scale = oracle(dense, texts)
+    truth = oracle(dense, texts)
     for layer in LAYERS:
         sizes = torch.tensor([one.scale[layer] for one in found], dtype=torch.float64)
-        assert float(sizes.mean()) == pytest.approx(scale[layer], rel=1e-3)
+        assert float(sizes.mean()) == pytest.approx(truth.scale[layer], rel=1e-3)
         kinds = sum(size * one.kinds[layer].double() for size, one in zip(sizes, found, strict=True)) / sizes.sum()
-        outputs = sum(size * one.outputs[layer].double() for size, one in zip(sizes, found, strict=True)) / sizes.sum()
-        assert torch.allclose(kinds, by_kind[layer], rtol=1e-3, atol=1e-6), layer
-        assert torch.allclose(outputs, by_output[layer], rtol=1e-3, atol=1e-6), layer
+        moment = sum(size * without_floor(one.outputs[layer]) for size, one in zip(sizes, found, strict=True)) / sizes.sum()
+        assert torch.allclose(kinds, truth.kinds[layer], rtol=1e-3, atol=1e-6), layer
+        assert torch.allclose(moment, kept(layer, truth.moments[layer]), rtol=1e-3, atol=1e-4), layer
 
 
 def test_random_directions_come_near_the_jacobian(dense: Victim, sentences: tuple[str, ...]):
-    by_kind, by_output, scale = oracle(dense, sentences[:60])
+    truth = oracle(dense, sentences[:60])
     found = measure_importance(dense, sentences[:60], None)
     for layer in LAYERS:
-        assert float((found.kinds[layer] - by_kind[layer]).norm() / by_kind[layer].norm()) < 0.35
-        assert float((found.outputs[layer] - by_output[layer]).norm() / by_output[layer].norm()) < 0.5
-        assert found.scale[layer] == pytest.approx(scale[layer], rel=0.4)
+        assert float((found.kinds[layer] - truth.kinds[layer]).norm() / truth.kinds[layer].norm()) < 0.2
+        moment = kept(layer, truth.moments[layer])
+        assert float((without_floor(found.outputs[layer]) - moment).norm() / moment.norm()) < 0.45
+        assert found.scale[layer] == pytest.approx(truth.scale[layer], rel=0.2)
     last = found.kinds["1.output"]  # of the last block only [CLS] is read
     assert last[0] > 0 and last[1:].tolist() == [0.0, 0.0]
+
+
+def test_an_error_of_an_output_moves_cls_by_what_the_metric_says(dense: Victim, sentences: tuple[str, ...]):
+    """The costs of an error along the outputs that carry furthest and least, against the whole Jacobian's."""
+    truth = oracle(dense, sentences[:20])
+    found = measure_importance(dense, sentences[:20], None)
+    for layer in ("0.output", "1.value"):
+        metric, moment = found.outputs[layer], truth.moments[layer]
+        values, vectors = torch.linalg.eigh(moment)
+        far, near = vectors[:, -1:].float(), vectors[:, :1].float()
+        cost = [float((error * metric(error)).sum()) for error in (far, near)]
+        assert cost[0] == pytest.approx(OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * float(values[-1]), rel=0.3)
+        assert cost[1] < 0.2 * cost[0]
+
+
+def test_axes_are_those_of_the_unit_diagonal(dense: Victim, sentences: tuple[str, ...]):
+    found = measure_importance(dense, sentences[:40], None).outputs
+    values, vectors = found["0.query"].axes or (torch.empty(0), torch.empty(0))
+    rebuilt = vectors @ torch.diag(values) @ vectors.T
+    assert torch.allclose(rebuilt.diagonal(), torch.ones(32), atol=1e-4) and values.tolist() == sorted(values.tolist())
+    scale, matrix = found["0.query"].diagonal.sqrt(), found["0.query"].matrix
+    assert matrix is not None and torch.allclose(rebuilt * scale * scale[:, None], matrix, atol=1e-4)
+    assert found["0.intermediate"].matrix is None and found["0.intermediate"].axes is None
 
 
 def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
@@ -102,9 +147,8 @@ def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
     assert sorted(found.kinds) == sorted(found.outputs) == sorted(found.scale) == sorted(LAYERS)
     for layer in LAYERS:
         assert float(found.kinds[layer] @ counts / counts.sum()) == pytest.approx(1, rel=1e-5)
-        assert float(found.outputs[layer].mean()) == pytest.approx(1, rel=1e-5)
-        assert float(found.of_outputs(layer).mean()) == pytest.approx(1, rel=1e-5)
-        assert float(found.of_outputs(layer).min()) >= OUTPUT_FLOOR
+        assert float(found.outputs[layer].diagonal.mean()) == pytest.approx(1, rel=1e-5)
+        assert float(found.outputs[layer].diagonal.min()) >= OUTPUT_FLOOR
 
 
 def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str, ...]):
@@ -119,13 +163,17 @@ def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str
 def test_nothing_that_reaches_cls_counts_all_alike(dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importance_module.torch, "randn", lambda shape, generator: torch.zeros(shape))
     found = measure_importance(dense, sentences[:5], None)
-    assert all(value.unique().tolist() == [1.0] for part in (found.kinds, found.outputs) for value in part.values())
+    assert all(value.unique().tolist() == [1.0] for value in found.kinds.values())
+    assert all(one.diagonal.unique().tolist() == [1.0] and one.matrix is None for one in found.outputs.values())
 
 
 def close(first: Importance, second: Importance, tolerance: float) -> bool:
+    def alike(a: Tensor, b: Tensor) -> bool:
+        return torch.allclose(a, b, rtol=tolerance, atol=tolerance)
+
     return all(
-        torch.allclose(a[layer], b[layer], rtol=tolerance, atol=tolerance)
-        for a, b in ((first.kinds, second.kinds), (first.outputs, second.outputs)) for layer in LAYERS
+        alike(first.kinds[layer], second.kinds[layer])
+        and alike(without_floor(first.outputs[layer]), without_floor(second.outputs[layer])) for layer in LAYERS
     )  # fmt: skip
 
 
@@ -164,7 +212,7 @@ def test_a_sample_is_spread_over_the_text(
     seen: list[list[str]] = []
     real = Victim.encode
     monkeypatch.setattr(Victim, "encode", lambda self, some, pairs=None: seen.append(list(some)) or real(self, some, pairs))
-    measure_importance(dense, sentences[:texts], None)
+    measure_importance(dense, sentences[:texts], None, sample=64)
     assert seen == [list(sentences[: texts : max(1, texts // 64)])]
     assert len(seen[0]) == rows
 
@@ -182,4 +230,4 @@ def test_every_family_has_its_importance(
     told: list[str] = []
     found = measure_importance(victim, sentences[:10], None, partial(lambda stage, _done, _total: told.append(stage)))
     assert sorted(found.outputs) == sorted(LAYERS) and set(told) == {"importance of tokens and outputs"}
-    assert all(bool(value.isfinite().all()) for value in found.outputs.values())
+    assert all(bool(value.diagonal.isfinite().all()) for value in found.outputs.values())

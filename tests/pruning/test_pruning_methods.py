@@ -22,7 +22,7 @@ def test_what_the_methods_are():
     adaptive, paper, sequential, static, wanda, magnitude = METHODS.values()
     assert list(METHODS) == ["adaptive", "paper", "sequential", "static", "wanda", "magnitude"]
     assert (adaptive.solver, adaptive.target, adaptive.residual, adaptive.importance, adaptive.refit) == (
-        "alternating", "adaptive", True, True, "cg")  # fmt: skip
+        "joint", "adaptive", True, True, "cg")  # fmt: skip
     assert (paper.solver, paper.target, paper.rows, paper.heads) == ("exact", "paper", True, True)
     assert (sequential.solver, sequential.target, sequential.refit) == ("blocked", "none", "none")
     assert sequential == replace(static, name="sequential", about=sequential.about, source=sequential.source, inputs="sparse")
@@ -31,7 +31,7 @@ def test_what_the_methods_are():
 
 
 def test_every_field_but_the_words_is_a_setting():
-    assert {field.name for field in fields(Method)} == {*SETTINGS, "name", "about", "source"}
+    assert {field.name for field in fields(Method)} == {*SETTINGS, "name", "about", "source", "allocation"}
 
 
 @pytest.mark.parametrize(("setting", "value"), [
@@ -76,7 +76,7 @@ def test_an_unknown_setting_lists_those_there_are(setting: str):
     ("refit=lots", "refit=lots is unknown; choose one of none, cg, cholesky"),
     ("inputs=both", "inputs=both is unknown; choose one of sparse, dense"),
     ("target=eq5", "target=eq5 is unknown; choose one of none, paper, adaptive"),
-    ("solver=admm", "solver=admm is unknown; choose one of alternating, blocked, exact, wanda, magnitude"),
+    ("solver=admm", "solver=admm is unknown; choose one of joint, blocked, exact, wanda, magnitude"),
     ("alpha=1.5", "alpha=1.5 is not a number in 0 to 1"), ("alpha=-0.1", "alpha=-0.1 is not"),
     ("alpha=much", "alpha=much is not"),
     ("alpha=nan", "alpha=nan is not"), ("damping=0.2", "damping=0.2 is not a number in 0 to 0.1"),
@@ -112,7 +112,7 @@ def test_settings_that_go_together_are_taken(name: str):
 
 
 def test_an_unknown_solver_lists_those_there_are():
-    with pytest.raises(SettingError, match="'admm' is unknown; choose one of alternating, blocked, exact, wanda, magnitude"):
+    with pytest.raises(SettingError, match="'admm' is unknown; choose one of joint, blocked, exact, wanda, magnitude"):
         solver_named("admm")
 
 

@@ -14,6 +14,7 @@ from engine.errors import InterruptedStudy, ModelError, SettingError
 from engine.models.victim import Victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import layerwise, pipeline
+from engine.pruning.allocation import SPREAD
 from engine.pruning.importance import measure_importance
 from engine.pruning.memory import free_bytes, level_bytes, levels_at_once, out_of_memory
 from engine.pruning.methods import METHODS, Method, method_named
@@ -47,7 +48,7 @@ def same_weights(first: Victim, second: Victim) -> bool:
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.613, 0.9])
 def test_zeros_of_every_layer_are_exact(dense: Victim, sentences: tuple[str, ...], name: str, sparsity: float):
-    pruned = prune(dense, sentences[:40], None, METHODS[name], sparsity)
+    pruned = prune(dense, sentences[:40], None, Plan.named(name, allocation="uniform"), sparsity)
     for layer in pruned.layers:
         weight = pruned.victim.prunable()[layer.layer]
         assert zeros(weight) == layer.zeros
@@ -71,7 +72,8 @@ def test_report_covers_every_layer_in_order(dense: Victim, halves: dict[str, Pru
     for name, pruned in halves.items():
         assert [layer.layer for layer in pruned.layers] == LAYERS
         assert sum(layer.weights for layer in pruned.layers) == sum(w.numel() for w in dense.prunable().values())
-        assert {layer.requested for layer in pruned.layers} == {0.5}
+        assert METHODS[name].allocation != "uniform" or {layer.requested for layer in pruned.layers} == {0.5}
+        assert pruned.achieved == 0.5
         assert [layer.inputs for layer in pruned.layers] == [weight.shape[1] for weight in dense.prunable().values()]
         assert all((layer.tokens > 0) == METHODS[name].calibrated for layer in pruned.layers)
         damping = 0.01 if METHODS[name].factored else 0.0
@@ -141,7 +143,7 @@ def test_pruned_weights_can_be_trained(halves: dict[str, Pruned], name: str):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_layers_left_out_are_untouched_to_the_bit(dense: Victim, sentences: tuple[str, ...], name: str):
-    plan = Plan.named(name, layers="0.output=0,query=0,1.key=0.25")
+    plan = Plan.named(name, allocation="uniform", layers="0.output=0,query=0,1.key=0.25")
     pruned = prune(dense, sentences[:40], None, plan, 0.5)
     before, after = dense.prunable(), pruned.victim.prunable()
     assert {layer for layer in LAYERS if torch.equal(before[layer], after[layer])} == {"0.output", "0.query", "1.query"}
@@ -161,9 +163,13 @@ def test_a_whole_block_may_be_left_out(dense: Victim, sentences: tuple[str, ...]
 @pytest.mark.parametrize("name", CALIBRATED)
 def test_equal_loss_meets_the_level(dense: Victim, sentences: tuple[str, ...], name: str):
     pruned = prune(dense, sentences[:60], None, Plan.named(name, allocation="loss-equalised"), 0.6)
-    assert pruned.achieved == pytest.approx(0.6, abs=0.03 if METHODS[name].rows else 2e-3)  # a row rounds down to a weight
+    if METHODS[name].rows:
+        assert pruned.achieved == pytest.approx(0.6, abs=0.03)  # a row rounds down to a weight
+    else:
+        weights = sum(layer.weights for layer in pruned.layers)
+        assert sum(layer.zeros for layer in pruned.layers) == math.floor(0.6 * weights + 0.5)
     shares = [layer.requested for layer in pruned.layers]
-    assert max(shares) - min(shares) > 0.02 and all(0.45 - 1e-9 <= share <= 0.75 + 1e-9 for share in shares)
+    assert max(shares) - min(shares) > 0.02 and all(0 <= share <= 1 - 0.4 / SPREAD + 1e-3 for share in shares)
     rows = {layer.layer: weight.shape for layer, weight in zip(pruned.layers, dense.prunable().values(), strict=True)}
     plan = Plan.named(name)
     assert [layer.zeros for layer in pruned.layers] == [plan.pattern.zeros(*rows[layer.layer], layer.requested)
@@ -456,8 +462,8 @@ def test_residual_drift_changes_what_feeds_the_residual(dense: Victim, sentences
 def test_every_setting_changes_the_weights(
     dense: Victim, sentences: tuple[str, ...], halves: dict[str, Pruned], setting: str
 ):
-    made = prune(dense, sentences, None, method_named(f"adaptive:{setting}"), 0.5)
-    assert made.achieved == 0.5
+    made = prune(dense, sentences, None, method := method_named(f"adaptive:{setting}"), 0.5)
+    assert made.achieved == (pytest.approx(0.5, abs=0.02) if method.rows else 0.5)  # a row rounds down to a weight
     assert not same_weights(made.victim, halves["adaptive"].victim)
 
 
@@ -544,7 +550,8 @@ def test_memory_that_runs_out_halves_the_levels(
     assert [made.layers for made in plenty] == [made.layers for made in tight]
     assert tight[0].notices == ("Memory ran out with 4 levels at once; 2 are tried.",
                                 "Memory ran out with 2 levels at once; 1 are tried.")  # fmt: skip
-    assert [done / total for done, total in heard] == sorted(done / total for done, total in heard) and heard[-1] == (32, 32)
+    assert [done / total for done, total in heard] == sorted(done / total for done, total in heard)
+    assert heard[-1] == (40, 40)  # losses of the 8 groups, then 8 at each level
 
 
 def test_memory_that_runs_out_with_one_level_halves_the_tokens(

@@ -25,7 +25,7 @@ def test_every_setting_enters_the_identity(setting: str):
 
 
 @pytest.mark.parametrize("change", [
-    {"method": "sequential"}, {"pattern": "2:4"}, {"pattern": "row"}, {"allocation": "loss-equalised"}, {"layers": "0=0"},
+    {"method": "sequential"}, {"pattern": "2:4"}, {"pattern": "row"}, {"allocation": "uniform"}, {"layers": "0=0"},
     {"precision": "bf16"}, {"precision": "tf32"},
 ], ids=str)  # fmt: skip
 def test_what_else_decides_the_weights_enters_the_identity(change: dict[str, str]):
@@ -59,8 +59,19 @@ def test_a_method_that_works_by_rows_spreads_its_zeros_over_rows(method: str, gi
     assert Plan.named(method_named(method), given) == Plan.named(method, given)
 
 
+@pytest.mark.parametrize(("method", "pattern", "allocation"), [
+    ("adaptive", "unstructured", "loss-equalised"), ("adaptive", "row", "loss-equalised"), ("adaptive", "2:4", "uniform"),
+    ("adaptive:importance=off", "unstructured", "loss-equalised"), ("sequential", "unstructured", "uniform"),
+    ("paper", "unstructured", "uniform"), ("magnitude", "unstructured", "uniform"),
+    ("adaptive:solver=magnitude,target=none,residual=off,refit=none,importance=off", "unstructured", "uniform"),
+])  # fmt: skip
+def test_the_allocation_is_the_methods_own_unless_asked_for(method: str, pattern: str, allocation: str):
+    assert Plan.named(method, pattern).allocation == allocation
+    assert Plan.named(method, pattern, allocation="uniform").allocation == "uniform"
+
+
 @pytest.mark.parametrize(("change", "message"), [
-    ({"allocation": "fair"}, "'fair' is unknown; choose uniform or loss-equalised"),
+    ({"allocation": "fair"}, "'fair' is unknown; choose auto, uniform or loss-equalised"),
     ({"precision": "fp16"}, "'fp16' is unknown; choose one of fp32, tf32, bf16"),
     ({"method": "magnitude", "allocation": "loss-equalised"}, "method magnitude measures no loss to equalise"),
     ({"pattern": "2:4", "allocation": "loss-equalised"}, "2:4 fixes the sparsity of every layer; use --allocation uniform"),

@@ -9,8 +9,22 @@ import torch
 from torch import Tensor
 
 from engine.errors import InterruptedStudy, SettingError
+from engine.pruning.allocation import GRID
+from engine.pruning.importance import Metric
 from engine.pruning.patterns import NofM, Pattern, Unstructured
-from engine.pruning.solvers import SOLVERS, Problem, by_magnitude, refit, refit_exactly, solver_named
+from engine.pruning.solvers import (
+    BASE,
+    LEAST,
+    PENALTIES,
+    SOLVERS,
+    Problem,
+    _toward,
+    by_magnitude,
+    loss_curve,
+    refit,
+    refit_exactly,
+    solver_named,
+)
 from engine.pruning.targets import factorise
 
 SPARSITIES = [0.01, 0.1, 0.25, 1 / 3, 0.5, 0.617, 0.75, 0.875, 0.95, 0.999]
@@ -26,6 +40,20 @@ def problem(rows: int, width: int, sparsity: float = 0.5, pattern: Pattern | Non
     chosen = pattern or Unstructured()
     level = chosen.sparsity if isinstance(chosen, NofM) else sparsity
     return Problem(torch.randn(rows, width, generator=generator), factorise(hessian, 0.01), hessian.diagonal(), level, chosen)
+
+
+def coupled(rows: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Metric:
+    """A metric in which a few combinations of outputs carry most."""
+    axes = torch.randn(rows, max(1, rows // 4), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    matrix = (axes @ axes.T + 0.1 * torch.eye(rows, dtype=torch.float64)).to(dtype)
+    return Metric(matrix.diagonal().clone(), matrix)
+
+
+def metric_loss(weights: Tensor, one: Problem, metric: Metric) -> float:
+    """tr(M (w* − w)(H + Λ)(w* − w)ᵀ), in float64."""
+    assert metric.matrix is not None
+    gap = (one.target - weights).double()
+    return float(((metric.matrix.double() @ gap) * (gap @ one.factor.hessian.double())).sum())
 
 
 def loss(weights: Tensor, one: Problem, importance: Tensor | None = None) -> float:
@@ -64,13 +92,15 @@ def test_zeros_are_exact(name: str, pattern: Pattern, sparsity: float):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_solver_leaves_what_it_was_given_alone(name: str):
     one = problem(6, 40, pattern=Unstructured(per_row=True))
-    one = replace(one, importance=torch.rand(6, generator=torch.Generator().manual_seed(1)))
-    given = (one.target, one.power, one.factor.hessian, one.factor.upper, one.importance)
-    before = [value.clone() for value in given if value is not None]
+    metric = coupled(6, seed=1)
+    assert metric.matrix is not None
+    one = replace(one, metric=metric)
+    given = (one.target, one.power, one.factor.hessian, one.factor.upper, metric.diagonal, metric.matrix)
+    before = [value.clone() for value in given]
     solved = solver_named(name)(one)
-    refit(solved, one.target, one.factor.hessian, 3)
+    refit(solved, one.target, one.factor.hessian, 3, metric)
     refitted(solved, one)
-    assert all(torch.equal(value, kept) for value, kept in zip(given, before, strict=True) if value is not None)
+    assert all(torch.equal(value, kept) for value, kept in zip(given, before, strict=True))
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -79,7 +109,7 @@ def test_the_same_problem_gives_the_same_bytes(name: str):
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["alternating", "exact"])
+@pytest.mark.parametrize("name", ["joint", "exact"])
 def test_a_long_solver_can_be_cancelled(name: str):
     def stop() -> None:
         raise InterruptedStudy("now")
@@ -104,7 +134,7 @@ def test_ties_are_broken_by_position():
     wanted = torch.tensor([[0.0] * 6, [1.0] * 6])
     assert torch.equal(by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), wanted)
     even = Problem(torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured())
-    for name in ("wanda", "magnitude", "blocked", "alternating"):
+    for name in ("wanda", "magnitude", "blocked", "joint"):
         assert torch.equal(solver_named(name)(even) == 0, wanted == 0), name
 
 
@@ -119,51 +149,86 @@ def test_wanda_is_its_definition():
     assert torch.equal(found, one.target * (found != 0))
 
 
-# Alternating
+# Joint
 
 
 @pytest.mark.parametrize("pattern", [Unstructured(), NofM(2, 4)], ids=lambda pattern: pattern.name)
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
-def test_alternating_beats_the_sweep_once_both_are_refitted(pattern: Pattern, sparsity: float):
+def test_joint_beats_the_sweep_once_both_are_refitted(pattern: Pattern, sparsity: float):
     """Both with the best survivors for their mask: a joint choice is the better one, in each of several draws."""
     ratios = []
     for seed in range(8):
         one = problem(24, 64, sparsity, pattern, seed)
-        joint, sweep = (loss(refitted(solver_named(name)(one), one), one) for name in ("alternating", "blocked"))
+        joint, sweep = (loss(refitted(solver_named(name)(one), one), one) for name in ("joint", "blocked"))
         ratios.append(joint / sweep)
     assert max(ratios) < 1.0 and sum(ratios) / len(ratios) < 0.93
 
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.9])
-def test_alternating_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float):
+def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float):
     """The best mask is then the smallest w² h_j and the survivors stay; a few rounds miss it by some percent, no more."""
     one = problem(48, 96, sparsity)
     alone = replace(one, factor=factorise(torch.diag(one.power), 0.01))
     score = alone.target.square() * alone.factor.hessian.diagonal()
     best = float(score.masked_fill(~Unstructured().removed(score, sparsity), 0.0).double().sum())
-    assert best <= loss(refitted(solver_named("alternating")(alone), alone), alone) < 1.25 * best
+    assert best <= loss(refitted(solver_named("joint")(alone), alone), alone) < 1.25 * best
 
 
-@pytest.mark.parametrize("name", ["alternating", "blocked"])
+@pytest.mark.parametrize("name", ["joint", "blocked"])
 @pytest.mark.parametrize("pattern", [Unstructured(), Unstructured(True), NofM(2, 4)], ids=lambda pattern: pattern.name)
 def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern):
     one, solve = problem(12, 64, 0.6, pattern), solver_named(name)
     importance = torch.rand(12, generator=torch.Generator().manual_seed(5)) + 0.1
-    plain = solve(replace(one, importance=importance))
-    assert torch.equal(solve(replace(one, importance=importance * 4)), plain)  # a power of four is exact under the root
-    assert torch.equal(solve(replace(one, importance=torch.full((12,), 16.0))), solve(one))
+    plain = solve(replace(one, metric=Metric(importance)))
+    assert torch.equal(solve(replace(one, metric=Metric(importance * 4))), plain)  # a power of four is exact under the root
+    assert torch.equal(solve(replace(one, metric=Metric(torch.full((12,), 16.0)))), solve(one))
+    whole = coupled(12)
+    assert whole.matrix is not None
+    larger = Metric(whole.diagonal * 4, whole.matrix * 4)
+    assert torch.equal(solve(replace(one, metric=larger)), solve(replace(one, metric=whole)))
 
 
 def test_importance_moves_zeros_to_outputs_that_matter_little():
-    one, solve = problem(12, 64, 0.6), solver_named("alternating")
+    one, solve = problem(12, 64, 0.6), solver_named("joint")
     importance = torch.tensor([10.0] * 6 + [0.1] * 6)
-    plain, led = refitted(solve(one), one), refitted(solve(replace(one, importance=importance)), one)
+    plain, led = refitted(solve(one), one), refitted(solve(replace(one, metric=Metric(importance))), one)
     assert zeros(led[:6]) < zeros(plain[:6]) and zeros(led) == zeros(plain)
     assert loss(led, one, importance) < loss(plain, one, importance)
 
 
+@pytest.mark.parametrize("step", PENALTIES)
+def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
+    """argmin over X of tr(M̃ (G − X) H̃ (G − X)ᵀ) + ρ‖X‖² by one system over all entries, for γ that are steps of the base."""
+    one, rows = problem(6, 20), 6
+    vectors = torch.linalg.qr(torch.randn(rows, rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64))[0]
+    values = torch.tensor([BASE**-1, BASE**-1, 1.0, 1.0, BASE, BASE**2], dtype=torch.float64)
+    penalty, scaled = LEAST * BASE**step, one.factor.scaled.double()
+    system = torch.kron(vectors @ torch.diag(values) @ vectors.T, scaled)
+    ridged = system + penalty * torch.eye(len(system), dtype=torch.float64)
+    wanted = torch.linalg.solve(ridged, system @ one.target.double().reshape(-1)).view(rows, 20)
+    found = _toward(one.target, one.factor, (values.float(), vectors.float()), step)
+    assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-4)
+    alone = torch.linalg.solve(scaled + penalty * torch.eye(20, dtype=torch.float64), scaled @ one.target.double().T).T
+    assert torch.allclose(_toward(one.target, one.factor, None, step).double(), alone, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.8])
+def test_the_metric_lowers_what_it_measures(sparsity: float):
+    """Choice and refit under M against both without it, and against the choice without it, in each of several draws."""
+    apart, half = [], []
+    for seed in range(6):
+        one, metric = problem(24, 64, sparsity, seed=seed), coupled(24, seed)
+        solve = solver_named("joint")
+        chosen = solve(replace(one, metric=metric))
+        with_it = metric_loss(refit(chosen, one.target, one.factor.hessian, 40, metric), one, metric)
+        plain = solve(replace(one, metric=Metric(metric.diagonal)))
+        apart.append(with_it / metric_loss(refitted(plain, one), one, metric))
+        half.append(with_it / metric_loss(refit(plain, one.target, one.factor.hessian, 40, metric), one, metric))
+    assert max(apart) < 0.8 and sum(half) / len(half) < 1.0
+
+
 def test_the_scale_of_the_inputs_changes_no_mask():
-    one, solve = problem(8, 48, 0.6), solver_named("alternating")
+    one, solve = problem(8, 48, 0.6), solver_named("joint")
     larger = replace(one, factor=factorise(one.factor.hessian * 1024, 0.0), power=one.power * 1024)
     same = replace(one, factor=factorise(one.factor.hessian, 0.0))
     assert torch.equal(solve(larger) == 0, solve(same) == 0)
@@ -203,6 +268,36 @@ def test_refitting_reaches_least_squares_on_the_support(how: str):
     assert torch.equal(found == 0, start == 0)
 
 
+def test_refitting_under_a_metric_reaches_its_least_squares_on_the_support():
+    """One system over all survivors: Σ_kl M_ik H_jl w_kl over the kept equals (M W* H)_ij."""
+    target, start, hessian = wide_problem()
+    metric = coupled(5, dtype=torch.float64)
+    assert metric.matrix is not None
+    kept = (start != 0).reshape(-1)
+    system = torch.kron(metric.matrix, hessian)
+    wanted = torch.zeros(kept.shape, dtype=torch.float64)
+    wanted[kept] = torch.linalg.solve(system[kept][:, kept], (system @ target.reshape(-1))[kept])
+    found = refit(start, target, hessian, 400, metric)
+    assert torch.allclose(found, wanted.view_as(found), rtol=1e-6, atol=1e-8)
+    gaps = [target - refit(start, target, hessian, steps, metric) for steps in range(20)]
+    losses = torch.stack([(metric(gap) * (gap @ hessian)).sum() for gap in gaps])
+    assert bool((losses[1:] <= losses[:-1] * (1 + 1e-12)).all()) and losses[-1] < losses[0]
+
+
+def test_outputs_apart_are_refitted_row_by_row():
+    target, start, hessian = wide_problem()
+    apart = Metric(torch.tensor([5.0, 0.1, 1.0, 2.0, 7.0], dtype=torch.float64))
+    assert torch.equal(refit(start, target, hessian, 4, apart), refit(start, target, hessian, 4))
+
+
+def test_a_curve_is_the_loss_of_the_sweeps():
+    one, metric = problem(12, 40), coupled(12)
+    swept = [solver_named("blocked")(replace(one, sparsity=level, metric=metric)) for level in GRID]
+    found = loss_curve(one.target, one.factor, metric)
+    assert found == pytest.approx([metric_loss(weights, one, metric) for weights in swept], rel=1e-4)
+    assert found == sorted(found) and found[0] > 0
+
+
 @pytest.mark.parametrize("steps", [1, 8])
 def test_refit_keeps_the_mask(steps: int):
     target, start, hessian = wide_problem()
@@ -221,4 +316,4 @@ def test_the_exact_solver_refuses_no_level_of_a_row():
     one = problem(3, 10, 0.0, Unstructured(per_row=True))
     assert torch.equal(solver_named("exact")(one), one.target)
     with pytest.raises(SettingError, match="outside"):
-        solver_named("alternating")(replace(one, sparsity=1.0))
+        solver_named("joint")(replace(one, sparsity=1.0))
