@@ -225,7 +225,8 @@ def how(study: Study) -> str:
     parts = [short(about["method"])]
     if about["pattern"] != "unstructured":
         parts.append(about["pattern"])
-    if (allocation := about.get("allocation", "uniform")) != _usual_allocation(about):
+    usual = _usual_allocation(about)
+    if (allocation := about.get("allocation", usual)) != usual:
         parts.append(allocation)
     if about.get("layers"):
         parts.append(f"layers {short(about['layers'])}")

@@ -17,7 +17,7 @@ from engine.evaluation.measure import Reading, accuracy, layer_errors, read, rel
 from engine.models.victim import Victim, load_victim
 from engine.progress import PARTS, Reporter, silent, within
 from engine.pruning.patterns import check_sparsity
-from engine.pruning.pipeline import check_plan, prune_levels
+from engine.pruning.pipeline import Kept, check_plan, prune_levels
 from engine.pruning.plan import Plan, Pruned
 from engine.records import AttackRecord, LevelResult, Study, StudySpec
 from engine.store import SCHEMA, Store, key_of, level_key
@@ -42,6 +42,7 @@ class Prepared:
     attacked: tuple[int, ...]  # rows of `evaluation`
     dense: Reading | None = None
     solving: dict[float, dict[str, float]] = field(default_factory=dict)  # seconds of each level that was solved here
+    known: Kept = field(default_factory=Kept)  # what the pruner measured once
 
 
 def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:
@@ -154,7 +155,7 @@ def _quick(prepared: Prepared, sparsity: float) -> bool:
 def solve_levels(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Iterator[Pruned]:
     """Solve levels in one pass and keep each as soon as it is there."""
     text, start = prepared.calibration, time.perf_counter()
-    for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report):
+    for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, prepared.known):
         if not _quick(prepared, made.sparsity):
             save_pruned(store, victim_key(prepared.study.identity, made.sparsity), made, prepared.victim)
         prepared.solving[made.sparsity] = {

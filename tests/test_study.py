@@ -248,9 +248,12 @@ def test_the_exact_sparsities_are_recorded(spec: StudySpec, new_store: Callable[
 
 
 def test_an_odd_sparsity_is_met_to_the_weight(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
-    (level,) = run_study(replace(spec, levels=(0.333,)), new_store("cache")).levels
-    assert level.sparsity == 0.333
-    assert [layer["zeros"] for layer in level.layers] == [round(layer["weights"] * 0.333) for layer in level.layers]
+    whole = run_study(replace(spec, levels=(0.333,)), new_store("cache")).levels[0]
+    apart = run_study(replace(spec, levels=(0.333,), allocation="uniform"), new_store("cache")).levels[0]
+    assert whole.sparsity == apart.sparsity == 0.333
+    assert [layer["zeros"] for layer in apart.layers] == [round(layer["weights"] * 0.333) for layer in apart.layers]
+    total = sum(layer["weights"] for layer in whole.layers)
+    assert sum(layer["zeros"] for layer in whole.layers) == round(total * 0.333) and whole.layers != apart.layers
 
 
 def test_the_dense_level_has_no_error_and_pruning_has_some(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
@@ -297,7 +300,7 @@ def test_texts_at_the_limit_are_counted(spec: StudySpec, data_folder: Path, tmp_
 
 
 DECIDES = [{"seed": 1}, {"method": "sequential"}, {"method": "adaptive:refit=none"}, {"pattern": "row"}, {"layers": "0=0"},
-           {"allocation": "loss-equalised"}, {"precision": "bf16"}, {"eval_examples": 49}, {"calibration": 39}, {"held_out": 9},
+           {"allocation": "uniform"}, {"precision": "bf16"}, {"eval_examples": 49}, {"calibration": 39}, {"held_out": 9},
            {"attack": "deepwordbug"}]  # fmt: skip
 
 

@@ -87,11 +87,12 @@ def _pruning() -> None:
     st.markdown(
         "The strength α is chosen for each layer on calibration sentences (C′, H′) that took no part in Δ. The weights to remove are "
         "chosen jointly, by alternating between least squares and the sparsity pattern, and a few conjugate-gradient steps refit the "
-        "survivors:"
+        "survivors, all under M, which says what an error of the outputs does to the last [CLS]:"
     )
-    st.latex(r"\min_{\hat W \,\in\, \text{pattern}} \; \mathrm{tr}\,(\hat W - W^{*})\,(H + \Lambda)\,(\hat W - W^{*})^{\top}")
+    st.latex(r"\min_{\hat W \,\in\, \text{pattern}} \; \mathrm{tr}\,M\,(\hat W - W^{*})\,(H + \Lambda)\,(\hat W - W^{*})^{\top}")
     st.markdown(
-        "Tokens and outputs count by what reaches the last [CLS], which is all that the classifier reads. Other methods: `paper` is "
+        "M and ω come from gradients of the last [CLS], which is all that the classifier reads, without labels. How sparse each layer "
+        "becomes follows from measured curves of what its sparsity costs there: sensitive layers keep more. Other methods: `paper` is "
         "the seed paper's formula as published, `sequential` and `static` are SparseGPT's sweep with the pruned and with the dense "
         "model's inputs, `wanda` and `magnitude` only remove. Patterns: unstructured, even over rows, or n of every m neighbours kept."
     )

@@ -9,7 +9,7 @@ as many passes.
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,6 +35,14 @@ ENOUGH = 3.0  # calibration tokens per input dimension; below, the statistics ar
 STREAM = 8192  # tokens that go through a layer together
 
 
+@dataclass
+class Kept:
+    """What is measured once for a victim, its calibration text and a plan, whatever the levels."""
+
+    importance: Importance | None = None
+    losses: dict[str, list[float]] | None = None  # by layer, at the allocation's grid
+
+
 def prune(
     victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan | Method, sparsity: float,
     report: Reporter = silent,
@@ -45,11 +53,12 @@ def prune(
 
 def prune_levels(
     victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan | Method, levels: Sequence[float],
-    report: Reporter = silent,
+    report: Reporter = silent, kept: Kept | None = None,
 ) -> Iterator[Pruned]:  # fmt: skip
     """Prune every block's linears to each of `levels`, in one pass where memory allows; the victim is left as it is.
 
-    `texts` (and `pairs`) are the calibration set; labels are not used. The levels come in the order given and equal those
+    `texts` (and `pairs`) are the calibration set; labels are not used. `kept` spares a later call with the same victim,
+    texts and plan what is measured once. The levels come in the order given and equal those
     of passes apart. Raises SettingError for a sparsity outside [0, 1) or out of the pattern's reach, an empty or too small
     calibration set; ModelError for weights that are not finite; NumericalError when a layer's statistics stay singular.
     """
@@ -58,7 +67,7 @@ def prune_levels(
         plan.pattern.check_level(level)
     shares = check_plan(victim, plan)
     if plan.method.calibrated and any(levels):
-        return _Work(victim, texts, pairs, plan, shares, report).run(levels)
+        return _Work(victim, texts, pairs, plan, shares, report, kept or Kept()).run(levels)
     return (_without_text(victim, plan, shares, level) for level in levels)
 
 
@@ -90,21 +99,21 @@ class _Work:
 
     def __init__(
         self, victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, plan: Plan, shares: Shares,
-        report: Reporter,
+        report: Reporter, kept: Kept,
     ) -> None:  # fmt: skip
         if not texts:
             raise SettingError(f"The method {plan.method.name!r} needs calibration text; give at least a few hundred sentences.")
-        self.victim, self.plan, self.shares, self.report = victim, plan, shares, report
+        self.victim, self.plan, self.shares, self.report, self.kept = victim, plan, shares, report, kept
         self.blocks = victim.family.blocks(victim.model)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
         self.notices: list[str] = []
         self._check_tokens()
-        self.importance: Importance | None = None
-        if plan.method.importance or plan.allocation != "uniform":
-            self.importance = shrinking(
+        if kept.importance is None and (plan.method.importance or plan.allocation != "uniform"):
+            kept.importance = shrinking(
                 lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens), SAMPLE_STREAM, self.notices
             )
+        self.importance = kept.importance
         self.stream = STREAM
         self.done, self.shown, self.total = 0, 0, 1  # groups of linears times levels
 
@@ -127,10 +136,12 @@ class _Work:
 
     def run(self, levels: Sequence[float]) -> Iterator[Pruned]:
         """The levels in order, as many at once as memory allows, fewer after it ran out."""
-        losses = self.plan.allocation != "uniform"
-        self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + losses)
-        if losses:
-            self.shares = replace(self.shares, losses=shrinking(self._losses, self.stream, self.notices))
+        uneven, missing = self.plan.allocation != "uniform", self.kept.losses is None
+        self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + (uneven and missing))
+        if uneven:
+            if self.kept.losses is None:
+                self.kept.losses = shrinking(self._losses, self.stream, self.notices)
+            self.shares = replace(self.shares, losses=self.kept.losses)
         waiting, most = list(levels), len(levels)
         while waiting:
             if waiting[0] == 0:

@@ -47,6 +47,9 @@ def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> Non
     assert figures.how(made_up_study()) == "adaptive"
     unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")
     assert figures.how(unusual) == "adaptive 2:4 loss-equalised layers 0=0"
+    assert figures.how(made_up_study(allocation="loss-equalised")) == "adaptive"
+    assert figures.how(made_up_study(allocation="uniform")) == "adaptive uniform"
+    assert figures.how(made_up_study(method="sequential", allocation="uniform")) == "sequential"
     assert figures.own_sparsity(unusual) == 0.5 and figures.own_sparsity(made_up_study(pattern="1:4")) == 0.75
     assert figures.own_sparsity(made_up_study()) is None
 

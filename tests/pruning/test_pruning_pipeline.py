@@ -18,7 +18,7 @@ from engine.pruning.allocation import SPREAD
 from engine.pruning.importance import measure_importance
 from engine.pruning.memory import free_bytes, level_bytes, levels_at_once, out_of_memory
 from engine.pruning.methods import METHODS, Method, method_named
-from engine.pruning.pipeline import prune, prune_levels
+from engine.pruning.pipeline import Kept, prune, prune_levels
 from engine.pruning.plan import Plan, Pruned
 from engine.pruning.statistics import Gram
 from engine.pruning.targets import Factor
@@ -552,6 +552,21 @@ def test_memory_that_runs_out_halves_the_levels(
                                 "Memory ran out with 2 levels at once; 1 are tried.")  # fmt: skip
     assert [done / total for done, total in heard] == sorted(done / total for done, total in heard)
     assert heard[-1] == (40, 40)  # losses of the 8 groups, then 8 at each level
+
+
+@pytest.mark.parametrize("plan", [Plan.named("adaptive"), Plan.named("adaptive", "2:4"), Plan.named("sequential")], ids=str)
+def test_what_is_kept_changes_nothing_and_is_not_measured_again(
+    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, plan: Plan
+):
+    level, kept = (0.5, Kept())
+    alone = next(prune_levels(dense, sentences[:50], None, plan, (level,)))
+    assert same_weights(next(prune_levels(dense, sentences[:50], None, plan, (level,), kept=kept)).victim, alone.victim)
+    assert (kept.importance is not None) == plan.method.importance
+    assert (kept.losses is not None) == (plan.allocation != "uniform")
+    monkeypatch.setattr(pipeline, "measure_importance", None)
+    monkeypatch.setattr(pipeline, "loss_curve", None)
+    again = next(prune_levels(dense, sentences[:50], None, plan, (level,), kept=kept))
+    assert same_weights(again.victim, alone.victim) and again.layers == alone.layers
 
 
 def test_memory_that_runs_out_with_one_level_halves_the_tokens(
