@@ -1,4 +1,4 @@
-"""What each part of the method is worth: inputs, target, refit, residual target, importance, solver."""
+"""What each part of the method is worth: inputs, target, refit, residual target, importance, solver, allocation."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,32 @@ from engine import LevelResult, Study
 from engine.pruning.methods import method_named
 from scripts.reading.words import about, aua_difference, level_name, points, rows, share
 
-ONE_BY_ONE = ("inputs", "target", "refit", "residual", "importance", "solver")
+ONE_BY_ONE = ("inputs", "target", "refit", "residual", "importance", "solver", "allocation")
 WORDS = {True: "on", False: "off"}
 LEVELS = (0.5, 0.875)
 ORDER: dict[str, list[object]] = {"inputs": ["dense", "sparse"], "target": ["none", "paper", "adaptive"], "refit": ["none", "cg"],
                                   "residual": [False, True], "importance": [False, True],
-                                  "solver": ["blocked", "alternating"]}  # fmt: skip
+                                  "solver": ["blocked", "joint"], "allocation": ["uniform", "loss-equalised"]}  # fmt: skip
 ADAPTIVE = "sequential:target=adaptive"
-STEPS = (  # part, without it, with it
+WEIGHED = f"{ADAPTIVE},residual=on,refit=cg,steps=10,importance=on"
+STEPS = (  # part, what is pruned without it, with it
     ("inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)", "static", "sequential"),
     ("then P1's target", "sequential", "sequential:target=paper"),
     ("ours instead", "sequential:target=paper", ADAPTIVE),
     ("the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
     ("the residual target", f"{ADAPTIVE},refit=cg", f"{ADAPTIVE},residual=on,refit=cg"),
-    ("importance", f"{ADAPTIVE},residual=on,refit=cg", f"{ADAPTIVE},residual=on,refit=cg,importance=on"),
-    ("joint choice of the weights", f"{ADAPTIVE},residual=on,refit=cg,importance=on", "adaptive"),
+    ("importance, with the metric in the refit", f"{ADAPTIVE},residual=on,refit=cg", WEIGHED),
+    ("joint choice of the weights under it", WEIGHED, "adaptive uniform"),
+    ("sparsity over layers by equal loss", "adaptive uniform", "adaptive"),
 )
 INTRODUCTION = """
 ## The ablation that P1 lacks, on SST-2 dev
 
 Statistics from the pruned model's inputs (`sparse`, P1's adaptive Hessian) or the dense one's; the target of Eq. 5 (`paper`) or
 ours with two-sided damping (`adaptive`), with the drift of the residual stream in it or not; the survivors refitted or not;
-tokens and outputs weighed by what reaches the last [CLS] or not; the weights to remove chosen in one sweep (`blocked`) or
-jointly (`alternating`). The default is the last row.
+tokens and outputs weighed by what reaches the last [CLS] or not (the refit then takes ten steps, not five); the weights to remove
+chosen in one sweep (`blocked`) or jointly (`joint`); every layer as sparse as the others or more so where it costs less. The
+default is the last row.
 
 """
 SWITCHED = """
@@ -47,9 +50,9 @@ def section(studies: Sequence[Study]) -> str:
     mine, levels = sorted(mine, key=_place), LEVELS
     lines = []
     for study in mine:
-        parts = method_named(study.about["method"])
+        parts = _parts(study)
         at = [found for level in levels if (found := study.level(level)) is not None]
-        lines.append([*(_word(getattr(parts, name)) for name in ONE_BY_ONE), *(f"{_median(found):.3f}" for found in at),
+        lines.append([*(_word(parts[name]) for name in ONE_BY_ONE), *(f"{_median(found):.3f}" for found in at),
                       *(f"{found.cls_error:.3f}" for found in at), *(share(found.acc) for found in at),
                       *(share(found.aua) for found in at)])  # fmt: skip
     header = [*ONE_BY_ONE, *(f"{name}, {level_name(level)}" for name in ("layer error", "[CLS] error", "Acc", "Aua")
@@ -59,8 +62,8 @@ def section(studies: Sequence[Study]) -> str:
 
 def in_short(studies: Sequence[Study]) -> list[str]:
     """What each part does to the [CLS] error where it comes in first."""
-    by_method = {study.about["method"]: study for study in about(studies, data="sst2", attack="deepwordbug", seed=0,
-                                                                 pattern="unstructured", model="MiniLM-L6")}  # fmt: skip
+    mine = about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", model="MiniLM-L6")
+    by_method = {_name(study): study for study in mine}
     told = []
     for part, before, after in STEPS:
         pairs = [(by_method[before].level(level), by_method[after].level(level)) for level in LEVELS
@@ -76,8 +79,20 @@ def in_short(studies: Sequence[Study]) -> list[str]:
 
 def _place(study: Study) -> list[int]:
     """The place of a combination in the table: what P1 has none of last."""
-    parts = method_named(study.about["method"])
-    return [ORDER[name].index(getattr(parts, name)) for name in ("solver", "importance", "residual", "target", "inputs", "refit")]
+    parts = _parts(study)
+    order = ("allocation", "solver", "importance", "residual", "target", "inputs", "refit")
+    return [ORDER[name].index(parts[name]) for name in order]
+
+
+def _name(study: Study) -> str:
+    """The method, and the allocation where it is not the method's own."""
+    method, allocation = method_named(study.about["method"]), study.about["allocation"]
+    return study.about["method"] + ("" if allocation == method.allocation else f" {allocation}")
+
+
+def _parts(study: Study) -> dict[str, object]:
+    method = method_named(study.about["method"])
+    return {name: study.about["allocation"] if name == "allocation" else getattr(method, name) for name in ONE_BY_ONE}
 
 
 def _word(value: object) -> str:
@@ -94,17 +109,17 @@ def _switches(studies: Sequence[Study], levels: Sequence[float]) -> str:
     lines = []
     for first in studies:
         for second in studies:
-            one, two = (method_named(study.about["method"]) for study in (first, second))
-            apart = [name for name in ONE_BY_ONE if getattr(one, name) != getattr(two, name)]
-            if len(apart) != 1 or not _later(apart[0], getattr(one, apart[0]), getattr(two, apart[0])):
+            one, two = _parts(first), _parts(second)
+            apart = [name for name in ONE_BY_ONE if one[name] != two[name]]
+            if len(apart) != 1 or not _later(apart[0], one[apart[0]], two[apart[0]]):
                 continue
             name, cells = apart[0], []
             for level in levels:
                 a, b = first.level(level), second.level(level)
                 if a is not None and b is not None:
                     cells += [f"{b.cls_error / a.cls_error:.2f}", points(aua_difference(first, second, level))]
-            rest = ", ".join(f"{other} {_word(getattr(one, other))}" for other in ONE_BY_ONE if other != name)
-            lines.append([f"{name}: {_word(getattr(one, name))} → {_word(getattr(two, name))}", rest, *cells])
+            rest = ", ".join(f"{other} {_word(one[other])}" for other in ONE_BY_ONE if other != name)
+            lines.append([f"{name}: {_word(one[name])} → {_word(two[name])}", rest, *cells])
     header = ["switched", "with", *(text for level in levels for text in (f"[CLS] error ratio, {level_name(level)}",
                                                                           f"Aua, points, {level_name(level)}"))]  # fmt: skip
     return SWITCHED + rows(header, lines)
