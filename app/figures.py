@@ -261,6 +261,12 @@ def layer_table(level: LevelResult) -> pd.DataFrame:
     return table.dropna(axis="columns", how="all")  # times are not kept with every level
 
 
+def uneven(study: Study) -> bool:
+    """Whether at some level layers differ in sparsity by more than a rounding."""
+    shares = ([layer["zeros"] / layer["weights"] for layer in level.layers] for level in study.levels)
+    return any(max(level) - min(level) > 0.01 for level in shares if level)
+
+
 def commands(study: Study, sparsity: float) -> str:
     """The command lines that measure this level again and write the pruned model."""
     spec, default = study.about["spec"], StudySpec()

@@ -87,8 +87,10 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
 def heat_map(study: engine.Study, stops: list[float], start: float) -> str | None:
     """The heat map of a study's layer errors; the cell that is picked, also by the address."""
     picked = view.read("cell") or None
+    uneven = " Some layers are made sparser than others, as \"What the pruner did\" on Explore lists."
     data = {**figures.heat(study, stops), "colours": COLOURS, "picked": picked,
-            "note": "One colour scale for the whole study. Pick a cell, by click or with arrows and Enter."}  # fmt: skip
+            "note": "One colour scale for the whole study. Pick a cell, by click or with arrows and Enter."
+            + (uneven if figures.uneven(study) else "")}  # fmt: skip
     chosen = instrument.heat(data, start) or picked
     if chosen not in study.levels[0].layer_errors:
         if chosen is not None:

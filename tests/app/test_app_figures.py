@@ -54,6 +54,15 @@ def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> Non
     assert figures.own_sparsity(made_up_study()) is None
 
 
+def test_a_study_is_uneven_where_a_level_has_layers_of_several_sparsities() -> None:
+    study, layer = made_up_study(), {"layer": "1.output", "weights": 200, "zeros": 50}
+    even = replace(study, levels=tuple(replace(level, layers=(layer, layer)) for level in study.levels))
+    other = {**layer, "zeros": 60}
+    odd = replace(even, levels=(*even.levels[:-1], replace(even.levels[-1], layers=(layer, other))))
+    assert not figures.uneven(even) and figures.uneven(odd)
+    assert not figures.uneven(replace(study, levels=tuple(replace(level, layers=()) for level in study.levels)))
+
+
 def test_the_layer_table_has_a_row_a_layer_also_for_levels_of_the_first_version() -> None:
     first = {"layer": "1.output", "weights": 200, "zeros": 50, "tokens": 300, "inputs": 100, "damping": 0.01, "alpha": 0.5}
     level = replace(made_up_study().levels[1], layers=(first, {**first, "requested": 0.25, "raised": True}))
