@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from app.figures import how
-from engine import METHODS, LevelResult, Study
+from engine import LevelResult, Study
 from engine.papers.recipe import SHIPPED
 from scripts.reading.words import (
     ATTACKS,
@@ -18,6 +18,7 @@ from scripts.reading.words import (
     points,
     rows,
     share,
+    usual,
 )
 
 ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
@@ -27,16 +28,10 @@ NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula"
          "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
 
 
-def usual(study: Study) -> bool:
-    """Whether it is a method as it stands, with its own allocation."""
-    method = METHODS.get(study.about["method"])
-    own = "uniform" if ":" in study.about["pattern"] or method is None else method.allocation
-    return study.about["method"] in ORDER and study.about["allocation"] == own
-
-
 def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
     """One data set: every method at every level, and what the default differs by on the same rows."""
-    mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0) if usual(study)]
+    mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+            if usual(study) and study.about["method"] in ORDER]  # fmt: skip
     methods = {method: by_attack(about(mine, method=method)) for method in ORDER}
     methods = {method: found for method, found in methods.items() if found}
     if not methods:
@@ -117,7 +112,8 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
 
 def patterns(studies: Sequence[Study]) -> str:
     """n of m at 50 %, beside 50 % anywhere."""
-    mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, model="MiniLM-L6") if usual(study)]
+    mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, model="MiniLM-L6")
+            if usual(study) and study.about["method"] in ORDER]  # fmt: skip
     both = {found.about["method"] for found in mine if ":" in found.about["pattern"]}
     lines = []
     for study in sorted(mine, key=lambda found: ORDER.index(found.about["method"])):
@@ -136,7 +132,7 @@ def patterns(studies: Sequence[Study]) -> str:
 def starts(studies: Sequence[Study]) -> str:
     """Members and their average as the model that is pruned."""
     mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured")
-            if study.about["method"] in ("adaptive", "sequential")]  # fmt: skip
+            if usual(study) and study.about["method"] in ("adaptive", "sequential")]  # fmt: skip
     models = list(dict.fromkeys(study.about["model"] for study in mine))
     if len(models) < 2:
         return ""

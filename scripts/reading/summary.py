@@ -17,6 +17,7 @@ from scripts.reading.words import (
     level_name,
     points,
     rows,
+    usual,
 )
 
 HEAD = """
@@ -51,7 +52,7 @@ def _sets(studies: Sequence[Study]) -> list[tuple[str, dict[str, dict[str, Study
     for title, data, model in (("SST-2", "sst2", "MiniLM-L6"), ("AG News", "ag_news", "MiniLM-L6 (ag_news)"),
                                ("IMDB", "imdb", "MiniLM-L6 (imdb)")):  # fmt: skip
         mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
-                if any(level.attacks for level in study.levels)]  # fmt: skip
+                if usual(study) and any(level.attacks for level in study.levels)]  # fmt: skip
         methods = {study.about["method"]: by_attack(about(mine, method=study.about["method"])) for study in mine}
         if "adaptive" in methods:
             found.append((title, methods))

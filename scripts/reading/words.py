@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
+from engine import METHODS, AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
 from engine.attacks.metrics import HOLDS
 from engine.paths import BUNDLED
 
@@ -65,6 +65,12 @@ def _all(folder: Path) -> list[Study]:
 def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
     """Those whose settings are the ones named, in their order."""
     return [study for study in studies if all(study.about[name] == value for name, value in wanted.items())]
+
+
+def usual(study: Study) -> bool:
+    """Whether it spreads sparsity over layers as its method does unless asked otherwise."""
+    method = METHODS.get(study.about["method"].partition(":")[0])
+    return study.about["allocation"] == ("uniform" if ":" in study.about["pattern"] or method is None else method.allocation)
 
 
 def right(level: LevelResult, n: int) -> list[bool]:
