@@ -82,7 +82,7 @@ def measure_importance(
 ) -> Importance:  # fmt: skip
     """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the calibration text.
 
-    The random directions are drawn from a generator of their own, so the result depends on victim and text only.
+    The random directions are drawn from generators of their own, so the result depends on victim and text only.
     """
     rows = range(0, len(texts), max(1, len(texts) // sample))
     encoded = victim.encode([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None)
@@ -98,15 +98,15 @@ def measure_importance(
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
         for layer, gradient in _gradients(victim, stream, generators):
             power = gradient.square()  # (tokens, d_out)
-            sums = torch.zeros(KINDS, device=power.device).index_add_(0, kinds, power.sum(dim=1)).double().cpu()
+            sums = torch.zeros(KINDS, device=power.device).index_add_(0, kinds, power.sum(dim=1)).cpu().double()
             by_kind[layer] = by_kind.get(layer, 0) + sums
-            by_output[layer] = by_output.get(layer, 0) + power.sum(dim=0).double()
+            by_output[layer] = by_output.get(layer, 0) + power.sum(dim=0).cpu().double()  # MPS has no float64
             if layer in together:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
     return Importance(
         {layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens) for layer, sums in by_kind.items()},
-        {layer: _metric(sums, moments.get(layer)) for layer, sums in by_output.items()},
+        {layer: _metric(sums, moments.get(layer), victim.device) for layer, sums in by_output.items()},
         {layer: float(sums.mean() / tokens / DIRECTIONS) for layer, sums in by_output.items()},
     )
 
@@ -116,10 +116,10 @@ def _level(values: Tensor, mean: Tensor) -> Tensor:
     return (values / mean if mean > 0 else torch.ones_like(values)).float()
 
 
-def _metric(sums: Tensor, moments: Tensor | None) -> Metric:
+def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Metric:
     """The metric from Σ g² and Σ g gᵀ over tokens, in units of the mean of its diagonal, with its floor."""
     mean = float(sums.mean())
-    diagonal = OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _level(sums, sums.mean())
+    diagonal = (OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _level(sums, sums.mean())).to(device)
     if moments is None or mean <= 0:
         return Metric(diagonal)
     matrix = (moments + moments.T) * ((1 - OUTPUT_FLOOR) / (2 * mean))
