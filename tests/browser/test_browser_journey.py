@@ -120,8 +120,12 @@ def test_a_chart_exports(page: Page, context: BrowserContext, tmp_path: Path, ch
 
 def test_the_report_of_the_study_works_from_a_file(page: Page, context: BrowserContext, tmp_path: Path) -> None:
     page.get_by_text("Take it with you").click()
+    button = page.get_by_role("button", name="Report of the whole study")
+    expect(button).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000)  # opening the section may draw it anew, and a click on what is replaced is lost
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=60_000)
     with page.expect_download(timeout=60_000) as download:
-        page.get_by_role("button", name="Report of the whole study").click()
+        button.click()
     download.value.save_as(tmp_path / "report.html")
     other = context.new_page()
     other.goto((tmp_path / "report.html").as_uri())
