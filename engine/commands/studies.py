@@ -24,7 +24,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
                        "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
     measure_options(study)
     study.add_argument("--background", action="store_true", help="queue it as a job that goes on by itself; see `jobs`")
-    demo = command("demo", _demo, "A small live study of the embedded default; under 3 minutes on 2 cores.")
+    demo = command("demo", _demo, "A small live study of the embedded default; about 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     for name, form, about in (("export", "dense", "an ordinary model folder"), ("prune", "packed", "a folder that is smaller")):
