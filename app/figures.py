@@ -225,7 +225,7 @@ def how(study: Study) -> str:
     parts = [short(about["method"])]
     if about["pattern"] != "unstructured":
         parts.append(about["pattern"])
-    usual = _usual_allocation(about)
+    usual = usual_allocation(about)
     if (allocation := about.get("allocation", usual)) != usual:
         parts.append(allocation)
     if about.get("layers"):
@@ -233,10 +233,10 @@ def how(study: Study) -> str:
     return " ".join(parts)
 
 
-def _usual_allocation(about: dict[str, Any]) -> str:
-    """The allocation that a study has unless asked for another."""
+def usual_allocation(about: dict[str, Any]) -> str:
+    """The allocation that a study has unless asked for another; uniform for a method that only another version knows."""
     method = METHODS.get(about["method"].partition(":")[0])
-    return "uniform" if method is None or ":" in about["pattern"] else method.allocation
+    return "uniform" if method is None else method.usual_allocation(about["pattern"])
 
 
 def own_sparsity(study: Study) -> float | None:

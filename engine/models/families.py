@@ -129,14 +129,14 @@ def family_of(config: Any, where: str) -> Family:
 
     Raises ModelError with what is supported for another family, for relative positions, decoders and removed heads.
     """
-    positions = getattr(config, "position_embedding_type", "absolute")
+    positions = getattr(config, "position_embedding_type", "absolute")  # which settings a family has, transformers 4 and 5 differ
     if config.model_type not in FAMILIES:
         odd = f"is of the family {config.model_type!r}"
     elif positions != "absolute":
         odd = f"has the position_embedding_type {positions!r}"
-    elif config.is_decoder or config.add_cross_attention:
+    elif getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
         odd = "is a decoder"
-    elif config.pruned_heads:
+    elif getattr(config, "pruned_heads", None):
         odd = "has had attention heads removed"
     else:
         return FAMILIES[config.model_type]

@@ -5,14 +5,14 @@ with (H + Λ)⁻¹ = Uᵀ U. Columns are halved until a mask can be chosen and a
 of the arithmetic is matrix products of half the span. Source: Frantar and Alistarh, SparseGPT, ICML 2023.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.errors import SettingError
-from engine.pruning.patterns import NofM, Pattern
+from engine.pruning.patterns import NofM, Pattern, zeros_of
 from engine.pruning.selection import smallest, smallest_of_each
 
 BLOCK = 128  # columns whose mask is chosen together, as in SparseGPT
@@ -29,12 +29,37 @@ def blocked(target: Tensor, upper: Tensor, pattern: Pattern, sparsity: float, im
     `upper` is U (d_in, d_in); `importance` (d_out,) or None for all alike. A mask is chosen once the errors of all earlier
     masks have arrived: per 128 columns, or per group of an N:M pattern, whose share of zeros replaces `sparsity`.
     """
-    rows, width = target.shape
-    unit, choose = _chooser(pattern, sparsity, rows, width)
+    return _swept(target, upper, importance, *_chooser(pattern, sparsity, *target.shape))
+
+
+def blocked_apart(
+    targets: Sequence[Tensor], upper: Tensor, sparsities: Sequence[float], importance: Sequence[Tensor]
+) -> list[Tensor]:  # fmt: skip
+    """`blocked` of every target, unstructured, at its own sparsity, in one sweep over the rows of all.
+
+    They share their inputs and choose their masks apart. Where starting a step takes longer than its arithmetic, on an
+    accelerator, this costs about as much as one of them.
+    """
+    rows, width = [len(target) for target in targets], len(upper)
+    totals = [zeros_of(target.numel(), sparsity) for target, sparsity in zip(targets, sparsities, strict=True)]
+
+    def choose(scores: Tensor, stop: int) -> Tensor:
+        parts = zip(scores.split(rows), totals, strict=True)
+        return torch.cat([smallest(part, _due(total, width, stop, part.shape[1])) for part, total in parts])
+
+    return list(_swept(torch.cat(list(targets)), upper, torch.cat(list(importance)), BLOCK, choose).split(rows))
+
+
+def _swept(target: Tensor, upper: Tensor, importance: Tensor | None, unit: int, choose: Chooser) -> Tensor:
     weights = target.T.clone(memory_format=torch.contiguous_format)  # columns as rows: every step touches whole lines
     inverse = upper.diagonal().reciprocal().unsqueeze(1)
-    _Sweep(weights, torch.empty_like(weights), upper, inverse, importance, unit, choose).choose_and_solve(0, width)
+    _Sweep(weights, torch.empty_like(weights), upper, inverse, importance, unit, choose).choose_and_solve(0, len(upper))
     return weights.T.contiguous()
+
+
+def _due(total: int, width: int, stop: int, columns: int) -> int:
+    """How many of a layer's `total` zeros fall on the `columns` before `stop`."""
+    return round(total * stop / width) - round(total * (stop - columns) / width)
 
 
 def _chooser(pattern: Pattern, sparsity: float, rows: int, width: int) -> tuple[int, Chooser]:
@@ -48,7 +73,7 @@ def _chooser(pattern: Pattern, sparsity: float, rows: int, width: int) -> tuple[
     total = pattern.row_zeros(width, sparsity) if per_row else pattern.zeros(rows, width, sparsity)
 
     def choose(scores: Tensor, stop: int) -> Tensor:
-        due = round(total * stop / width) - round(total * (stop - scores.shape[1]) / width)
+        due = _due(total, width, stop, scores.shape[1])
         return smallest_of_each(scores, due) if per_row else smallest(scores, due)
 
     return BLOCK, choose

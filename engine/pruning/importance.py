@@ -11,12 +11,14 @@ in for one another, and M would cost more than everything else.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engine.models.forward import Stream, embed, run_block, streams
 from engine.models.victim import Victim
@@ -26,8 +28,10 @@ SAMPLE = 512  # sentences
 DIRECTIONS = 4  # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
 FLOOR = 0.25  # part of every token's weight that does not depend on its kind: it keeps the statistics of rank
 OUTPUT_FLOOR = 0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
-STREAM = 2048  # tokens of a sample stream: a backward pass keeps every activation
+STREAM = {"cpu": 2048, "cuda": 8192}  # tokens of a sample stream: a backward pass keeps every activation
 KINDS = 3
+BASE = 10**0.5  # eigenvalues of a metric count in steps of this factor
+MIN_AXIS = 0.01  # and as no less
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ class Metric:
         matrix = self.matrix / scale / scale[:, None]
         values, vectors = torch.linalg.eigh(matrix.cpu() if matrix.device.type == "mps" else matrix)
         return values.to(matrix.device), vectors.to(matrix.device)
+
+    @cached_property
+    def reaches(self) -> list[tuple[int, slice]]:
+        """The axes in runs of like eigenvalue γ: log γ in steps of log BASE, and which axes those are."""
+        if self.axes is None:
+            return []
+        steps = (self.axes[0].clamp_min(MIN_AXIS).log() / math.log(BASE)).round().int().tolist()
+        ends = list(itertools.accumulate(len(list(run)) for _, run in itertools.groupby(steps)))
+        return [(steps[start], slice(start, stop)) for start, stop in itertools.pairwise([0, *ends])]
 
 
 @dataclass(frozen=True)
@@ -78,10 +91,11 @@ def _kinds(stream: Stream, device: torch.device) -> Tensor:
 
 def measure_importance(
     victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, report: Reporter = silent, sample: int = SAMPLE,
-    stream_tokens: int = STREAM,
+    stream_tokens: int | None = None,
 ) -> Importance:  # fmt: skip
     """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the calibration text.
 
+    `stream_tokens` go through the model together, by default as many as suit the device.
     The random directions are drawn from generators of their own, so the result depends on victim and text only.
     """
     rows = range(0, len(texts), max(1, len(texts) // sample))
@@ -89,26 +103,44 @@ def measure_importance(
     by_kind: dict[str, Tensor] = {}
     by_output: dict[str, Tensor] = {}
     moments: dict[str, Tensor] = {}
-    together = {layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]}
+    joined = {layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]}
     counts = torch.zeros(KINDS, dtype=torch.float64)
     generators = [torch.Generator().manual_seed(place) for place in range(DIRECTIONS)]  # one each: streams may be cut anyhow
-    for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, stream_tokens):
-        report("importance of tokens and outputs", 0, 1)
+    together = stream_tokens or sample_stream(victim.device)
+    for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, together):
         kinds = _kinds(stream, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
         for layer, gradient in _gradients(victim, stream, generators):
+            report("importance of tokens and outputs", 0, 1)
             power = gradient.square()  # (tokens, d_out)
-            sums = torch.zeros(KINDS, device=power.device).index_add_(0, kinds, power.sum(dim=1)).cpu().double()
-            by_kind[layer] = by_kind.get(layer, 0) + sums
-            by_output[layer] = by_output.get(layer, 0) + power.sum(dim=0).cpu().double()  # MPS has no float64
-            if layer in together:
+            by_kind[layer] = by_kind.get(layer, 0) + _wide(_of_kinds(power.sum(dim=1), kinds))
+            by_output[layer] = by_output.get(layer, 0) + _wide(power.sum(dim=0))
+            if layer in joined:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
+    by_kind, by_output = ({layer: sums.cpu() for layer, sums in found.items()} for found in (by_kind, by_output))
     return Importance(
         {layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens) for layer, sums in by_kind.items()},
         {layer: _metric(sums, moments.get(layer), victim.device) for layer, sums in by_output.items()},
         {layer: float(sums.mean() / tokens / DIRECTIONS) for layer, sums in by_output.items()},
     )
+
+
+def sample_stream(device: torch.device) -> int:
+    """Tokens of a sample stream that suit a device."""
+    return STREAM.get(device.type, STREAM["cpu"])
+
+
+def _of_kinds(values: Tensor, kinds: Tensor) -> Tensor:
+    """Sums of values (tokens,) by kind, (3,), in an order that is always the same."""
+    if values.device.type == "cpu":
+        return values.new_zeros(KINDS).index_add_(0, kinds, values)
+    return functional.one_hot(kinds, KINDS).to(values.dtype).T @ values  # `index_add_` adds in any order there
+
+
+def _wide(sums: Tensor) -> Tensor:
+    """In double precision, where the device has it; waiting for it each time would cost more than the sums."""
+    return (sums.cpu() if sums.device.type == "mps" else sums).double()
 
 
 def _level(values: Tensor, mean: Tensor) -> Tensor:

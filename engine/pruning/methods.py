@@ -41,6 +41,10 @@ class Method:
         """Whether the method looks at calibration text at all."""
         return self.solver != "magnitude" or self.target != "none"
 
+    def usual_allocation(self, pattern: str) -> str:
+        """Its own, and uniform where an n:m pattern fixes the sparsity of every layer or no loss is measured."""
+        return self.allocation if self.calibrated and ":" not in pattern else "uniform"
+
     @property
     def factored(self) -> bool:
         """Whether a step needs (H + Λ)⁻¹; norms of inputs do without."""

@@ -10,6 +10,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,13 +22,12 @@ from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.allocation import Shares, parse_layers
 from engine.pruning.heads import resolve_heads
-from engine.pruning.importance import STREAM as SAMPLE_STREAM
-from engine.pruning.importance import Importance, measure_importance
+from engine.pruning.importance import Importance, measure_importance, sample_stream
 from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_group, wanted_of
 from engine.pruning.memory import halved, levels_at_once, out_of_memory, precise, shrinking
 from engine.pruning.methods import Method
 from engine.pruning.plan import Plan, Pruned
-from engine.pruning.solvers import by_magnitude, loss_curve
+from engine.pruning.solvers import by_magnitude, loss_curves
 from engine.pruning.targets import factorise
 from engine.pruning.walk import GROUPS, Pass, Walk
 
@@ -111,9 +111,9 @@ class _Work:
         self._check_tokens()
         if kept.importance is None and (plan.method.importance or plan.allocation != "uniform"):
             kept.importance = shrinking(
-                lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens), SAMPLE_STREAM, self.notices
-            )
-        self.importance = kept.importance
+                lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens),
+                sample_stream(victim.device), self.notices,
+            )  # fmt: skip
         self.stream = STREAM
         self.done, self.shown, self.total = 0, 0, 1  # groups of linears times levels
 
@@ -136,8 +136,8 @@ class _Work:
 
     def run(self, levels: Sequence[float]) -> Iterator[Pruned]:
         """The levels in order, as many at once as memory allows, fewer after it ran out."""
-        uneven, missing = self.plan.allocation != "uniform", self.kept.losses is None
-        self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + (uneven and missing))
+        uneven = self.plan.allocation != "uniform"
+        self.total = len(self.blocks) * len(GROUPS) * (sum(map(bool, levels)) + (uneven and self.kept.losses is None))
         if uneven:
             if self.kept.losses is None:
                 self.kept.losses = shrinking(self._losses, self.stream, self.notices)
@@ -218,7 +218,7 @@ class _Work:
             if known is None or factor is None or not same:  # alike for all levels until they part
                 known = gather(weight, passes, wanted, place, method, token_weights, tick)
                 factor = damped(known.gram, method)
-            solve_group(index, names, block, level, known, factor, self.plan, self.importance, tick)
+            solve_group(index, names, block, level, known, factor, self.plan, self.kept.importance, tick)
         del wanted
         self._step(index, group, block, passes, levels if self.plan.method.inputs == "sparse" else [])
 
@@ -228,27 +228,30 @@ class _Work:
         """A group's layers, their weights stacked, and the weight of every token of every pass."""
         layers = [f"{index}.{name}" for name in GROUPS[group]]
         weight = torch.cat([block.linears[name].weight for name in GROUPS[group]])
-        counted = self.importance if self.plan.method.importance else None
+        counted = self.kept.importance if self.plan.method.importance else None
         return layers, weight, [counted.of_tokens(layers, one.stream, weight.device) if counted else None for one in passes]
 
     @torch.no_grad()
     def _losses(self, stream: int) -> dict[str, list[float]]:
         """What every layer would cost if it alone were pruned, from the dense model's inputs; see `Shares`."""
+        importance = self.kept.importance
+        if importance is None:
+            raise RuntimeError("losses of layers are compared by their importance")
         self.stream, self.done = stream, 0
         passes = self._passes(0)
         losses: dict[str, list[float]] = {}
         for index, block in enumerate(self.blocks):
             for group in range(len(GROUPS)):
-                self._say(f"block {index + 1}: losses")
+                say = partial(self._say, f"block {index + 1}: losses")
+                say()
                 self.done += 1
                 layers, weight, token_weights = self._group(index, group, block, passes)
-                known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, lambda: None)
+                known = gather(weight, passes, [None] * len(passes), 0, self.plan.method, token_weights, say)
                 factor = factorise(known.gram.hessian(), self.plan.method.damping)
-                for layer, name in zip(layers, GROUPS[group], strict=True):
-                    if self.importance is None:
-                        raise RuntimeError("losses of layers are compared by their importance")
-                    found = loss_curve(block.linears[name].weight, factor, self.importance.outputs[layer])
-                    losses[layer] = [self.importance.scale[layer] * loss for loss in found]
+                weights = [block.linears[name].weight for name in GROUPS[group]]
+                curves = loss_curves(weights, factor, [importance.outputs[layer] for layer in layers], say)
+                for layer, curve in zip(layers, curves, strict=True):
+                    losses[layer] = [importance.scale[layer] * loss for loss in curve]
                 self._step(index, group, block, passes, [])
         return losses
 

@@ -40,15 +40,14 @@ class Plan:
     ) -> "Plan":  # fmt: skip
         """A plan from the names that a person gives; a method that works row by row spreads its zeros over rows.
 
-        The allocation "auto" is the method's own, and uniform where the pattern fixes the sparsity of every layer or no
-        loss is measured.
+        The allocation "auto" is `Method.usual_allocation`.
         """
         chosen = method if isinstance(method, Method) else method_named(method)
         found = pattern_named(pattern)
         if chosen.rows and found == Unstructured():
             found = Unstructured(per_row=True)
         if allocation == "auto":
-            allocation = chosen.allocation if chosen.calibrated and not isinstance(found, NofM) else "uniform"
+            allocation = chosen.usual_allocation(found.name)
         return cls(chosen, found, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:

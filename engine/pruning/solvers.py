@@ -4,9 +4,7 @@ Every solver takes a `Problem` and removes exactly as many weights as its patter
 the target came from; `refit` improves the survivors of any of them.
 """
 
-import itertools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,16 +12,15 @@ from torch import Tensor
 
 from engine.errors import SettingError
 from engine.pruning.allocation import GRID
-from engine.pruning.blocked import blocked
+from engine.pruning.blocked import blocked, blocked_apart
 from engine.pruning.exact import exact
-from engine.pruning.importance import Metric
-from engine.pruning.patterns import NofM, Pattern, Unstructured
+from engine.pruning.importance import BASE, Metric
+from engine.pruning.patterns import NofM, Pattern
 from engine.pruning.targets import Factor
 
-LEAST, BASE = 0.05, 10**0.5  # the least penalty of the joint solver in units of the scaled diagonal, and the steps above it
+LEAST = 0.05  # the least penalty of the joint solver in units of the scaled diagonal; the others are steps of BASE above it
 PENALTIES = range(4)
 ROUNDS = 4  # alternations at each penalty
-MIN_AXIS = 0.01  # eigenvalues of a metric count as no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,6 @@ class Problem:
     pattern: Pattern
     metric: Metric | None = None  # of errors at the outputs; None: outputs count alike, and apart
     tick: Callable[[], None] = lambda: None  # called now and then; a caller cancels by raising from it
-
 
     @property
     def importance(self) -> Tensor | None:
@@ -84,7 +80,6 @@ def _joint(problem: Problem) -> Tensor:
     """
     outputs = None if problem.metric is None else problem.metric.diagonal.sqrt()[:, None]
     scale = problem.factor.scale if outputs is None else problem.factor.scale * outputs
-    axes = None if problem.metric is None else problem.metric.axes
     aim = problem.target * scale
     sparse, dual = aim, torch.zeros_like(aim)
     removed = torch.zeros_like(aim, dtype=torch.bool)
@@ -92,7 +87,7 @@ def _joint(problem: Problem) -> Tensor:
         for _ in range(ROUNDS):
             problem.tick()
             anchor = sparse - dual
-            free = anchor + _toward(aim - anchor, problem.factor, axes, step) + dual
+            free = anchor + _toward(aim - anchor, problem.factor, problem.metric, step) + dual
             removed = problem.pattern.removed(free.square(), problem.sparsity)
             sparse = free.masked_fill(removed, 0.0)
             dual = free - sparse
@@ -100,17 +95,14 @@ def _joint(problem: Problem) -> Tensor:
     return (sparse / scale).masked_fill_(removed, 0.0)
 
 
-def _toward(gap: Tensor, factor: Factor, axes: tuple[Tensor, Tensor] | None, step: int) -> Tensor:
+def _toward(gap: Tensor, factor: Factor, metric: Metric | None, step: int) -> Tensor:
     """What the least squares close of a gap (d_out, d_in) at a penalty, see `_joint`."""
-    if axes is None:
+    if metric is None or metric.axes is None:
         return gap @ factor.filter(LEAST * BASE**step)
-    values, vectors = axes
-    steps = (values.clamp_min(MIN_AXIS).log() / math.log(BASE)).round().int().tolist()  # of γ, ascending as the values are
-    rotated, row = vectors.T @ gap, 0
-    for reach, rows in itertools.groupby(steps):
-        part = slice(row, row + len(list(rows)))
-        rotated[part] = rotated[part] @ factor.filter(LEAST * BASE ** (step - reach))
-        row = part.stop
+    _, vectors = metric.axes
+    rotated = vectors.T @ gap
+    for reach, rows in metric.reaches:
+        rotated[rows] = rotated[rows] @ factor.filter(LEAST * BASE ** (step - reach))
     return vectors @ rotated
 
 
@@ -184,10 +176,20 @@ def refit_exactly(weights: Tensor, target: Tensor, hessian: Tensor, room: int = 
     return torch.where(support, solved, 0.0)
 
 
-def loss_curve(weight: Tensor, factor: Factor, metric: Metric) -> list[float]:
-    """tr(M (W − Ŵ)(H + Λ)(W − Ŵ)ᵀ) of a linear (d_out, d_in) swept to each sparsity of the allocation's grid."""
-    found = []
-    for sparsity in GRID:
-        gap = weight - blocked(weight, factor.upper, Unstructured(), sparsity, metric.diagonal)
-        found.append(float((metric(gap) * (gap @ factor.hessian)).sum()))
-    return found
+def loss_curves(
+    weights: Sequence[Tensor], factor: Factor, metrics: Sequence[Metric], tick: Callable[[], None] = lambda: None
+) -> list[list[float]]:  # fmt: skip
+    """tr(M (W − Ŵ)(H + Λ)(W − Ŵ)ᵀ) of linears (d_out, d_in) that share their inputs, swept to each of the allocation's grid."""
+    cases = [(weight, metric, sparsity) for weight, metric in zip(weights, metrics, strict=True) for sparsity in GRID]
+    together = 1 if factor.upper.device.type == "cpu" else len(cases)  # a core's cache holds one at a time
+    found: list[Tensor] = []
+    for start in range(0, len(cases), together):
+        tick()
+        part = cases[start : start + together]
+        swept = blocked_apart([weight for weight, _, _ in part], factor.upper, [sparsity for _, _, sparsity in part],
+                              [metric.diagonal for _, metric, _ in part])  # fmt: skip
+        for (weight, metric, _), sparse in zip(part, swept, strict=True):
+            gap = weight - sparse
+            found.append((metric(gap) * (gap @ factor.hessian)).sum())
+    losses: list[float] = torch.stack(found).tolist()
+    return [losses[start : start + len(GRID)] for start in range(0, len(losses), len(GRID))]

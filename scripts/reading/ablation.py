@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine import LevelResult, Study
 from engine.pruning.methods import method_named
-from scripts.reading.words import about, aua_difference, level_name, points, rows, share
+from scripts.reading.words import about, aua_difference, level_name, points, rows, share, usual
 
 ONE_BY_ONE = ("inputs", "target", "refit", "residual", "importance", "solver", "allocation")
 WORDS = {True: "on", False: "off"}
@@ -86,8 +86,7 @@ def _place(study: Study) -> list[int]:
 
 def _name(study: Study) -> str:
     """The method, and the allocation where it is not the method's own."""
-    method, allocation = method_named(study.about["method"]), study.about["allocation"]
-    return study.about["method"] + ("" if allocation == method.allocation else f" {allocation}")
+    return f"{study.about['method']}{'' if usual(study) else ' ' + study.about['allocation']}"
 
 
 def _parts(study: Study) -> dict[str, object]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import METHODS, AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
+from app.figures import usual_allocation
+from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
 from engine.attacks.metrics import HOLDS
 from engine.paths import BUNDLED
 
@@ -69,8 +70,7 @@ def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
 
 def usual(study: Study) -> bool:
     """Whether it spreads sparsity over layers as its method does unless asked otherwise."""
-    method = METHODS.get(study.about["method"].partition(":")[0])
-    return study.about["allocation"] == ("uniform" if ":" in study.about["pattern"] or method is None else method.allocation)
+    return bool(study.about["allocation"] == usual_allocation(study.about))
 
 
 def right(level: LevelResult, n: int) -> list[bool]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.errors import SettingError
 from engine.pruning import blocked as module
-from engine.pruning.blocked import blocked
+from engine.pruning.blocked import blocked, blocked_apart
 from engine.pruning.patterns import NofM, Pattern, Unstructured
 from engine.pruning.selection import smallest, smallest_of_each
 from engine.pruning.targets import Factor, factorise
@@ -162,3 +162,13 @@ def test_selection_is_a_stable_sort(count: int):
 def test_a_width_that_no_group_divides_is_an_error():
     with pytest.raises(SettingError, match="multiple of 4 inputs, not 7"):
         blocked(torch.ones(2, 7), torch.eye(7), NofM(2, 4), 0.5)
+
+
+def test_sweeps_in_one_equal_sweeps_apart():
+    target, factor = problem(11, 300)
+    cases = [(target, 0.3, torch.ones(11).double()), (target[:4], 0.9, torch.linspace(0.1, 3, 4).double()), (2 * target, 0.3,
+             torch.linspace(3, 1, 11).double())]  # fmt: skip
+    targets, sparsities, weights = zip(*cases, strict=True)
+    for found, (one, sparsity, importance) in zip(blocked_apart(targets, factor.upper, sparsities, weights), cases, strict=True):
+        alone = blocked(one, factor.upper, ANYWHERE, sparsity, importance)
+        assert torch.equal(found == 0, alone == 0) and torch.allclose(found, alone, rtol=1e-11, atol=1e-13)

@@ -1,5 +1,6 @@
 """Importance against the full Jacobian of the last [CLS], and what it depends on."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from engine.models.families import FAMILIES
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import importance as importance_module
-from engine.pruning.importance import FLOOR, OUTPUT_FLOOR, Importance, Metric, measure_importance
+from engine.pruning.importance import BASE, FLOOR, MIN_AXIS, OUTPUT_FLOOR, Importance, Metric, measure_importance
 
 LAYERS = [f"{block}.{name}" for block in range(2) for name in MODULES]
 
@@ -137,6 +138,10 @@ def test_axes_are_those_of_the_unit_diagonal(dense: Victim, sentences: tuple[str
     scale, matrix = found["0.query"].diagonal.sqrt(), found["0.query"].matrix
     assert matrix is not None and torch.allclose(rebuilt * scale * scale[:, None], matrix, atol=1e-4)
     assert found["0.intermediate"].matrix is None and found["0.intermediate"].axes is None
+    for reach, part in found["0.query"].reaches:
+        assert torch.allclose(values[part].clamp_min(MIN_AXIS).log() / math.log(BASE), torch.tensor(float(reach)), atol=0.51)
+    assert [row for _, part in found["0.query"].reaches for row in range(part.start, part.stop)] == list(range(32))
+    assert found["0.intermediate"].reaches == []
 
 
 def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
@@ -194,7 +199,7 @@ def test_how_the_tokens_are_cut_does_not_matter(
     """Directions go to sentences by length, so they stay with their sentence; true for widths that 16 divides, which is
     how PyTorch draws, and of no matter otherwise. The order of the texts does matter: another draw of directions."""
     whole = measure_importance(dense, sentences[:40], None)
-    monkeypatch.setattr(importance_module, "STREAM", tokens)
+    monkeypatch.setattr(importance_module, "STREAM", {"cpu": tokens})
     assert close(measure_importance(dense, sentences[:40], None), whole, 1e-5)
 
 

@@ -564,7 +564,7 @@ def test_what_is_kept_changes_nothing_and_is_not_measured_again(
     assert (kept.importance is not None) == plan.method.importance
     assert (kept.losses is not None) == (plan.allocation != "uniform")
     monkeypatch.setattr(pipeline, "measure_importance", None)
-    monkeypatch.setattr(pipeline, "loss_curve", None)
+    monkeypatch.setattr(pipeline, "loss_curves", None)
     again = next(prune_levels(dense, sentences[:50], None, plan, (level,), kept=kept))
     assert same_weights(again.victim, alone.victim) and again.layers == alone.layers
 

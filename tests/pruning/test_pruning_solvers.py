@@ -20,7 +20,7 @@ from engine.pruning.solvers import (
     Problem,
     _toward,
     by_magnitude,
-    loss_curve,
+    loss_curves,
     refit,
     refit_exactly,
     solver_named,
@@ -291,11 +291,13 @@ def test_outputs_apart_are_refitted_row_by_row():
 
 
 def test_a_curve_is_the_loss_of_the_sweeps():
-    one, metric = problem(12, 40), coupled(12)
-    swept = [solver_named("blocked")(replace(one, sparsity=level, metric=metric)) for level in GRID]
-    found = loss_curve(one.target, one.factor, metric)
-    assert found == pytest.approx([metric_loss(weights, one, metric) for weights in swept], rel=1e-4)
-    assert found == sorted(found) and found[0] > 0
+    one, metric, apart = problem(12, 40), coupled(12), Metric(torch.linspace(0.2, 2, 7).double())
+    others = replace(one, target=one.target[:7] * 1.5)
+    found = loss_curves([one.target, others.target], one.factor, [metric, apart])
+    for each, outputs, curve in ((one, metric, found[0]), (others, apart, found[1])):
+        swept = [solver_named("blocked")(replace(each, sparsity=level, metric=outputs)) for level in GRID]
+        assert curve == pytest.approx([metric_loss(weights, each, outputs) for weights in swept], rel=1e-4)
+        assert curve == sorted(curve) and curve[0] > 0
 
 
 @pytest.mark.parametrize("steps", [1, 8])
