@@ -1,9 +1,10 @@
 """How long the whole pruner takes, as a multiple of the floor of its matrix products in the same run.
 
-    python -m benchmarks.pipeline [--case minilm|base|levels] [--device cpu|cuda] [--repeats 3]
+    python -m benchmarks.pipeline [--case minilm|base|large|levels] [--device cpu|cuda] [--repeats 3]
 
 minilm   the embedded victim, 512 sentences, one level of every method that looks at text
 base     a randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive`
+large    the same of BERT-large
 levels   the embedded victim, many levels in one pass against as many passes, and whether the masks agree
 
 The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one), d³/3 for a
@@ -94,12 +95,19 @@ def sentences(count: int) -> tuple[str, ...]:
     return tuple(train.texts[i % len(train.texts)] for i in range(count))
 
 
-def random_base(device: str) -> Victim:
-    """BERT-base with random weights and the embedded victim's tokenizer."""
+SIZES = {
+    "base": {},
+    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+}
+
+
+def random_bert(size: str, device: str) -> Victim:
+    """BERT-base or -large with random weights and the embedded victim's tokenizer."""
     small = load_victim("embedded", device)
     torch.manual_seed(0)
-    model = BertForSequenceClassification(BertConfig(vocab_size=len(small.tokenizer))).eval().to(small.device)
-    return Victim("BERT-base, random", model, small.tokenizer, family_of(model.config, "BERT-base"), "random", ("0", "1"), 128)
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(small.tokenizer), **SIZES[size])).eval().to(small.device)
+    family = family_of(model.config, f"BERT-{size}")
+    return Victim(f"BERT-{size}, random", model, small.tokenizer, family, "random", ("0", "1"), 128)
 
 
 def case(victim: Victim, texts: Sequence[str], names: Sequence[str], repeats: int, pattern: str = "unstructured") -> None:
@@ -141,26 +149,28 @@ def _device(victim: Victim) -> str:
 
 def _peak(victim: Victim) -> str:
     if victim.device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(victim.device) / 1e6:.0f} MB on the card"
+        return f"{torch.cuda.max_memory_allocated(victim.device) / 1e9:.1f} GB on the card"
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", choices=("minilm", "base", "levels"), default="minilm")
+    parser.add_argument("--case", choices=("minilm", "base", "large", "levels"), default="minilm")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--methods", default="adaptive,sequential,static,wanda")
+    parser.add_argument("--methods", help="a list of names (default: adaptive, with minilm sequential, static and wanda too)")
     parser.add_argument("--count", type=int, default=19, help="of levels, evenly spread (default: 19)")
     options = parser.parse_args()
-    names = [name for name in options.methods.split(",") if name in METHODS]
-    if options.case == "base":
-        victim = random_base(options.device)
-        texts = sentences(1024 if victim.device.type == "cuda" else 128)
-        if victim.device.type == "cuda":
+    usual = "adaptive,sequential,static,wanda" if options.case == "minilm" else "adaptive"
+    names = [name for name in (options.methods or usual).split(",") if name in METHODS]
+    if options.case in SIZES:
+        victim = random_bert(options.case, options.device)
+        on_card = victim.device.type == "cuda"
+        texts = sentences(1024 if on_card else 128)
+        if on_card:
             prune(victim, texts, None, Plan.named("adaptive"), 0.5)  # the first call loads kernels
-        case(victim, texts, ("adaptive",), options.repeats)
-        if victim.device.type == "cuda":
+        case(victim, texts, names, options.repeats)
+        if on_card and options.case == "base":
             many_levels(victim, texts, ("adaptive",), LEVELS[:10])
         return
     victim = load_victim("embedded", options.device)

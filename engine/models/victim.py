@@ -186,7 +186,7 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
         family_of(config, name)
         model, info = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, use_safetensors=True, local_files_only=local_only, trust_remote_code=False,
-            output_loading_info=True, torch_dtype=torch.float32,
+            output_loading_info=True, dtype=torch.float32,
         )  # fmt: skip
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
     except PruneScopeError:

@@ -21,6 +21,7 @@ from engine.pruning.targets import Factor
 LEAST = 0.05  # the least penalty of the joint solver in units of the scaled diagonal; the others are steps of BASE above it
 PENALTIES = range(4)
 ROUNDS = 4  # alternations at each penalty
+LEAST_PIVOT = 1e-6  # share of a diagonal entry below which the exact solver works in float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ def _exact(problem: Problem) -> Tensor:
     width = problem.target.shape[1]
     group = (problem.pattern.n, problem.pattern.m) if isinstance(problem.pattern, NofM) else None
     per_row = problem.pattern.row_zeros(width, problem.sparsity)
-    return exact(problem.target, problem.factor.inverse, per_row, group, problem.tick)
+    factor, target = problem.factor, problem.target
+    if factor.pivot < LEAST_PIVOT:  # single precision would leave the downdates of the inverse no digits
+        factor = factor.wide
+    return exact(target.to(factor.upper), factor.inverse, per_row, group, problem.tick).to(target)
 
 
 def _joint(problem: Problem) -> Tensor:

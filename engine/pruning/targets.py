@@ -38,6 +38,18 @@ class Factor:
         return (product + product.T) / 2
 
     @cached_property
+    def pivot(self) -> float:
+        """The smallest pivot 1 / U_jj² as a share of its diagonal entry: what of an input the others do not explain, at least."""
+        return 1 / float((self.hessian.diagonal() * self.upper.diagonal().square()).max())
+
+    @property
+    def wide(self) -> "Factor":
+        """The same in float64, on the CPU where the device has none."""
+        home = torch.device("cpu") if self.upper.device.type == "mps" else self.upper.device
+        hessian, upper = (part.to(home, torch.float64) for part in (self.hessian, self.upper))
+        return Factor(hessian, upper, self.damping, self.raised)
+
+    @cached_property
     def scale(self) -> Tensor:
         """D^½, the square root of the diagonal of H + Λ, (d,)."""
         return self.hessian.diagonal().sqrt()

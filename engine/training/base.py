@@ -101,7 +101,7 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
             base.folder, num_labels=len(names), use_safetensors=True, local_files_only=True, trust_remote_code=False,
-            torch_dtype=torch.float32,
+            dtype=torch.float32,
         )  # fmt: skip
     except RuntimeError as error:
         raise ModelError(f"The head of {base.name} is for another number of labels than the {len(names)} of the data "

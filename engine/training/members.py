@@ -27,6 +27,7 @@ from engine.training.selection import Selection, SelectionSpec, training_rows
 from engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
+MACHINE = ("device", "precision")  # of a finished member's record: where it was made, not what it is
 Say = Callable[[str], None]  # told a sentence
 
 
@@ -130,11 +131,13 @@ def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec)
 def _stage(
     spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Reporter, say: Say
 ) -> dict[str, Any]:  # fmt: skip
-    """One pass of one member, unless its record says that exactly this was done before."""
+    """One pass of one member, unless its record says that exactly this was done before, on whatever machine."""
     file = folder / "member.json"
     if file.is_file():
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         wanted = {**shared.identity(spec), "start": None if start is None else file_sha256(start / WEIGHTS)}
+        for name in MACHINE:  # one that was trained on a GPU elsewhere is judged here as it is
+            wanted.pop(name)
         if {name: record.get(name) for name in wanted} == wanted:
             return record
         raise SettingError(f"{folder} holds a member made with other settings, rows or base; name another folder with --out, or "

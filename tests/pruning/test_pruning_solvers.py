@@ -25,7 +25,7 @@ from engine.pruning.solvers import (
     refit_exactly,
     solver_named,
 )
-from engine.pruning.targets import factorise
+from engine.pruning.targets import Factor, factorise
 
 SPARSITIES = [0.01, 0.1, 0.25, 1 / 3, 0.5, 0.617, 0.75, 0.875, 0.95, 0.999]
 PATTERNS = [Unstructured(), Unstructured(per_row=True), NofM(2, 4), NofM(1, 4)]
@@ -206,7 +206,9 @@ def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
     system = torch.kron(vectors @ torch.diag(values) @ vectors.T, scaled)
     ridged = system + penalty * torch.eye(len(system), dtype=torch.float64)
     wanted = torch.linalg.solve(ridged, system @ one.target.double().reshape(-1)).view(rows, 20)
-    found = _toward(one.target, one.factor, (values.float(), vectors.float()), step)
+    metric = Metric(torch.ones(rows), torch.eye(rows))
+    vars(metric)["axes"] = values.float(), vectors.float()  # as if found for a metric of these axes
+    found = _toward(one.target, one.factor, metric, step)
     assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-4)
     alone = torch.linalg.solve(scaled + penalty * torch.eye(20, dtype=torch.float64), scaled @ one.target.double().T).T
     assert torch.allclose(_toward(one.target, one.factor, None, step).double(), alone, rtol=1e-3, atol=1e-4)
@@ -291,7 +293,7 @@ def test_outputs_apart_are_refitted_row_by_row():
 
 
 def test_a_curve_is_the_loss_of_the_sweeps():
-    one, metric, apart = problem(12, 40), coupled(12), Metric(torch.linspace(0.2, 2, 7).double())
+    one, metric, apart = problem(12, 40), coupled(12), coupled(7, 1)
     others = replace(one, target=one.target[:7] * 1.5)
     found = loss_curves([one.target, others.target], one.factor, [metric, apart])
     for each, outputs, curve in ((one, metric, found[0]), (others, apart, found[1])):
@@ -319,3 +321,19 @@ def test_the_exact_solver_refuses_no_level_of_a_row():
     assert torch.equal(solver_named("exact")(one), one.target)
     with pytest.raises(SettingError, match="outside"):
         solver_named("joint")(replace(one, sparsity=1.0))
+
+
+def test_inputs_that_nearly_add_up_are_solved_exactly_in_double():
+    """LayerNorm's outputs add up to a constant: with hardly any ridge, single precision has no digits left for what goes."""
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(600, 32, generator=generator, dtype=torch.float64)
+    inputs -= inputs.mean(dim=1, keepdim=True)
+    weights = torch.randn(8, 32, generator=generator, dtype=torch.float64)
+    wide = factorise(inputs.T @ inputs / 600, 1e-9, absolute=True)
+    single = Factor(wide.hessian.float(), wide.upper.float(), wide.damping)
+    assert single.pivot < 1e-6 < problem(8, 32).factor.pivot
+    rows, solve = Unstructured(per_row=True), solver_named("exact")
+    found = solve(Problem(weights.float(), single, wide.hessian.diagonal().float(), 0.75, rows))
+    wanted = solve(Problem(weights, wide, wide.hessian.diagonal(), 0.75, rows))
+    assert found.dtype == torch.float32 and torch.equal(found == 0, wanted == 0)
+    assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-5)

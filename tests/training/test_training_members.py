@@ -109,6 +109,13 @@ def test_a_folder_with_other_settings_is_refused(run: Run, good: list[str], memb
         run(*members, **more)
 
 
+def test_a_member_trained_on_another_machine_counts(run: Run, trained: list[str], good: list[str], tmp_path: Path):
+    run(ONE)
+    file = tmp_path / "out" / "one" / "member.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "cuda", "precision": "bf16"}))
+    assert [entry["name"] for entry in run(ONE)["members"]] == ["one"] and trained == ["one"]
+
+
 def test_a_member_that_diverges_is_listed_and_left_out(run: Run, good: list[str]):
     said: list[str] = []
     wild = {**TWO, "name": "wild", "learning_rate": 1e6, "epochs": 20, "warmup": 0.0}
