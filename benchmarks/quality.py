@@ -76,9 +76,10 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
             agree = float((logits.argmax(1) == dense.argmax(1)).float().mean())
             found.append({"level": made.sparsity, "error": relative_error(dense_cls, cls), "acc": acc, "agree": agree})
         seconds = time.perf_counter() - start
+        card = torch.cuda.get_device_name() if victim.device.type == "cuda" else "CPU"
         record = {"data": name, "draw": draw, "method": method, "pattern": pattern, "levels": found, "n": len(judged),
                   "seconds": round(seconds, 1), "tokens": sum(map(len, victim.encode(calibration)["input_ids"])),
-                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}  # fmt: skip
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": card}  # fmt: skip
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         print(json.dumps(record), flush=True)
