@@ -35,11 +35,9 @@ def write_model(folder: Path, family: str = "bert", layers: int = 2, seed: int =
         "intermediate_size": 64, "max_position_embeddings": 64, "num_labels": 2, "initializer_range": 0.3,
     }  # fmt: skip
     if family in TOKENIZERS:
-        tokenizer = TOKENIZERS[family](vocab_file=str(vocab), do_lower_case=True)
+        tokenizer = TOKENIZERS[family](str(vocab), do_lower_case=True)
     else:  # the RoBERTas: their tokenizers give no token types and their models know only one
-        tokenizer = BertTokenizerFast(
-            vocab_file=str(vocab), do_lower_case=True, model_input_names=["input_ids", "attention_mask"]
-        )
+        tokenizer = BertTokenizerFast(str(vocab), do_lower_case=True, model_input_names=["input_ids", "attention_mask"])
         sizes |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "type_vocab_size": 1}
     if family == "distilbert":
         sizes["hidden_dim"] = sizes.pop("intermediate_size")

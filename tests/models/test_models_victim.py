@@ -144,7 +144,15 @@ def test_damaged_file(folder: Path, name: str):
 def test_missing_tokenizer(folder: Path):
     for path in (*folder.glob("*token*"), folder / "vocab.txt"):
         path.unlink()
-    with pytest.raises(ModelError, match="cannot be opened as a model"):
+    with pytest.raises(ModelError, match="cannot be opened as a model|has no vocabulary"):
+        load_victim(str(folder), "cpu")
+
+
+def test_tokenizer_without_words(folder: Path):
+    for path in folder.glob("*token*"):
+        path.unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    with pytest.raises(ModelError, match="has no vocabulary; copy"):
         load_victim(str(folder), "cpu")
 
 
