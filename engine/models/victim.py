@@ -220,7 +220,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _victim(name: str, model: Any, tokenizer: Any, fingerprint: str | None = None) -> Victim:
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # newer releases of transformers make one up where files are missing
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # transformers 5 makes one up where files are missing
         raise ModelError(f"The tokenizer of {name} has no vocabulary; copy vocab.txt or tokenizer.json to the model's folder.")
     model.eval()
     family = family_of(model.config, name)
