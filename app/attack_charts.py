@@ -18,15 +18,18 @@ MOST_WORDS = 30  # columns of the map of words
 Path = Sequence[Sequence[float]]
 
 
-def paths(sides: Mapping[str, Path], label: str, dark: bool = False) -> go.Figure:
-    """Confidence in the true label by query: the lowest the attack on each victim has reached so far."""
-    figure = go.Figure()
+def paths(sides: Mapping[str, Path], label: str | None, dark: bool = False) -> go.Figure:
+    """Confidence in the true label by query: the lowest the attack on each victim has reached so far.
+
+    `label` is None while nobody knows which it is.
+    """
+    figure, named = go.Figure(), "the true label" if label is None else f"“{for_chart(label)}”"
     for (name, points), (colour, dash, marker, _) in zip(sides.items(), LOOKS, strict=False):
         figure.add_scatter(x=[point[0] for point in points], y=[100 * point[1] for point in points], name=for_chart(name),
                            mode="lines+markers", line={"color": colour, "dash": dash, "width": 2.4, "shape": "hv"},
                            marker={"symbol": marker, "size": 7, "color": colour},
                            hovertemplate=f"{for_chart(name)}: %{{y:.1f}} % after %{{x}} queries<extra></extra>")  # fmt: skip
-    figure.update_yaxes(range=[0, 103], ticksuffix=" %", title_text=f"confidence in “{for_chart(label)}”", dtick=25)
+    figure.update_yaxes(range=[0, 103], ticksuffix=" %", title_text=f"confidence in {named}", dtick=25)
     figure.update_xaxes(title_text="queries", rangemode="tozero", showgrid=False)
     return _dressed(figure, dark, 280, True)
 
@@ -59,8 +62,8 @@ def importance_map(table: pd.DataFrame, dark: bool = False) -> go.Figure:
         hovertemplate="%{y}: without “%{customdata}” %{z:+.2f} points<extra></extra>",
     ))  # fmt: skip
     figure.update_xaxes(tickvals=list(range(len(shown))), ticktext=[for_chart(_cut(word)) for word in shown["word"]],
-                        tickangle=-50, showgrid=False, side="bottom")  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+                        tickangle=-50, showgrid=False, side="bottom", ticks="")  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False, type="category", automargin=True, ticks="")
     return _dressed(figure, dark, 110 + 34 * len(names), False).update_layout(margin={"l": 8, "b": 84, "t": 28})
 
 
@@ -138,7 +141,7 @@ def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
             hovertemplate=f"{for_chart(row['victim'])}: %{{customdata[0]}} %{{x:.1f}} % [%{{customdata[1]:.1f}}, "
                           "%{customdata[2]:.1f}], n = %{customdata[3]}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
+    figure.update_xaxes(range=[-3, 103], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
     figure.update_yaxes(tickvals=list(lines.values()), ticktext=[name.capitalize() for name in lines], range=[-0.6, 2.6],
                         showgrid=False, zeroline=False)  # fmt: skip
     return _dressed(figure, dark, 150 + 24 * 3 * len(table), True)

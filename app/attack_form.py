@@ -119,7 +119,8 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _pick(study)
-        text = st.text_area("Sentence", key="a-text", max_chars=most_characters(), height=118, on_change=_typed, args=(study,))
+        text = st.text_area("Sentence", key="a-text", max_chars=most_characters(), height=118, on_change=_typed, args=(study,),
+                            help=f"Up to {most_characters():,} characters; what is longer cannot be pasted.")  # fmt: skip
         truth = _truth(study)
     with right:
         chosen = _victims(study, studies)
@@ -163,7 +164,7 @@ def _victims(study: engine.Study, studies: list[engine.Study]) -> list[tuple[eng
         "Sparse victims, beside the dense one", list(names), key="a-victims", max_selections=victims.MOST,
         format_func=lambda text: names.get(text, text), accept_new_options=True, on_change=_canonical, args=(study, studies),
         help="Up to three. Type a percentage for any sparsity of this study; levels of other studies with the same classes are "
-             "in the list.", placeholder="pick levels, or type a percentage",
+             "in the list.", placeholder="Pick levels, or type a percentage", wrap=True,
     )  # fmt: skip
     found = [victims.parse(text, studies, study) for text in picked]
     return [(study, 0.0), *(one for one in found if one is not None)]
@@ -211,6 +212,7 @@ def _pick(study: engine.Study) -> None:
         shown = _filtered(study, texts)
         st.session_state["a-picked"] = st.session_state.get("a-row") if st.session_state.get("a-row") in set(shown) else None
         st.selectbox(f"{len(shown)} of {len(texts)} sentences", [None, *shown], key="a-picked", on_change=_take, args=(study,),
+                     placeholder="Pick a sentence",
                      format_func=lambda row: "–" if row is None else f"{row}: {texts.texts[row][:110]}")  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def _queries(count: int) -> str:
     return f"{count} {'query' if count == 1 else 'queries'}"
 
 
-def live(job: engine.Job, label: str) -> None:
+def live(job: engine.Job, label: str | None) -> None:
     """The texts and paths of the attack as it stands."""
     if not job.looks:
         return
@@ -60,7 +60,7 @@ def _text(place: int, title: str, text: str) -> None:
     st.html(side(title, mark, colour, text))
 
 
-def _paths(sides: dict[str, Any], label: str) -> None:
+def _paths(sides: dict[str, Any], label: str | None) -> None:
     chart(charts.paths(sides, label, dark()), "paths",
           "Lowest confidence in the true label against queries, one line a victim")  # fmt: skip
 

@@ -28,12 +28,12 @@ AXES = {  # kind: title, settings
     "rate": ("rate", {"range": [0, 102], "ticksuffix": " %", "dtick": 20}),
     "error": ("relative error", {"type": "log", "tickvals": [0.0001, 0.001, 0.01, 0.1, 1, 10],
                                  "ticktext": ["0.0001", "0.001", "0.01", "0.1", "1", "10"]}),
-    "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 4}),
+    "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 6}),
     "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
 }  # fmt: skip
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
 CONFIG = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]]}
-FONT = "Source Sans, Source Sans 3, Helvetica, Arial, sans-serif"
+FONT = '"Source Sans", "Source Sans 3", Helvetica, Arial, sans-serif'  # unquoted, the 3 would make all of it invalid
 TALL, LOW, GAP = 300, 130, 34  # pixels of a panel of several rates, of any other, and between panels
 Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
@@ -107,9 +107,10 @@ def _curve(
         marker={"symbol": marker, "size": 7, "color": colour},
     )  # fmt: skip
     if not several and name in ("acc", "aua") and frame["sparsity"].iloc[0] == 0:
-        figure.add_hline(
-            y=float(frame[name].iloc[0]), line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.8, row=row, col=1
-        )
+        figure.add_shape(
+            type="line", x0=0, x1=float(frame["sparsity"].iloc[-1]), y0=float(frame[name].iloc[0]), y1=float(frame[name].iloc[0]),
+            line={"color": DENSE, "width": 1, "dash": dash}, opacity=0.8, row=row, col=1,
+        )  # fmt: skip
 
 
 def _band(figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, row: int, several: bool) -> None:
@@ -138,7 +139,7 @@ def _name(figure: go.Figure, frame: pd.DataFrame, name: str, beside: Sequence[st
         return
     figure.add_scatter(
         x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])], y=[ends[name]], mode="text", hoverinfo="skip",
-        showlegend=False, text=[f"  {for_chart(LOOKS[name][0])}"], textposition=f"{_place(name, ends)} right",
+        showlegend=False, text=[f"   {for_chart(LOOKS[name][0])}"], textposition=f"{_place(name, ends)} right",
         cliponaxis=False, row=row, col=1,
         textfont={"color": ink(LOOKS[name][1], dark), "size": 12}, name=f"{LOOKS[name][0]} name",
     )  # fmt: skip
@@ -157,7 +158,11 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
     top = 60 if several else 28
     dressed(figure, dark, inner + top + 46).update_layout(
         showlegend=several, margin={"l": 74, "r": 20 if several else 96, "t": top, "b": 46}, uirevision="curves")  # fmt: skip
-    figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0)
+    figure.update_xaxes(range=[-2, 100], ticksuffix=" %", showgrid=False, tickangle=0, ticks="outside", ticklen=6,
+                        tickcolor="rgba(0,0,0,0)")  # fmt: skip
+    if len(figure.layout.shapes):
+        figure.add_annotation(text="thin line: dense", xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom",
+                              showarrow=False, font={"color": ink(DENSE, dark), "size": 12})  # fmt: skip
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
     return figure

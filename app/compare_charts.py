@@ -24,7 +24,7 @@ AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the pac
 def look(place: int) -> tuple[str, str, str]:
     """Colour, dash and marker of a study; beyond the sixth the colours come again with other dashes and open markers."""
     colour, dash, marker = STUDIES[place % len(STUDIES)]
-    return (colour, dash, marker) if place < len(STUDIES) else (colour, STUDIES[(place + 1) % len(STUDIES)][1], f"{marker}-dot")
+    return (colour, dash, marker) if place < len(STUDIES) else (colour, STUDIES[(place + 1) % len(STUDIES)][1], f"{marker}-open")
 
 
 def short_names(studies: Sequence[Study]) -> list[str]:
@@ -188,11 +188,11 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
                       for end in ("low", "high")}  # fmt: skip
             figure.add_scatter(
                 x=part[x], y=part[y], mode="markers+text" if named else "markers", name=name,
-                text=part["study"].map(for_chart) if named else None, textposition="bottom center",
+                text=part["study"].map(for_chart) if named else None, textposition="bottom center", cliponaxis=False,
                 marker={"symbol": marker, "color": colour, "size": [11 if one else 7 for one in strong],
                         "opacity": [1.0 if one else 0.45 for one in strong]},
                 error_y={"type": "data", "symmetric": False, "array": spread["high"], "arrayminus": spread["low"],
-                         "color": colour, "thickness": 1.2, "width": 3},
+                         "color": colour, "thickness": 1.2, "width": 0},  # a cap would show where there is no bar too
                 customdata=part[["sparsity", "size", f"{y}_low", f"{y}_high", f"{y}_n"]].to_numpy(),
                 hovertemplate=f"{'%{text}' if named else name} at %{{customdata[0]:g}} %, %{{customdata[1]:.1f}} MB<br>"
                               f"{TITLES[y]} %{{y:.1f}} % "

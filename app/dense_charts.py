@@ -48,8 +48,9 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                     hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [%{{customdata[0]:.1f}}, %{{customdata[1]:.1f}}], "
                                   "n = %{customdata[2]}<extra></extra>",
                 )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=True, categoryorder="array", categoryarray=list(table["model"]))
-    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
+    figure.update_yaxes(autorange="reversed", showgrid=True, categoryorder="array", categoryarray=list(table["model"]),
+                        automargin=True)  # fmt: skip
+    figure.update_xaxes(range=[-2, 102], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals")
     return dressed(figure, dark, 120 + 34 * len(table))
 
 
@@ -93,14 +94,14 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
                            mode="lines", line={"color": colour, "width": 2, "dash": "solid" if name == "acc" else "dash"},
                            hoverinfo="skip", showlegend=False)  # fmt: skip
     figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, title_text="rate of the average")
-    figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category", tickangle=0)
+    figure.update_xaxes(showgrid=False, title_text="member tried, in this order", type="category", tickangle=0, automargin=True)
     return dressed(figure, dark, 400)
 
 
 def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     """Acc and Aua of every model at every sparsity, models side by side; averages in colour, members grey."""
     sparsities = sorted(table["sparsity"].unique())
-    figure = make_subplots(rows=1, cols=len(sparsities), shared_yaxes=True, horizontal_spacing=0.03,
+    figure = make_subplots(rows=1, cols=len(sparsities), shared_yaxes=True, horizontal_spacing=0.06,
                            subplot_titles=["dense" if s == 0 else f"{s:g} %" for s in sparsities])  # fmt: skip
     for column, sparsity in enumerate(sparsities, start=1):
         part = table[table["sparsity"] == sparsity]
@@ -118,8 +119,8 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                     hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}], "
                                   f"n = {row[f'{name}_n']}<extra></extra>",
                 )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=True)
-    figure.update_xaxes(range=[0, 101], ticksuffix=" %", dtick=50, tickangle=0)
+    figure.update_yaxes(autorange="reversed", showgrid=True, automargin=True)
+    figure.update_xaxes(range=[-3, 103], dtick=50, tickangle=0, title_text="rate, %")
     figure = dressed(figure, dark, 150 + 32 * table["model"].nunique())
     return figure.update_layout(margin={"t": 76}, legend={"y": 1.22})
 

@@ -83,7 +83,9 @@ def attention_chart(table: pd.DataFrame, highest: float, dark: bool = False) -> 
     figure.update_yaxes(
         tickvals=places, ticktext=names, autorange="reversed", showgrid=False, scaleanchor="x", constrain="domain"
     )
-    figure.update_xaxes(constrain="domain")
+    look = {"ticks": "", "tickfont_size": 10 if len(names) > 20 else 12}
+    figure.update_xaxes(constrain="domain", **look)
+    figure.update_yaxes(**look)
     return dressed(figure, dark, 460, bottom=90)
 
 

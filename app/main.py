@@ -21,8 +21,9 @@ st.html(f"""<style>
 }}
 @media (min-width: 3400px) {{ html {{ font-size: 30px; }} }}
 .katex-display {{ overflow-x: auto; overflow-y: hidden; }}
-.stMainBlockContainer {{ padding-top: 3.5rem; padding-bottom: 3rem; }}
-[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.2rem; z-index: 20; }}
+@media (max-width: 640px) {{ .katex-display {{ font-size: .8em; }} }}
+.stMainBlockContainer {{ padding-top: 4.25rem; padding-bottom: 3rem; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-dock), .st-key-dock {{ position: sticky; top: 3.75rem; z-index: 20; }}
 [data-testid="stHeading"] h2 {{ font-size: 1.75rem; padding: .5rem 0 1rem; }}
 [data-testid="stCaptionContainer"] {{ opacity: 1; }}
 [data-testid="stCaptionContainer"] p {{ color: {faint}; }}

@@ -30,7 +30,7 @@ def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str],
     if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
         st.session_state["studies"] = linked
     keys = st.multiselect("Studies", list(names), format_func=names.__getitem__, key="studies", max_selections=most,
-                          placeholder="Pick a study")  # fmt: skip
+                          placeholder="Pick a study", wrap=True)  # fmt: skip
     st.session_state["studies-seen"] = keys
     if keys:
         _keep(keys)
@@ -87,7 +87,7 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
 def heat_map(study: engine.Study, stops: list[float], start: float) -> str | None:
     """The heat map of a study's layer errors; the cell that is picked, also by the address."""
     picked = view.read("cell") or None
-    uneven = " Some layers are made sparser than others, as \"What the pruner did\" on Explore lists."
+    uneven = " Some layers are made sparser than others: “What the pruner did”, on Explore, lists by how much."
     data = {**figures.heat(study, stops), "colours": COLOURS, "picked": picked,
             "note": "One colour scale for the whole study. Pick a cell, by click or with arrows and Enter."
             + (uneven if figures.uneven(study) else "")}  # fmt: skip

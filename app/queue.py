@@ -26,6 +26,8 @@ def queue_panel() -> bool:
     except engine.PruneScopeError as error:
         st.error(plain(str(error)))
         return False
+    if (linked := view.read("job")) and not any(row.id == linked for row in rows):
+        st.info(f"The link names the job {view.seen(linked)}, which is not in this queue.")
     if not rows:
         return False
     st.header("Jobs", anchor=False)
@@ -46,8 +48,6 @@ def _panel(rows: list[engine.JobRow]) -> None:
     active = [row for row in rows if row.active]
     ended = [row for row in reversed(rows) if not row.active]
     linked = view.read("job")
-    if linked and not any(row.id == linked for row in rows):
-        st.info(f"The link names the job {view.seen(linked)}, which is not in this queue.")
     for row in sorted(active, key=lambda row: row.state != "running"):
         _card(row, rows, linked)
     for row in ended[:SHOWN]:

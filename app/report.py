@@ -53,8 +53,9 @@ def _safe(safe: SafeSparsity | None) -> str:
     if safe is None:
         return ""
     what = " and ".join(name.capitalize() for name in safe.checked)
-    return (f"<p>Last safe sparsity: <strong>{100 * safe.sparsity:g} %</strong> ({what} within {safe.points:g} points of dense), "
-            f"{100 * safe.low:g} to {100 * safe.high:g} % over 2,000 draws of the examples.</p>")  # fmt: skip
+    return (f"<p>Last safe sparsity: <strong>{100 * safe.sparsity:g} %</strong> ({what} at most {safe.points:g} points below "
+            f"dense up to there), between {100 * safe.low:g} and {100 * safe.high:g} % over 2,000 draws of the "
+            "examples.</p>")  # fmt: skip
 
 
 def _rates(frame: pd.DataFrame) -> pd.DataFrame:

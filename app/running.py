@@ -54,9 +54,14 @@ def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]
         share, text = told(behind)
         return share, f"Getting ready: {text}"
     left = job.pace.seconds_left(job.done, job.total)
-    waiting = "waiting for the worker" if job.state == "queued" or not job.stage else job.stage
+    waiting = "waiting for the worker" if job.state == "queued" or not job.stage else doing(job.stage)
     counted = f" {job.done} of {job.total}" if job.do == "batch" and job.stage == "attack" else ""
     return job.share, plain(waiting) + counted + (f", about {left:.0f} s left" if left is not None and left > 1 else "")
+
+
+def doing(stage: str) -> str:
+    """A worker's stage as a person says it."""
+    return f"loading{stage.removeprefix('load')}" if stage.partition(" ")[0] == "load" else stage
 
 
 def watch(

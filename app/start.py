@@ -9,6 +9,7 @@ import streamlit as st
 import engine
 from app import view
 from app.queue import span
+from app.running import doing
 from app.state import jobs, workbench
 from app.text import plain
 
@@ -46,8 +47,8 @@ def start_form(rows: list[engine.StudyRow]) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         if found is not None:
-            about = "No estimate." if found.seconds is None else f"About {span(found.seconds)}."
-            st.markdown(f"**{about}** {plain(found.about)}")
+            about = "" if found.seconds is None else f"**About {span(found.seconds)}.** "
+            st.markdown(about + plain(found.about))
     with right:
         if st.button("Start", type="primary", key="start", disabled=spec is None, width="stretch") and spec is not None:
             st.session_state["checking"] = (workbench().submit("check", spec=asdict(spec)), spec)
@@ -105,7 +106,7 @@ def _checking(rows: list[engine.StudyRow]) -> None:
         def poll() -> None:
             if not job.active:
                 st.rerun()
-            st.progress(job.share, text=f"Checking model, data and settings: {plain(job.stage)}" if job.stage else
+            st.progress(job.share, text=f"Checking model, data and settings: {plain(doing(job.stage))}" if job.stage else
                         "Waiting for the worker to check model, data and settings")  # fmt: skip
             if st.button("Cancel", key="cancel-check"):
                 workbench().cancel(job)

@@ -94,7 +94,8 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
         part = spread[spread["set"] == name]
         for series in dict.fromkeys(part["series"]):
             _series(figure, part[part["series"] == series].sort_values("sparsity"), series, column)
-    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], ticksuffix=" %", showgrid=False, title_text="sparsity")
+    figure.update_annotations(font_size=13)  # the sets' names, side by side on a phone too
+    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], showgrid=False, title_text="sparsity, %")
     figure.update_yaxes(ticksuffix=" %")
     return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
@@ -116,6 +117,12 @@ def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> 
     )  # fmt: skip
 
 
+def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
+    found = spread[(spread["set"] == name) & spread["gap"].notna()]
+    return found[["cell", "series", "sparsity", "set", "gap", "gap_sd", "seeds", "n"]]
+
+
 def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
     """ID − OOD against sparsity: 0 is a model that generalises as well as it does at home."""
     figure, part = go.Figure(), spread[(spread["set"] == name) & spread["gap"].notna()]
@@ -131,7 +138,7 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
             hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], ticksuffix=" %", showgrid=False, title_text="sparsity")
+    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], showgrid=False, title_text="sparsity, %")
     figure.update_yaxes(title_text=f"ID − {name}, points")
     return dressed(figure, dark, 380).update_layout(showlegend=False)
 
@@ -162,8 +169,8 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
         hovertemplate="%{y}, %{x}: %{z:.1f} %<extra></extra>",
         showscale=False,
     ))  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
-    figure.update_xaxes(tickangle=-35, showgrid=False, automargin=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticks="")
+    figure.update_xaxes(tickangle=-35, showgrid=False, automargin=True, ticks="")
     height = 150 + 34 * len(grid) + (60 if len(grid.columns) > 6 else 0)
     return dressed(figure, dark, height, 28, 110)
 

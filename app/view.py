@@ -71,7 +71,7 @@ def number(name: str, default: float, low: float, high: float, whole: bool = Fal
         found = math.nan
     if low <= found <= high and not (whole and found % 1):
         return found, []
-    return default, [f"The link says {name} = {seen(text)}, which is not a {'whole ' * whole}number from {low:g} to {high:g}; "
+    return default, [f"The link says {name} = {seen(text)}, which is not a {'whole ' * whole}number from {low:g} to {high:.10g}; "
                      f"{default:g} is shown."]  # fmt: skip
 
 

@@ -21,6 +21,8 @@ const drawn = (name, inside, attributes) => {
 const put = (node, text) => { if (node.data !== text) node.data = text; };
 const nodeOf = (element) => element.appendChild(document.createTextNode(""));
 
+const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes
+
 /** Build the cards once; the function that fills them for a stop. */
 function build(root, { cards, studies }) {
   root.replaceChildren();
@@ -98,6 +100,7 @@ function overlay(name, marks, stops) {
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".cards");
+  ends.get(root)?.();
   const dark = matchMedia && getComputedStyle(root).colorScheme === "dark" || isDark(root);
   root.style.setProperty("--good", dark ? "#45C49C" : "#14704F");
   root.style.setProperty("--bad", dark ? "#FF9B8E" : "#B3261E");
@@ -117,7 +120,7 @@ export default function ({ data, parentElement }) {
   window.addEventListener("resize", redraw);
   const watch = setInterval(redraw, 400);  // the chart may come later than the cards, or be drawn anew
   show();
-  return () => {
+  const end = () => {
     window.removeEventListener("prunescope-cursor", later);
     window.removeEventListener("prunescope-redraw", redraw);
     window.removeEventListener("resize", redraw);
@@ -125,6 +128,8 @@ export default function ({ data, parentElement }) {
     cancelAnimationFrame(wanted);
     cursor.remove();
   };
+  ends.set(root, end);
+  return end;
 }
 
 function isDark(element) {

@@ -1,4 +1,5 @@
 const states = new WeakMap();  // by element: the cell that was picked
+const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes
 const make = (name, inside, text = "") => {
   const made = document.createElement(name);
   made.textContent = text;
@@ -14,6 +15,7 @@ const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<"
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".ps-heat");
+  ends.get(root)?.();
   const { stops, levels, between, blocks, modules, names, bounds, colours, start } = data;
   const state = states.get(root) ?? { picked: data.picked ?? null, focus: 0 };
   states.set(root, state);
@@ -108,5 +110,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const later = () => { wanted ??= requestAnimationFrame(show); };
   window.addEventListener("prunescope-cursor", later);
   show();
-  return () => { window.removeEventListener("prunescope-cursor", later); cancelAnimationFrame(wanted); };
+  const end = () => { window.removeEventListener("prunescope-cursor", later); cancelAnimationFrame(wanted); };
+  ends.set(root, end);
+  return end;
 }

@@ -32,8 +32,8 @@ def main() -> None:
     st.title("About", anchor=False)
     st.markdown(
         "PruneScope answers one question: **how sparse can a language model get before it stops being robust?** It prunes a "
-        "fine-tuned classifier layer by layer without retraining, attacks the dense and the sparse model with the same adversarial "
-        "examples, and measures every level."
+        "fine-tuned classifier layer by layer without retraining, attacks the dense and the sparse model alike, with the same candidates "
+        "and the same seed, and measures every level."
     )
     tour.again()
     st.header("What the numbers mean", anchor=False)

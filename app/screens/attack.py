@@ -81,7 +81,7 @@ def _shown(asked: Form) -> None:
     elif job.active:
         truth = job.arguments["label"]
         names = asked.study.about["label_names"]
-        label = names[truth] if truth is not None and truth < len(names) else "the true label"
+        label = names[truth] if truth is not None and truth < len(names) else None
         running.watch("attack", job, workbench(), 0.25, lambda job: attack_view.head(job, st.session_state.get("ready")),
                       lambda job: attack_view.live(job, label))  # fmt: skip
     elif running.ended(job) and job.result is not None:

@@ -39,11 +39,11 @@ def main() -> None:
 
 def _sentence(table: engine.SubnetworkTable) -> str:
     seeds = len({run.seed for run in table.runs})
-    rows = ", ".join(f"{name} {count:,}" for name, count in table.rows.items() if name != "train")
+    rows = ", ".join(f"{count:,} of {name}" for name, count in table.rows.items() if name != "train")
     done = "" if len(table.runs) == table.planned else f" {len(table.runs)} of {table.planned} models are measured so far."
     base = "MiniLM" if table.recipe.get("base", "embedded") == "embedded" else table.recipe["base"]
     return (f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
-            f"{'seed' if seeds == 1 else 'seeds'}; read on {rows} rows.{done}")  # fmt: skip
+            f"{'seed' if seeds == 1 else 'seeds'}; read on other rows: {rows}.{done}")  # fmt: skip
 
 
 def _curves(table: engine.SubnetworkTable, spread: object) -> None:
@@ -51,7 +51,9 @@ def _curves(table: engine.SubnetworkTable, spread: object) -> None:
     names = charts.panels(table)
     chart(charts.curves(spread, names, dark()), "subnetworks-curves",
           "Figures in and out of distribution against sparsity, one line a method and loss")  # fmt: skip
-    figures = ", ".join(f"{one.name}: {charts.FIGURES[one.metric]}" for one in (table.runs[0].inside, *table.runs[0].outside))
+    kinds = {one.name: charts.FIGURES[one.metric] for one in (table.runs[0].inside, *table.runs[0].outside)}
+    figures = ", ".join(f"{name}: {kind}" for name, kind in kinds.items()) if len(set(kinds.values())) > 1 else (
+        "On every set: " + next(iter(kinds.values())))  # fmt: skip
     seeds = len({run.seed for run in table.runs})
     bars = "bars are one standard deviation over the seeds" if seeds > 1 else "bars are 95 % intervals of the one seed"
     known = {run.loss for run in table.runs}
@@ -68,11 +70,14 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
     name = outside[0]
     if len(outside) > 1:
         name = view.chosen(st.segmented_control, "Set", "set", outside, name, required=True)
-    left, right = st.columns([2, 3])
+    grouped = any(one.name == name and one.groups for one in table.runs[0].outside)
+    left, right = st.columns([2, 3]) if grouped else (st.container(), st.container())
     with left:
         st.header("What is lost out of distribution", anchor=False)
         chart(charts.gap_chart(spread, name, dark()), "subnetworks-gap",
               "The gap between both kinds of rows against sparsity")  # fmt: skip
+        export_bar("subnetworks-gap", f"prunescope-gap-{table.name}", charts.gaps(spread, name),
+                   {"table": table.name, "set": name})  # fmt: skip
         st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
     with right:
         _groups(table, name)
@@ -107,9 +112,13 @@ def _differences(table: engine.SubnetworkTable) -> None:
         return
     st.header("One thing changed", anchor=False)
     name = view.chosen(st.segmented_control, "Rows", "rows", names, names[-1], required=True)
-    st.dataframe(found[name].round(1), hide_index=True)
+    form = st.column_config.NumberColumn  # zeros replaced by zeros: a negative one reads as −0.0
+    st.dataframe(found[name].round(1).replace(0.0, 0.0), hide_index=True, column_config={
+        "sparsity": form(format="%g %%"), "second": "model", "minus": "minus model", "difference": form(format="%+.1f"),
+        "low": form("95 % low", format="%+.1f"), "high": form("95 % high", format="%+.1f"),
+    })  # fmt: skip
     table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})
-    st.caption("Accuracy of the second minus the first's, in points, on the same rows with the same seeds; 95 % over the rows.")
+    st.caption("Accuracy of the first model minus the second's, in points, on the same rows and seeds; 95 % over the rows.")
 
 
 def _table(table: engine.SubnetworkTable, spread: object) -> None:

@@ -72,7 +72,7 @@ def _usual(heads: list[engine.Study]) -> list[str]:
 def _studies(heads: list[engine.Study]) -> tuple[list[engine.Study], list[str]]:
     names = {head.key: name for head, name in zip(heads, charts.short_names(heads), strict=True)}
     keys = st.multiselect("Studies", list(names), key="c-studies", format_func=names.__getitem__, max_selections=charts.MOST,
-                          placeholder="pick studies")  # fmt: skip
+                          placeholder="Pick studies", wrap=True)  # fmt: skip
     found, said = [], []
     for key in keys:
         study, notices = read_study(key, signature(key))

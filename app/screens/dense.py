@@ -80,7 +80,7 @@ def _told(made: engine.MadeAverage) -> str:
     rule = "All members are averaged, one after the other." if made.by == "uniform" else (
         f"Members are tried in falling order of {made.by.capitalize()}; one is kept where the average with it is at least as "
         "good. Hollow: left out.")  # fmt: skip
-    return plain(f"{rule} Averaged: {', '.join(made.ingredients)}." + (f" Left: {', '.join(left)}." if left else ""))
+    return plain(f"{rule} Averaged: {', '.join(made.ingredients)}." + (f" Left out: {', '.join(left)}." if left else ""))
 
 
 def _evaluated(found: engine.MemberSet) -> None:

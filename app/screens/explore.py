@@ -46,7 +46,7 @@ def _told(shown: list[engine.Study]) -> str:
     if not shown:
         return "Pick a study."
     first = f"{figures.sentence(shown[0])}, {shown[0].about['counts']['evaluation']} evaluated"
-    return first if len(shown) == 1 else f"{len(shown)} studies. Layers and live work are those of the first: {first}"
+    return first if len(shown) == 1 else f"{len(shown)} studies. Last safe, layers and live work are those of the first: {first}"
 
 
 def _tolerance() -> tuple[float, list[str]]:
@@ -99,9 +99,11 @@ def _measured(study: engine.Study, measured: list[float]) -> str:
 
 def _safe(safe: engine.SafeSparsity) -> str:
     what = " and ".join(name.capitalize() for name in safe.checked)
-    spread = f"{100 * safe.low:g} to {100 * safe.high:g} %" if safe.high > safe.low else f"{100 * safe.low:g} %"
-    return (f"Last safe: {100 * safe.sparsity:g} %, where {what} are within {safe.points:g} points of dense at every level up to "
-            f"there; {spread} over draws of the examples, and safe in {100 * safe.support:.0f} % of them.")  # fmt: skip
+    lies = "lies" if len(safe.checked) == 1 else "lie"  # Acc alone, where there was no attack
+    spread = f"between {100 * safe.low:g} and {100 * safe.high:g} %" if safe.high > safe.low else f"at {100 * safe.low:g} %"
+    return (f"Last safe: {100 * safe.sparsity:g} %. At every level up to there {what} {lies} at most {safe.points:g} points "
+            f"below dense. Over draws of the examples the last safe one lies {spread}, in {100 * safe.support:.0f} % of them "
+            f"at {100 * safe.sparsity:g} % or above.")  # fmt: skip
 
 
 def _curves_shown(shown: list[engine.Study]) -> list[str]:
@@ -158,15 +160,20 @@ def _curve_picker(shown: list[engine.Study], picked: list[str]) -> None:
         view.write("curves", ",".join(st.session_state[key]))
 
     st.pills("Curves", there, selection_mode="multi", key=key, format_func=title, label_visibility="collapsed",
-             on_change=keep)  # fmt: skip
+             on_change=keep, wrap=True)  # fmt: skip
 
 
 def _numbers(shown: list[engine.Study]) -> None:
     with st.expander("The numbers behind the curves"):
         frame = figures.together(shown)
-        columns = {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns if name not in ("study", "key")}
+        columns = {name: st.column_config.NumberColumn(format=_digits(name)) for name in frame if name not in ("study", "key")}
         st.dataframe(frame, hide_index=True, column_config=columns)
         table_bar("prunescope-levels", frame, provenance(shown))
+
+
+def _digits(name: str) -> str:
+    """How a column of the numbers is written: counts whole, errors with the digits that they have."""
+    return "%d" if name.endswith(("_n", "_bytes")) else "%.3g" if "error" in name else "%.2f"
 
 
 def _tables(study: engine.Study, sparsity: float) -> None:
@@ -216,7 +223,7 @@ def _paired(study: engine.Study, sparsity: float) -> None:
     pair = engine.paired_attack(dense.attacks, here.attacks)
     with st.expander(f"Paired with dense: the {pair.first.n} attacked examples that both models get right"):
         st.text(
-            f"Attack success  dense {_share(pair.first)}   pruned {_share(pair.second)}\n"
+            f"Attack success: dense {_share(pair.first)}, pruned {_share(pair.second)}.\n"
             f"Both hold {pair.both_hold}, only dense breaks {pair.only_first_breaks}, "
             f"only pruned breaks {pair.only_second_breaks}, both break {pair.both_break}.\n"
             f"McNemar's exact test: p = {pair.p_value:.3g}."

@@ -41,7 +41,8 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
     picked = st.dataframe(
         frame, hide_index=True, key=f"stored-{len(rows)}", on_select="rerun", selection_mode="single-row",
         height=35 * (min(len(rows), SHOWN) + 1) + 3,
-        column_config={"size": st.column_config.NumberColumn("kB", format="%.0f"),
+        column_config={"data": st.column_config.TextColumn(width=150),
+                       "size": st.column_config.NumberColumn("kB", format="%.0f"),
                        "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")},
     )  # fmt: skip
     chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice

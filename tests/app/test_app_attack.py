@@ -327,6 +327,7 @@ def test_the_charts_escape_names_and_words() -> None:
     result = attack_result(("Dense", "<b>50</b> %"), "a <i>fine</i> film", "a <i>f1ne</i> film")
     paths = attack_charts.paths({side["name"]: side["path"] for side in result["sides"]}, "<b>yes</b>")
     words = attack_charts.importance_map(attack_charts.importance_table(result["importance"]))
+    assert words.layout.yaxis.automargin, "the victims are named beside their rows"
     for figure in (paths, words):
         assert not re.search(r"<(?!br>|extra>|/extra>)", json.dumps(figure.to_plotly_json(), default=list))
 
@@ -335,6 +336,8 @@ def test_victims_differ_in_dash_marker_and_sign_and_not_by_colour_alone() -> Non
     assert all(len(set(column)) == 4 for column in zip(*attack_charts.LOOKS, strict=True))
     names = ("Dense", "a", "b", "c")
     figure = attack_charts.paths(dict.fromkeys(names, ((1, 0.9), (5, 0.2))), "positive")
+    assert figure.layout.yaxis.title.text == "confidence in “positive”"
+    assert attack_charts.paths({}, None).layout.yaxis.title.text == "confidence in the true label"
     assert [trace.name for trace in figure.data] == list(names) and list(figure.data[0].y) == [90.0, 20.0]
 
 

@@ -217,6 +217,7 @@ def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     assert [len(trace.x) for trace in marks] == [4, 2]
     assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
+    assert all(trace.error_y.width == 0 for trace in marks), "a cap is drawn through marks that have no bar"
 
 
 # Flips, row by row
@@ -236,6 +237,7 @@ def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
 
 def test_twelve_studies_look_apart_and_are_named_apart() -> None:
     assert len({charts.look(place) for place in range(charts.MOST)}) == charts.MOST
+    assert charts.look(6)[2] == f"{charts.look(0)[2]}-open", "a dot in a small mark is not seen"
     studies = [made_up_study(method="adaptive"), made_up_study(method="wanda"), made_up_study(method="wanda", data="other"),
                replace(made_up_study(method="wanda"), key="f" * 64)]  # fmt: skip
     assert len(set(charts.short_names(studies))) == 4

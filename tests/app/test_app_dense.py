@@ -35,7 +35,7 @@ def test_the_set_is_described_in_words(cache: Path) -> None:
         "4 members fine-tuned from MiniLM on 4,000 rows of made-up, judged on 500 rows that none was trained on, 100 of them "
         "attacked with DeepWordBug."
     )
-    assert "Averaged: freelb-1, ce-1. Left: ce-2." in app.caption[0].value.replace("\\", "")
+    assert "Averaged: freelb-1, ce-1. Left out: ce-2." in app.caption[0].value.replace("\\", "")
 
 
 def test_the_order_can_be_changed(cache: Path) -> None:
@@ -70,6 +70,7 @@ def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) 
     assert table["aua"].tolist()[:3] == [20, 12, 9]
     figure = dense_charts.members_chart(table)
     assert sorted(x for trace in figure.data for x in trace.x) == sorted([*table["acc"], *table["aua"]])
+    assert figure.layout.yaxis.automargin, "names are longer than the margin"
 
 
 def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -> None:

@@ -115,6 +115,19 @@ def test_every_curve_is_the_frame_s_and_every_rate_has_its_band() -> None:
     assert sum("interval" in (trace.name or "") for trace in figure.data) == 3
 
 
+def test_the_dense_line_ends_before_the_names_and_is_explained() -> None:
+    frame = figures.curves(made_up_study())
+    figure = charts.curves([("", frame)], ["acc", "aua", "size"])
+    assert [(line.x0, line.x1) for line in figure.layout.shapes] == [(0, 90), (0, 90)]
+    assert [note.text for note in figure.layout.annotations] == ["thin line: dense"]
+    assert not charts.curves([("", frame)], ["size"]).layout.annotations
+
+
+def test_every_font_of_the_charts_is_a_name_that_css_knows() -> None:
+    for name in charts.FONT.split(", "):  # one that is none makes the browser drop all of them
+        assert name.startswith('"') or all(part.isalpha() for part in name.split("-")), name
+
+
 def test_curves_of_a_kind_differ_in_dash_and_marker_and_not_by_colour_alone() -> None:
     for kind in charts.AXES:
         looks = [look for look in charts.LOOKS.values() if look[4] == kind]

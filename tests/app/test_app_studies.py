@@ -148,6 +148,7 @@ def test_a_dead_worker_is_offered_for_resuming(cache: Path) -> None:
 
 
 def test_a_link_to_a_job_that_is_not_here_says_so(cache: Path) -> None:
+    assert "not in this queue" in shown(page(job="0123456789ab")), "also where the queue is empty"
     a_job(cache, "done")
     assert "not in this queue" in shown(page(job="0123456789ab"))
 

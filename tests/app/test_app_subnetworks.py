@@ -40,7 +40,7 @@ def test_the_table_is_described_in_words_and_says_what_stands_in(cache: Path, se
     app = page()
     assert not app.exception
     counted = {1: "1 seed;", 2: "2 seeds;"}[seeds]
-    said = f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on ID 40, HANS 40 rows."
+    said = f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on other rows: 40 of ID, 40 of HANS."
     assert app.text[0].value == said
     assert "Nothing here is real" in app.info[0].value
     bars = {1: "95 % intervals of the one seed", 2: "one standard deviation"}[seeds]
@@ -94,6 +94,12 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     assert {trace.name for trace in figure.data} == {"full model, CE", "mask training, CE",
                                                      "mask training, PoE",
                                                      "mask training, PoE, gradual"}  # fmt: skip
+
+
+def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
+    spread = charts.spread_table(table_of(tmp_path))
+    shown = [y for trace in charts.gap_chart(spread, "HANS").data for y in trace.y]
+    assert sorted(shown) == pytest.approx(sorted(charts.gaps(spread, "HANS")["gap"])) and shown
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:

@@ -144,6 +144,21 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
     expect(page.get_by_role("heading", name="Block 2, key")).to_be_visible(timeout=30_000)
     expect(page.locator(".st-key-cell .prunescope-cursor line")).to_be_attached(timeout=30_000)
     expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
+    only_one_mark_stands_on_the_curve_of_a_layer(page)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
     expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
+
+
+def only_one_mark_stands_on_the_curve_of_a_layer(page: Page) -> None:
+    """Of the cells that were picked one after the other, the last: those before do not draw theirs again."""
+    page.locator(".ps-heat td").nth(35).click()
+    expect(page.get_by_role("heading", name="Block 6, output")).to_be_visible(timeout=30_000)
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(1000)
+    places = set()
+    for _ in range(12):  # marks are drawn again every 0.4 seconds
+        mark = page.locator(".st-key-cell .prunescope-cursor path")
+        places.add((mark.count(), mark.first.get_attribute("transform")))
+        page.wait_for_timeout(150)
+    assert len(places) == 1 and next(iter(places))[0] == 1, places
