@@ -26,7 +26,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its remarks to developers would surround our sentence
+    for library in ("TRANSFORMERS", "HF_HUB"):  # their remarks to developers would surround our sentence
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads crawl when anything else wants a core
     options = _parser().parse_args(arguments)
     console = Console(quiet=getattr(options, "quiet", False))

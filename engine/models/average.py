@@ -11,7 +11,6 @@ from transformers import AutoModelForSequenceClassification
 
 from engine.errors import ModelError
 from engine.models.families import LAST
-from engine.models.quiet import without_remarks
 
 
 class Mean:
@@ -56,10 +55,9 @@ class Mean:
 def merged_member(base: Path, adapter: Path) -> Any:
     """The base model with one adapter merged into its weights, an ordinary classifier."""
     num_labels = _labels_of(adapter)
-    with without_remarks():
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base, num_labels=num_labels, use_safetensors=True, local_files_only=True
-        )
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=num_labels, use_safetensors=True, local_files_only=True
+    )
     with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
     return with_adapter.merge_and_unload().float()
 

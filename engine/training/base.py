@@ -15,7 +15,6 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from engine.errors import ModelError, ResourceError
 from engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
 from engine.models.families import HEADS, Family, family_of
-from engine.models.quiet import without_remarks
 
 WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
@@ -100,11 +99,10 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
     """
     torch.manual_seed(head_seed)
     try:
-        with without_remarks():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                base.folder, num_labels=len(names), use_safetensors=True, local_files_only=True, trust_remote_code=False,
-                dtype=torch.float32,
-            )  # fmt: skip
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base.folder, num_labels=len(names), use_safetensors=True, local_files_only=True, trust_remote_code=False,
+            dtype=torch.float32,
+        )  # fmt: skip
     except RuntimeError as error:
         raise ModelError(f"The head of {base.name} is for another number of labels than the {len(names)} of the data "
                          f"({', '.join(names[:4])}…); start from a checkpoint without a head.") from error  # fmt: skip
