@@ -11,6 +11,7 @@ with sync_playwright() as playwright:
     page = browser.new_page(viewport={"width": 1360, "height": 1010}, color_scheme="dark" if scheme == "dark" else "light")
     page.goto(address)
     page.wait_for_selector(".st-key-curves .prunescope-cursor line", timeout=60_000, state="attached")
-    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Close").click()  # the tour of a first visit
+    page.wait_for_timeout(3000)
     page.screenshot(path=file)
     browser.close()
