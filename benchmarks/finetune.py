@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
+from benchmarks.pipeline import timed
 from engine.data import Examples
 from engine.models.embedded import embedded_base
 from engine.training.base import Base, open_base
@@ -48,19 +49,7 @@ def product_rate(device: str, precision: str) -> float:
     """Operations a second of a large square product."""
     size = 8192 if device == "cuda" else 2048
     a = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    times = []
-    for _ in range(12):
-        _wait(device)
-        start = time.perf_counter()
-        a @ a
-        _wait(device)
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / statistics.median(times[2:])
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+    return 2 * size**3 / statistics.median([timed(lambda: a @ a, a.device) for _ in range(12)][2:])
 
 
 def main() -> None:
@@ -85,7 +74,8 @@ def _measure(spec: TrainSpec, shared: Shared, out: Path, options: argparse.Names
 
     def report(stage: str, done: int, total: int) -> None:
         if done not in seen:
-            _wait(options.device)
+            if options.device == "cuda":
+                torch.cuda.synchronize()
             seen[done] = time.perf_counter()
 
     finetune(spec, shared, out, report=report)
@@ -97,7 +87,7 @@ def _measure(spec: TrainSpec, shared: Shared, out: Path, options: argparse.Names
     card = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print(f"{card}, {shared.computed_in()}, {spec.batch_size} rows of {tokens / spec.batch_size:.0f} tokens, "
           f"{'FreeLB, 3 steps' if spec.adversarial == 'freelb' else 'plain'}: {1e3 * seconds:.1f} ms a step, "
-          f"{spec.batch_size / seconds:.0f} rows/s, {100 * share:.0f} % of {rate / 1e12:.1f} TFLOP/s", flush=True)  # fmt: skip
+          f"{spec.batch_size / seconds:.0f} rows/s, {100 * share:.1f} % of {rate / 1e12:.1f} TFLOP/s", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -37,11 +37,12 @@ LEVELS = tuple(step / 20 for step in range(1, 20))
 def product_rate(device: torch.device) -> float:
     """Floating-point operations a second of a (8192 × 1536)ᵀ (8192 × 1536) product in single precision."""
     a = torch.randn(8192, 1536, device=device)
-    times = [_timed(lambda: a.T @ a, device) for _ in range(7)]
+    times = [timed(lambda: a.T @ a, device) for _ in range(7)]
     return 2 * 8192 * 1536**2 / statistics.median(times)
 
 
-def _timed(work: Callable[[], object], device: torch.device) -> float:
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of a piece of work, to its end on the device too."""
     _wait(device)
     start = time.perf_counter()
     work()
@@ -118,7 +119,7 @@ def case(victim: Victim, texts: Sequence[str], names: Sequence[str], repeats: in
         needed = operations(victim, tokens, len(texts), plan.method)
         for _ in range(repeats):
             floors.append(needed / product_rate(victim.device))
-            times.append(_timed(lambda plan=plan: prune(victim, texts, None, plan, 0.5), victim.device))  # type: ignore[misc]
+            times.append(timed(lambda plan=plan: prune(victim, texts, None, plan, 0.5), victim.device))  # type: ignore[misc]
         ratio = statistics.median(t / f for t, f in zip(times, floors, strict=True))
         print(f"  {name:<11} {statistics.median(times):7.2f} s   floor {statistics.median(floors):6.2f} s "
               f"({needed / 1e12:.2f} TFLOP)   ratio {ratio:5.2f}   peak {_peak(victim)}", flush=True)  # fmt: skip

@@ -27,7 +27,6 @@ from engine.training.selection import Selection, SelectionSpec, training_rows
 from engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
-MACHINE = ("device", "precision")  # of a finished member's record: where it was made, not what it is
 Say = Callable[[str], None]  # told a sentence
 
 
@@ -136,8 +135,8 @@ def _stage(
     if file.is_file():
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         wanted = {**shared.identity(spec), "start": None if start is None else file_sha256(start / WEIGHTS)}
-        for name in MACHINE:  # one that was trained on a GPU elsewhere is judged here as it is
-            wanted.pop(name)
+        if record.get("device") != wanted["device"]:  # made on another machine, in what suits that one: judged here as it is
+            wanted = {name: value for name, value in wanted.items() if name not in ("device", "precision")}
         if {name: record.get(name) for name in wanted} == wanted:
             return record
         raise SettingError(f"{folder} holds a member made with other settings, rows or base; name another folder with --out, or "

@@ -114,6 +114,9 @@ def test_a_member_trained_on_another_machine_counts(run: Run, trained: list[str]
     file = tmp_path / "out" / "one" / "member.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "device": "cuda", "precision": "bf16"}))
     assert [entry["name"] for entry in run(ONE)["members"]] == ["one"] and trained == ["one"]
+    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "cpu"}))
+    with pytest.raises(SettingError, match="other settings"):  # made here, and not as it is asked for now
+        run(ONE)
 
 
 def test_a_member_that_diverges_is_listed_and_left_out(run: Run, good: list[str]):
