@@ -1,5 +1,6 @@
 """Studies beside one another: tables, the Pareto front, and flip tables. Studies in, data frames and figures out; pure."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import plotly.graph_objects as go
 
 from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
-from app.palette import GREY, STUDIES, ink
+from app.palette import GREY, PAGE, STUDIES, ink
 from app.text import for_chart
 from engine import AlternativesTable, LevelResult, Rate, Study, guesses, mcnemar, paired_attack
 
@@ -18,6 +19,9 @@ MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
 COLUMNS = ["place", "study", "key", "sparsity", "size", "group", "guesses",
            *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
+Box = tuple[float, float, float, float]  # pixels: left, bottom, right, top
+WIDTHS, HEIGHT = (280, 1000), 290  # pixels of the plot on a phone and on a wide screen
+SHIFTS = [(right, above) for above in range(-90, 91, 9) for right in range(-120, 121, 20) if abs(above) >= 18]  # of a name
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
 
 
@@ -187,8 +191,7 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
             spread = {end: [abs(value) if one else None for value, one in zip(part[f"{y}_{end}"] - part[y], strong, strict=True)]
                       for end in ("low", "high")}  # fmt: skip
             figure.add_scatter(
-                x=part[x], y=part[y], mode="markers+text" if named else "markers", name=name,
-                text=part["study"].map(for_chart) if named else None, textposition="bottom center", cliponaxis=False,
+                x=part[x], y=part[y], mode="markers", name=name, text=part["study"].map(for_chart) if named else None,
                 marker={"symbol": marker, "color": colour, "size": [11 if one else 7 for one in strong],
                         "opacity": [1.0 if one else 0.45 for one in strong]},
                 error_y={"type": "data", "symmetric": False, "array": spread["high"], "arrayminus": spread["low"],
@@ -198,9 +201,49 @@ def pareto(table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool =
                               f"{TITLES[y]} %{{y:.1f}} % "
                               "[%{customdata[2]:.1f}, %{customdata[3]:.1f}], n = %{customdata[4]}<extra></extra>",
             )  # fmt: skip
+    _name_alternatives(figure, table[table[y].notna()], ahead, x, y, dark)
     figure.update_yaxes(ticksuffix=" %", title_text=TITLES[y], rangemode="tozero" if y == "asr" else "normal")
     figure.update_xaxes(title_text=AXES[x], ticksuffix=" %" if x == "sparsity" else "", showgrid=False, tickangle=0)
     return dressed(figure, dark, 440, kept=f"pareto-{x}-{y}")
+
+
+def _name_alternatives(figure: go.Figure, there: pd.DataFrame, ahead: set[tuple[str, float]], x: str, y: str, dark: bool) -> None:
+    """The alternatives' names, each with a line to its mark, where they hide the fewest marks and no other name.
+
+    The page's width is not known here, so a place is chosen that does on a phone and on a wide screen.
+    """
+    strong = np.array([pair in ahead for pair in zip(there["key"], there["sparsity"], strict=True)], dtype=bool)
+    low, high = (there[f"{y}_{end}"].astype(float).where(strong, there[y]).to_numpy() for end in ("low", "high"))
+    left, across, bottom, up = there[x].min(), np.ptp(there[x]) or 1, low.min(), (high.max() - low.min()) or 1
+    places = (there[x].to_numpy() - left) / across, (low - bottom) / up * HEIGHT, (high - bottom) / up * HEIGHT
+    taken = {width: [(at * width - 6, one - 6, at * width + 6, two + 6) for at, one, two in zip(*places, strict=True)]
+             for width in WIDTHS}  # fmt: skip
+    names: dict[int, list[Box]] = {width: [] for width in WIDTHS}
+
+    def box(row: Any, shift: tuple[int, int], width: int) -> Box:
+        at, height = (getattr(row, x) - left) / across * width + shift[0], (getattr(row, y) - bottom) / up * HEIGHT + shift[1]
+        half = 3.1 * len(row.study) + 4  # a letter is some six pixels wide
+        return at - half, height - 9, at + half, height + 9
+
+    def cost(row: Any, shift: tuple[int, int]) -> float:
+        total = float(np.hypot(*shift))
+        for width in WIDTHS:
+            here = box(row, shift, width)
+            outside = max(0, -here[0]) + max(0, here[2] - width) + max(0, -here[1]) + max(0, here[3] - HEIGHT)
+            total += 500 * _met(here, names[width]) + 80 * _met(here, taken[width]) + 2 * outside
+        return total
+
+    for row in there[there["place"] == MOST].sort_values(x).itertuples():
+        shift = min(SHIFTS, key=functools.partial(cost, row))
+        for width in WIDTHS:
+            names[width].append(box(row, shift, width))
+        figure.add_annotation(x=getattr(row, x), y=getattr(row, y), ax=shift[0], ay=-shift[1], text=for_chart(row.study),
+                              bgcolor=PAGE[dark], borderpad=1, arrowhead=0, arrowwidth=1, arrowcolor=GREY, standoff=6)
+
+
+def _met(one: Box, others: Sequence[Box]) -> int:
+    """How many of the others the box overlaps."""
+    return sum(one[0] < b[2] and b[0] < one[2] and one[1] < b[3] and b[1] < one[3] for b in others)
 
 
 def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:

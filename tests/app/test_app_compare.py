@@ -1,11 +1,13 @@
 """The compare page and its figures: default, linked, empty, refused, interpolated, damaged."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hostile import HOSTILE
@@ -257,6 +259,21 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
     drawn = charts.pareto(whole, best, "acc", "size")
     assert [list(trace.text) for trace in drawn.data if trace.text] == [["int8"]]
     assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
+
+
+def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
+    study = made_up_study()
+    rows = [SimpleNamespace(kind="blocks", name=f"first {blocks} blocks, re-solved", sparsity=0.0, file_bytes=int(1e6 * size),
+                            acc=study.levels[0].acc, aua=study.levels[0].aua, asr=study.levels[0].asr)
+            for blocks, size in ((3, 69.6), (4, 69.7), (5, 70.4), (6, 71.0))]  # fmt: skip
+    table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: False)
+    whole = pd.concat([charts.points([study]), charts.alternatives([study], [table])], ignore_index=True)
+    names = charts.pareto(whole, charts.front(whole, "aua", "size"), "aua", "size").layout.annotations
+    assert [name.text for name in names] == [row.name for row in rows]
+    across = np.ptp(whole["size"])
+    for width in charts.WIDTHS:  # a name is some 180 pixels wide and 18 high
+        at = [(name.x / across * width + name.ax, -name.ay) for name in names]  # all marks are equally high
+        assert all(abs(a[0] - b[0]) >= 150 or abs(a[1] - b[1]) >= 18 for a, b in itertools.combinations(at, 2)), width
 
 
 def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
