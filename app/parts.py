@@ -80,8 +80,10 @@ def opened(keys: Sequence[str]) -> tuple[list[engine.Study], list[str]]:
 
 def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
     """Where numbers come from, for the head of an exported file."""
+    machines = dict.fromkeys(machine for study in studies for machine in study.machines)
     return {"made by": "PruneScope", "study": "; ".join(map(figures.sentence, studies)), "key": ", ".join(s.key for s in studies),
-            "seed": ", ".join(str(s.about["seed"]) for s in studies), "rates": "with 95 % Wilson intervals"}  # fmt: skip
+            "seed": ", ".join(str(s.about["seed"]) for s in studies), "rates": "with 95 % Wilson intervals",
+            **({"measured with": "; ".join(machines)} if machines else {})}  # fmt: skip
 
 
 def heat_map(study: engine.Study, stops: list[float], start: float) -> str | None:

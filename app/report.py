@@ -118,4 +118,5 @@ def _origin(study: Study) -> dict[str, object]:
     return {"made by": "PruneScope", "study": study.key, "model": about["model"], "data": about["data"],
             "method": about["method"], "pattern": about["pattern"], "attack": about["attack"], "seed": about["seed"],
             **{f"{name} examples": count for name, count in about["counts"].items()},
+            **({"measured with": "; ".join(study.machines)} if study.machines else {}),
             "settings": json.dumps(about["spec"], sort_keys=True)}  # fmt: skip

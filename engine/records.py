@@ -101,6 +101,9 @@ class AttackRecord:
     reason: str = ""  # what ran out, or what went wrong
 
 
+TIMED = ("prune", "evaluate", "attack")  # of a level's seconds; others are of single layers, within these
+
+
 @dataclass(frozen=True, slots=True)
 class LevelResult:
     """Everything measured at one sparsity."""
@@ -120,6 +123,12 @@ class LevelResult:
     dense_bytes: int  # the same weights, dense, fp32
     notices: tuple[str, ...] = ()  # what the pruner had to say: few tokens, memory that ran out
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # not part of the result
+    machine: dict[str, Any] = field(default_factory=dict, compare=False)  # what it was measured with; not part of it either
+
+    @property
+    def spent(self) -> float:
+        """Seconds that it took in all."""
+        return sum(self.seconds.get(part, 0.0) for part in TIMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,13 @@ class Study:
     about: dict[str, Any]  # names for people: model, data, label names, counts
     levels: tuple[LevelResult, ...] = ()
     bundled: bool = False
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """What its levels were measured with, each once, as far as they say: "AMD EPYC, 2 threads, PyTorch 2.13.0"."""
+        told = (level.machine for level in self.levels if level.machine)
+        return tuple(dict.fromkeys("{device}, {threads} thread{s}, PyTorch {torch}".format(
+            **{"device": "?", "threads": "?", "torch": "?"} | one, s="" if one.get("threads") == 1 else "s") for one in told))
 
     def level(self, sparsity: float) -> LevelResult | None:
         """The level at this sparsity, if it was measured."""

@@ -13,6 +13,7 @@ from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
 from engine.errors import DataError
+from engine.evaluation.latency import machine_of
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
 from engine.models.victim import Victim, load_victim
 from engine.progress import PARTS, Reporter, silent, within
@@ -203,6 +204,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
         dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
         notices=(*pruned.notices, *_failures(attacks)), seconds=seconds,
+        machine=machine_of(prepared.victim.device),
     )  # fmt: skip
     store.save_level(prepared.study, level)
     return level

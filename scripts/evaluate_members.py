@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/evaluate_members.py FOLDER DATA --models ce-1,average-uniform,average-aua --cache DIR
 
-Each model is a study of its own in DIR, so a run that is stopped goes on, and what is measured already is not measured again.
+A model is a folder in FOLDER, or NAME=MODEL where it lies elsewhere, as in average-uniform=embedded. Each is a study of its own
+in DIR, so a run that is stopped goes on, and what is measured already is not measured again.
 """
 
 import argparse
@@ -27,12 +28,14 @@ def main() -> None:
     parser.add_argument("--attack", default="deepwordbug")
     parser.add_argument("--attack-examples", type=int, default=200)
     parser.add_argument("--calibration", type=int, default=512)
+    parser.add_argument("--held-out", type=int, default=128)
     options = parser.parse_args()
     levels = tuple(float(level) for level in options.levels.split(","))
     found = []
-    for name in options.models.split(","):
-        spec = StudySpec(str((options.folder / name).resolve()), options.data, levels=levels, attack=options.attack,
-                         attack_examples=options.attack_examples, calibration=options.calibration)  # fmt: skip
+    for name, _, elsewhere in (model.partition("=") for model in options.models.split(",")):
+        spec = StudySpec(elsewhere or str((options.folder / name).resolve()), options.data, levels=levels, attack=options.attack,
+                         attack_examples=options.attack_examples, calibration=options.calibration,
+                         held_out=options.held_out)  # fmt: skip
         study = run_study(spec, Store(options.cache), Console().report)
         for level in study.levels:
             found.append({"model": name, "sparsity": level.sparsity, "acc": asdict(level.acc),

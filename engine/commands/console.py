@@ -60,10 +60,11 @@ def level_table(study: Study) -> str:
     columns = f"{'sparsity':>8}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'[CLS] error':>11}  {'seconds':>7}\n"
     rows = [
         f"{100 * level.achieved:6.2f} %  {rate_text(level.acc)}  {rate_text(level.aua)}  {rate_text(level.asr)}  "
-        f"{level.cls_error:11.4f}  {sum(level.seconds.values()):7.1f}\n"
+        f"{level.cls_error:11.4f}  {level.spent:7.1f}\n"
         for level in study.levels
     ]
-    return head + columns + "".join(rows)
+    made = "".join(f"measured with {machine}\n" for machine in study.machines)
+    return head + columns + "".join(rows) + made
 
 
 def _stored(rate: dict[str, Any] | None) -> str:

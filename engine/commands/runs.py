@@ -113,7 +113,7 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
     console.notices(store.notices)
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; see the notices above.")
-    levels = [{**level_payload(level), "seconds": level.seconds} for level in study.levels]
+    levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
     answer = {"key": study.key, "identity": study.identity, "about": study.about, "bundled": study.bundled, "levels": levels}
     return answer, f"{study.key}\n{level_table(study)}"
 

@@ -128,7 +128,7 @@ def _own_sparsity(pattern: str) -> float | None:
 
 
 def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
-    levels = [{**level_payload(level), "seconds": level.seconds} for level in study.levels]
+    levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
     shown = ("sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds")
     return {"spec": asdict(spec), "key": study.key, "about": study.about,
             "levels": [{name: level[name] for name in shown} for level in levels]}  # fmt: skip

@@ -211,6 +211,12 @@ def device_name(device: torch.device) -> str:
     return next(named, "") or platform.processor() or platform.machine()
 
 
+def machine_of(device: torch.device) -> dict[str, str | int]:
+    """What decides the last digits of a result beside its settings: another processor, number of threads or PyTorch rounds
+    otherwise, and a mask follows."""
+    return {"device": device_name(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
 def latency_of(
     models: Sequence[str], data: str, forms: str | None, sentences: int, batch: int, repeats: int, dtype: str, seed: int,
     device: str, report: Reporter = silent, **columns: str | None,

@@ -1,6 +1,7 @@
 """One entry of the store: a payload in an envelope that shows whether it is whole, and the ways from older envelopes.
 
-    {"schema": 2, "kind": "level", "key": …, "payload": …, "sha256": of these four, "seconds": {"sha256": …, "value": …}}
+    {"schema": 2, "kind": "level", "key": …, "payload": …, "sha256": of these four,
+     "seconds": {"sha256": …, "value": …}, "machine": {"sha256": …, "value": …}}
 
 An entry is exactly the canonical JSON of its envelope, so that no byte of it can change unnoticed. What stands beside the
 payload does not enter its checksum, because the same result takes other times elsewhere; it has its own.
@@ -20,6 +21,7 @@ SCHEMA = 1  # of what decides a result; it is part of every identity, so it stay
 FORMAT = 2  # of an entry's envelope
 LARGEST = 1 << 28  # bytes of an entry; more was not written by this program
 FIXED = ("schema", "kind", "key", "sha256", "payload")
+BESIDE = ("seconds", "machine")  # of a level
 
 
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
@@ -75,6 +77,8 @@ def verified(content: bytes, name: str, kind: str, key: str) -> dict[str, Any]:
         whole = canonical(envelope) + b"\n" == content
         for older in range(schema, FORMAT):
             envelope = MIGRATIONS[older](envelope)
+        if not set(envelope) <= {*FIXED, *BESIDE}:
+            raise ValueError("a name that no entry has")
         found = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
         whole = whole and all(envelope[part]["sha256"] == key_of(value) for part, value in found.items())
         whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, _sum(envelope))
@@ -90,19 +94,30 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def level_payload(level: LevelResult) -> dict[str, Any]:
-    """A level as JSON values, times left out."""
+    """A level as JSON values, without times and machine."""
     payload = asdict(level)
-    del payload["seconds"]
+    del payload["seconds"], payload["machine"]
     return payload
 
 
-def level_from(payload: dict[str, Any], seconds: dict[str, float]) -> LevelResult:
+def seal_level(key: str, level: LevelResult) -> bytes:
+    """A level as an entry, its times and machine beside it."""
+    machine = {"machine": level.machine} if level.machine else {}  # levels made before 2026-11-28 know none
+    return seal("level", key, level_payload(level), seconds=level.seconds, **machine)
+
+
+def level_in(envelope: dict[str, Any]) -> LevelResult:
+    """The level of an opened entry."""
+    return level_from(envelope["payload"], dict(envelope["seconds"]), dict(envelope.get("machine", {})))
+
+
+def level_from(payload: dict[str, Any], seconds: dict[str, float], machine: dict[str, Any] | None = None) -> LevelResult:
     """The inverse of `level_payload`."""
     rates = {name: Rate(**payload[name]) if payload[name] else None for name in ("acc", "aua", "asr")}
     attacks = tuple(AttackRecord(**record) for record in payload["attacks"])
     rest = {"correct": tuple(payload["correct"]), "layers": tuple(payload["layers"]), "attacks": attacks,
             "notices": tuple(payload.get("notices", ()))}  # fmt: skip
-    return LevelResult(**{**payload, **rates, **rest, "seconds": seconds})
+    return LevelResult(**{**payload, **rates, **rest, "seconds": seconds, "machine": machine or {}})
 
 
 def record_line(level: str, record: AttackRecord) -> bytes:

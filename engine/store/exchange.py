@@ -20,7 +20,7 @@ from typing import Any
 from engine.errors import DamagedEntryError, InputError, StoreError
 from engine.folders import whole_file
 from engine.records import AttackRecord, LevelResult, Rate, Study
-from engine.store.entries import level_from, level_key, level_payload, seal, verified
+from engine.store.entries import level_in, level_key, seal, seal_level, verified
 from engine.store.files import canonical, key_of
 from engine.store.layers import Store
 
@@ -50,7 +50,7 @@ def packed_study(store: Store, key: str) -> bytes:
     files = {HEAD: seal("study", key, {"identity": study.identity, "about": about})}
     for level in study.levels:
         name = level_key(study.identity, level.sparsity)
-        files[f"{name}.json"] = seal("level", name, level_payload(level), seconds=level.seconds)
+        files[f"{name}.json"] = seal_level(name, level)
     listed = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()}
     manifest = canonical({"prunescope": "study", "format": FORMAT, "key": key, "files": listed})
     out = io.BytesIO()
@@ -157,7 +157,7 @@ def _study(manifest: dict[str, Any], files: dict[str, bytes]) -> tuple[Study, li
     study, levels = Study(key, payload["identity"], payload["about"]), []
     for name, content in files.items():
         envelope = verified(content, name, "level", name.removesuffix(".json"))
-        level = level_from(envelope["payload"], envelope["seconds"])
+        level = level_in(envelope)
         if level_key(study.identity, level.sparsity) != envelope["key"]:
             raise _refused(f"{name} is not a level of it")
         check_level(level)
@@ -193,6 +193,7 @@ def check_level(level: LevelResult) -> None:
     _check(_count(level.packed_bytes) and _count(level.dense_bytes), "bytes")
     _check(all(type(notice) is str for notice in level.notices), "notices")
     _check(all(type(name) is str and _number(value) for name, value in level.seconds.items()), "seconds")
+    _check(all(type(name) is str and type(value) in (str, int) for name, value in level.machine.items()), "machine")
     _check(all(type(layer) is dict for layer in level.layers), "layers")
     for record in level.attacks:
         _check(_is_record(record), f"attack {record.example}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.records import LevelResult
+from engine.records import TIMED, LevelResult
 
 NAME = "index.sqlite"
 VERSION = 1
@@ -40,7 +40,7 @@ class Entry:
 def level_summary(level: LevelResult) -> dict[str, Any]:
     """What lists and estimates need to know of a level."""
     rates = {name: rate.value if (rate := getattr(level, name)) else None for name in ("acc", "aua", "asr")}
-    seconds = {name: level.seconds[name] for name in ("prune", "evaluate", "attack") if name in level.seconds}
+    seconds = {name: level.seconds[name] for name in TIMED if name in level.seconds}
     return {"sparsity": level.sparsity, "achieved": level.achieved, **rates, "seconds": seconds}
 
 

@@ -11,7 +11,7 @@ from engine import paths
 from engine.errors import DamagedEntryError, StoreError
 from engine.progress import Reporter, silent
 from engine.records import AttackRecord, LevelResult, Study
-from engine.store.entries import level_from, level_key, level_payload, open_sealed, record_line, records_in, seal
+from engine.store.entries import level_in, level_key, open_sealed, record_line, records_in, seal, seal_level
 from engine.store.files import cannot_write, key_of, write_whole
 from engine.store.locks import held
 
@@ -84,7 +84,7 @@ class Store:
         if (envelope := self._open(path, "level", path.stem)) is None:
             return None
         try:
-            level = level_from(envelope["payload"], dict(envelope["seconds"]))
+            level = level_in(envelope)
             if level_key(identity, level.sparsity) == path.stem:
                 return level
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -118,7 +118,7 @@ class Store:
         if not any((base / "studies" / study.key / "study.json").is_file() for base in self.layers):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
-        content = seal("level", key, level_payload(level), seconds=level.seconds)
+        content = seal_level(key, level)
         write_whole(self.root / "studies" / study.key / f"{key}.json", content)
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 

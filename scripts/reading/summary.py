@@ -38,7 +38,8 @@ abroad says nothing.
 
 def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet]) -> str:
     """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
-    told = [*_cost(studies), *_others(studies), *ablation.in_short(studies), *_thesis(one_victim), *_averaging(members)]
+    told = [*_cost(studies), *_others(studies), *ablation.in_short(studies), *_thesis(one_victim), *_starts(studies),
+            *_averaging(members)]  # fmt: skip
     return HEAD + "".join(f"- {sentence}\n" for sentence in told)
 
 
@@ -114,6 +115,20 @@ def _thesis(studies: Sequence[Study]) -> list[str]:
             if "-" in aua.split("[")[1].split(",")[0] and "+" in aua.split(",")[1] else
             f"Over {count} pruned victims of SST-2 the [CLS] error goes with the share of attacks that end as on the dense model "
             f"(Spearman's ρ {alike}) and with Aua (ρ {aua})."]  # fmt: skip
+
+
+def _starts(studies: Sequence[Study]) -> list[str]:
+    """Whether members differ in robustness from their average, dense and pruned."""
+    mine = {study.about["model"]: study
+            for study in about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", method="adaptive")
+            if usual(study)}  # fmt: skip
+    average = mine.pop("MiniLM-L6", None)
+    told = []
+    for model, study in mine.items() if average is not None else ():
+        parts = [f"{points(found)} {'dense' if sparsity == 0 else 'at ' + level_name(sparsity)}" for sparsity in (0.0, 0.5, 0.875)
+                 if (found := aua_difference(average, study, sparsity)).value is not None]  # fmt: skip
+        told.append(f"SST-2, the member {model} minus the average of five in Aua: {', '.join(parts)}.")
+    return told
 
 
 def _averaging(members: Iterable[MemberSet]) -> list[str]:

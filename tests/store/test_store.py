@@ -71,6 +71,23 @@ def test_a_study_comes_back_as_it_was_saved(store: Store, kept: tuple[Study, Pat
     assert store.notices == []
 
 
+def test_the_machine_stands_beside_the_result_and_is_no_part_of_it(store: Store) -> None:
+    study, bare = a_study(), a_level(0.5)
+    machine = {"device": "A processor", "threads": 2, "torch": "2.13.0"}
+    store.save_study(study)
+    store.save_level(study, bare)  # levels of before know no machine
+    found = store.study(study.key)
+    assert found is not None and found.machines == () and found.levels == (bare,)
+    store.save_level(study, replace(bare, machine=machine))
+    found = store.study(study.key)
+    assert found is not None and found.levels == (bare,) and found.levels[0].machine == machine
+    assert found.machines == ("A processor, 2 threads, PyTorch 2.13.0",)
+
+
+def test_times_of_single_layers_lie_within_those_of_the_pruner() -> None:
+    assert replace(a_level(), seconds={"prune": 3.0, "solve 0.query": 2.0, "attack": 1.0}).spent == 4.0
+
+
 def test_levels_come_back_one_by_one_and_in_order(store: Store) -> None:
     study = a_study()
     store.save_study(study)

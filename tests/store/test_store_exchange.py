@@ -111,10 +111,10 @@ def files_of(*levels: LevelResult, about: dict[str, Any] | None = None) -> Files
     return files
 
 
-def with_payload(**changes: Any) -> bytes:
+def with_payload(machine: Any = None, **changes: Any) -> bytes:
     """A level with other values, all checksums right."""
     key, level = level_key(IDENTITY, 0.5), a_level(0.5)
-    content = seal("level", key, {**level_payload(level), **changes}, seconds=level.seconds)
+    content = seal("level", key, {**level_payload(level), **changes}, seconds=level.seconds, machine=machine or {})
     return whole({**files_of(), f"{key}.json": content})
 
 
@@ -226,7 +226,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "unknown field": payload(evil=1), "text for an error": payload(layer_errors={"0.query": "x"}),
     "attack of another kind": payload(attacks=[{**level_payload(a_level())["attacks"][0], "words": "many"}]),
     "text for rows": payload(correct=["0"]), "endless": payload(cls_error=10**400),
-    "endless count": payload(packed_bytes=10**400),
+    "endless count": payload(packed_bytes=10**400), "a machine of another kind": payload(machine={"threads": [2]}),
+    "a machine that is a list": payload(machine=["A processor"]),
 }  # fmt: skip
 
 

@@ -112,6 +112,7 @@ def test_of_a_thousand_random_corruptions_none_passes(
 
 def test_no_flip_of_any_bit_of_any_entry_passes(store: Store, kept: tuple[Study, Path]) -> None:
     study, path = kept
+    store.save_level(study, replace(a_level(0.5), machine={"device": "A processor", "threads": 2, "torch": "2.13.0"}))
     head = path.with_name("study.json")
     for file, read in ((path, lambda: store.level(study, 0.5)), (head, lambda: store.head(head))):
         whole = file.read_bytes()
