@@ -30,6 +30,9 @@ Every figure is written by `scripts/results.py` from the studies in `cache/bundl
 per cent with their 95 % Wilson intervals, differences on the same rows with normal ones; errors are relative (docs/METHOD.md).
 Aua and Asr are on the attacked examples, the same at every level. The sweeps behind a section are in `scripts/evidence`:
 `python -m engine sweep scripts/evidence/NAME.yaml` makes its studies again, with `PRUNESCOPE_DATA` naming the folder of the data.
+A table of subnetworks is `python -m engine subnetworks --recipe NAME --data FOLDER`, NAME being its folder in
+`cache/bundled/subnetworks`; alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`, members
+`python -m engine members` and `scripts/evaluate_members.py`.
 """
 APPENDIX = """
 ## Every study that the dashboard shows
@@ -46,7 +49,7 @@ def render() -> str:
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
     parts = [
-        summary.section([*shown, *evidence("sst2")], _one_victim(sst2), sets),
+        summary.section([*shown, *evidence("sst2")], _one_victim(sst2), sets, tables),
         summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
         pruning.section("AG News: sparsity against robustness", shown, "ag_news", "MiniLM-L6 (ag_news)"),
@@ -59,7 +62,7 @@ def render() -> str:
         distances.section(),
         *(alternatives.section(found) for found in alternative_tables(store) if found.bundled),
         *map(members.section, sets),
-        *map(subnetworks.section, tables),
+        *(subnetworks.section(found, shown) for found in tables),
         APPENDIX, *map(appendix.table, shown),
     ]  # fmt: skip
     return HEAD + "".join(parts)

@@ -1,13 +1,46 @@
 """P2's tables: full models and subnetworks, in and out of distribution."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app import subnetwork_charts
-from engine import Rate, SubnetworkTable
-from scripts.reading.words import share
+from engine import Metric, Rate, Study, SubnetworkRun, SubnetworkTable, paired_difference
+from scripts.reading.words import about, bare, level_name, points, right, rows, share, usual
+
+START = "MiniLM-L6"  # the embedded victim, as studies name it
 
 
-def section(found: SubnetworkTable) -> str:
+def untrained(found: SubnetworkTable, studies: Iterable[Study]) -> list[tuple[SubnetworkRun, Study, Metric]]:
+    """Every trained subnetwork of the embedded victim, and how much more often the default, which trains nothing, is right on
+    the same rows; nothing where the table's dense model is another one."""
+    wanted = {"model": START, "method": "adaptive", "pattern": "unstructured", "attack": "deepwordbug", "seed": 0}
+    mine = [study for study in about(studies, **wanted) if usual(study)]
+    dense = next((run for run in found.runs if run.sparsity == 0), None)
+    for study in mine if dense is not None else ():
+        level, n = study.level(0.0), study.about["counts"]["evaluation"]
+        if level is None or dense is None or right(level, n) != list(dense.inside.correct):
+            continue  # another model, or other rows
+        return [(run, study, paired_difference([list(run.inside.correct)], [right(there, n)])) for run in found.runs
+                if run.sparsity > 0 and (there := study.level(run.sparsity)) is not None]  # fmt: skip
+    return []
+
+
+def _untrained(found: SubnetworkTable, studies: Sequence[Study]) -> str:
+    lines = [[series(found, run), level_name(run.sparsity), bare(study.level(run.sparsity).acc), points(difference)]
+             for run, study, difference in untrained(found, studies)]  # fmt: skip
+    if not lines:
+        return ""
+    return ("\nThe default prunes the same model without any training: its accuracy minus theirs on the same rows, in points.\n\n"
+            + rows(["model", "sparsity", "Acc of the default", "the default − it"], lines))  # fmt: skip
+
+
+def series(found: SubnetworkTable, run: SubnetworkRun) -> str:
+    """What the page calls a subnetwork."""
+    table = subnetwork_charts.spread_table(found)
+    return str(table[table["cell"] == run.cell]["series"].iloc[0])
+
+
+def section(found: SubnetworkTable, studies: Sequence[Study] = ()) -> str:
     """One table of subnetworks: means over the seeds, and what one change does on the same rows."""
     names, spread = subnetwork_charts.sets_of(found), subnetwork_charts.spread_table(found)
     panels = subnetwork_charts.panels(found)
@@ -28,7 +61,7 @@ def section(found: SubnetworkTable) -> str:
                      + " | ".join(f"{row['gap']:.1f}" for row in rows[1 : len(names)]) + " |")  # fmt: skip
     for name in names:
         lines += _differences(found, name)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _untrained(found, studies)
 
 
 def _bias(found: SubnetworkTable) -> str:

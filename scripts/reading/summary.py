@@ -5,7 +5,7 @@ from typing import Any
 
 from app import subnetwork_charts
 from engine import MemberSet, Metric, Study, SubnetworkTable, guesses
-from scripts.reading import ablation, curves
+from scripts.reading import ablation, curves, subnetworks
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -36,10 +36,11 @@ abroad says nothing.
 """
 
 
-def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet]) -> str:
+def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet],
+            tables: Iterable[SubnetworkTable]) -> str:  # fmt: skip
     """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
-    told = [*_cost(studies), *_others(studies), *ablation.in_short(studies), *_thesis(one_victim), *_starts(studies),
-            *_averaging(members)]  # fmt: skip
+    told = [*_cost(studies), *_others(studies), *_untrained(studies, tables), *ablation.in_short(studies), *_thesis(one_victim),
+            *_starts(studies), *_averaging(members)]  # fmt: skip
     return HEAD + "".join(f"- {sentence}\n" for sentence in told)
 
 
@@ -115,6 +116,21 @@ def _thesis(studies: Sequence[Study]) -> list[str]:
             if "-" in aua.split("[")[1].split(",")[0] and "+" in aua.split(",")[1] else
             f"Over {count} pruned victims of SST-2 the [CLS] error goes with the share of attacks that end as on the dense model "
             f"(Spearman's ρ {alike}) and with Aua (ρ {aua})."]  # fmt: skip
+
+
+def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> list[str]:
+    """The default, which trains nothing, beside the best of the subnetworks that were trained from the same model."""
+    told = []
+    for table in tables:
+        found = subnetworks.untrained(table, studies)
+        for sparsity in sorted({run.sparsity for run, _, _ in found}):
+            here = [one for one in found if one[0].sparsity == sparsity]
+            best, _, difference = max(here, key=lambda one: one[0].inside.headline.value or 0.0)
+            steps = next(cell["steps"] for cell in table.recipe["cells"] if cell["name"] == best.cell)
+            told.append(f"{table.title}, {level_name(sparsity)}: the default, without training, against the best of {len(here)} "
+                        f"subnetworks that were trained for {steps} steps ({subnetworks.series(table, best)}): {points(difference)} "
+                        "in Acc.")  # fmt: skip
+    return told
 
 
 def _starts(studies: Sequence[Study]) -> list[str]:
