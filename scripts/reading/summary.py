@@ -39,9 +39,15 @@ abroad says nothing.
 def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet],
             tables: Iterable[SubnetworkTable]) -> str:  # fmt: skip
     """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
-    told = [*_cost(studies), *_others(studies), *_untrained(studies, tables), *ablation.in_short(studies), *_thesis(one_victim),
-            *_starts(studies), *_averaging(members)]  # fmt: skip
-    return HEAD + "".join(f"- {sentence}\n" for sentence in told)
+    told = {
+        "What does the default cost?": _cost(studies), "Is it better than other methods?": _others(studies),
+        "Is training better than solving?": _untrained(studies, tables),
+        "What do the parts of the method do?": ablation.in_short(studies),
+        "Does robustness follow the knowledge that is kept?": _thesis(one_victim),
+        "Where does robustness come from?": [*_starts(studies), *_averaging(members)],
+    }  # fmt: skip
+    return HEAD + "\n".join(f"**{question}**\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
+                            for question, sentences in told.items() if sentences)  # fmt: skip
 
 
 def _verdict(found: Metric, up: str, down: str, same: str) -> str:
@@ -122,14 +128,15 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> l
     """The default, which trains nothing, beside the best of the subnetworks that were trained from the same model."""
     told = []
     for table in tables:
-        found = subnetworks.untrained(table, studies)
+        found, parts, steps = subnetworks.untrained(table, studies), [], set()
         for sparsity in sorted({run.sparsity for run, _, _ in found}):
-            here = [one for one in found if one[0].sparsity == sparsity]
-            best, _, difference = max(here, key=lambda one: one[0].inside.headline.value or 0.0)
-            steps = next(cell["steps"] for cell in table.recipe["cells"] if cell["name"] == best.cell)
-            told.append(f"{table.title}, {level_name(sparsity)}: the default, without training, against the best of {len(here)} "
-                        f"subnetworks that were trained for {steps} steps ({subnetworks.series(table, best)}): {points(difference)} "
-                        "in Acc.")  # fmt: skip
+            best, _, difference = max((one for one in found if one[0].sparsity == sparsity),
+                                      key=lambda one: one[0].inside.headline.value or 0.0)  # fmt: skip
+            parts.append(f"{points(difference)} at {level_name(sparsity)} ({subnetworks.series(table, best)})")
+            steps |= {str(cell["steps"]) for cell in table.recipe["cells"] if cell["name"] == best.cell}
+        if parts:
+            told.append(f"{table.title}: the default, which trains nothing, minus the best subnetwork that was trained from the "
+                        f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}.")  # fmt: skip
     return told
 
 
