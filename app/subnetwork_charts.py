@@ -1,5 +1,6 @@
 """The charts of subnetworks in and out of distribution. Pure functions: tables of runs in, data frames and figures out."""
 
+import itertools
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.charts import dressed
-from app.palette import DENSE, GREEN, GREY, PURPLE, SPARSE
+from app.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE
 from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, paired_difference
 
 LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
@@ -75,10 +76,10 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
 
 def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any]:
     one = runs[0]
-    fill = ("-open" if one.loss == "ce" else "") + ("-dot" if one.adversarial != "none" or one.rewind else "")
+    fill = "-open" if one.loss == "ce" and one.adversarial == "none" else ""
     dash = DASHES[one.loss] if one.adversarial == "none" else "longdash"
     return {"cell": cell, "series": series_name(one), "method": one.method, "marker": _marker(one) + fill, "dash": dash,
-            "sparsity": 100 * sparsity}  # fmt: skip
+            "colour": OLIVE if one.rewind else COLOURS[one.method], "sparsity": 100 * sparsity}  # fmt: skip
 
 
 def _spread(found: Sequence[Metric | Rate]) -> dict[str, Any]:
@@ -95,26 +96,34 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
         for series in dict.fromkeys(part["series"]):
             _series(figure, part[part["series"] == series].sort_values("sparsity"), series, column)
     figure.update_annotations(font_size=13)  # the sets' names, side by side on a phone too
-    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], showgrid=False, title_text="sparsity, %")
+    figure.update_xaxes(**_axis(spread))
     figure.update_yaxes(ticksuffix=" %")
     return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
 
 def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> None:
-    method = part["method"].iloc[0]
+    colour = part["colour"].iloc[0]
     lone = len(part) == 1
     up = [row.sd if row.seeds > 1 else row.high - row.mean for row in part.itertuples()]
     down = [row.sd if row.seeds > 1 else row.mean - row.low for row in part.itertuples()]
     figure.add_scatter(
         x=part["sparsity"], y=part["mean"], name=series, legendgroup=series, showlegend=column == 1, row=1, col=column,
-        mode="markers" if lone else "lines+markers", line={"color": COLOURS[method], "dash": part["dash"].iloc[0], "width": 2.2},
+        mode="markers" if lone else "lines+markers", line={"color": colour, "dash": part["dash"].iloc[0], "width": 2.2},
         marker={"symbol": part["marker"].iloc[0], "size": 11 if lone else 8,
-                "color": COLOURS[method], "line": {"width": 2, "color": COLOURS[method]}},
-        error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": COLOURS[method], "thickness": 1.2,
+                "color": colour, "line": {"width": 2, "color": colour}},
+        error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 1.2,
                  "width": 4},
         customdata=part[["seeds", "n"]].to_numpy(),
         hovertemplate=f"{series}: %{{y:.1f}} % at %{{x:g}} %, %{{customdata[0]}} seeds, n = %{{customdata[1]}}<extra></extra>",
     )  # fmt: skip
+
+
+def _axis(spread: pd.DataFrame) -> dict[str, Any]:
+    """Sparsity, with a tick at each level as long as they have room."""
+    levels = sorted({0.0, *spread["sparsity"]})
+    apart = all(high - low >= 10 for low, high in itertools.pairwise(levels))
+    ticks = levels if apart else [0, 20, 40, 60, 80]
+    return {"range": [-4, 100], "tickvals": ticks, "showgrid": False, "title_text": "sparsity, %"}
 
 
 def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -128,17 +137,16 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
     figure, part = go.Figure(), spread[(spread["set"] == name) & spread["gap"].notna()]
     for series in dict.fromkeys(part["series"]):
         rows = part[part["series"] == series].sort_values("sparsity")
-        method = rows["method"].iloc[0]
+        colour = rows["colour"].iloc[0]
         figure.add_scatter(
             x=rows["sparsity"], y=rows["gap"], name=series, mode="markers" if len(rows) == 1 else "lines+markers",
-            line={"color": COLOURS[method], "dash": rows["dash"].iloc[0], "width": 2.2},
-            marker={"symbol": rows["marker"].iloc[0], "size": 9, "color": COLOURS[method],
-                    "line": {"width": 2, "color": COLOURS[method]}},
-            error_y={"type": "data", "array": rows["gap_sd"], "color": COLOURS[method], "thickness": 1.2, "width": 4},
+            line={"color": colour, "dash": rows["dash"].iloc[0], "width": 2.2},
+            marker={"symbol": rows["marker"].iloc[0], "size": 9, "color": colour, "line": {"width": 2, "color": colour}},
+            error_y={"type": "data", "array": rows["gap_sd"], "color": colour, "thickness": 1.2, "width": 4},
             hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(range=[-4, 100], tickvals=[0, 20, 50, 70, 90], showgrid=False, title_text="sparsity, %")
+    figure.update_xaxes(**_axis(spread))
     figure.update_yaxes(title_text=f"ID − {name}, points")
     return dressed(figure, dark, 380).update_layout(showlegend=False)
 
@@ -170,9 +178,10 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
         showscale=False,
     ))  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticks="")
-    figure.update_xaxes(tickangle=-35, showgrid=False, automargin=True, ticks="")
+    few = len(grid.columns) <= 3
+    figure.update_xaxes(tickangle=0 if few else -35, showgrid=False, automargin=True, ticks="")
     height = 150 + 34 * len(grid) + (60 if len(grid.columns) > 6 else 0)
-    return dressed(figure, dark, height, 28, 110)
+    return dressed(figure, dark, height - 70 * few, 28, 110 - 70 * few)
 
 
 def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:

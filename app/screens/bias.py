@@ -59,7 +59,7 @@ def _curves(table: engine.SubnetworkTable, spread: object) -> None:
     known = {run.loss for run in table.runs}
     words = [f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known]
     words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
-    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: cross-entropy."))
+    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: plain cross-entropy."))
     export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", spread, {"table": table.name})
 
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import subnetwork_charts as charts
 from engine import Store, SubnetworkTable, Workbench, subnetwork_tables
+from engine.paths import BUNDLED
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -100,6 +101,16 @@ def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
     spread = charts.spread_table(table_of(tmp_path))
     shown = [y for trace in charts.gap_chart(spread, "HANS").data for y in trace.y]
     assert sorted(shown) == pytest.approx(sorted(charts.gaps(spread, "HANS")["gap"])) and shown
+
+
+def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() -> None:
+    tables = [table for table in subnetwork_tables(Store(BUNDLED / "no-such-cache")) if table.bundled]
+    assert len(tables) == 5
+    for table in tables:
+        spread = charts.spread_table(table)
+        looks = spread.drop_duplicates("series")[["colour", "marker", "dash"]]
+        assert not looks.duplicated().any(), table.name
+        assert list(charts.curves(spread, charts.panels(table)).layout.xaxis.tickvals) == sorted({0, *spread["sparsity"]})
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
