@@ -5,6 +5,7 @@ input (one sentence on stderr), 3 interrupted and resumable, 1 a defect of ours.
 """
 
 import argparse
+import difflib
 import json
 import os
 import signal
@@ -21,7 +22,12 @@ class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message[0].upper()}{message[1:]}; see {self.prog} --help.\n")
+        told = f"{message[0].upper()}{message[1:]}"
+        self.exit(2, f"{told} See {self.prog} --help.\n" if told.endswith("?") else f"{told}; see {self.prog} --help.\n")
+
+    def options(self) -> list[str]:
+        """The long options, as they are written."""
+        return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for library in ("TRANSFORMERS", "HF_HUB"):  # their remarks to developers would surround our sentence
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads crawl when anything else wants a core
-    options = _parser().parse_args(arguments)
+    options = parsed(arguments)
     console = Console(quiet=getattr(options, "quiet", False))
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -49,9 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(getattr(options, "code", 0))
 
 
-def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """A command's options, ready for `options.run(options, console)`; a recipe's steps are commands."""
-    return _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # said by the command's own parser, which knows the options that there are
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], options.parser.options(), n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+    return options
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:
@@ -65,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[..., Any], about: str, **more: Any) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=about, description=about, **more)
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, parser=made)
         made.add_argument("--json", action="store_true", help="end stdout with one JSON object")
         made.add_argument("--quiet", action="store_true", help="no progress on stderr")
         return made

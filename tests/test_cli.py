@@ -471,3 +471,16 @@ def test_a_failure_that_is_not_the_users_is_told_apart(run: Run, basic: list[str
 
     monkeypatch.setattr("engine.study.prune_levels", singular)
     assert run("study", *basic, *small("--quiet", "--json")) == (1, "", "NumericalError: The statistics stay singular.\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["study", "--sparsities", "0,0.5"], "Unrecognized arguments: --sparsities 0,0.5; see python -m engine study --help.\n"),
+        (["study", "--callibration=4"], "Unrecognized arguments: --callibration=4; did you mean --calibration? "
+                                        "See python -m engine study --help.\n"),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_not_there_is_refused_by_its_command(run: Run, asked: list[str], told: str) -> None:
+    code, out, err = run(*asked)
+    assert (code, out, err) == (2, "", told)
