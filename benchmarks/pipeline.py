@@ -4,7 +4,7 @@
 
 minilm   the embedded victim, 512 sentences, one level of every method that looks at text
 base     a randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive`
-large    the same of BERT-large
+large    the same of BERT-large, 512 sentences
 levels   the embedded victim, many levels in one pass against as many passes, and whether the masks agree
 
 The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one), d³/3 for a
@@ -167,7 +167,7 @@ def main() -> None:
     if options.case in SIZES:
         victim = random_bert(options.case, options.device)
         on_card = victim.device.type == "cuda"
-        texts = sentences(1024 if on_card else 128)
+        texts = sentences(1024 if on_card else 512 if options.case == "large" else 128)  # a token for each of 4,096 inputs
         if on_card:
             prune(victim, texts, None, Plan.named("adaptive"), 0.5)  # the first call loads kernels
         case(victim, texts, names, options.repeats)

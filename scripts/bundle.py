@@ -30,8 +30,9 @@ def main() -> None:
     before = sum(study.bundled and study.key not in keys for study in target.studies())
     for order, study in enumerate(found, start=before):
         spec = study.about["spec"]
-        local = spec["data"] != "embedded" and Path(spec["data"]).exists()
-        about = {**study.about, "order": order, "spec": {**spec, "resources": None, "data": None if local else spec["data"]}}
+        named = spec["data"]  # None: it was bundled before, from a folder
+        local = named not in (None, "embedded") and Path(named).exists()
+        about = {**study.about, "order": order, "spec": {**spec, "resources": None, "data": None if local else named}}
         shipped = replace(study, about=about)
         target.save_study(shipped)
         for level in study.levels:
