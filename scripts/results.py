@@ -22,7 +22,7 @@ from scripts.reading import (  # noqa: E402
     subnetworks,
     summary,
 )
-from scripts.reading.words import evidence, shipped  # noqa: E402
+from scripts.reading.words import TITLES, evidence, shipped  # noqa: E402
 
 HEAD = """# Results
 
@@ -46,10 +46,11 @@ def render() -> str:
     store = Store(BUNDLED / "no-such-cache")
     shown = shipped()
     sst2 = [study for study in shown if study.about["data"] == "sst2"] + evidence("sst2")
+    models = _dense_models([*shown, *evidence("sst2")])
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
     parts = [
-        summary.section([*shown, *evidence("sst2")], _one_victim(sst2), sets, tables),
+        summary.section([*shown, *evidence("sst2")], models, sets, tables),
         summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
         pruning.section("AG News: sparsity against robustness", shown, "ag_news", "MiniLM-L6 (ag_news)"),
@@ -58,7 +59,7 @@ def render() -> str:
         pruning.starts(sst2),
         ablation.section(sst2),
         curves.calibration(evidence("sst2-calibration")),
-        curves.thesis(_one_victim(sst2)),
+        curves.thesis(models),
         distances.section(),
         *(alternatives.section(found) for found in alternative_tables(store) if found.bundled),
         *map(members.section, sets),
@@ -68,9 +69,15 @@ def render() -> str:
     return HEAD + "".join(parts)
 
 
-def _one_victim(studies: list[Study]) -> list[Study]:
-    """The studies of the shipped SST-2 victim under DeepWordBug."""
-    return [study for study in studies if study.about["model"] == "MiniLM-L6" and study.about["attack"] == "deepwordbug"]
+def _dense_models(studies: list[Study]) -> dict[str, list[Study]]:
+    """Dense model → its studies under DeepWordBug, those of public data; the shipped ones first."""
+    found: dict[str, list[Study]] = {}
+    for study in studies:
+        if study.about["attack"] == "deepwordbug" and study.about["data"] != "embedded":
+            data, model = TITLES[study.about["data"]], study.about["model"]
+            name = data if model.startswith("MiniLM-L6") else f"{data}, the member {model}"
+            found.setdefault(name, []).append(study)
+    return dict(sorted(found.items(), key=lambda item: "member" in item[0]))
 
 
 if __name__ == "__main__":

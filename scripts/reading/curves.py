@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 
 import numpy as np
@@ -25,14 +25,14 @@ THESIS = """
 ## Does robustness follow the knowledge that is kept?
 
 P1's thesis: the closer the embeddings stay to the dense model's, the more robust the pruned one. Spearman's correlation over the
-pruned victims of SST-2 (every method, level and pattern of this page, one dense model, DeepWordBug on {attacked} examples), with
-the 95 % interval of {resamples:,} resamples of victims and of attacked examples together. *Alike* is the share of the attacked
-examples that end as on the dense model.
+pruned victims of one dense model (every method, level and pattern of this page) under DeepWordBug, with the 95 % interval of
+{resamples:,} resamples of victims and of attacked examples together. *Alike* is the share of the attacked examples that end as on
+the dense model. *Near* are the victims within {near:g} points of dense accuracy.
 
 """
 COLLAPSE = """
-A victim that gives one answer to everything holds on the half of the rows where that answer is right; so where accuracy collapses
-Aua rises, which is why the second group leaves those victims out.
+A victim that gives one answer to everything holds on the rows where that answer is right; so where accuracy collapses Aua may
+rise, which is why *near* leaves those victims out.
 """
 
 
@@ -88,20 +88,26 @@ def correlations(studies: Sequence[Study]) -> tuple[int, str, str] | None:
             _correlation(x, [holding(level.attacks) for level in everything]))  # fmt: skip
 
 
-def thesis(studies: Sequence[Study]) -> str:
-    """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned victims of one dense model."""
+def thesis(dense_models: Mapping[str, Sequence[Study]]) -> str:
+    """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned victims of each dense model."""
+    lines = [line for name, studies in dense_models.items() for line in _thesis_lines(name, studies)]
+    header = ["dense model", "pruned victims", "attacked", "against", "of *alike*", "of Aua"]
+    return (THESIS.format(resamples=RESAMPLES, near=100 * NEAR) + rows(header, lines) + COLLAPSE) if lines else ""
+
+
+def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
     everything, dense = _victims(studies)
-    if dense is None or len(everything) < FEWEST:
-        return ""
+    if dense is None:
+        return []
     near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
     lines = []
-    for name, chosen in (("all", everything), (f"within {100 * NEAR:g} points of dense accuracy", near)):
+    for group, chosen in (("", everything), ("near: ", near)):
+        if len(chosen) < FEWEST or (group and len(near) == len(everything)):
+            continue
         for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
-            if len(chosen) >= FEWEST:
-                lines.append([name, str(len(chosen)), told, *(_correlation(x, table) for table in (
-                    [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]))])  # fmt: skip
-    return THESIS.format(attacked=len(dense.attacks), resamples=RESAMPLES) + rows(
-        ["victims", "n", "against", "of *alike*", "of Aua"], lines) + COLLAPSE  # fmt: skip
+            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told, *(_correlation(x, table) for table in (
+                [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]))])  # fmt: skip
+    return lines
 
 
 def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:

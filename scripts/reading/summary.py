@@ -1,6 +1,6 @@
 """What the page says in short. The words follow from the figures, so a study that comes out otherwise changes the sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app import subnetwork_charts
@@ -20,6 +20,7 @@ from scripts.reading.words import (
     usual,
 )
 
+ENOUGH = 20  # pruned victims of one dense model, for a sentence about all of them
 HEAD = """
 ## In short
 
@@ -36,14 +37,14 @@ abroad says nothing.
 """
 
 
-def section(studies: Sequence[Study], one_victim: Sequence[Study], members: Iterable[MemberSet],
+def section(studies: Sequence[Study], dense_models: Mapping[str, Sequence[Study]], members: Iterable[MemberSet],
             tables: Iterable[SubnetworkTable]) -> str:  # fmt: skip
-    """One sentence a question; `one_victim` are the studies whose robustness is set against the distance to dense."""
+    """The questions, with a sentence for each answer; `dense_models` are the studies of each of these."""
     told = {
         "What does the default cost?": _cost(studies), "Is it better than other methods?": _others(studies),
         "Is training better than solving?": _untrained(studies, tables),
         "What do the parts of the method do?": ablation.in_short(studies),
-        "Does robustness follow the knowledge that is kept?": _thesis(one_victim),
+        "Does robustness follow the knowledge that is kept?": _thesis(dense_models),
         "Where does robustness come from?": [*_starts(studies), *_averaging(members)],
     }  # fmt: skip
     return HEAD + "\n".join(f"**{question}**\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
@@ -111,17 +112,19 @@ def _collapsed(study: Study, sparsity: float) -> str | None:
     return bare(level.acc) if level is not None and guesses(level.acc, len(study.about["label_names"])) else None
 
 
-def _thesis(studies: Sequence[Study]) -> list[str]:
+def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> list[str]:
     """Whether outcomes, and whether robustness, follow the distance of the embeddings."""
-    found = curves.correlations(studies)
-    if not found:
-        return []
-    count, alike, aua = found
-    return [f"Over {count} pruned victims of SST-2 the share of attacks that end as on the dense model follows the [CLS] error "
-            f"(Spearman's ρ {alike}), but Aua does not go with it in either direction that we can see (ρ {aua})."
-            if "-" in aua.split("[")[1].split(",")[0] and "+" in aua.split(",")[1] else
-            f"Over {count} pruned victims of SST-2 the [CLS] error goes with the share of attacks that end as on the dense model "
-            f"(Spearman's ρ {alike}) and with Aua (ρ {aua})."]  # fmt: skip
+    told = []
+    for name, studies in dense_models.items():
+        found = curves.correlations(studies)
+        if not found or found[0] < ENOUGH:
+            continue
+        count, alike, aua = found
+        tail = ("but Aua does not go with it in either direction that we can see" if "-" in aua.split("[")[1].split(",")[0]
+                and "+" in aua.split(",")[1] else "and so does Aua")  # fmt: skip
+        told.append(f"{name}: over {count} pruned victims the share of attacks that end as on the dense model follows the [CLS] "
+                    f"error (Spearman's ρ {alike}), {tail} (ρ {aua}).")  # fmt: skip
+    return told
 
 
 def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> list[str]:
