@@ -168,7 +168,10 @@ def _numbers(shown: list[engine.Study]) -> None:
         frame = figures.together(shown)
         columns = {name: st.column_config.NumberColumn(format=_digits(name)) for name in frame if name not in ("study", "key")}
         st.dataframe(frame, hide_index=True, column_config=columns)
-        table_bar("prunescope-levels", frame, provenance(shown))
+        about = provenance(shown)
+        if machines := about.get("measured with"):
+            st.caption(plain(f"Measured with {machines}. Another processor or number of threads rounds otherwise."))
+        table_bar("prunescope-levels", frame, about)
 
 
 def _digits(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from made_up import made_up_study, save
 from streamlit.testing.v1 import AppTest
 
 import engine
+from app.text import plain
 from engine import Job, Store, Workbench
 from engine.timings import keep_timed
 
@@ -57,6 +59,15 @@ def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     assert not app.exception
     assert app.header[0].value == "No study yet"
     assert "python -m engine demo" in app.text[0].value
+
+
+def test_what_a_study_was_measured_with_is_told_as_text(cache: Path) -> None:
+    study = made_up_study()
+    save(cache, study)
+    assert "Measured with" not in captions(page()), "levels of before do not know"
+    machine = {"device": "<b>A processor</b> $x$", "threads": 2, "torch": "2.13.0"}
+    save(cache, replace(study, levels=tuple(replace(level, machine=machine) for level in study.levels)))
+    assert plain("Measured with <b>A processor</b> $x$, 2 threads, PyTorch 2.13.0.") in captions(page())
 
 
 def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:

@@ -1,6 +1,7 @@
 """The report of a whole study: everything in one page, and no text in it is more than text."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hostile import HOSTILE
@@ -22,6 +23,14 @@ def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
     assert "90.0 [82.6, 94.5], n = 100" in page
     assert "python -m engine study" in page and "Last safe sparsity" in page and "p, Holm" in page
     assert made_up_study().key in page
+
+
+def test_it_says_what_its_levels_were_measured_with() -> None:
+    study = made_up_study()
+    machine = {"device": "<i>A processor", "threads": 1, "torch": "2.13.0"}
+    first = replace(study, levels=(replace(study.levels[0], machine=machine), *study.levels[1:]))
+    assert "&lt;i&gt;A processor, 1 thread, PyTorch 2.13.0" in outside(report.study_report(first, 3.0))
+    assert "measured with" not in outside(report.study_report(study, 3.0))
 
 
 def test_it_asks_for_nothing_outside() -> None:
