@@ -46,15 +46,16 @@ def render() -> str:
     store = Store(BUNDLED / "no-such-cache")
     shown = shipped()
     sst2 = [study for study in shown if study.about["data"] == "sst2"] + evidence("sst2")
-    models = _dense_models([*shown, *evidence("sst2")])
+    everything = [*shown, *evidence("sst2"), *evidence("ag_news")]
+    models = _dense_models(everything)
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
     parts = [
-        summary.section([*shown, *evidence("sst2")], models, sets, tables),
+        summary.section(everything, models, sets, tables),
         summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
-        pruning.section("AG News: sparsity against robustness", shown, "ag_news", "MiniLM-L6 (ag_news)"),
-        pruning.section("IMDB: sparsity against robustness", shown, "imdb", "MiniLM-L6 (imdb)"),
+        pruning.section("AG News: sparsity against robustness", everything, "ag_news", "MiniLM-L6 (ag_news)"),
+        pruning.section("IMDB: sparsity against robustness", everything, "imdb", "MiniLM-L6 (imdb)"),
         pruning.patterns(sst2),
         pruning.starts(sst2),
         ablation.section(sst2),
