@@ -130,6 +130,14 @@ class LevelResult:
         """Seconds that it took in all."""
         return sum(self.seconds.get(part, 0.0) for part in TIMED)
 
+    @property
+    def measured_with(self) -> str:
+        """The machine in words: "AMD EPYC, 2 threads, PyTorch 2.13.0"."""
+        if not self.machine:
+            return "an unknown machine"
+        device, threads, torch = (self.machine.get(part, "?") for part in ("device", "threads", "torch"))
+        return f"{device}, {threads} thread{'' if threads == 1 else 's'}, PyTorch {torch}"
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -143,10 +151,8 @@ class Study:
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """What its levels were measured with, each once, as far as they say: "AMD EPYC, 2 threads, PyTorch 2.13.0"."""
-        told = (level.machine for level in self.levels if level.machine)
-        return tuple(dict.fromkeys("{device}, {threads} thread{s}, PyTorch {torch}".format(
-            **{"device": "?", "threads": "?", "torch": "?"} | one, s="" if one.get("threads") == 1 else "s") for one in told))
+        """What its levels were measured with, each once, as far as they say."""
+        return tuple(dict.fromkeys(level.measured_with for level in self.levels if level.machine))
 
     def level(self, sparsity: float) -> LevelResult | None:
         """The level at this sparsity, if it was measured."""

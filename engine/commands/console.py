@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.progress import Pace, as_clock
@@ -9,6 +10,7 @@ from engine.records import Rate, Study
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
+    from engine.repeat import Repeated
 
 
 class Console:
@@ -65,6 +67,25 @@ def level_table(study: Study) -> str:
     ]
     made = "".join(f"measured with {machine}\n" for machine in study.machines)
     return head + columns + "".join(rows) + made
+
+
+def repeat_table(pairs: Sequence["Repeated"], verdict: str) -> str:
+    """Levels as they are stored and as they were measured again."""
+    columns = (f"{'sparsity':>8}  {'Acc %, again':>14}  {'rows apart':>10}  {'Aua %, again':>14}  {'attacks apart':>13}  "
+               f"{'[CLS] error, again':>18}\n")  # fmt: skip
+    rows = []
+    for pair in pairs:
+        was, now = pair.stored, pair.again
+        rows.append(f"{100 * was.achieved:6.2f} %  {_bare(was.acc):>6}, {_bare(now.acc):>6}  {pair.rows_apart:>10}  "
+                    f"{_bare(was.aua):>6}, {_bare(now.aua):>6}  {pair.attacks_apart:>13}  "
+                    f"{was.cls_error:>9.5f},{now.cls_error:>8.5f}\n")  # fmt: skip
+    for name, levels in (("stored", [pair.stored for pair in pairs]), ("again", [pair.again for pair in pairs])):
+        rows += [f"{name} with {machine}\n" for machine in dict.fromkeys(level.measured_with for level in levels)]
+    return columns + "".join(rows) + f"{verdict}\n"
+
+
+def _bare(rate: Rate | None) -> str:
+    return "–" if rate is None or rate.value is None else f"{100 * rate.value:.1f}"
 
 
 def _stored(rate: dict[str, Any] | None) -> str:

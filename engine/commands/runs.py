@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands.console import Console
+from engine.commands.studies import levels_of
 from engine.errors import SettingError, StoreError
 from engine.store import Store, level_payload
 from engine.store.exchange import MOST_BYTES, export_study, import_study
@@ -19,6 +20,7 @@ from engine.store.listing import StudyRow, study_rows
 Answer = tuple[dict[str, Any], str]
 DAY = 86400.0
 CACHE = "where results are kept (default: cache/user)"
+OTHERWISE = "Another processor, number of threads or PyTorch rounds otherwise, and masks follow; how far, the table says."
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -39,6 +41,13 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     action("list", _list, "Every study of every layer, with its levels and its size.")
     _study_of(action("show", _show, "One study: what decided it, and every level."))
     action("verify", _verify, "Read every entry and compare its checksums; what is damaged is set aside, and the exit code is 1.")
+    again = action("repeat", _repeat, "Measure a study again from its model and texts, and compare. The exit code is 1 where "
+                   "the same machine gives other figures.")  # fmt: skip
+    _study_of(again)
+    again.add_argument("--data", metavar="D", help="its data, if it does not lie where the study found it")
+    again.add_argument("--levels", type=levels_of, default=(), metavar="LIST", help="some of its levels (default: all)")
+    again.add_argument("--resources", metavar="DIR", help="the attack's resources, if they do not lie where the study found them")
+    again.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
     export = action("export", _export, "Write one study as one file, for another machine or an archive.")
     _study_of(export)
     export.add_argument("--out", metavar="FILE", help="the file (default: KEY.prunescope in this folder)")
@@ -116,6 +125,29 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
     levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
     answer = {"key": study.key, "identity": study.identity, "about": study.about, "bundled": study.bundled, "levels": levels}
     return answer, f"{study.key}\n{level_table(study)}"
+
+
+def _repeat(options: argparse.Namespace, console: Console) -> Answer:
+    from engine.commands.console import repeat_table
+    from engine.repeat import repeat_study
+
+    store = Store(options.cache)
+    study = store.study(_key(options, store))
+    if study is None:
+        raise StoreError(f"The study {options.study[:12]} is damaged; `python -m engine runs verify` says more.")
+    found = repeat_study(study, store, options.data, options.levels, options.resources, options.device, console.report)
+    console.notices(store.notices)
+    defect = any(one.same_machine and not one.same for one in found)
+    options.code = 1 if defect else 0
+    verdict = OTHERWISE
+    if all(one.same for one in found):
+        verdict = "Every figure and every record agrees."
+    elif defect:
+        verdict = "The same machine gave other figures, which is a defect of ours."
+    rows = [{"sparsity": one.stored.sparsity, "same": one.same, "rows_apart": one.rows_apart, "attacks_apart": one.attacks_apart,
+             **{name: {**level_payload(level), "machine": level.machine}
+                for name, level in (("stored", one.stored), ("again", one.again))}} for one in found]  # fmt: skip
+    return {"key": study.key, "defect": defect, "levels": rows}, repeat_table(found, verdict)
 
 
 def _verify(options: argparse.Namespace, console: Console) -> Answer:
