@@ -1,8 +1,13 @@
 """About: what the numbers mean and do not mean, and how they are made."""
 
+import re
+from pathlib import Path
+
 import streamlit as st
 
 from app import tour
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "RESULTS.md"
 
 NUMBERS = (  # name, what it is, what it is not
     ("Sparsity", "zeros / prunable weights. Prunable are the linears of the encoder blocks (query, key, value, attention output, "
@@ -36,6 +41,12 @@ def main() -> None:
         "and the same seed, and measures every level."
     )
     tour.again()
+    if found := findings():
+        st.header("What the shipped studies say", anchor=False)
+        st.caption("Differences in points on the same rows, with 95 % intervals; bold leaves out zero. All tables: docs/RESULTS.md.")
+        for question, answers in found:
+            with st.expander(question):
+                st.markdown(answers)
     st.header("What the numbers mean", anchor=False)
     for row in range(0, len(NUMBERS), 2):
         for column, (name, it_is, it_is_not) in zip(st.columns(2, gap="medium"), NUMBERS[row : row + 2], strict=True):
@@ -47,6 +58,13 @@ def main() -> None:
     _attacks()
     st.header("What they do not mean", anchor=False)
     _limits()
+
+
+def findings() -> list[tuple[str, str]]:
+    """(question, answers as a list) of the results in short, which a script writes from the shipped studies; none without them."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+    short = text.partition("## In short\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\*\*([^*\n]+\?)\*\*\n\n((?:- .*\n)+)", short, re.MULTILINE)
 
 
 def _rates() -> None:

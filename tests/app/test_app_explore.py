@@ -273,6 +273,14 @@ def test_about_states_the_definitions(cache: Path) -> None:
     assert any("accuracy under attack" in block.value for block in app.markdown)
 
 
+def test_about_has_the_results_in_short_question_by_question(cache: Path) -> None:
+    app = AppTest.from_file(str(Path(MAIN).parent / "screens" / "about.py"), default_timeout=60).run()
+    page = (Path(MAIN).parents[1] / "docs" / "RESULTS.md").read_text(encoding="utf-8").partition("\n## SST-2")[0]
+    found = {one.label: one.markdown[0].value for one in app.expander}
+    assert len(found) == 6 and all(f"**{question}**\n\n{answers}" in page for question, answers in found.items())
+    assert all(answers.startswith("- ") for answers in found.values())
+
+
 def test_the_page_imports_neither_torch_nor_textattack() -> None:
     import subprocess
     import sys
