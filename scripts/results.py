@@ -51,8 +51,9 @@ def render() -> str:
     models = _dense_models(everything)
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
+    others = [found for found in alternative_tables(store) if found.bundled]
     parts = [
-        summary.section(everything, models, sets, tables),
+        summary.section(everything, models, sets, tables, others),
         summary.debiasing(tables),
         pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
         pruning.section("AG News: sparsity against robustness", everything, "ag_news", "MiniLM-L6 (ag_news)"),
@@ -63,7 +64,7 @@ def render() -> str:
         curves.calibration(evidence("sst2-calibration")),
         curves.thesis(models),
         distances.section(),
-        *(alternatives.section(found) for found in alternative_tables(store) if found.bundled),
+        *map(alternatives.section, others),
         *map(members.section, sets),
         *(subnetworks.section(found, shown) for found in tables),
         APPENDIX, *map(appendix.table, shown),

@@ -78,7 +78,8 @@ def alternatives_table(table: "AlternativesTable") -> str:
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, {counts['evaluation']} evaluated, "
-            f"{counts['attacked']} attacked; {told['device']}, {told['threads']} threads, batch {told['batch']}\n"
+            f"{counts['attacked']} attacked; {told['device']}, {told['threads']} thread{'s' * (told['threads'] != 1)}, "
+            f"batch {told['batch']}\n"
             f"{'':<{wide}}  {'MB':>6} {'without':>7}  {'Acc %':>17}  {'Aua %':>17}  {'form':<5} {'× dense':>7}  "
             "against the nearest pruned level: p of Acc, of Aua (Holm)\n"
             f"{'':<{wide}}  {'':>6} {'emb.':>7}\n")  # fmt: skip

@@ -134,8 +134,9 @@ def score_line(score: dict[str, Any]) -> str:
 def latency_table(found: "Comparison") -> str:
     """Milliseconds a sentence of every side, and its ratio to the first, with 5 % and 95 % quantiles of the rounds."""
     one = found.sides[0]
-    head = (f"{one.device}, {one.dtype}, {one.threads} threads, batch {one.batch}, {one.sentences} sentences, "
-            f"{one.repeats} rounds in turn; the model's forward pass, without the tokenizer\n")  # fmt: skip
+    head = (f"{one.device}, {one.dtype}, {one.threads} thread{'s' * (one.threads != 1)}, batch {one.batch}, "
+            f"{one.sentences} sentences, {one.repeats} rounds in turn; the model's forward pass, without "
+            "the tokenizer\n")  # fmt: skip
     wide = max(5, *(len(side.name) for side in found.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"
     rows = []

@@ -48,7 +48,8 @@ def _training(table: AlternativesTable) -> str:
     if not told:
         return ""
     count = next(row.trained_rows for row in table.rows if row.trained_rows)
-    return (f"\nFine-tuned models start from the base's first blocks: {told['epochs']:g} passes over {count:,} rows at a rate of "
+    passes = f"{told['epochs']:g} pass{'es' * (told['epochs'] != 1)}"
+    return (f"\nFine-tuned models start from the base's first blocks: {passes} over {count:,} rows at a rate of "
             f"{told['learning_rate']:g}, without adversarial training.\n")  # fmt: skip
 
 

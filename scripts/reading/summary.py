@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app import subnetwork_charts
-from engine import MemberSet, Metric, Study, SubnetworkTable, guesses
+from engine import AlternativesTable, MemberSet, Metric, Study, SubnetworkTable, guesses
 from scripts.reading import ablation, curves, subnetworks
 from scripts.reading.words import (
     ATTACKS,
@@ -20,6 +20,7 @@ from scripts.reading.words import (
     usual,
 )
 
+SURE = 0.05  # p, after Holm
 ENOUGH = 20  # pruned victims of one dense model, for a sentence about all of them
 HEAD = """
 ## In short
@@ -38,11 +39,12 @@ abroad says nothing.
 
 
 def section(studies: Sequence[Study], dense_models: Mapping[str, Sequence[Study]], members: Iterable[MemberSet],
-            tables: Iterable[SubnetworkTable]) -> str:  # fmt: skip
+            tables: Iterable[SubnetworkTable], others: Iterable[AlternativesTable]) -> str:  # fmt: skip
     """The questions, with a sentence for each answer; `dense_models` are the studies of each of these."""
     told = {
         "What does the default cost?": _cost(studies), "Is it better than other methods?": _others(studies),
         "Is training better than solving?": _untrained(studies, tables),
+        "Is pruning better than other ways to a smaller file?": _alternatives(others),
         "What do the parts of the method do?": ablation.in_short(studies),
         "Does robustness follow the knowledge that is kept?": _thesis(dense_models),
         "Where does robustness come from?": [*_starts(studies), *_averaging(members)],
@@ -140,6 +142,27 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> l
         if parts:
             told.append(f"{table.title}: the default, which trains nothing, minus the best subnetwork that was trained from the "
                         f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}.")  # fmt: skip
+    return told
+
+
+def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
+    """Which alternatives are right more or less often than the pruned level nearest in bytes, and what time they take."""
+    told = []
+    for table in tables:
+        title = TITLES.get(table.about["data"], table.about["data"])
+        groups: dict[str, list[str]] = {"more accurate than": [], "not told apart from": [], "less accurate than": []}
+        for row in table.rows:
+            if (one := row.against) is not None:
+                sure = one.adjusted < SURE
+                group = "not told apart from" if not sure else "more accurate than" if one.only_here > one.only_there else \
+                    "less accurate than"  # fmt: skip
+                groups[group].append(f"{row.name} ({one.level})")
+        told += [f"{title}, {group} the pruned level that is nearest in bytes, in brackets: {'; '.join(names)}."
+                 for group, names in groups.items() if names]  # fmt: skip
+        paces = [f"{row.name} {row.pace.ratio:.2f}" for row in table.rows if row.pace is not None and row.kind != "dense"
+                 and not table.guesses(row)]  # fmt: skip
+        told.append(f"{title}, times dense on one kind of processor ({table.latency['device']}), pruned weights as CSR: "
+                    f"{'; '.join(paces)}.")  # fmt: skip
     return told
 
 

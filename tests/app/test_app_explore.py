@@ -277,7 +277,7 @@ def test_about_has_the_results_in_short_question_by_question(cache: Path) -> Non
     app = AppTest.from_file(str(Path(MAIN).parent / "screens" / "about.py"), default_timeout=60).run()
     page = (Path(MAIN).parents[1] / "docs" / "RESULTS.md").read_text(encoding="utf-8").partition("\n## SST-2")[0]
     found = {one.label: one.markdown[0].value for one in app.expander}
-    assert len(found) == 6 and all(f"**{question}**\n\n{answers}" in page for question, answers in found.items())
+    assert len(found) == 7 and all(f"**{question}**\n\n{answers}" in page for question, answers in found.items())
     assert all(answers.startswith("- ") for answers in found.values())
 
 
