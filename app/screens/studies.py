@@ -11,7 +11,7 @@ from app.start import start_form
 from app.state import store
 from app.text import plain, short
 
-SHOWN = 20  # stored studies without scrolling
+SHOWN = 40  # stored studies without scrolling
 
 
 def main() -> None:
