@@ -212,6 +212,8 @@ def _name_alternatives(figure: go.Figure, there: pd.DataFrame, ahead: set[tuple[
 
     The page's width is not known here, so a place is chosen that does on a phone and on a wide screen.
     """
+    if not (there["place"] == MOST).any():
+        return
     strong = np.array([pair in ahead for pair in zip(there["key"], there["sparsity"], strict=True)], dtype=bool)
     low, high = (there[f"{y}_{end}"].astype(float).where(strong, there[y]).to_numpy() for end in ("low", "high"))
     left, across, bottom, up = there[x].min(), np.ptp(there[x]) or 1, low.min(), (high.max() - low.min()) or 1

@@ -6,16 +6,16 @@ threads or another PyTorch, sums round otherwise and masks follow; then this say
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.errors import DataError, SettingError
 from engine.evaluation_rows import data_place
 from engine.progress import Reporter, silent
 from engine.records import LevelResult, Study, StudySpec
 from engine.store import Store
+from engine.store.keeping import REPEATED
 from engine.study import run_study
 
-FOLDER = "repeated"  # in the cache: what is measured again, until all of it is
 PARTS = {"victim": "the model", "max_tokens": "the model's longest text", "calibration": "the calibration text",
          "held_out": "the held-out text", "evaluation": "the evaluation rows", "seed": "the seed",
          "plan": "how this version prunes", "attack": "the attack or its resources", "schema": "the schema"}  # fmt: skip
@@ -67,11 +67,10 @@ def repeat_study(
     if missing := [sparsity for sparsity, level in stored.items() if level is None]:
         there = ", ".join(f"{level.sparsity:g}" for level in study.levels) or "none"
         raise SettingError(f"The study {study.key[:12]} has no level {missing[0]:g}; it has {there}.")
-    named = {**study.about["spec"], "data": data or data_place(study)}
-    spec = StudySpec(**named, levels=tuple(asked))
-    spec = replace(spec, device=device, resources=resources or spec.resources)
-    apart = Store(store.root / FOLDER / study.key[:12], bundled=store.root / FOLDER / "none")
-    apart.shared = None
+    named = {**study.about["spec"], "data": data or data_place(study), "levels": tuple(asked), "device": device}
+    spec = StudySpec(**(named | ({"resources": resources} if resources else {})))
+    root = store.root / REPEATED / study.key[:12]
+    apart = Store(root, bundled=root / "none", shared=root)  # neither a shared nor the bundled store
 
     def check(found: Study) -> None:
         other = [told for name, told in PARTS.items() if found.identity.get(name) != study.identity.get(name)]

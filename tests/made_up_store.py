@@ -30,5 +30,5 @@ def a_level(sparsity: float = 0.5, hits: int = 2) -> LevelResult:
         asr=Rate.of(0, 0), cls_error=0.1 + 0.2, layer_errors={"0.query": 1 / 3, "0.output": 5e-324}, correct=(0, 3),
         attacks=(AttackRecord(0, "held", 12, 0, 7, 0.75, 0.5), AttackRecord(3, "broken", 5, 2, 9, 0.9, 0.1)),
         layers=({"layer": "0.query", "weights": 16, "zeros": 8, "damping": 0.01},), packed_bytes=34, dense_bytes=64,
-        seconds={"prune": 1.5, "attack": 2.25}
+        seconds={"prune": 1.5, "attack": 2.25},
     )  # fmt: skip

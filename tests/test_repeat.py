@@ -12,8 +12,9 @@ import pytest
 from engine import cli
 from engine.errors import DataError, SettingError
 from engine.records import Study, StudySpec
-from engine.repeat import FOLDER, repeat_study
+from engine.repeat import repeat_study
 from engine.store import Store
+from engine.store.keeping import REPEATED
 from engine.study import run_study
 
 Run = Callable[..., tuple[int, Any, str]]
@@ -89,4 +90,4 @@ def test_other_texts_are_refused_and_told(run: Run, store: Store, study: Study, 
         repeat_study(study, store, data=str(other), device="cpu")
     code, _, told = run(study.key[:8], "--data", str(other))
     assert code == 2 and "is not what the study" in told
-    assert not list((store.root / FOLDER).rglob("study.json"))
+    assert not list((store.root / REPEATED).rglob("study.json"))

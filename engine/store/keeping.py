@@ -17,7 +17,8 @@ from engine.store.layers import KEY, Store
 from engine.store.listing import PIN
 
 EXPORTS = "exports"  # the folder of models written for download
-KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks", "repeated", EXPORTS)
+REPEATED = "repeated"  # of studies that are measured again, until all of it is
+KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks", REPEATED, EXPORTS)
 LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
 GOING = ".removing-"  # before the name of a folder on its way out
 AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed

@@ -261,6 +261,11 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
     assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
 
 
+def test_a_front_of_what_nobody_measured_is_empty() -> None:
+    table = charts.points([made_up_study(attacked=0)])
+    assert not charts.pareto(table, charts.front(table, "aua", "size"), "aua", "size").layout.annotations
+
+
 def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
     study = made_up_study()
     rows = [SimpleNamespace(kind="blocks", name=f"first {blocks} blocks, re-solved", sparsity=0.0, file_bytes=int(1e6 * size),
