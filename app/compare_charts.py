@@ -1,6 +1,5 @@
 """Studies beside one another: tables, the Pareto front, and flip tables. Studies in, data frames and figures out; pure."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
@@ -19,9 +19,9 @@ MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
 COLUMNS = ["place", "study", "key", "sparsity", "size", "group", "guesses",
            *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n"))]  # fmt: skip
-Box = tuple[float, float, float, float]  # pixels: left, bottom, right, top
+Boxes = NDArray[np.float64]  # (n, 4) pixels: left, bottom, right, top
 WIDTHS, HEIGHT = (280, 1000), 290  # pixels of the plot on a phone and on a wide screen
-SHIFTS = [(right, above) for above in range(-90, 91, 9) for right in range(-120, 121, 20) if abs(above) >= 18]  # of a name
+SHIFTS = np.array([(x, y) for y in range(-90, 91, 9) for x in range(-120, 121, 20) if abs(y) >= 18])  # of a name from its mark
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
 
 
@@ -217,35 +217,30 @@ def _name_alternatives(figure: go.Figure, there: pd.DataFrame, ahead: set[tuple[
     strong = np.array([pair in ahead for pair in zip(there["key"], there["sparsity"], strict=True)], dtype=bool)
     low, high = (there[f"{y}_{end}"].astype(float).where(strong, there[y]).to_numpy() for end in ("low", "high"))
     left, across, bottom, up = there[x].min(), np.ptp(there[x]) or 1, low.min(), (high.max() - low.min()) or 1
-    places = (there[x].to_numpy() - left) / across, (low - bottom) / up * HEIGHT, (high - bottom) / up * HEIGHT
-    taken = {width: [(at * width - 6, one - 6, at * width + 6, two + 6) for at, one, two in zip(*places, strict=True)]
-             for width in WIDTHS}  # fmt: skip
-    names: dict[int, list[Box]] = {width: [] for width in WIDTHS}
-
-    def box(row: Any, shift: tuple[int, int], width: int) -> Box:
-        at, height = (getattr(row, x) - left) / across * width + shift[0], (getattr(row, y) - bottom) / up * HEIGHT + shift[1]
-        half = 3.1 * len(row.study) + 4  # a letter is some six pixels wide
-        return at - half, height - 9, at + half, height + 9
-
-    def cost(row: Any, shift: tuple[int, int]) -> float:
-        total = float(np.hypot(*shift))
-        for width in WIDTHS:
-            here = box(row, shift, width)
-            outside = max(0, -here[0]) + max(0, here[2] - width) + max(0, -here[1]) + max(0, here[3] - HEIGHT)
-            total += 500 * _met(here, names[width]) + 80 * _met(here, taken[width]) + 2 * outside
-        return total
-
+    at, below, above = (there[x].to_numpy() - left) / across, (low - bottom) / up * HEIGHT, (high - bottom) / up * HEIGHT
+    taken = {width: np.stack([at * width - 6, below - 6, at * width + 6, above + 6], axis=1) for width in WIDTHS}
+    names = {width: np.empty((0, 4)) for width in WIDTHS}
     for row in there[there["place"] == MOST].sort_values(x).itertuples():
-        shift = min(SHIFTS, key=functools.partial(cost, row))
-        for width in WIDTHS:
-            names[width].append(box(row, shift, width))
-        figure.add_annotation(x=getattr(row, x), y=getattr(row, y), ax=shift[0], ay=-shift[1], text=for_chart(row.study),
-                              bgcolor=PAGE[dark], borderpad=1, arrowhead=0, arrowwidth=1, arrowcolor=GREY, standoff=6)
+        right, half = (getattr(row, x) - left) / across, 3.1 * len(row.study) + 4  # a letter is some six pixels wide
+        up_at = (getattr(row, y) - bottom) / up * HEIGHT + SHIFTS[:, 1]
+        boxes = {width: np.stack([right * width + SHIFTS[:, 0] - half, up_at - 9, right * width + SHIFTS[:, 0] + half, up_at + 9],
+                                 axis=1) for width in WIDTHS}  # fmt: skip
+        cost = np.hypot(SHIFTS[:, 0], SHIFTS[:, 1])
+        for width, box in boxes.items():
+            outside = np.maximum(0, -box[:, :2]).sum(1) + np.maximum(0, box[:, 2:] - (width, HEIGHT)).sum(1)
+            cost = cost + 500 * _met(box, names[width]) + 80 * _met(box, taken[width]) + 2 * outside
+        best = int(cost.argmin())
+        names = {width: np.vstack([names[width], boxes[width][best]]) for width in WIDTHS}
+        figure.add_annotation(x=getattr(row, x), y=getattr(row, y), ax=int(SHIFTS[best, 0]), ay=-int(SHIFTS[best, 1]),
+                              text=for_chart(row.study), bgcolor=PAGE[dark], borderpad=1, arrowhead=0, arrowwidth=1,
+                              arrowcolor=GREY, standoff=6)  # fmt: skip
 
 
-def _met(one: Box, others: Sequence[Box]) -> int:
-    """How many of the others the box overlaps."""
-    return sum(one[0] < b[2] and b[0] < one[2] and one[1] < b[3] and b[1] < one[3] for b in others)
+def _met(boxes: Boxes, others: Boxes) -> NDArray[np.int64]:
+    """How many of the others each box overlaps."""
+    apart = (boxes[:, None, :2] >= others[None, :, 2:]) | (others[None, :, :2] >= boxes[:, None, 2:])
+    met: NDArray[np.int64] = (~apart.any(axis=2)).sum(axis=1)
+    return met
 
 
 def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:
