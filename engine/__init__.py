@@ -56,6 +56,7 @@ _HOME = {
     "bundled_reviews": "engine.reviews",
     "clean_store": "engine.store.keeping",
     "compare_latency": "engine.evaluation.latency",
+    "counted": "engine.names",
     "evaluation_texts": "engine.evaluation_rows",
     "estimate": "engine.queue.estimate",
     "export_model": "engine.export",

@@ -13,3 +13,8 @@ RESOURCES_HELP = (
     "folder with nltk_data, lexicon and masked-lm, as far as there (default: NLTK's own folders and the hub's cache, else "
     "built in)"
 )
+
+
+def counted(count: int | str, noun: str) -> str:
+    """The number with its noun: "1 thread", "2 threads"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

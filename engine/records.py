@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import SettingError
+from engine.names import counted
 
 LEVELS = tuple(step / 100 for step in range(0, 100, 5))
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
@@ -136,7 +137,7 @@ class LevelResult:
         if not self.machine:
             return "an unknown machine"
         device, threads, torch = (self.machine.get(part, "?") for part in ("device", "threads", "torch"))
-        return f"{device}, {threads} thread{'' if threads == 1 else 's'}, PyTorch {torch}"
+        return f"{device}, {counted(threads, 'thread')}, PyTorch {torch}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ A table of subnetworks is `python -m engine subnetworks --recipe NAME --data FOL
 `cache/bundled/subnetworks`; alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`, members
 `python -m engine members` and `scripts/evaluate_members.py`.
 """
+VICTIMS = {"sst2": "MiniLM-L6", "ag_news": "MiniLM-L6 (ag_news)", "imdb": "MiniLM-L6 (imdb)"}  # data → embedded victim
 APPENDIX = """
 ## Every study that the dashboard shows
 
@@ -47,7 +48,7 @@ def render() -> str:
     store = Store(BUNDLED / "no-such-cache")
     shown = shipped()
     sst2 = [study for study in shown if study.about["data"] == "sst2"] + evidence("sst2")
-    everything = [*shown, *evidence("sst2"), *evidence("ag_news")]
+    everything = [*shown, *evidence("sst2"), *evidence("ag_news"), *evidence("imdb")]
     models = _dense_models(everything)
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
@@ -55,10 +56,8 @@ def render() -> str:
     parts = [
         summary.section(everything, models, sets, tables, others),
         summary.debiasing(tables),
-        pruning.section("SST-2: sparsity against robustness", sst2, "sst2", "MiniLM-L6"),
-        pruning.section("AG News: sparsity against robustness", everything, "ag_news", "MiniLM-L6 (ag_news)"),
-        pruning.section("IMDB: sparsity against robustness", everything, "imdb", "MiniLM-L6 (imdb)"),
-        pruning.patterns(sst2),
+        *(pruning.section(everything, data, model) for data, model in VICTIMS.items()),
+        *(pruning.patterns(everything, data, model) for data, model in VICTIMS.items()),
         pruning.starts(sst2),
         ablation.section(sst2),
         curves.calibration(evidence("sst2-calibration")),

@@ -11,13 +11,13 @@ from app.start import start_form
 from app.state import store
 from app.text import plain, short
 
-SHOWN = 40  # stored studies without scrolling
+SHOWN = 25  # stored studies without scrolling
 
 
 def main() -> None:
     st.title("Studies", anchor=False)
     view = store()
-    rows = engine.study_rows(view)
+    rows = sorted(engine.study_rows(view), key=_place)
     for notice in view.notices:
         st.warning(plain(notice))
     busy = queue_panel()
@@ -34,6 +34,12 @@ def main() -> None:
     if not public():
         _sizes(view)
         _import(view)
+
+
+def _place(row: engine.StudyRow) -> tuple[bool, float]:
+    """The user's own come first, the newest on top; the others keep their order."""
+    own = row.layer == "user"
+    return not own, -row.modified if own else 0.0
 
 
 def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import SettingError
+from engine.names import counted
 from engine.records import StudySpec
 
 LEVELS = (0.2, 0.4, 0.5, 0.7, 0.75, 0.8, 0.875, 0.9)  # in bytes, near to every number of blocks of six, and to int8
@@ -23,7 +24,7 @@ class Way:
     def name(self) -> str:
         """For people, and to tell ways apart."""
         share = f"{100 * self.sparsity:g} %"
-        depth = f"{self.blocks} block{'' if self.blocks == 1 else 's'}"
+        depth = counted(self.blocks or 0, "block")
         return {"dense": "dense", "pruned": f"pruned {share}", "int8": "int8", "pruned-int8": f"pruned {share}, int8",
                 "blocks": f"first {depth}{', head re-solved' if self.head else ''}",
                 "small": f"{depth}, fine-tuned"}[self.kind]  # fmt: skip

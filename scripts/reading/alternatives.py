@@ -1,6 +1,6 @@
 """Pruning against the obvious alternatives: bytes, Acc, Aua and time, beside the pruned level that is nearest in bytes."""
 
-from engine import Alternative, AlternativesTable
+from engine import Alternative, AlternativesTable, counted
 from scripts.reading.words import ATTACKS, TITLES, rows, share
 
 INTRODUCTION = """
@@ -9,7 +9,7 @@ INTRODUCTION = """
 {model}; {evaluation} rows evaluated, {attack} on {attacked} of them; pruned by `{method}` with {calibration:,} calibration texts.
 Bytes are those of the file that holds all weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives
 makes smaller. *Times dense* is the median of the rounds' ratios to the dense model, with 5 % and 95 % quantiles ({device},
-{threads} thread{s}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; a model no better than
+{threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; a model no better than
 naming the commonest label was not attacked.
 
 """
@@ -30,7 +30,7 @@ def section(table: AlternativesTable) -> str:
         title=TITLES.get(about["data"], about["data"]), model=about["model"], evaluation=about["counts"]["evaluation"],
         attack=ATTACKS.get(about["attack"], about["attack"]), attacked=about["counts"]["attacked"], method=about["method"],
         calibration=about["counts"]["calibration"], embeddings=table.row("dense").embedding_bytes / 1e6, device=told["device"],
-        threads=told["threads"], s="" if told["threads"] == 1 else "s", batch=told["batch"], rounds=told["rounds"],
+        threads=counted(told["threads"], "thread"), batch=told["batch"], rounds=told["rounds"],
     )  # fmt: skip
     lines = [[row.name, f"{row.file_bytes / 1e6:.1f}", f"{row.bytes / 1e6:.1f}", share(row.acc), share(row.aua), *_pace(row)]
              for row in ordered]  # fmt: skip

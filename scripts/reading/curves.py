@@ -8,7 +8,7 @@ from statistics import mean, stdev
 import numpy as np
 from scipy.stats import rankdata
 
-from engine import LevelResult, Study
+from engine import LevelResult, Metric, Study
 from scripts.reading.words import holding, rows
 
 RESAMPLES = 2000
@@ -78,7 +78,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return told if len(values) < 2 else f"{told} ({stdev(values):.{digits}f})"
 
 
-def correlations(studies: Sequence[Study]) -> tuple[int, str, str] | None:
+def correlations(studies: Sequence[Study]) -> tuple[int, Metric, Metric] | None:
     """(victims, ρ of *alike*, ρ of Aua) against the [CLS] error, over all pruned victims of one dense model."""
     everything, dense = _victims(studies)
     if dense is None or len(everything) < FEWEST:
@@ -105,7 +105,7 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
         if len(chosen) < FEWEST or (group and len(near) == len(everything)):
             continue
         for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
-            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told, *(_correlation(x, table) for table in (
+            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told, *(correlation(_correlation(x, table)) for table in (
                 [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]))])  # fmt: skip
     return lines
 
@@ -122,7 +122,12 @@ def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
     return [record.outcome == before[record.example] for record in sorted(level.attacks, key=lambda record: record.example)]
 
 
-def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> str:
+def correlation(found: Metric) -> str:
+    """Spearman's ρ in words."""
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Metric:
     """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap interval over both."""
     given, found, draw = np.array(x), np.array(table, dtype=float), np.random.default_rng(0)
     victims, examples = found.shape
@@ -131,7 +136,7 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> str:
         chosen = draw.integers(victims, size=victims)
         resampled.append(_spearman(given[chosen], found[chosen][:, draw.integers(examples, size=examples)].mean(1)))
     low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return f"{_spearman(given, found.mean(1)):+.2f} [{low:+.2f}, {high:+.2f}]"
+    return Metric(_spearman(given, found.mean(1)), victims, float(low), float(high))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -29,7 +29,7 @@ NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula"
          "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
 
 
-def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
+def section(studies: Sequence[Study], data: str, model: str) -> str:
     """One data set: every method at every level, and what the default differs by on the same rows."""
     mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
             if usual(study) and study.about["method"] in ORDER]  # fmt: skip
@@ -40,14 +40,14 @@ def section(title: str, studies: Sequence[Study], data: str, model: str) -> str:
     attacks = [attack for attack in ATTACKS if any(attack in found for found in methods.values())]
     first = next(iter(methods.values()))
     counts = "; ".join(f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}" for name in attacks if name in first)
-    one = next(iter(first.values())).about
+    one, title = next(iter(first.values())).about, TITLES[data].removesuffix(" dev")
     return (
-        f"\n## {title}\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES.get(data, data)} evaluated; "
+        f"\n## {title}: sparsity against robustness\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES.get(data, data)} evaluated; "
         f"{counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens). "
         "Acc, Aua and Asr in per cent.\n\n"
         + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
                _lines(methods, attacks))
-        + _published(title.split(":")[0], data)
+        + _published(title, data)
         + _against(methods, attacks)
     )  # fmt: skip
 
@@ -111,9 +111,9 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
             + rows(["minus", "at", "Acc", *(f"{ATTACKS[name]} Aua" for name in attacks)], lines))  # fmt: skip
 
 
-def patterns(studies: Sequence[Study]) -> str:
-    """n of m at 50 %, beside 50 % anywhere."""
-    mine = [study for study in about(studies, data="sst2", attack="deepwordbug", seed=0, model="MiniLM-L6")
+def patterns(studies: Sequence[Study], data: str, model: str) -> str:
+    """n of m at 50 %, beside 50 % anywhere, on one data set."""
+    mine = [study for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)
             if usual(study) and study.about["method"] in ORDER]  # fmt: skip
     both = {found.about["method"] for found in mine if ":" in found.about["pattern"]}
     lines = []
@@ -126,7 +126,7 @@ def patterns(studies: Sequence[Study]) -> str:
     if not lines:
         return ""
     header = ["method", "pattern", "Acc", "DeepWordBug Aua / Asr", "Acc − dense", "Aua − dense", "[CLS] error"]
-    return ("\n## n of m at 50 % on SST-2 dev\n\nOf every m neighbouring weights of a row n stay. Differences to dense are in "
+    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to dense are in "
             "points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
 
 

@@ -16,9 +16,11 @@ def untrained(found: SubnetworkTable, studies: Iterable[Study]) -> list[tuple[Su
     wanted = {"model": START, "method": "adaptive", "pattern": "unstructured", "attack": "deepwordbug", "seed": 0}
     mine = [study for study in about(studies, **wanted) if usual(study)]
     dense = next((run for run in found.runs if run.sparsity == 0), None)
-    for study in mine if dense is not None else ():
+    if dense is None:
+        return []
+    for study in mine:
         level, n = study.level(0.0), study.about["counts"]["evaluation"]
-        if level is None or dense is None or right(level, n) != list(dense.inside.correct):
+        if level is None or right(level, n) != list(dense.inside.correct):
             continue  # another model, or other rows
         return [(run, study, paired_difference([list(run.inside.correct)], [right(there, n)])) for run in found.runs
                 if run.sparsity > 0 and (there := study.level(run.sparsity)) is not None]  # fmt: skip

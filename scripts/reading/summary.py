@@ -122,10 +122,10 @@ def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> list[str]:
         if not found or found[0] < ENOUGH:
             continue
         count, alike, aua = found
-        tail = ("but Aua does not go with it in either direction that we can see" if "-" in aua.split("[")[1].split(",")[0]
-                and "+" in aua.split(",")[1] else "and so does Aua")  # fmt: skip
+        unsure = aua.low <= 0 <= aua.high
+        tail = "but Aua does not go with it in either direction that we can see" if unsure else "and so does Aua"
         told.append(f"{name}: over {count} pruned victims the share of attacks that end as on the dense model follows the [CLS] "
-                    f"error (Spearman's ρ {alike}), {tail} (ρ {aua}).")  # fmt: skip
+                    f"error (Spearman's ρ {curves.correlation(alike)}), {tail} (ρ {curves.correlation(aua)}).")  # fmt: skip
     return told
 
 

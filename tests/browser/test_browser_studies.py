@@ -70,7 +70,8 @@ def test_it_is_exported_deleted_and_imported_again(page: Page, cache: Path, tmp_
     table = page.locator('[class*="st-key-stored-"] .stDataFrame')
     expect(table).to_be_visible(timeout=60_000)
     settled(page)
-    place = [one.key for one in study_rows(Store(cache))].index(made)
+    own = [one for one in study_rows(Store(cache)) if one.layer == "user"]
+    place = [one.key for one in sorted(own, key=lambda one: -one.modified)].index(made)  # they stand on top, the newest first
     table.click(position={"x": 20, "y": 35 * (place + 1) + 17})
     export = page.locator(".st-key-export button")
     expect(export).to_be_visible(timeout=30_000)
