@@ -57,7 +57,8 @@ def time_here(study: engine.Study, sparsity: float) -> None:
     with right:
         st.caption("Times the dense model and the pruned one as CSR on this machine, in turn; about half a minute. "
                    + (f"Last time: {1000 * timed.seconds:.1f} ms a sentence against {1000 * timed.dense_seconds:.1f} ms dense, "
-                      f"batches of {timed.batch}, {engine.counted(timed.threads, 'thread')}, {plain(timed.device)}." if timed else ""))  # fmt: skip
+                      f"batches of {timed.batch}, {engine.counted(timed.threads, 'thread')}, {plain(timed.device)}."
+                      if timed else ""))  # fmt: skip
     running.progress("timing", running.of_study("timing", study), workbench())
 
 

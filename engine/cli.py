@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from engine.commands import alternatives, attack, jobs, paper, runs, studies, subnetworks, sweep, training
-from engine.commands.console import Console
+from engine.commands.console import Console, printable
 from engine.errors import InputError, InterruptedStudy, PruneScopeError
 
 
@@ -49,10 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PruneScopeError as error:
         console.say(f"{type(error).__name__}: {error}")
         return 1
-    sys.stdout.write(table)
-    if options.json:
-        sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
+    _write(printable(table) + (json.dumps(answer, allow_nan=False) + "\n" if options.json else ""))
     return int(getattr(options, "code", 0))
+
+
+def _write(text: str) -> None:
+    """To stdout; whoever reads it may have read enough."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's own flush fail
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

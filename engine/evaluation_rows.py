@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.data import Examples, load_dataset, sample
+from engine.data import Examples, fit_labels, load_dataset, sample
 from engine.data.load import EMBEDDED
 from engine.errors import DataError
 from engine.records import Study, StudySpec
@@ -33,6 +33,7 @@ def evaluation_texts(study: Study) -> Examples:
                         "PRUNESCOPE_DATA names.")  # fmt: skip
     data = load_dataset(place, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
                         seed=spec.seed)  # fmt: skip
+    data, _ = fit_labels(data, study.about["label_names"], study.about["model"])
     found = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
     if found.fingerprint() != study.identity.get("evaluation"):
         raise DataError(f"The texts of {study.about['data']} on this machine are not those of the study, so its rows cannot be "

@@ -12,10 +12,17 @@ from engine.errors import StoreError
 
 
 def free_folder(folder: Path | str) -> Path:
-    """The folder as a path. Raises StoreError when something is there already."""
+    """The folder as a path. Raises StoreError when something is there already, or it cannot be made: before long work, not
+    after it."""
     target = Path(folder).expanduser()
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         raise StoreError(f"{target} is there already; name another folder with --out, or remove it.")
+    there = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = f"{there} is no folder to write in" if there.is_dir() else f"{there} is a file"
+        raise StoreError(f"{target} cannot be written ({why}); name another folder with --out.")
+    if target.exists() and target.samefile(Path.cwd()):
+        raise StoreError(f"{target} is the folder you are in; name one that is not there yet with --out.")
     return target
 
 

@@ -17,6 +17,13 @@ def user_cache() -> Path:
     return Path(os.environ.get("PRUNESCOPE_CACHE") or PROJECT / "cache" / "user").expanduser()
 
 
+def whole_path(name: str) -> str:
+    """A name that is a file or folder here, with its whole path, so that it means the same from another folder; any other
+    name (of the hub, of what is built in) as it is."""
+    path = os.path.expanduser(name)
+    return os.path.abspath(path) if name and not name.startswith("embedded") and os.path.exists(path) else name
+
+
 def shared_cache() -> Path | None:
     """The shared folder, if the environment names one."""
     named = os.environ.get("PRUNESCOPE_SHARED")

@@ -1,11 +1,12 @@
 """The records that pass between rooms: what was asked, and what came out. All are plain, frozen and light to import."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import SettingError
 from engine.names import counted
+from engine.paths import whole_path
 
 LEVELS = tuple(step / 100 for step in range(0, 100, 5))
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
@@ -81,6 +82,12 @@ class StudySpec:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
+
+    def rooted(self) -> "StudySpec":
+        """The same with whole paths in place of those that count from the folder one is in."""
+        resources = None if self.resources is None else whole_path(self.resources)
+        return replace(self, model=whole_path(self.model), data=whole_path(self.data), layers=whole_path(self.layers),
+                       resources=resources)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,11 @@ def repeat_study(
     def check(found: Study) -> None:
         other = [told for name, told in PARTS.items() if found.identity.get(name) != study.identity.get(name)]
         if other:
-            shutil.rmtree(apart.root / "studies" / found.key)
+            shutil.rmtree(apart.root / "studies" / found.key, ignore_errors=True)
             raise DataError(f"What is here is not what the study {study.key[:12]} was made of. This is another: "
                             f"{', '.join(other)}. Name its data with --data; `runs show --json` has its settings.")  # fmt: skip
 
     again = run_study(spec, apart, report, check)
     pairs = tuple(Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None)
-    shutil.rmtree(apart.root)
+    shutil.rmtree(apart.root, ignore_errors=True)  # another command that repeats the same may have been first
     return pairs

@@ -11,7 +11,7 @@ from engine.attacks.metrics import attack_rates
 from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
-from engine.data import Dataset, Examples, check_labels, load_dataset, sample
+from engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset, sample
 from engine.errors import DataError
 from engine.evaluation.latency import machine_of
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
@@ -41,6 +41,7 @@ class Prepared:
     held_out: Examples
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
+    notices: tuple[str, ...] = ()  # what loading had to say
     dense: Reading | None = None
     solving: dict[float, dict[str, float]] = field(default_factory=dict)  # seconds of each level that was solved here
     known: Kept = field(default_factory=Kept)  # what the pruner measured once
@@ -82,10 +83,12 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     report("load data", 0, 2)
     data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
                         label_column=spec.label_column, seed=spec.seed)  # fmt: skip
-    calibration, held_out, evaluation = split(data, spec)
     report("load model", 1, 2)
     victim = load_victim(spec.model, spec.device)
     check_plan(victim, plan)
+    data, notices = fit_labels(data, victim.label_names, victim.name)
+    check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file
+    calibration, held_out, evaluation = split(data, spec)
     check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
     rows = list(range(len(evaluation)))
     random.Random(spec.seed).shuffle(rows)
@@ -96,7 +99,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
         "plan": plan.identity(), "attack": _attack_identity(spec, attacked), "seed": spec.seed,
     }  # fmt: skip
     study = Study(key_of(identity), identity, _about(spec, plan, data, victim, calibration, held_out, evaluation, attacked))
-    return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked)
+    return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked, notices)
 
 
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
@@ -203,7 +206,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
         dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
-        notices=(*pruned.notices, *_failures(attacks)), seconds=seconds,
+        notices=(*prepared.notices, *pruned.notices, *_failures(attacks)), seconds=seconds,
         machine=machine_of(prepared.victim.device),
     )  # fmt: skip
     store.save_level(prepared.study, level)
@@ -264,6 +267,9 @@ def run_study(
             part = within(report, start, start + 10 - ahead, whole, f"{100 * level:g} %: ")
             results.append(measure_level(prepared, level, store, part))
             store.notices += [notice for notice in results[-1].notices if notice not in store.notices]
+    for result in results:
+        if store.level(prepared.study, result.sparsity) is None:  # cleaned away while the others were measured
+            store.save_level(prepared.study, result)
     report("done", PARTS * whole, PARTS * whole)
     return replace(prepared.study, levels=tuple(results))
 

@@ -63,7 +63,7 @@ def sweep_of(found: object) -> list[StudySpec]:
         count *= len(axis)
     if count > MOST:
         raise SettingError(f"The sweep has {count:,} studies; at most {MOST:,} go into one.")
-    return [StudySpec(**common, **dict(zip(AXES.values(), values, strict=True))) for values in itertools.product(*axes)]
+    return [StudySpec(**common, **dict(zip(AXES.values(), values, strict=True))).rooted() for values in itertools.product(*axes)]
 
 
 def _values(axis: str, name: str, found: dict[str, Any], kind: Any) -> list[Any]:
@@ -90,6 +90,8 @@ def _number(value: object) -> float:
 
 
 def _of_kind(name: str, value: object, kind: Any) -> Any:
+    if kind == float | None and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise SettingError(f"{name} has {str(value)[:60]!r} ({type(value).__name__}), which is not what the setting takes.")
     return _expanded(name, value) if isinstance(value, str) else value

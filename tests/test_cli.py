@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from engine import cli, paths
+from engine.commands.console import printable
 from engine.errors import NumericalError
 from engine.pruning.methods import METHODS
 
@@ -463,6 +464,19 @@ def test_a_signal_stops_a_study_and_the_same_command_finishes_it(
     assert not list((tmp_path / "cache").rglob(".writing-*"))
     code, out, _ = run("study", *basic, *small("--json"))
     assert code == 0 and [level["sparsity"] for level in json.loads(out.splitlines()[-1])["levels"]] == [0.0, 0.5]
+
+
+def test_a_reader_who_has_read_enough_is_no_failure(basic: list[str]) -> None:
+    program = [sys.executable, "-m", "engine", "runs", "list", "--json", "--cache", basic[basic.index("--cache") + 1]]
+    running = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=paths.PROJECT)
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert (running.wait(120), running.stderr.read()) == (0, b"")
+    running.stderr.close()
+
+
+def test_what_would_move_a_cursor_is_spelled_out() -> None:
+    assert printable("a\x1b[2Jb\u202ec\n\td – größer") == "a⟨U+001B⟩[2Jb⟨U+202E⟩c\n\td – größer"
 
 
 def test_a_failure_that_is_not_the_users_is_told_apart(run: Run, basic: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

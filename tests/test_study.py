@@ -563,3 +563,16 @@ def test_a_disk_that_fills_up_keeps_what_was_done(spec: StudySpec, small_disk: P
     assert run_study(replace(spec, levels=(0.0,)), store).levels == (made,) and store.notices == []
     assert [level.sparsity for level in run_study(spec, store).levels] == list(LEVELS)
     assert not list(small_disk.rglob(".*"))
+
+
+def test_levels_that_were_cleaned_away_meanwhile_are_there_in_the_end(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    store, gone = new_store("cleaned"), list[str]()
+
+    def clean(stage: str, _done: int, _total: int) -> None:
+        if not gone and stage.startswith("50 %"):
+            gone.extend(path.name for path in (store.root / "studies").rglob("*.json"))
+            shutil.rmtree(store.root / "studies")
+
+    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, clean)
+    kept = store.study(found.key)
+    assert len(gone) == 2 and kept is not None and kept.levels == found.levels

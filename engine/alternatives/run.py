@@ -27,7 +27,7 @@ from engine.alternatives.spec import AlternativesSpec, Way
 from engine.attacks.attempt import Budget
 from engine.attacks.kept_run import Side, attack_kept
 from engine.attacks.metrics import attack_rates
-from engine.data import load_dataset, sample
+from engine.data import fit_labels, load_dataset, sample
 from engine.evaluation.latency import compare_latency
 from engine.evaluation.measure import accuracy, read
 from engine.export import export_model
@@ -173,6 +173,7 @@ def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
     assert way.blocks is not None
     data = load_dataset(study.data, text_column=study.text_column, pair_column=study.pair_column,
                         label_column=study.label_column, seed=study.seed)  # fmt: skip
+    data, _ = fit_labels(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
     rows, base = rows_to_train_on(data), open_base(spec.base)
     names = names_of(data, rows, bench.prepared.victim.label_names)
     key = key_of({"base": base.sha256, "rows": rows.fingerprint(), "blocks": way.blocks, **spec.training()})

@@ -5,7 +5,6 @@ side by side, as `text1`, `text2` and `original_class`, or as `original_text`, `
 of attacks, of which the examples that broke their victim are taken.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from engine.attacks.static import StaticSet
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import found_on
 from engine.data import Examples
+from engine.data.checks import class_places, renumbered
 from engine.data.columns import Choice, Table, find_columns
 from engine.data.files import read_file
 from engine.data.labels import LabelColumn, encode_labels
@@ -181,25 +181,20 @@ def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
     """
     if static.classes is None:
         return static
-    names, own = [_plain(name) for name in static.classes], [_plain(name) for name in victim.label_names]
-    if set(names) <= set(own):
-        place = [own.index(name) for name in names]
+    place = class_places(static.classes, victim.label_names)
+    if place is not None:
         return replace(static, adversarial=_renumbered(static.adversarial, place, static.name),
                        clean=_renumbered(static.clean, place, static.name) if static.clean else None)  # fmt: skip
-    if len(names) != victim.num_labels:
-        raise DataError(f"{static.name} has {len(names)} classes ({', '.join(static.classes)}) and {victim.name} has "
+    if len(static.classes) != victim.num_labels:
+        raise DataError(f"{static.name} has {len(static.classes)} classes ({', '.join(static.classes)}) and {victim.name} has "
                         f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
     notice = (f"{victim.name} calls its classes {', '.join(victim.label_names)}; they are taken for "
               f"{', '.join(static.classes)}, in this order.")  # fmt: skip
     return replace(static, notices=(*static.notices, notice))
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
-
-
 def _renumbered(examples: Examples, place: list[int], where: str) -> Examples:
     for row, label in enumerate(examples.labels, start=1):
         if label >= len(place):
             raise DataError(f"Row {row} of {where} has the label {label}, outside the task's 0..{len(place) - 1}; correct it.")
-    return replace(examples, labels=tuple(place[label] for label in examples.labels))
+    return renumbered(examples, place)

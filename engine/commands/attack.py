@@ -145,7 +145,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     from engine.attacks.recipes import check_attack
     from engine.attacks.similarity import similarity
     from engine.attacks.transfer import transfer
-    from engine.data import check_labels, load_dataset, sample
+    from engine.data import check_labels, fit_labels, load_dataset, sample
 
     check_attack(spec.attack)
     logs, store = _log_names(options), Store(options.cache)  # before the long work, not after it
@@ -153,7 +153,10 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
                         seed=spec.seed)  # fmt: skip
     sides = _sides(options, spec, store, console)
     victims = {name: side.victim for name, side in sides.items()}
-    check_labels(data.evaluation, next(iter(victims.values())).num_labels, f"{data.name}, evaluation")
+    first = next(iter(victims.values()))
+    data, notices = fit_labels(data, first.label_names, first.name)
+    console.notices(list(notices))
+    check_labels(data.evaluation, first.num_labels, f"{data.name}, evaluation")
     rows = sample(data.evaluation, options.examples, spec.seed)
     found = attack_kept(sides, spec.attack, data.evaluation, rows, spec.seed, store, console.report, spec.resources,
                         _budget(options))  # fmt: skip

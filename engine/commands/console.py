@@ -1,5 +1,6 @@
 """What the command line prints: progress on stderr, tables for stdout."""
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,15 @@ from engine.records import Rate, Study
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
     from engine.repeat import Repeated
+
+
+_UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: what would move its cursor, colour it or turn its direction is spelled out. Names come from
+    files that someone else may have written."""
+    return _UNPRINTED.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
 class Console:
@@ -30,7 +40,7 @@ class Console:
             return
         self._last = now
         left = as_clock(self._pace.seconds_left(done, total))
-        line = f"{100 * done // max(total, 1):3d} %  {stage}  ({left} left)"
+        line = f"{100 * done // max(total, 1):3d} %  {printable(stage)}  ({left} left)"
         self._stream.write(f"\r\033[K{line}" if self._terminal else f"{line}\n")
         if self._terminal and done >= total:
             self._stream.write("\r\033[K")
@@ -38,6 +48,7 @@ class Console:
 
     def say(self, sentence: str) -> None:
         """One sentence to the person, after clearing the progress line."""
+        sentence = printable(sentence)
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 

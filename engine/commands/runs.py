@@ -84,8 +84,11 @@ def key_in(rows: list[str], wanted: str) -> str:
     return found[0]
 
 
-def _key(options: argparse.Namespace, store: Store) -> str:
-    return key_in([study.key for study in store.studies()], options.study)
+def _key(options: argparse.Namespace, console: Console, store: Store) -> str:
+    keys = [study.key for study in store.studies()]
+    console.notices(store.notices)  # the one that is wanted may have been set aside just now
+    store.notices.clear()
+    return key_in(keys, options.study)
 
 
 def size_text(size: int) -> str:
@@ -118,7 +121,7 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
     from engine.commands.console import level_table
 
     store = Store(options.cache)
-    study = store.study(_key(options, store))
+    study = store.study(_key(options, console, store))
     console.notices(store.notices)
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; see the notices above.")
@@ -132,7 +135,7 @@ def _repeat(options: argparse.Namespace, console: Console) -> Answer:
     from engine.repeat import repeat_study
 
     store = Store(options.cache)
-    study = store.study(_key(options, store))
+    study = store.study(_key(options, console, store))
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; `python -m engine runs verify` says more.")
     found = repeat_study(study, store, options.data, options.levels, options.resources, options.device, console.report)
@@ -161,7 +164,7 @@ def _verify(options: argparse.Namespace, console: Console) -> Answer:
 
 def _export(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    key = _key(options, store)
+    key = _key(options, console, store)
     target = Path(options.out or f"{key[:12]}.prunescope").expanduser()
     if target.exists():
         raise StoreError(f"{target} is there already; name another file with --out, or remove it.")
@@ -202,21 +205,21 @@ def _clean(options: argparse.Namespace, console: Console) -> Answer:
 
 def _pin(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    key = _key(options, store)
+    key = _key(options, console, store)
     pin_study(store, key)
     return {"key": key, "pinned": True}, f"{key[:12]} is pinned\n"
 
 
 def _unpin(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    key = _key(options, store)
+    key = _key(options, console, store)
     pin_study(store, key, pinned=False)
     return {"key": key, "pinned": False}, f"{key[:12]} is no longer pinned\n"
 
 
 def _removed(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    key = _key(options, store)
+    key = _key(options, console, store)
     remove_study(store, key)
     return {"key": key, "removed": True}, f"{key[:12]} is removed\n"
 

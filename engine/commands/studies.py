@@ -116,7 +116,7 @@ def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
     if known.get("levels", ()) is None:
         own = _own_sparsity(options.pattern)
         known["levels"] = LEVELS if own is None else (0.0, own)
-    return StudySpec(**{**known, **fixed})
+    return StudySpec(**{**known, **fixed}).rooted()
 
 
 def _own_sparsity(pattern: str) -> float | None:
@@ -136,11 +136,11 @@ def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
 
 def _study(options: argparse.Namespace, console: Console) -> Answer:
     if options.background:
-        return _queue(spec_from(options), options.cache)
+        return _queue(spec_from(options), options.cache, console)
     return _run(spec_from(options), options.cache, console)
 
 
-def _queue(spec: StudySpec, cache: str | None) -> Answer:
+def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     from engine.commands.jobs import line, shown
     from engine.queue.estimate import estimate
     from engine.queue.queue import JobQueue
@@ -148,8 +148,9 @@ def _queue(spec: StudySpec, cache: str | None) -> Answer:
     from engine.study import check_spec
 
     check_spec(spec)
-    queue = JobQueue(cache)
-    row = queue.submit(spec, estimate(spec, study_rows(Store(cache))).seconds)
+    queue, store = JobQueue(cache), Store(cache)
+    row = queue.submit(spec, estimate(spec, study_rows(store)).seconds)
+    console.notices(store.notices)
     rows = queue.rows()
     return {"job": shown(row, rows)}, line(row, rows)
 

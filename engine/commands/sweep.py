@@ -4,12 +4,15 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands.console import Console
 from engine.errors import SettingError
 from engine.store import Store, key_of
 from engine.store.listing import study_rows
+
+if TYPE_CHECKING:
+    from engine.queue.queue import JobQueue
 
 Answer = tuple[dict[str, Any], str]
 EVERY = 0.5
@@ -44,19 +47,31 @@ def _here(options: argparse.Namespace, console: Console, specs: list[Any], name:
     from engine.queue.estimate import estimate
     from engine.queue.queue import JobQueue
 
-    queue, known = JobQueue(options.cache), study_rows(Store(options.cache))
+    queue, store = JobQueue(options.cache), Store(options.cache)
+    known = study_rows(store)
+    console.notices(store.notices)
     jobs = [queue.submit(spec, estimate(spec, known).seconds, sweep=name).id for spec in specs]
-    while not options.background:
+    try:
+        if not options.background:
+            _wait(queue, jobs, console)
+    except KeyboardInterrupt:  # the queue's own processes would go on
+        for row in reversed([row for row in queue.rows() if row.id in jobs and row.active and row.sweep == name]):
+            queue.cancel(row.id)  # the one that runs at the end, so that none takes its place
+        raise
+    rows = [row for row in queue.rows() if row.id in jobs]
+    return _told(name, [(row.title, row.state, row.study or "", row.reason) for row in rows], options)
+
+
+def _wait(queue: "JobQueue", jobs: list[str], console: Console) -> None:
+    while True:
         rows = [row for row in queue.rows() if row.id in jobs]
         ended = sum(not row.active for row in rows)
         share = sum(row.share if row.active else 1.0 for row in rows)
         console.report(f"{ended} of {len(jobs)} studies", round(1000 * share), 1000 * len(jobs))
         if ended == len(jobs):
-            break
+            return
         queue.start_if_due()
         time.sleep(EVERY)
-    rows = [row for row in queue.rows() if row.id in jobs]
-    return _told(name, [(row.title, row.state, row.study or "", row.reason) for row in rows], options)
 
 
 def _on_cluster(options: argparse.Namespace, console: Console, specs: list[Any], name: str) -> Answer:
@@ -75,8 +90,18 @@ def _on_cluster(options: argparse.Namespace, console: Console, specs: list[Any],
     return _told(name, [(row.title, row.state, row.study or "", row.reason) for row in found], options)
 
 
+def _code(ended: list[tuple[str, str]]) -> int:
+    """The command line's exit code for studies with these states and reasons: the worst of them."""
+    from engine.queue.work import DEFECT
+
+    failed = {reason for state, reason in ended if state == "failed"}
+    if failed:
+        return 1 if DEFECT in failed else 2
+    return 3 if any(state in ("cancelled", "interrupted") for state, _ in ended) else 0
+
+
 def _told(name: str, studies: list[tuple[str, str, str, str]], options: argparse.Namespace) -> Answer:
-    options.code = 1 if any(state == "failed" for _, state, _, _ in studies) else 0
+    options.code = _code([(state, reason) for _, state, _, reason in studies])
     lines = [f"{state:<11}  {key[:12]:<12}  {title}  {reason}\n" for title, state, key, reason in studies]
     answer = {"sweep": name, "studies": [{"title": title, "state": state, "key": key, "reason": reason}
                                          for title, state, key, reason in studies]}  # fmt: skip

@@ -52,4 +52,9 @@ def _text(value: object, row: int, where: str, column: str) -> str:
         )
     if not value.strip():
         raise DataError(f"Row {row} of {where} has a blank text in {column!r}; add it or remove the row.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"Row {row} of {where} has half a character in {column!r} (at position {error.start}); "
+                        "write it whole.") from error  # fmt: skip
     return value

@@ -1,8 +1,11 @@
-"""Check labels against a model, and draw a seeded sample."""
+"""Check labels against a model, bring them into its numbering, and draw a seeded sample."""
 
 import random
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.data.records import Examples
+from engine.data.records import Dataset, Examples
 from engine.errors import DataError, SettingError
 
 
@@ -25,6 +28,40 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
             f"{where} has one class only: rows 1 to {len(examples)} all have the label "
             f"{examples.labels[0]} of {allowed}; use data with at least two classes."
         )
+
+
+def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with its labels in the numbering of a model whose classes are called `own`, and notices.
+
+    Where both say what their classes are called and the names agree, but for case and punctuation, the model's numbers count.
+    Where the names do not tell, the labels stay as they are and a notice says so.
+    """
+    if data.label_names is None:
+        return data, ()
+    places = class_places(data.label_names, own)
+    if places is not None:
+        fitted = replace(data, evaluation=renumbered(data.evaluation, places), label_names=tuple(own),
+                         train=None if data.train is None else renumbered(data.train, places))  # fmt: skip
+        return fitted, ()
+    told = f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(data.label_names)}, in this order."
+    return data, (told,)
+
+
+def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
+    """The number that a model with the classes `own` gives to each of `names`; None where it does not know them all."""
+    plain, mine = [_plain(name) for name in names], [_plain(name) for name in own]
+    if not set(plain) <= set(mine) or len(set(plain)) < len(plain) or len(set(mine)) < len(mine):
+        return None
+    return [mine.index(name) for name in plain]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def renumbered(examples: Examples, places: Sequence[int]) -> Examples:
+    """The examples with `places[label]` for each label."""
+    return replace(examples, labels=tuple(places[label] for label in examples.labels))
 
 
 def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:

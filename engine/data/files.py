@@ -70,6 +70,9 @@ def _read_csv(data: bytes, where: str) -> pd.DataFrame:
     return _delimited(csv.reader(io.StringIO(_decode(data, where), newline=""), strict=True), where)
 
 
+csv.field_size_limit(1 << 30)  # a text may be a book; its default, 131,072 characters, is a chapter
+
+
 def _delimited(reader: Any, where: str) -> pd.DataFrame:
     # csv.reader returns a type that has no public name before Python 3.12, hence Any.
     try:

@@ -84,6 +84,8 @@ def _integers(values: tuple[Label, ...], where: str) -> tuple[int, ...]:
 
 
 def _integer(value: Label, row: int, where: str) -> int:
+    if isinstance(value, int):
+        return value
     if not float(value).is_integer():
         raise DataError(f"Row {row} of {where} has the label {value}, not an integer; name another column.")
     return int(float(value))

@@ -1,7 +1,8 @@
 """How long a study will take, by what like studies in the store took. Light to import."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 
 from engine.records import StudySpec
@@ -23,20 +24,27 @@ class Estimate:
 def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
     """Medians of measured seconds, scaled by the counts: pruning by the pruned levels and the calibration sentences, evaluation
     by levels and examples, attacks by levels and attacked examples. The studies are those of the same model; for pruning of the
-    same method too, for attacks of the same attack.
+    same method too, for attacks of the same attack; of the same data where there are such. Where a study of the data asked for
+    more rows than there are, their number is known.
 
     Seconds were measured where a study ran; another machine takes others. Levels that are stored already take none.
     """
-    same = [row for row in rows if row.about["spec"]["model"] == spec.model]
+    levels_left = _left(spec, rows)
+    here = [row for row in rows if _same_data(spec, row)]
+    evaluation = _there(here, "evaluation", "eval_examples", spec.eval_examples)
+    attacked = min(evaluation, spec.attack_examples)
+    same = [row for row in rows if row.about["spec"].get("model") == spec.model]
     pruning = [(row, "prune", "calibration") for row in same if row.about["method"] == spec.method]
     reading = [(row, "evaluate", "evaluation") for row in same]
     attacking = [(row, "attack", "attacked") for row in same if row.about["attack"] == spec.attack != "none"]
-    sparse = sum(level > 0 for level in spec.levels)
-    parts = [(pruning, sparse * spec.calibration), (reading, len(spec.levels) * spec.eval_examples)]
+    sparse = sum(level > 0 for level in levels_left)
+    parts = [(pruning, sparse * _there(here, "calibration", "calibration", spec.calibration)),
+             (reading, len(levels_left) * evaluation)]  # fmt: skip
     if spec.attack != "none":
-        parts.append((attacking, len(spec.levels) * spec.attack_examples))
+        parts.append((attacking, len(levels_left) * attacked))
     total, used, levels = LOADING, set[str](), 0
-    for like, units in parts:
+    for every, units in parts:
+        like = [one for one in every if _same_data(spec, one[0])] or every  # texts of one data set are of like length
         found = [(row.key, level["seconds"][name] / row.about["counts"][count])
                  for row, name, count in like if row.about["counts"][count]
                  for level in row.levels if level["seconds"].get(name) and (level["sparsity"] or name != "prune")]  # fmt: skip
@@ -47,3 +55,22 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
         levels = max(levels, len(found))
     names = f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of this model, up to {levels} levels"
     return Estimate(total, len(used), levels, f"By the measured times of {names}; another machine takes others.")
+
+
+def _left(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
+    """The levels that no study with the same settings has yet."""
+    settings = {name: value for name, value in asdict(spec).items() if name not in ("levels", "device")}
+    stored = {level["sparsity"] for row in rows if row.about["spec"] == settings for level in row.levels}
+    return [level for level in spec.levels if level not in stored]
+
+
+def _same_data(spec: StudySpec, row: StudyRow) -> bool:
+    """Bundled studies of a local copy know its name alone."""
+    given = row.about["spec"].get("data")
+    return bool(given == spec.data or (given is None and row.about["data"] == Path(spec.data).name))
+
+
+def _there(here: Sequence[StudyRow], count: str, setting: str, asked: int) -> int:
+    """How many rows a study gets that asks for so many; a study of the same data that got fewer than it asked for tells."""
+    found = [(row.about["counts"][count], row.about["spec"].get(setting, 0)) for row in here]
+    return min([asked, *(int(got) for got, wanted in found if got < wanted)])

@@ -36,15 +36,14 @@ class JobQueue:
 
     def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:
         """Queue a study; one that is queued or running already with the same settings is not queued twice."""
+        spec = spec.rooted()  # it may be run from another folder, and asked for from a third
         arguments = asdict(spec) | {"levels": list(spec.levels)}
-        for row in self._rows.read("state in ('queued', 'running') and do = 'study'"):
-            if row.arguments == arguments:
-                self.start()
-                return row
-        job = secrets.token_hex(6)
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        self._rows.add(id=job, do="study", title=title_of(spec), arguments=arguments, slot=slot_of(spec.device), state="queued",
-                       created=time.time(), expected=expected, sweep=sweep, folder=os.getcwd(), environment=passed)  # fmt: skip
+        job = self._rows.add(
+            lambda row: row.do == "study" and row.arguments == arguments,
+            id=secrets.token_hex(6), do="study", title=title_of(spec), arguments=arguments, slot=slot_of(spec.device),
+            state="queued", created=time.time(), expected=expected, sweep=sweep, folder=os.getcwd(), environment=passed,
+        )  # fmt: skip
         self.start()
         return self.row(job)
 

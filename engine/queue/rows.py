@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -129,12 +129,17 @@ class Rows:
             found = database.execute(f"select {', '.join(COLUMNS)} from jobs where {where} order by rowid", values).fetchall()
         return [_row(values) for values in found]
 
-    def add(self, **values: Any) -> None:
-        """Insert one row; columns that are not given are empty."""
+    def add(self, unless: Callable[[JobRow], bool] = lambda row: False, **values: Any) -> str:
+        """Insert one row, columns that are not given being empty, unless an active row is the same; the id of the one that is
+        there. Look and insertion are one transaction, so no other process comes between."""
         given = {name: json.dumps(value) if name in AS_JSON else value for name, value in values.items()}
         names, marks = ", ".join(given), ", ".join("?" * len(given))
         with self.open() as database:
+            active = database.execute(f"select {', '.join(COLUMNS)} from jobs where state in (?, ?) order by rowid", ACTIVE)
+            if same := next((row for row in map(_row, active.fetchall()) if unless(row)), None):
+                return same.id
             database.execute(f"insert into jobs ({names}) values ({marks})", tuple(given.values()))
+        return str(values["id"])
 
     def change(self, job: str, where: str, *held: object, **values: Any) -> bool:
         """Set columns of a job where `where` still holds; whether it did."""

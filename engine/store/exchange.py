@@ -17,9 +17,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedEntryError, InputError, StoreError
+from engine.errors import DamagedEntryError, InputError, SettingError, StoreError
 from engine.folders import whole_file
-from engine.records import AttackRecord, LevelResult, Rate, Study
+from engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
 from engine.store.entries import level_in, level_key, seal, seal_level, verified
 from engine.store.files import canonical, key_of
 from engine.store.layers import Store
@@ -177,6 +177,11 @@ def _check_about(about: dict[str, Any]) -> None:
     counts = [about["counts"][name] for name in ("calibration", "held_out", "evaluation", "attacked")]
     _check(all(map(_count, counts)) and _count(about["parameters"]), "about.counts")
     _check(0 < about["prunable"] <= about["parameters"], "about.parameters")
+    _check(type(about.get("order", 0)) is int, "about.order")
+    try:  # the settings are those of a study, which pages and estimates read
+        StudySpec(**{**about["spec"], "data": about["spec"]["data"] or about["data"], "levels": (0.0,)})
+    except SettingError as error:
+        raise ValueError(f"about.spec: {error}") from error
 
 
 def check_level(level: LevelResult) -> None:

@@ -18,7 +18,8 @@ from engine.store.listing import PIN
 
 EXPORTS = "exports"  # the folder of models written for download
 REPEATED = "repeated"  # of studies that are measured again, until all of it is
-KINDS = ("studies", "victims", "texts", "members", "damaged", "jobs", "locks", REPEATED, EXPORTS)
+KINDS = ("studies", "victims", "texts", "members", "subnetworks", "alternatives", "latency", "damaged", "jobs", "locks", REPEATED,
+         EXPORTS)  # fmt: skip
 LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
 GOING = ".removing-"  # before the name of a folder on its way out
 AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed

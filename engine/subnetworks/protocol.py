@@ -6,12 +6,13 @@
     <out>/table.json                 the recipe and all that is measured so far
 """
 
+import itertools
 import json
 import random
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ from engine.subnetworks.run import Inputs, check, find_subnetwork
 from engine.training.base import open_base
 from engine.training.finetune import Shared
 
+PASSES = 3  # forward passes that a training step's row counts as
+QUERIES = 30  # and an attacked row
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Whom the parts of one cell's work tell how far they are."""
+
+    train: Reporter = silent
+    read: Reporter = silent
+    attack: Reporter = silent
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -42,8 +55,8 @@ class Prepared:
     outside: list[ShiftedSet]
     bias: BiasPredictions | None
     out: Path
-    report: Reporter
     extra: dict[str, Examples]  # by cell: rows it also trains on
+    reports: Reports = field(default_factory=Reports)
 
 
 def run_protocol(
@@ -64,12 +77,31 @@ def run_protocol(
     seeds = seeds or protocol.seeds
     wanted = [(seed, cell, sparsity) for seed in seeds for cell, sparsity in protocol.each()
               if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])]  # fmt: skip
+    work = [_work(ready, cell, sparsity, seed) for seed, cell, sparsity in wanted]
+    whole, done = max(1, sum(map(sum, work))), 0
     for number, (seed, cell, sparsity) in enumerate(wanted):
-        ready.report = within(report, number, number + 1, len(wanted), f"{number + 1} of {len(wanted)}: ")
+        ends = list(itertools.accumulate(work[number], initial=done))
+        prefix, done = f"{number + 1} of {len(wanted)}: ", ends[-1]
+        ready.reports = Reports(*(within(report, low, high, whole, prefix) for low, high in itertools.pairwise(ends)))
         entry = _result(ready, cell, sparsity, seed)
         say(f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID {_told(entry['id'])}, "
             + ", ".join(f"{one['name']} {_told(one)}" for one in entry["ood"]))  # fmt: skip
     return write_table(ready)
+
+
+def _work(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[int, int, int]:
+    """What training, reading and attacking a cell take, roughly, in rows through the model; nothing where it is done."""
+    if _result_path(ready, cell, sparsity, seed).is_file():
+        return 0, 0, 0
+    attack, inside = ready.protocol.attack, len(ready.inside.examples)
+    read = inside + sum(len(one.examples) for one in ready.outside)
+    attacked = QUERIES * min(int(attack["examples"]), inside) if attack else 0
+    if cell.model is not None:
+        return 0, read, attacked
+    train = _seeded(ready, cell, seed)
+    rows = len(_inputs(ready, cell, sparsity, lambda name, sparsity: name).shared.data)
+    climbs = 1 if train.adversarial == "none" else 1 + train.adv_steps
+    return round(PASSES * climbs * train.epochs * rows), read, attacked
 
 
 def _told(one: dict[str, Any]) -> str:
@@ -93,7 +125,7 @@ def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", rep
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
     extra = {cell.name: _extra(cell, root, judged) for cell in protocol.cells if cell.extra}
     ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,
-                     report, extra)  # fmt: skip
+                     extra)  # fmt: skip
     for cell, sparsity in protocol.each():
         check(replace(cell.subnetwork, sparsity=sparsity), cell.train,
               _inputs(ready, cell, sparsity, lambda name, sparsity: name))  # fmt: skip
@@ -196,7 +228,8 @@ def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str
 
         given = replace(_inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name))
         start = time.monotonic()
-        find_subnetwork(replace(cell.subnetwork, sparsity=sparsity), _seeded(ready, cell, seed), given, folder, ready.report)
+        spec = replace(cell.subnetwork, sparsity=sparsity)
+        find_subnetwork(spec, _seeded(ready, cell, seed), given, folder, ready.reports.train)
         write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
     return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
 
@@ -228,7 +261,7 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
         "adversarial": cell.train.adversarial, "rewind": one.rewind,
         "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
-        **generalisation(victim, ready.inside, ready.outside, ready.report).payload(), "aua": _attacked(ready, victim),
+        **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(), "aua": _attacked(ready, victim),
     }  # fmt: skip
     write_whole(path, json.dumps(entry).encode() + b"\n")
     return entry
@@ -241,7 +274,7 @@ def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any] | None:
         return None
     rows = range(min(int(attack["examples"]), len(ready.inside.examples)))
     attacker = Attacker(victim, attack["name"], 0, None)
-    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, tuple(rows), ready.report))[0])
+    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, tuple(rows), ready.reports.attack))[0])
 
 
 def write_table(ready: Prepared) -> dict[str, Any]:

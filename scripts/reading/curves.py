@@ -105,8 +105,9 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
         if len(chosen) < FEWEST or (group and len(near) == len(everything)):
             continue
         for told, x in (("ln [CLS] error", [math.log(level.cls_error) for level in chosen]), ("Acc", list(map(_acc, chosen)))):
-            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told, *(correlation(_correlation(x, table)) for table in (
-                [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]))])  # fmt: skip
+            tables = [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]
+            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told,
+                          *(correlation(_correlation(x, table)) for table in tables)])  # fmt: skip
     return lines
 
 

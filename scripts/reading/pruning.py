@@ -42,8 +42,8 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
     counts = "; ".join(f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}" for name in attacks if name in first)
     one, title = next(iter(first.values())).about, TITLES[data].removesuffix(" dev")
     return (
-        f"\n## {title}: sparsity against robustness\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES.get(data, data)} evaluated; "
-        f"{counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens). "
+        f"\n## {title}: sparsity against robustness\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES[data]} "
+        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens). "
         "Acc, Aua and Asr in per cent.\n\n"
         + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
                _lines(methods, attacks))
@@ -126,8 +126,8 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
     if not lines:
         return ""
     header = ["method", "pattern", "Acc", "DeepWordBug Aua / Asr", "Acc − dense", "Aua − dense", "[CLS] error"]
-    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to dense are in "
-            "points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
+    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to dense are "
+            "in points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
 
 
 def starts(studies: Sequence[Study]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.data import Examples, check_labels, sample
+from engine.data import Dataset, Examples, check_labels, fit_labels, sample
 from engine.errors import DataError, SettingError
 
 
@@ -28,6 +28,29 @@ def test_label_outside_the_model(label):
 def test_one_class_only():
     with pytest.raises(DataError, match=r"one class only: rows 1 to 2 all have the label 1 of 0\.\.2"):
         check_labels(labelled(1, 1), 3, "here")
+
+
+def named(*names: str) -> Dataset:
+    return Dataset("news", labelled(1, 0), labelled(0, 1, 1), names, "news.csv")
+
+
+def test_names_that_the_model_has_take_its_numbers():
+    fitted, notices = fit_labels(named("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), "m")
+    assert fitted.evaluation.labels == (2, 1, 1) and fitted.train is not None and fitted.train.labels == (1, 2)
+    assert fitted.label_names == ("World", "Sci/Tech", "Business") and notices == ()
+    assert fit_labels(named("neg", "pos"), ("neg", "pos"), "m") == (named("neg", "pos"), ())
+
+
+def test_names_that_do_not_tell_leave_the_labels_and_are_said():
+    fitted, notices = fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
+    assert fitted == named("neg", "pos")
+    assert notices == ("m calls its classes LABEL_0, LABEL_1; they are taken for neg, pos, in this order.",)
+    assert fit_labels(named("a", "A"), ("a", "b"), "m")[0] == named("a", "A")  # two classes of one name
+
+
+def test_numbers_stay_what_they_are():
+    plain = Dataset("news", None, labelled(0, 1), None, "news.csv")
+    assert fit_labels(plain, ("World", "Sports"), "m") == (plain, ())
 
 
 def test_sample_is_sorted_without_repeats():

@@ -25,6 +25,10 @@ def test_a_name_of_one_split_only_shifts_no_other_split():
     assert splits == [(0, 2), (1, 2)]
 
 
+def test_a_number_of_any_length_is_a_number():
+    assert encode([0, 10**400]) == ([(0, 10**400)], None)  # it is outside any model's range, which says so
+
+
 def test_numbers_beside_names_in_one_column_of_strings_are_names():
     assert encode(["1", "n/a"]) == ([(0, 1)], ("1", "n/a"))
 

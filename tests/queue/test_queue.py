@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,26 @@ def test_the_same_study_is_not_queued_twice(queue: JobQueue) -> None:
     first = running(queue, ask(queue, LONG))
     assert ask(queue, LONG).id == first.id and len(queue.rows()) == 1
     assert ask(queue, LONG, calibration=9).id != first.id
+
+
+def test_of_many_who_ask_for_the_same_at_once_one_is_queued(queue: JobQueue) -> None:
+    running(queue, ask(queue, LONG))
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda _: ask(JobQueue(queue.root), SHORT).id, range(16)))
+    assert len(set(asked)) == 1 and len(queue.rows()) == 2
+
+
+def test_a_name_that_counts_from_the_folder_one_is_in_is_written_whole(
+    queue: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    first = ask(queue, LONG, data="data")
+    assert first.arguments["data"] == str(tmp_path / "one" / "data")
+    assert first.arguments["model"] == "embedded"
+    monkeypatch.chdir(tmp_path / "two")
+    assert ask(queue, LONG, data="./data").id != first.id
 
 
 def test_progress_is_in_the_row(queue: JobQueue) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,34 @@ def test_a_sweep_goes_through_the_queue_and_the_second_one_finds_all_of_it(
     assert cli.main([*arguments, "--background"]) == 0
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert again["sweep"] == first["sweep"] and {study["state"] for study in again["studies"]} == {"queued"}
+
+
+def test_a_sweep_that_did_not_finish_says_so_by_its_code(
+    real_queue: JobQueue, tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(f"models: {tmp_path / 'nowhere'}\ndata: {data_folder}\nmethods: magnitude\nsparsities: [0.5]\ndevice: cpu\n")
+    assert cli.main(["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]) == 2
+    (told,) = json.loads(capsys.readouterr().out.splitlines()[-1])["studies"]
+    assert told["state"] == "failed" and "nowhere" in told["reason"]
+
+
+def test_a_sweep_that_is_stopped_stops_its_studies(
+    real_queue: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path, data_folder: Path
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    levels = ", ".join(str(step / 1000) for step in range(900))
+    file.write_text(f"models: {model_folder}\ndata: {data_folder}\nmethods: [magnitude, wanda]\nsparsities: [{levels}]\n"
+                    "attacks: none\ncalibration: 40\nheld_out: 10\neval_examples: 20\ndevice: cpu\n")  # fmt: skip
+
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.commands.sweep.time.sleep", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["sweep", str(file), "--cache", str(real_queue.root), "--quiet"]) == 3
+    signal.signal(signal.SIGTERM, before)
+    assert [row.state for row in real_queue.rows()] == ["cancelled", "cancelled"]
 
 
 def test_without_ray_the_sentence_says_how_to_get_it(

@@ -227,6 +227,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "attack of another kind": payload(attacks=[{**level_payload(a_level())["attacks"][0], "words": "many"}]),
     "text for rows": payload(correct=["0"]), "endless": payload(cls_error=10**400),
     "endless count": payload(packed_bytes=10**400), "a machine of another kind": payload(machine={"threads": [2]}),
+    "a text for an order": about(order="first"), "settings of no study": about(spec={}), "a setting that is none":
+    about(spec={**ABOUT["spec"], "seeds": 3}), "a setting out of range": about(spec={**ABOUT["spec"], "calibration": 0}),
     "a machine that is a list": payload(machine=["A processor"]),
 }  # fmt: skip
 

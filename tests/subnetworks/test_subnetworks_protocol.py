@@ -61,7 +61,10 @@ def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_pa
     monkeypatch.setattr(room, "find_subnetwork", _never)
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
-    table = run_protocol(read, root, out)
+    told: list[tuple[int, int]] = []
+    table = run_protocol(read, root, out, report=lambda stage, done, total: told.append((done, total)))
+    assert told == sorted(told) and len({total for _, total in told}) == 1  # through training, reading and attacks
+    assert told[0][0] == 0 and told[-1][0] > 0.9 * told[-1][1]
     assert [(run["cell"], run["sparsity"], run["seed"]) for run in table["runs"]][:6] == [
         ("full", 0.0, 0), ("full", 0.0, 1), ("mask-poe", 0.5, 0), ("mask-poe", 0.5, 1), ("mask-poe", 0.9, 0),
         ("mask-poe", 0.9, 1)]  # fmt: skip
