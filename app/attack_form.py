@@ -63,7 +63,9 @@ def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     state["a-victims"] = [victims.level_id(*found) for _, found in wanted if found][: victims.MOST] or _default(own)
     state["a-attack"], told = address.one_of("attack", list(engine.ATTACKS), _usual_attack(own))
     classes = len(own.about["label_names"])
-    label, more = address.number("label", AUTOMATIC, AUTOMATIC, classes - 1, whole=True)
+    label, more = AUTOMATIC, list[str]()
+    if "label" in view:
+        label, more = address.number("label", AUTOMATIC, 0, classes - 1, whole=True, usual="the automatic one")
     seed, of_seed = address.number("seed", 0, 0, 2**31, whole=True)
     queries, of_queries = address.number("queries", 0, 0, 100_000, whole=True)
     seconds, of_seconds = address.number("seconds", 0, 0, 3600)
@@ -98,6 +100,10 @@ def pick_study(studies: list[engine.Study]) -> engine.Study:
     """The study whose dense model and data are used."""
     names = _names(studies)
     keys = [study.key for study in studies]
+    if st.session_state.get("a-study") not in keys:  # it was removed while it was shown
+        st.session_state["a-study"] = keys[0]
+        _another_study(studies)
+        st.session_state["a-said"] = "The study that was shown here is no longer in the store; this is another one."
     key = st.selectbox("Study", keys, format_func=names.__getitem__, key="a-study", on_change=_another_study, args=(studies,))
     return next(study for study in studies if study.key == key)
 
@@ -119,8 +125,8 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _pick(study)
-        text = st.text_area("Sentence", key="a-text", max_chars=most_characters(), height=118, on_change=_typed, args=(study,),
-                            help=f"Up to {most_characters():,} characters; what is longer cannot be pasted.")  # fmt: skip
+        text = st.text_area("Sentence", key="a-text", height=118, on_change=_typed, args=(study,),
+                            help=f"Up to {most_characters():,} characters; of a longer text the beginning is kept.")  # fmt: skip
         truth = _truth(study)
     with right:
         chosen = _victims(study, studies)
@@ -131,6 +137,10 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
 
 
 def _typed(study: engine.Study) -> None:
+    state, most = st.session_state, most_characters()
+    if (length := len(state["a-text"])) > most:
+        state["a-text"] = state["a-text"][:most]
+        state["a-said"] = f"The text has {length:,} characters; the first {most:,} are kept."
     row, (texts, _) = st.session_state.get("a-row"), evaluation_texts(study.key)
     if row is not None and (texts is None or st.session_state["a-text"] != texts.texts[row][: most_characters()]):
         st.session_state["a-row"] = st.session_state["a-picked"] = None
@@ -167,6 +177,8 @@ def _victims(study: engine.Study, studies: list[engine.Study]) -> list[tuple[eng
              "in the list.", placeholder="Pick levels, or type a percentage", wrap=True,
     )  # fmt: skip
     found = [victims.parse(text, studies, study) for text in picked]
+    if None in found:
+        st.info("A victim of a study that is no longer in the store is left out.")
     return [(study, 0.0), *(one for one in found if one is not None)]
 
 

@@ -43,10 +43,22 @@ def card(study: Study, sparsity: float, name: str) -> Card:
     return _latency(study, sparsity) if name == "latency" else _rate(study, sparsity, name)
 
 
+def _outside(found: figures.Value) -> Card:
+    """What stands where a study has no level: below its first one, or beyond its last."""
+    assert found.between is not None
+    return Card("–", note=f"not measured here; the nearest level is {100 * found.between[0]:g} %")
+
+
 def _rate(study: Study, sparsity: float, name: str) -> Card:
     found, dense = figures.rate_at(study, sparsity, name), study.level(0.0)
     if found.value is None:
+        here = study.level(sparsity)
+        rate = getattr(here, name) if here else None
+        if rate is not None and name == "asr":
+            return Card("–", note="none of the attacked examples was right at first")
         return NONE
+    if _beyond(found):
+        return _outside(found)
     base = getattr(dense, name) if dense else None
     change = None if base is None or base.value is None or sparsity == 0 else 100 * (found.value - base.value)
     sure = (f"95 %: {100 * found.rate.low:.1f} – {100 * found.rate.high:.1f} %, n = {found.rate.n}" if found.rate
@@ -64,12 +76,14 @@ def _delta(points: float | None, less_is_good: bool) -> tuple[str, str]:
 
 def _between(found: figures.Value) -> str:
     low, high = found.between or (0.0, 0.0)
-    return f"interpolated between {100 * low:g} and {100 * high:g} %" if high > low else f"as measured at {100 * low:g} %"
+    return f"interpolated between {100 * low:g} and {100 * high:g} %"
 
 
 def _error(study: Study, sparsity: float) -> Card:
     found = figures.error_at(study, sparsity)
     assert found.value is not None
+    if _beyond(found):
+        return _outside(found)
     exact = found.between is None
     return Card(f"{'' if exact else '≈ '}{found.value:.3g}", note="dense: 0" if exact else _between(found))
 
@@ -77,6 +91,8 @@ def _error(study: Study, sparsity: float) -> Card:
 def _size(study: Study, sparsity: float) -> Card:
     size, dense = figures.bytes_at(study, sparsity), 4 * study.about["parameters"]
     assert size.value is not None
+    if _beyond(size):
+        return _outside(size)
     change = 100 * (size.value / dense - 1)
     told = f"{change:+.0f} %".replace("-", "−") if change <= -0.5 else ""
     return Card(f"{'≈ ' if size.between else ''}{size.value / 1e6:.1f} MB", told, GOOD if told else SAME,

@@ -75,9 +75,21 @@ def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figu
         own = LOOKS[names[0]][0] + " error" * (kind == "error")
         figure.update_yaxes(title_text=own if several else title, row=row, col=1,
                             **settings)  # fmt: skip
+        if kind == "error":
+            figure.update_yaxes(row=row, col=1, range=decades([frame for _, frame in studies], names))
         if several and kind == "rate":  # where the curves are, so that studies can be told apart
             figure.update_yaxes(row=row, col=1, **_window([frame for _, frame in studies], names[0]))
     return _dressed(figure, dark, inner, several)
+
+
+def decades(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> list[float]:
+    """An axis of errors in powers of ten: from the decade below all curves to the one above, so that two ticks at least show."""
+    values = pd.concat([frame[name] for frame in frames for name in names if name in frame] or [pd.Series(dtype=float)])
+    values = values[values > 0]
+    if values.empty:
+        return [-2.0, 0.0]
+    low, high = math.floor(math.log10(values.min())), math.ceil(math.log10(values.max()))
+    return [float(low), float(max(high, low + 1))]
 
 
 def _window(frames: Sequence[pd.DataFrame], name: str) -> dict[str, Any]:

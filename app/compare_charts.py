@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.charts import dressed
 from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
+from app.flips import same_attack, same_examples
 from app.palette import GREY, PAGE, STUDIES, ink
 from app.text import for_chart
 from engine import AlternativesTable, LevelResult, Rate, Study, guesses, mcnemar, paired_attack
@@ -93,12 +94,17 @@ def compare_table(studies: Sequence[Study], sparsity: float, base: Level | None,
         level, told = Level(study, sparsity), settings(study)
         row: dict[str, Any] = {"study": name, **{setting: told[setting] for setting in only}}
         for rate in RATES:
-            row |= _rate_cells(rate, level.rate(rate), base)
+            row |= _rate_cells(rate, level.rate(rate), base if base and _alike(base.study, study, rate) else None)
         size = bytes_at(study, sparsity).value
         row["size"] = None if size is None else size / 1e6
         row["[CLS] error"] = level.measured.cls_error if level.measured else None
         rows.append({**row, "values": level.between(), "key": study.key[:12]})
     return pd.DataFrame(rows)
+
+
+def _alike(first: Study, second: Study, rate: str) -> bool:
+    """Whether a difference of the studies' rates means anything: same examples, and for attacks the same attack."""
+    return not same_examples(first, second) and (rate == "acc" or not same_attack(first, second))
 
 
 def _rate_cells(name: str, value: Value, base: Level | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import bisect
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -33,9 +34,8 @@ def curves(study: Study) -> pd.DataFrame:
             known = rate is not None and rate.value is not None
             row |= {name: 100 * rate.value if known else None, f"{name}_low": 100 * rate.low if known else None,
                     f"{name}_high": 100 * rate.high if known else None, f"{name}_n": rate.n if rate else None}  # fmt: skip
-        errors = sorted(level.layer_errors.values())
-        row |= {"cls_error": level.cls_error, "layer_error_median": errors[len(errors) // 2],
-                "layer_error_worst": errors[-1], "packed_bytes": model_bytes(study, level)}  # fmt: skip
+        row |= {"cls_error": level.cls_error, "layer_error_median": median_error(level),
+                "layer_error_worst": max(level.layer_errors.values()), "packed_bytes": model_bytes(study, level)}  # fmt: skip
         if timed := latency_at(study, level.sparsity):
             row |= {"latency": timed.ratio, "latency_low": timed.low, "latency_high": timed.high}
         rows.append(row)
@@ -133,8 +133,8 @@ def cell_error_at(study: Study, cell: str, sparsity: float) -> Value:
 
 
 def median_error(level: LevelResult) -> float:
-    """The middle one of a level's layer errors."""
-    return sorted(level.layer_errors.values())[len(level.layer_errors) // 2]
+    """The median of a level's layer errors."""
+    return median(level.layer_errors.values())
 
 
 def _error_at(study: Study, sparsity: float, of: Callable[[LevelResult], float]) -> Value:
@@ -168,13 +168,15 @@ def heat(study: Study, places: Sequence[float]) -> dict[str, Any]:
     """What the browser needs to colour the heat map at every stop of the slider: levels, and between which two a stop lies."""
     order = {level.sparsity: row for row, level in enumerate(study.levels)}
     blocks = 1 + max(int(name.split(".")[0]) for name in study.levels[0].layer_errors)
-    between = []
+    between, remarks = [], []
     for place in places:
         low, high = neighbours(study, place / 100)
+        exact = low is high and abs(low.sparsity - place / 100) < 1e-9
+        remarks.append("" if exact else "interpolated" if low is not high else f"as at {100 * low.sparsity:g} %, the nearest")
         share = _between(0.0, 1.0, low, high, place / 100) if low is not high else 0.0
         between.append((order[low.sparsity], order[high.sparsity], round(share, 6)))
     return {
-        "stops": list(places), "between": between, "bounds": error_range(study),
+        "stops": list(places), "between": between, "remarks": remarks, "bounds": error_range(study),
         "levels": [[float(f"{level.layer_errors[f'{b}.{m}']:.4g}") for b in range(blocks) for m in MODULES]
                    for level in study.levels],
         "blocks": [str(b + 1) for b in range(blocks)], "modules": list(MODULES),
@@ -267,8 +269,8 @@ def uneven(study: Study) -> bool:
     return any(max(level) - min(level) > 0.01 for level in shares if level)
 
 
-def commands(study: Study, sparsity: float) -> str:
-    """The command lines that measure this level again and write the pruned model."""
+def commands(study: Study, sparsity: float, levels: Sequence[float] = ()) -> str:
+    """The command lines that measure this level, or these, again and write the pruned model."""
     spec, default = study.about["spec"], StudySpec()
     given = {"data": spec["data"] if spec["data"] is not None else f"PATH/TO/{study.about['data']}"}
     options = []
@@ -278,7 +280,8 @@ def commands(study: Study, sparsity: float) -> str:
             given_value = "" if value is True else f" {shlex.quote(str(value))}"
             options.append((name, f"--{name.replace('_', '-')}{given_value}"))
     study_only = ("held_out", "eval_examples", "attack", "attack_examples", "resources")
-    measure = " ".join(["python -m engine study", *(text for _, text in options), f"--levels {sparsity:g}"])
+    asked = ",".join(f"{level:g}" for level in levels or (sparsity,))
+    measure = " ".join(["python -m engine study", *(text for _, text in options), f"--levels {asked}"])
     export = " ".join(["python -m engine prune", *(text for name, text in options if name not in study_only),
                        f"--sparsity {sparsity:g} --out pruned-model"])  # fmt: skip
     return f"{measure}\n{export}"

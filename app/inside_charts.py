@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts import AXES, dressed
+from app.charts import AXES, decades, dressed
 from app.palette import DENSE, GREEN, GREY, PURPLE, SPARSE, ink
 from app.text import for_chart, visible
 
@@ -130,5 +130,5 @@ def cell_chart(frame: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
                            hovertemplate=f"{title}: %{{y:.3g}} at %{{x:g}} %<extra></extra>")  # fmt: skip
     figure.update_xaxes(range=[-2, 100], dtick=20, ticksuffix=" %", showgrid=False, title_text="sparsity of the prunable weights",
                         tickangle=0)  # fmt: skip
-    figure.update_yaxes(title_text="relative error", **AXES["error"][1])
+    figure.update_yaxes(title_text="relative error", range=decades([frame], ["median", "error"]), **AXES["error"][1])
     return dressed(figure, dark, 340).update_layout(margin={"r": 24})

@@ -31,10 +31,16 @@ def study_report(study: Study, points: float) -> str:
         _plot("curves", charts.curves([("", frame)], shown)), exports.table_html(_rates(frame)),
         "<h2>Layer errors</h2>", _plot("layers", layers_figure(study)), _paired(study), "<h2>What the numbers mean</h2>",
         exports.about_html(dict(DEFINED)), "<h2>Measure it again</h2>",
-        f"<pre>{for_html_lines(figures.commands(study, study.levels[-1].sparsity))}</pre>", "<h2>Where it comes from</h2>",
+        f"<pre>{for_html_lines(_commands(study))}</pre>", "<h2>Where it comes from</h2>",
         exports.about_html(_origin(study)),
     ]  # fmt: skip
-    return exports.page_html(f"{about['model']} on {about['data']}", "".join(parts), with_plotly=True)
+    data = figures.DATA.get(about["data"], about["data"])
+    return exports.page_html(f"{about['model']} on {data}", "".join(parts), with_plotly=True)
+
+
+def _commands(study: Study) -> str:
+    levels = [level.sparsity for level in study.levels]
+    return figures.commands(study, levels[-1], levels)
 
 
 def for_html_lines(text: str) -> str:

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from app.charts import dressed
 from app.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE
-from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, paired_difference
+from engine import Metric, Rate, SubnetworkRun, SubnetworkTable, counted, paired_difference
 
 LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
 SPELLED = {"ce": "cross-entropy", "poe": "product of experts", "confreg": "confidence regularisation"}
@@ -64,10 +64,12 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
     for (cell, sparsity), runs in groups.items():
         for number, name in enumerate(sets_of(table)):
             found = [(run.inside, *run.outside)[number] for run in runs]
-            gaps = [100 * (run.gaps[name].value or 0) for run in runs if name in run.gaps]
+            known = [run.gaps[name] for run in runs if name in run.gaps]
+            gaps, lone = [100 * (one.value or 0) for one in known], known[0] if len(known) == 1 else None
             rows.append({**_row(cell, sparsity, runs), "set": name, "figure": FIGURES[found[0].metric],
                          **_spread([one.headline for one in found]), "gap": mean(gaps) if gaps else None,
-                         "gap_sd": stdev(gaps) if len(gaps) > 1 else None})  # fmt: skip
+                         "gap_sd": stdev(gaps) if len(gaps) > 1 else None,
+                         "gap_low": 100 * lone.low if lone else None, "gap_high": 100 * lone.high if lone else None})  # fmt: skip
         attacked = [run.aua for run in runs if run.aua is not None]
         if attacked:
             rows.append({**_row(cell, sparsity, runs), "set": ATTACKED, "figure": "accuracy", **_spread(attacked)})
@@ -98,6 +100,7 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
     figure.update_annotations(font_size=13)  # the sets' names, side by side on a phone too
     figure.update_xaxes(**_axis(spread))
     figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(title_text=" or ".join(dict.fromkeys(spread["figure"])), col=1)
     return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
 
@@ -113,8 +116,9 @@ def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> 
                 "color": colour, "line": {"width": 2, "color": colour}},
         error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 1.2,
                  "width": 4},
-        customdata=part[["seeds", "n"]].to_numpy(),
-        hovertemplate=f"{series}: %{{y:.1f}} % at %{{x:g}} %, %{{customdata[0]}} seeds, n = %{{customdata[1]}}<extra></extra>",
+        customdata=[[counted(row.seeds, "seed") if row.seeds > 1 else f"[{row.low:.1f}, {row.high:.1f}]", row.n]
+                    for row in part.itertuples()],
+        hovertemplate=f"{series}: %{{y:.1f}} % at %{{x:g}} %, %{{customdata[0]}}, n = %{{customdata[1]}}<extra></extra>",
     )  # fmt: skip
 
 
@@ -126,10 +130,15 @@ def _axis(spread: pd.DataFrame) -> dict[str, Any]:
     return {"range": [-4, 100], "tickvals": ticks, "showgrid": False, "title_text": "sparsity, %"}
 
 
+def plain_table(spread: pd.DataFrame) -> pd.DataFrame:
+    """The figures without what draws them."""
+    return spread.drop(columns=["method", "marker", "dash", "colour"])
+
+
 def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
     """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
     found = spread[(spread["set"] == name) & spread["gap"].notna()]
-    return found[["cell", "series", "sparsity", "set", "gap", "gap_sd", "seeds", "n"]]
+    return found[["cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high", "seeds", "n"]]
 
 
 def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
@@ -138,11 +147,14 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
     for series in dict.fromkeys(part["series"]):
         rows = part[part["series"] == series].sort_values("sparsity")
         colour = rows["colour"].iloc[0]
+        up = [row.gap_sd if row.seeds > 1 else row.gap_high - row.gap for row in rows.itertuples()]
+        down = [row.gap_sd if row.seeds > 1 else row.gap - row.gap_low for row in rows.itertuples()]
         figure.add_scatter(
             x=rows["sparsity"], y=rows["gap"], name=series, mode="markers" if len(rows) == 1 else "lines+markers",
             line={"color": colour, "dash": rows["dash"].iloc[0], "width": 2.2},
             marker={"symbol": rows["marker"].iloc[0], "size": 9, "color": colour, "line": {"width": 2, "color": colour}},
-            error_y={"type": "data", "array": rows["gap_sd"], "color": colour, "thickness": 1.2, "width": 4},
+            error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 1.2,
+                     "width": 4},
             hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": GREY, "width": 1})

@@ -62,8 +62,11 @@ def write_all(view: Mapping[str, str | None]) -> None:
         st.query_params.from_dict(kept)
 
 
-def number(name: str, default: float, low: float, high: float, whole: bool = False) -> tuple[float, list[str]]:
-    """(a number of the view, what to say of one that is none, out of range, or not whole where it must be)."""
+def number(
+    name: str, default: float, low: float, high: float, whole: bool = False, usual: str | None = None
+) -> tuple[float, list[str]]:  # fmt: skip
+    """(a number of the view, what to say of one that is none, out of range, or not whole where it must be); `usual` is what the
+    default is called, where that is no number."""
     text = read(name, f"{default:g}")
     try:
         found = float(text)
@@ -72,7 +75,7 @@ def number(name: str, default: float, low: float, high: float, whole: bool = Fal
     if low <= found <= high and not (whole and found % 1):
         return found, []
     return default, [f"The link says {name} = {seen(text)}, which is not a {'whole ' * whole}number from {low:g} to {high:.10g}; "
-                     f"{default:g} is shown."]  # fmt: skip
+                     f"{usual or f'{default:g}'} is shown."]  # fmt: skip
 
 
 def one_of(name: str, options: Sequence[str], default: str) -> tuple[str, list[str]]:

@@ -108,8 +108,8 @@ export default function ({ data, parentElement }) {
   let wanted = null, stop = -1;
   const show = () => {
     wanted = null;
-    const at = data.stops.indexOf(window.prunescope ? window.prunescope.percent : data.start);
-    stop = at < 0 ? data.stops.indexOf(data.start) : at;
+    const percent = window.prunescope ? window.prunescope.percent : data.start, off = (one) => Math.abs(one - percent);
+    stop = data.stops.reduce((best, one, place) => off(one) < off(data.stops[best]) ? place : best, 0);
     fill(stop);
     cursor.to(stop);
   };

@@ -77,10 +77,10 @@ export default function ({ data, parentElement, setStateValue }) {
   let wanted = null, at = 0;
   const show = () => {
     wanted = null;
-    const found = stops.indexOf(window.prunescope ? window.prunescope.percent : start);
-    at = found < 0 ? stops.indexOf(start) : found;
+    const percent = window.prunescope ? window.prunescope.percent : start;
+    at = stops.reduce((best, stop, place) => Math.abs(stop - percent) < Math.abs(stops[best] - percent) ? place : best, 0);
     title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)} % `;
-    small.textContent = between[at][0] === between[at][1] ? "" : "interpolated";
+    small.textContent = data.remarks[at];
     errors(at).forEach((error, place) => {
       const colour = colourOf(error), cell = cells[place];
       cell.firstChild.data = told(error);

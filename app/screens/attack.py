@@ -31,7 +31,9 @@ def main() -> None:
     asked = form(study, studies)
     ready = not asked.missing
     _ready(asked)
-    if st.button("Attack", type="primary", key="a-start", disabled=not ready, width=220):
+    words = any(sign.isalnum() for sign in asked.text)
+    if st.button("Attack", type="primary", key="a-start", disabled=not (ready and words), width=220,
+                 help=None if words else "There are no words to attack."):  # fmt: skip
         _start(asked)
     _shown(asked)
     _commands(asked)
@@ -55,7 +57,7 @@ def _token(slot: str) -> str | None:
 
 def _commands(asked: Form) -> None:
     own = [sparsity for study, sparsity in asked.chosen[1:] if study.key == asked.study.key]
-    if own and asked.text.strip():
+    if own and any(sign.isalnum() for sign in asked.text):
         with st.expander("Run this yourself: the same attack on the command line"):
             st.code(victims.commands(asked.study, own, " ".join(asked.text.split()), asked.truth, asked.attack, asked.seed,
                                      asked.queries, asked.seconds), language="sh")  # fmt: skip

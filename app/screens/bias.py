@@ -1,5 +1,6 @@
 """Bias robustness: subnetworks in and out of distribution against sparsity."""
 
+import pandas as pd
 import streamlit as st
 
 import engine
@@ -37,6 +38,16 @@ def main() -> None:
         st.code(_commands(table), language="sh")
 
 
+def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
+    """Where numbers come from, for the head of an exported file."""
+    one = table.runs[0].inside
+    return {"made by": "PruneScope", "table": table.name, "base": table.recipe.get("base", "embedded"),
+            "seed": ", ".join(str(seed) for seed in sorted({run.seed for run in table.runs})),
+            "stand-in": table.stand_in or "none",
+            "rows": "; ".join(f"{count} {name}" for name, count in table.rows.items()), "in distribution": one.name,
+            "unit": "per cent; gap in points", "low and high": "95 % of a single seed", **more}  # fmt: skip
+
+
 def _sentence(table: engine.SubnetworkTable) -> str:
     seeds = len({run.seed for run in table.runs})
     rows = ", ".join(f"{count:,} of {name}" for name, count in table.rows.items() if name != "train")
@@ -46,7 +57,7 @@ def _sentence(table: engine.SubnetworkTable) -> str:
             f"{'seed' if seeds == 1 else 'seeds'}; read on other rows: {rows}.{done}")  # fmt: skip
 
 
-def _curves(table: engine.SubnetworkTable, spread: object) -> None:
+def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     st.header("In and out of distribution", anchor=False)
     names = charts.panels(table)
     chart(charts.curves(spread, names, dark()), "subnetworks-curves",
@@ -60,10 +71,10 @@ def _curves(table: engine.SubnetworkTable, spread: object) -> None:
     words = [f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known]
     words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
     st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: plain cross-entropy."))
-    export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", spread, {"table": table.name})
+    export_bar("subnetworks-curves", f"prunescope-subnetworks-{table.name}", charts.plain_table(spread), _about(table))
 
 
-def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
+def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     outside = charts.sets_of(table)[1:]
     if not outside:
         return
@@ -77,7 +88,7 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: object) -> None:
         chart(charts.gap_chart(spread, name, dark()), "subnetworks-gap",
               "The gap between both kinds of rows against sparsity")  # fmt: skip
         export_bar("subnetworks-gap", f"prunescope-gap-{table.name}", charts.gaps(spread, name),
-                   {"table": table.name, "set": name})  # fmt: skip
+                   _about(table, set=name))  # fmt: skip
         st.caption("0: as good out of distribution as in it. A model that guesses has no gap either: read the levels above.")
     with right:
         _groups(table, name)
@@ -102,7 +113,7 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
         level = levels[shares.index(share)]
     groups = charts.group_table(table, name, column, level)
     chart(charts.group_chart(groups, dark()), "subnetworks-groups", "Accuracy of every group of rows, one row a model")
-    export_bar("subnetworks-groups", f"prunescope-groups-{table.name}", groups, {"table": table.name, "set": name})
+    export_bar("subnetworks-groups", f"prunescope-groups-{table.name}", groups, _about(table, set=name))
 
 
 def _differences(table: engine.SubnetworkTable) -> None:
@@ -117,13 +128,13 @@ def _differences(table: engine.SubnetworkTable) -> None:
         "sparsity": form(format="%g %%"), "second": "model", "minus": "minus model", "difference": form(format="%+.1f"),
         "low": form("95 % low", format="%+.1f"), "high": form("95 % high", format="%+.1f"),
     })  # fmt: skip
-    table_bar(f"prunescope-differences-{table.name}", found[name], {"table": table.name, "set": name})
+    table_bar(f"prunescope-differences-{table.name}", found[name], _about(table, set=name))
     st.caption("Accuracy of the first model minus the second's, in points, on the same rows and seeds; 95 % over the rows.")
 
 
-def _table(table: engine.SubnetworkTable, spread: object) -> None:
+def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     with st.expander("All figures"):
-        st.dataframe(spread.drop(columns=["method", "marker", "dash"]).round(2), hide_index=True)  # type: ignore[attr-defined]
+        st.dataframe(charts.plain_table(spread).round(2), hide_index=True)
         if table.bias:
             acc = table.bias["acc"]
             st.text(f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) is right on "

@@ -10,7 +10,7 @@ from app import compare_charts as charts
 from app import figures, flips, victims, view
 from app.compare_charts import Level
 from app.export_bar import chart, export_bar, table_bar
-from app.parts import notices_of
+from app.parts import notices_of, provenance
 from app.state import alternatives, dark, evaluation_texts, read_study, signature, store
 from app.text import plain
 
@@ -133,9 +133,12 @@ def _table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
         config |= {title: form(format="%.1f %%"), f"Δ {title}": form(format="%+.1f", help="Points to the baseline.")}
     hidden = [name for name in table if name == "key" or name.endswith(" n") or table[name].isna().all()]
     st.dataframe(table.drop(columns=hidden), hide_index=True, column_config=config, placeholder="–")
-    about = {"sparsity": sparsity, "baseline": f"{base.study.key[:12]} at {base.sparsity:g}", "unit": "per cent, points"}
+    about = {**provenance(studies), **{name: value for name, value in same.items() if value != "–"}, "sparsity": sparsity,
+             "baseline": f"{base.study.key[:12]} at {base.sparsity:g}", "unit": "per cent; Δ in points; size in MB"}  # fmt: skip
     table_bar("prunescope-compare", table, about)
     told = f"Deltas are points to the baseline: {_name(studies, base)}."
+    if any(flips.same_examples(base.study, study) or flips.same_attack(base.study, study) for study in studies):
+        told += " There is none where the examples are others, nor of Aua and Asr where the attack is another."
     if len(studies) > 1 and same and chosen == DIFFERENT:
         told += " The same in all: " + ", ".join(f"{name} {value}" for name, value in same.items() if value != "–") + "."
     st.caption(plain(told))
@@ -161,7 +164,7 @@ def _front(studies: list[engine.Study]) -> None:
     best = charts.front(table, y, x)
     chart(charts.pareto(table, best, y, x, dark()), "pareto",
           f"{charts.TITLES[y]} against {x} of every measured level, with the Pareto front")  # fmt: skip
-    about = {"studies": " ".join(study.key[:12] for study in studies), "front": f"{charts.TITLES[y]} against {x}"}
+    about = {**provenance(studies), "front": f"{charts.TITLES[y]} against {x}", "unit": "per cent; size in MB"}
     export_bar("pareto", "prunescope-front", table.drop(columns=["place", "group", "guesses"]), about)
     guessing = ""
     if y != "acc" and table["guesses"].any():
@@ -202,7 +205,7 @@ def _two_tables(studies: list[engine.Study], a: Level, b: Level) -> None:
     first, second = a.measured, b.measured
     assert first is not None and second is not None
     n = a.study.about["counts"]["evaluation"]
-    about = {name: f"{_name(studies, level)} ({level.study.key[:12]})" for name, level in (("A", a), ("B", b))}
+    about = _levels_about(studies, a, b)
     left, right = st.columns(2)
     with left:
         table, p = charts.flip_table(first, second, n)
@@ -215,6 +218,11 @@ def _two_tables(studies: list[engine.Study], a: Level, b: Level) -> None:
         table, p, known = charts.attack_flips(first, second)
         _two_by_two(table, "prunescope-attack-flips", about,
                     f"The {known} attacked examples that both get right. McNemar's exact test: p = {p:.3g}.")  # fmt: skip
+
+
+def _levels_about(studies: list[engine.Study], a: Level, b: Level) -> dict[str, object]:
+    named = {name: f"{_name(studies, level)} ({level.study.key[:12]})" for name, level in (("A", a), ("B", b))}
+    return {**provenance([a.study] if a.study.key == b.study.key else [a.study, b.study]), **named}
 
 
 def _two_by_two(table: pd.DataFrame, name: str, about: dict[str, object], told: str) -> None:
@@ -242,7 +250,7 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
     picked = st.dataframe(shown[columns], hide_index=True, key="c-rows", on_select="rerun", selection_mode="single-row",
                           column_config={"A": f"A: {one}", "B": f"B: {two}",
                                          "text": st.column_config.TextColumn(width="large")})  # fmt: skip
-    table_bar("prunescope-flipped", shown[columns].rename(columns={"A": one, "B": two}), {"A": one, "B": two})
+    table_bar("prunescope-flipped", shown[columns].rename(columns={"A": one, "B": two}), _levels_about(studies, a, b))
     if texts is None:
         st.caption(plain(f"Rows are shown by their numbers. {why}"))
     _to_attack(shown, picked, a, b, texts is not None and texts.pairs is None)

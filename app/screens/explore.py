@@ -63,12 +63,15 @@ def _tolerance() -> tuple[float, list[str]]:
 def _answer(keys: list[str], points: float) -> None:
     """Everything that the slider moves; a fragment, so that the pickers above are not asked again at every release."""
     shown, _ = opened(keys)
+    if len(shown) < len(keys):  # one was removed while it was shown: the whole page says so
+        st.rerun()
     study, stops = shown[0], figures.stops(shown)
-    sparsity = _slider(shown, stops, points) / 100
+    percent = _slider(shown, stops, points)
+    sparsity = percent / 100
     picked = _curves_shown(shown)
     seen = tuple((study.key, signature(study.key)) for study in shown)
-    instrument.cards(_cards(seen, stops, shown), 100 * sparsity, "curves", cards.marks(shown, stops, picked))
-    _charts(shown, seen, picked, stops, sparsity)
+    instrument.cards(_cards(seen, stops, shown), percent, "curves", cards.marks(shown, stops, picked))
+    _charts(shown, seen, picked, stops, percent)
     _tables(study, sparsity)
     live_panel(study, _solvable(study, sparsity))
     with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
@@ -114,6 +117,9 @@ def _curves_shown(shown: list[engine.Study]) -> list[str]:
     if unknown := [name for name in named if name not in charts.LOOKS]:
         st.info(f"The link names the curve {view.seen(unknown[0])}, which there is not.")
         view.write("curves", ",".join(name for name in named if name in there))
+    elif lacking := [name for name in named if name not in there]:
+        st.info(f"The link names the curve {view.seen(lacking[0])}, of which nothing was measured here.")
+        view.write("curves", ",".join(name for name in named if name in there))
     return [name for name in named if name in there] or usual
 
 
@@ -129,7 +135,8 @@ def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[eng
     return charts.curves([(name, figures.curves(study)) for name, study in zip(names, _shown, strict=True)], picked, in_dark)
 
 
-def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], sparsity: float) -> None:
+def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: list[float], percent: float) -> None:
+    sparsity = percent / 100
     left, right = st.columns([2, 1], gap="medium")
     with left:
         st.header("Robustness against sparsity", anchor=False)
@@ -140,10 +147,10 @@ def _charts(shown: list[engine.Study], seen: Seen, picked: list[str], stops: lis
             "curves", "prunescope-curves", figures.together(shown), {**provenance(shown), "unit": "per cent, errors relative"}
         )
     with right:
-        cell = heat_map(shown[0], stops, 100 * sparsity)
+        cell = heat_map(shown[0], stops, percent)
         if cell:
             st.page_link("screens/layers.py", label=plain(f"{figures.cell_name(cell)} over sparsity, and more about layers"))
-        export_bar("layers", f"prunescope-layers-{100 * sparsity:g}", figures.layer_grid(shown[0], sparsity).rename_axis("block"),
+        export_bar("layers", f"prunescope-layers-{percent:g}", figures.layer_grid(shown[0], sparsity).rename_axis("block"),
                    {**provenance(shown[:1]), "sparsity": sparsity, "measured": shown[0].level(sparsity) is not None})  # fmt: skip
 
 

@@ -38,7 +38,10 @@ def main() -> None:
 
 @st.fragment
 def _answer(key: str) -> None:
-    (study,), _ = opened([key])
+    shown, _ = opened([key])
+    if not shown:  # it was removed while it was shown: the whole page says so
+        st.rerun()
+    study = shown[0]
     stops = figures.stops([study])
     start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
     notices_of([], told)

@@ -1,5 +1,7 @@
 """Studies: what runs and waits, start a new one, and what the store holds."""
 
+from datetime import datetime
+
 import pandas as pd
 import streamlit as st
 
@@ -67,7 +69,7 @@ def _line(row: engine.StudyRow) -> dict[str, object]:
         "attacked": about["counts"]["attacked"], "seed": about["seed"], "levels": len(row.levels),
         "sparsity": "" if not span else f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %",
         "kept": "pinned" if row.pinned else row.layer, "size": row.bytes / 1e3,
-        "written": pd.Timestamp(row.modified, unit="s").floor("s"), "key": row.key[:12],
+        "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"), "key": row.key[:12],
     }  # fmt: skip
 
 

@@ -126,8 +126,8 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
     if not lines:
         return ""
     header = ["method", "pattern", "Acc", "DeepWordBug Aua / Asr", "Acc − dense", "Aua − dense", "[CLS] error"]
-    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to dense are "
-            "in points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
+    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to "
+            "dense are in points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
 
 
 def starts(studies: Sequence[Study]) -> str:

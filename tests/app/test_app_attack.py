@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -356,3 +357,26 @@ def test_the_batch_table_and_chart_hold_every_rate_with_its_interval() -> None:
     assert list(figure.data[1].x) == [100.0, 25.0, 75.0]
     assert figure.data[1].error_x.array[1] == pytest.approx(table["aua_high"][1] - 25)
     assert attack_charts.batch_transfer(batch_result()).iloc[0].tolist() == ["Dense", 2, "50 % of 2", "50 % of 2"]
+
+
+def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(cache: Path, asked: list[Job]) -> None:
+    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
+    app = page(study=one.key[:12], victims=f"{one.key[:12]}@0.9")
+    shutil.rmtree(cache / "studies" / one.key)
+    app.text_area(key="a-text").set_value("a fine film").run()
+    assert not app.exception and app.selectbox(key="a-study").value == two.key
+    assert "no longer in the store" in told(app) and one.key[:12] not in " ".join(app.multiselect(key="a-victims").value)
+
+
+def test_a_text_without_words_cannot_be_attacked(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())
+    app = page()
+    assert not app.button(key="a-start").disabled
+    app.text_area(key="a-text").set_value("!!! … ?").run()
+    assert app.button(key="a-start").disabled
+
+
+def test_a_label_that_is_none_leaves_the_automatic_one(cache: Path, asked: list[Job]) -> None:
+    save(cache, made_up_study())
+    app = page(label="7")
+    assert "the automatic one is shown" in told(app) and app.selectbox(key="a-truth").value == -1

@@ -297,3 +297,15 @@ def test_a_damaged_table_of_alternatives_is_named(cache: Path, asked: list[Job])
     (cache / "alternatives" / "torn.json").write_text("{")
     app = page(studies=study.key[:12], x="size", y="acc")
     assert not app.exception and "torn.json cannot be read" in told(app)
+
+
+def test_a_difference_stands_only_where_examples_and_attack_are_the_same() -> None:
+    base, same, other = of_examples("a" * 8), of_examples("a" * 8, method="wanda"), of_examples("b" * 8, data="news")
+    attacked = of_examples("a" * 8, method="static")
+    attacked = replace(attacked, about={**attacked.about, "attack": "textfooler"},
+                       identity={**attacked.identity, "attack": {"name": "textfooler"}})  # fmt: skip
+    table = charts.compare_table([base, same, other, attacked], 0.5, Level(base, 0.0), [])
+    assert table["Δ Acc"].notna().tolist() == [True, True, False, True]
+    assert table["Δ Aua"].notna().tolist() == [True, True, False, False]
+    assert table["Acc"].notna().all()
+

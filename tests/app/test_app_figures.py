@@ -10,6 +10,7 @@ from made_up import made_up_study
 
 from app import cards, charts, figures
 from app.exports import to_csv
+from engine import Rate
 
 
 def test_curves_hold_one_row_a_level_in_per_cent() -> None:
@@ -141,6 +142,35 @@ def test_the_heat_map_is_the_grid_at_every_stop() -> None:
         shown = [a + (b - a) * share for a, b in zip(data["levels"][low], data["levels"][high], strict=True)]
         assert shown == pytest.approx(figures.layer_grid(study, stop).to_numpy().ravel(), rel=1e-3)
     assert data["blocks"] == ["1", "2", "3"] and len(data["names"]) == 6
+    assert data["remarks"] == ["", "interpolated", "", "as at 90 %, the nearest"]
+
+
+def test_beyond_its_levels_a_study_has_no_value_on_the_cards() -> None:
+    study = made_up_study()
+    for name in ("acc", "aua", "asr", "cls_error", "size"):
+        told = cards.card(study, 0.95, name)
+        assert (told.value, told.note) == ("–", "not measured here; the nearest level is 90 %")
+        assert cards.card(study, 0.9, name).value != "–" and cards.card(study, 0.7, name).value.startswith("≈")
+
+
+def test_no_attack_and_nothing_to_break_are_told_apart() -> None:
+    study = made_up_study((0.0, 0.5))
+    assert cards.card(made_up_study(attacked=0), 0.5, "asr") == cards.NONE
+    hopeless = replace(study, levels=(study.levels[0], replace(study.levels[1], asr=Rate.of(0, 0))))
+    assert cards.card(hopeless, 0.5, "asr").note == "none of the attacked examples was right at first"
+
+
+def test_the_median_of_layer_errors_is_their_median() -> None:
+    study = made_up_study()
+    assert figures.median_error(study.levels[1]) == pytest.approx(0.4**2 * 2 / 10)  # 3 blocks of six alike
+    even = replace(study.levels[1], layer_errors={"0.query": 1.0, "0.key": 2.0, "0.value": 4.0, "0.output": 9.0})
+    assert figures.median_error(even) == 3.0
+
+
+def test_an_axis_of_errors_always_has_two_ticks() -> None:
+    figure = charts.curves([("a", figures.curves(made_up_study((0.0, 0.5))))], ["cls_error"])
+    low, high = figure.layout.yaxis.range
+    assert low == int(low) and high == int(high) and high - low >= 1 and 10**low <= 0.25 <= 10**high
 
 
 def test_studies_are_named_by_what_tells_them_apart() -> None:

@@ -86,7 +86,9 @@ def test_a_refused_request_says_why_on_the_page(cache: Path, asked: list[Job], m
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
     monkeypatch.setattr("app.public._visitor", lambda: "one")  # a page without a browser has no address
     app = page("attack")
-    assert app.text_area(key="a-text").max_chars == 300
+    app.text_area(key="a-text").set_value("good " * 80).run()
+    assert app.text_area(key="a-text").value == ("good " * 80)[:300]
+    assert any("400 characters; the first 300 are kept" in one.value for one in app.info)
     monkeypatch.setattr("app.public.A_MINUTE", 1)  # getting ready was one
     app.button(key="a-start").click().run()
     assert any("within a minute" in one.value for one in app.warning) and not app.exception
