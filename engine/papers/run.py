@@ -11,10 +11,12 @@ from statistics import mean, stdev
 from typing import Any
 
 from engine.errors import SettingError
+from engine.names import ATTACKS
 from engine.papers.recipe import Paper, Step
 from engine.store import canonical, key_of, write_whole
 
 Run = Callable[[tuple[str, ...]], dict[str, Any]]  # does one command and returns its JSON answer
+AVERAGE = "Weight average"  # what level 0 of a study is called
 MAKES = ("finetune", "average")  # commands that write one model folder, whole or not at all, and refuse one that is there
 
 
@@ -97,12 +99,20 @@ class Figures:
 def figures(paper: Paper) -> list[Figures]:
     """All rows that finished steps have figures for, in the recipe's order."""
     found: dict[tuple[str, str, float], dict[str, list[float]]] = {}
+    attacks = {step.option("--attack") for step in paper.steps} - {None, "none"}
+    dense = set[tuple[str, str, int | None]]()  # measured by many studies, counted once a seed and attack
     for step in paper.steps:
         path = answer_path(paper, step)
         if step.row is None or step.set is None or not path.is_file():
             continue
         answer = json.loads(path.read_text(encoding="utf-8"))["answer"]
         for name, sparsity, rates in _measured(step.row, answer):
+            if name == AVERAGE:
+                attack = step.option("--attack")
+                name += f", {ATTACKS.get(attack or '', attack)}" if len(attacks) > 1 else ""
+                if (once := (name, step.set, step.seed)) in dense:
+                    continue
+                dense.add(once)
             into = found.setdefault((name, step.set, sparsity), {})
             for rate, value in rates.items():
                 into.setdefault(rate, []).append(100 * value)
@@ -113,7 +123,7 @@ def figures(paper: Paper) -> list[Figures]:
 def _measured(row: str, answer: dict[str, Any]) -> list[tuple[str, float, dict[str, float]]]:
     """(row, sparsity, rates) of a study's levels, of a table's cells, or of one evaluation."""
     if "levels" in answer:
-        return [("Weight average" if level["sparsity"] == 0 else row, float(level["sparsity"]), _rates(level))
+        return [(AVERAGE if level["sparsity"] == 0 else row, float(level["sparsity"]), _rates(level))
                 for level in answer["levels"]]  # fmt: skip
     if "runs" in answer:
         return [(run["cell"], float(run["sparsity"]), _rates({"acc": run["id"]["accuracy"], "aua": run["aua"]}))

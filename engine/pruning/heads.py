@@ -25,7 +25,7 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
         gram.add(given, torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted)
         ridge = PAPER_RIDGE / gram.mass
         factor = factorise(gram.hessian(), ridge, absolute=True)
-        linear.weight = nn.Parameter(paper_target(weight, gram.drift(), factor, ridge), requires_grad=linear.weight.requires_grad)
+        linear.weight = nn.Parameter(paper_target(weight, gram.drift(), factor), requires_grad=linear.weight.requires_grad)
 
 
 def head_inputs(victim: Victim, cls: Tensor) -> list[tuple[nn.Linear, Tensor]]:

@@ -47,12 +47,13 @@ def gather(
 ) -> Statistics:  # fmt: skip
     """Statistics of a group at a level; `wanted` is W X_d + R_d or X_d of every pass, None where nothing drifted."""
     chosen = method.target == "adaptive" and method.alpha is None and any(part is not None for part in wanted)
-    sums = {part: Gram(weight, method.centre) for part in ((False, True) if chosen else (False,))}
+    residual = method.residual and any(one.inputs(level).residual is not None for one in passes)
+    sums = {part: Gram(weight, method.centre, residual) for part in ((False, True) if chosen else (False,))}
     for one, goal, share in zip(passes, wanted, token_weights, strict=True):
         tick()
         walk = one.inputs(level)
         gram = sums[one.judging and chosen]
-        if goal is not None and gram.by_outputs and method.residual and walk.residual is not None:
+        if goal is not None and method.residual and walk.residual is not None:
             goal = goal - walk.residual.float()
         gram.add(walk.x.float(), goal, share)
     if not chosen:
@@ -62,10 +63,11 @@ def gather(
 
 def wanted_of(method: Method, weight: Tensor, walk: Walk) -> Tensor:
     """What the dense model says about a group, see `Gram.add`; the sparse residual is still to be taken off."""
-    if weight.shape[0] > weight.shape[1]:
+    residual = walk.residual if method.residual else None
+    if residual is None and weight.shape[0] > weight.shape[1]:
         return walk.x.float()
     out = functional.linear(walk.x.float(), weight)
-    return out + walk.residual.float() if method.residual and walk.residual is not None else out
+    return out if residual is None else out + residual.float()
 
 
 def solve_group(
@@ -118,7 +120,7 @@ def _target(known: Statistics, factor: Factor, method: Method) -> tuple[Tensor, 
     """(target weights (d_out, d_in), strength of the correction)."""
     drift = known.gram.drift() if method.target != "none" else None
     if method.target == "paper":
-        return paper_target(known.weight, drift, factor, PAPER_RIDGE / known.gram.mass), 1.0
+        return paper_target(known.weight, drift, factor), 1.0
     alpha = _strength(known, method) if method.alpha is None else method.alpha
     return retarget(known.weight, drift, factor, alpha), alpha if drift is not None else 0.0
 

@@ -22,6 +22,7 @@ class Gram:
 
     weight: Tensor  # (d_out, d_in), dense
     centred: bool = False  # statistics of x − mean(x)
+    residual: bool = False  # the target holds a residual, which has d_out numbers a token
     tokens: int = 0
     mass: float = 0.0  # Σ ω
     _inputs: Tensor | None = None  # (d_in, d_in), upper block triangle
@@ -34,7 +35,7 @@ class Gram:
     def by_outputs(self) -> bool:
         """Whether the drift is summed behind the layer: cheaper than a (d_in, d_in) cross Gram where d_out <= d_in."""
         rows, width = self.weight.shape
-        return rows <= width
+        return self.residual or rows <= width
 
     def add(self, sparse: Tensor, wanted: Tensor | None, weights: Tensor | None = None) -> None:
         """Add tokens: X_s and what is wanted of them, None when nothing drifted.
@@ -61,7 +62,7 @@ class Gram:
 
     def __add__(self, other: "Gram") -> "Gram":
         """The sums over both sets of tokens."""
-        both = Gram(self.weight, self.centred, self.tokens + other.tokens, self.mass + other.mass)
+        both = Gram(self.weight, self.centred, self.residual, self.tokens + other.tokens, self.mass + other.mass)
         for name in ("_inputs", "_cross", "_mean", "_mean_drift"):
             setattr(both, name, _sum(getattr(self, name), getattr(other, name)))
         return both

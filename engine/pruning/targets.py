@@ -30,6 +30,7 @@ class Factor:
     upper: Tensor  # U, (d, d), upper triangular
     damping: float  # the ridge that was needed, as a share of the mean diagonal of H
     raised: bool = False  # the damping asked for was not enough
+    ridge: float = 0.0  # Λ = ridge · I
 
     @cached_property
     def inverse(self) -> Tensor:
@@ -47,7 +48,7 @@ class Factor:
         """The same in float64, on the CPU where the device has none."""
         home = torch.device("cpu") if self.upper.device.type == "mps" else self.upper.device
         hessian, upper = (part.to(home, torch.float64) for part in (self.hessian, self.upper))
-        return Factor(hessian, upper, self.damping, self.raised)
+        return Factor(hessian, upper, self.damping, self.raised, self.ridge)
 
     @cached_property
     def scale(self) -> Tensor:
@@ -132,7 +133,8 @@ def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor
             damped.diagonal().add_(share * mean)
             upper = _inverse_root(damped)
             if upper is not None:
-                return Factor(damped.to(home, kind), upper.to(home, kind), share, raised)
+                ridge = damping if absolute and not raised else share * mean
+                return Factor(damped.to(home, kind), upper.to(home, kind), share, raised, ridge)
         share, raised = 10 * share or MAX_DAMPING * 1e-4, True  # from zero too, or it would stay there
         if share > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(
@@ -148,10 +150,11 @@ def retarget(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float)
     return weight + alpha * factor.solve(drift)
 
 
-def paper_target(weight: Tensor, drift: Tensor | None, factor: Factor, ridge: float) -> Tensor:
+def paper_target(weight: Tensor, drift: Tensor | None, factor: Factor) -> Tensor:
     """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls toward zero.
 
-    With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; `ridge` is λ / n where H is a mean over n tokens.
+    With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; the factor's ridge is λ / n where H is a mean over n tokens, and more
+    where that had to be raised.
     """
-    change = -ridge * weight if drift is None else drift - ridge * weight
+    change = -factor.ridge * weight if drift is None else drift - factor.ridge * weight
     return weight + factor.solve(change)

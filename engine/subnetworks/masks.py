@@ -164,7 +164,7 @@ class Shrinking(Course):
 
     @torch.no_grad()
     def before(self, step: int, steps: int) -> None:
-        due = {round(k * self._spec.interval * steps): k + 1 for k in range(self._spec.removals)}
+        due = {self._step_of(k, steps): k + 1 for k in range(self._spec.removals)}
         if not self._removing or step not in due:
             return
         share = min(due[step] * self._spec.stride, self._spec.sparsity)
@@ -182,8 +182,12 @@ class Shrinking(Course):
     def after(self, step: int, steps: int) -> None:
         self._put()  # an optimizer with momentum moves weights that have no gradient
 
+    def _step_of(self, removal: int, steps: int) -> int:
+        """The step before which a removal takes place; in a short training several may fall on one, and the last counts."""
+        return min(round(removal * self._spec.interval * steps), steps - 1)
+
     def may_be_kept(self, step: int, steps: int) -> bool:
-        last = round((self._spec.removals - 1) * self._spec.interval * steps)
+        last = self._step_of(self._spec.removals - 1, steps)
         return not self._removing or step > max(last, 0)
 
     @torch.no_grad()

@@ -43,8 +43,8 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
     one, title = next(iter(first.values())).about, TITLES[data].removesuffix(" dev")
     return (
         f"\n## {title}: sparsity against robustness\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES[data]} "
-        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens). "
-        "Acc, Aua and Asr in per cent.\n\n"
+        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens)."
+        " Acc, Aua and Asr in per cent.\n\n"
         + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
                _lines(methods, attacks))
         + _published(title, data)

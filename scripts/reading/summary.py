@@ -119,13 +119,13 @@ def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> list[str]:
     told = []
     for name, studies in dense_models.items():
         found = curves.correlations(studies)
-        if not found or found[0] < ENOUGH:
+        if not found or found[0].n < ENOUGH:
             continue
-        count, alike, aua = found
-        unsure = aua.low <= 0 <= aua.high
-        tail = "but Aua does not go with it in either direction that we can see" if unsure else "and so does Aua"
-        told.append(f"{name}: over {count} pruned victims the share of attacks that end as on the dense model follows the [CLS] "
-                    f"error (Spearman's ρ {curves.correlation(alike)}), {tail} (ρ {curves.correlation(aua)}).")  # fmt: skip
+        alike, aua = found
+        tail = _verdict(aua, "rises with it", "falls with it", "is not established to go with it")
+        told.append(f"{name}: over {alike.n} pruned victims the share of attacks that end as on the dense model follows the "
+                    f"[CLS] error (Spearman's ρ {curves.correlation(alike)}). Over the {aua.n} within five points of dense "
+                    f"accuracy Aua {tail} (ρ {curves.correlation(aua)}).")  # fmt: skip
     return told
 
 
@@ -138,11 +138,18 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> l
             best, _, difference = max((one for one in found if one[0].sparsity == sparsity),
                                       key=lambda one: one[0].inside.headline.value or 0.0)  # fmt: skip
             parts.append(f"{points(difference)} at {level_name(sparsity)} ({subnetworks.series(table, best)})")
-            steps |= {str(cell["steps"]) for cell in table.recipe["cells"] if cell["name"] == best.cell}
+            steps.add(str(_steps(table, best.cell)))
         if parts:
             told.append(f"{table.title}: the default, which trains nothing, minus the best subnetwork that was trained from the "
                         f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}.")  # fmt: skip
     return told
+
+
+def _steps(table: SubnetworkTable, name: str) -> int:
+    """The steps behind a cell's model: its own, and those of the cells it starts from or takes its mask from."""
+    cell = next(cell for cell in table.recipe["cells"] if cell["name"] == name)
+    before = {cell.get(part) for part in ("start", "mask_from")} - {None}
+    return int(cell.get("steps") or 0) + sum(_steps(table, str(one).partition("@")[0]) for one in before)
 
 
 def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:

@@ -125,10 +125,30 @@ def test_the_gap_has_newcombes_interval():
 def test_a_paired_difference_is_over_rows_and_seeds():
     first, second = [[True, False, False, True]], [[True, True, False, False]]
     assert paired_difference(first, second).value == 0
-    found = paired_difference([[True, False] * 50], [[True, True] * 50])
+    found = paired_difference([[True, False] * 50] * 2, [[True, True] * 50] * 2)
     assert found.value == pytest.approx(0.5)
     assert found.high - 0.5 == pytest.approx(1.96 * 0.5 / np.sqrt(99), rel=1e-3)
     assert paired_difference([], []).value is None
+
+
+def pairs(both: int, first: int, second: int, neither: int) -> Metric:
+    """The difference of a table of pairs, one seed."""
+    return paired_difference([[True] * (both + first) + [False] * (second + neither)],
+                             [[True] * both + [False] * first + [True] * second + [False] * neither])  # fmt: skip
+
+
+def test_the_interval_of_one_seed_is_the_published_score_interval():
+    found = pairs(36, 2, 12, 0)  # the first example of Newcombe's Table II
+    assert (found.value, round(found.low, 4), round(found.high, 4)) == (pytest.approx(0.2), 0.0569, 0.3404)
+    other = pairs(36, 12, 2, 0)
+    assert (other.low, other.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+
+
+def test_few_rows_that_differ_or_none_leave_room():
+    assert pairs(0, 0, 4, 56).low < 0 < pairs(0, 0, 4, 56).high  # McNemar's exact p is .125
+    assert pairs(0, 0, 9, 51).low > 0  # .004
+    for none in (pairs(30, 0, 0, 30), pairs(60, 0, 0, 0), pairs(0, 0, 0, 60)):
+        assert none.value == 0 and none.low == pytest.approx(-none.high) and 0 < none.high < 0.07
 
 
 def test_rows_come_back_from_their_digits():

@@ -146,6 +146,26 @@ def test_levels_of_a_study_are_rows_and_its_dense_model_is_the_average(tmp_path:
     assert set(rows[1]["values"]) == {"acc", "aua"}
 
 
+def test_the_dense_model_counts_once_a_seed_and_attack(tmp_path: Path) -> None:
+    run = ["study", "--data", "{data}", "--seed", "{seed}"]
+    steps = [{"name": f"{attack}-{method}-{{set}}-{{seed}}", "for": ["set", "seed"], "row": f"{method}, {attack}",
+              "run": [*run, "--attack", attack, "--method", method]}
+             for attack in ("textfooler", "textbugger") for method in ("paper", "wanda")]  # fmt: skip
+    found = read_paper(changed(tmp_path, steps=steps), work=tmp_path)
+    aua = {"textfooler": 0.1, "textbugger": 0.6}
+
+    def ran(command: tuple[str, ...]) -> dict[str, Any]:
+        value = aua[command[command.index("--attack") + 1]] + 0.1 * int(command[command.index("--seed") + 1])
+        return {"levels": [{"sparsity": s, "acc": rate(0.9), "aua": rate(value), "asr": None} for s in (0.0, 0.5)]}
+
+    rows = {(row["row"], row["set"]): row["values"]["aua"] for row in run_paper(found, ran, lambda sentence: None)["rows"]
+            if row["sparsity"] == 0}  # fmt: skip
+    seeds = sorted({step.seed or 0 for step in found.steps})
+    assert len(seeds) > 1
+    for attack, title in (("textfooler", "TextFooler"), ("textbugger", "TextBugger")):
+        assert rows[f"Weight average, {title}", "a"] == pytest.approx([100 * (aua[attack] + 0.1 * seed) for seed in seeds])
+
+
 def test_a_model_that_was_written_before_its_answer_is_taken(tmp_path: Path) -> None:
     steps = [{"name": "m", "run": ["finetune", "--model", "{base}", "--out", "{work}/m"]}]
     found = read_paper(changed(tmp_path, steps=steps), work=tmp_path)

@@ -4,14 +4,16 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from small_models import write_model
 from torch import Tensor
 
 from engine.errors import InterruptedStudy, ModelError, SettingError
-from engine.models.victim import Victim, weights_sha256
+from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import layerwise, pipeline
 from engine.pruning.allocation import SPREAD
@@ -453,6 +455,15 @@ def test_residual_drift_changes_what_feeds_the_residual(dense: Victim, sentences
     )
     found = [name for name in with_it if not torch.allclose(with_it[name], without[name], rtol=1e-3, atol=1e-3)]
     assert found[0] == "0.output"  # the first block's input has no drift, so its attention output is the same
+
+
+def test_residual_drift_counts_where_the_layer_that_feeds_it_is_narrow_too(sentences: tuple[str, ...], tmp_path: Path):
+    narrow = load_victim(str(write_model(tmp_path / "narrow", intermediate_size=16)), "cpu")
+    with_it, without = (
+        prune(narrow, sentences[:60], None, method_named(f"adaptive:alpha=1,residual={residual}"), 0.5).victim.prunable()
+        for residual in ("on", "off")
+    )
+    assert not torch.allclose(with_it["0.output"], without["0.output"], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("setting", [

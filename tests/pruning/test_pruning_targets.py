@@ -107,14 +107,28 @@ def test_papers_target_is_its_equation(draw: Draw, sparse: Tensor, dense: Tensor
     factor = factorise(gram.hessian(), ridge / TOKENS, absolute=True)
     system = sparse.T @ sparse + ridge * torch.eye(WIDTH, dtype=torch.float64)
     wanted = torch.linalg.solve(system, sparse.T @ dense @ weight.T).T
-    assert close(paper_target(weight, gram.drift(), factor, ridge / TOKENS), wanted)
+    assert close(paper_target(weight, gram.drift(), factor), wanted)
 
 
 def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor):
     gram = gram_of(weight, sparse, None)
     factor = factorise(gram.hessian(), 0.5, absolute=True)
     wanted = weight @ gram.hessian() @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
-    assert close(paper_target(weight, None, factor, 0.5), wanted)
+    assert close(paper_target(weight, None, factor), wanted)
+
+
+def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw):
+    """Where λ is raised because H is singular, it is raised on both sides."""
+    few = draw(WIDTH // 2, WIDTH, seed=8).float()
+    weight, gram = draw(ROWS, WIDTH).float(), None
+    gram = gram_of(weight, few, few + 0.1 * draw(WIDTH // 2, WIDTH, seed=9).float())
+    factor = factorise(gram.hessian(), 1e-18, absolute=True)
+    assert factor.raised and factor.ridge > 1e-18
+    wide, drift = gram.hessian().double(), gram.drift()
+    assert drift is not None
+    system = wide + factor.ridge * torch.eye(WIDTH, dtype=torch.float64)
+    wanted = torch.linalg.solve(system, (drift.double() + weight.double() @ wide).T).T
+    assert torch.allclose(paper_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3)
 
 
 # The factor

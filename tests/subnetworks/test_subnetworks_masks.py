@@ -181,6 +181,17 @@ def test_iterative_pruning_removes_a_tenth_at_every_tenth_and_what_is_removed_st
     assert int((model.a.weight == 0).sum()) == 15
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 5])
+@pytest.mark.parametrize("settings", [{"sparsity": 0.9}, {"sparsity": 0.9, "stride": 0.25, "interval": 0.3}])
+def test_however_short_the_training_all_is_removed_in_the_end(steps: int, settings: dict[str, float]):
+    model = Small()
+    shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", **settings))  # type: ignore[arg-type]
+    trained(shrinking, model, steps)
+    shrinking.finish()
+    assert int((model.a.weight == 0).sum()) == 27
+    assert shrinking.may_be_kept(steps, steps)
+
+
 def test_it_removes_the_smallest_of_what_is_left():
     model = Small()
     with torch.no_grad():
