@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.metrics import Paired, holm, mcnemar, paired_attack
+from engine.attacks.metrics import GUESSING, Paired, holm, mcnemar, paired_attack
 from engine.evaluation.metric import bits_of
 from engine.records import AttackRecord, Rate
 from engine.store import Store
@@ -79,12 +79,18 @@ class AlternativesTable:
     rows: tuple[Alternative, ...]
 
     def guesses(self, row: Alternative) -> bool:
-        """Whether an alternative is no better than always naming the commonest label: what it holds under attack says nothing."""
-        return row.acc.value is None or row.acc.value <= self.about["commonest"]
+        """Whether an alternative hardly beats always naming the commonest label."""
+        return names_one_label(row.acc, self.about["commonest"])
 
     def row(self, name: str) -> Alternative:
         """One alternative. Raises KeyError where there is none of that name."""
         return {row.name: row for row in self.rows}[name]
+
+
+def names_one_label(acc: Rate, commonest: float) -> bool:
+    """Whether an accuracy is less than five points above that of always naming the commonest label, whose share is `commonest`:
+    what such a model holds under attack says nothing."""
+    return acc.value is None or acc.value <= commonest + GUESSING
 
 
 def with_tests(rows: Sequence[Alternative]) -> tuple[Alternative, ...]:
@@ -145,8 +151,15 @@ def alternative_tables(store: Store) -> list[AlternativesTable]:
 def read_table(path: Path, bundled: bool = False) -> AlternativesTable:
     """The table of a file. Raises OSError, ValueError, KeyError or TypeError for one that is not whole."""
     told = json.loads(path.read_text(encoding="utf-8"))
-    rows = with_tests([alternative_from(entry) for entry in told["rows"]])
+    found = [alternative_from(entry) for entry in told["rows"]]
+    most, levels = told["about"]["commonest"], ("dense", "pruned")
+    rows = with_tests([_unattacked(row) if row.kind not in levels and names_one_label(row.acc, most) else row for row in found])
     return AlternativesTable(path.stem, path, bundled, told["about"], told["latency"], rows)
+
+
+def _unattacked(row: Alternative) -> Alternative:
+    """Files of before 2026-11-28 have attacks on models that are less than five points above naming one label."""
+    return replace(row, aua=None, asr=None, attacks=())
 
 
 def alternative_from(entry: dict[str, Any]) -> Alternative:

@@ -19,6 +19,7 @@ from engine.alternatives.records import (
     AlternativesTable,
     Pace,
     alternative_from,
+    names_one_label,
     payload,
     row_payload,
     with_tests,
@@ -199,7 +200,7 @@ Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackReco
 def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
     """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of the study.
 
-    What is no better than always naming the commonest label is not attacked: that such a model holds shows no robustness.
+    What hardly beats always naming the commonest label is not attacked: that such a model holds shows no robustness.
     """
     prepared = bench.prepared
     if way.kind in ("dense", "pruned"):
@@ -207,7 +208,7 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
         return level.acc, level.aua, level.asr, level.correct, level.attacks
     reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
     acc, correct = accuracy(reading, prepared.evaluation.labels), reading.correct(prepared.evaluation.labels)
-    if not prepared.attacked or (acc.value or 0) <= commonest(prepared.evaluation.labels):
+    if not prepared.attacked or names_one_label(acc, commonest(prepared.evaluation.labels)):
         return acc, None, None, correct, ()
     spec = prepared.spec
     found = attack_kept({"it": Side(victim, victim.fingerprint)}, spec.attack, prepared.evaluation, prepared.attacked, spec.seed,

@@ -1,7 +1,7 @@
 """Exact greedy Optimal Brain Surgeon: every row loses its weights one at a time, each the cheapest that is left.
 
 With A the inverse Hessian over the columns a row still has, one step is p = argmin w_j²/A_jj, w ← w − (w_p/A_pp) A_p,
-A ← A − A_p A_pᵀ/A_pp. Source: Frantar and Alistarh, Optimal Brain Compression (ExactOBS), NeurIPS 2022.
+A ← A − A_p A_pᵀ/A_pp. Source: Frantar, Singh and Alistarh, Optimal Brain Compression (ExactOBS), NeurIPS 2022.
 """
 
 from collections.abc import Callable

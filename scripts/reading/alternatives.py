@@ -9,8 +9,8 @@ INTRODUCTION = """
 {model}; {evaluation} rows evaluated, {attack} on {attacked} of them; pruned by `{method}` with {calibration:,} calibration texts.
 Bytes are those of the file that holds all weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives
 makes smaller. *Times dense* is the median of the rounds' ratios to the dense model, with 5 % and 95 % quantiles ({device},
-{threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; a model no better than
-naming the commonest label was not attacked.
+{threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; of a model less than five
+points above naming the commonest label Aua is left out.
 
 """
 HEADER = ["model", "MB", "without embeddings", "Acc", "Aua", "weights multiplied as", "times dense"]
