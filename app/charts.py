@@ -26,8 +26,8 @@ LOOKS = {  # title, colour, dash, marker where one study is shown, kind of axis:
 }
 AXES = {  # kind: title, settings
     "rate": ("rate", {"range": [0, 102], "ticksuffix": " %", "dtick": 20}),
-    "error": ("relative error", {"type": "log", "tickvals": [0.0001, 0.001, 0.01, 0.1, 1, 10],
-                                 "ticktext": ["0.0001", "0.001", "0.01", "0.1", "1", "10"]}),
+    "error": ("relative error", {"type": "log", "tickvals": [0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10],
+                                 "ticktext": ["0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10"]}),
     "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 6}),
     "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
 }  # fmt: skip

@@ -69,8 +69,9 @@ class StudySpec:
 
     def __post_init__(self) -> None:
         for level in self.levels:
-            if not (isinstance(level, int | float) and 0 <= level < 1):
+            if not (isinstance(level, int | float) and 0 <= round(level, 6) < 1):  # no model has weights for a seventh digit
                 raise SettingError(f"Sparsity {level} is outside [0, 1); levels are shares such as 0,0.5,0.875.")
+        object.__setattr__(self, "levels", tuple(round(float(level), 6) for level in self.levels))
         if not self.levels:
             raise SettingError("There are no levels; give at least one, such as --levels 0,0.5.")
         for name in ("calibration", "held_out", "eval_examples"):

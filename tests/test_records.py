@@ -34,7 +34,7 @@ def test_what_is_not_a_share_is_refused(hits: int, n: int) -> None:
         Rate.of(hits, n)
 
 
-@pytest.mark.parametrize("level", [1.0, -0.1, 1, math.nan, math.inf, "0.5"])
+@pytest.mark.parametrize("level", [1.0, -0.1, 1, math.nan, math.inf, "0.5", 0.9999999])
 def test_a_level_outside_its_range_is_refused_by_value(level: object) -> None:
     with pytest.raises(SettingError, match=f"Sparsity {level} is outside"):
         StudySpec(levels=(0.5, level))  # type: ignore[arg-type]
@@ -48,6 +48,10 @@ def test_a_size_below_one_is_refused_by_name_and_value(name: str) -> None:
 
 def test_without_an_attack_no_examples_to_attack_are_needed() -> None:
     assert StudySpec(attack="none", attack_examples=0).attack_examples == 0
+
+
+def test_levels_have_six_digits_so_that_none_is_measured_twice() -> None:
+    assert StudySpec(levels=(0, 0.5000001, 1 / 3)).levels == (0.0, 0.5, 0.333333)
 
 
 def test_no_levels_are_refused() -> None:
