@@ -183,18 +183,11 @@ def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
         return static
     place = class_places(static.classes, victim.label_names)
     if place is not None:
-        return replace(static, adversarial=_renumbered(static.adversarial, place, static.name),
-                       clean=_renumbered(static.clean, place, static.name) if static.clean else None)  # fmt: skip
+        return replace(static, adversarial=renumbered(static.adversarial, place, static.name),
+                       clean=renumbered(static.clean, place, static.name) if static.clean else None)  # fmt: skip
     if len(static.classes) != victim.num_labels:
         raise DataError(f"{static.name} has {len(static.classes)} classes ({', '.join(static.classes)}) and {victim.name} has "
                         f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
     notice = (f"{victim.name} calls its classes {', '.join(victim.label_names)}; they are taken for "
               f"{', '.join(static.classes)}, in this order.")  # fmt: skip
     return replace(static, notices=(*static.notices, notice))
-
-
-def _renumbered(examples: Examples, place: list[int], where: str) -> Examples:
-    for row, label in enumerate(examples.labels, start=1):
-        if label >= len(place):
-            raise DataError(f"Row {row} of {where} has the label {label}, outside the task's 0..{len(place) - 1}; correct it.")
-    return renumbered(examples, place)

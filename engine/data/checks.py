@@ -40,8 +40,8 @@ def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, 
         return data, ()
     places = class_places(data.label_names, own)
     if places is not None:
-        fitted = replace(data, evaluation=renumbered(data.evaluation, places), label_names=tuple(own),
-                         train=None if data.train is None else renumbered(data.train, places))  # fmt: skip
+        fitted = replace(data, evaluation=renumbered(data.evaluation, places, f"{data.name}, evaluation"), label_names=tuple(own),
+                         train=data.train and renumbered(data.train, places, f"{data.name}, train"))  # fmt: skip
         return fitted, ()
     told = f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(data.label_names)}, in this order."
     return data, (told,)
@@ -59,8 +59,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
 
-def renumbered(examples: Examples, places: Sequence[int]) -> Examples:
-    """The examples with `places[label]` for each label."""
+def renumbered(examples: Examples, places: Sequence[int], where: str) -> Examples:
+    """The examples with `places[label]` for each label. Raises DataError for a label that has no place."""
+    for row, label in enumerate(examples.labels, start=1):
+        if not 0 <= label < len(places):
+            raise DataError(f"Row {row} of {where} has the label {label}, outside the task's 0..{len(places) - 1}; correct it.")
     return replace(examples, labels=tuple(places[label] for label in examples.labels))
 
 

@@ -48,6 +48,12 @@ def test_names_that_do_not_tell_leave_the_labels_and_are_said():
     assert fit_labels(named("a", "A"), ("a", "b"), "m")[0] == named("a", "A")  # two classes of one name
 
 
+def test_a_label_without_a_name_is_refused_by_its_row():
+    odd = Dataset("news", None, labelled(0, 2, 1), ("a", "b"), "news.csv")
+    with pytest.raises(DataError, match=r"Row 2 of news, evaluation has the label 2, outside the task's 0\.\.1"):
+        fit_labels(odd, ("b", "a"), "m")
+
+
 def test_numbers_stay_what_they_are():
     plain = Dataset("news", None, labelled(0, 1), None, "news.csv")
     assert fit_labels(plain, ("World", "Sports"), "m") == (plain, ())
