@@ -29,8 +29,8 @@ HEAD = """# Results
 Every figure is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each unless it says so. Rates are in
 per cent with their 95 % Wilson intervals, differences on the same rows with score intervals for pairs; errors are relative
 (docs/METHOD.md). Aua and Asr are on the attacked examples, the same at every level. The sweeps behind a section are in
-`scripts/evidence`: `python -m engine sweep scripts/evidence/NAME.yaml` makes its studies, with `PRUNESCOPE_DATA` naming the folder
-of the data, and `python -m engine runs repeat KEY` measures one that is stored again and says what differs.
+`scripts/evidence`: `python -m engine sweep scripts/evidence/NAME.yaml` makes its studies, with `PRUNESCOPE_DATA` naming the
+folder of the data, and `python -m engine runs repeat KEY` measures one that is stored again and says what differs.
 A table of subnetworks is `python -m engine subnetworks --recipe NAME --data FOLDER`, NAME being its folder in
 `cache/bundled/subnetworks`; alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`, members
 `python -m engine members` and `scripts/evaluate_members.py`.
