@@ -103,7 +103,8 @@ def _pruning() -> None:
     st.latex(r"W^{*} = W + \alpha\, \Delta, \qquad \Delta = C\,(H + \Lambda)^{-1}")
     st.latex(r"\alpha = \frac{\langle C', \Delta\rangle}{\langle \Delta H', \Delta\rangle} \;\text{in}\; [0, 1]")
     st.markdown(
-        "The strength α is chosen for each layer on calibration sentences (C′, H′) that took no part in Δ. The weights to remove are "
+        "The strength α is chosen, for layers with the same inputs together, on calibration sentences (C′, H′) that took no part in "
+        "Δ. The weights to remove are "
         "chosen jointly, by alternating between least squares and the sparsity pattern, and a few conjugate-gradient steps refit the "
         "survivors, all under M, which says what an error of the outputs does to the last [CLS]:"
     )
