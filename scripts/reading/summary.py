@@ -137,12 +137,20 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> l
         for sparsity in sorted({run.sparsity for run, _, _ in found}):
             best, _, difference = max((one for one in found if one[0].sparsity == sparsity),
                                       key=lambda one: one[0].inside.headline.value or 0.0)  # fmt: skip
-            parts.append(f"{points(difference)} at {level_name(sparsity)} ({subnetworks.series(table, best)})")
-            steps.add(str(_steps(table, best.cell)))
+            held = "" if best.aua is None else f", Aua {bare(best.aua)}"
+            parts.append(f"{points(difference)} at {level_name(sparsity)} ({subnetworks.series(table, best)}{held})")
+            steps.add(f"{_steps(table, best.cell):,}")
         if parts:
             told.append(f"{table.title}: the default, which trains nothing, minus the best subnetwork that was trained from the "
-                        f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}.")  # fmt: skip
+                        f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}."
+                        + _dense_holds(table))  # fmt: skip
     return told
+
+
+def _dense_holds(table: SubnetworkTable) -> str:
+    """What the model they start from holds, on the attacked rows of the table."""
+    dense = next((run for run in table.runs if run.sparsity == 0), None)
+    return "" if dense is None or dense.aua is None else f" The model itself has Aua {bare(dense.aua)} on those attacked rows."
 
 
 def _steps(table: SubnetworkTable, name: str) -> int:
