@@ -34,6 +34,11 @@ class Form:
     queries: int | None
     seconds: float | None
 
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to attack."""
+        return any(sign.isalnum() for sign in self.text)
+
     def request(self) -> dict[str, Any]:
         """What every request to a worker names."""
         return {"victims": victims.asked(self.chosen, self.study), "attack": self.attack, "seed": self.seed,

@@ -36,29 +36,30 @@ NONE = Card("–", note="not measured in this study")
 
 def card(study: Study, sparsity: float, name: str) -> Card:
     """What the card of a quantity says at a sparsity."""
+    if name == "latency":
+        return _latency(study, sparsity)
+    found = _value(study, sparsity, name)
+    if found.value is not None and found.between is not None and _beyond(found):
+        return Card("–", note=f"not measured here; the nearest level is {100 * found.between[0]:g} %")
     if name == "size":
-        return _size(study, sparsity)
-    if name == "cls_error":
-        return _error(study, sparsity)
-    return _latency(study, sparsity) if name == "latency" else _rate(study, sparsity, name)
+        return _size(study, found)
+    return _error(found) if name == "cls_error" else _rate(study, sparsity, name, found)
 
 
-def _outside(found: figures.Value) -> Card:
-    """What stands where a study has no level: below its first one, or beyond its last."""
-    assert found.between is not None
-    return Card("–", note=f"not measured here; the nearest level is {100 * found.between[0]:g} %")
+def _value(study: Study, sparsity: float, name: str) -> figures.Value:
+    """A quantity of a study at any sparsity, but for times, which are not interpolated."""
+    at = {"cls_error": figures.error_at, "layer_error_median": figures.layer_error_at, "size": figures.bytes_at}.get(name)
+    return at(study, sparsity) if at else figures.rate_at(study, sparsity, name)
 
 
-def _rate(study: Study, sparsity: float, name: str) -> Card:
-    found, dense = figures.rate_at(study, sparsity, name), study.level(0.0)
+def _rate(study: Study, sparsity: float, name: str, found: figures.Value) -> Card:
+    dense = study.level(0.0)
     if found.value is None:
         here = study.level(sparsity)
         rate = getattr(here, name) if here else None
         if rate is not None and name == "asr":
             return Card("–", note="none of the attacked examples was right at first")
         return NONE
-    if _beyond(found):
-        return _outside(found)
     base = getattr(dense, name) if dense else None
     change = None if base is None or base.value is None or sparsity == 0 else 100 * (found.value - base.value)
     sure = (f"95 %: {100 * found.rate.low:.1f} – {100 * found.rate.high:.1f} %, n = {found.rate.n}" if found.rate
@@ -79,20 +80,15 @@ def _between(found: figures.Value) -> str:
     return f"interpolated between {100 * low:g} and {100 * high:g} %"
 
 
-def _error(study: Study, sparsity: float) -> Card:
-    found = figures.error_at(study, sparsity)
+def _error(found: figures.Value) -> Card:
     assert found.value is not None
-    if _beyond(found):
-        return _outside(found)
     exact = found.between is None
     return Card(f"{'' if exact else '≈ '}{found.value:.3g}", note="dense: 0" if exact else _between(found))
 
 
-def _size(study: Study, sparsity: float) -> Card:
-    size, dense = figures.bytes_at(study, sparsity), 4 * study.about["parameters"]
+def _size(study: Study, size: figures.Value) -> Card:
+    dense = 4 * study.about["parameters"]
     assert size.value is not None
-    if _beyond(size):
-        return _outside(size)
     change = 100 * (size.value / dense - 1)
     told = f"{change:+.0f} %".replace("-", "−") if change <= -0.5 else ""
     return Card(f"{'≈ ' if size.between else ''}{size.value / 1e6:.1f} MB", told, GOOD if told else SAME,
@@ -137,8 +133,7 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
     if name == "latency":
         timed = figures.latency_at(study, sparsity)
         return None if timed is None else (timed.ratio, True)
-    value = {"cls_error": figures.error_at, "layer_error_median": figures.layer_error_at, "size": figures.bytes_at}.get(
-        name, lambda study, sparsity: figures.rate_at(study, sparsity, name))(study, sparsity)  # fmt: skip
+    value = _value(study, sparsity, name)
     if value.value is None or _beyond(value):
         return None
     height = value.value * (1e-6 if name == "size" else 1 if name.endswith(("error", "median")) else 100)

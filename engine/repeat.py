@@ -4,9 +4,11 @@ A study whose figures change when it is run again on the same machine is a defec
 threads or another PyTorch, sums round otherwise and masks follow; then this says by how much.
 """
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.errors import DataError, SettingError
 from engine.evaluation_rows import data_place
@@ -75,11 +77,17 @@ def repeat_study(
     def check(found: Study) -> None:
         other = [told for name, told in PARTS.items() if found.identity.get(name) != study.identity.get(name)]
         if other:
-            shutil.rmtree(apart.root / "studies" / found.key, ignore_errors=True)
+            _forget(apart.root / "studies" / found.key)
             raise DataError(f"What is here is not what the study {study.key[:12]} was made of. This is another: "
                             f"{', '.join(other)}. Name its data with --data; `runs show --json` has its settings.")  # fmt: skip
 
     again = run_study(spec, apart, report, check)
     pairs = tuple(Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None)
-    shutil.rmtree(apart.root, ignore_errors=True)  # another command that repeats the same may have been first
+    _forget(apart.root)
     return pairs
+
+
+def _forget(folder: Path) -> None:
+    """Remove a folder, which another command that repeats the same may have done first."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

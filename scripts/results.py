@@ -22,7 +22,7 @@ from scripts.reading import (  # noqa: E402
     subnetworks,
     summary,
 )
-from scripts.reading.words import TITLES, evidence, shipped  # noqa: E402
+from scripts.reading.words import TITLES, about, evidence, shipped  # noqa: E402
 
 HEAD = """# Results
 
@@ -47,8 +47,8 @@ def render() -> str:
     """The whole page."""
     store = Store(BUNDLED / "no-such-cache")
     shown = shipped()
-    sst2 = [study for study in shown if study.about["data"] == "sst2"] + evidence("sst2")
     everything = [*shown, *evidence("sst2"), *evidence("ag_news"), *evidence("imdb")]
+    sst2 = about(everything, data="sst2")
     models = _dense_models(everything)
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]

@@ -31,9 +31,8 @@ def main() -> None:
     asked = form(study, studies)
     ready = not asked.missing
     _ready(asked)
-    words = any(sign.isalnum() for sign in asked.text)
-    if st.button("Attack", type="primary", key="a-start", disabled=not (ready and words), width=220,
-                 help=None if words else "There are no words to attack."):  # fmt: skip
+    if st.button("Attack", type="primary", key="a-start", disabled=not (ready and asked.has_words), width=220,
+                 help=None if asked.has_words else "There are no words to attack."):  # fmt: skip
         _start(asked)
     _shown(asked)
     _commands(asked)
@@ -57,7 +56,7 @@ def _token(slot: str) -> str | None:
 
 def _commands(asked: Form) -> None:
     own = [sparsity for study, sparsity in asked.chosen[1:] if study.key == asked.study.key]
-    if own and any(sign.isalnum() for sign in asked.text):
+    if own and asked.has_words:
         with st.expander("Run this yourself: the same attack on the command line"):
             st.code(victims.commands(asked.study, own, " ".join(asked.text.split()), asked.truth, asked.attack, asked.seed,
                                      asked.queries, asked.seconds), language="sh")  # fmt: skip

@@ -40,11 +40,10 @@ def main() -> None:
 
 def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
     """Where numbers come from, for the head of an exported file."""
-    one = table.runs[0].inside
     return {"made by": "PruneScope", "table": table.name, "base": table.recipe.get("base", "embedded"),
             "seed": ", ".join(str(seed) for seed in sorted({run.seed for run in table.runs})),
             "stand-in": table.stand_in or "none",
-            "rows": "; ".join(f"{count} {name}" for name, count in table.rows.items()), "in distribution": one.name,
+            "rows": "; ".join(f"{count} {name}" for name, count in table.rows.items()),
             "unit": "per cent; gap in points", "low and high": "95 % of a single seed", **more}  # fmt: skip
 
 

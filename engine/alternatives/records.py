@@ -151,15 +151,8 @@ def alternative_tables(store: Store) -> list[AlternativesTable]:
 def read_table(path: Path, bundled: bool = False) -> AlternativesTable:
     """The table of a file. Raises OSError, ValueError, KeyError or TypeError for one that is not whole."""
     told = json.loads(path.read_text(encoding="utf-8"))
-    found = [alternative_from(entry) for entry in told["rows"]]
-    most, levels = told["about"]["commonest"], ("dense", "pruned")
-    rows = with_tests([_unattacked(row) if row.kind not in levels and names_one_label(row.acc, most) else row for row in found])
+    rows = with_tests([alternative_from(entry) for entry in told["rows"]])
     return AlternativesTable(path.stem, path, bundled, told["about"], told["latency"], rows)
-
-
-def _unattacked(row: Alternative) -> Alternative:
-    """Files of before 2026-11-28 have attacks on models that are less than five points above naming one label."""
-    return replace(row, aua=None, asr=None, attacks=())
 
 
 def alternative_from(entry: dict[str, Any]) -> Alternative:

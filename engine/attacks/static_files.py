@@ -19,7 +19,7 @@ from engine.attacks.static import StaticSet
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import found_on
 from engine.data import Examples
-from engine.data.checks import class_places, renumbered
+from engine.data.checks import class_places, names_apart, renumbered
 from engine.data.columns import Choice, Table, find_columns
 from engine.data.files import read_file
 from engine.data.labels import LabelColumn, encode_labels
@@ -188,6 +188,4 @@ def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
     if len(static.classes) != victim.num_labels:
         raise DataError(f"{static.name} has {len(static.classes)} classes ({', '.join(static.classes)}) and {victim.name} has "
                         f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
-    notice = (f"{victim.name} calls its classes {', '.join(victim.label_names)}; they are taken for "
-              f"{', '.join(static.classes)}, in this order.")  # fmt: skip
-    return replace(static, notices=(*static.notices, notice))
+    return replace(static, notices=(*static.notices, names_apart(static.classes, victim.label_names, victim.name)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.commands.console import Console, rate_text
 from engine.commands.studies import measure_options, spec_from, victim_options
 from engine.errors import SettingError
+from engine.names import counted
 from engine.store import Store
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def alternatives_table(table: "AlternativesTable") -> str:
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, {counts['evaluation']} evaluated, "
-            f"{counts['attacked']} attacked; {told['device']}, {told['threads']} thread{'s' * (told['threads'] != 1)}, "
+            f"{counts['attacked']} attacked; {told['device']}, {counted(told['threads'], 'thread')}, "
             f"batch {told['batch']}\n"
             f"{'':<{wide}}  {'MB':>6} {'without':>7}  {'Acc %':>17}  {'Aua %':>17}  {'form':<5} {'× dense':>7}  "
             "against the nearest pruned level: p of Acc, of Aua (Holm)\n"

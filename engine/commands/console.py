@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from engine.names import counted
 from engine.progress import Pace, as_clock
 from engine.records import Rate, Study
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
     from engine.repeat import Repeated
-
 
 _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -145,7 +145,7 @@ def score_line(score: dict[str, Any]) -> str:
 def latency_table(found: "Comparison") -> str:
     """Milliseconds a sentence of every side, and its ratio to the first, with 5 % and 95 % quantiles of the rounds."""
     one = found.sides[0]
-    head = (f"{one.device}, {one.dtype}, {one.threads} thread{'s' * (one.threads != 1)}, batch {one.batch}, "
+    head = (f"{one.device}, {one.dtype}, {counted(one.threads, 'thread')}, batch {one.batch}, "
             f"{one.sentences} sentences, {one.repeats} rounds in turn; the model's forward pass, without "
             "the tokenizer\n")  # fmt: skip
     wide = max(5, *(len(side.name) for side in found.sides))

@@ -43,8 +43,12 @@ def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, 
         fitted = replace(data, evaluation=renumbered(data.evaluation, places, f"{data.name}, evaluation"), label_names=tuple(own),
                          train=data.train and renumbered(data.train, places, f"{data.name}, train"))  # fmt: skip
         return fitted, ()
-    told = f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(data.label_names)}, in this order."
-    return data, (told,)
+    return data, (names_apart(data.label_names, own, model),)
+
+
+def names_apart(names: Sequence[str], own: Sequence[str], model: str) -> str:
+    """What to say where a model's names do not tell which classes are meant."""
+    return f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(names)}, in this order."
 
 
 def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:

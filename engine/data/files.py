@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import DataError
 
+csv.field_size_limit(1 << 30)  # characters: a text may be a book, and the default of 131,072 is a chapter
 _NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
 
 
@@ -68,9 +69,6 @@ def _read_tsv(data: bytes, where: str) -> pd.DataFrame:
 
 def _read_csv(data: bytes, where: str) -> pd.DataFrame:
     return _delimited(csv.reader(io.StringIO(_decode(data, where), newline=""), strict=True), where)
-
-
-csv.field_size_limit(1 << 30)  # a text may be a book; its default, 131,072 characters, is a chapter
 
 
 def _delimited(reader: Any, where: str) -> pd.DataFrame:

@@ -71,7 +71,14 @@ def remove_study(store: Store, key: str) -> None:
     folder = _own(store, key)
     if (folder / PIN).is_file():
         raise StoreError(f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin {key[:12]}")
+    _remove_with_times(store, folder)
+
+
+def _remove_with_times(store: Store, folder: Path) -> None:
+    """A study, and the times of its levels on this machine."""
     _remove(folder)
+    if (times := store.root / "latency" / folder.name).is_dir():
+        _remove(times)
 
 
 def _own(store: Store, key: str) -> Path:
@@ -120,7 +127,10 @@ def clean_store(
                 left -= item.bytes
     for done, item in enumerate(going if not dry else ()):
         report("clean", done, len(going))
-        _remove(item.path)
+        if item.kind == "study":
+            _remove_with_times(store, item.path)
+        else:
+            _remove(item.path)
     return going
 
 

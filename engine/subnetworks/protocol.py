@@ -57,6 +57,7 @@ class Prepared:
     out: Path
     extra: dict[str, Examples]  # by cell: rows it also trains on
     reports: Reports = field(default_factory=Reports)
+    keys: dict[tuple[str, float, int], str] = field(default_factory=dict)  # of the cells' models, which take seconds to find
 
 
 def run_protocol(
@@ -194,7 +195,14 @@ def _inputs(ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str,
 
 
 def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
-    """Everything that decides a cell's model, the cells it builds on included."""
+    """Everything that decides a cell's model, the cells it builds on included; found once, it hashes models and all rows."""
+    place = (cell.name, sparsity, seed)
+    if place not in ready.keys:
+        ready.keys[place] = _new_key(ready, cell, sparsity, seed)
+    return ready.keys[place]
+
+
+def _new_key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
     if cell.model is not None:
         return key_of({"model": load_victim(cell.model, "cpu").fingerprint})
     before = {name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)

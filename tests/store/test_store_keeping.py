@@ -287,3 +287,16 @@ def test_verifying_counts_the_whole_and_sets_the_damaged_aside(store: Store) -> 
     assert not path.exists() and verify_store(store) == (3, 0)
     (store.root / "studies" / study.key / "study.json").write_bytes(b"")
     assert verify_store(store) == (0, 3)  # its levels belong to nobody now, and stay
+
+
+@pytest.mark.parametrize("way", ["removed", "cleaned"])
+def test_the_times_of_a_study_go_with_it(store: Store, kept: tuple[Study, Path], way: str) -> None:
+    key = kept[0].key
+    for name in (key, "0" * 64):
+        (store.root / "latency" / name).mkdir(parents=True)
+        (store.root / "latency" / name / "0.5.json").write_text("{}")
+    if way == "removed":
+        remove_study(store, key)
+    else:
+        clean_store(store, older_than=-1.0)
+    assert [path.name for path in (store.root / "latency").iterdir()] == ["0" * 64]
