@@ -254,7 +254,11 @@ def run_study(
     prepared = prepare(spec, report)
     store.save_study(prepared.study)
     known(prepared.study)
-    levels = sorted(set(spec.levels))
+    with store.using(prepared.study.key):
+        return _run(prepared, sorted(set(spec.levels)), store, report)
+
+
+def _run(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Study:
     sparse = [level for level in levels if level]
     batches = [levels[: len(levels) - len(sparse)], *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE))]
     results, whole = list[LevelResult](), 10 * len(levels)
@@ -268,7 +272,7 @@ def run_study(
             results.append(measure_level(prepared, level, store, part))
             store.notices += [notice for notice in results[-1].notices if notice not in store.notices]
     for result in results:
-        if store.level(prepared.study, result.sparsity) is None:  # cleaned away while the others were measured
+        if store.level(prepared.study, result.sparsity) is None:  # its file was taken away while the others were measured
             store.save_level(prepared.study, result)
     report("done", PARTS * whole, PARTS * whole)
     return replace(prepared.study, levels=tuple(results))

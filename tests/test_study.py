@@ -25,6 +25,7 @@ from engine.data import Dataset, Examples
 from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError, StoreError
 from engine.records import StudySpec
 from engine.store import Store
+from engine.store.keeping import remove_study
 from engine.study import prepare, run_study, split
 
 LEVELS = (0.0, 0.5, 0.875)
@@ -565,7 +566,21 @@ def test_a_disk_that_fills_up_keeps_what_was_done(spec: StudySpec, small_disk: P
     assert not list(small_disk.rglob(".*"))
 
 
-def test_levels_that_were_cleaned_away_meanwhile_are_there_in_the_end(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+def test_a_study_cannot_be_removed_while_it_runs(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+    store, refused = new_store("running"), list[str]()
+
+    def remove(stage: str, _done: int, _total: int) -> None:
+        if stage.startswith("50 %"):
+            with pytest.raises(StoreError, match="is being measured") as error:
+                remove_study(store, next((store.root / "studies").iterdir()).name)
+            refused.append(str(error.value))
+
+    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, remove)
+    assert refused
+    remove_study(store, found.key)
+
+
+def test_levels_whose_files_were_taken_away_meanwhile_are_there_in_the_end(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
     store, gone = new_store("cleaned"), list[str]()
 
     def clean(stage: str, _done: int, _total: int) -> None:

@@ -67,10 +67,13 @@ def pin_study(store: Store, key: str, pinned: bool = True) -> None:
 
 
 def remove_study(store: Store, key: str) -> None:
-    """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared, pinned or not there."""
+    """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared, pinned, being measured or not
+    there."""
     folder = _own(store, key)
     if (folder / PIN).is_file():
         raise StoreError(f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin {key[:12]}")
+    if store.is_used(key):
+        raise StoreError(f"The study {key[:12]} is being measured; stop that first: `python -m engine jobs list` shows the jobs.")
     _remove_with_times(store, folder)
 
 
@@ -108,7 +111,7 @@ def clean_store(
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
     `total` bytes: what can be made again at once (pruned victims, texts, exports, damaged entries) before studies.
 
-    Never a pinned or bundled study, nor a trained member. Unfinished files that nobody writes any more go in any case.
+    Never a pinned or bundled study, nor one that is being measured, nor a trained member. Unfinished files that nobody writes any more go in any case.
     Returns what was removed, or with `dry` what would be. Raises SettingError where the clock cannot be right.
     """
     now = time.time()
@@ -140,7 +143,9 @@ def _day(moment: float) -> str:
 
 def _items(store: Store, now: float) -> Iterator[Item]:
     for folder in sorted((store.root / "studies").glob("*")):
-        if KEY.fullmatch(folder.name) and not (folder / PIN).is_file() and not store.root.is_relative_to(store.bundled):
+        if KEY.fullmatch(folder.name) and not store.root.is_relative_to(store.bundled) and not (
+            (folder / PIN).is_file() or store.is_used(folder.name)
+        ):
             files = list(_stats(folder))
             written = max((at for *_, at in files), default=now)
             yield Item("study", folder.name, folder, sum(size for _, size, _ in files), written)

@@ -13,7 +13,7 @@ from engine.progress import Reporter, silent
 from engine.records import AttackRecord, LevelResult, Study
 from engine.store.entries import level_in, level_key, open_sealed, record_line, records_in, seal, seal_level
 from engine.store.files import cannot_write, key_of, write_whole
-from engine.store.locks import held
+from engine.store.locks import held, in_use, is_in_use
 
 KEY = re.compile("[0-9a-f]{64}")
 
@@ -136,6 +136,14 @@ class Store:
                 yield
 
         return all_of_them()
+
+    def using(self, key: str) -> AbstractContextManager[None]:
+        """Keep a study from clean-up and removal while it is measured."""
+        return in_use(self.root / "locks", key)
+
+    def is_used(self, key: str) -> bool:
+        """Whether a study is being measured, by this process or another."""
+        return is_in_use(self.root / "locks", key)
 
     def _partial(self, study: Study, sparsity: float) -> Path:
         return self.root / "studies" / study.key / f"{level_key(study.identity, sparsity)}.jsonl"

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.errors import StoreError
 from engine.progress import Reporter, silent
 from engine.store.files import cannot_write
 
@@ -38,6 +40,30 @@ def held(path: Path, report: Reporter = silent) -> Iterator[None]:
         yield
     finally:
         free(path, descriptor)
+
+
+@contextmanager
+def in_use(folder: Path, key: str) -> Iterator[None]:
+    """Say that this process works on what has this key; any number of processes may. Not where nothing can be written."""
+    path = folder / f"{key}.{secrets.token_hex(8)}.use"
+    try:
+        descriptor = try_lock(path)
+    except StoreError:  # a read-only folder, of which nobody can remove anything either
+        descriptor = None
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            free(path, descriptor)
+
+
+def is_in_use(folder: Path, key: str) -> bool:
+    """Whether some process works on what has this key."""
+    for path in folder.glob(f"{key}.*.use"):
+        if (descriptor := try_lock(path)) is None:
+            return True
+        free(path, descriptor)  # of a process that died
+    return False
 
 
 def try_lock(path: Path) -> int | None:

@@ -170,6 +170,27 @@ def test_a_study_is_removed_whole_and_a_pinned_one_is_not(store: Store) -> None:
         remove_study(store, study.key)
 
 
+def test_a_study_that_is_being_measured_is_neither_removed_nor_cleaned(store: Store) -> None:
+    study, other = saved(store, 0), saved(store, 1)
+    with store.using(study.key):
+        with store.using(study.key):  # two processes may run the same study
+            pass
+        with pytest.raises(StoreError, match="is being measured; stop that first"):
+            remove_study(store, study.key)
+        assert [item.name for item in clean_store(store, older_than=-1.0)] == [other.key]
+    assert list((store.root / "locks").iterdir()) == []
+    remove_study(store, study.key)
+    assert store.studies() == []
+
+
+def test_the_mark_of_a_process_that_died_keeps_no_study(store: Store) -> None:
+    study = saved(store, 0)
+    (store.root / "locks").mkdir()
+    (store.root / "locks" / f"{study.key}.0123456789abcdef.use").touch()
+    remove_study(store, study.key)
+    assert store.studies() == [] and list((store.root / "locks").iterdir()) == []
+
+
 @pytest.mark.parametrize("key", ["../bundled", "", "x" * 64, "."])
 def test_what_is_no_key_removes_nothing(store: Store, key: str) -> None:
     saved(store, 0)
