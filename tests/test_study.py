@@ -580,7 +580,7 @@ def test_a_study_cannot_be_removed_while_it_runs(spec: StudySpec, new_store: Cal
     remove_study(store, found.key)
 
 
-def test_levels_whose_files_were_taken_away_meanwhile_are_there_in_the_end(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
+def test_levels_whose_files_were_taken_away_are_there_in_the_end(spec: StudySpec, new_store: Callable[[str], Store]) -> None:
     store, gone = new_store("cleaned"), list[str]()
 
     def clean(stage: str, _done: int, _total: int) -> None:

@@ -111,7 +111,8 @@ def clean_store(
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
     `total` bytes: what can be made again at once (pruned victims, texts, exports, damaged entries) before studies.
 
-    Never a pinned or bundled study, nor one that is being measured, nor a trained member. Unfinished files that nobody writes any more go in any case.
+    Never a pinned or bundled study, nor one that is being measured, nor a trained member. Unfinished files that nobody writes
+    any more go in any case.
     Returns what was removed, or with `dry` what would be. Raises SettingError where the clock cannot be right.
     """
     now = time.time()
