@@ -10,6 +10,7 @@ if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
 from app import view  # noqa: E402
+from app.history import one_entry_a_page  # noqa: E402
 from app.tour import tour  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
@@ -42,5 +43,6 @@ pages = [
 ]
 page = st.navigation(pages, position="top")
 view.enter(page.url_path)
+one_entry_a_page()
 tour()
 page.run()

@@ -84,6 +84,32 @@ def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> No
     other.close()
 
 
+def test_back_leaves_the_page_however_often_its_view_changed(address: str, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{address}/about")
+    page.get_by_role("link", name="Explore", exact=True).click()
+    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
+    entries = page.evaluate("history.length")
+    slide(page, "Home")
+    settled(page, 0)
+    for percent in (5, 10, 15):
+        slide(page, "PageUp")
+        settled(page, percent)
+    assert page.evaluate("history.length") == entries
+    page.get_by_role("link", name="Layers", exact=True).click()
+    page.wait_for_url("**/layers?*")
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15 % ", timeout=30_000)
+    page.go_back()
+    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15 % ")
+    page.go_back()
+    expect(page.get_by_role("heading", name="About", exact=True)).to_be_visible(timeout=30_000)
+    page.go_forward()
+    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
+    settled(page, 15)
+    page.close()
+
+
 def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
     with page.expect_download(timeout=60_000) as download:
         page.locator(f".st-key-{chart}").get_by_role("button", name=kind, exact=True).click()
