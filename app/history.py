@@ -1,7 +1,8 @@
 """One entry of the browser's history for each page, however often its view changes.
 
-Streamlit adds an entry with every change of the address, so that after twenty moves of a slider the Back button would do nothing
-twenty times over: the address is written, and not read while a page is open. A change on the same page replaces the entry instead.
+Streamlit adds an entry with every change of the address, so that after twenty moves of a slider the Back button would do
+nothing twenty times over: the address is written, and not read while a page is open. A change on the same page replaces the
+entry instead.
 """
 
 import streamlit as st

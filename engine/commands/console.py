@@ -52,7 +52,7 @@ class Console:
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 
-    def notices(self, notices: list[str]) -> None:
+    def notices(self, notices: Sequence[str]) -> None:
         """Everything the store had to say."""
         for notice in notices:
             self.say(notice)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from engine.papers.run import Figures
 
 Answer = tuple[dict[str, Any], str]
-PASSED = {"finetune": ("device",), "members": ("device", "resources"), "average": ("device",), "subnetworks": ("device", "cache"),
-          "evaluate": ("device", "resources"),
-          "distances": ("device", "resources", "cache"), "study": ("device", "resources", "cache")}  # fmt: skip
+ATTACKING = ("device", "resources", "cache")
+PASSED = {"finetune": ("device",), "members": ("device", "resources"), "average": ("device",), "subnetworks": ATTACKING,
+          "evaluate": ("device", "resources"), "distances": ATTACKING, "study": ATTACKING}  # fmt: skip
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -52,6 +52,8 @@ def _read(options: argparse.Namespace) -> "Paper":
     from engine.papers.recipe import paper_path, read_paper
 
     changes: dict[str, Any] = {name: getattr(options, name) for name in ("base", "attack") if getattr(options, name)}
+    if options.resources:
+        changes["resources"] = str(Path(options.resources).expanduser().resolve())
     if options.sets:
         changes["sets"] = options.sets.split(",")
     if options.seeds:

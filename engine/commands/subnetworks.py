@@ -9,6 +9,7 @@ from typing import Any
 from engine.commands.console import Console
 from engine.commands.subnetwork_tables import ood_table, protocol_table
 from engine.errors import SettingError
+from engine.names import RESOURCES_HELP
 from engine.paths import user_cache
 
 Answer = tuple[dict[str, Any], str]
@@ -77,6 +78,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     table.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     table.add_argument("--seeds", metavar="LIST", help="some of the recipe's seeds; several processes may share a table")
     table.add_argument("--cells", metavar="LIST", help="some of the recipe's cells, by name")
+    table.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
     table.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
 
@@ -170,7 +172,7 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     from engine.subnetworks.spec import SubnetworkSpec
     from engine.training.base import open_base
     from engine.training.finetune import Shared
-    from engine.training.members import names_of
+    from engine.training.members import named_rows
     from engine.training.selection import rows_to_train_on
     from engine.training.spec import TrainSpec
 
@@ -180,25 +182,27 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     steps = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     train = TrainSpec(**{"name": out.name, "rank": 0, **steps})
     data = load_dataset(options.data, **_column_choice(options))
-    rows = rows_to_train_on(data, options.allow_overlap)
     named = tuple(name.strip() for name in options.label_names.split(",")) if options.label_names else None
-    shared = Shared(open_base(options.model), rows, names_of(data, rows, named), options.head_seed, options.max_tokens,
+    rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), named)
+    console.notices(notices)
+    shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
                     str(pick_device(options.device)), options.precision)  # fmt: skip
     inputs = Inputs(shared, options.start, getattr(options, "mask_from", None), read_bias(options.bias) if options.bias else None,
                     options.teacher, _shares(getattr(options, "snapshots", None), "--snapshots"))  # fmt: skip
-    pruned, record = find_subnetwork(spec, train, inputs, out, console.report)
+    pruned, record = find_subnetwork(spec, train, inputs, out, console.report, console.say)
     line = (f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, sparsity {pruned.achieved:.4f} of the prunable "
             "weights\n")  # fmt: skip
     return {**record, "out": str(out)}, line
 
 
 def _ood(options: argparse.Namespace, console: Console) -> Answer:
-    from engine.data import load_dataset, sample
+    from engine.data import fit_labels, load_dataset, sample
     from engine.evaluation.shift import generalisation, load_shifted, own_set
     from engine.models.victim import load_victim
 
     victim = load_victim(options.model, options.device)
-    data = load_dataset(options.data, **_column_choice(options))
+    data, notices = fit_labels(load_dataset(options.data, **_column_choice(options)), victim.label_names, options.model)
+    console.notices(notices)
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))
     label_map = _shares(options.label_map, "--label-map", int) or None
     outside = load_shifted(options.ood, victim.label_names, task=options.task, label_map=label_map, metric=options.metric,
@@ -219,7 +223,7 @@ def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:
     seeds = _shares(options.seeds, "--seeds", int) or None
     cells = tuple(options.cells.split(",")) if options.cells else None
     table = run_protocol(read_protocol(path), Path(options.data).expanduser(), out, seeds=seeds, cells=cells,
-                         device=options.device, report=console.report, say=console.say)  # fmt: skip
+                         device=options.device, resources=options.resources, report=console.report, say=console.say)  # fmt: skip
     return {**table, "out": str(out)}, protocol_table(table) + f"{out}\n"
 
 

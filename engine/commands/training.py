@@ -134,12 +134,12 @@ def _selection_spec(options: argparse.Namespace) -> Any:
 
 
 def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from engine.data import load_dataset
+    from engine.data import check_labels, load_dataset
     from engine.folders import free_folder
     from engine.models.victim import pick_device
     from engine.training.base import open_base
     from engine.training.finetune import Shared, finetune
-    from engine.training.members import names_of
+    from engine.training.members import named_rows
     from engine.training.selection import rows_to_train_on
     from engine.training.spec import TrainSpec
 
@@ -147,9 +147,11 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     chosen = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     spec = TrainSpec(**{"name": out.name, **chosen})
     data = load_dataset(options.data, **_column_choice(options))  # one file is divided as `evaluate` divides it
-    rows = rows_to_train_on(data, options.allow_overlap)
-    shared = Shared(open_base(options.model), rows, names_of(data, rows, _label_names(options)),
-                    options.head_seed, options.max_tokens, str(pick_device(options.device)), options.precision)  # fmt: skip
+    rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), _label_names(options))
+    console.notices(notices)
+    check_labels(data.evaluation, len(names), f"{data.name}, evaluation")  # before the long work, not after it
+    shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
+                    str(pick_device(options.device)), options.precision)  # fmt: skip
     record = finetune(spec, shared, out, report=console.report, say=console.say)
     score = _scored(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, {score_line(score)} on the evaluation rows\n"
@@ -184,14 +186,14 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
         folder = Path(options.members).expanduser()
         folder = folder if folder.is_dir() else _kept(options.cache, options.members)
         out = free_folder(options.out or folder / f"average-{options.by}")
-        record = average_folder(folder, options.by, out, device=options.device, report=console.report)
+        record = average_folder(folder, options.by, out, device=options.device, report=console.report, say=console.say)
     else:
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
         out = free_folder(options.out)
         selection = _judging_rows(options)
         record = average_models(options.member, options.by, selection, out, out.with_name(f"{out.name}.judging"),
-                                device=options.device, report=console.report)  # fmt: skip
+                                device=options.device, report=console.report, say=console.say)  # fmt: skip
     return {**record, "out": str(out)}, average_table(record) + f"{out}\n"
 
 
@@ -223,5 +225,6 @@ def _scored(
 
     spec = SelectionSpec(rows, attack, attacked, options.seed, resources=getattr(options, "resources", None))
     victim = load_victim(model, options.device)
-    selection = evaluation_rows(data, spec)
+    selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
+    console.notices(notices)
     return selection.score(victim, console.report).as_json()

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from engine.data import Examples
+from engine.data.checks import class_places, renumbered
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import read
 from engine.evaluation.metric import Metric, gap
+from engine.models.classes import nameless
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent, within
 from engine.records import Rate
@@ -87,7 +89,7 @@ def mapping_for(
     """Class of the model → class of the set.
 
     `given` wins; a task knows its own by the names of the model's classes; without either, as many classes on both sides are
-    the same ones. Raises DataError where nothing of this applies.
+    the same ones (`load_shifted` numbers like names alike). Raises DataError where nothing of this applies.
     """
     told = ", ".join(model_classes)
     if given is not None:
@@ -100,17 +102,12 @@ def mapping_for(
         known = TASKS[task].of_model
         if all(name.strip().lower() in known for name in model_classes):
             return tuple(known[name.strip().lower()] for name in model_classes)
-        if len(model_classes) == classes and not _named(model_classes):
+        if len(model_classes) == classes and nameless(model_classes):
             return tuple(range(classes))
     elif len(model_classes) == classes:
         return tuple(range(classes))
     raise DataError(f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing says which is "
                     "which; give --label-map, one class of the set for each of the model's, such as 0,1,1.")  # fmt: skip
-
-
-def _named(classes: Sequence[str]) -> bool:
-    """Whether the names say anything."""
-    return not all(name.upper().startswith("LABEL_") for name in classes)
 
 
 def load_shifted(
@@ -129,11 +126,13 @@ def load_shifted(
     examples, names, groups = labelled_rows(data, wanted, **columns)
     if names is not None and task is not None:
         examples = _renumbered(examples, names, task, data)
+    elif names is not None and label_map is None:
+        examples, names = _like_the_model(examples, names, model_classes, data)
     if pairs is not None and pairs != (examples.pairs is not None):
         raise DataError(f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was trained on "
                         f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
                         "--pair-column.")  # fmt: skip
-    classes = len(TASKS[task].classes) if task else max(examples.labels) + 1
+    classes = len(TASKS[task].classes) if task else len(names or ()) or max(examples.labels) + 1
     if max(examples.labels) >= classes:
         raise DataError(f"{data} has the label {max(examples.labels)} and {task} has {classes} classes; name another task, "
                         "or give --label-map without one.")  # fmt: skip
@@ -149,6 +148,20 @@ def _renumbered(examples: Examples, names: Sequence[str], task: str, where: str)
         raise DataError(f"{where} has the label {unknown[0]!r} and {task} has {', '.join(TASKS[task].classes)}; rename the "
                         "labels, or leave the task out and give --label-map.")  # fmt: skip
     return replace(examples, labels=tuple(known[names[label].lower()] for label in examples.labels))
+
+
+def _like_the_model(
+    examples: Examples, names: tuple[str, ...], model_classes: Sequence[str], where: str
+) -> tuple[Examples, tuple[str, ...]]:  # fmt: skip
+    """(labels that were strings in the numbering of a model that calls its classes alike, the classes). Raises DataError where it
+    calls them otherwise; a model without names takes them in sorted order."""
+    if (places := class_places(names, model_classes)) is not None:
+        return renumbered(examples, places, where), tuple(model_classes)
+    if nameless(model_classes):
+        return examples, names
+    raise DataError(f"{where} calls its classes {', '.join(names)} and the model {', '.join(model_classes)}, and nothing says "
+                    f"which is which; give --label-map, for each of the model's the place in {', '.join(names)}, from 0, or -1 "
+                    "for none.")  # fmt: skip
 
 
 def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy") -> ShiftedSet:

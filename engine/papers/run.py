@@ -21,8 +21,9 @@ MAKES = ("finetune", "average")  # commands that write one model folder, whole o
 
 
 def answer_path(paper: Paper, step: Step) -> Path:
-    """Where a finished step's answer is kept, by its command and what it writes beside."""
-    key = key_of([list(step.command), step.table])
+    """Where a finished step's answer is kept, by its command, what it writes beside, and the resources of its attacks."""
+    resources = paper.values.get("resources")
+    key = key_of([list(step.command), step.table, *([resources] if resources else [])])
     return Path(paper.values["work"]) / "steps" / f"{key}.json"
 
 
@@ -33,8 +34,17 @@ def is_done(paper: Paper, step: Step) -> bool:
 
 def _model_is_there(step: Step, other: bool) -> bool:
     """For a step that makes a model folder, whether it is there; else `other`."""
-    out = step.option("--out")
-    return (Path(out) / "config.json").is_file() if step.command[0] in MAKES and out else other
+    out, members = step.option("--out"), step.option("--members")
+    if step.command[0] not in MAKES or not out:
+        return other
+    if members and (judged := _selection(Path(members) / "members.json")) is not None:  # judged otherwise since it was made?
+        return bool(_selection(Path(out) / "prunescope.json") == judged)
+    return (Path(out) / "config.json").is_file()
+
+
+def _selection(file: Path) -> Any:
+    """How members were judged, as a file of theirs or of their average says; None where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")).get("selection") if file.is_file() else None
 
 
 def run_paper(paper: Paper, run: Run, say: Callable[[str], None]) -> dict[str, Any]:

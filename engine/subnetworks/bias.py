@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from engine.data import Examples
-from engine.errors import DataError, SettingError
+from engine.errors import DataError, ResourceError, SettingError
 from engine.folders import whole_folder
+from engine.models.embedded import file_sha256
 from engine.progress import Reporter, silent
 from engine.records import Rate
 from engine.sealed import read_about, read_sealed, write_sealed
@@ -43,6 +44,17 @@ class BiasSpec:
         if not self.penalty > 0 or self.folds < 0 or self.folds == 1:
             raise SettingError(f"The penalty is {self.penalty:g} and there are {self.folds} folds; the first must be above 0, "
                                "the second 0 or at least 2.")  # fmt: skip
+
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the predictions beside the rows; a file of vectors counts by its content."""
+        if self.features == "bag" or self.vectors == "embedded":
+            return {**asdict(self), "vectors": "" if self.features == "bag" else self.vectors}
+        try:
+            return {**asdict(self), "vectors_sha256": file_sha256(Path(self.vectors).expanduser())}
+        except OSError as error:
+            raise ResourceError(f"The word vectors {self.vectors} cannot be read ({error}); give a file of lines "
+                                "`word x x x`.") from error  # fmt: skip
 
 
 def row_ids(examples: Examples) -> Tensor:
@@ -94,7 +106,7 @@ def make_bias(
             log_probs[others] = fitted(rows).predict_log_proba(seen[others])
     right = int((model.predict(features_of(spec, evaluation, report)) == judged).sum())
     record = {
-        **asdict(spec), "vectors": "" if spec.features == "bag" else spec.vectors, "rows": len(train), "classes": len(classes),
+        **spec.identity(), "rows": len(train), "classes": len(classes),
         "data": train.fingerprint(), "train_acc": asdict(Rate.of(int((log_probs.argmax(axis=1) == labels).sum()), len(labels))),
         "acc": asdict(Rate.of(right, len(judged))),
     }  # fmt: skip

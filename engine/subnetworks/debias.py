@@ -3,7 +3,7 @@
 p is the model's distribution, b the bias model's, β = b(y) its probability of the true class.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,11 +18,14 @@ def product_of_experts(logits: Tensor, labels: Tensor, log_bias: Tensor) -> Tens
     return functional.cross_entropy(logits.float().log_softmax(dim=1) + log_bias, labels)
 
 
-def reweighted(logits: Tensor, labels: Tensor, log_bias: Tensor) -> Tensor:
-    """Σ (1 − β) · −log p(y) / Σ (1 − β). Source: P2, Eq. 7, normalised as in its code."""
+def reweighted(logits: Tensor, labels: Tensor, log_bias: Tensor, mean: Tensor | None = None) -> Tensor:
+    """Σ (1 − β) · −log p(y) / Σ (1 − β). Source: P2, Eq. 7, normalised as in its code.
+
+    `mean` of 1 − β over all rows of a step, of which these are a part, takes the place of these rows' own.
+    """
     weight = 1 - log_bias.gather(1, labels[:, None]).squeeze(1).exp()
     each = functional.cross_entropy(logits.float(), labels, reduction="none")
-    return (weight * each).sum() / weight.sum().clamp_min(1e-12)
+    return (weight * each).mean() / (weight.mean() if mean is None else mean).clamp_min(1e-12)
 
 
 def confidence_regularised(logits: Tensor, labels: Tensor, log_bias: Tensor, teacher: Tensor) -> Tensor:
@@ -41,25 +44,27 @@ def guessing(loss: str, labels: Tensor, log_bias: Tensor) -> float:
 
 
 def losses_of_rows(
-    loss: str, log_bias: Tensor | None, teacher: Tensor | None, device: str
-) -> Callable[[list[int]], Supervised]:  # fmt: skip
-    """What gives the loss of chosen rows; `log_bias` and `teacher` are (rows, classes) over all rows."""
+    loss: str, log_bias: Tensor | None, teacher: Tensor | None, labels: Sequence[int], device: str
+) -> Callable[[list[int], list[int]], Supervised]:  # fmt: skip
+    """What gives the loss of a part of a step's rows, so that the parts' losses, each by its share of the rows, add up to the
+    step's. `log_bias` and `teacher` are (rows, classes) and `labels` (rows,), over all rows."""
     if loss == "ce":
-        return lambda rows: cross_entropy
+        return lambda part, rows: cross_entropy
     assert log_bias is not None
     held = log_bias.to(device=device, dtype=torch.float32)
     taught = None if teacher is None else teacher.to(device=device, dtype=torch.float32)
+    weights = 1 - held.gather(1, torch.tensor(labels, device=device)[:, None]).squeeze(1).exp()  # 1 − β, (rows,)
 
-    def of(rows: list[int]) -> Supervised:
-        bias = held[rows]
+    def of(part: list[int], rows: list[int]) -> Supervised:
+        bias, mean = held[part], weights[rows].mean()
 
         def value(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
             if loss == "poe":
                 return product_of_experts(logits, labels, bias)
             if loss == "reweight":
-                return reweighted(logits, labels, bias)
+                return reweighted(logits, labels, bias, mean)
             assert taught is not None
-            return confidence_regularised(logits, labels, bias, taught[rows])
+            return confidence_regularised(logits, labels, bias, taught[part])
 
         return value
 

@@ -17,20 +17,28 @@ from pathlib import Path
 from typing import Any
 
 from engine.attacks.metrics import attack_rates
+from engine.attacks.recipes import attack_identity, check_attack
+from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Examples, check_labels, sample
+from engine.data.checks import class_places, renumbered
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
+from engine.models.classes import apart, in_order
 from engine.models.victim import Victim, load_victim, pick_device
 from engine.progress import Reporter, silent, within
 from engine.store import key_of, write_whole
+from engine.store.locks import held as held_lock
 from engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
 from engine.subnetworks.figures import TABLE
 from engine.subnetworks.protocol_file import Cell, Protocol
 from engine.subnetworks.run import Inputs, check, find_subnetwork
+from engine.subnetworks.snapshots import snapshot_at
 from engine.training.base import open_base
-from engine.training.finetune import Shared
+from engine.training.finetune import Shared, split_for_stopping
+from engine.training.members import Say, unsaid
+from engine.training.selection import drawn_to_attack
 
 PASSES = 3  # forward passes that a training step's row counts as
 QUERIES = 30  # and an attacked row
@@ -56,14 +64,16 @@ class Prepared:
     bias: BiasPredictions | None
     out: Path
     extra: dict[str, Examples]  # by cell: rows it also trains on
+    attack: dict[str, Any] | None  # everything that decides an attack's result beside the model and the texts
+    resources: str | None
+    say: Say
     reports: Reports = field(default_factory=Reports)
     keys: dict[tuple[str, float, int], str] = field(default_factory=dict)  # of the cells' models, which take seconds to find
 
 
 def run_protocol(
     protocol: Protocol, root: Path, out: Path, *, seeds: tuple[int, ...] | None = None, cells: tuple[str, ...] | None = None,
-    device: str = "auto",
-    report: Reporter = silent, say: Callable[[str], None] = lambda sentence: None,
+    device: str = "auto", resources: str | None = None, report: Reporter = silent, say: Say = unsaid,
 ) -> dict[str, Any]:  # fmt: skip
     """Do every cell that is not done yet and write the table; returns what it holds.
 
@@ -74,7 +84,7 @@ def run_protocol(
         raise SettingError(f"The recipe has no seed {wrong[0]}; it has {', '.join(map(str, protocol.seeds))}.")
     if unknown := sorted(set(cells or ()) - {cell.name for cell in protocol.cells}):
         raise SettingError(f"The recipe has no cell {unknown[0]}; it has {', '.join(cell.name for cell in protocol.cells)}.")
-    ready = prepare(protocol, root, out, device, report)
+    ready = prepare(protocol, root, out, device, resources, report, say)
     seeds = seeds or protocol.seeds
     wanted = [(seed, cell, sparsity) for seed in seeds for cell, sparsity in protocol.each()
               if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])]  # fmt: skip
@@ -99,8 +109,7 @@ def _work(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[int,
     attacked = QUERIES * min(int(attack["examples"]), inside) if attack else 0
     if cell.model is not None:
         return 0, read, attacked
-    train = _seeded(ready, cell, seed)
-    rows = len(_inputs(ready, cell, sparsity, lambda name, sparsity: name).shared.data)
+    train, rows = _seeded(ready, cell, seed), len(_rows(ready, cell))
     climbs = 1 if train.adversarial == "none" else 1 + train.adv_steps
     return round(PASSES * climbs * train.epochs * rows), read, attacked
 
@@ -109,11 +118,13 @@ def _told(one: dict[str, Any]) -> str:
     return f"{100 * one[one['metric']]['value']:.1f}"
 
 
-def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", report: Reporter = silent) -> Prepared:
+def prepare(
+    protocol: Protocol, root: Path, out: Path, device: str = "auto", resources: str | None = None, report: Reporter = silent,
+    say: Say = unsaid,
+) -> Prepared:  # fmt: skip
     """Load and check all rows, sets and settings; the bias model is made where its predictions are missing."""
-    columns: dict[str, Any] = protocol.columns
-    train, _, _ = labelled_rows(_found(root, protocol.train), **columns)
-    held, _, _ = labelled_rows(_found(root, protocol.evaluation), **columns)
+    train = _labelled(_found(root, protocol.train), protocol, **protocol.columns)
+    held = _labelled(_found(root, protocol.evaluation), protocol, **protocol.columns)
     check_labels(train, len(protocol.label_names), protocol.train)
     if (train.pairs is None) != (held.pairs is None):
         raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
@@ -121,16 +132,37 @@ def prepare(protocol: Protocol, root: Path, out: Path, device: str = "auto", rep
     outside = [_set(one, protocol, root, train.pairs is not None) for one in protocol.ood]
     judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
     train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
+    attack = _attack(protocol, len(evaluated), resources)
     shared = Shared(open_base(protocol.base), train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)),
                     protocol.precision)  # fmt: skip
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
-    extra = {cell.name: _extra(cell, root, judged) for cell in protocol.cells if cell.extra}
+    extra = {cell.name: _extra(cell, protocol, root, judged) for cell in protocol.cells if cell.extra}
     ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,
-                     extra)  # fmt: skip
+                     extra, attack, resources, say)  # fmt: skip
     for cell, sparsity in protocol.each():
         check(replace(cell.subnetwork, sparsity=sparsity), cell.train,
               _inputs(ready, cell, sparsity, lambda name, sparsity: name))  # fmt: skip
     return ready
+
+
+def _labelled(file: str, protocol: Protocol, **columns: Any) -> Examples:
+    """The rows of a file in the numbering of the recipe. Raises DataError where they call a class as the recipe does not."""
+    rows, names, _ = labelled_rows(file, **columns)
+    if names is None:
+        return rows
+    if (places := class_places(names, protocol.label_names)) is None:
+        raise DataError(f"{file} calls its classes {', '.join(names)} and the recipe {', '.join(protocol.label_names)}; let its "
+                        "label_names say the same, or number the labels.")  # fmt: skip
+    return renumbered(rows, places, file)
+
+
+def _attack(protocol: Protocol, rows: int, resources: str | None) -> dict[str, Any] | None:
+    """What is attacked and how. Raises SettingError or ResourceError where the attack is unknown or lacks something."""
+    if (told := protocol.attack) is None:
+        return None
+    check_attack(told["name"])
+    examples = list(drawn_to_attack(rows, int(told["examples"]), 0))
+    return {**attack_identity(told["name"], find_resources(resources)), "examples": examples}
 
 
 def _found(root: Path, name: str) -> str:
@@ -156,25 +188,29 @@ def _drawn(rows: list[int], most: int) -> list[int]:
 
 
 def _bias(spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter) -> BiasPredictions:
-    if folder.is_dir():
-        about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
-        same = {name: about.get(name) for name in ("features", "penalty", "balanced", "folds")}
-        if about.get("data") == train.fingerprint() and same == {name: getattr(spec, name) for name in same}:
-            return read_bias(folder)
-        shutil.rmtree(folder)  # of other rows or settings; nothing else is in it
-    make_bias(spec, train, held, folder, report)
-    return read_bias(folder)
+    with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
+        if folder.is_dir():
+            about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
+            wanted = {**spec.identity(), "data": train.fingerprint()}
+            if {name: about.get(name) for name in wanted} == wanted:
+                return read_bias(folder)
+            shutil.rmtree(folder)  # of other rows or settings; nothing else is in it
+        make_bias(spec, train, held, folder, report)
+        return read_bias(folder)
 
 
-def _extra(cell: Cell, root: Path, judged: set[tuple[str, str]]) -> Examples:
+def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, str]]) -> Examples:
     """Further training rows, in the model's classes; rows that are evaluated are left out."""
     parts = []
     for entry in cell.extra:
-        found, _, _ = labelled_rows(_found(root, entry["data"]))
-        labels: list[int] = entry.get("labels", list(range(max(found.labels) + 1)))
+        file, labels = _found(root, entry["data"]), entry.get("labels")
+        found = labelled_rows(file)[0] if labels else _labelled(file, protocol)
+        if labels and max(found.labels) >= len(labels):
+            raise DataError(f"{file} has the label {max(found.labels)} and the recipe says only what the labels 0 to "
+                            f"{len(labels) - 1} are; give its labels one number for each.")  # fmt: skip
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
         part = found.take(rows * int(entry.get("repeat", 1)))
-        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)))
+        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part)
     return joined(parts)
 
 
@@ -186,10 +222,13 @@ def joined(parts: list[Examples]) -> Examples:
     return Examples(tuple(t for part in parts for t in part.texts), pairs, tuple(n for part in parts for n in part.labels))
 
 
+def _rows(ready: Prepared, cell: Cell) -> Examples:
+    """What a cell trains on."""
+    return joined([ready.shared.data, ready.extra[cell.name]]) if cell.extra else ready.shared.data
+
+
 def _inputs(ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str, float], str]) -> Inputs:
-    shared = ready.shared
-    if cell.extra:
-        shared = replace(shared, data=joined([shared.data, ready.extra[cell.name]]))
+    shared = replace(ready.shared, data=_rows(ready, cell))
     start, mask, teacher = (folder(value, sparsity) if value else None for value in (cell.start, cell.mask_from, cell.teacher))
     return Inputs(shared, start, mask, None if cell.subnetwork.loss == "ce" else ready.bias, teacher)
 
@@ -204,7 +243,7 @@ def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
 
 def _new_key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
     if cell.model is not None:
-        return key_of({"model": load_victim(cell.model, "cpu").fingerprint})
+        return key_of({"model": in_order(load_victim(cell.model, "cpu"), ready.protocol.label_names).fingerprint})
     before = {name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)
               for name in ("start", "mask_from", "teacher") if (value := getattr(cell, name))}  # fmt: skip
     return key_of({
@@ -218,7 +257,7 @@ def _seeded(ready: Prepared, cell: Cell, seed: int) -> Any:
     train = replace(cell.train, seed=seed)
     if cell.steps is None:
         return train
-    rows = len(_inputs(ready, cell, 0.0, lambda name, sparsity: name).shared.data)
+    rows = len(split_for_stopping(_rows(ready, cell), train)[0])
     return replace(train, epochs=cell.steps / -(-rows // train.batch_size))
 
 
@@ -237,31 +276,29 @@ def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str
         given = replace(_inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name))
         start = time.monotonic()
         spec = replace(cell.subnetwork, sparsity=sparsity)
-        find_subnetwork(spec, _seeded(ready, cell, seed), given, folder, ready.reports.train)
+        find_subnetwork(spec, _seeded(ready, cell, seed), given, folder, ready.reports.train, ready.say)
         write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
     return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
 
 
 def _on_the_way(model: Path, share: float) -> str:
     """The folder of a full model as it was at a share of its steps. Raises DataError where it was not written."""
-    steps = json.loads((model / "prunescope.json").read_text(encoding="utf-8"))["steps"]
-    folder = model.with_name(f"{model.name}-at-{max(1, round(share * steps))}")
-    if not folder.is_dir():
+    if (folder := snapshot_at(model, share)) is None:
         raise DataError(f"{model} was trained without being written at {share:g} of its steps; remove it, and it is "
                         "trained again.")  # fmt: skip
     return str(folder)
 
 
 def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any]:
-    path = _result_path(ready, cell, sparsity, seed)
-    if path.is_file():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if (found := _stored(ready, cell, sparsity, seed)) is not None:
         return found
     model, seconds = _model(ready, cell, sparsity, seed)
-    victim = load_victim(model, ready.shared.device)
-    if victim.num_labels != len(ready.protocol.label_names):
-        raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(ready.protocol.label_names)}; name a "
-                         "model of this task.")  # fmt: skip
+    victim, names = load_victim(model, ready.shared.device), ready.protocol.label_names
+    if victim.num_labels != len(names):
+        raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(names)}; name a model of this task.")
+    for notice in apart(victim, names, model):
+        ready.say(notice)
+    victim = in_order(victim, names)
     weights = victim.prunable().values()
     one = cell.subnetwork
     entry = {
@@ -271,18 +308,23 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
         **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(), "aua": _attacked(ready, victim),
     }  # fmt: skip
-    write_whole(path, json.dumps(entry).encode() + b"\n")
+    write_whole(_result_path(ready, cell, sparsity, seed), json.dumps(entry).encode() + b"\n")
     return entry
 
 
+def _stored(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any] | None:
+    """A result that is there, by the name of this cell: two of them may be the same model."""
+    path = _result_path(ready, cell, sparsity, seed)
+    return {**json.loads(path.read_text(encoding="utf-8")), "cell": cell.name} if path.is_file() else None
+
+
 def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any] | None:
-    """Accuracy under attack on the first rows of the inside set."""
-    attack = ready.protocol.attack
-    if attack is None:
+    """Accuracy under attack on rows drawn from the inside set."""
+    if ready.attack is None or ready.protocol.attack is None:
         return None
-    rows = range(min(int(attack["examples"]), len(ready.inside.examples)))
-    attacker = Attacker(victim, attack["name"], 0, None)
-    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, tuple(rows), ready.reports.attack))[0])
+    attacker = Attacker(victim, ready.protocol.attack["name"], 0, ready.resources)
+    rows = tuple(ready.attack["examples"])
+    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, rows, ready.reports.attack))[0])
 
 
 def write_table(ready: Prepared) -> dict[str, Any]:
@@ -290,9 +332,8 @@ def write_table(ready: Prepared) -> dict[str, Any]:
     runs = []
     for cell, sparsity in ready.protocol.each():
         for seed in ready.protocol.seeds_of(cell):
-            path = _result_path(ready, cell, sparsity, seed)
-            if path.is_file():
-                runs.append(json.loads(path.read_text(encoding="utf-8")))
+            if (found := _stored(ready, cell, sparsity, seed)) is not None:
+                runs.append(found)
     bias = ready.out / "bias" / "bias.json"
     table = {
         "recipe": ready.protocol.settings, "bias": json.loads(bias.read_text(encoding="utf-8")) if bias.is_file() else {},
@@ -308,5 +349,5 @@ def write_table(ready: Prepared) -> dict[str, Any]:
 def _result_path(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> Path:
     key = key_of({"model": _key(ready, cell, sparsity, seed), "inside": ready.inside.examples.fingerprint(),
                   "outside": [[one.examples.fingerprint(), list(one.mapping), one.metric] for one in ready.outside],
-                  "attack": ready.protocol.attack})  # fmt: skip
+                  "attack": ready.attack})  # fmt: skip
     return ready.out / "results" / f"{key}.json"

@@ -13,6 +13,7 @@ from engine.data import Examples
 from engine.errors import ModelError, SettingError
 from engine.export import export_model
 from engine.folders import free_folder
+from engine.models.classes import apart, in_order
 from engine.models.families import HEADS
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.packed import save_packed
@@ -28,6 +29,7 @@ from engine.training.base import classifier
 from engine.training.course import Course
 from engine.training.finetune import Shared, encoded, split_for_stopping
 from engine.training.loop import Training
+from engine.training.members import Say, unsaid
 from engine.training.spec import TrainSpec
 
 
@@ -44,7 +46,7 @@ class Inputs:
 
 
 def find_subnetwork(
-    spec: SubnetworkSpec, train: TrainSpec, given: Inputs, out: Path, report: Reporter = silent
+    spec: SubnetworkSpec, train: TrainSpec, given: Inputs, out: Path, report: Reporter = silent, say: Say = unsaid
 ) -> tuple[Pruned, dict[str, Any]]:  # fmt: skip
     """Train and write to `out`, whole or not at all: packed where something is pruned, else an ordinary model folder.
 
@@ -55,17 +57,17 @@ def find_subnetwork(
     check(spec, train, given)
     shared = given.shared
     with torch.random.fork_rng(devices=[torch.device(shared.device)] if shared.device.startswith("cuda") else []):
-        victim = _started(given, train)
+        victim = _started(given, say)
         masks = _masks_from(given, spec, victim) if spec.method == "isolated" else None
-        taught = _teacher(given, report) if spec.loss == "confreg" else None
+        taught = _teacher(given, report, say) if spec.loss == "confreg" else None
         identity = _identity(spec, train, given, victim, masks)
         keep = out.with_name(f"{out.name}.checkpoint")
         chosen, held_out = split_for_stopping(shared.data, train)
         rows = replace(encoded(shared, chosen), supervised=_losses(spec, given, chosen, taught),
                        guessing=_guessing(spec, given, chosen))  # fmt: skip
         torch.manual_seed(train.seed)
-        course = _course(spec, victim, masks, given, out)
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        course = _course(spec, victim, masks, given, out, key)
         training = Training(victim.model, train, rows, encoded(shared, held_out) if held_out else None, key,
                             device=shared.device, precision=shared.computed_in(), keep=keep, course=course)  # fmt: skip
         done = training.run(report)
@@ -105,7 +107,7 @@ def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
         given.bias.of(given.shared.data, len(given.shared.label_names), "the training data")
 
 
-def _started(given: Inputs, train: TrainSpec) -> Victim:
+def _started(given: Inputs, say: Say) -> Victim:
     shared = given.shared
     if given.start is None:
         model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
@@ -113,17 +115,24 @@ def _started(given: Inputs, train: TrainSpec) -> Victim:
         made = Victim("pretrained", model.to(shared.device), shared.base.tokenizer, shared.base.family,
                       "", shared.label_names, limit)  # fmt: skip
     else:
-        made = load_victim(given.start, shared.device)
-        _check_classes(made, shared.label_names, given.start)
+        made = _of_this_task(given.start, shared, say)
+        if made.tokenizer.get_vocab() != shared.base.tokenizer.get_vocab():
+            raise ModelError(f"{given.start} has another vocabulary than {shared.base.name}, by which the texts would be read; "
+                             f"name its own base with --model, or itself: --model {given.start}.")  # fmt: skip
         made.model.requires_grad_(True)
     made.fingerprint = weights_sha256(made.model)
     return made
 
 
-def _check_classes(victim: Victim, names: tuple[str, ...], where: str) -> None:
+def _of_this_task(model: str, shared: Shared, say: Say) -> Victim:
+    """A fine-tuned model, its classes in the order of the rows'. Raises ModelError for one of another number of classes."""
+    victim, names = load_victim(model, shared.device), shared.label_names
     if victim.num_labels != len(names):
-        raise ModelError(f"{where} has {victim.num_labels} classes ({', '.join(victim.label_names)}) and the data {len(names)} "
+        raise ModelError(f"{model} has {victim.num_labels} classes ({', '.join(victim.label_names)}) and the data {len(names)} "
                          f"({', '.join(names)}); start from a model of this task.")  # fmt: skip
+    for notice in apart(victim, names, model):
+        say(notice)
+    return in_order(victim, names)
 
 
 def matrices_of(victim: Victim, head: str) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
@@ -139,12 +148,12 @@ def matrices_of(victim: Victim, head: str) -> tuple[dict[str, nn.Parameter], dic
 
 
 def _course(
-    spec: SubnetworkSpec, victim: Victim, masks: dict[str, Tensor] | None, given: Inputs, out: Path
+    spec: SubnetworkSpec, victim: Victim, masks: dict[str, Tensor] | None, given: Inputs, out: Path, key: str
 ) -> Course:  # fmt: skip
     matrices, trained = matrices_of(victim, spec.head)
     spec.check_matrices({name: weight.numel() for name, weight in matrices.items()})
     if spec.method == "full":
-        return Snapshots(victim, given.snapshots, out)
+        return Snapshots(victim, given.snapshots, out, key)
     if spec.method == "isolated":
         return Shrinking(victim.model, matrices, spec, masks)
     if spec.method == "imp":
@@ -171,12 +180,12 @@ def _masks_from(given: Inputs, spec: SubnetworkSpec, victim: Victim) -> dict[str
 
 def _losses(spec: SubnetworkSpec, given: Inputs, rows: Examples, taught: dict[int, Tensor] | None) -> Any:
     if given.bias is None:
-        return losses_of_rows("ce", None, None, given.shared.device)
+        return losses_of_rows("ce", None, None, (), given.shared.device)
     from engine.subnetworks.bias import row_ids
 
     log_bias = given.bias.of(rows, len(given.shared.label_names), "the training data")
     teacher = None if taught is None else torch.stack([taught[number] for number in row_ids(rows).tolist()])
-    return losses_of_rows(spec.loss, log_bias, teacher, given.shared.device)
+    return losses_of_rows(spec.loss, log_bias, teacher, rows.labels, given.shared.device)
 
 
 def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
@@ -186,13 +195,12 @@ def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
     return guessing(spec.loss, torch.tensor(rows.labels), log_bias)
 
 
-def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:
+def _teacher(given: Inputs, report: Reporter, say: Say) -> dict[int, Tensor]:
     """row id → the teacher's probabilities (classes,)."""
     from engine.subnetworks.bias import row_ids
 
     assert given.teacher is not None
-    teacher, data = load_victim(given.teacher, given.shared.device), given.shared.data
-    _check_classes(teacher, given.shared.label_names, given.teacher)
+    teacher, data = _of_this_task(given.teacher, given.shared, say), given.shared.data
     found: dict[int, Tensor] = {}
     for start in range(0, len(data), 256):
         report("read the teacher", start, len(data))
@@ -212,7 +220,8 @@ def _identity(
         for name in sorted(masks):
             digest.update(name.encode() + masks[name].cpu().numpy().tobytes())
         kept = digest.hexdigest()
-    teacher = None if given.teacher is None else load_victim(given.teacher, "cpu").fingerprint
+    names = given.shared.label_names
+    teacher = None if given.teacher is None else in_order(load_victim(given.teacher, "cpu"), names).fingerprint
     return {**given.shared.identity(train), "subnetwork": spec.identity(), "start": victim.fingerprint, "masks": kept,
             "bias": given.bias and given.bias.sha256, "teacher": teacher}  # fmt: skip
 

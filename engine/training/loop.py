@@ -33,7 +33,7 @@ class Rows:
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
     pad_id: int
-    supervised: Callable[[list[int]], Supervised] = lambda rows: cross_entropy  # the loss of these rows
+    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: cross_entropy  # of a part of a step's rows
     guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
@@ -134,7 +134,7 @@ class Training:
             inputs, labels = self._rows.batch(part, self._device)
             with self._forward():
                 loss += LOSSES[self._spec.adversarial](self._model, inputs, labels, self._spec, len(part) / len(rows),
-                                                       self._rows.supervised(part))  # fmt: skip
+                                                       self._rows.supervised(part, rows))  # fmt: skip
             if start + piece < len(rows):
                 report(self._told(), self._step, self.steps)
         self._course.gathered()

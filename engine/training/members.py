@@ -13,7 +13,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine.data import Dataset, Examples, load_dataset, sample
+from engine.data import Dataset, Examples, fit_labels, load_dataset, sample
+from engine.data.checks import class_places, names_apart, renumbered
 from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.models.embedded import file_sha256
 from engine.models.victim import Victim, load_victim, pick_device
@@ -21,19 +22,24 @@ from engine.progress import Reporter, silent, within
 from engine.store import canonical, key_of, write_whole
 from engine.training.base import open_base
 from engine.training.finetune import WEIGHTS, Shared, finetune
-from engine.training.recipe import Finish, Recipe, read_recipe
+from engine.training.recipe import Finish, read_recipe
 from engine.training.records import Score
 from engine.training.selection import Selection, SelectionSpec, training_rows
 from engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
+MADE = "The new model"  # for notices
 Say = Callable[[str], None]  # told a sentence
+
+
+def unsaid(sentence: str) -> None:
+    """Tells nobody."""
 
 
 def run_members(
     recipe_file: Path, data: str, out: Path, *, base: str = "embedded", select: SelectionSpec | None = None,
     label_names: tuple[str, ...] | None = None, device: str = "auto", precision: str = "auto", allow_overlap: bool = False,
-    report: Reporter = silent, say: Say = lambda sentence: None, **columns: str | None,
+    report: Reporter = silent, say: Say = unsaid, **columns: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Fine-tune and judge the members of a recipe; returns what `members.json` holds.
 
@@ -42,7 +48,11 @@ def run_members(
     recipe = read_recipe(recipe_file)
     found = load_dataset(data, **columns)  # type: ignore[arg-type]
     rows, selection = training_rows(found, select or SelectionSpec(), columns, allow_overlap)
-    names = names_of(found, rows, label_names)
+    rows, names, notices = named_rows(found, rows, label_names)
+    selection, more = selection.fitted(names, MADE)
+    further, others = _further(recipe.finish, names, {*selection.examples.row_keys(), *found.evaluation.row_keys()})
+    for notice in dict.fromkeys((*notices, *more, *others)):
+        say(notice)
     shared = Shared(open_base(base), rows, names, recipe.head_seed, recipe.max_tokens, str(pick_device(device)), precision)
     listed: dict[str, Any] = {
         "data": data, "data_name": found.name, "base": base, "base_sha256": shared.base.sha256, "label_names": list(names),
@@ -51,12 +61,29 @@ def run_members(
     }  # fmt: skip
     for number, spec in enumerate(recipe.members):
         part = within(report, number, number + 1, len(recipe.members), f"{number + 1} of {len(recipe.members)}: ")
-        entry = _member(spec, recipe, shared, out, selection, part, say)
+        entry = _member(spec, recipe.finish, further, shared, out, selection, part, say)
         if entry["reason"]:
             say(f"{spec.name} is left out: {entry['reason']}")
         listed["members"].append(entry)
         write_whole(out / MANIFEST, json.dumps(listed, indent=1).encode() + b"\n")
     return listed
+
+
+def named_rows(
+    data: Dataset, rows: Examples, given: tuple[str, ...] | None = None
+) -> tuple[Examples, tuple[str, ...], tuple[str, ...]]:  # fmt: skip
+    """(training rows in the numbering of the class names, these names, notices).
+
+    Names that are `given` and that the data has too stand in the order given; others are new names for the classes in the data's
+    order, and a notice says which is which. Raises DataError, see `names_of`.
+    """
+    notices: tuple[str, ...] = ()
+    if given and data.label_names:
+        if (places := class_places(data.label_names, given)) is not None:
+            rows = renumbered(rows, places, f"{data.name}, train")
+        else:
+            notices = (names_apart(data.label_names, given, MADE),)
+    return rows, names_of(data, rows, given), notices
 
 
 def names_of(data: Dataset, rows: Examples, given: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -75,14 +102,17 @@ def names_of(data: Dataset, rows: Examples, given: tuple[str, ...] | None = None
 
 
 def _member(
-    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter, say: Say
+    spec: TrainSpec, finish: Finish | None, further: Examples | None, shared: Shared, out: Path, selection: Selection,
+    report: Reporter, say: Say,
 ) -> dict[str, Any]:  # fmt: skip
     settings = {"name": spec.name, "spec": asdict(spec)}
     failed, identity = out / f"{spec.name}.diverged.json", shared.identity(spec)
+    if finish is not None and further is not None:
+        identity["finish"] = {**asdict(finish), "rows": further.fingerprint()}
     try:
         if failed.is_file() and (told := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity:
             raise TrainingDiverged(told["reason"])  # it would again
-        record = _trained(spec, recipe, shared, out, selection, within(report, 0, 7, 10), say)
+        record = _trained(spec, finish, further, shared, out, within(report, 0, 7, 10), say)
     except TrainingDiverged as error:
         write_whole(failed, json.dumps({"reason": str(error), "identity": identity}, indent=1).encode() + b"\n")
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
@@ -98,25 +128,28 @@ def _member(
 
 
 def _trained(
-    spec: TrainSpec, recipe: Recipe, shared: Shared, out: Path, selection: Selection, report: Reporter, say: Say
+    spec: TrainSpec, finish: Finish | None, further: Examples | None, shared: Shared, out: Path, report: Reporter, say: Say
 ) -> dict[str, Any]:  # fmt: skip
-    if recipe.finish is None:
+    if finish is None or further is None:
         return _stage(spec, shared, out / spec.name, None, report, say)
     halves = within(report, 0, 7, 10), within(report, 7, 10, 10)
     first = out / f"{spec.name}-first-pass"
     _stage(spec, shared, first, None, halves[0], say)
-    mixed = _mixture(_further(recipe.finish, selection), shared.data, recipe.finish, spec)
-    short = replace(spec, epochs=recipe.finish.epochs, learning_rate=recipe.finish.learning_rate)
+    mixed = _mixture(further, shared.data, finish, spec)
+    short = replace(spec, epochs=finish.epochs, learning_rate=finish.learning_rate)
     return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1], say)
 
 
-def _further(finish: Finish, selection: Selection) -> Examples:
-    """The rows of the second pass; those that members are judged by are left out here too."""
-    train = load_dataset(finish.data).train
-    if train is None:
+def _further(
+    finish: Finish | None, names: tuple[str, ...], judged: set[tuple[str, str]]
+) -> tuple[Examples | None, tuple[str, ...]]:  # fmt: skip
+    """(the rows of the second pass in the numbering of the first, without those that anything is judged by; notices)."""
+    if finish is None:
+        return None, ()
+    data, notices = fit_labels(load_dataset(finish.data), names, MADE)
+    if data.train is None:
         raise DataError(f"{finish.data}, which the recipe finishes on, has no training split; name other data.")
-    judged = set(selection.examples.row_keys())
-    return train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
+    return data.train.take([row for row, key in enumerate(data.train.row_keys()) if key not in judged]), notices
 
 
 def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec) -> Examples:

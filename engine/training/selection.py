@@ -1,7 +1,8 @@
 """The rows that members and averages are judged on: held out of the training rows, never the evaluation set."""
 
 import random
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.attacks.metrics import attack_rates
@@ -9,6 +10,7 @@ from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
+from engine.data.checks import class_places, names_apart, renumbered
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
@@ -41,6 +43,15 @@ class Selection:
     spec: SelectionSpec
     examples: Examples
     attacked: tuple[int, ...]  # rows of `examples`
+    names: tuple[str, ...] | None = None  # of the classes as the labels count them, where the rows named them
+
+    def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
+        """The same rows in the numbering of a model whose classes are called `own`, and notices; see `fit_labels`."""
+        if self.names is None:
+            return self, ()
+        if (places := class_places(self.names, own)) is None:
+            return self, (names_apart(self.names, own, model),)
+        return replace(self, examples=renumbered(self.examples, places, "the judging rows"), names=tuple(own)), ()
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a score beside the model."""
@@ -62,21 +73,22 @@ class Selection:
         return {**asdict(self.spec), "n": len(self.examples), "fingerprint": self.examples.fingerprint()}
 
 
-def all_rows(name: str, columns: dict[str, str | None]) -> Examples:
-    """Every labelled row of a file or data set, whatever split it is in."""
+def all_rows(name: str, columns: dict[str, str | None]) -> tuple[Examples, tuple[str, ...] | None]:
+    """(every labelled row of a file or data set, whatever split it is in; what its classes are called)."""
     found = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (found.train, found.evaluation) if part is not None]
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    return Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
-                    parts[0].columns)
+    rows = Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
+                    parts[0].columns)  # fmt: skip
+    return rows, found.label_names
 
 
 def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
     """Rows drawn from the file or data set that `spec` names."""
     assert spec.data is not None
-    judged = all_rows(spec.data, columns)
-    return _selection(judged.take(sample(judged, spec.rows, spec.seed)), spec)
+    judged, names = all_rows(spec.data, columns)
+    return _selection(judged.take(sample(judged, spec.rows, spec.seed)), spec, names)
 
 
 def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
@@ -102,7 +114,8 @@ def training_rows(
     """
     train, evaluated = rows_to_train_on(data, allow_overlap), set(data.evaluation.row_keys())
     if spec.data is not None:
-        drawn = judging_file(spec, columns).examples
+        from_file = judging_file(spec, columns)
+        drawn, names = from_file.examples, from_file.names
         if seen := set(drawn.row_keys()) & evaluated:
             raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
     else:
@@ -112,20 +125,25 @@ def training_rows(
         for row, key in enumerate(train.row_keys()):
             if key in wanted:
                 first.setdefault(key, row)
-        drawn = train.take(sorted(first.values()))
+        drawn, names = train.take(sorted(first.values())), data.label_names
     judging = set(drawn.row_keys())
     rest = [row for row, key in enumerate(train.row_keys()) if key not in judging]
     if not rest or not len(drawn):
         raise DataError(f"{data.name} has {len(train)} training rows, too few to train on and to judge by; give more rows.")
-    return train.take(rest), _selection(drawn, spec)
+    return train.take(rest), _selection(drawn, spec, names)
 
 
 def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
     """The evaluation rows that a study with these sizes and seed reads and attacks."""
-    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec)
+    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data.label_names)
 
 
-def _selection(drawn: Examples, spec: SelectionSpec) -> Selection:
-    order = list(range(len(drawn)))
-    random.Random(spec.seed).shuffle(order)
-    return Selection(spec, drawn, tuple(sorted(order[: spec.attacked])) if spec.attack != "none" else ())
+def _selection(drawn: Examples, spec: SelectionSpec, names: tuple[str, ...] | None) -> Selection:
+    return Selection(spec, drawn, drawn_to_attack(len(drawn), spec.attacked, spec.seed) if spec.attack != "none" else (), names)
+
+
+def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
+    """Which of so many rows are attacked: drawn, for a file may be sorted by its labels."""
+    order = list(range(rows))
+    random.Random(seed).shuffle(order)
+    return tuple(sorted(order[:attacked]))

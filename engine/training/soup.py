@@ -6,17 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from engine.data import load_dataset
 from engine.errors import DataError, ModelError, SettingError
 from engine.export import export_model
 from engine.models.average import Mean
+from engine.models.classes import apart, in_order
 from engine.models.victim import Victim, load_victim, weights_sha256
 from engine.progress import Reporter, silent, within
 from engine.store import write_whole
-from engine.training.members import MANIFEST, scored
+from engine.training.members import MANIFEST, Say, scored, unsaid
 from engine.training.records import ORDERS, MadeAverage, Score, Step
 from engine.training.selection import Selection, SelectionSpec, training_rows
 
@@ -84,27 +84,17 @@ def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tens
     if different := sorted(set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0])):
         word, number = different[0]
         raise ModelError(f"{two} cannot be averaged with {one}: their vocabularies differ, first at {number} ({word!r}).")
-    state = {name: value.detach() for name, value in other.model.state_dict().items()}
-    if first.label_names == other.label_names or _nameless(first) or _nameless(other):
-        if first.num_labels != other.num_labels:
-            raise ModelError(f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not {first.num_labels}.")
-        return state
-    if sorted(map(str.lower, first.label_names)) != sorted(map(str.lower, other.label_names)):
+    if first.num_labels != other.num_labels:
+        raise ModelError(f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not {first.num_labels}.")
+    fitted = in_order(other, first.label_names)
+    if apart(fitted, first.label_names, two):
         raise ModelError(f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, not "
                          f"{', '.join(first.label_names)}.")  # fmt: skip
-    there = [name.lower() for name in other.label_names]
-    order = torch.tensor([there.index(name.lower()) for name in first.label_names])
-    for name in other.family.last_layer(other.model):
-        state[name] = state[name][order.to(state[name].device)]
-    return state
-
-
-def _nameless(victim: Victim) -> bool:
-    return all(name.startswith("LABEL_") for name in victim.label_names)
+    return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
 
 def average_folder(
-    folder: Path, by: str, out: Path, *, device: str = "auto", report: Reporter = silent
+    folder: Path, by: str, out: Path, *, device: str = "auto", report: Reporter = silent, say: Say = unsaid
 ) -> dict[str, Any]:  # fmt: skip
     """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json` beside its weights.
 
@@ -118,26 +108,30 @@ def average_folder(
     if not names:
         raise ModelError(f"No member in {folder} can be averaged; all of them diverged or did not learn.")
     selection = selection_again(manifest)
-    return _average(names, lambda name: load_victim(str((folder / name).resolve()), device), by, selection, folder, out, report)
+    return _average(names, lambda name: load_victim(str((folder / name).resolve()), device), by, selection, folder, out, report,
+                    say)  # fmt: skip
 
 
 def average_models(
     models: Sequence[str], by: str, selection: Selection, out: Path, scores: Path, *, device: str = "auto",
-    report: Reporter = silent,
+    report: Reporter = silent, say: Say = unsaid,
 ) -> dict[str, Any]:  # fmt: skip
     """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
-    return _average(models, lambda name: load_victim(name, device), by, selection, scores, out, report)
+    return _average(models, lambda name: load_victim(name, device), by, selection, scores, out, report, say)
 
 
 def _average(
     names: Sequence[str], open_member: Callable[[str], Victim], by: str, selection: Selection, scores: Path, out: Path,
-    report: Reporter,
+    report: Reporter, say: Say,
 ) -> dict[str, Any]:  # fmt: skip
     if by not in ORDERS:
         raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
     first = open_member(names[0])
     for name in names[1:]:  # before the long work, not in the middle of it
         _aligned(first, open_member(name), names[0], name)
+    selection, notices = selection.fitted(first.label_names, names[0])  # and all members are read in the first one's order
+    for notice in notices:
+        say(notice)
     places = iter(range(2 * len(names)))  # singles, then averages
 
     def part(name: str) -> Reporter:
@@ -145,13 +139,14 @@ def _average(
         return within(report, place, place + 1, 2 * len(names), f"{name}: ")
 
     def single(name: str) -> Score:
-        return scored(open_member(name), selection, scores, part(name))
+        return scored(in_order(open_member(name), first.label_names), selection, scores, part(name))
 
     def together(chosen: Sequence[str]) -> Score:
-        return scored(average_victims(open_member, chosen), selection, scores, part(f"average of {len(chosen)}"))
+        made = in_order(average_victims(open_member, chosen), first.label_names)
+        return scored(made, selection, scores, part(f"average of {len(chosen)}"))
 
     found = uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
-    victim = average_victims(open_member, found.ingredients)
+    victim = in_order(average_victims(open_member, found.ingredients), first.label_names)
     record = {**found.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
     export_model(victim, out, record)
     write_whole(scores / f"average-{by}.json", json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n")
@@ -174,6 +169,7 @@ def selection_again(manifest: dict[str, Any]) -> Selection:
     spec = SelectionSpec(**{name: wanted[name] for name in asdict(SelectionSpec())})
     _, selection = training_rows(load_dataset(manifest["data"], **manifest["columns"]), spec, manifest["columns"],
                                  manifest["allow_overlap"])  # fmt: skip
+    selection, _ = selection.fitted(manifest["label_names"], "The members")
     if selection.examples.fingerprint() != wanted["fingerprint"]:
         raise DataError(f"{manifest['data']} has changed since the members were judged; run `python -m engine members` again.")
     return selection

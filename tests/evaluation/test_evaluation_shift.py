@@ -166,3 +166,19 @@ def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
     payload = found.payload()
     assert payload["gaps"]["turned"]["value"] == pytest.approx(2 * (found.inside.accuracy.value or 0) - 1)
     assert bits_of(payload["id"]["correct"], 3) == list(found.inside.correct)
+
+
+def named_rows(path: Path, *labels: str) -> Path:
+    path.write_text("text\tlabel\n" + "".join(f"text {row}\t{label}\n" for row, label in enumerate(labels)))
+    return path
+
+
+def test_a_set_without_a_task_is_read_by_the_models_own_names(tmp_path: Path):
+    path = named_rows(tmp_path / "set.tsv", "bad", "good", "bad")
+    found = load_shifted(str(path), ("good", "bad"))
+    assert found.examples.labels == (1, 0, 1) and found.mapping == (0, 1) and found.classes == 2
+    assert load_shifted(str(path), ("LABEL_0", "LABEL_1")).examples.labels == (0, 1, 0)  # sorted, where the model says nothing
+    assert load_shifted(str(named_rows(tmp_path / "one.tsv", "good", "good")), ("bad", "good")).examples.labels == (1, 1)
+    with pytest.raises(DataError, match="calls its classes bad, good and the model no, yes, and nothing says which is which"):
+        load_shifted(str(path), ("no", "yes"))
+    assert load_shifted(str(path), ("no", "yes"), label_map=(1, 0)).mapping == (1, 0)

@@ -222,3 +222,26 @@ def test_work_is_counted_from_the_commands(tmp_path: Path) -> None:
     study = read(["study", "--levels", "0,0.5", "--eval-examples", "872", "--attack", "textfooler",
                   "--attack-examples", "200"]).steps[0]  # fmt: skip
     assert work_of(study, {}) == "1,744 texts read at most, 400 attacked at most"
+
+
+def test_answers_under_other_resources_are_not_taken(tmp_path: Path) -> None:
+    steps = [{"name": "e", "run": ["evaluate", "--data", "d", "--attack", "textfooler"]}]
+    plain, other = (read_paper(changed(tmp_path, steps=steps), work=tmp_path, changes=changes)
+                    for changes in ({}, {"resources": "/some/folder"}))  # fmt: skip
+    run_paper(plain, lambda command: {"acc": rate(0.9)}, lambda sentence: None)
+    assert is_done(plain, plain.steps[0]) and not is_done(other, other.steps[0])
+
+
+def test_an_average_of_members_that_were_judged_otherwise_since_is_not_taken(tmp_path: Path) -> None:
+    steps = [{"name": "a", "run": ["average", "--members", "{work}/m", "--out", "{work}/average-{attack}"]}]
+    found = read_paper(changed(tmp_path, steps=steps), work=tmp_path, changes={"attack": "pruthi"})
+    members, average = (Path(found.steps[0].option(name) or "") for name in ("--members", "--out"))
+    assert average.name == "average-pruthi"
+    for folder, file in ((members, "members.json"), (average, "prunescope.json")):
+        folder.mkdir(parents=True)
+        (folder / file).write_text(json.dumps({"selection": {"attack": "pruthi", "resources": None}}))
+    (average / "config.json").write_text("{}")
+    run_paper(found, lambda command: pytest.fail("it is there"), lambda sentence: None)
+    assert is_done(found, found.steps[0])
+    (members / "members.json").write_text(json.dumps({"selection": {"attack": "pruthi", "resources": "/some/folder"}}))
+    assert not is_done(found, found.steps[0])

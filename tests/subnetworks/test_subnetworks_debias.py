@@ -78,9 +78,19 @@ def test_what_guessing_costs_with_a_bias_is_the_biass_own_loss():
 
 def test_rows_find_their_own_bias_and_teacher():
     def value(loss: str, teacher: Tensor | None) -> float:
-        return float(losses_of_rows(loss, BIAS, teacher, "cpu")([4, 1])(LOGITS[[4, 1]], LABELS[[4, 1]], SPEC))
+        of = losses_of_rows(loss, BIAS, teacher, LABELS.tolist(), "cpu")
+        return float(of([4, 1], [4, 1])(LOGITS[[4, 1]], LABELS[[4, 1]], SPEC))
 
     assert value("poe", None) == pytest.approx(float(product_of_experts(LOGITS[[4, 1]], LABELS[[4, 1]], BIAS[[4, 1]])), rel=1e-6)
     wanted = confidence_regularised(LOGITS[[4, 1]], LABELS[[4, 1]], BIAS[[4, 1]], TEACHER[[4, 1]])
     assert value("confreg", TEACHER) == pytest.approx(float(wanted), rel=1e-6)
-    assert losses_of_rows("ce", None, None, "cpu")([0]) is cross_entropy
+    assert losses_of_rows("ce", None, None, (), "cpu")([0], [0]) is cross_entropy
+
+
+@pytest.mark.parametrize("loss", ["poe", "reweight", "confreg"])
+def test_parts_of_a_step_add_up_to_the_step(loss: str):
+    rows, teacher = list(range(len(LABELS))), LOGITS.softmax(dim=1)
+    of = losses_of_rows(loss, BIAS, teacher, LABELS.tolist(), "cpu")
+    whole = float(of(rows, rows)(LOGITS, LABELS, SPEC))
+    parts = [float(of(part, rows)(LOGITS[part], LABELS[part], SPEC)) * len(part) / len(rows) for part in (rows[:2], rows[2:])]
+    assert sum(parts) == pytest.approx(whole, rel=1e-5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import DataError, InterruptedStudy, SettingError
+from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
 from engine.models.victim import load_victim
 from engine.store import Store
 from engine.subnetworks import protocol as room
@@ -15,6 +15,7 @@ from engine.subnetworks.figures import subnetwork_tables
 from engine.subnetworks.protocol import prepare, run_protocol
 from engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
 from engine.training.losses import LOSSES
+from engine.training.selection import drawn_to_attack
 
 
 @pytest.fixture(scope="session")
@@ -164,3 +165,70 @@ def test_a_model_that_is_there_already_counts_once_for_all_seeds(root: Path, mod
     read = read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0, 1])))
     table = run_protocol(read, root, tmp_path / "out")
     assert [(run["cell"], run["seed"]) for run in table["runs"]] == [("given", 0)] and table["planned"] == 1
+
+
+def test_class_names_in_the_files_say_what_numbers_would(root: Path, model_folder: Path, pairs: Any, write: Any, tmp_path: Path):
+    """Sorted they would stand the other way round."""
+    for name, seed, rows in (("train.tsv", 1, 48), ("dev.tsv", 2, 20), ("other.tsv", 3, 24)):
+        told = pairs(rows, seed)
+        write(tmp_path / "rows" / name, told, gold_label=[("neutral", "Entailment")[label] for label in told.labels])
+        lines = (tmp_path / "rows" / name).read_text().splitlines()
+        (tmp_path / "rows" / name).write_text("\n".join("\t".join(line.split("\t")[i] for i in (0, 1, 3)) for line in lines))
+    cells = [{"name": "full", "steps": 1, "subnetwork": {"method": "full"}, "extra": [{"data": "other.tsv"}]}]
+    more = {"cells": cells, "ood": [{"data": "other.tsv"}], "bias": {"features": "bag"}}
+    read = read_protocol(written(tmp_path, recipe(model_folder, label_names=["neutral", "entailment"], **more)))
+    numbered, named = (prepare(read, rows, tmp_path / f"out-{rows.name}") for rows in (root, tmp_path / "rows"))
+    assert named.shared.data.labels == numbered.shared.data.labels
+    assert named.extra["full"].labels == numbered.extra["full"].labels
+    assert named.inside.examples.labels == numbered.inside.examples.labels
+    assert named.outside[0].examples.labels == numbered.outside[0].examples.labels
+    with pytest.raises(DataError, match="calls its classes Entailment, neutral and the recipe no, yes"):
+        other = read_protocol(written(tmp_path, recipe(model_folder, label_names=["no", "yes"])))
+        prepare(other, tmp_path / "rows", tmp_path / "x")
+
+
+def test_the_rows_that_are_attacked_are_drawn(root: Path, model_folder: Path, tmp_path: Path):
+    ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, attack={"name": "deepwordbug", "examples": 4}))), root,
+                    tmp_path / "out")  # fmt: skip
+    assert ready.attack is not None and ready.attack["examples"] == list(drawn_to_attack(16, 4, 0)) != [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("attack", "error", "said"), [
+    ("nonsense", SettingError, "nonsense"), ("textfooler", ResourceError, "textfooler"),
+])  # fmt: skip
+def test_an_attack_that_cannot_run_is_refused_before_any_training(
+    root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str, error: type[Exception],
+    said: str,
+):  # fmt: skip
+    monkeypatch.setitem(LOSSES, "none", _never)
+    read = read_protocol(written(tmp_path, recipe(model_folder, attack={"name": attack, "examples": 2})))
+    with pytest.raises(error, match=said):
+        run_protocol(read, root, tmp_path / "out")
+
+
+def test_two_cells_that_are_the_same_model_are_two_rows(root: Path, model_folder: Path, tmp_path: Path):
+    cells = [{"name": name, "model": str(model_folder), "subnetwork": {"method": "full"}} for name in ("first", "second")]
+    table = run_protocol(read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0]))), root, tmp_path / "out")
+    assert [run["cell"] for run in table["runs"]] == ["first", "second"]
+
+
+def test_steps_are_steps_with_early_stopping_too(root: Path, model_folder: Path, tmp_path: Path):
+    cells = [{"name": "full", "steps": 7, "train": {"patience": 9}, "subnetwork": {"method": "full"}}]
+    read = read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0], attack=None)))
+    run_protocol(read, root, tmp_path / "out")
+    (record,) = (tmp_path / "out" / "models").glob("*/prunescope.json")
+    assert json.loads(record.read_text())["steps"] == 7
+
+
+def test_a_bias_model_by_other_vectors_is_made_anew(root: Path, model_folder: Path, tmp_path: Path):
+    hashes = set()
+    for text in ("dog 1 0\ncat 0 1\n", "dog 0 1\ncat 1 0\n", None):
+        bias = {"features": "overlap"}
+        if text:
+            (tmp_path / "v.vec").write_text(text)
+            bias["vectors"] = str(tmp_path / "v.vec")
+        for _ in range(2):
+            ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, bias=bias))), root, tmp_path / "out")
+        assert ready.bias is not None
+        hashes.add(ready.bias.sha256)
+    assert len(hashes) == 3

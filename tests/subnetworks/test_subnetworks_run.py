@@ -1,5 +1,6 @@
 """Whole searches: what changes and what never does, exact sparsity, the same bytes after a stop, and folders others open."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from engine.errors import DataError, InterruptedStudy, ModelError, SettingError, StoreError
+from engine.export import export_model
+from engine.models.classes import in_order
 from engine.models.victim import load_victim
 from engine.pruning.patterns import zeros_of
 from engine.records import StudySpec
@@ -16,6 +19,7 @@ from engine.store import Store
 from engine.study import run_study
 from engine.subnetworks.bias import BiasPredictions
 from engine.subnetworks.run import Inputs, find_subnetwork, matrices_of
+from engine.subnetworks.snapshots import snapshot_at
 from engine.subnetworks.spec import SubnetworkSpec
 from engine.training.finetune import Shared
 from engine.training.spec import TrainSpec
@@ -159,3 +163,37 @@ def test_a_folder_that_is_there_is_not_overwritten(shared: Shared, tmp_path: Pat
     (tmp_path / "out" / "file").write_text("mine")
     with pytest.raises(StoreError, match="is there already"):
         find_subnetwork(SubnetworkSpec(), TRAIN, Inputs(shared), tmp_path / "out")
+
+
+def test_a_start_and_a_teacher_with_their_classes_the_other_way_round_are_the_same(
+    shared: Shared, bias: BiasPredictions, tmp_path: Path
+):
+    first = tmp_path / "first"
+    find_subnetwork(SubnetworkSpec("full"), TRAIN, Inputs(shared), first)
+    victim = load_victim(str(first), "cpu")
+    assert victim.label_names == ("other", "same")
+    export_model(in_order(victim, ("same", "other")), tmp_path / "turned", {})
+    spec = SubnetworkSpec(sparsity=0.5, loss="confreg", head="frozen")
+    found = [find_subnetwork(spec, TRAIN, Inputs(shared, start, bias=bias, teacher=start), tmp_path / name)
+             for name, start in (("one", str(first)), ("two", str(tmp_path / "turned")))]  # fmt: skip
+    assert found[0][0].victim.fingerprint == found[1][0].victim.fingerprint and found[0][1] == found[1][1]
+
+
+def test_a_start_with_another_vocabulary_is_refused(shared: Shared, model_folder: Path, tmp_path: Path):
+    other = shutil.copytree(model_folder, tmp_path / "other")
+    tokens = (other / "vocab.txt").read_text().splitlines()
+    for file in other.glob("tokenizer*"):
+        file.unlink()
+    (other / "vocab.txt").write_text("\n".join([*tokens[:-2], tokens[-1], tokens[-2]]) + "\n")
+    with pytest.raises(ModelError, match=r"another vocabulary than .* itself: --model"):
+        find_subnetwork(SubnetworkSpec(sparsity=0.5), TRAIN, Inputs(shared, str(other)), tmp_path / "out")
+
+
+def test_models_on_the_way_of_another_training_are_not_taken_for_these(shared: Shared, tmp_path: Path):
+    inputs = Inputs(shared, snapshots=(0.5,))
+    find_subnetwork(SubnetworkSpec("full"), TRAIN, inputs, tmp_path / "full")
+    shutil.rmtree(tmp_path / "full")
+    with pytest.raises(StoreError, match="full-at-5 is a model on the way of another training; remove it"):
+        find_subnetwork(SubnetworkSpec("full"), replace(TRAIN, seed=2), inputs, tmp_path / "full")
+    find_subnetwork(SubnetworkSpec("full"), TRAIN, inputs, tmp_path / "full")  # the same one: they stay
+    assert snapshot_at(tmp_path / "full", 0.5) == tmp_path / "full-at-5" and snapshot_at(tmp_path / "full", 0.9) is None

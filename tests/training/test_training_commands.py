@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 from transformers.utils import logging
 
 from engine import cli
+from engine.data import load_dataset
+from engine.export import export_model
+from engine.models.classes import in_order
+from engine.models.victim import load_victim
 
 Run = Callable[..., tuple[int, str, str]]
 MEMBER = {"learning_rate": 0.02, "epochs": 0.5, "batch_size": 8, "rank": 2}
@@ -76,6 +81,47 @@ def test_average_of_single_models(
     found = answer(run("average", "--member", model_folder, "--member", other, "--data", data_folder, "--by", "uniform",
                        "--attack", "none", "--out", tmp_path / "out", "--device", "cpu"))  # fmt: skip
     assert found["ingredients"] == [str(model_folder), str(other)] and (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@pytest.fixture
+def answered(model_folder: Path, data_folder: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
+    """(a model, the same one with its classes the other way round, rows named as both answer)."""
+    victim = load_victim(str(model_folder), "cpu")
+    model = replace(victim, label_names=("good", "bad"))
+    model.model.config.id2label = {0: "good", 1: "bad"}
+    turned = in_order(model, ("bad", "good"))
+    folders = export_model(model, tmp_path / "model", {}), export_model(turned, tmp_path / "turned", {})
+    data = load_dataset(str(data_folder))
+    (tmp_path / "data").mkdir()
+    for name, part in (("train", data.train), ("validation", data.evaluation)):
+        assert part is not None
+        names = [("good", "bad")[number] for number in victim.read(part.texts)[0].argmax(dim=1).tolist()]
+        assert len(set(names)) == 2
+        lines = "".join(f"{text}\t{label}\n" for text, label in zip(part.texts, names, strict=True))
+        (tmp_path / "data" / f"{name}.tsv").write_text(f"text\tlabel\n{lines}")
+    return *folders, tmp_path / "data"
+
+
+def test_a_model_is_judged_by_the_names_of_its_classes(run: Run, answered: tuple[Path, Path, Path], tmp_path: Path):
+    """Whatever the order in which it and the rows count them."""
+    model, turned, data = answered
+    for one in (model, turned):
+        assert answer(run("evaluate", "--model", one, "--data", data, "--device", "cpu"))["acc"]["value"] == 1.0
+        found = answer(run("ood", "--model", one, "--data", data, "--ood", data / "validation.tsv", "--device", "cpu"))
+        assert found["id"]["accuracy"]["value"] == found["ood"][0]["accuracy"]["value"] == 1.0
+    found = answer(run("average", "--member", turned, "--member", model, "--data", data, "--by", "acc", "--attack", "none", "--out",
+                       tmp_path / "out", "--device", "cpu"))  # fmt: skip
+    assert [single["acc"]["value"] for single in found["singles"].values()] == [1.0, 1.0] and len(found["ingredients"]) == 2
+    assert answer(run("evaluate", "--model", tmp_path / "out", "--data", data, "--device", "cpu"))["acc"]["value"] == 1.0
+
+
+def test_evaluation_rows_that_cannot_judge_are_refused_before_any_training(
+    run: Run, body: Path, answered: tuple[Path, Path, Path], tmp_path: Path
+):
+    data = answered[2]
+    (data / "validation.tsv").write_text("text\tlabel\na rich film\tgood\nplain\tgood\n")
+    code, _, err = run("finetune", "--model", body, "--data", data, "--out", tmp_path / "out", "--device", "cpu")
+    assert code == 2 and "one class only" in err and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("rank", ["0", "2"])

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.data import Dataset, Examples
+from engine.data import Dataset, Examples, load_dataset
 from engine.errors import DataError, InterruptedStudy, SettingError
 from engine.records import Rate
 from engine.training import members as room
-from engine.training.members import names_of, run_members
+from engine.training.members import named_rows, names_of, run_members
 from engine.training.recipe import read_recipe
 from engine.training.records import Score
 from engine.training.selection import Selection, SelectionSpec
@@ -155,6 +155,31 @@ def test_a_second_pass_replays_and_leaves_judging_rows_out(
     assert run(ONE, recipe={"finish": finish}) == found and len(trained) == 2
 
 
+def by_name(path: Path, rows: list[tuple[str, int]], names: tuple[str, str]) -> None:
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{names[label]}\n" for text, label in rows))
+
+
+def test_a_second_pass_is_numbered_like_the_first_and_never_sees_evaluated_rows(
+    run: Run, tmp_path: Path, data_folder: Path, good: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """The further rows call their classes by names whose sorted order is the other way round."""
+    evaluated = load_dataset(str(data_folder)).evaluation
+    further = [(f"a rich film {row}", row % 2) for row in range(10)]
+    (tmp_path / "more").mkdir()
+    by_name(tmp_path / "more" / "train.tsv", [*further, *zip(evaluated.texts[:5], evaluated.labels[:5], strict=True)], ("z", "a"))
+    by_name(tmp_path / "more" / "validation.tsv", [("x", 0), ("y", 1)], ("z", "a"))
+    mixed: list[Examples] = []
+    monkeypatch.setattr(room, "_mixture", lambda more, data, *_: (mixed.append(more), data)[1])
+    run(ONE, recipe={"finish": {"data": str(tmp_path / "more"), "epochs": 0.1, "replay": 7}}, label_names=("z", "a"))
+    assert list(zip(mixed[0].texts, mixed[0].labels, strict=True)) == further
+
+
+def test_a_member_that_diverged_in_its_second_pass_is_tried_again_with_another(run: Run, data_folder: Path, good: list[str]):
+    wild = {"data": str(data_folder), "epochs": 4.0, "replay": 7, "learning_rate": 1e30}
+    assert run(ONE, recipe={"finish": wild})["members"][0]["status"] == "diverged"
+    assert run(ONE, recipe={"finish": {**wild, "learning_rate": 1e-4}})["members"][0]["status"] == "trained"
+
+
 # Label names
 
 
@@ -170,6 +195,13 @@ def test_names_of_labels():
     assert names_of(data(), rows(0, 2, 1)) == ("LABEL_0", "LABEL_1", "LABEL_2")
     assert names_of(data(("a", "b")), rows(0, 1)) == ("a", "b")
     assert names_of(data(("a", "b")), rows(1, 0), ("c", "d")) == ("c", "d")
+
+
+def test_given_names_that_the_data_has_too_say_the_order():
+    assert named_rows(data(("bad", "good")), rows(0, 1, 1), ("Good", "bad"))[:2] == (rows(1, 0, 0), ("Good", "bad"))
+    found, names, notices = named_rows(data(("neg", "pos")), rows(0, 1), ("negative", "positive"))
+    assert (found, names) == (rows(0, 1), ("negative", "positive"))
+    assert notices == ("The new model calls its classes negative, positive; they are taken for neg, pos, in this order.",)
 
 
 @pytest.mark.parametrize(("labels", "given", "message"), [

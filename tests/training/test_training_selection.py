@@ -13,7 +13,7 @@ from engine.models.victim import Victim
 from engine.records import StudySpec
 from engine.store import Store
 from engine.study import prepare, run_study
-from engine.training.selection import SelectionSpec, all_rows, evaluation_rows, rows_to_train_on, training_rows
+from engine.training.selection import SelectionSpec, all_rows, evaluation_rows, judging_file, rows_to_train_on, training_rows
 
 NO_ATTACK = SelectionSpec(rows=5, attack="none")
 COLUMNS: dict[str, str | None] = {"text_column": None, "pair_column": None, "label_column": None}
@@ -109,7 +109,8 @@ def test_a_judging_file_with_evaluated_rows_is_refused(tmp_path: Path):
 
 
 def test_all_rows_are_both_halves_of_a_file(tmp_path: Path):
-    found = all_rows(str(tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(11)])), COLUMNS)
+    found, names = all_rows(str(tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(11)])), COLUMNS)
+    assert names is None
     assert sorted(zip(found.texts, found.labels, strict=True)) == sorted((f"j{n}", n % 2) for n in range(11))
 
 
@@ -148,3 +149,13 @@ def test_settings_out_of_range(changes: dict[str, Any], message: str):
     with pytest.raises(SettingError, match=message):
         SelectionSpec(**changes)
     SelectionSpec(attack="none", attacked=0)
+
+
+def test_judging_rows_take_the_numbers_of_the_model_that_they_judge(tmp_path: Path):
+    path = str(tsv(tmp_path / "judge.tsv", [(f"j{n}", ("bad", "good")[n % 2]) for n in range(10)]))
+    judged = judging_file(SelectionSpec(10, attack="none", data=path), COLUMNS)
+    turned, notices = judged.fitted(("good", "bad"), "m")
+    assert notices == () and turned.names == ("good", "bad")
+    assert turned.examples.labels == tuple(1 - label for label in judged.examples.labels)
+    same, notices = judged.fitted(("no", "yes"), "m")
+    assert same is judged and notices == ("m calls its classes no, yes; they are taken for bad, good, in this order.",)

@@ -1,0 +1,39 @@
+"""A model's classes in the order in which somebody else numbers them."""
+
+from collections.abc import Sequence
+
+import torch
+
+from engine.data.checks import class_places, names_apart
+from engine.models.victim import Victim, weights_sha256
+
+
+def in_order(victim: Victim, names: Sequence[str]) -> Victim:
+    """The victim with its classes in the order of `names`, the rows of its last layer moved.
+
+    Itself where that is its order, or where the names do not tell (see `class_places`): then its numbers count as they are.
+    """
+    order = class_places(names, victim.label_names)
+    if order is None or len(order) != victim.num_labels or order == sorted(order):
+        return victim
+    made = victim.copy()
+    state = made.model.state_dict()
+    for name in made.family.last_layer(made.model):
+        state[name] = state[name][torch.tensor(order, device=state[name].device)]
+    made.model.load_state_dict(state)
+    made.model.config.id2label = dict(enumerate(names))
+    made.model.config.label2id = {name: number for number, name in enumerate(names)}
+    made.label_names, made.fingerprint = tuple(names), weights_sha256(made.model)
+    return made
+
+
+def nameless(names: Sequence[str]) -> bool:
+    """Whether these are no more than numbers."""
+    return all(name.upper().startswith("LABEL_") for name in names)
+
+
+def apart(victim: Victim, names: Sequence[str], model: str) -> tuple[str, ...]:
+    """A notice where a model and rows both name their classes, and not alike, so that only the numbers tell which is which."""
+    if nameless(names) or nameless(victim.label_names) or class_places(names, victim.label_names) is not None:
+        return ()
+    return (names_apart(names, victim.label_names, model),)

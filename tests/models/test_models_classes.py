@@ -1,0 +1,40 @@
+"""Classes in somebody else's order: the same predictions, by name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.models.classes import apart, in_order
+from engine.models.victim import Victim, load_victim
+
+TEXTS = ("a rich film", "dull and weak", "the music of grim scenes")
+
+
+@pytest.fixture
+def named(model_folder: Path) -> Victim:
+    found = load_victim(str(model_folder), "cpu")
+    found.label_names = ("bad", "good")
+    return found
+
+
+def test_the_rows_of_the_last_layer_follow_the_names(named: Victim):
+    turned = in_order(named, ("Good", "BAD"))
+    assert turned.label_names == ("Good", "BAD") and turned.model.config.id2label == {0: "Good", 1: "BAD"}
+    assert torch.equal(turned.read(TEXTS)[0], named.read(TEXTS)[0].flip(1))
+    assert turned.fingerprint != named.fingerprint
+    assert torch.equal(in_order(turned, ("bad", "good")).read(TEXTS)[0], named.read(TEXTS)[0])
+
+
+@pytest.mark.parametrize("names", [("bad", "good"), ("BAD", "Good"), ("poor", "good"), ("good",), ("LABEL_1", "LABEL_0"),
+                                   ("good", "bad", "neutral")])  # fmt: skip
+def test_where_the_names_do_not_tell_the_numbers_count(named: Victim, names: tuple[str, ...]):
+    assert in_order(named, names) is named
+
+
+def test_a_notice_where_both_have_names_and_not_alike(named: Victim):
+    (notice,) = apart(named, ("poor", "fine"), "m")
+    assert notice == "m calls its classes bad, good; they are taken for poor, fine, in this order."
+    assert apart(named, ("good", "bad"), "m") == () == apart(named, ("LABEL_0", "LABEL_1"), "m")
+    named.label_names = ("LABEL_0", "LABEL_1")
+    assert apart(named, ("poor", "fine"), "m") == ()
