@@ -31,6 +31,9 @@ HELP = {
     "held_out": "Further sentences, for the layer errors only.",
     "eval_examples": "Examples for accuracy; as many as there are, if there are fewer.",
     "attack_examples": "Examples that are attacked, the same at each level. They take most of the time.",
+    "text_column": "The column of texts. Left empty, it is found by its usual names, such as text, sentence or review.",
+    "pair_column": "For pairs, the column of the second texts; with a text column alone there are none.",
+    "label_column": "The column of class numbers or names. Left empty, it is found by its usual names, such as label or class.",
     "seed": "Of the choice of sentences and examples, and of the attack's draws.",
 }  # fmt: skip
 DEFAULT = engine.StudySpec(attack_examples=100)
@@ -81,6 +84,11 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
         off = name == "attack_examples" and values["attack"] == "none"
         values[name] = int(column.number_input(label, 0 if name == "seed" else 1, 10_000_000, getattr(DEFAULT, name), 1,
                                                help=HELP[name], key=f"new-{name}", disabled=off))  # fmt: skip
+    with st.expander("Columns, where they have other names than usual"):
+        for column, name in zip(st.columns(3), ("text", "pair", "label"), strict=True):
+            typed = column.text_input(f"{name.capitalize()} column", key=f"new-{name}-column", max_chars=200,
+                                      help=HELP[f"{name}_column"]).strip()  # fmt: skip
+            values[f"{name}_column"] = typed or None
     return engine.StudySpec(**values, levels=levels_in(levels))
 
 

@@ -58,6 +58,7 @@ _HOME = {
     "compare_latency": "engine.evaluation.latency",
     "counted": "engine.names",
     "evaluation_texts": "engine.evaluation_rows",
+    "doubts": "engine.evaluation.safety",
     "estimate": "engine.queue.estimate",
     "export_model": "engine.export",
     "guesses": "engine.attacks.metrics",

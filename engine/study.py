@@ -1,5 +1,6 @@
 """Run a study: load, prune, measure, attack, store, level by level. What is stored already is not computed again."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +13,16 @@ from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset, sample
+from engine.data.load import EMBEDDED, looks_like_path
 from engine.errors import DataError
 from engine.evaluation.latency import machine_of
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
-from engine.models.victim import Victim, load_victim
+from engine.models.victim import Victim, check_place, load_victim
 from engine.progress import PARTS, Reporter, silent, within
 from engine.pruning.patterns import check_sparsity
-from engine.pruning.pipeline import Kept, check_plan, prune_levels
+from engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
 from engine.pruning.plan import Plan, Pruned
-from engine.records import AttackRecord, LevelResult, Study, StudySpec
+from engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
 from engine.store import SCHEMA, Store, key_of, level_key
 from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
@@ -77,6 +79,14 @@ def check_spec(spec: StudySpec) -> Plan:
     return plan
 
 
+def check_there(spec: StudySpec) -> None:
+    """Whether a local model is there and local data can be read, without loading the model; raises ModelError, DataError."""
+    check_place(spec.model)
+    if spec.data == EMBEDDED or os.path.exists(os.path.expanduser(spec.data)) or looks_like_path(spec.data):
+        load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
+                     seed=spec.seed)  # fmt: skip
+
+
 def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     """Load and check everything; raises an InputError before any long work begins."""
     plan = check_spec(spec)
@@ -90,6 +100,8 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file
     calibration, held_out, evaluation = split(data, spec)
     check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
+    if any(spec.levels) and plan.method.calibrated:
+        check_tokens(victim, plan, calibration.texts, calibration.pairs)  # before the dense level, not after it
     rows = list(range(len(evaluation)))
     random.Random(spec.seed).shuffle(rows)
     attacked = tuple(sorted(rows[: spec.attack_examples])) if spec.attack != "none" else ()
@@ -197,17 +209,18 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
     attacks = _timed(seconds, "attack", lambda: _attack(prepared, pruned, store, within(report, 8, 20, 20)))
     seconds["attack"] = round(seconds["attack"] + before, 3)
     aua, asr = attack_rates(attacks) if attacks else (None, None)
+    acc = accuracy(reading, prepared.evaluation.labels)
     zeros = sum(layer.zeros for layer in pruned.layers)
     level = LevelResult(
         sparsity=sparsity, achieved=pruned.achieved, achieved_model=zeros / prepared.study.about["parameters"],
-        acc=accuracy(reading, prepared.evaluation.labels), aua=aua, asr=asr,
+        acc=acc, aua=aua, asr=asr,
         cls_error=relative_error(dense.cls, reading.cls), layer_errors=errors,
         correct=reading.correct(prepared.evaluation.labels), attacks=attacks,
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
         dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
-        notices=(*prepared.notices, *pruned.notices, *_failures(attacks)), seconds=seconds,
-        machine=machine_of(prepared.victim.device),
+        notices=(*prepared.notices, *_below_chance(prepared, sparsity, acc), *pruned.notices, *_failures(attacks)),
+        seconds=seconds, machine=machine_of(prepared.victim.device),
     )  # fmt: skip
     store.save_level(prepared.study, level)
     return level
@@ -227,6 +240,15 @@ def _counted(report: Reporter) -> Reporter:
     return lambda stage, done, total: report(f"{stage} {done} of {total}", done, total)
 
 
+def _below_chance(prepared: Prepared, sparsity: float, acc: Rate) -> list[str]:
+    """A dense model that is worse than a coin hardly is one for these labels."""
+    classes = prepared.victim.num_labels
+    if sparsity or acc.high >= 1 / classes:
+        return []
+    return [f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with {classes} classes; its "
+            "classes may be numbered otherwise than the labels."]  # fmt: skip
+
+
 def _failures(attacks: Sequence[AttackRecord]) -> list[str]:
     failed = [record.reason for record in attacks if record.outcome == "error"]
     if not failed:
@@ -243,15 +265,17 @@ def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> 
 
 
 def run_study(
-    spec: StudySpec, store: Store | None = None, report: Reporter = silent, known: Callable[[Study], None] = lambda study: None
-) -> Study:
+    spec: StudySpec, store: Store | None = None, report: Reporter = silent, known: Callable[[Study], None] = lambda study: None,
+    say: Callable[[tuple[str, ...]], None] = lambda notices: None,
+) -> Study:  # fmt: skip
     """Run every level of a study, dense first, and return it with the levels that were asked for.
 
-    `known` hears which study it is as soon as its model and data are read. Raises InputError before any work on bad input;
-    InterruptedStudy from `report` leaves all finished work in the store.
+    `known` hears which study it is as soon as its model and data are read, and `say` what there is to know about them. Raises
+    InputError before any work on bad input; InterruptedStudy from `report` leaves all finished work in the store.
     """
     store = store or Store()
     prepared = prepare(spec, report)
+    say(prepared.notices)
     store.save_study(prepared.study)
     known(prepared.study)
     with store.using(prepared.study.key):

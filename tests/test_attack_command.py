@@ -173,6 +173,9 @@ def test_one_text_on_two_models(run: Run, other: Path) -> None:
     assert [line.split()[0] for line in done[1].splitlines()[:-1]] == ["tiny-bert", "other-bert"]
     told = answer(run("--text", "a good film", "--against", other, "--label", str(1 - found["truth"]), "--json"))
     assert told["truth_given"] and told["sides"][0]["outcome"] == "skipped"
+    name = found["label_names"][1 - found["truth"]]
+    assert answer(run("--text", "a good film", "--against", other, "--label", name.lower(), "--json"))["sides"] == told["sides"]
+    assert f"queries  {name}" in done[1] or f"queries  {found['label_names'][found['truth']]}" in done[1]
 
 
 def test_models_of_one_name_are_told_apart(run: Run, model_folder: Path, other: Path, tmp_path: Path) -> None:
@@ -236,4 +239,5 @@ def test_a_model_beside_itself_is_refused(run: Run, model_folder: Path) -> None:
 
 
 def test_a_label_outside_the_classes_is_refused(run: Run, other: Path) -> None:
-    one_sentence(run("--text", "a film", "--against", other, "--label", "7"), "label 7 is outside 0..1")
+    done = run("--text", "a film", "--against", other, "--label", "7")
+    one_sentence(done, "label '7' is none of the victim's, LABEL_0, LABEL_1, nor a number from 0 to 1")

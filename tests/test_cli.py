@@ -91,6 +91,46 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
         assert level["aua"] is None and level["asr"] is None
         assert len(level["layer_errors"]) == 12 and {"prune", "evaluate", "attack"} <= set(level["seconds"])
     assert dense["cls_error"] == 0 < half["cls_error"]
+    assert set(answer["last_safe"]) == {"sparsity", "low", "high", "support", "points", "checked"}
+    assert answer["last_safe"]["points"] == 3.0 and isinstance(answer["doubts"], list) and isinstance(answer["notices"], list)
+
+
+def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
+    _, out, _ = run("study", *basic, *small("--tolerance", "50"))
+    assert "\nlast safe: 50 %, up to which Acc stay within 50 points of dense; between 50 and 50 % over draws" in out
+    key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]
+    _, out, _ = run("runs", "show", key[:12], "--cache", basic[5])
+    assert "calibration 40" in out and "last safe: " in out
+
+
+def test_which_class_is_taken_for_which_is_said_before_the_work_and_kept(
+    run: Run, basic: list[str], data_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("train", "validation"):
+        (tmp_path / "named").mkdir(exist_ok=True)
+        lines = (data_folder / f"{name}.tsv").read_text().splitlines()
+        named = [lines[0], *(line[:-1] + ("schlecht", "gut")[int(line[-1])] for line in lines[1:])]
+        (tmp_path / "named" / f"{name}.tsv").write_text("\n".join(named) + "\n")
+    asked = [*basic[:3], str(tmp_path / "named"), *basic[4:], *small()]
+    _, _, err = run("study", *asked)
+    assert err.count("they are taken for gut, schlecht") == 1 and err.index("taken for gut") < err.index("100 %  done")
+    assert any("taken for gut" in notice for notice in json.loads(run("study", *asked, "--json")[1].splitlines()[-1])["notices"])
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    (["--model", "./nowhere"], "no model folder nowhere"), (["--data", "./nowhere.csv"], "nowhere.csv"),
+    (["--label-column", "stars"], "no column 'stars'"),
+])  # fmt: skip
+def test_what_is_not_there_is_not_queued(run: Run, basic: list[str], given: list[str], says: str) -> None:
+    code, out, err = run("study", "--background", *basic, *given)
+    assert (code, out) == (2, "") and says in err
+    assert json.loads(run("jobs", "list", "--cache", basic[5], "--json")[1].splitlines()[-1])["jobs"] == []
+
+
+def test_another_python_says_which_one_to_use() -> None:
+    found = subprocess.run([sys.executable, "-S", "-m", "engine", "demo"], capture_output=True, text=True, cwd=paths.PROJECT)
+    assert found.returncode == 2 and "lacks the package" in found.stderr and ".venv/bin/python -m engine" in found.stderr
+    assert found.stderr.count("\n") == 1
 
 
 def test_an_attacked_study_gives_all_three_rates(run: Run, basic: list[str]) -> None:
@@ -107,7 +147,7 @@ def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str
     assert "load data" in err and "100 %  done" in err
     assert "load data" not in out and "left)" not in out
     table = out.splitlines()
-    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 5
+    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 6
     assert table[3].startswith(" 50.00 %") and "{" not in out
     assert table[4].startswith("measured with ") and " thread" in table[4]
 

@@ -35,7 +35,7 @@ def main() -> None:
     _differences(table)
     _table(table, spread)
     with st.expander("Run this yourself"):
-        st.code(_commands(table), language="sh")
+        st.code(_commands(table), language="sh", wrap_lines=True)
 
 
 def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:

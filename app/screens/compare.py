@@ -40,7 +40,8 @@ def main() -> None:
     _front(studies)
     a, b = _flips(studies, sparsity, base)
     with st.expander("Run this yourself: measure these studies at this sparsity"):
-        st.code("\n".join(figures.commands(study, sparsity).splitlines()[0] for study in studies), language="sh")
+        st.code("\n".join(figures.commands(study, sparsity).splitlines()[0] for study in studies), language="sh",
+                wrap_lines=True)  # fmt: skip
     view.write_all(_view(studies, sparsity, base, a, b))
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     _evaluated(found)
     _settings(found)
     with st.expander("Run this yourself: train such members, average them, and study the result"):
-        st.code(_commands(found), language="sh")
+        st.code(_commands(found), language="sh", wrap_lines=True)
 
 
 def _sentence(found: engine.MemberSet) -> str:

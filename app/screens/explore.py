@@ -75,7 +75,7 @@ def _answer(keys: list[str], points: float) -> None:
     _tables(study, sparsity)
     live_panel(study, _solvable(study, sparsity))
     with st.expander("Take it with you: the commands that measure this again, and the whole study as one page"):
-        st.code(figures.commands(study, sparsity), language="sh")
+        st.code(figures.commands(study, sparsity), language="sh", wrap_lines=True)
         report_button(study, points)
 
 
@@ -90,13 +90,17 @@ def _slider(shown: list[engine.Study], stops: list[float], points: float) -> flo
     with st.container(key="dock"):
         percent = instrument.slider(stops, start, measured, flag)
     view.write("sparsity", f"{percent:g}")
-    st.caption(_measured(study, measured) + (_safe(safe) if safe else ""))
+    st.caption(_measured(study, measured) + (_safe(safe) if safe and len(measured) > 1 else ""))
+    dense = study.level(0.0)
+    notices_of([*engine.doubts(study, points), *(dense.notices if dense else ())])
     return percent
 
 
 def _measured(study: engine.Study, measured: list[float]) -> str:
     if (own := figures.own_sparsity(study)) is not None:
         return f"The pattern {study.about['pattern']} exists at {100 * own:g} % only. "
+    if len(measured) == 1:
+        return f"Measured at {measured[0]:g} % only. "
     return f"Measured at {len(measured)} levels from {measured[0]:g} to {measured[-1]:g} %; {STOPS_NOTE} "
 
 

@@ -4,7 +4,7 @@ The second victim is another model (`--against`) or the first one pruned (`--spa
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,8 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="B", help="a second model, given the same examples and compared with the first")
     parser.add_argument("--sparsity", type=float, metavar="S", help="compare with the first model pruned at this sparsity "
                         f"(default with --text: {SPARSITY:g})")  # fmt: skip
-    parser.add_argument("--label", type=int, help="true label of --text (default: what the first victim says)")
+    parser.add_argument("--label", metavar="L", help="true label of --text, a number or a class's name (default: what the first "
+                        "victim says)")  # fmt: skip
     parser.add_argument("--attack", default="deepwordbug", metavar="NAME", help=ATTACK_HELP + " (default: deepwordbug)")
     budget_options(parser)
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
@@ -103,8 +104,9 @@ def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
 
     bench = Bench(Store(options.cache))
     sparsity = SPARSITY if options.sparsity is None else options.sparsity
-    answer = bench.attack(bench.prepare(spec, console.report), options.text, options.label, sparsity, console.report,
-                          budget=_budget(options))  # fmt: skip
+    prepared = bench.prepare(spec, console.report)
+    label = _label(options.label, prepared.victim.label_names)
+    answer = bench.attack(prepared, options.text, label, sparsity, console.report, budget=_budget(options))
     return answer, _text_table(answer)
 
 
@@ -114,19 +116,35 @@ def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Cons
     text = checked_text(options.text)
     victims = {name: side.victim for name, side in _sides(options, spec, Store(options.cache), console).items()}
     first = next(iter(victims.values()))
-    if options.label is not None and not 0 <= options.label < first.num_labels:
-        raise SettingError(f"The label {options.label} is outside 0..{first.num_labels - 1}, the victim's range.")
-    truth = options.label if options.label is not None else int(first.read([text])[0].argmax())
+    label = _label(options.label, first.label_names)
+    truth = label if label is not None else int(first.read([text])[0].argmax())
     sides = attack_sides(victims, spec.attack, text, truth, spec.seed, spec.resources, console.report, budget=_budget(options))
-    answer = {"text": text, "truth": truth, "truth_given": options.label is not None, "attack": spec.attack,
+    answer = {"text": text, "truth": truth, "truth_given": label is not None, "attack": spec.attack,
               "label_names": list(first.label_names), "sides": sides}  # fmt: skip
     return answer, _text_table(answer)
 
 
+def _label(told: str | None, names: Sequence[str]) -> int | None:
+    """A class by its name or its number. Raises SettingError for one that the victim has not."""
+    from engine.data.checks import class_places
+
+    if told is None:
+        return None
+    if (places := class_places([told], names)) is not None:
+        return places[0]
+    if told.strip().isdecimal() and int(told) < len(names):
+        return int(told)
+    raise SettingError(f"The label {told!r} is none of the victim's, {', '.join(names)}, nor a number from 0 to "
+                       f"{len(names) - 1}.")  # fmt: skip
+
+
 def _text_table(answer: dict[str, Any]) -> str:
-    wide = max(8, *(len(side["name"]) for side in answer["sides"]))
-    return "".join(f"{side['name']:<{wide}} {side['outcome']:<8} {side['queries']:>4} queries  {side['perturbed']}\n"
-                   for side in answer["sides"])  # fmt: skip
+    names, wide = answer["label_names"], max(8, *(len(side["name"]) for side in answer["sides"]))
+    said = [" → ".join(dict.fromkeys((names[side["label_before"]], names[side["label_after"]]))) for side in answer["sides"]]
+    room = max(map(len, said))
+    lines = (f"{side['name']:<{wide}} {side['outcome']:<8} {side['queries']:>4} queries  {what:<{room}}  {side['perturbed']}\n"
+             for side, what in zip(answer["sides"], said, strict=True))  # fmt: skip
+    return "".join(lines)
 
 
 def _budget(options: argparse.Namespace) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
     from engine.repeat import Repeated
 
+TOLERANCE = 3.0  # points of Acc and Aua below dense that are still safe, where nothing else is asked for
 _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -30,6 +31,7 @@ class Console:
         self._stream = stream or sys.stderr
         self._quiet, self._terminal = quiet, self._stream.isatty()
         self._pace, self._total, self._last = Pace(), 0, 0.0
+        self._line, self._noticed = "", set[str]()
 
     def report(self, stage: str, done: int, total: int) -> None:
         """A `Reporter`."""
@@ -41,6 +43,9 @@ class Console:
         self._last = now
         left = as_clock(self._pace.seconds_left(done, total))
         line = f"{100 * done // max(total, 1):3d} %  {printable(stage)}  ({left} left)"
+        if line == self._line:  # the end of a work may be told many times
+            return
+        self._line = line
         self._stream.write(f"\r\033[K{line}" if self._terminal else f"{line}\n")
         if self._terminal and done >= total:
             self._stream.write("\r\033[K")
@@ -53,9 +58,11 @@ class Console:
         self._stream.flush()
 
     def notices(self, notices: Sequence[str]) -> None:
-        """Everything the store had to say."""
+        """What there is to know, each once."""
         for notice in notices:
-            self.say(notice)
+            if notice not in self._noticed:
+                self._noticed.add(notice)
+                self.say(notice)
 
 
 def rate_text(rate: Rate | None) -> str:
@@ -78,6 +85,18 @@ def level_table(study: Study) -> str:
     ]
     made = "".join(f"measured with {machine}\n" for machine in study.machines)
     return head + columns + "".join(rows) + made
+
+
+def safe_lines(study: Study, points: float) -> str:
+    """The last safe sparsity of a study, and what there is to doubt; nothing where only one level was measured."""
+    from engine.evaluation.safety import doubts, last_safe
+
+    if len(study.levels) < 2 or (safe := last_safe(study, points)) is None:
+        return ""
+    what = " and ".join(name.capitalize() for name in safe.checked)
+    found = (f"last safe: {100 * safe.sparsity:g} %, up to which {what} stay within {points:g} points of dense; between "
+             f"{100 * safe.low:g} and {100 * safe.high:g} % over draws of the examples\n")  # fmt: skip
+    return found + "".join(f"{doubt}\n" for doubt in doubts(study, points))
 
 
 def repeat_table(pairs: Sequence["Repeated"], verdict: str) -> str:

@@ -118,7 +118,7 @@ def _line(row: StudyRow) -> str:
 
 
 def _show(options: argparse.Namespace, console: Console) -> Answer:
-    from engine.commands.console import level_table
+    from engine.commands.console import TOLERANCE, level_table, safe_lines
 
     store = Store(options.cache)
     study = store.study(_key(options, console, store))
@@ -126,8 +126,11 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; see the notices above.")
     levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
+    safe = safe_lines(study, TOLERANCE)
     answer = {"key": study.key, "identity": study.identity, "about": study.about, "bundled": study.bundled, "levels": levels}
-    return answer, f"{study.key}\n{level_table(study)}"
+    settings = ", ".join(f"{name} {value}" for name, value in study.about["spec"].items() if value not in (None, "", False))
+    notices = "".join(f"{notice}\n" for notice in dict.fromkeys(one for level in study.levels for one in level.notices))
+    return answer, f"{study.key}\n{settings}\n{level_table(study)}{safe}{notices}"
 
 
 def _repeat(options: argparse.Namespace, console: Console) -> Answer:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.commands.console import Console, latency_table, level_table
+from engine.commands.console import TOLERANCE, Console, latency_table, level_table, safe_lines
 from engine.errors import SettingError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.records import LEVELS, Study, StudySpec
@@ -23,10 +23,12 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     study.add_argument("--levels", type=levels_of, metavar="LIST", help="sparsities, e.g. 0,0.5,0.875 (default: 0 to 0.95 in "
                        "steps of 0.05, or 0 and the pattern's own)")  # fmt: skip
     measure_options(study)
+    tolerance_option(study)
     study.add_argument("--background", action="store_true", help="queue it as a job that goes on by itself; see `jobs`")
     demo = command("demo", _demo, "A small live study of the embedded default; about 3 minutes on 2 cores.")
     demo.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    tolerance_option(demo)
     for name, form, about in (("export", "dense", "an ordinary model folder"), ("prune", "packed", "a folder that is smaller")):
         export = command(name, _export, f"Prune at one sparsity and write {about}.")
         victim_options(export)
@@ -41,6 +43,11 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     _latency_options(command("latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."))
 
 
+def tolerance_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="POINTS", help="the last safe sparsity is the "
+                        "highest up to which Acc and Aua stay within so many points of dense (default: 3)")  # fmt: skip
+
+
 def levels_of(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -53,7 +60,8 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=default.model, metavar="M",
                         help="embedded, a hub name, or a local folder (default: embedded)")  # fmt: skip
     parser.add_argument("--data", default=default.data, metavar="D",
-                        help="embedded, a hub name, a local folder, or a TSV, CSV, JSONL or Parquet file")  # fmt: skip
+                        help="embedded, a hub name, a local folder, or a TSV, CSV, JSONL or Parquet file "
+                        "(default: embedded)")  # fmt: skip
     parser.add_argument("--method", default=default.method, metavar="NAME[:SETTING=VALUE,…]",
                         help="adaptive, paper, sequential, static, wanda or magnitude; settings change single steps, as in "
                         "adaptive:refit=none,importance=off (default: adaptive)")  # fmt: skip
@@ -70,7 +78,7 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="prune with fewer calibration tokens than a layer has inputs")
     parser.add_argument("--calibration", type=int, default=default.calibration, metavar="N",
                         help="sentences the solver sees (default: 512)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--seed", type=int, default=default.seed, help="of every choice of rows, and of the attack (default: 0)")
     parser.add_argument("--device", default=default.device, help="auto, cpu, cuda (default: auto)")
     parser.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
     for name in ("text", "pair", "label"):
@@ -127,17 +135,22 @@ def _own_sparsity(pattern: str) -> float | None:
     return found.sparsity if isinstance(found, NofM) else None
 
 
-def _answer(study: Study, spec: StudySpec) -> dict[str, Any]:
+def _answer(study: Study, spec: StudySpec, points: float) -> dict[str, Any]:
+    from engine.evaluation.safety import doubts, last_safe
+
     levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
     shown = ("sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds")
+    safe = last_safe(study, points)
     return {"spec": asdict(spec), "key": study.key, "about": study.about,
+            "notices": list(dict.fromkeys(notice for level in study.levels for notice in level.notices)),
+            "last_safe": safe and asdict(safe), "doubts": list(doubts(study, points)),
             "levels": [{name: level[name] for name in shown} for level in levels]}  # fmt: skip
 
 
 def _study(options: argparse.Namespace, console: Console) -> Answer:
     if options.background:
         return _queue(spec_from(options), options.cache, console)
-    return _run(spec_from(options), options.cache, console)
+    return _run(spec_from(options), options, console)
 
 
 def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
@@ -145,9 +158,10 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     from engine.queue.estimate import estimate
     from engine.queue.queue import JobQueue
     from engine.store.listing import study_rows
-    from engine.study import check_spec
+    from engine.study import check_spec, check_there
 
     check_spec(spec)
+    check_there(spec)
     queue, store = JobQueue(cache), Store(cache)
     row = queue.submit(spec, estimate(spec, study_rows(store)).seconds)
     console.notices(store.notices)
@@ -156,16 +170,16 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
 
 
 def _demo(options: argparse.Namespace, console: Console) -> Answer:
-    return _run(spec_from(options, **DEMO), options.cache, console)
+    return _run(spec_from(options, **DEMO), options, console)
 
 
-def _run(spec: StudySpec, cache: str | None, console: Console) -> Answer:
+def _run(spec: StudySpec, options: argparse.Namespace, console: Console) -> Answer:
     from engine.study import run_study
 
-    store = Store(cache)
-    study = run_study(spec, store, console.report)
+    store = Store(options.cache)
+    study = run_study(spec, store, console.report, say=console.notices)
     console.notices(store.notices)
-    return _answer(study, spec), level_table(study)
+    return _answer(study, spec, options.tolerance), level_table(study) + safe_lines(study, options.tolerance)
 
 
 def _export(options: argparse.Namespace, console: Console) -> Answer:

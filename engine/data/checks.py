@@ -19,9 +19,11 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
     allowed = f"0..{num_labels - 1}"
     for row, label in enumerate(examples.labels, start=1):
         if not 0 <= label < num_labels:
+            from_one = " They seem to be counted from 1, and classes count from 0." if set(examples.labels) <= {
+                *range(1, num_labels + 1)} else ""  # fmt: skip
             raise DataError(
                 f"Row {row} of {where} has the label {label}, outside the model's {allowed}; "
-                "use data with the model's labels, or a model for these."
+                f"use data with the model's labels, or a model for these.{from_one}"
             )
     if len(set(examples.labels)) == 1:
         raise DataError(
@@ -33,22 +35,32 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
 def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with its labels in the numbering of a model whose classes are called `own`, and notices.
 
-    Where both say what their classes are called and the names agree, but for case and punctuation, the model's numbers count.
-    Where the names do not tell, the labels stay as they are and a notice says so.
+    Where both say what their classes are called and the names agree, but for case and punctuation, the model's numbers count;
+    so they do where its classes are called by numbers, as ratings are, and the labels are among these. Where the names do not
+    tell, the labels stay as they are and a notice says so.
     """
-    if data.label_names is None:
-        return data, ()
-    places = class_places(data.label_names, own)
-    if places is not None:
-        fitted = replace(data, evaluation=renumbered(data.evaluation, places, f"{data.name}, evaluation"), label_names=tuple(own),
-                         train=data.train and renumbered(data.train, places, f"{data.name}, train"))  # fmt: skip
-        return fitted, ()
-    return data, (names_apart(data.label_names, own, model),)
+    evaluation = like(data.evaluation, data.label_names, own, f"{data.name}, evaluation")
+    train = data.train and like(data.train, data.label_names, own, f"{data.name}, train")
+    if evaluation is not None and (train is not None or data.train is None):
+        return replace(data, evaluation=evaluation, train=train, label_names=tuple(own)), ()
+    return data, () if data.label_names is None else (names_apart(data.label_names, own, model),)
+
+
+def like(examples: Examples, names: Sequence[str] | None, own: Sequence[str], where: str) -> Examples | None:
+    """The examples, whose classes are called `names`, in the numbering of a model that calls its own `own`; None where the names
+    do not tell, see `fit_labels`."""
+    if names is not None:
+        return None if (places := class_places(names, own)) is None else renumbered(examples, places, where)
+    numbers = {int(name): place for place, name in enumerate(own) if name.strip().isdecimal()}
+    if len(numbers) < len(own) or not set(examples.labels) <= set(numbers):
+        return None
+    return replace(examples, labels=tuple(numbers[label] for label in examples.labels))
 
 
 def names_apart(names: Sequence[str], own: Sequence[str], model: str) -> str:
     """What to say where a model's names do not tell which classes are meant."""
-    return f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(names)}, in this order."
+    return (f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(names)}, in this order. "
+            "Where that is wrong, name the labels in the data as the model does.")  # fmt: skip
 
 
 def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:

@@ -68,7 +68,10 @@ def _read_tsv(data: bytes, where: str) -> pd.DataFrame:
 
 
 def _read_csv(data: bytes, where: str) -> pd.DataFrame:
-    return _delimited(csv.reader(io.StringIO(_decode(data, where), newline=""), strict=True), where)
+    text = _decode(data, where)
+    first = text.lstrip().partition("\n")[0]  # spreadsheets of many countries part cells by semicolons and call it CSV
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+    return _delimited(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), where)
 
 
 def _delimited(reader: Any, where: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.attacks.metrics import guesses
 from engine.errors import SettingError
 from engine.records import LevelResult, Study
 
@@ -42,6 +43,23 @@ def last_safe(study: Study, points: float, resamples: int = RESAMPLES, seed: int
     low, high = np.quantile(places, (0.025, 0.975), method="inverted_cdf").astype(int)
     return SafeSparsity(float(levels[found]), float(levels[low]), float(levels[high]), float((places >= found).mean()), points,
                         ("acc", "aua") if len(attacked) else ("acc",))  # fmt: skip
+
+
+def doubts(study: Study, points: float) -> tuple[str, ...]:
+    """Why the last safe sparsity of a study says little, in sentences; none where it does."""
+    if not study.levels or study.levels[0].sparsity != 0:
+        return ()
+    dense, found = study.levels[0], list[str]()
+    if guesses(dense.acc, len(study.about["label_names"])):
+        found.append("The dense model hardly does better than one answer to everything, so there is nothing to keep.")
+    if dense.aua is not None and dense.aua.value is not None:
+        if 100 * dense.aua.value <= points:
+            found.append(f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more than the tolerance: "
+                         "no sparsity can lose too much of that.")  # fmt: skip
+        if 100 / dense.aua.n > points:
+            found.append(f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, more than the "
+                         "tolerance: a single one decides.")  # fmt: skip
+    return tuple(found)
 
 
 def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64]]:

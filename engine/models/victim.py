@@ -20,6 +20,7 @@ from engine.models.forward import Stream, run_stream, streams
 from engine.packed import FILE as PACKED
 from engine.packed import is_packed, open_packed
 
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 
 
@@ -114,7 +115,7 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
     if name == "embedded" or name.startswith("embedded:"):
         return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
     local = Path(name).expanduser()
-    if local.exists() or name.startswith((".", "/", "~")):
+    if local.exists() or _looks_local(name):
         _check_folder(local)
         if is_packed(local):
             return _load_packed(local, pick_device(device))
@@ -133,6 +134,16 @@ def _embedded(which: str, device: torch.device) -> Victim:
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     return _victim("MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})", model, tokenizer,
                    embedded_fingerprint(which))  # fmt: skip
+
+
+def check_place(name: str) -> None:
+    """Whether a model that is named by its folder is there. Raises ModelError."""
+    if _looks_local(name):
+        _check_folder(Path(name).expanduser())
+
+
+def _looks_local(name: str) -> bool:
+    return name.startswith((".", "/", "~"))
 
 
 def _check_folder(folder: Path) -> None:
@@ -188,6 +199,9 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
             source, config=config, use_safetensors=True, local_files_only=local_only, trust_remote_code=False,
             output_loading_info=True, dtype=torch.float32,
         )  # fmt: skip
+        if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
+            raise ModelError(f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there with "
+                             "tokenizer.save_pretrained.")  # fmt: skip
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
     except PruneScopeError:
         raise

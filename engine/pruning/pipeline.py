@@ -8,6 +8,7 @@ as many passes.
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -82,6 +83,23 @@ def check_plan(victim: Victim, plan: Plan) -> Shares:
     return Shares(tuple(weights), sizes, plan.pattern, parse_layers(plan.layers))
 
 
+def check_tokens(victim: Victim, plan: Plan, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[str, ...]:
+    """Too few tokens for the widest layer: a notice below ENOUGH for each input. Raises SettingError below one, unless forced."""
+    return _enough(victim, plan, sum(map(len, victim.encode(texts, pairs)["input_ids"])), len(texts))
+
+
+def _enough(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[str, ...]:
+    if not plan.method.factored:
+        return ()  # norms of inputs need few tokens
+    layer, weight = max(victim.prunable().items(), key=lambda item: item[1].shape[1])
+    ratio = tokens / weight.shape[1]
+    said = f"{tokens} calibration tokens are {ratio:.2f} for each of the {weight.shape[1]} inputs of layer {layer}"
+    if ratio < 1 and not plan.force:
+        raise SettingError(f"{said}; below one the statistics are singular: give more calibration text, about "
+                           f"{math.ceil(texts / max(ratio, 1e-9))} texts like these {texts} or more, or --force it.")  # fmt: skip
+    return (f"{said}; below about {ENOUGH:g} the statistics are noisy.",) if ratio < ENOUGH else ()
+
+
 @torch.no_grad()
 def _without_text(victim: Victim, plan: Plan, shares: Shares, sparsity: float) -> Pruned:
     """A level that needs no calibration text: nothing pruned, or the smallest magnitudes."""
@@ -107,8 +125,7 @@ class _Work:
         self.blocks = victim.family.blocks(victim.model)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
-        self.notices: list[str] = []
-        self._check_tokens()
+        self.notices = list(_enough(victim, plan, self.tokens, len(texts)))
         if kept.importance is None and (plan.method.importance or plan.allocation != "uniform"):
             kept.importance = shrinking(
                 lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens),
@@ -121,18 +138,6 @@ class _Work:
         """Tell how far the whole call is; never less than before, though a pass that ran out of memory begins again."""
         self.shown = max(self.shown, self.done)
         self.report(stage, self.shown, self.total)
-
-    def _check_tokens(self) -> None:
-        """Too few tokens for the widest layer: refused below one per input unless forced, a notice below ENOUGH."""
-        if not self.plan.method.factored:
-            return  # norms of inputs need few tokens
-        layer, weight = max(self.victim.prunable().items(), key=lambda item: item[1].shape[1])
-        ratio = self.tokens / weight.shape[1]
-        said = f"{self.tokens} calibration tokens are {ratio:.2f} for each of the {weight.shape[1]} inputs of layer {layer}"
-        if ratio < 1 and not self.plan.force:
-            raise SettingError(f"{said}; below one the statistics are singular: give more calibration text, or --force it.")
-        if ratio < ENOUGH:
-            self.notices.append(f"{said}; below about {ENOUGH:g} the statistics are noisy.")
 
     def run(self, levels: Sequence[float]) -> Iterator[Pruned]:
         """The levels in order, as many at once as memory allows, fewer after it ran out."""

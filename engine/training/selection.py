@@ -10,7 +10,7 @@ from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
-from engine.data.checks import class_places, names_apart, renumbered
+from engine.data.checks import like, names_apart
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
@@ -47,11 +47,9 @@ class Selection:
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
         """The same rows in the numbering of a model whose classes are called `own`, and notices; see `fit_labels`."""
-        if self.names is None:
-            return self, ()
-        if (places := class_places(self.names, own)) is None:
-            return self, (names_apart(self.names, own, model),)
-        return replace(self, examples=renumbered(self.examples, places, "the judging rows"), names=tuple(own)), ()
+        if (found := like(self.examples, self.names, own, "the judging rows")) is not None:
+            return replace(self, examples=found, names=tuple(own)), ()
+        return self, () if self.names is None else (names_apart(self.names, own, model),)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a score beside the model."""

@@ -89,6 +89,15 @@ def test_what_starts_is_checked_first_then_queued_and_named_in_the_address(cache
     assert app.query_params["job"] in (row.id, [row.id])
 
 
+def test_columns_of_other_names_can_be_told(cache: Path, asked: Asked) -> None:
+    app = page()
+    app.text_input(key="new-text-column").set_value(" body ").run()
+    app.text_input(key="new-label-column").set_value("stars").run()
+    app.button(key="start").click().run()
+    spec = asked[0].arguments["spec"]
+    assert (spec["text_column"], spec["pair_column"], spec["label_column"]) == ("body", None, "stars")
+
+
 def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, asked: Asked) -> None:
     app = page()
     app.button(key="start").click().run()

@@ -44,7 +44,8 @@ def test_names_that_the_model_has_take_its_numbers():
 def test_names_that_do_not_tell_leave_the_labels_and_are_said():
     fitted, notices = fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
     assert fitted == named("neg", "pos")
-    assert notices == ("m calls its classes LABEL_0, LABEL_1; they are taken for neg, pos, in this order.",)
+    assert notices == ("m calls its classes LABEL_0, LABEL_1; they are taken for neg, pos, in this order. Where that is wrong, "
+                       "name the labels in the data as the model does.",)  # fmt: skip
     assert fit_labels(named("a", "A"), ("a", "b"), "m")[0] == named("a", "A")  # two classes of one name
 
 
@@ -52,6 +53,19 @@ def test_a_label_without_a_name_is_refused_by_its_row():
     odd = Dataset("news", None, labelled(0, 2, 1), ("a", "b"), "news.csv")
     with pytest.raises(DataError, match=r"Row 2 of news, evaluation has the label 2, outside the task's 0\.\.1"):
         fit_labels(odd, ("b", "a"), "m")
+
+
+def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
+    stars = Dataset("stars", labelled(1, 2, 5), labelled(4, 3), None, "stars.csv")
+    fitted, notices = fit_labels(stars, ("1", "2", "3", "4", "5"), "m")
+    assert fitted.train is not None and fitted.train.labels == (0, 1, 4) and fitted.evaluation.labels == (3, 2) and notices == ()
+    counted = Dataset("stars", labelled(0, 4), labelled(4, 3), None, "stars.csv")  # 0 is none of its names
+    assert fit_labels(counted, ("1", "2", "3", "4", "5"), "m") == (counted, ())
+
+
+def test_labels_that_are_counted_from_one_are_told():
+    with pytest.raises(DataError, match=r"the label 3, outside the model's 0..2; .* counted from 1, and classes count from 0"):
+        check_labels(labelled(1, 3, 2), 3, "here")
 
 
 def test_numbers_stay_what_they_are():

@@ -19,6 +19,12 @@ def test_csv_has_ordinary_quoting(write):
     assert frame["text"].tolist() == ['a, b\nc "d"']
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_csv_may_be_parted_by_what_its_header_is_parted_by(write, mark):
+    frame = read_file(write("a.csv", f'text{mark}label\n"gut, aber{mark} lang"{mark}1\nschlecht, sehr{mark}0\n'))
+    assert frame["text"].tolist() == [f"gut, aber{mark} lang", "schlecht, sehr"] and frame["label"].tolist() == ["1", "0"]
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".json"])
 def test_json_lines_keep_types(write, suffix):
     frame = read_file(

@@ -1,13 +1,14 @@
 """The last safe sparsity against a loop over levels and draws, and the cases that people meet."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import SettingError
-from engine.evaluation.safety import last_safe
+from engine.evaluation.safety import doubts, last_safe
 from engine.records import AttackRecord, LevelResult, Rate, Study
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -86,3 +87,16 @@ def test_without_dense_there_is_none_and_a_tolerance_has_bounds() -> None:
     assert last_safe(Study("k", {}, {}), 3.0) is None
     with pytest.raises(SettingError, match="-1"):
         last_safe(whole, -1)
+
+
+def doubted(right: int, aua: Rate | None, points: float) -> str:
+    dense = replace(study([set(range(right))], [set()], 100, range(0)).levels[0], aua=aua)
+    return " ".join(doubts(Study("k", {}, {"label_names": ["a", "b"]}, (dense,)), points))
+
+
+def test_what_makes_the_last_safe_sparsity_say_little() -> None:
+    assert doubted(90, Rate.of(60, 100), 3.0) == "" == doubted(90, None, 0.0)
+    assert "hardly does better than one answer to everything" in doubted(54, None, 3.0)
+    assert "holds 2 % under attack, no more than the tolerance" in doubted(90, Rate.of(2, 100), 3.0)
+    assert "One of the 30 attacked examples is 3.3 points" in doubted(90, Rate.of(20, 30), 3.0)
+    assert doubts(Study("k", {}, {"label_names": ["a", "b"]}, ()), 3.0) == ()

@@ -109,8 +109,8 @@ def test_a_model_is_judged_by_the_names_of_its_classes(run: Run, answered: tuple
         assert answer(run("evaluate", "--model", one, "--data", data, "--device", "cpu"))["acc"]["value"] == 1.0
         found = answer(run("ood", "--model", one, "--data", data, "--ood", data / "validation.tsv", "--device", "cpu"))
         assert found["id"]["accuracy"]["value"] == found["ood"][0]["accuracy"]["value"] == 1.0
-    found = answer(run("average", "--member", turned, "--member", model, "--data", data, "--by", "acc", "--attack", "none", "--out",
-                       tmp_path / "out", "--device", "cpu"))  # fmt: skip
+    found = answer(run("average", "--member", turned, "--member", model, "--data", data, "--by", "acc", "--attack", "none",
+                       "--out", tmp_path / "out", "--device", "cpu"))  # fmt: skip
     assert [single["acc"]["value"] for single in found["singles"].values()] == [1.0, 1.0] and len(found["ingredients"]) == 2
     assert answer(run("evaluate", "--model", tmp_path / "out", "--data", data, "--device", "cpu"))["acc"]["value"] == 1.0
 

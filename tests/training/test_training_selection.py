@@ -158,4 +158,5 @@ def test_judging_rows_take_the_numbers_of_the_model_that_they_judge(tmp_path: Pa
     assert notices == () and turned.names == ("good", "bad")
     assert turned.examples.labels == tuple(1 - label for label in judged.examples.labels)
     same, notices = judged.fitted(("no", "yes"), "m")
-    assert same is judged and notices == ("m calls its classes no, yes; they are taken for bad, good, in this order.",)
+    assert same is judged
+    assert notices[0].startswith("m calls its classes no, yes; they are taken for bad, good, in this order.")
