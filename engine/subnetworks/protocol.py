@@ -19,6 +19,7 @@ from typing import Any
 from engine.attacks.metrics import attack_rates
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Examples, check_labels, sample
+from engine.data.checks import renumbered
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
@@ -144,7 +145,7 @@ def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> 
                          metric=entry.get("metric"))  # fmt: skip
     column, most = entry.get("of_each", (None, 0))
     if column is not None:
-        values = given.groups[column]
+        values = given.column(column)
         rows = [i for value in sorted(set(values))
                 for i in _drawn([row for row, one in enumerate(values) if one == value], most)]  # fmt: skip
         return given.take(sorted(rows))
@@ -171,10 +172,9 @@ def _extra(cell: Cell, root: Path, judged: set[tuple[str, str]]) -> Examples:
     parts = []
     for entry in cell.extra:
         found, _, _ = labelled_rows(_found(root, entry["data"]))
-        labels: list[int] = entry.get("labels", list(range(max(found.labels) + 1)))
+        found = renumbered(found, entry["labels"], entry["data"])
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
-        part = found.take(rows * int(entry.get("repeat", 1)))
-        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)))
+        parts.append(found.take(rows * int(entry.get("repeat", 1))))
     return joined(parts)
 
 
