@@ -81,6 +81,16 @@ def test_values_of_a_scale_can_be_replaced(tmp_path: Path) -> None:
     assert found.values["work"] == str(tmp_path / "org-model-full")
 
 
+@pytest.mark.parametrize("scale", ["full", "small"])
+def test_seeds_that_are_asked_for_are_those_of_a_table_too(scale: str, tmp_path: Path) -> None:
+    def seeds(changes: dict[str, Any]) -> list[list[int]]:
+        found = read_paper(paper_path("p1-table2"), scale, tmp_path, changes)
+        return [step.table["changes"]["seeds"] for step in found.steps if step.table is not None]
+
+    assert all(one == ([1, 2, 3, 4, 5] if scale == "full" else [1]) for one in seeds({}))
+    assert seeds({"seeds": [0]}) and all(one == [0] for one in seeds({"seeds": [0]}))
+
+
 @pytest.mark.parametrize(("changes", "told"), [
     ({"title": None}, "needs a title and steps"), ({"steps": []}, "needs a title and steps"),
     ({"extra": 1}, "unknown setting 'extra'"),
@@ -206,6 +216,7 @@ def test_a_dry_run_does_nothing_and_ends_with_2_where_a_name_is_wrong(
 
 @pytest.mark.parametrize(("more", "told"), [
     (["--seeds", "one"], "--seeds is 'one'"), (["--sets", "moon"], "no data set 'moon'"),
+    (["--seeds", "99999999999999999999"], "--seeds is 99999999999999999999; it must be"),
     (["--scale", "huge"], "no scale 'huge'"),
 ])  # fmt: skip
 def test_options_that_cannot_be_are_refused(more: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
