@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import SettingError
 from engine.records import check_seed
 from engine.subnetworks.bias import BiasSpec
-from engine.subnetworks.spec import SubnetworkSpec, subnetwork_from
+from engine.subnetworks.spec import SubnetworkSpec, check_smoothing, subnetwork_from
 from engine.training.recipe import recipe_path
 from engine.training.spec import PRECISIONS, TrainSpec, check_entry, check_kind, kinds_of, spec_from
 
@@ -214,6 +214,7 @@ def _cell(entry: Any, shared: dict[str, Any], classes: int, where: str) -> Cell:
     _at_least(entry, 1, ("steps",), f"{where}, {name}")
     extra = tuple(_extra(one, classes, f"{where}, {name}, extra") for one in entry.get("extra", ()))
     found = subnetwork_from({**({"sparsity": min(levels)} if levels else {}), **entry.get("subnetwork", {})}, f"{where}, {name}")
+    check_smoothing(found.loss, train)
     return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=extra,
                 **{role: entry.get(role) for role in MODELS})  # fmt: skip
 

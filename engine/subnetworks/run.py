@@ -23,7 +23,7 @@ from engine.subnetworks.bias import BiasPredictions
 from engine.subnetworks.debias import guessing, losses_of_rows
 from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
 from engine.subnetworks.snapshots import Snapshots
-from engine.subnetworks.spec import SubnetworkSpec
+from engine.subnetworks.spec import SubnetworkSpec, check_smoothing
 from engine.training.base import classifier
 from engine.training.course import Course
 from engine.training.finetune import Shared, encoded, split_for_stopping
@@ -90,6 +90,7 @@ def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
     """Everything that can be refused before a model is loaded."""
     if train.rank:
         raise SettingError(f"The rank is {train.rank}; subnetworks are found in whole weights: use rank 0.")
+    check_smoothing(spec.loss, train)
     if (spec.loss == "ce") != (given.bias is None):
         raise SettingError("The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or confreg."
                            if spec.loss == "ce" else f"The loss {spec.loss} needs bias predictions; make them with `python -m "

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.errors import SettingError
-from engine.training.spec import check_entry, kinds_of
+from engine.training.spec import TrainSpec, check_entry, kinds_of
 
 METHODS = ("full", "mask", "imp", "hard-concrete", "isolated")
 LOSSES = ("ce", "poe", "reweight", "confreg")
@@ -90,6 +90,13 @@ class SubnetworkSpec:
             if self.prunes and zeros_of(count, self.sparsity) >= count:
                 raise SettingError(f"A sparsity of {self.sparsity:g} leaves none of the {count} weights of {name}; lower it, or "
                                    "leave the head out with --head frozen.")  # fmt: skip
+
+
+def check_smoothing(loss: str, train: TrainSpec) -> None:
+    """Raises SettingError where labels are to be smoothed for a loss that is defined on whole ones."""
+    if loss != "ce" and train.label_smoothing:
+        raise SettingError(f"{train.name!r}: label_smoothing is {train.label_smoothing:g}, and the loss {loss} does not smooth "
+                           "labels; leave it at 0, or choose the loss ce.")  # fmt: skip
 
 
 def subnetwork_from(entry: dict[str, Any], where: str) -> SubnetworkSpec:

@@ -160,6 +160,8 @@ FULL = {"method": "full"}
     ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["colour", 2]}]}, "columns of the task are heuristic, subcase"),
     ({"ood": [{"data": "other.tsv", "of_each": ["subcase", 2]}]}, "columns of the task are none"),
     ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase"]}]}, "takes a column and how many"),
+    ({"cells": [{"name": "a", "subnetwork": {**FULL, "loss": "reweight"}, "train": {"label_smoothing": 0.1}}]},
+     "'a': label_smoothing is 0.1, and the loss reweight"),
     ({"cells": [1]}, "cells: 1 is not an object"), ({"train_settings": [1]}, "train_settings is .1., not an object"),
     ({"cells": [{"name": "a", "subnetwork": FULL, "steps": "3"}]}, "steps is '3', not a whole number"),
     ({"cells": [{"name": "a", "subnetwork": FULL, "steps": 0}]}, "steps is 0; it must be at least 1"),
