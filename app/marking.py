@@ -2,6 +2,8 @@
 
 import html
 
+from app.text import spelled_out
+
 STYLE = """<style>
 .side p { font-size: 1.05rem; line-height: 1.65; margin: 0 0 .4rem 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
 .side p.head { font-size: 1rem; font-weight: 600; margin-bottom: .35rem; }
@@ -9,13 +11,11 @@ STYLE = """<style>
 .side .was { opacity: .72; font-size: .85em; }
 .side .mark { margin-right: .45em; }
 </style>"""
-HIDDEN = {chr(code): f"⟨U+{code:04X}⟩" for code in (*range(0x20), 0x7F, 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F),
-                                                   *range(0x2060, 0x206A), 0xFEFF)}  # fmt: skip
 
 
 def shown(text: str) -> str:
     """A piece of text as HTML; characters that cannot be seen are named, because they may be the attack."""
-    return html.escape("".join(HIDDEN.get(character, character) for character in text))
+    return html.escape(spelled_out(text))
 
 
 def marked(changes: list[list[str]], changed: bool = True) -> str:

@@ -22,10 +22,18 @@ def for_chart(text: str) -> str:
     return html.escape(" ".join(text.split()))
 
 
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")  # letters and signs that leave no ink
+
+
+def spelled_out(text: str) -> str:
+    """The text with characters that cannot be seen or that turn its direction spelled out, such as ⟨U+202E⟩."""
+    return "".join(f"⟨U+{ord(sign):04X}⟩" if unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") or sign in BLANK
+                   or 0xFE00 <= ord(sign) <= 0xFE0F or 0xE0100 <= ord(sign) <= 0xE01EF else sign for sign in text)  # fmt: skip
+
+
 def visible(text: str) -> str:
-    """The text with invisible and direction-changing characters spelled out, such as ⟨U+202E⟩; lines joined."""
-    joined = " ".join(text.split())
-    return "".join(f"⟨U+{ord(sign):04X}⟩" if unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") else sign for sign in joined)
+    """`spelled_out`, with its lines joined."""
+    return spelled_out(" ".join(text.split()))
 
 
 def short(text: str, most: int = 60) -> str:

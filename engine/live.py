@@ -147,8 +147,10 @@ class Bench:
 
 
 def checked_text(text: str) -> str:
-    """The text without surrounding space. Raises InputError when it is empty, without words, or too long."""
+    """The text without surrounding space. Raises InputError where it is empty, too long, without words or not whole."""
     text = " ".join(text.split())
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError("The text holds half a character, as of a terminal that is not UTF-8; type it whole.")
     if not any(character.isalnum() for character in text):
         raise InputError("There are no words to attack; type a sentence.")
     if len(text) > MAX_CHARACTERS:

@@ -1,17 +1,46 @@
 """How long work tells what it is doing, and how it is stopped.
 
 A `Reporter` is called as `report(stage, done, total)` at least a few times a second during long work. It may raise
-`InterruptedStudy`: that is how work is cancelled, so every long loop in the engine is also a cancellation point.
+`InterruptedStudy`: that is how work is cancelled, so every long loop in the engine is also a cancellation point. A signal
+raises KeyboardInterrupt wherever it comes, except in a block that is `unbroken`.
 """
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 Reporter = Callable[[str, int, int], None]
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """A reporter that says nothing and never cancels."""
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """A block that Ctrl-C and SIGTERM do not cut in two: one that comes meanwhile is answered after it, as it would have been.
+
+    For changes that must be made together. Signals are answered in the main thread alone, so in another one nothing is held.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def hold(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    answered = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, answer in answered.items():
+            signal.signal(number, answer)
+        for late in came[:1]:
+            signal.raise_signal(late)
 
 
 PARTS = 1000  # what a part of `within` counts

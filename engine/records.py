@@ -40,6 +40,12 @@ class Rate:
         return round((self.value or 0.0) * self.n)
 
 
+def check_seed(seed: int, where: str = "The seed") -> None:
+    """Raises SettingError for a seed that a generator of random numbers does not take."""
+    if not -(2**63) <= seed < 2**63:
+        raise SettingError(f"{where} is {seed}; it must be a number of 64 bits, from −2^63 to 2^63 − 1, such as 0.")
+
+
 @dataclass(frozen=True, slots=True)
 class StudySpec:
     """What a person asks for: one victim × one method × one data set × one attack over a set of levels."""
@@ -74,6 +80,7 @@ class StudySpec:
         object.__setattr__(self, "levels", tuple(round(float(level), 6) for level in self.levels))
         if not self.levels:
             raise SettingError("There are no levels; give at least one, such as --levels 0,0.5.")
+        check_seed(self.seed)
         for name in ("calibration", "held_out", "eval_examples"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be at least 1.")

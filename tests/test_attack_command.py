@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from transformers import AutoModelForSequenceClassification
 from engine import cli
 from engine.attacks.logs import COLUMNS, read_log
 from engine.errors import InterruptedStudy
+from engine.export import export_model
+from engine.models.classes import in_order
+from engine.models.victim import load_victim
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -241,3 +245,32 @@ def test_a_model_beside_itself_is_refused(run: Run, model_folder: Path) -> None:
 def test_a_label_outside_the_classes_is_refused(run: Run, other: Path) -> None:
     done = run("--text", "a film", "--against", other, "--label", "7")
     one_sentence(done, "label '7' is none of the victim's, LABEL_0, LABEL_1, nor a number from 0 to 1")
+
+
+def test_two_models_are_compared_by_the_names_of_their_classes(run: Run, model_folder: Path, tmp_path: Path) -> None:
+    victim = load_victim(str(model_folder), "cpu")
+    victim.label_names, victim.model.config.id2label = ("bad", "good"), {0: "bad", 1: "good"}
+    export_model(victim, tmp_path / "straight", {})
+    turned = replace(in_order(victim, ("good", "bad")), name="turned")
+    export_model(turned, tmp_path / "turned", {})
+    done = run("--model", tmp_path / "straight", "--examples", "6", "--against", tmp_path / "turned", "--json")
+    first, second = answer(done)["victims"]
+    assert {**first, "name": ""} == {**second, "name": ""} and "matched by number" not in done[2]
+
+
+def test_what_cannot_be_typed_or_written_is_one_sentence(run: Run, other: Path, tmp_path: Path) -> None:
+    one_sentence(run("--text", "good \udcff film", "--against", other), "half a character")
+    one_sentence(run("--text", "good film", "--against", other, "--attack", "none"), "nothing to run")
+    one_sentence(run("--examples", "2", "--max-seconds", "inf"), "is inf; it must be above 0")
+    (tmp_path / "set.jsonl").write_text('{"text": "a \\ud800 film", "label": 1}\n{"text": "dull", "label": 0}\n')
+    one_sentence(run("--set", tmp_path / "set.jsonl"), "Row 1 of set.jsonl has half a character")
+
+
+def test_a_set_is_read_by_the_columns_that_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "set.tsv").write_text("body\tstars\na good film\t1\ndull music\t0\n")
+    assert answer(run("--set", tmp_path / "set.tsv", "--text-column", "body", "--label-column", "stars", "--json"))["n"] == 2
+
+
+def test_texts_at_the_limit_are_told(run: Run, other: Path) -> None:
+    done = run("--text", "good film " * 90, "--against", other, "--max-queries", "2")
+    assert "reaches tiny-bert's limit" in done[2] and done[0] == 0

@@ -147,7 +147,8 @@ def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str
     assert "load data" in err and "100 %  done" in err
     assert "load data" not in out and "left)" not in out
     table = out.splitlines()
-    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 6
+    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 7
+    assert table[-2].startswith("last safe: ")
     assert table[3].startswith(" 50.00 %") and "{" not in out
     assert table[4].startswith("measured with ") and " thread" in table[4]
 
@@ -428,7 +429,7 @@ def test_a_text_that_cannot_be_attacked(run: Run, basic: list[str], text: str, v
     (["export", "--sparsity", "0.5", "--out", "x", "--half"], "--half"),
     (["prune", "--sparsity", "0.5", "--out", "x", "--format", "zip"], "'zip'"),
     (["attack", "--text", "film", "--sparsity", "2"], "Sparsity 2.0"),
-    (["attack", "--text", "film", "--label", "7"], "label 7"),
+    (["attack", "--text", "film", "--label", "7"], "label '7'"),
     (["attack", "--text", "film", "--attack", "shout"], "'shout'"),
 ])  # fmt: skip
 def test_settings_of_the_other_commands(run: Run, basic: list[str], command: list[str], value: str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine import victims
 from engine.errors import StoreError
-from engine.models.victim import Victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of, weights_sha256
 from engine.pruning.methods import METHODS, method_named
 from engine.pruning.pipeline import Pruned, prune
 from engine.store import Store
@@ -86,7 +86,7 @@ def test_what_a_method_changes_beside_the_weights_is_kept(store: Store, victim: 
     found = load_pruned(store, "key", victim)
     assert found is not None and (found.layers, found.notices) == (pruned.layers, pruned.notices)
     assert weights_sha256(found.victim.model) == weights_sha256(pruned.victim.model)
-    assert weights_sha256(victim.model) == victim.fingerprint
+    assert fingerprint_of(victim.model, victim.tokenizer) == victim.fingerprint
 
 
 def test_notices_come_back(store: Store, victim: Victim, pruned: Pruned) -> None:

@@ -9,7 +9,7 @@ from transformers import AutoModel
 
 from engine.errors import SettingError
 from engine.models.families import Family
-from engine.models.victim import Victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of
 from engine.pruning.heads import head_inputs
 from engine.training.base import Base
 
@@ -23,7 +23,7 @@ def first_blocks(victim: Victim, count: int) -> Victim:
         raise SettingError(f"{victim.name} has {blocks} blocks and the first {count} were asked for; give 1 to {blocks - 1}.")
     made = victim.copy()
     _cut(made.family, getattr(made.model, made.family.body), made.model.config, count)
-    made.name, made.fingerprint = f"{victim.name}, first {count} blocks", weights_sha256(made.model)
+    made.name, made.fingerprint = f"{victim.name}, first {count} blocks", fingerprint_of(made.model, made.tokenizer)
     return made
 
 
@@ -45,7 +45,7 @@ def head_resolved(dense: Victim, shallow: Victim, texts: tuple[str, ...], pairs:
     (linear, wanted), (own, given) = (head_inputs(victim, victim.read(texts, pairs)[1])[0] for victim in (dense, made))
     weight, bias = _fitted(linear, wanted.double(), given.double())
     own.weight, own.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
-    made.name, made.fingerprint = f"{shallow.name}, head re-solved", weights_sha256(made.model)
+    made.name, made.fingerprint = f"{shallow.name}, head re-solved", fingerprint_of(made.model, made.tokenizer)
     return made
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.errors import SettingError
-from engine.models.victim import Victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of
 
 MOST = 127  # of ±: symmetric, so zeros stay zeros
 
@@ -59,7 +59,7 @@ def in_int8(victim: Victim) -> Victim:
             linear = block.get_submodule(path)
             assert isinstance(linear, nn.Linear)
             block.set_submodule(path, Int8Linear(linear))
-    made.name, made.fingerprint = f"{victim.name} in int8", weights_sha256(made.model)
+    made.name, made.fingerprint = f"{victim.name} in int8", fingerprint_of(made.model, made.tokenizer)
     return made
 
 
@@ -101,5 +101,5 @@ def read_int8(like: Victim, path: Path) -> Victim:
             whole[alive] = survivors
             tensors[f"{name}.weight"] = whole.view(linear.weight.shape)
     made.model.load_state_dict(tensors)
-    made.fingerprint = weights_sha256(made.model)
+    made.fingerprint = fingerprint_of(made.model, made.tokenizer)
     return made

@@ -38,8 +38,11 @@ _SIDES = (("original_text", "perturbed_text", "original_output"), ("text1", "tex
 Row = dict[str, Any]
 
 
-def read_set(path: str | Path, task: str | None = None, where: Sequence[str] = ()) -> StaticSet:
-    """The set in a file. `task` picks the rows of one task and says what the labels mean; `where` picks rows, as COLUMN=VALUE.
+def read_set(
+    path: str | Path, task: str | None = None, where: Sequence[str] = (), columns: Choice | None = None
+) -> StaticSet:  # fmt: skip
+    """The set in a file. `task` picks the rows of one task and says what the labels mean; `where` picks rows, as COLUMN=VALUE;
+    `columns` names those of labelled texts where they have other names than usual.
 
     Raises DataError for a file that is none of the known kinds, SettingError for a choice that leaves no row.
     """
@@ -50,15 +53,18 @@ def read_set(path: str | Path, task: str | None = None, where: Sequence[str] = (
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
         return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
     rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
-    columns = list(rows[0])
-    sides = next((sides for sides in _SIDES if set(sides) <= set(columns)), None)
-    if set(COLUMNS) <= set(columns):
+    for number, row in enumerate(rows, start=1):
+        if any(isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value) for value in row.values()):
+            raise DataError(f"Row {number} of {name} has half a character; write it whole.")
+    there = set(rows[0])
+    sides = next((sides for sides in _SIDES if set(sides) <= there), None)
+    if there >= set(COLUMNS):
         found = _from_log(read_rows(rows, name), name)
     elif sides:
         found = _from_sides(rows, sides, name)
     else:
-        found = _labelled(rows, name)
-    chosen = bool({"task", "dataset"} & set(columns))  # by the task's name, so it may be any
+        found = _labelled(rows, name, columns or Choice())
+    chosen = bool({"task", "dataset"} & there)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
     return replace(_as_pairs(found), classes=classes or found.classes)
 
@@ -130,9 +136,9 @@ def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str) -> Stat
     return replace(found, notices=(notice, *_repeated(found)))
 
 
-def _labelled(rows: list[Row], name: str) -> StaticSet:
+def _labelled(rows: list[Row], name: str, choice: Choice) -> StaticSet:
     """Texts and labels in columns with usual names; a pair column may be blank in every row."""
-    columns = find_columns(Table(name, pd.DataFrame(rows[:1])), Choice())
+    columns = find_columns(Table(name, pd.DataFrame(rows[:1])), choice)
     (labels,), classes = encode_labels([LabelColumn(name, [row[columns.label] for row in rows])])
     pairs = [str(row[columns.pair] or "") for row in rows] if columns.pair else []
     if not any(pair.strip() for pair in pairs):

@@ -4,6 +4,8 @@ The second victim is another model (`--against`) or the first one pruned (`--spa
 """
 
 import argparse
+import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
     from engine.attacks.kept_run import Side
+    from engine.models.victim import Victim
 
 SPARSITY = 0.5  # of the pruned victim that a text is attacked on unless told
 
@@ -77,9 +80,9 @@ def _check(options: argparse.Namespace) -> None:
             raise SettingError(f"--{name.replace('_', '-')} goes with {' or '.join(wanted)}, not with {mode}; leave it out.")
     for name in ("examples", "max_queries", "max_seconds"):
         value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
-    if mode == "--examples" and options.attack == "none":
+        if value is not None and not 0 < value < math.inf:
+            raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be a number above 0.")
+    if mode != "--set" and options.attack == "none":
         raise SettingError("--attack is none, so there is nothing to run; name an attack such as deepwordbug.")
 
 
@@ -107,6 +110,8 @@ def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     prepared = bench.prepare(spec, console.report)
     label = _label(options.label, prepared.victim.label_names)
     answer = bench.attack(prepared, options.text, label, sparsity, console.report, budget=_budget(options))
+    if answer["cut_at"] is not None:
+        console.notices([_limit(prepared.victim)])
     return answer, _text_table(answer)
 
 
@@ -115,6 +120,7 @@ def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Cons
 
     text = checked_text(options.text)
     victims = {name: side.victim for name, side in _sides(options, spec, Store(options.cache), console).items()}
+    console.notices([_limit(victim) for victim in victims.values() if _cut(victim, [text], None)])
     first = next(iter(victims.values()))
     label = _label(options.label, first.label_names)
     truth = label if label is not None else int(first.read([text])[0].argmax())
@@ -122,6 +128,10 @@ def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Cons
     answer = {"text": text, "truth": truth, "truth_given": label is not None, "attack": spec.attack,
               "label_names": list(first.label_names), "sides": sides}  # fmt: skip
     return answer, _text_table(answer)
+
+
+def _limit(victim: "Victim") -> str:
+    return f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is changed beyond it changes nothing."
 
 
 def _label(told: str | None, names: Sequence[str]) -> int | None:
@@ -176,6 +186,10 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     console.notices(list(notices))
     check_labels(data.evaluation, first.num_labels, f"{data.name}, evaluation")
     rows = sample(data.evaluation, options.examples, spec.seed)
+    drawn = data.evaluation.take(rows)
+    cut = {name: _cut(victim, drawn.texts, drawn.pairs) for name, victim in victims.items()}
+    console.notices([f"{count} of the {len(rows)} examples reach {name}'s limit of {victims[name].max_tokens} tokens; what is "
+                     "changed beyond it changes nothing." for name, count in cut.items() if count])  # fmt: skip
     found = attack_kept(sides, spec.attack, data.evaluation, rows, spec.seed, store, console.report, spec.resources,
                         _budget(options))  # fmt: skip
     records = {name: [text.record for text in texts] for name, texts in found.items()}
@@ -184,7 +198,8 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}", summaries, alike)
     answer: dict[str, Any] = {
         "attack": spec.attack, "data": data.name, "examples": len(rows), "seed": spec.seed, "budget": asdict(_budget(options)),
-        "victims": [{"name": name, **asdict(summary), "similarity": asdict(alike[name])} for name, summary in summaries.items()],
+        "victims": [{"name": name, **asdict(summary), "similarity": asdict(alike[name]), "at_limit": cut[name]}
+                    for name, summary in summaries.items()],
         "paired": None, "transfer": {},
     }  # fmt: skip
     if len(sides) == 2:
@@ -193,6 +208,11 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
         table += paired_table(list(sides), paired, "Right without attack with both") + transfer_table(moved)
     answer["logs"] = [str(write_log(path, texts)) for path, texts in zip(logs, found.values(), strict=False)]
     return answer, table + "".join(f"{path}\n" for path in answer["logs"])
+
+
+def _cut(victim: "Victim", texts: Sequence[str], pairs: Sequence[str] | None) -> int:
+    """How many texts reach a victim's limit of tokens."""
+    return sum(len(ids) >= victim.max_tokens for ids in victim.encode(texts, pairs)["input_ids"])
 
 
 def _log_names(options: argparse.Namespace) -> list[Path]:
@@ -207,6 +227,8 @@ def _log_names(options: argparse.Namespace) -> list[Path]:
     for path in names:
         if path.exists():
             raise StoreError(f"{path} is there already; name another file with --log, or remove it.")
+    if not os.access(next(folder for folder in first.absolute().parents if folder.exists()), os.W_OK | os.X_OK):
+        raise StoreError(f"{first.parent} cannot be written; name a file in another folder with --log.")
     return names
 
 
@@ -220,8 +242,10 @@ def _plain(moved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 def _on_set(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
     from engine.attacks.static import compare_static, run_static
     from engine.attacks.static_files import fit_labels, read_set
+    from engine.data.columns import Choice
 
-    static = read_set(options.set, options.task, options.where)
+    columns = Choice(spec.text_column, spec.pair_column, spec.label_column)
+    static = read_set(options.set, options.task, options.where, columns)
     results = []
     for name, side in _sides(options, spec, Store(options.cache), console).items():
         fitted = fit_labels(static, side.victim)

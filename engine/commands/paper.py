@@ -10,6 +10,7 @@ from engine.commands.console import Console
 from engine.commands.studies import levels_of, measure_options, spec_from, victim_options
 from engine.errors import SettingError
 from engine.paths import user_cache
+from engine.records import check_seed
 from engine.store import Store
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _read(options: argparse.Namespace) -> "Paper":
             changes["seeds"] = [int(seed) for seed in options.seeds.split(",")]
         except ValueError:
             raise SettingError(f"--seeds is {options.seeds!r}, not a list such as 0,1,2; correct it.") from None
+        for seed in changes["seeds"]:
+            check_seed(seed, "--seeds")
     root = Path(options.cache).expanduser() if options.cache else user_cache()
     work = Path(options.out).expanduser() if options.out else root / "papers"
     return read_paper(paper_path(options.recipe), options.scale, work, changes)

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from engine.attacks.kept_run import Side
+from engine.data.checks import class_places
 from engine.errors import DataError, SettingError
+from engine.models.classes import in_order
 from engine.models.victim import Victim, load_victim
 from engine.progress import Reporter, silent
 from engine.records import StudySpec
@@ -28,8 +30,10 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[st
     names = (first.name, second.name) if first.name != second.name else (spec.model, against)
     if names[0] == names[1]:
         raise SettingError(f"--model and --against both name {names[0]}; name two models, or prune one with --sparsity.")
-    notices = [] if one == two else [f"{names[0]} calls its classes {one} and {names[1]} {two}; they are matched by number."]
-    return {name: _named(victim, name) for name, victim in zip(names, (first, second), strict=True)}, notices
+    known = one == two or class_places(first.label_names, second.label_names) is not None
+    notices = [] if known else [f"{names[0]} calls its classes {one} and {names[1]} {two}; they are matched by number."]
+    victims = first, in_order(second, first.label_names)
+    return {name: _named(victim, name) for name, victim in zip(names, victims, strict=True)}, notices
 
 
 def pruned_sides(spec: StudySpec, sparsity: float, store: Store, report: Reporter = silent) -> tuple[dict[str, Side], list[str]]:

@@ -66,6 +66,15 @@ class SetResult:
         return found
 
 
+def check_metric(metric: str, classes: int, where: str) -> None:
+    """Raises SettingError for a metric that is unknown, or that a set with so many classes does not have."""
+    if metric not in METRICS:
+        raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
+    if metric == "f1_binary" and classes != 2:
+        raise SettingError(f"f1_binary is the F1 of class 1 of two, and {where} has {classes} classes; choose accuracy or "
+                           "f1_weighted.")  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class ShiftedSet:
     """Rows with the mapping from a model's classes to theirs, checked."""
@@ -76,6 +85,16 @@ class ShiftedSet:
     mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
     metric: str = "accuracy"
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column → value of every row
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric, self.classes, self.name)
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """The values of a column by which it is broken down. Raises DataError where it is not there."""
+        if name not in self.groups:
+            raise DataError(f"{self.name} has no column {name!r} to draw rows by; it has {', '.join(self.groups) or 'none'}: "
+                            "name one of these, or leave of_each out.")  # fmt: skip
+        return self.groups[name]
 
     def take(self, rows: Sequence[int]) -> "ShiftedSet":
         """Some of the rows."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from engine.data.checks import class_places, names_apart
-from engine.models.victim import Victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of
 
 
 def in_order(victim: Victim, names: Sequence[str]) -> Victim:
@@ -23,7 +23,7 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     made.model.load_state_dict(state)
     made.model.config.id2label = dict(enumerate(names))
     made.model.config.label2id = {name: number for number, name in enumerate(names)}
-    made.label_names, made.fingerprint = tuple(names), weights_sha256(made.model)
+    made.label_names, made.fingerprint = tuple(names), fingerprint_of(made.model, made.tokenizer)
     return made
 
 

@@ -93,6 +93,26 @@ def weights_sha256(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
+# How the embedded base reads texts: its victims' keys are their weights alone, as they were before reading counted.
+EMBEDDED_READING = "98b77beb7fe85b31117c774b46afd2bb9a07e5af4bba18a77e46fffefa0e3e9e"
+PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
+
+
+def fingerprint_of(model: Any, tokenizer: Any) -> str:
+    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside: weights and `reading_sha256`."""
+    weights, reading = weights_sha256(model), reading_sha256(model.config, tokenizer)
+    return weights if reading == EMBEDDED_READING else hashlib.sha256(f"{weights}|{reading}".encode()).hexdigest()
+
+
+def reading_sha256(config: Any, tokenizer: Any) -> str:
+    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use: the vocabulary, the ids of a
+    text with all that tokenizers treat differently, the activation, the number of heads and the ε of norms."""
+    activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
+    told = {"vocabulary": sorted(tokenizer.get_vocab().items()), "probe": tokenizer(PROBE)["input_ids"], "activation": activation,
+            "heads": config.num_attention_heads, "epsilon": getattr(config, "layer_norm_eps", None)}  # fmt: skip
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` is CUDA where there is one, else the CPU. Raises SettingError for a device that is not here."""
     if name == "auto":
@@ -240,5 +260,5 @@ def _victim(name: str, model: Any, tokenizer: Any, fingerprint: str | None = Non
     family = family_of(model.config, name)
     limit = int(model.config.max_position_embeddings) - family.position_offset
     names = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
-    found = fingerprint or weights_sha256(model)
+    found = fingerprint or fingerprint_of(model, tokenizer)
     return Victim(name, model, tokenizer, family, found, names, min(limit, MAX_TOKENS))

@@ -124,12 +124,21 @@ def look_at_attack(name: str, resources: str | None) -> tuple[str, int, int]:
 
 
 def check_commands(paper: Paper, parse: Callable[[tuple[str, ...]], Any]) -> None:
-    """Raises SettingError for a step whose command would be refused for how it is written."""
+    """Raises SettingError for a step whose command would be refused for how it is written, or once others have run for hours:
+    where it needs accuracy under attack and the attack is none.
+    """
+    without = set[str | None]()  # folders of members that are judged without an attack
     for step in paper.steps:
         try:
-            parse(step.command)
+            options = parse(step.command)
         except SystemExit:
             raise SettingError(f"The step {step.name} cannot be run: python -m engine {' '.join(step.command)}") from None
+        attack = ((step.table or {}).get("changes", {}).get("attack") or {}).get("name")
+        if step.command[0] == "members" and options.attack == "none":
+            without.add(step.option("--out"))
+        if attack == "none" or (step.command[0] == "average" and options.by == "aua" and options.members in without):
+            raise SettingError(f"The step {step.name} needs accuracy under attack, and the attack is none; name one: "
+                               "--attack NAME.")  # fmt: skip
 
 
 def work_of(step: Step, rows: dict[str, int]) -> str:

@@ -78,6 +78,8 @@ def read_paper(path: Path, scale: str = "full", work: Path = Path("work"), chang
     if scale not in scales:
         raise SettingError(f"{path} has no scale {scale!r}; it has {', '.join(scales)}.")
     values = {**scales[scale], **(changes or {})}
+    if "table_seeds" in values and "seeds" in (changes or {}):
+        values["table_seeds"] = values["seeds"]  # tables of subnetworks have seeds of their own, unless others are asked for
     sets = {name: {**told["sets"][name], **values.get("of_sets", {}).get(name, {})} for name in _chosen(told, values, path)}
     values["work"] = str(work / f"{_slug(str(values['base']))}-{scale}")
     steps = tuple(step for entry in told["steps"] for step in _steps(entry, values, sets, path))

@@ -6,6 +6,8 @@
 
 import hashlib
 import json
+import math
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from engine.data import Examples
 from engine.errors import DataError, ResourceError, SettingError
 from engine.folders import whole_folder
 from engine.models.embedded import file_sha256
+from engine.names import counted
 from engine.progress import Reporter, silent
 from engine.records import Rate
 from engine.sealed import read_about, read_sealed, write_sealed
@@ -41,7 +44,7 @@ class BiasSpec:
     def __post_init__(self) -> None:
         if self.features not in FEATURES:
             raise SettingError(f"The features {self.features!r} are unknown; choose {', '.join(FEATURES)}.")
-        if not self.penalty > 0 or self.folds < 0 or self.folds == 1:
+        if not 0 < self.penalty < math.inf or self.folds < 0 or self.folds == 1:
             raise SettingError(f"The penalty is {self.penalty:g} and there are {self.folds} folds; the first must be above 0, "
                                "the second 0 or at least 2.")  # fmt: skip
 
@@ -80,7 +83,7 @@ def make_bias(
     """Train the bias model, write its predictions for the training rows to `out`, and say how well it does alone.
 
     −1/n Σ w_y log softmax(A z + c)(y) + penalty/2n ‖A‖², z the standardised features, w the class weights.
-    Raises DataError, ResourceError, StoreError.
+    Raises DataError, ResourceError, SettingError, StoreError.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
@@ -92,6 +95,10 @@ def make_bias(
     if classes != list(range(len(classes))) or len(classes) < 2:
         raise DataError(f"The training labels are {', '.join(map(str, classes))}; a bias model needs at least two, numbered from "
                         "0 without a gap.")  # fmt: skip
+    rarest, rows_of_it = min(Counter(train.labels).items(), key=lambda found: (found[1], found[0]))
+    if rows_of_it < spec.folds:
+        raise SettingError(f"There are {spec.folds} folds and {counted(rows_of_it, 'training row')} of class {rarest}; every "
+                           "fold needs rows of every class: give fewer folds, or 0.")  # fmt: skip
     seen = features_of(spec, train, report)
 
     def fitted(rows: Any) -> Any:

@@ -176,7 +176,7 @@ def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> 
                          metric=entry.get("metric"))  # fmt: skip
     column, most = entry.get("of_each", (None, 0))
     if column is not None:
-        values = given.groups[column]
+        values = given.column(column)
         rows = [i for value in sorted(set(values))
                 for i in _drawn([row for row, one in enumerate(values) if one == value], most)]  # fmt: skip
         return given.take(sorted(rows))
@@ -204,13 +204,9 @@ def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, st
     parts = []
     for entry in cell.extra:
         file, labels = _found(root, entry["data"]), entry.get("labels")
-        found = labelled_rows(file)[0] if labels else _labelled(file, protocol)
-        if labels and max(found.labels) >= len(labels):
-            raise DataError(f"{file} has the label {max(found.labels)} and the recipe says only what the labels 0 to "
-                            f"{len(labels) - 1} are; give its labels one number for each.")  # fmt: skip
+        found = renumbered(labelled_rows(file)[0], labels, file) if labels else _labelled(file, protocol)
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
-        part = found.take(rows * int(entry.get("repeat", 1)))
-        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part)
+        parts.append(found.take(rows * int(entry.get("repeat", 1))))
     return joined(parts)
 
 

@@ -3,22 +3,29 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.errors import SettingError
+from engine.records import check_seed
 from engine.subnetworks.bias import BiasSpec
-from engine.subnetworks.spec import SubnetworkSpec, subnetwork_from
+from engine.subnetworks.spec import SubnetworkSpec, check_smoothing, subnetwork_from
 from engine.training.recipe import recipe_path
-from engine.training.spec import TrainSpec, spec_from
+from engine.training.spec import PRECISIONS, TrainSpec, check_entry, check_kind, kinds_of, spec_from
 
 SHIPPED = Path(__file__).parent / "recipes"
 MODELS = ("start", "mask_from", "teacher")
-KNOWN = ("title", "about", "stand_in", "base", "label_names", "train", "evaluation", "evaluated", "max_tokens", "precision",
-         "metric", "columns", "ood", "bias", "seeds", "attack", "train_settings", "cells")  # fmt: skip
-OF_CELL = ("name", "train", "subnetwork", "steps", "sparsities", "extra", "model", *MODELS)
-OF_SET = ("data", "task", "label_map", "name", "metric", "rows", "of_each")
+NEEDED = ("title", "label_names", "train", "evaluation", "ood", "cells")
+KNOWN = {"title": str, "about": str, "stand_in": str, "base": str, "label_names": list, "train": str, "evaluation": str,
+         "evaluated": int, "max_tokens": int, "precision": str, "metric": str, "columns": dict, "ood": list, "bias": dict,
+         "seeds": list, "attack": dict, "train_settings": dict, "cells": list}  # fmt: skip
+OF_CELL = {"name": str, "train": dict, "subnetwork": dict, "steps": int, "sparsities": list, "extra": list, "model": str,
+           **dict.fromkeys(MODELS, str)}  # fmt: skip
+OF_SET = {"data": str, "task": str, "label_map": list, "name": str, "metric": str, "rows": int, "of_each": list}
+OF_EXTRA = {"data": str, "labels": list, "repeat": int}
+OF_ATTACK = {"name": str, "examples": int}
+COLUMNS = {"text_column": str, "pair_column": str, "label_column": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,48 +102,120 @@ def protocol_path(name: str) -> Path:
 
 def read_protocol(path: Path) -> Protocol:
     """Raises SettingError on anything it does not know or that does not fit."""
+    where = str(path)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        cells, sets, shared = told["cells"], told["ood"], told.get("train_settings", {})
-        needed = {name: told[name] for name in ("title", "label_names", "train", "evaluation")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingError(f"{path} is not a recipe of a table ({error}); it needs title, label_names, train, evaluation, "
-                           "ood and cells.") from error  # fmt: skip
-    _known(told, KNOWN, str(path))
-    for entry in sets:
-        _known(entry, OF_SET, f"{path}, ood")
-    made = tuple(_cell(entry, shared, str(path)) for entry in cells)
-    _check_cells(made, str(path))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{where} is not a recipe of a table ({error}); it needs a JSON object.") from error
+    check_entry(told, KNOWN, where)
+    if missing := [name for name in NEEDED if name not in told]:
+        raise SettingError(f"{where} is not a recipe of a table (it has no {missing[0]}); it needs {', '.join(NEEDED)}.")
+    names = _each_is(told["label_names"], str, f"{where}: label_names")
+    if len(set(names)) < max(len(names), 2):
+        raise SettingError(f"{where}: label_names are {', '.join(names) or 'none'}; name at least two classes, each its own.")
+    _check_shared(told, where)
+    for entry in told["ood"]:
+        _check_set(entry, f"{where}, ood")
+    made = tuple(_cell(entry, told.get("train_settings", {}), len(names), where) for entry in told["cells"])
+    _check_cells(made, where)
     optional = {name: told[name] for name in ("base", "evaluated", "max_tokens", "precision", "metric", "attack", "columns")
                 if name in told}  # fmt: skip
     return Protocol(
-        title=needed["title"], label_names=tuple(needed["label_names"]), train=needed["train"], evaluation=needed["evaluation"],
-        cells=made, ood=tuple(sets), seeds=tuple(told.get("seeds", (0,))), bias=_bias(told, str(path)), settings=told, **optional,
+        title=told["title"], label_names=names, train=told["train"], evaluation=told["evaluation"], cells=made,
+        ood=tuple(told["ood"]), seeds=tuple(told.get("seeds", (0,))), bias=_bias(told, where), settings=told, **optional,
     )  # fmt: skip
 
 
-def _known(entry: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    if unknown := sorted(set(entry) - set(known)):
-        raise SettingError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(known)}.")
+def _each_is(values: list[Any], kind: Any, where: str) -> tuple[Any, ...]:
+    """The values of a list. Raises SettingError for one that is not of this kind."""
+    for value in values:
+        check_kind(value, kind, f"{where}: an entry")
+    return tuple(values)
+
+
+def _at_least(entry: dict[str, Any], least: int, names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if name in entry and entry[name] < least:
+            raise SettingError(f"{where}: {name} is {entry[name]}; it must be at least {least}.")
+
+
+def _check_shared(told: dict[str, Any], where: str) -> None:
+    """What belongs to all cells: rows, seeds, what is measured, and the attack."""
+    from engine.attacks.recipes import recipe_named  # these rooms import torch, which the help must not wait for
+    from engine.evaluation.shift import check_metric
+
+    _at_least(told, 1, ("evaluated", "max_tokens"), where)
+    if told.get("precision", "auto") not in PRECISIONS:
+        raise SettingError(f"{where}: the precision {told['precision']!r} is unknown; choose {', '.join(PRECISIONS)}.")
+    check_metric(told.get("metric", "accuracy"), len(told["label_names"]), where)
+    check_entry(told.get("columns", {}), COLUMNS, f"{where}, columns")
+    seeds = _each_is(told.get("seeds", [0]), int, f"{where}: seeds")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise SettingError(f"{where}: seeds are {', '.join(map(str, seeds)) or 'none'}; give at least one, each once.")
+    for seed in seeds:
+        check_seed(seed, f"{where}: a seed")
+    if "attack" in told:
+        attack = told["attack"]
+        check_entry(attack, OF_ATTACK, f"{where}, attack")
+        _check_has(attack, ("name", "examples"), f"{where}, attack")
+        _at_least(attack, 1, ("examples",), f"{where}, attack")
+        recipe_named(attack["name"])
+
+
+def _check_has(entry: dict[str, Any], names: tuple[str, ...], where: str) -> None:
+    if missing := [name for name in names if name not in entry]:
+        raise SettingError(f"{where}: there is no {missing[0]}; it needs {' and '.join(names)}.")
+
+
+def _check_set(entry: Any, where: str) -> None:
+    """A set of other rows; its classes are known only once it is read."""
+    from engine.evaluation.shift import METRICS, TASKS
+
+    check_entry(entry, OF_SET, where)
+    _check_has(entry, ("data",), where)
+    _at_least(entry, 1, ("rows",), where)
+    _each_is(entry.get("label_map", []), int, f"{where}: label_map")
+    for name, known in (("task", TASKS), ("metric", METRICS)):
+        if name in entry and entry[name] not in known:
+            raise SettingError(f"{where}: the {name} {entry[name]!r} is unknown; choose {', '.join(known)}.")
+    if "of_each" in entry:
+        groups = TASKS[entry["task"]].groups if "task" in entry else ()
+        if [type(one) for one in entry["of_each"]] != [str, int] or entry["of_each"][0] not in groups or entry["of_each"][1] < 1:
+            raise SettingError(f"{where}: of_each is {entry['of_each']!r}; it takes a column and how many rows of each of its "
+                               f"values, and the columns of the task are {', '.join(groups) or 'none'}.")  # fmt: skip
 
 
 def _bias(told: dict[str, Any], where: str) -> BiasSpec | None:
     if "bias" not in told:
         return None
-    _known(told["bias"], tuple(one.name for one in fields(BiasSpec)), f"{where}, bias")
+    check_entry(told["bias"], kinds_of(BiasSpec), f"{where}, bias")
     return BiasSpec(**told["bias"])
 
 
-def _cell(entry: dict[str, Any], shared: dict[str, Any], where: str) -> Cell:
-    _known(entry, OF_CELL, f"{where}, cells")
+def _extra(entry: Any, classes: int, where: str) -> dict[str, Any]:
+    """Further training rows; `labels` is the model's class for each of theirs, by default the same."""
+    check_entry(entry, OF_EXTRA, where)
+    _check_has(entry, ("data",), where)
+    _at_least(entry, 1, ("repeat",), where)
+    labels = _each_is(entry.get("labels", []), int, f"{where}: labels")
+    if wrong := [label for label in labels if not 0 <= label < classes]:
+        raise SettingError(f"{where}: labels has {wrong[0]}, and the model's classes are 0 to {classes - 1}; correct it.")
+    return dict(entry)
+
+
+def _cell(entry: Any, shared: dict[str, Any], classes: int, where: str) -> Cell:
+    check_entry(entry, OF_CELL, f"{where}, cells")
     name = entry.get("name")
     if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name)):
         raise SettingError(f"{where}: {name!r} cannot name a cell; its name becomes a folder: use letters, digits, . _ -")
     train = spec_from({"name": name, "seed": 0, "learning_rate": 5e-5, "rank": 0, "weight_decay": 0.0, **shared,
                        **entry.get("train", {})}, f"{where}, {name}")  # fmt: skip
-    levels = tuple(entry.get("sparsities", ()))
+    levels = _each_is(entry.get("sparsities", []), float, f"{where}, {name}: sparsities")
+    _at_least(entry, 1, ("steps",), f"{where}, {name}")
+    extra = tuple(_extra(one, classes, f"{where}, {name}, extra") for one in entry.get("extra", ()))
     found = subnetwork_from({**({"sparsity": min(levels)} if levels else {}), **entry.get("subnetwork", {})}, f"{where}, {name}")
-    return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=tuple(entry.get("extra", ())),
+    check_smoothing(found.loss, train)
+    return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=extra,
                 **{role: entry.get(role) for role in MODELS})  # fmt: skip
 
 

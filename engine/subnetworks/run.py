@@ -15,7 +15,7 @@ from engine.export import export_model
 from engine.folders import free_folder
 from engine.models.classes import apart, in_order
 from engine.models.families import HEADS
-from engine.models.victim import Victim, load_victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of, load_victim
 from engine.packed import save_packed
 from engine.progress import Reporter, silent
 from engine.pruning.patterns import zeros_of
@@ -24,7 +24,7 @@ from engine.subnetworks.bias import BiasPredictions
 from engine.subnetworks.debias import guessing, losses_of_rows
 from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
 from engine.subnetworks.snapshots import Snapshots
-from engine.subnetworks.spec import SubnetworkSpec
+from engine.subnetworks.spec import SubnetworkSpec, check_smoothing
 from engine.training.base import classifier
 from engine.training.course import Course
 from engine.training.finetune import Shared, encoded, split_for_stopping
@@ -92,6 +92,7 @@ def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
     """Everything that can be refused before a model is loaded."""
     if train.rank:
         raise SettingError(f"The rank is {train.rank}; subnetworks are found in whole weights: use rank 0.")
+    check_smoothing(spec.loss, train)
     if (spec.loss == "ce") != (given.bias is None):
         raise SettingError("The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or confreg."
                            if spec.loss == "ce" else f"The loss {spec.loss} needs bias predictions; make them with `python -m "
@@ -120,7 +121,7 @@ def _started(given: Inputs, say: Say) -> Victim:
             raise ModelError(f"{given.start} has another vocabulary than {shared.base.name}, by which the texts would be read; "
                              f"name its own base with --model, or itself: --model {given.start}.")  # fmt: skip
         made.model.requires_grad_(True)
-    made.fingerprint = weights_sha256(made.model)
+    made.fingerprint = fingerprint_of(made.model, made.tokenizer)
     return made
 
 
@@ -238,5 +239,5 @@ def as_pruned(victim: Victim, spec: SubnetworkSpec) -> Pruned:
     )
     if spec.prunes and (wrong := [one for one in layers if one.zeros < zeros_of(one.weights, asked)]):
         raise RuntimeError(f"{wrong[0].layer} has {wrong[0].zeros} zeros, fewer than asked for")
-    made = replace(victim, fingerprint=weights_sha256(victim.model))
+    made = replace(victim, fingerprint=fingerprint_of(victim.model, victim.tokenizer))
     return Pruned(made, asked, layers)

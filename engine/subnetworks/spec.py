@@ -1,11 +1,11 @@
 """How one subnetwork is found, as a record."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.errors import SettingError
-from engine.training.spec import KINDS
+from engine.training.spec import TrainSpec, check_entry, kinds_of
 
 METHODS = ("full", "mask", "imp", "hard-concrete", "isolated")
 LOSSES = ("ce", "poe", "reweight", "confreg")
@@ -92,13 +92,14 @@ class SubnetworkSpec:
                                    "leave the head out with --head frozen.")  # fmt: skip
 
 
+def check_smoothing(loss: str, train: TrainSpec) -> None:
+    """Raises SettingError where labels are to be smoothed for a loss that is defined on whole ones."""
+    if loss != "ce" and train.label_smoothing:
+        raise SettingError(f"{train.name!r}: label_smoothing is {train.label_smoothing:g}, and the loss {loss} does not smooth "
+                           "labels; leave it at 0, or choose the loss ce.")  # fmt: skip
+
+
 def subnetwork_from(entry: dict[str, Any], where: str) -> SubnetworkSpec:
     """A record from JSON values. Raises SettingError naming the first setting that is unknown or does not fit."""
-    kinds = {field.name: field.type for field in fields(SubnetworkSpec)}
-    if unknown := sorted(set(entry) - set(kinds)):
-        raise SettingError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(kinds))}.")
-    for name, value in entry.items():
-        wanted, called = (bool, "true or false") if kinds[name] is bool else KINDS[kinds[name]]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise SettingError(f"{where}: {name} is {value!r}, not {called}; correct it.")
+    check_entry(entry, kinds_of(SubnetworkSpec), where)
     return SubnetworkSpec(**entry)

@@ -31,7 +31,7 @@ def save(path: Path, key: str, now: Standing) -> None:
     """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be written."""
     parts: dict[str, Mapping[str, Tensor]] = {
         "weights": now.weights, "optimizer": now.optimizer, "best": now.best, "course": now.course,
-        "random": _random_states(),
+        "random": random_states(),
     }  # fmt: skip
     tensors = {
         f"{part}/{name}": value.detach().cpu().contiguous() for part, held in parts.items() for name, value in held.items()
@@ -52,7 +52,7 @@ def load(path: Path, key: str) -> Standing | None:
     for name, value in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = value
-    _set_random_states(parts["random"])
+    set_random_states(parts["random"])
     return Standing(about, parts["weights"], parts["optimizer"], parts["best"], parts["course"])
 
 
@@ -80,14 +80,16 @@ def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     raise _Unusable("it belongs to other settings, rows or another base")
 
 
-def _random_states() -> dict[str, Tensor]:
+def random_states() -> dict[str, Tensor]:
+    """Where the generators that a step draws from stand."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
     return states
 
 
-def _set_random_states(states: Mapping[str, Tensor]) -> None:
+def set_random_states(states: Mapping[str, Tensor]) -> None:
+    """The inverse of `random_states`."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -17,6 +17,7 @@ from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.folders import free_folder, whole_folder
 from engine.models.embedded import file_sha256
 from engine.progress import Reporter, silent
+from engine.records import check_seed
 from engine.training import checkpoint
 from engine.training.base import Base, classifier
 from engine.training.loop import Rows, Training
@@ -40,6 +41,7 @@ class Shared:
     precision: str = "auto"  # of the forward passes: auto is bf16 on CUDA, else fp32
 
     def __post_init__(self) -> None:
+        check_seed(self.head_seed, "The head's seed")
         if not 3 <= self.max_tokens <= self.base.limit:
             raise SettingError(f"max_tokens is {self.max_tokens}; {self.base.name} takes 3 to {self.base.limit}.")
         if self.precision not in ("auto", "fp32", "bf16"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engine.errors import InterruptedStudy, TrainingDiverged
 from engine.models.tokens import pad_rows
-from engine.progress import Reporter
+from engine.progress import Reporter, unbroken
 from engine.training import checkpoint
 from engine.training.batches import Passes
 from engine.training.course import Course
@@ -94,30 +94,34 @@ class Training:
         self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
+        self._begun: tuple[list[object], dict[str, Tensor]] | None = None  # (place, random states) before an unfinished step
         self._limit = self._course.tolerance * max(math.log(max(*rows.labels, 1) + 1), rows.guessing)
         self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)  # (when, rows)
 
     def run(self, report: Reporter) -> Trained:
         """Train to the end, or to where early stopping ends it; the model then holds the weights to keep.
 
-        Raises TrainingDiverged; InterruptedStudy from `report` leaves a checkpoint where there is a place for one.
+        Raises TrainingDiverged; InterruptedStudy from `report`, and a signal anywhere, leaves a checkpoint of the last finished
+        step where there is a place for one.
         """
         self._resume()
         last = time.monotonic()
-        while True:
-            try:
+        try:
+            while True:
                 if self._check_is_due():
                     self._check(report)
                 report(self._told(), self._step, self.steps)
-            except (InterruptedStudy, KeyboardInterrupt):
+                if self._step == self.steps or self._stale():
+                    break
+                if self._step and time.monotonic() - last > BETWEEN:
+                    self._save()
+                    last = time.monotonic()
+                self._one_step(report)
+        except (InterruptedStudy, KeyboardInterrupt):
+            with unbroken():
+                self._leave_step()
                 self._save()
-                raise
-            if self._step == self.steps or self._stale():
-                break
-            if self._step and time.monotonic() - last > BETWEEN:
-                self._save()
-                last = time.monotonic()
-            self._one_step(report)
+            raise
         stopped = self._step < self.steps
         self._restore(self._best_weights)
         self._watch_weights()
@@ -126,6 +130,7 @@ class Training:
 
     def _one_step(self, report: Reporter) -> None:
         self._model.train()
+        self._begun = (self._passes.place(), checkpoint.random_states())
         self._course.before(self._step, self.steps)
         rows, loss = self._passes.take(), 0.0
         piece = -(-len(rows) // self._spec.accumulation)
@@ -142,12 +147,25 @@ class Training:
         self._watch(loss, norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate_at(self._spec, self._step, self.steps)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        self._losses.append(loss)
-        self._step += 1
-        self._course.after(self._step, self.steps)
+        with unbroken():  # weights, moments and the count of steps change together
+            self._optimizer.step()
+            self._optimizer.zero_grad()
+            self._losses.append(loss)
+            self._step += 1
+            self._course.after(self._step, self.steps)
+            self._begun = None
         self._recent.append((time.monotonic(), len(rows)))
+
+    def _leave_step(self) -> None:
+        """Back to before a step that was begun: no weight has moved yet, but rows were taken and random numbers drawn.
+
+        What a course does before a step follows from the weights that learn, so that doing it again changes nothing.
+        """
+        if self._begun is not None:
+            place, states = self._begun
+            self._passes.go_to(place)
+            checkpoint.set_random_states(states)
+            self._begun = None
 
     def _forward(self) -> AbstractContextManager[Any]:
         if self._precision == "fp32":
@@ -183,10 +201,11 @@ class Training:
         assert self._held_out is not None
         self._course.judged(self._step, self.steps)
         accuracy, loss = held_out_score(self._model, self._held_out, self._device, report, (self._step, self.steps))
-        self._checked = self._step
-        if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
-            self._best = (self._step, accuracy, loss)
-            self._best_weights = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        with unbroken():  # that it was checked, and what is kept of it
+            self._checked = self._step
+            if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
+                self._best = (self._step, accuracy, loss)
+                self._best_weights = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     def _stale(self) -> bool:
         """Whether the best check lies too many checks back."""

@@ -13,7 +13,7 @@ from engine.errors import DataError, ModelError, SettingError
 from engine.export import export_model
 from engine.models.average import Mean
 from engine.models.classes import apart, in_order
-from engine.models.victim import Victim, load_victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of, load_victim
 from engine.progress import Reporter, silent, within
 from engine.store import write_whole
 from engine.training.members import MANIFEST, Say, scored, unsaid
@@ -71,7 +71,7 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
         mean.add(name, _aligned(first, member, names[0], name))
     made = first.copy()
     made.model.load_state_dict(mean.value())
-    made.name, made.fingerprint = f"average of {len(names)}", weights_sha256(made.model)
+    made.name, made.fingerprint = f"average of {len(names)}", fingerprint_of(made.model, made.tokenizer)
     return made
 
 

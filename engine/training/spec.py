@@ -5,12 +5,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from engine.errors import SettingError
+from engine.records import check_seed
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("linear", "cosine", "constant")
 ADVERSARIAL = ("none", "freelb", "pgd", "smart")
 PRECISIONS = ("auto", "fp32", "bf16")
-KINDS: dict[Any, tuple[Any, str]] = {str: (str, "text"), int: (int, "a whole number"), float: (int | float, "a number")}
+KINDS: dict[Any, tuple[Any, str]] = {
+    str: (str, "text"), int: (int, "a whole number"), float: (int | float, "a number"), bool: (bool, "true or false"),
+    dict: (dict, "an object"), list: (list, "a list"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class TrainSpec:
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("adversarial", ADVERSARIAL)):
             if getattr(self, name) not in known:
                 raise SettingError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}.")
+        check_seed(self.seed, f"{self.name!r}: seed")
         if endless := [field.name for field in fields(self) if getattr(self, field.name) == math.inf]:
             raise SettingError(f"{self.name!r}: {endless[0]} is inf; give a finite number.")
         for name in ("learning_rate", "epochs", "batch_size", "accumulation", "adv_steps", "clip", "checks"):
@@ -60,15 +65,31 @@ class TrainSpec:
                                "lower accumulation.")  # fmt: skip
 
 
-def spec_from(entry: dict[str, Any], where: str) -> TrainSpec:
-    """A record from JSON values. Raises SettingError naming the first setting that is unknown or does not fit."""
-    kinds = {field.name: field.type for field in fields(TrainSpec)}
+def check_kind(value: Any, kind: Any, where: str) -> None:
+    """Raises SettingError for a JSON value that is not of this kind; true and false are no numbers."""
+    wanted, called = KINDS[kind]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise SettingError(f"{where} is {value!r}, not {called}; correct it.")
+
+
+def check_entry(entry: Any, kinds: dict[str, Any], where: str) -> None:
+    """Raises SettingError where an entry is no object, or naming its first setting that is unknown or does not fit."""
+    if not isinstance(entry, dict):
+        raise SettingError(f"{where}: {entry!r} is not an object with settings; correct it.")
     if unknown := sorted(set(entry) - set(kinds)):
         raise SettingError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(kinds))}.")
     for name, value in entry.items():
-        wanted, called = KINDS[kinds[name]]
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise SettingError(f"{where}: {name} is {value!r}, not {called}; correct it.")
+        check_kind(value, kinds[name], f"{where}: {name}")
+
+
+def kinds_of(record: Any) -> dict[str, Any]:
+    """Field → the kind of its values."""
+    return {field.name: field.type for field in fields(record)}
+
+
+def spec_from(entry: dict[str, Any], where: str) -> TrainSpec:
+    """A record from JSON values. Raises SettingError naming the first setting that is unknown or does not fit."""
+    check_entry(entry, kinds_of(TrainSpec), where)
     if missing := [name for name in ("name", "seed", "learning_rate") if name not in entry]:
         raise SettingError(f"{where}: a member has no {missing[0]}; it needs name, seed and learning_rate.")
     return TrainSpec(**entry)

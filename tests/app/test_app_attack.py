@@ -280,7 +280,7 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
         options = _parser().parse_args(shlex.split(line)[3:])
         assert (options.model, options.method, options.sparsity, options.text) == ("my model", "wanda", sparsity, text)
-        assert (options.attack, options.seed, options.label, options.max_queries) == ("textfooler-like", 3, 1, 40)
+        assert (options.attack, options.seed, options.label, options.max_queries) == ("textfooler-like", 3, "1", 40)
 
 
 def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:

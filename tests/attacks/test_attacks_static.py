@@ -226,7 +226,8 @@ def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
     fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
     assert fitted.adversarial.labels == (0, 1)
-    assert fitted.notices == ("tiny calls its classes LABEL_0, LABEL_1; they are taken for negative, positive, in this order.",)
+    assert fitted.notices == ("tiny calls its classes LABEL_0, LABEL_1; they are taken for negative, positive, in this order. "
+                               "Where that is wrong, name the labels in the data as the model does.",)  # fmt: skip
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:

@@ -156,6 +156,16 @@ def test_rows_come_back_from_their_digits():
     assert bits_of(np.packbits(right).tobytes().hex(), 37) == right
 
 
+def test_the_f1_of_one_class_needs_two_classes():
+    """HANS has two, and a model of NLI three: its own rows have no such figure, and so there is no gap."""
+    rows = Examples(("good film", "bad plot", "dull scene"), None, (1, 0, 2))
+    with pytest.raises(SettingError, match="f1_binary is the F1 of class 1 of two, and ID has 3 classes; choose accuracy or"):
+        own_set("ID", rows, 3, "f1_binary")
+    assert own_set("ID", rows.take([0, 1]), 2, "f1_binary").metric == "f1_binary"
+    with pytest.raises(DataError, match="ID has no column 'colour' to draw rows by; it has none"):
+        own_set("ID", rows, 3).column("colour")
+
+
 def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
     rows = Examples(("good film", "bad plot", "dull scene"), None, (1, 0, 1))
     inside = own_set("ID", rows, 2)

@@ -11,7 +11,15 @@ from transformers import AutoConfig, BertForSequenceClassification
 
 from engine.errors import ModelError, ResourceError, SettingError
 from engine.models.families import FAMILIES
-from engine.models.victim import Victim, load_victim, pick_device, weights_sha256
+from engine.models.victim import (
+    EMBEDDED_READING,
+    Victim,
+    fingerprint_of,
+    load_victim,
+    pick_device,
+    reading_sha256,
+    weights_sha256,
+)
 from engine.names import MODULES
 
 Write = Callable[..., Path]
@@ -56,7 +64,7 @@ def test_prunable_weights_of_every_family(write_model: Write, tmp_path: Path, fa
 def test_copy_has_weights_of_its_own(victim: Victim):
     other = victim.copy()
     other.prunable()["0.query"].zero_()
-    assert weights_sha256(victim.model) == victim.fingerprint == other.fingerprint
+    assert fingerprint_of(victim.model, victim.tokenizer) == victim.fingerprint == other.fingerprint
 
 
 def test_fingerprint_is_that_of_the_weights(victim: Victim, model_folder: Path):
@@ -144,7 +152,7 @@ def test_damaged_file(folder: Path, name: str):
 def test_missing_tokenizer(folder: Path):
     for path in (*folder.glob("*token*"), folder / "vocab.txt"):
         path.unlink()
-    with pytest.raises(ModelError, match=r"cannot be opened as a model|has no vocabulary"):
+    with pytest.raises(ModelError, match=r"has no tokenizer, none of|has no vocabulary"):
         load_victim(str(folder), "cpu")
 
 
@@ -190,3 +198,37 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
     assert pick_device("auto").type == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto").type == "cpu"
+
+
+def test_a_victim_that_reads_or_counts_otherwise_is_another(victim: Victim, model_folder: Path, tmp_path: Path):
+    """The same weights with another tokenizer, vocabulary or configuration."""
+    tokenizer = json.loads((model_folder / "tokenizer.json").read_text())
+    changed = {
+        "case": ("tokenizer.json", json.dumps({**tokenizer, "normalizer": {**tokenizer["normalizer"], "lowercase": False}})),
+        "heads": ("config.json", (model_folder / "config.json").read_text().replace('"num_attention_heads": 4',
+                                                                                   '"num_attention_heads": 2')),
+        "activation": ("config.json", (model_folder / "config.json").read_text().replace('"gelu"', '"relu"')),
+    }  # fmt: skip
+    found = {victim.fingerprint}
+    for name, (file, text) in changed.items():
+        folder = shutil.copytree(model_folder, tmp_path / name)
+        assert (folder / file).read_text() != text
+        (folder / file).write_text(text)
+        other = load_victim(str(folder), "cpu")
+        assert weights_sha256(other.model) == weights_sha256(victim.model)
+        found.add(other.fingerprint)
+    assert len(found) == 4
+
+
+def test_victims_of_the_embedded_base_keep_their_keys():
+    found = load_victim("embedded", "cpu")
+    assert reading_sha256(found.model.config, found.tokenizer) == EMBEDDED_READING
+    assert fingerprint_of(found.model, found.tokenizer) == weights_sha256(found.model)
+
+
+def test_a_model_without_a_tokenizer_says_so(model_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(model_folder, tmp_path / "bare")
+    for path in {*folder.glob("*token*"), *folder.glob("vocab*")}:
+        path.unlink()
+    with pytest.raises(ModelError, match=r"has no tokenizer, none of tokenizer\.json, .*; write it there with tokenizer\.save"):
+        load_victim(str(folder), "cpu")

@@ -81,6 +81,16 @@ def test_values_of_a_scale_can_be_replaced(tmp_path: Path) -> None:
     assert found.values["work"] == str(tmp_path / "org-model-full")
 
 
+@pytest.mark.parametrize("scale", ["full", "small"])
+def test_seeds_that_are_asked_for_are_those_of_a_table_too(scale: str, tmp_path: Path) -> None:
+    def seeds(changes: dict[str, Any]) -> list[list[int]]:
+        found = read_paper(paper_path("p1-table2"), scale, tmp_path, changes)
+        return [step.table["changes"]["seeds"] for step in found.steps if step.table is not None]
+
+    assert all(one == ([1, 2, 3, 4, 5] if scale == "full" else [1]) for one in seeds({}))
+    assert seeds({"seeds": [0]}) and all(one == [0] for one in seeds({"seeds": [0]}))
+
+
 @pytest.mark.parametrize(("changes", "told"), [
     ({"title": None}, "needs a title and steps"), ({"steps": []}, "needs a title and steps"),
     ({"extra": 1}, "unknown setting 'extra'"),
@@ -204,8 +214,35 @@ def test_a_dry_run_does_nothing_and_ends_with_2_where_a_name_is_wrong(
     assert "1 of 2 names cannot be used" in capsys.readouterr().out and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_step_that_needs_an_attack_is_refused_before_any_work(
+    name: str, dry: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The members of all tables are averaged by accuracy under attack."""
+    given = ["paper", name, "--scale", "small", "--attack", "none", "--out", str(tmp_path / "out"), *["--dry-run"] * dry]
+    assert main(given) == 2
+    assert capsys.readouterr().err == ("The step average-sst2 needs accuracy under attack, and the attack is none; name one: "
+                                       "--attack NAME.\n")  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_steps_that_need_an_attack_are_refused_without_one(tmp_path: Path) -> None:
+    members = {"name": "m", "run": ["members", "--recipe", "p1-small", "--data", "d", "--attack", "none", "--out", "m"]}
+    average = {"name": "a", "run": ["average", "--members", "m", "--by", "acc", "--out", "a"]}
+    check_commands(read_paper(changed(tmp_path, steps=[members, average])), parsed)
+    default = {**average, "run": ["average", "--members", "m", "--out", "a"]}
+    with pytest.raises(SettingError, match="The step a needs accuracy under attack"):
+        check_commands(read_paper(changed(tmp_path, steps=[members, default])), parsed)
+    table = {"name": "t", "run": ["subnetworks", "--recipe", "r.json", "--data", "d"],
+             "table": {"recipe": "p1-adversarial", "changes": {"attack": {"name": "none", "examples": 5}}}}  # fmt: skip
+    with pytest.raises(SettingError, match="The step t needs accuracy under attack"):
+        check_commands(read_paper(changed(tmp_path, steps=[table])), parsed)
+
+
 @pytest.mark.parametrize(("more", "told"), [
     (["--seeds", "one"], "--seeds is 'one'"), (["--sets", "moon"], "no data set 'moon'"),
+    (["--seeds", "99999999999999999999"], "--seeds is 99999999999999999999; it must be"),
     (["--scale", "huge"], "no scale 'huge'"),
 ])  # fmt: skip
 def test_options_that_cannot_be_are_refused(more: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.models.families import FAMILIES
-from engine.models.victim import Victim, load_victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of, load_victim
 from engine.names import MODULES
 from engine.pruning import importance as importance_module
 from engine.pruning.importance import BASE, FLOOR, MIN_AXIS, OUTPUT_FLOOR, Importance, Metric, measure_importance
@@ -207,7 +207,7 @@ def test_the_model_is_as_it_was(dense: Victim, sentences: tuple[str, ...]):
     with torch.no_grad():  # as the pruner may call it
         measure_importance(dense, sentences[:10], None)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in dense.model.parameters())
-    assert weights_sha256(dense.model) == dense.fingerprint
+    assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
 
 
 @pytest.mark.parametrize(("texts", "rows"), [(200, 67), (64, 64), (10, 10)])

@@ -13,7 +13,7 @@ from small_models import write_model
 from torch import Tensor
 
 from engine.errors import InterruptedStudy, ModelError, SettingError
-from engine.models.victim import Victim, load_victim, weights_sha256
+from engine.models.victim import Victim, fingerprint_of, load_victim, weights_sha256
 from engine.names import MODULES
 from engine.pruning import layerwise, pipeline
 from engine.pruning.allocation import SPREAD
@@ -89,7 +89,7 @@ def test_achieved_is_the_share_of_zeros_in_the_model(halves: dict[str, Pruned]):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_given_victim_is_left_alone(dense: Victim, halves: dict[str, Pruned], name: str):
-    assert weights_sha256(dense.model) == dense.fingerprint
+    assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
     assert all(parameter.grad is None and parameter.requires_grad for parameter in dense.model.parameters())
     assert weights_sha256(halves[name].victim.model) != dense.fingerprint
 
@@ -126,7 +126,7 @@ def test_same_inputs_give_the_same_bytes(dense: Victim, sentences: tuple[str, ..
 @pytest.mark.parametrize("name", METHODS)
 def test_sparsity_zero_gives_an_equal_model_of_its_own(dense: Victim, sentences: tuple[str, ...], name: str):
     pruned = prune(dense, sentences, None, METHODS[name], 0.0)
-    assert weights_sha256(pruned.victim.model) == dense.fingerprint
+    assert fingerprint_of(pruned.victim.model, pruned.victim.tokenizer) == dense.fingerprint
     assert pruned.achieved == 0.0
     assert pruned.victim.model is not dense.model
 
@@ -724,7 +724,7 @@ def test_every_stage_can_be_cancelled(dense: Victim, sentences: tuple[str, ...],
     before = flags()
     with pytest.raises(InterruptedStudy):
         list(prune_levels(dense, sentences[:50], None, Plan.named("adaptive", allocation="loss-equalised"), (0.5, 0.7), stop))
-    assert weights_sha256(dense.model) == dense.fingerprint and flags() == before
+    assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint and flags() == before
 
 
 def test_a_plan_and_its_method_are_the_same_request(dense: Victim, sentences: tuple[str, ...]):

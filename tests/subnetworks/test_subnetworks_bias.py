@@ -126,6 +126,11 @@ def test_bad_input_is_told_before_any_work(pairs: Any, vectors: str, tmp_path: P
         BiasSpec("words")
     with pytest.raises(SettingError, match="there are 1 folds"):
         BiasSpec(folds=1)
+    with pytest.raises(SettingError, match="The penalty is inf"):
+        BiasSpec(penalty=float("inf"))
+    few = replace(single, labels=(0, 1, 1, 1, 1, 1, 1, 1, 1, 0))
+    with pytest.raises(SettingError, match="There are 3 folds and 2 training rows of class 0; every fold needs rows"):
+        make_bias(BiasSpec("bag", folds=3), few, few, tmp_path / "out")
     with pytest.raises(ResourceError, match="cannot be read"):
         word_vectors(str(tmp_path / "missing.vec"))
     assert [path.name for path in tmp_path.iterdir()] == ["v.vec"]

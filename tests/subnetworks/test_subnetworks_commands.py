@@ -47,6 +47,7 @@ def test_the_commands_hang_together(folder: Path, model_folder: Path, capsys: py
     (("masktrain", "--sparsity", "1.2"), "Sparsity 1.2 is outside"),
     (("masktrain", "--growth", "gradual", "--first", "0.9", "--sparsity", "0.5"), "goes down"),
     (("masktrain", "--loss", "poe"), "needs bias predictions"),
+    (("masktrain", "--label-smoothing", "0.1", "--loss", "poe"), "label_smoothing is 0.1, and the loss poe does not"),
     (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
     (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),
 ])  # fmt: skip

@@ -134,6 +134,74 @@ def test_a_recipe_that_cannot_work_is_refused_before_any_training(
         run_protocol(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
 
 
+FULL = {"method": "full"}
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"attack": {"name": "deepwordbug"}}, "attack: there is no examples"),
+    ({"attack": {"name": "deepwordbug", "examples": 0}}, "examples is 0; it must be at least 1"),
+    ({"attack": {"name": "worm", "examples": 2}}, "'worm' is unknown"),
+    ({"attack": {"name": "none", "examples": 2}}, "'none' is unknown"),
+    ({"metric": "foo"}, "metric 'foo' is unknown"),
+    ({"metric": "f1_binary", "label_names": ["a", "b", "c"]}, "F1 of class 1 of two, and .* has 3 classes"),
+    ({"columns": {"foo": "text"}}, "columns: unknown setting 'foo'"),
+    ({"columns": {"text_column": 1}}, "text_column is 1, not text"),
+    ({"evaluated": "16"}, "evaluated is '16', not a whole number"), ({"evaluated": 0}, "evaluated is 0; it must be at least 1"),
+    ({"max_tokens": "32"}, "max_tokens is '32'"), ({"precision": "fp8"}, "precision 'fp8' is unknown"),
+    ({"bias": {"penalty": "1"}}, "penalty is '1', not a number"), ({"bias": {"balanced": 1}}, "balanced is 1, not true or false"),
+    ({"bias": "bag"}, "bias is 'bag', not an object"), ({"title": None}, "title is None, not text"),
+    ({"seeds": "0"}, "seeds is '0', not a list"), ({"seeds": [0.5]}, "seeds: an entry is 0.5, not a whole number"),
+    ({"seeds": []}, "seeds are none"), ({"seeds": [1, 1]}, "seeds are 1, 1"), ({"seeds": [10**20]}, "a seed is 1000.*64 bits"),
+    ({"label_names": "ab"}, "label_names is 'ab', not a list"), ({"label_names": ["a"]}, "at least two classes"),
+    ({"ood": ["other.tsv"]}, "ood: 'other.tsv' is not an object"), ({"ood": [{"task": "hans"}]}, "there is no data"),
+    ({"ood": [{"data": "other.tsv", "task": "moon"}]}, "task 'moon' is unknown"),
+    ({"ood": [{"data": "other.tsv", "metric": "foo"}]}, "metric 'foo' is unknown"),
+    ({"ood": [{"data": "other.tsv", "rows": "9"}]}, "rows is '9'"),
+    ({"ood": [{"data": "other.tsv", "label_map": ["0"]}]}, "label_map: an entry is '0'"),
+    ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["colour", 2]}]}, "columns of the task are heuristic, subcase"),
+    ({"ood": [{"data": "other.tsv", "of_each": ["subcase", 2]}]}, "columns of the task are none"),
+    ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase"]}]}, "takes a column and how many"),
+    ({"cells": [{"name": "a", "subnetwork": {**FULL, "loss": "reweight"}, "train": {"label_smoothing": 0.1}}]},
+     "'a': label_smoothing is 0.1, and the loss reweight"),
+    ({"cells": [1]}, "cells: 1 is not an object"), ({"train_settings": [1]}, "train_settings is .1., not an object"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "steps": "3"}]}, "steps is '3', not a whole number"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "steps": 0}]}, "steps is 0; it must be at least 1"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "train": 3}]}, "train is 3, not an object"),
+    ({"cells": [{"name": "a", "sparsities": ["0.5"]}]}, "sparsities: an entry is '0.5', not a number"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "start": 1}]}, "start is 1, not text"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"labels": [0]}]}]}, "extra: there is no data"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "labels": [0, 2]}]}]}, "labels has 2"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "repeat": "3"}]}]}, "repeat is '3'"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "times": 3}]}]}, "unknown setting 'times'"),
+])  # fmt: skip
+def test_all_of_a_recipe_is_checked_when_it_is_read(model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str):
+    with pytest.raises(SettingError, match=said):
+        read_protocol(written(tmp_path, recipe(model_folder, **changes)))
+
+
+def test_a_recipe_that_lacks_a_part_says_which(model_folder: Path, tmp_path: Path):
+    for name in ("title", "label_names", "train", "evaluation", "ood", "cells"):
+        settings = recipe(model_folder)
+        del settings[name]
+        with pytest.raises(SettingError, match=f"it has no {name}"):
+            read_protocol(written(tmp_path, settings))
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(SettingError, match=r"\[\] is not an object"):
+        read_protocol(tmp_path / "list.json")
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"ood": [{"data": "dev.tsv", "task": "hans", "of_each": ["subcase", 2]}]}, "no column 'subcase' to draw rows by; it has"),
+    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "labels": [0]}]}]},
+     r"Row 2 of .*other.tsv has the label 1, outside the task's 0\.\.0"),
+])  # fmt: skip
+def test_rows_that_do_not_suit_a_recipe_are_told_before_any_training(
+    root: Path, model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
+):
+    with pytest.raises(DataError, match=said):
+        prepare(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
+
+
 def test_an_unknown_seed_or_cell_is_named(root: Path, model_folder: Path, tmp_path: Path):
     read = read_protocol(written(tmp_path, recipe(model_folder)))
     with pytest.raises(SettingError, match="no seed 7; it has 0, 1"):

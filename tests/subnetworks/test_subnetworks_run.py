@@ -20,7 +20,7 @@ from engine.study import run_study
 from engine.subnetworks.bias import BiasPredictions
 from engine.subnetworks.run import Inputs, find_subnetwork, matrices_of
 from engine.subnetworks.snapshots import snapshot_at
-from engine.subnetworks.spec import SubnetworkSpec
+from engine.subnetworks.spec import SubnetworkSpec, check_smoothing
 from engine.training.finetune import Shared
 from engine.training.spec import TrainSpec
 
@@ -147,6 +147,15 @@ def test_what_cannot_work_is_refused_before_any_training(
     with pytest.raises(error, match=said):
         find_subnetwork(SubnetworkSpec(**spec), TRAIN, Inputs(shared, **inputs), tmp_path / "out", report)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("loss", ["poe", "reweight", "confreg"])
+def test_labels_are_smoothed_for_cross_entropy_alone(shared: Shared, bias: BiasPredictions, tmp_path: Path, loss: str):
+    smooth = replace(TRAIN, label_smoothing=0.1)
+    with pytest.raises(SettingError, match=f"label_smoothing is 0.1, and the loss {loss} does not smooth labels"):
+        find_subnetwork(SubnetworkSpec(loss=loss), smooth, Inputs(shared, bias=bias), tmp_path / "out")
+    check_smoothing("ce", smooth)
+    check_smoothing(loss, TRAIN)
 
 
 def test_bias_predictions_of_other_rows_are_refused(shared: Shared, bias: BiasPredictions, pairs: Any, tmp_path: Path):

@@ -58,6 +58,11 @@ def test_same_seed_gives_the_same_bytes(tune: Tune, rank: int):
     assert written(tune(replace(SPEC, rank=rank), "two")) == one
 
 
+def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: Shared):
+    with pytest.raises(SettingError, match="The head's seed is 99999999999999999999; it must be a number of 64 bits"):
+        replace(shared, head_seed=99999999999999999999)
+
+
 @pytest.mark.parametrize("rank", [0, 2])
 @pytest.mark.parametrize("changes", [{"seed": 2}, {"adversarial": "freelb"}, {"label_smoothing": 0.1}, {"optimizer": "adam"},
                                      {"weight_decay": 0.9}, {"accumulation": 2}, {"schedule": "constant"}], ids=str)  # fmt: skip

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,9 @@ def test_a_training_may_be_interrupted_at_every_step(
 
 @pytest.mark.parametrize("kind", ["early stopping", "smart, pieces"])
 def test_an_interruption_within_a_step_or_a_check(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, kind: str
+    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], kind: str
 ):
-    """Nothing can be kept in the middle of one; the checkpoint before it counts."""
-    monkeypatch.setattr(loop, "BETWEEN", 0.0)
+    """What is kept is the state before it, so that no finished step is lost and every run comes one step further."""
     calls = 0
 
     def report(_stage: str, _done: int, _total: int) -> None:
@@ -110,6 +110,59 @@ def test_an_interruption_within_a_step_or_a_check(
         except InterruptedStudy:
             pass
     assert written(out) == unbroken(kind)
+
+
+def told_in(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
+    """The process is told to stop when this function has been called so often, after it did its work."""
+    real, calls = getattr(owner, name), 0
+
+    def then_told(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        found = real(*given, **named)
+        calls += 1
+        if calls == at:
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(owner, name, then_told)
+
+
+# (where in a step, which call of it, steps that are then done)
+PLACES = [(loop.Passes, "take", 3, 2), (torch.nn.functional, "cross_entropy", 1, 0), (torch.nn.utils, "clip_grad_norm_", 4, 3),
+          (torch.optim.AdamW, "step", 2, 2), (torch.optim.AdamW, "zero_grad", 3, 3), (loop.Course, "after", 1, 1),
+          (loop, "rate_at", 1, 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["freelb adapter", "early stopping"])
+@pytest.mark.parametrize(("owner", "name", "at", "done"), PLACES)
+def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
+    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, kind: str,
+    owner: Any, name: str, at: int, done: int,
+):  # fmt: skip
+    wanted, spec, out = unbroken(kind), replace(SPEC, **KINDS[kind]), tmp_path / "out"
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line's: KeyboardInterrupt
+    try:
+        with monkeypatch.context() as patch:
+            told_in(owner, name, patch, at=at)
+            with pytest.raises(KeyboardInterrupt):
+                finetune(spec, shared, out)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.checkpoint"]
+    steps: list[int] = []
+    finetune(spec, shared, out, report=lambda _stage, done, _total: steps.append(done))
+    assert steps[0] == done
+    assert written(out) == wanted
+
+
+def test_a_training_outside_the_main_thread_leaves_signals_alone(
+    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]]
+):
+    wanted = unbroken("all weights")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(finetune, SPEC, shared, tmp_path / "out").result()
+    assert written(tmp_path / "out") == wanted
 
 
 def test_checkpoints_change_nothing(

@@ -20,6 +20,7 @@ BAD: list[tuple[str, Any]] = [
     *((name, value) for name in AT_LEAST_0 for value in (-1, math.nan)),
     *((name, value) for name in SHARES for value in (-0.1, 1.0, math.nan)),
     *((field.name, math.inf) for field in fields(TrainSpec) if field.type is float),
+    *(("seed", value) for value in (2**63, -(2**63) - 1, 99999999999999999999)),
     *((name, value) for name in ("optimizer", "schedule", "adversarial") for value in ("other", "", "AdamW")),
 ]
 
