@@ -14,6 +14,7 @@ from engine.subnetworks import protocol as room
 from engine.subnetworks.figures import subnetwork_tables
 from engine.subnetworks.protocol import prepare, run_protocol
 from engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
+from engine.training.finetune import CHECKED
 from engine.training.losses import LOSSES
 from engine.training.selection import drawn_to_attack
 
@@ -214,6 +215,28 @@ def test_an_unknown_seed_or_cell_is_named(root: Path, model_folder: Path, tmp_pa
 def test_a_shipped_recipe_is_whole(path: Path):
     read = read_protocol(protocol_path(path.stem))
     assert list(read.each()) and read.ood and read.title
+
+
+# P2, Tables 1, 3 and 4: training rows, further rows with OOD information, steps of warm-up, steps between two checks
+P2 = {"p2-mnli": (392_702, 30_000, 3600, 1000), "p2-qqp": (363_849, 11_988 + 49_401, 3400, 1000),
+      "p2-fever": (242_911, 10 * 708, 0, 500)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", P2)
+def test_the_seed_papers_recipes_take_its_steps(name: str):
+    rows, more, warmup, between = P2[name]
+    for cell in read_protocol(protocol_path(name)).cells:
+        if cell.subnetwork.method == "imp":
+            assert (cell.train.warmup, cell.train.patience) == (0.0, 0)
+            continue
+        a_pass = -(-(rows + (more if cell.extra else 0) - CHECKED) // cell.train.batch_size)
+        steps = cell.train.epochs * a_pass
+        assert steps * cell.train.warmup == pytest.approx(warmup, abs=5)
+        assert round(a_pass / cell.train.checks) == between
+        assert cell.train.patience > steps / between  # it never stops early: the best check is kept
+        if cell.subnetwork.method == "mask":
+            assert steps * cell.subnetwork.every == pytest.approx(between, rel=0.005)
+            assert cell.subnetwork.keep_from == (0.7 if cell.start else 0.0)
 
 
 def test_a_recipe_that_is_not_there_is_told_with_those_that_are():
