@@ -149,7 +149,7 @@ def _labelled(file: str, protocol: Protocol, **columns: Any) -> Examples:
     """The rows of a file in the numbering of the recipe. Raises DataError where they call a class as the recipe does not."""
     rows, names, _ = labelled_rows(file, **columns)
     if names is None:
-        return rows
+        return renumbered(rows, range(len(protocol.label_names)), file)
     if (places := class_places(names, protocol.label_names)) is None:
         raise DataError(f"{file} calls its classes {', '.join(names)} and the recipe {', '.join(protocol.label_names)}; let its "
                         "label_names say the same, or number the labels.")  # fmt: skip

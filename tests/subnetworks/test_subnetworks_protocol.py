@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,14 @@ def test_rows_that_do_not_suit_a_recipe_are_told_before_any_training(
 ):
     with pytest.raises(DataError, match=said):
         prepare(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
+
+
+def test_further_rows_of_another_class_are_told(root: Path, model_folder: Path, tmp_path: Path, pairs: Any, write: Any):
+    rows = pairs(6, 9)
+    three = write(tmp_path / "three.tsv", replace(rows, labels=(0, 1, 2, 0, 1, 2)))
+    cells = [{"name": "a", "subnetwork": FULL, "extra": [{"data": str(three)}]}]
+    with pytest.raises(DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the task's 0\.\.1"):
+        prepare(read_protocol(written(tmp_path, recipe(model_folder, cells=cells))), root, tmp_path / "out")
 
 
 def test_an_unknown_seed_or_cell_is_named(root: Path, model_folder: Path, tmp_path: Path):
