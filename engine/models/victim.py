@@ -94,7 +94,7 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 
 # How the embedded base reads texts: its victims' keys are their weights alone, as they were before reading counted.
-EMBEDDED_READING = "98b77beb7fe85b31117c774b46afd2bb9a07e5af4bba18a77e46fffefa0e3e9e"
+EMBEDDED_READING = "e76adda3aef9577e6181c0bc1f5d974cbd62981f53883d4e2f1b4ca6a4004b94"
 PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
 
 
@@ -105,10 +105,13 @@ def fingerprint_of(model: Any, tokenizer: Any) -> str:
 
 
 def reading_sha256(config: Any, tokenizer: Any) -> str:
-    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use: the vocabulary, the ids of a
-    text with all that tokenizers treat differently, the activation, the number of heads and the ε of norms."""
+    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use: the vocabulary, the ids of some
+    of its words in capitals and not and of what else tokenizers treat differently, the activation, the number of heads and the ε
+    of norms."""
+    words = " ".join(sorted(word for word in tokenizer.get_vocab() if word.isalpha())[:50])
     activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
-    told = {"vocabulary": sorted(tokenizer.get_vocab().items()), "probe": tokenizer(PROBE)["input_ids"], "activation": activation,
+    told = {"vocabulary": sorted(tokenizer.get_vocab().items()), "activation": activation,
+            "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
             "heads": config.num_attention_heads, "epsilon": getattr(config, "layer_norm_eps", None)}  # fmt: skip
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

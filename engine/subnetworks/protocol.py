@@ -204,9 +204,13 @@ def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, st
     parts = []
     for entry in cell.extra:
         file, labels = _found(root, entry["data"]), entry.get("labels")
-        found = renumbered(labelled_rows(file)[0], labels, file) if labels else _labelled(file, protocol)
+        found = labelled_rows(file)[0] if labels else _labelled(file, protocol)
+        if labels and max(found.labels) >= len(labels):
+            raise DataError(f"{file} has the label {max(found.labels)} and the recipe says only what the labels 0 to "
+                            f"{len(labels) - 1} are; give its labels one number for each.")  # fmt: skip
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
-        parts.append(found.take(rows * int(entry.get("repeat", 1))))
+        part = found.take(rows * int(entry.get("repeat", 1)))
+        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part)
     return joined(parts)
 
 

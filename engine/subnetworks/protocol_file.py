@@ -104,9 +104,10 @@ def read_protocol(path: Path) -> Protocol:
     """Raises SettingError on anything it does not know or that does not fit."""
     where = str(path)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingError(f"{where} is not a recipe of a table ({error}); it needs a JSON object.") from error
+    told = _without_null(settings)
     check_entry(told, KNOWN, where)
     if missing := [name for name in NEEDED if name not in told]:
         raise SettingError(f"{where} is not a recipe of a table (it has no {missing[0]}); it needs {', '.join(NEEDED)}.")
@@ -122,8 +123,13 @@ def read_protocol(path: Path) -> Protocol:
                 if name in told}  # fmt: skip
     return Protocol(
         title=told["title"], label_names=names, train=told["train"], evaluation=told["evaluation"], cells=made,
-        ood=tuple(told["ood"]), seeds=tuple(told.get("seeds", (0,))), bias=_bias(told, where), settings=told, **optional,
+        ood=tuple(told["ood"]), seeds=tuple(told.get("seeds", (0,))), bias=_bias(told, where), settings=settings, **optional,
     )  # fmt: skip
+
+
+def _without_null(entry: Any) -> Any:
+    """An entry without the settings that are null: as if they were left out."""
+    return {name: value for name, value in entry.items() if value is not None} if isinstance(entry, dict) else entry
 
 
 def _each_is(values: list[Any], kind: Any, where: str) -> tuple[Any, ...]:
@@ -192,18 +198,18 @@ def _bias(told: dict[str, Any], where: str) -> BiasSpec | None:
     return BiasSpec(**told["bias"])
 
 
-def _extra(entry: Any, classes: int, where: str) -> dict[str, Any]:
-    """Further training rows; `labels` is the model's class for each of theirs, by default the same."""
+def _check_extra(entry: Any, classes: int, where: str) -> None:
+    """Further training rows, where told with the model's class for each of theirs."""
     check_entry(entry, OF_EXTRA, where)
     _check_has(entry, ("data",), where)
     _at_least(entry, 1, ("repeat",), where)
     labels = _each_is(entry.get("labels", []), int, f"{where}: labels")
     if wrong := [label for label in labels if not 0 <= label < classes]:
         raise SettingError(f"{where}: labels has {wrong[0]}, and the model's classes are 0 to {classes - 1}; correct it.")
-    return dict(entry)
 
 
 def _cell(entry: Any, shared: dict[str, Any], classes: int, where: str) -> Cell:
+    entry = _without_null(entry)
     check_entry(entry, OF_CELL, f"{where}, cells")
     name = entry.get("name")
     if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name)):
@@ -212,10 +218,11 @@ def _cell(entry: Any, shared: dict[str, Any], classes: int, where: str) -> Cell:
                        **entry.get("train", {})}, f"{where}, {name}")  # fmt: skip
     levels = _each_is(entry.get("sparsities", []), float, f"{where}, {name}: sparsities")
     _at_least(entry, 1, ("steps",), f"{where}, {name}")
-    extra = tuple(_extra(one, classes, f"{where}, {name}, extra") for one in entry.get("extra", ()))
+    for one in entry.get("extra", ()):
+        _check_extra(one, classes, f"{where}, {name}, extra")
     found = subnetwork_from({**({"sparsity": min(levels)} if levels else {}), **entry.get("subnetwork", {})}, f"{where}, {name}")
     check_smoothing(found.loss, train)
-    return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=extra,
+    return Cell(name, found, train, entry.get("steps"), levels, model=entry.get("model"), extra=tuple(entry.get("extra", ())),
                 **{role: entry.get(role) for role in MODELS})  # fmt: skip
 
 
