@@ -202,9 +202,9 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_victim_that_reads_or_counts_otherwise_is_another(victim: Victim, model_folder: Path, tmp_path: Path):
     """The same weights with another tokenizer, vocabulary or configuration."""
-    tokenizer = json.loads((model_folder / "tokenizer.json").read_text())
+    reads = json.loads((model_folder / "tokenizer_config.json").read_text())
     changed = {
-        "case": ("tokenizer.json", json.dumps({**tokenizer, "normalizer": {**tokenizer["normalizer"], "lowercase": False}})),
+        "case": ("tokenizer_config.json", json.dumps({**reads, "do_lower_case": False})),
         "heads": ("config.json", (model_folder / "config.json").read_text().replace('"num_attention_heads": 4',
                                                                                    '"num_attention_heads": 2')),
         "activation": ("config.json", (model_folder / "config.json").read_text().replace('"gelu"', '"relu"')),
