@@ -98,6 +98,7 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
 def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
     _, out, _ = run("study", *basic, *small("--tolerance", "50"))
     assert "\nlast safe: 50 %, up to which Acc stay within 50 points of dense; between 50 and 50 % over draws" in out
+    assert run("study", *basic, *small("--tolerance", "101"))[0] == 2
     key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]
     _, out, _ = run("runs", "show", key[:12], "--cache", basic[5])
     assert "calibration 40" in out and "last safe: " in out

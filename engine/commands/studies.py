@@ -44,8 +44,17 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def tolerance_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="POINTS", help="the last safe sparsity is the "
+    parser.add_argument("--tolerance", type=_points, default=TOLERANCE, metavar="POINTS", help="the last safe sparsity is the "
                         "highest up to which Acc and Aua stay within so many points of dense (default: 3)")  # fmt: skip
+
+
+def _points(text: str) -> float:
+    try:
+        if 0 <= (found := float(text)) <= 100:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
 
 
 def levels_of(text: str) -> tuple[float, ...]:
