@@ -86,6 +86,8 @@ def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
     texts, why = evaluation_texts(study.key)
     if texts is None:
         return [f"The link names row {address.seen(view['row'])} of the evaluation set. {plain(why)}"]
+    if texts.pairs is not None:
+        return [f"The link names row {address.seen(view['row'])} of an evaluation set of pairs; a single text is attacked here."]
     row, told = address.number("row", -1, 0, len(texts) - 1, whole=True)
     if not told:
         state["a-row"], state["a-text"] = int(row), texts.texts[int(row)][: most_characters()]

@@ -253,9 +253,16 @@ def attack_batch(bench: Bench, wanted: Wanted, count: int, report: Reporter = si
 
 
 def _rows(found: Mapping[str, Sequence[AttackText]], examples: Examples, rows: Sequence[int]) -> list[dict[str, Any]]:
+    pairs = examples.pairs or (None,) * len(examples)
     return [
-        {"row": row, "label": examples.labels[row], "text": examples.texts[row],
+        {"row": row, "label": examples.labels[row], "text": _whole(examples.texts[row], pairs[row]),
          "outcomes": {name: texts[place].record.outcome for name, texts in found.items()},
-         "found": {name: texts[place].perturbed for name, texts in found.items() if texts[place].record.outcome == "broken"}}
+         "found": {name: _whole(texts[place].perturbed, texts[place].perturbed_pair) for name, texts in found.items()
+                   if texts[place].record.outcome == "broken"}}
         for place, row in enumerate(rows)
     ]  # fmt: skip
+
+
+def _whole(text: str, pair: str | None) -> str:
+    """A text, or both of a pair: an attack may have changed either."""
+    return text if pair is None else f"{text} | {pair}"

@@ -12,12 +12,14 @@ import torch
 from engine import evaluation_rows, live
 from engine.attacks.attempt import Step
 from engine.attacks.run import Attacker
+from engine.attacks.texts import AttackText
+from engine.data import Examples
 from engine.errors import DataError, InputError, InterruptedStudy, ResourceError, SettingError
 from engine.live import Bench
 from engine.models.victim import Victim
 from engine.progress import silent
-from engine.records import Study, StudySpec
-from engine.side_by_side import Wanted, answer, attack_batch, attack_text, importance, open_victims
+from engine.records import AttackRecord, Study, StudySpec
+from engine.side_by_side import Wanted, _rows, answer, attack_batch, attack_text, importance, open_victims
 from engine.store import Store
 from engine.study import run_study
 
@@ -212,3 +214,14 @@ def test_the_texts_of_a_study_are_its_own_or_refused(study: Study, data_folder: 
     for place in ("/nowhere/tiny", "stanfordnlp/sst2"):
         with pytest.raises(DataError, match="not on this machine"):
             evaluation_rows.evaluation_texts(changed(data=place))
+
+
+def test_rows_of_pairs_are_told_whole() -> None:
+    """The change may be in the second text."""
+    examples = Examples(("a story", "plain"), ("warm and funny", "dull"), (1, 0))
+    broken = AttackText(AttackRecord(0, "broken", 3, 1, 5, 0.9, 0.4), 1, "a story", "a story", 1, 0, 0.4, "warm and funny",
+                        "wam and funny")  # fmt: skip
+    held = AttackText(AttackRecord(1, "held", 3, 0, 2, 0.9, 0.8), 0, "plain", "plain", 0, 0, 0.9, "dull", "dull")
+    first, second = _rows({"Dense": [broken, held]}, examples, [0, 1])
+    assert first["text"] == "a story | warm and funny" and first["found"] == {"Dense": "a story | wam and funny"}
+    assert second["text"] == "plain | dull" and second["found"] == {}
