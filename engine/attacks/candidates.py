@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.attacks.services import pause
+from engine.attacks.services import current_turn, pause
 
 
 class Seeded:
@@ -46,6 +46,7 @@ class Shared:
     What may follow a text is decided by its words, by which of them were changed, by the words to change next, and by the
     original; transformations and constraints see nothing of the victim. So it is found once, by the attack that comes
     first; attacks that need it meanwhile let that one go on. Each gets texts of its own, because TextAttack writes on them.
+    All are charged the seconds that it took, or the first victim alone would run out of a budget for the others' sake.
     """
 
     def __init__(self) -> None:
@@ -58,14 +59,18 @@ class Shared:
         key = (current_text.text, frozenset(state["modified_indices"]), state["original_index_map"].tobytes(), asked)
         while self._found.get(key) is _COMING:
             pause()
+        turn = current_turn()
         if key not in self._found:
-            self._found[key] = _COMING
+            self._found[key], before = _COMING, turn.used() if turn else 0.0
             try:
-                self._found[key] = tuple(_own(text, current_text) for text in find(current_text, **wanted))
+                texts = tuple(_own(text, current_text) for text in find(current_text, **wanted))
+                self._found[key] = texts, (turn.used() if turn else 0.0) - before
             finally:
                 if self._found[key] is _COMING:  # this attack ended; another one may still find them
                     del self._found[key]
-        return [_own(text, current_text) for text in self._found[key]]
+        elif turn is not None:
+            turn.spent += self._found[key][1]
+        return [_own(text, current_text) for text in self._found[key][0]]
 
 
 def _own(text: Any, previous: Any) -> Any:

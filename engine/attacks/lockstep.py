@@ -69,19 +69,18 @@ class _Flight(Generic[Result]):
         self.job, self.turn = job, Turn(job.work)
         self.request: Request | None = None
         self.result: Result
-        self.spent = 0.0
         self._state: RandomState | None = None
 
     def go_on(self, answers: Sequence[Any] | None) -> None:
         """Resume the attack with its answers until it asks again or ends."""
-        start = time.perf_counter()
+        self.turn.since = time.perf_counter()
         if self._state is None:
             seed_all(self.job.seed)
         else:
             self._state.restore()
         found = self._switch(answers)
         self._state = RandomState()
-        self.spent += time.perf_counter() - start
+        self.turn.spent = self.turn.used()
         if self.turn.dead:
             self.result = found
         else:
@@ -90,7 +89,7 @@ class _Flight(Generic[Result]):
     def _switch(self, answers: Sequence[Any] | None) -> Any:
         if not self.turn:  # not started yet
             return self.turn.switch()
-        if self.job.seconds is not None and self.spent > self.job.seconds:
+        if self.job.seconds is not None and self.turn.spent > self.job.seconds:
             return self.turn.throw(OutOfTime)
         failed = next((answer for answer in answers or () if isinstance(answer, _Failure)), None)
         return self.turn.switch(answers) if failed is None else self.turn.throw(failed.error)
@@ -175,7 +174,7 @@ class LockStep(Generic[Result]):
     def _charge(self, number: int, each: float) -> None:
         for flight in self._flights:
             if flight.request is not None and id(flight.request.service) == number:
-                flight.spent += each * len(set(flight.request.items))
+                flight.turn.spent += each * len(set(flight.request.items))
 
     def _keep(self, answers: dict[tuple[int, Hashable], Any]) -> None:
         for flight in self._flights:

@@ -40,6 +40,21 @@ class Request:
 class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
     """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to with a `Request`."""
 
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(work)
+        self.spent = 0.0  # seconds of its own work and of its share of the batches, up to when it was last resumed
+        self.since = 0.0  # when that was
+
+    def used(self) -> float:
+        """What it has spent by now; to be asked by itself."""
+        return self.spent + time.perf_counter() - self.since
+
+
+def current_turn() -> Turn | None:
+    """The attack that runs here; None outside lock-step."""
+    here = getcurrent()
+    return here if isinstance(here, Turn) and here.parent is not None else None
+
 
 def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     """The answers of a service, one an item, in order; repeated items are allowed.
@@ -50,8 +65,7 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     wanted = tuple(items)
     if not wanted:
         return []
-    current = getcurrent()
-    if isinstance(current, Turn) and current.parent is not None:
+    if (current := current_turn()) is not None:
         return list(current.parent.switch(Request(service, wanted)))
     distinct = tuple(dict.fromkeys(wanted))
     answers = dict(zip(distinct, service.answer(distinct), strict=True))
@@ -82,6 +96,5 @@ def breathing(tick: Callable[[], None]) -> Iterator[None]:
 
 def pause() -> None:
     """Let the other attacks in lock-step have their turn."""
-    current = getcurrent()
-    if isinstance(current, Turn) and current.parent is not None:
+    if (current := current_turn()) is not None:
         current.parent.switch(None)

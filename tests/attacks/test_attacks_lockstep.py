@@ -1,7 +1,9 @@
 """The scheduler with small services in the place of models; no TextAttack here."""
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.attacks.candidates import Shared
 from engine.attacks.lockstep import Job, LockStep, OutOfTime, RandomState
-from engine.attacks.services import ask, breathe, pause
+from engine.attacks.services import ask, breathe, current_turn, pause
 from engine.errors import InterruptedStudy
 
 
@@ -197,3 +200,27 @@ def test_long_work_breathes(monkeypatch: pytest.MonkeyPatch):
 
     (counted,) = run([Job(0, work, 0)], tick=lambda: ticks.append(clock[0]))
     assert 30 <= counted <= 41  # every 0.05 s of the two
+
+
+def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(monkeypatch: pytest.MonkeyPatch):
+    """By a clock that only the search moves: the first to ask has no less time left than the others."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    shared, service, found = Shared(), Squares(), list[float]()
+    state = {"modified_indices": set(), "original_index_map": np.arange(3)}
+    text = SimpleNamespace(text="a b c", attack_attrs=state)
+
+    def find(_text: Any) -> list[Any]:
+        clock[0] += 5
+        ask(service, [3])  # it may wait for a model in the middle
+        clock[0] += 2
+        return [SimpleNamespace(text="a b", attack_attrs={})]
+
+    def work() -> None:
+        assert [one.text for one in shared.get(find, text)] == ["a b"]
+        turn = current_turn()
+        assert turn is not None
+        found.append(turn.used())
+
+    run([Job(0, work, 0) for _ in range(3)])
+    assert found == [7.0, 7.0, 7.0] and service.batches == [[3]]
