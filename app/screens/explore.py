@@ -80,13 +80,13 @@ def _answer(keys: list[str], points: float) -> None:
 
 
 def _slider(shown: list[engine.Study], stops: list[float], points: float) -> float:
-    start, told = view.number("sparsity", view.FIRST, 0.0, stops[-1])
+    study = shown[0]
+    measured = [round(100 * level.sparsity, 4) for level in study.levels]
+    start, told = view.number("sparsity", min(view.FIRST, measured[-1]), 0.0, stops[-1])  # where there is something to see
     notices_of([], told)
     start = min(stops, key=lambda stop: abs(stop - start))
-    study = shown[0]
     safe = safe_sparsity(study.key, signature(study.key), points)
     flag = None if safe is None else {"at": 100 * safe.sparsity, "low": 100 * safe.low, "high": 100 * safe.high}
-    measured = [round(100 * level.sparsity, 4) for level in study.levels]
     with st.container(key="dock"):
         percent = instrument.slider(stops, start, measured, flag)
     view.write("sparsity", f"{percent:g}")

@@ -206,6 +206,19 @@ def test_the_last_safe_sparsity_answers_the_tolerance(cache: Path) -> None:
     assert "Last safe: 90 %" in captions(app)
 
 
+def test_a_study_of_one_level_opens_there_and_what_makes_it_say_little_is_told(cache: Path) -> None:
+    save(cache, made_up_study((0.0,)))
+    app = page()
+    assert not app.exception and app.query_params["sparsity"] in ("0", ["0"])
+    assert "Measured at 0 % only." in captions(app) and "Last safe" not in captions(app)
+    study = made_up_study()
+    taken = replace(study.levels[0], notices=("m calls its classes a, b; they are taken for c, d, in this order.",))
+    save(cache, replace(study, levels=(taken, *study.levels[1:])))
+    app = page(study=study.key[:12], tolerance="0.1")
+    told = " ".join(warning.value for warning in app.warning)
+    assert "they are taken for c, d" in told and "a single one decides" in told
+
+
 def test_timing_asks_the_worker_and_is_shown_when_it_is_there(cache: Path, requests: Requests) -> None:
     study = save(cache, made_up_study())
     app = page().button(key="time").click().run()
