@@ -109,8 +109,8 @@ def test_jobs_are_listed_cancelled_resumed_and_forgotten(run: Run, tmp_path: Pat
     assert run("jobs", "remove", row.id)[1] == {"removed": True} and run("jobs")[1] == {"jobs": []}
 
 
-def test_a_study_in_the_background_is_checked_before_it_is_queued(run: Run) -> None:
+def test_a_study_in_the_background_is_checked_before_it_is_queued(run: Run, data_folder: Path) -> None:
     code, _, err = run("study", "--background", "--method", "nonsense")
     assert code == 2 and "nonsense" in err and run("jobs")[1] == {"jobs": []}
-    code, answer, _ = run("study", "--background", "--levels", "0,0.5", "--attack", "none")
+    code, answer, _ = run("study", "--background", "--data", str(data_folder), "--levels", "0,0.5", "--attack", "none")
     assert code == 0 and answer["job"]["state"] == "queued" and answer["job"]["arguments"]["levels"] == [0.0, 0.5]

@@ -4,7 +4,7 @@
      "scales": {"full": {"base": …, "seeds": […], …}},  values for the steps, by scale
      "sets": {"sst2": {"data": …, "labels": …, …}},     values for the steps, by data set
      "steps": [{"name": "study-{set}-{seed}", "for": ["set", "seed"], "row": "P1's method",
-                "run": ["study", "--model", "{work}/{set}/average", …]}],
+                "run": ["study", "--model", "{work}/{set}/average-{attack}", …]}],
      "published": [{"row": "P1's method", "set": "sst2", "sparsity": 0.5, "acc": 88.31, "aua": 43.1, "asr": 51.2}]}
 
 A step is repeated for all data sets or seeds that `for` names. `{work}` is the folder that receives models; a recipe with the

@@ -46,7 +46,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
  "scales": {"full": {"members": "%s", "attack": "deepwordbug", "judge_rows": 20, "judge_attacked": 2, "calibration": 60,
                      "held_out": 10, "sets": ["sst2"], "seeds": [0], "of_sets": {"sst2": {"evaluated": 20, "attacked": 4}}}},
  "steps": [{"name": "paper-{set}-{seed}", "for": ["set", "seed"], "row": "Ours",
-            "run": ["study", "--model", "{work}/{set}/average", "--data", "{data}", "--method", "paper", "--levels", "0,0.5",
+            "run": ["study", "--model", "{work}/{set}/average-{attack}", "--data", "{data}", "--method", "paper",
+                    "--levels", "0,0.5",
                     "--calibration", "{calibration}", "--held-out", "{held_out}", "--eval-examples", "{evaluated}",
                     "--attack", "{attack}", "--attack-examples", "{attacked}", "--seed", "{seed}"]}],
  "published": [{"row": "Ours", "set": "sst2", "sparsity": 0.5, "acc": 88.31, "aua": 43.1, "asr": 51.2}]

@@ -45,7 +45,7 @@ def test_the_recipe_runs_from_the_hub_to_the_table(done, work: Path) -> None:
     assert ours["set"] == "sst2" and set(ours["values"]) == {"acc", "aua", "asr"} and len(ours["values"]["acc"]) == 1
     assert ours["published"]["acc"] == 88.31 and rows["Weight average", 0.0]["published"] is None
     assert "88.31 / 43.1 / 51.2" in ended.stdout
-    assert (work / "papers" / "bert-base-uncased-full" / "sst2" / "average" / "model.safetensors").is_file()
+    assert (work / "papers" / "bert-base-uncased-full" / "sst2" / "average-deepwordbug" / "model.safetensors").is_file()
     assert len([line for line in asked if line.startswith("GET") and line.endswith("model.safetensors")]) == 1
     assert any(line.startswith("GET") and "train-00000-of-00001.parquet" in line for line in asked)
 
