@@ -178,6 +178,8 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
 
 def only_one_mark_stands_on_the_curve_of_a_layer(page: Page) -> None:
     """Of the cells that were picked one after the other, the last: those before do not draw theirs again."""
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(500)  # a page that was just entered may be drawn anew, and a click on what is replaced is lost
     page.locator(".ps-heat td").nth(35).click()
     expect(page.get_by_role("heading", name="Block 6, output")).to_be_visible(timeout=30_000)
     expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
