@@ -11,6 +11,7 @@ from typing import Any
 from engine.attacks.attempt import Budget, Example, Outcome, Step
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
+from engine.data.checks import is_whole
 from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.evaluation.inside import look_inside
 from engine.evaluation.latency import compare_latency
@@ -149,7 +150,7 @@ class Bench:
 def checked_text(text: str) -> str:
     """The text without surrounding space. Raises InputError where it is empty, too long, without words or not whole."""
     text = " ".join(text.split())
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_whole(text):
         raise InputError("The text holds half a character, as of a terminal that is not UTF-8; type it whole.")
     if not any(character.isalnum() for character in text):
         raise InputError("There are no words to attack; type a sentence.")

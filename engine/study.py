@@ -13,6 +13,7 @@ from engine.attacks.recipes import attack_identity, check_attack, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset, sample
+from engine.data.checks import drawn_to_attack
 from engine.data.load import EMBEDDED, looks_like_path
 from engine.errors import DataError
 from engine.evaluation.latency import machine_of
@@ -100,17 +101,15 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file
     calibration, held_out, evaluation = split(data, spec)
     check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
-    if any(spec.levels) and plan.method.calibrated:
-        check_tokens(victim, plan, calibration.texts, calibration.pairs)  # before the dense level, not after it
-    rows = list(range(len(evaluation)))
-    random.Random(spec.seed).shuffle(rows)
-    attacked = tuple(sorted(rows[: spec.attack_examples])) if spec.attack != "none" else ()
+    attacked = drawn_to_attack(len(evaluation), spec.attack_examples, spec.seed) if spec.attack != "none" else ()
     identity: dict[str, Any] = {
         "schema": SCHEMA, "victim": victim.fingerprint, "calibration": calibration.fingerprint(),
         "held_out": held_out.fingerprint(), "evaluation": evaluation.fingerprint(), "max_tokens": victim.max_tokens,
         "plan": plan.identity(), "attack": _attack_identity(spec, attacked), "seed": spec.seed,
     }  # fmt: skip
     study = Study(key_of(identity), identity, _about(spec, plan, data, victim, calibration, held_out, evaluation, attacked))
+    if any(spec.levels) and plan.method.calibrated:
+        check_tokens(victim, plan, study.about["calibration_tokens"], len(calibration))  # before the dense level, not after it
     return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked, notices)
 
 

@@ -148,7 +148,8 @@ class Attempt:
         except NotAttackable as error:
             return self._unfinished("error", str(error))
         except Exception as error:  # of this example alone; it stands in its record and is counted as an error
-            if self._budget.queries is not None and self._model.queries >= self._budget.queries:  # nothing left to choose
+            over = self._budget.queries is not None and self._model.queries >= self._budget.queries
+            if over and isinstance(error, ValueError):  # a beam that its budget left nothing to choose from takes its largest
                 return self._unfinished("exhausted", f"{self._budget.queries} queries")
             return self._unfinished("error", f"{type(error).__name__}: {error}"[:300])
         return self._outcome(result)

@@ -19,7 +19,7 @@ from engine.attacks.static import StaticSet
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import found_on
 from engine.data import Examples
-from engine.data.checks import class_places, names_apart, renumbered
+from engine.data.checks import class_places, is_whole, names_apart, renumbered
 from engine.data.columns import Choice, Table, find_columns
 from engine.data.files import read_file
 from engine.data.labels import LabelColumn, encode_labels
@@ -54,7 +54,7 @@ def read_set(
         return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
     rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
-        if any(isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value) for value in row.values()):
+        if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
     there = set(rows[0])
     sides = next((sides for sides in _SIDES if set(sides) <= there), None)

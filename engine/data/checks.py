@@ -91,3 +91,15 @@ def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:
     if n < 1:
         raise SettingError(f"A sample of {n} examples was asked for; ask for at least 1.")
     return tuple(sorted(random.Random(seed).sample(range(len(examples)), min(n, len(examples)))))
+
+
+def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
+    """Which of so many rows are attacked: drawn, for a file may be sorted by its labels."""
+    order = list(range(rows))
+    random.Random(seed).shuffle(order)
+    return tuple(sorted(order[:attacked]))
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text has no half characters (lone surrogates), which no file can hold and no tokenizer takes."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

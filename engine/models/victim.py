@@ -108,9 +108,10 @@ def reading_sha256(config: Any, tokenizer: Any) -> str:
     """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use: the vocabulary, the ids of some
     of its words in capitals and not and of what else tokenizers treat differently, the activation, the number of heads and the ε
     of norms."""
-    words = " ".join(sorted(word for word in tokenizer.get_vocab() if word.isalpha())[:50])
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    words = " ".join([word for word, _ in vocabulary if word.isalpha()][:50])
     activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
-    told = {"vocabulary": sorted(tokenizer.get_vocab().items()), "activation": activation,
+    told = {"vocabulary": vocabulary, "activation": activation,
             "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
             "heads": config.num_attention_heads, "epsilon": getattr(config, "layer_norm_eps", None)}  # fmt: skip
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -83,12 +83,8 @@ def check_plan(victim: Victim, plan: Plan) -> Shares:
     return Shares(tuple(weights), sizes, plan.pattern, parse_layers(plan.layers))
 
 
-def check_tokens(victim: Victim, plan: Plan, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[str, ...]:
+def check_tokens(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[str, ...]:
     """Too few tokens for the widest layer: a notice below ENOUGH for each input. Raises SettingError below one, unless forced."""
-    return _enough(victim, plan, sum(map(len, victim.encode(texts, pairs)["input_ids"])), len(texts))
-
-
-def _enough(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[str, ...]:
     if not plan.method.factored:
         return ()  # norms of inputs need few tokens
     layer, weight = max(victim.prunable().items(), key=lambda item: item[1].shape[1])
@@ -125,7 +121,7 @@ class _Work:
         self.blocks = victim.family.blocks(victim.model)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
-        self.notices = list(_enough(victim, plan, self.tokens, len(texts)))
+        self.notices = list(check_tokens(victim, plan, self.tokens, len(texts)))
         if kept.importance is None and (plan.method.importance or plan.allocation != "uniform"):
             kept.importance = shrinking(
                 lambda tokens: measure_importance(victim, texts, pairs, report, stream_tokens=tokens),

@@ -21,7 +21,7 @@ from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Examples, check_labels, sample
-from engine.data.checks import class_places, renumbered
+from engine.data.checks import class_places, drawn_to_attack, renumbered
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
@@ -38,7 +38,6 @@ from engine.subnetworks.snapshots import snapshot_at
 from engine.training.base import open_base
 from engine.training.finetune import Shared, split_for_stopping
 from engine.training.members import Say, unsaid
-from engine.training.selection import drawn_to_attack
 
 PASSES = 3  # forward passes that a training step's row counts as
 QUERIES = 30  # and an attacked row

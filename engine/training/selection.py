@@ -10,7 +10,7 @@ from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Dataset, Examples, check_labels, load_dataset, sample
-from engine.data.checks import like, names_apart
+from engine.data.checks import drawn_to_attack, like, names_apart
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
@@ -138,10 +138,3 @@ def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
 
 def _selection(drawn: Examples, spec: SelectionSpec, names: tuple[str, ...] | None) -> Selection:
     return Selection(spec, drawn, drawn_to_attack(len(drawn), spec.attacked, spec.seed) if spec.attack != "none" else (), names)
-
-
-def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
-    """Which of so many rows are attacked: drawn, for a file may be sorted by its labels."""
-    order = list(range(rows))
-    random.Random(seed).shuffle(order)
-    return tuple(sorted(order[:attacked]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.data.checks import drawn_to_attack
 from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
 from engine.models.victim import load_victim
 from engine.store import Store
@@ -17,7 +18,6 @@ from engine.subnetworks.protocol import prepare, run_protocol
 from engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
 from engine.training.finetune import CHECKED
 from engine.training.losses import LOSSES
-from engine.training.selection import drawn_to_attack
 
 
 @pytest.fixture(scope="session")
