@@ -1,7 +1,7 @@
 """Find the columns that hold the text, its pair and the label: by their usual names, or by the caller's."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -42,6 +42,19 @@ class Table:
 
     where: str
     frame: pd.DataFrame
+    # Column → names of its class numbers, where the file's schema says them (a `ClassLabel`).
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Of a split in several files: (file, rows in it), in order. Empty where `where` is the one file.
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def place(self, row: int) -> str:
+        """"Row 3 of b.tsv" for a row of the frame, counted from 1 in the file that holds it."""
+        number = row
+        for where, rows in self.parts:
+            if number <= rows:
+                return f"Row {number} of {where}"
+            number -= rows
+        return f"Row {row} of {self.where}"
 
     def names(self) -> list[str]:
         """The column names in their order."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from engine.data.build import build_examples
 from engine.data.columns import Choice, Table
-from engine.data.files import SUFFIXES, read_file
+from engine.data.files import SUFFIXES, read_table
 from engine.data.records import Dataset
 from engine.errors import DataError
 
@@ -90,6 +90,8 @@ def _check_complete(numbers: list[tuple[int, int]], ordered: list[Path]) -> None
 
 def _table(files: list[Path]) -> Table:
     if len(files) == 1:
-        return Table(str(files[0]), read_file(files[0]))
+        return read_table(files[0])
     where = f"{files[0]} and the {len(files) - 1} shards after it"
-    return Table(where, pd.concat([read_file(path) for path in files], ignore_index=True))
+    tables = [read_table(path) for path in files]
+    parts = tuple((table.where, len(table.frame)) for table in tables)
+    return Table(where, pd.concat([table.frame for table in tables], ignore_index=True), tables[0].class_names, parts)

@@ -31,7 +31,7 @@ def load_hub(name: str, choice: Choice) -> Dataset:
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
     chosen = _chosen_splits(splits, name)
-    tables = [Table(f"split {split!r} of {name}", splits[split].to_pandas()) for split in chosen]
+    tables = [_table(splits[split], split, name) for split in chosen]
     examples, names = build_examples(tables, choice)
     return Dataset(
         name=config or repository.rsplit("/", maxsplit=1)[-1],
@@ -51,7 +51,12 @@ def one_split(name: str, wanted: str | None = None) -> Table:
     if wanted is not None and wanted not in splits:
         raise DataError(f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what follows the #.")
     split = wanted or _chosen_splits(splits, name)[0]
-    return Table(f"split {split!r} of {name}", splits[split].to_pandas())
+    return _table(splits[split], split, name)
+
+
+def _table(split: Any, split_name: str, name: str) -> Table:
+    named = {column: tuple(feature.names) for column, feature in split.features.items() if getattr(feature, "names", None)}
+    return Table(f"split {split_name!r} of {name}", split.to_pandas(), named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from engine import paths
 from engine.data.build import build_examples
 from engine.data.checks import check_labels
-from engine.data.columns import Choice, Table
-from engine.data.files import SUFFIXES, read_file
+from engine.data.columns import Choice
+from engine.data.files import SUFFIXES, read_table
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
 from engine.data.records import Dataset
@@ -63,7 +63,7 @@ def _load_embedded(choice: Choice) -> Dataset:
     for path in files:
         if not path.is_file():
             raise DataError(f"The installation is incomplete: {path} is missing; install PruneScope again.")
-    (evaluation, train), names = build_examples([Table(str(path), read_file(path)) for path in files], choice)
+    (evaluation, train), names = build_examples([read_table(path) for path in files], choice)
     names = names or EMBEDDED_LABELS
     for path, examples in zip(files, (evaluation, train), strict=True):
         check_labels(examples, len(names), str(path))
@@ -71,7 +71,7 @@ def _load_embedded(choice: Choice) -> Dataset:
 
 
 def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
-    (examples,), names = build_examples([Table(str(path), read_file(path))], choice)
+    (examples,), names = build_examples([read_table(path)], choice)
     order = examples.distinct()
     if len(order) < 2:
         raise DataError(f"{path} has {len(order)} distinct text, too few for two halves; add rows.")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.data.build import build_examples
-from engine.data.columns import Choice, Table
-from engine.data.files import read_file
+from engine.data.columns import Choice
+from engine.data.files import read_table
 from engine.data.folder import evaluation_table
 from engine.data.hub import one_split
 from engine.data.load import looks_like_path
@@ -27,7 +27,7 @@ def labelled_rows(
     if path.is_dir():
         table = evaluation_table(path)
     elif path.is_file():
-        table = Table(str(path), read_file(path))
+        table = read_table(path)
     elif looks_like_path(name) or not name.strip():
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
