@@ -27,12 +27,13 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     evaluation_files = _evaluation_files(files, folder)
     train_files = _split_files(files, TRAIN)
     tables = [_table(group) for group in (evaluation_files, train_files) if group]
-    examples, names = build_examples(tables, choice)
+    built = build_examples(tables, choice)
     return Dataset(
         name=os.path.basename(os.path.abspath(folder)),
-        train=examples[1] if train_files else None,
-        evaluation=examples[0],
-        label_names=names,
+        train=built.examples[1] if train_files else None,
+        evaluation=built.examples[0],
+        classes=built.classes,
+        notices=built.notices,
         source=f"local folder ({', '.join(path.name for path in train_files + evaluation_files)})",
     )
 

@@ -32,12 +32,13 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     splits = _fetch(repository, config or None)
     chosen = _chosen_splits(splits, name)
     tables = [_table(splits[split], split, name) for split in chosen]
-    examples, names = build_examples(tables, choice)
+    built = build_examples(tables, choice)
     return Dataset(
         name=config or repository.rsplit("/", maxsplit=1)[-1],
-        train=examples[1] if TRAIN in chosen else None,
-        evaluation=examples[0],
-        label_names=names or _class_names(splits[chosen[0]], tables[0], choice),
+        train=built.examples[1] if TRAIN in chosen else None,
+        evaluation=built.examples[0],
+        classes=built.classes,
+        notices=built.notices,
         source=f"hub ({name}: {', '.join(reversed(chosen))})",
     )
 
@@ -123,9 +124,3 @@ def _chosen_splits(splits: Mapping[str, Any], name: str) -> list[str]:
             f"save a split as a file and name that, or {_LOCAL}."
         )
     return [evaluation, *([TRAIN] if TRAIN in splits else [])]
-
-
-def _class_names(split: Any, table: Table, choice: Choice) -> tuple[str, ...] | None:
-    feature = split.features[find_columns(table, choice).label]
-    names = getattr(feature, "names", None)
-    return tuple(names) if names else None
