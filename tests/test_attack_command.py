@@ -152,7 +152,7 @@ def test_a_fixed_set_on_one_victim_and_on_two(run: Run, adversarial: Path, other
     found = answer(done)
     assert (found["set"], found["n"], found["paired"]) == ("set.tsv, sst2", 2, None)
     assert set(found["victims"][0]["adversarial"]) == RATE and found["victims"][0]["clean"] is None
-    assert "LABEL_0, LABEL_1; they are taken for negative, positive" in done[2]
+    assert "negative for LABEL_0, positive for LABEL_1" in done[2]
     both = answer(run("--set", adversarial, "--task", "sst2", "--against", other, "--json"))
     assert [victim["name"] for victim in both["victims"]] == ["tiny-bert", "other-bert"]
     assert both["victims"][0] == found["victims"][0] and both["paired"]["attacks"] is None
@@ -211,7 +211,7 @@ ODD = "\t".join(COLUMNS) + "\n" + "\t".join(["a", "b", "0", "0", "1", "1", "1", 
     ("", "is empty"), ("text\tlabel\n", "has no rows"), ("words\tlabel\na\t1\n", "no text column"),
     ("text\tstars\na\t1\n", "no label"), ("text\tlabel\na film\t7\n", "label 7, outside the model's 0..1"),
     ("text\tlabel\n\t1\n", "Row 1 of odd.tsv"), ("task\ttext\tlabel\nsst2\ta\t1\nrte\tb\t1\n", "choose one with --task"),
-    ("text\tlabel\na\tgood\nb\tbad\nc\tso\n", "has 3 classes"), (ODD, "Row 1 of odd.tsv has the result type 'Won'"),
+    ("text\tlabel\na\tgood\nb\tbad\nc\tso\n", "calls its classes bad, good, so"), (ODD, "Row 1 of odd.tsv has the result type 'Won'"),
 ], ids=["empty", "no-rows", "no-text", "no-label", "range", "blank", "tasks", "classes", "result"])  # fmt: skip
 def test_a_set_that_cannot_be_used(run: Run, tmp_path: Path, content: str, value: str) -> None:
     (tmp_path / "odd.tsv").write_text(content)

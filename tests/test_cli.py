@@ -110,12 +110,12 @@ def test_which_class_is_taken_for_which_is_said_before_the_work_and_kept(
     for name in ("train", "validation"):
         (tmp_path / "named").mkdir(exist_ok=True)
         lines = (data_folder / f"{name}.tsv").read_text().splitlines()
-        named = [lines[0], *(line[:-1] + ("schlecht", "gut")[int(line[-1])] for line in lines[1:])]
+        named = [lines[0], *(line[:-1] + ("C1", "C2")[int(line[-1])] for line in lines[1:])]
         (tmp_path / "named" / f"{name}.tsv").write_text("\n".join(named) + "\n")
     asked = [*basic[:3], str(tmp_path / "named"), *basic[4:], *small()]
     _, _, err = run("study", *asked)
-    assert err.count("they are taken for gut, schlecht") == 1 and err.index("taken for gut") < err.index("100 %  done")
-    assert any("taken for gut" in notice for notice in json.loads(run("study", *asked, "--json")[1].splitlines()[-1])["notices"])
+    assert err.count("C1 for LABEL_0, C2 for LABEL_1") == 1 and err.index("C1 for LABEL_0") < err.index("100 %  done")
+    assert any("C1 for LABEL_0" in notice for notice in json.loads(run("study", *asked, "--json")[1].splitlines()[-1])["notices"])
 
 
 @pytest.mark.parametrize(("given", "says"), [
@@ -329,9 +329,9 @@ BAD_DATA = {
     "empty": ("", "odd.tsv"),
     "no-rows": ("text\tlabel\n", "odd.tsv"),
     "one-class": ("text\tlabel\n" + "".join(f"film {n}\t1\n" for n in range(9)), "label 1"),
-    "out-of-range": ("text\tlabel\n" + "".join(f"film {n}\t{n % 2 + 6}\n" for n in range(9)), "outside the model's 0..1"),
+    "out-of-range": ("text\tlabel\n" + "".join(f"film {n}\t{n % 2 + 6}\n" for n in range(9)), "outside the 0..1 of tiny-bert"),
     "blank-text": ("text\tlabel\n\t1\n", "Row 1"),
-    "blank-label": ("text\tlabel\na film\t\n", "Row 1"),
+    "blank-label": ("text\tlabel\na film\t\n", "an empty cell in 1 of 1 rows"),
     "fraction": ("text\tlabel\na film\t0.5\n", "0.5"),
 }
 

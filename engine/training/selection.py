@@ -77,10 +77,8 @@ class Selection:
 
 def all_rows(name: str, columns: dict[str, str | None]) -> Dataset:
     """A data set whose evaluation set is every labelled row of a file or data set, whatever split it is in."""
-    data = load_dataset(name, **columns, divide=False)  # type: ignore[arg-type]
+    data = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (data.train, data.evaluation) if part is not None]
-    if len(parts) == 1:
-        return data
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
     rows = Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),

@@ -14,7 +14,7 @@ from engine.attacks.static import StaticSet, compare_static, read_answers, run_s
 from engine.attacks.static_files import fit_labels, read_set
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import Transfer, transfer
-from engine.data import Examples
+from engine.data import Classes, Examples
 from engine.errors import DataError, SettingError
 from engine.models.victim import Victim
 from engine.records import AttackRecord, Rate
@@ -143,7 +143,7 @@ def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
                  "sst2\tno film\t\t0")  # fmt: skip
     found = read_set(path, "sst2")
     assert found.adversarial == Examples(("a film", "no film"), None, (1, 0)) and found.clean is None
-    assert (found.name, found.classes) == ("set.tsv, sst2", ("negative", "positive"))
+    assert (found.name, found.classes.names) == ("set.tsv, sst2", ("negative", "positive"))
     assert read_set(path, where=["task=qqp"]).adversarial == Examples(("why",), ("how",), (0,))
     with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with --task"):
         read_set(path)
@@ -174,7 +174,7 @@ def test_the_broken_examples_of_a_log(tmp_path: Path, suffix: str) -> None:
     found = read_set(path)
     assert found.clean == Examples(("a", "d"), None, (1, 0)) and found.adversarial.texts == ("A", "D")
     assert found.notices[0].startswith("2 of the 5 attacks")
-    assert read_set(path, "sst2").classes == ("negative", "positive")
+    assert read_set(path, "sst2").classes.names == ("negative", "positive")
     with pytest.raises(SettingError, match="what the labels of 'sst3' mean is unknown"):
         read_set(path, "sst3")
     with pytest.raises(DataError, match="holds 2 attacks and none broke"):
@@ -212,7 +212,7 @@ def test_a_choice_of_rows_that_is_none(tmp_path: Path, where: str, says_what: st
 
 
 def of_task(classes: tuple[str, ...] | None, labels: tuple[int, ...] = (0, 1)) -> StaticSet:
-    return StaticSet("set", Examples(("a", "b"), None, labels), Examples(("c", "d"), None, labels), classes)
+    return StaticSet("set", Examples(("a", "b"), None, labels), Examples(("c", "d"), None, labels), Classes(classes, True))
 
 
 def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
@@ -220,14 +220,15 @@ def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
     fitted = fit_labels(of_task(("negative", "positive")), swapped)
     assert fitted.adversarial.labels == (1, 0) and fitted.clean is not None and fitted.clean.labels == (1, 0)
     assert fit_labels(of_task(None), swapped) == of_task(None)
-    assert fit_labels(of_task(("positive",), (0, 0)), says({}, classes=("negative", "positive"))).adversarial.labels == (1, 1)
+    own = StaticSet("set", Examples(("a",), None, (0,)), None, Classes(("positive",)))  # as the file calls them
+    assert fit_labels(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
 
 
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
     fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
     assert fitted.adversarial.labels == (0, 1)
-    assert fitted.notices == ("tiny calls its classes LABEL_0, LABEL_1; they are taken for negative, positive, in this order. "
-                               "Where that is wrong, name the labels in the data as the model does.",)  # fmt: skip
+    assert fitted.notices == ("The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, positive for "
+                              "LABEL_1. Where that is wrong, say which is which with --label-map.",)  # fmt: skip
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
@@ -235,7 +236,7 @@ def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
         fit_labels(of_task(("entailment", "neutral", "contradiction")), says({}))
     with pytest.raises(DataError, match=r"label 2, outside the model's 0\.\.1"):
         run_static(says({}), of_task(None, (0, 2)))
-    with pytest.raises(DataError, match=r"label 5, outside the task's 0\.\.1"):
+    with pytest.raises(DataError, match=r"label 5, outside the 0\.\.1 of the names no, yes"):
         fit_labels(of_task(("no", "yes"), (0, 5)), says({}))
 
 

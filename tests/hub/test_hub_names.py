@@ -22,7 +22,7 @@ from engine.training.base import open_base
 
 KINDS = {"model": look_at_model, "data": look_at_data, "base": lambda name: open_base(name).name,
          "victim": lambda name: load_victim(name).name,
-         "rows": lambda name: len(labelled_rows(name)[0]), "load": lambda name: load_dataset(name).source}
+         "rows": lambda name: len(labelled_rows(name).examples), "load": lambda name: load_dataset(name).source}
 told = {}
 for line in sys.argv[1:]:
     kind, name = line.split(" ")

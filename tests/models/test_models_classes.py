@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.classes import apart, in_order
+from engine.errors import ModelError
+from engine.models.classes import check_classes, in_order
 from engine.models.victim import Victim, load_victim
 
 TEXTS = ("a rich film", "dull and weak", "the music of grim scenes")
@@ -32,9 +33,10 @@ def test_where_the_names_do_not_tell_the_numbers_count(named: Victim, names: tup
     assert in_order(named, names) is named
 
 
-def test_a_notice_where_both_have_names_and_not_alike(named: Victim):
-    (notice,) = apart(named, ("poor", "fine"), "m")
-    assert notice.startswith("m calls its classes bad, good; they are taken for poor, fine, in this order.")
-    assert apart(named, ("good", "bad"), "m") == () == apart(named, ("LABEL_0", "LABEL_1"), "m")
+def test_a_model_that_names_other_classes_is_refused(named: Victim):
+    with pytest.raises(ModelError, match="m calls its classes bad, good, and the data poor, fine; nothing says which is which"):
+        check_classes(named, ("poor", "fine"), "m")
+    check_classes(named, ("good", "bad"), "m")
+    check_classes(named, ("LABEL_0", "LABEL_1"), "m")
     named.label_names = ("LABEL_0", "LABEL_1")
-    assert apart(named, ("poor", "fine"), "m") == ()
+    check_classes(named, ("poor", "fine"), "m")

@@ -208,7 +208,7 @@ def test_further_rows_of_another_class_are_told(root: Path, model_folder: Path, 
     rows = pairs(6, 9)
     three = write(tmp_path / "three.tsv", replace(rows, labels=(0, 1, 2, 0, 1, 2)))
     cells = [{"name": "a", "subnetwork": FULL, "extra": [{"data": str(three)}]}]
-    with pytest.raises(DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the task's 0\.\.1"):
+    with pytest.raises(DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the 0\.\.1 of the recipe"):
         prepare(read_protocol(written(tmp_path, recipe(model_folder, cells=cells))), root, tmp_path / "out")
 
 
@@ -282,7 +282,7 @@ def test_class_names_in_the_files_say_what_numbers_would(root: Path, model_folde
     assert named.extra["full"].labels == numbered.extra["full"].labels
     assert named.inside.examples.labels == numbered.inside.examples.labels
     assert named.outside[0].examples.labels == numbered.outside[0].examples.labels
-    with pytest.raises(DataError, match="calls its classes Entailment, neutral and the recipe no, yes"):
+    with pytest.raises(DataError, match="calls its classes Entailment, neutral, and the recipe calls them no, yes"):
         other = read_protocol(written(tmp_path, recipe(model_folder, label_names=["no", "yes"])))
         prepare(other, tmp_path / "rows", tmp_path / "x")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.data import Dataset, Examples, load_dataset
+from engine.data import Classes, Dataset, Examples, fit_labels, load_dataset
 from engine.errors import DataError, InterruptedStudy, SettingError
 from engine.records import Rate
 from engine.training import members as room
-from engine.training.members import named_rows, names_of, run_members
+from engine.training.members import named_data, names_of, run_members
 from engine.training.recipe import read_recipe
 from engine.training.records import Score
 from engine.training.selection import Selection, SelectionSpec
@@ -187,21 +187,33 @@ def rows(*labels: int) -> Examples:
     return Examples(tuple(f"t{n}" for n in range(len(labels))), None, labels)
 
 
-def data(label_names: tuple[str, ...] | None = None) -> Dataset:
-    return Dataset("made-up", rows(0, 1), rows(0, 1), label_names, "here")
+def data(*labels: int, names: tuple[str, ...] | None = None) -> Dataset:
+    return Dataset("made-up", rows(*labels), rows(*labels), Classes(names, False, tuple(sorted(set(labels)))), "here")
 
 
 def test_names_of_labels():
-    assert names_of(data(), rows(0, 2, 1)) == ("LABEL_0", "LABEL_1", "LABEL_2")
-    assert names_of(data(("a", "b")), rows(0, 1)) == ("a", "b")
-    assert names_of(data(("a", "b")), rows(1, 0), ("c", "d")) == ("c", "d")
+    assert names_of("here", None, rows(0, 2, 1)) == ("LABEL_0", "LABEL_1", "LABEL_2")
+    assert names_of("here", ("a", "b"), rows(0, 1)) == ("a", "b")
+    assert names_of("here", ("a", "b"), rows(1, 0), ("c", "d")) == ("c", "d")
+    with pytest.raises(DataError, match="here has the labels 'Pos' and 'pos', which differ in capitals alone"):
+        names_of("here", ("Pos", "neg", "pos"), rows(0, 1, 2))
 
 
 def test_given_names_that_the_data_has_too_say_the_order():
-    assert named_rows(data(("bad", "good")), rows(0, 1, 1), ("Good", "bad"))[:2] == (rows(1, 0, 0), ("Good", "bad"))
-    found, names, notices = named_rows(data(("neg", "pos")), rows(0, 1), ("negative", "positive"))
-    assert (found, names) == (rows(0, 1), ("negative", "positive"))
-    assert notices[0].startswith("The new model calls its classes negative, positive; they are taken for neg, pos, in this")
+    found, names, notices = named_data(data(0, 1, 1, names=("bad", "good")), ("Good", "bad"))
+    assert (found.train, found.evaluation, names, notices) == (rows(1, 0, 0), rows(1, 0, 0), ("Good", "bad"), ())
+    assert named_data(data(0, 1, names=("neg", "pos")), ("positive", "negative"))[0].train == rows(1, 0)
+    found, names, notices = named_data(data(0, 1, names=("no", "yes")), ("cat", "dog"))
+    assert (found.train, names) == (rows(0, 1), ("cat", "dog"))
+    assert notices == ("The classes of made-up get the names that were given: no is called cat, yes is called dog.",)
+
+
+@pytest.mark.parametrize(("labels", "names"), [((-1, 1), ("-1", "1")), ((1, 2, 3), ("1", "2", "3"))])
+def test_labels_that_do_not_count_from_zero_name_the_classes(labels: tuple[int, ...], names: tuple[str, ...]):
+    """So that the model reads the same labels rightly afterwards."""
+    found, called, _ = named_data(data(*labels))
+    assert called == names and found.train == rows(*range(len(labels)))
+    assert fit_labels(data(*labels), names, "m")[0].evaluation == found.evaluation
 
 
 @pytest.mark.parametrize(("labels", "given", "message"), [
@@ -213,4 +225,4 @@ def test_given_names_that_the_data_has_too_say_the_order():
 ])  # fmt: skip
 def test_labels_that_do_not_suit_their_names(labels: tuple[int, ...], given: tuple[str, ...] | None, message: str):
     with pytest.raises(DataError, match=message):
-        names_of(data(), rows(*labels), given)
+        names_of("here", None, rows(*labels), given)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data import Dataset, Examples, load_dataset
+from engine.data import Classes, Dataset, Examples, load_dataset
 from engine.errors import DataError, SettingError
 from engine.models.victim import Victim
 from engine.records import StudySpec
@@ -24,7 +24,7 @@ def dataset(train: list[tuple[str, str]], evaluation: list[tuple[str, str]], pai
         return Examples(tuple(t for t, _ in rows), tuple(p for _, p in rows) if paired else None, (0, 1) * (len(rows) // 2)
                         + (0,) * (len(rows) % 2))  # fmt: skip
 
-    return Dataset("made-up", examples(train), examples(evaluation), None, "here")
+    return Dataset("made-up", examples(train), examples(evaluation), Classes(), "here")
 
 
 ROW = st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("wxyz"))
@@ -109,8 +109,9 @@ def test_a_judging_file_with_evaluated_rows_is_refused(tmp_path: Path):
 
 
 def test_all_rows_are_both_halves_of_a_file(tmp_path: Path):
-    found, names = all_rows(str(tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(11)])), COLUMNS)
-    assert names is None
+    data = all_rows(str(tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(11)])), COLUMNS)
+    found = data.evaluation
+    assert data.train is None and data.classes.values == (0, 1)
     assert sorted(zip(found.texts, found.labels, strict=True)) == sorted((f"j{n}", n % 2) for n in range(11))
 
 
@@ -155,8 +156,7 @@ def test_judging_rows_take_the_numbers_of_the_model_that_they_judge(tmp_path: Pa
     path = str(tsv(tmp_path / "judge.tsv", [(f"j{n}", ("bad", "good")[n % 2]) for n in range(10)]))
     judged = judging_file(SelectionSpec(10, attack="none", data=path), COLUMNS)
     turned, notices = judged.fitted(("good", "bad"), "m")
-    assert notices == () and turned.names == ("good", "bad")
+    assert notices == () and turned.classes.names == ("good", "bad")
     assert turned.examples.labels == tuple(1 - label for label in judged.examples.labels)
-    same, notices = judged.fitted(("no", "yes"), "m")
-    assert same is judged
-    assert notices[0].startswith("m calls its classes no, yes; they are taken for bad, good, in this order.")
+    with pytest.raises(DataError, match="calls its classes bad, good, and m calls them cat, dog; nothing says which is which"):
+        judged.fitted(("cat", "dog"), "m")
