@@ -52,7 +52,7 @@ def read_set(
         if where:
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
         return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
-    rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
+    rows = _chosen([dict(row) for row in read_file(source, several=True).to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
@@ -97,7 +97,13 @@ def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) 
         if not kept:
             raise SettingError(f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}.")
         rows = kept
-    return rows
+    # A file of several tasks has columns that the rows of this one lack.
+    used = [column for column in rows[0] if any(not _is_missing(row[column]) for row in rows)]
+    return [{column: row[column] for column in used} for row in rows]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value
 
 
 def _condition(text: str) -> tuple[str, str]:

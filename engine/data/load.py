@@ -8,10 +8,11 @@ from engine import paths
 from engine.data.build import build_examples
 from engine.data.checks import check_labels
 from engine.data.columns import Choice
-from engine.data.files import SUFFIXES, read_table
+from engine.data.files import is_data_name, read_table
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
 from engine.data.records import Dataset
+from engine.data.saved import is_saved, read_saved
 from engine.errors import DataError
 
 EMBEDDED = "embedded"
@@ -37,9 +38,9 @@ def load_dataset(
     if not name.strip():
         raise DataError(f"The data set name {name!r} is blank; name {EMBEDDED!r}, a folder or a file.")
     path = os.path.expanduser(name)
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not is_saved(Path(path)):
         return load_folder(Path(path), choice)
-    if os.path.isfile(path):
+    if os.path.isfile(path) or os.path.isdir(path):
         return _load_file(Path(path), choice, seed)
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
@@ -53,7 +54,7 @@ def looks_like_path(name: str) -> bool:
         or "\\" in name
         or name.count("/") > 1
         or os.path.isabs(name)
-        or name.lower().endswith(SUFFIXES)
+        or is_data_name(name)
     )
 
 
@@ -71,7 +72,8 @@ def _load_embedded(choice: Choice) -> Dataset:
 
 
 def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
-    (examples,), names = build_examples([read_table(path)], choice)
+    table = read_saved(path) if is_saved(path) else read_table(path)
+    (examples,), names = build_examples([table], choice)
     order = examples.distinct()
     if len(order) < 2:
         raise DataError(f"{path} has {len(order)} distinct text, too few for two halves; add rows.")

@@ -23,15 +23,16 @@ def labelled_rows(
 
     Raises DataError, SettingError or ResourceError.
     """
+    choice = Choice(text_column, pair_column, label_column)
     path = Path(os.path.expanduser(name))
     if path.is_dir():
-        table = evaluation_table(path)
+        table = evaluation_table(path, choice)
     elif path.is_file():
         table = read_table(path)
     elif looks_like_path(name) or not name.strip():
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
-        table = one_split(name.partition("#")[0], name.partition("#")[2] or None)
-    (examples,), names = build_examples([table], Choice(text_column, pair_column, label_column))
+        table = one_split(name.partition("#")[0], name.partition("#")[2] or None, choice)
+    (examples,), names = build_examples([table], choice)
     there = [column for column in wanted if column in table.names()]
     return examples, names, {column: tuple(map(str, table.frame[column].tolist())) for column in there}
