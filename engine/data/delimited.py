@@ -108,30 +108,29 @@ def _read_with(text: str, delimiter: str, where: str, first_line: int = 1) -> _R
 def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: object) -> _Reading:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **dialect)  # type: ignore[arg-type]
     try:
-        rows = [(reader.line_num + first_line - 1, row) for row in reader if row]
+        # Rows of blank cells only are blank lines, which spreadsheets add at the end.
+        rows = [(reader.line_num, row) for row in reader if row and (row[0].strip() or "".join(row).strip())]
     except csv.Error as error:
         line = reader.line_num + first_line - 1
         return _Reading([], f"Line {line} of {where} is damaged ({error}); correct it.")
+    if first_line > 1:
+        rows = [(line + first_line - 1, row) for line, row in rows]
     return _evened(rows or [(first_line, [""])], where)
 
 
 def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
-    """The rows without blank ones and without the empty columns that spreadsheets add at the end."""
+    """The rows without the empty columns that spreadsheets add at the end."""
     header = rows[0][1]
     width = len(header)
     while width > 1 and not header[width - 1].strip() and not any(_cell(row, width - 1) for _, row in rows):
         width -= 1
-    table = [(rows[0][0], header[:width])]
-    for line, row in rows[1:]:
-        if not "".join(row).strip():
-            continue
-        if len(row) != width:
-            if len(row) < width or any(row[width:]):
-                fault = f"Line {line} of {where} has {len(row)} fields where the header has {width}; correct that line."
-                return _Reading([], fault)
-            row = row[:width]
-        table.append((line, row))
-    return _Reading(table)
+    if width == len(header) and all(len(row) == width for _, row in rows):
+        return _Reading(rows)
+    for line, row in rows:
+        if len(row) < width or any(row[width:]):
+            fault = f"Line {line} of {where} has {len(row)} fields where the header has {width}; correct that line."
+            return _Reading([], fault)
+    return _Reading([(line, row[:width]) for line, row in rows])
 
 
 def _cell(row: Sequence[str], place: int) -> str:
@@ -161,14 +160,12 @@ def _single_escapes(text: str, delimiter: str) -> str:
 def _is_explained(cells: Sequence[str], rest: str, delimiter: str) -> bool:
     """Whether a program that writes quotes would have put them round these cells and no others.
 
-    It quotes cells that need it; or all with a comma, as Excel does in tab-separated files; or whole
-    columns. A lone text in quotes is one that somebody said.
+    It quotes the cells that need it, or whole columns. A lone text in quotes is one that somebody said.
+    Excel also quotes every cell with a comma, but so are texts that were cut out of a CSV file, such as
+    those of TextFooler's AG News set, whose quotes went into the published figures.
     """
-    needing = [mark for mark in ",;" if mark not in rest]
-    unexplained = {
-        number for number, cell in enumerate(cells)
-        if not any(mark in cell[1:-1] for mark in ('"', delimiter, "\r", "\n", *needing))
-    }  # fmt: skip
+    signs = ('"', delimiter, "\r", "\n")
+    unexplained = {number for number, cell in enumerate(cells) if not any(sign in cell[1:-1] for sign in signs)}
     if not unexplained:
         return True
     lines = [line.split(delimiter) for line in _LINE_END.split(rest) if line]
