@@ -86,11 +86,13 @@ def _read_with(text: str, delimiter: str, where: str, first_line: int = 1) -> _R
     """The reading in the dialect that holds for the whole file."""
     tabs = delimiter == "\t"
     plain = _read(text, where, delimiter, first_line, quoting=csv.QUOTE_NONE)
+    if stray := _stray_return(text, where, first_line):
+        plain = _Reading([], stray)
     if '"' not in text and (plain.fault is None or "\\" not in text):
         return plain
     for escaped in (False, True):
         cells, rest = _quoted_cells(text, delimiter, escaped)
-        if '"' in rest:
+        if '"' in rest or _stray_return(rest, where, first_line):
             continue
         content = _single_escapes(text, delimiter) if escaped else text
         reading = _read(content, where, delimiter, first_line, escapechar="\\" if escaped else None)
@@ -102,7 +104,7 @@ def _read_with(text: str, delimiter: str, where: str, first_line: int = 1) -> _R
             # Where a text has line ends, its lines are seldom whole rows. Here every one is.
             return _Reading([], _two_ways(plain, reading, where))
         return reading
-    return plain if tabs or '"' not in text else _read(text, where, delimiter, first_line)
+    return plain if tabs or stray or '"' not in text else _read(text, where, delimiter, first_line)
 
 
 def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: object) -> _Reading:
@@ -116,6 +118,14 @@ def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: obj
     if first_line > 1:
         rows = [(line + first_line - 1, row) for line, row in rows]
     return _evened(rows or [(first_line, [""])], where)
+
+
+def _stray_return(text: str, where: str, first_line: int) -> str | None:
+    """What is wrong where a carriage return stands inside a line, which a reader takes for its end."""
+    if "\r" not in text or "\n" not in text or (stray := re.search(r"\r(?!\n)", text)) is None:
+        return None
+    line = text.count("\n", 0, stray.start()) + first_line
+    return f"Line {line} of {where} has a carriage return inside; put the text in quotes, or take the sign out."
 
 
 def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
@@ -147,13 +157,13 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
     pattern = re.compile(rf'(?:(?<={edge})|\A)"{body}"(?={edge}|\Z)')
     rest = pattern.sub(_MARK, text)
     if escaped:
-        rest = re.sub(r"\\[\s\S]", "", rest)
+        rest = re.sub(r"\\[^\r]", "", rest)
     return pattern.findall(text) if '"' not in rest else [], rest
 
 
 def _single_escapes(text: str, delimiter: str) -> str:
     """The text with a second backslash where one escapes nothing, as in AC\\DC, so that it stays."""
-    signs = '"\\\r\n' + delimiter
+    signs = '"\\\n' + delimiter
     return re.sub(r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text)
 
 

@@ -7,7 +7,6 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
@@ -45,10 +44,12 @@ def contents(path: Path) -> tuple[bytes, str]:
 
     Raises DataError where it is missing, unreadable, damaged or something else than data.
     """
-    name = path.name
+    # What is called packed may be plain: programs that fetch files unpack some of them.
+    name = path.name.removesuffix(path.suffix) if path.suffix.lower() in PACKED else path.name
     data = _bytes(path)
-    if unpack := _packing(data):
-        name, data = unpack(data, name, str(path))
+    if kind := _packing(data):
+        member, data = _unpack(data, kind, str(path))
+        name = member or name
         if _packing(data):
             raise DataError(f"{path} is packed twice; unpack it once.")
     _refuse_others(data, path)
@@ -82,34 +83,25 @@ def _bytes(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
 
 
-_Unpack = Callable[[bytes, str, str], tuple[str, bytes]]
-
-
-def _packing(data: bytes) -> _Unpack | None:
-    known: tuple[tuple[bytes, _Unpack], ...] = (
-        (rb"\x1f\x8b", _gzip), (rb"BZh[1-9]1AY&SY", _bz2), (rb"\xfd7zXZ\0", _xz), (rb"\x28\xb5\x2f\xfd", _zstd),
-        (rb"PK\x03\x04", _zip),
+def _packing(data: bytes) -> str | None:
+    known = (
+        (rb"\x1f\x8b", "gzip"), (rb"BZh[1-9]1AY&SY", "bzip2"), (rb"\xfd7zXZ\0", "xz"), (rb"\x28\xb5\x2f\xfd", "zstd"),
+        (rb"PK\x03\x04", "zip"),
     )  # fmt: skip
-    return next((unpack for start, unpack in known if re.match(start, data)), None)
+    return next((kind for start, kind in known if re.match(start, data)), None)
 
 
-def _gzip(data: bytes, name: str, where: str) -> tuple[str, bytes]:
-    return _plain(name, ".gz"), _read(gzip.GzipFile(fileobj=io.BytesIO(data)), where, "gzip")
+def _unpack(data: bytes, kind: str, where: str) -> tuple[str | None, bytes]:
+    """The name inside, of a zip archive, and the bytes."""
+    if kind == "zip":
+        return _zip(data, where)
+    if kind == "zstd":
+        return None, _read(pa.CompressedInputStream(pa.BufferReader(data), "zstd"), where, kind)
+    opened = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[kind]
+    return None, _read(opened(io.BytesIO(data)), where, kind)
 
 
-def _bz2(data: bytes, name: str, where: str) -> tuple[str, bytes]:
-    return _plain(name, ".bz2"), _read(bz2.BZ2File(io.BytesIO(data)), where, "bzip2")
-
-
-def _xz(data: bytes, name: str, where: str) -> tuple[str, bytes]:
-    return _plain(name, ".xz"), _read(lzma.LZMAFile(io.BytesIO(data)), where, "xz")
-
-
-def _zstd(data: bytes, name: str, where: str) -> tuple[str, bytes]:
-    return _plain(name, ".zst"), _read(pa.CompressedInputStream(pa.BufferReader(data), "zstd"), where, "zstd")
-
-
-def _zip(data: bytes, name: str, where: str) -> tuple[str, bytes]:
+def _zip(data: bytes, where: str) -> tuple[str, bytes]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError) as error:
@@ -146,7 +138,3 @@ def _read(stream: object, where: str, kind: str) -> bytes:
 
 def _damaged(where: str, kind: str, error: Exception) -> DataError:
     return DataError(f"{where} is packed as {kind} and damaged or cut off ({error}); fetch it again.")
-
-
-def _plain(name: str, suffix: str) -> str:
-    return name[: -len(suffix)] if name.lower().endswith(suffix) else name

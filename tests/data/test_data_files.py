@@ -75,8 +75,8 @@ def test_unreadable_file(tmp_path):
 
 
 def test_unknown_suffix_lists_the_known_ones(write):
-    with pytest.raises(DataError, match=r"'\.txt'; use one of \.tsv, .*\.parquet"):
-        read_file(write("a.txt", "a"))
+    with pytest.raises(DataError, match=r"'\.doc'; use one of \.tsv, .*\.parquet"):
+        read_file(write("a.doc", "a"))
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.jsonl", "a.parquet"])
@@ -127,11 +127,6 @@ def test_not_utf8_names_line_and_byte(tmp_path: Path, mark: bytes, offset: int):
 def test_json_line_that_is_not_json(write):
     with pytest.raises(DataError, match=r"Line 2 of .* is not JSON"):
         read_file(write("a.jsonl", '{"text": "a"}\n{"text": \n'))
-
-
-def test_json_array_is_refused(write):
-    with pytest.raises(DataError, match=r"Line 1 .* holds a list, not an object"):
-        read_file(write("a.json", '[{"text": "a", "label": 1}]'))
 
 
 def test_damaged_parquet(write):

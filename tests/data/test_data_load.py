@@ -1,5 +1,6 @@
 """Names: the shipped reviews, one file in two halves, and what is never sent to the hub."""
 
+import os
 import subprocess
 import sys
 
@@ -124,6 +125,8 @@ def test_one_distinct_text_has_no_halves(write):
         "a\\b",
         "nope.tsv",
         "x/y.PARQUET",
+        "x/y.csv.gz",
+        "hans.txt",
         "a/b/c",
     ],
 )
@@ -131,6 +134,18 @@ def test_what_looks_like_a_path_is_never_sent_to_the_hub(name, tmp_path, monkeyp
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match="There is no folder or file"):
         load_dataset(name)
+
+
+def test_a_pipe_is_no_data_set(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="There is no folder or file"):
+        load_dataset(str(tmp_path / "pipe"))
+
+
+def test_the_shipped_reviews_are_read_as_ever():
+    data = load_dataset("embedded")
+    assert data.train is not None
+    assert (data.train.fingerprint()[:16], data.evaluation.fingerprint()[:16]) == ("606ad2c150a9a4b5", "a14dbf23ccc4920a")
 
 
 def test_blank_name():
