@@ -5,6 +5,7 @@ side by side, as `text1`, `text2` and `original_class`, or as `original_text`, `
 of attacks, of which the examples that broke their victim are taken.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +49,7 @@ def read_set(
     """
     source = Path(path).expanduser()
     name = ", ".join([source.name, *([task] if task else []), *where])
-    if _is_list(source):
+    if _is_log(source):
         if where:
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
         return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
@@ -69,9 +70,15 @@ def read_set(
     return replace(_as_pairs(found), classes=classes or found.classes)
 
 
-def _is_list(path: Path) -> bool:
-    """Whether a file holds one JSON list, as logs do, rather than one JSON object a line."""
-    return path.suffix.lower() == ".json" and path.is_file() and path.read_bytes()[:100].lstrip().startswith(b"[")
+def _is_log(path: Path) -> bool:
+    """Whether a JSON file is a log, a list of attacked examples, rather than a table."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False  # a table, or damaged, which is said where it is read
+    return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and "record" in rows[0]
 
 
 def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
