@@ -19,6 +19,7 @@ PATTERNS = ("unstructured", "row", "2:4", "4:8", "32:64")
 LEVELS = "0, 50, 70, 80, 90"
 SHORT = {"calibration": "Calibration sentences", "held_out": "Held-out sentences", "eval_examples": "Evaluated examples",
          "attack_examples": "Attacked examples", "seed": "Seed"}  # fmt: skip
+READING = {"text_column": "Text column", "pair_column": "Pair column", "label_column": "Label column", "label_map": "Label map"}
 HELP = {
     "model": "`embedded` is the project's own small BERT; a hub name or the path of a model folder works too: type it.",
     "data": "`embedded` are the project's own reviews; a hub name, a folder with train and validation files, or one TSV, CSV, "
@@ -34,6 +35,8 @@ HELP = {
     "text_column": "The column of texts. Left empty, it is found by its usual names, such as text, sentence or review.",
     "pair_column": "For pairs, the column of the second texts; with a text column alone there are none.",
     "label_column": "The column of class numbers or names. Left empty, it is found by its usual names, such as label or class.",
+    "label_map": "What each label of the data means: `neg=0,pos=1` by the model's class numbers, or `bad=negative,good=positive` "
+                 "by its class names. `-1` leaves rows out. Left empty, labels are matched by name or number.",
     "seed": "Of the choice of sentences and examples, and of the attack's draws.",
 }  # fmt: skip
 DEFAULT = engine.StudySpec(attack_examples=100)
@@ -84,11 +87,10 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
         off = name == "attack_examples" and values["attack"] == "none"
         values[name] = int(column.number_input(label, 0 if name == "seed" else 1, 10_000_000, getattr(DEFAULT, name), 1,
                                                help=HELP[name], key=f"new-{name}", disabled=off))  # fmt: skip
-    with st.expander("Columns, where they have other names than usual"):
-        for column, name in zip(st.columns(3), ("text", "pair", "label"), strict=True):
-            typed = column.text_input(f"{name.capitalize()} column", key=f"new-{name}-column", max_chars=200,
-                                      help=HELP[f"{name}_column"]).strip()  # fmt: skip
-            values[f"{name}_column"] = typed or None
+    with st.expander("Columns and labels of the data, where they are not found by themselves"):
+        for column, (name, label) in zip(st.columns(4), READING.items(), strict=True):
+            typed = column.text_input(label, key=f"new-{name.replace('_', '-')}", max_chars=2000, help=HELP[name]).strip()
+            values[name] = typed or None
     return engine.StudySpec(**values, levels=levels_in(levels))
 
 

@@ -31,8 +31,7 @@ def evaluation_texts(study: Study) -> Examples:
     if place != EMBEDDED and not os.path.exists(os.path.expanduser(place)):
         raise DataError(f"The texts of {study.about['data']} are not on this machine; put a local copy into the folder that "
                         "PRUNESCOPE_DATA names.")  # fmt: skip
-    data = load_dataset(place, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
-                        seed=spec.seed)  # fmt: skip
+    data = load_dataset(place, **spec.reading, seed=spec.seed)
     data, _ = fit_labels(data, study.about["label_names"], study.about["model"])
     found = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
     if found.fingerprint() != study.identity.get("evaluation"):

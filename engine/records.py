@@ -45,6 +45,8 @@ def check_seed(seed: int, where: str = "The seed") -> None:
     if not -(2**63) <= seed < 2**63:
         raise SettingError(f"{where} is {seed}; it must be a number of 64 bits, from −2^63 to 2^63 − 1, such as 0.")
 
+READING = ("text_column", "pair_column", "label_column", "label_map")  # the settings that say how data is read
+
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
@@ -72,6 +74,7 @@ class StudySpec:
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    label_map: str | None = None  # what each label means, such as "neg=0,pos=1", see engine.data.label_map
 
     def __post_init__(self) -> None:
         for level in self.levels:
@@ -90,6 +93,11 @@ class StudySpec:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How its data is to be read, as `load_dataset` takes it."""
+        return {name: getattr(self, name) for name in READING}
 
     def rooted(self) -> "StudySpec":
         """The same with whole paths in place of those that count from the folder one is in."""

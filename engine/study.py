@@ -84,16 +84,14 @@ def check_there(spec: StudySpec) -> None:
     """Whether a local model is there and local data can be read, without loading the model; raises ModelError, DataError."""
     check_place(spec.model)
     if spec.data == EMBEDDED or os.path.exists(os.path.expanduser(spec.data)) or looks_like_path(spec.data):
-        load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
-                     seed=spec.seed)  # fmt: skip
+        load_dataset(spec.data, **spec.reading, seed=spec.seed)
 
 
 def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     """Load and check everything; raises an InputError before any long work begins."""
     plan = check_spec(spec)
     report("load data", 0, 2)
-    data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column,
-                        label_column=spec.label_column, seed=spec.seed)  # fmt: skip
+    data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     report("load model", 1, 2)
     victim = load_victim(spec.model, spec.device)
     check_plan(victim, plan)

@@ -172,11 +172,10 @@ def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
     """A smaller model, fine-tuned from the base's first blocks on the training rows, or found where it was before."""
     spec, study = bench.spec, bench.spec.study
     assert way.blocks is not None
-    data = load_dataset(study.data, text_column=study.text_column, pair_column=study.pair_column,
-                        label_column=study.label_column, seed=study.seed)  # fmt: skip
+    data = load_dataset(study.data, **study.reading, seed=study.seed)
     data, _ = fit_labels(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
     rows, base = rows_to_train_on(data), open_base(spec.base)
-    names = names_of(data, rows, bench.prepared.victim.label_names)
+    names = names_of(data.name, None, rows, bench.prepared.victim.label_names)
     key = key_of({"base": base.sha256, "rows": rows.fingerprint(), "blocks": way.blocks, **spec.training()})
     folder = bench.folder / "models" / key[:16]
     if not (folder / "member.json").is_file():

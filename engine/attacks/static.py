@@ -5,14 +5,15 @@ example counts as attacked only where the victim is right on the clean text, as 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import Tensor
 
 from engine.attacks.changes import words_changed, words_of
 from engine.attacks.metrics import Paired, attack_rates, paired_attack
 from engine.attacks.victim_service import VictimService
-from engine.data import Examples
+from engine.data import Classes, Examples
 from engine.errors import DataError
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
@@ -30,7 +31,8 @@ class StaticSet:
     name: str
     adversarial: Examples
     clean: Examples | None = None
-    classes: tuple[str, ...] | None = None  # what the labels mean, where the task is known
+    # How the labels are to be read; without names they are class numbers
+    classes: Classes = field(default_factory=partial(Classes, numbered=True))
     notices: tuple[str, ...] = ()  # what was read into the file
 
     def __len__(self) -> int:

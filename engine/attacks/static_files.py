@@ -19,10 +19,11 @@ from engine.attacks.logs import COLUMNS, read_log, read_rows
 from engine.attacks.static import StaticSet
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import found_on
-from engine.data import Examples
-from engine.data.checks import class_places, is_whole, names_apart, renumbered
+from engine.data import Classes, Examples, fit_examples
+from engine.data.checks import is_whole
 from engine.data.columns import Choice, Table, find_columns
 from engine.data.files import read_file
+from engine.data.label_map import LabelMap
 from engine.data.labels import LabelColumn, encode_labels
 from engine.errors import DataError, SettingError
 from engine.models.victim import Victim
@@ -52,7 +53,7 @@ def read_set(
     if _is_log(source):
         if where:
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
-        return replace(_from_log(read_log(source), name), classes=_classes(task, source.name))
+        return replace(_from_log(read_log(source), name), classes=Classes(_classes(task, source.name), numbered=True))
     rows = _chosen([dict(row) for row in read_file(source, several=True).to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
@@ -67,7 +68,10 @@ def read_set(
         found = _labelled(rows, name, columns or Choice())
     chosen = bool({"task", "dataset"} & there)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
-    return replace(_as_pairs(found), classes=classes or found.classes)
+    found = _as_pairs(found)
+    if classes is None or found.classes.names is not None:  # what the file itself calls its classes counts
+        return found
+    return replace(found, classes=Classes(classes, numbered=True))
 
 
 def _is_log(path: Path) -> bool:
@@ -141,18 +145,29 @@ def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str) -> Stat
         for column in (clean, adversarial):
             if not isinstance(row[column], str) or not row[column].strip():
                 raise DataError(f"Row {number} of {name} has no text in {column!r}; add it or remove the row.")
-    (labels,), _ = encode_labels([LabelColumn(name, [row[label] for row in rows])])
+    rows, labels, classes, notices = _labels(rows, label, name, None)
     cells = [from_cells(row[clean], row[adversarial]) for row in rows]
     halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
     notice = f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is taken for true."
-    found = StaticSet(name, halves[1], halves[0], notices=(notice,))
-    return replace(found, notices=(notice, *_repeated(found)))
+    found = StaticSet(name, halves[1], halves[0], classes)
+    return replace(found, notices=(notice, *notices, *_repeated(found)))
+
+
+def _labels(
+    rows: list[Row], column: str, name: str, label_map: LabelMap | None
+) -> tuple[list[Row], tuple[int, ...], Classes, tuple[str, ...]]:  # fmt: skip
+    """(the rows that have a label, their labels, how to read these, what was left out). Numbers are class numbers."""
+    table = Table(name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object))
+    encoded = encode_labels([LabelColumn(table, column)], label_map)
+    kept = [(row, label) for row, label in zip(rows, encoded.splits[0], strict=True) if label is not None]
+    classes = encoded.classes if encoded.classes.names is not None else replace(encoded.classes, numbered=True)
+    return [row for row, _ in kept], tuple(label for _, label in kept), classes, encoded.notices
 
 
 def _labelled(rows: list[Row], name: str, choice: Choice) -> StaticSet:
     """Texts and labels in columns with usual names; a pair column may be blank in every row."""
-    columns = find_columns(Table(name, pd.DataFrame(rows[:1])), choice)
-    (labels,), classes = encode_labels([LabelColumn(name, [row[columns.label] for row in rows])])
+    columns = find_columns(Table(name, pd.DataFrame(rows)), choice)
+    rows, labels, classes, notices = _labels(rows, columns.label, name, choice.label_map)
     pairs = [str(row[columns.pair] or "") for row in rows] if columns.pair else []
     if not any(pair.strip() for pair in pairs):
         pairs = []
@@ -161,7 +176,8 @@ def _labelled(rows: list[Row], name: str, choice: Choice) -> StaticSet:
         if not isinstance(text, str) or not text.strip() or (pairs and not pairs[number - 1].strip()):
             where = f"{columns.text!r} or {columns.pair!r}" if pairs else repr(columns.text)
             raise DataError(f"Row {number} of {name} has no text in {where}; add it or remove the row.")
-    return StaticSet(name, Examples(tuple(str(row[columns.text]) for row in rows), tuple(pairs) or None, labels), None, classes)
+    examples = Examples(tuple(str(row[columns.text]) for row in rows), tuple(pairs) or None, labels)
+    return StaticSet(name, examples, None, classes, notices)
 
 
 def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) -> Examples:
@@ -193,18 +209,18 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
-    """The set with its labels in the victim's numbering, where both say what their classes are called.
+    """The set with its labels in the victim's numbering.
 
-    Where the names do not tell, labels stay as they are and a notice says so. Raises DataError where the task has another
-    number of classes than the victim.
+    Raises DataError where the labels cannot be matched by meaning, or the task has another number of classes than the victim.
     """
-    if static.classes is None:
+    names = static.classes.names
+    if names is None:
         return static
-    place = class_places(static.classes, victim.label_names)
-    if place is not None:
-        return replace(static, adversarial=renumbered(static.adversarial, place, static.name),
-                       clean=renumbered(static.clean, place, static.name) if static.clean else None)  # fmt: skip
-    if len(static.classes) != victim.num_labels:
-        raise DataError(f"{static.name} has {len(static.classes)} classes ({', '.join(static.classes)}) and {victim.name} has "
+    if static.classes.numbered and len(names) != victim.num_labels:
+        raise DataError(f"{static.name} has {len(names)} classes ({', '.join(names)}) and {victim.name} has "
                         f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
-    return replace(static, notices=(*static.notices, names_apart(static.classes, victim.label_names, victim.name)))
+    own = victim.label_names
+    adversarial, notices = fit_examples(static.adversarial, static.classes, own, victim.name, static.name)
+    clean = static.clean and fit_examples(static.clean, static.classes, own, victim.name, static.name)[0]
+    return replace(static, adversarial=adversarial, clean=clean, classes=Classes(own, True),
+                   notices=(*static.notices, *notices))  # fmt: skip

@@ -136,7 +136,7 @@ def _limit(victim: "Victim") -> str:
 
 def _label(told: str | None, names: Sequence[str]) -> int | None:
     """A class by its name or its number. Raises SettingError for one that the victim has not."""
-    from engine.data.checks import class_places
+    from engine.data.matching import class_places
 
     if told is None:
         return None
@@ -177,8 +177,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
 
     check_attack(spec.attack)
     logs, store = _log_names(options), Store(options.cache)  # before the long work, not after it
-    data = load_dataset(spec.data, text_column=spec.text_column, pair_column=spec.pair_column, label_column=spec.label_column,
-                        seed=spec.seed)  # fmt: skip
+    data = load_dataset(spec.data, **spec.reading, seed=spec.seed, divide=options.sparsity is not None)
     sides = _sides(options, spec, store, console)
     victims = {name: side.victim for name, side in sides.items()}
     first = next(iter(victims.values()))
@@ -244,7 +243,7 @@ def _on_set(options: argparse.Namespace, spec: StudySpec, console: Console) -> A
     from engine.attacks.static_files import fit_labels, read_set
     from engine.data.columns import Choice
 
-    columns = Choice(spec.text_column, spec.pair_column, spec.label_column)
+    columns = Choice.of(**spec.reading)
     static = read_set(options.set, options.task, options.where, columns)
     results = []
     for name, side in _sides(options, spec, Store(options.cache), console).items():

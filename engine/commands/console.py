@@ -1,5 +1,6 @@
 """What the command line prints: progress on stderr, tables for stdout."""
 
+import argparse
 import re
 import sys
 import time
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.names import counted
 from engine.progress import Pace, as_clock
-from engine.records import Rate, Study
+from engine.records import READING, Rate, Study
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
     from engine.repeat import Repeated
 
+LABEL_MAP_HELP = ("what each label of the data means: the model's class numbers from 0 or its class names, as in neg=0,pos=1 or "
+                  "bad=negative,good=positive; −1 leaves such rows out")  # fmt: skip
 TOLERANCE = 3.0  # points of Acc and Aua below dense that are still safe, where nothing else is asked for
 _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -22,6 +25,18 @@ def printable(text: str) -> str:
     """The text for a terminal: what would move its cursor, colour it or turn its direction is spelled out. Names come from
     files that someone else may have written."""
     return _UNPRINTED.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def reading_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say how a data set is to be read, one for each of `READING`."""
+    for name in ("text", "pair", "label"):
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    parser.add_argument("--label-map", metavar="LIST", help=LABEL_MAP_HELP)
+
+
+def reading_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What they say, as `load_dataset` takes it."""
+    return {name: getattr(options, name) for name in READING}
 
 
 class Console:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine.attacks.kept_run import Side
-from engine.data.checks import class_places
+from engine.data.matching import class_places, nameless
 from engine.errors import DataError, SettingError
 from engine.models.classes import in_order
 from engine.models.victim import Victim, load_victim
@@ -31,6 +31,9 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[st
     if names[0] == names[1]:
         raise SettingError(f"--model and --against both name {names[0]}; name two models, or prune one with --sparsity.")
     known = one == two or class_places(first.label_names, second.label_names) is not None
+    if not known and not (nameless(first.label_names) or nameless(second.label_names)):
+        raise DataError(f"{names[0]} calls its classes {one} and {names[1]} {two}, and nothing says which is which; name them "
+                        "alike in id2label of their config.json.")  # fmt: skip
     notices = [] if known else [f"{names[0]} calls its classes {one} and {names[1]} {two}; they are matched by number."]
     victims = first, in_order(second, first.label_names)
     return {name: _named(victim, name) for name, victim in zip(names, victims, strict=True)}, notices

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from engine.commands.console import TOLERANCE, Console, latency_table, level_table, safe_lines
+from engine.commands.console import TOLERANCE, Console, latency_table, level_table, reading_of, reading_options, safe_lines
 from engine.errors import SettingError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.records import LEVELS, Study, StudySpec
@@ -90,8 +90,7 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=default.seed, help="of every choice of rows, and of the attack (default: 0)")
     parser.add_argument("--device", default=default.device, help="auto, cpu, cuda (default: auto)")
     parser.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
-    for name in ("text", "pair", "label"):
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    reading_options(parser)
 
 
 def measure_options(parser: argparse.ArgumentParser) -> None:
@@ -124,8 +123,7 @@ def _latency_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of all sides")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of texts")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    for name in ("text", "pair", "label"):
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    reading_options(parser)
 
 
 def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
@@ -226,8 +224,7 @@ def _unpack(options: argparse.Namespace, console: Console) -> Answer:
 def _latency(options: argparse.Namespace, console: Console) -> Answer:
     from engine.evaluation.latency import latency_of
 
-    columns = {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
     found = latency_of([name for name in (options.model, options.against) if name], options.data, options.forms,
                        options.sentences, options.batch, options.repeats, options.dtype, options.seed, options.device,
-                       console.report, **columns)  # fmt: skip
+                       console.report, **reading_of(options))  # fmt: skip
     return asdict(found), latency_table(found)

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from engine.commands.console import Console
+from engine.commands.console import LABEL_MAP_HELP, Console, reading_of, reading_options
 from engine.commands.subnetwork_tables import ood_table, protocol_table
 from engine.errors import SettingError
 from engine.names import RESOURCES_HELP
@@ -63,11 +63,13 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     ood.add_argument("--data", required=True, metavar="D", help="whose evaluation rows are in distribution")
     ood.add_argument("--ood", required=True, metavar="D", help="a file, folder or hub name with the other rows")
     ood.add_argument("--task", metavar="NAME", help="hans, paws, fever-symmetric or imdb-counterfactual: its classes and groups")
-    ood.add_argument("--label-map", metavar="LIST", help="for each class of the model the set's class, -1 for none, as in 0,1,1")
     ood.add_argument("--metric", metavar="NAME", help="what counts: accuracy, f1_weighted or f1_binary (default: the task's)")
     ood.add_argument("--eval-examples", type=int, default=2000, metavar="N", help="rows of each, at most (default: 2000)")
     ood.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    _columns(ood)
+    for name in ("text", "pair", "label"):
+        ood.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column of --data, if it is not detected")
+    ood.add_argument("--label-map", metavar="LIST", help=LABEL_MAP_HELP + ". Or, for each class of the model, the class of "
+                     "--ood's rows, −1 for none, as in 0,1,1")  # fmt: skip
 
     table = command("subnetworks", _subnetworks, "Make a table of full models and subnetworks, each measured in and out of "
                     "distribution. What is done is not done again.")  # fmt: skip
@@ -85,12 +87,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="D", help="hub name, local folder or file with training rows")
     parser.add_argument("--allow-overlap", action="store_true", help="train on rows that are also evaluated")
-    _columns(parser)
-
-
-def _columns(parser: argparse.ArgumentParser) -> None:
-    for name in ("text", "pair", "label"):
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    reading_options(parser)
 
 
 def _search(parser: argparse.ArgumentParser, settings: dict[str, str]) -> None:
@@ -124,10 +121,6 @@ def _search(parser: argparse.ArgumentParser, settings: dict[str, str]) -> None:
                                 help=f"{HELP[field.name]} (default: {default})")  # fmt: skip
 
 
-def _column_choice(options: argparse.Namespace) -> dict[str, Any]:
-    return {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
-
-
 def _shares(text: str | None, option: str, kind: type = float) -> tuple[Any, ...]:
     try:
         return tuple(kind(part) for part in text.split(",")) if text else ()
@@ -139,11 +132,13 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     from engine.data import load_dataset
     from engine.folders import free_folder
     from engine.subnetworks.bias import BiasSpec, make_bias
+    from engine.training.members import named_data
     from engine.training.selection import rows_to_train_on
 
     out = free_folder(options.out)
     spec = BiasSpec(options.features, options.penalty, not options.unbalanced, options.folds, options.vectors)
-    data = load_dataset(options.data, **_column_choice(options))
+    data, _, notices = named_data(load_dataset(options.data, **reading_of(options)))
+    console.notices(notices)
     record = make_bias(spec, rows_to_train_on(data, options.allow_overlap), data.evaluation, out, console.report)
     acc = record["acc"]
     line = (f"{out}: predictions of {record['rows']} rows; alone it is right on {100 * acc['value']:.1f} % "
@@ -172,7 +167,7 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     from engine.subnetworks.spec import SubnetworkSpec
     from engine.training.base import open_base
     from engine.training.finetune import Shared
-    from engine.training.members import named_rows
+    from engine.training.members import named_data
     from engine.training.selection import rows_to_train_on
     from engine.training.spec import TrainSpec
 
@@ -181,9 +176,10 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     spec = SubnetworkSpec(**{**given, **more, "method": method})
     steps = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     train = TrainSpec(**{"name": out.name, "rank": 0, **steps})
-    data = load_dataset(options.data, **_column_choice(options))
+    data = load_dataset(options.data, **reading_of(options))
     named = tuple(name.strip() for name in options.label_names.split(",")) if options.label_names else None
-    rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), named)
+    data, names, notices = named_data(data, named)
+    rows = rows_to_train_on(data, options.allow_overlap)
     console.notices(notices)
     shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
                     str(pick_device(options.device)), options.precision)  # fmt: skip
@@ -201,16 +197,20 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     from engine.models.victim import load_victim
 
     victim = load_victim(options.model, options.device)
-    data, notices = fit_labels(load_dataset(options.data, **_column_choice(options)), victim.label_names, options.model)
-    console.notices(notices)
+    # A list of numbers says what the model's classes are on the other rows, anything else what labels mean
+    of_classes = options.label_map is not None and "=" not in options.label_map and "{" not in options.label_map
+    label_map = _shares(options.label_map, "--label-map", int) if of_classes else options.label_map
+    reading = {**reading_of(options), "label_map": None if of_classes else options.label_map}
+    data = load_dataset(options.data, **reading, divide=False)
+    data, notices = fit_labels(data, victim.label_names, options.model)
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))
-    label_map = _shares(options.label_map, "--label-map", int) or None
     outside = load_shifted(options.ood, victim.label_names, task=options.task, label_map=label_map, metric=options.metric,
                            pairs=rows.pairs is not None)  # fmt: skip
+    console.notices((*notices, *outside.notices))
     outside = outside.take(sample(outside.examples, options.eval_examples, 0))
     inside = own_set(data.name, rows, victim.num_labels, outside.metric)
     found = generalisation(victim, inside, [outside], console.report).payload()
-    return {"model": options.model, **found}, ood_table(found)
+    return {"model": options.model, "notices": [*notices, *outside.notices], **found}, ood_table(found)
 
 
 def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from engine.commands.console import Console, average_table, members_table, score_line
+from engine.commands.console import Console, average_table, members_table, reading_of, reading_options, score_line
 from engine.errors import SettingError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
 from engine.paths import user_cache
@@ -61,7 +61,7 @@ def add_commands(command: Command) -> None:
     average.add_argument("--data", metavar="D", help="with --member: whose training rows judge")
     average.add_argument("--allow-overlap", action="store_true", help="with --member: judge by rows that are also evaluated")
     _judging(average)
-    _columns(average)
+    reading_options(average)
     average.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
 
     evaluate = command("evaluate", _evaluate, "Measure one model as it is: accuracy, and accuracy under attack where asked for.")
@@ -73,7 +73,7 @@ def add_commands(command: Command) -> None:
     evaluate.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    _columns(evaluate)
+    reading_options(evaluate)
 
 
 def _start(parser: argparse.ArgumentParser) -> None:
@@ -84,12 +84,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-overlap", action="store_true", help="train on rows that are also evaluated")
     parser.add_argument("--precision", default="auto", help="fp32 or bf16; auto is bf16 on CUDA (default: auto)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
-    _columns(parser)
-
-
-def _columns(parser: argparse.ArgumentParser) -> None:
-    for name in ("text", "pair", "label"):
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected")
+    reading_options(parser)
 
 
 def _judging(parser: argparse.ArgumentParser) -> None:
@@ -118,10 +113,6 @@ def _kept(cache: str | None, name: str) -> Path:
     return (Path(cache).expanduser() if cache else user_cache()) / "members" / name
 
 
-def _column_choice(options: argparse.Namespace) -> dict[str, Any]:
-    return {f"{name}_column": getattr(options, f"{name}_column") for name in ("text", "pair", "label")}
-
-
 def _label_names(options: argparse.Namespace) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in options.label_names.split(",")) if options.label_names else None
 
@@ -139,15 +130,19 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     from engine.models.victim import pick_device
     from engine.training.base import open_base
     from engine.training.finetune import Shared, finetune
-    from engine.training.members import named_rows
+    from engine.training.members import named_data
     from engine.training.selection import rows_to_train_on
     from engine.training.spec import TrainSpec
 
     out = free_folder(options.out)
     chosen = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     spec = TrainSpec(**{"name": out.name, **chosen})
-    data = load_dataset(options.data, **_column_choice(options))  # one file is divided as `evaluate` divides it
-    rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), _label_names(options))
+    data = load_dataset(options.data, **reading_of(options))  # one file is divided as `evaluate` divides it
+    data, names, notices = named_data(data, _label_names(options))
+    rows = rows_to_train_on(data, options.allow_overlap)
+    if Path(options.data).expanduser().is_file():
+        notices = (*notices, f"{options.data} is one file: {len(rows)} of its rows are trained on, and {len(data.evaluation)} others "
+                             "are evaluated here. `evaluate` reads all of them.")  # fmt: skip
     console.notices(notices)
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")  # before the long work, not after it
     shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
@@ -155,7 +150,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     record = finetune(spec, shared, out, report=console.report, say=console.say)
     score = _scored(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, {score_line(score)} on the evaluation rows\n"
-    return {**record, **score, "out": str(out)}, line
+    return {**record, **score, "notices": [*notices, *score["notices"]], "out": str(out)}, line
 
 
 def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
@@ -167,7 +162,7 @@ def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
         recipe_path(options.recipe), options.data, out, base=options.model,
         select=_selection_spec(options), label_names=_label_names(options), device=options.device,
         precision=options.precision, allow_overlap=options.allow_overlap, report=console.report, say=console.say,
-        **_column_choice(options),
+        **reading_of(options),
     )  # fmt: skip
     return {**found, "out": str(out)}, members_table(found) + f"{out}\n"
 
@@ -201,7 +196,7 @@ def _judging_rows(options: argparse.Namespace) -> Any:
     from engine.data import load_dataset
     from engine.training.selection import judging_file, training_rows
 
-    columns, spec = _column_choice(options), _selection_spec(options)
+    columns, spec = reading_of(options), _selection_spec(options)
     if options.data is not None:
         return training_rows(load_dataset(options.data, **columns), spec, columns, options.allow_overlap)[1]
     if options.select is None:
@@ -212,7 +207,7 @@ def _judging_rows(options: argparse.Namespace) -> Any:
 def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
     from engine.data import load_dataset
 
-    data = load_dataset(options.data, **_column_choice(options), seed=options.seed)
+    data = load_dataset(options.data, **reading_of(options), seed=options.seed, divide=False)
     score = _scored(options.model, data, options.eval_examples, options.attack, options.attack_examples, options, console)
     return {"model": options.model, "data": data.name, "attack": options.attack, **score}, score_line(score) + "\n"
 
@@ -227,4 +222,4 @@ def _scored(
     victim = load_victim(model, options.device)
     selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
     console.notices(notices)
-    return selection.score(victim, console.report).as_json()
+    return {**selection.score(victim, console.report).as_json(), "notices": list(notices)}

@@ -2,30 +2,52 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from engine.data.columns import Choice, Columns, Table, find_columns
 from engine.data.labels import LabelColumn, encode_labels
-from engine.data.records import Examples
+from engine.data.records import Classes, Examples, Origin
 from engine.errors import DataError
 
 
-def build_examples(tables: Sequence[Table], choice: Choice) -> tuple[list[Examples], tuple[str, ...] | None]:
-    """The examples of every table in turn, and the class names where the labels were strings.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The examples of every table in turn, how their labels are to be read, and what was left out."""
 
-    Raises DataError for missing columns, texts or labels and where only some tables hold pairs.
+    examples: tuple[Examples, ...]
+    classes: Classes
+    notices: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]  # of each table, the rows that are examples, from 0
+
+
+def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
+    """The examples of tables that belong together. A row without a label is left out, and a notice says so.
+
+    Raises DataError for missing columns or texts, for labels that are none, and where only some tables hold pairs.
     """
-    found = [(table, find_columns(table, choice)) for table in tables]
-    _check_same_kind(found)
-    raw = [LabelColumn(table.where, table.frame[columns.label].tolist()) for table, columns in found]
-    labels, names = encode_labels(raw)
-    return [_examples(*parts, numbers) for parts, numbers in zip(found, labels, strict=True)], names
+    parts = [(table, find_columns(table, choice)) for table in tables]
+    _check_same_kind(parts)
+    encoded = encode_labels([LabelColumn(table, columns.label) for table, columns in parts], choice.label_map)
+    rows = [tuple(row for row, label in enumerate(labels) if label is not None) for labels in encoded.splits]
+    examples = [_examples(table, columns, labels, kept)
+                for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)]  # fmt: skip
+    left_out = {columns.left_out: _unread(table, columns) for table, columns in parts if columns.left_out}
+    return Built(tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows))
 
 
-def _examples(table: Table, columns: Columns, labels: tuple[int, ...]) -> Examples:
+def _unread(table: Table, columns: Columns) -> str:
+    return (f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} holds texts too and is "
+            "left out. Where the model reads both, name them with --text-column and --pair-column.")  # fmt: skip
+
+
+def _examples(table: Table, columns: Columns, labels: Sequence[int | None], rows: Sequence[int]) -> Examples:
+    chosen = tuple(label for label in labels if label is not None)
+    origin = Origin(table.where, tuple(row + 1 for row in rows), table.parts)
+    texts = _texts(table, columns.text, rows)
     if columns.pair is None:
-        return Examples(_texts(table, columns.text), None, labels)
+        return Examples(texts, None, chosen, origin=origin)
     called = (columns.text.lower(), columns.pair.lower())
-    return Examples(_texts(table, columns.text), _texts(table, columns.pair), labels, called)
+    return Examples(texts, _texts(table, columns.pair, rows), chosen, called, origin)
 
 
 def _check_same_kind(found: Sequence[tuple[Table, Columns]]) -> None:
@@ -37,24 +59,24 @@ def _check_same_kind(found: Sequence[tuple[Table, Columns]]) -> None:
         )
 
 
-def _texts(table: Table, column: str) -> tuple[str, ...]:
+def _texts(table: Table, column: str, rows: Sequence[int]) -> tuple[str, ...]:
     values = table.frame[column].tolist()
-    return tuple(_text(value, row, table.where, column) for row, value in enumerate(values, start=1))
+    return tuple(_text(values[row], row + 1, table, column) for row in rows)
 
 
-def _text(value: object, row: int, where: str, column: str) -> str:
+def _text(value: object, row: int, table: Table, column: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise DataError(f"Row {row} of {where} has no text in {column!r}; add it or remove the row.")
+        raise DataError(f"{table.place(row)} has no text in {column!r}; add it or remove the row.")
     if not isinstance(value, str):
         raise DataError(
-            f"Row {row} of {where} has a {type(value).__name__} in {column!r}; "
+            f"{table.place(row)} has a {type(value).__name__} in {column!r}; "
             "name a column of texts with --text-column."
         )
     if not value.strip():
-        raise DataError(f"Row {row} of {where} has a blank text in {column!r}; add it or remove the row.")
+        raise DataError(f"{table.place(row)} has a blank text in {column!r}; add it or remove the row.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"Row {row} of {where} has half a character in {column!r} (at position {error.start}); "
+        raise DataError(f"{table.place(row)} has half a character in {column!r} (at position {error.start}); "
                         "write it whole.") from error  # fmt: skip
     return value

@@ -1,11 +1,11 @@
 """Check labels against a model, bring them into its numbering, and draw a seeded sample."""
 
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.data.records import Dataset, Examples
+from engine.data.matching import match_labels
+from engine.data.records import Classes, Dataset, Examples
 from engine.errors import DataError, SettingError
 
 
@@ -17,13 +17,11 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
     if not len(examples):
         raise DataError(f"{where} has no examples; name data with at least one example of two classes.")
     allowed = f"0..{num_labels - 1}"
-    for row, label in enumerate(examples.labels, start=1):
+    for position, label in enumerate(examples.labels):
         if not 0 <= label < num_labels:
-            from_one = " They seem to be counted from 1, and classes count from 0." if set(examples.labels) <= {
-                *range(1, num_labels + 1)} else ""  # fmt: skip
             raise DataError(
-                f"Row {row} of {where} has the label {label}, outside the model's {allowed}; "
-                f"use data with the model's labels, or a model for these.{from_one}"
+                f"{examples.place(position, where)} has the label {label}, outside the model's {allowed}; "
+                "use data with the model's labels, or a model for these."
             )
     if len(set(examples.labels)) == 1:
         raise DataError(
@@ -35,52 +33,42 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
 def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with its labels in the numbering of a model whose classes are called `own`, and notices.
 
-    Where both say what their classes are called and the names agree, but for case and punctuation, the model's numbers count;
-    so they do where its classes are called by numbers, as ratings are, and the labels are among these. Where the names do not
-    tell, the labels stay as they are and a notice says so.
+    Raises DataError where the labels cannot be matched by meaning, see `engine.data.matching`.
     """
-    evaluation = like(data.evaluation, data.label_names, own, f"{data.name}, evaluation")
-    train = data.train and like(data.train, data.label_names, own, f"{data.name}, train")
-    if evaluation is not None and (train is not None or data.train is None):
-        return replace(data, evaluation=evaluation, train=train, label_names=tuple(own)), ()
-    return data, () if data.label_names is None else (names_apart(data.label_names, own, model),)
+    parts = [part for part in (data.evaluation, data.train) if part is not None]
+    fitted, notices = _fitted(parts, data.classes, own, model, data.name)
+    classes = Classes(tuple(own), True, tuple(sorted({label for part in fitted for label in part.labels})))
+    train = fitted[1] if data.train is not None else None
+    return replace(data, evaluation=fitted[0], train=train, classes=classes, notices=()), (*data.notices, *notices)
 
 
-def like(examples: Examples, names: Sequence[str] | None, own: Sequence[str], where: str) -> Examples | None:
-    """The examples, whose classes are called `names`, in the numbering of a model that calls its own `own`; None where the names
-    do not tell, see `fit_labels`."""
-    if names is not None:
-        return None if (places := class_places(names, own)) is None else renumbered(examples, places, where)
-    numbers = {int(name): place for place, name in enumerate(own) if name.strip().isdecimal()}
-    if len(numbers) < len(own) or not set(examples.labels) <= set(numbers):
-        return None
-    return replace(examples, labels=tuple(numbers[label] for label in examples.labels))
+def fit_examples(
+    examples: Examples, classes: Classes, own: Sequence[str], model: str, where: str
+) -> tuple[Examples, tuple[str, ...]]:  # fmt: skip
+    """The same for examples alone."""
+    (fitted,), notices = _fitted([examples], classes, own, model, where)
+    return fitted, notices
 
 
-def names_apart(names: Sequence[str], own: Sequence[str], model: str) -> str:
-    """What to say where a model's names do not tell which classes are meant."""
-    return (f"{model} calls its classes {', '.join(own)}; they are taken for {', '.join(names)}, in this order. "
-            "Where that is wrong, name the labels in the data as the model does.")  # fmt: skip
+def _fitted(
+    parts: Sequence[Examples], classes: Classes, own: Sequence[str], model: str, name: str
+) -> tuple[list[Examples], tuple[str, ...]]:  # fmt: skip
+    def place(label: int) -> str:
+        for part in parts:
+            if label in part.labels:
+                return part.place(part.labels.index(label), name)
+        return where  # of a row that is not among these
 
-
-def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
-    """The number that a model with the classes `own` gives to each of `names`; None where it does not know them all."""
-    plain, mine = [_plain(name) for name in names], [_plain(name) for name in own]
-    if not set(plain) <= set(mine) or len(set(plain)) < len(plain) or len(set(mine)) < len(mine):
-        return None
-    return [mine.index(name) for name in plain]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
-
-
-def renumbered(examples: Examples, places: Sequence[int], where: str) -> Examples:
-    """The examples with `places[label]` for each label. Raises DataError for a label that has no place."""
-    for row, label in enumerate(examples.labels, start=1):
-        if not 0 <= label < len(places):
-            raise DataError(f"Row {row} of {where} has the label {label}, outside the task's 0..{len(places) - 1}; correct it.")
-    return replace(examples, labels=tuple(places[label] for label in examples.labels))
+    origin = parts[0].origin
+    where = name if origin is None else origin.where
+    if not classes.values:  # made by hand, so the labels there are are all
+        classes = replace(classes, values=tuple(sorted({label for part in parts for label in part.labels})))
+    if classes.names is not None and (odd := [value for value in classes.values if not 0 <= value < len(classes.names)]):
+        raise DataError(f"{place(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of the names "
+                        f"{', '.join(classes.names[:12])}; correct it.")  # fmt: skip
+    match = match_labels(classes, own, model, where, place)
+    fitted = [replace(part, labels=tuple(match.places[label] for label in part.labels)) for part in parts]
+    return fitted, () if match.notice is None else (match.notice,)
 
 
 def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:

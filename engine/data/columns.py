@@ -5,26 +5,58 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from engine.data.label_map import LabelMap
+from engine.data.records import row_in_file
 from engine.errors import DataError, SettingError
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "body")
+# Pairs as GLUE, SuperGLUE and the hub call them; a table with both columns holds pairs, whatever else it has.
 PAIR_NAMES = (
     ("text_a", "text_b"),
     ("sentence1", "sentence2"),
     ("premise", "hypothesis"),
     ("question1", "question2"),
     ("claim", "evidence"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("question", "context"),
+    ("question", "answer"),
+    ("query", "passage"),
+    ("query", "document"),
+    ("text", "text_pair"),
+    ("text1", "text2"),
+    ("text", "text2"),
+    ("sentence", "sentence2"),
+    ("sentence_a", "sentence_b"),
+    ("sentence_1", "sentence_2"),
+    ("text_1", "text_2"),
+    ("s1", "s2"),
+    ("q1", "q2"),
+    ("context", "response"),
+    ("prompt", "response"),
+    ("headline", "body"),
+    ("document", "summary"),
 )
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "target", "sentiment")
+LOOKED_AT = 200  # rows by which a column is taken for texts
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The columns the caller named; None leaves a column to detection."""
+    """How the caller says a table is to be read; None leaves it to detection."""
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
+    label_map: LabelMap | None = None
+
+    @classmethod
+    def of(
+        cls, text_column: str | None = None, pair_column: str | None = None, label_column: str | None = None,
+        label_map: str | None = None,
+    ) -> "Choice":  # fmt: skip
+        """As settings write it. Raises SettingError for a label map that is none."""
+        return cls(text_column, pair_column, label_column, LabelMap.parse(label_map) if label_map else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +66,7 @@ class Columns:
     text: str
     pair: str | None
     label: str
+    left_out: str | None = None  # a further column of texts that is not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +82,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """"Row 3 of b.tsv" for a row of the frame, counted from 1 in the file that holds it."""
-        number = row
-        for where, rows in self.parts:
-            if number <= rows:
-                return f"Row {number} of {where}"
-            number -= rows
-        return f"Row {row} of {self.where}"
+        return row_in_file(self.where, self.parts, row)
 
     def names(self) -> list[str]:
         """The column names in their order."""
@@ -70,7 +98,7 @@ def find_columns(table: Table, choice: Choice) -> Columns:
     text, pair = _text_columns(table, choice)
     label = _named(table, choice.label, "--label-column") if choice.label else _detected_label(table)
     _check_distinct(table, [name for name in (text, pair, label) if name is not None])
-    return Columns(text, pair, label)
+    return Columns(text, pair, label, None if pair or choice.text else _further_texts(table, {text, label}))
 
 
 def _text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
@@ -82,14 +110,35 @@ def _text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
 
 
 def _detected_text(table: Table) -> tuple[str, str | None]:
-    single = _first_match(TEXT_NAMES, table.names())
-    if single:
-        return single, None
     for first, second in PAIR_NAMES:
         text, pair = _match(first, table.names()), _match(second, table.names())
-        if text and pair:
+        if text and pair and (table.frame.empty or not _is_blank(table, pair)):
             return text, pair
-    raise DataError(_not_found(table, "text", "--text-column"))
+    single = _first_match(TEXT_NAMES, table.names())
+    if single is None:  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
+        single = next((text for first, second in PAIR_NAMES if (text := _match(first, table.names()))
+                       and _match(second, table.names())), None)  # fmt: skip
+    if single is None:
+        raise DataError(_not_found(table, "text", "--text-column"))
+    return single, None
+
+
+def _is_blank(table: Table, column: str) -> bool:
+    """Whether no row has a text in a column."""
+    values = table.frame[column]
+    return not any(isinstance(value, str) and value.strip() for value in values)
+
+
+def _further_texts(table: Table, used: set[str]) -> str | None:
+    """A column beside those in use that holds texts: strings of several words, most of them different."""
+    for column in table.names():
+        if column in used or column not in table.frame.columns:
+            continue
+        values = [value for value in table.frame[column].head(LOOKED_AT) if isinstance(value, str) and value.strip()]
+        words = sum(len(value.split()) for value in values)
+        if len(values) >= 2 and words >= 3 * len(values) and len(set(values)) > len(values) / 2:
+            return column
+    return None
 
 
 def _detected_label(table: Table) -> str:

@@ -39,13 +39,14 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     name, evaluation = first_labelled(evaluation_splits(splits), lambda _, split: _read(split), choice)
     train = train_split(splits)
     tables = [evaluation, *([_read(train)] if train else [])]
-    examples, names = build_examples(tables, choice)
+    built = build_examples(tables, choice)
     files = (*(train.paths if train else ()), *splits[name].paths)
     return Dataset(
         name=os.path.basename(os.path.abspath(folder)),
-        train=examples[1] if train else None,
-        evaluation=examples[0],
-        label_names=names,
+        train=built.examples[1] if train else None,
+        evaluation=built.examples[0],
+        classes=built.classes,
+        notices=built.notices,
         source=f"local folder ({', '.join(os.path.relpath(path, folder) for path in files)})",
     )
 

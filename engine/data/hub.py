@@ -34,12 +34,13 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     shown, evaluation = _evaluation(splits, name, choice)
     train = train_split(splits)
     tables = [evaluation, *([_table(train, TRAIN, name)] if train is not None else [])]
-    examples, names = build_examples(tables, choice)
+    built = build_examples(tables, choice)
     return Dataset(
         name=config or repository.rsplit("/", maxsplit=1)[-1],
-        train=None if train is None else examples[1],
-        evaluation=examples[0],
-        label_names=names or evaluation.class_names.get(find_columns(evaluation, choice).label),
+        train=None if train is None else built.examples[1],
+        evaluation=built.examples[0],
+        classes=built.classes,
+        notices=built.notices,
         source=f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), shown])})",
     )
 

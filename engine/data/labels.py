@@ -1,103 +1,239 @@
 """Turn label columns into class numbers, with one mapping for all splits of a data set.
 
-Numbers stay what they are. Any other strings become 0..k-1 in sorted order over all splits together, so a
-label that only one split has shifts the classes of none.
+Numbers stay what they are. Names become 0..k-1 in natural order (C2 before C10) over all splits together, so that a label
+which only one split has shifts the classes of none. A row without a label is left out and counted.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
+from engine.data.columns import Table
+from engine.data.label_map import LEFT_OUT, LabelMap
+from engine.data.matching import BOOLEANS
+from engine.data.records import Classes
 from engine.errors import DataError
 
-Label = int | float | str
+Label = bool | int | float | str
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+# What stands in the place of a label that is missing, in lower case; a column of names may well have a class called "none".
+JUNK = frozenset(("", "-", "--", "nan", "na", "n/a", "#n/a", "#na", "<na>", "nat", "null", "?", "[null]"))
+JUNK_AMONG_NUMBERS = JUNK | {"none", "unknown", "unlabeled", "unlabelled"}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelColumn:
-    """The raw labels of one split, and what to call that split in a message."""
+    """The raw labels of one split: the table, for messages and its schema, and the column."""
 
-    where: str
-    values: Sequence[object]
+    table: Table
+    column: str
+
+    @property
+    def values(self) -> list[object]:
+        """The labels as the file has them."""
+        values: list[object] = self.table.frame[self.column].tolist()
+        return values
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The class names of the schema."""
+        return self.table.class_names.get(self.column)
+
+    def place(self, position: int) -> str:
+        """What a message calls a row."""
+        return self.table.place(position + 1)
 
 
-def encode_labels(columns: Sequence[LabelColumn]) -> tuple[list[tuple[int, ...]], tuple[str, ...] | None]:
-    """The class numbers of every split in turn, and the class names where the labels were strings.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The labels of every split in turn, LEFT_OUT for a row without one, and how to read them."""
 
-    Raises DataError for a missing, negative or fractional label and where numbers and names are mixed.
+    splits: tuple[tuple[int | None, ...], ...]
+    classes: Classes
+    notices: tuple[str, ...]
+
+
+def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = None) -> Encoded:
+    """The class numbers of every split.
+
+    Raises DataError for a label that is neither a whole number nor a name, for a split without labels, and where numbers and
+    names are mixed.
     """
-    splits = [(column.where, _present(column)) for column in columns]
-    if not _are_names(splits):
-        return [_integers(values, where) for where, values in splits], None
-    named = [_names(values, where) for where, values in splits]
-    names = tuple(sorted({name for split in named for name in split}))
-    numbers = {name: number for number, name in enumerate(names)}
-    return [tuple(numbers[name] for name in split) for split in named], names
+    splits = [[_value(value, column, row) for row, value in enumerate(column.values)] for column in columns]
+    if label_map is not None:
+        return _mapped(columns, splits, label_map)
+    splits = [_without_junk(split, column) for split, column in zip(splits, columns, strict=True)]
+    encoded: Sequence[Sequence[int | None]]
+    if schema := _schema(columns, splits):
+        encoded = _by_schema(columns, splits, schema)
+        classes = Classes(schema, numbered=True)
+    elif _are_booleans(splits):
+        encoded = [[_as_boolean(value) for value in split] for split in splits]
+        classes = Classes(BOOLEANS, numbered=True)
+    elif _are_names(columns, splits):
+        names = natural({str(value) for split in splits for value in split if value is not None})
+        numbers = {name: number for number, name in enumerate(names)}
+        encoded = [[LEFT_OUT if value is None else numbers[str(value)] for value in split] for split in splits]
+        classes = Classes(names)
+    else:
+        encoded = _numbers(columns, splits)
+        classes = Classes()
+    return _encoded(columns, encoded, classes)
 
 
-def _present(column: LabelColumn) -> tuple[Label, ...]:
-    return tuple(_label(value, row, column.where) for row, value in enumerate(column.values, start=1))
+def _encoded(columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | None]], classes: Classes) -> Encoded:
+    """The record, with a notice on what was left out. Raises DataError for a split in which nothing is left."""
+    labels = tuple(map(tuple, splits))
+    notices = []
+    for column, split in zip(columns, labels, strict=True):
+        missing = [row for row, label in enumerate(split) if label is None]
+        if not missing:
+            continue
+        values = column.values
+        written = Counter(_shown(values[row]) for row in missing)
+        listed = ", ".join(f"{text} in {count}" for text, count in written.most_common(4))
+        if len(missing) == len(split):
+            raise DataError(f"{column.table.where} has no labels in {column.column!r} ({listed} of {len(split)} rows), as a "
+                            "published test split; use a split with labels.")  # fmt: skip
+        notices.append(f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label ({listed}) and are left "
+                       f"out; the first is {column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}.")  # fmt: skip
+    values = tuple(sorted({label for split in labels for label in split if label is not None}))
+    return Encoded(labels, Classes(classes.names, classes.numbered, values), tuple(notices))
 
 
-def _label(value: object, row: int, where: str) -> Label:
+def _shown(value: object) -> str:
+    return "an empty cell" if value is None or not str(value).strip() else repr(value)[:40]
+
+
+def natural(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in natural order: digits count as numbers, so that C2 comes before C10."""
+    return tuple(sorted(names, key=lambda name: [(0, int(part), "") if part.isdecimal() else (1, 0, part)
+                                                 for part in re.split(r"(\d+)", name) if part]))  # fmt: skip
+
+
+def _value(value: object, column: LabelColumn, row: int) -> Label | None:
+    """A label in a plain type; None where there is none."""
+    if value is None or (isinstance(value, Real) and not isinstance(value, Integral) and math.isnan(value)):
+        return None
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):  # numpy's too
+        return bool(value)
     if isinstance(value, Integral):
         return int(value)
-    if isinstance(value, Real) and not math.isnan(value):
+    if isinstance(value, Real):
         return float(value)
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
         return value.strip()
-    if value is None or isinstance(value, str | Real):
-        raise DataError(f"Row {row} of {where} has no label; add it or remove the row.")
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
     kind = type(value).__name__
-    raise DataError(f"Row {row} of {where} has a label of type {kind}; labels must be integers or strings.")
+    raise DataError(f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, so name another "
+                    "column with --label-column.")  # fmt: skip
 
 
-def _are_names(splits: Sequence[tuple[str, tuple[Label, ...]]]) -> bool:
-    """Whether the labels are names. One split of numbers beside one of names is refused, not merged."""
-    kinds = {any(_is_name(value) for value in values): where for where, values in splits}
-    if len(kinds) > 1:
-        raise DataError(
-            f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; "
-            "use one kind in all splits."
-        )
-    return True in kinds
+def _without_junk(split: list[Label | None], column: LabelColumn) -> list[Label | None]:
+    """The labels with None for what stands for a missing one, such as "-" or "nan"."""
+    names = {value for value in split if isinstance(value, str)}
+    numeric = any(not isinstance(value, str) or _NUMBER.fullmatch(value) for value in split if value is not None)
+    others = {name for name in names if not _NUMBER.fullmatch(name) and name.lower() not in JUNK_AMONG_NUMBERS}
+    junk = JUNK_AMONG_NUMBERS if numeric and not others else JUNK
+    own = {name.lower() for name in column.names or ()}
+    return [None if isinstance(value, str) and value.lower() in junk - own else value for value in split]
 
 
-def _is_name(value: Label) -> bool:
+def _schema(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> tuple[str, ...] | None:
+    """The class names of the schema, where the column holds their numbers. Raises DataError where splits have different ones."""
+    if any(_is_name(value) for split in splits for value in split):
+        return None
+    named = {column.names: column.table.where for column in columns if column.names is not None}
+    if len(named) > 1:
+        (first, one), (second, two) = list(named.items())[:2]
+        raise DataError(f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; give all splits one "
+                        "schema.")  # fmt: skip
+    return next(iter(named), None)
+
+
+def _by_schema(
+    columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], names: tuple[str, ...]
+) -> list[list[int | None]]:  # fmt: skip
+    """The numbers that a schema names; −1 is no label, as everywhere on the hub."""
+    numbers = [[None if value is None or str(value) == "-1" else _integer(value, column, row) for row, value in enumerate(split)]
+               for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+    for column, split in zip(columns, numbers, strict=True):
+        for row, number in enumerate(split):
+            if number is not None and not 0 <= number < len(names):
+                raise DataError(f"{column.place(row)} has the label {number}, and the schema names the classes 0 to "
+                                f"{len(names) - 1}; correct the row or the schema.")  # fmt: skip
+    return numbers
+
+
+def _are_booleans(splits: Sequence[Sequence[Label | None]]) -> bool:
+    values = {value for split in splits for value in split if value is not None}
+    return bool(values) and all(isinstance(value, bool) or str(value).lower() in ("true", "false") for value in values)
+
+
+def _as_boolean(value: Label | None) -> int | None:
+    return None if value is None else int(str(value).lower() == "true")
+
+
+def _is_name(value: Label | None) -> bool:
     return isinstance(value, str) and not _NUMBER.fullmatch(value)
 
 
-def _names(values: tuple[Label, ...], where: str) -> tuple[str, ...]:
-    for row, value in enumerate(values, start=1):
-        if not isinstance(value, str):
-            raise DataError(f"Row {row} of {where} has the label {value} among names; use one kind.")
-    return tuple(map(str, values))
+def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> bool:
+    """Whether the labels are names. One split of numbers beside one of names is refused, not merged."""
+    kinds: dict[bool, str] = {}
+    for column, split in zip(columns, splits, strict=True):
+        if any(value is not None for value in split):
+            kinds.setdefault(any(map(_is_name, split)), column.table.where)
+    if len(kinds) > 1:
+        raise DataError(f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use one kind in all "
+                        "splits, or map them with --label-map.")  # fmt: skip
+    if True not in kinds:
+        return False
+    for column, split in zip(columns, splits, strict=True):
+        for row, value in enumerate(split):
+            if value is not None and not isinstance(value, str):
+                raise DataError(f"{column.place(row)} has the label {value} among names; use one kind, or map them with "
+                                "--label-map.")  # fmt: skip
+    return True
 
 
-def _integers(values: tuple[Label, ...], where: str) -> tuple[int, ...]:
-    labels = tuple(_integer(value, row, where) for row, value in enumerate(values, start=1))
-    _check_not_negative(labels, where)
-    return labels
+def _numbers(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> list[list[int | None]]:
+    encoded = [[None if value is None else _integer(value, column, row) for row, value in enumerate(split)]
+               for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+    values = {value for split in encoded for value in split if value is not None}
+    # A split of nothing but −1, or −1 beside 0, 1, 2, … marks rows without a label; −1, 0, 1 may be three classes
+    marks = values >= {-1, 0, 1, 2} and min(values) == -1
+    return [[None if value == -1 and (marks or set(split) <= {-1, None}) else value for value in split] for split in encoded]
 
 
-def _integer(value: Label, row: int, where: str) -> int:
-    if isinstance(value, int):
-        return value
-    if not float(value).is_integer():
-        raise DataError(f"Row {row} of {where} has the label {value}, not an integer; name another column.")
-    return int(float(value))
+def _integer(value: Label, column: LabelColumn, row: int) -> int:
+    number = value if isinstance(value, int) else float(value)
+    if isinstance(number, float) and not number.is_integer():
+        raise DataError(f"{column.place(row)} has the label {value}, which is not a whole number; only classes are read, so name "
+                        "another column with --label-column, or map the values with --label-map.")  # fmt: skip
+    return int(number)
 
 
-def _check_not_negative(labels: tuple[int, ...], where: str) -> None:
-    if not labels or min(labels) >= 0:
-        return
-    if max(labels) < 0:
-        raise DataError(
-            f"{where} has no labels: all {len(labels)} are {max(labels)}, as in a published test split; "
-            "use a split with labels."
-        )
-    row = next(row for row, label in enumerate(labels, start=1) if label < 0)
-    raise DataError(f"Row {row} of {where} has the label {labels[row - 1]}, below 0; remove such rows.")
+def _mapped(
+    columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], label_map: LabelMap
+) -> Encoded:  # fmt: skip
+    """The labels by a label map, which must say what each of them is."""
+    mapped = [[_target(value, column, row, label_map) for row, value in enumerate(split)]
+              for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+    named = {target for split in mapped for target in split if isinstance(target, str)}
+    order = natural(named)
+    encoded = [[order.index(target) if isinstance(target, str) else target for target in split] for split in mapped]
+    return _encoded(columns, encoded, Classes(order) if named else Classes(numbered=True))
+
+
+def _target(value: Label | None, column: LabelColumn, row: int, label_map: LabelMap) -> int | str | None:
+    if value is None or (str(value).lower() in JUNK and str(value) not in label_map.targets):
+        return LEFT_OUT
+    written = [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)]
+    if column.names and isinstance(value, int) and 0 <= value < len(column.names):  # by what the schema calls it, too
+        written.append(column.names[value])
+    return label_map.target(written, column.place(row))

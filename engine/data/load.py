@@ -2,17 +2,17 @@
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from engine import paths
 from engine.data.build import build_examples
-from engine.data.checks import check_labels
 from engine.data.columns import Choice
 from engine.data.files import is_data_name, read_table
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
 from engine.data.records import Dataset
-from engine.data.saved import is_saved, read_saved
+from engine.data.saved import is_saved, read_one
 from engine.errors import DataError
 
 EMBEDDED = "embedded"
@@ -25,14 +25,18 @@ def load_dataset(
     text_column: str | None = None,
     pair_column: str | None = None,
     label_column: str | None = None,
+    label_map: str | None = None,
     seed: int = 0,
+    divide: bool = True,
 ) -> Dataset:
     """The data set called `name`: "embedded", a folder, a file, or a hub name such as `nyu-mll/glue:sst2`.
 
-    Columns that are not named are detected. `seed` only matters for one file, which is cut into two halves.
-    A name that looks like a path is never sent to the hub. Raises DataError, SettingError or ResourceError.
+    Columns that are not named are detected. `label_map` says what each label means, see `engine.data.label_map`. One file is
+    cut into two halves with `seed`, for training or calibration and for evaluation; where nothing is to be trained or
+    calibrated, `divide` False makes all of its rows the evaluation set. A name that looks like a path is never sent to the hub.
+    Raises DataError, SettingError or ResourceError.
     """
-    choice = Choice(text_column, pair_column, label_column)
+    choice = Choice.of(text_column, pair_column, label_column, label_map)
     if name == EMBEDDED:
         return _load_embedded(choice)
     if not name.strip():
@@ -41,7 +45,7 @@ def load_dataset(
     if os.path.isdir(path) and not is_saved(Path(path)):
         return load_folder(Path(path), choice)
     if os.path.isfile(path) or os.path.isdir(path):
-        return _load_file(Path(path), choice, seed)
+        return _load_file(Path(path), choice, seed) if divide else _load_whole(Path(path), choice)
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     return load_hub(name, choice)
@@ -64,16 +68,15 @@ def _load_embedded(choice: Choice) -> Dataset:
     for path in files:
         if not path.is_file():
             raise DataError(f"The installation is incomplete: {path} is missing; install PruneScope again.")
-    (evaluation, train), names = build_examples([read_table(path) for path in files], choice)
-    names = names or EMBEDDED_LABELS
-    for path, examples in zip(files, (evaluation, train), strict=True):
-        check_labels(examples, len(names), str(path))
-    return Dataset(EMBEDDED, train, evaluation, names, EMBEDDED)
+    tables = [replace(read_table(path), class_names={"label": EMBEDDED_LABELS}) for path in files]
+    built = build_examples(tables, choice)
+    evaluation, train = built.examples
+    return Dataset(EMBEDDED, train, evaluation, built.classes, EMBEDDED, built.notices)
 
 
 def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
-    table = read_saved(path) if is_saved(path) else read_table(path)
-    (examples,), names = build_examples([table], choice)
+    built = build_examples([read_one(path)], choice)
+    (examples,) = built.examples
     order = examples.distinct()
     if len(order) < 2:
         raise DataError(f"{path} has {len(order)} distinct text, too few for two halves; add rows.")
@@ -83,4 +86,11 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
         f"file ({path.name}: {len(order)} distinct texts of {len(examples)} rows, shuffled with seed {seed}; "
         "the first half is train, the second evaluation)"
     )
-    return Dataset(path.stem, examples.take(order[:half]), examples.take(order[half:]), names, source)
+    halves = examples.take(order[:half]), examples.take(order[half:])
+    return Dataset(path.stem, *halves, built.classes, source, built.notices)
+
+
+def _load_whole(path: Path, choice: Choice) -> Dataset:
+    built = build_examples([read_one(path)], choice)
+    source = f"file ({path.name}: all {len(built.examples[0])} rows are evaluation)"
+    return Dataset(path.stem, None, built.examples[0], built.classes, source, built.notices)

@@ -1,11 +1,38 @@
-"""The two records every other part of the engine reads: labelled examples, and a data set with its splits."""
+"""The records every other part of the engine reads: labelled examples, and a data set with its splits."""
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of examples were read, for messages: a file, or several in order, and row numbers in them."""
+
+    where: str
+    rows: tuple[int, ...]  # of each example, from 1, over all files together
+    parts: tuple[tuple[str, int], ...] = ()  # (file, rows in it); empty where `where` is the one file
+
+    def place(self, position: int) -> str:
+        """"Row 3 of b.tsv" for the example at a position."""
+        return row_in_file(self.where, self.parts, self.rows[position])
+
+    def take(self, positions: Iterable[int]) -> "Origin":
+        """The origin of the examples at these positions."""
+        return Origin(self.where, tuple(self.rows[position] for position in positions), self.parts)
+
+
+def row_in_file(where: str, parts: Iterable[tuple[str, int]], row: int) -> str:
+    """"Row 3 of b.tsv": a row counted over all parts of a split, by its number in the part that holds it."""
+    number = row
+    for file, rows in parts:
+        if number <= rows:
+            return f"Row {number} of {file}"
+        number -= rows
+    return f"Row {row} of {where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +46,7 @@ class Examples:
     pairs: tuple[str, ...] | None
     labels: tuple[int, ...]
     columns: tuple[str, str] | None = None  # what a pair's texts are called, which some attacks mind; None is unknown
+    origin: Origin | None = field(default=None, compare=False, repr=False)  # None: not read from a table
 
     def __post_init__(self) -> None:
         pairs = len(self.texts) if self.pairs is None else len(self.pairs)
@@ -39,7 +67,12 @@ class Examples:
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             labels=tuple(self.labels[i] for i in chosen),
             columns=self.columns,
+            origin=None if self.origin is None else self.origin.take(chosen),
         )
+
+    def place(self, position: int, where: str) -> str:
+        """What a message calls an example: its row of the file it was read from, else its row of `where`."""
+        return f"Row {position + 1} of {where}" if self.origin is None else self.origin.place(position)
 
     def row_keys(self) -> list[tuple[str, str]]:
         """What tells rows apart: the text and its pair, or the text alone."""
@@ -62,11 +95,34 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
+class Classes:
+    """How the label numbers of examples are to be read.
+
+    | names | numbered | the labels are |
+    |---|---|---|
+    | None | no | numbers as the file has them, from 0, from 1, or −1 and 1 |
+    | yes | no | places in the names, which the file has instead of numbers |
+    | yes | yes | class numbers of a data set that also names its classes (a `ClassLabel`, True and False) |
+    | None | yes | class numbers of the model, by a label map |
+    """
+
+    names: tuple[str, ...] | None = None
+    numbered: bool = False
+    values: tuple[int, ...] = ()  # every label of all splits together, ascending
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A data set: what is attacked (`evaluation`) and, where there is one, what calibrates (`train`)."""
 
     name: str
     train: Examples | None
     evaluation: Examples
-    label_names: tuple[str, ...] | None
+    classes: Classes
     source: str
+    notices: tuple[str, ...] = ()  # what was left out on reading, in sentences
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """What the data set calls its classes; None where it has numbers alone."""
+        return self.classes.names

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.data.columnar import class_names
 from engine.data.columns import Table
-from engine.data.files import read_tables
+from engine.data.files import read_table, read_tables
 from engine.errors import DataError
 
 _STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
@@ -42,6 +42,11 @@ def read_saved(folder: Path) -> Table:
     table = read_tables([folder / name for name in names])
     features = _object(folder / _INFO).get("features") if (folder / _INFO).is_file() else None
     return replace(table, class_names=class_names(features)) if features else table
+
+
+def read_one(path: Path) -> Table:
+    """The rows of a file, or of a saved table."""
+    return read_saved(path) if is_saved(path) else read_table(path)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.build import build_examples
@@ -10,20 +11,29 @@ from engine.data.files import read_table
 from engine.data.folder import evaluation_table
 from engine.data.hub import one_split
 from engine.data.load import looks_like_path
-from engine.data.records import Examples
+from engine.data.records import Classes, Examples
 from engine.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """Rows with how their labels are to be read, further columns by name, and what was left out."""
+
+    examples: Examples
+    classes: Classes
+    groups: dict[str, tuple[str, ...]]
+    notices: tuple[str, ...]
 
 
 def labelled_rows(
     name: str, wanted: Sequence[str] = (), *, text_column: str | None = None, pair_column: str | None = None,
-    label_column: str | None = None,
-) -> tuple[Examples, tuple[str, ...] | None, dict[str, tuple[str, ...]]]:  # fmt: skip
-    """(all rows of a file, or the evaluation split of a folder or hub data set; the class names where labels are strings;
-    column → values of those of `wanted` that are there). Another split of a hub data set is named as in `stanfordnlp/sst2#train`.
+    label_column: str | None = None, label_map: str | None = None,
+) -> LabelledRows:  # fmt: skip
+    """All rows of a file, or the evaluation split of a folder or hub data set, with those of the columns `wanted` that are there.
 
-    Raises DataError, SettingError or ResourceError.
+    Another split of a hub data set is named as in `stanfordnlp/sst2#train`. Raises DataError, SettingError or ResourceError.
     """
-    choice = Choice(text_column, pair_column, label_column)
+    choice = Choice.of(text_column, pair_column, label_column, label_map)
     path = Path(os.path.expanduser(name))
     if path.is_dir():
         table = evaluation_table(path, choice)
@@ -33,6 +43,8 @@ def labelled_rows(
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
         table = one_split(name.partition("#")[0], name.partition("#")[2] or None, choice)
-    (examples,), names = build_examples([table], choice)
+    built = build_examples([table], choice)
+    (examples,), (rows,) = built.examples, built.rows
     there = [column for column in wanted if column in table.names()]
-    return examples, names, {column: tuple(map(str, table.frame[column].tolist())) for column in there}
+    groups = {column: tuple(str(table.frame[column].iloc[row]) for row in rows) for column in there}
+    return LabelledRows(examples, built.classes, groups, built.notices)

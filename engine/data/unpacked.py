@@ -97,8 +97,9 @@ def _unpack(data: bytes, kind: str, where: str) -> tuple[str | None, bytes]:
         return _zip(data, where)
     if kind == "zstd":
         return None, _read(pa.CompressedInputStream(pa.BufferReader(data), "zstd"), where, kind)
-    opened = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[kind]
-    return None, _read(opened(io.BytesIO(data)), where, kind)
+    file = io.BytesIO(data)
+    stream = gzip.open(file) if kind == "gzip" else bz2.open(file) if kind == "bzip2" else lzma.open(file)
+    return None, _read(stream, where, kind)
 
 
 def _zip(data: bytes, where: str) -> tuple[str, bytes]:

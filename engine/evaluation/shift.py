@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Examples
-from engine.data.checks import class_places, renumbered
-from engine.data.tables import labelled_rows
+from engine.data import Examples, fit_examples
+from engine.data.matching import nameless
+from engine.data.tables import LabelledRows, labelled_rows
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import read
 from engine.evaluation.metric import Metric, gap
-from engine.models.classes import nameless
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent, within
 from engine.records import Rate
@@ -85,6 +84,7 @@ class ShiftedSet:
     mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
     metric: str = "accuracy"
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column → value of every row
+    notices: tuple[str, ...] = ()  # what reading it had to say
 
     def __post_init__(self) -> None:
         check_metric(self.metric, self.classes, self.name)
@@ -130,57 +130,54 @@ def mapping_for(
 
 
 def load_shifted(
-    data: str, model_classes: Sequence[str], *, task: str | None = None, label_map: Sequence[int] | None = None,
+    data: str, model_classes: Sequence[str], *, task: str | None = None, label_map: Sequence[int] | str | None = None,
     pairs: bool | None = None, name: str | None = None, metric: str | None = None, **columns: str | None,
 ) -> ShiftedSet:  # fmt: skip
     """The labelled rows of a file, of a folder's or of a hub data set's evaluation split, ready for a model with these classes.
 
-    `pairs` is whether the model was trained on pairs. Raises DataError, SettingError or ResourceError.
+    `label_map` is a list, for each class of the model the set's (−1 for none), or text that says what each label of the set is,
+    see `engine.data.label_map`. `pairs` is whether the model was trained on pairs. Raises DataError, SettingError or
+    ResourceError.
     """
     if task is not None and task not in TASKS:
         raise SettingError(f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map.")
     if metric is not None and metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
     wanted = TASKS[task].groups if task else ()
-    examples, names, groups = labelled_rows(data, wanted, **columns)
-    if names is not None and task is not None:
-        examples = _renumbered(examples, names, task, data)
-    elif names is not None and label_map is None:
-        examples, names = _like_the_model(examples, names, model_classes, data)
+    of_labels, of_classes = (label_map, None) if isinstance(label_map, str) else (None, label_map)
+    rows = labelled_rows(data, wanted, label_map=of_labels, **columns)
+    examples, notices = _in_classes_of_the_set(rows, model_classes, task, of_classes, data)
     if pairs is not None and pairs != (examples.pairs is not None):
         raise DataError(f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was trained on "
                         f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
                         "--pair-column.")  # fmt: skip
-    classes = len(TASKS[task].classes) if task else len(names or ()) or max(examples.labels) + 1
-    if max(examples.labels) >= classes:
-        raise DataError(f"{data} has the label {max(examples.labels)} and {task} has {classes} classes; name another task, "
-                        "or give --label-map without one.")  # fmt: skip
-    mapping = mapping_for(task, model_classes, label_map, data, classes)
+    if task is not None:
+        classes = len(TASKS[task].classes)
+    elif of_classes is not None:
+        classes = len(rows.classes.names or ()) or max(examples.labels) + 1
+    else:
+        classes = len(model_classes)
+    mapping = mapping_for(task, model_classes, of_classes, data, classes)
     return ShiftedSet(name or data.rsplit("/", 1)[-1].split(".")[0], examples, classes, mapping,
-                      metric or (TASKS[task].metric if task else "accuracy"), groups)  # fmt: skip
+                      metric or (TASKS[task].metric if task else "accuracy"), rows.groups, (*rows.notices, *notices))  # fmt: skip
 
 
-def _renumbered(examples: Examples, names: Sequence[str], task: str, where: str) -> Examples:
-    """Labels that were strings in the task's own numbers; the loader numbers them in sorted order."""
-    known = {name.lower(): number for number, name in enumerate(TASKS[task].classes)}
-    if unknown := [name for name in names if name.lower() not in known]:
-        raise DataError(f"{where} has the label {unknown[0]!r} and {task} has {', '.join(TASKS[task].classes)}; rename the "
-                        "labels, or leave the task out and give --label-map.")  # fmt: skip
-    return replace(examples, labels=tuple(known[names[label].lower()] for label in examples.labels))
-
-
-def _like_the_model(
-    examples: Examples, names: tuple[str, ...], model_classes: Sequence[str], where: str
+def _in_classes_of_the_set(
+    rows: LabelledRows, model_classes: Sequence[str], task: str | None, label_map: Sequence[int] | None, where: str
 ) -> tuple[Examples, tuple[str, ...]]:  # fmt: skip
-    """(labels that were strings in the numbering of a model that calls its classes alike, the classes). Raises DataError where it
-    calls them otherwise; a model without names takes them in sorted order."""
-    if (places := class_places(names, model_classes)) is not None:
-        return renumbered(examples, places, where), tuple(model_classes)
-    if nameless(model_classes):
-        return examples, names
-    raise DataError(f"{where} calls its classes {', '.join(names)} and the model {', '.join(model_classes)}, and nothing says "
-                    f"which is which; give --label-map, for each of the model's the place in {', '.join(names)}, from 0, or -1 "
-                    "for none.")  # fmt: skip
+    """The rows in the numbering of their own classes: a task's, those that a label map is given for, or the model's; notices."""
+    if task is not None:
+        return fit_examples(rows.examples, rows.classes, TASKS[task].classes, f"the task {task}", where)
+    if label_map is None:
+        names, values = rows.classes.names, rows.classes.values
+        if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
+            told = f"{len(model_classes)} ({', '.join(model_classes)})"
+            raise DataError(f"{where} has {max(values) + 1} classes and the model {told}, and nothing says which is which; give "
+                            "--label-map, one class of the set for each of the model's, such as 0,1,1.")  # fmt: skip
+        return fit_examples(rows.examples, rows.classes, model_classes, "the model", where)
+    if min(rows.classes.values) < 0:
+        raise DataError(f"{where} has the label {min(rows.classes.values)}, and classes count from 0; number the labels from 0.")
+    return rows.examples, ()
 
 
 def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy") -> ShiftedSet:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.data.checks import class_places, names_apart
+from engine.data.matching import class_places, nameless
+from engine.errors import ModelError
 from engine.models.victim import Victim, fingerprint_of
 
 
@@ -27,13 +28,14 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     return made
 
 
-def nameless(names: Sequence[str]) -> bool:
-    """Whether these are no more than numbers."""
-    return all(name.upper().startswith("LABEL_") for name in names)
+def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
+    """Whether a model tells the classes `names` apart, by name or, where one side has no names, by number.
 
-
-def apart(victim: Victim, names: Sequence[str], model: str) -> tuple[str, ...]:
-    """A notice where a model and rows both name their classes, and not alike, so that only the numbers tell which is which."""
+    Raises ModelError where both name their classes, and nothing says which is which.
+    """
     if nameless(names) or nameless(victim.label_names) or class_places(names, victim.label_names) is not None:
-        return ()
-    return (names_apart(names, victim.label_names, model),)
+        return
+    raise ModelError(
+        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data {', '.join(names[:12])}; nothing says which "
+        "is which: name them alike, in id2label of the model's config.json or with --label-map."
+    )

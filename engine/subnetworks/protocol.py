@@ -20,12 +20,12 @@ from engine.attacks.metrics import attack_rates
 from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
-from engine.data import Examples, check_labels, sample
-from engine.data.checks import class_places, drawn_to_attack, renumbered
+from engine.data import Examples, check_labels, fit_examples, sample
+from engine.data.checks import drawn_to_attack
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
-from engine.models.classes import apart, in_order
+from engine.models.classes import check_classes, in_order
 from engine.models.victim import Victim, load_victim, pick_device
 from engine.progress import Reporter, silent, within
 from engine.store import key_of, write_whole
@@ -122,20 +122,20 @@ def prepare(
     say: Say = unsaid,
 ) -> Prepared:  # fmt: skip
     """Load and check all rows, sets and settings; the bias model is made where its predictions are missing."""
-    train = _labelled(_found(root, protocol.train), protocol, **protocol.columns)
-    held = _labelled(_found(root, protocol.evaluation), protocol, **protocol.columns)
+    train = _labelled(_found(root, protocol.train), protocol, say, **protocol.columns)
+    held = _labelled(_found(root, protocol.evaluation), protocol, say, **protocol.columns)
     check_labels(train, len(protocol.label_names), protocol.train)
     if (train.pairs is None) != (held.pairs is None):
         raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
     evaluated = held.take(sample(held, protocol.evaluated, 0))
-    outside = [_set(one, protocol, root, train.pairs is not None) for one in protocol.ood]
+    outside = [_set(one, protocol, root, train.pairs is not None, say) for one in protocol.ood]
     judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
     train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
     attack = _attack(protocol, len(evaluated), resources)
     shared = Shared(open_base(protocol.base), train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)),
                     protocol.precision)  # fmt: skip
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
-    extra = {cell.name: _extra(cell, protocol, root, judged) for cell in protocol.cells if cell.extra}
+    extra = {cell.name: _extra(cell, protocol, root, judged, say) for cell in protocol.cells if cell.extra}
     ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,
                      extra, attack, resources, say)  # fmt: skip
     for cell, sparsity in protocol.each():
@@ -144,15 +144,13 @@ def prepare(
     return ready
 
 
-def _labelled(file: str, protocol: Protocol, **columns: Any) -> Examples:
-    """The rows of a file in the numbering of the recipe. Raises DataError where they call a class as the recipe does not."""
-    rows, names, _ = labelled_rows(file, **columns)
-    if names is None:
-        return renumbered(rows, range(len(protocol.label_names)), file)
-    if (places := class_places(names, protocol.label_names)) is None:
-        raise DataError(f"{file} calls its classes {', '.join(names)} and the recipe {', '.join(protocol.label_names)}; let its "
-                        "label_names say the same, or number the labels.")  # fmt: skip
-    return renumbered(rows, places, file)
+def _labelled(file: str, protocol: Protocol, say: Say, **columns: Any) -> Examples:
+    """The rows of a file in the numbering of the recipe. Raises DataError where nothing says which class a label is."""
+    rows = labelled_rows(file, **columns)
+    examples, notices = fit_examples(rows.examples, rows.classes, protocol.label_names, "the recipe", file)
+    for notice in (*rows.notices, *notices):
+        say(notice)
+    return examples
 
 
 def _attack(protocol: Protocol, rows: int, resources: str | None) -> dict[str, Any] | None:
@@ -169,10 +167,12 @@ def _found(root: Path, name: str) -> str:
     return str(root / name) if (root / name).exists() else name
 
 
-def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool) -> ShiftedSet:
+def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool, say: Say) -> ShiftedSet:
     given = load_shifted(_found(root, entry["data"]), protocol.label_names, task=entry.get("task"),
                          label_map=entry.get("label_map"), pairs=pairs, name=entry.get("name"),
                          metric=entry.get("metric"))  # fmt: skip
+    for notice in given.notices:
+        say(notice)
     column, most = entry.get("of_each", (None, 0))
     if column is not None:
         values = given.column(column)
@@ -198,12 +198,12 @@ def _bias(spec: BiasSpec, train: Examples, held: Examples, folder: Path, report:
         return read_bias(folder)
 
 
-def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, str]]) -> Examples:
+def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, str]], say: Say) -> Examples:
     """Further training rows, in the model's classes; rows that are evaluated are left out."""
     parts = []
     for entry in cell.extra:
         file, labels = _found(root, entry["data"]), entry.get("labels")
-        found = labelled_rows(file)[0] if labels else _labelled(file, protocol)
+        found = labelled_rows(file).examples if labels else _labelled(file, protocol, say)
         if labels and max(found.labels) >= len(labels):
             raise DataError(f"{file} has the label {max(found.labels)} and the recipe says only what the labels 0 to "
                             f"{len(labels) - 1} are; give its labels one number for each.")  # fmt: skip
@@ -295,8 +295,7 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     victim, names = load_victim(model, ready.shared.device), ready.protocol.label_names
     if victim.num_labels != len(names):
         raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(names)}; name a model of this task.")
-    for notice in apart(victim, names, model):
-        ready.say(notice)
+    check_classes(victim, names, model)
     victim = in_order(victim, names)
     weights = victim.prunable().values()
     one = cell.subnetwork

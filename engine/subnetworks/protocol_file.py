@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.data.label_map import LabelMap
 from engine.errors import SettingError
-from engine.records import check_seed
+from engine.records import READING, check_seed
 from engine.subnetworks.bias import BiasSpec
 from engine.subnetworks.spec import SubnetworkSpec, check_smoothing, subnetwork_from
 from engine.training.recipe import recipe_path
@@ -22,10 +23,10 @@ KNOWN = {"title": str, "about": str, "stand_in": str, "base": str, "label_names"
          "seeds": list, "attack": dict, "train_settings": dict, "cells": list}  # fmt: skip
 OF_CELL = {"name": str, "train": dict, "subnetwork": dict, "steps": int, "sparsities": list, "extra": list, "model": str,
            **dict.fromkeys(MODELS, str)}  # fmt: skip
-OF_SET = {"data": str, "task": str, "label_map": list, "name": str, "metric": str, "rows": int, "of_each": list}
+OF_SET = {"data": str, "task": str, "label_map": list | str, "name": str, "metric": str, "rows": int, "of_each": list}
 OF_EXTRA = {"data": str, "labels": list, "repeat": int}
 OF_ATTACK = {"name": str, "examples": int}
-COLUMNS = {"text_column": str, "pair_column": str, "label_column": str}
+COLUMNS = dict.fromkeys(READING, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,10 @@ def _check_set(entry: Any, where: str) -> None:
     check_entry(entry, OF_SET, where)
     _check_has(entry, ("data",), where)
     _at_least(entry, 1, ("rows",), where)
-    _each_is(entry.get("label_map", []), int, f"{where}: label_map")
+    if isinstance(entry.get("label_map"), str):
+        LabelMap.parse(entry["label_map"])
+    else:
+        _each_is(entry.get("label_map", []), int, f"{where}: label_map")
     for name, known in (("task", TASKS), ("metric", METRICS)):
         if name in entry and entry[name] not in known:
             raise SettingError(f"{where}: the {name} {entry[name]!r} is unknown; choose {', '.join(known)}.")

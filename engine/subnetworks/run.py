@@ -13,7 +13,7 @@ from engine.data import Examples
 from engine.errors import ModelError, SettingError
 from engine.export import export_model
 from engine.folders import free_folder
-from engine.models.classes import apart, in_order
+from engine.models.classes import check_classes, in_order
 from engine.models.families import HEADS
 from engine.models.victim import Victim, fingerprint_of, load_victim
 from engine.packed import save_packed
@@ -57,9 +57,9 @@ def find_subnetwork(
     check(spec, train, given)
     shared = given.shared
     with torch.random.fork_rng(devices=[torch.device(shared.device)] if shared.device.startswith("cuda") else []):
-        victim = _started(given, say)
+        victim = _started(given)
         masks = _masks_from(given, spec, victim) if spec.method == "isolated" else None
-        taught = _teacher(given, report, say) if spec.loss == "confreg" else None
+        taught = _teacher(given, report) if spec.loss == "confreg" else None
         identity = _identity(spec, train, given, victim, masks)
         keep = out.with_name(f"{out.name}.checkpoint")
         chosen, held_out = split_for_stopping(shared.data, train)
@@ -108,7 +108,7 @@ def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
         given.bias.of(given.shared.data, len(given.shared.label_names), "the training data")
 
 
-def _started(given: Inputs, say: Say) -> Victim:
+def _started(given: Inputs) -> Victim:
     shared = given.shared
     if given.start is None:
         model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
@@ -116,7 +116,7 @@ def _started(given: Inputs, say: Say) -> Victim:
         made = Victim("pretrained", model.to(shared.device), shared.base.tokenizer, shared.base.family,
                       "", shared.label_names, limit)  # fmt: skip
     else:
-        made = _of_this_task(given.start, shared, say)
+        made = _of_this_task(given.start, shared)
         if made.tokenizer.get_vocab() != shared.base.tokenizer.get_vocab():
             raise ModelError(f"{given.start} has another vocabulary than {shared.base.name}, by which the texts would be read; "
                              f"name its own base with --model, or itself: --model {given.start}.")  # fmt: skip
@@ -125,14 +125,13 @@ def _started(given: Inputs, say: Say) -> Victim:
     return made
 
 
-def _of_this_task(model: str, shared: Shared, say: Say) -> Victim:
+def _of_this_task(model: str, shared: Shared) -> Victim:
     """A fine-tuned model, its classes in the order of the rows'. Raises ModelError for one of another number of classes."""
     victim, names = load_victim(model, shared.device), shared.label_names
     if victim.num_labels != len(names):
         raise ModelError(f"{model} has {victim.num_labels} classes ({', '.join(victim.label_names)}) and the data {len(names)} "
                          f"({', '.join(names)}); start from a model of this task.")  # fmt: skip
-    for notice in apart(victim, names, model):
-        say(notice)
+    check_classes(victim, names, model)
     return in_order(victim, names)
 
 
@@ -196,12 +195,12 @@ def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
     return guessing(spec.loss, torch.tensor(rows.labels), log_bias)
 
 
-def _teacher(given: Inputs, report: Reporter, say: Say) -> dict[int, Tensor]:
+def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:
     """row id → the teacher's probabilities (classes,)."""
     from engine.subnetworks.bias import row_ids
 
     assert given.teacher is not None
-    teacher, data = _of_this_task(given.teacher, given.shared, say), given.shared.data
+    teacher, data = _of_this_task(given.teacher, given.shared), given.shared.data
     found: dict[int, Tensor] = {}
     for start in range(0, len(data), 256):
         report("read the teacher", start, len(data))

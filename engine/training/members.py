@@ -8,13 +8,13 @@
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine.data import Dataset, Examples, fit_labels, load_dataset, sample
-from engine.data.checks import class_places, names_apart, renumbered
+from engine.data import Classes, Dataset, Examples, fit_labels, load_dataset, sample
+from engine.data.matching import class_places, numbers_named
 from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.models.embedded import file_sha256
 from engine.models.victim import Victim, load_victim, pick_device
@@ -47,8 +47,8 @@ def run_members(
     """
     recipe = read_recipe(recipe_file)
     found = load_dataset(data, **columns)  # type: ignore[arg-type]
+    found, names, notices = named_data(found, label_names)
     rows, selection = training_rows(found, select or SelectionSpec(), columns, allow_overlap)
-    rows, names, notices = named_rows(found, rows, label_names)
     selection, more = selection.fitted(names, MADE)
     further, others = _further(recipe.finish, names, {*selection.examples.row_keys(), *found.evaluation.row_keys()})
     for notice in dict.fromkeys((*notices, *more, *others)):
@@ -69,27 +69,50 @@ def run_members(
     return listed
 
 
-def named_rows(
-    data: Dataset, rows: Examples, given: tuple[str, ...] | None = None
-) -> tuple[Examples, tuple[str, ...], tuple[str, ...]]:  # fmt: skip
-    """(training rows in the numbering of the class names, these names, notices).
+def named_data(
+    data: Dataset, given: tuple[str, ...] | None = None
+) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:  # fmt: skip
+    """(the data with labels from 0 in the order of the class names, these names, notices), for a model that is trained on it.
 
     Names that are `given` and that the data has too stand in the order given; others are new names for the classes in the data's
     order, and a notice says which is which. Raises DataError, see `names_of`.
     """
-    notices: tuple[str, ...] = ()
-    if given and data.label_names:
-        if (places := class_places(data.label_names, given)) is not None:
-            rows = renumbered(rows, places, f"{data.name}, train")
-        else:
-            notices = (names_apart(data.label_names, given, MADE),)
-    return rows, names_of(data, rows, given), notices
+    names, notices = data.label_names, data.notices
+    places: dict[int, int] = {}
+    if names is None and (counted := numbers_named(data.classes)) is not None:  # −1 and 1, or numbers from 1
+        places, names = counted, tuple(map(str, counted))
+    if given and names:
+        if (order := class_places(names, given)) is not None:
+            places = dict(zip(places or range(len(names)), order, strict=True))
+        elif len(names) == len(given):
+            pairs = ", ".join(f"{old} is called {new}" for old, new in zip(names, given, strict=True))
+            notices = (*notices, f"The classes of {data.name} get the names that were given: {pairs}.")
+    evaluation, train = renumbered(data.evaluation, places), data.train and renumbered(data.train, places)
+    names = names_of(data.name, names, train or evaluation, given)
+    return replace(data, evaluation=evaluation, train=train, classes=Classes(names, True), notices=()), names, notices
 
 
-def names_of(data: Dataset, rows: Examples, given: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The class names. Raises DataError where the labels leave a gap or do not suit the names that were given."""
+def renumbered(examples: Examples, places: Mapping[int, int]) -> Examples:
+    """The examples with other numbers for their labels; themselves where there are none."""
+    return replace(examples, labels=tuple(places[label] for label in examples.labels)) if places else examples
+
+
+def names_of(
+    where: str, own: tuple[str, ...] | None, rows: Examples, given: tuple[str, ...] | None = None
+) -> tuple[str, ...]:  # fmt: skip
+    """The class names: those that are given, else the data's `own`, else numbers.
+
+    Raises DataError where the labels leave a gap, do not suit the names that were given, or differ in capitals alone.
+    """
     present = sorted(set(rows.labels))
-    names = given or data.label_names or tuple(f"LABEL_{number}" for number in range(max(present) + 1))
+    if min(present) < 0:
+        raise DataError(f"{rows.place(rows.labels.index(min(present)), where)} has the label {min(present)}, below 0; say what "
+                        "each label is with --label-map, −1 leaves rows out.")  # fmt: skip
+    names = given or own or tuple(f"LABEL_{number}" for number in range(max(present) + 1))
+    alike = {name.lower(): name for name in names}
+    if twin := next((name for name in names if alike[name.lower()] != name), None):
+        raise DataError(f"{where} has the labels {twin!r} and {alike[twin.lower()]!r}, which differ in capitals alone; write "
+                        "them alike, or say which class each is with --label-map.")  # fmt: skip
     if len(present) < 2:
         raise DataError(f"All {len(rows)} training rows have the label {present[0]}; give rows of at least two classes.")
     if missing := [number for number in range(len(names)) if number not in present]:

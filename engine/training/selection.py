@@ -2,15 +2,15 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from engine.attacks.metrics import attack_rates
 from engine.attacks.recipes import attack_identity, check_attack
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
-from engine.data import Dataset, Examples, check_labels, load_dataset, sample
-from engine.data.checks import drawn_to_attack, like, names_apart
+from engine.data import Classes, Dataset, Examples, check_labels, fit_examples, load_dataset, sample
+from engine.data.checks import drawn_to_attack
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
 from engine.models.victim import Victim
@@ -43,13 +43,17 @@ class Selection:
     spec: SelectionSpec
     examples: Examples
     attacked: tuple[int, ...]  # rows of `examples`
-    names: tuple[str, ...] | None = None  # of the classes as the labels count them, where the rows named them
+    classes: Classes = field(default_factory=Classes)  # how the labels are to be read
+    notices: tuple[str, ...] = ()  # what reading the rows left out
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
-        """The same rows in the numbering of a model whose classes are called `own`, and notices; see `fit_labels`."""
-        if (found := like(self.examples, self.names, own, "the judging rows")) is not None:
-            return replace(self, examples=found, names=tuple(own)), ()
-        return self, () if self.names is None else (names_apart(self.names, own, model),)
+        """The same rows in the numbering of a model whose classes are called `own`, and notices; see `fit_labels`.
+
+        Raises DataError where the labels cannot be matched by meaning.
+        """
+        examples, notices = fit_examples(self.examples, self.classes, own, model, "the selection set")
+        fitted = replace(self, examples=examples, classes=Classes(tuple(own), True), notices=())
+        return fitted, tuple(dict.fromkeys((*self.notices, *notices)))
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a score beside the model."""
@@ -59,7 +63,7 @@ class Selection:
 
     def score(self, victim: Victim, report: Reporter = silent) -> Score:
         """Acc and Aua of a dense model."""
-        check_labels(self.examples, victim.num_labels, "the judging rows")
+        check_labels(self.examples, victim.num_labels, "the selection set")
         acc = accuracy(read(victim, self.examples, report), self.examples.labels)
         if not self.attacked:
             return Score(acc, None)
@@ -71,22 +75,24 @@ class Selection:
         return {**asdict(self.spec), "n": len(self.examples), "fingerprint": self.examples.fingerprint()}
 
 
-def all_rows(name: str, columns: dict[str, str | None]) -> tuple[Examples, tuple[str, ...] | None]:
-    """(every labelled row of a file or data set, whatever split it is in; what its classes are called)."""
-    found = load_dataset(name, **columns)  # type: ignore[arg-type]
-    parts = [part for part in (found.train, found.evaluation) if part is not None]
+def all_rows(name: str, columns: dict[str, str | None]) -> Dataset:
+    """A data set whose evaluation set is every labelled row of a file or data set, whatever split it is in."""
+    data = load_dataset(name, **columns, divide=False)  # type: ignore[arg-type]
+    parts = [part for part in (data.train, data.evaluation) if part is not None]
+    if len(parts) == 1:
+        return data
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
     rows = Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
                     parts[0].columns)  # fmt: skip
-    return rows, found.label_names
+    return replace(data, train=None, evaluation=rows)
 
 
 def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
     """Rows drawn from the file or data set that `spec` names."""
     assert spec.data is not None
-    judged, names = all_rows(spec.data, columns)
-    return _selection(judged.take(sample(judged, spec.rows, spec.seed)), spec, names)
+    data = all_rows(spec.data, columns)
+    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data)
 
 
 def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
@@ -113,7 +119,7 @@ def training_rows(
     train, evaluated = rows_to_train_on(data, allow_overlap), set(data.evaluation.row_keys())
     if spec.data is not None:
         from_file = judging_file(spec, columns)
-        drawn, names = from_file.examples, from_file.names
+        drawn, source = from_file.examples, replace(data, classes=from_file.classes, notices=from_file.notices)
         if seen := set(drawn.row_keys()) & evaluated:
             raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
     else:
@@ -123,18 +129,19 @@ def training_rows(
         for row, key in enumerate(train.row_keys()):
             if key in wanted:
                 first.setdefault(key, row)
-        drawn, names = train.take(sorted(first.values())), data.label_names
+        drawn, source = train.take(sorted(first.values())), data
     judging = set(drawn.row_keys())
     rest = [row for row, key in enumerate(train.row_keys()) if key not in judging]
     if not rest or not len(drawn):
         raise DataError(f"{data.name} has {len(train)} training rows, too few to train on and to judge by; give more rows.")
-    return train.take(rest), _selection(drawn, spec, names)
+    return train.take(rest), _selection(drawn, spec, source)
 
 
 def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
     """The evaluation rows that a study with these sizes and seed reads and attacks."""
-    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data.label_names)
+    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data)
 
 
-def _selection(drawn: Examples, spec: SelectionSpec, names: tuple[str, ...] | None) -> Selection:
-    return Selection(spec, drawn, drawn_to_attack(len(drawn), spec.attacked, spec.seed) if spec.attack != "none" else (), names)
+def _selection(drawn: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
+    attacked = drawn_to_attack(len(drawn), spec.attacked, spec.seed) if spec.attack != "none" else ()
+    return Selection(spec, drawn, attacked, data.classes, data.notices)

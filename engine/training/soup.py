@@ -9,14 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from engine.data import load_dataset
+from engine.data.matching import class_places, nameless
 from engine.errors import DataError, ModelError, SettingError
 from engine.export import export_model
 from engine.models.average import Mean
-from engine.models.classes import apart, in_order
+from engine.models.classes import in_order
 from engine.models.victim import Victim, fingerprint_of, load_victim
 from engine.progress import Reporter, silent, within
 from engine.store import write_whole
-from engine.training.members import MANIFEST, Say, scored, unsaid
+from engine.training.members import MANIFEST, Say, named_data, scored, unsaid
 from engine.training.records import ORDERS, MadeAverage, Score, Step
 from engine.training.selection import Selection, SelectionSpec, training_rows
 
@@ -87,7 +88,8 @@ def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tens
     if first.num_labels != other.num_labels:
         raise ModelError(f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not {first.num_labels}.")
     fitted = in_order(other, first.label_names)
-    if apart(fitted, first.label_names, two):
+    named = not (nameless(first.label_names) or nameless(fitted.label_names))
+    if named and class_places(first.label_names, fitted.label_names) is None:
         raise ModelError(f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, not "
                          f"{', '.join(first.label_names)}.")  # fmt: skip
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
@@ -167,8 +169,8 @@ def selection_again(manifest: dict[str, Any]) -> Selection:
     """The rows that the members of a manifest were judged on. Raises DataError where the data has changed since."""
     wanted = manifest["selection"]
     spec = SelectionSpec(**{name: wanted[name] for name in asdict(SelectionSpec())})
-    _, selection = training_rows(load_dataset(manifest["data"], **manifest["columns"]), spec, manifest["columns"],
-                                 manifest["allow_overlap"])  # fmt: skip
+    data, _, _ = named_data(load_dataset(manifest["data"], **manifest["columns"]), tuple(manifest["label_names"]))
+    _, selection = training_rows(data, spec, manifest["columns"], manifest["allow_overlap"])
     selection, _ = selection.fitted(manifest["label_names"], "The members")
     if selection.examples.fingerprint() != wanted["fingerprint"]:
         raise DataError(f"{manifest['data']} has changed since the members were judged; run `python -m engine members` again.")

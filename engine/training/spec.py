@@ -13,7 +13,7 @@ ADVERSARIAL = ("none", "freelb", "pgd", "smart")
 PRECISIONS = ("auto", "fp32", "bf16")
 KINDS: dict[Any, tuple[Any, str]] = {
     str: (str, "text"), int: (int, "a whole number"), float: (int | float, "a number"), bool: (bool, "true or false"),
-    dict: (dict, "an object"), list: (list, "a list"),
+    dict: (dict, "an object"), list: (list, "a list"), list | str: (list | str, "a list or text"),
 }  # fmt: skip
 
 

@@ -160,7 +160,7 @@ def test_advglues_own_file_has_a_list_of_rows_for_each_task(tmp_path: Path) -> N
     assert read_set(tmp_path / "dev.json", "sst2").adversarial == Examples(("a film", "no film"), None, (1, 0))
     assert read_set(tmp_path / "dev.json", "qqp").adversarial.pairs == ("how",)
     found = read_set(tmp_path / "dev.json", "mnli-mm")
-    assert (found.adversarial.texts, found.classes) == (("a",), ("entailment", "neutral", "contradiction"))
+    assert (found.adversarial.texts, found.classes.names) == (("a",), ("entailment", "neutral", "contradiction"))
     with pytest.raises(SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"):
         read_set(tmp_path / "dev.json")
 

@@ -5,7 +5,7 @@ import pytest
 
 from engine.data.build import build_examples
 from engine.data.columns import Choice, Table
-from engine.data.records import Examples
+from engine.data.records import Classes, Examples
 from engine.errors import DataError
 
 
@@ -14,17 +14,18 @@ def table(where: str = "here", **columns: list[object]) -> Table:
 
 
 def test_single_texts():
-    examples, names = build_examples([table(text=["a", "b"], label=[1, 0])], Choice())
-    assert (examples, names) == ([Examples(("a", "b"), None, (1, 0))], None)
+    built = build_examples([table(text=["a", "b"], label=[1, 0])], Choice())
+    assert built.examples == (Examples(("a", "b"), None, (1, 0)),) and built.classes == Classes(None, False, (0, 1))
+    assert built.notices == ()
 
 
 def test_pairs():
-    (examples,), _ = build_examples([table(premise=["a"], hypothesis=["b"], label=[1])], Choice())
+    (examples,) = build_examples([table(premise=["a"], hypothesis=["b"], label=[1])], Choice()).examples
     assert examples == Examples(("a",), ("b",), (1,), ("premise", "hypothesis"))
 
 
 def test_texts_are_kept_as_they_are():
-    (examples,), _ = build_examples([table(text=["  a  b "], label=[1])], Choice())
+    (examples,) = build_examples([table(text=["  a  b "], label=[1])], Choice()).examples
     assert examples.texts == ("  a  b ",)
 
 
@@ -42,7 +43,7 @@ def test_blank_text_names_the_row(value):
 
 def test_blank_pair_names_the_column():
     with pytest.raises(DataError, match="Row 1 of here has a blank text in 'text_b'"):
-        build_examples([table(text_a=["a"], text_b=[""], label=[1])], Choice())
+        build_examples([table(text_a=["a", "c"], text_b=["", "d"], label=[1, 0])], Choice())
 
 
 @pytest.mark.parametrize("value", [3, ["a"]])
@@ -55,3 +56,29 @@ def test_single_texts_beside_pairs():
     tables = [table("one", text=["a"], label=[1]), table("two", text_a=["a"], text_b=["b"], label=[1])]
     with pytest.raises(DataError, match="one holds single texts and two holds pairs"):
         build_examples(tables, Choice())
+
+
+def test_rows_without_a_label_are_left_out_and_the_others_keep_their_place():
+    one, two = table("a.tsv", text=["a", "b"], label=["pos", "-"]), table("b.tsv", text=["c", None, "d"], label=["neg", None, "pos"])
+    built = build_examples([one, two], Choice())
+    assert [part.texts for part in built.examples] == [("a",), ("c", "d")] and built.rows == ((0,), (0, 2))
+    assert built.examples[1].place(1, "x") == "Row 3 of b.tsv" == built.examples[1].take([1]).place(0, "x")
+    assert built.notices == (
+        "1 of the 2 rows of a.tsv have no label ('-' in 1) and are left out; the first is row 2 of a.tsv.",
+        "1 of the 3 rows of b.tsv have no label (an empty cell in 1) and are left out; the first is row 2 of b.tsv.",
+    )
+
+
+def test_a_row_of_several_files_is_named_by_its_own():
+    shards = Table("first", pd.DataFrame({"text": ["a", "b", " "], "label": [0, 1, 0]}), {}, (("first", 2), ("second", 1)))
+    with pytest.raises(DataError, match="Row 1 of second has a blank text"):
+        build_examples([shards], Choice())
+
+
+def test_a_second_column_of_texts_is_told_where_it_is_not_read():
+    rows = {"text": ["one text here", "another text here"], "comment": ["it was very good", "it was quite bad"], "label": [0, 1]}
+    (notice,) = build_examples([table(**rows)], Choice()).notices
+    assert notice.startswith("here is read as single texts, the column 'text'; 'comment' holds texts too and is left out.")
+    assert build_examples([table(**rows)], Choice(text="text")).notices == ()  # the caller said so
+    short = {**rows, "comment": ["yes", "no"]}
+    assert build_examples([table(**short)], Choice()).notices == ()

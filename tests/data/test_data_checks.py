@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.data import Dataset, Examples, check_labels, fit_labels, sample
+from engine.data import Classes, Dataset, Examples, check_labels, fit_labels, sample
+from engine.data.records import Origin
 from engine.errors import DataError, SettingError
 
 
@@ -31,46 +32,36 @@ def test_one_class_only():
 
 
 def named(*names: str) -> Dataset:
-    return Dataset("news", labelled(1, 0), labelled(0, 1, 1), names, "news.csv")
+    return Dataset("news", labelled(1, 0), labelled(0, 1, 1), Classes(names, False, (0, 1)), "news.csv", ("said before",))
 
 
-def test_names_that_the_model_has_take_its_numbers():
+def test_fitted_labels_are_in_the_numbering_of_the_model():
     fitted, notices = fit_labels(named("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), "m")
     assert fitted.evaluation.labels == (2, 1, 1) and fitted.train is not None and fitted.train.labels == (1, 2)
-    assert fitted.label_names == ("World", "Sci/Tech", "Business") and notices == ()
-    assert fit_labels(named("neg", "pos"), ("neg", "pos"), "m") == (named("neg", "pos"), ())
+    assert fitted.label_names == ("World", "Sci/Tech", "Business") and notices == ("said before",)
+    again, notices = fit_labels(fitted, ("World", "Sci/Tech", "Business"), "m")
+    assert again == fitted and notices == ()
 
 
-def test_names_that_do_not_tell_leave_the_labels_and_are_said():
-    fitted, notices = fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
-    assert fitted == named("neg", "pos")
-    assert notices == ("m calls its classes LABEL_0, LABEL_1; they are taken for neg, pos, in this order. Where that is wrong, "
-                       "name the labels in the data as the model does.",)  # fmt: skip
-    assert fit_labels(named("a", "A"), ("a", "b"), "m")[0] == named("a", "A")  # two classes of one name
+def test_all_splits_decide_how_labels_are_counted():
+    data = Dataset("stars", labelled(1, 2, 3), labelled(1, 2), Classes(values=(1, 2, 3)), "stars.csv")
+    fitted, (notice,) = fit_labels(data, ("a", "b", "c"), "m")
+    assert fitted.evaluation.labels == (0, 1) and "1 for a, 2 for b, 3 for c" in notice
 
 
-def test_a_label_without_a_name_is_refused_by_its_row():
-    odd = Dataset("news", None, labelled(0, 2, 1), ("a", "b"), "news.csv")
-    with pytest.raises(DataError, match=r"Row 2 of news, evaluation has the label 2, outside the task's 0\.\.1"):
+def test_names_that_do_not_tell_are_refused():
+    with pytest.raises(DataError, match="news calls its classes neg, pos, and m calls them LABEL_0, LABEL_1; nothing says"):
+        fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
+
+
+def test_a_label_outside_the_model_is_refused_by_its_row_in_the_file():
+    rows = Examples(("a", "b"), None, (0, 3), origin=Origin("f.tsv", (4, 9)))
+    data = Dataset("f", None, rows, Classes(values=(0, 3)), "f")
+    with pytest.raises(DataError, match=r"Row 9 of f\.tsv has the label 3, outside the 0\.\.1 of m \(bad, good\)"):
+        fit_labels(data, ("bad", "good"), "m")
+    odd = Dataset("news", None, labelled(0, 2, 1), Classes(("a", "b"), False, (0, 1, 2)), "news.csv")
+    with pytest.raises(DataError, match=r"Row 2 of news has the label 2, outside the 0\.\.1 of the names a, b"):
         fit_labels(odd, ("b", "a"), "m")
-
-
-def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
-    stars = Dataset("stars", labelled(1, 2, 5), labelled(4, 3), None, "stars.csv")
-    fitted, notices = fit_labels(stars, ("1", "2", "3", "4", "5"), "m")
-    assert fitted.train is not None and fitted.train.labels == (0, 1, 4) and fitted.evaluation.labels == (3, 2) and notices == ()
-    counted = Dataset("stars", labelled(0, 4), labelled(4, 3), None, "stars.csv")  # 0 is none of its names
-    assert fit_labels(counted, ("1", "2", "3", "4", "5"), "m") == (counted, ())
-
-
-def test_labels_that_are_counted_from_one_are_told():
-    with pytest.raises(DataError, match=r"the label 3, outside the model's 0..2; .* counted from 1, and classes count from 0"):
-        check_labels(labelled(1, 3, 2), 3, "here")
-
-
-def test_numbers_stay_what_they_are():
-    plain = Dataset("news", None, labelled(0, 1), None, "news.csv")
-    assert fit_labels(plain, ("World", "Sports"), "m") == (plain, ())
 
 
 def test_sample_is_sorted_without_repeats():

@@ -81,14 +81,14 @@ def test_columns_can_be_named(hub):
 
 def test_test_split_without_labels(hub):
     hub({"train": split([0, 1]), "test": split([-1, -1], names=["a", "b"])})
-    with pytest.raises(DataError, match="split 'test' of some/set has no labels: all 2 are -1"):
+    with pytest.raises(DataError, match=r"split 'test' of some/set has no labels in 'label' \(-1 in 2 of 2 rows\)"):
         loaded("some/set")
 
 
 def test_missing_label_on_the_hub(hub):
-    hub({"validation": split([0, None])})  # type: ignore[list-item]
-    with pytest.raises(DataError, match="Row 2 of split 'validation' of some/set has no label"):
-        loaded("some/set")
+    hub({"validation": split([0, None, 1])})  # type: ignore[list-item]
+    data = loaded("some/set")
+    assert data.evaluation.labels == (0, 1) and data.notices[0].startswith("1 of the 3 rows of split 'validation' of some/set")
 
 
 def test_no_evaluation_split_lists_the_splits(hub):

@@ -42,7 +42,7 @@ def test_a_table_in_several_files(one):
     table = read_saved(one)
     assert table.frame["text"].tolist() == [f"text {n}" for n in range(6)] and table.class_names == {"label": NAMES}
     assert table.place(3) == f"Row 1 of {one / 'data-00001-of-00003.arrow'}"
-    assert len(evaluation_table(one, Choice()).frame) == len(labelled_rows(str(one))[0]) == 6
+    assert len(evaluation_table(one, Choice()).frame) == len(labelled_rows(str(one)).examples) == 6
 
 
 def test_a_table_is_one_file_for_every_command(one):
