@@ -100,9 +100,8 @@ def _read_with(text: str, delimiter: str, where: str, first_line: int = 1) -> _R
             continue
         if plain.fault is None and tabs and not _is_explained(cells, rest, delimiter):
             continue
-        if plain.fault is None and len(plain.rows) != len(reading.rows) and (tabs or _same_numbers(plain, reading)):
-            # Where a text has line ends, its lines are seldom whole rows. Here every one is.
-            return _Reading([], _two_ways(plain, reading, where))
+        if (line := _row_inside(reading, text, delimiter, first_line)) is not None:
+            return _Reading([], _two_ways(line, where))
         return reading
     return plain if tabs or stray or '"' not in text else _read(text, where, delimiter, first_line)
 
@@ -193,19 +192,33 @@ def _is_explained(cells: Sequence[str], rest: str, delimiter: str) -> bool:
     return not unexplained
 
 
-def _same_numbers(plain: _Reading, reading: _Reading) -> bool:
-    """Whether a column that is numbers in one reading is so in the other, as labels would be."""
-    first, second = ([row for _, row in read.rows[1:]] for read in (plain, reading))
-    return any(
-        all(_NUMBER.fullmatch(row[column]) for row in first + second)
-        for column in range(min(len(plain.rows[0][1]), len(reading.rows[0][1])))
-    )
+def _row_inside(reading: _Reading, text: str, delimiter: str, first_line: int) -> int | None:
+    """The first of two lines, each a whole row itself, that the reading joins to one row.
+
+    Of the lines of one quoted text, the first or the last may be as wide as the table, for what stands
+    beside the text. Two such lines are rows, unless the text itself has tabs. It may well have commas,
+    so there the lines must also have a number where the table has them, as it has for labels.
+    """
+    header, *rows = reading.rows
+    width = len(header[1])
+    numeric = [column for column in range(width) if rows and all(_NUMBER.fullmatch(row[column]) for _, row in rows)]
+    lines = _LINE_END.split(text)
+    start = header[0]
+    for end, _ in rows:
+        whole = [
+            number for number in range(start + 1, end + 1)
+            if len(cells := lines[number - first_line].split(delimiter)) == width
+            and (delimiter == "\t" or any(_NUMBER.fullmatch(cells[column]) for column in numeric))
+        ]  # fmt: skip
+        if len(whole) > 1:
+            return whole[0]
+        start = end
+    return None
 
 
-def _two_ways(plain: _Reading, reading: _Reading, where: str) -> str:
-    lines = {line for line, _ in plain.rows} - {line for line, _ in reading.rows}
+def _two_ways(line: int, where: str) -> str:
     return (
-        f"{where} can be read in two ways: line {min(lines, default=1)} is a row of its own, or part of a quoted "
+        f"{where} can be read in two ways: line {line} is a row of its own, or part of a quoted "
         "text of several lines; take the line ends out of the texts, or save it as JSON lines."
     )
 

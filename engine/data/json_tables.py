@@ -177,7 +177,8 @@ def _tasks(document: Mapping[str, list[Any]], where: str, several: bool) -> pd.D
         return _frame(next(iter(document.values())), where)
     if not several:
         raise DataError(
-            f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file and name that."
+            f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file and name that, "
+            "or choose one with --task where the file is a set of adversarial texts."
         )
     return pd.DataFrame([{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object)
 

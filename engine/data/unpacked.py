@@ -98,8 +98,9 @@ def _unpack(data: bytes, kind: str, where: str) -> tuple[str | None, bytes]:
     if kind == "zstd":
         return None, _read(pa.CompressedInputStream(pa.BufferReader(data), "zstd"), where, kind)
     file = io.BytesIO(data)
-    stream = gzip.open(file) if kind == "gzip" else bz2.open(file) if kind == "bzip2" else lzma.open(file)
-    return None, _read(stream, where, kind)
+    if kind == "gzip":
+        return None, _read(gzip.GzipFile(fileobj=file), where, kind)
+    return None, _read(bz2.BZ2File(file) if kind == "bzip2" else lzma.LZMAFile(file), where, kind)
 
 
 def _zip(data: bytes, where: str) -> tuple[str, bytes]:

@@ -115,7 +115,18 @@ def test_two_rows_or_one_text_of_two_lines_is_refused_with_the_line():
     with pytest.raises(DataError, match="two ways: line 3 is a row of its own, or part"):
         table('text\tlabel\nfine\t1\n"I love it\t1\nso nice"\t0\n')
     with pytest.raises(DataError, match="two ways: line 2"):
+        table('text\tlabel\n"I love it\tpos\nso nice"\tneg\n')
+    with pytest.raises(DataError, match="two ways: line 2"):
         table('text,label\n"I love it,1\nso nice",0\n', tabs=False)
+    with pytest.raises(DataError, match="two ways: line 3"):
+        table('n\ttext\tlabel\n\n1\t"I love it\t1\n2\tso nice"\t0\n')
+
+
+def test_rows_are_not_merged_where_another_line_is_broken():
+    rows = [f"text {number}\t1" for number in range(9)]
+    content = "\n".join(["text\tlabel", '"I love it\t1', *rows, "one\ttoo many\t1", *rows, 'so nice"\t0', ""])
+    with pytest.raises(DataError, match="two ways: line 2"):
+        table(content)
 
 
 def test_a_stray_quote_elsewhere_shows_that_they_are_two_rows():

@@ -48,6 +48,11 @@ def test_words_that_pandas_would_reinterpret_stay_texts(write, word):
     assert read_file(write("a.tsv", f"text\tlabel\n{word}\t1\n"))["text"].tolist() == [word]
 
 
+def test_hans_own_file(write):
+    content = "gold_label\tsentence1_binary_parse\tsentence1\tsentence2\npopular\t( ( a ) b )\ta \"b\tc\n"
+    assert read_file(write("heuristics_evaluation_set.txt", content)).values.tolist() == [["popular", "( ( a ) b )", 'a "b', "c"]]
+
+
 def test_suffix_is_case_insensitive(write):
     assert len(read_file(write("A.TSV", "text\tlabel\na\t1\n"))) == 1
 
