@@ -5,6 +5,7 @@ side by side, as `text1`, `text2` and `original_class`, or as `original_text`, `
 of attacks, of which the examples that broke their victim are taken.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,11 +50,11 @@ def read_set(
     """
     source = Path(path).expanduser()
     name = ", ".join([source.name, *([task] if task else []), *where])
-    if _is_list(source):
+    if _is_log(source):
         if where:
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
         return replace(_from_log(read_log(source), name), classes=Classes(_classes(task, source.name), numbered=True))
-    rows = _chosen([dict(row) for row in read_file(source).to_dict("records")], task, where, source.name)
+    rows = _chosen([dict(row) for row in read_file(source, several=True).to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
@@ -73,9 +74,15 @@ def read_set(
     return replace(found, classes=Classes(classes, numbered=True))
 
 
-def _is_list(path: Path) -> bool:
-    """Whether a file holds one JSON list, as logs do, rather than one JSON object a line."""
-    return path.suffix.lower() == ".json" and path.is_file() and path.read_bytes()[:100].lstrip().startswith(b"[")
+def _is_log(path: Path) -> bool:
+    """Whether a JSON file is a log, a list of attacked examples, rather than a table."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False  # a table, or damaged, which is said where it is read
+    return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and "record" in rows[0]
 
 
 def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
@@ -101,7 +108,13 @@ def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) 
         if not kept:
             raise SettingError(f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}.")
         rows = kept
-    return rows
+    # A file of several tasks has columns that the rows of this one lack.
+    used = [column for column in rows[0] if any(not _is_missing(row[column]) for row in rows)]
+    return [{column: row[column] for column in used} for row in rows]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value
 
 
 def _condition(text: str) -> tuple[str, str]:

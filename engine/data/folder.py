@@ -1,98 +1,177 @@
-"""Load a local folder that holds one file, or numbered shards, per split."""
+"""Load a local folder: a file or numbered shards per split, a saved data set, or a copy from the hub."""
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from engine.data.build import build_examples
 from engine.data.columns import Choice, Table
-from engine.data.files import SUFFIXES, read_table
+from engine.data.files import SUFFIXES, is_data_name, read_tables, stem_of
 from engine.data.records import Dataset
+from engine.data.saved import is_saved, read_saved, saved_splits
+from engine.data.splits import EVALUATION, SPLITS, evaluation_splits, first_labelled, train_split
+from engine.data.unpacked import PACKED
 from engine.errors import DataError
 
-TRAIN = "train"
-EVALUATION = ("validation", "valid", "dev", "val", "test")
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
+# The hub puts a hash behind the count: validation-00000-of-00001-b42a775f407cee45.parquet.
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]+)?")
+_DEPTH = 3  # folders below the named one that are searched: <cache>/snapshots/<revision>/data
+_MOST_FOLDERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The files of a split, or the one folder it was saved in."""
+
+    paths: tuple[Path, ...]
+    shards: bool = False
 
 
 def load_folder(folder: Path, choice: Choice) -> Dataset:
-    """The data set in a folder; `train` is None where the folder has no train file.
+    """The data set in a folder, or in the only one below that has any; `train` is None where it has none.
 
-    Raises DataError where there is no evaluation file and where two files claim one split.
+    Raises DataError where there is no evaluation split, where two files claim one split, and where
+    several folders below have data sets.
     """
-    files = _data_files(folder)
-    evaluation_files = _evaluation_files(files, folder)
-    train_files = _split_files(files, TRAIN)
-    tables = [_table(group) for group in (evaluation_files, train_files) if group]
+    splits = _find(folder)
+    name, evaluation = first_labelled(evaluation_splits(splits), lambda _, split: _read(split), choice)
+    train = train_split(splits)
+    tables = [evaluation, *([_read(train)] if train else [])]
     built = build_examples(tables, choice)
+    files = (*(train.paths if train else ()), *splits[name].paths)
     return Dataset(
         name=os.path.basename(os.path.abspath(folder)),
-        train=built.examples[1] if train_files else None,
+        train=built.examples[1] if train else None,
         evaluation=built.examples[0],
         classes=built.classes,
         notices=built.notices,
-        source=f"local folder ({', '.join(path.name for path in train_files + evaluation_files)})",
+        source=f"local folder ({', '.join(os.path.relpath(path, folder) for path in files)})",
     )
 
 
-def evaluation_table(folder: Path) -> Table:
-    """The evaluation rows of a folder with all their columns. Raises DataError where there is no evaluation file."""
-    return _table(_evaluation_files(_data_files(folder), folder))
+def evaluation_table(folder: Path, choice: Choice) -> Table:
+    """The evaluation rows of a folder with all their columns; all rows of a saved table without splits.
+
+    Raises as `load_folder` does.
+    """
+    if is_saved(folder):
+        return read_saved(folder)
+    return first_labelled(evaluation_splits(_find(folder)), lambda _, split: _read(split), choice)[1]
 
 
-def _data_files(folder: Path) -> list[Path]:
+def _find(folder: Path) -> dict[str, _Split]:
+    """The splits of a folder; those of the only folder below with any, where it has none itself."""
+    splits = _splits_in(folder, _entries(folder))
+    if not splits:
+        below = _below(folder)
+        if len(below) > 1:
+            shown = [os.path.relpath(place, folder) for place in below]
+            more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
+            raise DataError(
+                f"{folder} holds several data sets: {', '.join(shown[:12])}{more}; name one of them, "
+                f"as in {folder / shown[0]}."
+            )
+        splits = next(iter(below.values()), {})
+    if not evaluation_splits(splits):
+        raise DataError(_no_evaluation(folder))
+    return splits
+
+
+def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
+    """Folder → splits, of the folders below that have some; what is below these is not searched."""
+    level, results, searched = [folder], {}, 0
+    for _ in range(_DEPTH):
+        inner = [entry for place in level for entry in _readable(place) if entry.is_dir()]
+        level = []
+        searched += len(inner)
+        if searched > _MOST_FOLDERS:
+            raise DataError(f"{folder} has no data set itself and more than {_MOST_FOLDERS} folders below it; name one of them.")
+        for place in inner:
+            if splits := _splits_in(place, _readable(place)):
+                results[place] = splits
+            else:
+                level.append(place)
+    return results
+
+
+def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+        return sorted(path for path in folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder} cannot be listed ({error.strerror}); check its permissions.") from error
 
 
-def _evaluation_files(files: list[Path], folder: Path) -> list[Path]:
-    for stem in EVALUATION:
-        if found := _split_files(files, stem):
-            return found
-    present = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "no files"
-    raise DataError(
-        f"{folder} has no evaluation file, it has {present}; add one called "
-        f"{', '.join(EVALUATION)} with a suffix of {', '.join(SUFFIXES)}."
-    )
+def _readable(folder: Path) -> list[Path]:
+    """What is in a folder that nobody named: hidden files are none of a data set, and what is shut is not searched."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
 
 
-def _split_files(files: Iterable[Path], stem: str) -> list[Path]:
-    """The one file called `stem`, or else its shards in order; empty where there is neither."""
-    exact = [path for path in files if path.stem.lower() == stem]
-    if len(exact) > 1:
-        names = " and ".join(path.name for path in exact)
-        raise DataError(f"{exact[0].parent} has {names} for one split; keep one of them, or name one file.")
-    return exact or _shards(files, stem)
+def _splits_in(folder: Path, entries: Iterable[Path]) -> dict[str, _Split]:
+    saved = {name: _Split((path,)) for name, path in saved_splits(folder).items()}
+    if saved:
+        return saved
+    present = list(entries)
+    files = [path for path in present if is_data_name(path.name) and path.is_file()]
+    named = {name: split for name in SPLITS if (split := _of_files(files, name))}
+    if named:
+        return named
+    folders = {path.name.lower(): path for path in present if path.is_dir()}
+    return {name: split for name in SPLITS if name in folders and (split := _of_folder(folders[name]))}
 
 
-def _shards(files: Iterable[Path], stem: str) -> list[Path]:
-    matches = {path: match for path in files if (match := _SHARD.fullmatch(path.stem.lower()))}
-    shards = {path: match for path, match in matches.items() if match["stem"] == stem}
-    ordered = sorted(shards, key=lambda path: shards[path]["index"])
-    _check_complete([(int(shards[path]["index"]), int(shards[path]["count"])) for path in ordered], ordered)
-    return ordered
+def _of_files(files: Sequence[Path], name: str) -> _Split | None:
+    """The files called `name`, or else its shards."""
+    exact = [path for path in files if stem_of(path) == name]
+    # A text or a packed copy beside a table is not a second claim to the split.
+    first = [path for path in exact if path.suffix.lower() not in (".txt", *PACKED)]
+    if exact:
+        return _Split(tuple(first or exact))
+    shards = [path for path in files if (match := _SHARD.fullmatch(stem_of(path))) and match["stem"] == name]
+    return _Split(tuple(shards), shards=True) if shards else None
 
 
-def _check_complete(numbers: list[tuple[int, int]], ordered: list[Path]) -> None:
-    if not numbers:
-        return
-    count = numbers[0][1]
-    if numbers != [(index, count) for index in range(count)]:
+def _of_folder(folder: Path) -> _Split | None:
+    """What a folder that is called like a split has: a saved table, or files that are all its shards."""
+    if is_saved(folder):
+        return _Split((folder,))
+    files = [path for path in _readable(folder) if is_data_name(path.name) and path.suffix.lower() != ".txt" and path.is_file()]
+    return _Split(tuple(files), shards=True) if files else None
+
+
+def _read(split: _Split) -> Table:
+    first = split.paths[0]
+    if is_saved(first):
+        return read_saved(first)
+    if not split.shards and len(split.paths) > 1:
+        names = " and ".join(path.name for path in split.paths)
+        raise DataError(f"{first.parent} has {names} for one split; keep one of them, or name one file.")
+    if split.shards:
+        _check_complete(split.paths)
+    return read_tables(split.paths)
+
+
+def _check_complete(paths: Sequence[Path]) -> None:
+    """Refuse shards of which one is missing or there twice. Files without numbers cannot tell."""
+    matches = [match for path in paths if (match := _SHARD.fullmatch(stem_of(path)))]
+    numbers = [(int(match["index"]), int(match["count"])) for match in matches]
+    if numbers and numbers != [(index, numbers[0][1]) for index in range(numbers[0][1])]:
         raise DataError(
-            f"{ordered[0].parent} needs exactly one file for each of {count} shards, it has "
-            f"{', '.join(path.name for path in ordered)}; complete them."
+            f"{paths[0].parent} needs exactly one file for each of {numbers[0][1]} shards, it has "
+            f"{', '.join(path.name for path in paths)}; complete them."
         )
 
 
-def _table(files: list[Path]) -> Table:
-    if len(files) == 1:
-        return read_table(files[0])
-    where = f"{files[0]} and the {len(files) - 1} shards after it"
-    tables = [read_table(path) for path in files]
-    parts = tuple((table.where, len(table.frame)) for table in tables)
-    return Table(where, pd.concat([table.frame for table in tables], ignore_index=True), tables[0].class_names, parts)
+def _no_evaluation(folder: Path) -> str:
+    entries = _entries(folder)
+    if broken := next((path for path in entries if path.is_symlink() and not path.exists()), None):
+        return f"{folder} has no evaluation file, and {broken.name} is a link to a file that is gone; download it again."
+    present = ", ".join(path.name for path in entries[:20]) or "no files"
+    return (
+        f"{folder} has no evaluation file, it has {present}; add one called "
+        f"{', '.join(EVALUATION)} with a suffix of {', '.join(SUFFIXES)}."
+    )

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from engine.data.build import build_examples
+from engine.data.columnar import arrow_table
 from engine.data.columns import Choice, Table, find_columns
-from engine.data.folder import EVALUATION, TRAIN
 from engine.data.records import Dataset
+from engine.data.splits import TRAIN, evaluation_splits, first_labelled, train_split
 from engine.errors import DataError, InputError, ResourceError
 
 _LOCAL = "name a local folder or a local file instead"
@@ -30,34 +31,50 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
-    chosen = _chosen_splits(splits, name)
-    tables = [_table(splits[split], split, name) for split in chosen]
+    shown, evaluation = _evaluation(splits, name, choice)
+    train = train_split(splits)
+    tables = [evaluation, *([_table(train, TRAIN, name)] if train is not None else [])]
     built = build_examples(tables, choice)
     return Dataset(
         name=config or repository.rsplit("/", maxsplit=1)[-1],
-        train=built.examples[1] if TRAIN in chosen else None,
+        train=None if train is None else built.examples[1],
         evaluation=built.examples[0],
         classes=built.classes,
         notices=built.notices,
-        source=f"hub ({name}: {', '.join(reversed(chosen))})",
+        source=f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), shown])})",
     )
 
 
-def one_split(name: str, wanted: str | None = None) -> Table:
-    """One split of the hub's data set, by default the evaluation rows, with all columns; raises as `load_hub` does."""
+def one_split(name: str, wanted: str | None, choice: Choice) -> Table:
+    """One split of the hub's data set, or with None the evaluation rows, with all columns; raises as `load_hub` does."""
     repository, _, config = name.partition(":")
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
     if wanted is not None and wanted not in splits:
         raise DataError(f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what follows the #.")
-    split = wanted or _chosen_splits(splits, name)[0]
-    return _table(splits[split], split, name)
+    return _table(splits[wanted], wanted, name) if wanted else _evaluation(splits, name, choice)[1]
+
+
+def _evaluation(splits: Mapping[str, Any], name: str, choice: Choice) -> tuple[str, Table]:
+    """Name and rows of the split that is evaluated. Raises DataError where there is none."""
+    return first_labelled(_candidates(splits, name), lambda split, content: _table(content, split, name), choice)
+
+
+def _candidates(splits: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
+    candidates = evaluation_splits(splits)
+    if not candidates:
+        raise DataError(
+            f"{name} has no validation or test split, it has {', '.join(map(str, splits))}; "
+            f"save a split as a file and name that, or {_LOCAL}."
+        )
+    return candidates
 
 
 def _table(split: Any, split_name: str, name: str) -> Table:
+    table = arrow_table(split.with_format("arrow")[:], f"split {split_name!r} of {name}")
     named = {column: tuple(feature.names) for column, feature in split.features.items() if getattr(feature, "names", None)}
-    return Table(f"split {split_name!r} of {name}", split.to_pandas(), named)
+    return replace(table, class_names=named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,7 @@ def outline(name: str) -> Outline:
         splits = dict(datasets.load_dataset(repository, config or None, streaming=True))
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, name) from error
-    first = splits[_chosen_splits(splits, name)[0]]
+    first = _candidates(splits, name)[0][1]
     features = first.features or first._resolve_features().features  # a card may leave them out; then one row tells
     columns = find_columns(Table(name, pd.DataFrame(columns=list(features))), Choice())
     known = first.info.splits or {}
@@ -111,16 +128,6 @@ def _explained(error: Exception, shown: str) -> InputError:
     if isinstance(error, DatasetNotFoundError | RepositoryNotFoundError | HFValidationError):
         return DataError(f"{shown!r} is neither here nor on the hub; check the spelling, or {_LOCAL}.")
     if isinstance(error, DatasetsError | ValueError | RuntimeError):
-        return DataError(f"{shown!r} cannot be used ({error}); name a config as name:config, or {_LOCAL}.")
+        reason = " ".join(str(error).partition("Example of usage")[0].split())
+        return DataError(f"{shown!r} cannot be used ({reason}); name a config as name:config, or {_LOCAL}.")
     return ResourceError(f"The hub did not give {shown!r} ({error}); check the network, or {_LOCAL}.")
-
-
-def _chosen_splits(splits: Mapping[str, Any], name: str) -> list[str]:
-    """The evaluation split, then the train split where there is one."""
-    evaluation = next((split for split in EVALUATION if split in splits), None)
-    if evaluation is None:
-        raise DataError(
-            f"{name} has no validation or test split, it has {', '.join(map(str, splits))}; "
-            f"save a split as a file and name that, or {_LOCAL}."
-        )
-    return [evaluation, *([TRAIN] if TRAIN in splits else [])]

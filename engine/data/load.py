@@ -8,10 +8,11 @@ from pathlib import Path
 from engine import paths
 from engine.data.build import build_examples
 from engine.data.columns import Choice
-from engine.data.files import SUFFIXES, read_table
+from engine.data.files import is_data_name, read_table
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
 from engine.data.records import Dataset
+from engine.data.saved import is_saved, read_one
 from engine.errors import DataError
 
 EMBEDDED = "embedded"
@@ -41,9 +42,9 @@ def load_dataset(
     if not name.strip():
         raise DataError(f"The data set name {name!r} is blank; name {EMBEDDED!r}, a folder or a file.")
     path = os.path.expanduser(name)
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not is_saved(Path(path)):
         return load_folder(Path(path), choice)
-    if os.path.isfile(path):
+    if os.path.isfile(path) or os.path.isdir(path):
         return _load_file(Path(path), choice, seed) if divide else _load_whole(Path(path), choice)
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
@@ -57,7 +58,7 @@ def looks_like_path(name: str) -> bool:
         or "\\" in name
         or name.count("/") > 1
         or os.path.isabs(name)
-        or name.lower().endswith(SUFFIXES)
+        or is_data_name(name)
     )
 
 
@@ -74,7 +75,7 @@ def _load_embedded(choice: Choice) -> Dataset:
 
 
 def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
-    built = build_examples([read_table(path)], choice)
+    built = build_examples([read_one(path)], choice)
     (examples,) = built.examples
     order = examples.distinct()
     if len(order) < 2:
@@ -90,6 +91,6 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
 
 
 def _load_whole(path: Path, choice: Choice) -> Dataset:
-    built = build_examples([read_table(path)], choice)
+    built = build_examples([read_one(path)], choice)
     source = f"file ({path.name}: all {len(built.examples[0])} rows are evaluation)"
     return Dataset(path.stem, None, built.examples[0], built.classes, source, built.notices)

@@ -33,16 +33,17 @@ def labelled_rows(
 
     Another split of a hub data set is named as in `stanfordnlp/sst2#train`. Raises DataError, SettingError or ResourceError.
     """
+    choice = Choice.of(text_column, pair_column, label_column, label_map)
     path = Path(os.path.expanduser(name))
     if path.is_dir():
-        table = evaluation_table(path)
+        table = evaluation_table(path, choice)
     elif path.is_file():
         table = read_table(path)
     elif looks_like_path(name) or not name.strip():
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     else:
-        table = one_split(name.partition("#")[0], name.partition("#")[2] or None)
-    built = build_examples([table], Choice.of(text_column, pair_column, label_column, label_map))
+        table = one_split(name.partition("#")[0], name.partition("#")[2] or None, choice)
+    built = build_examples([table], choice)
     (examples,), (rows,) = built.examples, built.rows
     there = [column for column in wanted if column in table.names()]
     groups = {column: tuple(str(table.frame[column].iloc[row]) for row in rows) for column in there}

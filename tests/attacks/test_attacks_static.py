@@ -1,5 +1,6 @@
 """Fixed adversarial sets: what is read from each kind of file, and what a set does to a victim, counted by hand."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -149,6 +150,24 @@ def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
         read_set(path)
     with pytest.raises(SettingError, match="no row whose task is 'mnli'; it has qqp, sst2"):
         read_set(path, "mnli")
+
+
+def test_advglues_own_file_has_a_list_of_rows_for_each_task(tmp_path: Path) -> None:
+    lists = {"sst2": [{"idx": 0, "label": 1, "sentence": "a film"}, {"idx": 1, "label": 0, "sentence": "no film"}],
+             "qqp": [{"idx": 0, "label": 1, "question1": "why", "question2": "how"}],
+             "mnli-mm": [{"idx": 0, "label": 2, "premise": "a", "hypothesis": "b"}]}  # fmt: skip
+    (tmp_path / "dev.json").write_text(json.dumps(lists))
+    assert read_set(tmp_path / "dev.json", "sst2").adversarial == Examples(("a film", "no film"), None, (1, 0))
+    assert read_set(tmp_path / "dev.json", "qqp").adversarial.pairs == ("how",)
+    found = read_set(tmp_path / "dev.json", "mnli-mm")
+    assert (found.adversarial.texts, found.classes.names) == (("a",), ("entailment", "neutral", "contradiction"))
+    with pytest.raises(SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"):
+        read_set(tmp_path / "dev.json")
+
+
+def test_a_list_of_rows_in_json_is_a_table(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text('[{"text": "a film", "label": 1}]')
+    assert read_set(tmp_path / "set.json").adversarial == Examples(("a film",), None, (1,))
 
 
 def test_texts_side_by_side(tmp_path: Path) -> None:

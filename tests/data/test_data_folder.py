@@ -1,10 +1,15 @@
 """A local folder: which file is which split."""
 
+import gzip
 import os
 
+import datasets
 import pytest
 
+import engine.data.folder
 from engine.data import load_dataset
+from engine.data.columns import Choice
+from engine.data.folder import evaluation_table
 from engine.errors import DataError
 
 ROWS = "text\tlabel\n{0} one\t0\n{0} two\t1\n"
@@ -120,6 +125,117 @@ def test_a_dot_is_named_after_its_folder(split, tmp_path, monkeypatch):
     split("test.tsv")
     monkeypatch.chdir(tmp_path / "films")
     assert load_dataset(".").name == "films"
+
+
+def test_shards_of_the_hub_have_a_hash(split, tmp_path):
+    for name in ("test-00000-of-00002-b42a775f407cee45.tsv", "test-00001-of-00002-0123456789abcdef.tsv"):
+        split(name)
+    assert len(load_dataset(str(tmp_path / "films")).evaluation) == 4
+    split("test-00001-of-00002-ffff456789abcdef.tsv")
+    with pytest.raises(DataError, match="exactly one file for each of 2 shards"):
+        load_dataset(str(tmp_path / "films"))
+
+
+def test_a_row_of_a_shard_is_named_by_its_file(split, write, tmp_path):
+    split("test-00000-of-00002.tsv"), write("films/test-00001-of-00002.tsv", "text\tlabel\nfine\t1\n\t0\n")
+    table = evaluation_table(tmp_path / "films", Choice())
+    assert [rows for _, rows in table.parts] == [2, 2]
+    assert table.place(4) == f"Row 2 of {tmp_path / 'films' / 'test-00001-of-00002.tsv'}"
+
+
+def test_shards_with_other_columns_or_class_names_are_refused(split, write, tmp_path):
+    split("test-00000-of-00002.tsv"), write("films/test-00001-of-00002.tsv", "text\tlabel\tid\nfine\t1\t2\n")
+    with pytest.raises(DataError, match="only one has the column 'id'"):
+        load_dataset(str(tmp_path / "films"))
+    for number, names in enumerate((["a", "b"], ["b", "a"])):
+        features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+        rows = datasets.Dataset.from_dict({"text": ["fine", "poor"], "label": [0, 1]}, features=features)
+        rows.to_parquet(str(tmp_path / f"test-0000{number}-of-00002.parquet"))
+    with pytest.raises(DataError, match="name their classes differently"):
+        load_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("below", ["data", "sst2", "snapshots/0123abc/data", "snapshots/0123abc"])
+def test_the_only_folder_below_with_splits_is_read(split, write, tmp_path, below):
+    split(f"{below}/train-00000-of-00001.tsv"), split(f"{below}/validation-00000-of-00001.tsv")
+    write("films/README.md", "a card"), write("films/.git/train.tsv", ROWS), write("films/pictures/a.csv", "a")
+    data = load_dataset(str(tmp_path / "films"))
+    assert data.train is not None and data.evaluation.texts[0] == f"{below}/validation-00000-of-00001.tsv one"
+    assert (data.name, f"{below}/train-00000-of-00001.tsv" in data.source) == ("films", True)
+
+
+def test_several_configs_are_listed_and_each_can_be_named(split, tmp_path):
+    split("sst2/validation.tsv"), split("cola/validation.tsv"), split("mnli/validation_matched.tsv")
+    with pytest.raises(DataError, match=r"several data sets: cola, mnli, sst2; name one of them, as in .*films/cola"):
+        load_dataset(str(tmp_path / "films"))
+    assert load_dataset(str(tmp_path / "films" / "mnli")).evaluation.texts[0] == "mnli/validation_matched.tsv one"
+
+
+def test_splits_of_its_own_hide_what_lies_below(split, tmp_path):
+    split("test.tsv"), split("original/validation.tsv")
+    assert load_dataset(str(tmp_path / "films")).evaluation.texts[0] == "test.tsv one"
+
+
+def test_a_folder_for_each_split(split, tmp_path):
+    split("test/0000.tsv"), split("test/0001.tsv"), split("train/part.tsv")
+    data = load_dataset(str(tmp_path / "films"))
+    assert data.train is not None and (len(data.train), len(data.evaluation)) == (2, 4)
+
+
+def test_a_snapshot_of_the_hubs_cache_is_links(write, tmp_path):
+    blob = write("hub/blobs/0123", ROWS)
+    snapshot = tmp_path / "hub" / "snapshots" / "abc" / "data"
+    snapshot.mkdir(parents=True)
+    (snapshot / "test-00000-of-00001.tsv").symlink_to(blob)
+    for folder in (tmp_path / "hub", snapshot.parent, snapshot):
+        assert len(load_dataset(str(folder)).evaluation) == 2
+    blob.unlink()
+    with pytest.raises(DataError, match=r"test-00000-of-00001\.tsv is a link to a file that is gone"):
+        load_dataset(str(snapshot))
+
+
+def test_a_very_wide_folder_is_not_searched_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.data.folder, "_MOST_FOLDERS", 3)
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+    with pytest.raises(DataError, match="more than 3 folders below it"):
+        load_dataset(str(tmp_path))
+
+
+def test_matched_rows_of_mnli_are_evaluated(split, tmp_path):
+    for name in ("train", "dev_matched", "dev_mismatched", "test_matched", "test_mismatched"):
+        split(f"{name}.tsv")
+    assert load_dataset(str(tmp_path / "films")).evaluation.texts[0] == "dev_matched.tsv one"
+
+
+@pytest.mark.parametrize("blank", ["-1", ""])
+def test_a_split_with_labels_goes_before_one_without(split, write, tmp_path, blank):
+    write("films/dev.tsv", f"text\tlabel\na\t{blank}\nb\t{blank}\n"), split("test.tsv")
+    data = load_dataset(str(tmp_path / "films"))
+    assert data.evaluation.texts[0] == "test.tsv one" and data.source == "local folder (test.tsv)"
+
+
+def test_where_no_split_has_labels_the_usual_one_is_refused(write, tmp_path):
+    for name in ("dev", "test"):
+        write(f"films/{name}.tsv", "text\tlabel\na\t-1\nb\t-1\n")
+    with pytest.raises(DataError, match=r"dev\.tsv"):
+        load_dataset(str(tmp_path / "films"))
+
+
+def test_minus_one_beside_other_labels_is_a_label_like_any(split, write, tmp_path):
+    write("films/dev.tsv", "text\tlabel\na\t-1\nb\t1\n"), split("test.tsv")
+    assert evaluation_table(tmp_path / "films", Choice()).frame["text"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("beside", ["test.txt", "test.tsv.gz"])
+def test_a_text_or_packed_copy_is_no_second_claim(split, write, tmp_path, beside):
+    split("test.tsv"), write(f"films/{beside}", "anything")
+    assert load_dataset(str(tmp_path / "films")).evaluation.texts[0] == "test.tsv one"
+
+
+def test_packed_splits(tmp_path):
+    (tmp_path / "test.tsv.gz").write_bytes(gzip.compress(ROWS.encode()))
+    assert len(load_dataset(str(tmp_path)).evaluation) == 2
 
 
 @pytest.mark.skipif(

@@ -7,6 +7,8 @@ import pytest
 from huggingface_hub.errors import HFValidationError
 
 from engine.data import Dataset, load_dataset
+from engine.data.columns import Choice
+from engine.data.hub import one_split
 from engine.errors import DataError, ResourceError
 
 
@@ -93,6 +95,36 @@ def test_no_evaluation_split_lists_the_splits(hub):
     hub({"train": split([0, 1]), "extra": split([0, 1])})
     with pytest.raises(DataError, match="no validation or test split, it has train, extra"):
         loaded("some/set")
+
+
+def test_matched_rows_of_mnli_are_evaluated(hub):
+    hub({name: split([0, 1], text="text") for name in ("train", "test_matched", "validation_mismatched", "validation_matched")})
+    assert loaded("nyu-mll/glue:mnli").source == "hub (nyu-mll/glue:mnli: train, validation_matched)"
+
+
+def test_a_split_with_labels_goes_before_one_without(hub):
+    hub({"validation": split([-1, -1]), "test": split([1, 0])})
+    assert loaded("some/set").source == "hub (some/set: test)"
+
+
+def test_a_missing_label_leaves_the_others_whole_numbers(hub):
+    hub({"validation": split([1, 0, None])})  # type: ignore[list-item]
+    table = one_split("some/set", None, Choice())
+    assert repr(table.frame["label"].tolist()) == "[1, 0, None]" and table.class_names == {}
+
+
+def test_a_split_that_is_named_comes_with_its_class_names(hub):
+    hub({"validation": split([0]), "train": split([1, 0], names=["b", "a"])})
+    table = one_split("some/set", "train", Choice())
+    assert (table.frame["label"].tolist(), table.class_names) == ([1, 0], {"label": ("b", "a")})
+    with pytest.raises(DataError, match="no split 'dev', it has validation, train"):
+        one_split("some/set", "dev", Choice())
+
+
+def test_a_missing_config_is_said_in_one_line(hub):
+    hub(ValueError("Config name is missing.\nPlease pick one among: ['ax', 'cola']\nExample of usage:\n\t`load('ax')`"))
+    with pytest.raises(DataError, match=r"missing\. Please pick one among: \['ax', 'cola'\]\); name a config as name:config"):
+        loaded("nyu-mll/glue")
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("slow"), OSError("disk full")])

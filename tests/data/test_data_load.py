@@ -1,8 +1,14 @@
 """Names: the shipped reviews, one file in two halves, and what is never sent to the hub."""
 
+import csv
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import datasets
+import pandas as pd
 import pytest
 
 import engine.data.load
@@ -124,6 +130,8 @@ def test_one_distinct_text_has_no_halves(write):
         "a\\b",
         "nope.tsv",
         "x/y.PARQUET",
+        "x/y.csv.gz",
+        "hans.txt",
         "a/b/c",
     ],
 )
@@ -131,6 +139,18 @@ def test_what_looks_like_a_path_is_never_sent_to_the_hub(name, tmp_path, monkeyp
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match="There is no folder or file"):
         load_dataset(name)
+
+
+def test_a_pipe_is_no_data_set(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="There is no folder or file"):
+        load_dataset(str(tmp_path / "pipe"))
+
+
+def test_the_shipped_reviews_are_read_as_ever():
+    data = load_dataset("embedded")
+    assert data.train is not None
+    assert (data.train.fingerprint()[:16], data.evaluation.fingerprint()[:16]) == ("606ad2c150a9a4b5", "a14dbf23ccc4920a")
 
 
 def test_blank_name():
@@ -142,3 +162,30 @@ def test_importing_the_data_room_is_light():
     heavy = "{'torch', 'transformers', 'datasets'}"
     code = f"import sys, engine.data; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+TEXTS = ['He said "x" twice', "two, commas; and | bars", r"AC\DC, C:\new", "plain", '"quoted"', "naïve", "tab\tinside"]
+
+
+def in_every_format(folder: Path) -> Iterator[str]:
+    """The same rows in every kind of file and folder that can be read."""
+    frame = pd.DataFrame({"text": TEXTS, "label": [0, 1, 0, 1, 0, 1, 0]})
+    frame.to_csv(folder / "a.csv", index=False), frame.to_csv(folder / "b.csv", sep=";"), frame.to_csv(folder / "c.csv", sep="|")
+    frame.to_csv(folder / "d.csv.gz"), frame.to_csv(folder / "e.csv.zip"), frame.to_csv(folder / "f.txt", sep="\t")
+    frame.to_csv(folder / "g.tsv", sep="\t", quoting=csv.QUOTE_ALL), frame.to_csv(folder / "h.tsv", sep="\t", encoding="utf-16")
+    frame.to_csv(folder / "i.csv", escapechar="\\", doublequote=False, index=False)
+    frame.to_json(folder / "j.json"), frame.to_json(folder / "k.jsonl", orient="records", lines=True)
+    frame.to_json(folder / "l.json", orient="records"), frame.to_json(folder / "m.json", orient="split")
+    frame.to_parquet(folder / "n.parquet"), frame.to_feather(folder / "o.feather")
+    datasets.Dataset.from_pandas(frame).save_to_disk(folder / "p", num_shards=2)
+    (folder / "q").mkdir(), frame.to_parquet(folder / "q" / "test-00000-of-00001-0123456789abcdef.parquet")
+    yield from sorted(str(path) for path in folder.iterdir())
+
+
+def test_the_same_rows_are_the_same_examples_in_every_format(tmp_path):
+    datasets.disable_progress_bars()
+    prints = {name: load_dataset(name, divide=False).evaluation for name in in_every_format(tmp_path)}
+    assert len(prints) == 17
+    for name, examples in prints.items():
+        assert (name, examples.texts, examples.labels) == (name, tuple(TEXTS), (0, 1, 0, 1, 0, 1, 0))
+    assert len({examples.fingerprint() for examples in prints.values()}) == 1
