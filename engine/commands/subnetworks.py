@@ -185,8 +185,10 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     named = tuple(name.strip() for name in options.label_names.split(",")) if options.label_names else None
     rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), named)
     console.notices(notices)
-    shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
-                    str(pick_device(options.device)), options.precision)  # fmt: skip
+    base = open_base(options.model)
+    console.notices(base.notices)
+    shared = Shared(base, rows, names, options.head_seed, options.max_tokens, str(pick_device(options.device)),
+                    options.precision)  # fmt: skip
     inputs = Inputs(shared, options.start, getattr(options, "mask_from", None), read_bias(options.bias) if options.bias else None,
                     options.teacher, _shares(getattr(options, "snapshots", None), "--snapshots"))  # fmt: skip
     pruned, record = find_subnetwork(spec, train, inputs, out, console.report, console.say)
@@ -201,6 +203,7 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     from engine.models.victim import load_victim
 
     victim = load_victim(options.model, options.device)
+    console.notices(victim.notices)
     data, notices = fit_labels(load_dataset(options.data, **_column_choice(options)), victim.label_names, options.model)
     console.notices(notices)
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))

@@ -6,11 +6,14 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from engine.errors import ModelError
+from engine.models.config import read_config
 from engine.models.families import LAST
+from engine.models.weights import load_weights
 
 
 class Mean:
@@ -53,12 +56,22 @@ class Mean:
 
 
 def merged_member(base: Path, adapter: Path) -> Any:
-    """The base model with one adapter merged into its weights, an ordinary classifier."""
-    num_labels = _labels_of(adapter)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=num_labels, use_safetensors=True, local_files_only=True
-    )
-    with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    """The base model with one adapter merged into its weights, an ordinary classifier.
+
+    Raises ModelError for an adapter that cannot be read, or that is for another base.
+    """
+    try:
+        config = read_config(base, base.name, local_only=True)
+        config.num_labels = _labels_of(adapter)
+        model = load_weights(
+            AutoModelForSequenceClassification, base, config, base.name, local_only=True
+        ).model
+        with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"The adapter {adapter} cannot be opened over {base} ({str(error).splitlines()[0]}); "
+            "copy its folder again, or train the member again."
+        ) from error
     return with_adapter.merge_and_unload().float()
 
 
