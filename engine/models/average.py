@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification
 from engine.errors import ModelError
 from engine.models.config import read_config
 from engine.models.families import LAST
+from engine.models.files import first_line
 from engine.models.weights import load_weights
 
 
@@ -69,7 +70,7 @@ def merged_member(base: Path, adapter: Path) -> Any:
         with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"The adapter {adapter} cannot be opened over {base} ({str(error).splitlines()[0]}); "
+            f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
             "copy its folder again, or train the member again."
         ) from error
     return with_adapter.merge_and_unload().float()

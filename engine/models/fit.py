@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.models.families import Family
+from engine.names import counted
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 SPARE = 512  # rows without a token from which on the tokenizer is likely another model's; padded tables have fewer
@@ -38,10 +39,11 @@ def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
     positions, cut = family.positions(model.config, name), int(tokenizer.model_max_length)
     limit, special = min(positions, cut), int(tokenizer.num_special_tokens_to_add(pair=True))
     if limit <= special:
-        what = f"model_max_length {cut}" if cut < positions else f"{positions} positions"
+        what = (f"model_max_length of {cut}" if cut < positions
+                else f"table of {counted(positions, 'position')}")  # fmt: skip
         raise ModelError(
-            f"{name} takes no text: its {what} are no more than the {special} special tokens of a "
-            "pair; correct its tokenizer or its config."
+            f"{name} takes no text: its {what} leaves no room beside the {special} special tokens "
+            "of a pair; correct its tokenizer or its config."
         )
     if cut < min(positions, MAX_TOKENS):
         notices += (

@@ -17,7 +17,7 @@ from engine.models.average import average_adapters, merged_member
 from engine.models.config import label_names, read_config
 from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
 from engine.models.families import Family, family_of
-from engine.models.files import check_files
+from engine.models.files import check_files, first_line
 from engine.models.fit import MAX_TOKENS, fit, pad_id
 from engine.models.forward import Stream, run_stream, streams
 from engine.models.tokens import token_ids
@@ -216,7 +216,7 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
-            f"{folder} has no tokenizer that can be opened ({_first_line(error).rstrip('.')}); copy the folder again, or "
+            f"{folder} has no tokenizer that can be opened ({first_line(error)}); copy the folder again, or "
             "write it again with `python -m engine prune`."
         ) from error
     return _victim(folder.name, model, tokenizer)
@@ -253,7 +253,7 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
     except Exception as error:  # damaged files raise anything from SafetensorError to a bare Exception
         if local_only or not isinstance(error, OSError | ValueError):
             raise ModelError(
-                f"{source} cannot be opened as a model ({_first_line(error).rstrip('.')}); save it again with "
+                f"{source} cannot be opened as a model ({first_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."
             ) from error
         raise ResourceError(
@@ -272,10 +272,6 @@ def _hub_reason(error: Exception) -> str:
     from engine.training.base import hub_reason  # whose module imports what a victim does without
 
     return hub_reason(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _victim(

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from engine.errors import ModelError
-from engine.models.families import HEADS, Family, family_of
+from engine.models.families import FAMILIES, HEADS, Family, family_of
 from engine.names import counted
 
 INDEX = "model.safetensors.index.json"
@@ -50,13 +50,13 @@ def load_weights(
     model, info = kind.from_pretrained(source, **settings)
     notices: tuple[str, ...] = ()
     if info["missing_keys"]:
-        state, understood = _understood(_files(source), family, name)
+        state, understood = _understood(_files(source), info["missing_keys"], name)
         if understood:
-            again, info_again = kind.from_pretrained(None, state_dict=state, **settings)
+            again, info_again = type(model).from_pretrained(None, state_dict=state, **settings)
             if len(info_again["missing_keys"]) < len(info["missing_keys"]):
                 model, info, notices = again, info_again, understood
     if info["mismatched_keys"]:
-        _check_shapes(model, sorted(map(str, info["mismatched_keys"]))[0], _files(source), name)
+        _check_shapes(model, info["mismatched_keys"], _files(source), name)
     missing = sorted(info["missing_keys"])
     _check_names(missing, sorted(info["unexpected_keys"]), family, config, name)
     return Loaded(model, notices, missing[0] if missing else None)
@@ -71,7 +71,7 @@ def check_finite(
         return
     key, tensor = damaged[0]
     count = int((~tensor.isfinite()).sum())
-    others = f", as are some of {counted(len(damaged) - 1, 'other tensor')}" if damaged[1:] else ""
+    others = f", and so are some of {counted(len(damaged) - 1, 'other tensor')}" if damaged[1:] else ""
     raise ModelError(
         f"{name} cannot be used: {count} of the {tensor.numel()} values of {key} "
         f"{'is' if count == 1 else 'are'} NaN or infinite{others}; {remedy}."
@@ -88,16 +88,22 @@ def _is_finite(tensor: Tensor) -> bool:
 # Names
 
 
-def plain_names(names: Iterable[str], body: str) -> tuple[dict[str, str], str]:
-    """(name → name without wrappers, what was left out as people would call it).
+def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str, str], str]:
+    """(name → name without wrappers, what was left out as a part of a sentence).
 
-    Left out are the modules that only wrappers add, wherever they stand, and a prefix that all
-    names share; `body` is the one prefix that a checkpoint without a head may rightly share.
+    Left out are the modules that only wrappers add, wherever they stand, and what stands before
+    each name that a model misses, where it is the same before all of them. A model's own body is
+    no wrapper: the weights of a BERT are none of a RoBERTa's.
     """
     inner = {name: WRAPPERS.sub("", name) for name in names}
-    modules = zip(*(name.split(".")[:-1] for name in inner.values()), strict=False)
-    shared = takewhile(lambda parts: len({*parts, body}) == 2, modules)
-    prefix = "".join(f"{parts[0]}." for parts in shared)
+    bodies = {family.body for family in FAMILIES.values()}
+    before: set[str] = set()
+    for wanted in missing:
+        head, _, rest = wanted.partition(".")
+        endings = [f".{wanted}"] + ([f".{rest}"] if head in bodies else [])
+        found = [name.removesuffix(end[1:]) for end in endings for name in inner.values() if name.endswith(end)]
+        before |= {prefix for prefix in found if bodies.isdisjoint(prefix.split("."))}
+    prefix = before.pop() if len(before) == 1 else ""
     wrappers = dict.fromkeys(part for name in inner for part in WRAPPERS.findall(name))
     return (
         {name: value.removeprefix(prefix) for name, value in inner.items()},
@@ -106,10 +112,10 @@ def plain_names(names: Iterable[str], body: str) -> tuple[dict[str, str], str]:
 
 
 def _understood(
-    files: Mapping[str, Path], family: Family, name: str
+    files: Mapping[str, Path], missing: Iterable[str], name: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """(a checkpoint's tensors under the names that its model knows, notices on what was changed)."""
-    plain, prefix = plain_names(files, family.body)
+    plain, prefix = plain_names(files, missing)
     pruned = sorted(
         stem for key in plain.values()
         if key.endswith(ORIGINAL) and f"{(stem := key.removesuffix(ORIGINAL))}{MASK}" in plain.values()
@@ -127,11 +133,11 @@ def _understood(
         state[stem] = weight * mask.to(weight.dtype)
     notices = []
     if prefix:
-        notices.append(f"{prefix} was left out of the names of {name}'s weights.")
+        notices.append(f"The names of {name}'s weights are read without {prefix}.")
     if pruned:
         notices.append(
-            f"{counted(len(pruned), 'weight')} of {name} lay there as {ORIGINAL} and {MASK}, as "
-            f"torch's pruning leaves them, {pruned[0]} first; their products are used."
+            f"Pruning with torch left {counted(len(pruned), 'weight')} of {name} as {ORIGINAL} and "
+            f"{MASK}, {pruned[0]} first; each is read as their product."
         )
     return state, tuple(notices)
 
@@ -146,8 +152,7 @@ def _check_names(
         raise ModelError(
             f"The weights of {name} lack {lacking[0]}"
             + (f" and {counted(len(lacking) - 1, 'other tensor')}" if lacking[1:] else "")
-            + f" that its config asks for{instead}; save model and config together with "
-            "model.save_pretrained."
+            + f" that its config asks for{instead}; {_remedy(unexpected)}."
         )
     block = re.compile(rf"(?:^|\.){re.escape(family.layout.blocks.rpartition('.')[2])}\.\d+\.")
     if extra := [key for key in unexpected if block.search(key)]:
@@ -155,13 +160,26 @@ def _check_names(
             f"The weights of {name} hold {extra[0]}"
             + (f" and {counted(len(extra) - 1, 'other tensor')}" if extra[1:] else "")
             + f" for which its config, with {counted(config.num_hidden_layers, 'block')}, has no "
-            "place; save model and config together with model.save_pretrained."
+            f"place; {_remedy(extra)}."
         )
 
 
-def _check_shapes(model: nn.Module, key: str, files: Mapping[str, Path], name: str) -> None:
-    """Raises ModelError for a tensor of another shape, with both shapes."""
-    wanted = tuple(model.state_dict()[key].shape)
+def _remedy(unexpected: Iterable[str]) -> str:
+    """What to do about weights that a model does not know, by their names."""
+    if any(".base_layer." in key or ".lora_" in key for key in unexpected):
+        return "merge the adapter with model.merge_and_unload() and save the model again"
+    if any(key.endswith(ORIGINAL) for key in unexpected):
+        return "call torch.nn.utils.prune.remove on each pruned module and save the model again"
+    return "save model and config together with model.save_pretrained"
+
+
+def _check_shapes(
+    model: nn.Module, keys: Iterable[str], files: Mapping[str, Path], name: str
+) -> None:
+    """Raises ModelError for the first of the tensors that have another shape, with both shapes."""
+    state = model.state_dict()
+    key = min(keys, key=lambda key: (-state[key].dim(), key))  # a matrix says more than its bias
+    wanted = tuple(state[key].shape)
     stored = _stored_shape(key, files)
     is_head = bool(set(key.split(".")) & set(HEADS))
     remedy = ("name each of its labels once in id2label of config.json" if is_head

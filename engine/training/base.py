@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -16,7 +15,7 @@ from engine.errors import ModelError, PruneScopeError, ResourceError
 from engine.models.config import ONE_LABEL, read_config
 from engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
 from engine.models.families import HEADS, Family, family_of
-from engine.models.files import check_files
+from engine.models.files import check_files, first_line
 from engine.models.fit import fit
 from engine.models.weights import Loaded, check_finite, load_weights
 
@@ -56,7 +55,7 @@ def open_base(name: str) -> Base:
     except PruneScopeError:
         raise
     except Exception as error:  # damaged files raise anything, a bare Exception included
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelError(f"{folder} cannot be opened as a checkpoint ({reason}); save model and tokenizer "
                          "again.") from error  # fmt: skip
     with torch.random.fork_rng(devices=[]):  # a missing head is drawn, and drawn again when it is wanted
@@ -72,8 +71,10 @@ def _loaded(folder: Path, config: Any, name: str) -> Loaded:
     """The checkpoint as a classifier. Raises ModelError where its weights cannot be read, do not fit or are not finite."""
     try:
         loaded = load_weights(AutoModelForSequenceClassification, folder, config, name, local_only=True)
-    except (OSError, SafetensorError, ValueError, TypeError, RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except PruneScopeError:
+        raise
+    except Exception as error:  # a config that cannot be built raises anything from KeyError to ZeroDivisionError
+        reason = first_line(error)
         raise ModelError(f"The weights in {folder} cannot be read ({reason}); save the checkpoint again.") from error
     check_finite(loaded.model, name)
     return loaded
