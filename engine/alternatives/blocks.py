@@ -64,7 +64,7 @@ def _fitted(linear: nn.Linear, wanted: Tensor, given: Tensor) -> tuple[Tensor, T
 
 def shallow_base(base: Base, count: int, folder: Path) -> Path:
     """Write the first `count` blocks of a pretrained checkpoint, with its embeddings and tokenizer, as one to start from."""
-    config = read_config(base.folder, base.name, local_only=True)
+    config = read_config(base.folder, local_only=True)
     model = load_weights(AutoModel, base.folder, config, base.name, local_only=True).model
     blocks = len(model.get_submodule(base.family.layout.blocks))
     if not 1 <= count < blocks:

@@ -62,7 +62,7 @@ def merged_member(base: Path, adapter: Path) -> Any:
     Raises ModelError for an adapter that cannot be read, or that is for another base.
     """
     try:
-        config = read_config(base, base.name, local_only=True)
+        config = read_config(base, local_only=True)
         config.num_labels = _labels_of(adapter)
         model = load_weights(
             AutoModelForSequenceClassification, base, config, base.name, local_only=True

@@ -11,20 +11,20 @@ from engine.errors import ModelError
 ONE_LABEL = (None, "single_label_classification")  # values of `problem_type` by which a text has one label
 
 
-def read_config(source: str | Path, name: str, local_only: bool) -> Any:
+def read_config(source: str | Path, local_only: bool) -> Any:
     """The configuration of a local folder or a hub name.
 
     Raises ModelError where a folder's config.json is not JSON, names no model_type, or numbers no
     labels; what transformers raises of its own is passed on.
     """
     if local_only:
-        _check_file(Path(source) / "config.json", name)
+        _check_file(Path(source) / "config.json")
     return AutoConfig.from_pretrained(
         source, local_files_only=local_only, trust_remote_code=False
     )
 
 
-def _check_file(path: Path, name: str) -> None:
+def _check_file(path: Path) -> None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -39,7 +39,7 @@ def _check_file(path: Path, name: str) -> None:
         )
     if not isinstance(content.get("model_type"), str):  # else the folder's name would be searched
         raise ModelError(
-            f"{path} does not say which model {name} is, its model_type is "
+            f"{path} does not say which model this is: its model_type is "
             f'{content.get("model_type")!r}; add a line such as "model_type": "bert".'
         )
     labels = content.get("id2label")

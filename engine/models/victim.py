@@ -242,7 +242,7 @@ def _load_member(folder: Path, device: torch.device) -> Victim:
 
 def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:
     try:
-        config = read_config(source, name, local_only)
+        config = read_config(source, local_only)
         loaded = load_weights(AutoModelForSequenceClassification, source, config, name, local_only)
         if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
             raise ModelError(f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there with "

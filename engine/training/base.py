@@ -49,7 +49,7 @@ def open_base(name: str) -> Base:
                          "with model.save_pretrained(folder).")  # fmt: skip
     check_files(folder)
     try:
-        config = read_config(folder, name, local_only=True)
+        config = read_config(folder, local_only=True)
         family = family_of(config, name)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except PruneScopeError:
@@ -130,7 +130,7 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
             f"data ({', '.join(names[:4])}…): it gives {base.head}; start from a checkpoint "
             "without a head."
         )
-    config = read_config(base.folder, base.name, local_only=True)
+    config = read_config(base.folder, local_only=True)
     config.num_labels = len(names)
     if config.problem_type not in ONE_LABEL:  # that of another head
         config.problem_type = None

@@ -271,7 +271,7 @@ def no_json(folder: Path) -> None:
 @pytest.mark.parametrize(("damage", "message"), [
     (no_config, "has no config.json with safetensors weights"), (pickled, "has no config.json with safetensors weights"),
     (no_tokenizer, "cannot be opened as a checkpoint"), (other_family, "is of the family 'gpt2'"),
-    (no_json, "cannot be opened as a checkpoint"),
+    (no_json, "is not JSON|cannot be opened as a model.s config"),
 ])  # fmt: skip
 def test_a_base_that_cannot_be_used(body: Path, tmp_path: Path, damage: Callable[[Path], None], message: str):
     folder = Path(shutil.copytree(body, tmp_path / "copy"))
