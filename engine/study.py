@@ -174,6 +174,7 @@ def solve_levels(prepared: Prepared, levels: Sequence[float], store: Store, repo
     text, start = prepared.calibration, time.perf_counter()
     for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, prepared.known):
         check_finite(made.victim.model, made.victim.name, "prune less, or with more damping")
+        made.victim.read(text.texts[:1], None if text.pairs is None else text.pairs[:1])  # raises where it overflows
         if not _quick(prepared, made.sparsity):
             save_pruned(store, victim_key(prepared.study.identity, made.sparsity), made, prepared.victim)
         prepared.solving[made.sparsity] = {

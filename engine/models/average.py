@@ -1,5 +1,6 @@
 """Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their architecture."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,10 @@ def merged_member(base: Path, adapter: Path) -> Any:
         model = load_weights(
             AutoModelForSequenceClassification, base, config, base.name, local_only=True
         ).model
-        with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        with warnings.catch_warnings():  # peft only warns where the adapter has other names than its config
+            warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
+            with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
         raise ModelError(
             f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
             "copy its folder again, or train the member again."

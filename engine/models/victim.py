@@ -282,8 +282,9 @@ def _victim(
     family = family_of(model.config, name)
     check_finite(model, name)
     names, of_names = label_names(model.config, name)
-    model.config.id2label = dict(enumerate(names))
-    model.config.label2id = {label: number for number, label in enumerate(names)}
+    if of_names:  # as it is exported, too
+        model.config.id2label = dict(enumerate(names))
+        model.config.label2id = {label: number for number, label in enumerate(names)}
     fitted = fit(name, family, model, tokenizer)
     victim = Victim(name, model, tokenizer, family, fingerprint or fingerprint_of(model, tokenizer), names,
                     min(fitted.limit, MAX_TOKENS), (*notices, *of_names, *fitted.notices))  # fmt: skip

@@ -128,8 +128,10 @@ def test_logits_that_are_not_finite_are_an_error_wherever_they_are_read(victim: 
     ["prune", "--sparsity", "0.5", "--method", "magnitude", "--out", "OUT"],
 ], ids=" ".join)  # fmt: skip
 def test_no_command_takes_a_damaged_model(
-    folder: Path, model_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+    folder: Path, model_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, command: list[str],
 ):
+    monkeypatch.setattr("engine.cli.signal.signal", lambda *_: None)
     set_value(folder, "bert.embeddings.word_embeddings.weight", float("nan"))
     out = tmp_path / "out"
     words = [str(out) if word == "OUT" else word for word in command]
