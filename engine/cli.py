@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     for library in ("TRANSFORMERS", "HF_HUB"):  # their remarks to developers would surround our sentence
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' too; the console tells the progress
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads crawl when anything else wants a core
     options = parsed(arguments)
     console = Console(quiet=getattr(options, "quiet", False))

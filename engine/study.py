@@ -19,6 +19,7 @@ from engine.errors import DataError
 from engine.evaluation.latency import machine_of
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
 from engine.models.victim import Victim, check_place, load_victim
+from engine.models.weights import check_finite
 from engine.progress import PARTS, Reporter, silent, within
 from engine.pruning.patterns import check_sparsity
 from engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
@@ -108,7 +109,8 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     study = Study(key_of(identity), identity, _about(spec, plan, data, victim, calibration, held_out, evaluation, attacked))
     if any(spec.levels) and plan.method.calibrated:
         check_tokens(victim, plan, study.about["calibration_tokens"], len(calibration))  # before the dense level, not after it
-    return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked, notices)
+    return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked,
+                    (*victim.notices, *notices))  # fmt: skip
 
 
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
@@ -169,6 +171,8 @@ def solve_levels(prepared: Prepared, levels: Sequence[float], store: Store, repo
     """Solve levels in one pass and keep each as soon as it is there."""
     text, start = prepared.calibration, time.perf_counter()
     for made in prune_levels(prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, prepared.known):
+        check_finite(made.victim.model, made.victim.name, "prune less, or with more damping")
+        made.victim.read(text.texts[:1], None if text.pairs is None else text.pairs[:1])  # raises where it overflows
         if not _quick(prepared, made.sparsity):
             save_pruned(store, victim_key(prepared.study.identity, made.sparsity), made, prepared.victim)
         prepared.solving[made.sparsity] = {

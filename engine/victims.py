@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.errors import DamagedEntryError, StoreError
 from engine.models.victim import Victim
 from engine.packed import pack, unpack
-from engine.pruning.plan import LayerReport, Pruned
+from engine.pruning.plan import LayerReport, Pruned, level_name
 from engine.store import Store, key_of, write_whole
 
 OTHER = "other/"  # before the names of tensors that are stored whole
@@ -94,6 +94,7 @@ def _read(path: Path, dense: Victim) -> Pruned:
     if seal["sha256"] != _digest(packed, path.stem, seal["about"]):
         raise DamagedEntryError("its checksum does not match")
     sparse, about = dense.copy(), json.loads(seal["about"])
+    sparse.name = level_name(dense.name, float(about["sparsity"]))
     with torch.no_grad():
         for name, weight in sparse.prunable().items():
             weight.copy_(unpack(packed, name, weight))

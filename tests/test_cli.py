@@ -170,6 +170,18 @@ def test_a_notice_of_the_store_is_on_stderr_only(run: Run, basic: list[str], tmp
     assert again == first
 
 
+def test_no_bar_of_a_library_is_shown_beside_what_is_said(basic: list[str], model_folder: Path, tmp_path: Path) -> None:
+    """Weights in shards, which transformers would count on a bar."""
+    folder = Path(shutil.copytree(model_folder, tmp_path / "shards"))
+    (folder / "model.safetensors").unlink()
+    AutoModelForSequenceClassification.from_pretrained(model_folder).save_pretrained(folder, max_shard_size="30KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    cached = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_PROGRESS_BARS"}
+    done = subprocess.run([sys.executable, "-m", "engine", "evaluate", *basic[2:4], "--model", str(folder), "--attack", "none",
+                           "--quiet"], capture_output=True, text=True, cwd=paths.PROJECT, env=cached)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_study_in_its_own_process_keeps_the_channels_apart(basic: list[str]) -> None:
     done = subprocess_run("study", *basic, *small("--json", "--quiet"))
     assert (done.returncode, done.stderr) == (0, "")

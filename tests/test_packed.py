@@ -165,7 +165,7 @@ def test_half_precision_rounds_the_survivors_only(pruned: Victim, folder: Path, 
     assert (tmp_path / "half" / FILE).stat().st_size < (folder / FILE).stat().st_size
 
 
-@pytest.mark.parametrize("value", [70_000.0, -1e30, 1e-9, -1e-40])
+@pytest.mark.parametrize("value", [70_000.0, -1e12, 1e-9, -1e-40])
 def test_a_survivor_that_fp16_cannot_hold_keeps_its_weight_in_fp32(pruned: Victim, tmp_path: Path, value: float) -> None:
     pruned.prunable()["1.value"][0, 0] = value
     size = save_packed(pruned, tmp_path / "half", {}, half=True)

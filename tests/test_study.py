@@ -22,7 +22,8 @@ from engine import study as study_module
 from engine.attacks.attempt import Attempt
 from engine.attacks.run import IN_FLIGHT
 from engine.data import Dataset, Examples
-from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError, StoreError
+from engine.errors import DataError, InterruptedStudy, ModelError, ResourceError, SettingError, StoreError
+from engine.pruning.plan import Pruned
 from engine.records import StudySpec
 from engine.store import Store
 from engine.store.keeping import remove_study
@@ -43,6 +44,48 @@ def spec(model_folder: Path, data_folder: Path) -> StudySpec:
 def new_store(tmp_path: Path) -> Callable[[str], Store]:
     """Makes a store in a folder of its own, over an empty bundled one."""
     return lambda name: Store(tmp_path / name, tmp_path / "none")
+
+
+def test_a_level_whose_answers_are_not_finite_is_named_and_not_kept(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+):
+    """Weights stay finite and attention overflows."""
+    prune_levels = study_module.prune_levels
+
+    def blown_up(*given: Any) -> Iterator[Pruned]:
+        for pruned in prune_levels(*given):
+            for name, weight in pruned.victim.prunable().items():
+                if pruned.sparsity and ("query" in name or "key" in name):
+                    weight *= 1e30
+            yield pruned
+
+    monkeypatch.setattr(study_module, "prune_levels", blown_up)
+    store = new_store("blown")
+    for attack in ("none", "deepwordbug"):
+        with pytest.raises(ModelError, match=r"tiny-bert at 50 % answers with NaN or infinity to .* prune less"):
+            run_study(replace(spec, levels=(0.0, 0.5), attack=attack, attack_examples=3), store)
+    wholes = [store.study(study.key) for study in store.studies()]
+    assert [[level.sparsity for level in study.levels] for study in wholes if study] == [[0.0], [0.0]]
+    assert not list((store.root / "victims").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_level_whose_weights_are_not_finite_is_not_kept(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, value: float
+):
+    prune_levels = study_module.prune_levels
+
+    def damaged(*given: Any) -> Iterator[Pruned]:
+        for pruned in prune_levels(*given):
+            if pruned.sparsity:
+                pruned.victim.model.bert.encoder.layer[1].output.dense.bias.data[0] = value
+            yield pruned
+
+    monkeypatch.setattr(study_module, "prune_levels", damaged)
+    store = new_store("damaged")
+    with pytest.raises(ModelError, match=r"tiny-bert at 50 % cannot be used: 1 of the 32 values of .* prune less"):
+        run_study(replace(spec, levels=(0.5,)), store)
+    assert not list((store.root / "victims").glob("*.safetensors"))
 
 
 def without_times(store: Store) -> dict[str, bytes]:

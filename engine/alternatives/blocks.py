@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from engine.errors import SettingError
+from engine.models.config import read_config
 from engine.models.families import Family
 from engine.models.victim import Victim, fingerprint_of
+from engine.models.weights import load_weights
 from engine.pruning.heads import head_inputs
 from engine.training.base import Base
 
@@ -62,7 +64,8 @@ def _fitted(linear: nn.Linear, wanted: Tensor, given: Tensor) -> tuple[Tensor, T
 
 def shallow_base(base: Base, count: int, folder: Path) -> Path:
     """Write the first `count` blocks of a pretrained checkpoint, with its embeddings and tokenizer, as one to start from."""
-    model = AutoModel.from_pretrained(base.folder, local_files_only=True, use_safetensors=True, trust_remote_code=False)
+    config = read_config(base.folder, local_only=True)
+    model = load_weights(AutoModel, base.folder, config, base.name, local_only=True).model
     blocks = len(model.get_submodule(base.family.layout.blocks))
     if not 1 <= count < blocks:
         raise SettingError(f"{base.name} has {blocks} blocks and the first {count} were asked for; give 1 to {blocks - 1}.")

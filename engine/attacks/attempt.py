@@ -12,7 +12,7 @@ import torch
 
 from engine.attacks.candidates import Shared
 from engine.attacks.lockstep import OutOfTime
-from engine.attacks.services import ask, breathe
+from engine.attacks.services import NotAttackable, ask, breathe
 from engine.attacks.victim_service import Item, VictimService
 from engine.data import Examples
 from engine.errors import PruneScopeError
@@ -78,10 +78,6 @@ class Outcome:
 Watcher = Callable[[Step], None]
 
 
-class NotAttackable(ValueError):
-    """The example, or the victim's answer, is not one that an attack can work with."""
-
-
 class Model:
     """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true label got."""
 
@@ -94,8 +90,6 @@ class Model:
 
     def __call__(self, texts: Sequence[Item]) -> torch.Tensor:
         probabilities = torch.stack(ask(self._service, texts))
-        if not bool(torch.isfinite(probabilities).all()):
-            raise NotAttackable("The victim answered with NaN or infinity.")
         self.queries += len(texts)
         self.lowest = min(self.lowest, float(probabilities[:, self.label].min()))
         self.path.append((self.queries, self.lowest))

@@ -16,6 +16,10 @@ from greenlet import getcurrent, greenlet
 _here = threading.local()  # `tick` of the run in this thread, and `last`, when it was called
 
 
+class NotAttackable(ValueError):
+    """The example, or the victim's answer, is not one that an attack can work with."""
+
+
 class Service(Protocol):
     """A model that many attacks ask. One object is one service: attacks that share it are answered together."""
 

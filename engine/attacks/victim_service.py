@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from engine.attacks.services import breathe
+from engine.attacks.services import NotAttackable, breathe
+from engine.errors import DataError
 from engine.models.forward import Stream, run_stream, streams
 from engine.models.victim import Victim
 
@@ -22,14 +23,14 @@ class VictimService:
     `LEAST` sentences a thread is filled up with empty ones, because matrix products of a few rows take other kernels than
     those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs. That holds
     on the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
-    of a batch in ways of their own, the last digits may differ.
+    of a batch in ways of their own, the last digits may differ. A victim whose logits are not finite is a ModelError.
     """
 
     kept = False
 
     def __init__(self, victim: Victim) -> None:
         self.name, self.victim = victim.name, victim
-        self._empty = {name: lists[0] for name, lists in victim.encode([""]).items()}
+        self._empty = _empty_row(victim)
 
     def answer(self, items: Sequence[Item]) -> list[Tensor]:
         """One row of probabilities an item; items are all texts or all pairs."""
@@ -47,23 +48,35 @@ class VictimService:
         return found
 
     def _encode(self, items: Sequence[Item]) -> dict[str, list[list[int]]]:
-        if isinstance(items[0], str):
-            return self.victim.encode([str(item) for item in items])
-        return self.victim.encode([item[0] for item in items], [item[1] for item in items])
+        try:
+            if isinstance(items[0], str):
+                return self.victim.encode([str(item) for item in items])
+            return self.victim.encode([item[0] for item in items], [item[1] for item in items])
+        except DataError as error:  # of a candidate: it concerns the attack that tried it, not the others
+            raise NotAttackable(str(error)) from error
 
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         victim, count = self.victim, len(encoded["input_ids"])
         missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
         filled = {name: [*map(list, lists), *([self._empty[name]] * missing)] for name, lists in encoded.items()}
-        (stream,) = streams(filled, int(victim.tokenizer.pad_token_id), victim.device, max_tokens=1 << 62)
+        (stream,) = streams(filled, victim.pad_id, victim.device, max_tokens=1 << 62)
         rows = dict(zip(stream.rows, self._rows(stream), strict=True))
         return [rows[place] for place in range(count)]
 
     @torch.inference_mode()
     def _rows(self, stream: Stream) -> list[Tensor]:
         """The answers to the sentences of a stream."""
-        logits = run_stream(self.victim.family, self.victim.model, stream)[0]
-        return list(logits.float().cpu().double().softmax(dim=1))
+        logits = run_stream(self.victim.family, self.victim.model, stream)[0].float().cpu()
+        self.victim.check_answers(logits)
+        return list(logits.double().softmax(dim=1))
+
+
+def _empty_row(victim: Victim) -> dict[str, list[int]]:
+    """An empty text as the victim reads it; one token where its tokenizer adds none of its own."""
+    if victim.tokenizer("")["input_ids"]:
+        return {name: lists[0] for name, lists in victim.encode([""]).items()}
+    one = {"input_ids": 0, "token_type_ids": 0, "attention_mask": 1}
+    return {name: [one[name]] for name in victim.tokenizer.model_input_names}
 
 
 def _batches(ordered: Sequence[tuple[tuple[int, ...], ...]]) -> Iterator[list[tuple[tuple[int, ...], ...]]]:

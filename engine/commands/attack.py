@@ -89,13 +89,14 @@ def _check(options: argparse.Namespace) -> None:
 def _sides(options: argparse.Namespace, spec: StudySpec, store: Store, console: Console) -> "dict[str, Side]":
     from engine.commands.sides import model_sides, one_side, pruned_sides
 
+    notices = list[str]()
     if options.against is None and options.sparsity is None:
-        return one_side(spec)
-    if options.against is not None:
+        sides = one_side(spec)
+    elif options.against is not None:
         sides, notices = model_sides(spec, options.against)
     else:
         sides, notices = pruned_sides(spec, options.sparsity, store, console.report)
-    console.notices(notices)
+    console.notices([*(notice for side in sides.values() for notice in side.victim.notices), *notices])
     return sides
 
 
@@ -108,6 +109,7 @@ def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     bench = Bench(Store(options.cache))
     sparsity = SPARSITY if options.sparsity is None else options.sparsity
     prepared = bench.prepare(spec, console.report)
+    console.notices(prepared.victim.notices)
     label = _label(options.label, prepared.victim.label_names)
     answer = bench.attack(prepared, options.text, label, sparsity, console.report, budget=_budget(options))
     if answer["cut_at"] is not None:

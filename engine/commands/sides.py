@@ -8,6 +8,7 @@ from engine.errors import DataError, SettingError
 from engine.models.classes import in_order
 from engine.models.victim import Victim, load_victim
 from engine.progress import Reporter, silent
+from engine.pruning.plan import level_name
 from engine.records import StudySpec
 from engine.store import Store
 from engine.study import prepare, pruned_at
@@ -43,7 +44,7 @@ def pruned_sides(spec: StudySpec, sparsity: float, store: Store, report: Reporte
     """(the model dense and pruned, notices)."""
     prepared = prepare(replace(spec, attack="none"), report)
     pruned = pruned_at(prepared, sparsity, store, report)
-    dense, name = prepared.victim, f"{prepared.victim.name} at {100 * sparsity:g} %"
+    dense, name = prepared.victim, level_name(prepared.victim.name, sparsity)
     sparse = Side(replace(pruned.victim, name=name), victim_key(prepared.study.identity, sparsity))
     return {dense.name: Side(dense, dense.fingerprint), name: sparse}, [*store.notices, *pruned.notices]
 

@@ -203,6 +203,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     spec = spec_from(options, attack="none", levels=(sparsity,))
     store = Store(options.cache)
     prepared = prepare(spec, console.report)
+    console.notices(prepared.notices)
     pruned = pruned_at(prepared, sparsity, store, console.report)
     console.notices(store.notices)
     provenance = made_by(prepared.study, pruned)

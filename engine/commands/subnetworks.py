@@ -181,8 +181,10 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     data, names, notices = named_data(data, named)
     rows = rows_to_train_on(data, options.allow_overlap)
     console.notices(notices)
-    shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
-                    str(pick_device(options.device)), options.precision)  # fmt: skip
+    base = open_base(options.model)
+    console.notices(base.notices)
+    shared = Shared(base, rows, names, options.head_seed, options.max_tokens, str(pick_device(options.device)),
+                    options.precision)  # fmt: skip
     inputs = Inputs(shared, options.start, getattr(options, "mask_from", None), read_bias(options.bias) if options.bias else None,
                     options.teacher, _shares(getattr(options, "snapshots", None), "--snapshots"))  # fmt: skip
     pruned, record = find_subnetwork(spec, train, inputs, out, console.report, console.say)
@@ -206,11 +208,11 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))
     outside = load_shifted(options.ood, victim.label_names, task=options.task, label_map=label_map, metric=options.metric,
                            pairs=rows.pairs is not None)  # fmt: skip
-    console.notices((*notices, *outside.notices))
+    console.notices((*victim.notices, *notices, *outside.notices))
     outside = outside.take(sample(outside.examples, options.eval_examples, 0))
     inside = own_set(data.name, rows, victim.num_labels, outside.metric)
     found = generalisation(victim, inside, [outside], console.report).payload()
-    return {"model": options.model, "notices": [*notices, *outside.notices], **found}, ood_table(found)
+    return {"model": options.model, "notices": [*victim.notices, *notices, *outside.notices], **found}, ood_table(found)
 
 
 def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:

@@ -145,8 +145,10 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
                              "are evaluated here. `evaluate` reads all of them.")  # fmt: skip
     console.notices(notices)
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")  # before the long work, not after it
-    shared = Shared(open_base(options.model), rows, names, options.head_seed, options.max_tokens,
-                    str(pick_device(options.device)), options.precision)  # fmt: skip
+    base = open_base(options.model)
+    console.notices(base.notices)
+    shared = Shared(base, rows, names, options.head_seed, options.max_tokens, str(pick_device(options.device)),
+                    options.precision)  # fmt: skip
     record = finetune(spec, shared, out, report=console.report, say=console.say)
     score = _scored(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, {score_line(score)} on the evaluation rows\n"
@@ -221,5 +223,6 @@ def _scored(
     spec = SelectionSpec(rows, attack, attacked, options.seed, resources=getattr(options, "resources", None))
     victim = load_victim(model, options.device)
     selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
+    notices = (*victim.notices, *notices)
     console.notices(notices)
     return {**selection.score(victim, console.report).as_json(), "notices": list(notices)}

@@ -40,6 +40,7 @@ def read_inside(victim: Victim, text: str) -> Reading:
         maps.append((q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(dim=-1))  # (heads, tokens, tokens)
         states.append(hidden[0])
     logits = victim.family.head(victim.model, hidden[:1])[0]
+    victim.check_answers(logits[None], torch.stack(states)[None])
     ids = victim.encode([text])["input_ids"][0]
     return Reading(tuple(victim.tokenizer.convert_ids_to_tokens(ids)), torch.stack(states).double().cpu(),
                    torch.stack(maps).float().cpu(), logits.double().softmax(dim=-1).cpu())  # fmt: skip

@@ -186,7 +186,7 @@ def _batches(victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, 
     order = sorted(range(len(texts)), key=lambda row: len(encoded["input_ids"][row]))
     return [
         pad_rows({name: [rows[i] for i in order[start : start + batch]] for name, rows in encoded.items()},
-                 int(victim.tokenizer.pad_token_id), victim.device)
+                 victim.pad_id, victim.device)
         for start in range(0, len(order), batch)
     ]  # fmt: skip
 

@@ -74,8 +74,8 @@ def layer_errors(
             old = sums.get(f"{block}.{name}")
             sums[f"{block}.{name}"] = [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
 
-        run_stream(dense.family, dense.model, stream, remember)
-        run_stream(sparse.family, sparse.model, stream, compare)
+        for victim, tap in ((dense, remember), (sparse, compare)):
+            victim.check_answers(run_stream(victim.family, victim.model, stream, tap)[0])
     order = {name: place for place, name in enumerate(MODULES)}
     names = sorted(sums, key=lambda key: (int(key.split(".")[0]), order[key.split(".")[1]]))
     return {name: _ratio(*sums[name]) for name in names}

@@ -1,16 +1,21 @@
 """Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their architecture."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from engine.errors import ModelError
+from engine.models.config import read_config
 from engine.models.families import LAST
+from engine.models.files import first_line
+from engine.models.weights import load_weights
 
 
 class Mean:
@@ -53,12 +58,24 @@ class Mean:
 
 
 def merged_member(base: Path, adapter: Path) -> Any:
-    """The base model with one adapter merged into its weights, an ordinary classifier."""
-    num_labels = _labels_of(adapter)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=num_labels, use_safetensors=True, local_files_only=True
-    )
-    with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    """The base model with one adapter merged into its weights, an ordinary classifier.
+
+    Raises ModelError for an adapter that cannot be read, or that is for another base.
+    """
+    try:
+        config = read_config(base, local_only=True)
+        config.num_labels = _labels_of(adapter)
+        model = load_weights(
+            AutoModelForSequenceClassification, base, config, base.name, local_only=True
+        ).model
+        with warnings.catch_warnings():  # peft only warns where the adapter has other names than its config
+            warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
+            with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
+        raise ModelError(
+            f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
+            "copy its folder again, or train the member again."
+        ) from error
     return with_adapter.merge_and_unload().float()
 
 

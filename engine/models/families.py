@@ -72,8 +72,23 @@ class Family:
     body: str  # attribute that holds the encoder
     layout: Layout
     head: Callable[[Any, Tensor], Tensor]  # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
-    position_offset: int = 0  # positions in the table that no token takes
+    after_pad: bool = False  # positions count on from the pad token's id, so that those up to it are free
     inputs: tuple[str, ...] = ("input_ids", "token_type_ids")  # of the embeddings; a tokenizer may give more or fewer
+
+    def positions(self, config: Any, where: str) -> int:
+        """Most tokens of a text for which the table has positions, special tokens included.
+
+        Raises ModelError where that depends on a pad token and the configuration has none.
+        """
+        rows, pad = int(config.max_position_embeddings), getattr(config, "pad_token_id", None)
+        if not self.after_pad:
+            return rows
+        if not isinstance(pad, int):
+            raise ModelError(
+                f"{where} counts positions from the id of its pad token, and the pad_token_id of "
+                f"its config.json is {pad!r}; write the tokenizer's own there."
+            )
+        return rows - pad - 1
 
     def modules(self, model: Any) -> list[nn.Module]:
         """The modules of the encoder blocks, first to last."""
@@ -115,11 +130,11 @@ FAMILIES = {
     family.name: family
     for family in (
         Family("bert", "bert", BERT, _pooled_head),
-        Family("roberta", "roberta", BERT, _token_head, position_offset=2),
+        Family("roberta", "roberta", BERT, _token_head, after_pad=True),
         Family("distilbert", "distilbert", DISTILBERT, _two_layer_head, inputs=("input_ids",)),
         Family("electra", "electra", BERT, _token_head),
-        Family("xlm-roberta", "roberta", BERT, _token_head, position_offset=2),
-        Family("camembert", "roberta", BERT, _token_head, position_offset=2),
+        Family("xlm-roberta", "roberta", BERT, _token_head, after_pad=True),
+        Family("camembert", "roberta", BERT, _token_head, after_pad=True),
     )
 }
 

@@ -10,18 +10,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from engine.models.average import average_adapters, merged_member
+from engine.models.config import label_names, read_config
 from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
 from engine.models.families import Family, family_of
+from engine.models.files import check_files, first_line
+from engine.models.fit import MAX_TOKENS, fit, pad_id
 from engine.models.forward import Stream, run_stream, streams
+from engine.models.tokens import token_ids
+from engine.models.weights import check_finite, load_weights
+from engine.names import counted
 from engine.packed import FILE as PACKED
 from engine.packed import is_packed, open_packed
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
-MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 
 
 @dataclass(slots=True)
@@ -34,7 +39,10 @@ class Victim:
     family: Family
     fingerprint: str  # SHA-256 of the weights, or of the files they are made of
     label_names: tuple[str, ...]
+    # Longer texts are cut: the least of MAX_TOKENS, the table of positions, and the tokenizer's own
+    # model_max_length, at which a deployed pipeline would cut too.
     max_tokens: int
+    notices: tuple[str, ...] = ()  # what there is to know of how it was opened
 
     @property
     def device(self) -> torch.device:
@@ -46,28 +54,44 @@ class Victim:
         return int(self.model.config.num_labels)
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, list[list[int]]]:
-        """Token ids of texts (or pairs), cut to the victim's limit."""
+        """Token ids of texts (or pairs), cut to the victim's limit. Raises DataError for a text without any."""
         if not texts:  # tokenizers fail on an empty list
             return {"input_ids": [], "attention_mask": []}
-        found = self.tokenizer(
-            list(texts), list(pairs) if pairs is not None else None, truncation=True, max_length=self.max_tokens
-        )
-        return dict(found)
+        return token_ids(self.tokenizer, texts, pairs, self.max_tokens)
 
     def streams(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Iterator[Stream]:
         """The texts as streams of real tokens on the victim's device."""
-        return streams(self.encode(texts, pairs), int(self.tokenizer.pad_token_id), self.device)
+        return streams(self.encode(texts, pairs), self.pad_id, self.device)
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
-        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given order."""
+        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given order.
+
+        Raises ModelError where one of them is not finite.
+        """
         logits = torch.empty(len(texts), self.num_labels)
         cls = torch.empty(len(texts), int(self.model.config.hidden_size))
         for stream in self.streams(texts, pairs):
             rows = torch.tensor(stream.rows)
             found, embedded = run_stream(self.family, self.model, stream)
             logits[rows], cls[rows] = found.float().cpu(), embedded.float().cpu()
+        self.check_answers(logits, cls)
         return logits, cls
+
+    def check_answers(self, *answers: Tensor) -> None:
+        """Raises ModelError where what the victim makes of texts, (texts, …) each, is not finite."""
+        for answer in answers:
+            if not bool((finite := answer.isfinite()).all()):
+                bad = int((~finite.reshape(len(answer), -1).all(dim=1)).sum())
+                raise ModelError(
+                    f"{self.name} answers with NaN or infinity to {bad} of {counted(len(answer), 'text')}: its weights are "
+                    "finite and its activations overflow, so nothing it says counts; give another checkpoint, or prune less."
+                )
+
+    @property
+    def pad_id(self) -> int:
+        """What fills the rows of a batch."""
+        return pad_id(self.tokenizer)
 
     def prunable(self) -> dict[str, Tensor]:
         """The prunable weights by `block.module`, e.g. `0.query`, first block first."""
@@ -80,7 +104,7 @@ class Victim:
     def copy(self) -> "Victim":
         """The same victim with weights of its own."""
         return Victim(self.name, copy.deepcopy(self.model), self.tokenizer, self.family, self.fingerprint,
-                      self.label_names, self.max_tokens)  # fmt: skip
+                      self.label_names, self.max_tokens, self.notices)  # fmt: skip
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -181,6 +205,7 @@ def _check_folder(folder: Path) -> None:
             f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: convert with "
             "model.save_pretrained(folder, safe_serialization=True)."
         )
+    check_files(folder)
 
 
 def _load_packed(folder: Path, device: torch.device) -> Victim:
@@ -191,7 +216,7 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
-            f"{folder} has no tokenizer that can be opened ({_first_line(error).rstrip('.')}); copy the folder again, or "
+            f"{folder} has no tokenizer that can be opened ({first_line(error)}); copy the folder again, or "
             "write it again with `python -m engine prune`."
         ) from error
     return _victim(folder.name, model, tokenizer)
@@ -217,12 +242,8 @@ def _load_member(folder: Path, device: torch.device) -> Victim:
 
 def _load(source: str, name: str, device: torch.device, local_only: bool) -> Victim:
     try:
-        config = AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
-        family_of(config, name)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            source, config=config, use_safetensors=True, local_files_only=local_only, trust_remote_code=False,
-            output_loading_info=True, dtype=torch.float32,
-        )  # fmt: skip
+        config = read_config(source, local_only)
+        loaded = load_weights(AutoModelForSequenceClassification, source, config, name, local_only)
         if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
             raise ModelError(f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there with "
                              "tokenizer.save_pretrained.")  # fmt: skip
@@ -232,19 +253,19 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
     except Exception as error:  # damaged files raise anything from SafetensorError to a bare Exception
         if local_only or not isinstance(error, OSError | ValueError):
             raise ModelError(
-                f"{source} cannot be opened as a model ({_first_line(error).rstrip('.')}); save it again with "
+                f"{source} cannot be opened as a model ({first_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."
             ) from error
         raise ResourceError(
             f"The model {source!r} cannot be fetched from the hub ({_hub_reason(error)}); check the name and the network, "
             "or give a local folder."
         ) from error
-    if missing := sorted(info["missing_keys"]):
+    if loaded.headless:
         raise ModelError(
-            f"{name} is not a sequence classifier: its weights lack {missing[0]}; fine-tune it first, or give a "
+            f"{name} is not a sequence classifier: its weights lack {loaded.headless}; fine-tune it first, or give a "
             "fine-tuned checkpoint."
         )
-    return _victim(name, model.to(device), tokenizer)
+    return _victim(name, loaded.model.to(device), tokenizer, notices=loaded.notices)
 
 
 def _hub_reason(error: Exception) -> str:
@@ -253,16 +274,20 @@ def _hub_reason(error: Exception) -> str:
     return hub_reason(error)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _victim(name: str, model: Any, tokenizer: Any, fingerprint: str | None = None) -> Victim:
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # transformers 5 makes one up where files are missing
-        raise ModelError(f"The tokenizer of {name} has no vocabulary; copy vocab.txt or tokenizer.json to the model's folder.")
+def _victim(
+    name: str, model: Any, tokenizer: Any, fingerprint: str | None = None, notices: tuple[str, ...] = ()
+) -> Victim:
+    """A model and its tokenizer as a victim. Raises ModelError where they cannot work, alone or together."""
     model.eval()
     family = family_of(model.config, name)
-    limit = int(model.config.max_position_embeddings) - family.position_offset
-    names = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
-    found = fingerprint or fingerprint_of(model, tokenizer)
-    return Victim(name, model, tokenizer, family, found, names, min(limit, MAX_TOKENS))
+    check_finite(model, name)
+    names, of_names = label_names(model.config, name)
+    if of_names:  # as it is exported, too
+        model.config.id2label = dict(enumerate(names))
+        model.config.label2id = {label: number for number, label in enumerate(names)}
+    fitted = fit(name, family, model, tokenizer)
+    victim = Victim(name, model, tokenizer, family, fingerprint or fingerprint_of(model, tokenizer), names,
+                    min(fitted.limit, MAX_TOKENS), (*notices, *of_names, *fitted.notices))  # fmt: skip
+    if tokenizer(PROBE)["input_ids"]:
+        victim.read([PROBE])  # activations may overflow where no weight does
+    return victim

@@ -107,7 +107,7 @@ def measure_importance(
     counts = torch.zeros(KINDS, dtype=torch.float64)
     generators = [torch.Generator().manual_seed(place) for place in range(DIRECTIONS)]  # one each: streams may be cut anyhow
     together = stream_tokens or sample_stream(victim.device)
-    for stream in streams(encoded, int(victim.tokenizer.pad_token_id), victim.device, together):
+    for stream in streams(encoded, victim.pad_id, victim.device, together):
         kinds = _kinds(stream, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
         for layer, gradient in _gradients(victim, stream, generators):

@@ -27,7 +27,7 @@ from engine.pruning.importance import Importance, measure_importance, sample_str
 from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_group, wanted_of
 from engine.pruning.memory import halved, levels_at_once, out_of_memory, precise, shrinking
 from engine.pruning.methods import Method
-from engine.pruning.plan import Plan, Pruned
+from engine.pruning.plan import Plan, Pruned, level_name
 from engine.pruning.solvers import by_magnitude, loss_curves
 from engine.pruning.targets import factorise
 from engine.pruning.walk import GROUPS, Pass, Walk
@@ -100,6 +100,7 @@ def check_tokens(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[s
 def _without_text(victim: Victim, plan: Plan, shares: Shares, sparsity: float) -> Pruned:
     """A level that needs no calibration text: nothing pruned, or the smallest magnitudes."""
     made = victim.copy()
+    made.name = level_name(victim.name, sparsity)
     reports, asked = [], shares.at(sparsity)
     for layer, weight in made.prunable().items():
         if share := asked[layer]:
@@ -191,7 +192,7 @@ class _Work:
         for judging in (False, True):
             rows = [row for row in range(len(self.encoded["input_ids"])) if (row % 5 == 4) is judging]
             part = {name: [lists[row] for row in rows] for name, lists in self.encoded.items()}
-            for stream in streams(part, int(self.victim.tokenizer.pad_token_id), self.victim.device, self.stream):
+            for stream in streams(part, self.victim.pad_id, self.victim.device, self.stream):
                 hidden = embed(self.victim.family, self.victim.model, stream)
                 # embeddings are not pruned, so all begin alike
                 found.append(Pass(stream, judging, Walk(hidden), [Walk(hidden) for _ in range(levels)]))
@@ -270,6 +271,7 @@ class _Work:
     def _finished(self, level: Level) -> Pruned:
         """A victim of its own with the level's weights."""
         made = self.victim.copy()
+        made.name = level_name(self.victim.name, level.sparsity)
         for mine, theirs in zip(level.blocks, made.family.blocks(made.model), strict=True):
             for name, linear in theirs.linears.items():
                 linear.weight, linear.bias = mine.linears[name].weight, mine.linears[name].bias

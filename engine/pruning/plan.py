@@ -72,6 +72,11 @@ class LayerReport:
     alpha: float  # strength of the correction
 
 
+def level_name(name: str, sparsity: float) -> str:
+    """What a victim called `name` is called once it is pruned."""
+    return f"{name} at {100 * sparsity:g} %" if sparsity else name
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """A pruned victim with the report of every layer."""

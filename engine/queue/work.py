@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("ticket")
     options = parser.parse_args()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     signal.signal(signal.SIGTERM, _stop)
     work = Work(Path(options.cache), options.job, options.ticket)
     if (row := work.begin()) is not None:

@@ -132,8 +132,10 @@ def prepare(
     judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
     train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
     attack = _attack(protocol, len(evaluated), resources)
-    shared = Shared(open_base(protocol.base), train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)),
-                    protocol.precision)  # fmt: skip
+    base = open_base(protocol.base)
+    for notice in base.notices:
+        say(notice)
+    shared = Shared(base, train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)), protocol.precision)
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
     extra = {cell.name: _extra(cell, protocol, root, judged, say) for cell in protocol.cells if cell.extra}
     ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,

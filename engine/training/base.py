@@ -8,13 +8,16 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from engine.errors import ModelError, ResourceError
+from engine.errors import ModelError, PruneScopeError, ResourceError
+from engine.models.config import ONE_LABEL, read_config
 from engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
 from engine.models.families import HEADS, Family, family_of
+from engine.models.files import check_files, first_line
+from engine.models.fit import fit
+from engine.models.weights import Loaded, check_finite, load_weights
 
 WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
@@ -28,29 +31,53 @@ class Base:
     sha256: str  # over its safetensors files
     family: Family
     tokenizer: Any
-    limit: int  # most tokens that its positions allow
+    limit: int  # most tokens that its positions and its tokenizer allow
+    notices: tuple[str, ...] = ()  # what there is to know of how it was opened
+    head: int | None = None  # labels of a head that it has already
 
 
 def open_base(name: str) -> Base:
     """Open `embedded`, a local folder or a hub name as a start for fine-tuning.
 
-    Raises ModelError for what is not a safetensors checkpoint of a supported family, ResourceError when it cannot be fetched.
+    Raises ModelError for what is not a safetensors checkpoint of a supported family and for one that cannot work, ResourceError
+    when it cannot be fetched.
     """
     folder = _folder(name)
     files = sorted(folder.glob("*.safetensors"))
     if not files or not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json with safetensors weights, so fine-tuning cannot start from it; save one "
                          "with model.save_pretrained(folder).")  # fmt: skip
+    check_files(folder)
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = read_config(folder, local_only=True)
         family = family_of(config, name)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # without a vocabulary, a tokenizer stumbles over None
-        raise ModelError(f"{folder} cannot be opened as a checkpoint ({str(error).splitlines()[0]}); save model and tokenizer "
+    except PruneScopeError:
+        raise
+    except Exception as error:  # damaged files raise anything, a bare Exception included
+        reason = first_line(error)
+        raise ModelError(f"{folder} cannot be opened as a checkpoint ({reason}); save model and tokenizer "
                          "again.") from error  # fmt: skip
+    with torch.random.fork_rng(devices=[]):  # a missing head is drawn, and drawn again when it is wanted
+        loaded = _loaded(folder, config, name)
+    fitted = fit(name, family, loaded.model, tokenizer)
     sha256 = BASE_SHA256 if name == "embedded" else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
     known = str(folder.resolve()) if name != "embedded" and Path(name).expanduser().is_dir() else name  # opens from anywhere
-    return Base(known, folder, sha256, family, tokenizer, int(config.max_position_embeddings) - family.position_offset)
+    return Base(known, folder, sha256, family, tokenizer, fitted.limit, (*loaded.notices, *fitted.notices),
+                None if loaded.headless else int(config.num_labels))  # fmt: skip
+
+
+def _loaded(folder: Path, config: Any, name: str) -> Loaded:
+    """The checkpoint as a classifier. Raises ModelError where its weights cannot be read, do not fit or are not finite."""
+    try:
+        loaded = load_weights(AutoModelForSequenceClassification, folder, config, name, local_only=True)
+    except PruneScopeError:
+        raise
+    except Exception as error:  # a config that cannot be built raises anything from KeyError to ZeroDivisionError
+        reason = first_line(error)
+        raise ModelError(f"The weights in {folder} cannot be read ({reason}); save the checkpoint again.") from error
+    check_finite(loaded.model, name)
+    return loaded
 
 
 def _folder(name: str) -> Path:
@@ -97,17 +124,18 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
     `rank` above 0 puts LoRA adapters on every linear of every block, and they and the head learn; 0 lets all weights learn.
     Raises ModelError when the base's own head is for another number of labels.
     """
+    if base.head not in (None, len(names)):
+        raise ModelError(
+            f"The head of {base.name} is for another number of labels than the {len(names)} of the "
+            f"data ({', '.join(names[:4])}…): it gives {base.head}; start from a checkpoint "
+            "without a head."
+        )
+    config = read_config(base.folder, local_only=True)
+    config.num_labels = len(names)
+    if config.problem_type not in ONE_LABEL:  # that of another head
+        config.problem_type = None
     torch.manual_seed(head_seed)
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base.folder, num_labels=len(names), use_safetensors=True, local_files_only=True, trust_remote_code=False,
-            dtype=torch.float32,
-        )  # fmt: skip
-    except RuntimeError as error:
-        raise ModelError(f"The head of {base.name} is for another number of labels than the {len(names)} of the data "
-                         f"({', '.join(names[:4])}…); start from a checkpoint without a head.") from error  # fmt: skip
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"The weights in {base.folder} cannot be read ({error}); save the checkpoint again.") from error
+    model = _loaded(base.folder, config, base.name).model
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: number for number, name in enumerate(names)}
     return model if rank == 0 else adapted(model, base.family, rank)

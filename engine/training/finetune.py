@@ -16,6 +16,8 @@ from engine.data import Examples
 from engine.errors import DataError, SettingError, TrainingDiverged
 from engine.folders import free_folder, whole_folder
 from engine.models.embedded import file_sha256
+from engine.models.fit import pad_id
+from engine.models.tokens import token_ids
 from engine.progress import Reporter, silent
 from engine.records import check_seed
 from engine.training import checkpoint
@@ -114,9 +116,9 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
 
 def encoded(shared: Shared, data: Examples) -> Rows:
     tokenizer = shared.base.tokenizer
-    ids = tokenizer(list(data.texts), list(data.pairs) if data.pairs else None, truncation=True, max_length=shared.max_tokens)
+    ids = token_ids(tokenizer, data.texts, data.pairs, shared.max_tokens)
     known = {name: lists for name, lists in ids.items() if name in (*shared.base.family.inputs, "attention_mask")}
-    return Rows(known, data.labels, int(tokenizer.pad_token_id))
+    return Rows(known, data.labels, pad_id(tokenizer))
 
 
 def _model(spec: TrainSpec, shared: Shared, start: Path | None) -> Any:

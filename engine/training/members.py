@@ -51,9 +51,10 @@ def run_members(
     rows, selection = training_rows(found, select or SelectionSpec(), columns, allow_overlap)
     selection, more = selection.fitted(names, MADE)
     further, others = _further(recipe.finish, names, {*selection.examples.row_keys(), *found.evaluation.row_keys()})
-    for notice in dict.fromkeys((*notices, *more, *others)):
+    start = open_base(base)
+    for notice in dict.fromkeys((*start.notices, *notices, *more, *others)):
         say(notice)
-    shared = Shared(open_base(base), rows, names, recipe.head_seed, recipe.max_tokens, str(pick_device(device)), precision)
+    shared = Shared(start, rows, names, recipe.head_seed, recipe.max_tokens, str(pick_device(device)), precision)
     listed: dict[str, Any] = {
         "data": data, "data_name": found.name, "base": base, "base_sha256": shared.base.sha256, "label_names": list(names),
         "about": recipe.about, "rows": len(rows), "selection": selection.about(), "columns": columns,

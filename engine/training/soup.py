@@ -129,10 +129,13 @@ def _average(
     if by not in ORDERS:
         raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
     first = open_member(names[0])
+    members_notices = dict.fromkeys(first.notices)
     for name in names[1:]:  # before the long work, not in the middle of it
-        _aligned(first, open_member(name), names[0], name)
+        member = open_member(name)
+        _aligned(first, member, names[0], name)
+        members_notices |= dict.fromkeys(member.notices)
     selection, notices = selection.fitted(first.label_names, names[0])  # and all members are read in the first one's order
-    for notice in notices:
+    for notice in (*members_notices, *notices):
         say(notice)
     places = iter(range(2 * len(names)))  # singles, then averages
 

@@ -17,11 +17,11 @@ from engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
 from engine.attacks.candidates import Shared
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
-from engine.attacks.services import Turn
+from engine.attacks.services import NotAttackable, Turn
 from engine.attacks.textattack_gate import textattack
 from engine.attacks.victim_service import VictimService
 from engine.data import Examples, load_dataset
-from engine.errors import InterruptedStudy
+from engine.errors import InterruptedStudy, ModelError
 from engine.models.victim import Victim, load_victim
 from engine.records import AttackRecord
 
@@ -245,18 +245,34 @@ def test_odd_texts_have_an_outcome(victims: dict[str, Victim], text: str, name: 
     assert record.outcome in ("broken", "held") and record.reason == ""
 
 
-def test_a_victim_that_answers_nan_is_an_error_of_that_example(victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch):
-    answer = VictimService.answer
+@pytest.mark.parametrize("seconds", [None, 60.0])
+def test_a_victim_that_answers_nan_ends_the_run(victims: dict[str, Victim], seconds: float | None):
+    """What it says of other texts counts no more: such a model is refused, not counted among errors of examples."""
+    sick = victims["dense"].copy()
+    sick.model.classifier.bias.data[1] = math.nan
+    kept: list[Any] = []
+    with pytest.raises(ModelError, match="answers with NaN or infinity"):
+        attack_examples(Attacker(sick, "deepwordbug", 0, budget=Budget(seconds=seconds)),
+                        Examples(("good film", "slow film"), None, (0, 1)), range(2), keep=kept.append)  # fmt: skip
+    assert not kept
 
-    def sick(self: VictimService, items: Sequence[Any]) -> list[Tensor]:
-        return [row * math.nan if "slow" in item else row for item, row in zip(items, answer(self, items), strict=True)]
 
-    monkeypatch.setattr(VictimService, "answer", sick)
+def test_a_candidate_of_which_the_tokenizer_makes_nothing_is_an_error_of_its_example(
+    victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
+):
+    encode = VictimService._encode
+
+    def fails(self: VictimService, items: Sequence[Any]) -> Any:
+        if any("slow" in item for item in items):
+            raise NotAttackable("no token")
+        return encode(self, items)
+
+    monkeypatch.setattr(VictimService, "_encode", fails)
     texts = ("good film", "slow film", "bad cast")
     said = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
     found = attack_examples(Attacker(victims["dense"], "deepwordbug", 0), Examples(texts, None, tuple(said)), range(3))
     assert [record.outcome == "error" for record in found] == [False, True, False]
-    assert "NaN" in found[1].reason
+    assert found[1].reason == "no token"
 
 
 @pytest.mark.parametrize("defect", [NameError, ImportError])

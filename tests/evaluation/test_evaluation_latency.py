@@ -104,7 +104,7 @@ def test_the_pattern_is_recognised() -> None:
 
 
 def test_two_four_wants_the_pattern(pruned: Victim) -> None:
-    with pytest.raises(SettingError, match=r"0\.query of tiny-bert does not have two zeros in every four"):
+    with pytest.raises(SettingError, match=r"0\.query of tiny-bert at 75 % does not have two zeros in every four"):
         measure_latency(pruned, TEXTS, form="2:4", dtype=torch.float16)
 
 

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save
+from small_models import write_model
 from stand_in import Hub
 
 from engine.paths import PROJECT
@@ -21,7 +24,7 @@ from engine.papers.check import look_at_data, look_at_model
 from engine.training.base import open_base
 
 KINDS = {"model": look_at_model, "data": look_at_data, "base": lambda name: open_base(name).name,
-         "victim": lambda name: load_victim(name).name,
+         "victim": lambda name: load_victim(name).name, "notices": lambda name: load_victim(name).notices,
          "rows": lambda name: len(labelled_rows(name).examples), "load": lambda name: load_dataset(name).source}
 told = {}
 for line in sys.argv[1:]:
@@ -38,7 +41,7 @@ NAMES = (
     "victim bert-base-uncased", "rows stanfordnlp/sst2", "rows stanfordnlp/sst2#train", "rows stanfordnlp/sst2#dev",
     "data fancyzhx/ag_news", "model sentence-transformers/all-MiniLM-L6-v2", "model gone/away", "base gone/away",
     "data gone/away",
-    "load stanfordnlp/imdb", "load torn/rows", "base torn/model", "base bert-base-uncased",
+    "load stanfordnlp/imdb", "load torn/rows", "base torn/model", "base bert-base-uncased", "notices some/compiled",
 )  # fmt: skip
 
 
@@ -49,17 +52,31 @@ def asked(environment: dict[str, str], *names: str) -> dict[str, Any]:
     return found
 
 
+def compiled_files(folder: Path) -> dict[str, bytes]:
+    """A classifier that was saved while it was compiled."""
+    write_model(folder)
+    state = {f"_orig_mod.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {"model.safetensors": save(state, {"format": "pt"})}
+
+
 @pytest.fixture(scope="module")
-def answers(hub: Hub, environment: Callable[..., dict[str, str]]) -> dict[str, Any]:
+def answers(
+    hub: Hub, environment: Callable[..., dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """All names asked in one process; two repositories hang up in the middle of a file."""
     hub.add("models", "torn/model", dict(hub.repositories["models", "google-bert/bert-base-uncased"]))
     hub.add("datasets", "torn/rows", {"data/train.parquet": b"PAR1" + bytes(5000), "data/test.parquet": b"PAR1" + bytes(5000)})
+    hub.add("models", "some/compiled", compiled_files(tmp_path_factory.mktemp("compiled")))
     hub.silent.add("gone/away")
     hub.broken = {"data/train.parquet": 100}
     weights = hub.repositories["models", "torn/model"].pop("model.safetensors")
     hub.repositories["models", "torn/model"]["torn.safetensors"] = weights
     hub.broken["torn.safetensors"] = 1000
     return asked(environment(), *NAMES)
+
+
+def test_wrappers_in_names_are_understood_on_the_hub_too(answers: dict[str, Any]) -> None:
+    assert answers["notices some/compiled"] == ["The names of some/compiled's weights are read without '_orig_mod.'."]
 
 
 @pytest.mark.parametrize(("name", "told"), [

@@ -75,7 +75,7 @@ def test_fingerprint_is_that_of_the_weights(victim: Victim, model_folder: Path):
 
 @pytest.mark.parametrize(
     ("family", "limit"),
-    [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 62), ("xlm-roberta", 62), ("camembert", 62)],
+    [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 63), ("xlm-roberta", 63), ("camembert", 63)],
 )
 def test_limit_of_tokens_is_what_the_positions_allow(write_model: Write, tmp_path: Path, family: str, limit: int):
     assert load_victim(str(write_model(tmp_path / family, family=family)), "cpu").max_tokens == limit
@@ -166,7 +166,8 @@ def test_tokenizer_without_words(folder: Path):
 
 def test_config_that_does_not_fit_the_weights(folder: Path):
     change_config(folder, hidden_size=48)
-    with pytest.raises(ModelError, match="cannot be opened as a model"):
+    shapes = r"bert\.embeddings\.position_embeddings\.weight has the shape \(64, 32\) in the weights and \(64, 48\) by"
+    with pytest.raises(ModelError, match=shapes):
         load_victim(str(folder), "cpu")
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from transformers import BertTokenizerFast
 
 from engine.data import Examples, load_dataset
-from engine.errors import ModelError, ResourceError, SettingError
+from engine.errors import DataError, ModelError, ResourceError, SettingError
 from engine.models.average import Mean, average_adapters, merged_member
 from engine.models.victim import load_victim
 from engine.training.base import classifier, open_base
-from engine.training.finetune import Shared, finetune
+from engine.training.finetune import Shared, encoded, finetune
 from engine.training.spec import TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=1, batch_size=8, rank=2)
@@ -206,6 +206,49 @@ def test_adapter_without_a_classifier_cannot_be_merged(tune: Tune, body: Path):
         merged_member(body, folder)
 
 
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda state: {name: tensor.fill_(float("nan")) if "layer.1.output.dense.lora_B" in name else tensor
+                    for name, tensor in state.items()},
+     r"out cannot be used: 2048 of the 2048 values of bert\.encoder\.layer\.1\.output\.dense\.weight are NaN"),
+    (lambda state: {name: tensor for name, tensor in state.items() if "lora_B" not in name}, "cannot be opened over"),
+    (lambda state: {f"module.{name}": tensor for name, tensor in state.items()}, "cannot be opened over"),
+    (lambda state: {name: tensor[:1] if "lora_B" in name else tensor for name, tensor in state.items()},
+     "cannot be opened over"),
+], ids=["nan", "lacking", "renamed", "cut"])  # fmt: skip
+def test_damaged_adapter_is_refused(
+    tune: Tune, damage: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], message: str
+):
+    folder = tune()
+    changed = {name: tensor.contiguous() for name, tensor in damage(weights(folder)).items()}
+    save_file(changed, folder / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=message):
+        load_victim(str(folder), "cpu")
+
+
+def test_truncated_adapter_is_refused(tune: Tune):
+    file = tune() / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(ModelError, match="cannot be opened over"):
+        load_victim(str(file.parent), "cpu")
+
+
+def test_a_text_of_which_nothing_is_left_is_no_training_row(shared: Shared, rows: Examples):
+    texts = (*rows.texts[:3], "\u200b")
+    odd = replace(shared, base=replace(shared.base, tokenizer=Bare(shared.base.tokenizer)))
+    with pytest.raises(DataError, match=r"makes no token of the text '\\u200b', number 4 of 4"):
+        encoded(odd, Examples(texts, None, rows.labels[:4]))
+
+
+class Bare:
+    """A tokenizer without special tokens of its own."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, *texts: Any, **settings: Any) -> Any:
+        return self.tokenizer(*texts, add_special_tokens=False, **settings)
+
+
 def test_adapter_on_another_base_is_refused(
     write_model: Callable[..., Path], rows: Examples, tmp_path: Path
 ):
@@ -271,7 +314,7 @@ def no_json(folder: Path) -> None:
 @pytest.mark.parametrize(("damage", "message"), [
     (no_config, "has no config.json with safetensors weights"), (pickled, "has no config.json with safetensors weights"),
     (no_tokenizer, "cannot be opened as a checkpoint"), (other_family, "is of the family 'gpt2'"),
-    (no_json, "cannot be opened as a checkpoint"),
+    (no_json, "is not JSON|cannot be opened as a model.s config"),
 ])  # fmt: skip
 def test_a_base_that_cannot_be_used(body: Path, tmp_path: Path, damage: Callable[[Path], None], message: str):
     folder = Path(shutil.copytree(body, tmp_path / "copy"))

@@ -1,0 +1,86 @@
+"""What a model's config.json says, checked: which model it is, how many labels it tells apart and what these are called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from engine.errors import ModelError
+
+ONE_LABEL = (None, "single_label_classification")  # values of `problem_type` by which a text has one label
+
+
+def read_config(source: str | Path, local_only: bool) -> Any:
+    """The configuration of a local folder or a hub name.
+
+    Raises ModelError where a folder's config.json is not JSON, names no model_type, or numbers no
+    labels; what transformers raises of its own is passed on.
+    """
+    if local_only:
+        _check_file(Path(source) / "config.json")
+    return AutoConfig.from_pretrained(
+        source, local_files_only=local_only, trust_remote_code=False
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path} cannot be opened as a model's config ({error}); copy it again, or write it "
+            "with model.save_pretrained."
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(
+            f"{path} holds a {type(content).__name__}, not a config; write it with "
+            "model.save_pretrained."
+        )
+    if not isinstance(content.get("model_type"), str):  # else the folder's name would be searched
+        raise ModelError(
+            f"{path} does not say which model this is: its model_type is "
+            f'{content.get("model_type")!r}; add a line such as "model_type": "bert".'
+        )
+    labels = content.get("id2label")
+    if labels is not None and not (isinstance(labels, dict) and all(map(_is_number, labels))):
+        raise ModelError(
+            f"The id2label of {path} is {json.dumps(labels)[:80]}; write it from numbers to names, "
+            'as in {"0": "negative", "1": "positive"}.'
+        )
+
+
+def _is_number(key: str) -> bool:
+    return key.strip().isdecimal() and key.isascii()
+
+
+def label_names(config: Any, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(the names of a classifier's labels in the order of its outputs, notices).
+
+    Raises ModelError for a model that does not give one of several labels, and for labels that
+    share a name.
+    """
+    if config.problem_type not in ONE_LABEL:
+        raise ModelError(
+            f"{name} has the problem_type {config.problem_type!r}, and only classifiers that give "
+            "one label a text can be studied; give one of the problem_type "
+            f"{ONE_LABEL[-1]!r}."
+        )
+    numbers = sorted(config.id2label)
+    if len(numbers) < 2:
+        raise ModelError(
+            f"{name} has num_labels {len(numbers)}: it gives a number for a text (problem_type "
+            "'regression'), and only classifiers with two labels or more can be studied."
+        )
+    names = tuple(str(config.id2label[number]) for number in numbers)
+    if twice := [label for label in names if names.count(label) > 1]:
+        raise ModelError(
+            f"The id2label of {name} calls {names.count(twice[0])} labels {twice[0]!r}; give each "
+            "a name of its own in config.json."
+        )
+    if numbers == list(range(len(numbers))):
+        return names, ()
+    return names, (
+        f"The id2label of {name} has the numbers {', '.join(map(str, numbers))}; its names are "
+        f"taken in this order for the outputs 0 to {len(names) - 1}: {', '.join(names)}.",
+    )

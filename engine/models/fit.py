@@ -1,0 +1,106 @@
+"""Whether what a tokenizer gives lies within a model's tables: ids, token types and positions."""
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from engine.errors import ModelError
+from engine.models.families import Family
+from engine.names import counted
+
+MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
+SPARE = 512  # rows without a token from which on the tokenizer is likely another model's; padded tables have fewer
+UNUSUAL = "naïve 好 😀 ~qx"  # a tokenizer without a token for the unknown fails on some of it
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a model takes of its tokenizer."""
+
+    limit: int  # most tokens of a text or pair, special ones included
+    notices: tuple[str, ...] = ()
+
+
+def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
+    """Check a tokenizer against a model's tables; its `model_input_names` become those that the model takes.
+
+    The limit is the smaller of what the table of positions holds and of the tokenizer's own
+    model_max_length: a deployed pipeline cuts there, and a study is about what is deployed. Raises
+    ModelError for a tokenizer that has no vocabulary or fails on a text, for an id or a token type
+    above its table, and for a limit that leaves no room for a text.
+    """
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # made up where files are missing
+        raise ModelError(
+            f"The tokenizer of {name} has no vocabulary; copy vocab.txt or tokenizer.json to the "
+            "model's folder."
+        )
+    tables = getattr(model, family.body).embeddings
+    notices = _check_ids(name, tables, tokenizer) + _fit_inputs(name, family, tables, tokenizer)
+    positions, cut = family.positions(model.config, name), int(tokenizer.model_max_length)
+    limit, special = min(positions, cut), int(tokenizer.num_special_tokens_to_add(pair=True))
+    if limit <= special:
+        what = (f"model_max_length of {cut}" if cut < positions
+                else f"table of {counted(positions, 'position')}")  # fmt: skip
+        raise ModelError(
+            f"{name} takes no text: its {what} leaves no room beside the {special} special tokens "
+            "of a pair; correct its tokenizer or its config."
+        )
+    if cut < min(positions, MAX_TOKENS):
+        notices += (
+            f"The tokenizer of {name} cuts texts after {cut} tokens (its model_max_length), and so "
+            "they are cut here.",
+        )
+    return Fit(limit, notices)
+
+
+def pad_id(tokenizer: Any) -> int:
+    """What fills the rows of a batch. Nothing reads it, so a tokenizer without a pad token takes any."""
+    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
+def _check_ids(name: str, tables: Any, tokenizer: Any) -> tuple[str, ...]:
+    """Notices on a tokenizer's ids. Raises ModelError for one above the table of words."""
+    rows = int(tables.word_embeddings.num_embeddings)
+    word, highest = max(tokenizer.get_vocab().items(), key=itemgetter(1))
+    if highest >= rows:
+        raise ModelError(
+            f"The tokenizer of {name} gives {word!r} the id {highest} and its table of embeddings "
+            f"has {rows} rows, from 0 to {rows - 1}; call model.resize_token_embeddings"
+            f"({highest + 1}), train the new rows and save again, or copy the model's own tokenizer."
+        )
+    if rows - highest - 1 < SPARE:
+        return ()
+    return (
+        f"The tokenizer of {name} ends at the id {highest} and its table of embeddings has {rows} "
+        "rows; the tokenizer may be another model's.",
+    )
+
+
+def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple[str, ...]:
+    """Leave out of `model_input_names` what the model does not take; notices. Raises ModelError, see `fit`."""
+    try:
+        single, pair = dict(tokenizer(UNUSUAL)), dict(tokenizer(UNUSUAL, UNUSUAL))
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise ModelError(
+            f"The tokenizer of {name} fails on a text ({str(error)[:200].rstrip('.')}); save it "
+            "again with tokenizer.save_pretrained, or copy the model's own."
+        ) from error
+    types, notices, kept = "token_type_ids", tuple[str, ...](), ["input_ids", "attention_mask"]
+    if types in family.inputs and types in single:
+        rows = int(tables.token_type_embeddings.num_embeddings)
+        highest = max([0, *single[types], *pair[types]])
+        if highest < rows:
+            kept.insert(1, types)
+        elif rows == 1:  # a model with one type reads all tokens alike
+            notices = (
+                f"The tokenizer of {name} marks the second text of a pair with token type {highest} "
+                "and the model knows type 0 alone; the marks are left out.",
+            )
+        else:
+            raise ModelError(
+                f"The tokenizer of {name} gives the token type {highest} and the model has {rows}, "
+                f"from 0 to {rows - 1}; copy the model's own tokenizer to its folder."
+            )
+    if set(tokenizer.model_input_names) != set(kept):
+        tokenizer.model_input_names = kept
+    return notices
