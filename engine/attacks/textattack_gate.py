@@ -29,6 +29,8 @@ def textattack(resources: Resources) -> ModuleType:
     """The imported package, with NLTK looking where `resources` says."""
     import nltk
 
+    if nltk.data.path != list(resources.search):
+        nltk.corpus.wordnet._unload()  # it takes seconds to load, so it stays while its folder does
     nltk.data.path[:] = list(resources.search)
     nltk.corpus.stopwords._unload()  # else the words of the folder that was searched first stay in use
     if "textattack" not in sys.modules:

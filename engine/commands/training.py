@@ -146,7 +146,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     out = free_folder(options.out)
     chosen = {field.name: getattr(options, field.name) for field in fields(TrainSpec) if hasattr(options, field.name)}
     spec = TrainSpec(**{"name": out.name, **chosen})
-    data = load_dataset(options.data, **_column_choice(options))  # one file is divided as `evaluate` divides it
+    data = load_dataset(options.data, **_column_choice(options))
     rows, names, notices = named_rows(data, rows_to_train_on(data, options.allow_overlap), _label_names(options))
     console.notices(notices)
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")  # before the long work, not after it
@@ -212,8 +212,9 @@ def _judging_rows(options: argparse.Namespace) -> Any:
 def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
     from engine.data import load_dataset
 
-    data = load_dataset(options.data, **_column_choice(options), seed=options.seed)
+    data = load_dataset(options.data, **_column_choice(options), seed=options.seed, divide=False)
     score = _scored(options.model, data, options.eval_examples, options.attack, options.attack_examples, options, console)
+    console.notices(score["notices"])
     return {"model": options.model, "data": data.name, "attack": options.attack, **score}, score_line(score) + "\n"
 
 

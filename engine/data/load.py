@@ -25,10 +25,12 @@ def load_dataset(
     pair_column: str | None = None,
     label_column: str | None = None,
     seed: int = 0,
+    divide: bool = True,
 ) -> Dataset:
     """The data set called `name`: "embedded", a folder, a file, or a hub name such as `nyu-mll/glue:sst2`.
 
-    Columns that are not named are detected. `seed` only matters for one file, which is cut into two halves.
+    Columns that are not named are detected. `seed` only matters for one file, which is cut into two
+    halves; with `divide` False it is the evaluation set as it is, and there is no train.
     A name that looks like a path is never sent to the hub. Raises DataError, SettingError or ResourceError.
     """
     choice = Choice(text_column, pair_column, label_column)
@@ -40,7 +42,7 @@ def load_dataset(
     if os.path.isdir(path):
         return load_folder(Path(path), choice)
     if os.path.isfile(path):
-        return _load_file(Path(path), choice, seed)
+        return _load_file(Path(path), choice, seed, divide)
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     return load_hub(name, choice)
@@ -70,8 +72,10 @@ def _load_embedded(choice: Choice) -> Dataset:
     return Dataset(EMBEDDED, train, evaluation, names, EMBEDDED)
 
 
-def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
+def _load_file(path: Path, choice: Choice, seed: int, divide: bool) -> Dataset:
     (examples,), names = build_examples([read_table(path)], choice)
+    if not divide:
+        return Dataset(path.stem, None, examples, names, f"file ({path.name}: {len(examples)} rows)")
     order = examples.distinct()
     if len(order) < 2:
         raise DataError(f"{path} has {len(order)} distinct text, too few for two halves; add rows.")

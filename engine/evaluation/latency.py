@@ -222,7 +222,7 @@ def latency_of(
     device: str, report: Reporter = silent, **columns: str | None,
 ) -> Comparison:  # fmt: skip
     """Load models and texts by name and measure every model in every form; `forms` None is what the device can do."""
-    examples = load_dataset(data, seed=seed, **columns).evaluation
+    examples = load_dataset(data, seed=seed, **columns).evaluation  # type: ignore[arg-type]
     chosen = examples.take(sample(examples, sentences, seed))
     victims = [load_victim(name, device) for name in models]
     usual = "dense,csr" if victims[0].device.type == "cpu" and dtype == "float32" else "dense"
