@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.attacks.resources import Resources, Source
+from engine.attacks.textattack_gate import look_in, textattack
 from engine.errors import ResourceError
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
@@ -34,10 +35,7 @@ def _checked(need: str, source: Source, resources: Resources, sha256: str) -> No
     if need == "stop words":
         lists = (Path(folder, "corpora", "stopwords", "english") for folder in resources.search)
         files = tuple(path for path in lists if path.is_file())[:1]
-    if need == "masked-lm":  # whose module imports TextAttack
-        from engine.attacks.textattack_gate import textattack
-
-        textattack(resources)
+    (textattack if need == "masked-lm" else look_in)(resources)  # its module imports TextAttack
     _checked_once(need, files, sha256)
 
 
@@ -91,7 +89,8 @@ def _check_wordnet(files: tuple[Path, ...]) -> None:
     what, path = "WordNet", files[0]
     names = [f"{kind}.{part}" for part in PARTS_OF_SPEECH for kind in ("data", "index")]
     exceptions = [f"{part}.exc" for part in PARTS_OF_SPEECH]
-    contents = _contents(what, path, [*names, *exceptions, "lexnames"])
+    contents = _contents(what, path, [*names, *exceptions, "lexnames", "index.sense"])
+    _lines(what, path, "index.sense", contents["index.sense"])
     lexnames = [line.split() for line in _lines(what, path, "lexnames", contents["lexnames"])]
     if any(len(fields) != 3 or fields[0] != f"{number:02d}" for number, fields in enumerate(lexnames)):
         raise _damaged(what, path, "lexnames is not a list of numbered names")
@@ -100,6 +99,23 @@ def _check_wordnet(files: tuple[Path, ...]) -> None:
             raise _damaged(what, path, f"{name} has a line that is not a word and its base forms")
     for part in PARTS_OF_SPEECH:
         _check_synsets(path, part, contents[f"data.{part}"], contents[f"index.{part}"], len(lexnames))
+    _through_nltk(what, path, _look_up)
+
+
+def _look_up() -> None:
+    from nltk.corpus import wordnet
+
+    for synset in wordnet.synsets(WORD, lang="eng"):
+        synset.lemma_names(lang="eng")
+
+
+def _through_nltk(what: str, path: Path, use: Callable[[], object]) -> None:
+    """Use a resource as an attack will; NLTK has rules of its own, such as no links that lead out of its folder."""
+    try:
+        use()
+    except (OSError, LookupError, ValueError, AssertionError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise _damaged(what, path, f"NLTK does not read it ({reason})") from error
 
 
 def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: int) -> None:
@@ -145,6 +161,11 @@ def _check_tagger(files: tuple[Path, ...]) -> None:
             rows = [line.split("\t") for line in _lines(what, path, name, _contents(what, path, [name])[name])]
             if any(len(row) != 2 for row in rows) or ["NN", "NOUN"] not in rows:
                 raise _damaged(what, path, f"{name} is not a table of tags")
+
+
+    from engine.attacks.tagger import tagger
+
+    _through_nltk(what, files[0], lambda: tagger(Source(files, "").sha256).answer([(WORD,)]))
 
 
 def _check_neighbours(files: tuple[Path, ...]) -> None:

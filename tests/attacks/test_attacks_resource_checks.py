@@ -9,36 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_up_resources import LICENCE, TAGGER, write_tagger, write_wordnet
 
 from engine.attacks.recipes import check_ready
 from engine.errors import InputError, ModelError, ResourceError, SettingError
 
 DATA = Path(os.environ.get("PRUNESCOPE_DATA") or "/nowhere")
-TAGGER = "averaged_perceptron_tagger_eng"
-LICENCE = "  1 This is a licence of one line.  \n"
-
-
-def write_wordnet(folder: Path) -> Path:
-    """A WordNet of two words a part of speech, as NLTK reads it."""
-    folder.mkdir(parents=True)
-    (folder / "lexnames").write_text("00\tall\t1\n")
-    for part, sign in (("noun", "n"), ("verb", "v"), ("adj", "a"), ("adv", "r")):
-        first = len(LICENCE)
-        line = f"{first:08d} 00 {sign} 02 good 0 fine 0 000 | made up  \n"
-        (folder / f"data.{part}").write_text(LICENCE + line)
-        (folder / f"index.{part}").write_text(LICENCE + "".join(f"{word} {sign} 1 0 1 0 {first:08d}  \n" for word in ("fine", "good")))
-        (folder / f"{part}.exc").write_text("better good\n")
-    return folder
-
-
-def write_tagger(folder: Path) -> Path:
-    (folder / TAGGER).mkdir(parents=True)
-    for kind, value in (("weights", {"bias": {"NN": 1.0}}), ("tagdict", {"the": "DT"}), ("classes", ["NN"])):
-        (folder / TAGGER / f"{TAGGER}.{kind}.json").write_text(json.dumps(value))
-    (folder / "universal_tagset").mkdir()
-    (folder / "universal_tagset" / "en-ptb.map").write_text("NN\tNOUN\n")
-    return folder
-
 
 def as_archive(folder: Path) -> Path:
     """The folder as the archive that may stand for it."""
@@ -68,6 +44,13 @@ def test_a_whole_wordnet_passes(tmp_path: Path, packed: bool) -> None:
     if packed:
         as_archive(folder)
     check_ready("pwws", str(tmp_path))
+
+
+def test_a_link_that_nltk_does_not_follow_is_refused_before_any_work(tmp_path: Path) -> None:
+    write_wordnet(tmp_path / "elsewhere" / "wordnet")
+    (tmp_path / "named" / "corpora").mkdir(parents=True)
+    (tmp_path / "named" / "corpora" / "wordnet").symlink_to(tmp_path / "elsewhere" / "wordnet")
+    refused("pwws", tmp_path / "named", "NLTK does not read it (Security Violation")
 
 
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
