@@ -8,7 +8,7 @@ import streamlit as st
 
 import engine
 from app import attack_charts as charts
-from app import running
+from app import example_list, running, view
 from app.attack_form import Form
 from app.export_bar import chart, export_bar, table_bar
 from app.public import closed
@@ -25,8 +25,9 @@ def batch(form: Form, ready: bool) -> None:
     count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
     if middle.button(f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready):
         running.begin("batch", background(), "batch", count=count, **form.request())
-    right.caption("Examples of the study's evaluation set, drawn with the seed; same victims, same attack. Sentences above can "
-                  "be attacked meanwhile. What is finished is kept: the same batch goes on where it stopped.")  # fmt: skip
+    right.caption("Examples of the study's evaluation set, drawn with the seed as the study draws them; same victims, same "
+                  "attack. What the study or a batch has attacked before is not attacked again, and a batch that was stopped "
+                  "goes on. Sentences above can be attacked meanwhile.")  # fmt: skip
     job: engine.Job | None = st.session_state.get("batch")
     if job is None:
         return
@@ -70,7 +71,8 @@ def _told(found: dict[str, Any]) -> str:
     lines = [f"{name} against {first}, on the {pair['first']['n']} that both get right: both hold {pair['both_hold']}, only "
              f"{first} breaks {pair['only_first_breaks']}, only {name} breaks {pair['only_second_breaks']}, both break "
              f"{pair['both_break']}; p = {pair['p_value']:.3g}." for name, pair in found["paired"].items()]  # fmt: skip
-    return "\n".join(lines) or f"{len(found['examples'])} examples."
+    behind = f", {found['of_study']} of them among those behind the study's curve" if found.get("of_study") else ""
+    return "\n".join([*lines, f"{len(found['examples'])} examples{behind}."])
 
 
 def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
@@ -94,5 +96,21 @@ def _examples(found: dict[str, Any], about: dict[str, object]) -> None:
         if table.empty:
             st.text("There is none.")
             return
-        st.dataframe(table, hide_index=True, placeholder="–")
+        st.caption(f"{example_list.HINT[:-1]}'s form, above.")
+        example_list.examples(table, "a-rows", {}, lambda: _open(found, table))
         table_bar("prunescope-batch-examples", table, about)
+
+
+def _open(found: dict[str, Any], table: pd.DataFrame) -> None:
+    """Put the example that was ticked into the form above, with the batch's victims, attack, seed and budget."""
+    row, state = example_list.ticked(table, "a-rows"), st.session_state
+    if row is None:
+        return
+    first, *others = found["victims"]
+    budget = {name: f"{value:.10g}" for name, value in found["budget"].items() if value is not None}
+    sparse = [f"{one['study'][:12]}@{one['sparsity']:g}" for one in others]
+    tokens = {slot: state[slot].token for slot in ("attack", "batch") if state.get(slot) is not None}
+    view.follow({"study": first["study"][:12], "victims": " ".join(sparse), "attack": found["attack"], "row": str(row),
+                 "seed": str(found["seed"]), **budget,
+                 **{{"attack": "job"}.get(slot, slot): token for slot, token in tokens.items()}})  # fmt: skip
+    state["a-said"] = f"Row {row} of the batch is in the form; press Attack."

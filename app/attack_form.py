@@ -46,13 +46,13 @@ class Form:
 
     def view(self) -> dict[str, str | None]:
         """What the address carries; a long text that was typed stays out of it."""
+        chosen: dict[str, float] = {"seed": self.seed, "queries": self.queries or 0, "seconds": self.seconds or 0}
         typed = self.row is None and self.text != FIRST and len(self.text) <= address.SHORT
         return {
             "study": self.study.key[:12], "victims": " ".join(victims.level_id(*one) for one in self.chosen[1:]),
             "attack": self.attack, "row": None if self.row is None else str(self.row), "text": self.text if typed else None,
-            "label": None if self.label == AUTOMATIC else str(self.label), "seed": str(self.seed) if self.seed else None,
-            "queries": None if self.queries is None else str(self.queries),
-            "seconds": None if self.seconds is None else f"{self.seconds:g}",
+            "label": None if self.label == AUTOMATIC else str(self.label),
+            **{name: f"{value:.10g}" if value != _usual(self.study)[name] else None for name, value in chosen.items()},
         }  # fmt: skip
 
 
@@ -71,9 +71,10 @@ def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     label, more = AUTOMATIC, list[str]()
     if "label" in view:
         label, more = address.number("label", AUTOMATIC, 0, classes - 1, whole=True, usual="the automatic one")
-    seed, of_seed = address.number("seed", 0, 0, 2**31, whole=True)
-    queries, of_queries = address.number("queries", 0, 0, 100_000, whole=True)
-    seconds, of_seconds = address.number("seconds", 0, 0, 3600)
+    usual = _usual(own)
+    seed, of_seed = address.number("seed", usual["seed"], 0, 2**31, whole=True)
+    queries, of_queries = address.number("queries", usual["queries"], 0, 100_000, whole=True)
+    seconds, of_seconds = address.number("seconds", usual["seconds"], 0, 3600)
     state["a-truth"], state["a-seed"], state["a-queries"], state["a-seconds"] = int(label), int(seed), int(queries), seconds
     return [*notices, *told, *more, *of_seed, *of_queries, *of_seconds, *_take_text(view, own)]
 
@@ -103,6 +104,14 @@ def _usual_attack(study: engine.Study) -> str:
     return attack if attack in engine.ATTACKS else "deepwordbug"
 
 
+def _usual(study: engine.Study) -> dict[str, float]:
+    """Seed and budget of the study's own attacks, so that what it measured is found again; 0 is no limit."""
+    spec = study.about["spec"]
+    seed, queries, seconds = study.about["seed"], spec.get("max_queries") or 0, spec.get("max_seconds") or 0
+    return {"seed": seed if 0 <= seed <= 2**31 else 0, "queries": queries if queries <= 100_000 else 0,
+            "seconds": seconds if seconds <= 3600 else 0}  # fmt: skip
+
+
 def pick_study(studies: list[engine.Study]) -> engine.Study:
     """The study whose dense model and data are used."""
     names = _names(studies)
@@ -125,6 +134,8 @@ def _another_study(studies: list[engine.Study]) -> None:
     study = next(one for one in studies if one.key == state["a-study"])
     state["a-victims"], state["a-attack"] = _default(study), _usual_attack(study)
     state["a-row"], state["a-truth"] = None, AUTOMATIC
+    usual = _usual(study)
+    state["a-seed"], state["a-queries"], state["a-seconds"] = int(usual["seed"]), int(usual["queries"]), float(usual["seconds"])
 
 
 def form(study: engine.Study, studies: list[engine.Study]) -> Form:

@@ -1,8 +1,11 @@
 """Which examples flip between two levels, row by row of an evaluation set that both share. No Streamlit, no Plotly."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from engine import LevelResult, Study
+from app.victims import level_id
+from engine import ATTACKS, LevelResult, Study
 
 KINDS = {  # what a row did; A and B stand for the two levels
     "any": "any", "only B breaks": "only {b} breaks", "only A breaks": "only {a} breaks", "both break": "both break",
@@ -41,6 +44,14 @@ def kind(a: str, b: str) -> str:
 def with_kinds(table: pd.DataFrame) -> pd.DataFrame:
     """The rows with what they did."""
     return table.assign(kind=[kind(a, b) for a, b in zip(table["A"], table["B"], strict=True)])
+
+
+def on_attack(levels: Sequence[tuple[Study, float]], row: int) -> dict[str, str]:
+    """The attack page's view of an example: text and label by its row, the levels as victims, and the study's own attack."""
+    study = levels[0][0]
+    sparse = dict.fromkeys(level_id(*level) for level in levels if level[1])
+    view = {"study": study.key[:12], "victims": " ".join(sparse), "row": str(row)}
+    return view | ({"attack": study.about["attack"]} if study.about["attack"] in ATTACKS else {})
 
 
 def same_examples(first: Study, second: Study) -> str | None:

@@ -37,6 +37,11 @@ def _view() -> dict[str, str]:
     return found
 
 
+def follow(view: Mapping[str, str]) -> None:
+    """For a callback: the next run of this page takes up a view, as if a link to it had been followed."""
+    st.session_state[f"view-{st.session_state['room']}"], st.session_state["entered"] = dict(view), True
+
+
 def entered() -> dict[str, str] | None:
     """The whole view, once after the page was entered, for its widgets to be set from; None in every later run."""
     return dict(_view()) if st.session_state.pop("entered", False) else None

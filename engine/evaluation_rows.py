@@ -1,12 +1,24 @@
-"""The texts of a study's evaluation set, for pages: read from this machine alone, and verified. Light to import."""
+"""Which rows are evaluated and which of them are attacked, and the texts of a study's evaluation set. Light to import."""
 
 import os
 from pathlib import Path
 
 from engine.data import Examples, fit_labels, load_dataset, sample
+from engine.data.checks import drawn_to_attack
 from engine.data.load import EMBEDDED
 from engine.errors import DataError
 from engine.records import Study, StudySpec
+
+
+def drawn_rows(examples: Examples, evaluated: int, attacked: int, seed: int) -> tuple[Examples, tuple[int, ...]]:
+    """(the rows that are evaluated, which of these are attacked): the one draw of every command and page.
+
+    A study, `attack --data`, `evaluate`, members, averages and tables of subnetworks with the same sizes and seed read and attack
+    the same examples; of two numbers of attacked rows, the smaller one's are among the larger one's. Raises SettingError where
+    nothing is to be evaluated.
+    """
+    evaluation = examples.take(sample(examples, evaluated, seed))
+    return evaluation, drawn_to_attack(len(evaluation), attacked, seed)
 
 
 def data_place(study: Study) -> str:
@@ -33,7 +45,7 @@ def evaluation_texts(study: Study) -> Examples:
                         "PRUNESCOPE_DATA names.")  # fmt: skip
     data = load_dataset(place, **spec.reading, seed=spec.seed)
     data, _ = fit_labels(data, study.about["label_names"], study.about["model"])
-    found = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
+    found, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
     if found.fingerprint() != study.identity.get("evaluation"):
         raise DataError(f"The texts of {study.about['data']} on this machine are not those of the study, so its rows cannot be "
                         "shown; give it the data that the study was made on.")  # fmt: skip

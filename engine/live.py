@@ -172,7 +172,7 @@ def attack_sides(
     outcomes: dict[str, Outcome] = {}
     for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):
         if isinstance(found, Outcome):
-            if found.record.outcome == "error":
+            if found.record.outcome == "error" or found.record.untried:
                 raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
             outcomes[side] = found
         else:

@@ -112,7 +112,10 @@ class AttackRecord:
 
     Outcomes: "skipped", it was wrong without an attack; "broken"; "held", the attack came to its end without breaking it;
     "exhausted", the attack ran out of its budget of queries or seconds without breaking it, so it held as far as anyone
-    looked; "error", it could not be attacked, for the reason given. An error is a class of its own in every rate.
+    looked; "error", the attack failed on it, for the reason given. An error is a class of its own in every rate.
+
+    A text that gives an attack nothing to try, such as one without words, is read all the same: it is "skipped" where the victim
+    is wrong and "held" where it is right, as TextAttack counts it, and the reason stands beside it.
     """
 
     example: int  # row of the evaluation set
@@ -122,7 +125,12 @@ class AttackRecord:
     words: int
     truth_before: float | None  # probability of the true label without attack; None where the victim gave none
     truth_after: float | None  # the lowest any of the attack's queries saw, probes that rank words by masking them included
-    reason: str = ""  # what ran out, or what went wrong
+    reason: str = ""  # what ran out, what went wrong, or why there was nothing to try
+
+    @property
+    def untried(self) -> bool:
+        """Whether the text gave the attack nothing to try."""
+        return bool(self.reason) and self.outcome in ("skipped", "held")
 
 
 TIMED = ("prune", "evaluate", "attack")  # of a level's seconds; others are of single layers, within these

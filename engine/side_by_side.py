@@ -5,7 +5,8 @@ others are compared with, further `attack`, `seed`, and the budget as `queries` 
 
     ready   load or solve the victims, so that an attack can begin at once
     attack  `text`, and its true `label` or None: all victims in lock-step, with the same candidates
-    batch   `count` examples of the first victim's evaluation set; what is done is kept, and found again
+    batch   `count` examples of the first victim's evaluation set, those that its study attacked first; what is done is kept, and
+            found again, and so is what the study has attacked
 """
 
 import time
@@ -16,16 +17,17 @@ from typing import Any
 
 from engine.attacks.attempt import Budget, Example, Outcome
 from engine.attacks.changes import word_spans
-from engine.attacks.kept_run import Side, attack_kept
-from engine.attacks.metrics import attack_summary, paired_levels
+from engine.attacks.kept_run import Side, attack_kept, summary_of
+from engine.attacks.metrics import attack_notices, paired_levels
 from engine.attacks.run import Attackers
 from engine.attacks.services import breathing
 from engine.attacks.similarity import cosines, similarity
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import transfer
 from engine.attacks.victim_service import VictimService
-from engine.data import Examples, sample
+from engine.data import Examples
 from engine.errors import DataError, InputError, SettingError
+from engine.evaluation_rows import drawn_rows
 from engine.live import Bench, Watch, checked_text, told
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
@@ -169,7 +171,7 @@ def _attacked(
             if not isinstance(found, Outcome):
                 watch(side, found)
                 continue
-            if found.record.outcome == "error":
+            if found.record.outcome == "error" or found.record.untried:
                 raise InputError(f"{found.record.reason.rstrip('.')}; type another text.")
             outcomes[side] = found
     return outcomes
@@ -222,7 +224,10 @@ def _answers(victim: Victim, texts: Sequence[str]) -> list[Any]:
 
 
 def attack_batch(bench: Bench, wanted: Wanted, count: int, report: Reporter = silent) -> dict[str, Any]:
-    """Attack `count` examples of the first victim's evaluation set, drawn with the seed: rates, paired tests, transfer.
+    """Attack `count` examples of the first victim's evaluation set: rates, paired tests, transfer.
+
+    They are drawn as a study with the seed draws them, and what a study measured of a victim under the
+    same attack, seed and budget is not attacked again.
 
     Raises DataError where its texts are not on this machine.
     """
@@ -233,18 +238,25 @@ def attack_batch(bench: Bench, wanted: Wanted, count: int, report: Reporter = si
         raise DataError("The texts of the study are not on this machine, so there is no batch to attack; name their folder in "
                         "PRUNESCOPE_DATA.")  # fmt: skip
     examples, spec = opened.first.evaluation, opened.first.spec
-    rows = sample(examples, count, wanted.seed)
+    notices = list(opened.notices)
+    _, rows = drawn_rows(examples, len(examples), count, wanted.seed)
+    if len(rows) < count:
+        notices.append(f"The study evaluates {len(rows)} examples, so {len(rows)} are attacked and not {count}.")
     found = attack_kept(opened.sides, wanted.attack, examples, rows, wanted.seed, bench.store, report, spec.resources,
-                        wanted.budget)  # fmt: skip
+                        wanted.budget, notices.append)  # fmt: skip
     records = {name: [text.record for text in texts] for name, texts in found.items()}
+    notices += [notice for name, of in records.items() for notice in attack_notices(of, f"{name}: ")]
+    study = bench.store.study_head(wanted.victims[next(iter(records))][0])
+    behind = set((study.identity.get("attack") or {}).get("examples", ())) if study is not None else set[int]()
     first = next(iter(records))
     paired = paired_levels(records[first], {name: of for name, of in records.items() if name != first})
     return {
         "attack": wanted.attack, "seed": wanted.seed, "budget": asdict(wanted.budget), "data": opened.first.study.about["data"],
-        "label_names": list(opened.first.study.about["label_names"]), "notices": list(opened.notices),
+        "label_names": list(opened.first.study.about["label_names"]), "notices": notices,
+        "of_study": len(behind.intersection(rows)),
         "victims": [{"name": name, "study": wanted.victims[name][0], "sparsity": wanted.victims[name][1],
-                     **asdict(attack_summary(of)), "similarity": asdict(similarity(found[name]))}
-                    for name, of in records.items()],
+                     **asdict(summary_of(texts)), "similarity": asdict(similarity(texts))}
+                    for name, texts in found.items()],
         "paired": {name: asdict(pair) for name, pair in paired.items()},
         "transfer": {source: {target: asdict(moved) for target, moved in row.items()}
                      for source, row in transfer(found, opened.victims, report).items()},

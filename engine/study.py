@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
-from engine.attacks.attempt import Budget
-from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import attack_identity, check_attack, used_resources
+from engine.attacks.attempt import Budget, Outcome
+from engine.attacks.changes import words_of_all
+from engine.attacks.kept_run import Side, Terms, with_texts
+from engine.attacks.metrics import attack_notices, attack_rates
+from engine.attacks.recipes import attack_identity, check_attack, check_ready, used_resources
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
-from engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset, sample
-from engine.data.checks import drawn_to_attack
+from engine.attacks.texts import may_hold_texts
+from engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset
 from engine.data.load import EMBEDDED, looks_like_path
 from engine.errors import DataError
 from engine.evaluation.latency import machine_of
 from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
+from engine.evaluation_rows import drawn_rows
 from engine.models.victim import Victim, check_place, load_victim
 from engine.models.weights import check_finite
 from engine.progress import PARTS, Reporter, silent, within
@@ -60,7 +63,7 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
     if data.train is None:
         raise DataError(f"{data.name} has no training split, and calibration text must not come from the evaluation set; "
                         "add a train file, or name one file to have it divided in two.")  # fmt: skip
-    evaluation = data.evaluation.take(sample(data.evaluation, spec.eval_examples, spec.seed))
+    evaluation, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
     seen, keys = set(evaluation.row_keys()), data.train.row_keys()
     free = [row for row in data.train.distinct() if keys[row] not in seen]
     if len(free) < 2:
@@ -78,6 +81,7 @@ def check_spec(spec: StudySpec) -> Plan:
     for level in spec.levels:
         plan.pattern.check_level(level)
     check_attack(spec.attack)
+    check_ready(spec.attack, spec.resources)
     return plan
 
 
@@ -99,8 +103,12 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     data, notices = fit_labels(data, victim.label_names, victim.name)
     check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file
     calibration, held_out, evaluation = split(data, spec)
+    to_attack = spec.attack_examples if spec.attack != "none" else 0
+    _, attacked = drawn_rows(data.evaluation, spec.eval_examples, to_attack, spec.seed)
     check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
-    attacked = drawn_to_attack(len(evaluation), spec.attack_examples, spec.seed) if spec.attack != "none" else ()
+    if attacked and not any(map(words_of_all, evaluation.take(attacked).row_keys())):
+        raise DataError(f"None of the {len(attacked)} examples that were drawn to be attacked holds a word; give other data, or "
+                        "--attack none.")  # fmt: skip
     identity: dict[str, Any] = {
         "schema": SCHEMA, "victim": victim.fingerprint, "calibration": calibration.fingerprint(),
         "held_out": held_out.fingerprint(), "evaluation": evaluation.fingerprint(), "max_tokens": victim.max_tokens,
@@ -220,7 +228,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
         dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
-        notices=(*prepared.notices, *_below_chance(prepared, sparsity, acc), *pruned.notices, *_failures(attacks)),
+        notices=(*prepared.notices, *_below_chance(prepared, sparsity, acc), *pruned.notices, *attack_notices(attacks)),
         seconds=seconds, machine=machine_of(prepared.victim.device),
     )  # fmt: skip
     store.save_level(prepared.study, level)
@@ -233,8 +241,25 @@ def _attack(prepared: Prepared, pruned: Pruned, store: Store, report: Reporter) 
     spec, study, sparsity = prepared.spec, prepared.study, pruned.sparsity
     attacker = Attacker(pruned.victim, spec.attack, spec.seed, spec.resources, _budget(spec))
     return attack_examples(attacker, prepared.evaluation, prepared.attacked, _counted(report),
-                           store.kept_attacks(study, sparsity),
-                           lambda record: store.keep_attack(study, sparsity, record))  # fmt: skip
+                           store.kept_attacks(study, sparsity), _keeper(prepared, pruned.victim, sparsity, store))  # fmt: skip
+
+
+def _keeper(prepared: Prepared, victim: Victim, sparsity: float, store: Store) -> Callable[[Outcome], None]:
+    """Keeps an attacked example of a level: its record with the study, its texts where a batch finds them.
+
+    The bundled store keeps no texts.
+    """
+    spec, identity = prepared.spec, prepared.study.identity
+    key = victim_key(identity, sparsity) if sparsity else prepared.victim.fingerprint
+    terms = Terms(spec.attack, prepared.evaluation, spec.seed, spec.resources, _budget(spec))
+    texts = terms.texts(store, Side(victim, key)) if may_hold_texts(store) else None
+
+    def keep(outcome: Outcome) -> None:
+        store.keep_attack(prepared.study, sparsity, outcome.record)
+        if texts is not None:
+            texts.keep(with_texts(outcome, prepared.evaluation))
+
+    return keep
 
 
 def _counted(report: Reporter) -> Reporter:
@@ -248,14 +273,6 @@ def _below_chance(prepared: Prepared, sparsity: float, acc: Rate) -> list[str]:
         return []
     return [f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with {classes} classes; its "
             "classes may be numbered otherwise than the labels."]  # fmt: skip
-
-
-def _failures(attacks: Sequence[AttackRecord]) -> list[str]:
-    failed = [record.reason for record in attacks if record.outcome == "error"]
-    if not failed:
-        return []
-    return [f"{len(failed)} of {len(attacks)} examples could not be attacked; they count against Aua and are left out of Asr. "
-            f"The first: {failed[0]}"]  # fmt: skip
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> Result:
@@ -329,8 +346,9 @@ def _attack_together(prepared: Prepared, due: dict[str, float], store: Store, re
     victims = {side: pruned_at(prepared, level, store, waiting).victim for side, level in due.items()}
     attackers = Attackers(victims, spec.attack, spec.seed, spec.resources, _budget(spec))
     done = {side: store.kept_attacks(study, level) for side, level in due.items()}
+    keepers = {side: _keeper(prepared, victims[side], level, store) for side, level in due.items()}
     attack_many(attackers, prepared.evaluation, prepared.attacked, _counted(report), done,
-                lambda side, record: store.keep_attack(study, due[side], record))  # fmt: skip
+                lambda side, outcome: keepers[side](outcome))  # fmt: skip
     for level in due.values():
         prepared.solving.setdefault(level, {})["attack"] = round((time.perf_counter() - began) / len(due), 3)
 

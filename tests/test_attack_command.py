@@ -5,21 +5,29 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from engine import cli
+from engine.attacks.attempt import Attempt, Model
 from engine.attacks.logs import COLUMNS, read_log
+from engine.data import Examples
 from engine.errors import InterruptedStudy
+from engine.evaluation_rows import drawn_rows
 from engine.export import export_model
 from engine.models.classes import in_order
 from engine.models.victim import load_victim
+from engine.records import StudySpec
+from engine.store import Store
+from engine.study import run_study
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -274,3 +282,125 @@ def test_a_set_is_read_by_the_columns_that_are_named(run: Run, tmp_path: Path) -
 def test_texts_at_the_limit_are_told(run: Run, other: Path) -> None:
     done = run("--text", "good film " * 90, "--against", other, "--max-queries", "2")
     assert "reaches tiny-bert's limit" in done[2] and done[0] == 0
+
+
+# The rows of a study
+
+
+def test_the_rows_are_those_of_a_study_and_what_it_attacked_is_not_attacked_again(
+    run: Run, tmp_path: Path, model_folder: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = StudySpec(model=str(model_folder), data=str(data_folder), calibration=40, eval_examples=50, attack_examples=9, seed=2,
+                     levels=(0.0, 0.5), device="cpu")  # fmt: skip
+    study = run_study(spec, Store(tmp_path / "cache"))
+    ran: list[int] = []
+    attempt = Attempt.run
+    monkeypatch.setattr(Attempt, "run", lambda self: ran.append(self.example.row) or attempt(self))
+    given = ("--seed", "2", "--eval-examples", "50", "--sparsity", "0.5", "--json")
+    found = answer(run("--examples", "9", *given, "--log", tmp_path / "log.json"))
+    assert ran == [] and (found["rows"], found["evaluated"], found["examples"]) == (60, 50, 9)
+    for level, victim, log in zip(study.levels, found["victims"], found["logs"], strict=True):
+        assert victim["aua"] == asdict(level.aua) and victim["asr"] == asdict(level.asr)
+        assert tuple(text.record for text in read_log(log)) == level.attacks
+    answer(run("--examples", "12", *given))
+    first = {record.example for record in study.levels[0].attacks}
+    assert len(ran) == 6 and not set(ran) & first  # three more, on both victims
+    ran.clear()
+    answer(run("--examples", "9", "--seed", "2", "--json"))  # of all 60 rows: another draw, other texts
+    assert len(ran) == 9
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
+def test_of_two_numbers_of_attacked_rows_the_smaller_ones_are_among_the_larger_ones(
+    rows: int, evaluated: int, few: int, many: int, seed: int
+) -> None:
+    examples = Examples(tuple(map(str, range(rows))), None, (0,) * rows)
+    one, two = (drawn_rows(examples, evaluated, number, seed) for number in sorted((few, many)))
+    assert one[0] == two[0] and set(one[1]) <= set(two[1]) and len(one[1]) == min(few, many, evaluated, rows)
+    again, attacked = drawn_rows(one[0], len(one[0]), few, seed)  # a batch on what a study has drawn
+    assert again == one[0] and attacked == drawn_rows(examples, evaluated, few, seed)[1]
+
+
+def test_a_file_is_attacked_whole_and_halved_only_for_pruning(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "twelve.tsv"
+    file.write_text("text\tlabel\n" + "".join(f"a good film {n}\t{n % 2}\n" for n in range(12)))
+    done = run("--data", file, "--examples", "12", "--json")
+    found = answer(done)
+    assert (found["rows"], found["examples"], found["notices"], done[2]) == (12, 12, [], "")
+    assert "12 examples, seed 0; 12 of 12 rows evaluated" in done[1]
+    done = run("--data", file, "--examples", "12", "--sparsity", "0.5", "--method", "magnitude", "--json")
+    said = "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), so 6 are attacked and not 12."
+    assert answer(done)["notices"] == [said] and said in done[2]
+    done = run("--data", file, "--examples", "12", "--eval-examples", "7", "--json")
+    assert answer(done)["notices"] == ["twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked "
+                                       "and not 12."]  # fmt: skip
+
+
+def signs_and_plain(tmp_path: Path) -> Path:
+    """30 rows, of which 10 hold no word."""
+    rows = [f"a {word} film {n}" for n in range(4) for word in ("good", "bad", "slow", "warm", "dull")] + ["!" * n for n in range(1, 11)]
+    file = tmp_path / "thirty.tsv"
+    file.write_text("text\tlabel\n" + "".join(f"{text}\t{n % 2}\n" for n, text in enumerate(rows)))
+    return file
+
+
+def test_evaluate_and_attack_count_texts_without_words_alike(
+    run: Run, tmp_path: Path, model_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = signs_and_plain(tmp_path)
+    attacked = run("--data", file, "--examples", "30", "--json")
+    found = answer(attacked)
+    (victim,) = found["victims"]
+    assert cli.main(["evaluate", "--model", str(model_folder), "--data", str(file), "--attack", "deepwordbug", "--attack-examples", "30",
+                     "--device", "cpu", "--quiet", "--json"]) == 0  # fmt: skip
+    out, err = capfd.readouterr()
+    score = json.loads(out.splitlines()[-1])
+    assert score["acc"] == victim["acc"] and score["aua"] == victim["aua"] and score["acc"]["n"] == 30
+    assert (victim["untried"], victim["errors"], score["untried"], score["errors"]) == (10, 0, 10, 0)
+    assert victim["acc"]["value"] == pytest.approx((30 - victim["skipped"]) / 30)
+    said = "10 of 30 examples gave the attack nothing to try, as in TextAttack"
+    assert said in found["notices"][0] and said in attacked[2] and said in score["notices"][0] and said in err
+    assert "(10 gave the attack nothing to try)" in out and "There are no words to attack." in found["notices"][0]
+
+
+def test_rows_of_which_none_can_be_attacked_are_refused_with_the_reason(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "signs.tsv"
+    file.write_text("text\tlabel\n" + "".join(f"{'!' * n}\t{n % 2}\n" for n in range(1, 9)))
+    one_sentence(run("--data", file, "--examples", "8"), "None of the 8 examples could be attacked, the first of them because: There "
+                 "are no words to attack")  # fmt: skip
+
+
+def test_acc_counts_answers_also_where_the_attack_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = answer(run("--examples", "10", "--json"))["victims"][0]
+    call = Model.__call__
+
+    def sick(self: Model, texts: Any) -> Any:
+        if self.queries and self.label == 1:
+            raise ValueError("odd")
+        return call(self, texts)
+
+    monkeypatch.setattr(Model, "__call__", sick)
+    done = run("--examples", "10", "--max-queries", "10000", "--json")
+    victim = answer(done)["victims"][0]
+    assert victim["acc"] == whole["acc"] and victim["errors"] > 0 and "ValueError: odd" in answer(done)["notices"][0]
+
+
+@pytest.mark.parametrize("command", ["attack --examples 4", "attack --text film", "study --levels 0", "evaluate",
+                                     "members --recipe p1-table8 --out new", "alternatives --levels 0.5"])  # fmt: skip
+def test_damaged_resources_are_refused_before_any_work(
+    command: str, tmp_path: Path, model_folder: Path, data_folder: Path, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from made_up_resources import write_wordnet
+
+    folder = write_wordnet(tmp_path / "corpora" / "wordnet")
+    (folder / "index.verb").unlink()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.models.forward.run_stream", lambda *_: pytest.fail("a model was read"))
+    name, *more = command.split()
+    model = [] if name == "members" else ["--model", str(model_folder)]
+    assert cli.main([name, *more, *model, "--data", str(data_folder), "--attack", "pwws", "--resources", str(tmp_path), "--device", "cpu",
+                     "--quiet", *([] if name == "evaluate" else ["--cache", str(tmp_path / "cache")])]) == 2  # fmt: skip
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and "index.verb is missing" in err

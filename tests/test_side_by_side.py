@@ -1,7 +1,9 @@
 """One text and batches on several victims side by side: same candidates, steps, transfer, importance, cancel, and refusals."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from engine import evaluation_rows, live
-from engine.attacks.attempt import Step
+from engine.attacks.attempt import Attempt, Step
 from engine.attacks.run import Attacker
 from engine.attacks.texts import AttackText
 from engine.data import Examples
@@ -225,3 +227,99 @@ def test_rows_of_pairs_are_told_whole() -> None:
     first, second = _rows({"Dense": [broken, held]}, examples, [0, 1])
     assert first["text"] == "a story | warm and funny" and first["found"] == {"Dense": "a story | wam and funny"}
     assert second["text"] == "plain | dull" and second["found"] == {}
+
+
+# A batch on a study's examples
+
+
+@pytest.fixture(scope="module")
+def attacked(steady_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Store]:
+    """A study that attacked 12 of 40 examples at 0 and 0.8, with a seed of its own."""
+    spec = StudySpec(model=str(steady_folder), data=str(data_folder), levels=(0.0, 0.8), calibration=40, held_out=10,
+                     eval_examples=40, attack_examples=12, device="cpu", method="magnitude", seed=3)  # fmt: skip
+    store = Store(tmp_path_factory.mktemp("attacked"))
+    return run_study(spec, store), store
+
+
+def count_attacks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The attacks that are run from now on: (text, row)."""
+    ran: list[tuple[str, int]] = []
+    run = Attempt.run
+    monkeypatch.setattr(Attempt, "run", lambda self: ran.append((self.example.text, self.example.row)) or run(self))
+    return ran
+
+
+def outcomes(result: dict[str, Any]) -> dict[str, dict[int, str]]:
+    return {name: {one["row"]: one["outcomes"][name] for one in result["examples"]} for name in ("Dense", "80 %")}
+
+
+@pytest.mark.parametrize("count", [5, 12, 20])
+def test_a_batch_has_the_studys_examples_and_attacks_none_of_them_again(
+    attacked: tuple[Study, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    study, store = attacked
+    shutil.copytree(store.root, tmp_path / "store")
+    behind = study.levels[0].attacks
+    ran, asked = count_attacks(monkeypatch), request(study, 0.8, seed=3)
+    result = attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(asked), count)
+    rows = {one["row"] for one in result["examples"]}
+    of_study = {record.example for record in behind}
+    assert len(rows) == count and (rows <= of_study or rows >= of_study) and result["of_study"] == min(count, 12)
+    assert {row for _, row in ran} == rows - of_study and len(ran) == 2 * max(0, count - 12)
+    for level, name in zip(study.levels, ("Dense", "80 %"), strict=True):
+        measured = {record.example: record.outcome for record in level.attacks}
+        assert all(measured.get(row, outcome) == outcome for row, outcome in outcomes(result)[name].items())
+    if count == 12:
+        for level, victim in zip(study.levels, result["victims"], strict=True):
+            assert victim["aua"] == asdict(level.aua) and victim["asr"] == asdict(level.asr)
+    assert all((name in one["found"]) == (one["outcomes"][name] == "broken") for one in result["examples"] for name in one["outcomes"])
+
+
+def test_a_study_whose_texts_are_not_here_has_only_what_it_broke_attacked_again(
+    attacked: tuple[Study, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the bundled studies, and with those of before texts were kept: their records are whole."""
+    study, store = attacked
+    shutil.copytree(store.root, tmp_path / "store")
+    with_texts = attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, seed=3)), 12)
+    shutil.rmtree(tmp_path / "store" / "texts")
+    ran = count_attacks(monkeypatch)
+    result = attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, seed=3)), 12)
+    assert result == with_texts
+    assert len(ran) == sum(record.outcome == "broken" for level in study.levels for record in level.attacks) < 24
+
+
+def test_another_attack_seed_or_budget_is_attacked_anew(
+    attacked: tuple[Study, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, store = attacked
+    shutil.copytree(store.root, tmp_path / "store")
+    ran = count_attacks(monkeypatch)
+    for more in ({"seed": 4}, {"seed": 3, "queries": 5}, {"seed": 3, "attack": "hotflip"}):
+        ran.clear()
+        attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, **more)), 4)
+        assert len(ran) == 8, more
+
+
+def test_an_example_that_the_study_cannot_have_seen_so_is_told(
+    attacked: tuple[Study, Store], tmp_path: Path
+) -> None:
+    """A record that this machine does not come to again: what came out here counts, and a notice says so."""
+    study, store = attacked
+    level = study.levels[0]
+    record = next(record for record in level.attacks if record.outcome == "held" or record.outcome == "skipped")
+    changed = replace(level, attacks=tuple(replace(one, outcome="broken") if one == record else one for one in level.attacks))
+    other = Store(tmp_path)
+    other.save_study(study), other.save_level(study, changed)
+    result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
+    (row,) = [one for one in result["examples"] if one["row"] == record.example]
+    assert row["outcomes"]["Dense"] == record.outcome
+    assert any(notice.startswith("1 attacked example came out otherwise on this machine") for notice in result["notices"])
+
+
+def test_more_examples_than_the_study_evaluates_are_told(attacked: tuple[Study, Store], tmp_path: Path) -> None:
+    study, store = attacked
+    shutil.copytree(store.root, tmp_path / "store")
+    result = attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(request(study, seed=3, attack="deepwordbug")), 50)
+    assert len(result["examples"]) == 40
+    assert "The study evaluates 40 examples, so 40 are attacked and not 50." in result["notices"]

@@ -499,18 +499,56 @@ def test_an_attack_cut_short_resumes_and_ends_with_the_same_bytes(
         assert level.asr.n == len(right) == level.aua.hits + level.asr.hits
 
 
-def test_attacks_that_fail_are_told(
-    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", [3, 4])
+def test_attacks_that_fail_are_told_and_a_level_without_any_other_is_refused(
+    spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    def sick(*_: Any) -> Any:
-        raise ValueError("the example is odd")
+    wanted = replace(spec, attack="deepwordbug", attack_examples=4, levels=(0.0,))
+    rows = prepare(wanted).attacked[:failing]
 
-    monkeypatch.setattr("engine.attacks.attempt.check", sick)
+    def sick(example: Any) -> str:
+        if example.row in rows:
+            raise ValueError("the example is odd")
+        return ""
+
+    monkeypatch.setattr("engine.attacks.attempt.nothing_to_try", sick)
     store = new_store("one")
-    (level,) = run_study(replace(spec, attack="deepwordbug", attack_examples=4, levels=(0.0,)), store).levels
-    told = "4 of 4 examples could not be attacked; they count against Aua and are left out of Asr. The first: ValueError: the"
-    assert level.notices[-1].startswith(told) and level.notices[-1] in store.notices
-    assert level.aua is not None and level.asr is not None and (level.aua.value, level.aua.n, level.asr.n) == (0.0, 4, 0)
+    if failing == 4:
+        with pytest.raises(DataError, match="None of the 4 examples could be attacked.*ValueError: the example is odd"):
+            run_study(wanted, store)
+        return
+    (level,) = run_study(wanted, store).levels
+    told = ("The attack failed on 3 of 4 examples; they count against Aua and are left out of Asr. The first: ValueError: the "
+            "example is odd")  # fmt: skip
+    assert level.notices[-1] == told and told in store.notices
+    assert level.aua is not None and level.asr is not None and level.aua.n == 4 and level.asr.n <= 1
+
+
+def test_data_without_a_word_to_attack_is_refused_before_any_work(
+    spec: StudySpec, new_store: Callable[[str], Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rows in (("train", [f"good film {n}" for n in range(30)]), ("validation", ["!" * n for n in range(1, 13)])):
+        lines = "".join(f"{text}\t{place % 2}\n" for place, text in enumerate(rows))
+        (tmp_path / f"{name}.tsv").write_text(f"text\tlabel\n{lines}")
+    store = new_store("none")
+    with pytest.raises(DataError, match="None of the 4 examples that were drawn to be attacked holds a word"):
+        run_study(replace(spec, data=str(tmp_path), attack="deepwordbug", attack_examples=4), store)
+    assert not (store.root / "studies").exists()
+
+
+def test_examples_with_nothing_to_try_are_told_and_withstood_where_the_model_is_right(
+    spec: StudySpec, new_store: Callable[[str], Store], tmp_path: Path
+) -> None:
+    rows = [f"a {word} film" for word in ("good", "bad", "slow", "warm")] + ["!" * n for n in range(1, 9)]
+    for name, texts in (("train", [f"good film {n}" for n in range(30)]), ("validation", rows)):
+        lines = "".join(f"{text}\t{place % 2}\n" for place, text in enumerate(texts))
+        (tmp_path / f"{name}.tsv").write_text(f"text\tlabel\n{lines}")
+    (level,) = run_study(replace(spec, data=str(tmp_path), attack="deepwordbug", attack_examples=12, levels=(0.0,)),
+                         new_store("one")).levels  # fmt: skip
+    held = [record for record in level.attacks if record.untried and record.outcome == "held"]
+    assert {record.example for record in level.attacks if record.untried} == set(range(4, 12)) and held
+    assert {record.example for record in level.attacks if record.outcome != "skipped"} == set(level.correct)
+    assert f"8 of 12 examples gave the attack nothing to try, as in TextAttack: {len(held)} that" in level.notices[-1]
 
 
 def test_levels_attacked_together_have_the_records_of_levels_attacked_apart(

@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from app import compare_charts as charts
-from app import figures, flips, victims, view
+from app import example_list, figures, flips, victims, view
 from app.compare_charts import Level
 from app.export_bar import chart, export_bar, table_bar
 from app.parts import notices_of, provenance
@@ -248,13 +248,16 @@ def _examples(studies: list[engine.Study], a: Level, b: Level) -> None:
         st.text("There is none.")
         return
     columns = [name for name in ("row", "label", "words", "A", "B", "text") if name in shown and shown[name].notna().any()]
-    picked = st.dataframe(shown[columns], hide_index=True, key="c-rows", on_select="rerun", selection_mode="single-row",
-                          column_config={"A": f"A: {one}", "B": f"B: {two}",
-                                         "text": st.column_config.TextColumn(width="large")})  # fmt: skip
+    config: dict[str, Any] = {"A": f"A: {one}", "B": f"B: {two}", "text": st.column_config.TextColumn(width="large")}
+    levels = [(level.study, level.sparsity) for level in (a, b)]
+    if texts is not None and texts.pairs is None:
+        st.caption(example_list.HINT)
+        example_list.open_on_attack(levels, example_list.examples(shown[columns], "c-rows", config))
+    else:
+        st.dataframe(shown[columns], hide_index=True, column_config=config)
     table_bar("prunescope-flipped", shown[columns].rename(columns={"A": one, "B": two}), _levels_about(studies, a, b))
     if texts is None:
         st.caption(plain(f"Rows are shown by their numbers. {why}"))
-    _to_attack(shown, picked, a, b, texts is not None and texts.pairs is None)
 
 
 def _filtered(table: pd.DataFrame, one: str, two: str) -> pd.DataFrame:
@@ -277,20 +280,6 @@ def _filtered(table: pd.DataFrame, one: str, two: str) -> pd.DataFrame:
         low, high = right.slider("Words", 1, most, (1, most), key="c-words")
         shown = shown[shown["words"].between(low, high) | shown["words"].isna()]
     return shown
-
-
-def _to_attack(shown: pd.DataFrame, picked: Any, a: Level, b: Level, there: bool) -> None:
-    rows = picked["selection"]["rows"]
-    if not there:
-        return
-    if not rows or rows[0] >= len(shown):
-        st.caption("Select a row to attack its sentence on both levels.")
-        return
-    chosen = [victims.level_id(level.study, level.sparsity) for level in (a, b) if level.sparsity]
-    st.page_link("screens/attack.py", label=f"Attack row {int(shown['row'].iloc[rows[0]])} on both levels",
-                 icon=":material/arrow_forward:",
-                 query_params={"study": a.study.key[:12], "victims": " ".join(chosen),
-                               "row": str(int(shown["row"].iloc[rows[0]]))})  # fmt: skip
 
 
 def _view(studies: list[engine.Study], sparsity: float, base: Level, a: Level, b: Level) -> dict[str, str | None]:

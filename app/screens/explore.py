@@ -6,12 +6,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 import engine
-from app import cards, charts, figures, instrument, palette, view
+from app import cards, charts, example_list, figures, flips, instrument, palette, view
 from app.export_bar import chart, export_bar, table_bar
 from app.live import export_here, live_panel, measure_here, time_here
 from app.parts import STOPS_NOTE, heat_map, notices_of, opened, pick_studies, provenance, report_button
 from app.public import closed
-from app.state import dark, safe_sparsity, signature, store, workbench
+from app.state import dark, evaluation_texts, safe_sparsity, signature, store, workbench
 from app.text import plain
 
 Seen = tuple[tuple[str, tuple[tuple[str, int], ...]], ...]  # the studies' keys, and what changes when they do
@@ -242,6 +242,31 @@ def _paired(study: engine.Study, sparsity: float) -> None:
             f"only pruned breaks {pair.only_second_breaks}, both break {pair.both_break}.\n"
             f"McNemar's exact test: p = {pair.p_value:.3g}."
         )
+        _broken(study, dense, here)
+
+
+def _broken(study: engine.Study, dense: engine.LevelResult, here: engine.LevelResult) -> None:
+    """The attacked examples that broke dense or pruned, those that broke one alone first; each opens on the attack page."""
+    table = flips.with_kinds(flips.rows(dense, here, study.about["counts"]["evaluation"]))
+    order = ("only B breaks", "only A breaks", "both break")
+    table = table[table["kind"].isin(order)].sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable")
+    if table.empty:
+        return
+    texts, why = evaluation_texts(study.key)
+    if texts is not None:
+        names = study.about["label_names"]
+        rows = list(table["row"])
+        table = table.assign(label=[names[texts.labels[row]] for row in rows], text=[texts.texts[row] for row in rows])
+    columns = [name for name in ("row", "label", "words", "A", "B", "text") if name in table]
+    config: dict[str, Any] = {"A": "dense", "B": f"{100 * here.sparsity:g} %", "text": st.column_config.TextColumn(width="large")}
+    if texts is not None and texts.pairs is None:
+        st.caption(example_list.HINT)
+        levels = [(study, here.sparsity)]
+        example_list.open_on_attack(levels, example_list.examples(table[columns], "e-rows", config))
+        return
+    st.dataframe(table[columns], hide_index=True, column_config=config)
+    st.caption(plain(f"Rows are shown by their numbers. {why}" if texts is None else "The examples are pairs of texts, and one "
+                     "sentence is attacked on the attack page."))  # fmt: skip
 
 
 def _share(rate: engine.Rate) -> str:

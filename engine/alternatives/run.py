@@ -27,7 +27,7 @@ from engine.alternatives.records import (
 from engine.alternatives.spec import AlternativesSpec, Way
 from engine.attacks.attempt import Budget
 from engine.attacks.kept_run import Side, attack_kept
-from engine.attacks.metrics import attack_rates
+from engine.attacks.metrics import attack_notices, attack_rates
 from engine.data import fit_labels, load_dataset, sample
 from engine.evaluation.latency import compare_latency
 from engine.evaluation.measure import accuracy, read
@@ -204,6 +204,8 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
     prepared = bench.prepared
     if way.kind in ("dense", "pruned"):
         level = measure_level(prepared, way.sparsity, bench.store, report)
+        for notice in attack_notices(level.attacks, f"{way.name}: "):
+            bench.say(notice)
         return level.acc, level.aua, level.asr, level.correct, level.attacks
     reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
     acc, correct = accuracy(reading, prepared.evaluation.labels), reading.correct(prepared.evaluation.labels)
@@ -212,8 +214,10 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
     spec = prepared.spec
     found = attack_kept({"it": Side(victim, victim.fingerprint)}, spec.attack, prepared.evaluation, prepared.attacked, spec.seed,
                         bench.store, within(report, 1, 5, 5), spec.resources,
-                        Budget(spec.max_queries, spec.max_seconds))  # fmt: skip
+                        Budget(spec.max_queries, spec.max_seconds), bench.say)  # fmt: skip
     attacks = tuple(text.record for text in found["it"])
+    for notice in attack_notices(attacks, f"{way.name}: "):
+        bench.say(notice)
     aua, asr = attack_rates(attacks)
     return acc, aua, asr, correct, attacks
 

@@ -4,13 +4,13 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache, partial
 from typing import Any
 
 import torch
 
 from engine.attacks.candidates import Shared
+from engine.attacks.changes import words_changed
 from engine.attacks.lockstep import OutOfTime
 from engine.attacks.services import NotAttackable, ask, breathe
 from engine.attacks.victim_service import Item, VictimService
@@ -73,6 +73,7 @@ class Outcome:
     label_after: int
     path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
     perturbed_pair: str | None = None  # of a pair of texts
+    truth_perturbed: float | None = None  # probability of the true label for the perturbed text; None where none was given
 
 
 Watcher = Callable[[Step], None]
@@ -133,7 +134,9 @@ class Attempt:
     def _tried(self) -> Outcome:
         example = self.example
         try:
-            check(example, self._model.victim)
+            check_label(example, self._model.victim)
+            if why := nothing_to_try(example):
+                return self._untried(why)
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
@@ -145,7 +148,7 @@ class Attempt:
             over = self._budget.queries is not None and self._model.queries >= self._budget.queries
             if over and isinstance(error, ValueError):  # a beam that its budget left nothing to choose from takes its largest
                 return self._unfinished("exhausted", f"{self._budget.queries} queries")
-            return self._unfinished("error", f"{type(error).__name__}: {error}"[:300])
+            return self._unfinished("error", ": ".join(filter(None, (type(error).__name__, str(error))))[:300])
         return self._outcome(result)
 
     def _outcome(self, result: Any) -> Outcome:
@@ -156,17 +159,22 @@ class Attempt:
         old, new = before.attacked_text, after.attacked_text
         found = outcome == "broken" or self._attack.goal_function.maximizable
         record = AttackRecord(
-            example.row, outcome, int(after.num_queries), words_changed(old, new) if found else 0, len(old.words),
+            example.row, outcome, int(after.num_queries), words_changed(old.words, new.words) if found else 0, len(old.words),
             round(float(before.raw_output[example.label]), 6), round(self._model.lowest, 6), reason,
         )  # fmt: skip
-        said = int(before.output)
+        said, last = int(before.output), round(float((after if found else before).raw_output[example.label]), 6)
         return Outcome(record, example.text, _first_column(new) if found else example.text, said,
                        int(after.output) if found else said, tuple(self._model.path),
-                       _second_column(new) if found else example.pair)  # fmt: skip
+                       _second_column(new) if found else example.pair, last)  # fmt: skip
 
     def _maximised(self, after: Any) -> str:
         """Of a goal without an end, such as reducing the input: whether the end was reached all the same."""
         return "broken" if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text) else "held"
+
+    def _untried(self, reason: str) -> Outcome:
+        """Read, and not attacked: no attack breaks what it has no other text for."""
+        (answer,) = self._model([self.example.item])
+        return self._unfinished("held" if int(answer.argmax()) == self.example.label else "skipped", reason)
 
     def _unfinished(self, outcome: str, reason: str) -> Outcome:
         model, example = self._model, self.example
@@ -175,7 +183,7 @@ class Attempt:
         record = AttackRecord(example.row, outcome, model.queries, 0, words, truth,
                               None if first is None else round(model.lowest, 6), reason)  # fmt: skip
         said = -1 if first is None else int(first.argmax())
-        return Outcome(record, example.text, example.text, said, said, tuple(model.path), example.pair)
+        return Outcome(record, example.text, example.text, said, said, tuple(model.path), example.pair, truth)
 
     def _ordered(self, text: Any, **wanted: Any) -> Any:
         count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
@@ -202,28 +210,22 @@ def _input(example: Example) -> str | OrderedDict[str, str]:
     return OrderedDict([(first, example.text), (second, example.pair)])
 
 
-def check(example: Example, victim: Any) -> None:
-    """Raises NotAttackable for an example that no attack can say anything about."""
-    words = _text_class()(" ".join((example.text, example.pair or ""))).words
+def check_label(example: Example, victim: Any) -> None:
+    """Raises NotAttackable for a label that the victim does not have."""
     if not 0 <= example.label < victim.num_labels:
         raise NotAttackable(f"The label {example.label} is outside 0..{victim.num_labels - 1}, the victim's range.")
+
+
+def nothing_to_try(example: Example) -> str:
+    """Why no attack has another text to try than this one; empty where it may have some."""
+    words = _text_class()(" ".join((example.text, example.pair or ""))).words
     if not words:
-        raise NotAttackable("There are no words to attack.")
+        return "There are no words to attack."
     if len(words) > MAX_WORDS:
-        raise NotAttackable(f"The text has {len(words)} words; an attack takes up to {MAX_WORDS}.")
+        return f"The text has {len(words)} words; an attack takes up to {MAX_WORDS}."
     if any("<SPLIT>" in text for text in (example.text, example.pair or "")):
-        raise NotAttackable("The text contains <SPLIT>, by which TextAttack divides texts.")
-    ids = victim.encode([example.text], None if example.pair is None else [example.pair])["input_ids"][0]
-    if set(ids) - set(victim.tokenizer.all_special_ids) == set() and victim.tokenizer.unk_token_id in ids:
-        raise NotAttackable("The victim's tokenizer knows nothing in this text: it reads [UNK] alone.")
-
-
-def words_changed(old: Any, new: Any) -> int:
-    """Words that differ between two AttackedTexts: place by place where the counts agree, else of the best alignment."""
-    if len(old.words) == len(new.words):
-        return len(old.all_words_diff(new))
-    same = sum(block.size for block in SequenceMatcher(None, old.words, new.words, autojunk=False).get_matching_blocks())
-    return max(len(old.words), len(new.words)) - same
+        return "The text contains <SPLIT>, by which TextAttack divides texts."
+    return ""
 
 
 def _first_column(attacked: Any) -> str:

@@ -1,6 +1,7 @@
 """Which words an attack changed."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -29,7 +30,7 @@ def word_changes(original: str, perturbed: str) -> list[Piece]:
     return pieces
 
 
-_WORD = re.compile(r"[\w'\-*@]+")
+_WORD = re.compile(r"[\w'\-*@`˗×]+")  # the last three are homoglyphs of TextAttack's
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -49,6 +50,31 @@ def words_of(text: str) -> list[str]:
     return [text[start:end] for start, end in word_spans(text)]
 
 
-def words_changed(original: str, perturbed: str) -> int:
-    """How many words differ, place by place up to the shorter text's end: TextAttack's count of perturbed words."""
-    return sum(before != after for before, after in zip(words_of(original), words_of(perturbed), strict=False))
+def words_changed(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many words an attack changed; of a pair, all words of both texts in one sequence each.
+
+    Where the counts agree, the places whose words differ, which is TextAttack's number. Where they do not, words were put in or
+    taken out, and places no longer correspond: then the fewest insertions, deletions and substitutions of single words
+    that lead from one to the other (Levenshtein's distance over words).
+    """
+    if len(before) == len(after):
+        return sum(old != new for old, new in zip(before, after, strict=True))
+    first, last = 0, 0  # words that both begin and end with; they are in every best alignment
+    shorter = min(len(before), len(after))
+    while first < shorter and before[first] == after[first]:
+        first += 1
+    while last < shorter - first and before[-1 - last] == after[-1 - last]:
+        last += 1
+    old_words, new_words = before[first : len(before) - last], after[first : len(after) - last]
+    costs = list(range(len(new_words) + 1))  # from no old words to each beginning of the new ones
+    for row, old in enumerate(old_words, start=1):
+        diagonal, costs[0] = costs[0], row
+        for column, new in enumerate(new_words, start=1):
+            best = min(diagonal + (old != new), costs[column] + 1, costs[column - 1] + 1)
+            diagonal, costs[column] = costs[column], best
+    return costs[-1]
+
+
+def words_of_all(texts: Sequence[str | None]) -> list[str]:
+    """The words of a text and its pair, where there is one, in one sequence, as an attack sees them."""
+    return [word for text in texts for word in words_of(text or "")]

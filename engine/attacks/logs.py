@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.attacks.cells import Texts, from_cells, restored, to_cells
-from engine.attacks.changes import words_changed, words_of
+from engine.attacks.changes import words_changed, words_of_all
 from engine.attacks.metrics import OUTCOMES
 from engine.attacks.texts import AttackText
 from engine.data.files import read_file
@@ -160,12 +160,10 @@ def _own(row: Row, where: str) -> Row | None:
 def _record(
     row: Row, number: int, original: Texts, perturbed: Texts, first: float | None, last: float | None, where: str
 ) -> AttackRecord:  # fmt: skip
-    before, after = ([text or "" for text in texts] for texts in (original, perturbed))
-    changed = sum(words_changed(a, b) for a, b in zip(before, after, strict=True))
+    before, after = words_of_all(original), words_of_all(perturbed)
     shares = [round(share, 6) for share in (first, last) if share is not None]
-    return AttackRecord(number, _OUTCOMES[row["result_type"]], _whole(row, "num_queries", where), changed,
-                        sum(len(words_of(text)) for text in before), None if first is None else round(first, 6),
-                        min(shares, default=None))  # fmt: skip
+    return AttackRecord(number, _OUTCOMES[row["result_type"]], _whole(row, "num_queries", where), words_changed(before, after),
+                        len(before), None if first is None else round(first, 6), min(shares, default=None))  # fmt: skip
 
 
 def _check_goal(kind: str, truth: int, before: int | None, after: int | None, where: str) -> None:

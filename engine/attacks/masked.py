@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from textattack.shared import utils
 from textattack.transformations import WordSwap, WordSwapMaskedLM
 from torch import Tensor
@@ -25,12 +26,15 @@ class MaskedLM:
     """A masked language model with its tokenizer. Raises ModelError for a folder that is none."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
+        self.folder = folder
         try:
-            self.model = AutoModelForMaskedLM.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            self.model, told = AutoModelForMaskedLM.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
             )
+            if missing := sorted(told["missing_keys"]):  # transformers would fill them with random numbers
+                raise ValueError(f"the weights lack {missing[0]}")
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} cannot be opened as a masked language model ({error}); save one there with "
                              "model.save_pretrained and tokenizer.save_pretrained.") from error  # fmt: skip
         self.model.to(device).eval()
@@ -38,6 +42,12 @@ class MaskedLM:
             raise ModelError(f"{folder} holds a {self.model.config.model_type} model, whose word pieces TextAttack cannot tell "
                              "from words; put a BERT, RoBERTa or ELECTRA with a head for masked tokens there.")  # fmt: skip
         self.most = min(TOKENS, int(self.model.config.max_position_embeddings))
+
+    def check(self) -> None:
+        """Raises ModelError where the model has no finite answer to a masked word."""
+        _, _, logits = next(self.logits([f"a {self.tokenizer.mask_token} film"]))
+        if not bool(logits.isfinite().all()):
+            raise ModelError(f"{self.folder} answers a masked word with numbers that are not finite; save the model again.")
 
     def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids, cut to what the model reads."""

@@ -2,6 +2,7 @@
 
 Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken", "held", "exhausted" (ran
 out of its budget and was not broken; it counts as held and is told apart), and "error" (its attack failed, so nothing is known).
+Examples that gave an attack nothing to try are among the skipped and the held, and are counted apart besides.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from engine.errors import DataError
 from engine.records import AttackRecord, Rate
 
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
@@ -58,11 +60,12 @@ class AttackSummary:
     held: int
     exhausted: int
     errors: int
-    acc: Rate  # (broken + held + exhausted) / n
+    acc: Rate  # right without attack / n
     aua: Rate  # (held + exhausted) / n
     asr: Rate  # broken / (broken + held + exhausted)
     queries: Mean  # per example that is neither skipped nor an error
     words_changed: Mean  # share of the words that were changed, over the broken examples
+    untried: int = 0  # of the skipped and held: examples that gave the attack nothing to try
 
 
 def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
@@ -86,16 +89,44 @@ def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
     return Rate.of(holds, len(records)), Rate.of(counts["broken"], holds + counts["broken"])
 
 
-def attack_summary(records: Sequence[AttackRecord]) -> AttackSummary:
-    """Counts, Acc, Aua, Asr, mean queries and mean share of changed words. Errors count against Acc as against Aua."""
+def attack_summary(records: Sequence[AttackRecord], right: int | None = None) -> AttackSummary:
+    """Counts, Acc, Aua, Asr, mean queries and mean share of changed words.
+
+    `right` is how many of the victim's answers without attack are right; from records alone that is not known of errors, which
+    then count against Acc as they do against Aua.
+    """
     counts = outcome_counts(records)
     aua, asr = attack_rates(records)
     finished = [record for record in records if record.outcome == "broken" or record.outcome in HOLDS]
     shares = [record.words_changed / record.words for record in finished if record.outcome == "broken" and record.words]
     return AttackSummary(
         len(records), counts["skipped"], counts["broken"], counts["held"], counts["exhausted"], counts["error"],
-        Rate.of(asr.n, len(records)), aua, asr, Mean.of([record.queries for record in finished]), Mean.of(shares),
+        Rate.of(asr.n if right is None else right, len(records)), aua, asr,
+        Mean.of([record.queries for record in finished]), Mean.of(shares), sum(record.untried for record in records),
     )  # fmt: skip
+
+
+def attack_notices(records: Sequence[AttackRecord], whose: str = "") -> tuple[str, ...]:
+    """What to say of examples that were not attacked; `whose` names the victim where there are several."""
+    untried = [record for record in records if record.untried]
+    failed = [record for record in records if record.outcome == "error"]
+    of, notices = f" of {len(records)} examples", []
+    if untried:
+        held = sum(record.outcome == "held" for record in untried)
+        notices.append(f"{whose}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: {held} that the model gets "
+                       f"right count as withstood, {len(untried) - held} that it gets wrong as skipped. "
+                       f"The first: {untried[0].reason}")  # fmt: skip
+    if failed:
+        notices.append(f"{whose}The attack failed on {len(failed)}{of}; they count against Aua and are left out of Asr. "
+                       f"The first: {failed[0].reason}")  # fmt: skip
+    return tuple(notices)
+
+
+def check_attacked(records: Sequence[AttackRecord]) -> None:
+    """Raises DataError where no example could be attacked, with the first reason: rates would say nothing."""
+    if records and all(record.untried or record.outcome == "error" for record in records):
+        raise DataError(f"None of the {len(records)} examples could be attacked, the first of them because: "
+                        f"{records[0].reason.rstrip('.')}; give other examples or another attack.")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ NEEDS = {
     "neighbours": _part("neighbours", "counter-fitted neighbours (lexicon/counterfitted_neighbors.json.gz, or "
                         "lexicon/counter-fitted-vectors.txt)"),
     "tagger": _part("tagger", "NLTK's tagger (averaged_perceptron_tagger_eng and universal_tagset)"),
-    "wordnet": _part("wordnet", "WordNet (NLTK's wordnet and omw-1.4)"),
+    "wordnet": _part("wordnet", "WordNet (corpora/wordnet, as in NLTK's data)"),
     "masked-lm": _part("masked-lm", "a masked language model (masked-lm/, or bert-base-uncased in the hub's cache)"),
     "name tagger": Need("flair's English name tagger (ner-english, downloaded by flair on first use)", _flair_ner),
 }  # fmt: skip
@@ -134,6 +134,20 @@ def check_attack(name: str) -> None:
     """Raises SettingError with the names there are."""
     if name != "none":
         recipe_named(name)
+
+
+def check_ready(name: str, folder: str | None = None) -> None:
+    """Whether everything that an attack needs is on this machine and whole; it is opened, and nothing else is done.
+
+    Raises SettingError for an unknown attack, ResourceError or ModelError that says what is missing or damaged, and where.
+    """
+    if name == "none":
+        return
+    from engine.attacks.resource_checks import check_source
+
+    recipe, resources = recipe_named(name), find_resources(folder)
+    for need, source in recipe.used(resources).items():
+        check_source(need, source, resources)
 
 
 def attack_identity(name: str, resources: Resources) -> dict[str, str]:

@@ -28,8 +28,10 @@ MASKED_LM = "bert-base-uncased"  # TextAttack's, where the hub's cache has it
 NEIGHBOUR_FILES = ("counter-fitted-vectors.txt", "counterfitted_neighbors.json.gz")
 NLTK_PARTS = {  # everything of a line is needed
     "tagger": ("taggers/averaged_perceptron_tagger_eng", "taggers/universal_tagset"),
-    "wordnet": ("corpora/wordnet", "corpora/omw-1.4"),
+    "wordnet": ("corpora/wordnet",),
 }
+# Nothing needs these; where they are there they are part of a study's key, as they always were.
+COUNTED_TOO = {"wordnet": ("corpora/omw-1.4",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,8 @@ def find_resources(named: str | None) -> Resources:
         folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
         candidates.insert(0, (folder, "named folder"))
         own = _named_parts(root)
-        if not (own or _stopword_file(folder) or _nltk_parts([(folder, "")])):
-            raise ResourceError(
-                f"{root} holds no NLTK data (corpora/stopwords/english is missing), no lexicon folder and no masked-lm folder; "
-                "name a folder that holds one of them, or leave --resources out to use what the project carries."
-            )
+        if not _holds(root):
+            raise ResourceError(_nothing_in(root))
         parts |= own
     parts = _nltk_parts(candidates) | parts
     for folder, origin in candidates:
@@ -135,6 +134,29 @@ def _named_parts(root: Path) -> dict[str, Source]:
     return found
 
 
+def _holds(root: Path) -> bool:
+    """Whether a named folder has anything that an attack can use."""
+    folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
+    nltk = ("corpora/stopwords", *(path for paths in NLTK_PARTS.values() for path in paths))
+    return bool(_named_parts(root)) or any(_packed_or_not(folder, path) for path in nltk)
+
+
+def _nothing_in(root: Path) -> str:
+    """What to say of a named folder without resources: often it is a level too deep, or not deep enough."""
+    whole = root.absolute()
+    if not root.exists():
+        return f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, or leave --resources out."
+    if not root.is_dir():
+        return f"{root} is a file; name the folder that holds nltk_data, lexicon or masked-lm, or leave --resources out."
+    near = [*list(whole.parents)[:2], *sorted(path for path in whole.iterdir() if path.is_dir())]
+    if (right := next((path for path in near if _holds(path)), None)) is not None:
+        return f"{root} is the wrong level of a folder of resources; name {right} with --resources."
+    if (whole / "data.noun").is_file() or (whole / "wordnet" / "data.noun").is_file():
+        return f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of its own, and name that folder."
+    return (f"{root} holds no NLTK data (corpora/ or taggers/), no lexicon folder and no masked-lm folder; name a folder that "
+            "holds one of them, or leave --resources out to use what the project carries.")  # fmt: skip
+
+
 def _nltk_parts(candidates: list[tuple[Path, str]]) -> dict[str, Source]:
     """For each of NLTK_PARTS the first folder that holds all of it, packed or not."""
     found = {}
@@ -142,6 +164,7 @@ def _nltk_parts(candidates: list[tuple[Path, str]]) -> dict[str, Source]:
         for folder, origin in candidates:
             files = [_packed_or_not(folder, path) for path in wanted]
             if all(files):
+                files += [_packed_or_not(folder, path) for path in COUNTED_TOO.get(name, ())]
                 found[name] = Source(tuple(file for file in files if file), origin)
                 break
     return found

@@ -10,7 +10,8 @@ from typing import Any
 from engine.attacks.attempt import Attempt, Budget, Example, Model, Outcome, Step, Watcher
 from engine.attacks.candidates import Seeded, Shared
 from engine.attacks.lockstep import Job, LockStep
-from engine.attacks.recipes import recipe_named
+from engine.attacks.metrics import check_attacked
+from engine.attacks.recipes import check_ready, recipe_named
 from engine.attacks.resources import find_resources
 from engine.attacks.textattack_gate import textattack
 from engine.attacks.victim_service import VictimService
@@ -20,21 +21,21 @@ from engine.progress import Reporter, silent
 from engine.records import AttackRecord
 
 IN_FLIGHT = {"cpu": 32, "cuda": 256}  # examples; enough for full batches, few enough for memory
-Keep = Callable[[str, AttackRecord], None]
+Keep = Callable[[str, Outcome], None]
 Done = Mapping[str, Sequence[AttackRecord]]
 
 
 class Attackers:
     """One recipe on several victims, which are offered the same candidates. Not for use by two threads at once.
 
-    Raises SettingError for an unknown recipe and ResourceError for what it lacks.
+    Raises SettingError for an unknown recipe, and ResourceError or ModelError for what it needs and is missing or damaged.
     """
 
     def __init__(
         self, victims: Mapping[str, Victim], name: str, seed: int, resources: str | None = None, budget: Budget | None = None,
     ) -> None:  # fmt: skip
         self._recipe, found = recipe_named(name), find_resources(resources)
-        self._recipe.used(found)  # raises for what is missing
+        check_ready(name, resources)
         package = textattack(found)
         self._seed, self._budget = seed, budget or Budget()
         self._services = {side: VictimService(victim) for side, victim in victims.items()}
@@ -48,6 +49,11 @@ class Attackers:
     @property
     def sides(self) -> tuple[str, ...]:
         return tuple(self._services)
+
+    @property
+    def leaves_unbroken_texts(self) -> bool:
+        """Whether an example that is not broken keeps its text; a goal without an end, such as input reduction, changes it."""
+        return not any(parts.goal_function.maximizable for parts in self._parts.values())
 
     def in_flight(self) -> int:
         """How many examples are attacked at once unless told."""
@@ -142,27 +148,31 @@ def each_ended(
 
 def attack_many(
     attackers: Attackers, examples: Examples, rows: Sequence[int], report: Reporter = silent, done: Done | None = None,
-    keep: Keep = lambda side, record: None, in_flight: int | None = None,
+    keep: Keep = lambda side, outcome: None, in_flight: int | None = None,
 ) -> dict[str, tuple[AttackRecord, ...]]:  # fmt: skip
     """Attack the given rows of the evaluation set on every victim at once: by side, the records in the order of `rows`.
 
-    `done` are not redone. `keep` gets each new record as soon as its attack ends, which is in no certain order; what a
+    `done` are not redone. `keep` gets each new outcome as soon as its attack ends, which is in no certain order; what a
     record says depends on its example, the victim and the seed alone, so a run that was cut short ends like a whole one.
+    Raises DataError where no example of a side could be attacked.
     """
     found = {side: {record.example: record for record in (done or {}).get(side, ())} for side in attackers.sides}
     with closing(each_ended(attackers, examples, rows, found, report, in_flight)) as ended:
         for side, outcome in ended:
             found[side][outcome.record.example] = outcome.record
-            keep(side, outcome.record)
-    return {side: tuple(found[side][row] for row in rows) for side in attackers.sides}
+            keep(side, outcome)
+    records = {side: tuple(found[side][row] for row in rows) for side in attackers.sides}
+    for of_side in records.values():
+        check_attacked(of_side)
+    return records
 
 
 def attack_examples(
     attacker: Attacker, examples: Examples, rows: Sequence[int], report: Reporter = silent,
-    done: Sequence[AttackRecord] = (), keep: Callable[[AttackRecord], None] = lambda record: None,
+    done: Sequence[AttackRecord] = (), keep: Callable[[Outcome], None] = lambda outcome: None,
     in_flight: int | None = None,
 ) -> tuple[AttackRecord, ...]:  # fmt: skip
     """`attack_many` on one victim."""
     (side,) = attacker.all.sides
-    found = attack_many(attacker.all, examples, rows, report, {side: done}, lambda _, record: keep(record), in_flight)
+    found = attack_many(attacker.all, examples, rows, report, {side: done}, lambda _, outcome: keep(outcome), in_flight)
     return found[side]

@@ -10,7 +10,7 @@ from functools import partial
 
 from torch import Tensor
 
-from engine.attacks.changes import words_changed, words_of
+from engine.attacks.changes import words_changed, words_of_all
 from engine.attacks.metrics import Paired, attack_rates, paired_attack
 from engine.attacks.victim_service import VictimService
 from engine.data import Classes, Examples
@@ -139,11 +139,11 @@ def _records(
 def _record(row: int, label: int, clean: Texts | None, text: Texts, answers: Answers) -> AttackRecord:
     """One example as an attack that tried one text; without a clean text it counts as right before."""
     before, after = answers[clean or text], answers[text]
-    old, new = ([part or "" for part in texts] for texts in (clean or text, text))
-    words, queries = sum(len(words_of(part)) for part in old), 1 if clean is None else 2
+    old, new = words_of_all(clean or text), words_of_all(text)
+    words, queries = len(old), 1 if clean is None else 2
     if not bool(before.isfinite().all()) or not bool(after.isfinite().all()):
         return AttackRecord(row, "error", queries, 0, words, None, None, "The victim answered with NaN or infinity.")
-    changed = sum(words_changed(a, b) for a, b in zip(old, new, strict=True))
+    changed = words_changed(old, new)
     if clean is not None and int(before.argmax()) != label:
         outcome = "skipped"
     else:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +42,9 @@ def _load_neighbours(file: Path) -> dict[str, list[str]]:
     try:
         with gzip.open(file, "rt", encoding="utf-8") as opened:
             found: dict[str, list[str]] = json.load(opened)
-    except (OSError, EOFError, ValueError) as error:
+        if not isinstance(found, dict) or not all(isinstance(words, list) for words in found.values()):
+            raise ValueError("it holds something else")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ResourceError(f"{file} cannot be read as a packed JSON object of word lists ({error}); copy it again.") from error
     return found
 
@@ -58,7 +61,7 @@ class _Vectors:
                     words.append(word)
                     rows.append(np.array(values, dtype=np.float32))
             vectors = np.stack(rows)  # (words, 300)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise ResourceError(f"{file} cannot be read as lines of a word and its numbers ({error}); copy it again.") from error
         self._words, self._places = words, {word: place for place, word in enumerate(words)}
         self._vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)

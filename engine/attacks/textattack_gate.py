@@ -27,14 +27,21 @@ def version() -> str:
 
 def textattack(resources: Resources) -> ModuleType:
     """The imported package, with NLTK looking where `resources` says."""
-    import nltk
-
-    nltk.data.path[:] = list(resources.search)
-    nltk.corpus.stopwords._unload()  # else the words of the folder that was searched first stay in use
+    look_in(resources)
     if "textattack" not in sys.modules:
         _import()
     _let_other_loggers_speak()
     return sys.modules["textattack"]
+
+
+def look_in(resources: Resources) -> None:
+    """Have NLTK look where `resources` says; TextAttack is not imported for it."""
+    import nltk
+
+    if nltk.data.path != list(resources.search):
+        nltk.corpus.wordnet._unload()  # it takes seconds to load, so it stays while its folder does
+    nltk.data.path[:] = list(resources.search)
+    nltk.corpus.stopwords._unload()  # else the words of the folder that was searched first stay in use
 
 
 def _import() -> None:

@@ -51,7 +51,7 @@ class AttackTexts:
     """
 
     def __init__(self, store: Store, key: str) -> None:
-        if store.root.resolve().is_relative_to(paths.BUNDLED.resolve()):
+        if not may_hold_texts(store):
             raise StoreError(f"{store.root} is the bundled store, which holds no texts; name another folder with --cache.")
         self.path = store.root / "texts" / f"{key}.jsonl"
 
@@ -79,6 +79,11 @@ class AttackTexts:
             except (ValueError, KeyError, TypeError):
                 continue
         return tuple(found)
+
+
+def may_hold_texts(store: Store) -> bool:
+    """Whether the folder that a store writes is a user's own; the bundled one travels with the project."""
+    return not store.root.resolve().is_relative_to(paths.BUNDLED.resolve())
 
 
 def _line(value: Any) -> str:

@@ -15,12 +15,13 @@ from engine.commands.attack_tables import attack_table, paired_table, static_tab
 from engine.commands.console import Console
 from engine.commands.studies import Answer, budget_options, spec_from, victim_options
 from engine.errors import SettingError, StoreError
-from engine.names import ATTACK_HELP, RESOURCES_HELP
+from engine.names import ATTACK_HELP, RESOURCES_HELP, counted
 from engine.records import StudySpec
 from engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
     from engine.attacks.kept_run import Side
+    from engine.data import Dataset
     from engine.models.victim import Victim
 
 SPARSITY = 0.5  # of the pruned victim that a text is attacked on unless told
@@ -45,6 +46,9 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--examples", type=int, metavar="N", help="attack N evaluation examples of --data")
     what.add_argument("--set", metavar="FILE", help="read a fixed adversarial set: labelled texts (AdvGLUE), clean and "
                       "adversarial texts side by side, or a log of attacks such as TextAttack's CSV")  # fmt: skip
+    parser.add_argument("--eval-examples", type=int, default=StudySpec().eval_examples, metavar="N",
+                        help="with --examples: rows that are evaluated, among which those to attack are "
+                        "drawn, as in a study (default: 872)")  # fmt: skip
     parser.add_argument("--against", metavar="B", help="a second model, given the same examples and compared with the first")
     parser.add_argument("--sparsity", type=float, metavar="S", help="compare with the first model pruned at this sparsity "
                         f"(default with --text: {SPARSITY:g})")  # fmt: skip
@@ -62,7 +66,12 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
 
 def run_attack(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
     """Run what was asked for: (the JSON object, the table)."""
+    from engine.attacks.recipes import check_attack, check_ready
+
     _check(options)
+    if options.set is None:  # before the long work, not in the middle of it
+        check_attack(spec.attack)
+        check_ready(spec.attack, spec.resources)
     if options.text is None:
         return _on_set(options, spec, console) if options.set is not None else _on_data(options, spec, console)
     return _on_text(options, spec, console) if options.against is None else _on_text_against(options, spec, console)
@@ -169,16 +178,16 @@ def _budget(options: argparse.Namespace) -> Any:
 
 
 def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from engine.attacks.kept_run import attack_kept
+    from engine.attacks.kept_run import attack_kept, summary_of
     from engine.attacks.logs import write_log
-    from engine.attacks.metrics import attack_summary, paired_attack
-    from engine.attacks.recipes import check_attack
+    from engine.attacks.metrics import attack_notices, paired_attack
     from engine.attacks.similarity import similarity
     from engine.attacks.transfer import transfer
-    from engine.data import check_labels, fit_labels, load_dataset, sample
+    from engine.data import check_labels, fit_labels, load_dataset
+    from engine.evaluation_rows import drawn_rows
 
-    check_attack(spec.attack)
     logs, store = _log_names(options), Store(options.cache)  # before the long work, not after it
+    # Of one file, pruning needs half
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed, divide=options.sparsity is not None)
     sides = _sides(options, spec, store, console)
     victims = {name: side.victim for name, side in sides.items()}
@@ -186,19 +195,25 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     data, notices = fit_labels(data, first.label_names, first.name)
     console.notices(list(notices))
     check_labels(data.evaluation, first.num_labels, f"{data.name}, evaluation")
-    rows = sample(data.evaluation, options.examples, spec.seed)
-    drawn = data.evaluation.take(rows)
+    evaluation, rows = drawn_rows(data.evaluation, spec.eval_examples, options.examples, spec.seed)
+    said = _fewer(data, len(evaluation), len(rows), options)
+    console.notices(said)
+    drawn = evaluation.take(rows)
     cut = {name: _cut(victim, drawn.texts, drawn.pairs) for name, victim in victims.items()}
     console.notices([f"{count} of the {len(rows)} examples reach {name}'s limit of {victims[name].max_tokens} tokens; what is "
                      "changed beyond it changes nothing." for name, count in cut.items() if count])  # fmt: skip
-    found = attack_kept(sides, spec.attack, data.evaluation, rows, spec.seed, store, console.report, spec.resources,
-                        _budget(options))  # fmt: skip
+    found = attack_kept(sides, spec.attack, evaluation, rows, spec.seed, store, console.report, spec.resources, _budget(options),
+                        said.append)  # fmt: skip
     records = {name: [text.record for text in texts] for name, texts in found.items()}
-    summaries = {name: attack_summary(of) for name, of in records.items()}
+    said += [notice for name, of in records.items() for notice in attack_notices(of, f"{name}: ")]
+    console.notices(said)
+    summaries = {name: summary_of(texts) for name, texts in found.items()}
     alike = {name: similarity(texts, str(victims[name].device)) for name, texts in found.items()}
-    table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}", summaries, alike)
+    table = attack_table(f"{data.name}, {spec.attack}, {len(rows)} examples, seed {spec.seed}; {len(evaluation)} of "
+                         f"{counted(len(data.evaluation), 'row')} evaluated", summaries, alike)  # fmt: skip
     answer: dict[str, Any] = {
-        "attack": spec.attack, "data": data.name, "examples": len(rows), "seed": spec.seed, "budget": asdict(_budget(options)),
+        "attack": spec.attack, "data": data.name, "rows": len(data.evaluation), "evaluated": len(evaluation),
+        "examples": len(rows), "seed": spec.seed, "budget": asdict(_budget(options)), "notices": said,
         "victims": [{"name": name, **asdict(summary), "similarity": asdict(alike[name]), "at_limit": cut[name]}
                     for name, summary in summaries.items()],
         "paired": None, "transfer": {},
@@ -209,6 +224,18 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
         table += paired_table(list(sides), paired, "Right without attack with both") + transfer_table(moved)
     answer["logs"] = [str(write_log(path, texts)) for path, texts in zip(logs, found.values(), strict=False)]
     return answer, table + "".join(f"{path}\n" for path in answer["logs"])
+
+
+def _fewer(data: "Dataset", evaluated: int, attacked: int, options: argparse.Namespace) -> list[str]:
+    """Why fewer rows are attacked than were asked for."""
+    if attacked >= options.examples:
+        return []
+    rows = len(data.evaluation)
+    half = f" (the other {len(data.train)} of the file calibrate the pruned model)" if data.train and os.path.isfile(
+        os.path.expanduser(options.data)) else ""  # fmt: skip
+    drawn = f", of which --eval-examples draws {evaluated}" if evaluated < rows else ""
+    return [f"{data.name} has {counted(rows, 'row')} to evaluate{half}{drawn}, so {attacked} are attacked and not "
+            f"{options.examples}."]  # fmt: skip
 
 
 def _cut(victim: "Victim", texts: Sequence[str], pairs: Sequence[str] | None) -> int:

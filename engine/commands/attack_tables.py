@@ -17,11 +17,11 @@ def attack_table(head: str, summaries: "Mapping[str, AttackSummary]", similar: "
     wide = max(6, *(len(name) for name in summaries))
     columns = (f"{'victim':<{wide}}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'queries':>19}  {'words changed %':>17}  "
                f"{'similarity':>17}  "
-               f"{'n':>5} {'skipped':>7} {'broken':>6} {'held':>5} {'exhausted':>9} {'errors':>6}\n")  # fmt: skip
+               f"{'n':>5} {'skipped':>7} {'broken':>6} {'held':>5} {'exhausted':>9} {'errors':>6} {'untried':>7}\n")  # fmt: skip
     rows = [
         f"{name:<{wide}}  {rate_text(s.acc)}  {rate_text(s.aua)}  {rate_text(s.asr)}  {_mean(s.queries, 1, 19)}  "
         f"{_mean(s.words_changed, 100, 17)}  {_mean(similar[name], 1, 17, 2)}  "
-        f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>5} {s.exhausted:>9} {s.errors:>6}\n"
+        f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>5} {s.exhausted:>9} {s.errors:>6} {s.untried:>7}\n"
         for name, s in summaries.items()
     ]
     return f"{head}\n{columns}{''.join(rows)}"

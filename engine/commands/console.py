@@ -89,6 +89,8 @@ def rate_text(rate: Rate | None) -> str:
 
 def level_table(study: Study) -> str:
     """The levels as a table, rates in per cent with their 95 % intervals."""
+    from engine.attacks.metrics import attack_notices
+
     about = study.about
     head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
             f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked\n")  # fmt: skip
@@ -99,7 +101,8 @@ def level_table(study: Study) -> str:
         for level in study.levels
     ]
     made = "".join(f"measured with {machine}\n" for machine in study.machines)
-    return head + columns + "".join(rows) + made
+    left = [f"{100 * level.sparsity:g} %: {notice}\n" for level in study.levels for notice in attack_notices(level.attacks)]
+    return head + columns + "".join(rows) + "".join(left) + made
 
 
 def safe_lines(study: Study, points: float) -> str:
@@ -154,7 +157,7 @@ def members_table(found: dict[str, Any]) -> str:
             continue
         left_out = "" if entry["averaged"] else "  left out"
         rows.append(f"{settings} {entry['steps']:>6} {entry['final_loss']:>6.3f}  {_stored(entry['acc'])}  "
-                    f"{_stored(entry['aua'])}{left_out}\n")  # fmt: skip
+                    f"{_stored(entry['aua'])}{left_out}{_not_attacked(entry)}\n")  # fmt: skip
     return head + "".join(rows)
 
 
@@ -173,7 +176,14 @@ def average_table(record: dict[str, Any]) -> str:
 def score_line(score: dict[str, Any]) -> str:
     """Acc and Aua of one model in words."""
     measured = [(name.capitalize(), score[name]) for name in ("acc", "aua") if score[name]]
-    return ", ".join(f"{name} {_stored(rate).strip()} % of {rate['n']}" for name, rate in measured)
+    return ", ".join(f"{name} {_stored(rate).strip()} % of {rate['n']}" for name, rate in measured) + _not_attacked(score)
+
+
+def _not_attacked(score: dict[str, Any]) -> str:
+    """How many of the examples of Aua were not attacked; scores of before 2026-11-30 do not say."""
+    parts = (("untried", "gave the attack nothing to try"), ("errors", "made it fail"))
+    said = [f"{score[name]} {what}" for name, what in parts if score.get(name)]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def latency_table(found: "Comparison") -> str:

@@ -211,6 +211,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
 
     data = load_dataset(options.data, **reading_of(options), seed=options.seed, divide=False)
     score = _scored(options.model, data, options.eval_examples, options.attack, options.attack_examples, options, console)
+    console.notices(score["notices"])
     return {"model": options.model, "data": data.name, "attack": options.attack, **score}, score_line(score) + "\n"
 
 
@@ -225,4 +226,5 @@ def _scored(
     selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
     notices = (*victim.notices, *notices)
     console.notices(notices)
-    return {**selection.score(victim, console.report).as_json(), "notices": list(notices)}
+    score = selection.score(victim, console.report).as_json()
+    return {**score, "notices": list(dict.fromkeys((*notices, *score["notices"])))}

@@ -100,8 +100,8 @@ def _encoded(columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | Non
                             "published test split; use a split with labels.")  # fmt: skip
         notices.append(f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label ({listed}) and are left "
                        f"out; the first is {column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}.")  # fmt: skip
-    values = tuple(sorted({label for split in labels for label in split if label is not None}))
-    return Encoded(labels, Classes(classes.names, classes.numbered, values), tuple(notices))
+    present = tuple(sorted({label for split in labels for label in split if label is not None}))
+    return Encoded(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
 
 
 def _shown(value: object) -> str:

@@ -16,15 +16,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import attack_identity, check_attack
+from engine.attacks.metrics import attack_notices, attack_rates
+from engine.attacks.recipes import attack_identity, check_attack, check_ready
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Examples, check_labels, fit_examples, sample
-from engine.data.checks import drawn_to_attack
 from engine.data.tables import labelled_rows
 from engine.errors import DataError, ModelError, SettingError
 from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
+from engine.evaluation_rows import drawn_rows
 from engine.models.classes import check_classes, in_order
 from engine.models.victim import Victim, load_victim, pick_device
 from engine.progress import Reporter, silent, within
@@ -127,11 +127,12 @@ def prepare(
     check_labels(train, len(protocol.label_names), protocol.train)
     if (train.pairs is None) != (held.pairs is None):
         raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
-    evaluated = held.take(sample(held, protocol.evaluated, 0))
+    attacked = int(protocol.attack["examples"]) if protocol.attack else 0
+    evaluated, attacked_rows = drawn_rows(held, protocol.evaluated, attacked, 0)
     outside = [_set(one, protocol, root, train.pairs is not None, say) for one in protocol.ood]
     judged = set(evaluated.row_keys()).union(*(one.examples.row_keys() for one in outside))
     train = train.take([row for row, key in enumerate(train.row_keys()) if key not in judged])
-    attack = _attack(protocol, len(evaluated), resources)
+    attack = _attack(protocol, attacked_rows, resources)
     base = open_base(protocol.base)
     for notice in base.notices:
         say(notice)
@@ -155,13 +156,13 @@ def _labelled(file: str, protocol: Protocol, say: Say, **columns: Any) -> Exampl
     return examples
 
 
-def _attack(protocol: Protocol, rows: int, resources: str | None) -> dict[str, Any] | None:
+def _attack(protocol: Protocol, rows: tuple[int, ...], resources: str | None) -> dict[str, Any] | None:
     """What is attacked and how. Raises SettingError or ResourceError where the attack is unknown or lacks something."""
     if (told := protocol.attack) is None:
         return None
     check_attack(told["name"])
-    examples = list(drawn_to_attack(rows, int(told["examples"]), 0))
-    return {**attack_identity(told["name"], find_resources(resources)), "examples": examples}
+    check_ready(told["name"], resources)
+    return {**attack_identity(told["name"], find_resources(resources)), "examples": list(rows)}
 
 
 def _found(root: Path, name: str) -> str:
@@ -306,7 +307,7 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
         "adversarial": cell.train.adversarial, "rewind": one.rewind,
         "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
-        **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(), "aua": _attacked(ready, victim),
+        **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(), **_attacked(ready, victim),
     }  # fmt: skip
     write_whole(_result_path(ready, cell, sparsity, seed), json.dumps(entry).encode() + b"\n")
     return entry
@@ -318,13 +319,16 @@ def _stored(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     return {**json.loads(path.read_text(encoding="utf-8")), "cell": cell.name} if path.is_file() else None
 
 
-def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any] | None:
-    """Accuracy under attack on rows drawn from the inside set."""
+def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any]:
+    """Accuracy under attack on rows drawn from the inside set, and how many of them were not attacked."""
     if ready.attack is None or ready.protocol.attack is None:
-        return None
+        return {"aua": None}
     attacker = Attacker(victim, ready.protocol.attack["name"], 0, ready.resources)
     rows = tuple(ready.attack["examples"])
-    return asdict(attack_rates(attack_examples(attacker, ready.inside.examples, rows, ready.reports.attack))[0])
+    records = attack_examples(attacker, ready.inside.examples, rows, ready.reports.attack)
+    for notice in (notices := attack_notices(records)):
+        ready.say(notice)
+    return {"aua": asdict(attack_rates(records)[0]), **({"attack_notices": list(notices)} if notices else {})}
 
 
 def write_table(ready: Prepared) -> dict[str, Any]:

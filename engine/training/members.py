@@ -142,6 +142,8 @@ def _member(
         return {**settings, "status": "diverged", "reason": str(error), "acc": None, "aua": None, "averaged": False}
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
     score = scored(victim, selection, out, within(report, 7, 10, 10))
+    for notice in score.notices:
+        say(f"{spec.name}: {notice}")
     share = max(selection.examples.labels.count(label) for label in set(selection.examples.labels)) / score.acc.n
     guessing = score.acc.value is not None and score.acc.value <= share
     reason = (f"it ends with an accuracy of {100 * (score.acc.value or 0):.1f} %, no better than always guessing the commonest "

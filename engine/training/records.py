@@ -15,15 +15,20 @@ class Score:
 
     acc: Rate
     aua: Rate | None  # None where nothing was attacked
+    untried: int = 0  # attacked examples that gave the attack nothing to try
+    errors: int = 0  # attacked examples on which the attack failed
+    notices: tuple[str, ...] = ()  # what there is to say of these
 
     def as_json(self) -> dict[str, Any]:
-        """`acc` and `aua` as JSON values."""
-        return {"acc": asdict(self.acc), "aua": None if self.aua is None else asdict(self.aua)}
+        """The score as JSON values."""
+        return {"acc": asdict(self.acc), "aua": None if self.aua is None else asdict(self.aua), "untried": self.untried,
+                "errors": self.errors, "notices": list(self.notices)}  # fmt: skip
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "Score":
         """The inverse of `as_json`; further entries are left alone."""
-        return cls(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]))
+        return cls(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]), entry.get("untried", 0),
+                   entry.get("errors", 0), tuple(entry.get("notices", ())))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from engine.attacks.metrics import attack_rates
-from engine.attacks.recipes import attack_identity, check_attack
+from engine.attacks.metrics import attack_notices, attack_rates
+from engine.attacks.recipes import attack_identity, check_attack, check_ready
 from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
-from engine.data import Classes, Dataset, Examples, check_labels, fit_examples, load_dataset, sample
-from engine.data.checks import drawn_to_attack
+from engine.data import Classes, Dataset, Examples, check_labels, fit_examples, load_dataset
 from engine.errors import DataError, SettingError
 from engine.evaluation.measure import accuracy, read
+from engine.evaluation_rows import drawn_rows
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.training.records import Score
@@ -68,7 +68,9 @@ class Selection:
         if not self.attacked:
             return Score(acc, None)
         attacker = Attacker(victim, self.spec.attack, self.spec.seed, self.spec.resources)
-        return Score(acc, attack_rates(attack_examples(attacker, self.examples, self.attacked, report))[0])
+        records = attack_examples(attacker, self.examples, self.attacked, report)
+        return Score(acc, attack_rates(records)[0], sum(record.untried for record in records),
+                     sum(record.outcome == "error" for record in records), attack_notices(records))  # fmt: skip
 
     def about(self) -> dict[str, Any]:
         """For people and for drawing the same rows again."""
@@ -90,7 +92,7 @@ def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selecti
     """Rows drawn from the file or data set that `spec` names."""
     assert spec.data is not None
     data = all_rows(spec.data, columns)
-    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data)
+    return _selection(data.evaluation, spec, data)
 
 
 def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
@@ -137,9 +139,11 @@ def training_rows(
 
 def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
     """The evaluation rows that a study with these sizes and seed reads and attacks."""
-    return _selection(data.evaluation.take(sample(data.evaluation, spec.rows, spec.seed)), spec, data)
+    return _selection(data.evaluation, spec, data)
 
 
-def _selection(drawn: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
-    attacked = drawn_to_attack(len(drawn), spec.attacked, spec.seed) if spec.attack != "none" else ()
+def _selection(rows: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
+    """Selection rows drawn from `rows`. Raises ResourceError where the attack that judges lacks something: before any training."""
+    check_ready(spec.attack, spec.resources)
+    drawn, attacked = drawn_rows(rows, spec.rows, spec.attacked if spec.attack != "none" else 0, spec.seed)
     return Selection(spec, drawn, attacked, data.classes, data.notices)

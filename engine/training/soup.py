@@ -143,12 +143,17 @@ def _average(
         place = next(places)
         return within(report, place, place + 1, 2 * len(names), f"{name}: ")
 
+    def judged(victim: Victim, name: str) -> Score:
+        score = scored(in_order(victim, first.label_names), selection, scores, part(name))
+        for notice in score.notices:
+            say(f"{name}: {notice}")
+        return score
+
     def single(name: str) -> Score:
-        return scored(in_order(open_member(name), first.label_names), selection, scores, part(name))
+        return judged(open_member(name), name)
 
     def together(chosen: Sequence[str]) -> Score:
-        made = in_order(average_victims(open_member, chosen), first.label_names)
-        return scored(made, selection, scores, part(f"average of {len(chosen)}"))
+        return judged(average_victims(open_member, chosen), f"average of {len(chosen)}")
 
     found = uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
     victim = in_order(average_victims(open_member, found.ingredients), first.label_names)

@@ -269,7 +269,7 @@ def stop_after(calls: int) -> Callable[[str, int, int], None]:
 
 
 def test_interruption_within_an_attack_reaches_the_caller(attacker: Attacker, examples: Examples):
-    kept: list[AttackRecord] = []
+    kept: list[Outcome] = []
     with pytest.raises(InterruptedStudy):
         attack_examples(attacker, examples, range(8), stop_after(2), keep=kept.append)
     assert kept == []  # one call before the first attack, one before its first query: this is its second query
@@ -284,10 +284,10 @@ def test_attack_after_an_interruption_is_not_disturbed(
 
 
 def test_kept_records_are_not_redone(attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...], asked: list[str]):
-    kept: list[AttackRecord] = []
+    kept: list[Outcome] = []
     found = attack_examples(attacker, examples, [0, 7, 1], done=(records[0], records[1]), keep=kept.append)
     assert found == (records[0], records[7], records[1])
-    assert kept == [records[7]]
+    assert [outcome.record for outcome in kept] == [records[7]]
     assert set(asked) == {examples.texts[7]}
 
 

@@ -8,6 +8,7 @@ import nltk
 import pytest
 
 from engine.attacks import resources
+from engine.attacks.recipes import RECIPES
 from engine.attacks.resources import BUILT_IN, find_resources
 from engine.errors import ResourceError
 
@@ -52,11 +53,41 @@ def test_named_folder_comes_first(tmp_path: Path, inner: str):
     assert found.search == (str(tmp_path / "named" / inner), str(tmp_path / "home"), str(BUILT_IN))
 
 
-@pytest.mark.parametrize("name", ["nothing", "empty"])
-def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str):
+@pytest.mark.parametrize(("name", "said"), [("nothing", "There is no folder"), ("file", "is a file"),
+                                            ("empty", r"holds no NLTK data.* no lexicon folder")])  # fmt: skip
+def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str, said: str):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ResourceError, match=r"holds no NLTK data.* no lexicon folder"):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match=said):
         find_resources(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("level", "right"), [
+    (".", "folder"), ("folder/nltk_data/corpora", "folder/nltk_data"), ("folder/nltk_data/corpora/wordnet", "folder/nltk_data"),
+    ("folder/nltk_data/taggers", "folder/nltk_data"), ("folder/masked-lm", "folder"),
+])  # fmt: skip
+def test_a_folder_of_the_wrong_level_is_told_which_one_is_right(tmp_path: Path, level: str, right: str):
+    put(tmp_path, "folder/nltk_data/corpora/wordnet/data.noun", "folder/masked-lm/config.json")
+    (tmp_path / "folder" / "nltk_data" / "taggers").mkdir()
+    with pytest.raises(ResourceError) as refused:
+        find_resources(str(tmp_path / level))
+    assert str(refused.value).endswith(f"is the wrong level of a folder of resources; name {tmp_path / right} with --resources.")
+
+
+def test_wordnet_without_its_place_is_told_where_it_belongs(tmp_path: Path):
+    put(tmp_path, "words/deep/wn/data.noun")
+    with pytest.raises(ResourceError, match="holds WordNet, but not as corpora/wordnet"):
+        find_resources(str(tmp_path / "words" / "deep" / "wn"))
+
+
+@pytest.mark.parametrize("inner", ["", "nltk_data"])
+def test_wordnet_alone_is_enough_and_the_other_languages_are_not_needed(tmp_path: Path, inner: str):
+    put(tmp_path / "named" / inner, "corpora/wordnet/data.noun")
+    found = find_resources(str(tmp_path / "named"))
+    assert RECIPES["pwws"].missing(found) == () and found.stopwords_from == "built in"
+    before = found.parts["wordnet"].sha256
+    put(tmp_path / "named" / inner, "corpora/omw-1.4/fra/wn-data-fra.tab")
+    assert find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before  # as in the keys of stored studies
 
 
 def test_missing_built_in_stop_words_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -87,7 +118,8 @@ def test_parts_of_a_named_folder(tmp_path: Path):
     found = find_resources(str(tmp_path / "named")).parts
     assert {name: source.origin for name, source in found.items()} == {
         "lexicon": "built in", "encoder": "installed package", "neighbours": "named folder", "masked-lm": "named folder",
-        "tagger": "NLTK's folder", "wordnet": "NLTK's folder",  # the named ones lack a part
+        "tagger": "NLTK's folder",  # the named one lacks a part
+        "wordnet": "named folder",
     }  # fmt: skip
     assert found["neighbours"].files[0].name == "counterfitted_neighbors.json.gz"
     assert "neighbours" not in find_resources(None).parts

@@ -156,7 +156,7 @@ def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
 def test_what_is_done_is_not_redone(attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]):
     kept: list[tuple[str, int]] = []
     done = {"dense": apart["dense"][:5], "half": apart["half"][3:]}
-    found = attack_many(attackers, examples, range(12), done=done, keep=lambda side, record: kept.append((side, record.example)))
+    found = attack_many(attackers, examples, range(12), done=done, keep=lambda side, outcome: kept.append((side, outcome.record.example)))
     assert found == apart
     assert sorted(kept) == sorted([("dense", row) for row in range(5, 12)] + [("half", row) for row in range(3)]
                                   + [("most", row) for row in range(12)])  # fmt: skip
@@ -175,7 +175,7 @@ def test_a_cancelled_run_goes_on_to_the_same_end(
             raise InterruptedStudy("stopped")
 
     with pytest.raises(InterruptedStudy):
-        attack_many(attackers, examples, range(12), report, keep=lambda side, record: kept[side].append(record), in_flight=2)
+        attack_many(attackers, examples, range(12), report, keep=lambda side, outcome: kept[side].append(outcome.record), in_flight=2)
     assert all(record in apart[side] for side, records in kept.items() for record in records)
     assert attack_many(attackers, examples, range(12), done=kept) == apart
 
@@ -218,14 +218,58 @@ def outcome_of(victim: Victim, text: str, label: int = 0, pair: str | None = Non
     return Attacker(victim, "deepwordbug", 0).run(text, pair, label).record
 
 
-@pytest.mark.parametrize(("text", "label", "reason"), [
-    ("", 0, "no words"), ("  \t\n", 0, "no words"), (". , !", 0, "no words"), ("\N{GRINNING FACE} \N{FIRE}", 0, "no words"),
-    ("\u200b\u200d\ufeff", 0, "no words"), ("\x00\x07", 0, "no words"),
-    ("good film", 2, "label 2 is outside 0..1"), ("good film", -1, "label -1 is outside"),
-    ("żółć 電影", 0, "[UNK] alone"), ("good <SPLIT> film", 0, "<SPLIT>"),
-    ("good " * 10_000, 0, f"10000 words; an attack takes up to {MAX_WORDS}"), ("good \ud800 film", 0, "Error"),
+@pytest.mark.parametrize("text", [
+    "", "  \t\n", ". , !", "\N{GRINNING FACE} \N{FIRE}", "\u200b\u200d\ufeff", "\x00\x07", "good <SPLIT> film",
+    "good " * 10_000,
 ])  # fmt: skip
-def test_what_cannot_be_attacked_is_an_error_with_a_reason(victims: dict[str, Victim], text: str, label: int, reason: str):
+def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(victims: dict[str, Victim], text: str):
+    said = victims["dense"].read([text])[0].double().softmax(dim=1)[0]
+    right = int(said.argmax())
+    for label, outcome in ((right, "held"), (1 - right, "skipped")):
+        record = outcome_of(victims["dense"], text, label)
+        assert (record.outcome, record.queries, record.words_changed, record.untried) == (outcome, 1, 0, True)
+        assert record.truth_before == record.truth_after == pytest.approx(float(said[label]), abs=1e-5)
+        reasons = ("There are no words to attack.", "The text contains <SPLIT>", f"10000 words; an attack takes up to {MAX_WORDS}")
+        assert any(reason in record.reason for reason in reasons)
+
+
+@pytest.mark.parametrize("text", ["", "!!!", "\N{FIRE}", "\u200b"])
+def test_textattack_itself_counts_a_text_without_words_so(victims: dict[str, Victim], text: str):
+    from textattack.attack_recipes import DeepWordBugGao2018
+    from textattack.models.wrappers import ModelWrapper
+
+    textattack(find_resources(None))
+    victim = victims["dense"]
+
+    class Wrapper(ModelWrapper):
+        model = victim.model
+
+        def __call__(self, texts: Sequence[str]) -> Tensor:
+            return victim.read(list(texts))[0].double().softmax(dim=1)
+
+    stock = DeepWordBugGao2018.build(Wrapper())
+    for label in (0, 1):
+        kind = type(stock.attack(text, label)).__name__
+        assert outcome_of(victim, text, label).outcome == {"FailedAttackResult": "held", "SkippedAttackResult": "skipped"}[kind]
+
+
+def test_a_text_that_the_tokenizer_does_not_know_is_attacked_as_any_other(victims: dict[str, Victim]):
+    label = int(victims["dense"].read(["żółć"])[0].argmax())
+    record = outcome_of(victims["dense"], "żółć", label)
+    assert record.outcome in ("held", "broken") and record.queries > 1 and not record.reason
+
+
+@pytest.mark.parametrize(("first", "second"), [("good film", ""), ("", "good film"), ("!", "good"), ("a", "?")])
+def test_a_pair_with_a_blank_side_is_attacked_on_the_other(victims: dict[str, Victim], first: str, second: str):
+    label = int(victims["dense"].read([first], [second])[0].argmax())
+    record = outcome_of(victims["dense"], first, label, second)
+    assert record.outcome in ("held", "broken") and not record.reason
+
+
+@pytest.mark.parametrize(("text", "label", "reason"), [
+    ("good film", 2, "label 2 is outside 0..1"), ("good film", -1, "label -1 is outside"), ("good \ud800 film", 0, "Error"),
+])  # fmt: skip
+def test_what_fails_is_an_error_with_a_reason(victims: dict[str, Victim], text: str, label: int, reason: str):
     record = outcome_of(victims["dense"], text, label)
     assert record.outcome == "error" and reason in record.reason
     assert (record.queries, record.truth_before, record.truth_after, record.words_changed) == (0, None, None, 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from made_up_resources import write_wordnet
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertTokenizerFast
 
 from engine import paths
@@ -24,7 +25,7 @@ from engine.models.embedded import embedded_base
 from engine.models.victim import Victim, load_victim
 
 MODULES = {"textfooler": "textfooler_jin_2019", "textbugger": "textbugger_li_2018", "bert-attack": "bert_attack_li_2020",
-           "bae": "bae_garg_2019"}  # fmt: skip
+           "bae": "bae_garg_2019", "pwws": "pwws_ren_2019"}  # fmt: skip
 DATA = Path(os.environ.get("PRUNESCOPE_DATA") or "/nowhere")
 needs_data = pytest.mark.skipif(not (DATA / "nltk_data").is_dir(), reason="PRUNESCOPE_DATA names no folder with nltk_data/")
 STATUS = {"skipped": "Skipped", "broken": "Successful", "held": "Failed"}
@@ -309,3 +310,34 @@ def test_words_of_wordnet_come_in_order(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(word_swap_wordnet, "wordnet", WordNet())
     assert SortedWordNetSwap()._get_replacement_words("film") == ["celluloid", "flick", "movie", "pic"]
+
+
+@pytest.mark.skipif(not (DATA / "nltk_data/corpora/wordnet").is_dir(), reason="PRUNESCOPE_DATA has no WordNet")
+def test_pwws_is_stock_pwws_without_other_languages(tiny: Victim, texts: list[str]):
+    """`omw-1.4`, which TextAttack downloads, is not in the folder."""
+    textattack(find_resources(str(DATA)))
+    from textattack.transformations import WordSwap, WordSwapWordNet
+
+    class Stock(WordSwapWordNet):
+        def __init__(self, language: str = "eng") -> None:
+            WordSwap.__init__(self)
+            self.language = language
+
+        def _get_replacement_words(self, word: str, random: bool = False) -> list[str]:
+            return sorted(super()._get_replacement_words(word, random))  # a set's order changes from run to run
+
+    examples = labelled(tiny, texts[:24])
+    expected = stock("pwws", {"WordSwapWordNet": Stock}, tiny, examples)
+    assert_same(expected, ours("pwws", DATA, tiny, examples), texts[:24])
+
+
+def test_each_folders_own_wordnet_is_read(tiny: Victim, tmp_path: Path):
+    """In one process, one after the other, as a worker's studies may want it."""
+    tried: list[set[str]] = []
+    for place, words in enumerate((("great", "grand"), ("great", "huge"), ("great", "grand"))):
+        root = tmp_path / str(place)
+        write_wordnet(root / "corpora" / "wordnet", *words)
+        label = int(tiny.read(["a great film"])[0].argmax())
+        steps = Attackers({"it": tiny}, "pwws", 0, str(root)).watch(Example("a great film", None, label))
+        tried.append({text for _, step in steps for text, _ in getattr(step, "tried", ()) if getattr(step, "kind", "") == "try"})
+    assert tried[0] == tried[2] and {"a grand film"} <= tried[0] and {"a huge film"} <= tried[1] and not tried[0] & tried[1]
