@@ -100,7 +100,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     data, notices = fit_labels(data, victim.label_names, victim.name)
     check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file
     calibration, held_out, evaluation = split(data, spec)
-    check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
+    notices = (*notices, *_one_class(evaluation))
     attacked = drawn_to_attack(len(evaluation), spec.attack_examples, spec.seed) if spec.attack != "none" else ()
     identity: dict[str, Any] = {
         "schema": SCHEMA, "victim": victim.fingerprint, "calibration": calibration.fingerprint(),
@@ -111,6 +111,16 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     if any(spec.levels) and plan.method.calibrated:
         check_tokens(victim, plan, study.about["calibration_tokens"], len(calibration))  # before the dense level, not after it
     return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked, notices)
+
+
+def _one_class(evaluation: Examples) -> list[str]:
+    """A small draw may hold one class of several: no fault of the data, but its accuracy is that of one class."""
+    if len(set(evaluation.labels)) > 1:
+        return []
+    drawn = len(evaluation)
+    who = "The one example drawn for the evaluation has" if drawn == 1 else f"All {drawn} examples drawn for the evaluation have"
+    return [f"{who} the label {evaluation.labels[0]}; the figures say nothing of the model's other classes, so evaluate more "
+            "examples."]  # fmt: skip
 
 
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:
