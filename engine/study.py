@@ -105,7 +105,7 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
     calibration, held_out, evaluation = split(data, spec)
     to_attack = spec.attack_examples if spec.attack != "none" else 0
     _, attacked = drawn_rows(data.evaluation, spec.eval_examples, to_attack, spec.seed)
-    check_labels(evaluation, victim.num_labels, f"{data.name}, evaluation")
+    notices = (*notices, *_one_class(evaluation))
     if attacked and not any(map(words_of_all, evaluation.take(attacked).row_keys())):
         raise DataError(f"None of the {len(attacked)} examples that were drawn to be attacked holds a word; give other data, or "
                         "--attack none.")  # fmt: skip
@@ -119,6 +119,16 @@ def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
         check_tokens(victim, plan, study.about["calibration_tokens"], len(calibration))  # before the dense level, not after it
     return Prepared(spec, study, victim, plan, calibration, held_out, evaluation, attacked,
                     (*victim.notices, *notices))  # fmt: skip
+
+
+def _one_class(evaluation: Examples) -> list[str]:
+    """A small draw may hold one class of several: no fault of the data, but its accuracy is that of one class."""
+    if len(set(evaluation.labels)) > 1:
+        return []
+    drawn = len(evaluation)
+    who = "The one example drawn for the evaluation has" if drawn == 1 else f"All {drawn} examples drawn for the evaluation have"
+    return [f"{who} the label {evaluation.labels[0]}; the figures say nothing of the model's other classes, so evaluate more "
+            "examples."]  # fmt: skip
 
 
 def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any] | None:

@@ -434,6 +434,21 @@ def with_labels(folder: Path, source: Path, labels: list[int]) -> str:
     return str(folder)
 
 
+@pytest.mark.parametrize("drawn", [1, 3])
+def test_a_draw_of_one_class_is_measured_and_says_so(
+    spec: StudySpec, new_store: Callable[[str], Store], drawn: int
+) -> None:  # fmt: skip
+    """One row has one class, and so may a few: that is no fault of the data, which has both."""
+    draws = (replace(spec, eval_examples=drawn, seed=seed, levels=(0.0, 0.5)) for seed in range(99))
+    labels, draw = next((labels, draw) for draw in draws if len(set(labels := prepare(draw).evaluation.labels)) == 1)
+    heard: list[str] = []
+    study, label = run_study(draw, new_store("one"), say=heard.extend), labels[0]
+    who = "The one example drawn for the evaluation has" if drawn == 1 else "All 3 examples drawn for the evaluation have"
+    said = f"{who} the label {label}; the figures say nothing of the model's other classes, so evaluate more examples."
+    assert heard == [said] and all(said in level.notices and level.acc.n == drawn for level in study.levels)
+    assert not any("drawn for" in notice for notice in prepare(spec).notices)
+
+
 @pytest.mark.parametrize(
     ("labels", "message"), [([0, 1, 2], "label 2, outside the model's 0..1"), ([1, 1, 1], "one class only")]
 )

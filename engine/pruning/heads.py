@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.models.victim import Victim
 from engine.pruning.methods import PAPER_RIDGE
-from engine.pruning.statistics import Gram
+from engine.pruning.statistics import Gram, in_double
 from engine.pruning.targets import factorise, paper_target
 
 
@@ -20,12 +20,13 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
     for place in range(len(head_inputs(dense, dense_cls))):
         _, wanted = head_inputs(dense, dense_cls)[place]
         linear, given = head_inputs(sparse, sparse_cls)[place]
-        weight = linear.weight.detach()
+        weight, wanted = in_double(linear.weight.detach()), in_double(wanted)  # the ridge damps hardly anything
         gram = Gram(weight)
-        gram.add(given, torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted)
+        gram.add(in_double(given), torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted)
         ridge = PAPER_RIDGE / gram.mass
         factor = factorise(gram.hessian(), ridge, absolute=True)
-        linear.weight = nn.Parameter(paper_target(weight, gram.drift(), factor), requires_grad=linear.weight.requires_grad)
+        solved = paper_target(weight, gram.drift(), factor).to(linear.weight)
+        linear.weight = nn.Parameter(solved, requires_grad=linear.weight.requires_grad)
 
 
 def head_inputs(victim: Victim, cls: Tensor) -> list[tuple[nn.Linear, Tensor]]:

@@ -23,8 +23,9 @@ from torch.nn import functional
 from engine.models.forward import Stream, embed, run_block, streams
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
+from engine.pruning.statistics import in_double
 
-SAMPLE = 512  # sentences
+SAMPLE = 512  # sentences at least, where there are as many
 DIRECTIONS = 4  # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
 FLOOR = 0.25  # part of every token's weight that does not depend on its kind: it keeps the statistics of rank
 OUTPUT_FLOOR = 0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
@@ -40,6 +41,12 @@ class Metric:
 
     diagonal: Tensor  # (d_out,), the importance of every output
     matrix: Tensor | None = None  # M, (d_out, d_out); None: outputs count apart, M is the diagonal
+
+    def like(self, errors: Tensor) -> "Metric":
+        """The same in the precision and on the device of the errors it will measure."""
+        if self.diagonal.dtype == errors.dtype and self.diagonal.device == errors.device:
+            return self
+        return Metric(self.diagonal.to(errors), None if self.matrix is None else self.matrix.to(errors))
 
     def __call__(self, errors: Tensor) -> Tensor:
         """M E for (d_out, anything)."""
@@ -95,6 +102,9 @@ def measure_importance(
 ) -> Importance:  # fmt: skip
     """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the calibration text.
 
+    Every k-th row is read, k = ⌊rows / sample⌋: all rows where there are fewer than 2 · `sample` of them, and from `sample` to
+    1.5 · `sample` rows where there are more.
+
     `stream_tokens` go through the model together, by default as many as suit the device.
     The random directions are drawn from generators of their own, so the result depends on victim and text only.
     """
@@ -113,8 +123,9 @@ def measure_importance(
         for layer, gradient in _gradients(victim, stream, generators):
             report("importance of tokens and outputs", 0, 1)
             power = gradient.square()  # (tokens, d_out)
-            by_kind[layer] = by_kind.get(layer, 0) + _wide(_of_kinds(power.sum(dim=1), kinds))
-            by_output[layer] = by_output.get(layer, 0) + _wide(power.sum(dim=0))
+            # in float64, which waits for nothing: reading sums back each time would cost more than they do
+            by_kind[layer] = by_kind.get(layer, 0) + in_double(_of_kinds(power.sum(dim=1), kinds))
+            by_output[layer] = by_output.get(layer, 0) + in_double(power.sum(dim=0))
             if layer in joined:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
@@ -136,11 +147,6 @@ def _of_kinds(values: Tensor, kinds: Tensor) -> Tensor:
     if values.device.type == "cpu":
         return values.new_zeros(KINDS).index_add_(0, kinds, values)
     return functional.one_hot(kinds, KINDS).to(values.dtype).T @ values  # `index_add_` adds in any order there
-
-
-def _wide(sums: Tensor) -> Tensor:
-    """In double precision, where the device has it; waiting for it each time would cost more than the sums."""
-    return (sums.cpu() if sums.device.type == "mps" else sums).double()
 
 
 def _level(values: Tensor, mean: Tensor) -> Tensor:

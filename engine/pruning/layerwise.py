@@ -12,9 +12,10 @@ from engine.errors import NumericalError
 from engine.models.families import Block
 from engine.pruning.importance import Importance
 from engine.pruning.methods import PAPER_RIDGE, Method
+from engine.pruning.patterns import has_zeros
 from engine.pruning.plan import LayerReport, Plan
 from engine.pruning.solvers import Problem, refit, refit_exactly, solver_named
-from engine.pruning.statistics import Gram
+from engine.pruning.statistics import Gram, in_double
 from engine.pruning.targets import Factor, factorise, paper_target, retarget
 from engine.pruning.walk import Pass, Walk
 
@@ -43,9 +44,14 @@ class Statistics:
 
 def gather(
     weight: Tensor, passes: Sequence[Pass], wanted: Sequence[Tensor | None], level: int, method: Method,
-    token_weights: Sequence[Tensor | None], tick: Callable[[], None],
+    token_weights: Sequence[Tensor | None], tick: Callable[[], None], double: bool = False,
 ) -> Statistics:  # fmt: skip
-    """Statistics of a group at a level; `wanted` is W X_d + R_d or X_d of every pass, None where nothing drifted."""
+    """Statistics of a group at a level; `wanted` is W X_d + R_d or X_d of every pass, None where nothing drifted.
+
+    With `double` all of it is summed in float64, whatever the forward pass was made in.
+    """
+    wide = in_double if double else Tensor.float
+    weight = wide(weight)
     chosen = method.target == "adaptive" and method.alpha is None and any(part is not None for part in wanted)
     residual = method.residual and any(one.inputs(level).residual is not None for one in passes)
     sums = {part: Gram(weight, method.centre, residual) for part in ((False, True) if chosen else (False,))}
@@ -54,8 +60,8 @@ def gather(
         walk = one.inputs(level)
         gram = sums[one.judging and chosen]
         if goal is not None and method.residual and walk.residual is not None:
-            goal = goal - walk.residual.float()
-        gram.add(walk.x.float(), goal, share)
+            goal = wide(goal) - wide(walk.residual)
+        gram.add(wide(walk.x), None if goal is None else wide(goal), None if share is None else wide(share))
     if not chosen:
         return Statistics(weight, sums[False], None, None)
     return Statistics(weight, sums[False] + sums[True], sums[False], sums[True])
@@ -74,7 +80,10 @@ def solve_group(
     index: int, names: Sequence[str], old: Block, level: Level, known: Statistics, factor: Factor, plan: Plan,
     importance: Importance | None, tick: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Replace the weights of a group's linears at a level, each with its own exact share of zeros."""
+    """Replace the weights of a group's linears at a level, each with its own exact share of zeros.
+
+    A linear that was given with as many zeros keeps them, and those alone: no weight comes back, and a refit improves the others.
+    """
     start = time.perf_counter()
     method, gram = plan.method, known.gram
     target, alpha = _target(known, factor, method)
@@ -87,14 +96,17 @@ def solve_group(
         linear = level.blocks[index].linears[name]
         if share:
             metric = importance.outputs[layer] if importance and method.importance else None
+            metric = metric and metric.like(target)
             problem = Problem(target[mine], factor, power, share, plan.pattern, metric, tick)
-            solved = _refitted(solver_named(method.solver)(problem), problem, method)
+            sparse = has_zeros(old.linears[name].weight, plan.pattern, share)
+            solved = known.weight[mine] if sparse else solver_named(method.solver)(problem)
+            solved = _refitted(solved, problem, method)
             if not bool(torch.isfinite(solved).all()):
                 raise NumericalError(f"Layer {layer}: the solver gave NaN or Inf; use more calibration text or more damping.")
-            linear.weight = nn.Parameter(solved, requires_grad=linear.weight.requires_grad)
+            linear.weight = nn.Parameter(solved.to(linear.weight), requires_grad=linear.weight.requires_grad)
             if method.centre:
-                repaired = old.linears[name].bias + (known.weight[mine] - solved) @ mean + drifted[mine]
-                linear.bias = nn.Parameter(repaired, requires_grad=linear.bias.requires_grad)
+                repaired = old.linears[name].bias.to(solved) + (known.weight[mine] - solved) @ mean + drifted[mine]
+                linear.bias = nn.Parameter(repaired.to(linear.bias), requires_grad=linear.bias.requires_grad)
         level.reports.append(layer_report(layer, linear.weight, share, gram.tokens, factor, alpha if share else 0.0))
         level.seconds[layer] = time.perf_counter() - start
         start = time.perf_counter()
@@ -145,4 +157,6 @@ def _refitted(solved: Tensor, problem: Problem, method: Method) -> Tensor:
     hessian = problem.factor.hessian
     if method.refit == "cg":
         return refit(solved, problem.target, hessian, method.steps, problem.metric)
-    return refit_exactly(solved, problem.target, hessian) if method.refit == "cholesky" else solved
+    if method.refit in ("exact", "cholesky"):
+        return refit_exactly(solved, problem.target, hessian, problem.metric, problem.tick)
+    return solved

@@ -1,10 +1,11 @@
 """Precision of the forward passes, and staying within memory."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import torch
 
 from engine.errors import SettingError
@@ -55,13 +56,45 @@ def halved(tokens: int, notices: list[str], error: Exception) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Free memory of a device."""
+    """Memory of a device that this process may still take; the CPU's caches count, and so do the limits of a container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    available: int = psutil.virtual_memory().available
+    return min([available, *container_rooms()])
+
+
+def container_rooms(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Bytes left under every memory limit of the control groups (version 1 or 2) that this process is in, on Linux.
+
+    A limit holds for a group and all groups below it. In a container the path of the group may be the host's, while its own
+    limit stands at the root. File pages that nobody has used of late are given back when memory is short, so they are free.
+    """
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not on every system
-        return 4 << 30
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    rooms: list[int] = []
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if controllers == "":
+            base, names = root, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        groups = (base.joinpath(*parts[:depth]) for depth in range(len(parts) + 1))
+        rooms += [room for group in groups if (room := _room(group, *names)) is not None]
+    return rooms
+
+
+def _room(group: Path, limit: str, usage: str, idle: str) -> int | None:
+    """What a control group may still take; None where it has no limit, or none that can be read."""
+    try:
+        most, used, statistics = ((group / name).read_text(encoding="ascii") for name in (limit, usage, "memory.stat"))
+        idle_bytes = next((int(line.split()[1]) for line in statistics.splitlines() if line.startswith(f"{idle} ")), 0)
+        return None if most.strip() == "max" else max(0, int(most) - int(used) + idle_bytes)
+    except (OSError, ValueError):
+        return None
 
 
 def level_bytes(victim: Victim, tokens: int) -> int:

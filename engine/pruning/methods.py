@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 from engine.errors import SettingError
 
-REFITS = ("none", "cg", "cholesky")
+REFITS = ("none", "cg", "exact", "cholesky")
 INPUTS = ("sparse", "dense")
 TARGETS = ("none", "paper", "adaptive")
 PAPER_RIDGE = 1e-4  # Eq. 5 of the seed paper, absolute, on the undivided X_s X_sᵀ
@@ -28,7 +28,7 @@ class Method:
     alpha: float | None = None  # adaptive: strength of the correction; None: chosen per layer on tokens held apart
     residual: bool = False  # the target takes in the drift of the residual stream
     centre: bool = False  # statistics about the mean, and a bias that repairs the mean
-    refit: str = "none"  # survivors: left alone, conjugate gradients, or exactly by Cholesky
+    refit: str = "none"  # survivors: left alone, a few conjugate gradients, or the best; "cholesky": the best by rows apart
     steps: int = 5  # conjugate-gradient steps
     importance: bool = False  # weigh tokens and outputs by what reaches the last [CLS]
     damping: float = 0.01  # share of the mean diagonal of H; with the paper's target its absolute ridge takes the place
@@ -44,6 +44,12 @@ class Method:
     def usual_allocation(self, pattern: str) -> str:
         """Its own, and uniform where an n:m pattern fixes the sparsity of every layer or no loss is measured."""
         return self.allocation if self.calibrated and ":" not in pattern else "uniform"
+
+    @property
+    def greedy(self) -> bool:
+        """Whether single precision may not be enough for a step: the exact solver's downdates and Eq. 5's hardly damped solution
+        lose as many digits as the inputs' smallest pivot takes, see `Factor.coarse`."""
+        return self.solver == "exact" or self.target == "paper"
 
     @property
     def factored(self) -> bool:
@@ -179,6 +185,9 @@ def _checked(method: Method) -> Method:
         raise SettingError(f"{method.name}: alpha is the strength of target=adaptive; leave it away.")
     if method.target == "paper" and (method.residual or method.centre):
         raise SettingError(f"{method.name}: residual and centre do not belong to Eq. 5; switch them off.")
+    if method.refit == "cholesky" and method.importance:
+        raise SettingError(f"{method.name}: refit=cholesky solves every output apart and would leave out how outputs count "
+                           "together; use refit=exact, the best under that metric, or importance=off.")  # fmt: skip
     if not method.calibrated and (method.refit != "none" or method.importance or method.centre):
         raise SettingError(f"{method.name}: without statistics there is nothing to refit, weigh or centre; use another solver.")
     return method

@@ -102,6 +102,15 @@ class NofM:
 
 
 Pattern = Unstructured | NofM
+
+
+def has_zeros(weights: Tensor, pattern: Pattern, sparsity: float) -> bool:
+    """Whether weights (d_out, d_in) already have every zero that the pattern asks for at a sparsity, and it asks for some."""
+    rows, width = weights.shape
+    due = pattern.zeros(rows, width, sparsity)
+    if not 0 < due <= int((weights == 0).sum()):
+        return False
+    return not bool(weights[pattern.removed(weights.abs(), sparsity)].any())
 SHOWN = "unstructured, row, or n:m such as 2:4, 4:8, 32:64"
 
 

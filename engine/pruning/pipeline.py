@@ -27,12 +27,13 @@ from engine.pruning.importance import Importance, measure_importance, sample_str
 from engine.pruning.layerwise import Level, damped, gather, layer_report, solve_group, wanted_of
 from engine.pruning.memory import halved, levels_at_once, out_of_memory, precise, shrinking
 from engine.pruning.methods import Method
-from engine.pruning.plan import Plan, Pruned, level_name
+from engine.pruning.plan import LayerReport, Plan, Pruned, level_name
 from engine.pruning.solvers import by_magnitude, loss_curves
 from engine.pruning.targets import factorise
 from engine.pruning.walk import GROUPS, Pass, Walk
 
 ENOUGH = 3.0  # calibration tokens per input dimension; below, the statistics are noisy and a notice says so
+NOTICED = 1e-3  # share of the prunable weights from which a notice speaks of zeros that a model was given with
 STREAM = 8192  # tokens that go through a layer together
 
 
@@ -106,7 +107,31 @@ def _without_text(victim: Victim, plan: Plan, shares: Shares, sparsity: float) -
         if share := asked[layer]:
             weight.copy_(by_magnitude(weight, plan.pattern, share))
         reports.append(layer_report(layer, weight, share, 0, None, 0.0))
-    return Pruned(made, sparsity, tuple(reports))
+    return Pruned(made, sparsity, tuple(reports), _own_zeros(victim, made, plan, reports, sparsity))
+
+
+def _own_zeros(
+    victim: Victim, made: Victim, plan: Plan, reports: Sequence[LayerReport], sparsity: float
+) -> tuple[str, ...]:  # fmt: skip
+    """What a level made of the zeros that the model was given with: notices where it has more than asked for, or gave some up."""
+    before, after = victim.prunable(), made.prunable()
+    total, own, refilled, excess = 0, 0, 0, 0
+    for one in reports:
+        rows, width = before[one.layer].shape
+        zeros = before[one.layer] == 0
+        total += one.weights
+        own += int(zeros.sum())
+        refilled += int((after[one.layer][zeros] != 0).sum())
+        excess += one.zeros - plan.pattern.zeros(rows, width, one.requested) if one.requested else 0
+    had, has = 100 * own / total, 100 * sum(one.zeros for one in reports) / total
+    notices = []
+    if own and excess >= NOTICED * total:
+        notices.append(f"The model has {had:.1f} % zeros as it was given. Layers with more than their share keep them, so this "
+                       f"level has {has:.1f} % where {100 * sparsity:g} % were asked for.")  # fmt: skip
+    if refilled >= NOTICED * total:
+        notices.append(f"Of the zeros that the model was given with, {100 * refilled / own:.1f} % hold weights again, as other "
+                       f"weights were removed: it had {had:.1f} % zeros, this level has {has:.1f} %.")  # fmt: skip
+    return tuple(notices)
 
 
 class _Work:
@@ -220,6 +245,9 @@ class _Work:
             if known is None or factor is None or not same:  # alike for all levels until they part
                 known = gather(weight, passes, wanted, place, method, token_weights, tick)
                 factor = damped(known.gram, method)
+                if method.greedy and factor.coarse:
+                    known = gather(weight, passes, wanted, place, method, token_weights, tick, double=True)
+                    factor = damped(known.gram, method)
             solve_group(index, names, block, level, known, factor, self.plan, self.kept.importance, tick)
         del wanted
         self._step(index, group, block, passes, levels if self.plan.method.inputs == "sparse" else [])
@@ -277,7 +305,8 @@ class _Work:
                 linear.weight, linear.bias = mine.linears[name].weight, mine.linears[name].bias
         if level.cls is not None:
             resolve_heads(self.victim, made, *level.cls)
-        return Pruned(made, level.sparsity, tuple(level.reports), tuple(self.notices), level.seconds)
+        own = _own_zeros(self.victim, made, self.plan, level.reports, level.sparsity)
+        return Pruned(made, level.sparsity, tuple(level.reports), (*self.notices, *own), level.seconds)
 
 
 def _first(walks: Sequence[tuple[Walk, Pass]]) -> Tensor:

@@ -4,24 +4,27 @@ Every solver takes a `Problem` and removes exactly as many weights as its patter
 the target came from; `refit` improves the survivors of any of them.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from engine.errors import SettingError
+from engine.errors import NumericalError, SettingError
 from engine.pruning.allocation import GRID
 from engine.pruning.blocked import blocked, blocked_apart
 from engine.pruning.exact import exact
 from engine.pruning.importance import BASE, Metric
 from engine.pruning.patterns import NofM, Pattern
+from engine.pruning.statistics import in_double
 from engine.pruning.targets import Factor
 
 LEAST = 0.05  # the least penalty of the joint solver in units of the scaled diagonal; the others are steps of BASE above it
 PENALTIES = range(4)
 ROUNDS = 4  # alternations at each penalty
-LEAST_PIVOT = 1e-6  # share of a diagonal entry below which the exact solver works in float64
+PRECISE, WINDOW, MOST = 1e-9, 10, 5000  # when an exact refit under a metric has come to its end, see `refit_exactly`
+TINY = 1e-12  # share of the loss before a refit that counts as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def _exact(problem: Problem) -> Tensor:
     group = (problem.pattern.n, problem.pattern.m) if isinstance(problem.pattern, NofM) else None
     per_row = problem.pattern.row_zeros(width, problem.sparsity)
     factor, target = problem.factor, problem.target
-    if factor.pivot < LEAST_PIVOT:  # single precision would leave the downdates of the inverse no digits
+    if factor.coarse:  # single precision would leave the downdates of the inverse too few digits
         factor = factor.wide
     return exact(target.to(factor.upper), factor.inverse, per_row, group, problem.tick).to(target)
 
@@ -132,6 +135,21 @@ def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int, metric: 
     Where outputs count apart every row is a problem of its own. Preconditioned by the diagonals; `steps` products with H,
     and with M. The loss never rises from one step to the next.
     """
+    support, descent = weights != 0, _descent(weights, target, hessian, metric)
+    for _ in range(steps):
+        weights, _ = next(descent)
+    return torch.where(support, weights, 0.0)
+
+
+def _descent(
+    weights: Tensor, target: Tensor, hessian: Tensor, metric: Metric | None,
+    precondition: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
+    """The weights after each step of `refit`, and by how much the step lowered the loss, by row where rows are apart.
+
+    What stands at the places of removed weights is zero, but for its sign. `precondition` takes a gradient to a direction,
+    by the diagonals unless given.
+    """
     support = weights != 0
     if metric is None or metric.matrix is None:
         metric = None  # a row's own weight changes nothing
@@ -147,37 +165,78 @@ def refit(weights: Tensor, target: Tensor, hessian: Tensor, steps: int, metric: 
     scale = 1.0 / hessian.diagonal()
     if metric is not None:
         scale = scale / metric.diagonal[:, None]
+
+    def turn(gradient: Tensor) -> Tensor:
+        return gradient * scale if precondition is None else precondition(gradient) * support
+
     residual = cost(target - weights)
-    towards = residual * scale
+    towards = turn(residual)
     size = along(residual, towards)
-    for _ in range(steps):
+    while True:
         ahead = cost(towards)
         step = size / along(towards, ahead).clamp_min(1e-30)
         weights = weights + step * towards
+        yield weights, step * size
         residual = residual - step * ahead
-        turned = residual * scale
+        turned = turn(residual)
         size_after = along(residual, turned)
         towards = turned + size_after / size.clamp_min(1e-30) * towards
         size = size_after
-    return torch.where(support, weights, 0.0)
 
 
-def refit_exactly(weights: Tensor, target: Tensor, hessian: Tensor, room: int = 1 << 26) -> Tensor:
-    """The best survivors for their mask: per row, (H + Λ)_SS ŵ_S = ((H + Λ) w*)_S by Cholesky, in chunks of rows.
+def refit_exactly(
+    weights: Tensor, target: Tensor, hessian: Tensor, metric: Metric | None = None,
+    tick: Callable[[], None] = lambda: None, room: int = 1 << 25,
+) -> Tensor:  # fmt: skip
+    """The best survivors for their mask under M, in float64, rounded at the end to the precision of `weights`.
 
-    `room` bounds a chunk's numbers. Removed inputs stand in the system as an identity, so all rows have one shape.
+    Where outputs count apart, (H + Λ)_SS ŵ_S = ((H + Λ) w*)_S of every row by Cholesky, in chunks of rows whose systems have
+    at most `room` numbers; removed inputs stand in them as an identity, so all rows have one shape. A matrix M couples all
+    survivors of a layer, too many for one system: then the descent of `refit` goes on until WINDOW more steps lower the
+    loss by less than a share of PRECISE. Raises NumericalError where that takes more than MOST steps.
     """
-    support = weights != 0
+    support, kind = weights != 0, weights
+    weights, target, hessian = in_double(weights), in_double(target), in_double(hessian)
+    if metric is None or metric.matrix is None:
+        solved = _by_rows(weights != 0, target, hessian, tick, room)
+    else:
+        solved = _to_the_end(weights, target, hessian, metric.like(weights), tick)
+    return torch.where(support, solved.to(kind), 0.0)
+
+
+def _by_rows(support: Tensor, target: Tensor, hessian: Tensor, tick: Callable[[], None], room: int) -> Tensor:
     right = (target @ hessian) * support
-    width = weights.shape[1]
-    solved = torch.empty_like(weights)
-    for start in range(0, len(weights), max(1, room // width**2)):
+    width = len(hessian)
+    solved = torch.empty_like(right)
+    for start in range(0, len(right), max(1, room // width**2)):
+        tick()
         part = slice(start, start + max(1, room // width**2))
-        alive = support[part].to(weights.dtype)
+        alive = support[part].to(right)
         system = hessian * alive[:, :, None] * alive[:, None, :] + torch.diag_embed(1 - alive)  # (rows, d_in, d_in)
-        lower = torch.linalg.cholesky(system)
+        lower, failed = torch.linalg.cholesky_ex(system)
+        if bool(failed.any()):
+            raise NumericalError("The exact refit of a layer met statistics that are singular; use more damping, or refit=cg.")
         solved[part] = torch.cholesky_solve(right[part, :, None], lower).squeeze(2)
-    return torch.where(support, solved, 0.0)
+    return solved
+
+
+def _to_the_end(weights: Tensor, target: Tensor, hessian: Tensor, metric: Metric, tick: Callable[[], None]) -> Tensor:
+    """The descent until nothing is left to gain, preconditioned by M⁻¹ · (H + Λ)⁻¹, which takes half the steps or fewer."""
+    if metric.matrix is None:
+        raise RuntimeError("outputs that count apart are solved by rows")
+    outputs, inputs = (torch.cholesky_inverse(torch.linalg.cholesky(matrix)) for matrix in (metric.matrix, hessian))
+    gap = target - weights
+    start = loss = float((metric(gap) * (gap @ hessian)).sum())
+    falls: list[float] = []
+    descent = _descent(weights, target, hessian, metric, lambda gradient: outputs @ gradient @ inputs)
+    for better, fall in itertools.islice(descent, MOST):
+        tick()
+        falls.append(float(fall))
+        loss -= falls[-1]
+        # The falls of all steps to come add up to what is left to gain, and those of the last steps are larger
+        if sum(falls[-WINDOW:]) <= PRECISE * max(loss, TINY * start) and len(falls) >= WINDOW:
+            return better
+    raise NumericalError(f"The exact refit of a layer did not settle within {MOST} steps; use more damping, or refit=cg.")
 
 
 def loss_curves(

@@ -17,7 +17,7 @@ class Gram:
 
     H = Σ ω x_s x_sᵀ / Σ ω, the means of x_s and of the drift, and the drift seen through the layer,
     C = Σ ω (W x_d + r_d − W x_s − r_s) x_sᵀ / Σ ω, which is W(G − H) plus the residual's part. Sums are kept in the inputs'
-    precision, the division happens once.
+    precision, which is also that of `weight`; the division happens once.
     """
 
     weight: Tensor  # (d_out, d_in), dense
@@ -103,6 +103,11 @@ class Gram:
             return self.weight.new_zeros(len(self.weight))
         wanted = self._mean_drift / self.mass
         return wanted - self.weight @ self.mean() if self.by_outputs else self.weight @ (wanted - self.mean())
+
+
+def in_double(values: Tensor) -> Tensor:
+    """The same in float64, on the CPU where the device has none."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:

@@ -9,15 +9,17 @@ The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves t
 Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the one-sided relative, see `paper_target`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from engine.errors import NumericalError
+from engine.pruning.statistics import in_double
 
 MAX_DAMPING = 0.1
+LEAST_PIVOT = 2e-2  # `Factor.pivot` below which greedy choices by single precision differ from those by float64, measured
 MIN_PIVOT = 1e-3  # share of a diagonal entry that float32 must leave as its pivot: below, too few of its 7 digits are right
 LEAF = 256  # columns factorised by LAPACK at once
 
@@ -40,15 +42,21 @@ class Factor:
 
     @cached_property
     def pivot(self) -> float:
-        """The smallest pivot 1 / U_jj² as a share of its diagonal entry: what of an input the others do not explain, at least."""
-        return 1 / float((self.hessian.diagonal() * self.upper.diagonal().square()).max())
+        """The least share of an input that all others do not explain, min 1 / (A_jj H_jj) with A = (H + Λ)⁻¹.
+
+        The pivots of U itself would not do: each leaves out the inputs before it, and so depends on their order.
+        """
+        return 1 / float((self.hessian.diagonal() * self.upper.square().sum(dim=0)).max())
+
+    @property
+    def coarse(self) -> bool:
+        """Whether its precision is too low for greedy choices: every removal divides by a pivot that cancellation left."""
+        return self.upper.dtype != torch.float64 and self.pivot < LEAST_PIVOT
 
     @property
     def wide(self) -> "Factor":
-        """The same in float64, on the CPU where the device has none."""
-        home = torch.device("cpu") if self.upper.device.type == "mps" else self.upper.device
-        hessian, upper = (part.to(home, torch.float64) for part in (self.hessian, self.upper))
-        return Factor(hessian, upper, self.damping, self.raised, self.ridge)
+        """The same in float64, see `in_double`."""
+        return replace(self, hessian=in_double(self.hessian), upper=in_double(self.upper))
 
     @cached_property
     def scale(self) -> Tensor:

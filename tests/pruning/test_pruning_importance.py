@@ -210,7 +210,7 @@ def test_the_model_is_as_it_was(dense: Victim, sentences: tuple[str, ...]):
     assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
 
 
-@pytest.mark.parametrize(("texts", "rows"), [(200, 67), (64, 64), (10, 10)])
+@pytest.mark.parametrize(("texts", "rows"), [(200, 67), (191, 96), (127, 127), (64, 64), (10, 10)])
 def test_a_sample_is_spread_over_the_text(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, texts: int, rows: int
 ):
@@ -219,7 +219,7 @@ def test_a_sample_is_spread_over_the_text(
     monkeypatch.setattr(Victim, "encode", lambda self, some, pairs=None: seen.append(list(some)) or real(self, some, pairs))
     measure_importance(dense, sentences[:texts], None, sample=64)
     assert seen == [list(sentences[: texts : max(1, texts // 64)])]
-    assert len(seen[0]) == rows
+    assert len(seen[0]) == rows <= (127 if texts < 128 else 96)  # all of fewer than twice the sample, else up to half more
 
 
 def test_pairs_are_read_as_pairs(dense: Victim, sentences: tuple[str, ...]):

@@ -36,7 +36,7 @@ def test_every_field_but_the_words_is_a_setting():
 
 @pytest.mark.parametrize(("setting", "value"), [
     ("solver=wanda", "wanda"), ("inputs=sparse", "sparse"), ("target=none", "none"), ("alpha=0.25", 0.25), ("alpha=auto", None),
-    ("alpha=1", 1.0), ("residual=off", False), ("centre=on", True), ("refit=cholesky", "cholesky"), ("steps=12", 12),
+    ("alpha=1", 1.0), ("residual=off", False), ("centre=on", True), ("refit=exact", "exact"), ("steps=12", 12),
     ("importance=off", False), ("damping=0.05", 0.05), ("damping=0", 0.0), ("rows=on", True), ("heads=off", False),
 ])  # fmt: skip
 def test_a_setting_is_changed_and_named(setting: str, value: object):
@@ -73,7 +73,7 @@ def test_an_unknown_setting_lists_those_there_are(setting: str):
 @pytest.mark.parametrize(("setting", "message"), [
     ("importance=yes", "importance=yes is neither on nor off; write importance=on or importance=off"),
     ("rows=", "rows= is neither on nor off"), ("centre=True", "centre=True is neither"),
-    ("refit=lots", "refit=lots is unknown; choose one of none, cg, cholesky"),
+    ("refit=lots", "refit=lots is unknown; choose one of none, cg, exact, cholesky"),
     ("inputs=both", "inputs=both is unknown; choose one of sparse, dense"),
     ("target=eq5", "target=eq5 is unknown; choose one of none, paper, adaptive"),
     ("solver=admm", "solver=admm is unknown; choose one of joint, blocked, exact, wanda, magnitude"),
@@ -96,6 +96,7 @@ def test_a_value_that_makes_no_sense_is_refused(setting: str, message: str):
     ("sequential:alpha=0.5", "alpha is the strength of target=adaptive"),
     ("paper:alpha=1", "alpha is the strength of target=adaptive"), ("paper:residual=on", "do not belong to Eq. 5"),
     ("paper:centre=on", "do not belong to Eq. 5"), ("magnitude:refit=cg", "without statistics there is nothing to refit"),
+    ("adaptive:refit=cholesky", "refit=cholesky solves every output apart .*; use refit=exact, the best under that metric"),
     ("magnitude:importance=on", "without statistics"), ("magnitude:centre=on", "without statistics"),
 ])  # fmt: skip
 def test_settings_that_contradict_each_other_are_refused(name: str, message: str):
@@ -105,7 +106,8 @@ def test_settings_that_contradict_each_other_are_refused(name: str, message: str
 
 @pytest.mark.parametrize("name", [
     "static:target=adaptive,inputs=sparse", "paper:heads=off,target=none", "magnitude:target=adaptive,refit=cg,centre=on",
-    "paper:solver=blocked", "sequential:centre=on,refit=cholesky,importance=on", "wanda:refit=cg",
+    "paper:solver=blocked", "sequential:centre=on,refit=exact,importance=on", "wanda:refit=cg",
+    "adaptive:refit=cholesky,importance=off", "sequential:refit=cholesky",
 ])  # fmt: skip
 def test_settings_that_go_together_are_taken(name: str):
     assert method_named(name).calibrated

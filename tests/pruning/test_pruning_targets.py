@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.errors import NumericalError
 from engine.pruning.statistics import Gram
-from engine.pruning.targets import MAX_DAMPING, factorise, paper_target, retarget
+from engine.pruning.targets import LEAST_PIVOT, MAX_DAMPING, factorise, paper_target, retarget
 
 TOKENS, ROWS, WIDTH, DAMPING = 80, 6, 9, 0.01
 Draw = Callable[..., Tensor]
@@ -145,6 +145,29 @@ def test_factor_inverts_the_damped_hessian(sparse: Tensor, absolute: bool):
     assert torch.allclose(factor.upper.T @ factor.upper @ factor.hessian, one, atol=1e-10)
     assert torch.allclose(factor.inverse @ factor.hessian, one, atol=1e-10)
     assert torch.equal(factor.inverse, factor.inverse.T)
+
+
+def test_the_pivot_is_what_the_other_inputs_do_not_explain_in_any_order(sparse: Tensor):
+    """A least-squares fit of every input by all others, with the ridge among the observations, leaves that share of it."""
+    hessian = sparse.T @ sparse / len(sparse)
+    factor = factorise(hessian, 1e-3)
+    shares = []
+    for column in range(WIDTH):
+        others = [j for j in range(WIDTH) if j != column]
+        system, right = factor.hessian[others][:, others], factor.hessian[others, column]
+        shares.append(1 - float(right @ torch.linalg.solve(system, right)) / float(factor.hessian[column, column]))
+    assert factor.pivot == pytest.approx(min(shares), rel=1e-9)
+    order = torch.randperm(WIDTH, generator=torch.Generator().manual_seed(1))
+    assert factorise(hessian[order][:, order], 1e-3).pivot == pytest.approx(factor.pivot, rel=1e-9)
+
+
+def test_a_factor_is_coarse_below_the_least_pivot_in_single_precision_only(sparse: Tensor):
+    hessian = sparse.T @ sparse / len(sparse)
+    low = hessian.clone()
+    low[:, 0], low[0] = hessian[:, 1], hessian[1]  # the first input is nearly the second
+    low[0, 0] = hessian[1, 1] * (1 + LEAST_PIVOT / 4)
+    assert [factorise(matrix.float(), 1e-4).coarse for matrix in (torch.eye(WIDTH), low)] == [False, True]
+    assert not factorise(low, 1e-4).coarse and not factorise(low.float(), 1e-4).wide.coarse
 
 
 @pytest.mark.parametrize("rows", [1, 3, WIDTH, 40])
