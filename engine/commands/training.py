@@ -141,8 +141,8 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     data, names, notices = named_data(data, _label_names(options))
     rows = rows_to_train_on(data, options.allow_overlap)
     if Path(options.data).expanduser().is_file():
-        notices = (*notices, f"{options.data} is one file: {len(rows)} of its rows are trained on, and {len(data.evaluation)} others "
-                             "are evaluated here. `evaluate` reads all of them.")  # fmt: skip
+        notices = (*notices, f"{options.data} is one file: {len(rows)} of its rows are trained on, and {len(data.evaluation)} "
+                             "others are evaluated here. `evaluate` reads all of them.")  # fmt: skip
     console.notices(notices)
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")  # before the long work, not after it
     base = open_base(options.model)

@@ -150,8 +150,8 @@ def _schema(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | No
     named = {column.names: column.table.where for column in columns if column.names is not None}
     if len(named) > 1:
         (first, one), (second, two) = list(named.items())[:2]
-        raise DataError(f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; give all splits one "
-                        "schema.")  # fmt: skip
+        raise DataError(f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; give all splits "
+                        "one schema.")  # fmt: skip
     return next(iter(named), None)
 
 

@@ -36,6 +36,6 @@ def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
     if nameless(names) or nameless(victim.label_names) or class_places(names, victim.label_names) is not None:
         return
     raise ModelError(
-        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data {', '.join(names[:12])}; nothing says which "
-        "is which: name them alike, in id2label of the model's config.json or with --label-map."
+        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data {', '.join(names[:12])}; nothing says "
+        "which is which: name them alike, in id2label of the model's config.json or with --label-map."
     )
