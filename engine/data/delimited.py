@@ -91,6 +91,8 @@ def _read_with(text: str, delimiter: str, where: str, first_line: int = 1) -> _R
     if '"' not in text and (plain.fault is None or "\\" not in text):
         return plain
     for escaped in (False, True):
+        if _has_lone_quote(text, delimiter, escaped):
+            continue
         cells, rest = _quoted_cells(text, delimiter, escaped)
         if '"' in rest or _stray_return(rest, where, first_line):
             continue
@@ -146,6 +148,13 @@ def _cell(row: Sequence[str], place: int) -> str:
     return row[place].strip() if place < len(row) else ""
 
 
+def _has_lone_quote(text: str, delimiter: str, escaped: bool) -> bool:
+    """Whether a quote stands inside a word, which disproves the dialect; and is found sooner than the cells."""
+    after = re.escape(delimiter) + '\r\n"'
+    before = after + r"\\" if escaped else after
+    return re.search(f'"(?<=[^{before}]")(?=[^{after}])', text) is not None
+
+
 def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], str]:
     """The quoted cells, and the text with a mark for each of them.
 
@@ -153,7 +162,7 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
     """
     body = r'(?:[^"\\]|\\[\s\S]|"")*+' if escaped else r'[^"]*+(?:""[^"]*+)*+'
     edge = rf"[{re.escape(delimiter)}\r\n]"
-    pattern = re.compile(rf'(?:(?<={edge})|\A)"{body}"(?={edge}|\Z)')
+    pattern = re.compile(rf'"(?:(?<={edge}")|(?<=\A")){body}"(?={edge}|\Z)')
     rest = pattern.sub(_MARK, text)
     if escaped:
         rest = re.sub(r"\\[^\r]", "", rest)
