@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from app import flips
+from app import flips, view
 from engine import Study
 
 HINT = "Tick a row to open it on the attack page."
@@ -30,4 +30,5 @@ def ticked(table: pd.DataFrame, key: str) -> int | None:
 def open_on_attack(levels: Sequence[tuple[Study, float]], row: int | None) -> None:
     """Go to the attack page with a row of the evaluation set of the first level's study; stay where there is none."""
     if row is not None:
-        st.switch_page("screens/attack.py", query_params=flips.on_attack(levels, row))
+        view.hand_over("attack", flips.on_attack(levels, row))
+        st.switch_page("screens/attack.py")  # without an address, which would overwrite this page's in the history
