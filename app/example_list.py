@@ -13,7 +13,10 @@ HINT = "Tick a row to open it on the attack page."
 
 
 def examples(
-    table: pd.DataFrame, key: str, config: dict[str, Any], on_tick: Callable[[], None] | Literal["rerun"] = "rerun"
+    table: pd.DataFrame,
+    key: str,
+    config: dict[str, Any],
+    on_tick: Callable[[], None] | Literal["rerun"] = "rerun",
 ) -> int | None:
     """Draw the table, which has a column `row`; the evaluation row that is ticked, if one is."""
     st.dataframe(table, hide_index=True, key=key, on_select=on_tick, selection_mode="single-row",
@@ -31,4 +34,6 @@ def open_on_attack(levels: Sequence[tuple[Study, float]], row: int | None) -> No
     """Go to the attack page with a row of the evaluation set of the first level's study; stay where there is none."""
     if row is not None:
         view.hand_over("attack", flips.on_attack(levels, row))
-        st.switch_page("screens/attack.py")  # without an address, which would overwrite this page's in the history
+        st.switch_page(
+            "screens/attack.py"
+        )  # without an address, which would overwrite this page's in the history
