@@ -6,14 +6,17 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from app import flips
+from app import flips, view
 from engine import Study
 
 HINT = "Tick a row to open it on the attack page."
 
 
 def examples(
-    table: pd.DataFrame, key: str, config: dict[str, Any], on_tick: Callable[[], None] | Literal["rerun"] = "rerun"
+    table: pd.DataFrame,
+    key: str,
+    config: dict[str, Any],
+    on_tick: Callable[[], None] | Literal["rerun"] = "rerun",
 ) -> int | None:
     """Draw the table, which has a column `row`; the evaluation row that is ticked, if one is."""
     st.dataframe(table, hide_index=True, key=key, on_select=on_tick, selection_mode="single-row",
@@ -30,4 +33,7 @@ def ticked(table: pd.DataFrame, key: str) -> int | None:
 def open_on_attack(levels: Sequence[tuple[Study, float]], row: int | None) -> None:
     """Go to the attack page with a row of the evaluation set of the first level's study; stay where there is none."""
     if row is not None:
-        st.switch_page("screens/attack.py", query_params=flips.on_attack(levels, row))
+        view.hand_over("attack", flips.on_attack(levels, row))
+        st.switch_page(
+            "screens/attack.py"
+        )  # without an address, which would overwrite this page's in the history

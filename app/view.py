@@ -37,6 +37,11 @@ def _view() -> dict[str, str]:
     return found
 
 
+def hand_over(page: str, view: Mapping[str, str]) -> None:
+    """Before a change of the page: what that page shows, unless an address says otherwise."""
+    st.session_state[f"view-{ROOMS.get(page, page)}"] = dict(view)
+
+
 def follow(view: Mapping[str, str]) -> None:
     """For a callback: the next run of this page takes up a view, as if a link to it had been followed."""
     st.session_state[f"view-{st.session_state['room']}"], st.session_state["entered"] = dict(view), True

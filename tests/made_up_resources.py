@@ -26,7 +26,11 @@ def write_wordnet(folder: Path, *words: str) -> Path:
 def write_tagger(folder: Path) -> Path:
     """A tagger that knows one tag."""
     (folder / TAGGER).mkdir(parents=True)
-    for kind, value in (("weights", {"bias": {"NN": 1.0}}), ("tagdict", {"the": "DT"}), ("classes", ["NN"])):
+    for kind, value in (
+        ("weights", {"bias": {"NN": 1.0}}),
+        ("tagdict", {"the": "DT"}),
+        ("classes", ["NN"]),
+    ):
         (folder / TAGGER / f"{TAGGER}.{kind}.json").write_text(json.dumps(value))
     (folder / "universal_tagset").mkdir()
     (folder / "universal_tagset" / "en-ptb.map").write_text("NN\tNOUN\n")

@@ -339,7 +339,8 @@ def test_a_file_is_attacked_whole_and_halved_only_for_pruning(run: Run, tmp_path
 
 def signs_and_plain(tmp_path: Path) -> Path:
     """30 rows, of which 10 hold no word."""
-    rows = [f"a {word} film {n}" for n in range(4) for word in ("good", "bad", "slow", "warm", "dull")] + ["!" * n for n in range(1, 11)]
+    plain = [f"a {word} film {n}" for n in range(4) for word in ("good", "bad", "slow", "warm", "dull")]
+    rows = [*plain, *("!" * n for n in range(1, 11))]
     file = tmp_path / "thirty.tsv"
     file.write_text("text\tlabel\n" + "".join(f"{text}\t{n % 2}\n" for n, text in enumerate(rows)))
     return file
@@ -352,8 +353,8 @@ def test_evaluate_and_attack_count_texts_without_words_alike(
     attacked = run("--data", file, "--examples", "30", "--json")
     found = answer(attacked)
     (victim,) = found["victims"]
-    assert cli.main(["evaluate", "--model", str(model_folder), "--data", str(file), "--attack", "deepwordbug", "--attack-examples", "30",
-                     "--device", "cpu", "--quiet", "--json"]) == 0  # fmt: skip
+    assert cli.main(["evaluate", "--model", str(model_folder), "--data", str(file), "--attack", "deepwordbug",
+                     "--attack-examples", "30", "--device", "cpu", "--quiet", "--json"]) == 0  # fmt: skip
     out, err = capfd.readouterr()
     score = json.loads(out.splitlines()[-1])
     assert score["acc"] == victim["acc"] and score["aua"] == victim["aua"] and score["acc"]["n"] == 30
@@ -367,8 +368,8 @@ def test_evaluate_and_attack_count_texts_without_words_alike(
 def test_rows_of_which_none_can_be_attacked_are_refused_with_the_reason(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "signs.tsv"
     file.write_text("text\tlabel\n" + "".join(f"{'!' * n}\t{n % 2}\n" for n in range(1, 9)))
-    one_sentence(run("--data", file, "--examples", "8"), "None of the 8 examples could be attacked, the first of them because: There "
-                 "are no words to attack")  # fmt: skip
+    one_sentence(run("--data", file, "--examples", "8"), "None of the 8 examples could be attacked, the first of them "
+                 "because: There are no words to attack")  # fmt: skip
 
 
 def test_acc_counts_answers_also_where_the_attack_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,7 +401,8 @@ def test_damaged_resources_are_refused_before_any_work(
     monkeypatch.setattr("engine.models.forward.run_stream", lambda *_: pytest.fail("a model was read"))
     name, *more = command.split()
     model = [] if name == "members" else ["--model", str(model_folder)]
-    assert cli.main([name, *more, *model, "--data", str(data_folder), "--attack", "pwws", "--resources", str(tmp_path), "--device", "cpu",
-                     "--quiet", *([] if name == "evaluate" else ["--cache", str(tmp_path / "cache")])]) == 2  # fmt: skip
+    cache = [] if name == "evaluate" else ["--cache", str(tmp_path / "cache")]
+    assert cli.main([name, *more, *model, "--data", str(data_folder), "--attack", "pwws", "--resources", str(tmp_path),
+                     "--device", "cpu", "--quiet", *cache]) == 2  # fmt: skip
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and "index.verb is missing" in err

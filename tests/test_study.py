@@ -529,7 +529,7 @@ def test_attacks_that_fail_are_told_and_a_level_without_any_other_is_refused(
     monkeypatch.setattr("engine.attacks.attempt.nothing_to_try", sick)
     store = new_store("one")
     if failing == 4:
-        with pytest.raises(DataError, match="None of the 4 examples could be attacked.*ValueError: the example is odd"):
+        with pytest.raises(DataError, match=r"None of the 4 examples could be attacked.*ValueError: the example is odd"):
             run_study(wanted, store)
         return
     (level,) = run_study(wanted, store).levels

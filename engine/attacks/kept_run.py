@@ -1,4 +1,4 @@
-"""Attack rows of a data set on one or more victims and keep every example with its texts in the user's cache.
+"""Attack rows of a data set on one or more victims and keep every example in the user's cache.
 
 A run that was stopped goes on at the next example, because what is kept is found again by
 everything that decides it. What a study measured is not attacked again either: its records are in
@@ -50,20 +50,27 @@ class Terms:
         return attack_identity(self.attack, find_resources(self.resources))
 
     def texts(self, store: Store, side: Side) -> AttackTexts:
-        """Where the attacked examples of a side are kept with their texts. Raises StoreError for the bundled store."""
+        """Where the attacked examples of a side are kept. Raises StoreError for the bundled store."""
         return AttackTexts(store, key_of({
             "attack": self.attack_identity(), "examples": self.examples.fingerprint(), "seed": self.seed,
             "budget": asdict(self.budget), "victim": side.key, "max_tokens": side.victim.max_tokens,
         }))  # fmt: skip
 
     def measured(self, store: Store, side: Side) -> dict[int, AttackRecord]:
-        """By row, what studies in the store measured of the same victim on the same terms; failed attacks left out."""
+        """By row, what studies measured of the same victim on the same terms, failed attacks left out."""
         budget = {} if self.budget == Budget() else {"budget": asdict(self.budget)}
-        same = {"evaluation": self.examples.fingerprint(), "seed": self.seed, "max_tokens": side.victim.max_tokens}
+        same = {
+            "evaluation": self.examples.fingerprint(),
+            "seed": self.seed,
+            "max_tokens": side.victim.max_tokens,
+        }
         attack, records = {**self.attack_identity(), **budget}, dict[int, AttackRecord]()
         for study in store.studies():
             known = study.identity
-            if any(known.get(name) != value for name, value in same.items()) or _without_rows(known.get("attack")) != attack:
+            if (
+                any(known.get(name) != value for name, value in same.items())
+                or _without_rows(known.get("attack")) != attack
+            ):
                 continue
             for sparsity, level in _levels(store, study.key):
                 if side.key == (known["victim"] if sparsity == 0 else victim_key(known, sparsity)):
@@ -96,14 +103,20 @@ def attack_kept(
     the cache cannot be written, DataError where no row could be attacked.
     """
     terms = Terms(name, examples, seed, resources, budget or Budget())
-    attackers = Attackers({side: found.victim for side, found in sides.items()}, name, seed, resources, terms.budget)
+    attackers = Attackers(
+        {side: found.victim for side, found in sides.items()}, name, seed, resources, terms.budget
+    )
     kept = {side: terms.texts(store, found) for side, found in sides.items()}
     done = {side: {text.record.example: text for text in texts.kept() if text.record.outcome != "error"}
             for side, texts in kept.items()}  # fmt: skip
     measured = {side: terms.measured(store, found) for side, found in sides.items()}
     for side, found in sides.items():
         if attackers.leaves_unbroken_texts:
-            missing = [measured[side][row] for row in rows if row in measured[side] and row not in done[side]]
+            missing = [
+                measured[side][row]
+                for row in rows
+                if row in measured[side] and row not in done[side]
+            ]
             for text in unbroken_texts(missing, examples, found.victim):
                 kept[side].keep(text)
                 done[side][text.record.example] = text
@@ -129,7 +142,9 @@ def attack_kept(
 def with_texts(outcome: Outcome, examples: Examples) -> AttackText:
     """An outcome with its example's label and pair."""
     row = outcome.record.example
-    before, after = (None if label < 0 else label for label in (outcome.label_before, outcome.label_after))
+    before, after = (
+        None if label < 0 else label for label in (outcome.label_before, outcome.label_after)
+    )
     return AttackText(outcome.record, examples.labels[row], outcome.original, outcome.perturbed, before, after,
                       outcome.truth_perturbed, examples.pairs[row] if examples.pairs else None,
                       outcome.perturbed_pair)  # fmt: skip
@@ -138,13 +153,21 @@ def with_texts(outcome: Outcome, examples: Examples) -> AttackText:
 def summary_of(texts: Sequence[AttackText]) -> AttackSummary:
     """The summary of attacked examples; Acc counts every answer, also where the attack failed."""
     records = [text.record for text in texts]
-    failed = sum(text.record.outcome == "error" and text.label_before == text.truth for text in texts)
+    failed = sum(
+        text.record.outcome == "error" and text.label_before == text.truth for text in texts
+    )
     return attack_summary(records, attack_summary(records).asr.n + failed)
 
 
-def unbroken_texts(records: Sequence[AttackRecord], examples: Examples, victim: Victim) -> list[AttackText]:
-    """Of these records, those that need no attack to have their texts: what was not broken is as it was."""
-    whole = [record for record in records if record.outcome != "broken" and record.truth_before is not None]
+def unbroken_texts(
+    records: Sequence[AttackRecord], examples: Examples, victim: Victim
+) -> list[AttackText]:
+    """The texts of those records that need no attack for them: what was not broken is as it was."""
+    whole = [
+        record
+        for record in records
+        if record.outcome != "broken" and record.truth_before is not None
+    ]
     wrong = [record.example for record in whole if record.outcome == "skipped"]
     said = dict(zip(wrong, _said(wrong, examples, victim), strict=True))
     texts = []

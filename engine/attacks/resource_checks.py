@@ -1,4 +1,4 @@
-"""Whether what an attack needs is whole: opened and looked into before any work, each kind of damage told in one sentence.
+"""Whether what an attack needs is whole: it is opened before any work, and damage is one sentence.
 
 A resource of some content is looked into once; a file that changes is looked into again.
 """
@@ -20,7 +20,7 @@ WORD = "good"  # which every list of synonyms and every model of English knows s
 
 
 def check_source(need: str, source: Source, resources: Resources) -> None:
-    """Raises ResourceError or ModelError where the resource that is called `need` cannot be used."""
+    """Raises ResourceError or ModelError where the resource called `need` cannot be used."""
     if need in CHECKS:
         _checked(need, source, resources, source.sha256)
 
@@ -92,13 +92,17 @@ def _check_wordnet(files: tuple[Path, ...]) -> None:
     contents = _contents(what, path, [*names, *exceptions, "lexnames", "index.sense"])
     _lines(what, path, "index.sense", contents["index.sense"])
     lexnames = [line.split() for line in _lines(what, path, "lexnames", contents["lexnames"])]
-    if any(len(fields) != 3 or fields[0] != f"{number:02d}" for number, fields in enumerate(lexnames)):
+    if any(
+        len(fields) != 3 or fields[0] != f"{number:02d}" for number, fields in enumerate(lexnames)
+    ):
         raise _damaged(what, path, "lexnames is not a list of numbered names")
     for name in exceptions:
         if any(len(line.split()) < 2 for line in _lines(what, path, name, contents[name])):
             raise _damaged(what, path, f"{name} has a line that is not a word and its base forms")
     for part in PARTS_OF_SPEECH:
-        _check_synsets(path, part, contents[f"data.{part}"], contents[f"index.{part}"], len(lexnames))
+        _check_synsets(
+            path, part, contents[f"data.{part}"], contents[f"index.{part}"], len(lexnames)
+        )
     _through_nltk(what, path, _look_up)
 
 
@@ -110,7 +114,7 @@ def _look_up() -> None:
 
 
 def _through_nltk(what: str, path: Path, use: Callable[[], object]) -> None:
-    """Use a resource as an attack will; NLTK has rules of its own, such as no links that lead out of its folder."""
+    """Use a resource as an attack will; NLTK follows no links that lead out of its folder."""
     try:
         use()
     except (OSError, LookupError, ValueError, AssertionError) as error:
@@ -119,28 +123,47 @@ def _through_nltk(what: str, path: Path, use: Callable[[], object]) -> None:
 
 
 def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: int) -> None:
-    """Every word of an index must name entries that begin where it says, and every entry must be named."""
+    """The words of an index must name entries that begin where it says, and all of them."""
     named = set[bytes]()
     for number, line in enumerate(_lines("WordNet", path, f"index.{part}", index), start=1):
         if line.startswith(" "):
             continue  # the licence
         fields = line.split()
         if len(fields) < 5 or not fields[2].isdecimal() or not 0 < int(fields[2]) < len(fields) - 4:
-            raise _damaged("WordNet", path, f"line {number} of index.{part} is not a word and its entries")
+            raise _damaged(
+                "WordNet", path, f"line {number} of index.{part} is not a word and its entries"
+            )
         named |= {offset.encode() for offset in fields[-int(fields[2]) :]}
     there, begin = set[bytes](), 0
     _lines("WordNet", path, f"data.{part}", data)
     for entry in data.splitlines(keepends=True):
         if not entry.startswith(b" "):
             offset, lexname = entry[:8], entry[9:11]
-            if not offset.isdigit() or int(offset) != begin or not lexname.isdigit() or int(lexname) >= lexnames:
-                raise _damaged("WordNet", path, f"data.{part} has an entry that is not where it says, at byte {begin}")
+            if (
+                not offset.isdigit()
+                or int(offset) != begin
+                or not lexname.isdigit()
+                or int(lexname) >= lexnames
+            ):
+                raise _damaged(
+                    "WordNet",
+                    path,
+                    f"data.{part} has an entry that is not where it says, at byte {begin}",
+                )
             there.add(offset)
         begin += len(entry)
     if lost := sorted(named - there):
-        raise _damaged("WordNet", path, f"data.{part} lacks {len(lost)} of the {len(named)} entries that index.{part} names")
+        raise _damaged(
+            "WordNet",
+            path,
+            f"data.{part} lacks {len(lost)} of the {len(named)} entries that index.{part} names",
+        )
     if lost := sorted(there - named):
-        raise _damaged("WordNet", path, f"index.{part} names {len(named)} of the {len(there)} entries of data.{part}")
+        raise _damaged(
+            "WordNet",
+            path,
+            f"index.{part} names {len(named)} of the {len(there)} entries of data.{part}",
+        )
 
 
 def _check_tagger(files: tuple[Path, ...]) -> None:
@@ -158,10 +181,12 @@ def _check_tagger(files: tuple[Path, ...]) -> None:
                     raise _damaged(what, path, f"{kind} does not hold what the tagger needs")
         else:
             name = "en-ptb.map"
-            rows = [line.split("\t") for line in _lines(what, path, name, _contents(what, path, [name])[name])]
+            rows = [
+                line.split("\t")
+                for line in _lines(what, path, name, _contents(what, path, [name])[name])
+            ]
             if any(len(row) != 2 for row in rows) or ["NN", "NOUN"] not in rows:
                 raise _damaged(what, path, f"{name} is not a table of tags")
-
 
     from engine.attacks.tagger import tagger
 

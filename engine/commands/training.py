@@ -210,6 +210,9 @@ def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     from engine.data import load_dataset
 
     data = load_dataset(options.data, **reading_of(options), seed=options.seed, divide=False)
+    if Path(options.data).expanduser().is_file():
+        console.notices([f"{data.name} is one file: all of its {len(data.evaluation)} rows are evaluated, also those that "
+                         "`finetune` would train on."])  # fmt: skip
     score = _scored(options.model, data, options.eval_examples, options.attack, options.attack_examples, options, console)
     console.notices(score["notices"])
     return {"model": options.model, "data": data.name, "attack": options.attack, **score}, score_line(score) + "\n"

@@ -46,17 +46,28 @@ def page(name: str, **query: str) -> AppTest:
 
 def view(app: AppTest) -> dict[str, str]:
     """What the address carries."""
-    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in app.query_params.items()
+    }
 
 
-def opened(app: AppTest, study: Study, row: int, sparsity: float, attack: str = "deepwordbug") -> None:
+def opened(
+    app: AppTest, study: Study, row: int, sparsity: float, attack: str = "deepwordbug"
+) -> None:
     """The attack page shows this example of the study, with the level as its victim."""
     assert not app.exception and app.title[0].value == "Attack side by side"
     reviews = bundled_reviews()
     assert app.text_area(key="a-text").value == reviews.texts[row]
-    assert app.selectbox(key="a-study").value == study.key and app.selectbox(key="a-attack").value == attack
+    assert (
+        app.selectbox(key="a-study").value == study.key
+        and app.selectbox(key="a-attack").value == attack
+    )
     assert app.multiselect(key="a-victims").value == [f"{study.key[:12]}@{sparsity:g}"]
-    assert app.session_state["a-row"] == row and app.number_input(key="a-seed").value == study.about["seed"]
+    assert (
+        app.session_state["a-row"] == row
+        and app.number_input(key="a-seed").value == study.about["seed"]
+    )
 
 
 @pytest.fixture
@@ -65,7 +76,9 @@ def study(cache: Path) -> Study:
     return save(cache, with_texts(attack="textfooler-like", seed=5))
 
 
-def test_an_example_that_flipped_on_compare(study: Study, asked: list[Job], ticks: dict[str, int]) -> None:
+def test_an_example_that_flipped_on_compare(
+    study: Study, asked: list[Job], ticks: dict[str, int]
+) -> None:
     ticks["c-rows"] = 2
     app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
     opened(app, study, 10, 0.5, "textfooler-like")  # only B breaks: rows 8 to 11
@@ -73,34 +86,52 @@ def test_an_example_that_flipped_on_compare(study: Study, asked: list[Job], tick
     opened(again, study, 10, 0.5, "textfooler-like")
     again.button(key="a-start").click().run()
     attack = [job for job in asked if job.do == "attack"][-1].arguments
-    assert (attack["text"], attack["label"]) == (bundled_reviews().texts[10], bundled_reviews().labels[10])
+    assert (attack["text"], attack["label"]) == (
+        bundled_reviews().texts[10],
+        bundled_reviews().labels[10],
+    )
     assert (attack["attack"], attack["seed"]) == ("textfooler-like", 5)
 
 
-def test_an_example_that_broke_on_explore(study: Study, asked: list[Job], ticks: dict[str, int]) -> None:
+def test_an_example_that_broke_on_explore(
+    study: Study, asked: list[Job], ticks: dict[str, int]
+) -> None:
     ticks["e-rows"] = 5
     app = page("explore", study=study.key[:12], sparsity="50")
-    opened(app, study, 1, 0.5, "textfooler-like")  # first the four that only pruned breaks, then the rest in their order
+    opened(
+        app, study, 1, 0.5, "textfooler-like"
+    )  # first the four that only pruned breaks, then the rest in their order
 
 
-def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(study: Study, asked: list[Job], ticks: dict[str, int]) -> None:
+def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
+    study: Study, asked: list[Job], ticks: dict[str, int]
+) -> None:
     app = page("attack", study=study.key[:12])
     app.button(key="a-batch").click().run()
     job = [job for job in asked if job.do == "batch"][-1]
     result = batch_result()
     for victim in result["victims"]:
         victim["study"] = study.key
-    job.state, job.result = "done", {**result, "attack": "textfooler-like", "seed": 5, "of_study": 3}
+    job.state, job.result = (
+        "done",
+        {**result, "attack": "textfooler-like", "seed": 5, "of_study": 3},
+    )
     app.run()
-    assert "4 examples, 3 of them among those behind the study's curve." in " ".join(block.value for block in app.text)
+    assert "4 examples, 3 of them among those behind the study's curve." in " ".join(
+        block.value for block in app.text
+    )
     app.number_input(key="a-seed").set_value(9)
     ticks["a-rows"] = 2
     app.run()
     opened(app, study, 2, 0.5, "textfooler-like")
-    assert view(app)["batch"] == job.token and "Row 2 of the batch is in the form" in " ".join(block.value for block in app.info)
+    assert view(app)["batch"] == job.token and "Row 2 of the batch is in the form" in " ".join(
+        block.value for block in app.info
+    )
 
 
-def test_rows_of_texts_that_are_not_here_are_listed_and_lead_nowhere(cache: Path, asked: list[Job], ticks: dict[str, int]) -> None:
+def test_rows_of_texts_that_are_not_here_are_listed_and_lead_nowhere(
+    cache: Path, asked: list[Job], ticks: dict[str, int]
+) -> None:
     made = with_texts(spec={"model": "embedded", "data": "/nowhere/sst2"})
     save(cache, made)
     ticks["c-rows"] = 0

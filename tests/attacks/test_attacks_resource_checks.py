@@ -16,6 +16,7 @@ from engine.errors import InputError, ModelError, ResourceError, SettingError
 
 DATA = Path(os.environ.get("PRUNESCOPE_DATA") or "/nowhere")
 
+
 def as_archive(folder: Path) -> Path:
     """The folder as the archive that may stand for it."""
     archive = folder.with_suffix(".zip")
@@ -55,13 +56,30 @@ def test_a_link_that_nltk_does_not_follow_is_refused_before_any_work(tmp_path: P
 
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: cut(folder / "data.noun"), "data.noun ends in the middle of a line"),
-    (lambda folder: (folder / "data.noun").write_text(LICENCE), "data.noun lacks 1 of the 1 entries that index.noun names"),
-    (lambda folder: (folder / "data.verb").write_text(LICENCE + (folder / "data.verb").read_text()), "not where it says, at byte"),
+    (
+        lambda folder: (folder / "data.noun").write_text(LICENCE),
+        "data.noun lacks 1 of the 1 entries that index.noun names",
+    ),
+    (
+        lambda folder: (folder / "data.verb").write_text(
+            LICENCE + (folder / "data.verb").read_text()
+        ),
+        "not where it says, at byte",
+    ),
     (lambda folder: (folder / "index.verb").unlink(), "index.verb is missing"),
     (lambda folder: (folder / "index.adj").write_bytes(b""), "index.adj is empty"),
-    (lambda folder: (folder / "index.adj").write_bytes(b"\xff\xfe\n"), "index.adj is not UTF-8 text (byte 0)"),
-    (lambda folder: (folder / "index.adv").write_text(LICENCE), "index.adv names 0 of the 1 entries of data.adv"),
-    (lambda folder: (folder / "index.adv").write_text("<html>\n"), "line 1 of index.adv is not a word and its entries"),
+    (
+        lambda folder: (folder / "index.adj").write_bytes(b"\xff\xfe\n"),
+        "index.adj is not UTF-8 text (byte 0)",
+    ),
+    (
+        lambda folder: (folder / "index.adv").write_text(LICENCE),
+        "index.adv names 0 of the 1 entries of data.adv",
+    ),
+    (
+        lambda folder: (folder / "index.adv").write_text("<html>\n"),
+        "line 1 of index.adv is not a word and its entries",
+    ),
     (lambda folder: (folder / "lexnames").write_text("all\n"), "lexnames is not a list"),
     (lambda folder: (folder / "noun.exc").write_text("better\n"), "noun.exc has a line"),
 ]
@@ -69,7 +87,9 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
 
 @pytest.mark.parametrize(("damage", "said"), DAMAGE, ids=[said for _, said in DAMAGE])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_damaged_wordnet_is_refused(tmp_path: Path, damage: Callable[[Path], object], said: str, packed: bool) -> None:
+def test_a_damaged_wordnet_is_refused(
+    tmp_path: Path, damage: Callable[[Path], object], said: str, packed: bool
+) -> None:
     folder = write_wordnet(tmp_path / "corpora" / "wordnet")
     damage(folder)
     where = as_archive(folder) if packed else folder
@@ -77,9 +97,17 @@ def test_a_damaged_wordnet_is_refused(tmp_path: Path, damage: Callable[[Path], o
 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "empty"])
-@pytest.mark.parametrize(("attack", "path"), [("pwws", "corpora/wordnet.zip"), ("textfooler", f"taggers/{TAGGER}.zip")])
-def test_an_archive_that_is_none_is_refused(tmp_path: Path, attack: str, path: str, damage: str) -> None:
-    write_wordnet(tmp_path / "corpora" / "wordnet"), write_tagger(tmp_path / "taggers"), write_neighbours(tmp_path)
+@pytest.mark.parametrize(
+    ("attack", "path"), [("pwws", "corpora/wordnet.zip"), ("textfooler", f"taggers/{TAGGER}.zip")]
+)
+def test_an_archive_that_is_none_is_refused(
+    tmp_path: Path, attack: str, path: str, damage: str
+) -> None:
+    (
+        write_wordnet(tmp_path / "corpora" / "wordnet"),
+        write_tagger(tmp_path / "taggers"),
+        write_neighbours(tmp_path),
+    )
     archive = as_archive((tmp_path / path).with_suffix(""))
     cut(archive, {"text": 0.0, "cut": 0.6, "empty": 0.0}[damage])
     if damage == "text":
@@ -120,7 +148,9 @@ def test_damaged_neighbours_are_refused(tmp_path: Path) -> None:
     vectors = tmp_path / "counter-fitted-vectors.txt"
     path.unlink()
     vectors.write_text("good 0.1 0.2\nfine 0.1\n")
-    refused("textbugger", tmp_path, str(vectors), "cannot be read as lines of a word and its numbers")
+    refused(
+        "textbugger", tmp_path, str(vectors), "cannot be read as lines of a word and its numbers"
+    )
 
 
 def test_a_damaged_list_of_stop_words_is_refused(tmp_path: Path) -> None:
@@ -149,16 +179,23 @@ def test_an_attack_is_known_and_none_needs_nothing(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="'nonsense' is unknown"):
         check_ready("nonsense")
     write_wordnet(tmp_path / "corpora" / "wordnet")
-    with pytest.raises(ResourceError, match="The attack textfooler needs counter-fitted neighbours"):
+    with pytest.raises(
+        ResourceError, match="The attack textfooler needs counter-fitted neighbours"
+    ):
         check_ready("textfooler", str(tmp_path))
     assert issubclass(ModelError, InputError)
 
 
-@pytest.mark.skipif(not (DATA / "nltk_data" / "corpora" / "wordnet").is_dir(), reason="PRUNESCOPE_DATA has no WordNet")
+@pytest.mark.skipif(
+    not (DATA / "nltk_data" / "corpora" / "wordnet").is_dir(),
+    reason="PRUNESCOPE_DATA has no WordNet",
+)
 def test_princetons_wordnet_is_whole_and_a_byte_less_is_told(tmp_path: Path) -> None:
     check_ready("pwws", str(DATA))
     folder = tmp_path / "corpora" / "wordnet"
-    shutil.copytree(DATA / "nltk_data" / "corpora" / "wordnet", folder, copy_function=shutil.copyfile)
+    shutil.copytree(
+        DATA / "nltk_data" / "corpora" / "wordnet", folder, copy_function=shutil.copyfile
+    )
     folder.chmod(0o755)
     check_ready("pwws", str(tmp_path))
     cut(folder / "data.noun", 0.5)

@@ -156,7 +156,8 @@ def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
 def test_what_is_done_is_not_redone(attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]):
     kept: list[tuple[str, int]] = []
     done = {"dense": apart["dense"][:5], "half": apart["half"][3:]}
-    found = attack_many(attackers, examples, range(12), done=done, keep=lambda side, outcome: kept.append((side, outcome.record.example)))
+    found = attack_many(attackers, examples, range(12), done=done,
+                        keep=lambda side, outcome: kept.append((side, outcome.record.example)))  # fmt: skip
     assert found == apart
     assert sorted(kept) == sorted([("dense", row) for row in range(5, 12)] + [("half", row) for row in range(3)]
                                   + [("most", row) for row in range(12)])  # fmt: skip
@@ -175,7 +176,8 @@ def test_a_cancelled_run_goes_on_to_the_same_end(
             raise InterruptedStudy("stopped")
 
     with pytest.raises(InterruptedStudy):
-        attack_many(attackers, examples, range(12), report, keep=lambda side, outcome: kept[side].append(outcome.record), in_flight=2)
+        attack_many(attackers, examples, range(12), report, in_flight=2,
+                    keep=lambda side, outcome: kept[side].append(outcome.record))  # fmt: skip
     assert all(record in apart[side] for side, records in kept.items() for record in records)
     assert attack_many(attackers, examples, range(12), done=kept) == apart
 
@@ -229,7 +231,8 @@ def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(victi
         record = outcome_of(victims["dense"], text, label)
         assert (record.outcome, record.queries, record.words_changed, record.untried) == (outcome, 1, 0, True)
         assert record.truth_before == record.truth_after == pytest.approx(float(said[label]), abs=1e-5)
-        reasons = ("There are no words to attack.", "The text contains <SPLIT>", f"10000 words; an attack takes up to {MAX_WORDS}")
+        reasons = ("There are no words to attack.", "The text contains <SPLIT>",
+                   f"10000 words; an attack takes up to {MAX_WORDS}")  # fmt: skip
         assert any(reason in record.reason for reason in reasons)
 
 
