@@ -341,8 +341,9 @@ def test_an_exact_refit_that_does_not_settle_is_an_error(monkeypatch: pytest.Mon
     monkeypatch.setattr(solvers_module, "MOST", 3)
     with pytest.raises(NumericalError, match="did not settle within 3 steps; use more damping, or refit=cg"):
         refit_exactly(start, target, hessian, coupled(5, dtype=torch.float64))
-    with pytest.raises(NumericalError, match="statistics that are singular; use more damping, or refit=cg"):
-        refit_exactly(start, target, hessian - 2 * hessian.diagonal().mean() * torch.eye(24))
+    for metric in (None, coupled(5)):
+        with pytest.raises(NumericalError, match="statistics that are singular; use more damping, or refit=cg"):
+            refit_exactly(start, target, hessian - 2 * hessian.diagonal().mean() * torch.eye(24), metric)
 
 
 def test_an_exact_refit_can_be_cancelled():
