@@ -99,7 +99,7 @@ def solve_group(
             metric = metric and metric.like(target)
             problem = Problem(target[mine], factor, power, share, plan.pattern, metric, tick)
             sparse = has_zeros(old.linears[name].weight, plan.pattern, share)
-            solved = known.weight[mine] if sparse else solver_named(method.solver)(problem)
+            solved = known.weight[mine].clone() if sparse else solver_named(method.solver)(problem)
             solved = _refitted(solved, problem, method)
             if not bool(torch.isfinite(solved).all()):
                 raise NumericalError(f"Layer {layer}: the solver gave NaN or Inf; use more calibration text or more damping.")

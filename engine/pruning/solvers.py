@@ -213,18 +213,23 @@ def _by_rows(support: Tensor, target: Tensor, hessian: Tensor, tick: Callable[[]
         part = slice(start, start + max(1, room // width**2))
         alive = support[part].to(right)
         system = hessian * alive[:, :, None] * alive[:, None, :] + torch.diag_embed(1 - alive)  # (rows, d_in, d_in)
-        lower, failed = torch.linalg.cholesky_ex(system)
-        if bool(failed.any()):
-            raise NumericalError("The exact refit of a layer met statistics that are singular; use more damping, or refit=cg.")
-        solved[part] = torch.cholesky_solve(right[part, :, None], lower).squeeze(2)
+        solved[part] = torch.cholesky_solve(right[part, :, None], _factored(system)).squeeze(2)
     return solved
+
+
+def _factored(systems: Tensor) -> Tensor:
+    """Lower factors of symmetric systems (…, d, d). Raises NumericalError where one is not positive definite."""
+    lower, failed = torch.linalg.cholesky_ex(systems)
+    if bool(failed.any()):
+        raise NumericalError("The exact refit of a layer met statistics that are singular; use more damping, or refit=cg.")
+    return lower
 
 
 def _to_the_end(weights: Tensor, target: Tensor, hessian: Tensor, metric: Metric, tick: Callable[[], None]) -> Tensor:
     """The descent until nothing is left to gain, preconditioned by M⁻¹ · (H + Λ)⁻¹, which takes half the steps or fewer."""
     if metric.matrix is None:
         raise RuntimeError("outputs that count apart are solved by rows")
-    outputs, inputs = (torch.cholesky_inverse(torch.linalg.cholesky(matrix)) for matrix in (metric.matrix, hessian))
+    outputs, inputs = (torch.cholesky_inverse(_factored(matrix)) for matrix in (metric.matrix, hessian))
     gap = target - weights
     start = loss = float((metric(gap) * (gap @ hessian)).sum())
     falls: list[float] = []

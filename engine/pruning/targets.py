@@ -19,7 +19,7 @@ from engine.errors import NumericalError
 from engine.pruning.statistics import in_double
 
 MAX_DAMPING = 0.1
-LEAST_PIVOT = 2e-2  # `Factor.pivot` below which greedy choices by single precision differ from those by float64, measured
+LEAST_PIVOT = 0.1  # `Factor.pivot` below which greedy choices are made in float64: single precision differed up to 0.03
 MIN_PIVOT = 1e-3  # share of a diagonal entry that float32 must leave as its pivot: below, too few of its 7 digits are right
 LEAF = 256  # columns factorised by LAPACK at once
 
