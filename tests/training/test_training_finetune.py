@@ -206,6 +206,7 @@ def test_adapter_without_a_classifier_cannot_be_merged(tune: Tune, body: Path):
         merged_member(body, folder)
 
 
+@pytest.mark.filterwarnings("ignore")  # as outside the tests, where peft only warns
 @pytest.mark.parametrize(("damage", "message"), [
     (lambda state: {name: tensor.fill_(float("nan")) if "layer.1.output.dense.lora_B" in name else tensor
                     for name, tensor in state.items()},
