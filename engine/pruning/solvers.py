@@ -219,6 +219,7 @@ def _by_rows(support: Tensor, target: Tensor, hessian: Tensor, tick: Callable[[]
 
 def _factored(systems: Tensor) -> Tensor:
     """Lower factors of symmetric systems (…, d, d). Raises NumericalError where one is not positive definite."""
+    lower: Tensor
     lower, failed = torch.linalg.cholesky_ex(systems)
     if bool(failed.any()):
         raise NumericalError("The exact refit of a layer met statistics that are singular; use more damping, or refit=cg.")
