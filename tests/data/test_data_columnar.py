@@ -36,7 +36,8 @@ def test_a_file_without_features_names_no_classes(write_parquet):
 
 
 def test_only_class_labels_have_names():
-    features = {"text": {"_type": "Value"}, "label": {"_type": "ClassLabel", "names": ["a", "b"], "num_classes": 2, "id": None}}
+    label = {"_type": "ClassLabel", "names": ["a", "b"], "num_classes": 2, "id": None}
+    features = {"text": {"_type": "Value", "names": ["x"]}, "label": label}
     assert class_names(features) == {"label": ("a", "b")} and class_names([1]) == class_names(None) == {}
 
 
