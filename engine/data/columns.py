@@ -38,6 +38,7 @@ PAIR_NAMES = (
     ("document", "summary"),
 )
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "target", "sentiment")
+LISTED = 20  # columns that a message names
 LOOKED_AT = 200  # rows by which a column is taken for texts
 
 
@@ -183,4 +184,5 @@ def _not_found(table: Table, role: str, option: str) -> str:
 
 def _listed(table: Table) -> str:
     # A file without a header has texts for names, so they are cut.
-    return "the columns " + ", ".join(repr(name[:40]) for name in table.names())
+    names = [repr(name[:40]) for name in table.names()]
+    return "the columns " + ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
