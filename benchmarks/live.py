@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/live.py [ATTACKED]
 
-The process loads what `engine.worker` does, opens every bundled study in turn, then attacks one sentence on the dense model and on
-three sparsities of each of ATTACKED studies (default 3, of different models) as the attack page does, with an empty cache. With
-PRUNESCOPE_DATA set the studies' own texts calibrate. Prints one JSON object; all figures are megabytes of resident memory.
+The process loads what `engine.worker` does, opens every bundled study in turn, then attacks one sentence on the dense model
+and on three sparsities of each of ATTACKED studies (default 3, of different models) as the attack page does, with an empty
+cache. With PRUNESCOPE_DATA set the studies' own texts calibrate. Prints one JSON object; all figures are megabytes of
+resident memory.
 """
 
 import json
@@ -29,9 +30,9 @@ TEXT = "A warm, funny film that never wastes a minute of your time and leaves yo
 
 def resident() -> dict[str, int]:
     """Megabytes that the process holds now, and held at most."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name in ("VmRSS", "VmHWM")}
-    return {"now": kilobytes["VmRSS"] // 1000, "peak": kilobytes["VmHWM"] // 1000}
+    lines = (line.split() for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
+    kilobytes = {line[0]: int(line[1]) for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
+    return {"now": kilobytes["VmRSS:"] // 1000, "peak": kilobytes["VmHWM:"] // 1000}
 
 
 def request(study: Study) -> dict[str, Any]:
@@ -47,11 +48,13 @@ def main(attacked: int) -> None:
         told: dict[str, Any] = {"loaded": resident()["now"], "opened": [], "attacked": []}
         studies = [study for study in store.studies() if study.bundled]
         for study in studies:
+            bench.begin()
             bench.open(study)
             told["opened"].append(resident()["now"])
         told["peak while opening"] = resident()["peak"]
         by_model = {study.about["model"]: study for study in reversed(studies) if study.about["pattern"] == "unstructured"}
         for study in list(by_model.values())[:attacked]:
+            bench.begin()
             answer(bench, request(study), lambda stage, done, total: None, lambda side, step: None)
             told["attacked"].append(resident()["now"])
         told["peak"] = resident()["peak"]
