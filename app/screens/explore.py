@@ -135,7 +135,7 @@ def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[s
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[engine.Study]) -> go.Figure:
     """The curves; building them takes longer than all else that a release of the slider asks for."""
-    names = figures.short_names(_shown)
+    names = engine.short_names(_shown)
     return charts.curves([(name, figures.curves(study)) for name, study in zip(names, _shown, strict=True)], picked, in_dark)
 
 

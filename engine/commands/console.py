@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from engine.names import counted
 from engine.progress import Pace, as_clock
 from engine.records import Rate, Study
+from engine.naming import full_names
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison
@@ -74,9 +75,7 @@ def rate_text(rate: Rate | None) -> str:
 
 def level_table(study: Study) -> str:
     """The levels as a table, rates in per cent with their 95 % intervals."""
-    about = study.about
-    head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
-            f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked\n")  # fmt: skip
+    head = f"{full_names([study])[0]}, {study.about['counts']['evaluation']} evaluated\n"
     columns = f"{'sparsity':>8}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'[CLS] error':>11}  {'seconds':>7}\n"
     rows = [
         f"{100 * level.achieved:6.2f} %  {rate_text(level.acc)}  {rate_text(level.aua)}  {rate_text(level.asr)}  "

@@ -286,7 +286,7 @@ def test_an_average_of_members_that_were_judged_otherwise_since_is_not_taken(tmp
 
 
 class Commands:
-    """Stands in for the commands of a table: members, their average, and a study whose Acc is written in the average's weights."""
+    """Stands in for the commands of a table: members, their average, and a study whose Acc is in the average's weights."""
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -321,7 +321,7 @@ def write_average(folder: Path, acc: float) -> None:
 
 @pytest.fixture
 def table(tmp_path: Path) -> tuple[Paper, Commands, Callable[[], list[float]]]:
-    """A recipe of members, average and study on a local file, its commands, and what runs it: the study's figures, in per cent."""
+    """A recipe of members, average and study on a local file, its commands, and what runs it: the study's figures in %."""
     (tmp_path / "data.tsv").write_text("text\tlabel\nfine\t1\n")
     steps = [{"name": "members", "run": ["members", "--recipe", "p1-small", "--data", "{file}", "--out", "{work}/m"]},
              {"name": "average", "run": ["average", "--members", "{work}/m", "--out", "{work}/average"]},
