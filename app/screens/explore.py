@@ -45,7 +45,7 @@ def main() -> None:
 def _told(shown: list[engine.Study]) -> str:
     if not shown:
         return "Pick a study."
-    first = f"{figures.sentence(shown[0])}, {shown[0].about['counts']['evaluation']} evaluated"
+    first = f"{engine.full_names(shown)[0]}, {shown[0].about['counts']['evaluation']} evaluated"
     return first if len(shown) == 1 else f"{len(shown)} studies. Last safe, layers and live work are those of the first: {first}"
 
 
