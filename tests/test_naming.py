@@ -16,7 +16,8 @@ def a_study(**changes: Any) -> Study:
     counts = {"calibration": 8, "held_out": 2, "evaluation": 100, "attacked": 20}
     about = {"model": "Tiny", "data": "sst2", "method": "adaptive", "pattern": "unstructured", "attack": "deepwordbug", "seed": 0}
     for name, value in changes.items():
-        next(part for part in (counts, spec, about) if name in part and name not in ("model", "data") or part is about)[name] = value
+        parts = [part for part in (counts, spec) if name in part and name not in ("model", "data")]
+        (parts or [about])[0][name] = value
     spec |= {name: changes[f"{name}_at"] for name in ("model", "data") if f"{name}_at" in changes}
     about = {**about, "counts": counts, "spec": spec}
     return Study(key_of(changes), changes, about)

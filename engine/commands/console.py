@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.names import counted
+from engine.naming import full_names
 from engine.progress import Pace, as_clock
 from engine.records import Rate, Study
-from engine.naming import full_names
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from engine.evaluation.latency import Comparison

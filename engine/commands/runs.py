@@ -11,13 +11,13 @@ from typing import Any
 from engine.commands.console import Console
 from engine.commands.studies import levels_of
 from engine.errors import SettingError, StoreError
+from engine.naming import full_names
 from engine.queue.unfinished import Unfinished, unfinished
 from engine.store import Store, level_payload
 from engine.store.exchange import MOST_BYTES, export_study, import_study
 from engine.store.index import Index
 from engine.store.keeping import clean_store, pin_study, remove_study, store_sizes, verify_store
 from engine.store.listing import StudyRow, study_rows
-from engine.naming import full_names
 
 Answer = tuple[dict[str, Any], str]
 DAY = 86400.0
