@@ -10,6 +10,7 @@ import engine
 from app import figures, flips, victims
 from app import view as address
 from app.live import FIRST
+from app.parts import study_names
 from app.public import most_characters
 from app.state import attacks_here, evaluation_texts, read_study, signature
 from app.text import plain
@@ -114,7 +115,7 @@ def _usual(study: engine.Study) -> dict[str, float]:
 
 def pick_study(studies: list[engine.Study]) -> engine.Study:
     """The study whose dense model and data are used."""
-    names = _names(studies)
+    names = study_names(studies)
     keys = [study.key for study in studies]
     if st.session_state.get("a-study") not in keys:  # it was removed while it was shown
         st.session_state["a-study"] = keys[0]
@@ -122,11 +123,6 @@ def pick_study(studies: list[engine.Study]) -> engine.Study:
         st.session_state["a-said"] = "The study that was shown here is no longer in the store; this is another one."
     key = st.selectbox("Study", keys, format_func=names.__getitem__, key="a-study", on_change=_another_study, args=(studies,))
     return next(study for study in studies if study.key == key)
-
-
-def _names(studies: list[engine.Study]) -> dict[str, str]:
-    names = {study.key: figures.sentence(study) for study in studies}
-    return {key: name if list(names.values()).count(name) == 1 else f"{name} · {key[:6]}" for key, name in names.items()}
 
 
 def _another_study(studies: list[engine.Study]) -> None:
@@ -184,10 +180,11 @@ def _victims(study: engine.Study, studies: list[engine.Study]) -> list[tuple[eng
     for other in victims.same_classes(studies, study)[1:]:
         own = figures.own_sparsity(other)
         offered += [(other, sparsity) for sparsity in (OFFERED if own is None else (own,))]
-    names = {victims.level_id(*one): victims.level_name(*one, study) for one in offered}
+    texts = {victims.level_id(*one): one for one in offered}
     for text in st.session_state.get("a-victims", []):
-        if text not in names and (found := victims.parse(text, studies, study)):
-            names[text] = victims.level_name(*found, study)
+        if text not in texts and (found := victims.parse(text, studies, study)):
+            texts[text] = found
+    names = dict(zip(texts, victims.level_names(list(texts.values()), study), strict=True))
     picked = st.multiselect(
         "Sparse victims, beside the dense one", list(names), key="a-victims", max_selections=victims.MOST,
         format_func=lambda text: names.get(text, text), accept_new_options=True, on_change=_canonical, args=(study, studies),

@@ -6,7 +6,7 @@ from typing import Any
 
 from app import figures, palette
 from app.charts import LOOKS, axes
-from engine import Study
+from engine import Study, short_names
 
 HELP = {
     "acc": "Accuracy: correct / n, on the evaluation set.",
@@ -110,7 +110,7 @@ def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
         "stops": stops,
         "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in shown],
         "studies": [
-            {"name": figures.short_names(studies)[place], "colour": palette.STUDIES[place][0],
+            {"name": short_names(studies)[place], "colour": palette.STUDIES[place][0],
              "symbol": palette.STUDIES[place][2],
              "told": {name: [astuple(card(study, stop / 100, name)) for stop in stops] for name in shown}}
             for place, study in enumerate(studies)

@@ -10,11 +10,22 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.charts import dressed
-from app.figures import DATA, RATES, Value, attack_title, bytes_at, how, model_bytes, neighbours, rate_at
+from app.figures import RATES, Value, bytes_at, model_bytes, neighbours, rate_at
 from app.flips import same_attack, same_examples
 from app.palette import GREY, PAGE, STUDIES, ink
 from app.text import for_chart
-from engine import AlternativesTable, LevelResult, Rate, Study, guesses, mcnemar, paired_attack
+from engine import (
+    AlternativesTable,
+    LevelResult,
+    Rate,
+    Study,
+    attack_title,
+    data_title,
+    guesses,
+    mcnemar,
+    paired_attack,
+    short_names,
+)
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
@@ -32,25 +43,11 @@ def look(place: int) -> tuple[str, str, str]:
     return (colour, dash, marker) if place < len(STUDIES) else (colour, STUDIES[(place + 1) % len(STUDIES)][1], f"{marker}-open")
 
 
-def short_names(studies: Sequence[Study]) -> list[str]:
-    """What tells the studies apart, in as few words as do."""
-    parts = [{"model": str(study.about["model"]), "data": str(DATA.get(study.about["data"], study.about["data"])),
-              "attack": attack_title(study.about["attack"]), "n": f"{study.about['counts']['evaluation']} evaluated",
-              "seed": f"seed {study.about['seed']}"} for study in studies]  # fmt: skip
-    names = [how(study) for study in studies]
-    for part in ("data", "model", "attack", "n", "seed"):
-        if len(set(names)) == len(names):
-            break
-        if len({one[part] for one in parts}) > 1:
-            names = [f"{name}, {one[part]}" for name, one in zip(names, parts, strict=True)]
-    return [name if names.count(name) == 1 else f"{name} · {study.key[:4]}" for name, study in zip(names, studies, strict=True)]
-
-
 def settings(study: Study) -> dict[str, Any]:
     """The settings of a study as people read them."""
     about, counts = study.about, study.about["counts"]
     return {
-        "model": about["model"], "data": DATA.get(about["data"], about["data"]), "method": about["method"],
+        "model": about["model"], "data": data_title(about["data"]), "method": about["method"],
         "pattern": about["pattern"], "allocation": about.get("allocation", "uniform"), "layers": about.get("layers") or "–",
         "precision": about.get("precision", "fp32"), "calibration": counts["calibration"], "evaluated": counts["evaluation"],
         "attack": attack_title(about["attack"]) if about["attack"] != "none" else "none", "attacked": counts["attacked"],

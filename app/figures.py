@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.text import short
-from engine import ATTACKS, METHODS, MODULES, LevelResult, Rate, Study, StudySpec, Timed
+from engine import MODULES, LevelResult, Rate, Study, StudySpec, Timed, full_names, method_title, short_names
 
 RATES = ("acc", "aua", "asr")
 
@@ -192,21 +191,7 @@ def error_range(study: Study) -> tuple[float, float]:
 
 def sentence(study: Study) -> str:
     """The study in words."""
-    about = study.about
-    attacked = f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
-    attack = "no attack" if about["attack"] == "none" else attacked
-    return f"{short(about['model'])} on {short(DATA.get(about['data'], about['data']))}, {how(study)}, {attack}"
-
-
-def short_names(studies: Sequence[Study]) -> list[str]:
-    """What tells the studies apart, in words; with the key's beginning where words do not."""
-    parts = [{"model": short(about["model"]), "data": short(DATA.get(about["data"], about["data"])), "method": how(study),
-              "attack": "no attack" if about["attack"] == "none" else attack_title(about["attack"]),
-              "seed": f"seed {about['seed']}"} for study in studies for about in [study.about]]  # fmt: skip
-    telling = [name for name in parts[0] if len({str(part[name]) for part in parts}) > 1]
-    names = [", ".join(str(part[name]) for name in telling or ["method"]) for part in parts]
-    twice = {name for name in names if names.count(name) > 1}
-    return [f"{name} · {study.key[:6]}" if name in twice else name for name, study in zip(names, studies, strict=True)]
+    return str(full_names([study])[0])
 
 
 def stops(studies: Sequence[Study]) -> list[float]:
@@ -216,29 +201,9 @@ def stops(studies: Sequence[Study]) -> list[float]:
     return sorted({*map(float, whole), *measured})
 
 
-def attack_title(name: str) -> str:
-    """An attack as people call it; its own name where a newer version made the study."""
-    return ATTACKS.get(name, short(name))
-
-
 def how(study: Study) -> str:
     """Method, pattern and allocation in words, what is usual left out."""
-    about = study.about
-    parts = [short(about["method"])]
-    if about["pattern"] != "unstructured":
-        parts.append(about["pattern"])
-    usual = usual_allocation(about)
-    if (allocation := about.get("allocation", usual)) != usual:
-        parts.append(allocation)
-    if about.get("layers"):
-        parts.append(f"layers {short(about['layers'])}")
-    return " ".join(parts)
-
-
-def usual_allocation(about: dict[str, Any]) -> str:
-    """The allocation that a study has unless asked for another; uniform for a method that only another version knows."""
-    method = METHODS.get(about["method"].partition(":")[0])
-    return "uniform" if method is None else method.usual_allocation(about["pattern"])
+    return str(method_title(study.about))
 
 
 def own_sparsity(study: Study) -> float | None:
@@ -286,5 +251,3 @@ def commands(study: Study, sparsity: float, levels: Sequence[float] = ()) -> str
                        f"--sparsity {sparsity:g} --out pruned-model"])  # fmt: skip
     return f"{measure}\n{export}"
 
-
-DATA = {"embedded": "PruneScope reviews", "sst2": "SST-2", "stanfordnlp/sst2": "SST-2", "ag_news": "AG News", "imdb": "IMDB"}

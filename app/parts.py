@@ -7,8 +7,9 @@ import streamlit as st
 
 import engine
 from app import figures, instrument, view
+from app.public import public
 from app.report import study_report
-from app.state import read_study, signature
+from app.state import read_study, signature, store
 from app.text import plain
 
 STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
@@ -25,7 +26,7 @@ def notices_of(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:
 
 def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
     """The picker of several studies: (keys that are shown, notices about the address's)."""
-    names = _names(studies)
+    names = study_names(studies)
     linked, notices = _linked(studies, most)
     if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
         st.session_state["studies"] = linked
@@ -39,7 +40,7 @@ def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str],
 
 def pick_study(studies: Sequence[engine.Study], most: int) -> tuple[str, list[str]]:
     """The picker of one study, the first of the view's; the others stay in the view."""
-    names = _names(studies)
+    names = study_names(studies)
     linked, notices = _linked(studies, most)
     if st.session_state.get("study-seen") != linked[0] or "study" not in st.session_state:
         st.session_state["study"] = linked[0]
@@ -58,24 +59,32 @@ def _keep(keys: Sequence[str]) -> None:
     view.write("study", ",".join(key[:12] for key in keys))
 
 
-def _names(studies: Sequence[engine.Study]) -> dict[str, str]:
-    names = {study.key: figures.sentence(study) for study in studies}
-    if len(set(names.values())) < len(names):  # told apart by what they are, then by their key
-        names = {key: f"{name} · {key[:6]}" for key, name in names.items()}
-    return names
+def study_names(studies: Sequence[engine.Study]) -> dict[str, str]:
+    """Key → the study in words; no two read alike."""
+    return dict(zip((study.key for study in studies), engine.full_names(studies), strict=True))
 
 
 def opened(keys: Sequence[str]) -> tuple[list[engine.Study], list[str]]:
-    """The studies with their levels, and what the store had to say; one without any level says so."""
-    found, notices = [], []
+    """The studies with their levels, and what the store had to say; one without any level says where it stands."""
+    found, notices, without = [], [], list[engine.Study]()
     for key in keys:
         study, told = read_study(key, signature(key))
         notices += told
-        if study is not None and study.levels:
-            found.append(study)
-        elif study is not None:
-            notices.append(f"{figures.sentence(study)} has no measured level yet; it is shown as soon as one is done.")
-    return found, notices
+        if study is not None:
+            (found if study.levels else without).append(study)
+    return found, [*notices, *stand(without)]
+
+
+def stand(studies: Sequence[engine.Study]) -> list[str]:
+    """Where each of some studies without a level stands, in a sentence."""
+    view = store()
+    states, names = engine.unfinished(view, [study.key for study in studies]), study_names(studies)
+    return [*view.notices, *(f"{names[key]} {whole(state)}" for key, state in states.items())]
+
+
+def whole(state: engine.Unfinished) -> str:
+    """A state's sentence with its reason, which strangers are not told: it may name places on this machine."""
+    return f"{state.sentence}." + (f" {state.reason}" if state.reason and not public() else "")
 
 
 def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:

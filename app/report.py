@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from app import charts, exports, figures
 from app.text import for_html
-from engine import SafeSparsity, Study, last_safe, paired_levels
+from engine import SafeSparsity, Study, data_title, last_safe, paired_levels
 
 DEFINED = {
     "Sparsity": "zeros / prunable weights: the linears of the encoder blocks, without embeddings and head",
@@ -34,7 +34,7 @@ def study_report(study: Study, points: float) -> str:
         f"<pre>{for_html_lines(_commands(study))}</pre>", "<h2>Where it comes from</h2>",
         exports.about_html(_origin(study)),
     ]  # fmt: skip
-    data = figures.DATA.get(about["data"], about["data"])
+    data = data_title(about["data"])
     return exports.page_html(f"{about['model']} on {data}", "".join(parts), with_plotly=True)
 
 

@@ -2,7 +2,10 @@
 
 import html
 import re
-import unicodedata
+
+from engine import short, spelled_out, visible
+
+__all__ = ["for_chart", "for_html", "for_latex", "for_markdown", "for_sheet", "plain", "short", "spelled_out", "visible"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 _LATEX = {
@@ -20,26 +23,6 @@ def plain(text: str) -> str:
 def for_chart(text: str) -> str:
     """The text for a Plotly label, which reads a little HTML."""
     return html.escape(" ".join(text.split()))
-
-
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")  # letters and signs that leave no ink
-
-
-def spelled_out(text: str) -> str:
-    """The text with characters that cannot be seen or that turn its direction spelled out, such as ⟨U+202E⟩."""
-    return "".join(f"⟨U+{ord(sign):04X}⟩" if unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") or sign in BLANK
-                   or 0xFE00 <= ord(sign) <= 0xFE0F or 0xE0100 <= ord(sign) <= 0xE01EF else sign for sign in text)  # fmt: skip
-
-
-def visible(text: str) -> str:
-    """`spelled_out`, with its lines joined."""
-    return spelled_out(" ".join(text.split()))
-
-
-def short(text: str, most: int = 60) -> str:
-    """The text for a name: nothing invisible in it, and cut where it is too long to be one."""
-    seen = visible(text)
-    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
 
 
 def for_html(text: str) -> str:

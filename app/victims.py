@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.figures import DATA, how, own_sparsity
 from app.figures import commands as figure_commands
-from engine import Study
+from app.figures import own_sparsity
+from engine import Study, short_names
 
 MOST = 3  # sparse victims beside the dense one
 _TYPED = re.compile(r"\s*(\d{1,2}(?:\.\d+)?)\s*%?\s*")
@@ -43,24 +43,18 @@ def same_classes(studies: Sequence[Study], own: Study) -> list[Study]:
     return [own, *(one for one in studies if one.key != own.key and one.about["label_names"] == names)]
 
 
-def level_name(study: Study, sparsity: float, own: Study) -> str:
-    """A level in words beside a study: its sparsity, and of another study what tells it apart."""
-    share = f"{100 * sparsity:g} %" if sparsity else "dense"
-    if study.key == own.key:
-        return share
-    told = [how(study)] if how(study) != how(own) else []
-    if study.about["model"] != own.about["model"]:
-        told.insert(0, str(study.about["model"]))
-    if study.about["data"] != own.about["data"] or not told:
-        told.append(f"on {DATA.get(study.about['data'], study.about['data'])}")
-    return f"{' '.join(told)}, {share}"
+def level_names(levels: Sequence[tuple[Study, float]], own: Study) -> list[str]:
+    """Levels in words beside a study: their sparsity, and for another study what tells it apart from all that are named."""
+    studies = list({study.key: study for study in [own, *(study for study, _ in levels)]}.values())
+    called = dict(zip((study.key for study in studies), short_names(studies), strict=True))
+    shares = [f"{100 * sparsity:g} %" if sparsity else "dense" for _, sparsity in levels]
+    return [share if study.key == own.key else f"{called[study.key]}, {share}"
+            for share, (study, _) in zip(shares, levels, strict=True)]  # fmt: skip
 
 
 def names(chosen: Sequence[tuple[Study, float]], own: Study) -> list[str]:
-    """Names of victims, the first of them the dense one; told apart by their keys where their words are the same."""
-    found = ["Dense", *(level_name(study, sparsity, own) for study, sparsity in chosen[1:])]
-    return [name if found.count(name) == 1 else f"{name} · {study.key[:4]}"
-            for name, (study, _) in zip(found, chosen, strict=True)]  # fmt: skip
+    """Names of victims, the first of them the dense one."""
+    return ["Dense", *level_names(chosen[1:], own)]
 
 
 def asked(chosen: Sequence[tuple[Study, float]], own: Study) -> list[dict[str, Any]]:

@@ -95,8 +95,8 @@ class Workbench:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> Job:
-        """Queue one request: `solve`, `measure`, `ready`, `attack` or `batch`, or of the forms `check`, `look`, `time`,
-        `export`."""
+        """Queue one request: `ready`, `attack` or `batch` on victims side by side, `check` of a form, or of one study `attack`,
+        `look`, `measure`, `time` or `export`."""
         with self._lock:
             job = Job(next(self._numbers), do, arguments)
             self._jobs[job.number] = job

@@ -1,11 +1,10 @@
 """Live work on one study: solve a sparsity, attack a sentence on dense and pruned side by side, measure one level.
 
-Keeps what is expensive to make (the dense victim, calibration text, a few pruned victims) between requests.
+Keeps what is expensive to make (dense and pruned victims, calibration text) between requests, within a bound.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.attacks.attempt import Budget, Example, Outcome, Step
@@ -17,6 +16,7 @@ from engine.evaluation.inside import look_inside
 from engine.evaluation.latency import compare_latency
 from engine.evaluation_rows import data_place
 from engine.export import made_by, zip_packed
+from engine.held import Held, give_back, held_bytes
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned
@@ -27,42 +27,70 @@ from engine.study import Prepared, measure_level, prepare, pruned_at
 from engine.timings import Timed, keep_timed
 from engine.victims import victim_key
 
-KEPT = 3  # pruned victims in memory, and exported ones on disk
+MOST_BYTES = 400_000_000  # of weights, statistics and texts in memory between requests: four victims of MiniLM's size
+MAKING = 4  # times its own bytes that a dense victim takes while it is made: members are averaged
+EXPORTED = 3  # exported models that stay on disk
 MAX_CHARACTERS = 1000
 TIMED = 32  # sentences that a level is timed on
 Watch = Callable[[str, Step], None]  # (side, what happened there)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a stored study works with."""
+
+    prepared: Prepared
+    notice: str | None  # where its data is not on this machine
+
+
 class Bench:
-    """One person's work bench; one request at a time."""
+    """One person's work bench; one request at a time, each of which `begin`s."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, most_bytes: int = MOST_BYTES) -> None:
         self.store = store
-        self._prepared: dict[str, Prepared] = {}
-        self._opened: dict[str, tuple[Prepared, str | None]] = {}  # by the key of the study that was asked for
-        self._pruned: OrderedDict[str, Pruned] = OrderedDict()
+        self._held: Held[Opened | Pruned] = Held(most_bytes)
 
-    def prepare(self, spec: StudySpec, report: Reporter = silent) -> Prepared:
-        """Load what a specification names, once."""
-        prepared = prepare(spec, report)
-        return self._prepared.setdefault(prepared.study.key, prepared)
+    def begin(self) -> None:
+        """A request begins: what only the ones before it have used may be dropped."""
+        self._held.begin()
 
     def open(self, study: Study, report: Reporter = silent) -> tuple[Prepared, str | None]:
         """What a stored study works with, and a notice where its data is not on this machine.
 
         Without the study's own calibration text the same victim is pruned on the embedded reviews, and the notice says so.
         """
-        if study.key not in self._opened:
-            self._opened[study.key] = self._open(study, report)
-        return self._opened[study.key]
+        opened = self._held.get(f"study {study.key}")
+        if not isinstance(opened, Opened):
+            opened = self._open(study, report)
+            self._held.put(f"study {study.key}", opened)
+            give_back()  # reading a data set and making a model leave much behind
+        return opened.prepared, opened.notice
 
-    def _open(self, study: Study, report: Reporter) -> tuple[Prepared, str | None]:
+    def _dense(self, study: Study) -> Victim | None:
+        """The dense victim that a study was made on, where another study has it open: found by its fingerprint."""
+        wanted = study.identity["victim"], study.about["spec"]["model"]
+        same = (open_.victim for open_ in self._prepared() if (open_.victim.fingerprint, open_.spec.model) == wanted)
+        return next(same, None)
+
+    def _prepared(self) -> list[Prepared]:
+        """What is open, the least recently used first."""
+        return [value.prepared for value in self._held.values() if isinstance(value, Opened)]
+
+    def prepare(self, spec: StudySpec, report: Reporter = silent, victim: Victim | None = None) -> Prepared:
+        """Load what a specification names, with a dense victim that is open already; what is known of the same study is kept."""
+        prepared = prepare(spec, report, victim)
+        return next((same for same in self._prepared() if same.study.key == prepared.study.key), prepared)
+
+    def _open(self, study: Study, report: Reporter) -> Opened:
+        if (victim := self._dense(study)) is None:
+            self._held.room(MAKING * max((held_bytes([open_.victim]) for open_ in self._prepared()), default=0))
         spec = StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))  # which any pattern has
         try:
             spec = replace(spec, data=data_place(study))
-            prepared = self.prepare(spec, report)
+            prepared = self.prepare(spec, report, victim)
+            victim = prepared.victim
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
-                return prepared, None  # the same pruned weights; attack or evaluation may differ, see `measure`
+                return Opened(prepared, None)  # the same pruned weights; attack or evaluation may differ, see `measure`
             changed = "plan" not in study.identity or study.identity["plan"] != prepared.study.identity["plan"]
             what = "The pruner has" if changed else f"The texts of {study.about['data']} have"
             reason = f"{what} changed since the study was made"
@@ -72,19 +100,20 @@ class Bench:
         stand_in = replace(spec, data="embedded", text_column=None, pair_column=None, label_column=None, label_map="0=0,1=1")
         notice = (f"{reason}, so the pruned model here is calibrated on the embedded reviews; it differs a little from the one "
                   "behind the curves.")  # fmt: skip
-        prepared = self.prepare(stand_in, report)
+        prepared = self.prepare(stand_in, report, victim)
         about = {**prepared.study.about, "label_names": study.about["label_names"]}  # the reviews call theirs otherwise
-        return replace(prepared, study=replace(prepared.study, about=about)), notice
+        return Opened(replace(prepared, study=replace(prepared.study, about=about)), notice)
 
     def solve(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> Pruned:
         """The pruned victim, from memory, the cache, or solved now."""
-        key = victim_key(prepared.study.identity, sparsity)
-        if key not in self._pruned:
-            self._pruned[key] = pruned_at(prepared, sparsity, self.store, report)
-            while len(self._pruned) > KEPT:
-                self._pruned.popitem(last=False)
-        self._pruned.move_to_end(key)
-        return self._pruned[key]
+        key = f"pruned {victim_key(prepared.study.identity, sparsity)}"
+        pruned = self._held.get(key)
+        if not isinstance(pruned, Pruned):
+            self._held.room(held_bytes([prepared.victim]))
+            pruned = pruned_at(prepared, sparsity, self.store, report)
+            self._held.put(key, pruned)
+            give_back()  # so do passes over the calibration text
+        return pruned
 
     def attack(
         self, prepared: Prepared, text: str, label: int | None, sparsity: float, report: Reporter = silent,
@@ -134,7 +163,7 @@ class Bench:
         pruned = self.solve(prepared, sparsity, report)
         path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
         size = zip_packed(pruned.victim, path, made_by(prepared.study, pruned), report)
-        for old in sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        for old in sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-EXPORTED]:
             old.unlink(missing_ok=True)
         return {"path": str(path), "bytes": path.stat().st_size, "sentence": size.sentence(), "achieved": pruned.achieved}
 

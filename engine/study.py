@@ -92,13 +92,13 @@ def check_there(spec: StudySpec) -> None:
         load_dataset(spec.data, **spec.reading, seed=spec.seed)
 
 
-def prepare(spec: StudySpec, report: Reporter = silent) -> Prepared:
-    """Load and check everything; raises an InputError before any long work begins."""
+def prepare(spec: StudySpec, report: Reporter = silent, victim: Victim | None = None) -> Prepared:
+    """Load and check everything, the model only where it is not given; raises an InputError before any long work begins."""
     plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     report("load model", 1, 2)
-    victim = load_victim(spec.model, spec.device)
+    victim = victim or load_victim(spec.model, spec.device)
     check_plan(victim, plan)
     data, notices = fit_labels(data, victim.label_names, victim.name)
     check_labels(data.evaluation, victim.num_labels, f"{data.name}, evaluation")  # before the draw: rows count as in the file

@@ -100,6 +100,7 @@ class Worker:
         if request["do"] == "check":
             return self._check(request["spec"], report)
         bench = self._work_bench()
+        bench.begin()
         if "victims" in request:
             from engine import side_by_side
 
@@ -109,9 +110,6 @@ class Worker:
         if study is None:
             raise PruneScopeError(f"The study {request['study'][:12]} is not in the store; choose another one.")
         prepared, notice = bench.open(study, report)
-        if request["do"] == "solve":
-            pruned = bench.solve(prepared, sparsity, report)
-            return {"notice": notice, "achieved": pruned.achieved}
         if request["do"] == "attack":
             return {"notice": notice, **bench.attack(prepared, request["text"], request["label"], sparsity, report, step)}
         if request["do"] == "measure":

@@ -1,6 +1,7 @@
 """Jobs: the page's side with made-up workers, the real worker process, and the bench inside it."""
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -16,14 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from engine import jobs, open_packed, paths, timed_levels
 from engine.errors import InputError, SettingError
+from engine.held import held_bytes
 from engine.jobs import Job, Look, Workbench
-from engine.live import Bench
+from engine.live import Bench, Opened
+from engine.models.victim import Victim, load_victim
 from engine.records import Study, StudySpec
 from engine.store import Store, key_of
-from engine.study import run_study
+from engine.study import prepare, run_study
 from engine.worker import Worker
 
 # Answers as engine.worker does, without its libraries; `do` says how it behaves.
@@ -96,7 +102,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
 
 
 def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
-    job = finished(bench.submit("solve"))
+    job = finished(bench.submit("measure"))
     assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
     assert (job.stage, job.done, job.total, job.share) == ("block 1", 3, 4, 0.75)
     assert job.steps == [("dense", 5, 0.25), ("dense", 9, 0.25)]
@@ -104,18 +110,18 @@ def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
 
 
 def test_jobs_share_one_worker_and_keep_their_answers_apart(bench: Workbench) -> None:
-    first, second, third = bench.submit("solve"), bench.submit("refuse"), bench.submit("solve")
+    first, second, third = bench.submit("measure"), bench.submit("refuse"), bench.submit("measure")
     assert finished(first).result == finished(third).result
     assert finished(second).state == "failed" and second.reason == "The study nope is not in the store."
     assert second.result is None
 
 
 def test_a_worker_that_dies_fails_its_jobs_and_the_next_one_works(bench: Workbench) -> None:
-    dead, behind = bench.submit("die"), bench.submit("solve")
+    dead, behind = bench.submit("die"), bench.submit("measure")
     for job in (dead, behind):
         assert finished(job).state == "failed"
         assert "ended unexpectedly (code 7)" in job.reason
-    assert finished(bench.submit("solve")).state == "done"
+    assert finished(bench.submit("measure")).state == "done"
 
 
 def test_a_worker_that_is_killed_fails_its_job_and_the_next_one_works(bench: Workbench) -> None:
@@ -123,7 +129,7 @@ def test_a_worker_that_is_killed_fails_its_job_and_the_next_one_works(bench: Wor
     first = pid_of(bench)
     os.kill(first, signal.SIGKILL)
     assert finished(job).state == "failed" and "code -9" in job.reason
-    again = finished(bench.submit("solve"))
+    again = finished(bench.submit("measure"))
     assert again.state == "done" and again.result != {"pid": first}
 
 
@@ -133,7 +139,7 @@ def test_a_job_is_not_forgotten_when_its_worker_was_replaced_first(bench: Workbe
         os.kill(pid_of(bench), signal.SIGKILL)
         assert bench._process is not None
         bench._process.wait()
-        other = bench.submit("solve")
+        other = bench.submit("measure")
     assert finished(job).state == "failed"
     assert finished(other).state == "done"
 
@@ -150,7 +156,7 @@ def test_a_job_that_will_not_stop_is_ended_and_those_behind_it_go_on(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "PATIENCE", 0.1)
-    stuck, behind = running(bench.submit("hang")), bench.submit("solve")
+    stuck, behind = running(bench.submit("hang")), bench.submit("measure")
     first = pid_of(bench)
     bench.cancel(stuck)
     assert finished(stuck).state == "cancelled"
@@ -160,7 +166,7 @@ def test_a_job_that_will_not_stop_is_ended_and_those_behind_it_go_on(
 
 def test_cancelling_a_waiting_job_leaves_the_running_one_alone(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "PATIENCE", 0.0)
-    busy, waiting = running(bench.submit("hang")), bench.submit("solve")
+    busy, waiting = running(bench.submit("hang")), bench.submit("measure")
     first = pid_of(bench)
     bench.cancel(waiting)
     assert finished(waiting).state == "cancelled"
@@ -170,7 +176,7 @@ def test_cancelling_a_waiting_job_leaves_the_running_one_alone(bench: Workbench,
 
 def test_a_finished_job_stays_finished_when_it_is_cancelled(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "PATIENCE", 0.0)
-    job = finished(bench.submit("solve"))
+    job = finished(bench.submit("measure"))
     bench.cancel(job)
     time.sleep(0.1)
     assert job.state == "done"
@@ -186,7 +192,7 @@ def test_closing_ends_the_worker_and_its_jobs(bench: Workbench) -> None:
 
 
 def test_old_jobs_are_forgotten_and_active_ones_are_not(bench: Workbench) -> None:
-    made = [bench.submit("solve") for _ in range(70)]
+    made = [bench.submit("measure") for _ in range(70)]
     finished(made[-1])
     last = running(bench.submit("hang"))
     assert len(bench._jobs) == len(bench._sent) == 51 and bench._jobs[last.number] is last
@@ -198,7 +204,7 @@ def test_warming_starts_the_worker_once(bench: Workbench, monkeypatch: pytest.Mo
     wait_until(lambda: bench._process is not None)
     first = pid_of(bench)
     bench.warm()
-    assert finished(bench.submit("solve")).result == {"pid": first}
+    assert finished(bench.submit("measure")).result == {"pid": first}
 
 
 def test_what_was_to_be_warmed_stays_cold_once_it_is_closed(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +245,7 @@ def test_what_a_library_prints_does_not_enter_the_answers_and_a_defect_does_not_
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     assert worker.stdin and worker.stdout and worker.stderr
     with worker, ended_at_last(worker):
-        for request in ({"warm": True}, {"id": 1, "do": "fail"}, {"id": 2, "do": "solve"}):
+        for request in ({"warm": True}, {"id": 1, "do": "fail"}, {"id": 2, "do": "look"}):
             worker.stdin.write(json.dumps(request) + "\n")
         worker.stdin.flush()
         answers = [json.loads(worker.stdout.readline()) for _ in range(4)]
@@ -272,11 +278,6 @@ def real(made: tuple[Study, Path]) -> Iterator[Workbench]:
     pid = pid_of(bench)
     bench.close()
     assert not alive(pid)
-
-
-def test_the_worker_solves_a_sparsity(real: Workbench, made: tuple[Study, Path]) -> None:
-    job = finished(real.submit("solve", study=made[0].key, sparsity=0.75))
-    assert (job.state, job.result) == ("done", {"notice": None, "achieved": 0.75}), job.reason
 
 
 def test_steps_of_an_attack_reach_the_page_and_its_job_is_found_by_a_token(real: Workbench, made: tuple[Study, Path]) -> None:
@@ -342,11 +343,11 @@ def test_the_worker_writes_the_pruned_model_as_one_file(real: Workbench, made: t
 
 @pytest.mark.parametrize(("request_", "reason"), [
     ({"do": "look", "sparsity": 0.5, "text": " ", "adversarial": None}, "There are no words"),
-    ({"do": "solve", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
-    ({"do": "solve", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
+    ({"do": "measure", "study": "f" * 64, "sparsity": 0.5}, "The study ffffffffffff is not in the store"),
+    ({"do": "measure", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
     ({"do": "attack", "victims": [], "text": "good", "label": None}, "0 victims were asked for"),
     ({"do": "dance", "sparsity": 0.5}, "does not know the request 'dance'"),
-    ({"do": "solve", "sparsity": "half"}, "Something went wrong inside PruneScope"),
+    ({"do": "measure", "sparsity": "half"}, "Something went wrong inside PruneScope"),
 ])  # fmt: skip
 def test_the_worker_says_why_it_refuses(
     real: Workbench, made: tuple[Study, Path], request_: dict[str, Any], reason: str
@@ -370,16 +371,87 @@ def test_a_running_job_is_cancelled_and_no_process_is_left(made: tuple[Study, Pa
 # The bench inside the worker
 
 
-def test_a_pruned_victim_is_solved_once_and_few_are_kept(made: tuple[Study, Path], tmp_path: Path) -> None:
+def test_a_pruned_victim_is_solved_once_and_kept_while_there_is_room(made: tuple[Study, Path], tmp_path: Path) -> None:
     bench = Bench(Store(tmp_path))
     prepared, notice = bench.open(made[0])
     assert notice is None and prepared.study.key == made[0].key
     first = bench.solve(prepared, 0.5)
-    assert bench.solve(prepared, 0.5) is first
-    for sparsity in (0.6, 0.7, 0.8):
+    for sparsity in (0.6, 0.7):
         bench.solve(prepared, sparsity)
-    assert len(bench._pruned) == 3 and bench.solve(prepared, 0.5) is not first
+    assert bench.solve(prepared, 0.5) is first and bench.open(made[0])[0] is prepared
+    bench._held.most = held_bytes([prepared, first])  # the texts, the dense victim and one pruned
+    bench.begin()
     assert bench.open(made[0])[0] is prepared
+    again = bench.solve(prepared, 0.8)
+    assert bench._held.values() == (Opened(prepared, None), again), "what was used longest ago has gone"
+    assert bench.solve(prepared, 0.5) is not first
+
+
+@pytest.fixture(scope="module")
+def many(made: tuple[Study, Path], model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
+    """Six studies on two models, of different draws; their heads are enough to be opened."""
+    folder = tmp_path_factory.mktemp("models")
+    spec = replace(StudySpec(**made[0].about["spec"], levels=(0.0,)), device="cpu")
+    studies = []
+    for number in range(2):
+        model = AutoModelForSequenceClassification.from_pretrained(model_folder)
+        with torch.no_grad():
+            model.classifier.bias += number
+        model.save_pretrained(folder / f"model-{number}")
+        AutoTokenizer.from_pretrained(model_folder).save_pretrained(folder / f"model-{number}")
+        studies += [prepare(replace(spec, model=str(folder / f"model-{number}"), seed=seed)).study for seed in range(3)]
+    return studies
+
+
+class Alive:
+    """Which models that a bench has opened or pruned are still in memory."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, weakref.ref[Any]] = {}
+
+    def see(self, *victims: Victim) -> None:
+        for victim in victims:
+            self._seen[id(victim.model)] = weakref.ref(victim.model)
+
+    def count(self) -> int:
+        gc.collect()
+        return sum(model() is not None for model in self._seen.values())
+
+
+def test_studies_of_one_model_share_its_dense_victim(many: list[Study], tmp_path: Path) -> None:
+    bench, alive = Bench(Store(tmp_path)), Alive()
+    for study in many:
+        bench.begin()
+        prepared, notice = bench.open(study)
+        assert notice is None and prepared.study == study
+        alive.see(prepared.victim)
+    assert alive.count() == len({id(one.victim) for one in bench._prepared()}) == 2
+
+
+def test_memory_is_bounded_whatever_is_opened_and_pruned(many: list[Study], tmp_path: Path) -> None:
+    """Two dense victims and twelve pruned ones, under a bound of five with their statistics and texts."""
+    one = held_bytes([load_victim(many[0].about["spec"]["model"], "cpu")])
+    bench, alive = Bench(Store(tmp_path), most_bytes=5 * one), Alive()
+    for study in [*many, *reversed(many)]:
+        bench.begin()
+        prepared, _ = bench.open(study)
+        alive.see(prepared.victim)
+        for sparsity in (0.5, 0.7):
+            alive.see(bench.solve(prepared, sparsity).victim)
+        del prepared
+        assert bench._held.bytes() <= bench._held.most and alive.count() <= 5
+
+
+def test_what_a_request_uses_stays_until_the_next_even_above_the_bound(many: list[Study], tmp_path: Path) -> None:
+    bench = Bench(Store(tmp_path), most_bytes=1)
+    bench.begin()
+    prepared, _ = bench.open(many[0])
+    pruned = [bench.solve(prepared, sparsity) for sparsity in (0.5, 0.7)]
+    assert [bench.solve(prepared, sparsity) for sparsity in (0.5, 0.7)] == pruned and bench.open(many[0])[0] is prepared
+    bench.begin()
+    assert bench.solve(prepared, 0.7) is pruned[1], "the next request finds it: attacking begins where it was made ready"
+    other, _ = bench.open(many[3])
+    assert bench._held.values() == (pruned[1], Opened(other, None))
 
 
 def elsewhere(study: Study, data_folder: Path, folder: Path) -> Study:

@@ -1,7 +1,9 @@
 """`runs` and `jobs` on the command line: their JSON, their exit codes, one sentence for what cannot be."""
 
+import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,42 @@ def test_a_study_in_the_background_is_checked_before_it_is_queued(run: Run, data
     assert code == 2 and "nonsense" in err and run("jobs")[1] == {"jobs": []}
     code, answer, _ = run("study", "--background", "--data", str(data_folder), "--levels", "0,0.5", "--attack", "none")
     assert code == 0 and answer["job"]["state"] == "queued" and answer["job"]["arguments"]["levels"] == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(("state", "reason", "told"), [
+    (None, "", "stopped before a level was done; start the same study again, and it goes on with what is not done"),
+    ("queued", "", "waits in the queue; no level is done yet"),
+    ("failed", "Memory ran out at 9.1 GB.", "failed before a level was done; `python -m engine jobs resume {job}` goes on "
+     "(Memory ran out at 9.1 GB.)"),
+    ("interrupted", "", "was interrupted before a level was done; `python -m engine jobs resume {job}` goes on"),
+    ("cancelled", "", "was cancelled before a level was done; `python -m engine jobs resume {job}` goes on"),
+    ("used", "", "is being measured; no level is done yet"),
+])  # fmt: skip
+def test_a_study_without_a_level_says_where_it_stands(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str | None, reason: str, told: str
+) -> None:
+    bare, store, job = a_study(seed=7), Store(tmp_path / "cache"), ""
+    store.save_study(bare)
+    if state not in (None, "used"):
+        queue = JobQueue(tmp_path / "cache")
+        job = queue.submit(StudySpec(device="cpu")).id
+        queue._rows.change(job, "1", state=state, study=bare.key, reason=reason)
+    with store.using(bare.key) if state == "used" else contextlib.nullcontext():
+        _, answer, _ = run("runs")
+        cli.main(["runs", "--cache", str(tmp_path / "cache")])
+    rows = {row["key"]: row for row in answer["studies"]}
+    assert rows[KEY]["unfinished"] is None
+    assert rows[bare.key]["unfinished"]["state"] == {None: "stopped", "queued": "waiting", "used": "running"}.get(state, state)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(bare.key[:12])]
+    assert line.endswith(f": {told.format(job=job)}")
+
+
+def test_the_list_names_no_two_studies_alike(run: Run, tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    for where in ("run-a", "run-b"):
+        study = a_study(victim=where)
+        place = {"model": "checkpoint-500", "spec": {**study.about["spec"], "model": f"/home/{where}/checkpoint-500"}}
+        store.save_study(replace(study, about={**study.about, **place}))
+    names = [row["name"] for row in run("runs")[1]["studies"]]
+    assert len(set(names)) == 3 and {name.partition(" on ")[0] for name in names} == {
+        "tiny", "run-a/checkpoint-500", "run-b/checkpoint-500"}  # fmt: skip

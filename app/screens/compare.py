@@ -10,8 +10,8 @@ from app import compare_charts as charts
 from app import example_list, figures, flips, victims, view
 from app.compare_charts import Level
 from app.export_bar import chart, export_bar, table_bar
-from app.parts import notices_of, provenance
-from app.state import alternatives, dark, evaluation_texts, read_study, signature, store
+from app.parts import notices_of, opened, provenance
+from app.state import alternatives, dark, evaluation_texts, store
 from app.text import plain
 
 DIFFERENT, ALL = "differences only", "all settings"
@@ -71,18 +71,10 @@ def _usual(heads: list[engine.Study]) -> list[str]:
 
 
 def _studies(heads: list[engine.Study]) -> tuple[list[engine.Study], list[str]]:
-    names = {head.key: name for head, name in zip(heads, charts.short_names(heads), strict=True)}
+    names = {head.key: name for head, name in zip(heads, engine.short_names(heads), strict=True)}
     keys = st.multiselect("Studies", list(names), key="c-studies", format_func=names.__getitem__, max_selections=charts.MOST,
                           placeholder="Pick studies", wrap=True)  # fmt: skip
-    found, said = [], []
-    for key in keys:
-        study, notices = read_study(key, signature(key))
-        said += notices
-        if study is not None and study.levels:
-            found.append(study)
-        else:
-            said.append(f"The study “{names[key]}” has no measured level yet, so it is left out.")
-    return found, said
+    return opened(keys)
 
 
 def _levels(studies: list[engine.Study]) -> dict[str, Level]:
@@ -91,7 +83,7 @@ def _levels(studies: list[engine.Study]) -> dict[str, Level]:
 
 
 def _name(studies: list[engine.Study], level: Level) -> str:
-    short = charts.short_names(studies)[[study.key for study in studies].index(level.study.key)]
+    short = engine.short_names(studies)[[study.key for study in studies].index(level.study.key)]
     share = f"{100 * level.sparsity:g} %" if level.sparsity else "dense"
     return share if len(studies) == 1 else f"{short}, {share}"
 

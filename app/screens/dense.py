@@ -6,10 +6,9 @@ import streamlit as st
 import engine
 from app import dense_charts, view
 from app.export_bar import chart, export_bar
-from app.figures import DATA, attack_title
 from app.parts import notices_of
 from app.state import dark, store
-from app.text import plain, short
+from app.text import plain
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
@@ -27,7 +26,7 @@ def main() -> None:
     there = {found.name if found.bundled else f"{found.name} · yours": found for found in sets}
     with right:
         found = there[view.chosen(st.selectbox, "Members", "members", list(there), next(iter(there)),
-                                  format_func=lambda name: short(DATA.get(name, name)))]  # fmt: skip
+                                  format_func=lambda name: engine.data_title(name))]  # fmt: skip
     st.text(_sentence(found))
     one, two = st.columns([1, 1])
     with one:
@@ -42,11 +41,11 @@ def main() -> None:
 
 def _sentence(found: engine.MemberSet) -> str:
     judged = found.selection
-    attack = attack_title(judged["attack"])
+    attack = engine.attack_title(judged["attack"])
     under = f", {judged['attacked']} of them attacked with {attack}" if judged["attack"] != "none" else ""
     base = "MiniLM" if found.base == "embedded" else found.base
     return (f"{len(found.members)} members fine-tuned from {base} on {found.training_rows:,} rows of "
-            f"{DATA.get(found.data, found.data)}, judged on {judged['n']} rows that none was trained on{under}.")  # fmt: skip
+            f"{engine.data_title(found.data)}, judged on {judged['n']} rows that none was trained on{under}.")  # fmt: skip
 
 
 def _members(found: engine.MemberSet) -> None:
@@ -91,7 +90,7 @@ def _evaluated(found: engine.MemberSet) -> None:
     table = dense_charts.evaluated_table(found)
     chart(dense_charts.evaluated_chart(table, dark()), "dense-evaluated",
           "Accuracy and accuracy under attack of members and averages, dense and pruned")  # fmt: skip
-    attack = attack_title(how["attack"])
+    attack = engine.attack_title(how["attack"])
     st.caption(plain(f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; pruned with "
                      f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. Bars: 95 %."))  # fmt: skip
     export_bar("dense-evaluated", "prunescope-members-evaluated", table, {"members": found.name})

@@ -45,7 +45,7 @@ def main() -> None:
 def _told(shown: list[engine.Study]) -> str:
     if not shown:
         return "Pick a study."
-    first = f"{figures.sentence(shown[0])}, {shown[0].about['counts']['evaluation']} evaluated"
+    first = f"{engine.full_names(shown)[0]}, {shown[0].about['counts']['evaluation']} evaluated"
     return first if len(shown) == 1 else f"{len(shown)} studies. Last safe, layers and live work are those of the first: {first}"
 
 
@@ -135,7 +135,7 @@ def _cards(seen: Seen, stops: list[float], _shown: list[engine.Study]) -> dict[s
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(seen: Seen, picked: tuple[str, ...], in_dark: bool, _shown: list[engine.Study]) -> go.Figure:
     """The curves; building them takes longer than all else that a release of the slider asks for."""
-    names = figures.short_names(_shown)
+    names = engine.short_names(_shown)
     return charts.curves([(name, figures.curves(study)) for name, study in zip(names, _shown, strict=True)], picked, in_dark)
 
 

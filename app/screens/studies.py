@@ -6,12 +6,12 @@ import pandas as pd
 import streamlit as st
 
 import engine
-from app.figures import DATA, attack_title
+from app.parts import whole
 from app.public import closed, public
 from app.queue import queue_panel
 from app.start import start_form
 from app.state import store
-from app.text import plain, short
+from app.text import plain
 
 SHOWN = 25  # stored studies without scrolling
 
@@ -45,7 +45,11 @@ def _place(row: engine.StudyRow) -> tuple[bool, float]:
 
 
 def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
-    frame = pd.DataFrame([_line(row) for row in rows])
+    states = engine.unfinished(view, [row.key for row in rows if not row.levels])
+    names = engine.study_names(rows)
+    frame = pd.DataFrame([_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)])
+    if not any(name.more for name in names):
+        frame = frame.drop(columns="apart by")
     picked = st.dataframe(
         frame, hide_index=True, key=f"stored-{len(rows)}", on_select="rerun", selection_mode="single-row",
         height=35 * (min(len(rows), SHOWN) + 1) + 3,
@@ -57,20 +61,27 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
     if not chosen or chosen[0] >= len(rows):
         st.caption("Choose a study in the first column to open, export, pin or delete it.")
         return
-    _actions(view, rows[chosen[0]])
+    row = rows[chosen[0]]
+    _actions(view, row)
+    if (state := states.get(row.key)) is not None:
+        st.info(plain(f"This study {whole(state)}"))
 
 
-def _line(row: engine.StudyRow) -> dict[str, object]:
+def _line(row: engine.StudyRow, name: engine.StudyName, state: engine.Unfinished | None) -> dict[str, object]:
     about, span = row.about, [100 * level["sparsity"] for level in row.levels]
     return {
-        "model": short(about["model"]), "data": short(DATA.get(about["data"], about["data"])), "method": about["method"],
+        "model": name.model, "data": name.data, "method": about["method"],
         "pattern": about["pattern"],
-        "attack": "none" if about["attack"] == "none" else attack_title(about["attack"]),
+        "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
         "attacked": about["counts"]["attacked"], "seed": about["seed"], "levels": len(row.levels),
-        "sparsity": "" if not span else f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %",
-        "kept": "pinned" if row.pinned else row.layer, "size": row.bytes / 1e3,
+        "sparsity": _span(span) if span else state.state if state else "",
+        "apart by": name.more, "kept": "pinned" if row.pinned else row.layer, "size": row.bytes / 1e3,
         "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"), "key": row.key[:12],
     }  # fmt: skip
+
+
+def _span(span: list[float]) -> str:
+    return f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %"
 
 
 def _actions(view: engine.Store, row: engine.StudyRow) -> None:

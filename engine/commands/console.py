@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.names import counted
+from engine.naming import full_names
 from engine.progress import Pace, as_clock
 from engine.records import READING, Rate, Study
 
@@ -91,9 +92,7 @@ def level_table(study: Study) -> str:
     """The levels as a table, rates in per cent with their 95 % intervals."""
     from engine.attacks.metrics import attack_notices
 
-    about = study.about
-    head = (f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
-            f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked\n")  # fmt: skip
+    head = f"{full_names([study])[0]}, {study.about['counts']['evaluation']} evaluated\n"
     columns = f"{'sparsity':>8}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'[CLS] error':>11}  {'seconds':>7}\n"
     rows = [
         f"{100 * level.achieved:6.2f} %  {rate_text(level.acc)}  {rate_text(level.aua)}  {rate_text(level.asr)}  "

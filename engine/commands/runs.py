@@ -11,6 +11,8 @@ from typing import Any
 from engine.commands.console import Console
 from engine.commands.studies import levels_of
 from engine.errors import SettingError, StoreError
+from engine.naming import full_names
+from engine.queue.unfinished import Unfinished, unfinished
 from engine.store import Store, level_payload
 from engine.store.exchange import MOST_BYTES, export_study, import_study
 from engine.store.index import Index
@@ -103,17 +105,22 @@ def size_text(size: int) -> str:
 def _list(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     rows, held = study_rows(store), store_sizes(store)
-    console.notices(store.notices)
-    lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n", *(_line(row) for row in rows)]
+    names = full_names(rows)
+    states = unfinished(store, [row.key for row in rows if not row.levels])
+    lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n"]
+    lines += [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     parts = ", ".join(f"{name} {size_text(size)}" for name, size in held.items() if size and name != "total")
     lines.append(f"{len(rows)} studies; {store.root} holds {size_text(held['total'])}{f' ({parts})' if parts else ''}\n")
-    return {"studies": [asdict(row) for row in rows], "sizes": held, "root": str(store.root)}, "".join(lines)
+    console.notices(store.notices)
+    told = [{**asdict(row), "name": name, "unfinished": (state := states.get(row.key)) and asdict(state)}
+            for row, name in zip(rows, names, strict=True)]  # fmt: skip
+    return {"studies": told, "sizes": held, "root": str(store.root)}, "".join(lines)
 
 
-def _line(row: StudyRow) -> str:
-    about, day = row.about, time.strftime("%Y-%m-%d", time.localtime(row.modified))
-    told = " ".join(f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}".split())
-    return (f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  {told}"
+def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
+    day = time.strftime("%Y-%m-%d", time.localtime(row.modified))
+    told = "" if state is None else f": {state.sentence}{f' ({state.reason})' if state.reason else ''}"
+    return (f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  {name}{told}"
             f"{'  (pinned)' if row.pinned else ''}\n")  # fmt: skip
 
 

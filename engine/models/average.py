@@ -1,7 +1,7 @@
 """Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their architecture."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +19,61 @@ from engine.models.weights import load_weights
 
 
 class Mean:
-    """The mean of members' weights, one member at a time, accumulated in float64; integer buffers are the first member's."""
+    """The mean of members' weights, one member at a time, accumulated in float64; integer buffers are the first member's.
+
+    A tensor that is the same in all members so far, as the embeddings of adapters' are, is kept once, in its own precision.
+    """
 
     def __init__(self) -> None:
-        self._count, self._first = 0, ""
-        self._sums: dict[str, Tensor] = {}
-        self._types: dict[str, torch.dtype] = {}
+        self._count, self._name = 0, ""
+        self._first: dict[str, Tensor] = {}
+        self._sums: dict[str, Tensor] = {}  # of the tensors that differ
 
     def add(self, name: str, state: Mapping[str, Tensor]) -> None:
-        """Take a member in. Raises ModelError naming the first weight that only one has, or that has another shape."""
+        """Take a member in, whose tensors stay as they are until the mean is taken.
+
+        Raises ModelError naming the first weight that only one has, or that has another shape.
+        """
         if not self._count:
-            self._first = name
-            self._types = {key: value.dtype for key, value in state.items()}
-            self._sums = {
-                key: value.double() + 0.0 if value.is_floating_point() else value.clone() for key, value in state.items()
-            }
+            self._name, self._first = name, dict(state)
         else:
             self._check(name, state)
             for key, value in state.items():
-                if value.is_floating_point():
-                    self._sums[key] += value
+                self._add(key, value)
         self._count += 1
 
+    def _add(self, key: str, value: Tensor) -> None:
+        first = self._first[key]
+        if not value.is_floating_point() or (key not in self._sums and torch.equal(value, first)):
+            return
+        if key not in self._sums:
+            self._sums[key] = torch.zeros_like(first, dtype=torch.float64)
+            for _ in range(self._count):
+                self._sums[key] += first
+            self._first[key] = first.to("meta")  # of which its shape and type are still asked for
+        self._sums[key] += value
+
     def _check(self, name: str, state: Mapping[str, Tensor]) -> None:
-        for key in sorted(set(self._sums) ^ set(state)):
-            raise ModelError(f"{name} cannot be averaged with {self._first}: only one of them has {key}.")
+        for key in sorted(set(self._first) ^ set(state)):
+            raise ModelError(f"{name} cannot be averaged with {self._name}: only one of them has {key}.")
         for key, value in state.items():
-            if value.shape != self._sums[key].shape:
-                raise ModelError(f"{name} cannot be averaged with {self._first}: {key} is {tuple(value.shape)}, not "
-                                 f"{tuple(self._sums[key].shape)}.")  # fmt: skip
+            if value.shape != self._first[key].shape:
+                raise ModelError(f"{name} cannot be averaged with {self._name}: {key} is {tuple(value.shape)}, not "
+                                 f"{tuple(self._first[key].shape)}.")  # fmt: skip
 
     def value(self) -> dict[str, Tensor]:
         """W̄ = 1/k Σ W_i."""
-        return {
-            name: (total / self._count).to(self._types[name]) if total.is_floating_point() else total
-            for name, total in self._sums.items()
-        }
+        return dict(self.items())
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors of W̄ with their names, one after the other."""
+        for name, first in self._first.items():
+            yield name, self._mean(name, first)
+
+    def _mean(self, name: str, first: Tensor) -> Tensor:
+        if name in self._sums:
+            return (self._sums[name] / self._count).to(first.dtype)
+        return first + 0.0 if first.is_floating_point() else first.clone()  # a sum has no −0
 
 
 def merged_member(base: Path, adapter: Path) -> Any:
@@ -93,9 +112,14 @@ def average_adapters(base: Path, adapters: Sequence[Path]) -> Any:
     """Merge each adapter into the base and average the results."""
     if not adapters:
         raise ModelError("There are no members to average; the list is empty.")
-    mean, model = Mean(), merged_member(base, adapters[0])
-    mean.add(adapters[0].name, model.state_dict())
-    for adapter in adapters[1:]:
-        mean.add(adapter.name, merged_member(base, adapter).state_dict())
-    model.load_state_dict(mean.value())
+    mean, model = Mean(), None
+    for adapter in adapters:
+        del model  # before the next one is opened: members are large
+        model = merged_member(base, adapter)
+        mean.add(adapter.name, model.state_dict())
+    assert model is not None  # any of them: they differ in their weights alone
+    with torch.no_grad():
+        state = model.state_dict()
+        for name, value in mean.items():
+            state[name].copy_(value)
     return model

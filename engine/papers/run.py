@@ -1,23 +1,30 @@
 """Do a recipe step by step; what is done is not done again, and a step that was cut short goes on where its command does.
 
-    <out>/<base>-<scale>/steps/<key>.json    what a finished step has answered
+    <out>/<base>-<scale>/steps/<key>.json    what a finished step has read, written and answered
+
+A step is done while the files and folders that it reads hold what they held then, and its own folder holds what it wrote.
+What has a name on the hub is known by this name alone.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from engine.errors import SettingError
+from engine.models.embedded import file_sha256
 from engine.names import ATTACKS
 from engine.papers.recipe import Paper, Step
 from engine.store import canonical, key_of, write_whole
+from engine.training.recipe import recipe_path as member_recipe
 
 Run = Callable[[tuple[str, ...]], dict[str, Any]]  # does one command and returns its JSON answer
 AVERAGE = "Weight average"  # what level 0 of a study is called
 MAKES = ("finetune", "average")  # commands that write one model folder, whole or not at all, and refuse one that is there
+READS = ("--model", "--members", "--data", "--select", "--start")  # options that may name a file or folder of this machine
 
 
 def answer_path(paper: Paper, step: Step) -> Path:
@@ -28,18 +35,88 @@ def answer_path(paper: Paper, step: Step) -> Path:
 
 
 def is_done(paper: Paper, step: Step) -> bool:
-    """Whether a step need not be run again."""
-    return answer_path(paper, step).is_file() and _model_is_there(step, True)
+    """Whether a step need not be run again: it has an answer, and what it read and wrote is as it was."""
+    record = _record(paper, step)
+    return record is not None and record["reads"] == contents_read(paper, step) and record["wrote"] == _written(step)
 
 
-def _model_is_there(step: Step, other: bool) -> bool:
-    """For a step that makes a model folder, whether it is there; else `other`."""
+def _record(paper: Paper, step: Step) -> dict[str, Any] | None:
+    """What is kept of a finished step; None where there is nothing, or not what it read, as before 2026-12."""
+    path = answer_path(paper, step)
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record if {"reads", "wrote", "answer"} <= set(record) else None
+
+
+def contents_read(paper: Paper, step: Step) -> dict[str, str]:
+    """SHA-256 of every file and folder of this machine that a step reads, by its name."""
+    paths = {name: Path(name.partition("#")[0]).expanduser() for name in _names_read(paper, step)}
+    if step.command[0] == "members" and (recipe := step.option("--recipe")):
+        paths[recipe] = member_recipe(recipe)
+    if step.table is not None:
+        from engine.subnetworks.protocol_file import protocol_path
+
+        paths[step.table["recipe"]] = protocol_path(step.table["recipe"])
+    return {name: content_of(path) for name, path in paths.items() if path.exists()}
+
+
+def _names_read(paper: Paper, step: Step) -> Iterator[str]:
+    if step.table is None:
+        yield from filter(None, map(step.option, READS))
+    else:  # its data folder is the work folder of all steps; what it reads stands in its recipe
+        yield from (value for value in step.table["changes"].values() if isinstance(value, str))
+    if resources := paper.values.get("resources"):
+        yield str(resources)
+
+
+def content_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, or over the names and bytes of a folder's files; of members without what averaging adds."""
+    if path.is_file():
+        return _sha256(path)
+    files = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
+    return key_of({name.as_posix(): _sha256(file) for name, file in files.items() if not _beside(name)})
+
+
+def _beside(name: Path) -> bool:
+    """Scores, averages and checkpoints in a folder of members: made from the members, not part of them."""
+    first = name.parts[0]
+    return first == "scores" or first.startswith("average-") or first.endswith(".checkpoint")
+
+
+def _sha256(file: Path) -> str:
+    seen = file.stat()
+    return _sha256_seen(file.resolve(), seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+@lru_cache(maxsize=4096)  # many steps read one model
+def _sha256_seen(file: Path, _time: int, _size: int, _inode: int) -> str:
+    return file_sha256(file)
+
+
+def _written(step: Step) -> str | None:
+    """SHA-256 of the folder that a step writes; None where it writes none, or it is not there."""
+    out = step.option("--out")
+    return content_of(Path(out).expanduser()) if out and Path(out).expanduser().exists() else None
+
+
+def _model_to_take(paper: Paper, step: Step) -> bool:
+    """Whether a step's model folder is there and may be taken for its answer: written just before the answer would have been, or
+    put there by hand.
+
+    Raises SettingError for one that the step itself has written from other contents than are there now.
+    """
     out, members = step.option("--out"), step.option("--members")
-    if step.command[0] not in MAKES or not out:
-        return other
-    if members and (judged := _selection(Path(members) / "members.json")) is not None:  # judged otherwise since it was made?
-        return bool(_selection(Path(out) / "prunescope.json") == judged)
-    return (Path(out) / "config.json").is_file()
+    if step.command[0] not in MAKES or not out or not (Path(out) / "config.json").is_file():
+        return False
+    record, reads = _record(paper, step), contents_read(paper, step)
+    changed = []
+    if record is not None and record["wrote"] == _written(step):
+        changed = sorted(name for name in {*record["reads"], *reads} if record["reads"].get(name) != reads.get(name))
+    elif members and (judged := _selection(Path(members) / "members.json")) is not None:
+        changed = [members] if _selection(Path(out) / "prunescope.json") != judged else []
+    if changed:
+        raise SettingError(f"The step {step.name} made {out} before {changed[0]} was changed; remove {out}, and the same "
+                           "command makes it again.")  # fmt: skip
+    return True
 
 
 def _selection(file: Path) -> Any:
@@ -48,16 +125,25 @@ def _selection(file: Path) -> Any:
 
 
 def run_paper(paper: Paper, run: Run, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run every step that is due, in order, and return the answers' figures beside the published ones."""
+    """Run every step that is due, in order, and return the answers' figures beside the published ones.
+
+    Raises SettingError where a model that a step would make is there, made from other contents; and what commands raise.
+    """
     for place, step in enumerate(paper.steps):
         told = f"{place + 1} of {len(paper.steps)}, {step.name}"
         if is_done(paper, step):
             say(f"{told}: done before")
             continue
-        say(f"{told}: python -m engine {' '.join(step.command)}")
-        prepare_step(step)
-        answer = {"out": step.option("--out")} if _model_is_there(step, False) else run(step.command)
-        write_whole(answer_path(paper, step), canonical({"step": step.name, "answer": answer}) + b"\n")
+        reads = contents_read(paper, step)
+        if _model_to_take(paper, step):
+            say(f"{told}: {step.option('--out')} is there and is taken")
+            answer: dict[str, Any] = {"out": step.option("--out")}
+        else:
+            say(f"{told}: python -m engine {' '.join(step.command)}")
+            prepare_step(step)
+            answer = run(step.command)
+        record = {"step": step.name, "reads": reads, "wrote": _written(step), "answer": answer}
+        write_whole(answer_path(paper, step), canonical(record) + b"\n")
     return {"paper": paper.name, "title": paper.title, "scale": paper.scale, "base": paper.values["base"],
             "rows": [row.payload() for row in figures(paper)]}  # fmt: skip
 

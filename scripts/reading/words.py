@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from app.figures import usual_allocation
-from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference
+from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference, usual_allocation
 from engine.attacks.metrics import HOLDS
 from engine.paths import BUNDLED
 

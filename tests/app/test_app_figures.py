@@ -10,7 +10,7 @@ from made_up import made_up_study
 
 from app import cards, charts, figures
 from app.exports import to_csv
-from engine import Rate
+from engine import Rate, short_names
 
 
 def test_curves_hold_one_row_a_level_in_per_cent() -> None:
@@ -175,9 +175,9 @@ def test_an_axis_of_errors_always_has_two_ticks() -> None:
 
 def test_studies_are_named_by_what_tells_them_apart() -> None:
     one, two, three = made_up_study(), made_up_study(attacked=0), made_up_study(method="wanda")
-    assert figures.short_names([one, two]) == ["DeepWordBug", "no attack"]
-    assert figures.short_names([one, three])[0].startswith("adaptive") and figures.short_names([one]) == ["adaptive"]
-    assert len(set(figures.short_names([one, one]))) == 1
+    assert short_names([one, two]) == ["DeepWordBug", "no attack"]
+    assert short_names([one, three])[0].startswith("adaptive") and short_names([one]) == ["adaptive"]
+    assert len(set(short_names([one, one]))) == 1
 
 
 def test_the_slider_stops_at_every_measured_level() -> None:

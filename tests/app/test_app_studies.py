@@ -195,3 +195,21 @@ def test_an_exported_study_comes_in_through_the_page(cache: Path, tmp_path: Path
     app.file_uploader(key="import").set_value(("study.prunescope", content[:-9], "application/zip")).run()
     app.button(key="take-in").click().run()
     assert "nothing was imported" in shown(app)
+
+
+def test_a_study_without_a_level_says_where_it_stands_and_strangers_are_not_told_why(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = made_up_study((0.0, 0.3))
+    Store(cache).save_study(bare)
+    job = a_job(cache, "failed", study=bare.key, reason="/secret/place is full.", ended=1.0)
+    (table,) = page().dataframe
+    assert table.value.loc[0, "sparsity"] == "failed" and table.value.loc[0, "levels"] == 0
+    for public, told in (("", True), ("1", False)):
+        monkeypatch.setenv("PRUNESCOPE_PUBLIC", public)
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        app.query_params["study"] = bare.key[:12]
+        app.run()
+        (warning,) = [one.value for one in app.warning if "before a level was done" in one.value]
+        assert f"failed before a level was done; `python -m engine jobs resume {job}`" in warning.replace("\\", "")
+        assert ("secret" in warning) is told

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.errors import ModelError
@@ -28,6 +30,20 @@ def test_mean_is_accumulated_in_double_precision():
     values = [1e8, 1.0, -1e8, 1.0]
     (found,) = mean_of([{"a": torch.tensor([value])} for value in values])["a"].tolist()
     assert found == 0.5
+
+
+NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 0.1, -1e8, 3e-39])
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=5))
+def test_tensors_that_are_the_same_in_some_members_are_averaged_as_any_other(rows: list[list[float]]):
+    states = [{str(place): torch.tensor([value]) for place, value in enumerate(row)} for row in rows]
+    found = mean_of(states)
+    for name, value in found.items():
+        total = torch.zeros(1, dtype=torch.float64)
+        for state in states:
+            total += state[name]
+        assert value.numpy().tobytes() == (total / len(states)).float().numpy().tobytes()
 
 
 def test_half_precision_does_not_overflow():

@@ -1,6 +1,7 @@
 """The papers' recipes: what ships can be read and run, steps are filled in and done once, and bad files say why."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from engine.cli import main, parsed
 from engine.errors import InterruptedStudy, SettingError
 from engine.papers.check import check_commands, check_names, look_at_attack, look_at_data, look_at_model, work_of
 from engine.papers.recipe import SHIPPED, Paper, paper_path, read_paper
-from engine.papers.run import figures, is_done, prepare_step, run_paper
+from engine.papers.run import answer_path, figures, is_done, prepare_step, run_paper
 from engine.subnetworks.protocol_file import read_protocol
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.json"))
@@ -282,3 +283,104 @@ def test_an_average_of_members_that_were_judged_otherwise_since_is_not_taken(tmp
     assert is_done(found, found.steps[0])
     (members / "members.json").write_text(json.dumps({"selection": {"attack": "pruthi", "resources": "/some/folder"}}))
     assert not is_done(found, found.steps[0])
+
+
+class Commands:
+    """Stands in for the commands of a table: members, their average, and a study whose Acc is in the average's weights."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.trained, self.average = "one", 0.9
+
+    def __call__(self, command: tuple[str, ...]) -> dict[str, Any]:
+        given = dict(zip(command[1::2], command[2::2], strict=True))
+        self.ran.append(command[0])
+        if command[0] == "members":
+            member = Path(given["--out"]) / "m1"
+            member.mkdir(parents=True, exist_ok=True)
+            (member / "adapter_model.safetensors").write_text(self.trained)
+            (member.parent / "members.json").write_text(json.dumps({"selection": {"attack": "pruthi"}}))
+        elif command[0] == "average":
+            assert not Path(given["--out"]).exists()
+            write_average(Path(given["--out"]), self.average)
+            scores = Path(given["--members"]) / "scores"
+            scores.mkdir(exist_ok=True)
+            (scores / "one.json").write_text("{}")
+        else:
+            acc = float((Path(given["--model"]) / "model.safetensors").read_text())
+            return {"levels": [{"sparsity": 0.5, "acc": rate(acc)}]}
+        return {}
+
+
+def write_average(folder: Path, acc: float) -> None:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "prunescope.json").write_text(json.dumps({"selection": {"attack": "pruthi"}}))
+    (folder / "model.safetensors").write_text(str(acc))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> tuple[Paper, Commands, Callable[[], list[float]]]:
+    """A recipe of members, average and study on a local file, its commands, and what runs it: the study's figures in %."""
+    (tmp_path / "data.tsv").write_text("text\tlabel\nfine\t1\n")
+    steps = [{"name": "members", "run": ["members", "--recipe", "p1-small", "--data", "{file}", "--out", "{work}/m"]},
+             {"name": "average", "run": ["average", "--members", "{work}/m", "--out", "{work}/average"]},
+             {"name": "study", "for": ["set"], "row": "Ours", "run": ["study", "--model", "{work}/average", "--data", "{file}"]}]
+    scales = {"full": {"base": "embedded", "sets": ["a"], "file": str(tmp_path / "data.tsv")}}
+    paper, commands = read_paper(changed(tmp_path, steps=steps, scales=scales), work=tmp_path / "work"), Commands()
+
+    def run() -> list[float]:
+        commands.ran.clear()
+        found: list[float] = run_paper(paper, commands, lambda sentence: None)["rows"][0]["values"]["acc"]
+        return found
+
+    assert run() == [90.0] and commands.ran == ["members", "average", "study"]
+    assert run() == [90.0] and commands.ran == []
+    return paper, commands, run
+
+
+def folder_of(paper: Paper, name: str) -> Path:
+    return Path(paper.values["work"]) / name
+
+
+def test_a_study_of_an_average_that_was_made_anew_is_run_again(table: Any) -> None:
+    paper, commands, run = table
+    shutil.rmtree(folder_of(paper, "average"))
+    commands.average = 0.6
+    assert not is_done(paper, paper.steps[1])
+    assert run() == [60.0] and commands.ran == ["average", "study"]
+    shutil.rmtree(folder_of(paper, "average"))
+    write_average(folder_of(paper, "average"), 0.7)  # by hand: taken as it is
+    assert run() == [70.0] and commands.ran == ["study"]
+    assert run() == [70.0] and commands.ran == []
+
+
+def test_members_that_changed_or_are_gone_are_made_again_and_their_old_average_is_refused(table: Any) -> None:
+    paper, commands, run = table
+    shutil.rmtree(folder_of(paper, "m"))
+    assert run() == [90.0] and commands.ran == ["members"]  # made as they were: nothing after them is due
+    commands.trained = "two"
+    shutil.rmtree(folder_of(paper, "m"))
+    with pytest.raises(SettingError, match=r"The step average made .*average before .*m was changed; remove .*average"):
+        run()
+    assert commands.ran == ["members"] and not is_done(paper, paper.steps[1])
+    shutil.rmtree(folder_of(paper, "average"))
+    assert run() == [90.0] and commands.ran == ["average"]  # the same average came of it, so its study stands
+
+
+@pytest.mark.parametrize("name", ["data.tsv", "the average's own weights"])
+def test_a_file_that_a_step_reads_makes_it_due(table: Any, tmp_path: Path, name: str) -> None:
+    paper, commands, run = table
+    if name == "data.tsv":
+        (tmp_path / name).write_text("text\tlabel\nfine\t0\n")
+        assert run() == [90.0] and commands.ran == ["members", "study"]
+    else:
+        (folder_of(paper, "average") / "model.safetensors").write_text("0.5")
+        assert run() == [50.0] and commands.ran == ["study"]
+
+
+def test_an_answer_that_does_not_say_what_was_read_is_not_taken(table: Any) -> None:
+    paper, commands, run = table
+    path = answer_path(paper, paper.steps[2])
+    path.write_text(json.dumps({"step": "study", "answer": json.loads(path.read_text())["answer"]}))
+    assert run() == [90.0] and commands.ran == ["study"]
