@@ -96,7 +96,7 @@ def _examples(found: dict[str, Any], about: dict[str, object]) -> None:
         if table.empty:
             st.text("There is none.")
             return
-        st.caption(f"{example_list.HINT[:-1]}'s form, above.")
+        st.caption("Tick a row to put it into the form above.")
         example_list.examples(table, "a-rows", {}, lambda: _open(found, table))
         table_bar("prunescope-batch-examples", table, about)
 

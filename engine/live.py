@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.attacks.attempt import Budget, Example, Outcome, Step
+from engine.attacks.attempt import Budget, Example, NotAttackable, Outcome, Step, check_read
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
 from engine.data.checks import is_whole
@@ -189,6 +189,15 @@ def checked_text(text: str) -> str:
     return text
 
 
+def check_typed(text: str, victims: Mapping[str, Victim]) -> None:
+    """Raises InputError for a text that one of the victims cannot read."""
+    try:
+        for victim in victims.values():
+            check_read(text, victim)
+    except NotAttackable as error:
+        raise InputError(f"{str(error).rstrip('.')}; type another text.") from error
+
+
 def attack_sides(
     victims: Mapping[str, Victim], name: str, text: str, truth: int, seed: int, resources: str | None = None,
     report: Reporter = silent, watch: Watch = lambda side, step: None, budget: Budget | None = None,
@@ -197,6 +206,7 @@ def attack_sides(
 
     Raises InputError for a text that cannot be attacked.
     """
+    check_typed(text, victims)
     attackers = Attackers(victims, name, seed, resources, budget)
     outcomes: dict[str, Outcome] = {}
     for side, found in attackers.watch(Example(text, None, truth), lambda: report("attack", len(outcomes), len(victims))):

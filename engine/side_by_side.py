@@ -28,7 +28,7 @@ from engine.attacks.victim_service import VictimService
 from engine.data import Examples
 from engine.errors import DataError, InputError, SettingError
 from engine.evaluation_rows import drawn_rows
-from engine.live import Bench, Watch, checked_text, told
+from engine.live import Bench, Watch, check_typed, checked_text, told
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
 from engine.study import Prepared
@@ -164,6 +164,7 @@ def attack_text(
 def _attacked(
     victims: Mapping[str, Victim], wanted: Wanted, resources: str | None, example: Example, report: Reporter, watch: Watch
 ) -> dict[str, Outcome]:
+    check_typed(example.text, victims)
     attackers = Attackers(victims, wanted.attack, wanted.seed, resources, wanted.budget)
     outcomes: dict[str, Outcome] = {}
     with closing(attackers.watch(example, lambda: report("attack", len(outcomes), len(victims)))) as seen:

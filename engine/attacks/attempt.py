@@ -228,6 +228,16 @@ def nothing_to_try(example: Example) -> str:
     return ""
 
 
+def check_read(text: str, victim: Any) -> None:
+    """Raises NotAttackable where a victim's tokenizer knows nothing in a text; for texts that were typed.
+
+    An example of a data set is attacked all the same, as TextAttack does.
+    """
+    ids = set(victim.encode([text])["input_ids"][0])
+    if ids <= set(victim.tokenizer.all_special_ids) and victim.tokenizer.unk_token_id in ids:
+        raise NotAttackable("The victim's tokenizer knows nothing in this text: it reads [UNK] alone.")
+
+
 def _first_column(attacked: Any) -> str:
     inputs = attacked.tokenizer_input
     return str(inputs if isinstance(inputs, str) else inputs[0])

@@ -131,8 +131,8 @@ def attack_kept(
             kept[side].keep(text)
             done[side][text.record.example] = text
     if apart:
-        say(f"{counted(apart, 'attacked example')} came out otherwise on this machine than in the study that "
-            "measured them before; what came out here counts.")  # fmt: skip
+        say(f"{counted(apart, 'attacked example')} came out otherwise on this machine than in the "
+            "study; what came out here counts.")  # fmt: skip
     records = {side: tuple(found[row] for row in rows) for side, found in done.items()}
     for texts in records.values():
         check_attacked([text.record for text in texts])
