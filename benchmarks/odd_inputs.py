@@ -27,7 +27,11 @@ from engine import cli  # noqa: E402
 def run(case: Case, cache: Path) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of a case's command, in this process."""
     out, err = io.StringIO(), io.StringIO()
-    stored = [] if case.arguments[0] in ("evaluate", "ood", "finetune", "average") else ["--cache", str(cache)]
+    stored = (
+        []
+        if case.arguments[0] in ("evaluate", "ood", "finetune", "average")
+        else ["--cache", str(cache)]
+    )
     arguments = [*case.arguments, "--device", "cpu", "--json", "--quiet", *stored]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -56,7 +60,11 @@ def main() -> int:
             result = verdict(case, code, out, err)
             counts[result if result in ("works", "refuses") else "wrong"] += 1
             if options.verbose or result not in ("works", "refuses"):
-                print(f"{case.name}: {result}" + (f"\n    {err.strip()}" if options.verbose and err.strip() else ""), flush=True)
+                print(
+                    f"{case.name}: {result}"
+                    + (f"\n    {err.strip()}" if options.verbose and err.strip() else ""),
+                    flush=True,
+                )
     print(f"{sum(counts.values())} cases in {time.perf_counter() - began:.0f} s: {counts['works']} with right numbers, "
           f"{counts['refuses']} refused in one sentence, {counts['wrong']} wrong")  # fmt: skip
     return 1 if counts["wrong"] else 0

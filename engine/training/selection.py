@@ -143,7 +143,7 @@ def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
 
 
 def _selection(rows: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
-    """Selection rows drawn from `rows`. Raises ResourceError, before any training, where the attack that judges lacks something."""
+    """Selection rows drawn from `rows`. Raises ResourceError, before any training, where the attack lacks something."""
     check_ready(spec.attack, spec.resources)
     drawn, attacked = drawn_rows(rows, spec.rows, spec.attacked if spec.attack != "none" else 0, spec.seed)
     return Selection(spec, drawn, attacked, data.classes, data.notices)

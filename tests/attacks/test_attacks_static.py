@@ -246,8 +246,8 @@ def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
     fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
     assert fitted.adversarial.labels == (0, 1)
-    assert fitted.notices == ("The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, positive for "
-                              "LABEL_1. Where that is wrong, say which is which with --label-map.",)  # fmt: skip
+    assert fitted.notices == ("The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, positive "
+                              "for LABEL_1. Where that is wrong, say which is which with --label-map.",)  # fmt: skip
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:

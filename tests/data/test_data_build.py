@@ -59,7 +59,8 @@ def test_single_texts_beside_pairs():
 
 
 def test_rows_without_a_label_are_left_out_and_the_others_keep_their_place():
-    one, two = table("a.tsv", text=["a", "b"], label=["pos", "-"]), table("b.tsv", text=["c", None, "d"], label=["neg", None, "pos"])
+    one = table("a.tsv", text=["a", "b"], label=["pos", "-"])
+    two = table("b.tsv", text=["c", None, "d"], label=["neg", None, "pos"])
     built = build_examples([one, two], Choice())
     assert [part.texts for part in built.examples] == [("a",), ("c", "d")] and built.rows == ((0,), (0, 2))
     assert built.examples[1].place(1, "x") == "Row 3 of b.tsv" == built.examples[1].take([1]).place(0, "x")

@@ -113,8 +113,9 @@ def test_a_label_map_says_what_each_label_is():
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("good", "is no list of LABEL=CLASS"), ("a=0,a=1", "names a label twice"), ("a=0,b=pos", "mixes class numbers and class names"),
-    ("a=-2", "classes count from 0"), ("{", "is not JSON"), ('{"a": [1]}', "give a class number or a class name"), ("a=", "LABEL=CLASS"),
+    ("good", "is no list of LABEL=CLASS"), ("a=0,a=1", "names a label twice"), ("a=", "LABEL=CLASS"), ("{", "is not JSON"),
+    ("a=0,b=pos", "mixes class numbers and class names"), ("a=-2", "classes count from 0"),
+    ('{"a": [1]}', "give a class number or a class name"),
 ])  # fmt: skip
 def test_what_is_no_label_map(text, said):
     with pytest.raises(SettingError, match=said):

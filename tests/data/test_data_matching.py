@@ -43,7 +43,11 @@ def test_names_by_meaning(theirs, own, found):
 def test_numbers_that_a_class_is_called_by():
     assert numbers_in(STARS) == [1, 2, 3, 4, 5]
     assert numbers_in(["C2", "C10"]) == [2, 10] and numbers_in(["-1", "1"]) == [-1, 1]
-    assert numbers_in(["covid19", "sars2"]) is None and numbers_in(["a1b2", "a2b2"]) is None and numbers_in(["x1", "X 1"]) is None
+    assert (
+        numbers_in(["covid19", "sars2"]) is None
+        and numbers_in(["a1b2", "a2b2"]) is None
+        and numbers_in(["x1", "X 1"]) is None
+    )
 
 
 def test_numbers_from_zero_are_class_numbers():
@@ -65,14 +69,18 @@ def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
     assert places(numbers(1, 3, 5), STARS) == {1: 0, 3: 2, 5: 4}
     assert places(numbers(1, 3, 5), ("1", "2", "3", "4", "5")) == {1: 0, 3: 2, 5: 4}
     counted = match_labels(numbers(0, 4), STARS, "m", "d")
-    assert counted.places == {0: 0, 4: 4} and "0 for 1 star, 4 for 5 stars" in (counted.notice or "")
+    assert counted.places == {0: 0, 4: 4} and "0 for 1 star, 4 for 5 stars" in (
+        counted.notice or ""
+    )
 
 
 @pytest.mark.parametrize(("classes", "own"), [
     (numbers(1, 2), ("a", "b", "c")), (numbers(1, 2), NAMELESS), (numbers(1, 2, 3), STARS), (names("C1", "C2"), NAMELESS),
 ])  # fmt: skip
 def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
-    with pytest.raises(DataError, match=r"may be counted from 0 or from 1\. Say which: --label-map="):
+    with pytest.raises(
+        DataError, match=r"may be counted from 0 or from 1\. Say which: --label-map="
+    ):
         match_labels(classes, own, "m", "d.csv")
 
 
@@ -81,7 +89,9 @@ def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
     (numbers(2, 9), NAMELESS), (numbers(-1, 1), NAMELESS), (names("C0", "C1", "C7"), NAMELESS),
 ])  # fmt: skip
 def test_numbers_outside_the_model_are_refused_with_their_place(classes, own):
-    with pytest.raises(DataError, match=r"Here has the label -?\d+, outside the 0\.\.\d of m \(.*--label-map='"):
+    with pytest.raises(
+        DataError, match=r"Here has the label -?\d+, outside the 0\.\.\d of m \(.*--label-map='"
+    ):
         match_labels(classes, own, "m", "d.csv", lambda label: "Here")
 
 
@@ -93,18 +103,27 @@ def test_names_with_numbers_are_class_numbers_where_nothing_else_is_known():
 
 @pytest.mark.parametrize("own", [("LABEL_0", "LABEL_1"), ("cat", "dog")])
 def test_names_that_the_model_does_not_know_are_refused(own):
-    with pytest.raises(DataError, match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which is which"):
+    with pytest.raises(
+        DataError,
+        match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which is which",
+    ):
         match_labels(names("bad", "good"), own, "m", "d.csv")
 
 
 def test_a_set_with_further_classes_names_the_first():
-    with pytest.raises(DataError, match=r"Row 7 has the label 'mixed', and m calls its classes neg, pos"):
-        match_labels(names("mixed", "neg", "pos"), ("neg", "pos"), "m", "d.csv", lambda label: "Row 7")
+    with pytest.raises(
+        DataError, match=r"Row 7 has the label 'mixed', and m calls its classes neg, pos"
+    ):
+        match_labels(
+            names("mixed", "neg", "pos"), ("neg", "pos"), "m", "d.csv", lambda label: "Row 7"
+        )
 
 
 def test_a_schema_or_true_and_false_count_as_numbers_where_the_model_has_no_names():
     match = match_labels(names("bad", "good", numbered=True), ("LABEL_0", "LABEL_1"), "m", "d")
-    assert match.places == {0: 0, 1: 1} and "bad for LABEL_0, good for LABEL_1" in (match.notice or "")
+    assert match.places == {0: 0, 1: 1} and "bad for LABEL_0, good for LABEL_1" in (
+        match.notice or ""
+    )
     match = match_labels(names("False", "True", numbered=True), ("ham", "spam"), "m", "d")
     assert match.places == {0: 0, 1: 1} and "False for ham, True for spam" in (match.notice or "")
     assert places(names("False", "True", numbered=True), ("true", "false")) == {0: 1, 1: 0}

@@ -74,7 +74,7 @@ def test_labels_that_are_names_are_the_tasks_whatever_their_order(tmp_path: Path
     found = load_shifted(str(path), ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), task="fever-symmetric")
     assert found.examples.labels[:2] == (0, 1)
     assert result_of(found, np.array([found.mapping[2]] * 12)).accuracy.value == 0
-    with pytest.raises(DataError, match="calls its classes REFUTES, SUPPORTS, and the task hans calls them entailment, non-entailment"):
+    with pytest.raises(DataError, match="calls its classes REFUTES, SUPPORTS, and the task hans calls them entailment"):
         load_shifted(str(path), NLI, task="hans")
 
 
@@ -189,7 +189,7 @@ def test_a_set_without_a_task_is_read_by_the_models_own_names(tmp_path: Path):
     assert found.examples.labels == (1, 0, 1) and found.mapping == (0, 1) and found.classes == 2
     assert load_shifted(str(named_rows(tmp_path / "one.tsv", "good", "good")), ("bad", "good")).examples.labels == (1, 1)
     for own in (("cat", "dog"), ("LABEL_0", "LABEL_1")):
-        with pytest.raises(DataError, match="calls its classes bad, good, and the model calls them .*; nothing says which is which"):
+        with pytest.raises(DataError, match=r"calls its classes bad, good, and the model calls them .*; nothing says"):
             load_shifted(str(path), own)
         assert load_shifted(str(path), own, label_map=(1, 0)).mapping == (1, 0)  # the set's class for each of the model's
         assert load_shifted(str(path), own, label_map="bad=1,good=0").examples.labels == (1, 0, 1)
