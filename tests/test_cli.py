@@ -148,7 +148,7 @@ def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str
     assert "load data" in err and "100 %  done" in err
     assert "load data" not in out and "left)" not in out
     table = out.splitlines()
-    assert table[0].startswith("tiny-bert on tiny, adaptive, none, 50 evaluated") and len(table) == 7
+    assert table[0].startswith("tiny-bert on tiny, adaptive, no attack, 50 evaluated") and len(table) == 7
     assert table[-2].startswith("last safe: ")
     assert table[3].startswith(" 50.00 %") and "{" not in out
     assert table[4].startswith("measured with ") and " thread" in table[4]

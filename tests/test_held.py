@@ -65,7 +65,8 @@ def test_the_least_recently_used_go_first_and_what_is_in_use_stays(steps: list[t
 
 def test_room_is_made_before_it_is_needed_and_what_went_is_free() -> None:
     held: Held[Box] = Held(100)
-    first = held.put("first", box(60))
+    first = box(60)
+    held.put("first", first)
     gone = weakref.ref(first)
     del first
     held.begin()

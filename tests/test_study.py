@@ -450,7 +450,7 @@ def test_a_draw_of_one_class_is_measured_and_says_so(
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"), [([0, 1, 2], "label 2, outside the model's 0..1"), ([1, 1, 1], "one class only")]
+    ("labels", "message"), [([0, 1, 2], "label 2, outside the 0..1 of tiny-bert"), ([1, 1, 1], "one class only")]
 )
 def test_labels_the_model_cannot_have_are_refused_before_any_work(
     spec: StudySpec, data_folder: Path, tmp_path: Path, new_store: Callable[[str], Store], labels: list[int], message: str
