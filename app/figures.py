@@ -242,9 +242,10 @@ def commands(study: Study, sparsity: float, levels: Sequence[float] = ()) -> str
     for name in StudySpec.__dataclass_fields__:
         value = given.get(name, spec.get(name))
         if name in spec and value != getattr(default, name) and value is not None:
-            given_value = "" if value is True else f" {shlex.quote(str(value))}"
+            sign = "=" if str(value).startswith("-") else " "
+            given_value = "" if value is True else f"{sign}{shlex.quote(str(value))}"
             options.append((name, f"--{name.replace('_', '-')}{given_value}"))
-    study_only = ("held_out", "eval_examples", "attack", "attack_examples", "resources")
+    study_only = ("eval_examples", "attack", "attack_examples", "resources")
     asked = ",".join(f"{level:g}" for level in levels or (sparsity,))
     measure = " ".join(["python -m engine study", *(text for _, text in options), f"--levels {asked}"])
     export = " ".join(["python -m engine prune", *(text for name, text in options if name not in study_only),

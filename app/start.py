@@ -150,5 +150,6 @@ def command(spec: engine.StudySpec) -> str:
         value = getattr(spec, field.name)
         if value != getattr(usual, field.name):
             text = ",".join(f"{level:g}" for level in value) if field.name == "levels" else str(value)
-            parts += [f"--{field.name.replace('_', '-')}", text]
+            option = f"--{field.name.replace('_', '-')}"
+            parts += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return shlex.join(parts)

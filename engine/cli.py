@@ -50,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PruneScopeError as error:
         console.say(f"{type(error).__name__}: {error}")
         return 1
+    except BrokenPipeError:  # whoever reads what is said has read enough
+        raise
+    except OSError as error:  # a name too long, a folder that is shut, a full disk: of this machine, not of the program
+        where = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
+        console.say(f"{where} ({error.strerror or error}); check the path, its permissions and the space there.")
+        return 2
     _write(printable(table) + (json.dumps(answer, allow_nan=False) + "\n" if options.json else ""))
     return int(getattr(options, "code", 0))
 

@@ -1,12 +1,12 @@
 """Which rows are evaluated and which of them are attacked, and the texts of a study's evaluation set. Light to import."""
 
 import os
-from pathlib import Path
 
 from engine.data import Examples, fit_labels, load_dataset, sample
 from engine.data.checks import drawn_to_attack
 from engine.data.load import EMBEDDED
 from engine.errors import DataError
+from engine.paths import expanded
 from engine.records import Study, StudySpec
 
 
@@ -31,7 +31,7 @@ def data_place(study: Study) -> str:
         return str(given)
     if not root:
         raise DataError(f"The study was made on a local copy of {study.about['data']}; name its folder in PRUNESCOPE_DATA.")
-    return str((Path(root).expanduser() / study.about["data"]).resolve())
+    return str((expanded(root) / study.about["data"]).resolve())
 
 
 def evaluation_texts(study: Study) -> Examples:

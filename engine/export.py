@@ -12,6 +12,7 @@ from engine.folders import whole_file, whole_folder
 from engine.models.victim import Victim, load_victim
 from engine.packed import is_packed, provenance_of, save_packed
 from engine.packed_size import PackedSize, in_words
+from engine.paths import expanded
 from engine.progress import Reporter, silent
 from engine.pruning.plan import Pruned
 from engine.records import Study
@@ -31,7 +32,7 @@ def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any])
         victim.model.save_pretrained(work, safe_serialization=True)
         victim.tokenizer.save_pretrained(work)
         (work / "prunescope.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
-    return Path(folder).expanduser()
+    return expanded(folder)
 
 
 def unpack_folder(packed: Path | str, out: Path | str) -> Path:
@@ -39,7 +40,7 @@ def unpack_folder(packed: Path | str, out: Path | str) -> Path:
 
     Raises ModelError when `packed` is no packed folder or is damaged, StoreError when `out` cannot be written.
     """
-    source = Path(packed).expanduser()
+    source = expanded(packed)
     if not is_packed(source):
         raise ModelError(f"{source} is not a packed model folder; `python -m engine prune` writes one.")
     return export_model(load_victim(str(source.resolve()), "cpu"), out, provenance_of(source))

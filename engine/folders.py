@@ -9,12 +9,13 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from engine.errors import StoreError
+from engine.paths import expanded
 
 
 def free_folder(folder: Path | str) -> Path:
     """The folder as a path. Raises StoreError when something is there already, or it cannot be made: before long work, not
     after it."""
-    target = Path(folder).expanduser()
+    target = expanded(folder)
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         raise StoreError(f"{target} is there already; name another folder with --out, or remove it.")
     there = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.attacks.attempt import Budget, Example, NotAttackable, Outcome, Step, check_read
+from engine.attacks.attempt import Budget, Example, Outcome, Step, check_read
 from engine.attacks.changes import word_changes
 from engine.attacks.run import Attackers
+from engine.attacks.services import NotAttackable
 from engine.data.checks import is_whole
 from engine.errors import DataError, InputError, ResourceError, SettingError
 from engine.evaluation.inside import look_inside

@@ -25,6 +25,7 @@ from engine.errors import ModelError, PruneScopeError
 from engine.folders import whole_folder
 from engine.models.families import family_of
 from engine.packed_size import PackedSize, dense_file_bytes
+from engine.paths import expanded
 from engine.sealed import read_about, read_sealed, write_sealed
 
 if TYPE_CHECKING:  # the victim's own module opens packed folders with this one
@@ -187,7 +188,7 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
 
     Raises ModelError when a file is missing, damaged, of a newer version, or does not fit its config.
     """
-    source = Path(folder).expanduser()
+    source = expanded(folder)
     if not is_packed(source):
         raise ModelError(f"{source} has no {FILE}, so it is not a packed model folder; `python -m engine prune` writes one.")
     with _explained(source / FILE):

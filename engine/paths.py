@@ -12,9 +12,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 BUNDLED = PROJECT / "cache" / "bundled"
 
 
+def expanded(name: str | os.PathLike[str]) -> Path:
+    """A path with its "~" or "~name" replaced; as it is where that home is not known, so that it is simply not there."""
+    return Path(os.path.expanduser(name))
+
+
 def user_cache() -> Path:
     """The folder that receives what this machine computes."""
-    return Path(os.environ.get("PRUNESCOPE_CACHE") or PROJECT / "cache" / "user").expanduser()
+    return expanded(os.environ.get("PRUNESCOPE_CACHE") or PROJECT / "cache" / "user")
 
 
 def whole_path(name: str) -> str:
@@ -27,4 +32,4 @@ def whole_path(name: str) -> str:
 def shared_cache() -> Path | None:
     """The shared folder, if the environment names one."""
     named = os.environ.get("PRUNESCOPE_SHARED")
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None

@@ -19,7 +19,7 @@ from engine.data import Dataset, Examples, check_labels, fit_labels, load_datase
 from engine.data.load import EMBEDDED, looks_like_path
 from engine.errors import DataError
 from engine.evaluation.latency import machine_of
-from engine.evaluation.measure import Reading, accuracy, layer_errors, read, relative_error
+from engine.evaluation.measure import Reading, accuracy, below_chance, layer_errors, read, relative_error
 from engine.evaluation_rows import drawn_rows
 from engine.models.victim import Victim, check_place, load_victim
 from engine.models.weights import check_finite
@@ -27,7 +27,7 @@ from engine.progress import PARTS, Reporter, silent, within
 from engine.pruning.patterns import check_sparsity
 from engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
 from engine.pruning.plan import Plan, Pruned
-from engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
+from engine.records import AttackRecord, LevelResult, Study, StudySpec
 from engine.store import SCHEMA, Store, key_of, level_key
 from engine.victims import is_kept, load_pruned, save_pruned, victim_key
 
@@ -229,6 +229,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
     seconds["attack"] = round(seconds["attack"] + before, 3)
     aua, asr = attack_rates(attacks) if attacks else (None, None)
     acc = accuracy(reading, prepared.evaluation.labels)
+    doubts = () if sparsity else below_chance(acc, prepared.victim.num_labels)
     zeros = sum(layer.zeros for layer in pruned.layers)
     level = LevelResult(
         sparsity=sparsity, achieved=pruned.achieved, achieved_model=zeros / prepared.study.about["parameters"],
@@ -238,7 +239,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
         layers=tuple(asdict(layer) for layer in pruned.layers),
         packed_bytes=sum(4 * (layer.weights - layer.zeros) + -(-layer.weights // 8) for layer in pruned.layers),
         dense_bytes=4 * sum(layer.weights for layer in pruned.layers),
-        notices=(*prepared.notices, *_below_chance(prepared, sparsity, acc), *pruned.notices, *attack_notices(attacks)),
+        notices=(*prepared.notices, *doubts, *pruned.notices, *attack_notices(attacks)),
         seconds=seconds, machine=machine_of(prepared.victim.device),
     )  # fmt: skip
     store.save_level(prepared.study, level)
@@ -274,15 +275,6 @@ def _keeper(prepared: Prepared, victim: Victim, sparsity: float, store: Store) -
 
 def _counted(report: Reporter) -> Reporter:
     return lambda stage, done, total: report(f"{stage} {done} of {total}", done, total)
-
-
-def _below_chance(prepared: Prepared, sparsity: float, acc: Rate) -> list[str]:
-    """A dense model that is worse than a coin hardly is one for these labels."""
-    classes = prepared.victim.num_labels
-    if sparsity or acc.high >= 1 / classes:
-        return []
-    return [f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with {classes} classes; its "
-            "classes may be numbered otherwise than the labels."]  # fmt: skip
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> Result:

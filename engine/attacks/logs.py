@@ -19,6 +19,7 @@ from engine.attacks.metrics import OUTCOMES
 from engine.attacks.texts import AttackText
 from engine.data.files import read_file
 from engine.errors import DataError, SettingError
+from engine.paths import expanded
 from engine.records import AttackRecord
 from engine.store import write_whole
 
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 
 def check_log_name(name: str | Path) -> Path:
     """The path of a log to write. Raises SettingError unless it ends in .csv or .json."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix.lower() not in (".csv", ".json"):
         raise SettingError(f"The log {name} has the suffix {path.suffix!r}; end its name in .csv (as TextAttack) or .json.")
     return path
@@ -51,7 +52,7 @@ def read_log(path: str | Path) -> tuple[AttackText, ...]:
     A row of TextAttack becomes the example of its number, from 0; "Failed" becomes "held", because TextAttack does not tell
     what ran out of its budget. Raises DataError, with the row, for anything that is no log of attacks on a classifier.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if source.suffix.lower() == ".json":
         return _from_json(source)
     return read_rows(read_file(source).to_dict("records"), str(source))

@@ -9,6 +9,7 @@ from engine.attacks.resources import Resources, Source, find_resources
 from engine.attacks.textattack_gate import version
 from engine.attacks.word_recipes import THRESHOLDS, counterfitted, encoded, lexicon, masked, tagged, with_parts, wordnet
 from engine.errors import ResourceError, SettingError
+from engine.paths import expanded
 
 Builder = Callable[[Any, Any, Resources], Any]  # (TextAttack, its model wrapper, resources) → a TextAttack Attack
 
@@ -49,7 +50,7 @@ def _flair_ner(_resources: Resources) -> Source | None:
     """Flair's English name tagger, where flair keeps what it has downloaded."""
     import os
 
-    root = Path(os.environ.get("FLAIR_CACHE_ROOT") or Path.home() / ".flair").expanduser()
+    root = expanded(os.environ.get("FLAIR_CACHE_ROOT") or Path.home() / ".flair")
     files = tuple((root / "models").glob("*ner-english*"))
     return Source(files, "flair's folder") if files else None
 

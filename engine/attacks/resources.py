@@ -21,6 +21,7 @@ from pathlib import Path
 from engine import paths
 from engine.errors import ResourceError
 from engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE, file_sha256
+from engine.paths import expanded
 
 BUILT_IN = paths.BUNDLED / "resources" / "nltk_data"
 LEXICON = paths.BUNDLED / "resources" / "synonyms.tsv"
@@ -89,7 +90,7 @@ def find_resources(named: str | None) -> Resources:
     candidates = [(path, "NLTK's folder") for path in usual_folders()] + [(BUILT_IN, "built in")]
     parts = _usual_parts()
     if named is not None:
-        root = Path(named).expanduser()
+        root = expanded(named)
         folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
         candidates.insert(0, (folder, "named folder"))
         own = _named_parts(root)

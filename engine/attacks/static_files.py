@@ -27,6 +27,7 @@ from engine.data.label_map import LabelMap
 from engine.data.labels import LabelColumn, encode_labels
 from engine.errors import DataError, SettingError
 from engine.models.victim import Victim
+from engine.paths import expanded
 
 _SENTIMENT = ("negative", "positive")
 _INFERENCE = ("entailment", "neutral", "contradiction")
@@ -48,7 +49,7 @@ def read_set(
 
     Raises DataError for a file that is none of the known kinds, SettingError for a choice that leaves no row.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     name = ", ".join([source.name, *([task] if task else []), *where])
     if _is_log(source):
         if where:

@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.console import Console, rate_text
 from engine.commands.studies import measure_options, spec_from, victim_options
 from engine.errors import SettingError
 from engine.names import counted
+from engine.paths import expanded
 from engine.store import Store
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _alternatives(options: argparse.Namespace, console: Console) -> Answer:
         options.epochs, options.learning_rate, options.sentences, options.batch, options.rounds,
     )  # fmt: skip
     store = Store(options.cache)
-    out = Path(options.out).expanduser() if options.out else None
+    out = expanded(options.out) if options.out else None
     table = run_alternatives(spec, store, out, console.report, console.say)
     console.notices(store.notices)
     return {**payload(table), "out": str(table.path)}, alternatives_table(table) + f"{table.path}\n"

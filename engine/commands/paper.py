@@ -3,13 +3,12 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.console import Console
 from engine.commands.studies import levels_of, measure_options, spec_from, victim_options
 from engine.errors import SettingError
-from engine.paths import user_cache
+from engine.paths import expanded, user_cache
 from engine.records import check_seed
 from engine.store import Store
 
@@ -54,7 +53,7 @@ def _read(options: argparse.Namespace) -> "Paper":
 
     changes: dict[str, Any] = {name: getattr(options, name) for name in ("base", "attack") if getattr(options, name)}
     if options.resources:
-        changes["resources"] = str(Path(options.resources).expanduser().resolve())
+        changes["resources"] = str(expanded(options.resources).resolve())
     if options.sets:
         changes["sets"] = options.sets.split(",")
     if options.seeds:
@@ -64,8 +63,8 @@ def _read(options: argparse.Namespace) -> "Paper":
             raise SettingError(f"--seeds is {options.seeds!r}, not a list such as 0,1,2; correct it.") from None
         for seed in changes["seeds"]:
             check_seed(seed, "--seeds")
-    root = Path(options.cache).expanduser() if options.cache else user_cache()
-    work = Path(options.out).expanduser() if options.out else root / "papers"
+    root = expanded(options.cache) if options.cache else user_cache()
+    work = expanded(options.out) if options.out else root / "papers"
     return read_paper(paper_path(options.recipe), options.scale, work, changes)
 
 

@@ -5,13 +5,13 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from engine.commands.console import Console
 from engine.commands.studies import levels_of
 from engine.errors import SettingError, StoreError
 from engine.naming import full_names
+from engine.paths import expanded
 from engine.queue.unfinished import Unfinished, unfinished
 from engine.store import Store, level_payload
 from engine.store.exchange import MOST_BYTES, export_study, import_study
@@ -175,7 +175,7 @@ def _verify(options: argparse.Namespace, console: Console) -> Answer:
 def _export(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     key = _key(options, console, store)
-    target = Path(options.out or f"{key[:12]}.prunescope").expanduser()
+    target = expanded(options.out or f"{key[:12]}.prunescope")
     if target.exists():
         raise StoreError(f"{target} is there already; name another file with --out, or remove it.")
     export_study(store, key, target)
@@ -185,7 +185,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
 
 
 def _import(options: argparse.Namespace, console: Console) -> Answer:
-    store, path = Store(options.cache), Path(options.file).expanduser()
+    store, path = Store(options.cache), expanded(options.file)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise StoreError(f"{path} has {size_text(path.stat().st_size)}, more than any exported study; nothing was imported.")

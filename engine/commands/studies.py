@@ -87,6 +87,9 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="prune with fewer calibration tokens than a layer has inputs")
     parser.add_argument("--calibration", type=int, default=default.calibration, metavar="N",
                         help="sentences the solver sees (default: 512)")  # fmt: skip
+    parser.add_argument("--held-out", type=int, default=default.held_out, metavar="N",
+                        help="further calibration sentences, for the layer errors; they are drawn first, so a model of a study "
+                        "needs the same (default: 128)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=default.seed, help="of every choice of rows, and of the attack (default: 0)")
     parser.add_argument("--device", default=default.device, help="auto, cpu, cuda (default: auto)")
     parser.add_argument("--cache", metavar="DIR", help="where results are kept (default: cache/user)")
@@ -95,8 +98,6 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
 
 def measure_options(parser: argparse.ArgumentParser) -> None:
     default = StudySpec()
-    parser.add_argument("--held-out", type=int, default=default.held_out, metavar="N",
-                        help="further calibration sentences, for the layer errors (default: 128)")  # fmt: skip
     parser.add_argument("--eval-examples", type=int, default=default.eval_examples, metavar="N",
                         help="examples for accuracy (default: 872)")  # fmt: skip
     parser.add_argument("--attack", default=default.attack, metavar="NAME", help=ATTACK_HELP + "; or none "

@@ -3,14 +3,13 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any
 
 from engine.commands.console import LABEL_MAP_HELP, Console, reading_of, reading_options
 from engine.commands.subnetwork_tables import ood_table, protocol_table
 from engine.errors import SettingError
 from engine.names import RESOURCES_HELP
-from engine.paths import user_cache
+from engine.paths import expanded, user_cache
 
 Answer = tuple[dict[str, Any], str]
 OF_MASKS = {
@@ -220,11 +219,11 @@ def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:
     from engine.subnetworks.protocol_file import protocol_path, read_protocol
 
     path = protocol_path(options.recipe)
-    root = Path(options.cache).expanduser() if options.cache else user_cache()
-    out = Path(options.out).expanduser() if options.out else root / "subnetworks" / path.stem
+    root = expanded(options.cache) if options.cache else user_cache()
+    out = expanded(options.out) if options.out else root / "subnetworks" / path.stem
     seeds = _shares(options.seeds, "--seeds", int) or None
     cells = tuple(options.cells.split(",")) if options.cells else None
-    table = run_protocol(read_protocol(path), Path(options.data).expanduser(), out, seeds=seeds, cells=cells,
+    table = run_protocol(read_protocol(path), expanded(options.data), out, seeds=seeds, cells=cells,
                          device=options.device, resources=options.resources, report=console.report, say=console.say)  # fmt: skip
     return {**table, "out": str(out)}, protocol_table(table) + f"{out}\n"
 

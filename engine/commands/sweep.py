@@ -3,11 +3,11 @@
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.console import Console
 from engine.errors import SettingError
+from engine.paths import expanded
 from engine.store import Store, key_of
 from engine.store.listing import study_rows
 
@@ -34,7 +34,7 @@ def _sweep(options: argparse.Namespace, console: Console) -> Answer:
     from engine.study import check_spec
     from engine.sweep import read_sweep
 
-    specs = read_sweep(Path(options.file).expanduser())
+    specs = read_sweep(expanded(options.file))
     for spec in specs:
         check_spec(spec)
     name = f"sweep-{key_of([[getattr(spec, field) for field in spec.__slots__] for spec in specs])[:8]}"
@@ -79,7 +79,7 @@ def _on_cluster(options: argparse.Namespace, console: Console, specs: list[Any],
     from engine.queue.cluster import run_on_cluster
     from engine.queue.rows import Rows
 
-    shared = Path(options.cache).expanduser() if options.cache else shared_cache()
+    shared = expanded(options.cache) if options.cache else shared_cache()
     if shared is None:
         raise SettingError("A cluster needs a folder that every machine reaches; name it with --cache or PRUNESCOPE_SHARED.")
     if options.background:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.commands.console import Console, average_table, members_table, reading_of, reading_options, score_line
 from engine.errors import SettingError
 from engine.names import ATTACK_HELP, RESOURCES_HELP
-from engine.paths import user_cache
+from engine.paths import expanded, user_cache
 
 Command = Callable[..., argparse.ArgumentParser]
 NOT_OPTIONS = ("name", "seed", "learning_rate", "rank")
@@ -110,7 +110,7 @@ def _spec_options(parser: argparse.ArgumentParser) -> None:
 
 def _kept(cache: str | None, name: str) -> Path:
     """Where members of this name are in the cache."""
-    return (Path(cache).expanduser() if cache else user_cache()) / "members" / name
+    return (expanded(cache) if cache else user_cache()) / "members" / name
 
 
 def _label_names(options: argparse.Namespace) -> tuple[str, ...] | None:
@@ -140,7 +140,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     data = load_dataset(options.data, **reading_of(options))  # one file is divided as `evaluate` divides it
     data, names, notices = named_data(data, _label_names(options))
     rows = rows_to_train_on(data, options.allow_overlap)
-    if Path(options.data).expanduser().is_file():
+    if expanded(options.data).is_file():
         notices = (*notices, f"{options.data} is one file: {len(rows)} of its rows are trained on, and {len(data.evaluation)} "
                              "others are evaluated here. `evaluate` reads all of them.")  # fmt: skip
     console.notices(notices)
@@ -159,7 +159,7 @@ def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
     from engine.training.members import run_members
     from engine.training.recipe import recipe_path
 
-    out = Path(options.out).expanduser() if options.out else _kept(options.cache, Path(options.data).stem)
+    out = expanded(options.out) if options.out else _kept(options.cache, Path(options.data).stem)
     found = run_members(
         recipe_path(options.recipe), options.data, out, base=options.model,
         select=_selection_spec(options), label_names=_label_names(options), device=options.device,
@@ -180,7 +180,7 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
     if twice := [name for name in options.member if options.member.count(name) > 1]:
         raise SettingError(f"--member {twice[0]} is given twice; name each model once.")
     if options.members:
-        folder = Path(options.members).expanduser()
+        folder = expanded(options.members)
         folder = folder if folder.is_dir() else _kept(options.cache, options.members)
         out = free_folder(options.out or folder / f"average-{options.by}")
         record = average_folder(folder, options.by, out, device=options.device, report=console.report, say=console.say)
@@ -210,7 +210,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     from engine.data import load_dataset
 
     data = load_dataset(options.data, **reading_of(options), seed=options.seed, divide=False)
-    if Path(options.data).expanduser().is_file():
+    if expanded(options.data).is_file():
         console.notices([f"{data.name} is one file: all of its {len(data.evaluation)} rows are evaluated, also those that "
                          "`finetune` would train on."])  # fmt: skip
     score = _scored(options.model, data, options.eval_examples, options.attack, options.attack_examples, options, console)

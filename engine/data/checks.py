@@ -66,6 +66,9 @@ def _fitted(
     if classes.names is not None and (odd := [value for value in classes.values if not 0 <= value < len(classes.names)]):
         raise DataError(f"{place(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of the names "
                         f"{', '.join(classes.names[:12])}; correct it.")  # fmt: skip
+    if classes.names is None and not classes.numbered and min(classes.values) == 0:
+        for part in (part for part in parts if len(set(part.labels)) > 1 and min(part.labels) > 0):  # it may count otherwise
+            match_labels(Classes(values=tuple(sorted(set(part.labels)))), own, model, part.origin.where if part.origin else name)
     match = match_labels(classes, own, model, where, place)
     fitted = [replace(part, labels=tuple(match.places[label] for label in part.labels)) for part in parts]
     return fitted, () if match.notice is None else (match.notice,)

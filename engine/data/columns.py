@@ -38,6 +38,9 @@ PAIR_NAMES = (
     ("document", "summary"),
 )
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "target", "sentiment")
+SECOND_TEXTS = frozenset(
+    "aspect query question context reply answer response passage claim evidence hypothesis premise text_pair".split()
+)
 LISTED = 20  # columns that a message names
 LOOKED_AT = 200  # rows by which a column is taken for texts
 
@@ -99,7 +102,8 @@ def find_columns(table: Table, choice: Choice) -> Columns:
     text, pair = _text_columns(table, choice)
     label = _named(table, choice.label, "--label-column") if choice.label else _detected_label(table)
     _check_distinct(table, [name for name in (text, pair, label) if name is not None])
-    return Columns(text, pair, label, None if pair or choice.text else _further_texts(table, {text, label}))
+    used = {name for name in (text, pair, label) if name is not None}
+    return Columns(text, pair, label, None if choice.text else _further_texts(table, used))
 
 
 def _text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
@@ -114,6 +118,7 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
     for first, second in PAIR_NAMES:
         text, pair = _match(first, table.names()), _match(second, table.names())
         if text and pair and (table.frame.empty or not _is_blank(table, pair)):
+            _check_single(table, {text, pair})
             return text, pair
     single = _first_match(TEXT_NAMES, table.names())
     if single is None:  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
@@ -124,6 +129,16 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
     return single, None
 
 
+def _check_single(table: Table, pair: set[str]) -> None:
+    """Raises DataError for a table that has a pair and a usual column of single texts: either may be what is classified."""
+    for name in TEXT_NAMES:
+        single = _match(name, table.names())
+        if single and single not in pair and (table.frame.empty or not _is_blank(table, single)):
+            first, second = sorted(pair, key=table.names().index)
+            raise DataError(f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; say what is "
+                            f"classified: --text-column {single}, or --text-column {first} --pair-column {second}.")  # fmt: skip
+
+
 def _is_blank(table: Table, column: str) -> bool:
     """Whether no row has a text in a column."""
     values = table.frame[column]
@@ -131,22 +146,29 @@ def _is_blank(table: Table, column: str) -> bool:
 
 
 def _further_texts(table: Table, used: set[str]) -> str | None:
-    """A column beside those in use that holds texts: strings of several words, most of them different."""
+    """A column beside those in use that holds texts: of several words or characters, many of them different; or what a usual
+    second text is called."""
     for column in table.names():
         if column in used or column not in table.frame.columns:
             continue
-        values = [value for value in table.frame[column].head(LOOKED_AT) if isinstance(value, str) and value.strip()]
-        words = sum(len(value.split()) for value in values)
-        if len(values) >= 2 and words >= 3 * len(values) and len(set(values)) > len(values) / 2:
+        values = [value.strip() for value in table.frame[column].head(LOOKED_AT) if isinstance(value, str) and value.strip()]
+        usual = column.strip().lower() in SECOND_TEXTS
+        words = sum(len(value.split()) + (0 if value.isascii() else len(value) // 4) for value in values)
+        many = len(set(values)) >= min(3, len(values)) and len(set(values)) > len(values) / 10
+        if len(values) >= 2 and (usual or (many and words >= 2 * len(values))):
             return column
     return None
 
 
 def _detected_label(table: Table) -> str:
-    label = _first_match(LABEL_NAMES, table.names())
-    if label is None:
+    usual = [label for name in LABEL_NAMES if (label := _match(name, table.names()))]
+    if not usual:
         raise DataError(_not_found(table, "label", "--label-column"))
-    return label
+    for other in usual[1:]:
+        if table.frame[other].tolist() != table.frame[usual[0]].tolist():
+            raise DataError(f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the one that holds "
+                            "the labels with --label-column.")  # fmt: skip
+    return usual[0]
 
 
 def _named(table: Table, wanted: str, option: str) -> str:

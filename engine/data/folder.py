@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.data.build import build_examples
+from engine.data.cards import card_names
 from engine.data.columns import Choice, Table
 from engine.data.files import SUFFIXES, is_data_name, read_tables, stem_of
 from engine.data.records import Dataset
@@ -38,7 +39,7 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     splits = _find(folder)
     name, evaluation = first_labelled(evaluation_splits(splits), lambda _, split: _read(split), choice)
     train = train_split(splits)
-    tables = [evaluation, *([_read(train)] if train else [])]
+    tables = [_with_card(table, folder) for table in (evaluation, *([_read(train)] if train else []))]
     built = build_examples(tables, choice)
     files = (*(train.paths if train else ()), *splits[name].paths)
     return Dataset(
@@ -51,6 +52,12 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     )
 
 
+def _with_card(table: Table, folder: Path) -> Table:
+    """The table with the class names of the folder's card, where its own schema has none."""
+    named = card_names(folder)
+    return replace(table, class_names={**named, **table.class_names}) if named else table
+
+
 def evaluation_table(folder: Path, choice: Choice) -> Table:
     """The evaluation rows of a folder with all their columns; all rows of a saved table without splits.
 
@@ -58,7 +65,7 @@ def evaluation_table(folder: Path, choice: Choice) -> Table:
     """
     if is_saved(folder):
         return read_saved(folder)
-    return first_labelled(evaluation_splits(_find(folder)), lambda _, split: _read(split), choice)[1]
+    return _with_card(first_labelled(evaluation_splits(_find(folder)), lambda _, split: _read(split), choice)[1], folder)
 
 
 def _find(folder: Path) -> dict[str, _Split]:
@@ -83,7 +90,7 @@ def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
     """Folder → splits, of the folders below that have some; what is below these is not searched."""
     level, results, searched = [folder], {}, 0
     for _ in range(_DEPTH):
-        inner = [entry for place in level for entry in _readable(place) if entry.is_dir()]
+        inner = [entry for place in level for entry in _readable(place) if _is_folder(entry)]
         level = []
         searched += len(inner)
         if searched > _MOST_FOLDERS:
@@ -94,6 +101,13 @@ def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
             else:
                 level.append(place)
     return results
+
+
+def _is_folder(entry: Path) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to what nobody may see
+        return False
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -140,6 +154,8 @@ def _of_folder(folder: Path) -> _Split | None:
     if is_saved(folder):
         return _Split((folder,))
     files = [path for path in _readable(folder) if is_data_name(path.name) and path.suffix.lower() != ".txt" and path.is_file()]
+    if len(kinds := {path.suffix.lower() for path in files}) > 1:
+        raise DataError(f"{folder} has files of the kinds {', '.join(sorted(kinds))} for one split; keep those of one kind.")
     return _Split(tuple(files), shards=True) if files else None
 
 

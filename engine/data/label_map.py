@@ -7,12 +7,14 @@
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import DataError, SettingError
 
 LEFT_OUT = None  # the target of a row that is left out
+_NUMBER = re.compile(r"[+\-−]?[0-9]{1,9}")  # a minus as messages print it is one too
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class LabelMap:
             raise SettingError(f"The label map {text!r} mixes class numbers and class names; use one kind.")
         return cls(targets)
 
+    def names(self, label: str) -> bool:
+        """Whether the map says what a label is, in whatever case."""
+        return label in self.targets or label.lower() in {known.lower() for known in self.targets}
+
     def target(self, written: Sequence[str], place: str) -> int | str | None:
         """What a label is, which may be `written` in several ways. Raises DataError, with its place, where the map has none."""
         for form in written:
@@ -42,15 +48,17 @@ class LabelMap:
             if form.lower() in lowered:
                 return lowered[form.lower()]
         raise DataError(f"{place} has the label {written[-1]!r}, which the label map does not name; it names "
-                        f"{', '.join(map(repr, self.targets))}: add {written[-1]}=… to it, −1 leaves such rows out.")  # fmt: skip
+                        f"{', '.join(map(repr, self.targets))}: add {written[-1]}=… to it, or {written[-1]}=-1 to leave such "
+                        "rows out.")  # fmt: skip
 
 
 def _entries(text: str) -> list[tuple[str, object]]:
     entries: list[tuple[str, object]] = []
     for part in text.split(","):
         label, sign, target = part.rpartition("=")
-        if not sign or not target.strip():
-            raise SettingError(f"The label map {text!r} is no list of LABEL=CLASS, such as neg=0,pos=1; correct {part!r}.")
+        if not sign or not target.strip() or (";" in label and "=" in label):
+            raise SettingError(f"The label map {text!r} is no list of LABEL=CLASS parted by commas, such as neg=0,pos=1; correct "
+                               f"{part!r}.")  # fmt: skip
         entries.append((label, target.strip()))
     return entries
 
@@ -64,10 +72,10 @@ def _json_entries(text: str) -> list[tuple[str, object]]:
 
 
 def _target(target: object, text: str) -> int | str | None:
-    if isinstance(target, str) and target.lstrip("+-").isdecimal() and target.isascii():
-        target = int(target)
+    if isinstance(target, str) and _NUMBER.fullmatch(target):
+        target = int(target.replace("−", "-"))
     if isinstance(target, bool) or not isinstance(target, int | str):
         raise SettingError(f"The label map {text[:80]!r} takes a label to {target!r}; give a class number or a class name.")
     if isinstance(target, int) and target < -1:
-        raise SettingError(f"The label map {text[:80]!r} has the class {target}; classes count from 0, and −1 leaves rows out.")
+        raise SettingError(f"The label map {text[:80]!r} has the class {target}; classes count from 0, and -1 leaves rows out.")
     return LEFT_OUT if target == -1 else target

@@ -110,8 +110,13 @@ def _shown(value: object) -> str:
 
 def natural(names: Iterable[str]) -> tuple[str, ...]:
     """Names in natural order: digits count as numbers, so that C2 comes before C10."""
-    return tuple(sorted(names, key=lambda name: [(0, int(part), "") if part.isdecimal() else (1, 0, part)
-                                                 for part in re.split(r"(\d+)", name) if part]))  # fmt: skip
+    def key(name: str) -> list[tuple[int, int, str]]:
+        parts = [part for part in re.split(r"([0-9]+)", name) if part]
+        digits = [part.lstrip("0") if part[0] in "0123456789" else None for part in parts]
+        return [(1, 0, part) if number is None else (0, len(number), number)
+                for part, number in zip(parts, digits, strict=True)]  # fmt: skip
+
+    return tuple(sorted(names, key=lambda name: (key(name), name)))
 
 
 def _value(value: object, column: LabelColumn, row: int) -> Label | None:
@@ -140,7 +145,19 @@ def _without_junk(split: list[Label | None], column: LabelColumn) -> list[Label 
     others = {name for name in names if not _NUMBER.fullmatch(name) and name.lower() not in JUNK_AMONG_NUMBERS}
     junk = JUNK_AMONG_NUMBERS if numeric and not others else JUNK
     own = {name.lower() for name in column.names or ()}
+    _check_junk(split, junk - own - {""}, column)
     return [None if isinstance(value, str) and value.lower() in junk - own else value for value in split]
+
+
+def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: LabelColumn) -> None:
+    """Raises DataError for a label that reads like a missing one and is as frequent as a class: NA may be Namibia."""
+    counts = Counter(value for value in split if isinstance(value, str))
+    classes = [count for name, count in counts.items() if name.lower() not in junk and name and not _NUMBER.fullmatch(name)]
+    for name, count in counts.items():
+        if name.lower() in junk and classes and count >= max(3, min(classes)):
+            raise DataError(f"{column.table.where} has the label {name!r} in {count} rows, as often as a class, and it may mean "
+                            "that there is no label. Say what each label is with --label-map, "
+                            f"{name}=-1 where it is none.")  # fmt: skip
 
 
 def _schema(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> tuple[str, ...] | None:
@@ -231,9 +248,13 @@ def _mapped(
 
 
 def _target(value: Label | None, column: LabelColumn, row: int, label_map: LabelMap) -> int | str | None:
-    if value is None or (str(value).lower() in JUNK and str(value) not in label_map.targets):
+    if value is None or (str(value).lower() in JUNK and not label_map.names(str(value))):
         return LEFT_OUT
-    written = [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)]
+    written = [str(value)]
+    if isinstance(value, float) and value.is_integer():
+        written.insert(0, str(int(value)))
+    elif isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", value, re.ASCII):  # 1.0 is 1, as without a map
+        written.append(str(int(float(value))))
     if column.names and isinstance(value, int) and 0 <= value < len(column.names):  # by what the schema calls it, too
         written.append(column.names[value])
     return label_map.target(written, column.place(row))

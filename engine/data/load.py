@@ -11,7 +11,7 @@ from engine.data.columns import Choice
 from engine.data.files import is_data_name, read_table
 from engine.data.folder import load_folder
 from engine.data.hub import load_hub
-from engine.data.records import Dataset
+from engine.data.records import Dataset, Examples
 from engine.data.saved import is_saved, read_one
 from engine.errors import DataError
 
@@ -46,6 +46,8 @@ def load_dataset(
         return load_folder(Path(path), choice)
     if os.path.isfile(path) or os.path.isdir(path):
         return _load_file(Path(path), choice, seed) if divide else _load_whole(Path(path), choice)
+    if os.path.exists(path):
+        raise DataError(f"{name} is neither a folder nor an ordinary file; save its content as a file and name that.")
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     return load_hub(name, choice)
@@ -87,7 +89,18 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
         "the first half is train, the second evaluation)"
     )
     halves = examples.take(order[:half]), examples.take(order[half:])
-    return Dataset(path.stem, *halves, built.classes, source, built.notices)
+    return Dataset(path.stem, *halves, built.classes, source, (*built.notices, *_repeats(path, examples, order)))
+
+
+def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
+    """A notice where rows of a divided file were left out because their text is there already."""
+    if len(kept) == len(examples):
+        return []
+    first, other = {key: examples.labels[row] for key, row in zip(examples.take(kept).row_keys(), kept, strict=True)}, 0
+    for key, label in zip(examples.row_keys(), examples.labels, strict=True):
+        other += first[key] != label
+    differ = f", {other} of them with another label" if other else ""
+    return [f"{len(examples) - len(kept)} of the {len(examples)} rows of {path} repeat a text and are left out{differ}."]
 
 
 def _load_whole(path: Path, choice: Choice) -> Dataset:

@@ -4,7 +4,9 @@ Labels are matched by meaning alone: names by what they say, numbers where only 
 ways is refused with the label map that would decide it, because a wrong guess is a wrong accuracy that nobody sees.
 """
 
+import json
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +29,8 @@ SYNONYMS = (
 )  # fmt: skip
 _MEANING = {spelling: spellings[0] for spellings in SYNONYMS for spelling in spellings}
 BOOLEANS = ("False", "True")  # what a column of them calls its classes
+# A number between words; a hyphen after a word is none of its sign, as in grade-3.
+_NUMBERED = re.compile(r"(\D*?(?<=\w)-|\D*?)((?<!\w)-[0-9]{1,9}|[0-9]{1,9})(\D*)")
 SHOWN = 12  # classes that a message lists
 
 
@@ -95,8 +99,8 @@ def match_labels(
         unknown = next(value for value in classes.values if value not in known)
         raise DataError(f"{place(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its classes "
                         f"{_listed(own)}; use a model that knows it, or say which is which: {_hint(used, own)}, "
-                        "with −1 for rows to leave out.")  # fmt: skip
-    counted = classes.names == BOOLEANS if not nameless(own) else True
+                        "with -1 for rows to leave out.")  # fmt: skip
+    counted = (classes.names == BOOLEANS and not _is_turned(own)) if not nameless(own) else True
     if classes.numbered and counted and len(classes.names) == len(own):
         notice = _taken(used, [own[value] for value in classes.values], model, where)
         return Match({value: value for value in classes.values}, notice)
@@ -115,12 +119,19 @@ def numbers_in(names: Sequence[str]) -> list[int] | None:
 
     None where their words differ by more than a plural.
     """
-    parts = [re.fullmatch(r"(\D*?)(-?\d+)(\D*)", name.strip()) for name in names]
+    parts = [_NUMBERED.fullmatch(name.strip()) for name in names]
     if not all(parts):
         return None
     numbers = [int(part[2]) for part in parts if part]
     stems = {(part[1].strip().lower(), part[3].strip().lower().removesuffix("s")) for part in parts if part}
     return numbers if len(stems) == 1 and len(set(numbers)) == len(numbers) else None
+
+
+def _places_in(names: Sequence[str]) -> list[int] | None:
+    """The numbers in names that hold one each, whatever their words: "0_negative", "1_positive"; all places, in some order."""
+    found = [re.findall(r"[0-9]+", name) for name in names]
+    numbers = [int(digits[0]) for digits in found if len(digits) == 1 and len(digits[0]) < 9]
+    return numbers if sorted(numbers) == list(range(len(names))) else None
 
 
 def numbers_named(classes: Classes) -> dict[int, int] | None:
@@ -134,25 +145,43 @@ def numbers_named(classes: Classes) -> dict[int, int] | None:
     return None
 
 
+# Orders in which tasks usually number their classes, by meaning.
+_USUAL = (("negative", "positive"), ("negative", "neutral", "positive"), ("entailment", "neutral", "contradiction"),
+          ("no", "yes"), ("notduplicate", "duplicate"), ("notparaphrase", "paraphrase"), ("ham", "spam"), ("nottoxic", "toxic"),
+          ("nothate", "hate"), ("notoffensive", "offensive"), ("unacceptable", "acceptable"), ("nonirony", "irony"),
+          ("entailment", "notentailment"))  # fmt: skip
+
+
+def _is_turned(own: Sequence[str]) -> bool:
+    """Whether a model numbers the classes of a known task in another order than is usual."""
+    meanings = tuple(_meaning(name) for name in own)
+    return any(set(meanings) == set(usual) and meanings != usual for usual in _USUAL)
+
+
 def _match_numbers(
     values: Sequence[int], own: Sequence[str], model: str, where: str, place: Callable[[int], str]
 ) -> Match:  # fmt: skip
     """Numbers are class numbers from 0, or what the model calls its classes, or counted from 1, or −1 and 1."""
-    count, named = len(own), numbers_in(own)
+    count, named = len(own), numbers_in(own) or _places_in(own)
     by_place = {value: value for value in values} if min(values) >= 0 and max(values) < count else None
     by_name = {value: named.index(value) for value in values} if named and set(values) <= set(named) else None
     if by_place and by_name and by_place != by_name:
-        raise DataError(_two_readings(values, own, model, where))
+        raise DataError(_two_readings(values, own, model, where, "or be the numbers in their names"))
     if by_name and named != list(range(count)):
         return Match(by_name)
     if by_place and min(values) > 0 and len(values) > 1:  # 0 is not there: they may count from 1 as well
         raise DataError(_two_readings(values, own, model, where))
     if by_place:
-        odd = named is not None and named != list(range(count))  # called by numbers, and not by these
+        # Worth a word: classes that are called by other numbers, stand in another order than is usual, or lack the last
+        odd = (named is not None and named != list(range(count))) or _is_turned(own) or max(values) < count - 1
         names = [own[value] for value in values]
         return Match(by_place, _taken([str(value) for value in values], names, model, where) if odd else None)
+    if _is_turned(own):  # by meaning −1 would be the other class than by place
+        raise DataError(f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} calls its classes "
+                        f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
+                        f"{_hint([str(value) for value in values], own)}.")  # fmt: skip
     if set(values) == {-1, 1} and count == 2:
-        return Match({-1: 0, 1: 1}, _taken(("−1", "1"), own, model, where))
+        return Match({-1: 0, 1: 1}, _taken(("-1", "1"), own, model, where))
     if min(values) >= 1 and max(values) == count and not (named and min(named) == 0 and not nameless(own)):
         taken = {value: value - 1 for value in values}
         return Match(taken, _taken([str(value) for value in values], [own[value - 1] for value in values], model, where))
@@ -162,10 +191,10 @@ def _match_numbers(
                     f"data with the model's classes, or say what each label is: {_hint(labels, own)}.")  # fmt: skip
 
 
-def _two_readings(values: Sequence[int], own: Sequence[str], model: str, where: str) -> str:
+def _two_readings(values: Sequence[int], own: Sequence[str], model: str, where: str, other: str = "or from 1") -> str:
     labels = [str(value) for value in values]
     return (f"The labels of {where} are {_listed(labels)}: {model}'s {len(own)} classes ({_listed(own)}) may be counted from 0 "
-            f"or from 1. Say which: {_hint(labels, own)}.")  # fmt: skip
+            f"{other}. Say which: {_hint(labels, own)}.")  # fmt: skip
 
 
 def _identity(values: Sequence[int], own: Sequence[str], model: str, place: Callable[[int], str]) -> Match:
@@ -181,10 +210,14 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
-    """A label map to fill in. With the equals sign, because a label may begin with a minus."""
-    shown = ",".join(f"{label}=…" for label in labels[:4]) + (",…" if len(labels) > 4 else "")
+    """A label map to fill in. With the equals sign, because a label may begin with a minus; as JSON where one holds a sign."""
+    more = ",…" if len(labels) > 4 else ""
+    if any(set(label) & set(",='{\"") for label in labels):
+        shown = "{" + ", ".join(f"{json.dumps(label, ensure_ascii=False)}: …" for label in labels[:4]) + more + "}"
+    else:
+        shown = ",".join(f"{label}=…" for label in labels[:4]) + more
     last = f" to {len(own) - 1} for {own[-1]}" if len(own) > 1 else ""
-    return f"--label-map='{shown}', with 0 for {own[0]}{last}"
+    return f"--label-map={shlex.quote(shown)}, with 0 for {own[0]}{last}"
 
 
 def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:

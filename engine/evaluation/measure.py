@@ -44,6 +44,14 @@ def accuracy(reading: Reading, labels: Sequence[int]) -> Rate:
     return Rate.of(len(reading.correct(labels)), len(labels))
 
 
+def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
+    """What to say of a dense model that is worse than a coin: it hardly is one for these labels."""
+    if acc.high >= 1 / classes:
+        return ()
+    return (f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with {classes} classes; its "
+            "classes may be numbered otherwise than the labels.",)  # fmt: skip
+
+
 def relative_error(dense: Tensor, sparse: Tensor) -> float:
     """‖dense − sparse‖² / ‖dense − mean(dense)‖², rows being tokens or examples."""
     dense, sparse = dense.double(), sparse.double()

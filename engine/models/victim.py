@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.models.weights import check_finite, load_weights
 from engine.names import counted
 from engine.packed import FILE as PACKED
 from engine.packed import is_packed, open_packed
+from engine.paths import expanded
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 
@@ -162,7 +164,7 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
     """
     if name == "embedded" or name.startswith("embedded:"):
         return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
-    local = Path(name).expanduser()
+    local = expanded(name)
     if local.exists() or _looks_local(name):
         _check_folder(local)
         if is_packed(local):
@@ -187,11 +189,11 @@ def _embedded(which: str, device: torch.device) -> Victim:
 def check_place(name: str) -> None:
     """Whether a model that is named by its folder is there. Raises ModelError."""
     if _looks_local(name):
-        _check_folder(Path(name).expanduser())
+        _check_folder(expanded(name))
 
 
 def _looks_local(name: str) -> bool:
-    return name.startswith((".", "/", "~"))
+    return name.startswith((".", "/", "~")) or not name.strip() or "\\" in name or "://" in name or os.path.isabs(name)
 
 
 def _check_folder(folder: Path) -> None:
@@ -289,5 +291,11 @@ def _victim(
     victim = Victim(name, model, tokenizer, family, fingerprint or fingerprint_of(model, tokenizer), names,
                     min(fitted.limit, MAX_TOKENS), (*notices, *of_names, *fitted.notices))  # fmt: skip
     if tokenizer(PROBE)["input_ids"]:
-        victim.read([PROBE])  # activations may overflow where no weight does
+        try:
+            victim.read([PROBE])  # activations may overflow where no weight does
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            raise ModelError(
+                f"{name} cannot read a text ({first_line(error)}); correct its config.json, or save the model again with "
+                "model.save_pretrained."
+            ) from error
     return victim

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError, InputError, ModelError, ResourceError, SettingError
 from engine.packed_size import in_words
 from engine.papers.recipe import Paper, Step
+from engine.paths import expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def look_at_model(name: str) -> tuple[str, int, int]:
     from engine.models.families import family_of
     from engine.training.base import hub_reason, open_base
 
-    if name == "embedded" or Path(name).expanduser().exists() or name.startswith((".", "/", "~")):
+    if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
         base = open_base(name)
         return f"{base.family.name}, here", 0, 0
     try:
@@ -94,7 +94,7 @@ def look_at_data(name: str, classes: int = 0) -> tuple[str, int, int]:
     """
     from engine.data.load import EMBEDDED, looks_like_path
 
-    if name == EMBEDDED or Path(name).expanduser().exists() or looks_like_path(name):
+    if name == EMBEDDED or expanded(name).exists() or looks_like_path(name):
         from engine.data import load_dataset
 
         data = load_dataset(name)

@@ -18,6 +18,7 @@ from engine.errors import SettingError
 from engine.models.embedded import file_sha256
 from engine.names import ATTACKS
 from engine.papers.recipe import Paper, Step
+from engine.paths import expanded
 from engine.store import canonical, key_of, write_whole
 from engine.training.recipe import recipe_path as member_recipe
 
@@ -49,7 +50,7 @@ def _record(paper: Paper, step: Step) -> dict[str, Any] | None:
 
 def contents_read(paper: Paper, step: Step) -> dict[str, str]:
     """SHA-256 of every file and folder of this machine that a step reads, by its name."""
-    paths = {name: Path(name.partition("#")[0]).expanduser() for name in _names_read(paper, step)}
+    paths = {name: expanded(name.partition("#")[0]) for name in _names_read(paper, step)}
     if step.command[0] == "members" and (recipe := step.option("--recipe")):
         paths[recipe] = member_recipe(recipe)
     if step.table is not None:
@@ -95,7 +96,7 @@ def _sha256_seen(file: Path, _time: int, _size: int, _inode: int) -> str:
 def _written(step: Step) -> str | None:
     """SHA-256 of the folder that a step writes; None where it writes none, or it is not there."""
     out = step.option("--out")
-    return content_of(Path(out).expanduser()) if out and Path(out).expanduser().exists() else None
+    return content_of(expanded(out)) if out and expanded(out).exists() else None
 
 
 def _model_to_take(paper: Paper, step: Step) -> bool:

@@ -11,12 +11,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SettingError
+from engine.paths import expanded
 from engine.pruning.patterns import NofM, Pattern, Unstructured
 
 ALLOCATIONS = ("uniform", "loss-equalised")
@@ -36,7 +36,7 @@ def parse_layers(text: str) -> dict[str, float]:
     """
     if text.endswith(".json"):
         try:
-            given = json.loads(Path(text).expanduser().read_text(encoding="utf-8"))
+            given = json.loads(expanded(text).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SettingError(f"The file {text} cannot be read as JSON ({error}); give an object such as "
                                '{"0": 0, "5.output": 0.3}.') from error  # fmt: skip

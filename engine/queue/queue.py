@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine import paths
 from engine.errors import StoreError
+from engine.paths import expanded
 from engine.queue.processes import PATIENCE, end_group, end_rest, lives
 from engine.queue.rows import ENDED, JobRow, Rows
 from engine.records import StudySpec
@@ -31,7 +32,7 @@ class JobQueue:
     """The jobs of one user's folder. Any number of processes may hold one."""
 
     def __init__(self, cache: Path | str | None = None) -> None:
-        self.root = (Path(cache).expanduser() if cache else paths.user_cache()).resolve()
+        self.root = (expanded(cache) if cache else paths.user_cache()).resolve()
         self._rows = Rows(self.root)
 
     def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import paths
 from engine.errors import DamagedEntryError, StoreError
+from engine.paths import expanded
 from engine.progress import Reporter, silent
 from engine.records import AttackRecord, LevelResult, Study
 from engine.store.entries import level_in, level_key, open_sealed, record_line, records_in, seal, seal_level
@@ -22,9 +23,9 @@ class Store:
     """The user's store over a shared one, if there is one, over the bundled one. Only the user's own is written."""
 
     def __init__(self, root: Path | str | None = None, bundled: Path | None = None, shared: Path | str | None = None) -> None:
-        self.root = Path(root).expanduser() if root else paths.user_cache()
+        self.root = expanded(root) if root else paths.user_cache()
         self.bundled = bundled if bundled is not None else paths.BUNDLED
-        self.shared = Path(shared).expanduser() if shared else paths.shared_cache()
+        self.shared = expanded(shared) if shared else paths.shared_cache()
         self.notices: list[str] = []
 
     @property

@@ -22,6 +22,7 @@ from engine.errors import DataError, ResourceError, SettingError
 from engine.folders import whole_folder
 from engine.models.embedded import file_sha256
 from engine.names import counted
+from engine.paths import expanded
 from engine.progress import Reporter, silent
 from engine.records import Rate
 from engine.sealed import read_about, read_sealed, write_sealed
@@ -54,7 +55,7 @@ class BiasSpec:
         if self.features == "bag" or self.vectors == "embedded":
             return {**asdict(self), "vectors": "" if self.features == "bag" else self.vectors}
         try:
-            return {**asdict(self), "vectors_sha256": file_sha256(Path(self.vectors).expanduser())}
+            return {**asdict(self), "vectors_sha256": file_sha256(expanded(self.vectors))}
         except OSError as error:
             raise ResourceError(f"The word vectors {self.vectors} cannot be read ({error}); give a file of lines "
                                 "`word x x x`.") from error  # fmt: skip
@@ -148,7 +149,7 @@ class BiasPredictions:
 
 def read_bias(folder: Path | str) -> BiasPredictions:
     """The predictions in a folder, verified. Raises DataError when there are none or they are damaged."""
-    path = Path(folder).expanduser() / FILE
+    path = expanded(folder) / FILE
     try:
         about = read_about(path)
         tensors = read_sealed(path)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from engine.errors import DataError, ResourceError
+from engine.paths import expanded
 from engine.progress import Reporter, silent
 
 Array = NDArray[np.float32]
@@ -57,7 +58,7 @@ def word_vectors(source: str = "embedded") -> Vectors:
     if source == "embedded":
         return _embedded()
     try:
-        known = _from_file(Path(source).expanduser())
+        known = _from_file(expanded(source))
     except (OSError, ValueError) as error:
         raise ResourceError(f"The word vectors {source} cannot be read ({error}); give a file of lines `word x x x`.") from error
     return Vectors(Path(source).name, known)

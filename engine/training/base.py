@@ -18,6 +18,7 @@ from engine.models.families import HEADS, Family, family_of
 from engine.models.files import check_files, first_line
 from engine.models.fit import fit
 from engine.models.weights import Loaded, check_finite, load_weights
+from engine.paths import expanded
 
 WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
@@ -62,7 +63,7 @@ def open_base(name: str) -> Base:
         loaded = _loaded(folder, config, name)
     fitted = fit(name, family, loaded.model, tokenizer)
     sha256 = BASE_SHA256 if name == "embedded" else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
-    known = str(folder.resolve()) if name != "embedded" and Path(name).expanduser().is_dir() else name  # opens from anywhere
+    known = str(folder.resolve()) if name != "embedded" and expanded(name).is_dir() else name  # opens from anywhere
     return Base(known, folder, sha256, family, tokenizer, fitted.limit, (*loaded.notices, *fitted.notices),
                 None if loaded.headless else int(config.num_labels))  # fmt: skip
 
@@ -83,7 +84,7 @@ def _loaded(folder: Path, config: Any, name: str) -> Loaded:
 def _folder(name: str) -> Path:
     if name == "embedded":
         return embedded_base()
-    local = Path(name).expanduser()
+    local = expanded(name)
     if local.is_dir():
         return local
     if local.exists() or name.startswith((".", "/", "~")):

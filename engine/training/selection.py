@@ -11,7 +11,7 @@ from engine.attacks.resources import find_resources
 from engine.attacks.run import Attacker, attack_examples
 from engine.data import Classes, Dataset, Examples, check_labels, fit_examples, load_dataset
 from engine.errors import DataError, SettingError
-from engine.evaluation.measure import accuracy, read
+from engine.evaluation.measure import accuracy, below_chance, read
 from engine.evaluation_rows import drawn_rows
 from engine.models.victim import Victim
 from engine.progress import Reporter, silent
@@ -65,12 +65,13 @@ class Selection:
         """Acc and Aua of a dense model."""
         check_labels(self.examples, victim.num_labels, "the selection set")
         acc = accuracy(read(victim, self.examples, report), self.examples.labels)
+        doubts = below_chance(acc, victim.num_labels)
         if not self.attacked:
-            return Score(acc, None)
+            return Score(acc, None, notices=doubts)
         attacker = Attacker(victim, self.spec.attack, self.spec.seed, self.spec.resources)
         records = attack_examples(attacker, self.examples, self.attacked, report)
         return Score(acc, attack_rates(records)[0], sum(record.untried for record in records),
-                     sum(record.outcome == "error" for record in records), attack_notices(records))  # fmt: skip
+                     sum(record.outcome == "error" for record in records), (*doubts, *attack_notices(records)))  # fmt: skip
 
     def about(self) -> dict[str, Any]:
         """For people and for drawing the same rows again."""

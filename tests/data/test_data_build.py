@@ -83,3 +83,27 @@ def test_a_second_column_of_texts_is_told_where_it_is_not_read():
     assert build_examples([table(**rows)], Choice(text="text")).notices == ()  # the caller said so
     short = {**rows, "comment": ["yes", "no"]}
     assert build_examples([table(**short)], Choice()).notices == ()
+
+
+def test_a_column_beside_the_numbers_names_them():
+    """As label_text does in many sets of the hub."""
+    rows = {"text": ["a", "b", "c"], "label": [1, 0, 1]}
+    built = build_examples([table(**rows, label_text=["good", "bad", "good"])], Choice())
+    assert built.classes == Classes(("bad", "good"), True, (0, 1))
+    with pytest.raises(DataError, match="gives one number in 'label' several names in 'label_text'"):
+        build_examples([table(**rows, label_text=["good", "bad", "bad"])], Choice())
+
+
+def test_two_columns_of_labels_that_differ_are_refused():
+    rows = {"text": ["a", "b"], "label": [1, 0]}
+    assert build_examples([table(**rows, gold_label=[1, 0])], Choice()).examples[0].labels == (1, 0)
+    with pytest.raises(DataError, match="has the columns 'label' and 'gold_label', which differ"):
+        build_examples([table(**rows, gold_label=[0, 1])], Choice())
+    assert build_examples([table(**rows, gold_label=[0, 1])], Choice(label="gold_label")).examples[0].labels == (0, 1)
+
+
+def test_a_pair_beside_single_texts_is_refused():
+    rows = {"text": ["a b", "c d"], "prompt": ["e", "f"], "response": ["g", "h"], "label": [1, 0]}
+    with pytest.raises(DataError, match="has the column 'text' and the pair 'prompt' and 'response'; say what is classified"):
+        build_examples([table(**rows)], Choice())
+    assert build_examples([table(**rows)], Choice(text="text")).examples[0].pairs is None

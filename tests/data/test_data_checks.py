@@ -49,6 +49,12 @@ def test_all_splits_decide_how_labels_are_counted():
     assert fitted.evaluation.labels == (0, 1) and "1 for a, 2 for b, 3 for c" in notice
 
 
+def test_splits_that_may_count_differently_are_refused():
+    data = Dataset("stars", labelled(0, 1, 2), labelled(1, 2), Classes(values=(0, 1, 2)), "stars.csv")
+    with pytest.raises(DataError, match=r"The labels of stars are 1, 2: m's 3 classes .* may be counted from 0 or from 1"):
+        fit_labels(data, ("a", "b", "c"), "m")
+
+
 def test_names_that_do_not_tell_are_refused():
     with pytest.raises(DataError, match="news calls its classes neg, pos, and m calls them LABEL_0, LABEL_1; nothing says"):
         fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")

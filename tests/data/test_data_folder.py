@@ -10,6 +10,7 @@ import engine.data.folder
 from engine.data import load_dataset
 from engine.data.columns import Choice
 from engine.data.folder import evaluation_table
+from engine.data.records import Classes
 from engine.errors import DataError
 
 ROWS = "text\tlabel\n{0} one\t0\n{0} two\t1\n"
@@ -250,3 +251,35 @@ def test_real_data(name, classes, paired):
     assert data.train is not None
     assert set(data.train.labels) == set(data.evaluation.labels) == set(range(classes))
     assert (data.evaluation.pairs is not None) is paired
+
+
+CARD = """---
+dataset_info:
+  features:
+  - name: text
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': bad
+          '1': good
+---
+# Films
+"""
+
+
+@pytest.mark.parametrize(("name", "card"), [
+    ("README.md", CARD),
+    ("dataset_infos.json", '{"plain": {"features": {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}}}}'),
+])  # fmt: skip
+def test_a_card_names_the_classes(write, name, card):
+    write("set/validation.csv", "text,label\na film,1\nb film,0\n")
+    folder = write(f"set/{name}", card).parent
+    assert load_dataset(str(folder)).classes == Classes(("bad", "good"), True, (0, 1))
+
+
+@pytest.mark.parametrize("card", ["# Films", "---\n[", "---\ndataset_info: 3\n---", CARD.replace("names:", "nothing:")])
+def test_a_page_that_is_no_card_names_nothing(write, card):
+    write("set/validation.csv", "text,label\na film,1\nb film,0\n")
+    assert load_dataset(str(write("set/README.md", card).parent)).label_names is None

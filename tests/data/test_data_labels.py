@@ -53,6 +53,19 @@ def test_junk_among_names_and_among_numbers():
     assert encode(["NA", *map(str, range(12))]).classes.values == tuple(range(12))
 
 
+def test_a_label_that_may_be_missing_or_a_class_is_refused():
+    """NA may be Namibia."""
+    with pytest.raises(DataError, match="has the label 'NA' in 3 rows, as often as a class"):
+        encode(["EU", "EU", "EU", "AS", "AS", "AS", "NA", "NA", "NA"])
+    assert encode(["EU", "AS", "NA"], label_map="EU=0,AS=1,na=2").splits == ((0, 1, 2),)
+    assert encode(["EU", "AS", ""], label_map="EU=0,AS=1").splits == ((0, 1, None),)
+
+
+def test_labels_of_any_length_are_sorted():
+    long = "C" + "9" * 5000
+    assert encode(["C10", long, "C2"]).classes.names == ("C2", "C10", long)
+
+
 def test_true_and_false_are_names_with_numbers():
     for values in ([True, False], ["true", "False"], ["TRUE", "FALSE"]):
         encoded = encode(values)
@@ -107,6 +120,8 @@ def test_a_label_map_says_what_each_label_is():
     assert by_name.splits == ((0, 1),) and by_name.classes.names == ("negative", "positive") and not by_name.classes.numbered
     assert encode([0, 1], label_map="bad=1,good=0", schema=("bad", "good")).splits == ((1, 0),)  # by the schema's names
     assert encode([1.0, 2.0], label_map="1=0,2=1").splits == ((0, 1),)
+    assert encode(["1.0", "2"], label_map="1=0,2=1").splits == ((0, 1),) == encode([1.0, 2.0], label_map="1.0=0,2.0=1").splits
+    assert encode(["good", "bad"], label_map="good=1,bad=−1").splits == ((1, None),)  # a minus as messages print it
     assert encode(["a, b", "c"], label_map='{"a, b": 0, "c": 1}').splits == ((0, 1),)
     with pytest.raises(DataError, match=r"Row 2 of split 0 has the label 'odd', which the label map does not name"):
         encode(["good", "odd"], label_map="good=1,bad=0")
@@ -114,6 +129,7 @@ def test_a_label_map_says_what_each_label_is():
 
 @pytest.mark.parametrize(("text", "said"), [
     ("good", "is no list of LABEL=CLASS"), ("a=0,a=1", "names a label twice"), ("a=", "LABEL=CLASS"), ("{", "is not JSON"),
+    ("a=--1,b=1", "mixes"), ("a=0;b=1", "parted by commas"),
     ("a=0,b=pos", "mixes class numbers and class names"), ("a=-2", "classes count from 0"),
     ('{"a": [1]}', "give a class number or a class name"),
 ])  # fmt: skip

@@ -143,7 +143,7 @@ def test_what_looks_like_a_path_is_never_sent_to_the_hub(name, tmp_path, monkeyp
 
 def test_a_pipe_is_no_data_set(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="There is no folder or file"):
+    with pytest.raises(DataError, match="neither a folder nor an ordinary file"):
         load_dataset(str(tmp_path / "pipe"))
 
 

@@ -62,7 +62,7 @@ def test_numbers_from_one_and_from_minus_one_are_said():
     assert match.notice == ("The labels of d.csv are taken for the classes of m in this order: 1 for bad, 2 for good. Where that "
                             "is wrong, say which is which with --label-map.")  # fmt: skip
     match = match_labels(numbers(-1, 1), ("bad", "good"), "m", "d.csv")
-    assert match.places == {-1: 0, 1: 1} and "−1 for bad, 1 for good" in (match.notice or "")
+    assert match.places == {-1: 0, 1: 1} and "-1 for bad, 1 for good" in (match.notice or "")
 
 
 def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
@@ -79,7 +79,7 @@ def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
 ])  # fmt: skip
 def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
     with pytest.raises(
-        DataError, match=r"may be counted from 0 or from 1\. Say which: --label-map="
+        DataError, match=r"may be counted from 0 or (from 1|be the numbers in their names)\. Say which: --label-map="
     ):
         match_labels(classes, own, "m", "d.csv")
 
@@ -131,6 +131,33 @@ def test_a_schema_or_true_and_false_count_as_numbers_where_the_model_has_no_name
         match_labels(names("bad", "good", numbered=True), ("cat", "dog"), "m", "d")
     with pytest.raises(DataError, match="nothing says which is which"):
         match_labels(names("bad", "fair", "good", numbered=True), ("LABEL_0", "LABEL_1"), "m", "d")
+
+
+def test_classes_in_an_unusual_order_are_said_or_refused():
+    """Of positive and negative −1 is the latter by meaning, whatever the model's order; plain numbers are class numbers."""
+    turned = ("positive", "negative")
+    match = match_labels(numbers(0, 1), turned, "m", "d")
+    assert match.places == {0: 0, 1: 1} and "0 for positive, 1 for negative" in (match.notice or "")
+    for classes in (numbers(-1, 1), numbers(1, 2), names("False", "True", numbered=True)):
+        with pytest.raises(DataError, match="nothing says which is which"):
+            match_labels(classes, turned, "m", "d")
+    assert "1 for neutral" in (match_labels(numbers(0, 1), ("negative", "neutral", "positive"), "m", "d").notice or "")
+    assert "0 for contradiction" in (
+        match_labels(numbers(0, 1, 2), ("contradiction", "entailment", "neutral"), "m", "d").notice or ""
+    )
+
+
+def test_a_hyphen_is_no_minus_and_numbers_in_other_words_count():
+    assert numbers_in(["grade-3", "grade-1"]) == [3, 1] and numbers_in(["class -1", "class 1"]) == [-1, 1]
+    assert places(numbers(1, 2, 3), ("grade-3", "grade-2", "grade-1")) == {1: 2, 2: 1, 3: 0}
+    with pytest.raises(DataError, match="or be the numbers in their names"):
+        match_labels(numbers(0, 1), ("1_positive", "0_negative"), "m", "d")
+    assert places(numbers(0, 1), ("0_negative", "1_positive")) == {0: 0, 1: 1}
+
+
+def test_the_label_map_of_a_message_can_be_typed():
+    with pytest.raises(DataError, match=r"""--label-map='\{"a, b": …, "c": …\}', with 0 for x"""):
+        match_labels(names("a, b", "c"), ("x", "y"), "m", "d")
 
 
 def test_a_label_map_is_taken_at_its_word():
