@@ -228,11 +228,9 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
 
 def _fewer(data: "Dataset", evaluated: int, attacked: int, options: argparse.Namespace) -> list[str]:
     """Why fewer rows are attacked than were asked for."""
-    rows = len(data.evaluation)
     if attacked >= options.examples:
-        whole = data.train is None and os.path.isfile(os.path.expanduser(options.data))
-        return [f"All {counted(rows, 'row')} of {data.name} are drawn from; a study of this one file draws from the half that "
-                "does not calibrate."] if whole else []  # fmt: skip
+        return []
+    rows = len(data.evaluation)
     half = f" (the other {len(data.train)} of the file calibrate the pruned model)" if data.train and os.path.isfile(
         os.path.expanduser(options.data)) else ""  # fmt: skip
     drawn = f", of which --eval-examples draws {evaluated}" if evaluated < rows else ""
