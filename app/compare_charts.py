@@ -25,6 +25,7 @@ from engine import (
     mcnemar,
     paired_attack,
     short_names,
+    study_names,
 )
 
 MOST = 12  # studies in one comparison
@@ -57,7 +58,8 @@ def settings(study: Study) -> dict[str, Any]:
 
 def settings_apart(studies: Sequence[Study]) -> tuple[list[str], dict[str, Any]]:
     """(settings that differ between the studies, those that are the same with their value)."""
-    rows = [settings(study) for study in studies]
+    # Two models of one name in different folders are two models
+    rows = [{**settings(study), "model": name.model} for study, name in zip(studies, study_names(studies), strict=True)]
     same = {name: value for name, value in rows[0].items() if all(row[name] == value for row in rows)}
     return [name for name in rows[0] if name not in same], same
 

@@ -84,7 +84,8 @@ def stand(studies: Sequence[engine.Study]) -> list[str]:
 
 def whole(state: engine.Unfinished) -> str:
     """A state's sentence with its reason, which strangers are not told: it may name places on this machine."""
-    return f"{state.sentence}." + (f" {state.reason}" if state.reason and not public() else "")
+    resume = "; resume it on the page Studies" if state.command and not public() else ""
+    return f"{state.sentence}{resume}." + (f" {state.reason}" if state.reason and not public() else "")
 
 
 def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:

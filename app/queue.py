@@ -1,5 +1,6 @@
 """The queue on the page: what runs, what waits, what ended, and the log of the job that the address names."""
 
+import re
 import time
 
 import streamlit as st
@@ -11,6 +12,7 @@ from app.state import jobs
 from app.text import plain
 
 SHOWN = 4  # ended jobs that stand in the open
+_PATH = re.compile(r"/(?:[^/ ,]+/)*([^/ ,]+)")  # with its last part
 EVERY = 1.0  # seconds between two looks while something runs
 STATES = {"queued": ":material/hourglass_empty: Waiting", "running": ":material/play_arrow: Running",
           "done": ":material/check: Done", "failed": ":material/error: Failed", "cancelled": ":material/block: Cancelled",
@@ -62,7 +64,8 @@ def _card(row: engine.JobRow, rows: list[engine.JobRow], linked: str) -> None:
     with st.container(border=True, key=f"job-{row.id}"):
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
-            st.markdown(f"**{STATES[row.state]}** · {plain(row.title)}")
+            title = _PATH.sub(r"\1", row.title) if public() else row.title  # strangers are not told places on this machine
+            st.markdown(f"**{STATES[row.state]}** · {plain(title)}")
             _told(row, rows)
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             _buttons(row, linked)

@@ -58,7 +58,10 @@ def start_form(rows: list[engine.StudyRow]) -> None:
     with right:
         if st.button("Start", type="primary", key="start", disabled=spec is None, width="stretch") and spec is not None:
             st.session_state["checking"] = (workbench().submit("check", spec=asdict(spec)), spec)
+            st.session_state.pop("refused", None)
     _checking(rows)
+    if refused := st.session_state.get("refused"):
+        st.error(plain(refused))
     if spec is not None:
         with st.expander("The same from the command line"):
             st.code(command(spec), language="sh", wrap_lines=True)
@@ -96,12 +99,17 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
 
 def levels_in(text: str) -> tuple[float, ...]:
     """`"0, 50, 87.5"` → (0.0, 0.5, 0.875). Raises SettingError."""
+    if not text.replace(",", "").strip():
+        raise engine.SettingError(f"There are no levels; write percentages such as {LEVELS}.")
     try:
         levels = sorted({float(part.strip().rstrip("%")) for part in text.split(",") if part.strip()})
     except ValueError:
         raise engine.SettingError(f"{text[:60]!r} is not a list of percentages; write them as in {LEVELS}.") from None
     if outside := [level for level in levels if not 0 <= level < 100]:
         raise engine.SettingError(f"{outside[0]:g} % is no sparsity; levels are percentages from 0 to below 100, as in {LEVELS}.")
+    if small := [level for level in levels if 0 < level < 1]:
+        raise engine.SettingError(f"{small[0]:g} is less than one per cent; levels are percentages, so write "
+                                  f"{100 * small[0]:g} for a share of {small[0]:g}.")  # fmt: skip
     return tuple(round(level / 100, 6) for level in levels)
 
 
@@ -126,7 +134,10 @@ def _checking(rows: list[engine.StudyRow]) -> None:
         return
     del st.session_state["checking"]
     if job.state != "done" or job.result is None:
-        st.error(plain(job.reason)) if job.state == "failed" else st.info("Cancelled before it started.")
+        if job.state == "failed":
+            st.session_state["refused"] = job.reason  # which stays until something else is asked for
+        else:
+            st.info("Cancelled before it started.")
         return
     try:
         row = jobs().submit(spec, _expected(spec, rows, job.result["stored"]))

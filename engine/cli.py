@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
         console.say(f"{where} ({error.strerror or error}); check the path, its permissions and the space there.")
         return 2
+    if console.noticed and isinstance(answer, dict):  # what was said before the work stands in the answer, too
+        answer["notices"] = list(dict.fromkeys([*answer.get("notices", ()), *console.noticed]))
     _write(printable(table) + (json.dumps(answer, allow_nan=False) + "\n" if options.json else ""))
     return int(getattr(options, "code", 0))
 

@@ -217,7 +217,7 @@ ODD = "\t".join(COLUMNS) + "\n" + "\t".join(["a", "b", "0", "0", "1", "1", "1", 
 
 @pytest.mark.parametrize(("content", "value"), [
     ("", "is empty"), ("text\tlabel\n", "has no rows"), ("words\tlabel\na\t1\n", "no text column"),
-    ("text\tstars\na\t1\n", "no label"), ("text\tlabel\na film\t7\n", "label 7, outside the model's 0..1"),
+    ("text\tstars\na\t1\n", "no label"), ("text\tlabel\na film\t7\n", "label 7, outside the 0..1 of tiny-bert"),
     ("text\tlabel\n\t1\n", "Row 1 of odd.tsv"), ("task\ttext\tlabel\nsst2\ta\t1\nrte\tb\t1\n", "choose one with --task"),
     ("text\tlabel\na\tgood\nb\tbad\nc\tso\n", "calls its classes bad, good, so"),
     (ODD, "Row 1 of odd.tsv has the result type 'Won'"),

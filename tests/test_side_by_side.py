@@ -315,7 +315,7 @@ def test_an_example_that_the_study_cannot_have_seen_so_is_told(
     result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
     (row,) = [one for one in result["examples"] if one["row"] == record.example]
     assert row["outcomes"]["Dense"] == record.outcome
-    assert any(notice.startswith("1 attacked example came out otherwise on this machine") for notice in result["notices"])
+    assert any(notice.startswith("Dense: 1 attacked example came out otherwise on this machine") for notice in result["notices"])
 
 
 def test_more_examples_than_the_study_evaluates_are_told(attacked: tuple[Study, Store], tmp_path: Path) -> None:

@@ -156,6 +156,8 @@ class Attempt:
         outcome, reason = NAMES.get(type(result).__name__) or self._maximised(after), ""
         if outcome == "held" and self._budget.queries is not None and after.num_queries >= self._budget.queries:
             outcome, reason = "exhausted", f"{self._budget.queries} queries"
+        elif outcome == "held" and after.num_queries <= 1:
+            reason = "The attack has no candidate for this text."
         old, new = before.attacked_text, after.attacked_text
         found = outcome == "broken" or self._attack.goal_function.maximizable
         record = AttackRecord(

@@ -6,7 +6,7 @@ the store, and the texts it found are kept here too. Where they are not, as with
 studies, only the examples that it broke are attacked once more, for their texts.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -97,10 +97,11 @@ def attack_kept(
 ) -> dict[str, tuple[AttackText, ...]]:  # fmt: skip
     """By side, the attacked rows with their texts, in the order of `rows`. All sides are attacked in lock-step.
 
-    Rows that the store knows are not attacked again, but for texts that are missing. An outcome that
-    comes out otherwise then, as it may on another machine, counts as it came out here, and `say` hears
-    of it. Raises SettingError for an unknown attack, ResourceError for what it lacks, StoreError where
-    the cache cannot be written, DataError where no row could be attacked.
+    Rows that the store knows are not attacked again, but those that a study broke and whose texts are
+    missing. Where one of these comes out otherwise, as it may on another machine, the victim here is
+    not quite the study's: then all of its rows are attacked anew, since a mixture of both would be
+    neither's, and `say` hears of it. Raises SettingError for an unknown attack, ResourceError for what
+    it lacks, StoreError where the cache cannot be written, DataError where no row could be attacked.
     """
     terms = Terms(name, examples, seed, resources, budget or Budget())
     attackers = Attackers(
@@ -110,29 +111,42 @@ def attack_kept(
     done = {side: {text.record.example: text for text in texts.kept() if text.record.outcome != "error"}
             for side, texts in kept.items()}  # fmt: skip
     measured = {side: terms.measured(store, found) for side, found in sides.items()}
+    waiting: dict[str, list[AttackText]] = {}  # not broken in a study: taken if its broken rows come out as they did
     for side, found in sides.items():
+        missing = [measured[side][row] for row in rows if row in measured[side] and row not in done[side]]
         if attackers.leaves_unbroken_texts:
-            missing = [
-                measured[side][row]
-                for row in rows
-                if row in measured[side] and row not in done[side]
-            ]
-            for text in unbroken_texts(missing, examples, found.victim):
-                kept[side].keep(text)
-                done[side][text.record.example] = text
-    apart = 0
-    with closing(each_ended(attackers, examples, rows, done, report)) as ended:
-        for side, outcome in ended:
-            known = measured[side].get(outcome.record.example)
-            if known is not None and known.outcome == outcome.record.outcome:
-                outcome = replace(outcome, record=known)
-            apart += known is not None and known.outcome != outcome.record.outcome
-            text = with_texts(outcome, examples)
-            kept[side].keep(text)
-            done[side][text.record.example] = text
-    if apart:
-        say(f"{counted(apart, 'attacked example')} came out otherwise on this machine than in the "
-            "study; what came out here counts.")  # fmt: skip
+            waiting[side] = unbroken_texts(missing, examples, found.victim)
+
+    def take(side: str, text: AttackText) -> None:
+        kept[side].keep(text)
+        done[side][text.record.example] = text
+
+    def attack(which: Sequence[int], known: Mapping[str, Container[int]]) -> dict[str, int]:
+        apart = dict.fromkeys(sides, 0)
+        with closing(each_ended(attackers, examples, which, known, report)) as ended:
+            for side, outcome in ended:
+                before = measured[side].get(outcome.record.example)
+                if before is not None and before.outcome == outcome.record.outcome:
+                    outcome = replace(outcome, record=before)
+                apart[side] += before is not None and before.outcome != outcome.record.outcome
+                take(side, with_texts(outcome, examples))
+        return apart
+
+    spared = {side: {text.record.example for text in waiting.get(side, ())} for side in sides}
+    first = [row for row in rows if any(row in measured[side] and row not in done[side] and row not in spared[side]
+                                        for side in sides)]  # fmt: skip
+    apart = dict.fromkeys(sides, 0)
+    if first:
+        apart = attack(first, {side: {*done[side], *spared[side]} for side in sides})
+    for side, unbroken in waiting.items():
+        if not apart[side]:
+            for text in unbroken:
+                take(side, text)
+    later = attack(rows, done)
+    for side in sides:
+        if apart[side]:
+            say(f"{side}: {counted(apart[side] + later[side], 'attacked example')} came out otherwise on this machine than in "
+                "the study, so all are attacked anew; what came out here counts.")  # fmt: skip
     records = {side: tuple(found[row] for row in rows) for side, found in done.items()}
     for texts in records.values():
         check_attacked([text.record for text in texts])

@@ -7,7 +7,7 @@ of attacks, of which the examples that broke their victim are taken.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from engine.attacks.static import StaticSet
 from engine.attacks.texts import AttackText
 from engine.attacks.transfer import found_on
 from engine.data import Classes, Examples, fit_examples
+from engine.data.build import unread
 from engine.data.checks import is_whole
 from engine.data.columns import Choice, Table, find_columns
-from engine.data.files import read_file
+from engine.data.files import read_table
 from engine.data.label_map import LabelMap
 from engine.data.labels import LabelColumn, encode_labels
 from engine.errors import DataError, SettingError
@@ -55,7 +56,8 @@ def read_set(
         if where:
             raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
         return replace(_from_log(read_log(source), name), classes=Classes(_classes(task, source.name), numbered=True))
-    rows = _chosen([dict(row) for row in read_file(source, several=True).to_dict("records")], task, where, source.name)
+    table = read_table(source, several=True)
+    rows = _chosen([dict(row) for row in table.frame.to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
@@ -64,9 +66,9 @@ def read_set(
     if there >= set(COLUMNS):
         found = _from_log(read_rows(rows, name), name)
     elif sides:
-        found = _from_sides(rows, sides, name)
+        found = _from_sides(rows, sides, name, columns or Choice())
     else:
-        found = _labelled(rows, name, columns or Choice())
+        found = _labelled(rows, name, columns or Choice(), table.class_names)
     chosen = bool({"task", "dataset"} & there)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
     found = _as_pairs(found)
@@ -140,13 +142,15 @@ def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
     return replace(found, name=name, notices=(notice, *_repeated(found)))
 
 
-def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str) -> StaticSet:
+def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str, choice: Choice) -> StaticSet:
     clean, adversarial, label = sides
     for number, row in enumerate(rows, start=1):
         for column in (clean, adversarial):
             if not isinstance(row[column], str) or not row[column].strip():
                 raise DataError(f"Row {number} of {name} has no text in {column!r}; add it or remove the row.")
-    rows, labels, classes, notices = _labels(rows, label, name, None)
+    rows, labels, classes, notices = _labels(rows, label, name, choice.label_map, {})
+    if classes.names is None:  # what a victim said: class numbers
+        classes = replace(classes, numbered=True)
     cells = [from_cells(row[clean], row[adversarial]) for row in rows]
     halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
     notice = f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is taken for true."
@@ -155,21 +159,23 @@ def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str) -> Stat
 
 
 def _labels(
-    rows: list[Row], column: str, name: str, label_map: LabelMap | None
+    rows: list[Row], column: str, name: str, label_map: LabelMap | None, class_names: Mapping[str, tuple[str, ...]]
 ) -> tuple[list[Row], tuple[int, ...], Classes, tuple[str, ...]]:  # fmt: skip
-    """(the rows that have a label, their labels, how to read these, what was left out). Numbers are class numbers."""
-    table = Table(name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object))
+    """(the rows that have a label, their labels, how to read these, what was left out)."""
+    table = Table(name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object), class_names)
     encoded = encode_labels([LabelColumn(table, column)], label_map)
     kept = [(row, label) for row, label in zip(rows, encoded.splits[0], strict=True) if label is not None]
-    classes = encoded.classes if encoded.classes.names is not None else replace(encoded.classes, numbered=True)
-    return [row for row, _ in kept], tuple(label for _, label in kept), classes, encoded.notices
+    return [row for row, _ in kept], tuple(label for _, label in kept), encoded.classes, encoded.notices
 
 
-def _labelled(rows: list[Row], name: str, choice: Choice) -> StaticSet:
+def _labelled(rows: list[Row], name: str, choice: Choice, class_names: Mapping[str, tuple[str, ...]]) -> StaticSet:
     """Texts and labels in columns with usual names; a pair column may be blank in every row."""
-    columns = find_columns(Table(name, pd.DataFrame(rows)), choice)
-    rows, labels, classes, notices = _labels(rows, columns.label, name, choice.label_map)
-    pairs = [str(row[columns.pair] or "") for row in rows] if columns.pair else []
+    table = Table(name, pd.DataFrame(rows))
+    columns = find_columns(table, choice)
+    rows, labels, classes, notices = _labels(rows, columns.label, name, choice.label_map, class_names)
+    if columns.left_out is not None:
+        notices = (unread(table, columns), *notices)
+    pairs = [row[columns.pair] if isinstance(row[columns.pair], str) else "" for row in rows] if columns.pair else []
     if not any(pair.strip() for pair in pairs):
         pairs = []
     for number, row in enumerate(rows, start=1):
@@ -215,9 +221,9 @@ def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
     Raises DataError where the labels cannot be matched by meaning, or the task has another number of classes than the victim.
     """
     names = static.classes.names
-    if names is None:
+    if names is None and static.classes.numbered and not static.classes.values:  # class numbers of a log
         return static
-    if static.classes.numbered and len(names) != victim.num_labels:
+    if names is not None and static.classes.numbered and len(names) != victim.num_labels:
         raise DataError(f"{static.name} has {len(names)} classes ({', '.join(names)}) and {victim.name} has "
                         f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
     own = victim.label_names

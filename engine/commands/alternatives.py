@@ -69,7 +69,7 @@ def _alternatives(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     out = expanded(options.out) if options.out else None
     table = run_alternatives(spec, store, out, console.report, console.say)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     return {**payload(table), "out": str(table.path)}, alternatives_table(table) + f"{table.path}\n"
 
 

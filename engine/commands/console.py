@@ -47,7 +47,7 @@ class Console:
         self._stream = stream or sys.stderr
         self._quiet, self._terminal = quiet, self._stream.isatty()
         self._pace, self._total, self._last = Pace(), 0, 0.0
-        self._line, self._noticed = "", set[str]()
+        self._line, self._said, self.noticed = "", set[str](), list[str]()
 
     def report(self, stage: str, done: int, total: int) -> None:
         """A `Reporter`."""
@@ -73,11 +73,12 @@ class Console:
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 
-    def notices(self, notices: Sequence[str]) -> None:
-        """What there is to know, each once."""
+    def notices(self, notices: Sequence[str], answered: bool = True) -> None:
+        """What there is to know, each once; what is `answered` stands in the JSON answer, too."""
         for notice in notices:
-            if notice not in self._noticed:
-                self._noticed.add(notice)
+            if notice not in self._said:
+                self._said.add(notice)
+                self.noticed += [notice] if answered else []
                 self.say(notice)
 
 

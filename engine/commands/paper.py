@@ -142,7 +142,7 @@ def _distances(options: argparse.Namespace, console: Console) -> Answer:
 
     store = Store(options.cache)
     attacked, broken, rows = measure_distances(spec_from(options), store, console.report)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     answer = {"attacked": attacked, "broken": broken, "series": [asdict(row) for row in rows]}
     return answer, distances_table(attacked, broken, rows)
 

@@ -88,7 +88,7 @@ def key_in(rows: list[str], wanted: str) -> str:
 
 def _key(options: argparse.Namespace, console: Console, store: Store) -> str:
     keys = [study.key for study in store.studies()]
-    console.notices(store.notices)  # the one that is wanted may have been set aside just now
+    console.notices(store.notices, answered=False)  # the one that is wanted may have been set aside just now
     store.notices.clear()
     return key_in(keys, options.study)
 
@@ -111,7 +111,7 @@ def _list(options: argparse.Namespace, console: Console) -> Answer:
     lines += [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     parts = ", ".join(f"{name} {size_text(size)}" for name, size in held.items() if size and name != "total")
     lines.append(f"{len(rows)} studies; {store.root} holds {size_text(held['total'])}{f' ({parts})' if parts else ''}\n")
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     told = [{**asdict(row), "name": name, "unfinished": (state := states.get(row.key)) and asdict(state)}
             for row, name in zip(rows, names, strict=True)]  # fmt: skip
     return {"studies": told, "sizes": held, "root": str(store.root)}, "".join(lines)
@@ -119,7 +119,8 @@ def _list(options: argparse.Namespace, console: Console) -> Answer:
 
 def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
     day = time.strftime("%Y-%m-%d", time.localtime(row.modified))
-    told = "" if state is None else f": {state.sentence}{f' ({state.reason})' if state.reason else ''}"
+    command = f"; `{state.command}` goes on" if state is not None and state.command else ""
+    told = "" if state is None else f": {state.sentence}{command}{f' ({state.reason})' if state.reason else ''}"
     return (f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  {name}{told}"
             f"{'  (pinned)' if row.pinned else ''}\n")  # fmt: skip
 
@@ -129,7 +130,7 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
 
     store = Store(options.cache)
     study = store.study(_key(options, console, store))
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; see the notices above.")
     levels = [{**level_payload(level), "seconds": level.seconds, "machine": level.machine} for level in study.levels]
@@ -149,7 +150,7 @@ def _repeat(options: argparse.Namespace, console: Console) -> Answer:
     if study is None:
         raise StoreError(f"The study {options.study[:12]} is damaged; `python -m engine runs verify` says more.")
     found = repeat_study(study, store, options.data, options.levels, options.resources, options.device, console.report)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     defect = any(one.same_machine and not one.same for one in found)
     options.code = 1 if defect else 0
     verdict = OTHERWISE
@@ -166,7 +167,7 @@ def _repeat(options: argparse.Namespace, console: Console) -> Answer:
 def _verify(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     whole, damaged = verify_store(store, console.report)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     answer = {"whole": whole, "damaged": damaged, "notices": store.notices}
     options.code = 1 if damaged else 0
     return answer, f"{whole} entries are whole, {damaged} are not\n"
@@ -179,7 +180,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     if target.exists():
         raise StoreError(f"{target} is there already; name another file with --out, or remove it.")
     export_study(store, key, target)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     size = target.stat().st_size
     return {"key": key, "out": str(target), "bytes": size}, f"{target}: {size_text(size)}\n"
 
@@ -193,7 +194,7 @@ def _import(options: argparse.Namespace, console: Console) -> Answer:
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}); name a file that `runs export` wrote.") from error
     study, new = import_study(store, content)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     return {"key": study.key, "new_levels": new}, f"{study.key}: {new} new levels\n"
 
 
@@ -238,6 +239,6 @@ def _rebuild(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
     Index(store.root).remove()
     rows = study_rows(store)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     levels = sum(len(row.levels) for row in rows)
     return {"studies": len(rows), "levels": levels}, f"{len(rows)} studies with {levels} levels are in the index\n"

@@ -172,7 +172,7 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     check_there(spec)
     queue, store = JobQueue(cache), Store(cache)
     row = queue.submit(spec, estimate(spec, study_rows(store)).seconds)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     rows = queue.rows()
     return {"job": shown(row, rows)}, line(row, rows)
 
@@ -186,7 +186,7 @@ def _run(spec: StudySpec, options: argparse.Namespace, console: Console) -> Answ
 
     store = Store(options.cache)
     study = run_study(spec, store, console.report, say=console.notices)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     return _answer(study, spec, options.tolerance), level_table(study) + safe_lines(study, options.tolerance)
 
 
@@ -206,7 +206,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     prepared = prepare(spec, console.report)
     console.notices(prepared.notices)
     pruned = pruned_at(prepared, sparsity, store, console.report)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     provenance = made_by(prepared.study, pruned)
     console.notices(list(pruned.notices))
     sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)

@@ -49,7 +49,7 @@ def _here(options: argparse.Namespace, console: Console, specs: list[Any], name:
 
     queue, store = JobQueue(options.cache), Store(options.cache)
     known = study_rows(store)
-    console.notices(store.notices)
+    console.notices(store.notices, answered=False)
     jobs = [queue.submit(spec, estimate(spec, known).seconds, sweep=name).id for spec in specs]
     try:
         if not options.background:

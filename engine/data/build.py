@@ -34,7 +34,7 @@ def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
     rows = [tuple(row for row, label in enumerate(labels) if label is not None) for labels in encoded.splits]
     examples = [_examples(table, columns, labels, kept)
                 for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)]  # fmt: skip
-    left_out = {columns.left_out: _unread(table, columns) for table, columns in parts if columns.left_out}
+    left_out = {columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out}
     return Built(tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows))
 
 
@@ -59,7 +59,8 @@ def _with_names(table: Table, label: str) -> Table:
     return replace(table, class_names={**table.class_names, label: names})
 
 
-def _unread(table: Table, columns: Columns) -> str:
+def unread(table: Table, columns: Columns) -> str:
+    """The notice on a column of texts that is not read."""
     if columns.pair is not None:
         return (f"{table.where} is read as pairs, the columns {columns.text!r} and {columns.pair!r}; {columns.left_out!r} holds "
                 "texts too and is left out.")  # fmt: skip

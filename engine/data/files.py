@@ -50,14 +50,14 @@ def read_file(path: Path, several: bool = False) -> pd.DataFrame:
     return _read(path, several).frame
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, several: bool = False) -> Table:
     """The rows of one file, what messages call it, and the class names that its schema says.
 
     A row's number is its position from 1; header and blank lines do not count. Raises DataError for
     a file that is missing, unreadable, empty or damaged, in another encoding than UTF-8 or UTF-16 with
     its mark, of an unknown suffix, or whose suffix and content disagree.
     """
-    return _read(path, several=False)
+    return _read(path, several)
 
 
 def read_tables(paths: Sequence[Path]) -> Table:

@@ -95,6 +95,9 @@ def _encoded(columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | Non
         values = column.values
         written = Counter(_shown(values[row]) for row in missing)
         listed = ", ".join(f"{text} in {count}" for text, count in written.most_common(4))
+        if len(missing) == len(split) and classes.numbered and classes.names is None:
+            raise DataError(f"The label map leaves out all {len(split)} rows of {column.table.where} ({listed}); -1 is for rows "
+                            "without a class.")  # fmt: skip
         if len(missing) == len(split):
             raise DataError(f"{column.table.where} has no labels in {column.column!r} ({listed} of {len(split)} rows), as a "
                             "published test split; use a split with labels.")  # fmt: skip
@@ -230,8 +233,8 @@ def _numbers(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | N
 def _integer(value: Label, column: LabelColumn, row: int) -> int:
     number = value if isinstance(value, int) else float(value)
     if isinstance(number, float) and not number.is_integer():
-        raise DataError(f"{column.place(row)} has the label {value}, which is not a whole number; only classes are read, so name "
-                        "another column with --label-column, or map the values with --label-map.")  # fmt: skip
+        raise DataError(f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; only classes are "
+                        "read, so name another column with --label-column, or map the values with --label-map.")  # fmt: skip
     return int(number)
 
 

@@ -96,7 +96,7 @@ def match_labels(
     if (places := class_places(used, own)) is not None:
         return Match(dict(zip(classes.values, places, strict=True)))
     if (known := class_places(own, classes.names)) is not None:  # the set tells further classes apart
-        unknown = next(value for value in classes.values if value not in known)
+        unknown = next((value for value in classes.values if value not in known), classes.values[0])
         raise DataError(f"{place(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its classes "
                         f"{_listed(own)}; use a model that knows it, or say which is which: {_hint(used, own)}, "
                         "with -1 for rows to leave out.")  # fmt: skip
@@ -187,8 +187,8 @@ def _match_numbers(
         return Match(taken, _taken([str(value) for value in values], [own[value - 1] for value in values], model, where))
     outside = next(value for value in values if not 0 <= value < count)
     labels = [str(value) for value in values]
-    raise DataError(f"{place(outside)} has the label {outside}, outside the 0..{count - 1} of {model} ({_listed(own)}); use "
-                    f"data with the model's classes, or say what each label is: {_hint(labels, own)}.")  # fmt: skip
+    raise DataError(f"{place(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of {model} ({_listed(own)}); "
+                    f"use data with the model's classes, or say what each label is: {_hint(labels, own)}.")  # fmt: skip
 
 
 def _two_readings(values: Sequence[int], own: Sequence[str], model: str, where: str, other: str = "or from 1") -> str:

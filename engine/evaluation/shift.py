@@ -170,6 +170,9 @@ def _in_classes_of_the_set(
         return fit_examples(rows.examples, rows.classes, TASKS[task].classes, f"the task {task}", where)
     if label_map is None:
         names, values = rows.classes.names, rows.classes.values
+        if names is None and not rows.classes.numbered and len(values) == 1 and values[0] != 0:
+            raise DataError(f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; say which class it "
+                            f"is with --label-map={values[0]}=…, or give rows of several classes.")  # fmt: skip
         if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
             told = f"{len(model_classes)} ({', '.join(model_classes)})"
             raise DataError(f"{where} has {max(values) + 1} classes and the model {told}, and nothing says which is which; give "

@@ -53,8 +53,10 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the weights, names left out; `force` only decides whether they are made at all."""
         method = {name: getattr(self.method, name) for name in SETTINGS}
+        # Greedy choices were made in single precision once, which are other weights
+        choices = {"choices": "float64"} if self.method.greedy else {}
         return {"method": method, "pattern": self.pattern.name, "allocation": RULE[self.allocation],
-                "layers": parse_layers(self.layers), "precision": self.precision}  # fmt: skip
+                "layers": parse_layers(self.layers), "precision": self.precision, **choices}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

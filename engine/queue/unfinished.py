@@ -18,6 +18,7 @@ class Unfinished:
 
     state: str  # "running", "waiting", "failed", "cancelled", "interrupted", or "stopped" where no job knows of it
     sentence: str  # continues the study's name: "is being measured; …"
+    command: str = ""  # that goes on with it, where a job knows it
     reason: str = ""  # why it failed, as its job says; may name places on this machine
 
 
@@ -41,6 +42,7 @@ def _state(store: Store, key: str, job: JobRow | None) -> Unfinished:
     if job is not None and job.state == "queued":
         return Unfinished("waiting", "waits in the queue; no level is done yet")
     if job is not None and job.state in ENDED:
-        resume = AGAIN if job.do != "study" else f"`python -m engine jobs resume {job.id}` goes on"
-        return Unfinished(job.state, f"{ENDED[job.state]} before a level was done; {resume}", job.reason)
+        command = f"python -m engine jobs resume {job.id}" if job.do == "study" else ""
+        what = "" if command else f"; {AGAIN}"
+        return Unfinished(job.state, f"{ENDED[job.state]} before a level was done{what}", command, job.reason)
     return Unfinished("stopped", f"stopped before a level was done; {AGAIN}")

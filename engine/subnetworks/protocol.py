@@ -206,10 +206,16 @@ def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, st
     parts = []
     for entry in cell.extra:
         file, labels = _found(root, entry["data"]), entry.get("labels")
-        found = labelled_rows(file).examples if labels else _labelled(file, protocol, say)
-        if labels and max(found.labels) >= len(labels):
-            raise DataError(f"{file} has the label {max(found.labels)} and the recipe says only what the labels 0 to "
-                            f"{len(labels) - 1} are; give its labels one number for each.")  # fmt: skip
+        if labels:
+            read = labelled_rows(file)
+            for notice in read.notices:
+                say(notice)
+            found = read.examples
+        else:
+            found = _labelled(file, protocol, say)
+        if labels and (odd := [label for label in found.labels if not 0 <= label < len(labels)]):
+            raise DataError(f"{file} has the label {odd[0]} and the recipe says only what the labels 0 to {len(labels) - 1} are; "
+                            "give its labels one number for each.")  # fmt: skip
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
         part = found.take(rows * int(entry.get("repeat", 1)))
         parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part)

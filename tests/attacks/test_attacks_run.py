@@ -259,14 +259,14 @@ def test_textattack_itself_counts_a_text_without_words_so(victims: dict[str, Vic
 def test_a_text_that_the_tokenizer_does_not_know_is_attacked_as_any_other(victims: dict[str, Victim]):
     label = int(victims["dense"].read(["żółć"])[0].argmax())
     record = outcome_of(victims["dense"], "żółć", label)
-    assert record.outcome in ("held", "broken") and record.queries > 1 and not record.reason
+    assert record.outcome in ("held", "broken") and (record.queries > 1) == (not record.reason)
 
 
 @pytest.mark.parametrize(("first", "second"), [("good film", ""), ("", "good film"), ("!", "good"), ("a", "?")])
 def test_a_pair_with_a_blank_side_is_attacked_on_the_other(victims: dict[str, Victim], first: str, second: str):
     label = int(victims["dense"].read([first], [second])[0].argmax())
     record = outcome_of(victims["dense"], first, label, second)
-    assert record.outcome in ("held", "broken") and not record.reason
+    assert record.outcome in ("held", "broken") and (record.queries > 1) == (not record.reason)
 
 
 @pytest.mark.parametrize(("text", "label", "reason"), [
@@ -289,7 +289,7 @@ def test_odd_texts_have_an_outcome(victims: dict[str, Victim], text: str, name: 
         pytest.skip("thousands of candidates")
     label = int(victims["dense"].read([text])[0].argmax())
     record = Attacker(victims["dense"], name, 0).run(text, None, label).record
-    assert record.outcome in ("broken", "held") and record.reason == ""
+    assert record.outcome in ("broken", "held") and (record.queries > 1) == (record.reason == "")
 
 
 @pytest.mark.parametrize("seconds", [None, 60.0])
