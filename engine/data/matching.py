@@ -188,7 +188,8 @@ def _match_numbers(
     outside = next(value for value in values if not 0 <= value < count)
     labels = [str(value) for value in values]
     raise DataError(f"{place(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of {model} "
-                    f"({_listed(own)}); use data with the model's classes, or say what each label is: {_hint(labels, own)}.")  # fmt: skip
+                    f"({_listed(own)}); use data with the model's classes, or say what each label is: "
+                    f"{_hint(labels, own)}.")  # fmt: skip
 
 
 def _two_readings(values: Sequence[int], own: Sequence[str], model: str, where: str, other: str = "or from 1") -> str:
