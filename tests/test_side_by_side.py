@@ -318,6 +318,29 @@ def test_an_example_that_the_study_cannot_have_seen_so_is_told(
     assert any(notice.startswith("Dense: 1 attacked example came out otherwise on this machine") for notice in result["notices"])
 
 
+def test_outcomes_of_two_machines_are_never_mixed(attacked: tuple[Study, Store], tmp_path: Path) -> None:
+    """One row that comes out otherwise makes all be attacked here, also where the run was cut short in between."""
+    study, _ = attacked
+    level = study.levels[0]
+    broken = next(record for record in level.attacks if record.outcome == "broken")
+    whole = next(record for record in level.attacks if record.outcome != "broken")
+    turned = {broken.example: "held", whole.example: "broken"}  # what another machine came to
+    records = tuple(replace(one, outcome=turned.get(one.example, one.outcome)) for one in level.attacks)
+    other = Store(tmp_path)
+    other.save_study(study), other.save_level(study, replace(level, attacks=records))
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "attack" and total == 12 and done:  # in the second part, in which all rows are due
+            raise InterruptedStudy("cancelled")
+
+    with pytest.raises(InterruptedStudy):
+        attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12, stop)
+    result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
+    outcomes = {one["row"]: one["outcomes"]["Dense"] for one in result["examples"]}
+    assert outcomes == {record.example: record.outcome for record in level.attacks}
+    assert any(notice.startswith("Dense: 2 attacked examples came out otherwise") for notice in result["notices"])
+
+
 def test_more_examples_than_the_study_evaluates_are_told(attacked: tuple[Study, Store], tmp_path: Path) -> None:
     study, store = attacked
     shutil.copytree(store.root, tmp_path / "store")

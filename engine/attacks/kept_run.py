@@ -121,31 +121,32 @@ def attack_kept(
         kept[side].keep(text)
         done[side][text.record.example] = text
 
-    def attack(which: Sequence[int], known: Mapping[str, Container[int]]) -> dict[str, int]:
-        apart = dict.fromkeys(sides, 0)
+    def apart(side: str) -> int:
+        """How many rows came out otherwise here than in a study, now or in a run before that was cut short."""
+        here = ((row, text.record.outcome) for row, text in done[side].items())
+        return sum(row in measured[side] and measured[side][row].outcome != outcome for row, outcome in here)
+
+    def attack(which: Sequence[int], known: Mapping[str, Container[int]]) -> None:
         with closing(each_ended(attackers, examples, which, known, report)) as ended:
             for side, outcome in ended:
                 before = measured[side].get(outcome.record.example)
                 if before is not None and before.outcome == outcome.record.outcome:
                     outcome = replace(outcome, record=before)
-                apart[side] += before is not None and before.outcome != outcome.record.outcome
                 take(side, with_texts(outcome, examples))
-        return apart
 
     spared = {side: {text.record.example for text in waiting.get(side, ())} for side in sides}
     first = [row for row in rows if any(row in measured[side] and row not in done[side] and row not in spared[side]
                                         for side in sides)]  # fmt: skip
-    apart = dict.fromkeys(sides, 0)
     if first:
-        apart = attack(first, {side: {*done[side], *spared[side]} for side in sides})
+        attack(first, {side: {*done[side], *spared[side]} for side in sides})
     for side, unbroken in waiting.items():
-        if not apart[side]:
+        if not apart(side):
             for text in unbroken:
                 take(side, text)
-    later = attack(rows, done)
+    attack(rows, done)
     for side in sides:
-        if apart[side]:
-            say(f"{side}: {counted(apart[side] + later[side], 'attacked example')} came out otherwise on this machine than in "
+        if number := apart(side):
+            say(f"{side}: {counted(number, 'attacked example')} came out otherwise on this machine than in "
                 "the study, so all are attacked anew; what came out here counts.")  # fmt: skip
     records = {side: tuple(found[row] for row in rows) for side, found in done.items()}
     for texts in records.values():
