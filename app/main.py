@@ -9,12 +9,14 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
-from app import view  # noqa: E402
-from app.history import one_entry_a_page  # noqa: E402
-from app.tour import tour  # noqa: E402
+from prunescope.app.components.tour import tour  # noqa: E402
+from prunescope.app.state import address  # noqa: E402
+from prunescope.app.state.history import one_entry_a_page  # noqa: E402
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
-faint, on_accent = ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
+faint, on_accent = (
+    ("#A3ABB6", "#14171C") if st.context.theme.type == "dark" else ("#5C646E", "#FFFFFF")
+)
 st.html(f"""<style>
 @media (min-width: 2400px) {{  /* a wall */
   html {{ font-size: 24px; }}
@@ -32,17 +34,17 @@ st.html(f"""<style>
 [data-testid="stMultiSelect"] [data-tag-index] * {{ color: {on_accent} !important; }}
 </style>""")
 pages = [
-    st.Page("screens/explore.py", title="Explore", default=True),
-    st.Page("screens/layers.py", title="Layers", url_path="layers"),
-    st.Page("screens/attack.py", title="Attack", url_path="attack"),
-    st.Page("screens/compare.py", title="Compare", url_path="compare"),
-    st.Page("screens/studies.py", title="Studies"),
-    st.Page("screens/dense.py", title="Robust dense", url_path="dense"),
-    st.Page("screens/bias.py", title="Bias robustness", url_path="bias"),
-    st.Page("screens/about.py", title="About"),
+    st.Page("screens/explore/page.py", title="Explore", default=True),
+    st.Page("screens/layers/page.py", title="Layers", url_path="layers"),
+    st.Page("screens/attack/page.py", title="Attack", url_path="attack"),
+    st.Page("screens/compare/page.py", title="Compare", url_path="compare"),
+    st.Page("screens/studies/page.py", title="Studies", url_path="studies"),
+    st.Page("screens/averages/page.py", title="Robust dense", url_path="dense"),
+    st.Page("screens/ood/page.py", title="Bias robustness", url_path="bias"),
+    st.Page("screens/about/page.py", title="About", url_path="about"),
 ]
 page = st.navigation(pages, position="top")
-view.enter(page.url_path)
+address.enter(page.url_path)
 one_entry_a_page()
 tour()
 page.run()

@@ -1,8 +1,10 @@
-"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500] [--attacks 20]
+"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500] [--attacks
+20]
 
-Against the app, started fresh on the bundled studies: the first complete page; frames while the slider is dragged; from
-letting go to a settled page; a change of page; a live attack on 20 words, to its first step and to its end; memory of the app
-and of its worker after many moves and attacks. A bare Streamlit page in the same browser is the floor.
+Against the app, started fresh on the bundled studies: the first complete page; frames while the
+slider is dragged; from letting go to a settled page; a change of page; a live attack on 20 words,
+to its first step and to its end; memory of the app and of its worker after many moves and attacks.
+A bare Streamlit page in the same browser is the floor.
 """
 
 import argparse
@@ -26,8 +28,22 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 BARE = "import streamlit as st\nst.title('bare')\n"
 COMPLETE = ".st-key-curves .js-plotly-plot .prunescope-cursor"
-SENTENCE = ("A {} and funny film that never wastes a single minute of your time and leaves you smiling long after the end.")
-WORDS = ("warm", "bright", "gentle", "clever", "quiet", "bold", "tender", "sharp", "lively", "honest")
+SENTENCE = (
+    "A {} and funny film that never wastes a single minute of your time and leaves you "
+    "smiling long after the end."
+)
+WORDS = (
+    "warm",
+    "bright",
+    "gentle",
+    "clever",
+    "quiet",
+    "bold",
+    "tender",
+    "sharp",
+    "lively",
+    "honest",
+)
 RESULT = ".st-key-importance .js-plotly-plot .main-svg >> nth=0"
 STEP = """(old) => document.querySelector(".st-key-cancel-attack") && document.querySelector(".st-key-paths .trace.scatter")"""
 FRAMES = """() => { window.frames_ = []; let last = performance.now(); window.recording_ = true;
@@ -55,9 +71,13 @@ def served(script: str, cache: Path) -> Iterator[tuple[str, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
-                           cwd=ROOT, env={**os.environ, "PRUNESCOPE_CACHE": str(cache)}, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)  # fmt: skip
+    app = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(300):
             try:
@@ -73,26 +93,42 @@ def served(script: str, cache: Path) -> Iterator[tuple[str, int]]:
 
 def megabytes(pid: int) -> float:
     """Resident memory of a process."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) / 1024
 
 
 def memory(app: int) -> dict[str, float]:
     """Megabytes of the app's process and of its worker."""
-    children = [pid for one in Path(f"/proc/{app}/task").glob("*/children") for pid in one.read_text().split()]
-    workers = [int(pid) for pid in children if b"engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    children = [
+        pid
+        for one in Path(f"/proc/{app}/task").glob("*/children")
+        for pid in one.read_text().split()
+    ]
+    workers = [
+        int(pid)
+        for pid in children
+        if b"prunescope.engine.live.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     return {"app": megabytes(app), "worker": sum(map(megabytes, workers))}
 
 
 def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[float], list[float]]:
-    """Milliseconds from the button to the first step shown, and to the result, of attacks on a sentence of 20 words."""
+    """Milliseconds from the button to the first step shown, and to the result, of attacks on a
+    sentence of 20 words.
+    """
     first, done = [], []
     page.goto(f"{address}/attack?study={study}&victims={study}@0.5&attack=deepwordbug")
     page.get_by_text("The victims are ready.").wait_for(timeout=600_000)
     for number in range(count):
         page.locator(".st-key-a-text textarea").fill(SENTENCE.format(WORDS[number % len(WORDS)]))
         page.keyboard.press("Control+Enter")
-        page.wait_for_timeout(2000)  # the page runs once more, and the result of the attack before goes
+        page.wait_for_timeout(
+            2000
+        )  # the page runs once more, and the result of the attack before goes
         old = page.evaluate("new URLSearchParams(location.search).get('job')")
         start = time.perf_counter()
         page.locator(".st-key-a-start button").click()
@@ -134,7 +170,11 @@ def settle(page: Page, moves: int) -> list[float]:
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    return {"median": float(np.median(values)), "p95": float(np.quantile(values, 0.95)), "n": len(values)}
+    return {
+        "median": float(np.median(values)),
+        "p95": float(np.quantile(values, 0.95)),
+        "n": len(values),
+    }
 
 
 def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
@@ -143,13 +183,19 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         bare = Path(folder, "bare.py")
         bare.write_text(BARE)
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         with served(str(bare), Path(folder, "cache")) as (address, _):
             found["bare page, s"] = seconds_until(chromium.new_context().new_page(), address, "h1")
         with served("app/main.py", Path(folder, "cache")) as (address, pid):
-            found["first page, s"] = seconds_until(chromium.new_context().new_page(), address, COMPLETE)
+            found["first page, s"] = seconds_until(
+                chromium.new_context().new_page(), address, COMPLETE
+            )
             page = chromium.new_context(viewport={"width": 1440, "height": 1400}).new_page()
-            found["page with 3 studies, s"] = seconds_until(page, f"{address}/?study={studies}", COMPLETE)
+            found["page with 3 studies, s"] = seconds_until(
+                page, f"{address}/?study={studies}", COMPLETE
+            )
             page.wait_for_timeout(6000)  # the worker warms up
             found["frame while dragging, ms"] = spread(drag(page))
             page.wait_for_timeout(2000)
@@ -159,7 +205,9 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
             found[f"memory after {moves} moves, MB"] = {"before": before, "after": memory(pid)}
             start = time.perf_counter()
             page.get_by_role("link", name="Layers").click()
-            page.wait_for_selector(".st-key-cell .js-plotly-plot .prunescope-cursor", timeout=60_000, state="attached")
+            page.wait_for_selector(
+                ".st-key-cell .js-plotly-plot .prunescope-cursor", timeout=60_000, state="attached"
+            )
             found["to Layers, s"] = time.perf_counter() - start
             start = time.perf_counter()
             page.get_by_role("link", name="Explore").click()
@@ -168,7 +216,10 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
             attacks(page, address, studies.split(",")[0], 1)  # the first one loads what all need
             before = memory(pid)
             first, done = attacks(page, address, studies.split(",")[0], count)
-            found["attack to its first step, ms"], found["attack to its result, ms"] = spread(first), spread(done)
+            found["attack to its first step, ms"], found["attack to its result, ms"] = (
+                spread(first),
+                spread(done),
+            )
             found[f"memory after {count} attacks, MB"] = {"before": before, "after": memory(pid)}
         chromium.close()
     found["load after"] = os.getloadavg()[0]
@@ -178,7 +229,11 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", default="260eaa6447d8,334d350026bd,274cb701d857", help="beginnings of three studies' keys")
+    parser.add_argument(
+        "--studies",
+        default="260eaa6447d8,334d350026bd,274cb701d857",
+        help="beginnings of three studies' keys",
+    )
     parser.add_argument("--moves", type=int, default=500)
     parser.add_argument("--attacks", type=int, default=20)
     options = parser.parse_args()

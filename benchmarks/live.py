@@ -1,11 +1,12 @@
-"""Memory of the live worker: what its process holds while every bundled study is opened, and while some are attacked.
+"""Memory of the live worker: what its process holds while every bundled study is opened, and while
+some are attacked.
 
     .venv/bin/python benchmarks/live.py [ATTACKED]
 
-The process loads what `engine.worker` does, opens every bundled study in turn, then attacks one sentence on the dense model
-and on three sparsities of each of ATTACKED studies (default 3, of different models) as the attack page does, with an empty
-cache. With PRUNESCOPE_DATA set the studies' own texts calibrate. Prints one JSON object; all figures are megabytes of
-resident memory.
+The process loads what `prunescope.engine.live.worker` does, opens every bundled study in turn, then
+attacks one sentence on the dense model and on three sparsities of each of ATTACKED studies (default
+3, of different models) as the attack page does, with an empty cache. With PRUNESCOPE_DATA set the
+studies' own texts calibrate. Prints one JSON object; all figures are megabytes of resident memory.
 """
 
 import json
@@ -17,26 +18,34 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engine.attacks.resources import find_resources  # noqa: E402  the project is not installed
-from engine.attacks.textattack_gate import textattack  # noqa: E402
-from engine.live import Bench  # noqa: E402
-from engine.records import Study  # noqa: E402
-from engine.side_by_side import answer  # noqa: E402
-from engine.store import Store  # noqa: E402
+from prunescope.engine.attacks.resources import find_resources  # noqa: E402
+from prunescope.engine.attacks.textattack_import import textattack  # noqa: E402
+from prunescope.engine.live.bench import Bench  # noqa: E402
+from prunescope.engine.live.side_by_side import answer  # noqa: E402
+from prunescope.engine.records import Study  # noqa: E402
+from prunescope.engine.store import Store  # noqa: E402
 
 SPARSITIES = (0.5, 0.7, 0.9)
-TEXT = "A warm, funny film that never wastes a minute of your time and leaves you smiling long after the end."
+TEXT = (
+    "A warm, funny film that never wastes a minute of your time and leaves you smiling long "
+    "after the end."
+)
 
 
 def resident() -> dict[str, int]:
     """Megabytes that the process holds now, and held at most."""
-    lines = (line.split() for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
+    lines = (
+        line.split() for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    )
     kilobytes = {line[0]: int(line[1]) for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
     return {"now": kilobytes["VmRSS:"] // 1000, "peak": kilobytes["VmHWM:"] // 1000}
 
 
 def request(study: Study) -> dict[str, Any]:
-    sides = [{"name": f"{100 * sparsity:g} %", "study": study.key, "sparsity": sparsity} for sparsity in (0.0, *SPARSITIES)]
+    sides = [
+        {"name": f"{100 * sparsity:g} %", "study": study.key, "sparsity": sparsity}
+        for sparsity in (0.0, *SPARSITIES)
+    ]
     return {"do": "attack", "victims": sides, "attack": "deepwordbug", "text": TEXT, "label": None}
 
 
@@ -52,7 +61,11 @@ def main(attacked: int) -> None:
             bench.open(study)
             told["opened"].append(resident()["now"])
         told["peak while opening"] = resident()["peak"]
-        by_model = {study.about["model"]: study for study in reversed(studies) if study.about["pattern"] == "unstructured"}
+        by_model = {
+            study.about["model"]: study
+            for study in reversed(studies)
+            if study.about["pattern"] == "unstructured"
+        }
         for study in list(by_model.values())[:attacked]:
             bench.begin()
             answer(bench, request(study), lambda stage, done, total: None, lambda side, step: None)

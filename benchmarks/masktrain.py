@@ -1,10 +1,11 @@
-"""Time and memory of a step of mask training, against ordinary fine-tuning of the same model on the same rows.
+"""Time and memory of a step of mask training, against ordinary fine-tuning of the same model on the
+same rows.
 
     python -m benchmarks.masktrain
 
-Every kind trains in turn in one process, step by step, so that other work on the machine falls on all alike; times are means
-of a step, resets of the thresholds included. Memory is the growth of a child process's peak while it trains. Goals: time at
-most 1.35, memory at most 1.5.
+Every kind trains in turn in one process, step by step, so that other work on the machine falls on
+all alike; times are means of a step, resets of the thresholds included. Memory is the growth of a
+child process's peak while it trains. Goals: time at most 1.35, memory at most 1.5.
 """
 
 import argparse
@@ -18,32 +19,41 @@ from typing import Any
 import torch
 
 from benchmarks.solver import _peak
-from engine.models.victim import load_victim
-from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
-from engine.subnetworks.run import matrices_of
-from engine.subnetworks.spec import SubnetworkSpec
-from engine.training.course import Course
-from engine.training.loop import Rows, Training
-from engine.training.spec import TrainSpec
+from prunescope.engine.models.victim import load_victim
+from prunescope.engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
+from prunescope.engine.subnetworks.run import matrices_of
+from prunescope.engine.subnetworks.spec import SubnetworkSpec
+from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.loop import Rows, Training
+from prunescope.engine.training.spec import TrainSpec
 
 KINDS = {
     "fine-tuning": None,
     "mask, fixed": SubnetworkSpec(sparsity=0.7, every=0.05),
-    "mask, gradual": SubnetworkSpec(sparsity=0.9, first=0.7, growth="gradual", init="soft", every=0.05),
+    "mask, gradual": SubnetworkSpec(
+        sparsity=0.9, first=0.7, growth="gradual", init="soft", every=0.05
+    ),
     "IMP": SubnetworkSpec("imp", sparsity=0.7),
     "hard-concrete": SubnetworkSpec("hard-concrete", sparsity=0.7),
 }
 
 
-PLANNED = 100  # steps of the trainings, of which only the first are taken: thresholds are reset at every fifth
+# steps of the trainings, of which only the first are taken: thresholds are reset at every fifth
+PLANNED = 100
 
 
 def training(kind: str, batch: int, tokens: int) -> Training:
     """One kind over made-up rows of equal length, ready to go."""
     draw = random.Random(0)
     count = batch * PLANNED
-    ids = [[101, *(draw.randrange(1000, 20000) for _ in range(tokens - 2)), 102] for _ in range(count)]
-    rows = Rows({"input_ids": ids, "attention_mask": [[1] * tokens] * count}, tuple(row % 2 for row in range(count)), 0)
+    ids = [
+        [101, *(draw.randrange(1000, 20000) for _ in range(tokens - 2)), 102] for _ in range(count)
+    ]
+    rows = Rows(
+        {"input_ids": ids, "attention_mask": [[1] * tokens] * count},
+        tuple(row % 2 for row in range(count)),
+        0,
+    )
     victim, spec = load_victim("embedded", "cpu"), KINDS[kind]
     victim.model.requires_grad_(True)
     train = TrainSpec(kind, seed=0, learning_rate=1e-4, batch_size=batch, rank=0)
@@ -51,8 +61,11 @@ def training(kind: str, batch: int, tokens: int) -> Training:
     if spec is not None:
         matrices, trained = matrices_of(victim, spec.head)
         classes: dict[str, Any] = {"mask": StraightThrough, "hard-concrete": HardConcrete}
-        course = (Shrinking(victim.model, matrices, spec) if spec.method == "imp"
-                  else classes[spec.method](victim.model, matrices, spec, trained))  # fmt: skip
+        course = (
+            Shrinking(victim.model, matrices, spec)
+            if spec.method == "imp"
+            else classes[spec.method](victim.model, matrices, spec, trained)
+        )
     return Training(victim.model, train, rows, None, "benchmark", course=course)
 
 
@@ -104,14 +117,23 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=40)
     options = parser.parse_args()
     found = times(options.steps, options.batch, options.tokens)
-    print(f"embedded MiniLM, {options.batch} rows of {options.tokens} tokens, {torch.get_num_threads()} threads, fp32, "
-          f"{options.steps} steps of each in turn, processor time\n")  # fmt: skip
+    print(
+        f"embedded MiniLM, {options.batch} rows of {options.tokens} tokens, "
+        f"{torch.get_num_threads()} threads, fp32, "
+        f"{options.steps} steps of each in turn, processor time\n"
+    )
     for kind, seconds in found.items():
-        print(f"{kind:<16} {1000 * seconds:8.0f} ms  {seconds / found['fine-tuning']:5.2f} ×", flush=True)
+        print(
+            f"{kind:<16} {1000 * seconds:8.0f} ms  {seconds / found['fine-tuning']:5.2f} ×",
+            flush=True,
+        )
     grown: dict[str, float] = {}
     for kind in KINDS:
         grown[kind] = memory(kind, options.batch, options.tokens)
-        print(f"{kind:<16} {grown[kind]:7.0f} MiB  {grown[kind] / grown['fine-tuning']:5.2f} ×", flush=True)
+        print(
+            f"{kind:<16} {grown[kind]:7.0f} MiB  {grown[kind] / grown['fine-tuning']:5.2f} ×",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

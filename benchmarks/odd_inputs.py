@@ -1,5 +1,5 @@
-"""Every case of `tests/odd_inputs.py`, one command each: how many work with right numbers, how many are refused in one sentence,
-and what is wrong with the others.
+"""Every case of `tests/odd_inputs.py`, one command each: how many work with right numbers, how many
+are refused in one sentence, and what is wrong with the others.
 
     .venv/bin/python benchmarks/odd_inputs.py [--seed N] [--only TEXT] [--verbose]
 
@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from odd_inputs import Case, all_cases, verdict  # noqa: E402
 
-from engine import cli  # noqa: E402
+from prunescope.engine.cli.main import main as cli  # noqa: E402
 
 
 def run(case: Case, cache: Path) -> tuple[int, str, str]:
@@ -35,7 +35,7 @@ def run(case: Case, cache: Path) -> tuple[int, str, str]:
     arguments = [*case.arguments, "--device", "cpu", "--json", "--quiet", *stored]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = cli.main(arguments)
+            code = cli(arguments)
         except SystemExit as leaving:
             code = int(leaving.code or 0)
         except Exception:  # what a user would see as a traceback is what is looked for here
@@ -65,8 +65,11 @@ def main() -> int:
                     + (f"\n    {err.strip()}" if options.verbose and err.strip() else ""),
                     flush=True,
                 )
-    print(f"{sum(counts.values())} cases in {time.perf_counter() - began:.0f} s: {counts['works']} with right numbers, "
-          f"{counts['refuses']} refused in one sentence, {counts['wrong']} wrong")  # fmt: skip
+    print(
+        f"{sum(counts.values())} cases in {time.perf_counter() - began:.0f} s: {counts['works']} "
+        "with right numbers, "
+        f"{counts['refuses']} refused in one sentence, {counts['wrong']} wrong"
+    )
     return 1 if counts["wrong"] else 0
 
 

@@ -1,15 +1,18 @@
-"""How long the whole pruner takes, as a multiple of the floor of its matrix products in the same run.
+"""How long the whole pruner takes, as a multiple of the floor of its matrix products in the same
+run.
 
-    python -m benchmarks.pipeline [--case minilm|base|large|levels] [--device cpu|cuda] [--repeats 3]
+    python -m benchmarks.pipeline [--case minilm|base|large|levels] [--device cpu|cuda] [--repeats
+      3]
 
-minilm   the embedded victim, 512 sentences, one level of every method that looks at text
-base     a randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive`
-large    the same of BERT-large, 512 sentences
-levels   the embedded victim, many levels in one pass against as many passes, and whether the masks agree
+minilm   the embedded victim, 512 sentences, one level of every method that looks at text base     a
+randomly initialised BERT-base, 128 sentences (1,024 on CUDA), one level of `adaptive` large    the
+same of BERT-large, 512 sentences levels   the embedded victim, many levels in one pass against as
+many passes, and whether the masks agree
 
-The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one), d³/3 for a
-factorisation, and divides by the rate that this machine reaches on a large single-precision product just before. The text is
-the project's own reviews, repeated as often as needed; only its length matters here. Figures go to docs/BENCHMARKS.md.
+The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one),
+d³/3 for a factorisation, and divides by the rate that this machine reaches on a large
+single-precision product just before. The text is the project's own reviews, repeated as often as
+needed; only its length matters here. Figures go to docs/BENCHMARKS.md.
 """
 
 import argparse
@@ -21,21 +24,23 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from engine.data import load_dataset
-from engine.models.families import family_of
-from engine.models.victim import Victim, load_victim
-from engine.pruning.allocation import GRID
-from engine.pruning.importance import DIRECTIONS, SAMPLE
-from engine.pruning.methods import METHODS, Method
-from engine.pruning.pipeline import prune, prune_levels
-from engine.pruning.plan import Plan
-from engine.pruning.solvers import PENALTIES, ROUNDS
+from prunescope.engine.data import load_dataset
+from prunescope.engine.models.families import family_of
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.pruning.allocation import GRID
+from prunescope.engine.pruning.importance import DIRECTIONS, SAMPLE
+from prunescope.engine.pruning.methods import METHODS, Method
+from prunescope.engine.pruning.pipeline import prune, prune_levels
+from prunescope.engine.pruning.plan import Plan
+from prunescope.engine.pruning.solvers import PENALTIES, ROUNDS
 
 LEVELS = tuple(step / 20 for step in range(1, 20))
 
 
 def product_rate(device: torch.device) -> float:
-    """Floating-point operations a second of a (8192 × 1536)ᵀ (8192 × 1536) product in single precision."""
+    """Floating-point operations a second of a (8192 × 1536)ᵀ (8192 × 1536) product in single
+    precision.
+    """
     a = torch.randn(8192, 1536, device=device)
     times = [timed(lambda: a.T @ a, device) for _ in range(7)]
     return 2 * 8192 * 1536**2 / statistics.median(times)
@@ -55,10 +60,17 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def operations(victim: Victim, tokens: int, sentences: int, method: Method, levels: int = 1) -> float:
-    """Operations that the method needs for `levels` levels in one pass; attention's own products are left out."""
+def operations(
+    victim: Victim, tokens: int, sentences: int, method: Method, levels: int = 1
+) -> float:
+    """Operations that the method needs for `levels` levels in one pass; attention's own products
+    are left out.
+    """
     block = victim.family.blocks(victim.model)[0]
-    width, wide = block.linears["intermediate"].in_features, block.linears["intermediate"].out_features
+    width, wide = (
+        block.linears["intermediate"].in_features,
+        block.linears["intermediate"].out_features,
+    )
     blocks, corrects = len(victim.family.blocks(victim.model)), method.target != "none"
     forward = 2.0 * tokens * (4 * width**2 + 2 * width * wide)
     grams = 1.0 * tokens * (3 * width**2 + wide**2)  # symmetric: half
@@ -66,7 +78,9 @@ def operations(victim: Victim, tokens: int, sentences: int, method: Method, leve
     solving = 0.0
     for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)):
         product, cube = 2.0 * rows * columns**2, 1.0 * columns**3
-        if corrects:  # a factor for α and one for the target, each with two triangular solves; W H twice
+        if (
+            corrects
+        ):  # a factor for α and one for the target, each with two triangular solves; W H twice
             solving += 2 * cube / 3 + 2 * product + 2 * product
         outward = 0.0
         if method.importance and rows != wide:  # M times, for q, k and v apart
@@ -81,13 +95,19 @@ def operations(victim: Victim, tokens: int, sentences: int, method: Method, leve
     if method.importance:  # forward, gradients of outputs, and their moments
         moments = DIRECTIONS * tokens * (width**2 * 5)
         sample = min(1.0, SAMPLE / sentences) * ((1 + DIRECTIONS) * forward + moments)
-    if method.allocation != "uniform":  # the dense model's pass, and a sweep and its loss for every point of the curves
-        curve = sum(2 * columns**3 / 3 + len(GRID) * (2.5 * rows * columns**2)
-                    for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)))  # fmt: skip
+    if (
+        method.allocation != "uniform"
+    ):  # the dense model's pass, and a sweep and its loss for every point of the curves
+        curve = sum(
+            2 * columns**3 / 3 + len(GRID) * (2.5 * rows * columns**2)
+            for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide))
+        )
         sample += forward + grams + curve
     if method.inputs == "dense":
         return blocks * (forward + grams + levels * solving)
-    return blocks * (sample + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving))
+    return blocks * (
+        sample + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving)
+    )
 
 
 def sentences(count: int) -> tuple[str, ...]:
@@ -98,7 +118,12 @@ def sentences(count: int) -> tuple[str, ...]:
 
 SIZES = {
     "base": {},
-    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    "large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
 }
 
 
@@ -106,32 +131,55 @@ def random_bert(size: str, device: str) -> Victim:
     """BERT-base or -large with random weights and the embedded victim's tokenizer."""
     small = load_victim("embedded", device)
     torch.manual_seed(0)
-    model = BertForSequenceClassification(BertConfig(vocab_size=len(small.tokenizer), **SIZES[size])).eval().to(small.device)
+    model = (
+        BertForSequenceClassification(BertConfig(vocab_size=len(small.tokenizer), **SIZES[size]))
+        .eval()
+        .to(small.device)
+    )
     family = family_of(model.config, f"BERT-{size}")
     return Victim(f"BERT-{size}, random", model, small.tokenizer, family, "random", ("0", "1"), 128)
 
 
-def case(victim: Victim, texts: Sequence[str], names: Sequence[str], repeats: int, pattern: str = "unstructured") -> None:
+def case(
+    victim: Victim,
+    texts: Sequence[str],
+    names: Sequence[str],
+    repeats: int,
+    pattern: str = "unstructured",
+) -> None:
     tokens = sum(map(len, victim.encode(texts)["input_ids"]))
-    print(f"{victim.name}, {len(texts)} sentences, {tokens} tokens, {torch.get_num_threads()} threads, {_device(victim)}")
+    print(
+        f"{victim.name}, {len(texts)} sentences, {tokens} tokens, {torch.get_num_threads()} "
+        f"threads, {_device(victim)}"
+    )
     for name in names:
         plan, times, floors = Plan.named(name, pattern), [], []
         needed = operations(victim, tokens, len(texts), plan.method)
         for _ in range(repeats):
             floors.append(needed / product_rate(victim.device))
-            times.append(timed(lambda plan=plan: prune(victim, texts, None, plan, 0.5), victim.device))  # type: ignore[misc]
+            times.append(
+                timed(lambda plan=plan: prune(victim, texts, None, plan, 0.5), victim.device)
+            )  # type: ignore[misc]
         ratio = statistics.median(t / f for t, f in zip(times, floors, strict=True))
-        print(f"  {name:<11} {statistics.median(times):7.2f} s   floor {statistics.median(floors):6.2f} s "
-              f"({needed / 1e12:.2f} TFLOP)   ratio {ratio:5.2f}   peak {_peak(victim)}", flush=True)  # fmt: skip
+        print(
+            f"  {name:<11} {statistics.median(times):7.2f} s   floor "
+            f"{statistics.median(floors):6.2f} s "
+            f"({needed / 1e12:.2f} TFLOP)   ratio {ratio:5.2f}   peak {_peak(victim)}",
+            flush=True,
+        )
 
 
-def many_levels(victim: Victim, texts: Sequence[str], names: Sequence[str], levels: Sequence[float] = LEVELS) -> None:
+def many_levels(
+    victim: Victim, texts: Sequence[str], names: Sequence[str], levels: Sequence[float] = LEVELS
+) -> None:
     passes = f"{len(levels)} levels in one pass against {len(levels)} passes"
     print(f"{victim.name}, {len(texts)} sentences, {passes}, {_device(victim)}")
     for name in names:
         plan = Plan.named(name)
         start = time.perf_counter()
-        together = [made.victim.prunable() for made in prune_levels(victim, texts, None, plan, levels)]
+        together = [
+            made.victim.prunable() for made in prune_levels(victim, texts, None, plan, levels)
+        ]
         _wait(victim.device)
         one, apart, same = time.perf_counter() - start, 0.0, True
         for level, found in zip(levels, together, strict=True):
@@ -139,9 +187,14 @@ def many_levels(victim: Victim, texts: Sequence[str], names: Sequence[str], leve
             alone = prune(victim, texts, None, plan, level).victim.prunable()
             _wait(victim.device)
             apart += time.perf_counter() - start
-            same = same and all(torch.equal(alone[layer] == 0, weight == 0) for layer, weight in found.items())
-        print(f"  {name:<11} {one:7.1f} s   apart {apart:7.1f} s   ratio {one / apart:5.2f}   "
-              f"masks {'identical' if same else 'DIFFER'}   peak {_peak(victim)}", flush=True)  # fmt: skip
+            same = same and all(
+                torch.equal(alone[layer] == 0, weight == 0) for layer, weight in found.items()
+            )
+        print(
+            f"  {name:<11} {one:7.1f} s   apart {apart:7.1f} s   ratio {one / apart:5.2f}   "
+            f"masks {'identical' if same else 'DIFFER'}   peak {_peak(victim)}",
+            flush=True,
+        )
 
 
 def _device(victim: Victim) -> str:
@@ -155,19 +208,28 @@ def _peak(victim: Victim) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--case", choices=("minilm", "base", "large", "levels"), default="minilm")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--methods", help="a list of names (default: adaptive, with minilm sequential, static and wanda too)")
-    parser.add_argument("--count", type=int, default=19, help="of levels, evenly spread (default: 19)")
+    parser.add_argument(
+        "--methods",
+        help="a list of names (default: adaptive, with minilm sequential, static and wanda too)",
+    )
+    parser.add_argument(
+        "--count", type=int, default=19, help="of levels, evenly spread (default: 19)"
+    )
     options = parser.parse_args()
     usual = "adaptive,sequential,static,wanda" if options.case == "minilm" else "adaptive"
     names = [name for name in (options.methods or usual).split(",") if name in METHODS]
     if options.case in SIZES:
         victim = random_bert(options.case, options.device)
         on_card = victim.device.type == "cuda"
-        texts = sentences(1024 if on_card else 512 if options.case == "large" else 128)  # a token for each of 4,096 inputs
+        texts = sentences(
+            1024 if on_card else 512 if options.case == "large" else 128
+        )  # a token for each of 4,096 inputs
         if on_card:
             prune(victim, texts, None, Plan.named("adaptive"), 0.5)  # the first call loads kernels
         case(victim, texts, names, options.repeats)

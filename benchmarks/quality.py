@@ -1,11 +1,15 @@
-"""How good the default is against SparseGPT and the seed paper's formula, on real text and several draws of calibration text.
+"""How good the default is against SparseGPT and the seed paper's formula, on real text and several
+draws of calibration text.
 
-    PRUNESCOPE_DATA=… python -m benchmarks.quality --out FILE.jsonl [--data sst2,ag_news,imdb] [--draws 5]   measures; resumes
-    python -m benchmarks.quality --out FILE.jsonl --table                                                 prints the table
+    PRUNESCOPE_DATA=… python -m benchmarks.quality --out FILE.jsonl [--data sst2,ag_news,imdb]
+      [--draws 5]   measures; resumes
+    python -m benchmarks.quality --out FILE.jsonl --table
+      prints the table
 
-The victim is the embedded one. A draw is a random choice of `--sentences` training sentences; the figure is the error of
-the last [CLS] embedding on unseen text, ‖sparse − dense‖² / ‖dense − mean‖². Every figure of the table is a ratio within
-one draw: the default's error over the better of the two others, the mean over draws with the worst draw behind it.
+The victim is the embedded one. A draw is a random choice of `--sentences` training sentences; the
+figure is the error of the last [CLS] embedding on unseen text, ‖sparse − dense‖² / ‖dense − mean‖².
+Every figure of the table is a ratio within one draw: the default's error over the better of the two
+others, the mean over draws with the worst draw behind it.
 """
 
 import argparse
@@ -22,11 +26,11 @@ from typing import Any
 
 import torch
 
-from engine.data import load_dataset
-from engine.evaluation.measure import relative_error
-from engine.models.victim import load_victim
-from engine.pruning.pipeline import prune_levels
-from engine.pruning.plan import Plan
+from prunescope.engine.data import load_dataset
+from prunescope.engine.evaluation.measure import relative_error
+from prunescope.engine.models.victim import load_victim
+from prunescope.engine.pruning.pipeline import prune_levels
+from prunescope.engine.pruning.plan import Plan
 
 UNSTRUCTURED = (0.3, 0.5, 0.7, 0.875)
 FIRST, PEERS = "adaptive", ("sequential", "paper")
@@ -37,7 +41,9 @@ EXAMPLES = 872  # of the evaluation file, drawn with seed 0
 
 
 def _rows(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """All texts and labels of a file; it is divided in two when it is loaded, and here both halves are wanted."""
+    """All texts and labels of a file; it is divided in two when it is loaded, and here both halves
+    are wanted.
+    """
     found = load_dataset(str(path))
     if found.train is None:
         raise SystemExit(f"{path} is not one file of rows")
@@ -55,7 +61,10 @@ def jobs(data: list[str], methods: list[str], patterns: list[str], draws: int) -
 
 def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
     folder = Path(os.environ["PRUNESCOPE_DATA"])
-    done = {tuple(record[name] for name in ("data", "draw", "method", "pattern")) for record in records(out)}
+    done = {
+        tuple(record[name] for name in ("data", "draw", "method", "pattern"))
+        for record in records(out)
+    }
     victim = load_victim("embedded")
     for name, draw, method, pattern, levels in wanted:
         if (name, draw, method, pattern) in done:
@@ -63,30 +72,61 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
         texts, _ = _rows(folder / name / TRAIN[name])
         unseen, labels = _rows(folder / name / EVALUATION[name])
         chosen = random.Random(0).sample(range(len(unseen)), min(EXAMPLES, len(unseen)))
-        judged, truth = [unseen[row] for row in chosen], torch.tensor([labels[row] for row in chosen])
-        calibration = [texts[row] for row in random.Random(draw).sample(range(len(texts)), sentences)]
+        judged, truth = (
+            [unseen[row] for row in chosen],
+            torch.tensor([labels[row] for row in chosen]),
+        )
+        calibration = [
+            texts[row] for row in random.Random(draw).sample(range(len(texts)), sentences)
+        ]
         if overlap := set(calibration) & set(judged):
-            raise SystemExit(f"{name}: {len(overlap)} calibration sentences are in the evaluation set")
+            raise SystemExit(
+                f"{name}: {len(overlap)} calibration sentences are in the evaluation set"
+            )
         dense, dense_cls = victim.read(judged)
         start, found = time.perf_counter(), []
         for made in prune_levels(victim, calibration, None, Plan.named(method, pattern), levels):
             logits, cls = made.victim.read(judged)
             same = name == "sst2"  # the victim knows other labels than AG News has
-            acc = float((logits.argmax(1) == truth).float().mean()) if same or name == "imdb" else None
+            acc = (
+                float((logits.argmax(1) == truth).float().mean())
+                if same or name == "imdb"
+                else None
+            )
             agree = float((logits.argmax(1) == dense.argmax(1)).float().mean())
-            found.append({"level": made.sparsity, "error": relative_error(dense_cls, cls), "acc": acc, "agree": agree})
+            found.append(
+                {
+                    "level": made.sparsity,
+                    "error": relative_error(dense_cls, cls),
+                    "acc": acc,
+                    "agree": agree,
+                }
+            )
         seconds = time.perf_counter() - start
         card = torch.cuda.get_device_name() if victim.device.type == "cuda" else "CPU"
-        record = {"data": name, "draw": draw, "method": method, "pattern": pattern, "levels": found, "n": len(judged),
-                  "seconds": round(seconds, 1), "tokens": sum(map(len, victim.encode(calibration)["input_ids"])),
-                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "device": card}  # fmt: skip
+        record = {
+            "data": name,
+            "draw": draw,
+            "method": method,
+            "pattern": pattern,
+            "levels": found,
+            "n": len(judged),
+            "seconds": round(seconds, 1),
+            "tokens": sum(map(len, victim.encode(calibration)["input_ids"])),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "device": card,
+        }
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         print(json.dumps(record), flush=True)
 
 
 def records(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.is_file() else []
+    return (
+        [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        if out.is_file()
+        else []
+    )
 
 
 def table(out: Path) -> Iterator[str]:
@@ -96,17 +136,29 @@ def table(out: Path) -> Iterator[str]:
         for level in record["levels"]:
             place = found.setdefault((record["data"], record["pattern"], level["level"]), {})
             place.setdefault(record["method"], {})[record["draw"]] = level
-    yield "| text | pattern | sparsity | default | SparseGPT | P1 Eq. 5, exact, per row | ratio | worst draw | draws |"
+    yield (
+        "| text | pattern | sparsity | default | SparseGPT | P1 Eq. 5, exact, per row | ratio | "
+        "worst draw | draws |"
+    )
     yield "|---|---|--:|--:|--:|--:|--:|--:|--:|"
-    ordered = sorted(found.items(), key=lambda item: (item[0][0], PATTERNS.index(item[0][1]), item[0][2]))
+    ordered = sorted(
+        found.items(), key=lambda item: (item[0][0], PATTERNS.index(item[0][1]), item[0][2])
+    )
     for (data, pattern, level), methods in ordered:
         if FIRST not in methods:
             continue
         common = sorted(set.intersection(*(set(methods.get(name, ())) for name in (FIRST, *PEERS))))
         cells = [_cell(methods.get(name, {})) for name in (FIRST, *PEERS)]
-        ratios = [methods[FIRST][d]["error"] / min(methods[name][d]["error"] for name in PEERS) for d in common]
+        ratios = [
+            methods[FIRST][d]["error"] / min(methods[name][d]["error"] for name in PEERS)
+            for d in common
+        ]
         ratio = [f"{statistics.mean(ratios):.2f}", f"{max(ratios):.2f}"] if ratios else ["", ""]
-        yield "| " + " | ".join([data, pattern, f"{100 * level:g} %", *cells, *ratio, str(len(common))]) + " |"
+        yield (
+            "| "
+            + " | ".join([data, pattern, f"{100 * level:g} %", *cells, *ratio, str(len(common))])
+            + " |"
+        )
 
 
 def _cell(draws: dict[int, dict[str, Any]]) -> str:
@@ -118,7 +170,9 @@ def _cell(draws: dict[int, dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="sst2,ag_news,imdb")
     parser.add_argument("--methods", default=",".join((FIRST, *PEERS)))

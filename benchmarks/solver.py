@@ -1,10 +1,12 @@
-"""Time, error and memory of one layer's factorisation and sweep, against SparseGPT's own algorithm on the same matrices.
+"""Time, error and memory of one layer's factorisation and sweep, against SparseGPT's own algorithm
+on the same matrices.
 
     python -m benchmarks.solver
 
-The peer is written from the paper (Frantar and Alistarh, ICML 2023, algorithm 1): three factorisations, then column by
-column in blocks of 128 with a sorted threshold per block. Both take their turns in one loop; times are medians. The rows
-with a pattern show ours only. Memory is the growth of a child process's peak over its inputs.
+The peer is written from the paper (Frantar and Alistarh, ICML 2023, algorithm 1): three
+factorisations, then column by column in blocks of 128 with a sorted threshold per block. Both take
+their turns in one loop; times are medians. The rows with a pattern show ours only. Memory is the
+growth of a child process's peak over its inputs.
 """
 
 import multiprocessing
@@ -19,9 +21,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.pruning.blocked import blocked
-from engine.pruning.patterns import NofM, Pattern, Unstructured
-from engine.pruning.targets import factorise
+from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
+from prunescope.engine.pruning.sparsegpt import blocked
+from prunescope.engine.pruning.targets import factorise
 
 SHAPES = ((768, 768), (3072, 768), (768, 3072))
 SPARSITY, DAMPING, ROUNDS = 0.5, 0.01, 7
@@ -29,13 +31,17 @@ Solver = Callable[[Tensor, Tensor], Tensor]
 
 
 def layer(rows: int, width: int) -> tuple[Tensor, Tensor]:
-    """(W, H) of inputs with a quarter of the directions strong, uneven scales and two outlier dimensions."""
+    """(W, H) of inputs with a quarter of the directions strong, uneven scales and two outlier
+    dimensions.
+    """
     generator = torch.Generator().manual_seed(rows + width)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    inputs = draw(3 * width, width // 4) @ draw(width // 4, width) / (width / 4) ** 0.5 + 0.3 * draw(3 * width, width)
+    inputs = draw(3 * width, width // 4) @ draw(width // 4, width) / (
+        width / 4
+    ) ** 0.5 + 0.3 * draw(3 * width, width)
     inputs *= torch.exp(0.5 * draw(width))
     inputs[:, [3, width // 2]] = 30 * inputs[:, [3, width // 2]] + 20
     return 0.04 * draw(rows, width), inputs.T @ inputs / len(inputs)
@@ -87,7 +93,9 @@ def seconds(solvers: list[Solver], weight: Tensor, hessian: Tensor) -> list[floa
 
 
 def _peak() -> float:
-    """The largest resident memory of this process so far in MiB, from Linux; ru_maxrss would count the parent's too."""
+    """The largest resident memory of this process so far in MiB, from Linux; ru_maxrss would count
+    the parent's too.
+    """
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else float("nan")
 
@@ -101,7 +109,10 @@ def _grown(solver: Solver, path: str) -> float:
 
 
 def memory(solver: Solver, weight: Tensor, hessian: Tensor) -> float:
-    with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(1) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        multiprocessing.get_context("spawn").Pool(1) as pool,
+    ):
         path = str(Path(folder, "layer.pt"))
         torch.save((weight, hessian), path)
         return pool.apply(_grown, (solver, path))
@@ -110,20 +121,29 @@ def memory(solver: Solver, weight: Tensor, hessian: Tensor) -> float:
 def main() -> None:
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     rate = 2 * 2048**3 / seconds([torch.matmul], a, b)[0]
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, sgemm {rate / 1e9:.0f} GFLOP/s, torch {torch.__version__}")
+    print(
+        f"{platform.machine()}, {torch.get_num_threads()} threads, sgemm {rate / 1e9:.0f} GFLOP/s, "
+        f"torch {torch.__version__}"
+    )
     print(f"{SPARSITY:.0%} sparsity, damping {DAMPING}\n")
-    print("d_out × d_in     SparseGPT       ours   ratio      error, theirs / ours      MiB    2:4      4:8  per row")
+    print(
+        "d_out × d_in     SparseGPT       ours   ratio      error, theirs / ours      MiB    2:4   "
+        "   4:8  per row"
+    )
     sums = [0.0, 0.0]
     for rows, width in SHAPES:
         weight, hessian = layer(rows, width)
         patterns = (NofM(2, 4), NofM(4, 8), Unstructured(per_row=True))
         others: list[Solver] = [lambda w, h, p=p: ours(w, h, p) for p in patterns]  # type: ignore[misc]
         times = seconds([peer, ours, *others], weight, hessian)
-        errors = [relative_error(weight, solver(weight, hessian), hessian) for solver in (peer, ours)]
+        errors = [
+            relative_error(weight, solver(weight, hessian), hessian) for solver in (peer, ours)
+        ]
         peaks = [memory(solver, weight, hessian) for solver in (peer, ours)]
         sums = [total + mine for total, mine in zip(sums, times[:2], strict=True)]
         print(
-            f"{rows:5} × {width:<5} {times[0] * 1e3:8.1f} ms {times[1] * 1e3:7.1f} ms {times[0] / times[1]:6.2f}×"
+            f"{rows:5} × {width:<5} {times[0] * 1e3:8.1f} ms {times[1] * 1e3:7.1f} ms "
+            f"{times[0] / times[1]:6.2f}×"
             f"   {errors[0]:.6f} / {errors[1]:.6f}   {peaks[0]:4.0f} / {peaks[1]:<4.0f}"
             + "".join(f"{mine * 1e3:7.1f}" for mine in times[2:])
         )

@@ -3,15 +3,19 @@
     PruneScopeError
     ├── InputError            something the user gave cannot be used; the CLI exits with 2
     │   ├── ModelError          the model: missing, unsafe format, unsupported family, wrong hash
-    │   ├── DataError           the data: missing, no text or label column, labels out of range, one class
+    │   ├── DataError           the data: missing, no text or label column, labels out of range, one
+      class
     │   ├── SettingError        a setting out of range: sparsity, level, size, device
-    │   ├── ResourceError       something must be fetched and there is no network, or a resource is missing
+    │   ├── ResourceError       something must be fetched and there is no network, or a resource is
+      missing
     │   ├── TrainingDiverged    fine-tuning went wrong at a step: a learning rate too high
     │   └── StoreError          the cache folder cannot be read or written
     ├── DamagedEntryError     a stored entry does not match its checksum; it has been set aside
-    ├── NumericalError        a factorisation failed although the damping was raised as far as allowed
+    ├── NumericalError        a factorisation failed although the damping was raised as far as
+      allowed
     ├── WorkerError           the worker process died; the request can be sent again
-    └── InterruptedStudy      stopped by the user; what was finished is kept and the same command resumes (exit 3)
+    └── InterruptedStudy      stopped by the user; what was finished is kept and the same command
+      resumes (exit 3)
 
 Every message says what happened, with the value, and what to do:
 

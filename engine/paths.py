@@ -1,8 +1,9 @@
 """Where things live: the shipped bundle, and the user's own cache.
 
-The bundle is read-only and travels with the project. The user's cache is `cache/user` inside the project unless
-`PRUNESCOPE_CACHE` or `--cache` names another folder; git ignores it. `PRUNESCOPE_SHARED` names a folder that several people
-or machines read; what it holds is never written from here, unless it is named as the cache itself.
+The bundle is read-only and travels with the project. The user's cache is `cache/user` inside the
+project unless `PRUNESCOPE_CACHE` or `--cache` names another folder; git ignores it.
+`PRUNESCOPE_SHARED` names a folder that several people or machines read; what it holds is never
+written from here, unless it is named as the cache itself.
 """
 
 import os
@@ -13,7 +14,9 @@ BUNDLED = PROJECT / "cache" / "bundled"
 
 
 def expanded(name: str | os.PathLike[str]) -> Path:
-    """A path with its "~" or "~name" replaced; as it is where that home is not known, so that it is simply not there."""
+    """A path with its "~" or "~name" replaced; as it is where that home is not known, so that it is
+    simply not there.
+    """
     return Path(os.path.expanduser(name))
 
 
@@ -23,10 +26,15 @@ def user_cache() -> Path:
 
 
 def whole_path(name: str) -> str:
-    """A name that is a file or folder here, with its whole path, so that it means the same from another folder; any other
-    name (of the hub, of what is built in) as it is."""
+    """A name that is a file or folder here, with its whole path, so that it means the same from
+    another folder; any other name (of the hub, of what is built in) as it is.
+    """
     path = os.path.expanduser(name)
-    return os.path.abspath(path) if name and not name.startswith("embedded") and os.path.exists(path) else name
+    return (
+        os.path.abspath(path)
+        if name and not name.startswith("embedded") and os.path.exists(path)
+        else name
+    )
 
 
 def shared_cache() -> Path | None:

@@ -1,8 +1,9 @@
 """How long work tells what it is doing, and how it is stopped.
 
-A `Reporter` is called as `report(stage, done, total)` at least a few times a second during long work. It may raise
-`InterruptedStudy`: that is how work is cancelled, so every long loop in the engine is also a cancellation point. A signal
-raises KeyboardInterrupt wherever it comes, except in a block that is `unbroken`.
+A `Reporter` is called as `report(stage, done, total)` at least a few times a second during long
+work. It may raise `InterruptedStudy`: that is how work is cancelled, so every long loop in the
+engine is also a cancellation point. A signal raises KeyboardInterrupt wherever it comes, except in
+a block that is `unbroken`.
 """
 
 import signal
@@ -20,10 +21,12 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 @contextmanager
-def unbroken() -> Iterator[None]:
-    """A block that Ctrl-C and SIGTERM do not cut in two: one that comes meanwhile is answered after it, as it would have been.
+def defer_signals() -> Iterator[None]:
+    """A block that Ctrl-C and SIGTERM do not cut in two: one that comes meanwhile is answered after
+    it, as it would have been.
 
-    For changes that must be made together. Signals are answered in the main thread alone, so in another one nothing is held.
+    For changes that must be made together. Signals are answered in the main thread alone, so in
+    another one nothing is held.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -47,17 +50,24 @@ PARTS = 1000  # what a part of `within` counts
 
 
 def within(report: Reporter, low: int, high: int, whole: int, prefix: str = "") -> Reporter:
-    """A reporter for the part of some work that goes from `low` to `high` of `whole`; its stages begin with `prefix`."""
+    """A reporter for the part of some work that goes from `low` to `high` of `whole`; its stages
+    begin with `prefix`.
+    """
 
     def part(stage: str, done: int, total: int) -> None:
-        report(prefix + stage, PARTS * low + PARTS * (high - low) * done // max(total, 1), PARTS * whole)
+        report(
+            prefix + stage,
+            PARTS * low + PARTS * (high - low) * done // max(total, 1),
+            PARTS * whole,
+        )
 
     return part
 
 
 class Pace:
-    """Estimates the seconds left from the pace since it was first asked, so that what a resumed work had done before does
-    not count; None until there is something to go by."""
+    """Estimates the seconds left from the pace since it was first asked, so that what a resumed
+    work had done before does not count; None until there is something to go by.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -71,12 +81,3 @@ class Pace:
         if done <= before or now <= start:
             return None
         return (now - start) / (done - before) * (total - done)
-
-
-def as_clock(seconds: float | None) -> str:
-    """`75.2` → `1:15`; unknown → `?`."""
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,8 +1,9 @@
-"""Ship studies: copy them from a cache into cache/bundled, in the order given and after those that are there already,
-without paths of this machine.
+"""Ship studies: copy them from a cache into cache/bundled, in the order given and after those that
+are there already, without paths of this machine.
 
     .venv/bin/python scripts/bundle.py CACHE KEY [KEY …]
-    .venv/bin/python scripts/bundle.py CACHE --evidence NAME KEY [KEY …]     for docs/RESULTS.md alone, not for the dashboard
+    .venv/bin/python scripts/bundle.py CACHE --evidence NAME KEY [KEY …]     for docs/RESULTS.md
+      alone, not for the dashboard
 
 A key may be cut short, as long as one study alone begins with it.
 """
@@ -14,11 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine import Store, Study, paths
+from prunescope.engine import Store, Study, paths
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cache")
     parser.add_argument("keys", nargs="+", metavar="KEY")
     parser.add_argument("--evidence", metavar="NAME")
@@ -32,12 +35,19 @@ def main() -> None:
         spec = study.about["spec"]
         named = spec["data"]  # None: it was bundled before, from a folder
         local = named not in (None, "embedded") and Path(named).exists()
-        about = {**study.about, "order": order, "spec": {**spec, "resources": None, "data": None if local else named}}
+        about = {
+            **study.about,
+            "order": order,
+            "spec": {**spec, "resources": None, "data": None if local else named},
+        }
         shipped = replace(study, about=about)
         target.save_study(shipped)
         for level in study.levels:
             target.save_level(shipped, level)
-        print(f"{study.key[:12]} {about['model']} on {about['data']}, {about['method']}: {len(study.levels)} levels")
+        print(
+            f"{study.key[:12]} {about['model']} on {about['data']}, {about['method']}: "
+            f"{len(study.levels)} levels"
+        )
 
 
 def _only(source: Store, key: str) -> Study:

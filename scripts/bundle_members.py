@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/bundle_members.py FOLDER NAME BY
 
-The embedded victim NAME is then the average by BY (uniform, acc or aua), as FOLDER/average-BY.json says it.
+The embedded victim NAME is then the average by BY (uniform, acc or aua), as FOLDER/average-BY.json
+says it.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine import paths
+from prunescope.engine import paths
 
 KEPT = ("adapter_config.json", "adapter_model.safetensors", "member.json")
 
@@ -21,7 +22,9 @@ def main() -> None:
     source, name, by = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     target = paths.BUNDLED / "members" / name
     manifest = json.loads((source / "members.json").read_text())
-    averages = {path.stem: json.loads(path.read_text()) for path in sorted(source.glob("average-*.json"))}
+    averages = {
+        path.stem: json.loads(path.read_text()) for path in sorted(source.glob("average-*.json"))
+    }
     ingredients = averages[f"average-{by}"]["ingredients"]
     for entry in manifest["members"]:
         entry["averaged"] = entry["name"] in ingredients

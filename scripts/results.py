@@ -1,6 +1,6 @@
 """Write docs/RESULTS.md from the bundled studies, so that no figure in it is typed by hand.
 
-    .venv/bin/python scripts/results.py
+.venv/bin/python scripts/results.py
 """
 
 import sys
@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engine import Store, Study, alternative_tables, member_sets, subnetwork_tables  # noqa: E402  the project is not installed
-from engine.paths import BUNDLED  # noqa: E402
+from prunescope.engine import Store, Study, alternative_tables, member_sets, subnetwork_tables  # noqa: E402
+from prunescope.engine.paths import BUNDLED  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
     alternatives,
@@ -35,7 +35,11 @@ A table of subnetworks is `python -m engine subnetworks --recipe NAME --data FOL
 `cache/bundled/subnetworks`; alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`, members
 `python -m engine members` and `scripts/evaluate_members.py`.
 """
-VICTIMS = {"sst2": "MiniLM-L6", "ag_news": "MiniLM-L6 (ag_news)", "imdb": "MiniLM-L6 (imdb)"}  # data → embedded victim
+VICTIMS = {
+    "sst2": "MiniLM-L6",
+    "ag_news": "MiniLM-L6 (ag_news)",
+    "imdb": "MiniLM-L6 (imdb)",
+}  # data → embedded victim
 APPENDIX = """
 ## Every study that the dashboard shows
 
@@ -66,8 +70,9 @@ def render() -> str:
         *map(alternatives.section, others),
         *map(members.section, sets),
         *(subnetworks.section(found, shown) for found in tables),
-        APPENDIX, *map(appendix.table, shown),
-    ]  # fmt: skip
+        APPENDIX,
+        *map(appendix.table, shown),
+    ]
     return HEAD + "".join(parts)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_models import write_model, write_reviews
 
-from engine.models.victim import Victim, load_victim
+from prunescope.engine.models.victim import Victim, load_victim
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def steady_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of width 64: on several threads, a narrower one's last bits depend on where in a batch a text stands."""
+    """A classifier of width 64: on several threads, a narrower one's last bits depend on where in a
+    batch a text stands.
+    """
     folder = tmp_path_factory.mktemp("models") / "steady-bert"
     return write_model(folder, seed=2, hidden_size=64, intermediate_size=128)
 

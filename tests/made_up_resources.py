@@ -14,7 +14,10 @@ def write_wordnet(folder: Path, *words: str) -> Path:
     (folder / "lexnames").write_text("00\tall\t1\n")
     for part, sign in (("noun", "n"), ("verb", "v"), ("adj", "a"), ("adv", "r")):
         first = len(LICENCE)
-        line = f"{first:08d} 00 {sign} {len(words):02x} {' '.join(f'{word} 0' for word in words)} 000 | made up  \n"
+        line = (
+            f"{first:08d} 00 {sign} {len(words):02x} {' '.join(f'{word} 0' for word in words)} "
+            "000 | made up  \n"
+        )
         (folder / f"data.{part}").write_text(LICENCE + line)
         lines = [f"{word} {sign} 1 0 1 0 {first:08d}  \n" for word in sorted(words)]
         (folder / f"index.{part}").write_text(LICENCE + "".join(lines))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine import Rate
+from prunescope.engine import Rate
 
 ROWS = 40
 
@@ -17,19 +17,48 @@ def figure(hits: int) -> dict[str, Any]:
 def measured(name: str, hits: int, groups: bool) -> dict[str, Any]:
     """A set of which the first `hits` rows are right."""
     right = sum(1 << (ROWS - 1 - row) for row in range(hits))
-    found = {"heuristic": {"lexical_overlap": figure(hits), "subsequence": figure(hits // 2)}} if groups else {}
-    return {"name": name, "metric": "accuracy", "accuracy": figure(hits), "f1_weighted": figure(hits), "f1_binary": figure(hits),
-            "groups": found, "correct": right.to_bytes(ROWS // 8).hex()}  # fmt: skip
-
-
-def run(cell: str, method: str, loss: str, sparsity: float, seed: int, inside: int, outside: int, **more: Any) -> dict[str, Any]:
+    found = (
+        {"heuristic": {"lexical_overlap": figure(hits), "subsequence": figure(hits // 2)}}
+        if groups
+        else {}
+    )
     return {
-        "cell": cell, "method": method, "loss": loss, "schedule": "fixed", "init": "hard",
-        "sparsity": sparsity, "achieved": sparsity, "seed": seed, "seconds": 12.5, "id": measured("ID", inside, False),
+        "name": name,
+        "metric": "accuracy",
+        "accuracy": figure(hits),
+        "f1_weighted": figure(hits),
+        "f1_binary": figure(hits),
+        "groups": found,
+        "correct": right.to_bytes(ROWS // 8).hex(),
+    }
+
+
+def run(
+    cell: str,
+    method: str,
+    loss: str,
+    sparsity: float,
+    seed: int,
+    inside: int,
+    outside: int,
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "cell": cell,
+        "method": method,
+        "loss": loss,
+        "schedule": "fixed",
+        "init": "hard",
+        "sparsity": sparsity,
+        "achieved": sparsity,
+        "seed": seed,
+        "seconds": 12.5,
+        "id": measured("ID", inside, False),
         "ood": [measured("HANS", outside, True)],
         "gaps": {"HANS": {"value": (inside - outside) / ROWS, "n": ROWS, "low": -0.1, "high": 0.6}},
-        "aua": asdict(Rate.of(3 + seed, 10)), **more,
-    }  # fmt: skip
+        "aua": asdict(Rate.of(3 + seed, 10)),
+        **more,
+    }
 
 
 def write_table(folder: Path, seeds: int = 2, **changes: Any) -> Path:
@@ -40,12 +69,27 @@ def write_table(folder: Path, seeds: int = 2, **changes: Any) -> Path:
         for level, lost in ((0.5, 2), (0.9, 10)):
             runs.append(run("mask-ce", "mask", "ce", level, seed, 36 - lost, 22 - seed))
             runs.append(run("mask-poe", "mask", "poe", level, seed, 35 - lost, 26 - seed))
-        runs.append(run("mask-poe-gradual", "mask", "poe", 0.9, seed, 30, 27, schedule="gradual", init="soft"))
+        runs.append(
+            run(
+                "mask-poe-gradual",
+                "mask",
+                "poe",
+                0.9,
+                seed,
+                30,
+                27,
+                schedule="gradual",
+                init="soft",
+            )
+        )
     table = {
         "recipe": {"title": "Made up", "base": "embedded", "stand_in": "Nothing here is real."},
         "rows": {"train": 4000, "ID": 40, "HANS": 40},
-        "bias": {"features": "overlap", "rows": 4000, "acc": figure(18)}, "planned": len(runs), "runs": runs, **changes,
-    }  # fmt: skip
+        "bias": {"features": "overlap", "rows": 4000, "acc": figure(18)},
+        "planned": len(runs),
+        "runs": runs,
+        **changes,
+    }
     folder.mkdir(parents=True)
     (folder / "table.json").write_text(json.dumps(table))
     return folder

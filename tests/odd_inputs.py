@@ -1,8 +1,10 @@
-"""Models, labels and files as people bring them: a seeded generator of cases, and what must come of each.
+"""Models, labels and files as people bring them: a seeded generator of cases, and what must come of
+each.
 
-A case is a model that predicts every label of its data rightly, written in one of the ways that people write labels and files,
-or something that is broken. A command on it ends with exit 0 and an accuracy of 1, or with exit 2 and one sentence; never with
-a lower accuracy, a traceback or exit 1. `tests/test_odd_inputs.py` runs some of the cases, `benchmarks/odd_inputs.py` all.
+A case is a model that predicts every label of its data rightly, written in one of the ways that
+people write labels and files, or something that is broken. A command on it ends with exit 0 and an
+accuracy of 1, or with exit 2 and one sentence; never with a lower accuracy, a traceback or exit 1.
+`tests/test_odd_inputs.py` runs some of the cases, `benchmarks/odd_inputs.py` all.
 """
 
 import csv
@@ -58,7 +60,9 @@ class Bench:
         self._models: dict[tuple[int, bool], tuple[Path, Rows]] = {}
 
     def model(self, classes: int, pairs: bool = False) -> tuple[Path, Rows]:
-        """A nameless model of so many classes, and rows of which it predicts each class about as often."""
+        """A nameless model of so many classes, and rows of which it predicts each class about as
+        often.
+        """
         if (classes, pairs) not in self._models:
             folder = write_model(
                 self.root / f"model-{classes}{'-pairs' if pairs else ''}",
@@ -136,7 +140,8 @@ def _balanced(folder: Path, classes: int, pairs: bool, draw: random.Random) -> R
     )
 
 
-# Labels as people write them: class number, number of classes, names of the model → what stands in the file
+# Labels as people write them: class number, number of classes, names of the model → what stands in
+# the file
 
 Encoding = Callable[[int, int, Sequence[str]], object]
 ENCODINGS: dict[str, Encoding] = {
@@ -298,7 +303,9 @@ FILES: dict[str, Callable[[pd.DataFrame, Path], Path]] = {
 def schema_file(
     rows: Rows, names: Sequence[str], order: Sequence[int], folder: Path, kind: str
 ) -> Path:
-    """Parquet, or a saved data set, whose label column is a ClassLabel with the model's names in another order."""
+    """Parquet, or a saved data set, whose label column is a ClassLabel with the model's names in
+    another order.
+    """
     from datasets import ClassLabel, Dataset, DatasetDict
 
     frame = frame_of(rows, [order.index(label) for label in rows.classes])
@@ -414,7 +421,9 @@ def finetune(model: Path, data: Path, out: Path, classes: int, *more: str) -> Ca
 
 
 def label_cases(bench: Bench, each: int | None = None) -> Iterator[Case]:
-    """Encodings × files × commands: every encoding and every file with every command at least once, `each` of the product."""
+    """Encodings × files × commands: every encoding and every file with every command at least once,
+    `each` of the product.
+    """
     kinds = {
         "nameless": None,
         "named": WORLD,
@@ -550,7 +559,9 @@ def pair_cases(bench: Bench) -> Iterator[Case]:
 
 
 def file_cases(bench: Bench) -> Iterator[Case]:
-    """Files that are damaged, empty, huge or something else; those with rows hold the model's own labels."""
+    """Files that are damaged, empty, huge or something else; those with rows hold the model's own
+    labels.
+    """
     model, rows = bench.named(("negative", "positive"))
     good = frame_of(rows, rows.classes)
     plain = good.to_csv(index=False)

@@ -1,5 +1,7 @@
-"""Models, labels and files as people bring them: right numbers, or one sentence. Some of the cases of `odd_inputs`; all are run
-by `benchmarks/odd_inputs.py`, whose figures stand in docs/BENCHMARKS.md."""
+"""Models, labels and files as people bring them: right numbers, or one sentence. Some of the cases
+of `odd_inputs`; all are run by `benchmarks/odd_inputs.py`, whose figures stand in
+docs/BENCHMARKS.md.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from odd_inputs import (
     verdict,
 )
 
-from engine import cli
+from prunescope.engine.cli.main import main
 
 EACH = 9  # of encodings × files, for every kind of model
 
@@ -38,7 +40,7 @@ def judged(
             )
             capfd.readouterr()
             try:
-                code = cli.main([*case.arguments, "--device", "cpu", "--json", "--quiet", *stored])
+                code = main([*case.arguments, "--device", "cpu", "--json", "--quiet", *stored])
             except SystemExit as leaving:
                 code = int(leaving.code or 0)
             result = verdict(case, code, *capfd.readouterr())

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-import engine
-from engine.errors import SettingError
-from engine.records import Rate, StudySpec
+from prunescope import engine
+from prunescope.engine.errors import SettingError
+from prunescope.engine.records import Rate, StudySpec
 
 
 def test_a_rate_has_the_wilson_interval() -> None:

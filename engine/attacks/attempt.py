@@ -9,22 +9,30 @@ from typing import Any
 
 import torch
 
-from engine.attacks.candidates import Shared
-from engine.attacks.changes import words_changed
-from engine.attacks.lockstep import OutOfTime
-from engine.attacks.services import NotAttackable, ask, breathe
-from engine.attacks.victim_service import Item, VictimService
-from engine.data import Examples
-from engine.errors import PruneScopeError
-from engine.records import AttackRecord
+from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.lockstep import OutOfTime
+from prunescope.engine.attacks.services import NotAttackable, ask, breathe
+from prunescope.engine.attacks.victim_service import Item, VictimService
+from prunescope.engine.attacks.word_diff import words_changed
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import PruneScopeError
+from prunescope.engine.records import AttackRecord
 
-MAX_WORDS = 2500  # masking each word of a longer text in turn takes more memory than is worth having
-NAMES = {"SkippedAttackResult": "skipped", "SuccessfulAttackResult": "broken", "FailedAttackResult": "held"}
+MAX_WORDS = (
+    2500  # masking each word of a longer text in turn takes more memory than is worth having
+)
+NAMES = {
+    "SkippedAttackResult": "skipped",
+    "SuccessfulAttackResult": "broken",
+    "FailedAttackResult": "held",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one attack may use; None is no limit. Seconds are those of the machine, so they make outcomes depend on it."""
+    """What one attack may use; None is no limit. Seconds are those of the machine, so they make
+    outcomes depend on it.
+    """
 
     queries: int | None = None
     seconds: float | None = None
@@ -38,13 +46,20 @@ class Example:
     pair: str | None
     label: int
     row: int = -1
-    columns: tuple[str, str] | None = None  # what the texts of a pair are called; TextFooler leaves a premise as it is
+    columns: tuple[str, str] | None = (
+        None  # what the texts of a pair are called; TextFooler leaves a premise as it is
+    )
 
     @classmethod
     def of(cls, examples: Examples, row: int) -> "Example":
         """A row of a data set."""
-        return cls(examples.texts[row], examples.pairs[row] if examples.pairs else None, examples.labels[row], row,
-                   examples.columns)
+        return cls(
+            examples.texts[row],
+            examples.pairs[row] if examples.pairs else None,
+            examples.labels[row],
+            row,
+            examples.columns,
+        )
 
     @property
     def item(self) -> Item:
@@ -53,12 +68,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the victim was asked and said, for the live panel. Probabilities are those of the true label."""
+    """What the victim was asked and said, for the live panel. Probabilities are those of the true
+    label.
+    """
 
     kind: str  # "start"; "rank", words masked in turn to see which matter; "try", candidates
     queries: int  # so far
     lowest: float  # so far
-    words: tuple[tuple[int, float], ...] = ()  # of "rank": (place of a word, how much masking it raised the attack's score)
+    words: tuple[
+        tuple[int, float], ...
+    ] = ()  # of "rank": (place of a word, how much masking it raised the attack's score)
     tried: tuple[tuple[str, float], ...] = ()  # of "try": (text, probability)
 
 
@@ -73,14 +92,18 @@ class Outcome:
     label_after: int
     path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
     perturbed_pair: str | None = None  # of a pair of texts
-    truth_perturbed: float | None = None  # probability of the true label for the perturbed text; None where none was given
+    truth_perturbed: float | None = (
+        None  # probability of the true label for the perturbed text; None where none was given
+    )
 
 
 Watcher = Callable[[Step], None]
 
 
 class Model:
-    """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true label got."""
+    """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true
+    label got.
+    """
 
     def __init__(self, service: VictimService, label: int, watch: Watcher | None = None) -> None:
         self.model, self.victim = service.victim.model, service.victim
@@ -102,12 +125,19 @@ class Model:
 
 
 class Attempt:
-    """Attacks one example. `parts` is a TextAttack `Attack`, of which nothing is changed: it serves many attempts at once."""
+    """Attacks one example. `parts` is a TextAttack `Attack`, of which nothing is changed: it serves
+    many attempts at once.
+    """
 
     def __init__(
-        self, parts: Any, service: VictimService, example: Example, shared: Shared, budget: Budget,
+        self,
+        parts: Any,
+        service: VictimService,
+        example: Example,
+        shared: Shared,
+        budget: Budget,
         watch: Watcher | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.example, self._budget, self._watch = example, budget, watch
         self._model = Model(service, example.label, watch)
         self._attack = attack = copy.copy(parts)  # with caches of its own
@@ -119,15 +149,21 @@ class Attempt:
         search.goal_function = goal
         search.get_transformations = partial(shared.get, attack.get_transformations)
         search.get_goal_results = goal.get_results if watch is None else self._watched
-        search.get_indices_to_order = attack.get_indices_to_order if watch is None else self._ordered
+        search.get_indices_to_order = (
+            attack.get_indices_to_order if watch is None else self._ordered
+        )
         search.filter_transformations = attack.filter_transformations
         self._ranking: list[int] | None = None
 
     def run(self) -> Outcome:
-        """The outcome, which may be that it ran out of its budget, or an error of this example. To be called once."""
+        """The outcome, which may be that it ran out of its budget, or an error of this example. To
+        be called once.
+        """
         try:
             return self._tried()
-        finally:  # TextAttack's parts refer to one another in circles, with every text of the example in their caches
+        finally:
+            # TextAttack's parts refer to one another in circles, with every text of the example in
+            # their caches
             for part in (self._attack.search_method, self._attack.goal_function, self._attack):
                 vars(part).clear()
 
@@ -140,52 +176,100 @@ class Attempt:
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
-        except (PruneScopeError, ImportError, NameError):  # cancelled, or a defect that no example can cause
+        except (
+            PruneScopeError,
+            ImportError,
+            NameError,
+        ):  # cancelled, or a defect that no example can cause
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))
-        except Exception as error:  # of this example alone; it stands in its record and is counted as an error
+        except (
+            Exception
+        ) as error:  # of this example alone; it stands in its record and is counted as an error
             over = self._budget.queries is not None and self._model.queries >= self._budget.queries
-            if over and isinstance(error, ValueError):  # a beam that its budget left nothing to choose from takes its largest
+            if over and isinstance(
+                error, ValueError
+            ):  # a beam that its budget left nothing to choose from takes its largest
                 return self._unfinished("exhausted", f"{self._budget.queries} queries")
-            return self._unfinished("error", ": ".join(filter(None, (type(error).__name__, str(error))))[:300])
+            return self._unfinished(
+                "error", ": ".join(filter(None, (type(error).__name__, str(error))))[:300]
+            )
         return self._outcome(result)
 
     def _outcome(self, result: Any) -> Outcome:
         before, after, example = result.original_result, result.perturbed_result, self.example
         outcome, reason = NAMES.get(type(result).__name__) or self._maximised(after), ""
-        if outcome == "held" and self._budget.queries is not None and after.num_queries >= self._budget.queries:
+        if (
+            outcome == "held"
+            and self._budget.queries is not None
+            and after.num_queries >= self._budget.queries
+        ):
             outcome, reason = "exhausted", f"{self._budget.queries} queries"
         elif outcome == "held" and after.num_queries <= 1:
             reason = "The attack has no candidate for this text."
         old, new = before.attacked_text, after.attacked_text
         found = outcome == "broken" or self._attack.goal_function.maximizable
         record = AttackRecord(
-            example.row, outcome, int(after.num_queries), words_changed(old.words, new.words) if found else 0, len(old.words),
-            round(float(before.raw_output[example.label]), 6), round(self._model.lowest, 6), reason,
-        )  # fmt: skip
-        said, last = int(before.output), round(float((after if found else before).raw_output[example.label]), 6)
-        return Outcome(record, example.text, _first_column(new) if found else example.text, said,
-                       int(after.output) if found else said, tuple(self._model.path),
-                       _second_column(new) if found else example.pair, last)  # fmt: skip
+            example.row,
+            outcome,
+            int(after.num_queries),
+            words_changed(old.words, new.words) if found else 0,
+            len(old.words),
+            round(float(before.raw_output[example.label]), 6),
+            round(self._model.lowest, 6),
+            reason,
+        )
+        said, last = (
+            int(before.output),
+            round(float((after if found else before).raw_output[example.label]), 6),
+        )
+        return Outcome(
+            record,
+            example.text,
+            _first_column(new) if found else example.text,
+            said,
+            int(after.output) if found else said,
+            tuple(self._model.path),
+            _second_column(new) if found else example.pair,
+            last,
+        )
 
     def _maximised(self, after: Any) -> str:
-        """Of a goal without an end, such as reducing the input: whether the end was reached all the same."""
-        return "broken" if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text) else "held"
+        """Of a goal without an end, such as reducing the input: whether the end was reached all the
+        same.
+        """
+        return (
+            "broken"
+            if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text)
+            else "held"
+        )
 
     def _untried(self, reason: str) -> Outcome:
         """Read, and not attacked: no attack breaks what it has no other text for."""
         (answer,) = self._model([self.example.item])
-        return self._unfinished("held" if int(answer.argmax()) == self.example.label else "skipped", reason)
+        return self._unfinished(
+            "held" if int(answer.argmax()) == self.example.label else "skipped", reason
+        )
 
     def _unfinished(self, outcome: str, reason: str) -> Outcome:
         model, example = self._model, self.example
         first, words = model.first, len(example.text.split()) + len((example.pair or "").split())
         truth = None if first is None else round(float(first[example.label]), 6)
-        record = AttackRecord(example.row, outcome, model.queries, 0, words, truth,
-                              None if first is None else round(model.lowest, 6), reason)  # fmt: skip
+        record = AttackRecord(
+            example.row,
+            outcome,
+            model.queries,
+            0,
+            words,
+            truth,
+            None if first is None else round(model.lowest, 6),
+            reason,
+        )
         said = -1 if first is None else int(first.argmax())
-        return Outcome(record, example.text, example.text, said, said, tuple(model.path), example.pair, truth)
+        return Outcome(
+            record, example.text, example.text, said, said, tuple(model.path), example.pair, truth
+        )
 
     def _ordered(self, text: Any, **wanted: Any) -> Any:
         count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
@@ -197,10 +281,15 @@ class Attempt:
         model, ranking, self._ranking = self._model, self._ranking, None
         if ranking is not None and len(ranking) == len(results):
             start = 1 - float(model.first[model.label]) if model.first is not None else 0.0
-            words = tuple((int(i), float(result.score) - start) for i, result in zip(ranking, results, strict=True))
+            words = tuple(
+                (int(i), float(result.score) - start)
+                for i, result in zip(ranking, results, strict=True)
+            )
             self._watch(Step("rank", model.queries, model.lowest, words=words))
         else:
-            tried = tuple((_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results)
+            tried = tuple(
+                (_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results
+            )
             self._watch(Step("try", model.queries, model.lowest, tried=tried))
         return results, over
 
@@ -215,7 +304,9 @@ def _input(example: Example) -> str | OrderedDict[str, str]:
 def check_label(example: Example, victim: Any) -> None:
     """Raises NotAttackable for a label that the victim does not have."""
     if not 0 <= example.label < victim.num_labels:
-        raise NotAttackable(f"The label {example.label} is outside 0..{victim.num_labels - 1}, the victim's range.")
+        raise NotAttackable(
+            f"The label {example.label} is outside 0..{victim.num_labels - 1}, the victim's range."
+        )
 
 
 def nothing_to_try(example: Example) -> str:
@@ -231,13 +322,16 @@ def nothing_to_try(example: Example) -> str:
 
 
 def check_read(text: str, victim: Any) -> None:
-    """Raises NotAttackable where a victim's tokenizer knows nothing in a text; for texts that were typed.
+    """Raises NotAttackable where a victim's tokenizer knows nothing in a text; for texts that were
+    typed.
 
     An example of a data set is attacked all the same, as TextAttack does.
     """
     ids = set(victim.encode([text])["input_ids"][0])
     if ids <= set(victim.tokenizer.all_special_ids) and victim.tokenizer.unk_token_id in ids:
-        raise NotAttackable("The victim's tokenizer knows nothing in this text: it reads [UNK] alone.")
+        raise NotAttackable(
+            "The victim's tokenizer knows nothing in this text: it reads [UNK] alone."
+        )
 
 
 def _first_column(attacked: Any) -> str:
@@ -252,7 +346,9 @@ def _second_column(attacked: Any) -> str | None:
 
 @cache
 def _text_class() -> Any:
-    """TextAttack's text, whose copies with words replaced can be interrupted: of a long text there are many."""
+    """TextAttack's text, whose copies with words replaced can be interrupted: of a long text there
+    are many.
+    """
     from textattack.shared import AttackedText
 
     class Text(AttackedText):  # type: ignore[misc]

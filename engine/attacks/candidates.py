@@ -1,4 +1,6 @@
-"""The texts an attack may try next: drawn from the text and the seed alone, and found once for all victims of an example."""
+"""The texts an attack may try next: drawn from the text and the seed alone, and found once for all
+victims of an example.
+"""
 
 import copy
 import hashlib
@@ -8,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.attacks.services import current_turn, pause
+from prunescope.engine.attacks.services import current_turn, pause
 
 
 class Seeded:
-    """A transformation whose random draws depend only on the seed, the text and the words it may change.
+    """A transformation whose random draws depend only on the seed, the text and the words it may
+    change.
 
-    So every victim is offered the same candidates for the same word of the same text, in whatever order they are asked.
-    The generators are left as they were.
+    So every victim is offered the same candidates for the same word of the same text, in whatever
+    order they are asked. The generators are left as they were.
     """
 
     def __init__(self, transformation: Any, seed: int) -> None:
@@ -23,7 +26,9 @@ class Seeded:
 
     def __call__(self, current_text: Any, *args: Any, **kwargs: Any) -> Any:
         wanted = sorted(kwargs.get("indices_to_modify") or ())
-        digest = hashlib.sha256(f"{self._seed}|{current_text.text}|{wanted}".encode("utf-8", "surrogatepass")).digest()
+        digest = hashlib.sha256(
+            f"{self._seed}|{current_text.text}|{wanted}".encode("utf-8", "surrogatepass")
+        ).digest()
         state, numpy_state = random.getstate(), np.random.get_state()
         try:
             random.seed(digest)
@@ -43,20 +48,32 @@ _COMING = object()  # another attack is finding these candidates
 class Shared:
     """The candidates of one example, shared by the attacks on several victims.
 
-    What may follow a text is decided by its words, by which of them were changed, by the words to change next, and by the
-    original; transformations and constraints see nothing of the victim. So it is found once, by the attack that comes
-    first; attacks that need it meanwhile let that one go on. Each gets texts of its own, because TextAttack writes on them.
-    All are charged the seconds that it took, or the first victim alone would run out of a budget for the others' sake.
+    What may follow a text is decided by its words, by which of them were changed, by the words to
+    change next, and by the original; transformations and constraints see nothing of the victim. So
+    it is found once, by the attack that comes first; attacks that need it meanwhile let that one go
+    on. Each gets texts of its own, because TextAttack writes on them. All are charged the seconds
+    that it took, or the first victim alone would run out of a budget for the others' sake.
     """
 
     def __init__(self) -> None:
         self._found: dict[tuple[Any, ...], Any] = {}
 
-    def get(self, find: Callable[..., Sequence[Any]], current_text: Any, **wanted: Any) -> list[Any]:
-        """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it gave before."""
+    def get(
+        self, find: Callable[..., Sequence[Any]], current_text: Any, **wanted: Any
+    ) -> list[Any]:
+        """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it
+        gave before.
+        """
         state = current_text.attack_attrs
-        asked = repr(sorted((name, value) for name, value in wanted.items() if name != "original_text"))
-        key = (current_text.text, frozenset(state["modified_indices"]), state["original_index_map"].tobytes(), asked)
+        asked = repr(
+            sorted((name, value) for name, value in wanted.items() if name != "original_text")
+        )
+        key = (
+            current_text.text,
+            frozenset(state["modified_indices"]),
+            state["original_index_map"].tobytes(),
+            asked,
+        )
         while self._found.get(key) is _COMING:
             pause()
         turn = current_turn()
@@ -66,7 +83,9 @@ class Shared:
                 texts = tuple(_own(text, current_text) for text in find(current_text, **wanted))
                 self._found[key] = texts, (turn.used() if turn else 0.0) - before
             finally:
-                if self._found[key] is _COMING:  # this attack ended; another one may still find them
+                if (
+                    self._found[key] is _COMING
+                ):  # this attack ended; another one may still find them
                     del self._found[key]
         elif turn is not None:
             turn.spent += self._found[key][1]

@@ -1,13 +1,15 @@
 """Sentence similarity by the embedded MiniLM, in place of the Universal Sentence Encoder (USE).
 
-all-MiniLM-L6-v2 (Reimers & Gurevych, EMNLP 2019; the embedded base without any fine-tuning) reads a text as the mean of its
-last hidden states, of length 1. USE reads differently, so a threshold made for USE has to be carried over:
-`word_recipes.THRESHOLDS` gives for each of TextAttack's the one at which MiniLM keeps the same share of texts. Measured on
-the 100 Movie Review texts of TextFooler in `published_attacks/reevaluating_100_sampled_per_run.parquet` (Morris et al.,
-Findings of EMNLP 2020), which come with their USE cosine and are, at a median of 19 words, about as long as the window of
-15 words that is compared; `scripts/similarity.py` repeats it. These texts passed USE's own threshold word by word, so the
-carried ones are rather too lax than too strict. On texts of some hundred words the two encoders differ more (see there).
-BERT-Attack's cosine of 0.2 is below every measured pair: it forbids hardly anything under either encoder, and stays.
+all-MiniLM-L6-v2 (Reimers & Gurevych, EMNLP 2019; the embedded base without any fine-tuning) reads a
+text as the mean of its last hidden states, of length 1. USE reads differently, so a threshold made
+for USE has to be carried over: `word_recipes.THRESHOLDS` gives for each of TextAttack's the one at
+which MiniLM keeps the same share of texts. Measured on the 100 Movie Review texts of TextFooler in
+`published_attacks/reevaluating_100_sampled_per_run.parquet` (Morris et al., Findings of EMNLP
+2020), which come with their USE cosine and are, at a median of 19 words, about as long as the
+window of 15 words that is compared; `scripts/similarity.py` repeats it. These texts passed USE's
+own threshold word by word, so the carried ones are rather too lax than too strict. On texts of some
+hundred words the two encoders differ more (see there). BERT-Attack's cosine of 0.2 is below every
+measured pair: it forbids hardly anything under either encoder, and stays.
 """
 
 from functools import lru_cache
@@ -17,17 +19,19 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
-from engine.attacks.victim_service import VictimService
-from engine.models.embedded import BASE_SHA256, embedded_base
-from engine.models.families import family_of
-from engine.models.forward import Stream, embed, run_block
-from engine.models.victim import Victim
+from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
+from prunescope.engine.models.families import family_of
+from prunescope.engine.models.forward import Stream, embed, run_block
+from prunescope.engine.models.victim import Victim
 
 MOST = 256  # tokens of a text; the rest is cut, as by the model's makers
 
 
 class SentenceEncoder(VictimService):
-    """A service: texts in, sentence embeddings (width,) of length 1 out, the same bits in whatever company."""
+    """A service: texts in, sentence embeddings (width,) of length 1 out, the same bits in whatever
+    company.
+    """
 
     kept = True
 
@@ -37,7 +41,9 @@ class SentenceEncoder(VictimService):
         family = family_of(body.config, "The sentence encoder")
         model = SimpleNamespace(config=body.config, device=device, **{family.body: body})
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-        super().__init__(Victim("sentence encoder", model, tokenizer, family, BASE_SHA256, (), MOST))
+        super().__init__(
+            Victim("sentence encoder", model, tokenizer, family, BASE_SHA256, (), MOST)
+        )
 
     @torch.inference_mode()
     def _rows(self, stream: Stream) -> list[Tensor]:

@@ -1,13 +1,15 @@
-"""HotFlip for word pieces: swap words for single pieces of the victim's vocabulary, picked by the gradient of its loss.
+"""HotFlip for word pieces: swap words for single pieces of the victim's vocabulary, picked by the
+gradient of its loss.
 
-At a text with pieces e_1 … e_T (input embeddings) and loss L of the label the victim gives, a word of the pieces J has the
-gain of a swap for piece b estimated to first order,
+At a text with pieces e_1 … e_T (input embeddings) and loss L of the label the victim gives, a word
+of the pieces J has the gain of a swap for piece b estimated to first order,
 
     Δ(J → b) = Σ_{j ∈ J} (e_b − e_j) · ∂L/∂e_j .
 
-Only pieces that are a word of their own are offered, and a swap counts only if the new text is tokenised into the intended
-ids. The `TRIED` best swaps of a text are put to the victim, the best one stays, up to two words, as in the paper. Unlike
-the paper's, swaps are not held to be alike in meaning. Source: Ebrahimi et al., ACL 2018, arXiv:1712.06751.
+Only pieces that are a word of their own are offered, and a swap counts only if the new text is
+tokenised into the intended ids. The `TRIED` best swaps of a text are put to the victim, the best
+one stays, up to two words, as in the paper. Unlike the paper's, swaps are not held to be alike in
+meaning. Source: Ebrahimi et al., ACL 2018, arXiv:1712.06751.
 """
 
 from collections.abc import Sequence
@@ -17,20 +19,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.attacks.resources import Resources
-from engine.attacks.services import ask, breathe
-from engine.attacks.victim_service import Item, VictimService
-from engine.models.forward import run_stream
+from prunescope.engine.attacks.resources import Resources
+from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.attacks.victim_service import Item, VictimService
+from prunescope.engine.models.forward import run_stream
 
 TRIED = 32  # swaps of one text put to the victim
 SWAPPED = 2  # words at most
 
 
 class GradientService(VictimService):
-    """∂L/∂e of a text's pieces, (pieces, width) in fp32, with L the cross-entropy of the label the victim gives."""
+    """∂L/∂e of a text's pieces, (pieces, width) in fp32, with L the cross-entropy of the label the
+    victim gives.
+    """
 
     def _rows(self, stream: Any) -> list[Tensor]:
-        """The victim stays in evaluation mode, without dropout, and no gradient of a weight is taken."""
+        """The victim stays in evaluation mode, without dropout, and no gradient of a weight is
+        taken.
+        """
         caught: list[Tensor] = []
 
         def catch(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
@@ -41,7 +47,9 @@ class GradientService(VictimService):
         try:
             with torch.enable_grad():
                 logits = run_stream(self.victim.family, self.victim.model, stream)[0].float()
-                loss = torch.nn.functional.cross_entropy(logits, logits.detach().argmax(dim=1), reduction="sum")
+                loss = torch.nn.functional.cross_entropy(
+                    logits, logits.detach().argmax(dim=1), reduction="sum"
+                )
                 (gradient,) = torch.autograd.grad(loss, caught)  # (sentences, longest, width)
         finally:
             handle.remove()
@@ -61,14 +69,25 @@ class Vocabulary:
         self.embeddings = victim.model.get_input_embeddings().weight.detach().float().cpu()
         self.offered = self.embeddings[self.ids]  # (words, width)
 
-    def swaps(self, attacked: Any, indices: Sequence[int], gradient: Tensor) -> list[tuple[int, str]]:
-        """The best swaps (place of the word, new word) of a text, most promising first; only those that read as meant."""
+    def swaps(
+        self, attacked: Any, indices: Sequence[int], gradient: Tensor
+    ) -> list[tuple[int, str]]:
+        """The best swaps (place of the word, new word) of a text, most promising first; only those
+        that read as meant.
+        """
         places = self._pieces(attacked)
         ids, known = self._ids(attacked.tokenizer_input), [i for i in indices if places.get(i)]
         if not known:
             return []
-        pulls = torch.stack([gradient[places[i]].sum(dim=0) for i in known])  # (words of the text, width)
-        lost = torch.stack([(gradient[places[i]] * self.embeddings[[ids[j] for j in places[i]]]).sum() for i in known])
+        pulls = torch.stack(
+            [gradient[places[i]].sum(dim=0) for i in known]
+        )  # (words of the text, width)
+        lost = torch.stack(
+            [
+                (gradient[places[i]] * self.embeddings[[ids[j] for j in places[i]]]).sum()
+                for i in known
+            ]
+        )
         gains = pulls @ self.offered.T - lost[:, None]
         found: list[tuple[int, str]] = []
         for flat in gains.flatten().topk(min(4 * TRIED, gains.numel())).indices.tolist():
@@ -77,7 +96,10 @@ class Vocabulary:
             meant = [*ids[: place[0]], self.ids[piece], *ids[place[-1] + 1 :]]
             breathe()
             changed = attacked.replace_word_at_index(known[row], self.words[piece])
-            if self.words[piece] != attacked.words[known[row]].lower() and self._ids(changed.tokenizer_input) == meant:
+            if (
+                self.words[piece] != attacked.words[known[row]].lower()
+                and self._ids(changed.tokenizer_input) == meant
+            ):
                 found.append((known[row], self.words[piece]))
             if len(found) == TRIED:
                 break
@@ -98,7 +120,10 @@ class Vocabulary:
             start = 0
             for word in words:
                 start = text.index(word, start)
-                read = {coded.char_to_token(i, sequence_index=column) for i in range(start, start + len(word))} - {None}
+                read = {
+                    coded.char_to_token(i, sequence_index=column)
+                    for i in range(start, start + len(word))
+                } - {None}
                 places[number] = sorted(int(token) for token in read if token is not None)
                 start, number = start + len(word), number + 1
         return places
@@ -111,12 +136,18 @@ def _transformation() -> Any:
     class GradientSwap(WordSwap):  # type: ignore[misc]
         def __init__(self, victim: Any, stop_words: set[str]) -> None:
             super().__init__()
-            self._stop_words = stop_words  # in small letters; TextAttack's own constraint lets "The" through
+            self._stop_words = (
+                stop_words  # in small letters; TextAttack's own constraint lets "The" through
+            )
             self._service, self._vocabulary = GradientService(victim), Vocabulary(victim)
 
         def _get_transformations(self, current_text: Any, indices_to_modify: set[int]) -> list[Any]:
             (gradient,) = ask(self._service, [current_text.tokenizer_input])
-            free = [i for i in sorted(indices_to_modify) if current_text.words[i].lower() not in self._stop_words]
+            free = [
+                i
+                for i in sorted(indices_to_modify)
+                if current_text.words[i].lower() not in self._stop_words
+            ]
             swaps = self._vocabulary.swaps(current_text, free, gradient)
             return [current_text.replace_word_at_index(place, word) for place, word in swaps]
 
@@ -124,12 +155,18 @@ def _transformation() -> Any:
 
 
 def build(package: Any, model: Any, _resources: Resources) -> Any:
-    """HotFlip as a TextAttack `Attack`; `model` is the wrapper of the victim whose gradient it follows."""
+    """HotFlip as a TextAttack `Attack`; `model` is the wrapper of the victim whose gradient it
+    follows.
+    """
     before = package.constraints.pre_transformation
     stop_words = before.StopwordModification()
     return package.Attack(
         package.goal_functions.UntargetedClassification(model),
-        [before.RepeatModification(), stop_words,
-         package.constraints.overlap.MaxWordsPerturbed(max_num_words=SWAPPED)],
-        _transformation()(model.victim, stop_words.stopwords), package.search_methods.GreedySearch(),
-    )  # fmt: skip
+        [
+            before.RepeatModification(),
+            stop_words,
+            package.constraints.overlap.MaxWordsPerturbed(max_num_words=SWAPPED),
+        ],
+        _transformation()(model.victim, stop_words.stopwords),
+        package.search_methods.GreedySearch(),
+    )

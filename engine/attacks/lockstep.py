@@ -1,9 +1,11 @@
-"""Many attacks in lock-step: each runs until it asks for something, all questions are answered together, all go on.
+"""Many attacks in lock-step: each runs until it asks for something, all questions are answered
+together, all go on.
 
-An attack is an ordinary function that calls `ask`; here it runs in a greenlet of its own. Every turn the scheduler
-gathers what the attacks in flight wait for, drops duplicates, has each service answer once, and resumes them in the order
-they came in. `random`, NumPy's and torch's (CPU) generators belong to the attack: each begins at a state of its own and
-finds it again after every switch, so a result does not depend on which other attacks run, on their order or number.
+An attack is an ordinary function that calls `ask`; here it runs in a greenlet of its own. Every
+turn the scheduler gathers what the attacks in flight wait for, drops duplicates, has each service
+answer once, and resumes them in the order they came in. `random`, NumPy's and torch's (CPU)
+generators belong to the attack: each begins at a state of its own and finds it again after every
+switch, so a result does not depend on which other attacks run, on their order or number.
 """
 
 import random
@@ -16,20 +18,26 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from engine.attacks.services import Request, Service, Turn, breathing
-from engine.errors import PruneScopeError
+from prunescope.engine.attacks.services import Request, Service, Turn, breathing
+from prunescope.engine.errors import PruneScopeError
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[Result]):
-    """One attack: what to run, the example it belongs to, the seed of its generators, and its limit of seconds."""
+    """One attack: what to run, the example it belongs to, the seed of its generators, and its limit
+    of seconds.
+    """
 
-    group: Hashable  # answers of services that are `kept` are shared by the jobs of a group; they come one after the other
+    # answers of services that are `kept` are shared by the jobs of a group; they come one after the
+    # other
+    group: Hashable
     work: Callable[[], Result]
     seed: int
-    seconds: float | None = None  # own work and its share of the batches; OutOfTime is raised inside the attack
+    seconds: float | None = (
+        None  # own work and its share of the batches; OutOfTime is raised inside the attack
+    )
 
 
 class OutOfTime(Exception):
@@ -96,18 +104,24 @@ class _Flight(Generic[Result]):
 
 
 class LockStep(Generic[Result]):
-    """Runs jobs, at most `in_flight` at a time; jobs are taken from their iterable only when there is room."""
+    """Runs jobs, at most `in_flight` at a time; jobs are taken from their iterable only when there
+    is room.
+    """
 
-    def __init__(self, jobs: Iterable[Job[Result]], in_flight: int, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, jobs: Iterable[Job[Result]], in_flight: int, tick: Callable[[], None]
+    ) -> None:
         self._jobs, self._room, self._tick = iter(jobs), in_flight, tick
         self._flights: deque[_Flight[Result]] = deque()
         self._kept: dict[Hashable, dict[tuple[int, Hashable], Any]] = {}
 
     def run(self) -> Generator[list[tuple[Job[Result], Result]]]:
-        """Turn after turn, the jobs that ended in it with their results, in the order they came in; often none.
+        """Turn after turn, the jobs that ended in it with their results, in the order they came in;
+        often none.
 
-        `tick` is called at least once a turn and may raise to cancel; whatever leaves this generator, by error, by
-        cancel or by closing it, ends every attack and puts the generators of the process back.
+        `tick` is called at least once a turn and may raise to cancel; whatever leaves this
+        generator, by error, by cancel or by closing it, ends every attack and puts the generators
+        of the process back.
         """
         try:
             while self._fill():
@@ -145,9 +159,16 @@ class LockStep(Generic[Result]):
             for flight in self._flights:
                 request, flight.request = flight.request, None
                 kept = self._kept.get(flight.job.group, {})
-                flight.go_on(None if request is None else [
-                    answers[key] if (key := (id(request.service), item)) in answers else kept[key] for item in request.items
-                ])  # fmt: skip
+                flight.go_on(
+                    None
+                    if request is None
+                    else [
+                        answers[key]
+                        if (key := (id(request.service), item)) in answers
+                        else kept[key]
+                        for item in request.items
+                    ]
+                )
                 self._tick()
         finally:
             before.restore()
@@ -166,7 +187,9 @@ class LockStep(Generic[Result]):
         for number, items in wanted.items():
             start = time.perf_counter()
             found = _answered(services[number], list(items)) if items else []
-            answers.update(((number, item), answer) for item, answer in zip(items, found, strict=True))
+            answers.update(
+                ((number, item), answer) for item, answer in zip(items, found, strict=True)
+            )
             self._charge(number, (time.perf_counter() - start) / max(len(items), 1))
         self._keep(answers)
         return answers
@@ -180,16 +203,22 @@ class LockStep(Generic[Result]):
         for flight in self._flights:
             if flight.request is not None and flight.request.service.kept:
                 keys = ((id(flight.request.service), item) for item in flight.request.items)
-                self._kept.setdefault(flight.job.group, {}).update((key, answers[key]) for key in keys if key in answers)
+                self._kept.setdefault(flight.job.group, {}).update(
+                    (key, answers[key]) for key in keys if key in answers
+                )
 
 
 def _answered(service: Service, items: list[Any]) -> list[Any]:
-    """The answers of a service. Where it fails, the batch is halved until the items that make it fail are alone."""
+    """The answers of a service. Where it fails, the batch is halved until the items that make it
+    fail are alone.
+    """
     try:
         return list(service.answer(items))
     except PruneScopeError:  # cancelled, or the store is full: not about an item
         raise
-    except Exception as error:  # kept as the item's answer, and raised in each attack that asked for it
+    except (
+        Exception
+    ) as error:  # kept as the item's answer, and raised in each attack that asked for it
         if len(items) == 1:
             return [_Failure(error)]
         middle = len(items) // 2

@@ -16,8 +16,8 @@ from textattack.transformations import WordSwap, WordSwapMaskedLM
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from engine.attacks.services import ask, breathe
-from engine.errors import ModelError
+from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.errors import ModelError
 
 TOKENS = 512  # of one batch, and the most of one text: a row of logits is as wide as the vocabulary
 
@@ -29,33 +29,57 @@ class MaskedLM:
         self.folder = folder
         try:
             self.model, told = AutoModelForMaskedLM.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
-            if missing := sorted(told["missing_keys"]):  # transformers would fill them with random numbers
+            if missing := sorted(
+                told["missing_keys"]
+            ):  # transformers would fill them with random numbers
                 raise ValueError(f"the weights lack {missing[0]}")
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            self.tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder} cannot be opened as a masked language model ({error}); save one there with "
-                             "model.save_pretrained and tokenizer.save_pretrained.") from error  # fmt: skip
+            raise ModelError(
+                f"{folder} cannot be opened as a masked language model ({error}); save one there "
+                "with "
+                "model.save_pretrained and tokenizer.save_pretrained."
+            ) from error
         self.model.to(device).eval()
         if self.tokenizer.mask_token_id is None or not _tells_pieces(self.model.config.model_type):
-            raise ModelError(f"{folder} holds a {self.model.config.model_type} model, whose word pieces TextAttack cannot tell "
-                             "from words; put a BERT, RoBERTa or ELECTRA with a head for masked tokens there.")  # fmt: skip
+            raise ModelError(
+                f"{folder} holds a {self.model.config.model_type} model, whose word pieces "
+                "TextAttack cannot tell "
+                "from words; put a BERT, RoBERTa or ELECTRA with a head for masked tokens there."
+            )
         self.most = min(TOKENS, int(self.model.config.max_position_embeddings))
 
     def check(self) -> None:
         """Raises ModelError where the model has no finite answer to a masked word."""
         _, _, logits = next(self.logits([f"a {self.tokenizer.mask_token} film"]))
         if not bool(logits.isfinite().all()):
-            raise ModelError(f"{self.folder} answers a masked word with numbers that are not finite; save the model again.")
+            raise ModelError(
+                f"{self.folder} answers a masked word with numbers that are not finite; save the "
+                "model again."
+            )
 
     def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids, cut to what the model reads."""
-        return [tuple(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=self.most)["input_ids"]]
+        return [
+            tuple(ids)
+            for ids in self.tokenizer(list(texts), truncation=True, max_length=self.most)[
+                "input_ids"
+            ]
+        ]
 
     @torch.inference_mode()
     def logits(self, texts: Sequence[str]) -> Iterator[tuple[int, tuple[int, ...], Tensor]]:
-        """(place in `texts`, token ids, logits (tokens, vocabulary)); texts of one length are read together, unpadded."""
+        """(place in `texts`, token ids, logits (tokens, vocabulary)); texts of one length are read
+        together, unpadded.
+        """
         encoded = self.ids(texts)
         order = sorted(range(len(texts)), key=lambda place: len(encoded[place]))
         for length, run in itertools.groupby(order, key=lambda place: len(encoded[place])):
@@ -71,13 +95,19 @@ class MaskedLM:
 
 
 class WordsForMask:
-    """A service: texts with one mask in, the likeliest whole words in its place out, likeliest first."""
+    """A service: texts with one mask in, the likeliest whole words in its place out, likeliest
+    first.
+    """
 
     name = "masked language model"
     kept = True
 
     def __init__(self, model: MaskedLM, most: int, least: float) -> None:
-        self._lm, self._most, self._least = model, most, least  # words wanted, and the least probability of one
+        self._lm, self._most, self._least = (
+            model,
+            most,
+            least,
+        )  # words wanted, and the least probability of one
 
     def answer(self, items: Sequence[str]) -> list[tuple[str, ...]]:
         """The words of each text; none where the mask was cut off."""
@@ -85,7 +115,9 @@ class WordsForMask:
         for place, ids, logits in self._lm.logits(items):
             if (mask := self._lm.tokenizer.mask_token_id) in ids:
                 at = ids.index(mask)
-                found[place] = tuple(itertools.islice(self._words(logits[at].softmax(dim=0), at == 1), self._most))
+                found[place] = tuple(
+                    itertools.islice(self._words(logits[at].softmax(dim=0), at == 1), self._most)
+                )
         return found
 
     def _words(self, probabilities: Tensor, first: bool) -> Iterator[str]:
@@ -101,7 +133,9 @@ class WordsForMask:
 
 
 class TopTokens:
-    """A service: texts in, the likeliest tokens at each of their token positions out, likeliest first."""
+    """A service: texts in, the likeliest tokens at each of their token positions out, likeliest
+    first.
+    """
 
     name = "masked language model"
     kept = True
@@ -120,24 +154,37 @@ class TopTokens:
 class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
     """TextAttack's swap by a masked language model, asking a service.
 
-    BERT-Attack's combinations of word pieces come in the order of their pieces' ranks, as in TextAttack, which computes
-    their perplexities and then leaves them out of account.
+    BERT-Attack's combinations of word pieces come in the order of their pieces' ranks, as in
+    TextAttack, which computes their perplexities and then leaves them out of account.
     """
 
-    def __init__(self, model: MaskedLM, method: str, max_candidates: int, min_confidence: float = 5e-4) -> None:
+    def __init__(
+        self, model: MaskedLM, method: str, max_candidates: int, min_confidence: float = 5e-4
+    ) -> None:
         WordSwap.__init__(self)
-        self.method, self.max_candidates, self.min_confidence = method, max_candidates, min_confidence
+        self.method, self.max_candidates, self.min_confidence = (
+            method,
+            max_candidates,
+            min_confidence,
+        )
         self.max_length, self.masked_lm_name = model.most, type(model.model).__name__
         self._lm, self._lm_tokenizer = model, model.tokenizer
-        self._words, self._tokens = WordsForMask(model, max_candidates, min_confidence), TopTokens(model, max_candidates)
+        self._words, self._tokens = (
+            WordsForMask(model, max_candidates, min_confidence),
+            TopTokens(model, max_candidates),
+        )
 
     def _masked(self, text: Any, index: int) -> str:
         return str(text.replace_word_at_index(index, self._lm_tokenizer.mask_token).text)
 
-    def _bae_replacement_words(self, current_text: Any, indices_to_modify: Sequence[int]) -> list[tuple[str, ...]]:
+    def _bae_replacement_words(
+        self, current_text: Any, indices_to_modify: Sequence[int]
+    ) -> list[tuple[str, ...]]:
         return ask(self._words, [self._masked(current_text, index) for index in indices_to_modify])
 
-    def _get_transformations(self, current_text: Any, indices_to_modify: Sequence[int]) -> list[Any]:
+    def _get_transformations(
+        self, current_text: Any, indices_to_modify: Sequence[int]
+    ) -> list[Any]:
         if self.method == "bae":
             return list(super()._get_transformations(current_text, indices_to_modify))
         (top,) = ask(self._tokens, [current_text.text])
@@ -159,9 +206,19 @@ class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
         tokens = [self._lm_tokenizer.convert_ids_to_tokens(list(place)) for place in places]
         if len(places) == 1:
             kind = self._lm.model.config.model_type
-            return [t for t in tokens[0] if utils.is_one_word(t) and not utils.check_if_subword(t, kind, index == 0)]
-        joined = ("".join(pieces).replace("##", "") for pieces in itertools.product(*tokens) if pieces)
-        return list(itertools.islice((word for word in joined if utils.is_one_word(word)), self.max_candidates))
+            return [
+                t
+                for t in tokens[0]
+                if utils.is_one_word(t) and not utils.check_if_subword(t, kind, index == 0)
+            ]
+        joined = (
+            "".join(pieces).replace("##", "") for pieces in itertools.product(*tokens) if pieces
+        )
+        return list(
+            itertools.islice(
+                (word for word in joined if utils.is_one_word(word)), self.max_candidates
+            )
+        )
 
 
 def _tells_pieces(kind: str) -> bool:

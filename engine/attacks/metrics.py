@@ -1,8 +1,9 @@
 """Rates and means of an attack, and the paired comparison of victims on the same examples.
 
-Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken", "held", "exhausted" (ran
-out of its budget and was not broken; it counts as held and is told apart), and "error" (its attack failed, so nothing is known).
-Examples that gave an attack nothing to try are among the skipped and the held, and are counted apart besides.
+Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken",
+"held", "exhausted" (ran out of its budget and was not broken; it counts as held and is told apart),
+and "error" (its attack failed, so nothing is known). Examples that gave an attack nothing to try
+are among the skipped and the held, and are counted apart besides.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,8 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.errors import DataError
-from engine.records import AttackRecord, Rate
+from prunescope.engine.errors import DataError
+from prunescope.engine.records import AttackRecord, Rate
 
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
 HOLDS = ("held", "exhausted")
@@ -33,11 +34,15 @@ class Mean:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Mean":
-        """The 2.5 % and 97.5 % quantiles of the means of 2,000 resamples of size n, drawn with a fixed seed.
+        """The 2.5 % and 97.5 % quantiles of the means of 2,000 resamples of size n, drawn with a
+        fixed seed.
 
-        The values are sorted first, so their order does not matter. Source: Efron and Tibshirani 1993, chapter 13.
+        The values are sorted first, so their order does not matter. Source: Efron and Tibshirani
+        1993, chapter 13.
         """
-        from scipy.stats import bootstrap  # here, because it takes a second to load and pages want rates alone
+        from scipy.stats import (
+            bootstrap,
+        )  # here, because it takes a second to load and pages want rates alone
 
         if not values:
             return cls(None, 0, None, None)
@@ -45,8 +50,14 @@ class Mean:
         value = float(known.mean())
         if len(known) == 1:
             return cls(value, 1, None, None)
-        found = bootstrap((known,), np.mean, n_resamples=RESAMPLES, batch=max(1, 1_000_000 // len(known)),
-                          method="percentile", rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
+        found = bootstrap(
+            (known,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=max(1, 1_000_000 // len(known)),
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
         return cls(value, len(known), float(found.low), float(found.high))
 
 
@@ -69,11 +80,15 @@ class AttackSummary:
 
 
 def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
-    """How many records have each outcome. Raises ValueError for an outcome that is none of `OUTCOMES`."""
+    """How many records have each outcome. Raises ValueError for an outcome that is none of
+    `OUTCOMES`.
+    """
     counts = dict.fromkeys(OUTCOMES, 0)
     for record in records:
         if record.outcome not in counts:
-            raise ValueError(f"{record.outcome!r} is no outcome of an attack; use one of {', '.join(OUTCOMES)}")
+            raise ValueError(
+                f"{record.outcome!r} is no outcome of an attack; use one of {', '.join(OUTCOMES)}"
+            )
         counts[record.outcome] += 1
     return counts
 
@@ -81,8 +96,8 @@ def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
 def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
     """(Aua, Asr): holding / all, and broken / originally correct.
 
-    An error is in the denominator of Aua and not in its numerator, because a failed attack shows no robustness; Asr leaves
-    it out on both sides.
+    An error is in the denominator of Aua and not in its numerator, because a failed attack shows no
+    robustness; Asr leaves it out on both sides.
     """
     counts = outcome_counts(records)
     holds = sum(counts[outcome] for outcome in HOLDS)
@@ -92,41 +107,68 @@ def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
 def attack_summary(records: Sequence[AttackRecord], right: int | None = None) -> AttackSummary:
     """Counts, Acc, Aua, Asr, mean queries and mean share of changed words.
 
-    `right` is how many of the victim's answers without attack are right; from records alone that is not known of errors, which
-    then count against Acc as they do against Aua.
+    `right` is how many of the victim's answers without attack are right; from records alone that is
+    not known of errors, which then count against Acc as they do against Aua.
     """
     counts = outcome_counts(records)
     aua, asr = attack_rates(records)
-    finished = [record for record in records if record.outcome == "broken" or record.outcome in HOLDS]
-    shares = [record.words_changed / record.words for record in finished if record.outcome == "broken" and record.words]
+    finished = [
+        record for record in records if record.outcome == "broken" or record.outcome in HOLDS
+    ]
+    shares = [
+        record.words_changed / record.words
+        for record in finished
+        if record.outcome == "broken" and record.words
+    ]
     return AttackSummary(
-        len(records), counts["skipped"], counts["broken"], counts["held"], counts["exhausted"], counts["error"],
-        Rate.of(asr.n if right is None else right, len(records)), aua, asr,
-        Mean.of([record.queries for record in finished]), Mean.of(shares), sum(record.untried for record in records),
-    )  # fmt: skip
+        len(records),
+        counts["skipped"],
+        counts["broken"],
+        counts["held"],
+        counts["exhausted"],
+        counts["error"],
+        Rate.of(asr.n if right is None else right, len(records)),
+        aua,
+        asr,
+        Mean.of([record.queries for record in finished]),
+        Mean.of(shares),
+        sum(record.untried for record in records),
+    )
 
 
 def attack_notices(records: Sequence[AttackRecord], whose: str = "") -> tuple[str, ...]:
-    """What to say of examples that were not attacked; `whose` names the victim where there are several."""
+    """What to say of examples that were not attacked; `whose` names the victim where there are
+    several.
+    """
     untried = [record for record in records if record.untried]
     failed = [record for record in records if record.outcome == "error"]
     of, notices = f" of {len(records)} examples", []
     if untried:
         held = sum(record.outcome == "held" for record in untried)
-        notices.append(f"{whose}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: {held} that the model gets "
-                       f"right count as withstood, {len(untried) - held} that it gets wrong as skipped. "
-                       f"The first: {untried[0].reason}")  # fmt: skip
+        notices.append(
+            f"{whose}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: {held} "
+            "that the model gets "
+            f"right count as withstood, {len(untried) - held} that it gets wrong as skipped. "
+            f"The first: {untried[0].reason}"
+        )
     if failed:
-        notices.append(f"{whose}The attack failed on {len(failed)}{of}; they count against Aua and are left out of Asr. "
-                       f"The first: {failed[0].reason}")  # fmt: skip
+        notices.append(
+            f"{whose}The attack failed on {len(failed)}{of}; they count against Aua and are left "
+            "out of Asr. "
+            f"The first: {failed[0].reason}"
+        )
     return tuple(notices)
 
 
 def check_attacked(records: Sequence[AttackRecord]) -> None:
-    """Raises DataError where no example could be attacked, with the first reason: rates would say nothing."""
+    """Raises DataError where no example could be attacked, with the first reason: rates would say
+    nothing.
+    """
     if records and all(record.untried or record.outcome == "error" for record in records):
-        raise DataError(f"None of the {len(records)} examples could be attacked, the first of them because: "
-                        f"{records[0].reason.rstrip('.')}; give other examples or another attack.")  # fmt: skip
+        raise DataError(
+            f"None of the {len(records)} examples could be attacked, the first of them because: "
+            f"{records[0].reason.rstrip('.')}; give other examples or another attack."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +183,24 @@ class Paired:
     second: Rate
     p_value: float  # McNemar's exact test on the two discordant counts
     errors: int = 0  # examples left out only because the attack failed on a victim
-    adjusted: float | None = None  # the p-value after Holm's correction, where it is one of several comparisons
+    adjusted: float | None = (
+        None  # the p-value after Holm's correction, where it is one of several comparisons
+    )
 
 
 def guesses(acc: Rate, labels: int) -> bool:
-    """Whether a model does hardly better than one answer to everything: no attack breaks that, so its Aua says nothing."""
+    """Whether a model does hardly better than one answer to everything: no attack breaks that, so
+    its Aua says nothing.
+    """
     return acc.value is not None and acc.value <= 1 / max(2, labels) + GUESSING
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact p-value: the two-sided binomial test of the discordant counts b, c at ½; 1 where there are none.
+    """McNemar's exact p-value: the two-sided binomial test of the discordant counts b, c at ½; 1
+    where there are none.
 
-    min(1, 2 Σ_{i ≤ min(b, c)} (b+c over i) / 2^(b+c)), in whole numbers. Source: McNemar, Psychometrika 1947.
+    min(1, 2 Σ_{i ≤ min(b, c)} (b+c over i) / 2^(b+c)), in whole numbers. Source: McNemar,
+    Psychometrika 1947.
     """
     both = only_first + only_second
     tail = sum(comb(both, i) for i in range(min(only_first, only_second) + 1))
@@ -161,7 +209,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:
-    """The 2×2 flip table and McNemar's exact test, on the examples of both that neither gets wrong without attack.
+    """The 2×2 flip table and McNemar's exact test, on the examples of both that neither gets wrong
+    without attack.
 
     Raises ValueError where a victim has two records of one example.
     """
@@ -169,26 +218,40 @@ def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord])
     pairs = [(outcome, two[example]) for example, outcome in one.items() if example in two]
     known = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
     table = [(a == "broken", b == "broken") for a, b in known]
-    only_first, only_second, both = table.count((True, False)), table.count((False, True)), table.count((True, True))
-    return Paired(table.count((False, False)), only_first, only_second, both, Rate.of(only_first + both, len(table)),
-                  Rate.of(only_second + both, len(table)), mcnemar(only_first, only_second),
-                  sum("error" in pair and "skipped" not in pair for pair in pairs))  # fmt: skip
+    only_first, only_second, both = (
+        table.count((True, False)),
+        table.count((False, True)),
+        table.count((True, True)),
+    )
+    return Paired(
+        table.count((False, False)),
+        only_first,
+        only_second,
+        both,
+        Rate.of(only_first + both, len(table)),
+        Rate.of(only_second + both, len(table)),
+        mcnemar(only_first, only_second),
+        sum("error" in pair and "skipped" not in pair for pair in pairs),
+    )
 
 
 def _by_example(records: Sequence[AttackRecord]) -> dict[int, str]:
     outcome_counts(records)
     found = {record.example: record.outcome for record in records}
     if len(found) < len(records):
-        raise ValueError(f"{len(records)} records name {len(found)} examples; each example is attacked once")
+        raise ValueError(
+            f"{len(records)} records name {len(found)} examples; each example is attacked once"
+        )
     return found
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Holm's adjusted p-values, in the given order.
 
-    With the m p-values in ascending order, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎). Calling those below α
-    different wrongly calls any of m comparisons different with a probability of at most α, however they depend on each other.
-    Source: Holm, Scandinavian Journal of Statistics 1979.
+    With the m p-values in ascending order, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎).
+    Calling those below α different wrongly calls any of m comparisons different with a probability
+    of at most α, however they depend on each other. Source: Holm, Scandinavian Journal of
+    Statistics 1979.
     """
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -197,8 +260,15 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def paired_levels(dense: Sequence[AttackRecord], levels: Mapping[Name, Sequence[AttackRecord]]) -> dict[Name, Paired]:
-    """The dense victim against each of several others, with p-values adjusted for their number by Holm's method."""
+def paired_levels(
+    dense: Sequence[AttackRecord], levels: Mapping[Name, Sequence[AttackRecord]]
+) -> dict[Name, Paired]:
+    """The dense victim against each of several others, with p-values adjusted for their number by
+    Holm's method.
+    """
     found = {name: paired_attack(dense, records) for name, records in levels.items()}
     adjusted = holm([pair.p_value for pair in found.values()])
-    return {name: replace(pair, adjusted=p) for (name, pair), p in zip(found.items(), adjusted, strict=True)}
+    return {
+        name: replace(pair, adjusted=p)
+        for (name, pair), p in zip(found.items(), adjusted, strict=True)
+    }

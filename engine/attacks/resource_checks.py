@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from engine.attacks.resources import Resources, Source
-from engine.attacks.textattack_gate import look_in, textattack
-from engine.errors import ResourceError
+from prunescope.engine.attacks.resources import Resources, Source
+from prunescope.engine.attacks.textattack_import import look_in, textattack
+from prunescope.engine.errors import ResourceError
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 TAGGER = "averaged_perceptron_tagger_eng"
@@ -188,36 +188,41 @@ def _check_tagger(files: tuple[Path, ...]) -> None:
             if any(len(row) != 2 for row in rows) or ["NN", "NOUN"] not in rows:
                 raise _damaged(what, path, f"{name} is not a table of tags")
 
-    from engine.attacks.tagger import tagger
+    from prunescope.engine.attacks.tagger import tagger
 
     _through_nltk(what, files[0], lambda: tagger(Source(files, "").sha256).answer([(WORD,)]))
 
 
 def _check_neighbours(files: tuple[Path, ...]) -> None:
-    from engine.attacks.synonyms import counterfitted_neighbours
+    from prunescope.engine.attacks.synonyms import counterfitted_neighbours
 
     counterfitted_neighbours(Source(files, ""))(WORD, 8)
 
 
 def _check_lexicon(files: tuple[Path, ...]) -> None:
-    from engine.attacks.synonyms import lexicon_neighbours
+    from prunescope.engine.attacks.synonyms import lexicon_neighbours
 
     lexicon_neighbours(Source(files, ""))(WORD, 8)
 
 
 def _check_encoder(_files: tuple[Path, ...]) -> None:
-    from engine.models.embedded import embedded_base
+    from prunescope.engine.models.embedded import embedded_base
 
     embedded_base()  # hash-checked
 
 
 def _check_masked_lm(files: tuple[Path, ...]) -> None:
-    from engine.attacks.masked import masked_lm
+    from prunescope.engine.attacks.masked import masked_lm
 
     masked_lm(files[0], Source(files, "").sha256, "cpu").check()
 
 
 CHECKS: dict[str, Callable[[tuple[Path, ...]], None]] = {
-    "stop words": _check_stop_words, "wordnet": _check_wordnet, "tagger": _check_tagger, "neighbours": _check_neighbours,
-    "lexicon": _check_lexicon, "encoder": _check_encoder, "masked-lm": _check_masked_lm,
-}  # fmt: skip
+    "stop words": _check_stop_words,
+    "wordnet": _check_wordnet,
+    "tagger": _check_tagger,
+    "neighbours": _check_neighbours,
+    "lexicon": _check_lexicon,
+    "encoder": _check_encoder,
+    "masked-lm": _check_masked_lm,
+}

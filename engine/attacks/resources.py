@@ -1,12 +1,14 @@
 """What attacks need beside the victim, and where it comes from.
 
-A folder the user names comes first, then the usual homes (NLTK's search path, the hub's cache, what pip installed), then
-what the project carries: a stop-word list and a synonym lexicon of its own. Nothing is loaded here, and nothing fetched.
-The record of a study says which resources were used, by content.
+A folder the user names comes first, then the usual homes (NLTK's search path, the hub's cache, what
+pip installed), then what the project carries: a stop-word list and a synonym lexicon of its own.
+Nothing is loaded here, and nothing fetched. The record of a study says which resources were used,
+by content.
 
     named/                                       what may be in a named folder
     ├── nltk_data/ (or its contents)             stop words, tagger, WordNet
-    ├── lexicon/counter-fitted-vectors.txt       or counterfitted_neighbors.json.gz; both may stand in named/ itself
+    ├── lexicon/counter-fitted-vectors.txt       or counterfitted_neighbors.json.gz; both may stand
+      in named/ itself
     └── masked-lm/                               a masked language model with its tokenizer
 """
 
@@ -18,10 +20,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from engine import paths
-from engine.errors import ResourceError
-from engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE, file_sha256
-from engine.paths import expanded
+from prunescope.engine import paths
+from prunescope.engine.errors import ResourceError
+from prunescope.engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE, file_sha256
+from prunescope.engine.paths import expanded
 
 BUILT_IN = paths.BUNDLED / "resources" / "nltk_data"
 LEXICON = paths.BUNDLED / "resources" / "synonyms.tsv"
@@ -40,7 +42,8 @@ class Source:
     """One resource: its files, where they come from, and their content."""
 
     files: tuple[Path, ...]  # files or folders
-    origin: str  # "named folder", "NLTK's folder", "hub cache", "installed package", "hub" or "built in"
+    # "named folder", "NLTK's folder", "hub cache", "installed package", "hub" or "built in"
+    origin: str
     known: str = ""  # SHA-256 that is checked when the resource is opened
 
     @property
@@ -56,7 +59,9 @@ class Resources:
     search: tuple[str, ...]
     stopwords_from: str  # "named folder", "NLTK's folder", "built in"
     stopwords_sha256: str
-    parts: Mapping[str, Source] = field(default_factory=dict)  # lexicon, encoder, neighbours, tagger, wordnet, masked-lm
+    parts: Mapping[str, Source] = field(
+        default_factory=dict
+    )  # lexicon, encoder, neighbours, tagger, wordnet, masked-lm
 
 
 @lru_cache(maxsize=64)
@@ -86,7 +91,9 @@ def usual_folders() -> tuple[Path, ...]:
 
 
 def find_resources(named: str | None) -> Resources:
-    """Where everything is. Raises ResourceError when a named folder holds nothing that an attack can use."""
+    """Where everything is. Raises ResourceError when a named folder holds nothing that an attack
+    can use.
+    """
     candidates = [(path, "NLTK's folder") for path in usual_folders()] + [(BUILT_IN, "built in")]
     parts = _usual_parts()
     if named is not None:
@@ -102,7 +109,10 @@ def find_resources(named: str | None) -> Resources:
         if file := _stopword_file(folder):
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             return Resources(tuple(str(path) for path, _ in candidates), origin, digest, parts)
-    raise ResourceError(f"The built-in stop words {BUILT_IN} are missing; the installation is incomplete: clone it again.")
+    raise ResourceError(
+        f"The built-in stop words {BUILT_IN} are missing; the installation is incomplete: clone it "
+        "again."
+    )
 
 
 def _usual_parts() -> dict[str, Source]:
@@ -143,19 +153,33 @@ def _holds(root: Path) -> bool:
 
 
 def _nothing_in(root: Path) -> str:
-    """What to say of a named folder without resources: often it is a level too deep, or not deep enough."""
+    """What to say of a named folder without resources: often it is a level too deep, or not deep
+    enough.
+    """
     whole = root.absolute()
     if not root.exists():
-        return f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, or leave --resources out."
+        return (
+            f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, "
+            "or leave --resources out."
+        )
     if not root.is_dir():
-        return f"{root} is a file; name the folder that holds nltk_data, lexicon or masked-lm, or leave --resources out."
+        return (
+            f"{root} is a file; name the folder that holds nltk_data, lexicon or masked-lm, or "
+            "leave --resources out."
+        )
     near = [*list(whole.parents)[:2], *sorted(path for path in whole.iterdir() if path.is_dir())]
     if (right := next((path for path in near if _holds(path)), None)) is not None:
         return f"{root} is the wrong level of a folder of resources; name {right} with --resources."
     if (whole / "data.noun").is_file() or (whole / "wordnet" / "data.noun").is_file():
-        return f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of its own, and name that folder."
-    return (f"{root} holds no NLTK data (corpora/ or taggers/), no lexicon folder and no masked-lm folder; name a folder that "
-            "holds one of them, or leave --resources out to use what the project carries.")  # fmt: skip
+        return (
+            f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of "
+            "its own, and name that folder."
+        )
+    return (
+        f"{root} holds no NLTK data (corpora/ or taggers/), no lexicon folder and no masked-lm "
+        "folder; name a folder that "
+        "holds one of them, or leave --resources out to use what the project carries."
+    )
 
 
 def _nltk_parts(candidates: list[tuple[Path, str]]) -> dict[str, Source]:

@@ -1,7 +1,9 @@
-"""What an attack asks for while it runs: victims and the models behind its constraints, each as a service.
+"""What an attack asks for while it runs: victims and the models behind its constraints, each as a
+service.
 
-An attack calls `ask` wherever it needs answers. Alone, the service answers at once. In lock-step the attack's greenlet
-stops there, the scheduler gathers the questions of all attacks, and each service answers them as one batch.
+An attack calls `ask` wherever it needs answers. Alone, the service answers at once. In lock-step
+the attack's greenlet stops there, the scheduler gathers the questions of all attacks, and each
+service answers them as one batch.
 """
 
 import threading
@@ -21,15 +23,21 @@ class NotAttackable(ValueError):
 
 
 class Service(Protocol):
-    """A model that many attacks ask. One object is one service: attacks that share it are answered together."""
+    """A model that many attacks ask. One object is one service: attacks that share it are answered
+    together.
+    """
 
     name: str  # for progress and errors
-    kept: bool  # whether an answer is kept for the other victims of the same example (victims: no, encoders: yes)
+    # whether an answer is kept for the other victims of the same example (victims: no, encoders:
+    # yes)
+    kept: bool
 
     def answer(self, items: Sequence[Any]) -> Sequence[Any]:
-        """One answer an item, in order. Items are hashable (a text, a tuple of texts) and no two are equal.
+        """One answer an item, in order. Items are hashable (a text, a tuple of texts) and no two
+        are equal.
 
-        An answer depends on its item alone, up to rounding: not on the rest of the batch, its order or its size.
+        An answer depends on its item alone, up to rounding: not on the rest of the batch, its order
+        or its size.
         """
 
 
@@ -42,11 +50,14 @@ class Request:
 
 
 class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
-    """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to with a `Request`."""
+    """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to
+    with a `Request`.
+    """
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(work)
-        self.spent = 0.0  # seconds of its own work and of its share of the batches, up to when it was last resumed
+        # seconds of its own work and of its share of the batches, up to when it was last resumed
+        self.spent = 0.0
         self.since = 0.0  # when that was
 
     def used(self) -> float:
@@ -63,8 +74,9 @@ def current_turn() -> Turn | None:
 def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     """The answers of a service, one an item, in order; repeated items are allowed.
 
-    Whatever the service raises is raised here; a cancelled attack is left with GreenletExit. Torch's modes
-    (`no_grad`, `inference_mode`) belong to the thread and must not be open around a call.
+    Whatever the service raises is raised here; a cancelled attack is left with GreenletExit.
+    Torch's modes (`no_grad`, `inference_mode`) belong to the thread and must not be open around a
+    call.
     """
     wanted = tuple(items)
     if not wanted:
@@ -77,7 +89,8 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
 
 
 def breathe() -> None:
-    """For services and other long work: call it between parts of less than half a second; it may raise InterruptedStudy.
+    """For services and other long work: call it between parts of less than half a second; it may
+    raise InterruptedStudy.
 
     The run's `tick` is called at most twenty times a second.
     """

@@ -2,19 +2,27 @@
 
 from collections.abc import Sequence
 
-from engine.attacks.encoder import sentence_encoder
-from engine.attacks.metrics import Mean
-from engine.attacks.texts import AttackText
+from prunescope.engine.attacks.encoder import sentence_encoder
+from prunescope.engine.attacks.metrics import Mean
+from prunescope.engine.attacks.texts import AttackText
 
 
 def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
-    """Mean cosine of the embedded MiniLM between the original and the perturbed text, over the broken examples.
+    """Mean cosine of the embedded MiniLM between the original and the perturbed text, over the
+    broken examples.
 
     A pair is read as one text, its columns joined by a space.
     """
     broken = [text for text in texts if text.record.outcome == "broken"]
-    return Mean.of(cosines([(_joined(text.original, text.pair), _joined(text.perturbed, text.perturbed_pair))
-                            for text in broken], device))  # fmt: skip
+    return Mean.of(
+        cosines(
+            [
+                (_joined(text.original, text.pair), _joined(text.perturbed, text.perturbed_pair))
+                for text in broken
+            ],
+            device,
+        )
+    )
 
 
 def cosines(pairs: Sequence[tuple[str, str]], device: str = "cpu") -> list[float]:

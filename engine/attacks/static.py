@@ -1,7 +1,9 @@
-"""Fixed adversarial texts against victims: published sets such as AdvGLUE, logs of attacks, what an attack found elsewhere.
+"""Fixed adversarial texts against victims: published sets such as AdvGLUE, logs of attacks, what an
+attack found elsewhere.
 
-Nothing is searched: every victim reads the same texts. A set may hold the clean text of each adversarial one; then an
-example counts as attacked only where the victim is right on the clean text, as in an attack.
+Nothing is searched: every victim reads the same texts. A set may hold the clean text of each
+adversarial one; then an example counts as attacked only where the victim is right on the clean
+text, as in an attack.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,14 +12,14 @@ from functools import partial
 
 from torch import Tensor
 
-from engine.attacks.changes import words_changed, words_of_all
-from engine.attacks.metrics import Paired, attack_rates, paired_attack
-from engine.attacks.victim_service import VictimService
-from engine.data import Classes, Examples
-from engine.errors import DataError
-from engine.models.victim import Victim
-from engine.progress import Reporter, silent
-from engine.records import AttackRecord, Rate
+from prunescope.engine.attacks.metrics import Paired, attack_rates, paired_attack
+from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.attacks.word_diff import words_changed, words_of_all
+from prunescope.engine.data import Classes, Examples
+from prunescope.engine.errors import DataError
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import AttackRecord, Rate
 
 PIECE = 64  # texts read between two reports
 Texts = tuple[str, str | None]  # a text, and its pair where there is one
@@ -41,7 +43,9 @@ class StaticSet:
 
 @dataclass(frozen=True, slots=True)
 class StaticResult:
-    """What a set does to one victim. n is every example of the set; texts without a finite answer are in no numerator."""
+    """What a set does to one victim. n is every example of the set; texts without a finite answer
+    are in no numerator.
+    """
 
     name: str
     adversarial: Rate  # right on the adversarial text / n
@@ -49,14 +53,22 @@ class StaticResult:
     aua: Rate | None  # right on both / n
     asr: Rate | None  # wrong on the adversarial text / right on the clean one
     errors: int  # examples with a text for which the victim's answer is not finite
-    cut: int  # examples with a text that fills the victim's limit of tokens, so that its end may not have been read
-    on_adversarial: tuple[AttackRecord, ...]  # "broken" where the adversarial text is read wrongly, clean text aside
-    attacks: tuple[AttackRecord, ...]  # "skipped" where the clean text is; empty without clean texts
+    # examples with a text that fills the victim's limit of tokens, so that its end may not have
+    # been read
+    cut: int
+    on_adversarial: tuple[
+        AttackRecord, ...
+    ]  # "broken" where the adversarial text is read wrongly, clean text aside
+    attacks: tuple[
+        AttackRecord, ...
+    ]  # "skipped" where the clean text is; empty without clean texts
 
 
 @dataclass(frozen=True, slots=True)
 class StaticPaired:
-    """Two victims on the same set: over all examples, and over those whose clean text both read rightly."""
+    """Two victims on the same set: over all examples, and over those whose clean text both read
+    rightly.
+    """
 
     adversarial: Paired
     attacks: Paired | None
@@ -68,8 +80,11 @@ def check_range(examples: Examples, num_labels: int, where: str) -> None:
         raise DataError(f"{where} has no examples; name a set with at least one.")
     for row, label in enumerate(examples.labels, start=1):
         if not 0 <= label < num_labels:
-            raise DataError(f"Row {row} of {where} has the label {label}, outside the model's 0..{num_labels - 1}; use a model "
-                            "for these classes.")  # fmt: skip
+            raise DataError(
+                f"Row {row} of {where} has the label {label}, outside the model's "
+                f"0..{num_labels - 1}; use a model "
+                "for these classes."
+            )
 
 
 def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = silent) -> Answers:
@@ -88,7 +103,9 @@ def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = sile
 
 
 def run_static(victim: Victim, static: StaticSet, report: Reporter = silent) -> StaticResult:
-    """Read a set with one victim. Raises DataError for an empty set and for labels the victim does not have."""
+    """Read a set with one victim. Raises DataError for an empty set and for labels the victim does
+    not have.
+    """
     check_range(static.adversarial, victim.num_labels, static.name)
     found = judge(victim.name, static, read_answers(victim, all_texts(static), report))
     return replace(found, cut=_cut(victim, static))
@@ -96,12 +113,20 @@ def run_static(victim: Victim, static: StaticSet, report: Reporter = silent) -> 
 
 def _cut(victim: Victim, static: StaticSet) -> int:
     halves = [half for half in (static.adversarial, static.clean) if half]
-    full = [[len(ids) >= victim.max_tokens for ids in victim.encode(half.texts, half.pairs)["input_ids"]] for half in halves]
+    full = [
+        [
+            len(ids) >= victim.max_tokens
+            for ids in victim.encode(half.texts, half.pairs)["input_ids"]
+        ]
+        for half in halves
+    ]
     return sum(any(row) for row in zip(*full, strict=True))
 
 
 def judge(name: str, static: StaticSet, answers: Answers) -> StaticResult:
-    """The result of one victim from its answers to all texts of a set; how many were cut is not in the answers."""
+    """The result of one victim from its answers to all texts of a set; how many were cut is not in
+    the answers.
+    """
     labels, adversarial = static.adversarial.labels, texts_of(static.adversarial)
     alone = _records(labels, [None] * len(labels), adversarial, answers)
     acc, _ = attack_rates(alone)
@@ -110,12 +135,18 @@ def judge(name: str, static: StaticSet, answers: Answers) -> StaticResult:
     clean = texts_of(static.clean)
     attacks = _records(labels, clean, adversarial, answers)
     clean_acc, _ = attack_rates(_records(labels, [None] * len(labels), clean, answers))
-    return StaticResult(name, acc, clean_acc, *attack_rates(attacks), _errors(attacks), 0, alone, attacks)
+    return StaticResult(
+        name, acc, clean_acc, *attack_rates(attacks), _errors(attacks), 0, alone, attacks
+    )
 
 
 def compare_static(first: StaticResult, second: StaticResult) -> StaticPaired:
-    """McNemar's exact test of two victims on the adversarial texts, and on the attacks where there are clean texts."""
-    attacks = paired_attack(first.attacks, second.attacks) if first.attacks and second.attacks else None
+    """McNemar's exact test of two victims on the adversarial texts, and on the attacks where there
+    are clean texts.
+    """
+    attacks = (
+        paired_attack(first.attacks, second.attacks) if first.attacks and second.attacks else None
+    )
     return StaticPaired(paired_attack(first.on_adversarial, second.on_adversarial), attacks)
 
 
@@ -130,25 +161,43 @@ def all_texts(static: StaticSet) -> list[Texts]:
 
 
 def _records(
-    labels: Sequence[int], clean: Sequence[Texts | None], adversarial: Sequence[Texts], answers: Answers
+    labels: Sequence[int],
+    clean: Sequence[Texts | None],
+    adversarial: Sequence[Texts],
+    answers: Answers,
 ) -> tuple[AttackRecord, ...]:
     rows = zip(labels, clean, adversarial, strict=True)
-    return tuple(_record(row, label, before, after, answers) for row, (label, before, after) in enumerate(rows))
+    return tuple(
+        _record(row, label, before, after, answers)
+        for row, (label, before, after) in enumerate(rows)
+    )
 
 
-def _record(row: int, label: int, clean: Texts | None, text: Texts, answers: Answers) -> AttackRecord:
+def _record(
+    row: int, label: int, clean: Texts | None, text: Texts, answers: Answers
+) -> AttackRecord:
     """One example as an attack that tried one text; without a clean text it counts as right before."""
     before, after = answers[clean or text], answers[text]
     old, new = words_of_all(clean or text), words_of_all(text)
     words, queries = len(old), 1 if clean is None else 2
     if not bool(before.isfinite().all()) or not bool(after.isfinite().all()):
-        return AttackRecord(row, "error", queries, 0, words, None, None, "The victim answered with NaN or infinity.")
+        return AttackRecord(
+            row, "error", queries, 0, words, None, None, "The victim answered with NaN or infinity."
+        )
     changed = words_changed(old, new)
     if clean is not None and int(before.argmax()) != label:
         outcome = "skipped"
     else:
         outcome = "broken" if int(after.argmax()) != label else "held"
-    return AttackRecord(row, outcome, queries, changed, words, round(float(before[label]), 6), round(float(after[label]), 6))
+    return AttackRecord(
+        row,
+        outcome,
+        queries,
+        changed,
+        words,
+        round(float(before[label]), 6),
+        round(float(after[label]), 6),
+    )
 
 
 def _errors(records: Sequence[AttackRecord]) -> int:

@@ -1,8 +1,9 @@
 """Read a fixed adversarial set from a file, and fit its labels to a victim's.
 
-Three kinds of file are known by their columns: labelled adversarial texts (AdvGLUE and the like); clean and adversarial text
-side by side, as `text1`, `text2` and `original_class`, or as `original_text`, `perturbed_text` and `original_output`; and logs
-of attacks, of which the examples that broke their victim are taken.
+Three kinds of file are known by their columns: labelled adversarial texts (AdvGLUE and the like);
+clean and adversarial text side by side, as `text1`, `text2` and `original_class`, or as
+`original_text`, `perturbed_text` and `original_output`; and logs of attacks, of which the examples
+that broke their victim are taken.
 """
 
 import json
@@ -14,48 +15,70 @@ from typing import Any
 
 import pandas as pd
 
-from engine.attacks.cells import from_cells
-from engine.attacks.logs import COLUMNS, read_log, read_rows
-from engine.attacks.static import StaticSet
-from engine.attacks.texts import AttackText
-from engine.attacks.transfer import found_on
-from engine.data import Classes, Examples, fit_examples
-from engine.data.build import unread
-from engine.data.checks import is_whole
-from engine.data.columns import Choice, Table, find_columns
-from engine.data.files import read_table
-from engine.data.label_map import LabelMap
-from engine.data.labels import LabelColumn, encode_labels
-from engine.errors import DataError, SettingError
-from engine.models.victim import Victim
-from engine.paths import expanded
+from prunescope.engine.attacks.csv_log import from_cells
+from prunescope.engine.attacks.logs import COLUMNS, read_log, read_rows
+from prunescope.engine.attacks.static import StaticSet
+from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.attacks.transfer import found_on
+from prunescope.engine.data import Classes, Examples, fit_examples
+from prunescope.engine.data.build import unread
+from prunescope.engine.data.checks import is_whole
+from prunescope.engine.data.columns import Choice, Table, find_columns
+from prunescope.engine.data.files import read_table
+from prunescope.engine.data.label_map import LabelMap
+from prunescope.engine.data.labels import LabelColumn, encode_labels
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.paths import expanded
 
 _SENTIMENT = ("negative", "positive")
 _INFERENCE = ("entailment", "neutral", "contradiction")
 TASKS = {  # in the order of their labels
-    "sst2": _SENTIMENT, "imdb": _SENTIMENT, "mr": _SENTIMENT, "movie_review": _SENTIMENT, "yelp_polarity": _SENTIMENT,
-    "mnli": _INFERENCE, "mnli-mm": _INFERENCE, "snli": _INFERENCE, "qqp": ("not_duplicate", "duplicate"),
-    "qnli": ("entailment", "not_entailment"), "rte": ("entailment", "not_entailment"),
+    "sst2": _SENTIMENT,
+    "imdb": _SENTIMENT,
+    "mr": _SENTIMENT,
+    "movie_review": _SENTIMENT,
+    "yelp_polarity": _SENTIMENT,
+    "mnli": _INFERENCE,
+    "mnli-mm": _INFERENCE,
+    "snli": _INFERENCE,
+    "qqp": ("not_duplicate", "duplicate"),
+    "qnli": ("entailment", "not_entailment"),
+    "rte": ("entailment", "not_entailment"),
     "ag_news": ("world", "sports", "business", "sci/tech"),
-}  # fmt: skip
-_SIDES = (("original_text", "perturbed_text", "original_output"), ("text1", "text2", "original_class"))
+}
+_SIDES = (
+    ("original_text", "perturbed_text", "original_output"),
+    ("text1", "text2", "original_class"),
+)
 Row = dict[str, Any]
 
 
 def read_set(
-    path: str | Path, task: str | None = None, where: Sequence[str] = (), columns: Choice | None = None
-) -> StaticSet:  # fmt: skip
-    """The set in a file. `task` picks the rows of one task and says what the labels mean; `where` picks rows, as COLUMN=VALUE;
-    `columns` names those of labelled texts where they have other names than usual.
+    path: str | Path,
+    task: str | None = None,
+    where: Sequence[str] = (),
+    columns: Choice | None = None,
+) -> StaticSet:
+    """The set in a file. `task` picks the rows of one task and says what the labels mean; `where`
+    picks rows, as COLUMN=VALUE; `columns` names those of labelled texts where they have other names
+    than usual.
 
-    Raises DataError for a file that is none of the known kinds, SettingError for a choice that leaves no row.
+    Raises DataError for a file that is none of the known kinds, SettingError for a choice that
+    leaves no row.
     """
     source = expanded(path)
     name = ", ".join([source.name, *([task] if task else []), *where])
     if _is_log(source):
         if where:
-            raise SettingError(f"{source.name} is a JSON log, which has no columns to choose rows by; leave --where out.")
-        return replace(_from_log(read_log(source), name), classes=Classes(_classes(task, source.name), numbered=True))
+            raise SettingError(
+                f"{source.name} is a JSON log, which has no columns to choose rows by; leave "
+                "--where out."
+            )
+        return replace(
+            _from_log(read_log(source), name),
+            classes=Classes(_classes(task, source.name), numbered=True),
+        )
     table = read_table(source, several=True)
     rows = _chosen([dict(row) for row in table.frame.to_dict("records")], task, where, source.name)
     for number, row in enumerate(rows, start=1):
@@ -72,7 +95,9 @@ def read_set(
     chosen = bool({"task", "dataset"} & there)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
     found = _as_pairs(found)
-    if classes is None or found.classes.names is not None:  # what the file itself calls its classes counts
+    if (
+        classes is None or found.classes.names is not None
+    ):  # what the file itself calls its classes counts
         return found
     return replace(found, classes=Classes(classes, numbered=True))
 
@@ -85,15 +110,20 @@ def _is_log(path: Path) -> bool:
         rows = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return False  # a table, or damaged, which is said where it is read
-    return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and "record" in rows[0]
+    return (
+        isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and "record" in rows[0]
+    )
 
 
 def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
     if task is None:
         return None
     if task not in TASKS:
-        raise SettingError(f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use one of "
-                           f"{', '.join(TASKS)}, or leave --task out.")  # fmt: skip
+        raise SettingError(
+            f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use "
+            "one of "
+            f"{', '.join(TASKS)}, or leave --task out."
+        )
     return TASKS[task]
 
 
@@ -103,13 +133,20 @@ def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) 
     if task and split:
         wanted[split] = task
     if split == "task" and "task" not in wanted and len({row["task"] for row in rows}) > 1:
-        raise SettingError(f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task.")
+        raise SettingError(
+            f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task."
+        )
     for column, value in wanted.items():
         if column not in rows[0]:
-            raise SettingError(f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct --where.")
+            raise SettingError(
+                f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct "
+                "--where."
+            )
         kept = [row for row in rows if str(row[column]) == value]
         if not kept:
-            raise SettingError(f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}.")
+            raise SettingError(
+                f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}."
+            )
         rows = kept
     # A file of several tasks has columns that the rows of this one lack.
     used = [column for column in rows[0] if any(not _is_missing(row[column]) for row in rows)]
@@ -123,66 +160,112 @@ def _is_missing(value: object) -> bool:
 def _condition(text: str) -> tuple[str, str]:
     column, sign, value = text.partition("=")
     if not sign or not column:
-        raise SettingError(f"{text!r} is no choice of rows; write COLUMN=VALUE, as in run_type=jin.")
+        raise SettingError(
+            f"{text!r} is no choice of rows; write COLUMN=VALUE, as in run_type=jin."
+        )
     return column, value
 
 
 def _listed(rows: list[Row], column: str) -> str:
     values = sorted({str(row[column]) for row in rows})
-    return ", ".join(value[:40] for value in values[:12]) + (f" and {len(values) - 12} more" if len(values) > 12 else "")
+    return ", ".join(value[:40] for value in values[:12]) + (
+        f" and {len(values) - 12} more" if len(values) > 12 else ""
+    )
 
 
 def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
     found = found_on(name, texts)
     if found is None:
-        raise DataError(f"{name} holds {len(texts)} attacks and none broke its victim, so it has no adversarial text; use "
-                        "another.")  # fmt: skip
-    notice = (f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are the set, so a comparison "
-              "with that victim is one-sided.")  # fmt: skip
+        raise DataError(
+            f"{name} holds {len(texts)} attacks and none broke its victim, so it has no "
+            "adversarial text; use "
+            "another."
+        )
+    notice = (
+        f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are "
+        "the set, so a comparison "
+        "with that victim is one-sided."
+    )
     return replace(found, name=name, notices=(notice, *_repeated(found)))
 
 
-def _from_sides(rows: list[Row], sides: tuple[str, str, str], name: str, choice: Choice) -> StaticSet:
+def _from_sides(
+    rows: list[Row], sides: tuple[str, str, str], name: str, choice: Choice
+) -> StaticSet:
     clean, adversarial, label = sides
     for number, row in enumerate(rows, start=1):
         for column in (clean, adversarial):
             if not isinstance(row[column], str) or not row[column].strip():
-                raise DataError(f"Row {number} of {name} has no text in {column!r}; add it or remove the row.")
+                raise DataError(
+                    f"Row {number} of {name} has no text in {column!r}; add it or remove the row."
+                )
     rows, labels, classes, notices = _labels(rows, label, name, choice.label_map, {})
     if classes.names is None:  # what a victim said: class numbers
         classes = replace(classes, numbered=True)
     cells = [from_cells(row[clean], row[adversarial]) for row in rows]
     halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
-    notice = f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is taken for true."
+    notice = (
+        f"{name} does not hold true labels; what its victim said of the clean text, "
+        f"{label!r}, is taken for true."
+    )
     found = StaticSet(name, halves[1], halves[0], classes)
     return replace(found, notices=(notice, *notices, *_repeated(found)))
 
 
 def _labels(
-    rows: list[Row], column: str, name: str, label_map: LabelMap | None, class_names: Mapping[str, tuple[str, ...]]
-) -> tuple[list[Row], tuple[int, ...], Classes, tuple[str, ...]]:  # fmt: skip
+    rows: list[Row],
+    column: str,
+    name: str,
+    label_map: LabelMap | None,
+    class_names: Mapping[str, tuple[str, ...]],
+) -> tuple[list[Row], tuple[int, ...], Classes, tuple[str, ...]]:
     """(the rows that have a label, their labels, how to read these, what was left out)."""
-    table = Table(name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object), class_names)
+    table = Table(
+        name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object), class_names
+    )
     encoded = encode_labels([LabelColumn(table, column)], label_map)
-    kept = [(row, label) for row, label in zip(rows, encoded.splits[0], strict=True) if label is not None]
-    return [row for row, _ in kept], tuple(label for _, label in kept), encoded.classes, encoded.notices
+    kept = [
+        (row, label)
+        for row, label in zip(rows, encoded.splits[0], strict=True)
+        if label is not None
+    ]
+    return (
+        [row for row, _ in kept],
+        tuple(label for _, label in kept),
+        encoded.classes,
+        encoded.notices,
+    )
 
 
-def _labelled(rows: list[Row], name: str, choice: Choice, class_names: Mapping[str, tuple[str, ...]]) -> StaticSet:
+def _labelled(
+    rows: list[Row], name: str, choice: Choice, class_names: Mapping[str, tuple[str, ...]]
+) -> StaticSet:
     """Texts and labels in columns with usual names; a pair column may be blank in every row."""
     table = Table(name, pd.DataFrame(rows))
     columns = find_columns(table, choice)
-    rows, labels, classes, notices = _labels(rows, columns.label, name, choice.label_map, class_names)
+    rows, labels, classes, notices = _labels(
+        rows, columns.label, name, choice.label_map, class_names
+    )
     if columns.left_out is not None:
         notices = (unread(table, columns), *notices)
-    pairs = [row[columns.pair] if isinstance(row[columns.pair], str) else "" for row in rows] if columns.pair else []
+    pairs = (
+        [row[columns.pair] if isinstance(row[columns.pair], str) else "" for row in rows]
+        if columns.pair
+        else []
+    )
     if not any(pair.strip() for pair in pairs):
         pairs = []
     for number, row in enumerate(rows, start=1):
         text = row[columns.text]
-        if not isinstance(text, str) or not text.strip() or (pairs and not pairs[number - 1].strip()):
+        if (
+            not isinstance(text, str)
+            or not text.strip()
+            or (pairs and not pairs[number - 1].strip())
+        ):
             where = f"{columns.text!r} or {columns.pair!r}" if pairs else repr(columns.text)
-            raise DataError(f"Row {number} of {name} has no text in {where}; add it or remove the row.")
+            raise DataError(
+                f"Row {number} of {name} has no text in {where}; add it or remove the row."
+            )
     examples = Examples(tuple(str(row[columns.text]) for row in rows), tuple(pairs) or None, labels)
     return StaticSet(name, examples, None, classes, notices)
 
@@ -197,16 +280,28 @@ def _repeated(found: StaticSet) -> list[str]:
     again = sum(count for count in Counter(clean).values() if count > 1)
     if not again:
         return []
-    return [f"The clean texts of {again} rows occur in other rows too, but intervals and tests take rows for independent."]
+    return [
+        f"The clean texts of {again} rows occur in other rows too, but intervals and tests take "
+        "rows for independent."
+    ]
 
 
 def _as_pairs(found: StaticSet) -> StaticSet:
-    """Divide texts at their blank line where every text has exactly one, as older versions of TextAttack wrote pairs."""
+    """Divide texts at their blank line where every text has exactly one, as older versions of
+    TextAttack wrote pairs.
+    """
     halves = [half for half in (found.clean, found.adversarial) if half]
-    if found.clean is None or any(half.pairs or any(text.count("\n\n") != 1 for text in half.texts) for half in halves):
+    if found.clean is None or any(
+        half.pairs or any(text.count("\n\n") != 1 for text in half.texts) for half in halves
+    ):
         return found
-    clean, adversarial = (_examples([_split(text) for text in half.texts], half.labels) for half in halves)
-    notice = f"Every text of {found.name} has one blank line; what is before and after it is taken for a pair."
+    clean, adversarial = (
+        _examples([_split(text) for text in half.texts], half.labels) for half in halves
+    )
+    notice = (
+        f"Every text of {found.name} has one blank line; what is before and after it is "
+        "taken for a pair."
+    )
     return replace(found, clean=clean, adversarial=adversarial, notices=(*found.notices, notice))
 
 
@@ -218,16 +313,31 @@ def _split(text: str) -> tuple[str, str]:
 def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
     """The set with its labels in the victim's numbering.
 
-    Raises DataError where the labels cannot be matched by meaning, or the task has another number of classes than the victim.
+    Raises DataError where the labels cannot be matched by meaning, or the task has another number
+    of classes than the victim.
     """
     names = static.classes.names
-    if names is None and static.classes.numbered and not static.classes.values:  # class numbers of a log
+    if (
+        names is None and static.classes.numbered and not static.classes.values
+    ):  # class numbers of a log
         return static
     if names is not None and static.classes.numbered and len(names) != victim.num_labels:
-        raise DataError(f"{static.name} has {len(names)} classes ({', '.join(names)}) and {victim.name} has "
-                        f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task.")  # fmt: skip
+        raise DataError(
+            f"{static.name} has {len(names)} classes ({', '.join(names)}) and {victim.name} has "
+            f"{victim.num_labels} ({', '.join(victim.label_names)}); use a model for this task."
+        )
     own = victim.label_names
-    adversarial, notices = fit_examples(static.adversarial, static.classes, own, victim.name, static.name)
-    clean = static.clean and fit_examples(static.clean, static.classes, own, victim.name, static.name)[0]
-    return replace(static, adversarial=adversarial, clean=clean, classes=Classes(own, True),
-                   notices=(*static.notices, *notices))  # fmt: skip
+    adversarial, notices = fit_examples(
+        static.adversarial, static.classes, own, victim.name, static.name
+    )
+    clean = (
+        static.clean
+        and fit_examples(static.clean, static.classes, own, victim.name, static.name)[0]
+    )
+    return replace(
+        static,
+        adversarial=adversarial,
+        clean=clean,
+        classes=Classes(own, True),
+        notices=(*static.notices, *notices),
+    )

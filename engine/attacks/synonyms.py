@@ -1,4 +1,6 @@
-"""Words that may stand for a word: counter-fitted neighbours where a folder has them, else the project's own lexicon."""
+"""Words that may stand for a word: counter-fitted neighbours where a folder has them, else the
+project's own lexicon.
+"""
 
 import gzip
 import json
@@ -9,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.attacks.resources import LEXICON, Source
-from engine.errors import ResourceError
+from prunescope.engine.attacks.resources import LEXICON, Source
+from prunescope.engine.errors import ResourceError
 
-Neighbours = Callable[[str, int], Sequence[str]]  # (lower-case word, most wanted) → neighbours, best first
+Neighbours = Callable[
+    [str, int], Sequence[str]
+]  # (lower-case word, most wanted) → neighbours, best first
 LEAST_COSINE = 0.5  # of two counter-fitted vectors, TextFooler's
 HEADER = "word\tpart_of_speech\tsynonyms"
 
@@ -21,12 +25,16 @@ HEADER = "word\tpart_of_speech\tsynonyms"
 def load_lexicon(file: Path = LEXICON) -> dict[str, tuple[str, tuple[str, ...]]]:
     """The lexicon: word → (part of speech, synonyms, best first).
 
-    One line a word, `word<TAB>part of speech<TAB>synonym,synonym,…`; a word stands under one part of speech alone, its
-    synonyms are of that part of speech and of the same inflection. Raises ResourceError for a damaged file.
+    One line a word, `word<TAB>part of speech<TAB>synonym,synonym,…`; a word stands under one part
+    of speech alone, its synonyms are of that part of speech and of the same inflection. Raises
+    ResourceError for a damaged file.
     """
     lines = file.read_text(encoding="utf-8").splitlines()
     if not lines or lines[0] != HEADER:
-        raise ResourceError(f"The synonym lexicon {file} is damaged; the installation is incomplete: clone it again.")
+        raise ResourceError(
+            f"The synonym lexicon {file} is damaged; the installation is incomplete: clone it "
+            "again."
+        )
     rows = (line.split("\t") for line in lines[1:])
     return {word: (part, tuple(synonyms.split(","))) for word, part, synonyms in rows}
 
@@ -42,15 +50,21 @@ def _load_neighbours(file: Path) -> dict[str, list[str]]:
     try:
         with gzip.open(file, "rt", encoding="utf-8") as opened:
             found: dict[str, list[str]] = json.load(opened)
-        if not isinstance(found, dict) or not all(isinstance(words, list) for words in found.values()):
+        if not isinstance(found, dict) or not all(
+            isinstance(words, list) for words in found.values()
+        ):
             raise ValueError("it holds something else")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ResourceError(f"{file} cannot be read as a packed JSON object of word lists ({error}); copy it again.") from error
+        raise ResourceError(
+            f"{file} cannot be read as a packed JSON object of word lists ({error}); copy it again."
+        ) from error
     return found
 
 
 class _Vectors:
-    """Counter-fitted vectors: a word's neighbours are the nearest others by cosine, down to `LEAST_COSINE`."""
+    """Counter-fitted vectors: a word's neighbours are the nearest others by cosine, down to
+    `LEAST_COSINE`.
+    """
 
     def __init__(self, file: Path) -> None:
         words, rows = [], []
@@ -62,7 +76,10 @@ class _Vectors:
                     rows.append(np.array(values, dtype=np.float32))
             vectors = np.stack(rows)  # (words, 300)
         except (OSError, ValueError) as error:
-            raise ResourceError(f"{file} cannot be read as lines of a word and its numbers ({error}); copy it again.") from error
+            raise ResourceError(
+                f"{file} cannot be read as lines of a word and its numbers ({error}); copy it "
+                "again."
+            ) from error
         self._words, self._places = words, {word: place for place, word in enumerate(words)}
         self._vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
         self._found: dict[tuple[str, int], tuple[str, ...]] = {}
@@ -75,7 +92,9 @@ class _Vectors:
             cosines = self._vectors @ self._vectors[place]
             cosines[place] = -1.0
             order = np.argsort(-cosines, kind="stable")[:most]
-            self._found[word, most] = tuple(self._words[i] for i in order if cosines[i] >= LEAST_COSINE)
+            self._found[word, most] = tuple(
+                self._words[i] for i in order if cosines[i] >= LEAST_COSINE
+            )
         return self._found[word, most]
 
 
@@ -85,10 +104,12 @@ def _vectors(file: Path) -> _Vectors:
 
 
 def counterfitted_neighbours(source: Source) -> Neighbours:
-    """Neighbours in the counter-fitted space (Mrkšić et al. 2016, arXiv:1603.00892), from vectors or from a list.
+    """Neighbours in the counter-fitted space (Mrkšić et al. 2016, arXiv:1603.00892), from vectors
+    or from a list.
 
-    Vectors give up to `most` words of a cosine of at least 0.5, as in TextFooler; a list gives those that its makers
-    kept, up to 8 a word in the one of Jia et al. (2019, arXiv:1909.00986). Raises ResourceError for a damaged file.
+    Vectors give up to `most` words of a cosine of at least 0.5, as in TextFooler; a list gives
+    those that its makers kept, up to 8 a word in the one of Jia et al. (2019, arXiv:1909.00986).
+    Raises ResourceError for a damaged file.
     """
     file = source.files[0]
     if file.suffix == ".txt":
@@ -98,7 +119,9 @@ def counterfitted_neighbours(source: Source) -> Neighbours:
 
 
 def in_the_case_of(word: str, like: str) -> str:
-    """`word` written as `like` is: lower, UPPER or Capitalised; as it is where `like` is none of these."""
+    """`word` written as `like` is: lower, UPPER or Capitalised; as it is where `like` is none of
+    these.
+    """
     if like.islower():
         return word.lower()
     if like.isupper() and len(like) > 1:

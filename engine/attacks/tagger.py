@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from engine.attacks.services import breathe
+from prunescope.engine.attacks.services import breathe
 
 Words = tuple[str, ...]
 
 
 class Tagger:
-    """A service: word sequences in, their universal tags out. NLTK's search path must be in order when it is made."""
+    """A service: word sequences in, their universal tags out. NLTK's search path must be in order
+    when it is made.
+    """
 
     name = "part-of-speech tagger"
     kept = True
@@ -17,7 +19,10 @@ class Tagger:
     def __init__(self) -> None:
         from nltk.tag import PerceptronTagger, tagset_mapping
 
-        self._tagger, self._universal = PerceptronTagger(), dict(tagset_mapping("en-ptb", "universal"))
+        self._tagger, self._universal = (
+            PerceptronTagger(),
+            dict(tagset_mapping("en-ptb", "universal")),
+        )
 
     def answer(self, items: Sequence[Words]) -> list[Words]:
         """One tag a word."""
@@ -25,7 +30,9 @@ class Tagger:
         for count, words in enumerate(items):
             if count % 64 == 0:
                 breathe()
-            found.append(tuple(self._universal.get(tag, "X") for _, tag in self._tagger.tag(list(words))))
+            found.append(
+                tuple(self._universal.get(tag, "X") for _, tag in self._tagger.tag(list(words)))
+            )
         return found
 
 

@@ -1,6 +1,8 @@
-"""Attacked examples with their texts, which records leave out. They live in memory and in the user's own cache alone.
+"""Attacked examples with their texts, which records leave out. They live in memory and in the
+user's own cache alone.
 
-Sentences of public data must not travel with the project, so nothing here writes to the bundled store.
+Sentences of public data must not travel with the project, so nothing here writes to the bundled
+store.
 """
 
 import hashlib
@@ -8,15 +10,17 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from engine import paths
-from engine.errors import StoreError
-from engine.records import AttackRecord
-from engine.store import Store
+from prunescope.engine import paths
+from prunescope.engine.errors import StoreError
+from prunescope.engine.records import AttackRecord
+from prunescope.engine.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class AttackText:
-    """One attacked example with its texts; what the attack left behind where it did not break the victim."""
+    """One attacked example with its texts; what the attack left behind where it did not break the
+    victim.
+    """
 
     record: AttackRecord
     truth: int  # the true label
@@ -45,27 +49,35 @@ def _check_kinds(found: AttackText | AttackRecord) -> None:
 
 
 class AttackTexts:
-    """The texts of one run of attacks in the user's cache: `texts/<key>.jsonl`, one example a line, appended.
+    """The texts of one run of attacks in the user's cache: `texts/<key>.jsonl`, one example a line,
+    appended.
 
-    A line cut short by a crash is left out when read, so a run that was stopped goes on at the next example.
+    A line cut short by a crash is left out when read, so a run that was stopped goes on at the next
+    example.
     """
 
     def __init__(self, store: Store, key: str) -> None:
         if not may_hold_texts(store):
-            raise StoreError(f"{store.root} is the bundled store, which holds no texts; name another folder with --cache.")
+            raise StoreError(
+                f"{store.root} is the bundled store, which holds no texts; name another folder "
+                "with --cache."
+            )
         self.path = store.root / "texts" / f"{key}.jsonl"
 
     def keep(self, text: AttackText) -> None:
         """Append one example. Raises StoreError where the cache cannot be written."""
         body = _line(asdict(text))
-        entry = _line({"text": json.loads(body), "sha256": hashlib.sha256(body.encode("ascii")).hexdigest()})
+        entry = _line(
+            {"text": json.loads(body), "sha256": hashlib.sha256(body.encode("ascii")).hexdigest()}
+        )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
                 file.write(f"\n{entry}".encode("ascii"))  # a torn line ends here
         except OSError as error:
             raise StoreError(
-                f"The cache cannot be written at {self.path.parent} ({error.strerror}); name another with --cache."
+                f"The cache cannot be written at {self.path.parent} ({error.strerror}); name "
+                "another with --cache."
             ) from error
 
     def kept(self) -> tuple[AttackText, ...]:
@@ -74,7 +86,10 @@ class AttackTexts:
         for line in self.path.read_bytes().splitlines() if self.path.is_file() else ():
             try:
                 entry = json.loads(line)
-                if entry["sha256"] == hashlib.sha256(_line(entry["text"]).encode("ascii")).hexdigest():
+                if (
+                    entry["sha256"]
+                    == hashlib.sha256(_line(entry["text"]).encode("ascii")).hexdigest()
+                ):
                     found.append(AttackText.from_json(entry["text"]))
             except (ValueError, KeyError, TypeError):
                 continue
@@ -82,7 +97,9 @@ class AttackTexts:
 
 
 def may_hold_texts(store: Store) -> bool:
-    """Whether the folder that a store writes is a user's own; the bundled one travels with the project."""
+    """Whether the folder that a store writes is a user's own; the bundled one travels with the
+    project.
+    """
     return not store.root.resolve().is_relative_to(paths.BUNDLED.resolve())
 
 

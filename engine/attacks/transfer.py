@@ -3,13 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.attacks.metrics import attack_rates
-from engine.attacks.static import Answers, StaticSet, all_texts, check_range, judge, read_answers
-from engine.attacks.texts import AttackText
-from engine.data import Examples
-from engine.models.victim import Victim
-from engine.progress import Reporter, silent
-from engine.records import Rate
+from prunescope.engine.attacks.metrics import attack_rates
+from prunescope.engine.attacks.static import (
+    Answers,
+    StaticSet,
+    all_texts,
+    check_range,
+    judge,
+    read_answers,
+)
+from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.data import Examples
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,9 @@ class Transfer:
 
 
 def found_on(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
-    """The examples that the attack broke, with clean and adversarial text; None where it broke none."""
+    """The examples that the attack broke, with clean and adversarial text; None where it broke
+    none.
+    """
     broken = [text for text in texts if text.record.outcome == "broken"]
     labels = tuple(text.truth for text in broken)
     clean = _examples([(text.original, text.pair) for text in broken], labels)
@@ -31,13 +40,16 @@ def found_on(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
 
 
 def transfer(
-    texts: Mapping[str, Sequence[AttackText]], victims: Mapping[str, Victim], report: Reporter = silent
+    texts: Mapping[str, Sequence[AttackText]],
+    victims: Mapping[str, Victim],
+    report: Reporter = silent,
 ) -> dict[str, dict[str, Transfer]]:
-    """source → target → how much of what broke the source also breaks the target, among those that both get right.
+    """source → target → how much of what broke the source also breaks the target, among those that
+    both get right.
 
-    The sources are names of victims with what an attack made of each example there; each victim reads each text once. What
-    broke a source breaks it again, so a rate below 1 of a victim by itself tells of rounding. Raises DataError where a true
-    label is outside a victim's classes.
+    The sources are names of victims with what an attack made of each example there; each victim
+    reads each text once. What broke a source breaks it again, so a rate below 1 of a victim by
+    itself tells of rounding. Raises DataError where a true label is outside a victim's classes.
     """
     sets = {source: found_on(source, found) for source, found in texts.items()}
     wanted = [text for found in sets.values() if found for text in all_texts(found)]
@@ -47,7 +59,9 @@ def transfer(
             check_range(known.adversarial, victim.num_labels, known.name)
         answers = read_answers(victim, wanted, report)
         for source, found in sets.items():
-            rows[source][name] = _transfer(name, found, answers) if found else Transfer(0, Rate.of(0, 0), 0)
+            rows[source][name] = (
+                _transfer(name, found, answers) if found else Transfer(0, Rate.of(0, 0), 0)
+            )
     return rows
 
 

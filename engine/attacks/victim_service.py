@@ -1,29 +1,35 @@
-"""A victim as a service: texts in, probabilities out, the same bits in whatever company a text is asked."""
+"""A victim as a service: texts in, probabilities out, the same bits in whatever company a text is
+asked.
+"""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from engine.attacks.services import NotAttackable, breathe
-from engine.errors import DataError
-from engine.models.forward import Stream, run_stream, streams
-from engine.models.victim import Victim
+from prunescope.engine.attacks.services import NotAttackable, breathe
+from prunescope.engine.errors import DataError
+from prunescope.engine.models.forward import Stream, run_stream, streams
+from prunescope.engine.models.victim import Victim
 
 Item = str | tuple[str, str]
-TOKENS = 2048  # of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for one batch
+# of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for
+# one batch
+TOKENS = 2048
 LEAST = 8  # sentences of one batch for every thread
 
 
 class VictimService:
     """Probabilities of a victim, one row (labels,) in float64 a text or pair.
 
-    softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-15 still ranks candidates. An answer
-    does not depend on the batch, to the last bit: texts with equal token ids are computed once, and a batch of fewer than
-    `LEAST` sentences a thread is filled up with empty ones, because matrix products of a few rows take other kernels than
-    those of many, which add up in another order. So nothing is rounded, and ties are those of the exact inputs. That holds
-    on the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
-    of a batch in ways of their own, the last digits may differ. A victim whose logits are not finite is a ModelError.
+    softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-15 still ranks
+    candidates. An answer does not depend on the batch, to the last bit: texts with equal token ids
+    are computed once, and a batch of fewer than `LEAST` sentences a thread is filled up with empty
+    ones, because matrix products of a few rows take other kernels than those of many, which add up
+    in another order. So nothing is rounded, and ties are those of the exact inputs. That holds on
+    the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels
+    are picked by the size of a batch in ways of their own, the last digits may differ. A victim
+    whose logits are not finite is a ModelError.
     """
 
     kept = False
@@ -36,12 +42,16 @@ class VictimService:
         """One row of probabilities an item; items are all texts or all pairs."""
         encoded = self._encode(items)
         places: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for place, ids in enumerate(zip(*(map(tuple, lists) for lists in encoded.values()), strict=True)):
+        for place, ids in enumerate(
+            zip(*(map(tuple, lists) for lists in encoded.values()), strict=True)
+        ):
             places.setdefault(ids, []).append(place)
         found: list[Tensor] = [torch.empty(0)] * len(items)
         for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
             breathe()
-            rows = self._computed(dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True)))
+            rows = self._computed(
+                dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True))
+            )
             for ids, row in zip(batch, rows, strict=True):
                 for place in places[ids]:
                     found[place] = row
@@ -52,13 +62,18 @@ class VictimService:
             if isinstance(items[0], str):
                 return self.victim.encode([str(item) for item in items])
             return self.victim.encode([item[0] for item in items], [item[1] for item in items])
-        except DataError as error:  # of a candidate: it concerns the attack that tried it, not the others
+        except (
+            DataError
+        ) as error:  # of a candidate: it concerns the attack that tried it, not the others
             raise NotAttackable(str(error)) from error
 
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         victim, count = self.victim, len(encoded["input_ids"])
         missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
-        filled = {name: [*map(list, lists), *([self._empty[name]] * missing)] for name, lists in encoded.items()}
+        filled = {
+            name: [*map(list, lists), *([self._empty[name]] * missing)]
+            for name, lists in encoded.items()
+        }
         (stream,) = streams(filled, victim.pad_id, victim.device, max_tokens=1 << 62)
         rows = dict(zip(stream.rows, self._rows(stream), strict=True))
         return [rows[place] for place in range(count)]
@@ -79,7 +94,9 @@ def _empty_row(victim: Victim) -> dict[str, list[int]]:
     return {name: [one[name]] for name in victim.tokenizer.model_input_names}
 
 
-def _batches(ordered: Sequence[tuple[tuple[int, ...], ...]]) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
+def _batches(
+    ordered: Sequence[tuple[tuple[int, ...], ...]],
+) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
     """Runs of encoded texts of at most `TOKENS` tokens, or one text."""
     batch: list[tuple[tuple[int, ...], ...]] = []
     tokens = 0

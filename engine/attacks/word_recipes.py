@@ -1,7 +1,8 @@
 """Word-level recipes: TextAttack's own, built with parts that read this project's resources.
 
-A recipe's source says everything about it: stop words, order of constraints, thresholds, search. So it is built by
-TextAttack's `build`, in which the names of the parts that would fetch something stand for ours meanwhile.
+A recipe's source says everything about it: stop words, order of constraints, thresholds, search. So
+it is built by TextAttack's `build`, in which the names of the parts that would fetch something
+stand for ours meanwhile.
 """
 
 import sys
@@ -11,12 +12,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from engine.attacks.resources import Resources
-from engine.attacks.synonyms import Neighbours, counterfitted_neighbours, lexicon_neighbours
-from engine.attacks.tagger import tagger
+from prunescope.engine.attacks.resources import Resources
+from prunescope.engine.attacks.synonyms import (
+    Neighbours,
+    counterfitted_neighbours,
+    lexicon_neighbours,
+)
+from prunescope.engine.attacks.tagger import tagger
 
 Part = Callable[..., Any]
-Parts = Callable[[Resources, str], Mapping[str, Part]]  # (resources, device) → TextAttack's name of a part → ours
+Parts = Callable[
+    [Resources, str], Mapping[str, Part]
+]  # (resources, device) → TextAttack's name of a part → ours
 THRESHOLDS = {  # (metric, threshold for the Universal Sentence Encoder) → for MiniLM, see `encoder`
     ("angular", 0.840845057): 0.8333,  # TextFooler; 95 % of resampled samples: 0.816 to 0.850
     ("angular", 0.8): 0.7955,  # TextBugger; 0.765 to 0.813
@@ -27,12 +34,19 @@ _building = threading.Lock()
 
 
 def with_parts(recipe: str, *parts: Parts) -> Callable[[Any, Any, Resources], Any]:
-    """A builder of TextAttack's recipe `recipe`: (package, model wrapper, resources) → its `Attack`."""
+    """A builder of TextAttack's recipe `recipe`: (package, model wrapper, resources) → its
+    `Attack`.
+    """
 
     def build(package: Any, model: Any, resources: Resources) -> Any:
         kind = getattr(package.attack_recipes, recipe)
         module, device = sys.modules[kind.__module__], str(model.model.device)
-        ours = {name: part for found in parts for name, part in found(resources, device).items() if hasattr(module, name)}
+        ours = {
+            name: part
+            for found in parts
+            for name, part in found(resources, device).items()
+            if hasattr(module, name)
+        }
         with _building, _in_place(module, ours):
             return kind.build(model)
 
@@ -50,10 +64,13 @@ def _in_place(module: Any, parts: Mapping[str, Part]) -> Iterator[None]:
 
 
 def _swap(neighbours: Neighbours) -> dict[str, Part]:
-    from engine.attacks.pieces import HomoglyphSwap, Passed, SynonymSwap
+    from prunescope.engine.attacks.textattack_components import HomoglyphSwap, Passed, SynonymSwap
 
-    return {"WordSwapEmbedding": partial(SynonymSwap, neighbours), "WordEmbeddingDistance": lambda **_: Passed(),
-            "WordSwapHomoglyphSwap": HomoglyphSwap}  # fmt: skip
+    return {
+        "WordSwapEmbedding": partial(SynonymSwap, neighbours),
+        "WordEmbeddingDistance": lambda **_: Passed(),
+        "WordSwapHomoglyphSwap": HomoglyphSwap,
+    }
 
 
 def counterfitted(resources: Resources, _device: str) -> dict[str, Part]:
@@ -62,40 +79,48 @@ def counterfitted(resources: Resources, _device: str) -> dict[str, Part]:
 
 
 def lexicon(resources: Resources, _device: str) -> dict[str, Part]:
-    """Swaps for synonyms of the project's lexicon, which are of the same part of speech by how it was written."""
-    from engine.attacks.pieces import Passed
+    """Swaps for synonyms of the project's lexicon, which are of the same part of speech by how it
+    was written.
+    """
+    from prunescope.engine.attacks.textattack_components import Passed
 
-    return _swap(lexicon_neighbours(resources.parts["lexicon"])) | {"PartOfSpeech": lambda **_: Passed()}
+    return _swap(lexicon_neighbours(resources.parts["lexicon"])) | {
+        "PartOfSpeech": lambda **_: Passed()
+    }
 
 
 def tagged(resources: Resources, _device: str) -> dict[str, Part]:
     """Parts of speech by NLTK's tagger."""
-    from engine.attacks.pieces import SamePartOfSpeech
+    from prunescope.engine.attacks.textattack_components import SamePartOfSpeech
 
     return {"PartOfSpeech": partial(SamePartOfSpeech, tagger(resources.parts["tagger"].sha256))}
 
 
 def encoded(_resources: Resources, device: str) -> dict[str, Part]:
     """Sentence similarity by MiniLM, at its own thresholds."""
-    from engine.attacks.encoder import sentence_encoder
-    from engine.attacks.pieces import SentenceSimilarity
+    from prunescope.engine.attacks.encoder import sentence_encoder
+    from prunescope.engine.attacks.textattack_components import SentenceSimilarity
 
     def similarity(threshold: float, metric: str = "angular", **how: Any) -> Any:
-        return SentenceSimilarity(sentence_encoder(device), THRESHOLDS[metric, threshold], metric=metric, **how)
+        return SentenceSimilarity(
+            sentence_encoder(device), THRESHOLDS[metric, threshold], metric=metric, **how
+        )
 
     return {"UniversalSentenceEncoder": similarity}
 
 
 def masked(resources: Resources, device: str) -> dict[str, Part]:
     """Swaps by a masked language model."""
-    from engine.attacks.masked import MaskedSwap, masked_lm
+    from prunescope.engine.attacks.masked import MaskedSwap, masked_lm
 
     source = resources.parts["masked-lm"]
-    return {"WordSwapMaskedLM": partial(MaskedSwap, masked_lm(source.files[0], source.sha256, device))}
+    return {
+        "WordSwapMaskedLM": partial(MaskedSwap, masked_lm(source.files[0], source.sha256, device))
+    }
 
 
 def wordnet(_resources: Resources, _device: str) -> dict[str, Part]:
     """Synonyms of WordNet, in a fixed order."""
-    from engine.attacks.pieces import SortedWordNetSwap
+    from prunescope.engine.attacks.textattack_components import SortedWordNetSwap
 
     return {"WordSwapWordNet": SortedWordNetSwap}

@@ -1,15 +1,22 @@
-"""Turn the tables of one data set into examples: one label mapping, and no row without text or label."""
+"""Turn the tables of one data set into examples: one label mapping, and no row without text or
+label.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.data.columns import Choice, Columns, Table, find_columns
-from engine.data.labels import LabelColumn, encode_labels
-from engine.data.records import Classes, Examples, Origin
-from engine.errors import DataError
+from prunescope.engine.data.columns import Choice, Columns, Table, find_columns
+from prunescope.engine.data.labels import LabelColumn, encode_labels
+from prunescope.engine.data.records import Classes, Examples, Origin
+from prunescope.engine.errors import DataError
 
-NAMING = ("text", "name", "names", "str")  # of columns that name the numbers of another: label_text, label_name
+NAMING = (
+    "text",
+    "name",
+    "names",
+    "str",
+)  # of columns that name the numbers of another: label_text, label_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +30,65 @@ class Built:
 
 
 def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
-    """The examples of tables that belong together. A row without a label is left out, and a notice says so.
+    """The examples of tables that belong together. A row without a label is left out, and a notice
+    says so.
 
-    Raises DataError for missing columns or texts, for labels that are none, and where only some tables hold pairs.
+    Raises DataError for missing columns or texts, for labels that are none, and where only some
+    tables hold pairs.
     """
     parts = [(table, find_columns(table, choice)) for table in tables]
     parts = [(_with_names(table, columns.label), columns) for table, columns in parts]
     _check_same_kind(parts)
-    encoded = encode_labels([LabelColumn(table, columns.label) for table, columns in parts], choice.label_map)
-    rows = [tuple(row for row, label in enumerate(labels) if label is not None) for labels in encoded.splits]
-    examples = [_examples(table, columns, labels, kept)
-                for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)]  # fmt: skip
-    left_out = {columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out}
-    return Built(tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows))
+    encoded = encode_labels(
+        [LabelColumn(table, columns.label) for table, columns in parts], choice.label_map
+    )
+    rows = [
+        tuple(row for row, label in enumerate(labels) if label is not None)
+        for labels in encoded.splits
+    ]
+    examples = [
+        _examples(table, columns, labels, kept)
+        for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)
+    ]
+    left_out = {
+        columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out
+    }
+    return Built(
+        tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows)
+    )
 
 
 def _with_names(table: Table, label: str) -> Table:
-    """The table with the names of its label numbers, where a column beside them says these, as `label_text` does.
+    """The table with the names of its label numbers, where a column beside them says these, as
+    `label_text` does.
 
     Raises DataError where one number has two names.
     """
     if label in table.class_names or table.frame.empty:
         return table
-    beside = next((name for name in table.names() if name.strip().lower() in [f"{label.lower()}_{end}" for end in NAMING]), None)
+    beside = next(
+        (
+            name
+            for name in table.names()
+            if name.strip().lower() in [f"{label.lower()}_{end}" for end in NAMING]
+        ),
+        None,
+    )
     if beside is None:
         return table
     pairs = set(zip(map(str, table.frame[label]), map(str, table.frame[beside]), strict=True))
     named = {number: name for number, name in pairs if number.isdecimal()}
     if len(named) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
-        raise DataError(f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, or name the "
-                        "column that holds the labels with --label-column.")  # fmt: skip
-    if sorted(map(int, named)) != list(range(len(named))) or len(set(named.values())) < len(named) or len(named) < len(pairs):
+        raise DataError(
+            f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, "
+            "or name the "
+            "column that holds the labels with --label-column."
+        )
+    if (
+        sorted(map(int, named)) != list(range(len(named)))
+        or len(set(named.values())) < len(named)
+        or len(named) < len(pairs)
+    ):
         return table  # names for some of the classes tell nothing of the others
     names = tuple(named[str(number)] for number in range(len(named)))
     return replace(table, class_names={**table.class_names, label: names})
@@ -62,13 +97,21 @@ def _with_names(table: Table, label: str) -> Table:
 def unread(table: Table, columns: Columns) -> str:
     """The notice on a column of texts that is not read."""
     if columns.pair is not None:
-        return (f"{table.where} is read as pairs, the columns {columns.text!r} and {columns.pair!r}; {columns.left_out!r} holds "
-                "texts too and is left out.")  # fmt: skip
-    return (f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} holds texts too and is "
-            "left out. Where the model reads both, name them with --text-column and --pair-column.")  # fmt: skip
+        return (
+            f"{table.where} is read as pairs, the columns {columns.text!r} and {columns.pair!r}; "
+            f"{columns.left_out!r} holds "
+            "texts too and is left out."
+        )
+    return (
+        f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} "
+        "holds texts too and is "
+        "left out. Where the model reads both, name them with --text-column and --pair-column."
+    )
 
 
-def _examples(table: Table, columns: Columns, labels: Sequence[int | None], rows: Sequence[int]) -> Examples:
+def _examples(
+    table: Table, columns: Columns, labels: Sequence[int | None], rows: Sequence[int]
+) -> Examples:
     chosen = tuple(label for label in labels if label is not None)
     origin = Origin(table.where, tuple(row + 1 for row in rows), table.parts)
     texts = _texts(table, columns.text, rows)
@@ -101,10 +144,14 @@ def _text(value: object, row: int, table: Table, column: str) -> str:
             "name a column of texts with --text-column."
         )
     if not value.strip():
-        raise DataError(f"{table.place(row)} has a blank text in {column!r}; add it or remove the row.")
+        raise DataError(
+            f"{table.place(row)} has a blank text in {column!r}; add it or remove the row."
+        )
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{table.place(row)} has half a character in {column!r} (at position {error.start}); "
-                        "write it whole.") from error  # fmt: skip
+        raise DataError(
+            f"{table.place(row)} has half a character in {column!r} (at position {error.start}); "
+            "write it whole."
+        ) from error
     return value

@@ -1,4 +1,6 @@
-"""The class names that the card of a data set gives: README.md with YAML, or dataset_infos.json, beside its files."""
+"""The class names that the card of a data set gives: README.md with YAML, or dataset_infos.json,
+beside its files.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +14,9 @@ LABEL = "ClassLabel"  # the kind of a feature that names its numbers
 
 
 def card_names(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Column → names of its class numbers, where the cards of all configurations in a folder agree; nothing without a card."""
+    """Column → names of its class numbers, where the cards of all configurations in a folder agree;
+    nothing without a card.
+    """
     found: dict[str, set[tuple[str, ...]]] = {}
     for features in _features(folder):
         for column, names in features:
@@ -30,17 +34,28 @@ def _features(folder: Path) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
         about = head.get("dataset_info") if isinstance(head, Mapping) else None
         for info in about if isinstance(about, list) else [about]:
             features = info.get("features") if isinstance(info, Mapping) else None
-            yield [(str(one["name"]), names) for one in features or () if isinstance(one, Mapping) and "name" in one
-                   and (names := _of_yaml(one.get("dtype")))]  # fmt: skip
+            yield [
+                (str(one["name"]), names)
+                for one in features or ()
+                if isinstance(one, Mapping)
+                and "name" in one
+                and (names := _of_yaml(one.get("dtype")))
+            ]
     try:
         content = json.loads(infos or "{}")
     except ValueError:
         content = {}
     for info in content.values() if isinstance(content, dict) else ():
         features = info.get("features") if isinstance(info, Mapping) else None
-        kinds = {column: one for column, one in (features or {}).items() if isinstance(one, Mapping)}
+        kinds = {
+            column: one for column, one in (features or {}).items() if isinstance(one, Mapping)
+        }
         labels = {column: one for column, one in kinds.items() if one.get("_type") == LABEL}
-        yield [(column, tuple(map(str, one["names"]))) for column, one in labels.items() if isinstance(one.get("names"), list)]
+        yield [
+            (column, tuple(map(str, one["names"])))
+            for column, one in labels.items()
+            if isinstance(one.get("names"), list)
+        ]
 
 
 def _of_yaml(dtype: Any) -> tuple[str, ...]:
@@ -54,6 +69,10 @@ def _of_yaml(dtype: Any) -> tuple[str, ...]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() and path.stat().st_size <= LARGEST else ""
+        return (
+            path.read_text(encoding="utf-8")
+            if path.is_file() and path.stat().st_size <= LARGEST
+            else ""
+        )
     except (OSError, UnicodeDecodeError):
         return ""

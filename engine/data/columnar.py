@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.data.columns import Table
-from engine.data.delimited import check_unique
-from engine.errors import DataError
+from prunescope.engine.data.columns import Table
+from prunescope.engine.data.delimited import check_unique
+from prunescope.engine.errors import DataError
 
 
 def read_parquet(data: bytes, where: str) -> Table:
@@ -18,16 +18,22 @@ def read_parquet(data: bytes, where: str) -> Table:
     try:
         return arrow_table(pq.ParquetFile(pa.BufferReader(data)).read(), where)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{where} is not a readable Parquet file ({_short(error)}); write it again.") from error
+        raise DataError(
+            f"{where} is not a readable Parquet file ({_short(error)}); write it again."
+        ) from error
 
 
 def read_arrow(data: bytes, where: str) -> Table:
-    """The table of an Arrow or Feather file, or of a stream as `datasets` saves. Raises as `read_parquet`."""
+    """The table of an Arrow or Feather file, or of a stream as `datasets` saves. Raises as
+    `read_parquet`.
+    """
     opened = pa.ipc.open_file if data.startswith(b"ARROW1") else pa.ipc.open_stream
     try:
         return arrow_table(opened(pa.BufferReader(data)).read_all(), where)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{where} is not a readable Arrow file ({_short(error)}); write it again.") from error
+        raise DataError(
+            f"{where} is not a readable Arrow file ({_short(error)}); write it again."
+        ) from error
 
 
 def arrow_table(table: pa.Table, where: str) -> Table:
@@ -56,7 +62,8 @@ def _names_in(metadata: Mapping[bytes, bytes], where: str) -> dict[str, tuple[st
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{where} has a damaged description of its features ({error!r}), which may name its classes; write it again."
+            f"{where} has a damaged description of its features ({error!r}), which may name its "
+            "classes; write it again."
         ) from error
     return class_names(features)
 
@@ -65,9 +72,12 @@ def class_names(features: object) -> dict[str, tuple[str, ...]]:
     """Column → names of its class numbers, from the features that `datasets` describes in JSON."""
     known = features if isinstance(features, dict) else {}
     return {
-        str(column): tuple(map(str, feature["names"])) for column, feature in known.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
-    }  # fmt: skip
+        str(column): tuple(map(str, feature["names"]))
+        for column, feature in known.items()
+        if isinstance(feature, dict)
+        and feature.get("_type") == "ClassLabel"
+        and isinstance(feature.get("names"), list)
+    }
 
 
 def _short(error: Exception) -> str:

@@ -1,16 +1,19 @@
-"""Find the columns that hold the text, its pair and the label: by their usual names, or by the caller's."""
+"""Find the columns that hold the text, its pair and the label: by their usual names, or by the
+caller's.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from engine.data.label_map import LabelMap
-from engine.data.records import row_in_file
-from engine.errors import DataError, SettingError
+from prunescope.engine.data.label_map import LabelMap
+from prunescope.engine.data.records import row_in_file
+from prunescope.engine.errors import DataError, SettingError
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "body")
-# Pairs as GLUE, SuperGLUE and the hub call them; a table with both columns holds pairs, whatever else it has.
+# Pairs as GLUE, SuperGLUE and the hub call them; a table with both columns holds pairs, whatever
+# else it has.
 PAIR_NAMES = (
     ("text_a", "text_b"),
     ("sentence1", "sentence2"),
@@ -39,7 +42,8 @@ PAIR_NAMES = (
 )
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "target", "sentiment")
 SECOND_TEXTS = frozenset(
-    "aspect query question context reply answer response passage claim evidence hypothesis premise text_pair".split()
+    "aspect query question context reply answer response passage claim evidence hypothesis premise "
+    "text_pair".split()
 )
 LISTED = 20  # columns that a message names
 LOOKED_AT = 200  # rows by which a column is taken for texts
@@ -56,11 +60,16 @@ class Choice:
 
     @classmethod
     def of(
-        cls, text_column: str | None = None, pair_column: str | None = None, label_column: str | None = None,
+        cls,
+        text_column: str | None = None,
+        pair_column: str | None = None,
+        label_column: str | None = None,
         label_map: str | None = None,
-    ) -> "Choice":  # fmt: skip
+    ) -> "Choice":
         """As settings write it. Raises SettingError for a label map that is none."""
-        return cls(text_column, pair_column, label_column, LabelMap.parse(label_map) if label_map else None)
+        return cls(
+            text_column, pair_column, label_column, LabelMap.parse(label_map) if label_map else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,12 @@ class Table:
     frame: pd.DataFrame
     # Column → names of its class numbers, where the file's schema says them (a `ClassLabel`).
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # Of a split in several files: (file, rows in it), in order. Empty where `where` is the one file.
+    # Of a split in several files: (file, rows in it), in order. Empty where `where` is the one
+    # file.
     parts: tuple[tuple[str, int], ...] = ()
 
     def place(self, row: int) -> str:
-        """"Row 3 of b.tsv" for a row of the frame, counted from 1 in the file that holds it."""
+        """ "Row 3 of b.tsv" for a row of the frame, counted from 1 in the file that holds it."""
         return row_in_file(self.where, self.parts, row)
 
     def names(self) -> list[str]:
@@ -96,11 +106,13 @@ class Table:
 def find_columns(table: Table, choice: Choice) -> Columns:
     """The columns of one table: those the caller named, the others by their usual names.
 
-    A caller who names the text column and no pair column gets single texts. Raises DataError where a column
-    is not found, SettingError where one column would have two roles.
+    A caller who names the text column and no pair column gets single texts. Raises DataError where
+    a column is not found, SettingError where one column would have two roles.
     """
     text, pair = _text_columns(table, choice)
-    label = _named(table, choice.label, "--label-column") if choice.label else _detected_label(table)
+    label = (
+        _named(table, choice.label, "--label-column") if choice.label else _detected_label(table)
+    )
     _check_distinct(table, [name for name in (text, pair, label) if name is not None])
     used = {name for name in (text, pair, label) if name is not None}
     return Columns(text, pair, label, None if choice.text else _further_texts(table, used))
@@ -121,22 +133,36 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
             _check_single(table, {text, pair})
             return text, pair
     single = _first_match(TEXT_NAMES, table.names())
-    if single is None:  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
-        single = next((text for first, second in PAIR_NAMES if (text := _match(first, table.names()))
-                       and _match(second, table.names())), None)  # fmt: skip
+    if (
+        single is None
+    ):  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
+        single = next(
+            (
+                text
+                for first, second in PAIR_NAMES
+                if (text := _match(first, table.names())) and _match(second, table.names())
+            ),
+            None,
+        )
     if single is None:
         raise DataError(_not_found(table, "text", "--text-column"))
     return single, None
 
 
 def _check_single(table: Table, pair: set[str]) -> None:
-    """Raises DataError for a table that has a pair and a usual column of single texts: either may be what is classified."""
+    """Raises DataError for a table that has a pair and a usual column of single texts: either may
+    be what is classified.
+    """
     for name in TEXT_NAMES:
         single = _match(name, table.names())
         if single and single not in pair and (table.frame.empty or not _is_blank(table, single)):
             first, second = sorted(pair, key=table.names().index)
-            raise DataError(f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; say what is "
-                            f"classified: --text-column {single}, or --text-column {first} --pair-column {second}.")  # fmt: skip
+            raise DataError(
+                f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; "
+                "say what is "
+                f"classified: --text-column {single}, or --text-column {first} --pair-column "
+                f"{second}."
+            )
 
 
 def _is_blank(table: Table, column: str) -> bool:
@@ -146,14 +172,21 @@ def _is_blank(table: Table, column: str) -> bool:
 
 
 def _further_texts(table: Table, used: set[str]) -> str | None:
-    """A column beside those in use that holds texts: of several words or characters, many of them different; or what a usual
-    second text is called."""
+    """A column beside those in use that holds texts: of several words or characters, many of them
+    different; or what a usual second text is called.
+    """
     for column in table.names():
         if column in used or column not in table.frame.columns:
             continue
-        values = [value.strip() for value in table.frame[column].head(LOOKED_AT) if isinstance(value, str) and value.strip()]
+        values = [
+            value.strip()
+            for value in table.frame[column].head(LOOKED_AT)
+            if isinstance(value, str) and value.strip()
+        ]
         usual = column.strip().lower() in SECOND_TEXTS
-        words = sum(len(value.split()) + (0 if value.isascii() else len(value) // 4) for value in values)
+        words = sum(
+            len(value.split()) + (0 if value.isascii() else len(value) // 4) for value in values
+        )
         many = len(set(values)) >= min(3, len(values)) and len(set(values)) > len(values) / 10
         if len(values) >= 2 and (usual or (many and words >= 2 * len(values))):
             return column
@@ -166,15 +199,20 @@ def _detected_label(table: Table) -> str:
         raise DataError(_not_found(table, "label", "--label-column"))
     for other in usual[1:]:
         if table.frame[other].tolist() != table.frame[usual[0]].tolist():
-            raise DataError(f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the one that holds "
-                            "the labels with --label-column.")  # fmt: skip
+            raise DataError(
+                f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the "
+                "one that holds "
+                "the labels with --label-column."
+            )
     return usual[0]
 
 
 def _named(table: Table, wanted: str, option: str) -> str:
     found = _match(wanted, table.names())
     if found is None:
-        raise DataError(f"{table.where} has no column {wanted!r}, it has {_listed(table)}; correct {option}.")
+        raise DataError(
+            f"{table.where} has no column {wanted!r}, it has {_listed(table)}; correct {option}."
+        )
     return found
 
 
@@ -207,4 +245,8 @@ def _not_found(table: Table, role: str, option: str) -> str:
 def _listed(table: Table) -> str:
     # A file without a header has texts for names, so they are cut.
     names = [repr(name[:40]) for name in table.names()]
-    return "the columns " + ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return (
+        "the columns "
+        + ", ".join(names[:LISTED])
+        + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    )

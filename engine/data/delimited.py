@@ -20,14 +20,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engine.data.columns import LABEL_NAMES
-from engine.errors import DataError
+from prunescope.engine.data.columns import LABEL_NAMES
+from prunescope.engine.errors import DataError
 
 csv.field_size_limit(1 << 30)  # characters: a text may be a book, the default is a chapter
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
 _LINE_END = re.compile("\r\n|\r|\n")
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)  # Excel's own first line
+_SEPARATOR_LINE = re.compile(
+    r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE
+)  # Excel's own first line
 _MARK = "\0"  # stands for a quoted cell; a text with this sign is refused before
 
 
@@ -73,7 +75,11 @@ def _choose(text: str, where: str, tabs_first: bool) -> _Reading:
         labelled = [mark for mark in tables if _has_label(readings[mark].rows[0][1])]
         if len(labelled) != 1:
             marks = " and by ".join(_DELIMITERS[mark] for mark in tables)
-            return _Reading([], f"{where} is a table when it is parted by {marks} alike; save it as TSV or JSON lines.")
+            return _Reading(
+                [],
+                f"{where} is a table when it is parted by {marks} alike; save it as TSV or JSON "
+                "lines.",
+            )
         tables = labelled
     return readings[(tables or delimiters)[0]]
 
@@ -112,7 +118,11 @@ def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: obj
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **dialect)  # type: ignore[arg-type]
     try:
         # Rows of blank cells only are blank lines, which spreadsheets add at the end.
-        rows = [(reader.line_num, row) for row in reader if row and (row[0].strip() or "".join(row).strip())]
+        rows = [
+            (reader.line_num, row)
+            for row in reader
+            if row and (row[0].strip() or "".join(row).strip())
+        ]
     except csv.Error as error:
         line = reader.line_num + first_line - 1
         return _Reading([], f"Line {line} of {where} is damaged ({error}); correct it.")
@@ -126,20 +136,30 @@ def _stray_return(text: str, where: str, first_line: int) -> str | None:
     if "\r" not in text or "\n" not in text or (stray := re.search(r"\r(?!\n)", text)) is None:
         return None
     line = text.count("\n", 0, stray.start()) + first_line
-    return f"Line {line} of {where} has a carriage return inside; put the text in quotes, or take the sign out."
+    return (
+        f"Line {line} of {where} has a carriage return inside; put the text in quotes, or take "
+        "the sign out."
+    )
 
 
 def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
     """The rows without the empty columns that spreadsheets add at the end."""
     header = rows[0][1]
     width = len(header)
-    while width > 1 and not header[width - 1].strip() and not any(_cell(row, width - 1) for _, row in rows):
+    while (
+        width > 1
+        and not header[width - 1].strip()
+        and not any(_cell(row, width - 1) for _, row in rows)
+    ):
         width -= 1
     if width == len(header) and all(len(row) == width for _, row in rows):
         return _Reading(rows)
     for line, row in rows:
         if len(row) < width or any(row[width:]):
-            fault = f"Line {line} of {where} has {len(row)} fields where the header has {width}; correct that line."
+            fault = (
+                f"Line {line} of {where} has {len(row)} fields where the header has {width}; "
+                "correct that line."
+            )
             return _Reading([], fault)
     return _Reading([(line, row[:width]) for line, row in rows])
 
@@ -149,7 +169,9 @@ def _cell(row: Sequence[str], place: int) -> str:
 
 
 def _has_lone_quote(text: str, delimiter: str, escaped: bool) -> bool:
-    """Whether a quote stands inside a word, which disproves the dialect; and is found sooner than the cells."""
+    """Whether a quote stands inside a word, which disproves the dialect; and is found sooner than
+    the cells.
+    """
     after = re.escape(delimiter) + '\r\n"'
     before = after + r"\\" if escaped else after
     return re.search(f'"(?<=[^{before}]")(?=[^{after}])', text) is not None
@@ -172,18 +194,22 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
 def _single_escapes(text: str, delimiter: str) -> str:
     """The text with a second backslash where one escapes nothing, as in AC\\DC, so that it stays."""
     signs = '"\\\n' + delimiter
-    return re.sub(r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text)
+    return re.sub(
+        r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text
+    )
 
 
 def _is_explained(cells: Sequence[str], rest: str, delimiter: str) -> bool:
     """Whether a program that writes quotes would have put them round these cells and no others.
 
-    It quotes the cells that need it, or whole columns. A lone text in quotes is one that somebody said.
-    Excel also quotes every cell with a comma, but so are texts that were cut out of a CSV file, such as
-    those of TextFooler's AG News set, whose quotes went into the published figures.
+    It quotes the cells that need it, or whole columns. A lone text in quotes is one that somebody
+    said. Excel also quotes every cell with a comma, but so are texts that were cut out of a CSV
+    file, such as those of TextFooler's AG News set, whose quotes went into the published figures.
     """
     signs = ('"', delimiter, "\r", "\n")
-    unexplained = {number for number, cell in enumerate(cells) if not any(sign in cell[1:-1] for sign in signs)}
+    unexplained = {
+        number for number, cell in enumerate(cells) if not any(sign in cell[1:-1] for sign in signs)
+    }
     if not unexplained:
         return True
     lines = [line.split(delimiter) for line in _LINE_END.split(rest) if line]
@@ -204,21 +230,27 @@ def _is_explained(cells: Sequence[str], rest: str, delimiter: str) -> bool:
 def _row_inside(reading: _Reading, text: str, delimiter: str, first_line: int) -> int | None:
     """The first of two lines, each a whole row itself, that the reading joins to one row.
 
-    Of the lines of one quoted text, the first or the last may be as wide as the table, for what stands
-    beside the text. Two such lines are rows, unless the text itself has tabs. It may well have commas,
-    so there the lines must also have a number where the table has them, as it has for labels.
+    Of the lines of one quoted text, the first or the last may be as wide as the table, for what
+    stands beside the text. Two such lines are rows, unless the text itself has tabs. It may well
+    have commas, so there the lines must also have a number where the table has them, as it has for
+    labels.
     """
     header, *rows = reading.rows
     width = len(header[1])
-    numeric = [column for column in range(width) if rows and all(_NUMBER.fullmatch(row[column]) for _, row in rows)]
+    numeric = [
+        column
+        for column in range(width)
+        if rows and all(_NUMBER.fullmatch(row[column]) for _, row in rows)
+    ]
     lines = _LINE_END.split(text)
     start = header[0]
     for end, _ in rows:
         whole = [
-            number for number in range(start + 1, end + 1)
+            number
+            for number in range(start + 1, end + 1)
             if len(cells := lines[number - first_line].split(delimiter)) == width
             and (delimiter == "\t" or any(_NUMBER.fullmatch(cells[column]) for column in numeric))
-        ]  # fmt: skip
+        ]
         if len(whole) > 1:
             return whole[0]
         start = end

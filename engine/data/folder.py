@@ -1,4 +1,6 @@
-"""Load a local folder: a file or numbered shards per split, a saved data set, or a copy from the hub."""
+"""Load a local folder: a file or numbered shards per split, a saved data set, or a copy from the
+hub.
+"""
 
 import os
 import re
@@ -6,15 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.data.build import build_examples
-from engine.data.cards import card_names
-from engine.data.columns import Choice, Table
-from engine.data.files import SUFFIXES, is_data_name, read_tables, stem_of
-from engine.data.records import Dataset
-from engine.data.saved import is_saved, read_saved, saved_splits
-from engine.data.splits import EVALUATION, SPLITS, evaluation_splits, first_labelled, train_split
-from engine.data.unpacked import PACKED
-from engine.errors import DataError
+from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.cards import card_names
+from prunescope.engine.data.columns import Choice, Table
+from prunescope.engine.data.files import SUFFIXES, is_data_name, read_tables, stem_of
+from prunescope.engine.data.records import Dataset
+from prunescope.engine.data.saved import is_saved, read_saved, saved_splits
+from prunescope.engine.data.splits import (
+    EVALUATION,
+    SPLITS,
+    evaluation_splits,
+    first_labelled,
+    train_split,
+)
+from prunescope.engine.data.unpacked import PACKED
+from prunescope.engine.errors import DataError
 
 # The hub puts a hash behind the count: validation-00000-of-00001-b42a775f407cee45.parquet.
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]+)?")
@@ -31,15 +39,20 @@ class _Split:
 
 
 def load_folder(folder: Path, choice: Choice) -> Dataset:
-    """The data set in a folder, or in the only one below that has any; `train` is None where it has none.
+    """The data set in a folder, or in the only one below that has any; `train` is None where it has
+    none.
 
     Raises DataError where there is no evaluation split, where two files claim one split, and where
     several folders below have data sets.
     """
     splits = _find(folder)
-    name, evaluation = first_labelled(evaluation_splits(splits), lambda _, split: _read(split), choice)
+    name, evaluation = first_labelled(
+        evaluation_splits(splits), lambda _, split: _read(split), choice
+    )
     train = train_split(splits)
-    tables = [_with_card(table, folder) for table in (evaluation, *([_read(train)] if train else []))]
+    tables = [
+        _with_card(table, folder) for table in (evaluation, *([_read(train)] if train else []))
+    ]
     built = build_examples(tables, choice)
     files = (*(train.paths if train else ()), *splits[name].paths)
     return Dataset(
@@ -59,13 +72,17 @@ def _with_card(table: Table, folder: Path) -> Table:
 
 
 def evaluation_table(folder: Path, choice: Choice) -> Table:
-    """The evaluation rows of a folder with all their columns; all rows of a saved table without splits.
+    """The evaluation rows of a folder with all their columns; all rows of a saved table without
+    splits.
 
     Raises as `load_folder` does.
     """
     if is_saved(folder):
         return read_saved(folder)
-    return _with_card(first_labelled(evaluation_splits(_find(folder)), lambda _, split: _read(split), choice)[1], folder)
+    return _with_card(
+        first_labelled(evaluation_splits(_find(folder)), lambda _, split: _read(split), choice)[1],
+        folder,
+    )
 
 
 def _find(folder: Path) -> dict[str, _Split]:
@@ -77,7 +94,8 @@ def _find(folder: Path) -> dict[str, _Split]:
             shown = [os.path.relpath(place, folder) for place in below]
             more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
             raise DataError(
-                f"{folder} holds several data sets: {', '.join(shown[:12])}{more}; name one of them, "
+                f"{folder} holds several data sets: {', '.join(shown[:12])}{more}; name one of "
+                "them, "
                 f"as in {folder / shown[0]}."
             )
         splits = next(iter(below.values()), {})
@@ -94,7 +112,10 @@ def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
         level = []
         searched += len(inner)
         if searched > _MOST_FOLDERS:
-            raise DataError(f"{folder} has no data set itself and more than {_MOST_FOLDERS} folders below it; name one of them.")
+            raise DataError(
+                f"{folder} has no data set itself and more than {_MOST_FOLDERS} folders below it; "
+                "name one of them."
+            )
         for place in inner:
             if splits := _splits_in(place, _readable(place)):
                 results[place] = splits
@@ -114,11 +135,15 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir())
     except OSError as error:
-        raise DataError(f"{folder} cannot be listed ({error.strerror}); check its permissions.") from error
+        raise DataError(
+            f"{folder} cannot be listed ({error.strerror}); check its permissions."
+        ) from error
 
 
 def _readable(folder: Path) -> list[Path]:
-    """What is in a folder that nobody named: hidden files are none of a data set, and what is shut is not searched."""
+    """What is in a folder that nobody named: hidden files are none of a data set, and what is shut
+    is not searched.
+    """
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:
@@ -135,7 +160,9 @@ def _splits_in(folder: Path, entries: Iterable[Path]) -> dict[str, _Split]:
     if named:
         return named
     folders = {path.name.lower(): path for path in present if path.is_dir()}
-    return {name: split for name in SPLITS if name in folders and (split := _of_folder(folders[name]))}
+    return {
+        name: split for name in SPLITS if name in folders and (split := _of_folder(folders[name]))
+    }
 
 
 def _of_files(files: Sequence[Path], name: str) -> _Split | None:
@@ -145,17 +172,30 @@ def _of_files(files: Sequence[Path], name: str) -> _Split | None:
     first = [path for path in exact if path.suffix.lower() not in (".txt", *PACKED)]
     if exact:
         return _Split(tuple(first or exact))
-    shards = [path for path in files if (match := _SHARD.fullmatch(stem_of(path))) and match["stem"] == name]
+    shards = [
+        path
+        for path in files
+        if (match := _SHARD.fullmatch(stem_of(path))) and match["stem"] == name
+    ]
     return _Split(tuple(shards), shards=True) if shards else None
 
 
 def _of_folder(folder: Path) -> _Split | None:
-    """What a folder that is called like a split has: a saved table, or files that are all its shards."""
+    """What a folder that is called like a split has: a saved table, or files that are all its
+    shards.
+    """
     if is_saved(folder):
         return _Split((folder,))
-    files = [path for path in _readable(folder) if is_data_name(path.name) and path.suffix.lower() != ".txt" and path.is_file()]
+    files = [
+        path
+        for path in _readable(folder)
+        if is_data_name(path.name) and path.suffix.lower() != ".txt" and path.is_file()
+    ]
     if len(kinds := {path.suffix.lower() for path in files}) > 1:
-        raise DataError(f"{folder} has files of the kinds {', '.join(sorted(kinds))} for one split; keep those of one kind.")
+        raise DataError(
+            f"{folder} has files of the kinds {', '.join(sorted(kinds))} for one split; keep those "
+            "of one kind."
+        )
     return _Split(tuple(files), shards=True) if files else None
 
 
@@ -165,7 +205,9 @@ def _read(split: _Split) -> Table:
         return read_saved(first)
     if not split.shards and len(split.paths) > 1:
         names = " and ".join(path.name for path in split.paths)
-        raise DataError(f"{first.parent} has {names} for one split; keep one of them, or name one file.")
+        raise DataError(
+            f"{first.parent} has {names} for one split; keep one of them, or name one file."
+        )
     if split.shards:
         _check_complete(split.paths)
     return read_tables(split.paths)
@@ -185,7 +227,10 @@ def _check_complete(paths: Sequence[Path]) -> None:
 def _no_evaluation(folder: Path) -> str:
     entries = _entries(folder)
     if broken := next((path for path in entries if path.is_symlink() and not path.exists()), None):
-        return f"{folder} has no evaluation file, and {broken.name} is a link to a file that is gone; download it again."
+        return (
+            f"{folder} has no evaluation file, and {broken.name} is a link to a file that is "
+            "gone; download it again."
+        )
     present = ", ".join(path.name for path in entries[:20]) or "no files"
     return (
         f"{folder} has no evaluation file, it has {present}; add one called "

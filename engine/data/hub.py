@@ -7,15 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from engine.data.build import build_examples
-from engine.data.columnar import arrow_table
-from engine.data.columns import Choice, Table, find_columns
-from engine.data.records import Dataset
-from engine.data.splits import TRAIN, evaluation_splits, first_labelled, train_split
-from engine.errors import DataError, InputError, ResourceError
+from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.columnar import arrow_table
+from prunescope.engine.data.columns import Choice, Table, find_columns
+from prunescope.engine.data.records import Dataset
+from prunescope.engine.data.splits import TRAIN, evaluation_splits, first_labelled, train_split
+from prunescope.engine.errors import DataError, InputError, ResourceError
 
 _LOCAL = "name a local folder or a local file instead"
-# `datasets` takes these names for its own file readers and would load whatever lies in the working folder.
+# `datasets` takes these names for its own file readers and would load whatever lies in the working
+# folder.
 _READER_NAMES = re.compile(
     "arrow|audiofolder|cache|conll|csv|eval|generator|hdf5|iceberg|imagefolder|json|lance|meshfolder|"
     "niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|videofolder|webdataset|xml"
@@ -25,7 +26,8 @@ _READER_NAMES = re.compile(
 def load_hub(name: str, choice: Choice) -> Dataset:
     """The hub's data set: evaluation is its validation split, else its test split.
 
-    Raises DataError where the name or its splits cannot be used, ResourceError where the hub is not reached.
+    Raises DataError where the name or its splits cannot be used, ResourceError where the hub is not
+    reached.
     """
     repository, _, config = name.partition(":")
     if _READER_NAMES.fullmatch(repository):
@@ -46,19 +48,26 @@ def load_hub(name: str, choice: Choice) -> Dataset:
 
 
 def one_split(name: str, wanted: str | None, choice: Choice) -> Table:
-    """One split of the hub's data set, or with None the evaluation rows, with all columns; raises as `load_hub` does."""
+    """One split of the hub's data set, or with None the evaluation rows, with all columns; raises
+    as `load_hub` does.
+    """
     repository, _, config = name.partition(":")
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
     if wanted is not None and wanted not in splits:
-        raise DataError(f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what follows the #.")
+        raise DataError(
+            f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what "
+            "follows the #."
+        )
     return _table(splits[wanted], wanted, name) if wanted else _evaluation(splits, name, choice)[1]
 
 
 def _evaluation(splits: Mapping[str, Any], name: str, choice: Choice) -> tuple[str, Table]:
     """Name and rows of the split that is evaluated. Raises DataError where there is none."""
-    return first_labelled(_candidates(splits, name), lambda split, content: _table(content, split, name), choice)
+    return first_labelled(
+        _candidates(splits, name), lambda split, content: _table(content, split, name), choice
+    )
 
 
 def _candidates(splits: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
@@ -73,7 +82,11 @@ def _candidates(splits: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
 
 def _table(split: Any, split_name: str, name: str) -> Table:
     table = arrow_table(split.with_format("arrow")[:], f"split {split_name!r} of {name}")
-    named = {column: tuple(feature.names) for column, feature in split.features.items() if getattr(feature, "names", None)}
+    named = {
+        column: tuple(feature.names)
+        for column, feature in split.features.items()
+        if getattr(feature, "names", None)
+    }
     return replace(table, class_names=named)
 
 
@@ -88,7 +101,9 @@ class Outline:
 
 
 def outline(name: str) -> Outline:
-    """Columns, classes and splits of the hub's data set; of its rows at most one is read. Raises as `load_hub` does."""
+    """Columns, classes and splits of the hub's data set; of its rows at most one is read. Raises as
+    `load_hub` does.
+    """
     import datasets
 
     repository, _, config = name.partition(":")
@@ -97,11 +112,20 @@ def outline(name: str) -> Outline:
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, name) from error
     first = _candidates(splits, name)[0][1]
-    features = first.features or first._resolve_features().features  # a card may leave them out; then one row tells
+    features = (
+        first.features or first._resolve_features().features
+    )  # a card may leave them out; then one row tells
     columns = find_columns(Table(name, pd.DataFrame(columns=list(features))), Choice())
     known = first.info.splits or {}
-    rows = {str(split): int(known[split].num_examples or 0) if split in known else 0 for split in splits}
-    return Outline(columns.text, columns.label, tuple(getattr(features[columns.label], "names", None) or ()), rows)
+    rows = {
+        str(split): int(known[split].num_examples or 0) if split in known else 0 for split in splits
+    }
+    return Outline(
+        columns.text,
+        columns.label,
+        tuple(getattr(features[columns.label], "names", None) or ()),
+        rows,
+    )
 
 
 def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
@@ -109,7 +133,9 @@ def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
         # Imported here: it takes a second, and local data needs none of it.
         import datasets
     except ModuleNotFoundError as error:
-        raise ResourceError(f"The package {error.name} is missing; install it, or {_LOCAL}.") from error
+        raise ResourceError(
+            f"The package {error.name} is missing; install it, or {_LOCAL}."
+        ) from error
     shown = f"{repository}:{config}" if config else repository
     try:
         return dict(datasets.load_dataset(repository, config))
@@ -123,11 +149,20 @@ def _explained(error: Exception, shown: str) -> InputError:
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     if isinstance(error, DatasetNotFoundError) and "gated" in str(error):
-        return ResourceError(f"{shown!r} is gated on the hub: accept its conditions on its page and log in with `hf auth login`, "
-                             f"or {_LOCAL}.")  # fmt: skip
+        return ResourceError(
+            f"{shown!r} is gated on the hub: accept its conditions on its page and log in with `hf "
+            "auth login`, "
+            f"or {_LOCAL}."
+        )
     if isinstance(error, DatasetNotFoundError | RepositoryNotFoundError | HFValidationError):
-        return DataError(f"{shown!r} is neither here nor on the hub; check the spelling, or {_LOCAL}.")
+        return DataError(
+            f"{shown!r} is neither here nor on the hub; check the spelling, or {_LOCAL}."
+        )
     if isinstance(error, DatasetsError | ValueError | RuntimeError):
         reason = " ".join(str(error).partition("Example of usage")[0].split())
-        return DataError(f"{shown!r} cannot be used ({reason}); name a config as name:config, or {_LOCAL}.")
-    return ResourceError(f"The hub did not give {shown!r} ({error}); check the network, or {_LOCAL}.")
+        return DataError(
+            f"{shown!r} cannot be used ({reason}); name a config as name:config, or {_LOCAL}."
+        )
+    return ResourceError(
+        f"The hub did not give {shown!r} ({error}); check the network, or {_LOCAL}."
+    )

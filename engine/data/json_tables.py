@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from engine.data.columns import LABEL_NAMES
-from engine.errors import DataError
+from prunescope.engine.data.columns import LABEL_NAMES
+from prunescope.engine.errors import DataError
 
 ROWS = ("data", "rows", "examples")  # where an object with a heading keeps its rows
 TASK = "task"  # the column that says from which list of a file a row is
@@ -33,7 +33,9 @@ def read_json(text: str, where: str, several: bool = False) -> pd.DataFrame:
         reason = f"Line {error.lineno} of {where} is not JSON ({error.msg}); {_LINE_WANTED}."
         raise DataError(reason) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON that can be read ({error}); {_LINE_WANTED}.") from error
+        raise DataError(
+            f"{where} is not JSON that can be read ({error}); {_LINE_WANTED}."
+        ) from error
     if isinstance(document, list):
         return _frame(document, where)
     if not isinstance(document, dict):
@@ -78,7 +80,9 @@ def _json_line(line: str, number: int, where: str) -> dict[str, Any]:
     except _TwiceError as error:
         raise DataError(f"Line {number} of {where} {error}; rename one of them.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"Line {number} of {where} is not JSON ({error}); {_LINE_WANTED}.") from error
+        raise DataError(
+            f"Line {number} of {where} is not JSON ({error}); {_LINE_WANTED}."
+        ) from error
     if not isinstance(value, dict):
         kind = type(value).__name__
         raise DataError(f"Line {number} of {where} holds a {kind}, not an object; {_LINE_WANTED}.")
@@ -89,7 +93,9 @@ def _frame(rows: Sequence[Any], where: str) -> pd.DataFrame:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             kind = type(row).__name__
-            raise DataError(f"Row {number} of {where} is a {kind}, not an object; write a list of objects.")
+            raise DataError(
+                f"Row {number} of {where} is a {kind}, not an object; write a list of objects."
+            )
     frame = pd.DataFrame(list(rows), dtype=object)
     _check_flat(frame, where)
     return frame
@@ -102,7 +108,8 @@ def _check_flat(frame: pd.DataFrame, where: str) -> None:
     nested = [str(name) for name in frame.columns if len(frame) and all(map(_is_rows, frame[name]))]
     if nested:
         raise DataError(
-            f"{where} has rows inside its rows, under {nested[0][:40]!r}; write one flat object for each text "
+            f"{where} has rows inside its rows, under {nested[0][:40]!r}; write one flat object "
+            "for each text "
             "and its label."
         )
 
@@ -122,7 +129,8 @@ def _of_object(document: Mapping[str, Any], where: str, several: bool) -> pd.Dat
         return _indexed(document, where)
     if any(isinstance(value, list | dict) for value in values) and not _is_row(document):
         raise DataError(
-            f"{where} is an object with {_listed(document)}, of which none is a list of rows; {_LINE_WANTED}."
+            f"{where} is an object with {_listed(document)}, of which none is a list of rows; "
+            f"{_LINE_WANTED}."
         )
     return _frame([document], where)
 
@@ -142,15 +150,22 @@ def _split(document: Mapping[str, Any], where: str) -> pd.DataFrame:
         raise DataError(f"{where} has columns and data that are no lists; {_LINE_WANTED}.")
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, list) or len(row) != len(names):
-            raise DataError(f"Row {number} of {where} has not one value for each of its {len(names)} columns; correct it.")
+            raise DataError(
+                f"Row {number} of {where} has not one value for each of its {len(names)} columns; "
+                "correct it."
+            )
     return _frame([dict(zip(map(str, names), row, strict=True)) for row in rows], where)
 
 
 def _columns(document: Mapping[str, list[Any]], where: str) -> pd.DataFrame:
     lengths = {name: len(values) for name, values in document.items()}
     if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{name[:40]!r} has {length}" for name, length in list(lengths.items())[:6])
-        raise DataError(f"The columns of {where} have other numbers of rows ({shown}); complete them.")
+        shown = ", ".join(
+            f"{name[:40]!r} has {length}" for name, length in list(lengths.items())[:6]
+        )
+        raise DataError(
+            f"The columns of {where} have other numbers of rows ({shown}); complete them."
+        )
     return pd.DataFrame(dict(document), dtype=object)
 
 
@@ -160,14 +175,18 @@ def _indexed(document: Mapping[str, dict[str, Any]], where: str) -> pd.DataFrame
     outer_numbers, inner_numbers = (all(map(str.isdecimal, names)) for names in (document, inner))
     if outer_numbers == inner_numbers:
         raise DataError(
-            f"{where} is an object of objects, and neither level is numbered as rows are; {_LINE_WANTED}."
+            f"{where} is an object of objects, and neither level is numbered as rows are; "
+            f"{_LINE_WANTED}."
         )
     if outer_numbers:
         return _frame(list(document.values()), where)
     index = list(next(iter(document.values())))
     for name, values in document.items():
         if set(values) != set(index):
-            raise DataError(f"The column {name[:40]!r} of {where} has other rows than the first column; complete it.")
+            raise DataError(
+                f"The column {name[:40]!r} of {where} has other rows than the first column; "
+                "complete it."
+            )
     columns = {name: [values[row] for row in index] for name, values in document.items()}
     return pd.DataFrame(columns, dtype=object)
 
@@ -177,10 +196,13 @@ def _tasks(document: Mapping[str, list[Any]], where: str, several: bool) -> pd.D
         return _frame(next(iter(document.values())), where)
     if not several:
         raise DataError(
-            f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file and name that, "
+            f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file "
+            "and name that, "
             "or choose one with --task where the file is a set of adversarial texts."
         )
-    return pd.DataFrame([{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object)
+    return pd.DataFrame(
+        [{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object
+    )
 
 
 def _listed(document: Mapping[str, Any]) -> str:

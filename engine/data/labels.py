@@ -1,7 +1,8 @@
 """Turn label columns into class numbers, with one mapping for all splits of a data set.
 
-Numbers stay what they are. Names become 0..k-1 in natural order (C2 before C10) over all splits together, so that a label
-which only one split has shifts the classes of none. A row without a label is left out and counted.
+Numbers stay what they are. Names become 0..k-1 in natural order (C2 before C10) over all splits
+together, so that a label which only one split has shifts the classes of none. A row without a label
+is left out and counted.
 """
 
 import math
@@ -11,16 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from engine.data.columns import Table
-from engine.data.label_map import LEFT_OUT, LabelMap
-from engine.data.matching import BOOLEANS
-from engine.data.records import Classes
-from engine.errors import DataError
+from prunescope.engine.data.columns import Table
+from prunescope.engine.data.label_map import LEFT_OUT, LabelMap
+from prunescope.engine.data.matching import BOOLEANS
+from prunescope.engine.data.records import Classes
+from prunescope.engine.errors import DataError
 
 Label = bool | int | float | str
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
-# What stands in the place of a label that is missing, in lower case; a column of names may well have a class called "none".
-JUNK = frozenset(("", "-", "--", "nan", "na", "n/a", "#n/a", "#na", "<na>", "nat", "null", "?", "[null]"))
+# What stands in the place of a label that is missing, in lower case; a column of names may well
+# have a class called "none".
+JUNK = frozenset(
+    ("", "-", "--", "nan", "na", "n/a", "#n/a", "#na", "<na>", "nat", "null", "?", "[null]")
+)
 JUNK_AMONG_NUMBERS = JUNK | {"none", "unknown", "unlabeled", "unlabelled"}
 
 
@@ -59,10 +63,13 @@ class Encoded:
 def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = None) -> Encoded:
     """The class numbers of every split.
 
-    Raises DataError for a label that is neither a whole number nor a name, for a split without labels, and where numbers and
-    names are mixed.
+    Raises DataError for a label that is neither a whole number nor a name, for a split without
+    labels, and where numbers and names are mixed.
     """
-    splits = [[_value(value, column, row) for row, value in enumerate(column.values)] for column in columns]
+    splits = [
+        [_value(value, column, row) for row, value in enumerate(column.values)]
+        for column in columns
+    ]
     if label_map is not None:
         return _mapped(columns, splits, label_map)
     splits = [_without_junk(split, column) for split, column in zip(splits, columns, strict=True)]
@@ -76,7 +83,10 @@ def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = N
     elif _are_names(columns, splits):
         names = natural({str(value) for split in splits for value in split if value is not None})
         numbers = {name: number for number, name in enumerate(names)}
-        encoded = [[LEFT_OUT if value is None else numbers[str(value)] for value in split] for split in splits]
+        encoded = [
+            [LEFT_OUT if value is None else numbers[str(value)] for value in split]
+            for split in splits
+        ]
         classes = Classes(names)
     else:
         encoded = _numbers(columns, splits)
@@ -84,8 +94,12 @@ def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = N
     return _encoded(columns, encoded, classes)
 
 
-def _encoded(columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | None]], classes: Classes) -> Encoded:
-    """The record, with a notice on what was left out. Raises DataError for a split in which nothing is left."""
+def _encoded(
+    columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | None]], classes: Classes
+) -> Encoded:
+    """The record, with a notice on what was left out. Raises DataError for a split in which nothing
+    is left.
+    """
     labels = tuple(map(tuple, splits))
     notices = []
     for column, split in zip(columns, labels, strict=True):
@@ -96,13 +110,23 @@ def _encoded(columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | Non
         written = Counter(_shown(values[row]) for row in missing)
         listed = ", ".join(f"{text} in {count}" for text, count in written.most_common(4))
         if len(missing) == len(split) and classes.numbered and classes.names is None:
-            raise DataError(f"The label map leaves out all {len(split)} rows of {column.table.where} ({listed}); -1 is for rows "
-                            "without a class.")  # fmt: skip
+            raise DataError(
+                f"The label map leaves out all {len(split)} rows of {column.table.where} "
+                f"({listed}); -1 is for rows "
+                "without a class."
+            )
         if len(missing) == len(split):
-            raise DataError(f"{column.table.where} has no labels in {column.column!r} ({listed} of {len(split)} rows), as a "
-                            "published test split; use a split with labels.")  # fmt: skip
-        notices.append(f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label ({listed}) and are left "
-                       f"out; the first is {column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}.")  # fmt: skip
+            raise DataError(
+                f"{column.table.where} has no labels in {column.column!r} ({listed} of "
+                f"{len(split)} rows), as a "
+                "published test split; use a split with labels."
+            )
+        notices.append(
+            f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label "
+            f"({listed}) and are left "
+            "out; the first is "
+            f"{column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}."
+        )
     present = tuple(sorted({label for split in labels for label in split if label is not None}))
     return Encoded(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
 
@@ -113,18 +137,23 @@ def _shown(value: object) -> str:
 
 def natural(names: Iterable[str]) -> tuple[str, ...]:
     """Names in natural order: digits count as numbers, so that C2 comes before C10."""
+
     def key(name: str) -> list[tuple[int, int, str]]:
         parts = [part for part in re.split(r"([0-9]+)", name) if part]
         digits = [part.lstrip("0") if part[0] in "0123456789" else None for part in parts]
-        return [(1, 0, part) if number is None else (0, len(number), number)
-                for part, number in zip(parts, digits, strict=True)]  # fmt: skip
+        return [
+            (1, 0, part) if number is None else (0, len(number), number)
+            for part, number in zip(parts, digits, strict=True)
+        ]
 
     return tuple(sorted(names, key=lambda name: (key(name), name)))
 
 
 def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     """A label in a plain type; None where there is none."""
-    if value is None or (isinstance(value, Real) and not isinstance(value, Integral) and math.isnan(value)):
+    if value is None or (
+        isinstance(value, Real) and not isinstance(value, Integral) and math.isnan(value)
+    ):
         return None
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):  # numpy's too
         return bool(value)
@@ -137,61 +166,100 @@ def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     kind = type(value).__name__
-    raise DataError(f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, so name another "
-                    "column with --label-column.")  # fmt: skip
+    raise DataError(
+        f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, "
+        "so name another "
+        "column with --label-column."
+    )
 
 
 def _without_junk(split: list[Label | None], column: LabelColumn) -> list[Label | None]:
     """The labels with None for what stands for a missing one, such as "-" or "nan"."""
     names = {value for value in split if isinstance(value, str)}
-    numeric = any(not isinstance(value, str) or _NUMBER.fullmatch(value) for value in split if value is not None)
-    others = {name for name in names if not _NUMBER.fullmatch(name) and name.lower() not in JUNK_AMONG_NUMBERS}
+    numeric = any(
+        not isinstance(value, str) or _NUMBER.fullmatch(value)
+        for value in split
+        if value is not None
+    )
+    others = {
+        name
+        for name in names
+        if not _NUMBER.fullmatch(name) and name.lower() not in JUNK_AMONG_NUMBERS
+    }
     junk = JUNK_AMONG_NUMBERS if numeric and not others else JUNK
     own = {name.lower() for name in column.names or ()}
     _check_junk(split, junk - own - {""}, column)
-    return [None if isinstance(value, str) and value.lower() in junk - own else value for value in split]
+    return [
+        None if isinstance(value, str) and value.lower() in junk - own else value for value in split
+    ]
 
 
 def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: LabelColumn) -> None:
-    """Raises DataError for a label that reads like a missing one and is as frequent as a class: NA may be Namibia."""
+    """Raises DataError for a label that reads like a missing one and is as frequent as a class: NA
+    may be Namibia.
+    """
     counts = Counter(value for value in split if isinstance(value, str))
-    classes = [count for name, count in counts.items() if name.lower() not in junk and name and not _NUMBER.fullmatch(name)]
+    classes = [
+        count
+        for name, count in counts.items()
+        if name.lower() not in junk and name and not _NUMBER.fullmatch(name)
+    ]
     for name, count in counts.items():
         if name.lower() in junk and classes and count >= max(3, min(classes)):
-            raise DataError(f"{column.table.where} has the label {name!r} in {count} rows, as often as a class, and it may mean "
-                            "that there is no label. Say what each label is with --label-map, "
-                            f"{name}=-1 where it is none.")  # fmt: skip
+            raise DataError(
+                f"{column.table.where} has the label {name!r} in {count} rows, as often as a "
+                "class, and it may mean "
+                "that there is no label. Say what each label is with --label-map, "
+                f"{name}=-1 where it is none."
+            )
 
 
-def _schema(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> tuple[str, ...] | None:
-    """The class names of the schema, where the column holds their numbers. Raises DataError where splits have different ones."""
+def _schema(
+    columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]
+) -> tuple[str, ...] | None:
+    """The class names of the schema, where the column holds their numbers. Raises DataError where
+    splits have different ones.
+    """
     if any(_is_name(value) for split in splits for value in split):
         return None
     named = {column.names: column.table.where for column in columns if column.names is not None}
     if len(named) > 1:
         (first, one), (second, two) = list(named.items())[:2]
-        raise DataError(f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; give all splits "
-                        "one schema.")  # fmt: skip
+        raise DataError(
+            f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; "
+            "give all splits "
+            "one schema."
+        )
     return next(iter(named), None)
 
 
 def _by_schema(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], names: tuple[str, ...]
-) -> list[list[int | None]]:  # fmt: skip
+) -> list[list[int | None]]:
     """The numbers that a schema names; −1 is no label, as everywhere on the hub."""
-    numbers = [[None if value is None or str(value) == "-1" else _integer(value, column, row) for row, value in enumerate(split)]
-               for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+    numbers = [
+        [
+            None if value is None or str(value) == "-1" else _integer(value, column, row)
+            for row, value in enumerate(split)
+        ]
+        for column, split in zip(columns, splits, strict=True)
+    ]
     for column, split in zip(columns, numbers, strict=True):
         for row, number in enumerate(split):
             if number is not None and not 0 <= number < len(names):
-                raise DataError(f"{column.place(row)} has the label {number}, and the schema names the classes 0 to "
-                                f"{len(names) - 1}; correct the row or the schema.")  # fmt: skip
+                raise DataError(
+                    f"{column.place(row)} has the label {number}, and the schema names the classes "
+                    "0 to "
+                    f"{len(names) - 1}; correct the row or the schema."
+                )
     return numbers
 
 
 def _are_booleans(splits: Sequence[Sequence[Label | None]]) -> bool:
     values = {value for split in splits for value in split if value is not None}
-    return bool(values) and all(isinstance(value, bool) or str(value).lower() in ("true", "false") for value in values)
+    return bool(values) and all(
+        isinstance(value, bool) or str(value).lower() in ("true", "false") for value in values
+    )
 
 
 def _as_boolean(value: Label | None) -> int | None:
@@ -203,61 +271,91 @@ def _is_name(value: Label | None) -> bool:
 
 
 def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> bool:
-    """Whether the labels are names. One split of numbers beside one of names is refused, not merged."""
+    """Whether the labels are names. One split of numbers beside one of names is refused, not
+    merged.
+    """
     kinds: dict[bool, str] = {}
     for column, split in zip(columns, splits, strict=True):
         if any(value is not None for value in split):
             kinds.setdefault(any(map(_is_name, split)), column.table.where)
     if len(kinds) > 1:
-        raise DataError(f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use one kind in all "
-                        "splits, or map them with --label-map.")  # fmt: skip
+        raise DataError(
+            f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use "
+            "one kind in all "
+            "splits, or map them with --label-map."
+        )
     if True not in kinds:
         return False
     for column, split in zip(columns, splits, strict=True):
         for row, value in enumerate(split):
             if value is not None and not isinstance(value, str):
-                raise DataError(f"{column.place(row)} has the label {value} among names; use one kind, or map them with "
-                                "--label-map.")  # fmt: skip
+                raise DataError(
+                    f"{column.place(row)} has the label {value} among names; use one kind, or map "
+                    "them with "
+                    "--label-map."
+                )
     return True
 
 
-def _numbers(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]) -> list[list[int | None]]:
-    encoded = [[None if value is None else _integer(value, column, row) for row, value in enumerate(split)]
-               for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+def _numbers(
+    columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]]
+) -> list[list[int | None]]:
+    encoded = [
+        [None if value is None else _integer(value, column, row) for row, value in enumerate(split)]
+        for column, split in zip(columns, splits, strict=True)
+    ]
     values = {value for split in encoded for value in split if value is not None}
-    # A split of nothing but −1, or −1 beside 0, 1, 2, … marks rows without a label; −1, 0, 1 may be three classes
+    # A split of nothing but −1, or −1 beside 0, 1, 2, … marks rows without a label; −1, 0, 1 may be
+    # three classes
     marks = values >= {-1, 0, 1, 2} and min(values) == -1
-    return [[None if value == -1 and (marks or set(split) <= {-1, None}) else value for value in split] for split in encoded]
+    return [
+        [None if value == -1 and (marks or set(split) <= {-1, None}) else value for value in split]
+        for split in encoded
+    ]
 
 
 def _integer(value: Label, column: LabelColumn, row: int) -> int:
     number = value if isinstance(value, int) else float(value)
     if isinstance(number, float) and not number.is_integer():
-        raise DataError(f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; only classes are "
-                        "read, so name another column with --label-column, or map the values with --label-map.")  # fmt: skip
+        raise DataError(
+            f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; "
+            "only classes are "
+            "read, so name another column with --label-column, or map the values with --label-map."
+        )
     return int(number)
 
 
 def _mapped(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], label_map: LabelMap
-) -> Encoded:  # fmt: skip
+) -> Encoded:
     """The labels by a label map, which must say what each of them is."""
-    mapped = [[_target(value, column, row, label_map) for row, value in enumerate(split)]
-              for column, split in zip(columns, splits, strict=True)]  # fmt: skip
+    mapped = [
+        [_target(value, column, row, label_map) for row, value in enumerate(split)]
+        for column, split in zip(columns, splits, strict=True)
+    ]
     named = {target for split in mapped for target in split if isinstance(target, str)}
     order = natural(named)
-    encoded = [[order.index(target) if isinstance(target, str) else target for target in split] for split in mapped]
+    encoded = [
+        [order.index(target) if isinstance(target, str) else target for target in split]
+        for split in mapped
+    ]
     return _encoded(columns, encoded, Classes(order) if named else Classes(numbered=True))
 
 
-def _target(value: Label | None, column: LabelColumn, row: int, label_map: LabelMap) -> int | str | None:
+def _target(
+    value: Label | None, column: LabelColumn, row: int, label_map: LabelMap
+) -> int | str | None:
     if value is None or (str(value).lower() in JUNK and not label_map.names(str(value))):
         return LEFT_OUT
     written = [str(value)]
     if isinstance(value, float) and value.is_integer():
         written.insert(0, str(int(value)))
-    elif isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", value, re.ASCII):  # 1.0 is 1, as without a map
+    elif isinstance(value, str) and re.fullmatch(
+        r"[+-]?\d{1,15}(\.0*)?", value, re.ASCII
+    ):  # 1.0 is 1, as without a map
         written.append(str(int(float(value))))
-    if column.names and isinstance(value, int) and 0 <= value < len(column.names):  # by what the schema calls it, too
+    if (
+        column.names and isinstance(value, int) and 0 <= value < len(column.names)
+    ):  # by what the schema calls it, too
         written.append(column.names[value])
     return label_map.target(written, column.place(row))

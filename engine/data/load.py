@@ -5,15 +5,15 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from engine import paths
-from engine.data.build import build_examples
-from engine.data.columns import Choice
-from engine.data.files import is_data_name, read_table
-from engine.data.folder import load_folder
-from engine.data.hub import load_hub
-from engine.data.records import Dataset, Examples
-from engine.data.saved import is_saved, read_one
-from engine.errors import DataError
+from prunescope.engine import paths
+from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.columns import Choice
+from prunescope.engine.data.files import is_data_name, read_table
+from prunescope.engine.data.folder import load_folder
+from prunescope.engine.data.hub import load_hub
+from prunescope.engine.data.records import Dataset, Examples
+from prunescope.engine.data.saved import is_saved, read_one
+from prunescope.engine.errors import DataError
 
 EMBEDDED = "embedded"
 EMBEDDED_LABELS = ("negative", "positive")
@@ -29,25 +29,32 @@ def load_dataset(
     seed: int = 0,
     divide: bool = True,
 ) -> Dataset:
-    """The data set called `name`: "embedded", a folder, a file, or a hub name such as `nyu-mll/glue:sst2`.
+    """The data set called `name`: "embedded", a folder, a file, or a hub name such as
+    `nyu-mll/glue:sst2`.
 
-    Columns that are not named are detected. `label_map` says what each label means, see `engine.data.label_map`. One file is
-    cut into two halves with `seed`, for training or calibration and for evaluation; where nothing is to be trained or
-    calibrated, `divide` False makes all of its rows the evaluation set. A name that looks like a path is never sent to the hub.
-    Raises DataError, SettingError or ResourceError.
+    Columns that are not named are detected. `label_map` says what each label means, see
+    `prunescope.engine.data.label_map`. One file is cut into two halves with `seed`, for training or
+    calibration and for evaluation; where nothing is to be trained or calibrated, `divide` False
+    makes all of its rows the evaluation set. A name that looks like a path is never sent to the
+    hub. Raises DataError, SettingError or ResourceError.
     """
     choice = Choice.of(text_column, pair_column, label_column, label_map)
     if name == EMBEDDED:
         return _load_embedded(choice)
     if not name.strip():
-        raise DataError(f"The data set name {name!r} is blank; name {EMBEDDED!r}, a folder or a file.")
+        raise DataError(
+            f"The data set name {name!r} is blank; name {EMBEDDED!r}, a folder or a file."
+        )
     path = os.path.expanduser(name)
     if os.path.isdir(path) and not is_saved(Path(path)):
         return load_folder(Path(path), choice)
     if os.path.isfile(path) or os.path.isdir(path):
         return _load_file(Path(path), choice, seed) if divide else _load_whole(Path(path), choice)
     if os.path.exists(path):
-        raise DataError(f"{name} is neither a folder nor an ordinary file; save its content as a file and name that.")
+        raise DataError(
+            f"{name} is neither a folder nor an ordinary file; save its content as a file and name "
+            "that."
+        )
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
     return load_hub(name, choice)
@@ -69,7 +76,9 @@ def _load_embedded(choice: Choice) -> Dataset:
     files = [folder / "evaluation.tsv", folder / "calibration.tsv"]
     for path in files:
         if not path.is_file():
-            raise DataError(f"The installation is incomplete: {path} is missing; install PruneScope again.")
+            raise DataError(
+                f"The installation is incomplete: {path} is missing; install PruneScope again."
+            )
     tables = [replace(read_table(path), class_names={"label": EMBEDDED_LABELS}) for path in files]
     built = build_examples(tables, choice)
     evaluation, train = built.examples
@@ -85,22 +94,38 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     random.Random(seed).shuffle(order)
     half = len(order) // 2
     source = (
-        f"file ({path.name}: {len(order)} distinct texts of {len(examples)} rows, shuffled with seed {seed}; "
+        f"file ({path.name}: {len(order)} distinct texts of {len(examples)} rows, shuffled with "
+        f"seed {seed}; "
         "the first half is train, the second evaluation)"
     )
     halves = examples.take(order[:half]), examples.take(order[half:])
-    return Dataset(path.stem, *halves, built.classes, source, (*built.notices, *_repeats(path, examples, order)))
+    return Dataset(
+        path.stem,
+        *halves,
+        built.classes,
+        source,
+        (*built.notices, *_repeats(path, examples, order)),
+    )
 
 
 def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
     """A notice where rows of a divided file were left out because their text is there already."""
     if len(kept) == len(examples):
         return []
-    first, other = {key: examples.labels[row] for key, row in zip(examples.take(kept).row_keys(), kept, strict=True)}, 0
+    first, other = (
+        {
+            key: examples.labels[row]
+            for key, row in zip(examples.take(kept).row_keys(), kept, strict=True)
+        },
+        0,
+    )
     for key, label in zip(examples.row_keys(), examples.labels, strict=True):
         other += first[key] != label
     differ = f", {other} of them with another label" if other else ""
-    return [f"{len(examples) - len(kept)} of the {len(examples)} rows of {path} repeat a text and are left out{differ}."]
+    return [
+        f"{len(examples) - len(kept)} of the {len(examples)} rows of {path} repeat a text and are "
+        f"left out{differ}."
+    ]
 
 
 def _load_whole(path: Path, choice: Choice) -> Dataset:

@@ -1,7 +1,8 @@
 """Which class of a model each label of a data set means.
 
-Labels are matched by meaning alone: names by what they say, numbers where only one numbering fits. What can be read in two
-ways is refused with the label map that would decide it, because a wrong guess is a wrong accuracy that nobody sees.
+Labels are matched by meaning alone: names by what they say, numbers where only one numbering fits.
+What can be read in two ways is refused with the label map that would decide it, because a wrong
+guess is a wrong accuracy that nobody sees.
 """
 
 import json
@@ -10,23 +11,41 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.data.records import Classes
-from engine.errors import DataError
+from prunescope.engine.data.records import Classes
+from prunescope.engine.errors import DataError
 
 # Spellings of one class. Only what is the same in every task stands here.
 SYNONYMS = (
-    ("negative", "neg"), ("positive", "pos"), ("neutral", "neu"),
-    ("entailment", "entails", "entailed"), ("contradiction", "contradicts", "contradictory"),
+    ("negative", "neg"),
+    ("positive", "pos"),
+    ("neutral", "neu"),
+    ("entailment", "entails", "entailed"),
+    ("contradiction", "contradicts", "contradictory"),
     ("notentailment", "nonentailment"),
-    ("duplicate", "isduplicate"), ("notduplicate", "nonduplicate"),
-    ("paraphrase", "isparaphrase"), ("notparaphrase", "nonparaphrase"),
-    ("supports", "supported", "support"), ("refutes", "refuted", "refute"), ("notenoughinfo", "nei"),
-    ("scitech", "scienceandtechnology", "sciencetechnology", "scienceandtech"), ("sports", "sport"),
-    ("spam",), ("ham", "notspam", "nonspam"),
-    ("offensive",), ("notoffensive", "nonoffensive"), ("toxic",), ("nottoxic", "nontoxic"),
-    ("hate", "hateful"), ("nothate", "nonhate", "nothateful"), ("irony", "ironic"), ("nonirony", "notironic", "nonironic"),
-    ("acceptable",), ("unacceptable", "notacceptable"), ("yes", "true"), ("no", "false"),
-)  # fmt: skip
+    ("duplicate", "isduplicate"),
+    ("notduplicate", "nonduplicate"),
+    ("paraphrase", "isparaphrase"),
+    ("notparaphrase", "nonparaphrase"),
+    ("supports", "supported", "support"),
+    ("refutes", "refuted", "refute"),
+    ("notenoughinfo", "nei"),
+    ("scitech", "scienceandtechnology", "sciencetechnology", "scienceandtech"),
+    ("sports", "sport"),
+    ("spam",),
+    ("ham", "notspam", "nonspam"),
+    ("offensive",),
+    ("notoffensive", "nonoffensive"),
+    ("toxic",),
+    ("nottoxic", "nontoxic"),
+    ("hate", "hateful"),
+    ("nothate", "nonhate", "nothateful"),
+    ("irony", "ironic"),
+    ("nonirony", "notironic", "nonironic"),
+    ("acceptable",),
+    ("unacceptable", "notacceptable"),
+    ("yes", "true"),
+    ("no", "false"),
+)
 _MEANING = {spelling: spellings[0] for spellings in SYNONYMS for spelling in spellings}
 BOOLEANS = ("False", "True")  # what a column of them calls its classes
 # A number between words; a hyphen after a word is none of its sign, as in grade-3.
@@ -59,13 +78,21 @@ def _meaning(name: str) -> str:
 
 
 def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
-    """The number that a model with the classes `own` gives to each of `names`; None where it does not know them all.
+    """The number that a model with the classes `own` gives to each of `names`; None where it does
+    not know them all.
 
-    Names agree as they are, else but for case, else but for what stands between words, else but for all punctuation, else by
-    `SYNONYMS`; the first way that finds every name and tells all of the model's classes apart counts.
+    Names agree as they are, else but for case, else but for what stands between words, else but for
+    all punctuation, else by `SYNONYMS`; the first way that finds every name and tells all of the
+    model's classes apart counts.
     """
     exact: Callable[[str], str] = str.strip
-    for reading, merges in ((exact, False), (_plain, True), (_joined, True), (_letters, False), (_meaning, False)):
+    for reading, merges in (
+        (exact, False),
+        (_plain, True),
+        (_joined, True),
+        (_letters, False),
+        (_meaning, False),
+    ):
         theirs, mine = [reading(name) for name in names], [reading(name) for name in own]
         if len(set(mine)) < len(mine) or not set(theirs) <= set(mine):
             continue
@@ -75,17 +102,23 @@ def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
 
 
 def nameless(names: Sequence[str]) -> bool:
-    """Whether these are no more than numbers, as a model has them that was never told what its classes are called."""
+    """Whether these are no more than numbers, as a model has them that was never told what its
+    classes are called.
+    """
     return all(name.upper().startswith("LABEL_") for name in names)
 
 
 def match_labels(
-    classes: Classes, own: Sequence[str], model: str, where: str, place: Callable[[int], str] | None = None
-) -> Match:  # fmt: skip
+    classes: Classes,
+    own: Sequence[str],
+    model: str,
+    where: str,
+    place: Callable[[int], str] | None = None,
+) -> Match:
     """What the labels of a data set are for a model that calls its classes `own`.
 
-    `place` says where a label occurs first, such as "Row 3 of b.tsv". Raises DataError where a label is none of the model's, and
-    where nothing tells which is which.
+    `place` says where a label occurs first, such as "Row 3 of b.tsv". Raises DataError where a
+    label is none of the model's, and where nothing tells which is which.
     """
     place = place or (lambda label: where)
     if classes.names is None:
@@ -95,27 +128,39 @@ def match_labels(
     used = [classes.names[value] for value in classes.values]
     if (places := class_places(used, own)) is not None:
         return Match(dict(zip(classes.values, places, strict=True)))
-    if (known := class_places(own, classes.names)) is not None:  # the set tells further classes apart
+    if (
+        known := class_places(own, classes.names)
+    ) is not None:  # the set tells further classes apart
         unknown = next((value for value in classes.values if value not in known), classes.values[0])
-        raise DataError(f"{place(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its classes "
-                        f"{_listed(own)}; use a model that knows it, or say which is which: {_hint(used, own)}, "
-                        "with -1 for rows to leave out.")  # fmt: skip
+        raise DataError(
+            f"{place(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its "
+            "classes "
+            f"{_listed(own)}; use a model that knows it, or say which is which: "
+            f"{_hint(used, own)}, "
+            "with -1 for rows to leave out."
+        )
     counted = (classes.names == BOOLEANS and not _is_turned(own)) if not nameless(own) else True
     if classes.numbered and counted and len(classes.names) == len(own):
         notice = _taken(used, [own[value] for value in classes.values], model, where)
         return Match({value: value for value in classes.values}, notice)
     if not classes.numbered and (numbers := numbers_in(used)) is not None:
         labels = dict(zip(numbers, classes.values, strict=True))
-        match = _match_numbers(tuple(sorted(numbers)), own, model, where, lambda number: place(labels[number]))
+        match = _match_numbers(
+            tuple(sorted(numbers)), own, model, where, lambda number: place(labels[number])
+        )
         taken = [match.places[number] for number in numbers]
         notice = _taken(used, [own[number] for number in taken], model, where)
         return Match(dict(zip(classes.values, taken, strict=True)), notice)
-    raise DataError(f"{where} calls its classes {_listed(used)}, and {model} calls them {_listed(own)}; nothing says which is "
-                    f"which. Say it with a label map: {_hint(used, own)}.")  # fmt: skip
+    raise DataError(
+        f"{where} calls its classes {_listed(used)}, and {model} calls them {_listed(own)}; "
+        "nothing says which is "
+        f"which. Say it with a label map: {_hint(used, own)}."
+    )
 
 
 def numbers_in(names: Sequence[str]) -> list[int] | None:
-    """The numbers of classes that are called by a number each, as C1 … C12, class_0 … class_11 or "1 star" … "5 stars".
+    """The numbers of classes that are called by a number each, as C1 … C12, class_0 … class_11 or
+    "1 star" … "5 stars".
 
     None where their words differ by more than a plural.
     """
@@ -123,33 +168,56 @@ def numbers_in(names: Sequence[str]) -> list[int] | None:
     if not all(parts):
         return None
     numbers = [int(part[2]) for part in parts if part]
-    stems = {(part[1].strip().lower(), part[3].strip().lower().removesuffix("s")) for part in parts if part}
+    stems = {
+        (part[1].strip().lower(), part[3].strip().lower().removesuffix("s"))
+        for part in parts
+        if part
+    }
     return numbers if len(stems) == 1 and len(set(numbers)) == len(numbers) else None
 
 
 def _places_in(names: Sequence[str]) -> list[int] | None:
-    """The numbers in names that hold one each, whatever their words: "0_negative", "1_positive"; all places, in some order."""
+    """The numbers in names that hold one each, whatever their words: "0_negative", "1_positive";
+    all places, in some order.
+    """
     found = [re.findall(r"[0-9]+", name) for name in names]
     numbers = [int(digits[0]) for digits in found if len(digits) == 1 and len(digits[0]) < 9]
     return numbers if sorted(numbers) == list(range(len(names))) else None
 
 
 def numbers_named(classes: Classes) -> dict[int, int] | None:
-    """Label → class number from 0 for labels that are −1 and 1, or counted from 1 without a gap; None for others.
+    """Label → class number from 0 for labels that are −1 and 1, or counted from 1 without a gap;
+    None for others.
 
-    A model that is trained on them calls its classes by these numbers, so that it reads them rightly afterwards.
+    A model that is trained on them calls its classes by these numbers, so that it reads them
+    rightly afterwards.
     """
     values = classes.values
-    if classes.names is None and not classes.numbered and (values == (-1, 1) or values == tuple(range(1, len(values) + 1))):
+    if (
+        classes.names is None
+        and not classes.numbered
+        and (values == (-1, 1) or values == tuple(range(1, len(values) + 1)))
+    ):
         return {value: place for place, value in enumerate(values)}
     return None
 
 
 # Orders in which tasks usually number their classes, by meaning.
-_USUAL = (("negative", "positive"), ("negative", "neutral", "positive"), ("entailment", "neutral", "contradiction"),
-          ("no", "yes"), ("notduplicate", "duplicate"), ("notparaphrase", "paraphrase"), ("ham", "spam"), ("nottoxic", "toxic"),
-          ("nothate", "hate"), ("notoffensive", "offensive"), ("unacceptable", "acceptable"), ("nonirony", "irony"),
-          ("entailment", "notentailment"))  # fmt: skip
+_USUAL = (
+    ("negative", "positive"),
+    ("negative", "neutral", "positive"),
+    ("entailment", "neutral", "contradiction"),
+    ("no", "yes"),
+    ("notduplicate", "duplicate"),
+    ("notparaphrase", "paraphrase"),
+    ("ham", "spam"),
+    ("nottoxic", "toxic"),
+    ("nothate", "hate"),
+    ("notoffensive", "offensive"),
+    ("unacceptable", "acceptable"),
+    ("nonirony", "irony"),
+    ("entailment", "notentailment"),
+)
 
 
 def _is_turned(own: Sequence[str]) -> bool:
@@ -160,48 +228,92 @@ def _is_turned(own: Sequence[str]) -> bool:
 
 def _match_numbers(
     values: Sequence[int], own: Sequence[str], model: str, where: str, place: Callable[[int], str]
-) -> Match:  # fmt: skip
-    """Numbers are class numbers from 0, or what the model calls its classes, or counted from 1, or −1 and 1."""
+) -> Match:
+    """Numbers are class numbers from 0, or what the model calls its classes, or counted from 1, or
+    −1 and 1.
+    """
     count, named = len(own), numbers_in(own) or _places_in(own)
-    by_place = {value: value for value in values} if min(values) >= 0 and max(values) < count else None
-    by_name = {value: named.index(value) for value in values} if named and set(values) <= set(named) else None
+    by_place = (
+        {value: value for value in values} if min(values) >= 0 and max(values) < count else None
+    )
+    by_name = (
+        {value: named.index(value) for value in values}
+        if named and set(values) <= set(named)
+        else None
+    )
     if by_place and by_name and by_place != by_name:
-        raise DataError(_two_readings(values, own, model, where, "or be the numbers in their names"))
+        raise DataError(
+            _two_readings(values, own, model, where, "or be the numbers in their names")
+        )
     if by_name and named != list(range(count)):
         return Match(by_name)
-    if by_place and min(values) > 0 and len(values) > 1:  # 0 is not there: they may count from 1 as well
+    if (
+        by_place and min(values) > 0 and len(values) > 1
+    ):  # 0 is not there: they may count from 1 as well
         raise DataError(_two_readings(values, own, model, where))
     if by_place:
-        # Worth a word: classes that are called by other numbers, stand in another order than is usual, or lack the last
-        odd = (named is not None and named != list(range(count))) or _is_turned(own) or max(values) < count - 1
+        # Worth a word: classes that are called by other numbers, stand in another order than is
+        # usual, or lack the last
+        odd = (
+            (named is not None and named != list(range(count)))
+            or _is_turned(own)
+            or max(values) < count - 1
+        )
         names = [own[value] for value in values]
-        return Match(by_place, _taken([str(value) for value in values], names, model, where) if odd else None)
+        return Match(
+            by_place, _taken([str(value) for value in values], names, model, where) if odd else None
+        )
     if _is_turned(own):  # by meaning −1 would be the other class than by place
-        raise DataError(f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} calls its classes "
-                        f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
-                        f"{_hint([str(value) for value in values], own)}.")  # fmt: skip
+        raise DataError(
+            f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} "
+            "calls its classes "
+            f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
+            f"{_hint([str(value) for value in values], own)}."
+        )
     if set(values) == {-1, 1} and count == 2:
         return Match({-1: 0, 1: 1}, _taken(("-1", "1"), own, model, where))
-    if min(values) >= 1 and max(values) == count and not (named and min(named) == 0 and not nameless(own)):
+    if (
+        min(values) >= 1
+        and max(values) == count
+        and not (named and min(named) == 0 and not nameless(own))
+    ):
         taken = {value: value - 1 for value in values}
-        return Match(taken, _taken([str(value) for value in values], [own[value - 1] for value in values], model, where))
+        return Match(
+            taken,
+            _taken(
+                [str(value) for value in values], [own[value - 1] for value in values], model, where
+            ),
+        )
     outside = next(value for value in values if not 0 <= value < count)
     labels = [str(value) for value in values]
-    raise DataError(f"{place(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of {model} "
-                    f"({_listed(own)}); use data with the model's classes, or say what each label is: "
-                    f"{_hint(labels, own)}.")  # fmt: skip
+    raise DataError(
+        f"{place(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of "
+        f"{model} "
+        f"({_listed(own)}); use data with the model's classes, or say what each label is: "
+        f"{_hint(labels, own)}."
+    )
 
 
-def _two_readings(values: Sequence[int], own: Sequence[str], model: str, where: str, other: str = "or from 1") -> str:
+def _two_readings(
+    values: Sequence[int], own: Sequence[str], model: str, where: str, other: str = "or from 1"
+) -> str:
     labels = [str(value) for value in values]
-    return (f"The labels of {where} are {_listed(labels)}: {model}'s {len(own)} classes ({_listed(own)}) may be counted from 0 "
-            f"{other}. Say which: {_hint(labels, own)}.")  # fmt: skip
+    return (
+        f"The labels of {where} are {_listed(labels)}: {model}'s {len(own)} classes "
+        f"({_listed(own)}) may be counted from 0 "
+        f"{other}. Say which: {_hint(labels, own)}."
+    )
 
 
-def _identity(values: Sequence[int], own: Sequence[str], model: str, place: Callable[[int], str]) -> Match:
+def _identity(
+    values: Sequence[int], own: Sequence[str], model: str, place: Callable[[int], str]
+) -> Match:
     if outside := [value for value in values if not 0 <= value < len(own)]:
-        raise DataError(f"{place(outside[0])} has the class {outside[0]} by the label map, outside the 0..{len(own) - 1} of "
-                        f"{model} ({_listed(own)}); correct the label map.")  # fmt: skip
+        raise DataError(
+            f"{place(outside[0])} has the class {outside[0]} by the label map, outside the "
+            f"0..{len(own) - 1} of "
+            f"{model} ({_listed(own)}); correct the label map."
+        )
     return Match({value: value for value in values})
 
 
@@ -211,10 +323,17 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
-    """A label map to fill in. With the equals sign, because a label may begin with a minus; as JSON where one holds a sign."""
+    """A label map to fill in. With the equals sign, because a label may begin with a minus; as JSON
+    where one holds a sign.
+    """
     more = ",…" if len(labels) > 4 else ""
     if any(set(label) & set(",='{\"") for label in labels):
-        shown = "{" + ", ".join(f"{json.dumps(label, ensure_ascii=False)}: …" for label in labels[:4]) + more + "}"
+        shown = (
+            "{"
+            + ", ".join(f"{json.dumps(label, ensure_ascii=False)}: …" for label in labels[:4])
+            + more
+            + "}"
+        )
     else:
         shown = ",".join(f"{label}=…" for label in labels[:4]) + more
     last = f" to {len(own) - 1} for {own[-1]}" if len(own) > 1 else ""
@@ -223,7 +342,12 @@ def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
 
 def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:
     """The notice that says which label is taken for which class."""
-    pairs = ", ".join(f"{label} for {name}" for label, name in list(zip(labels, names, strict=True))[:SHOWN])
+    pairs = ", ".join(
+        f"{label} for {name}" for label, name in list(zip(labels, names, strict=True))[:SHOWN]
+    )
     more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
-    return (f"The labels of {where} are taken for the classes of {model} in this order: {pairs}{more}. Where that is wrong, say "
-            "which is which with --label-map.")  # fmt: skip
+    return (
+        f"The labels of {where} are taken for the classes of {model} in this order: {pairs}{more}. "
+        "Where that is wrong, say "
+        "which is which with --label-map."
+    )

@@ -1,23 +1,29 @@
-"""The records every other part of the engine reads: labelled examples, and a data set with its splits."""
+"""The records every other part of the engine reads: labelled examples, and a data set with its
+splits.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engine.errors import DataError
+from prunescope.engine.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the rows of examples were read, for messages: a file, or several in order, and row numbers in them."""
+    """Where the rows of examples were read, for messages: a file, or several in order, and row
+    numbers in them.
+    """
 
     where: str
     rows: tuple[int, ...]  # of each example, from 1, over all files together
-    parts: tuple[tuple[str, int], ...] = ()  # (file, rows in it); empty where `where` is the one file
+    parts: tuple[
+        tuple[str, int], ...
+    ] = ()  # (file, rows in it); empty where `where` is the one file
 
     def place(self, position: int) -> str:
-        """"Row 3 of b.tsv" for the example at a position."""
+        """ "Row 3 of b.tsv" for the example at a position."""
         return row_in_file(self.where, self.parts, self.rows[position])
 
     def take(self, positions: Iterable[int]) -> "Origin":
@@ -26,7 +32,9 @@ class Origin:
 
 
 def row_in_file(where: str, parts: Iterable[tuple[str, int]], row: int) -> str:
-    """"Row 3 of b.tsv": a row counted over all parts of a split, by its number in the part that holds it."""
+    """ "Row 3 of b.tsv": a row counted over all parts of a split, by its number in the part that
+    holds it.
+    """
     number = row
     for file, rows in parts:
         if number <= rows:
@@ -45,8 +53,12 @@ class Examples:
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
     labels: tuple[int, ...]
-    columns: tuple[str, str] | None = None  # what a pair's texts are called, which some attacks mind; None is unknown
-    origin: Origin | None = field(default=None, compare=False, repr=False)  # None: not read from a table
+    columns: tuple[str, str] | None = (
+        None  # what a pair's texts are called, which some attacks mind; None is unknown
+    )
+    origin: Origin | None = field(
+        default=None, compare=False, repr=False
+    )  # None: not read from a table
 
     def __post_init__(self) -> None:
         pairs = len(self.texts) if self.pairs is None else len(self.pairs)
@@ -71,8 +83,12 @@ class Examples:
         )
 
     def place(self, position: int, where: str) -> str:
-        """What a message calls an example: its row of the file it was read from, else its row of `where`."""
-        return f"Row {position + 1} of {where}" if self.origin is None else self.origin.place(position)
+        """What a message calls an example: its row of the file it was read from, else its row of
+        `where`.
+        """
+        return (
+            f"Row {position + 1} of {where}" if self.origin is None else self.origin.place(position)
+        )
 
     def row_keys(self) -> list[tuple[str, str]]:
         """What tells rows apart: the text and its pair, or the text alone."""
@@ -87,7 +103,11 @@ class Examples:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content; equal content has an equal fingerprint on every machine."""
-        content: dict[str, object] = {"labels": self.labels, "pairs": self.pairs, "texts": self.texts}
+        content: dict[str, object] = {
+            "labels": self.labels,
+            "pairs": self.pairs,
+            "texts": self.texts,
+        }
         if self.columns is not None:
             content["columns"] = self.columns
         canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
@@ -98,12 +118,10 @@ class Examples:
 class Classes:
     """How the label numbers of examples are to be read.
 
-    | names | numbered | the labels are |
-    |---|---|---|
-    | None | no | numbers as the file has them, from 0, from 1, or −1 and 1 |
-    | yes | no | places in the names, which the file has instead of numbers |
-    | yes | yes | class numbers of a data set that also names its classes (a `ClassLabel`, True and False) |
-    | None | yes | class numbers of the model, by a label map |
+    | names | numbered | the labels are | |---|---|---| | None | no | numbers as the file has them,
+    from 0, from 1, or −1 and 1 | | yes | no | places in the names, which the file has instead of
+    numbers | | yes | yes | class numbers of a data set that also names its classes (a `ClassLabel`,
+    True and False) | | None | yes | class numbers of the model, by a label map |
     """
 
     names: tuple[str, ...] | None = None
@@ -113,7 +131,9 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set: what is attacked (`evaluation`) and, where there is one, what calibrates (`train`)."""
+    """A data set: what is attacked (`evaluation`) and, where there is one, what calibrates
+    (`train`).
+    """
 
     name: str
     train: Examples | None

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from engine.data.columns import Choice, Table, find_columns
-from engine.errors import DataError
+from prunescope.engine.data.columns import Choice, Table, find_columns
+from prunescope.engine.errors import DataError
 
 TRAIN = "train"
 EVALUATION = ("validation", "valid", "dev", "val", "test")
@@ -27,7 +27,7 @@ def train_split(splits: Mapping[str, Split]) -> Split | None:
 
 def first_labelled(
     candidates: list[tuple[str, Split]], read: Callable[[str, Split], Table], choice: Choice
-) -> tuple[str, Table]:  # fmt: skip
+) -> tuple[str, Table]:
     """The first of these splits whose rows have labels; the first of all where none has any.
 
     Published test splits often have -1 or nothing for every label.
@@ -41,9 +41,14 @@ def first_labelled(
 
 
 def _has_labels(table: Table, choice: Choice) -> bool:
-    """Whether any row has a label. A table without the column is judged, and refused, where it is used."""
+    """Whether any row has a label. A table without the column is judged, and refused, where it is
+    used.
+    """
     try:
         label = find_columns(table, choice).label
     except DataError:
         return True
-    return any(value not in ("", "-1", None) and value == value and value != -1 for value in table.frame[label].tolist())
+    return any(
+        value not in ("", "-1", None) and value == value and value != -1
+        for value in table.frame[label].tolist()
+    )

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.data.build import build_examples
-from engine.data.columns import Choice
-from engine.data.files import read_table
-from engine.data.folder import evaluation_table
-from engine.data.hub import one_split
-from engine.data.load import looks_like_path
-from engine.data.records import Classes, Examples
-from engine.errors import DataError
+from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.columns import Choice
+from prunescope.engine.data.files import read_table
+from prunescope.engine.data.folder import evaluation_table
+from prunescope.engine.data.hub import one_split
+from prunescope.engine.data.load import looks_like_path
+from prunescope.engine.data.records import Classes, Examples
+from prunescope.engine.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,19 @@ class LabelledRows:
 
 
 def labelled_rows(
-    name: str, wanted: Sequence[str] = (), *, text_column: str | None = None, pair_column: str | None = None,
-    label_column: str | None = None, label_map: str | None = None,
-) -> LabelledRows:  # fmt: skip
-    """All rows of a file, or the evaluation split of a folder or hub data set, with those of the columns `wanted` that are there.
+    name: str,
+    wanted: Sequence[str] = (),
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    label_map: str | None = None,
+) -> LabelledRows:
+    """All rows of a file, or the evaluation split of a folder or hub data set, with those of the
+    columns `wanted` that are there.
 
-    Another split of a hub data set is named as in `stanfordnlp/sst2#train`. Raises DataError, SettingError or ResourceError.
+    Another split of a hub data set is named as in `stanfordnlp/sst2#train`. Raises DataError,
+    SettingError or ResourceError.
     """
     choice = Choice.of(text_column, pair_column, label_column, label_map)
     path = Path(os.path.expanduser(name))

@@ -12,7 +12,7 @@ from typing import IO, cast
 
 import pyarrow as pa
 
-from engine.errors import DataError
+from prunescope.engine.errors import DataError
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _LARGEST = 4 << 30  # bytes: what a packed file may unpack to
@@ -31,10 +31,17 @@ _OTHERS = (
     (rb"Obj\x01", "an Avro file", _TABLE),
     (rb"ORC[^ -~]", "an ORC file", _TABLE),
     (rb"Rar!\x1a|7z\xbc\xaf|[\s\S]{257}ustar", "an archive", "unpack it and name one file"),
-    (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer, not the data", "run `git lfs pull` in its folder"),
-    (rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html|<head>|<\?xml))", "a web page or XML, not data",
-     "fetch the file itself, on the hub from its /resolve/ address"),
-)  # fmt: skip
+    (
+        rb"version https://git-lfs\.github\.com/spec/",
+        "a Git LFS pointer, not the data",
+        "run `git lfs pull` in its folder",
+    ),
+    (
+        rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html|<head>|<\?xml))",
+        "a web page or XML, not data",
+        "fetch the file itself, on the hub from its /resolve/ address",
+    ),
+)
 _PATTERNS = [(re.compile(start), kind, remedy) for start, kind, remedy in _OTHERS]
 _HEAD = 300  # bytes that are enough to know any of these
 
@@ -85,9 +92,12 @@ def _bytes(path: Path) -> bytes:
 
 def _packing(data: bytes) -> str | None:
     known = (
-        (rb"\x1f\x8b", "gzip"), (rb"BZh[1-9]1AY&SY", "bzip2"), (rb"\xfd7zXZ\0", "xz"), (rb"\x28\xb5\x2f\xfd", "zstd"),
+        (rb"\x1f\x8b", "gzip"),
+        (rb"BZh[1-9]1AY&SY", "bzip2"),
+        (rb"\xfd7zXZ\0", "xz"),
+        (rb"\x28\xb5\x2f\xfd", "zstd"),
         (rb"PK\x03\x04", "zip"),
-    )  # fmt: skip
+    )
     return next((kind for start, kind in known if re.match(start, data)), None)
 
 
@@ -108,14 +118,29 @@ def _zip(data: bytes, where: str) -> tuple[str, bytes]:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise _damaged(where, "zip", error) from error
-    members = [member for member in archive.infolist() if not member.is_dir() and not member.filename.startswith("__MACOSX/")]
+    members = [
+        member
+        for member in archive.infolist()
+        if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+    ]
     names = {member.filename for member in members}
     if any(inside.startswith("xl/") for inside in names):
-        raise DataError(f"{where} is an Excel workbook; save its sheet as CSV (UTF-8) and name that.")
-    if "mimetype" in names or "content.xml" in names or any(inside.startswith("Index/") for inside in names):
-        raise DataError(f"{where} is a spreadsheet or document; save the sheet as CSV (UTF-8) and name that.")
+        raise DataError(
+            f"{where} is an Excel workbook; save its sheet as CSV (UTF-8) and name that."
+        )
+    if (
+        "mimetype" in names
+        or "content.xml" in names
+        or any(inside.startswith("Index/") for inside in names)
+    ):
+        raise DataError(
+            f"{where} is a spreadsheet or document; save the sheet as CSV (UTF-8) and name that."
+        )
     if len(members) != 1:
-        raise DataError(f"{where} is a zip archive of {len(members)} files; unpack it and name one file, or the folder.")
+        raise DataError(
+            f"{where} is a zip archive of {len(members)} files; unpack it and name one file, or "
+            "the folder."
+        )
     if members[0].flag_bits & 1:
         raise DataError(f"{where} is a zip archive with a password; unpack it and name the file.")
     try:
@@ -132,11 +157,23 @@ def _read(stream: object, where: str, kind: str) -> bytes:
         while piece := source.read(1 << 24):
             pieces.append(piece)
             if (size := size + len(piece)) > _LARGEST:
-                raise DataError(f"{where} unpacks to more than {_LARGEST >> 30} GiB; name a smaller file.")
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
+                raise DataError(
+                    f"{where} unpacks to more than {_LARGEST >> 30} GiB; name a smaller file."
+                )
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        pa.ArrowException,
+    ) as error:
         raise _damaged(where, kind, error) from error
     return b"".join(pieces)
 
 
 def _damaged(where: str, kind: str, error: Exception) -> DataError:
-    return DataError(f"{where} is packed as {kind} and damaged or cut off ({error}); fetch it again.")
+    return DataError(
+        f"{where} is packed as {kind} and damaged or cut off ({error}); fetch it again."
+    )

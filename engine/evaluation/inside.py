@@ -1,4 +1,5 @@
-"""A look inside a dense and a pruned victim while they read one text: [CLS] block by block, attention, and a map of both.
+"""A look inside a dense and a pruned victim while they read one text: [CLS] block by block,
+attention, and a map of both.
 
 Every function takes one text at a time, so a text's numbers do not depend on what else is read.
 """
@@ -10,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.errors import InputError
-from engine.models.forward import embed, run_block
-from engine.models.victim import Victim
+from prunescope.engine.errors import InputError
+from prunescope.engine.models.forward import embed, run_block
+from prunescope.engine.models.victim import Victim
 
 MAX_SHOWN = 48  # tokens of an attention map
 
@@ -29,25 +30,38 @@ class Reading:
 
 @torch.inference_mode()
 def read_inside(victim: Victim, text: str) -> Reading:
-    """Read a text and keep what happens inside. Attention is softmax(q kᵀ / √d) of every head, d the head's width."""
+    """Read a text and keep what happens inside. Attention is softmax(q kᵀ / √d) of every head, d
+    the head's width.
+    """
     (stream,) = victim.streams([text])
     hidden = embed(victim.family, victim.model, stream)  # (tokens, width)
     states, maps = [hidden[0]], []
     for block in victim.family.blocks(victim.model):
         seen: dict[str, Tensor] = {}
         hidden = run_block(block, hidden, stream.lengths, seen.__setitem__)
-        q, k = (seen[name].view(stream.tokens, block.heads, -1).transpose(0, 1) for name in ("query", "key"))
-        maps.append((q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(dim=-1))  # (heads, tokens, tokens)
+        q, k = (
+            seen[name].view(stream.tokens, block.heads, -1).transpose(0, 1)
+            for name in ("query", "key")
+        )
+        maps.append(
+            (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(dim=-1)
+        )  # (heads, tokens, tokens)
         states.append(hidden[0])
     logits = victim.family.head(victim.model, hidden[:1])[0]
     victim.check_answers(logits[None], torch.stack(states)[None])
     ids = victim.encode([text])["input_ids"][0]
-    return Reading(tuple(victim.tokenizer.convert_ids_to_tokens(ids)), torch.stack(states).double().cpu(),
-                   torch.stack(maps).float().cpu(), logits.double().softmax(dim=-1).cpu())  # fmt: skip
+    return Reading(
+        tuple(victim.tokenizer.convert_ids_to_tokens(ids)),
+        torch.stack(states).double().cpu(),
+        torch.stack(maps).float().cpu(),
+        logits.double().softmax(dim=-1).cpu(),
+    )
 
 
 def cls_distances(one: Tensor, other: Tensor) -> tuple[list[float], list[float]]:
-    """(‖a − b‖₂, 1 − cos(a, b)) of every row of two (blocks + 1, width) tensors. P1, Table 4, does not name its distance."""
+    """(‖a − b‖₂, 1 − cos(a, b)) of every row of two (blocks + 1, width) tensors. P1, Table 4, does
+    not name its distance.
+    """
     euclidean: list[float] = (one - other).norm(dim=1).tolist()
     cosine: list[float] = (1 - torch.cosine_similarity(one, other, dim=1)).clamp(min=0).tolist()
     return euclidean, cosine
@@ -56,8 +70,9 @@ def cls_distances(one: Tensor, other: Tensor) -> tuple[list[float], list[float]]
 def principal_map(points: Tensor) -> tuple[Tensor, tuple[float, float]]:
     """(points on their first two principal axes (n, 2), shares of the variance).
 
-    The axes are the leading right singular vectors of the centred points; an axis points to where its largest entry is
-    positive, so that the map does not flip from run to run. Where the points vary along one line, the second axis is zero.
+    The axes are the leading right singular vectors of the centred points; an axis points to where
+    its largest entry is positive, so that the map does not flip from run to run. Where the points
+    vary along one line, the second axis is zero.
     """
     centred = points.double() - points.double().mean(dim=0)
     _, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
@@ -71,30 +86,51 @@ def principal_map(points: Tensor) -> tuple[Tensor, tuple[float, float]]:
     return centred @ axes.T, (shares[0], shares[1])
 
 
-def look_inside(dense: Victim, pruned: Victim, text: str, adversarial: str | None = None) -> dict[str, Any]:
+def look_inside(
+    dense: Victim, pruned: Victim, text: str, adversarial: str | None = None
+) -> dict[str, Any]:
     """Both victims on a text and, where given, on its adversarial form, as JSON values.
 
-    `distances`: by pair of readings, [CLS] block by block. `map`: [CLS] through the layers of every reading on the two
-    principal axes of all of them. `attention`: (blocks, heads, tokens, tokens) in half precision, as base64. Raises
-    InputError for a text without words.
+    `distances`: by pair of readings, [CLS] block by block. `map`: [CLS] through the layers of every
+    reading on the two principal axes of all of them. `attention`: (blocks, heads, tokens, tokens)
+    in half precision, as base64. Raises InputError for a text without words.
     """
-    texts = {"clean": _checked(text)} | ({"adversarial": _checked(adversarial)} if adversarial else {})
-    readings = {(side, kind): read_inside(victim, words) for side, victim in (("dense", dense), ("pruned", pruned))
-                for kind, words in texts.items()}  # fmt: skip
+    texts = {"clean": _checked(text)} | (
+        {"adversarial": _checked(adversarial)} if adversarial else {}
+    )
+    readings = {
+        (side, kind): read_inside(victim, words)
+        for side, victim in (("dense", dense), ("pruned", pruned))
+        for kind, words in texts.items()
+    }
     pairs = [(("dense", kind), ("pruned", kind)) for kind in texts]
     if adversarial:
         pairs += [((side, "clean"), (side, "adversarial")) for side in ("dense", "pruned")]
     placed, shares = principal_map(torch.cat([reading.cls for reading in readings.values()]))
     return {
-        "texts": texts, "blocks": len(readings["dense", "clean"].attention), "shares": shares,
-        "distances": [{"from": list(a), "to": list(b), "euclidean": found[0], "cosine": found[1]} for a, b in pairs
-                      for found in [cls_distances(readings[a].cls, readings[b].cls)]],
-        "map": [{"side": side, "text": kind, "points": part.tolist()}
-                for (side, kind), part in zip(readings, placed.split(len(readings["dense", "clean"].cls)), strict=True)],
-        "attention": [{"side": side, "text": kind, **_packed(reading)} for (side, kind), reading in readings.items()],
-        "probabilities": [{"side": side, "text": kind, "values": reading.probabilities.tolist()}
-                          for (side, kind), reading in readings.items()],
-    }  # fmt: skip
+        "texts": texts,
+        "blocks": len(readings["dense", "clean"].attention),
+        "shares": shares,
+        "distances": [
+            {"from": list(a), "to": list(b), "euclidean": found[0], "cosine": found[1]}
+            for a, b in pairs
+            for found in [cls_distances(readings[a].cls, readings[b].cls)]
+        ],
+        "map": [
+            {"side": side, "text": kind, "points": part.tolist()}
+            for (side, kind), part in zip(
+                readings, placed.split(len(readings["dense", "clean"].cls)), strict=True
+            )
+        ],
+        "attention": [
+            {"side": side, "text": kind, **_packed(reading)}
+            for (side, kind), reading in readings.items()
+        ],
+        "probabilities": [
+            {"side": side, "text": kind, "values": reading.probabilities.tolist()}
+            for (side, kind), reading in readings.items()
+        ],
+    }
 
 
 def _checked(text: str) -> str:
@@ -106,5 +142,9 @@ def _checked(text: str) -> str:
 
 def _packed(reading: Reading) -> dict[str, Any]:
     shown = reading.attention[:, :, :MAX_SHOWN, :MAX_SHOWN].half().contiguous()
-    return {"tokens": list(reading.tokens[:MAX_SHOWN]), "cut": max(0, len(reading.tokens) - MAX_SHOWN),
-            "shape": list(shown.shape), "values": base64.b64encode(shown.numpy().tobytes()).decode()}  # fmt: skip
+    return {
+        "tokens": list(reading.tokens[:MAX_SHOWN]),
+        "cut": max(0, len(reading.tokens) - MAX_SHOWN),
+        "shape": list(shown.shape),
+        "values": base64.b64encode(shown.numpy().tobytes()).decode(),
+    }

@@ -1,8 +1,9 @@
-"""How long a victim takes a sentence, in the forms that its zeros could be used in: dense, CSR on the CPU, 2:4 on a GPU.
+"""How long a victim takes a sentence, in the forms that its zeros could be used in: dense, CSR on
+the CPU, 2:4 on a GPU.
 
-The forward pass of the ordinary model is timed, over batches padded to their longest sentence; tokenising is not. All sides
-are measured in one run, in turn (A, B, A, B, …) after a warm-up, so that whatever else the machine does hits them alike, and
-ratios are taken round by round.
+The forward pass of the ordinary model is timed, over batches padded to their longest sentence;
+tokenising is not. All sides are measured in one run, in turn (A, B, A, B, …) after a warm-up, so
+that whatever else the machine does hits them alike, and ratios are taken round by round.
 """
 
 import copy
@@ -18,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.data import load_dataset, sample
-from engine.errors import SettingError
-from engine.models.tokens import pad_rows
-from engine.models.victim import Victim, load_victim
-from engine.progress import Reporter, silent
+from prunescope.engine.data import load_dataset, sample
+from prunescope.engine.errors import SettingError
+from prunescope.engine.models.tokens import pad_rows
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import Reporter, silent
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
@@ -39,7 +40,9 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> "Spread":
-        low, median, high = (float(value) for value in np.quantile(np.asarray(values), (0.05, 0.5, 0.95)))
+        low, median, high = (
+            float(value) for value in np.quantile(np.asarray(values), (0.05, 0.5, 0.95))
+        )
         return cls(median, low, high)
 
 
@@ -73,38 +76,63 @@ class CsrLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            # Torch says once a process that CSR is in beta. We only measure it, and say so on our side.
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+            # Torch says once a process that CSR is in beta. We only measure it, and say so on our
+            # side.
+            warnings.filterwarnings(
+                "ignore", message="Sparse CSR tensor support is in beta", category=UserWarning
+            )
             self.weight = linear.weight.detach().to_sparse_csr()
         self.bias = linear.bias.detach()[:, None]
 
     def forward(self, value: Tensor) -> Tensor:
         """(…, d_in) → (…, d_out)."""
-        # Not functional.linear: on a matrix it takes a path five times as slow, which inference mode refuses besides.
+        # Not functional.linear: on a matrix it takes a path five times as slow, which inference
+        # mode refuses besides.
         flat = value.reshape(-1, value.shape[-1])
         out: Tensor = torch.addmm(self.bias, self.weight, flat.T).T
         return out.reshape(*value.shape[:-1], -1)
 
 
 def measure_latency(
-    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None = None, *, form: str = "dense", batch: int = 8,
-    repeats: int = 20, dtype: torch.dtype = torch.float32, report: Reporter = silent,
-) -> Latency:  # fmt: skip
-    """Seconds a sentence of one victim. Raises SettingError for a form that is not available here, with the reason."""
-    return compare_latency([(victim, form)], texts, pairs, batch=batch, repeats=repeats, dtype=dtype, report=report).sides[0]
+    victim: Victim,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    form: str = "dense",
+    batch: int = 8,
+    repeats: int = 20,
+    dtype: torch.dtype = torch.float32,
+    report: Reporter = silent,
+) -> Latency:
+    """Seconds a sentence of one victim. Raises SettingError for a form that is not available here,
+    with the reason.
+    """
+    return compare_latency(
+        [(victim, form)], texts, pairs, batch=batch, repeats=repeats, dtype=dtype, report=report
+    ).sides[0]
 
 
 @torch.inference_mode()
 def compare_latency(
-    sides: Sequence[Side], texts: Sequence[str], pairs: Sequence[str] | None = None, *, batch: int = 8, repeats: int = 20,
-    dtype: torch.dtype = torch.float32, report: Reporter = silent,
-) -> Comparison:  # fmt: skip
+    sides: Sequence[Side],
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    batch: int = 8,
+    repeats: int = 20,
+    dtype: torch.dtype = torch.float32,
+    report: Reporter = silent,
+) -> Comparison:
     """Measure the sides in turn, `repeats` rounds over all texts, every side in the same `dtype`.
 
-    Raises SettingError for no texts, no sides, a size below 1, or a form that is not available here, with the reason.
+    Raises SettingError for no texts, no sides, a size below 1, or a form that is not available
+    here, with the reason.
     """
     if not texts or not sides:
-        raise SettingError(f"There are {len(texts)} texts and {len(sides)} sides to measure; give at least one of each.")
+        raise SettingError(
+            f"There are {len(texts)} texts and {len(sides)} sides to measure; give at least one of "
+            "each."
+        )
     for name, value in (("batch", batch), ("repeats", repeats)):
         if value < 1:
             raise SettingError(f"{name} is {value}; it must be at least 1.")
@@ -118,21 +146,37 @@ def compare_latency(
     report("latency", len(rounds), len(rounds))
     rounds = rounds[WARM_UP:]
     found = tuple(
-        Latency(victim.name, form, Spread.of(rounds[:, place]), batch, len(texts),
-                sum(int(part["attention_mask"].sum()) for part in inputs[place]), repeats, device_name(victim.device),
-                str(dtype).removeprefix("torch."), torch.get_num_threads())
+        Latency(
+            victim.name,
+            form,
+            Spread.of(rounds[:, place]),
+            batch,
+            len(texts),
+            sum(int(part["attention_mask"].sum()) for part in inputs[place]),
+            repeats,
+            device_name(victim.device),
+            str(dtype).removeprefix("torch."),
+            torch.get_num_threads(),
+        )
         for place, (victim, form) in enumerate(sides)
-    )  # fmt: skip
-    return Comparison(found, tuple(Spread.of(rounds[:, place] / rounds[:, 0]) for place in range(len(sides))))
+    )
+    return Comparison(
+        found, tuple(Spread.of(rounds[:, place] / rounds[:, 0]) for place in range(len(sides)))
+    )
 
 
 def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> Any:
-    """The victim's model with the linears of its blocks in one form; the victim itself is left as it is."""
+    """The victim's model with the linears of its blocks in one form; the victim itself is left as
+    it is.
+    """
     if form not in FORMS:
         raise SettingError(f"The form {form!r} is unknown; choose one of {', '.join(FORMS)}.")
     if form == "csr" and (victim.device.type != "cpu" or dtype != torch.float32):
-        raise SettingError(f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use --device cpu, or "
-                           "another form.")  # fmt: skip
+        raise SettingError(
+            f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use "
+            "--device cpu, or "
+            "another form."
+        )
     if form == "2:4":
         _check_two_four(victim, dtype)
     model = copy.deepcopy(victim.model).to(dtype)
@@ -142,7 +186,9 @@ def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> An
             if form == "csr":
                 block.set_submodule(path, CsrLinear(linear))
             elif form == "2:4":
-                linear.weight = nn.Parameter(_semi_structured(linear.weight.detach()), requires_grad=False)
+                linear.weight = nn.Parameter(
+                    _semi_structured(linear.weight.detach()), requires_grad=False
+                )
     return model
 
 
@@ -155,40 +201,64 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
     """Raises SettingError with the reason when 2:4 cannot be measured."""
     for name, weight in victim.prunable().items():
         if not is_two_four(weight):
-            raise SettingError(f"2:4 is not available: {name} of {victim.name} does not have two zeros in every four "
-                               "weights; prune with the pattern 2:4 first, or measure dense.")  # fmt: skip
+            raise SettingError(
+                f"2:4 is not available: {name} of {victim.name} does not have two zeros in every "
+                "four "
+                "weights; prune with the pattern 2:4 first, or measure dense."
+            )
     if victim.device.type != "cuda":
-        raise SettingError(f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; use --device "
-                           "cuda, or the form csr.")  # fmt: skip
+        raise SettingError(
+            f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; "
+            "use --device "
+            "cuda, or the form csr."
+        )
     if (found := torch.cuda.get_device_capability(victim.device)) < (8, 0):
-        raise SettingError(f"2:4 is not available: {device_name(victim.device)} has compute capability {found[0]}.{found[1]} "
-                           "and sparse tensor cores begin with 8.0; measure dense.")  # fmt: skip
+        raise SettingError(
+            f"2:4 is not available: {device_name(victim.device)} has compute capability "
+            f"{found[0]}.{found[1]} "
+            "and sparse tensor cores begin with 8.0; measure dense."
+        )
     if dtype not in (torch.float16, torch.bfloat16):
-        raise SettingError(f"2:4 is not available in {dtype}; use --dtype float16 or bfloat16, for all sides.")
+        raise SettingError(
+            f"2:4 is not available in {dtype}; use --dtype float16 or bfloat16, for all sides."
+        )
 
 
 def _semi_structured(weight: Tensor) -> Tensor:
     with warnings.catch_warnings():
-        # Torch says once a process that this is a prototype. We only measure it, and say so on our side.
-        warnings.filterwarnings("ignore", message="The PyTorch API of SparseSemiStructuredTensor", category=UserWarning)
+        # Torch says once a process that this is a prototype. We only measure it, and say so on our
+        # side.
+        warnings.filterwarnings(
+            "ignore", message="The PyTorch API of SparseSemiStructuredTensor", category=UserWarning
+        )
         try:
             packed: Tensor = torch.sparse.to_sparse_semi_structured(weight.contiguous())
         except RuntimeError as error:
             reason = (str(error).splitlines() or ["no reason given"])[0]
             shape = tuple(weight.shape)
-            raise SettingError(f"2:4 is not available for a weight of {shape} ({reason}); measure dense.") from error
+            raise SettingError(
+                f"2:4 is not available for a weight of {shape} ({reason}); measure dense."
+            ) from error
     return packed
 
 
-def _batches(victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, batch: int) -> list[dict[str, Tensor]]:
+def _batches(
+    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, batch: int
+) -> list[dict[str, Tensor]]:
     """Padded batches, sentences sorted by length so that little is padded."""
     encoded = victim.encode(texts, pairs)
     order = sorted(range(len(texts)), key=lambda row: len(encoded["input_ids"][row]))
     return [
-        pad_rows({name: [rows[i] for i in order[start : start + batch]] for name, rows in encoded.items()},
-                 victim.pad_id, victim.device)
+        pad_rows(
+            {
+                name: [rows[i] for i in order[start : start + batch]]
+                for name, rows in encoded.items()
+            },
+            victim.pad_id,
+            victim.device,
+        )
         for start in range(0, len(order), batch)
-    ]  # fmt: skip
+    ]
 
 
 def _seconds(model: Any, batches: list[dict[str, Tensor]], device: torch.device) -> float:
@@ -206,26 +276,53 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     listed = Path("/proc/cpuinfo")  # Linux; platform.processor() is empty on many of them
-    lines = listed.read_text(encoding="utf-8", errors="replace").splitlines() if listed.is_file() else []
+    lines = (
+        listed.read_text(encoding="utf-8", errors="replace").splitlines()
+        if listed.is_file()
+        else []
+    )
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
 
 
 def machine_of(device: torch.device) -> dict[str, str | int]:
-    """What decides the last digits of a result beside its settings: another processor, number of threads or PyTorch rounds
-    otherwise, and a mask follows."""
-    return {"device": device_name(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    """What decides the last digits of a result beside its settings: another processor, number of
+    threads or PyTorch rounds otherwise, and a mask follows.
+    """
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
 
 
 def latency_of(
-    models: Sequence[str], data: str, forms: str | None, sentences: int, batch: int, repeats: int, dtype: str, seed: int,
-    device: str, report: Reporter = silent, **columns: str | None,
-) -> Comparison:  # fmt: skip
-    """Load models and texts by name and measure every model in every form; `forms` None is what the device can do."""
+    models: Sequence[str],
+    data: str,
+    forms: str | None,
+    sentences: int,
+    batch: int,
+    repeats: int,
+    dtype: str,
+    seed: int,
+    device: str,
+    report: Reporter = silent,
+    **columns: str | None,
+) -> Comparison:
+    """Load models and texts by name and measure every model in every form; `forms` None is what the
+    device can do.
+    """
     examples = load_dataset(data, seed=seed, divide=False, **columns).evaluation
     chosen = examples.take(sample(examples, sentences, seed))
     victims = [load_victim(name, device) for name in models]
     usual = "dense,csr" if victims[0].device.type == "cpu" and dtype == "float32" else "dense"
     sides = [(victim, form.strip()) for victim in victims for form in (forms or usual).split(",")]
-    return compare_latency(sides, chosen.texts, chosen.pairs, batch=batch, repeats=repeats, dtype=getattr(torch, dtype),
-                           report=report)  # fmt: skip
+    return compare_latency(
+        sides,
+        chosen.texts,
+        chosen.pairs,
+        batch=batch,
+        repeats=repeats,
+        dtype=getattr(torch, dtype),
+        report=report,
+    )

@@ -1,4 +1,6 @@
-"""Measure a victim: accuracy, the error of its last [CLS] embedding, and every layer's error against the dense one."""
+"""Measure a victim: accuracy, the error of its last [CLS] embedding, and every layer's error
+against the dense one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.data import Examples
-from engine.models.forward import run_stream
-from engine.models.victim import Victim
-from engine.names import MODULES
-from engine.progress import Reporter, silent
-from engine.records import Rate
+from prunescope.engine.data import Examples
+from prunescope.engine.models.forward import run_stream
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import MODULES, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,14 @@ class Reading:
 
     def correct(self, labels: Sequence[int]) -> tuple[int, ...]:
         """Rows that are classified rightly."""
-        return tuple(i for i, (a, b) in enumerate(zip(self.predicted, labels, strict=True)) if a == b)
+        return tuple(
+            i for i, (a, b) in enumerate(zip(self.predicted, labels, strict=True)) if a == b
+        )
 
 
-def read(victim: Victim, examples: Examples, report: Reporter = silent, piece: int = 256) -> Reading:
+def read(
+    victim: Victim, examples: Examples, report: Reporter = silent, piece: int = 256
+) -> Reading:
     """Predictions and last [CLS] embeddings, in the examples' order."""
     predicted: list[int] = []
     embedded = []
@@ -48,8 +53,11 @@ def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
     """What to say of a dense model that is worse than a coin: it hardly is one for these labels."""
     if acc.high >= 1 / classes:
         return ()
-    return (f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with {classes} classes; its "
-            "classes may be numbered otherwise than the labels.",)  # fmt: skip
+    return (
+        f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with "
+        f"{classes} classes; its "
+        "classes may be numbered otherwise than the labels.",
+    )
 
 
 def relative_error(dense: Tensor, sparse: Tensor) -> float:
@@ -61,11 +69,17 @@ def relative_error(dense: Tensor, sparse: Tensor) -> float:
 
 @torch.inference_mode()
 def layer_errors(
-    dense: Victim, sparse: Victim, texts: Sequence[str], pairs: Sequence[str] | None, report: Reporter = silent
+    dense: Victim,
+    sparse: Victim,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    report: Reporter = silent,
 ) -> dict[str, float]:
-    """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the real tokens of `texts`.
+    """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the real tokens of
+    `texts`.
 
-    `texts` must be calibration text that the solver has not seen. Sums run over streams, so memory stays bounded.
+    `texts` must be calibration text that the solver has not seen. Sums run over streams, so memory
+    stays bounded.
     """
     sums: dict[str, list[Tensor]] = {}
     for stream in dense.streams(texts, pairs):
@@ -77,10 +91,16 @@ def layer_errors(
 
         def compare(block: int, name: str, value: Tensor, seen: dict[str, Tensor] = seen) -> None:
             wanted = seen.pop(f"{block}.{name}").double()
-            parts = ((wanted - value).square().sum(), wanted.square().sum(), wanted.sum(dim=0),
-                     torch.tensor(float(len(wanted))))  # fmt: skip
+            parts = (
+                (wanted - value).square().sum(),
+                wanted.square().sum(),
+                wanted.sum(dim=0),
+                torch.tensor(float(len(wanted))),
+            )
             old = sums.get(f"{block}.{name}")
-            sums[f"{block}.{name}"] = [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
+            sums[f"{block}.{name}"] = (
+                [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
+            )
 
         for victim, tap in ((dense, remember), (sparse, compare)):
             victim.check_answers(run_stream(victim.family, victim.model, stream, tap)[0])

@@ -1,7 +1,8 @@
-"""In and out of distribution: one model on rows like its training rows and on sets made to break shortcuts.
+"""In and out of distribution: one model on rows like its training rows and on sets made to break
+shortcuts.
 
-A set has its own classes; a mapping turns the model's into them. HANS knows entailment and non-entailment, so contradiction and
-neutral both count as non-entailment.
+A set has its own classes; a mapping turns the model's into them. HANS knows entailment and
+non-entailment, so contradiction and neutral both count as non-entailment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Examples, fit_examples
-from engine.data.matching import nameless
-from engine.data.tables import LabelledRows, labelled_rows
-from engine.errors import DataError, SettingError
-from engine.evaluation.measure import read
-from engine.evaluation.metric import Metric, gap
-from engine.models.victim import Victim
-from engine.progress import Reporter, silent, within
-from engine.records import Rate
+from prunescope.engine.data import Examples, fit_examples
+from prunescope.engine.data.matching import nameless
+from prunescope.engine.data.tables import LabelledRows, labelled_rows
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.evaluation.measure import read
+from prunescope.engine.evaluation.metric import Metric, gap
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.records import Rate
 
 WRONG = -1  # a class of the model that the set does not have: such a prediction is wrong
 RESAMPLES = 2000
@@ -35,16 +36,32 @@ class Task:
     groups: tuple[str, ...] = ()  # columns by which it is broken down
 
 
-DUPLICATES = {"not duplicate": 0, "not_duplicate": 0, "not paraphrase": 0, "not_paraphrase": 0,
-              "duplicate": 1, "paraphrase": 1, "equivalent": 1, "not_equivalent": 0}  # fmt: skip
+DUPLICATES = {
+    "not duplicate": 0,
+    "not_duplicate": 0,
+    "not paraphrase": 0,
+    "not_paraphrase": 0,
+    "duplicate": 1,
+    "paraphrase": 1,
+    "equivalent": 1,
+    "not_equivalent": 0,
+}
 TASKS = {
-    "hans": Task(("entailment", "non-entailment"), {"entailment": 0, "neutral": 1, "contradiction": 1, "non-entailment": 1},
-                 groups=("heuristic", "subcase")),
+    "hans": Task(
+        ("entailment", "non-entailment"),
+        {"entailment": 0, "neutral": 1, "contradiction": 1, "non-entailment": 1},
+        groups=("heuristic", "subcase"),
+    ),
     "paws": Task(("not paraphrase", "paraphrase"), DUPLICATES, "f1_weighted"),
-    "fever-symmetric": Task(("SUPPORTS", "REFUTES"), {"supports": 0, "refutes": 1, "not enough info": WRONG}),
-    "imdb-counterfactual": Task(("negative", "positive"), {"negative": 0, "positive": 1, "neg": 0, "pos": 1},
-                                groups=("version",)),
-}  # fmt: skip
+    "fever-symmetric": Task(
+        ("SUPPORTS", "REFUTES"), {"supports": 0, "refutes": 1, "not enough info": WRONG}
+    ),
+    "imdb-counterfactual": Task(
+        ("negative", "positive"),
+        {"negative": 0, "positive": 1, "neg": 0, "pos": 1},
+        groups=("version",),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +83,17 @@ class SetResult:
 
 
 def check_metric(metric: str, classes: int, where: str) -> None:
-    """Raises SettingError for a metric that is unknown, or that a set with so many classes does not have."""
+    """Raises SettingError for a metric that is unknown, or that a set with so many classes does not
+    have.
+    """
     if metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
     if metric == "f1_binary" and classes != 2:
-        raise SettingError(f"f1_binary is the F1 of class 1 of two, and {where} has {classes} classes; choose accuracy or "
-                           "f1_weighted.")  # fmt: skip
+        raise SettingError(
+            f"f1_binary is the F1 of class 1 of two, and {where} has {classes} classes; choose "
+            "accuracy or "
+            "f1_weighted."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +105,24 @@ class ShiftedSet:
     classes: int
     mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
     metric: str = "accuracy"
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column → value of every row
+    groups: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # column → value of every row
     notices: tuple[str, ...] = ()  # what reading it had to say
 
     def __post_init__(self) -> None:
         check_metric(self.metric, self.classes, self.name)
 
     def column(self, name: str) -> tuple[str, ...]:
-        """The values of a column by which it is broken down. Raises DataError where it is not there."""
+        """The values of a column by which it is broken down. Raises DataError where it is not
+        there.
+        """
         if name not in self.groups:
-            raise DataError(f"{self.name} has no column {name!r} to draw rows by; it has {', '.join(self.groups) or 'none'}: "
-                            "name one of these, or leave of_each out.")  # fmt: skip
+            raise DataError(
+                f"{self.name} has no column {name!r} to draw rows by; it has "
+                f"{', '.join(self.groups) or 'none'}: "
+                "name one of these, or leave of_each out."
+            )
         return self.groups[name]
 
     def take(self, rows: Sequence[int]) -> "ShiftedSet":
@@ -103,19 +132,28 @@ class ShiftedSet:
 
 
 def mapping_for(
-    task: str | None, model_classes: Sequence[str], given: Sequence[int] | None, where: str, classes: int
+    task: str | None,
+    model_classes: Sequence[str],
+    given: Sequence[int] | None,
+    where: str,
+    classes: int,
 ) -> tuple[int, ...]:
     """Class of the model → class of the set.
 
-    `given` wins; a task knows its own by the names of the model's classes; without either, as many classes on both sides are
-    the same ones (`load_shifted` numbers like names alike). Raises DataError where nothing of this applies.
+    `given` wins; a task knows its own by the names of the model's classes; without either, as many
+    classes on both sides are the same ones (`load_shifted` numbers like names alike). Raises
+    DataError where nothing of this applies.
     """
     told = ", ".join(model_classes)
     if given is not None:
         if len(given) != len(model_classes) or any(not WRONG <= one < classes for one in given):
-            raise SettingError(f"The label map {','.join(map(str, given))} does not take the model's {len(model_classes)} "
-                               f"classes ({told}) to the {classes} of {where}; give one number for each, -1 for one that "
-                               "is not there.")  # fmt: skip
+            raise SettingError(
+                f"The label map {','.join(map(str, given))} does not take the model's "
+                f"{len(model_classes)} "
+                f"classes ({told}) to the {classes} of {where}; give one number for each, -1 for "
+                "one that "
+                "is not there."
+            )
         return tuple(given)
     if task is not None:
         known = TASKS[task].of_model
@@ -125,22 +163,35 @@ def mapping_for(
             return tuple(range(classes))
     elif len(model_classes) == classes:
         return tuple(range(classes))
-    raise DataError(f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing says which is "
-                    "which; give --label-map, one class of the set for each of the model's, such as 0,1,1.")  # fmt: skip
+    raise DataError(
+        f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing "
+        "says which is "
+        "which; give --label-map, one class of the set for each of the model's, such as 0,1,1."
+    )
 
 
 def load_shifted(
-    data: str, model_classes: Sequence[str], *, task: str | None = None, label_map: Sequence[int] | str | None = None,
-    pairs: bool | None = None, name: str | None = None, metric: str | None = None, **columns: str | None,
-) -> ShiftedSet:  # fmt: skip
-    """The labelled rows of a file, of a folder's or of a hub data set's evaluation split, ready for a model with these classes.
+    data: str,
+    model_classes: Sequence[str],
+    *,
+    task: str | None = None,
+    label_map: Sequence[int] | str | None = None,
+    pairs: bool | None = None,
+    name: str | None = None,
+    metric: str | None = None,
+    **columns: str | None,
+) -> ShiftedSet:
+    """The labelled rows of a file, of a folder's or of a hub data set's evaluation split, ready for
+    a model with these classes.
 
-    `label_map` is a list, for each class of the model the set's (−1 for none), or text that says what each label of the set is,
-    see `engine.data.label_map`. `pairs` is whether the model was trained on pairs. Raises DataError, SettingError or
-    ResourceError.
+    `label_map` is a list, for each class of the model the set's (−1 for none), or text that says
+    what each label of the set is, see `prunescope.engine.data.label_map`. `pairs` is whether the
+    model was trained on pairs. Raises DataError, SettingError or ResourceError.
     """
     if task is not None and task not in TASKS:
-        raise SettingError(f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map.")
+        raise SettingError(
+            f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map."
+        )
     if metric is not None and metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
     wanted = TASKS[task].groups if task else ()
@@ -148,9 +199,12 @@ def load_shifted(
     rows = labelled_rows(data, wanted, label_map=of_labels, **columns)
     examples, notices = _in_classes_of_the_set(rows, model_classes, task, of_classes, data)
     if pairs is not None and pairs != (examples.pairs is not None):
-        raise DataError(f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was trained on "
-                        f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
-                        "--pair-column.")  # fmt: skip
+        raise DataError(
+            f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was "
+            "trained on "
+            f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
+            "--pair-column."
+        )
     if task is not None:
         classes = len(TASKS[task].classes)
     elif of_classes is not None:
@@ -158,28 +212,52 @@ def load_shifted(
     else:
         classes = len(model_classes)
     mapping = mapping_for(task, model_classes, of_classes, data, classes)
-    return ShiftedSet(name or data.rsplit("/", 1)[-1].split(".")[0], examples, classes, mapping,
-                      metric or (TASKS[task].metric if task else "accuracy"), rows.groups, (*rows.notices, *notices))  # fmt: skip
+    return ShiftedSet(
+        name or data.rsplit("/", 1)[-1].split(".")[0],
+        examples,
+        classes,
+        mapping,
+        metric or (TASKS[task].metric if task else "accuracy"),
+        rows.groups,
+        (*rows.notices, *notices),
+    )
 
 
 def _in_classes_of_the_set(
-    rows: LabelledRows, model_classes: Sequence[str], task: str | None, label_map: Sequence[int] | None, where: str
-) -> tuple[Examples, tuple[str, ...]]:  # fmt: skip
-    """The rows in the numbering of their own classes: a task's, those that a label map is given for, or the model's; notices."""
+    rows: LabelledRows,
+    model_classes: Sequence[str],
+    task: str | None,
+    label_map: Sequence[int] | None,
+    where: str,
+) -> tuple[Examples, tuple[str, ...]]:
+    """The rows in the numbering of their own classes: a task's, those that a label map is given
+    for, or the model's; notices.
+    """
     if task is not None:
-        return fit_examples(rows.examples, rows.classes, TASKS[task].classes, f"the task {task}", where)
+        return fit_examples(
+            rows.examples, rows.classes, TASKS[task].classes, f"the task {task}", where
+        )
     if label_map is None:
         names, values = rows.classes.names, rows.classes.values
         if names is None and not rows.classes.numbered and len(values) == 1 and values[0] != 0:
-            raise DataError(f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; say which class it "
-                            f"is with --label-map={values[0]}=…, or give rows of several classes.")  # fmt: skip
+            raise DataError(
+                f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; "
+                "say which class it "
+                f"is with --label-map={values[0]}=…, or give rows of several classes."
+            )
         if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
             told = f"{len(model_classes)} ({', '.join(model_classes)})"
-            raise DataError(f"{where} has {max(values) + 1} classes and the model {told}, and nothing says which is which; give "
-                            "--label-map, one class of the set for each of the model's, such as 0,1,1.")  # fmt: skip
+            raise DataError(
+                f"{where} has {max(values) + 1} classes and the model {told}, and nothing says "
+                "which is which; give "
+                "--label-map, one class of the set for each of the model's, such as 0,1,1."
+            )
         return fit_examples(rows.examples, rows.classes, model_classes, "the model", where)
     if min(rows.classes.values) < 0:
-        raise DataError(f"{where} has the label {min(rows.classes.values)}, and classes count from 0; number the labels from 0.")
+        raise DataError(
+            f"{where} has the label {min(rows.classes.values)}, and classes count from 0; number "
+            "the labels from 0."
+        )
     return rows.examples, ()
 
 
@@ -190,7 +268,9 @@ def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy
 
 def measure_set(victim: Victim, given: ShiftedSet, report: Reporter = silent) -> SetResult:
     """Accuracy, weighted and binary F1 with intervals, and accuracy by group."""
-    predicted = np.array([given.mapping[one] for one in read(victim, given.examples, report).predicted])
+    predicted = np.array(
+        [given.mapping[one] for one in read(victim, given.examples, report).predicted]
+    )
     return result_of(given, predicted)
 
 
@@ -203,8 +283,15 @@ def result_of(given: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]])
         column: {value: _share(right[np.array(values) == value]) for value in sorted(set(values))}
         for column, values in given.groups.items()
     }
-    return SetResult(given.name, given.metric, _share(right), f1_interval(table, "weighted"),
-                     f1_interval(table, "binary") if given.classes == 2 else None, groups, tuple(map(bool, right)))  # fmt: skip
+    return SetResult(
+        given.name,
+        given.metric,
+        _share(right),
+        f1_interval(table, "weighted"),
+        f1_interval(table, "binary") if given.classes == 2 else None,
+        groups,
+        tuple(map(bool, right)),
+    )
 
 
 def _share(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Metric:
@@ -213,14 +300,17 @@ def _share(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Metric:
 
 
 def confusion(labels: Any, predicted: Any, classes: int) -> Any:
-    """(classes, classes + 1): rows are truths, columns predictions, the last one those that are no class of the set."""
+    """(classes, classes + 1): rows are truths, columns predictions, the last one those that are no
+    class of the set.
+    """
     table = np.zeros((classes, classes + 1), dtype=np.int64)
     np.add.at(table, (labels, np.where(predicted == WRONG, classes, predicted)), 1)
     return table
 
 
 def f1(table: Any, average: str) -> Any:
-    """F1_c = 2 TP / (2 TP + FP + FN), 0 where a class is neither there nor predicted; `table` (…, classes, classes + 1).
+    """F1_c = 2 TP / (2 TP + FP + FN), 0 where a class is neither there nor predicted; `table` (…,
+    classes, classes + 1).
 
     "weighted": Σ_c n_c/n · F1_c; "binary": F1 of class 1.
     """
@@ -234,9 +324,15 @@ def f1(table: Any, average: str) -> Any:
 
 
 def f1_interval(table: Any, average: str) -> Metric:
-    """F1 with the 2.5 % and 97.5 % quantiles of 2,000 resamples of the rows, drawn with a fixed seed."""
+    """F1 with the 2.5 % and 97.5 % quantiles of 2,000 resamples of the rows, drawn with a fixed
+    seed.
+    """
     n = int(table.sum())
-    drawn = np.random.default_rng(0).multinomial(n, table.reshape(-1) / n, size=RESAMPLES).reshape(RESAMPLES, *table.shape)
+    drawn = (
+        np.random.default_rng(0)
+        .multinomial(n, table.reshape(-1) / n, size=RESAMPLES)
+        .reshape(RESAMPLES, *table.shape)
+    )
     low, high = np.quantile(f1(drawn, average), [0.025, 0.975])
     return Metric(float(f1(table, average)), n, float(low), float(high))
 
@@ -255,20 +351,27 @@ class Generalisation:
     def payload(self) -> dict[str, Any]:
         """As JSON values; rows that are right as hexadecimal digits, 8 rows in two of them."""
 
-
         def plain(one: SetResult) -> dict[str, Any]:
-            return {**asdict(replace(one, correct=())), "correct": np.packbits(one.correct).tobytes().hex()}
+            return {
+                **asdict(replace(one, correct=())),
+                "correct": np.packbits(one.correct).tobytes().hex(),
+            }
 
-        return {"id": plain(self.inside), "ood": [plain(one) for one in self.outside],
-                "gaps": {name: asdict(one) for name, one in self.gaps().items()}}  # fmt: skip
+        return {
+            "id": plain(self.inside),
+            "ood": [plain(one) for one in self.outside],
+            "gaps": {name: asdict(one) for name, one in self.gaps().items()},
+        }
 
 
 def generalisation(
     victim: Victim, inside: ShiftedSet, outside: Sequence[ShiftedSet], report: Reporter = silent
-) -> Generalisation:  # fmt: skip
+) -> Generalisation:
     """A model on its own kind of rows and on every other set."""
 
     whole = 1 + len(outside)
     sets = enumerate((inside, *outside))
-    found = tuple(measure_set(victim, one, within(report, number, number + 1, whole)) for number, one in sets)
+    found = tuple(
+        measure_set(victim, one, within(report, number, number + 1, whole)) for number, one in sets
+    )
     return Generalisation(found[0], found[1:])

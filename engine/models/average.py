@@ -1,4 +1,6 @@
-"""Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their architecture."""
+"""Average members into one dense victim, weights only: W̄ = 1/k Σ W_i over members that share their
+architecture.
+"""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +13,19 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from engine.errors import ModelError
-from engine.models.config import read_config
-from engine.models.families import LAST
-from engine.models.files import first_line
-from engine.models.weights import load_weights
+from prunescope.engine.errors import ModelError
+from prunescope.engine.models.config import read_config
+from prunescope.engine.models.families import LAST
+from prunescope.engine.models.files import first_line
+from prunescope.engine.models.weights import load_weights
 
 
 class Mean:
-    """The mean of members' weights, one member at a time, accumulated in float64; integer buffers are the first member's.
+    """The mean of members' weights, one member at a time, accumulated in float64; integer buffers
+    are the first member's.
 
-    A tensor that is the same in all members so far, as the embeddings of adapters' are, is kept once, in its own precision.
+    A tensor that is the same in all members so far, as the embeddings of adapters' are, is kept
+    once, in its own precision.
     """
 
     def __init__(self) -> None:
@@ -55,11 +59,16 @@ class Mean:
 
     def _check(self, name: str, state: Mapping[str, Tensor]) -> None:
         for key in sorted(set(self._first) ^ set(state)):
-            raise ModelError(f"{name} cannot be averaged with {self._name}: only one of them has {key}.")
+            raise ModelError(
+                f"{name} cannot be averaged with {self._name}: only one of them has {key}."
+            )
         for key, value in state.items():
             if value.shape != self._first[key].shape:
-                raise ModelError(f"{name} cannot be averaged with {self._name}: {key} is {tuple(value.shape)}, not "
-                                 f"{tuple(self._first[key].shape)}.")  # fmt: skip
+                raise ModelError(
+                    f"{name} cannot be averaged with {self._name}: {key} is {tuple(value.shape)}, "
+                    "not "
+                    f"{tuple(self._first[key].shape)}."
+                )
 
     def value(self) -> dict[str, Tensor]:
         """W̄ = 1/k Σ W_i."""
@@ -87,10 +96,20 @@ def merged_member(base: Path, adapter: Path) -> Any:
         model = load_weights(
             AutoModelForSequenceClassification, base, config, base.name, local_only=True
         ).model
-        with warnings.catch_warnings():  # peft only warns where the adapter has other names than its config
+        with (
+            warnings.catch_warnings()
+        ):  # peft only warns where the adapter has other names than its config
             warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
             with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        UserWarning,
+    ) as error:
         raise ModelError(
             f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
             "copy its folder again, or train the member again."
@@ -102,9 +121,16 @@ def _labels_of(adapter: Path) -> int:
     from safetensors import safe_open
 
     with safe_open(str(adapter / "adapter_model.safetensors"), framework="pt") as file:
-        heads = [key for key in file.keys() if key.endswith(tuple(f"{name}.weight" for name in LAST))]  # noqa: SIM118
+        heads = [
+            key
+            for key in file.keys()  # noqa: SIM118  not a dict
+            if key.endswith(tuple(f"{name}.weight" for name in LAST))
+        ]
         if not heads:
-            raise ModelError(f"{adapter} holds no classifier; only adapters made by `python -m engine members` can be used.")
+            raise ModelError(
+                f"{adapter} holds no classifier; only adapters made by `python -m engine members` "
+                "can be used."
+            )
         return int(file.get_slice(heads[0]).get_shape()[0])
 
 

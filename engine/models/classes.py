@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.data.matching import class_places, nameless
-from engine.errors import ModelError
-from engine.models.victim import Victim, fingerprint_of
+from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.errors import ModelError
+from prunescope.engine.models.victim import Victim, fingerprint_of
 
 
 def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     """The victim with its classes in the order of `names`, the rows of its last layer moved.
 
-    Itself where that is its order, or where the names do not tell (see `class_places`): then its numbers count as they are.
+    Itself where that is its order, or where the names do not tell (see `class_places`): then its
+    numbers count as they are.
     """
     order = class_places(names, victim.label_names)
     if order is None or len(order) != victim.num_labels or order == sorted(order):
@@ -29,13 +30,20 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
 
 
 def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
-    """Whether a model tells the classes `names` apart, by name or, where one side has no names, by number.
+    """Whether a model tells the classes `names` apart, by name or, where one side has no names, by
+    number.
 
     Raises ModelError where both name their classes, and nothing says which is which.
     """
-    if nameless(names) or nameless(victim.label_names) or class_places(names, victim.label_names) is not None:
+    if (
+        nameless(names)
+        or nameless(victim.label_names)
+        or class_places(names, victim.label_names) is not None
+    ):
         return
     raise ModelError(
-        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data {', '.join(names[:12])}; nothing says "
-        "which is which: name them alike, in id2label of the model's config.json or with --label-map."
+        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data "
+        f"{', '.join(names[:12])}; nothing says "
+        "which is which: name them alike, in id2label of the model's config.json or with "
+        "--label-map."
     )

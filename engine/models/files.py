@@ -2,16 +2,23 @@
 
 from pathlib import Path
 
-from engine.errors import ModelError
+from prunescope.engine.errors import ModelError
 
 STAND_INS = {  # the first bytes of what is no file of a model
-    b"version https://git-lfs": "a Git LFS pointer and not the file itself; run `git lfs pull` in its folder",
+    b"version https://git-lfs": "a Git LFS pointer and not the file itself; run `git lfs pull` in "
+    "its folder",
     b"<!doctype html": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
 }
 FILES = (
-    "*.safetensors", "*.safetensors.index.json", "config.json", "adapter_config.json", "tokenizer*.json", "vocab.*", "*.model",
-)  # fmt: skip
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "adapter_config.json",
+    "tokenizer*.json",
+    "vocab.*",
+    "*.model",
+)
 
 
 def check_files(folder: Path) -> None:

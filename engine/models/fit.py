@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from engine.errors import ModelError
-from engine.models.families import Family
-from engine.names import counted
+from prunescope.engine.errors import ModelError
+from prunescope.engine.formatting import pluralize
+from prunescope.engine.models.families import Family
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
-SPARE = 512  # rows without a token from which on the tokenizer is likely another model's; padded tables have fewer
+# rows without a token from which on the tokenizer is likely another model's; padded tables have
+# fewer
+SPARE = 512
 UNUSUAL = "naïve 好 😀 ~qx"  # a tokenizer without a token for the unknown fails on some of it
 
 
@@ -22,7 +24,8 @@ class Fit:
 
 
 def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
-    """Check a tokenizer against a model's tables; its `model_input_names` become those that the model takes.
+    """Check a tokenizer against a model's tables; its `model_input_names` become those that the
+    model takes.
 
     The limit is the smaller of what the table of positions holds and of the tokenizer's own
     model_max_length: a deployed pipeline cuts there, and a study is about what is deployed. Raises
@@ -39,8 +42,11 @@ def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
     positions, cut = family.positions(model.config, name), int(tokenizer.model_max_length)
     limit, special = min(positions, cut), int(tokenizer.num_special_tokens_to_add(pair=True))
     if limit <= special:
-        what = (f"model_max_length of {cut}" if cut < positions
-                else f"table of {counted(positions, 'position')}")  # fmt: skip
+        what = (
+            f"model_max_length of {cut}"
+            if cut < positions
+            else f"table of {pluralize(positions, 'position')}"
+        )
         raise ModelError(
             f"{name} takes no text: its {what} leaves no room beside the {special} special tokens "
             "of a pair; correct its tokenizer or its config."
@@ -54,7 +60,9 @@ def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
 
 
 def pad_id(tokenizer: Any) -> int:
-    """What fills the rows of a batch. Nothing reads it, so a tokenizer without a pad token takes any."""
+    """What fills the rows of a batch. Nothing reads it, so a tokenizer without a pad token takes
+    any.
+    """
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
@@ -66,7 +74,8 @@ def _check_ids(name: str, tables: Any, tokenizer: Any) -> tuple[str, ...]:
         raise ModelError(
             f"The tokenizer of {name} gives {word!r} the id {highest} and its table of embeddings "
             f"has {rows} rows, from 0 to {rows - 1}; call model.resize_token_embeddings"
-            f"({highest + 1}), train the new rows and save again, or copy the model's own tokenizer."
+            f"({highest + 1}), train the new rows and save again, or copy the model's own "
+            "tokenizer."
         )
     if rows - highest - 1 < SPARE:
         return ()
@@ -77,7 +86,9 @@ def _check_ids(name: str, tables: Any, tokenizer: Any) -> tuple[str, ...]:
 
 
 def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple[str, ...]:
-    """Leave out of `model_input_names` what the model does not take; notices. Raises ModelError, see `fit`."""
+    """Leave out of `model_input_names` what the model does not take; notices. Raises ModelError,
+    see `fit`.
+    """
     try:
         single, pair = dict(tokenizer(UNUSUAL)), dict(tokenizer(UNUSUAL, UNUSUAL))
     except Exception as error:  # the tokenizers library raises bare Exceptions
@@ -93,7 +104,8 @@ def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple
             kept.insert(1, types)
         elif rows == 1:  # a model with one type reads all tokens alike
             notices = (
-                f"The tokenizer of {name} marks the second text of a pair with token type {highest} "
+                f"The tokenizer of {name} marks the second text of a pair with token type "
+                f"{highest} "
                 "and the model knows type 0 alone; the marks are left out.",
             )
         else:

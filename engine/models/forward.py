@@ -1,7 +1,9 @@
-"""The encoder on streams of real tokens: no [PAD] is ever computed, so none can enter a statistic or cost time.
+"""The encoder on streams of real tokens: no [PAD] is ever computed, so none can enter a statistic
+or cost time.
 
-Sentences are sorted by length and laid end to end, (tokens, width). Linears and LayerNorms see the stream as it is;
-attention sees each run of equally long sentences as one dense batch. The outcome is the padded model's, to rounding.
+Sentences are sorted by length and laid end to end, (tokens, width). Linears and LayerNorms see the
+stream as it is; attention sees each run of equally long sentences as one dense batch. The outcome
+is the padded model's, to rounding.
 """
 
 import itertools
@@ -14,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.families import Block, Family
-from engine.models.tokens import pad_rows
+from prunescope.engine.models.families import Block, Family
+from prunescope.engine.models.tokens import pad_rows
 
-Tap = Callable[[int, str, Tensor], None]  # (block, module name, the linear's output (tokens, d_out))
+Tap = Callable[
+    [int, str, Tensor], None
+]  # (block, module name, the linear's output (tokens, d_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ def streams(
             total += lengths[order[stop]]
             stop += 1
         rows = tuple(order[start:stop])
-        padded = pad_rows({name: [lists[i] for i in rows] for name, lists in encoded.items()}, pad_id, device)
+        padded = pad_rows(
+            {name: [lists[i] for i in rows] for name, lists in encoded.items()}, pad_id, device
+        )
         yield Stream(padded, tuple(lengths[i] for i in rows), rows)
         start = stop
 
@@ -58,15 +64,21 @@ def embed(family: Family, model: Any, stream: Stream) -> Tensor:
     return hidden[stream.inputs["attention_mask"].bool()]
 
 
-def context(block: Block, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def context(
+    block: Block, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Self-attention's output before its output linear, (tokens, width)."""
     out = torch.empty_like(hidden)
     start = 0
     for length, run in itertools.groupby(lengths):
         rows = len(list(run))
         stop = start + rows * length
-        q, k, v = (part[start:stop].view(rows, length, block.heads, -1).transpose(1, 2) for part in queries)
-        mixed = functional.scaled_dot_product_attention(q, k, v)  # (rows, heads, length, width / heads)
+        q, k, v = (
+            part[start:stop].view(rows, length, block.heads, -1).transpose(1, 2) for part in queries
+        )
+        mixed = functional.scaled_dot_product_attention(
+            q, k, v
+        )  # (rows, heads, length, width / heads)
         out[start:stop] = mixed.transpose(1, 2).reshape(stop - start, -1)
         start = stop
     return out
@@ -89,7 +101,9 @@ def after_output(block: Block, projected: Tensor, hidden: Tensor) -> Tensor:
     return normed
 
 
-def run_block(block: Block, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]) -> Tensor:
+def run_block(
+    block: Block, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]
+) -> Tensor:
     """One block on a stream; `tap` sees the output of every linear."""
 
     def apply(name: str, value: Tensor) -> Tensor:
@@ -98,7 +112,9 @@ def run_block(block: Block, hidden: Tensor, lengths: tuple[int, ...], tap: Calla
         return result
 
     queries = (apply("query", hidden), apply("key", hidden), apply("value", hidden))
-    attended = after_attention(block, apply("attention_output", context(block, hidden, lengths, queries)), hidden)
+    attended = after_attention(
+        block, apply("attention_output", context(block, hidden, lengths, queries)), hidden
+    )
     widened = activated(block, apply("intermediate", attended))
     return after_output(block, apply("output", widened), attended)
 
@@ -107,7 +123,9 @@ def _unseen(name: str, value: Tensor) -> None:
     """A tap that looks away."""
 
 
-def run_stream(family: Family, model: Any, stream: Stream, tap: Tap | None = None) -> tuple[Tensor, Tensor]:
+def run_stream(
+    family: Family, model: Any, stream: Stream, tap: Tap | None = None
+) -> tuple[Tensor, Tensor]:
     """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in the stream's order."""
     hidden = embed(family, model, stream)
     for index, block in enumerate(family.blocks(model)):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.errors import DataError
+from prunescope.engine.errors import DataError
 
 PAD_VALUES = {"attention_mask": 0, "token_type_ids": 0}
 
@@ -29,10 +29,14 @@ def token_ids(
     return encoded
 
 
-def pad_rows(rows: dict[str, list[list[int]]], pad_id: int, device: str | torch.device = "cpu") -> dict[str, Tensor]:
+def pad_rows(
+    rows: dict[str, list[list[int]]], pad_id: int, device: str | torch.device = "cpu"
+) -> dict[str, Tensor]:
     """Ragged lists of ids → tensors (rows, longest), padded on the right."""
     longest = max(len(ids) for ids in rows["input_ids"])
     return {
-        name: torch.tensor([ids + [PAD_VALUES.get(name, pad_id)] * (longest - len(ids)) for ids in lists]).to(device)
+        name: torch.tensor(
+            [ids + [PAD_VALUES.get(name, pad_id)] * (longest - len(ids)) for ids in lists]
+        ).to(device)
         for name, lists in rows.items()
     }

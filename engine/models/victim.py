@@ -13,22 +13,34 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
-from engine.models.average import average_adapters, merged_member
-from engine.models.config import label_names, read_config
-from engine.models.embedded import LABELS, adapter_folders, embedded_base, embedded_fingerprint
-from engine.models.families import Family, family_of
-from engine.models.files import check_files, first_line
-from engine.models.fit import MAX_TOKENS, fit, pad_id
-from engine.models.forward import Stream, run_stream, streams
-from engine.models.tokens import token_ids
-from engine.models.weights import check_finite, load_weights
-from engine.names import counted
-from engine.packed import FILE as PACKED
-from engine.packed import is_packed, open_packed
-from engine.paths import expanded
+from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
+from prunescope.engine.formatting import pluralize
+from prunescope.engine.models.average import average_adapters, merged_member
+from prunescope.engine.models.config import label_names, read_config
+from prunescope.engine.models.embedded import (
+    LABELS,
+    adapter_folders,
+    embedded_base,
+    embedded_fingerprint,
+)
+from prunescope.engine.models.families import Family, family_of
+from prunescope.engine.models.files import check_files, first_line
+from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id
+from prunescope.engine.models.forward import Stream, run_stream, streams
+from prunescope.engine.models.packed import FILE as PACKED
+from prunescope.engine.models.packed import is_packed, open_packed
+from prunescope.engine.models.tokens import token_ids
+from prunescope.engine.models.weights import check_finite, load_weights
+from prunescope.engine.paths import expanded
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)
 
 
 @dataclass(slots=True)
@@ -55,8 +67,12 @@ class Victim:
     def num_labels(self) -> int:
         return int(self.model.config.num_labels)
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, list[list[int]]]:
-        """Token ids of texts (or pairs), cut to the victim's limit. Raises DataError for a text without any."""
+    def encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> dict[str, list[list[int]]]:
+        """Token ids of texts (or pairs), cut to the victim's limit. Raises DataError for a text
+        without any.
+        """
         if not texts:  # tokenizers fail on an empty list
             return {"input_ids": [], "attention_mask": []}
         return token_ids(self.tokenizer, texts, pairs, self.max_tokens)
@@ -66,8 +82,11 @@ class Victim:
         return streams(self.encode(texts, pairs), self.pad_id, self.device)
 
     @torch.inference_mode()
-    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
-        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given order.
+    def read(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given
+        order.
 
         Raises ModelError where one of them is not finite.
         """
@@ -86,8 +105,10 @@ class Victim:
             if not bool((finite := answer.isfinite()).all()):
                 bad = int((~finite.reshape(len(answer), -1).all(dim=1)).sum())
                 raise ModelError(
-                    f"{self.name} answers with NaN or infinity to {bad} of {counted(len(answer), 'text')}: its weights are "
-                    "finite and its activations overflow, so nothing it says counts; give another checkpoint, or prune less."
+                    f"{self.name} answers with NaN or infinity to {bad} of "
+                    f"{pluralize(len(answer), 'text')}: its weights are "
+                    "finite and its activations overflow, so nothing it says counts; give another "
+                    "checkpoint, or prune less."
                 )
 
     @property
@@ -105,8 +126,16 @@ class Victim:
 
     def copy(self) -> "Victim":
         """The same victim with weights of its own."""
-        return Victim(self.name, copy.deepcopy(self.model), self.tokenizer, self.family, self.fingerprint,
-                      self.label_names, self.max_tokens, self.notices)  # fmt: skip
+        return Victim(
+            self.name,
+            copy.deepcopy(self.model),
+            self.tokenizer,
+            self.family,
+            self.fingerprint,
+            self.label_names,
+            self.max_tokens,
+            self.notices,
+        )
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -119,39 +148,55 @@ def weights_sha256(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-# How the embedded base reads texts: its victims' keys are their weights alone, as they were before reading counted.
+# How the embedded base reads texts: its victims' keys are their weights alone, as they were before
+# reading counted.
 EMBEDDED_READING = "e76adda3aef9577e6181c0bc1f5d974cbd62981f53883d4e2f1b4ca6a4004b94"
 PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
 
 
 def fingerprint_of(model: Any, tokenizer: Any) -> str:
-    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside: weights and `reading_sha256`."""
+    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside:
+    weights and `reading_sha256`.
+    """
     weights, reading = weights_sha256(model), reading_sha256(model.config, tokenizer)
-    return weights if reading == EMBEDDED_READING else hashlib.sha256(f"{weights}|{reading}".encode()).hexdigest()
+    return (
+        weights
+        if reading == EMBEDDED_READING
+        else hashlib.sha256(f"{weights}|{reading}".encode()).hexdigest()
+    )
 
 
 def reading_sha256(config: Any, tokenizer: Any) -> str:
-    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use: the vocabulary, the ids of some
-    of its words in capitals and not and of what else tokenizers treat differently, the activation, the number of heads and the ε
-    of norms."""
+    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use:
+    the vocabulary, the ids of some of its words in capitals and not and of what else tokenizers
+    treat differently, the activation, the number of heads and the ε of norms.
+    """
     vocabulary = sorted(tokenizer.get_vocab().items())
     words = " ".join([word for word, _ in vocabulary if word.isalpha()][:50])
     activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
-    told = {"vocabulary": vocabulary, "activation": activation,
-            "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
-            "heads": config.num_attention_heads, "epsilon": getattr(config, "layer_norm_eps", None)}  # fmt: skip
+    told = {
+        "vocabulary": vocabulary,
+        "activation": activation,
+        "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
+        "heads": config.num_attention_heads,
+        "epsilon": getattr(config, "layer_norm_eps", None),
+    }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU. Raises SettingError for a device that is not here."""
+    """`auto` is CUDA where there is one, else the CPU. Raises SettingError for a device that is not
+    here.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(1, device=name).cpu()  # `meta` holds nothing that could come back
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
-        raise SettingError(f"The device {name!r} is not available here; use auto, cpu or cuda.") from error
+        raise SettingError(
+            f"The device {name!r} is not available here; use auto, cpu or cuda."
+        ) from error
 
 
 def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
@@ -159,8 +204,8 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
 
     A folder may hold a whole model, a packed one, or a member's adapter over the embedded base.
 
-    Raises ModelError for anything that is not a safetensors sequence classifier of a supported family, and
-    ResourceError when a hub name cannot be fetched.
+    Raises ModelError for anything that is not a safetensors sequence classifier of a supported
+    family, and ResourceError when a hub name cannot be fetched.
     """
     if name == "embedded" or name.startswith("embedded:"):
         return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
@@ -182,8 +227,12 @@ def _embedded(which: str, device: torch.device) -> Victim:
         model.config.id2label = dict(enumerate(LABELS[which]))
         model.config.label2id = {name: number for number, name in enumerate(LABELS[which])}
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    return _victim("MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})", model, tokenizer,
-                   embedded_fingerprint(which))  # fmt: skip
+    return _victim(
+        "MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})",
+        model,
+        tokenizer,
+        embedded_fingerprint(which),
+    )
 
 
 def check_place(name: str) -> None:
@@ -193,18 +242,31 @@ def check_place(name: str) -> None:
 
 
 def _looks_local(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or not name.strip() or "\\" in name or "://" in name or os.path.isabs(name)
+    return (
+        name.startswith((".", "/", "~"))
+        or not name.strip()
+        or "\\" in name
+        or "://" in name
+        or os.path.isabs(name)
+    )
 
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise ModelError(f"There is no model folder {folder}; check the path, or give a hub name such as bert-base-uncased.")
+        raise ModelError(
+            f"There is no model folder {folder}; check the path, or give a hub name such as "
+            "bert-base-uncased."
+        )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise ModelError(f"{folder} has no config.json, so it is not a model folder; save one with model.save_pretrained.")
+        raise ModelError(
+            f"{folder} has no config.json, so it is not a model folder; save one with "
+            "model.save_pretrained."
+        )
     if not list(folder.glob("*.safetensors")):
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise ModelError(
-            f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: convert with "
+            f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: "
+            "convert with "
             "model.save_pretrained(folder, safe_serialization=True)."
         )
     check_files(folder)
@@ -212,13 +274,18 @@ def _check_folder(folder: Path) -> None:
 
 def _load_packed(folder: Path, device: torch.device) -> Victim:
     if (folder / "model.safetensors").exists():
-        raise ModelError(f"{folder} holds both {PACKED} and model.safetensors; remove the one that is not meant.")
+        raise ModelError(
+            f"{folder} holds both {PACKED} and model.safetensors; remove the one that is not meant."
+        )
     model, _ = open_packed(folder, device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
-            f"{folder} has no tokenizer that can be opened ({first_line(error)}); copy the folder again, or "
+            f"{folder} has no tokenizer that can be opened ({first_line(error)}); copy the folder "
+            "again, or "
             "write it again with `python -m engine prune`."
         ) from error
     return _victim(folder.name, model, tokenizer)
@@ -226,19 +293,32 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
 
 def _load_member(folder: Path, device: torch.device) -> Victim:
     """An adapter written by this program, merged into the base that its record names."""
-    from engine.training.base import open_base
+    from prunescope.engine.models.base import open_base
 
     try:
         record = json.loads((folder / "member.json").read_text(encoding="utf-8"))
-        base, wanted, names = open_base(record["base"]), record["base_sha256"], tuple(map(str, record["labels"]))
+        base, wanted, names = (
+            open_base(record["base"]),
+            record["base_sha256"],
+            tuple(map(str, record["labels"])),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} is an adapter without a readable record of its base ({error}); only adapters made by "
-                         "`python -m engine members` or `finetune` are opened.") from error  # fmt: skip
+        raise ModelError(
+            f"{folder} is an adapter without a readable record of its base ({error}); only "
+            "adapters made by "
+            "`python -m engine members` or `finetune` are opened."
+        ) from error
     if base.sha256 != wanted:
-        raise ModelError(f"{folder} was made on another {record['base']} (SHA-256 {wanted[:16]}…, here {base.sha256[:16]}…); "
-                         "restore that base, or train the member again.")  # fmt: skip
+        raise ModelError(
+            f"{folder} was made on another {record['base']} (SHA-256 {wanted[:16]}…, here "
+            f"{base.sha256[:16]}…); "
+            "restore that base, or train the member again."
+        )
     model = merged_member(base.folder, folder).to(device)
-    model.config.id2label, model.config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
+    model.config.id2label, model.config.label2id = (
+        dict(enumerate(names)),
+        {name: i for i, name in enumerate(names)},
+    )
     return _victim(folder.name, model, base.tokenizer)
 
 
@@ -247,39 +327,54 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
         config = read_config(source, local_only)
         loaded = load_weights(AutoModelForSequenceClassification, source, config, name, local_only)
         if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
-            raise ModelError(f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there with "
-                             "tokenizer.save_pretrained.")  # fmt: skip
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
+            raise ModelError(
+                f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there "
+                "with "
+                "tokenizer.save_pretrained."
+            )
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, local_files_only=local_only, trust_remote_code=False
+        )
     except PruneScopeError:
         raise
-    except Exception as error:  # damaged files raise anything from SafetensorError to a bare Exception
+    except (
+        Exception
+    ) as error:  # damaged files raise anything from SafetensorError to a bare Exception
         if local_only or not isinstance(error, OSError | ValueError):
             raise ModelError(
                 f"{source} cannot be opened as a model ({first_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."
             ) from error
         raise ResourceError(
-            f"The model {source!r} cannot be fetched from the hub ({_hub_reason(error)}); check the name and the network, "
+            f"The model {source!r} cannot be fetched from the hub ({_hub_reason(error)}); check "
+            "the name and the network, "
             "or give a local folder."
         ) from error
     if loaded.headless:
         raise ModelError(
-            f"{name} is not a sequence classifier: its weights lack {loaded.headless}; fine-tune it first, or give a "
+            f"{name} is not a sequence classifier: its weights lack {loaded.headless}; fine-tune "
+            "it first, or give a "
             "fine-tuned checkpoint."
         )
     return _victim(name, loaded.model.to(device), tokenizer, notices=loaded.notices)
 
 
 def _hub_reason(error: Exception) -> str:
-    from engine.training.base import hub_reason  # whose module imports what a victim does without
+    from prunescope.engine.models.base import hub_reason
 
     return hub_reason(error)
 
 
 def _victim(
-    name: str, model: Any, tokenizer: Any, fingerprint: str | None = None, notices: tuple[str, ...] = ()
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    fingerprint: str | None = None,
+    notices: tuple[str, ...] = (),
 ) -> Victim:
-    """A model and its tokenizer as a victim. Raises ModelError where they cannot work, alone or together."""
+    """A model and its tokenizer as a victim. Raises ModelError where they cannot work, alone or
+    together.
+    """
     model.eval()
     family = family_of(model.config, name)
     check_finite(model, name)
@@ -288,14 +383,23 @@ def _victim(
         model.config.id2label = dict(enumerate(names))
         model.config.label2id = {label: number for number, label in enumerate(names)}
     fitted = fit(name, family, model, tokenizer)
-    victim = Victim(name, model, tokenizer, family, fingerprint or fingerprint_of(model, tokenizer), names,
-                    min(fitted.limit, MAX_TOKENS), (*notices, *of_names, *fitted.notices))  # fmt: skip
+    victim = Victim(
+        name,
+        model,
+        tokenizer,
+        family,
+        fingerprint or fingerprint_of(model, tokenizer),
+        names,
+        min(fitted.limit, MAX_TOKENS),
+        (*notices, *of_names, *fitted.notices),
+    )
     if tokenizer(PROBE)["input_ids"]:
         try:
             victim.read([PROBE])  # activations may overflow where no weight does
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
             raise ModelError(
-                f"{name} cannot read a text ({first_line(error)}); correct its config.json, or save the model again with "
+                f"{name} cannot read a text ({first_line(error)}); correct its config.json, or "
+                "save the model again with "
                 "model.save_pretrained."
             ) from error
     return victim

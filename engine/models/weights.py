@@ -1,4 +1,6 @@
-"""A checkpoint's weights in the model that its config describes: their names, whether they fit, whether they are finite."""
+"""A checkpoint's weights in the model that its config describes: their names, whether they fit,
+whether they are finite.
+"""
 
 import json
 import re
@@ -12,9 +14,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from engine.errors import ModelError
-from engine.models.families import FAMILIES, HEADS, Family, family_of
-from engine.names import counted
+from prunescope.engine.errors import ModelError
+from prunescope.engine.formatting import pluralize
+from prunescope.engine.models.families import FAMILIES, HEADS, Family, family_of
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
@@ -29,12 +31,12 @@ class Loaded:
 
     model: Any
     notices: tuple[str, ...]  # how its weights' names were understood
-    headless: str | None  # the first weight of the head that the checkpoint lacks; it is drawn at random
+    headless: (
+        str | None
+    )  # the first weight of the head that the checkpoint lacks; it is drawn at random
 
 
-def load_weights(
-    kind: Any, source: str | Path, config: Any, name: str, local_only: bool
-) -> Loaded:
+def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_only: bool) -> Loaded:
     """The model of an Auto class with the weights of a local folder or a hub name.
 
     Names under wrappers and what pruning leaves of a weight are understood. Raises ModelError
@@ -42,10 +44,14 @@ def load_weights(
     the head, or that lies in a block the config does not have. See `check_finite` for the rest.
     """
     settings = {
-        "config": config, "use_safetensors": True, "local_files_only": local_only,
-        "trust_remote_code": False, "output_loading_info": True, "dtype": torch.float32,
+        "config": config,
+        "use_safetensors": True,
+        "local_files_only": local_only,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+        "dtype": torch.float32,
         "ignore_mismatched_sizes": True,  # said by `_check_shapes`, with the shapes
-    }  # fmt: skip
+    }
     family = family_of(config, name)
     model, info = kind.from_pretrained(source, **settings)
     notices: tuple[str, ...] = ()
@@ -62,16 +68,18 @@ def load_weights(
     return Loaded(model, notices, missing[0] if missing else None)
 
 
-def check_finite(
-    model: nn.Module, name: str, remedy: str = "load an undamaged checkpoint"
-) -> None:
-    """Raises ModelError naming the first parameter or buffer with NaN or infinity, and how many values are."""
+def check_finite(model: nn.Module, name: str, remedy: str = "load an undamaged checkpoint") -> None:
+    """Raises ModelError naming the first parameter or buffer with NaN or infinity, and how many
+    values are.
+    """
     tensors = chain(model.named_parameters(), model.named_buffers())
     if not (damaged := [(key, tensor) for key, tensor in tensors if not _is_finite(tensor)]):
         return
     key, tensor = damaged[0]
     count = int((~tensor.isfinite()).sum())
-    others = f", and so are some of {counted(len(damaged) - 1, 'other tensor')}" if damaged[1:] else ""
+    others = (
+        f", and so are some of {pluralize(len(damaged) - 1, 'other tensor')}" if damaged[1:] else ""
+    )
     raise ModelError(
         f"{name} cannot be used: {count} of the {tensor.numel()} values of {key} "
         f"{'is' if count == 1 else 'are'} NaN or infinite{others}; {remedy}."
@@ -79,7 +87,9 @@ def check_finite(
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """One pass and no mask as large as the tensor: NaN and infinity both survive into an end of the range."""
+    """One pass and no mask as large as the tensor: NaN and infinity both survive into an end of the
+    range.
+    """
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     return bool(torch.isfinite(torch.stack(torch.aminmax(tensor.detach()))).all())
@@ -101,7 +111,12 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
     for wanted in missing:
         head, _, rest = wanted.partition(".")
         endings = [f".{wanted}"] + ([f".{rest}"] if head in bodies else [])
-        found = [name.removesuffix(end[1:]) for end in endings for name in inner.values() if name.endswith(end)]
+        found = [
+            name.removesuffix(end[1:])
+            for end in endings
+            for name in inner.values()
+            if name.endswith(end)
+        ]
         before |= {prefix for prefix in found if bodies.isdisjoint(prefix.split("."))}
     prefix = before.pop() if len(before) == 1 else ""
     wrappers = dict.fromkeys(part for name in inner for part in WRAPPERS.findall(name))
@@ -117,9 +132,11 @@ def _understood(
     """(a checkpoint's tensors under the names that its model knows, notices on what was changed)."""
     plain, prefix = plain_names(files, missing)
     pruned = sorted(
-        stem for key in plain.values()
-        if key.endswith(ORIGINAL) and f"{(stem := key.removesuffix(ORIGINAL))}{MASK}" in plain.values()
-    )  # fmt: skip
+        stem
+        for key in plain.values()
+        if key.endswith(ORIGINAL)
+        and f"{(stem := key.removesuffix(ORIGINAL))}{MASK}" in plain.values()
+    )
     if not prefix and not pruned:
         return {}, ()
     state = {plain[key]: tensor for key, tensor in _tensors(files)}
@@ -136,7 +153,7 @@ def _understood(
         notices.append(f"The names of {name}'s weights are read without {prefix}.")
     if pruned:
         notices.append(
-            f"Pruning with torch left {counted(len(pruned), 'weight')} of {name} as {ORIGINAL} and "
+            f"Pruning with torch left {pluralize(len(pruned), 'weight')} of {name} as {ORIGINAL} and "
             f"{MASK}, {pruned[0]} first; each is read as their product."
         )
     return state, tuple(notices)
@@ -151,15 +168,15 @@ def _check_names(
         instead = f"; it has {unexpected[0]} instead" if unexpected else ""
         raise ModelError(
             f"The weights of {name} lack {lacking[0]}"
-            + (f" and {counted(len(lacking) - 1, 'other tensor')}" if lacking[1:] else "")
+            + (f" and {pluralize(len(lacking) - 1, 'other tensor')}" if lacking[1:] else "")
             + f" that its config asks for{instead}; {_remedy(unexpected)}."
         )
     block = re.compile(rf"(?:^|\.){re.escape(family.layout.blocks.rpartition('.')[2])}\.\d+\.")
     if extra := [key for key in unexpected if block.search(key)]:
         raise ModelError(
             f"The weights of {name} hold {extra[0]}"
-            + (f" and {counted(len(extra) - 1, 'other tensor')}" if extra[1:] else "")
-            + f" for which its config, with {counted(config.num_hidden_layers, 'block')}, has no "
+            + (f" and {pluralize(len(extra) - 1, 'other tensor')}" if extra[1:] else "")
+            + f" for which its config, with {pluralize(config.num_hidden_layers, 'block')}, has no "
             f"place; {_remedy(extra)}."
         )
 
@@ -182,8 +199,11 @@ def _check_shapes(
     wanted = tuple(state[key].shape)
     stored = _stored_shape(key, files)
     is_head = bool(set(key.split(".")) & set(HEADS))
-    remedy = ("name each of its labels once in id2label of config.json" if is_head
-              else "correct config.json")  # fmt: skip
+    remedy = (
+        "name each of its labels once in id2label of config.json"
+        if is_head
+        else "correct config.json"
+    )
     raise ModelError(
         f"The weights of {name} do not fit its config: {key} has the shape "
         f"{stored or 'of another size'} in the weights and {wanted} by the config; {remedy}, or "
@@ -192,7 +212,9 @@ def _check_shapes(
 
 
 def _stored_shape(key: str, files: Mapping[str, Path]) -> tuple[int, ...] | None:
-    """The shape of a model's tensor in its files, where it may stand with more or fewer names before it."""
+    """The shape of a model's tensor in its files, where it may stand with more or fewer names
+    before it.
+    """
     for stored, path in files.items():
         plain = WRAPPERS.sub("", stored).replace(".gamma", ".weight").replace(".beta", ".bias")
         if plain == key or plain.endswith(f".{key}") or key.endswith(f".{plain}"):

@@ -1,9 +1,10 @@
-"""Do a recipe step by step; what is done is not done again, and a step that was cut short goes on where its command does.
+"""Do a recipe step by step; what is done is not done again, and a step that was cut short goes on
+where its command does.
 
     <out>/<base>-<scale>/steps/<key>.json    what a finished step has read, written and answered
 
-A step is done while the files and folders that it reads hold what they held then, and its own folder holds what it wrote.
-What has a name on the hub is known by this name alone.
+A step is done while the files and folders that it reads hold what they held then, and its own
+folder holds what it wrote. What has a name on the hub is known by this name alone.
 """
 
 import json
@@ -14,35 +15,54 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from engine.errors import SettingError
-from engine.models.embedded import file_sha256
-from engine.names import ATTACKS
-from engine.papers.recipe import Paper, Step
-from engine.paths import expanded
-from engine.store import canonical, key_of, write_whole
-from engine.training.recipe import recipe_path as member_recipe
+from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.errors import SettingError
+from prunescope.engine.models.embedded import file_sha256
+from prunescope.engine.papers.recipe import Paper, Step
+from prunescope.engine.paths import expanded
+from prunescope.engine.store import canonical, key_of, write_atomic
+from prunescope.engine.training.recipe import recipe_path as member_recipe
 
 Run = Callable[[tuple[str, ...]], dict[str, Any]]  # does one command and returns its JSON answer
 AVERAGE = "Weight average"  # what level 0 of a study is called
-MAKES = ("finetune", "average")  # commands that write one model folder, whole or not at all, and refuse one that is there
-READS = ("--model", "--members", "--data", "--select", "--start")  # options that may name a file or folder of this machine
+MAKES = (
+    "finetune",
+    "average",
+)  # commands that write one model folder, whole or not at all, and refuse one that is there
+READS = (
+    "--model",
+    "--members",
+    "--data",
+    "--select",
+    "--start",
+)  # options that may name a file or folder of this machine
 
 
 def answer_path(paper: Paper, step: Step) -> Path:
-    """Where a finished step's answer is kept, by its command, what it writes beside, and the resources of its attacks."""
+    """Where a finished step's answer is kept, by its command, what it writes beside, and the
+    resources of its attacks.
+    """
     resources = paper.values.get("resources")
     key = key_of([list(step.command), step.table, *([resources] if resources else [])])
     return Path(paper.values["work"]) / "steps" / f"{key}.json"
 
 
 def is_done(paper: Paper, step: Step) -> bool:
-    """Whether a step need not be run again: it has an answer, and what it read and wrote is as it was."""
+    """Whether a step need not be run again: it has an answer, and what it read and wrote is as it
+    was.
+    """
     record = _record(paper, step)
-    return record is not None and record["reads"] == contents_read(paper, step) and record["wrote"] == _written(step)
+    return (
+        record is not None
+        and record["reads"] == contents_read(paper, step)
+        and record["wrote"] == _written(step)
+    )
 
 
 def _record(paper: Paper, step: Step) -> dict[str, Any] | None:
-    """What is kept of a finished step; None where there is nothing, or not what it read, as before 2026-12."""
+    """What is kept of a finished step; None where there is nothing, or not what it read, as before
+    2026-12.
+    """
     path = answer_path(paper, step)
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return record if {"reads", "wrote", "answer"} <= set(record) else None
@@ -54,7 +74,7 @@ def contents_read(paper: Paper, step: Step) -> dict[str, str]:
     if step.command[0] == "members" and (recipe := step.option("--recipe")):
         paths[recipe] = member_recipe(recipe)
     if step.table is not None:
-        from engine.subnetworks.protocol_file import protocol_path
+        from prunescope.engine.subnetworks.protocol_file import protocol_path
 
         paths[step.table["recipe"]] = protocol_path(step.table["recipe"])
     return {name: content_of(path) for name, path in paths.items() if path.exists()}
@@ -70,15 +90,21 @@ def _names_read(paper: Paper, step: Step) -> Iterator[str]:
 
 
 def content_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, or over the names and bytes of a folder's files; of members without what averaging adds."""
+    """SHA-256 of a file's bytes, or over the names and bytes of a folder's files; of members
+    without what averaging adds.
+    """
     if path.is_file():
         return _sha256(path)
     files = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
-    return key_of({name.as_posix(): _sha256(file) for name, file in files.items() if not _beside(name)})
+    return key_of(
+        {name.as_posix(): _sha256(file) for name, file in files.items() if not _beside(name)}
+    )
 
 
 def _beside(name: Path) -> bool:
-    """Scores, averages and checkpoints in a folder of members: made from the members, not part of them."""
+    """Scores, averages and checkpoints in a folder of members: made from the members, not part of
+    them.
+    """
     first = name.parts[0]
     return first == "scores" or first.startswith("average-") or first.endswith(".checkpoint")
 
@@ -100,10 +126,11 @@ def _written(step: Step) -> str | None:
 
 
 def _model_to_take(paper: Paper, step: Step) -> bool:
-    """Whether a step's model folder is there and may be taken for its answer: written just before the answer would have been, or
-    put there by hand.
+    """Whether a step's model folder is there and may be taken for its answer: written just before
+    the answer would have been, or put there by hand.
 
-    Raises SettingError for one that the step itself has written from other contents than are there now.
+    Raises SettingError for one that the step itself has written from other contents than are there
+    now.
     """
     out, members = step.option("--out"), step.option("--members")
     if step.command[0] not in MAKES or not out or not (Path(out) / "config.json").is_file():
@@ -111,24 +138,35 @@ def _model_to_take(paper: Paper, step: Step) -> bool:
     record, reads = _record(paper, step), contents_read(paper, step)
     changed = []
     if record is not None and record["wrote"] == _written(step):
-        changed = sorted(name for name in {*record["reads"], *reads} if record["reads"].get(name) != reads.get(name))
+        changed = sorted(
+            name
+            for name in {*record["reads"], *reads}
+            if record["reads"].get(name) != reads.get(name)
+        )
     elif members and (judged := _selection(Path(members) / "members.json")) is not None:
         changed = [members] if _selection(Path(out) / "prunescope.json") != judged else []
     if changed:
-        raise SettingError(f"The step {step.name} made {out} before {changed[0]} was changed; remove {out}, and the same "
-                           "command makes it again.")  # fmt: skip
+        raise SettingError(
+            f"The step {step.name} made {out} before {changed[0]} was changed; remove {out}, and "
+            "the same "
+            "command makes it again."
+        )
     return True
 
 
 def _selection(file: Path) -> Any:
-    """How members were judged, as a file of theirs or of their average says; None where there is none."""
+    """How members were judged, as a file of theirs or of their average says; None where there is
+    none.
+    """
     return json.loads(file.read_text(encoding="utf-8")).get("selection") if file.is_file() else None
 
 
 def run_paper(paper: Paper, run: Run, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run every step that is due, in order, and return the answers' figures beside the published ones.
+    """Run every step that is due, in order, and return the answers' figures beside the published
+    ones.
 
-    Raises SettingError where a model that a step would make is there, made from other contents; and what commands raise.
+    Raises SettingError where a model that a step would make is there, made from other contents; and
+    what commands raise.
     """
     for place, step in enumerate(paper.steps):
         told = f"{place + 1} of {len(paper.steps)}, {step.name}"
@@ -144,32 +182,44 @@ def run_paper(paper: Paper, run: Run, say: Callable[[str], None]) -> dict[str, A
             prepare_step(step)
             answer = run(step.command)
         record = {"step": step.name, "reads": reads, "wrote": _written(step), "answer": answer}
-        write_whole(answer_path(paper, step), canonical(record) + b"\n")
-    return {"paper": paper.name, "title": paper.title, "scale": paper.scale, "base": paper.values["base"],
-            "rows": [row.payload() for row in figures(paper)]}  # fmt: skip
+        write_atomic(answer_path(paper, step), canonical(record) + b"\n")
+    return {
+        "paper": paper.name,
+        "title": paper.title,
+        "scale": paper.scale,
+        "base": paper.values["base"],
+        "rows": [row.payload() for row in figures(paper)],
+    }
 
 
 def prepare_step(step: Step) -> None:
     """Write the recipe of a table of subnetworks: a shipped one with the step's changes."""
     if step.table is None:
         return
-    from engine.subnetworks.protocol_file import protocol_path, read_protocol
+    from prunescope.engine.subnetworks.protocol_file import protocol_path, read_protocol
 
     target = step.option("--recipe")
     if target is None or set(step.table) != {"recipe", "changes"}:
-        raise SettingError(f"{step.name}: a table needs recipe and changes, and its command --recipe with the file to write.")
+        raise SettingError(
+            f"{step.name}: a table needs recipe and changes, and its command --recipe with the "
+            "file to write."
+        )
     told = json.loads(protocol_path(step.table["recipe"]).read_text(encoding="utf-8"))
     changes = dict(step.table["changes"])
     if (wanted := changes.pop("cells", None)) is not None:
         told["cells"] = [{**cell, **changes_of(cell, wanted)} for cell in told["cells"]]
-    write_whole(Path(target), json.dumps({**told, **changes}, indent=1).encode() + b"\n")
+    write_atomic(Path(target), json.dumps({**told, **changes}, indent=1).encode() + b"\n")
     read_protocol(Path(target))
 
 
 def changes_of(cell: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """Settings for every cell; sparsities only where a cell has some."""
     train = {"train": {**cell.get("train", {}), **wanted["train"]}} if "train" in wanted else {}
-    levels = {"sparsities": wanted["sparsities"]} if "sparsities" in wanted and "sparsities" in cell else {}
+    levels = (
+        {"sparsities": wanted["sparsities"]}
+        if "sparsities" in wanted and "sparsities" in cell
+        else {}
+    )
     return {**train, **levels}
 
 
@@ -190,14 +240,22 @@ class Figures:
         return f"{mean(found):.1f}{spread}" if found else "–"
 
     def payload(self) -> dict[str, Any]:
-        return {"row": self.row, "set": self.set, "sparsity": self.sparsity, "values": self.values, "published": self.published}
+        return {
+            "row": self.row,
+            "set": self.set,
+            "sparsity": self.sparsity,
+            "values": self.values,
+            "published": self.published,
+        }
 
 
 def figures(paper: Paper) -> list[Figures]:
     """All rows that finished steps have figures for, in the recipe's order."""
     found: dict[tuple[str, str, float], dict[str, list[float]]] = {}
     attacks = {step.option("--attack") for step in paper.steps} - {None, "none"}
-    dense = set[tuple[str, str, int | None]]()  # measured by many studies, counted once a seed and attack
+    dense = set[
+        tuple[str, str, int | None]
+    ]()  # measured by many studies, counted once a seed and attack
     for step in paper.steps:
         path = answer_path(paper, step)
         if step.row is None or step.set is None or not path.is_file():
@@ -220,13 +278,25 @@ def figures(paper: Paper) -> list[Figures]:
 def _measured(row: str, answer: dict[str, Any]) -> list[tuple[str, float, dict[str, float]]]:
     """(row, sparsity, rates) of a study's levels, of a table's cells, or of one evaluation."""
     if "levels" in answer:
-        return [(AVERAGE if level["sparsity"] == 0 else row, float(level["sparsity"]), _rates(level))
-                for level in answer["levels"]]  # fmt: skip
+        return [
+            (AVERAGE if level["sparsity"] == 0 else row, float(level["sparsity"]), _rates(level))
+            for level in answer["levels"]
+        ]
     if "runs" in answer:
-        return [(run["cell"], float(run["sparsity"]), _rates({"acc": run["id"]["accuracy"], "aua": run["aua"]}))
-                for run in answer["runs"]]  # fmt: skip
+        return [
+            (
+                run["cell"],
+                float(run["sparsity"]),
+                _rates({"acc": run["id"]["accuracy"], "aua": run["aua"]}),
+            )
+            for run in answer["runs"]
+        ]
     return [(row, 0.0, _rates(answer))]
 
 
 def _rates(told: dict[str, Any]) -> dict[str, float]:
-    return {name: told[name]["value"] for name in ("acc", "aua", "asr") if told.get(name) and told[name]["value"] is not None}
+    return {
+        name: told[name]["value"]
+        for name in ("acc", "aua", "asr")
+        if told.get(name) and told[name]["value"] is not None
+    }

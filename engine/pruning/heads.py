@@ -1,4 +1,6 @@
-"""Re-solve a pruned victim's pooler and classifier by the seed paper's Eq. 5; they are corrected, not pruned."""
+"""Re-solve a pruned victim's pooler and classifier by the seed paper's Eq. 5; they are corrected,
+not pruned.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +8,31 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from engine.models.victim import Victim
-from engine.pruning.methods import PAPER_RIDGE
-from engine.pruning.statistics import Gram, in_double
-from engine.pruning.targets import factorise, paper_target
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.pruning.methods import PAPER_RIDGE
+from prunescope.engine.pruning.statistics import Gram, in_double
+from prunescope.engine.pruning.targets import factorise, paper_target
 
 
 def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: Tensor) -> None:
-    """W ← W X_d X_sᵀ (X_s X_sᵀ + 1e-4 I)⁻¹ for every linear behind the encoder, in the order in which they run.
+    """W ← W X_d X_sᵀ (X_s X_sᵀ + 1e-4 I)⁻¹ for every linear behind the encoder, in the order in
+    which they run.
 
-    The embeddings are the last [CLS] of the calibration sentences in both models, (sentences, width).
+    The embeddings are the last [CLS] of the calibration sentences in both models, (sentences,
+    width).
     """
     for place in range(len(head_inputs(dense, dense_cls))):
         _, wanted = head_inputs(dense, dense_cls)[place]
         linear, given = head_inputs(sparse, sparse_cls)[place]
-        weight, wanted = in_double(linear.weight.detach()), in_double(wanted)  # the ridge damps hardly anything
+        weight, wanted = (
+            in_double(linear.weight.detach()),
+            in_double(wanted),
+        )  # the ridge damps hardly anything
         gram = Gram(weight)
-        gram.add(in_double(given), torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted)
+        gram.add(
+            in_double(given),
+            torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted,
+        )
         ridge = PAPER_RIDGE / gram.mass
         factor = factorise(gram.hessian(), ridge, absolute=True)
         solved = paper_target(weight, gram.drift(), factor).to(linear.weight)
@@ -30,7 +40,9 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
 
 
 def head_inputs(victim: Victim, cls: Tensor) -> list[tuple[nn.Linear, Tensor]]:
-    """The linears of the head as they run on [CLS] embeddings, each with its input (sentences, d_in)."""
+    """The linears of the head as they run on [CLS] embeddings, each with its input (sentences,
+    d_in).
+    """
     with _watched(victim.model) as seen:
         victim.family.head(victim.model, cls)
     return seen
@@ -44,7 +56,11 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[nn.Linear, Tensor]]]:
         if isinstance(module, nn.Linear):
             seen.append((module, inputs[0].reshape(-1, module.in_features)))
 
-    hooks = [module.register_forward_pre_hook(watch) for module in model.modules() if isinstance(module, nn.Linear)]
+    hooks = [
+        module.register_forward_pre_hook(watch)
+        for module in model.modules()
+        if isinstance(module, nn.Linear)
+    ]
     try:
         yield seen
     finally:

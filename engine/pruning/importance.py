@@ -1,13 +1,16 @@
-"""How much each token and each output matters to the last [CLS] embedding, from gradients of the dense model.
+"""How much each token and each output matters to the last [CLS] embedding, from gradients of the
+dense model.
 
-The classifier reads only the last [CLS]. With h that embedding, v a random direction of unit variance and g_t = ∂ v·h / ∂y_t
-the gradient by a layer's output y at token t, an error e_t of that output moves h by E_v (g_tᵀ e_t)² to first order. So
-M = E g_t g_tᵀ says which errors of the outputs carry how far, together and not one by one: what the blocks after do not
-read costs nothing. ‖g_t‖² weighs tokens, in the kinds first ([CLS]), last ([SEP]) and between. A sample of sentences is enough:
-both are averages, and no label is used. With H the inputs' second moment, M ⊗ H is the layer's Gauss-Newton matrix as
-K-FAC approximates it (Martens and Grosse, ICML 2015), with the embedding in place of a loss. Where a linear has more outputs
-than inputs, in the intermediate layer, only the diagonal of M is kept: behind a nonlinearity each, its outputs hardly stand
-in for one another, and M would cost more than everything else.
+The classifier reads only the last [CLS]. With h that embedding, v a random direction of unit
+variance and g_t = ∂ v·h / ∂y_t the gradient by a layer's output y at token t, an error e_t of that
+output moves h by E_v (g_tᵀ e_t)² to first order. So M = E g_t g_tᵀ says which errors of the outputs
+carry how far, together and not one by one: what the blocks after do not read costs nothing. ‖g_t‖²
+weighs tokens, in the kinds first ([CLS]), last ([SEP]) and between. A sample of sentences is
+enough: both are averages, and no label is used. With H the inputs' second moment, M ⊗ H is the
+layer's Gauss-Newton matrix as K-FAC approximates it (Martens and Grosse, ICML 2015), with the
+embedding in place of a loss. Where a linear has more outputs than inputs, in the intermediate
+layer, only the diagonal of M is kept: behind a nonlinearity each, its outputs hardly stand in for
+one another, and M would cost more than everything else.
 """
 
 import itertools
@@ -20,16 +23,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.forward import Stream, embed, run_block, streams
-from engine.models.victim import Victim
-from engine.progress import Reporter, silent
-from engine.pruning.statistics import in_double
+from prunescope.engine.models.forward import Stream, embed, run_block, streams
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.pruning.statistics import in_double
 
 SAMPLE = 512  # sentences at least, where there are as many
-DIRECTIONS = 4  # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
-FLOOR = 0.25  # part of every token's weight that does not depend on its kind: it keeps the statistics of rank
-OUTPUT_FLOOR = 0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
-STREAM = {"cpu": 2048, "cuda": 8192}  # tokens of a sample stream: a backward pass keeps every activation
+# v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
+DIRECTIONS = 4
+# part of every token's weight that does not depend on its kind: it keeps the statistics of rank
+FLOOR = 0.25
+OUTPUT_FLOOR = (
+    0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
+)
+STREAM = {
+    "cpu": 2048,
+    "cuda": 8192,
+}  # tokens of a sample stream: a backward pass keeps every activation
 KINDS = 3
 BASE = 10**0.5  # eigenvalues of a metric count in steps of this factor
 MIN_AXIS = 0.01  # and as no less
@@ -46,7 +56,9 @@ class Metric:
         """The same in the precision and on the device of the errors it will measure."""
         if self.diagonal.dtype == errors.dtype and self.diagonal.device == errors.device:
             return self
-        return Metric(self.diagonal.to(errors), None if self.matrix is None else self.matrix.to(errors))
+        return Metric(
+            self.diagonal.to(errors), None if self.matrix is None else self.matrix.to(errors)
+        )
 
     def __call__(self, errors: Tensor) -> Tensor:
         """M E for (d_out, anything)."""
@@ -54,7 +66,9 @@ class Metric:
 
     @cached_property
     def axes(self) -> tuple[Tensor, Tensor] | None:
-        """Eigenvalues, ascending, and eigenvectors (d_out, d_out) of M scaled to unit diagonal; None where outputs are apart."""
+        """Eigenvalues, ascending, and eigenvectors (d_out, d_out) of M scaled to unit diagonal;
+        None where outputs are apart.
+        """
         if self.matrix is None:
             return None
         scale = self.diagonal.sqrt()
@@ -64,17 +78,23 @@ class Metric:
 
     @cached_property
     def reaches(self) -> list[tuple[int, slice]]:
-        """The axes in runs of like eigenvalue γ: log γ in steps of log BASE, and which axes those are."""
+        """The axes in runs of like eigenvalue γ: log γ in steps of log BASE, and which axes those
+        are.
+        """
         if self.axes is None:
             return []
         steps = (self.axes[0].clamp_min(MIN_AXIS).log() / math.log(BASE)).round().int().tolist()
         ends = list(itertools.accumulate(len(list(run)) for _, run in itertools.groupby(steps)))
-        return [(steps[start], slice(start, stop)) for start, stop in itertools.pairwise([0, *ends])]
+        return [
+            (steps[start], slice(start, stop)) for start, stop in itertools.pairwise([0, *ends])
+        ]
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Weights of token kinds and the metric of outputs, by `block.module`. The means of both over tokens and outputs are 1."""
+    """Weights of token kinds and the metric of outputs, by `block.module`. The means of both over
+    tokens and outputs are 1.
+    """
 
     kinds: dict[str, Tensor]  # (3,): first, last, between
     outputs: dict[str, Metric]
@@ -97,25 +117,35 @@ def _kinds(stream: Stream, device: torch.device) -> Tensor:
 
 
 def measure_importance(
-    victim: Victim, texts: Sequence[str], pairs: Sequence[str] | None, report: Reporter = silent, sample: int = SAMPLE,
+    victim: Victim,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    report: Reporter = silent,
+    sample: int = SAMPLE,
     stream_tokens: int | None = None,
-) -> Importance:  # fmt: skip
-    """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the calibration text.
+) -> Importance:
+    """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the
+    calibration text.
 
-    Every k-th row is read, k = ⌊rows / sample⌋: all rows where there are fewer than 2 · `sample` of them, and from `sample` to
-    1.5 · `sample` rows where there are more.
+    Every k-th row is read, k = ⌊rows / sample⌋: all rows where there are fewer than 2 · `sample` of
+    them, and from `sample` to 1.5 · `sample` rows where there are more.
 
-    `stream_tokens` go through the model together, by default as many as suit the device.
-    The random directions are drawn from generators of their own, so the result depends on victim and text only.
+    `stream_tokens` go through the model together, by default as many as suit the device. The random
+    directions are drawn from generators of their own, so the result depends on victim and text
+    only.
     """
     rows = range(0, len(texts), max(1, len(texts) // sample))
     encoded = victim.encode([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None)
     by_kind: dict[str, Tensor] = {}
     by_output: dict[str, Tensor] = {}
     moments: dict[str, Tensor] = {}
-    joined = {layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]}
+    joined = {
+        layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]
+    }
     counts = torch.zeros(KINDS, dtype=torch.float64)
-    generators = [torch.Generator().manual_seed(place) for place in range(DIRECTIONS)]  # one each: streams may be cut anyhow
+    generators = [
+        torch.Generator().manual_seed(place) for place in range(DIRECTIONS)
+    ]  # one each: streams may be cut anyhow
     together = stream_tokens or sample_stream(victim.device)
     for stream in streams(encoded, victim.pad_id, victim.device, together):
         kinds = _kinds(stream, victim.device)
@@ -123,16 +153,25 @@ def measure_importance(
         for layer, gradient in _gradients(victim, stream, generators):
             report("importance of tokens and outputs", 0, 1)
             power = gradient.square()  # (tokens, d_out)
-            # in float64, which waits for nothing: reading sums back each time would cost more than they do
+            # in float64, which waits for nothing: reading sums back each time would cost more than
+            # they do
             by_kind[layer] = by_kind.get(layer, 0) + in_double(_of_kinds(power.sum(dim=1), kinds))
             by_output[layer] = by_output.get(layer, 0) + in_double(power.sum(dim=0))
             if layer in joined:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
-    by_kind, by_output = ({layer: sums.cpu() for layer, sums in found.items()} for found in (by_kind, by_output))
+    by_kind, by_output = (
+        {layer: sums.cpu() for layer, sums in found.items()} for found in (by_kind, by_output)
+    )
     return Importance(
-        {layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens) for layer, sums in by_kind.items()},
-        {layer: _metric(sums, moments.get(layer), victim.device) for layer, sums in by_output.items()},
+        {
+            layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens)
+            for layer, sums in by_kind.items()
+        },
+        {
+            layer: _metric(sums, moments.get(layer), victim.device)
+            for layer, sums in by_output.items()
+        },
         {layer: float(sums.mean() / tokens / DIRECTIONS) for layer, sums in by_output.items()},
     )
 
@@ -146,7 +185,9 @@ def _of_kinds(values: Tensor, kinds: Tensor) -> Tensor:
     """Sums of values (tokens,) by kind, (3,), in an order that is always the same."""
     if values.device.type == "cpu":
         return values.new_zeros(KINDS).index_add_(0, kinds, values)
-    return functional.one_hot(kinds, KINDS).to(values.dtype).T @ values  # `index_add_` adds in any order there
+    return (
+        functional.one_hot(kinds, KINDS).to(values.dtype).T @ values
+    )  # `index_add_` adds in any order there
 
 
 def _level(values: Tensor, mean: Tensor) -> Tensor:
@@ -155,7 +196,9 @@ def _level(values: Tensor, mean: Tensor) -> Tensor:
 
 
 def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Metric:
-    """The metric from Σ g² and Σ g gᵀ over tokens, in units of the mean of its diagonal, with its floor."""
+    """The metric from Σ g² and Σ g gᵀ over tokens, in units of the mean of its diagonal, with its
+    floor.
+    """
     mean = float(sums.mean())
     diagonal = (OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _level(sums, sums.mean())).to(device)
     if moments is None or mean <= 0:
@@ -165,8 +208,12 @@ def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Metri
     return Metric(diagonal, matrix)
 
 
-def _gradients(victim: Victim, stream: Stream, generators: Sequence[torch.Generator]) -> Iterator[tuple[str, Tensor]]:
-    """`block.module` and the gradient of v·h by the layer's output, (tokens, d_out), v drawn by each generator in turn."""
+def _gradients(
+    victim: Victim, stream: Stream, generators: Sequence[torch.Generator]
+) -> Iterator[tuple[str, Tensor]]:
+    """`block.module` and the gradient of v·h by the layer's output, (tokens, d_out), v drawn by
+    each generator in turn.
+    """
     outputs: dict[str, Tensor] = {}
 
     def remember(block: int, name: str, value: Tensor) -> None:
@@ -181,5 +228,7 @@ def _gradients(victim: Victim, stream: Stream, generators: Sequence[torch.Genera
         for place, generator in enumerate(generators):
             directions = torch.randn(first.shape, generator=generator).to(first.device)
             more = place + 1 < len(generators)
-            found = torch.autograd.grad((first * directions).sum(), list(outputs.values()), retain_graph=more)
+            found = torch.autograd.grad(
+                (first * directions).sum(), list(outputs.values()), retain_graph=more
+            )
             yield from zip(outputs, found, strict=True)

@@ -8,8 +8,8 @@ from typing import TypeVar
 import psutil
 import torch
 
-from engine.errors import SettingError
-from engine.models.victim import Victim
+from prunescope.engine.errors import SettingError
+from prunescope.engine.models.victim import Victim
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,9 @@ SHARE = 0.5  # of the free memory that the activations of all levels together ma
 
 @contextlib.contextmanager
 def precise(name: str, device: torch.device) -> Iterator[None]:
-    """Run forward passes in `name`; whatever was set before is set again. tf32 is fp32 where there is no CUDA."""
+    """Run forward passes in `name`; whatever was set before is set again. tf32 is fp32 where there
+    is no CUDA.
+    """
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
     try:
@@ -32,11 +34,15 @@ def precise(name: str, device: torch.device) -> Iterator[None]:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out; the CPU allocator has no type of its own for it."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(
+        error
+    )
 
 
 def shrinking(work: Callable[[int], Result], tokens: int, notices: list[str]) -> Result:
-    """work(tokens), with half the tokens at once as often as memory runs out; says so. Raises SettingError below LEAST."""
+    """work(tokens), with half the tokens at once as often as memory runs out; says so. Raises
+    SettingError below LEAST.
+    """
     while True:
         try:
             return work(tokens)
@@ -49,25 +55,34 @@ def shrinking(work: Callable[[int], Result], tokens: int, notices: list[str]) ->
 def halved(tokens: int, notices: list[str], error: Exception) -> int:
     """Half the tokens at once, noted. Raises SettingError where even LEAST did not fit."""
     if tokens <= LEAST:
-        raise SettingError(f"Memory ran out with one level and {tokens} tokens at once ({error}); use less calibration text or "
-                           "a smaller model.") from error  # fmt: skip
+        raise SettingError(
+            f"Memory ran out with one level and {tokens} tokens at once ({error}); use less "
+            "calibration text or "
+            "a smaller model."
+        ) from error
     notices.append(f"Memory ran out with {tokens} tokens at once; {tokens // 2} are tried.")
     return tokens // 2
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory of a device that this process may still take; the CPU's caches count, and so do the limits of a container."""
+    """Memory of a device that this process may still take; the CPU's caches count, and so do the
+    limits of a container.
+    """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     available: int = psutil.virtual_memory().available
     return min([available, *container_rooms()])
 
 
-def container_rooms(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """Bytes left under every memory limit of the control groups (version 1 or 2) that this process is in, on Linux.
+def container_rooms(
+    membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> list[int]:
+    """Bytes left under every memory limit of the control groups (version 1 or 2) that this process
+    is in, on Linux.
 
-    A limit holds for a group and all groups below it. In a container the path of the group may be the host's, while its own
-    limit stands at the root. File pages that nobody has used of late are given back when memory is short, so they are free.
+    A limit holds for a group and all groups below it. In a container the path of the group may be
+    the host's, while its own limit stands at the root. File pages that nobody has used of late are
+    given back when memory is short, so they are free.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
@@ -78,7 +93,10 @@ def container_rooms(membership: Path = Path("/proc/self/cgroup"), root: Path = P
         if controllers == "":
             base, names = root, ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
-            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            base, names = (
+                root / "memory",
+                ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+            )
         else:
             continue
         parts = [part for part in path.split("/") if part not in ("", "..")]
@@ -90,19 +108,32 @@ def container_rooms(membership: Path = Path("/proc/self/cgroup"), root: Path = P
 def _room(group: Path, limit: str, usage: str, idle: str) -> int | None:
     """What a control group may still take; None where it has no limit, or none that can be read."""
     try:
-        most, used, statistics = ((group / name).read_text(encoding="ascii") for name in (limit, usage, "memory.stat"))
-        idle_bytes = next((int(line.split()[1]) for line in statistics.splitlines() if line.startswith(f"{idle} ")), 0)
+        most, used, statistics = (
+            (group / name).read_text(encoding="ascii") for name in (limit, usage, "memory.stat")
+        )
+        idle_bytes = next(
+            (
+                int(line.split()[1])
+                for line in statistics.splitlines()
+                if line.startswith(f"{idle} ")
+            ),
+            0,
+        )
         return None if most.strip() == "max" else max(0, int(most) - int(used) + idle_bytes)
     except (OSError, ValueError):
         return None
 
 
 def level_bytes(victim: Victim, tokens: int) -> int:
-    """What one more level needs: the activations of all tokens at their widest, its statistics and its weights."""
+    """What one more level needs: the activations of all tokens at their widest, its statistics and
+    its weights.
+    """
     widths = [weight.shape for weight in victim.prunable().values()]
     width, wide = min(min(shape) for shape in widths), max(max(shape) for shape in widths)
     statistics = 8 * wide * wide
-    return 4 * (tokens * (wide + 2 * width) + statistics + sum(rows * columns for rows, columns in widths))
+    return 4 * (
+        tokens * (wide + 2 * width) + statistics + sum(rows * columns for rows, columns in widths)
+    )
 
 
 def levels_at_once(victim: Victim, tokens: int) -> int:

@@ -1,7 +1,9 @@
-"""Where zeros may stand: anywhere in a layer, evenly over its rows, or n of every m neighbours kept.
+"""Where zeros may stand: anywhere in a layer, evenly over its rows, or n of every m neighbours
+kept.
 
-A pattern says how many weights of a layer are zero at a sparsity and, given a score for each weight, which ones. Rows are
-outputs; neighbours stand next to each other in a row, along the layer's inputs.
+A pattern says how many weights of a layer are zero at a sparsity and, given a score for each
+weight, which ones. Rows are outputs; neighbours stand next to each other in a row, along the
+layer's inputs.
 """
 
 import re
@@ -10,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.errors import SettingError
-from engine.pruning.selection import smallest, smallest_of_each
+from prunescope.engine.errors import SettingError
+from prunescope.engine.pruning.selection import smallest, smallest_of_each
 
 
 def check_sparsity(sparsity: float) -> float:
@@ -28,7 +30,9 @@ def zeros_of(weights: int, sparsity: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Unstructured:
-    """Zeros anywhere in a layer, or with `per_row` int(d_in · s) of them in every row, as the seed paper prunes."""
+    """Zeros anywhere in a layer, or with `per_row` int(d_in · s) of them in every row, as the seed
+    paper prunes.
+    """
 
     per_row: bool = False
 
@@ -49,7 +53,11 @@ class Unstructured:
 
     def zeros(self, rows: int, width: int, sparsity: float) -> int:
         """Zeros in a layer of that shape."""
-        return rows * self.row_zeros(width, sparsity) if self.per_row else zeros_of(rows * width, sparsity)
+        return (
+            rows * self.row_zeros(width, sparsity)
+            if self.per_row
+            else zeros_of(rows * width, sparsity)
+        )
 
     def removed(self, scores: Tensor, sparsity: float) -> Tensor:
         """The mask of the weights to remove, (d_out, d_in): those of smallest score."""
@@ -60,7 +68,9 @@ class Unstructured:
 
 @dataclass(frozen=True, slots=True)
 class NofM:
-    """n of every m neighbouring weights of a row are kept; the sparsity is 1 − n/m and nothing else."""
+    """n of every m neighbouring weights of a row are kept; the sparsity is 1 − n/m and nothing
+    else.
+    """
 
     n: int
     m: int
@@ -76,14 +86,19 @@ class NofM:
     def check_width(self, layer: str, width: int) -> None:
         """Raises SettingError where the groups do not divide a row."""
         if width % self.m:
-            raise SettingError(f"The pattern {self.name} does not divide the {width} inputs of layer {layer}; "
-                               "choose an m that divides the widths of the model, or --pattern unstructured.")  # fmt: skip
+            raise SettingError(
+                f"The pattern {self.name} does not divide the {width} inputs of layer {layer}; "
+                "choose an m that divides the widths of the model, or --pattern unstructured."
+            )
 
     def check_level(self, sparsity: float) -> float:
         """The sparsity itself. Raises SettingError for one that the pattern cannot reach."""
         if check_sparsity(sparsity) and abs(sparsity - self.sparsity) > 1e-6:
-            raise SettingError(f"The pattern {self.name} has a sparsity of {self.sparsity:g} and cannot reach {sparsity:g}; "
-                               f"use --levels 0,{self.sparsity:g}, or --pattern unstructured.")  # fmt: skip
+            raise SettingError(
+                f"The pattern {self.name} has a sparsity of {self.sparsity:g} and cannot reach "
+                f"{sparsity:g}; "
+                f"use --levels 0,{self.sparsity:g}, or --pattern unstructured."
+            )
         return float(sparsity)
 
     def row_zeros(self, width: int, sparsity: float) -> int:
@@ -95,7 +110,9 @@ class NofM:
         return rows * self.row_zeros(width, sparsity)
 
     def removed(self, scores: Tensor, sparsity: float) -> Tensor:
-        """The mask of the weights to remove, (d_out, d_in): the m − n of smallest score in every group."""
+        """The mask of the weights to remove, (d_out, d_in): the m − n of smallest score in every
+        group.
+        """
         if self.check_level(sparsity) == 0:
             return torch.zeros_like(scores, dtype=torch.bool)
         return smallest_of_each(scores.reshape(-1, self.m), self.m - self.n).view(scores.shape)
@@ -105,12 +122,16 @@ Pattern = Unstructured | NofM
 
 
 def has_zeros(weights: Tensor, pattern: Pattern, sparsity: float) -> bool:
-    """Whether weights (d_out, d_in) already have every zero that the pattern asks for at a sparsity, and it asks for some."""
+    """Whether weights (d_out, d_in) already have every zero that the pattern asks for at a
+    sparsity, and it asks for some.
+    """
     rows, width = weights.shape
     due = pattern.zeros(rows, width, sparsity)
     if not 0 < due <= int((weights == 0).sum()):
         return False
     return not bool(weights[pattern.removed(weights.abs(), sparsity)].any())
+
+
 SHOWN = "unstructured, row, or n:m such as 2:4, 4:8, 32:64"
 
 
@@ -123,5 +144,8 @@ def pattern_named(name: str) -> Pattern:
         raise SettingError(f"The pattern {name!r} is unknown; choose {SHOWN}.")
     n, m = int(found[1]), int(found[2])
     if not 0 < n < m:
-        raise SettingError(f"The pattern {name!r} keeps {n} of {m}; n must be at least 1 and less than m, as in 2:4.")
+        raise SettingError(
+            f"The pattern {name!r} keeps {n} of {m}; n must be at least 1 and less than m, as in "
+            "2:4."
+        )
     return NofM(n, m)

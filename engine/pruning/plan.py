@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import SettingError
-from engine.models.victim import Victim
-from engine.pruning.allocation import ALLOCATIONS, RULE, parse_layers
-from engine.pruning.memory import PRECISIONS
-from engine.pruning.methods import SETTINGS, Method, method_named
-from engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
+from prunescope.engine.errors import SettingError
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.pruning.allocation import ALLOCATIONS, RULE, parse_layers
+from prunescope.engine.pruning.memory import PRECISIONS
+from prunescope.engine.pruning.methods import SETTINGS, Method, method_named
+from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +19,46 @@ class Plan:
     pattern: Pattern = field(default_factory=Unstructured)
     allocation: str = "uniform"
     layers: str = ""  # shares of chosen layers by hand, see `parse_layers`
-    precision: str = "fp32"  # of the forward passes; statistics and solving are never less than fp32
+    precision: str = (
+        "fp32"  # of the forward passes; statistics and solving are never less than fp32
+    )
     force: bool = False  # go on with fewer tokens than a layer has inputs
 
     def __post_init__(self) -> None:
         if self.allocation not in ALLOCATIONS:
-            raise SettingError(f"The allocation {self.allocation!r} is unknown; choose auto, {' or '.join(ALLOCATIONS)}.")
+            raise SettingError(
+                f"The allocation {self.allocation!r} is unknown; choose auto, "
+                f"{' or '.join(ALLOCATIONS)}."
+            )
         if self.precision not in PRECISIONS:
-            raise SettingError(f"The precision {self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+            raise SettingError(
+                f"The precision {self.precision!r} is unknown; choose one of "
+                f"{', '.join(PRECISIONS)}."
+            )
         if self.allocation != "uniform" and not self.method.calibrated:
-            raise SettingError(f"The method {self.method.name} measures no loss to equalise; use --allocation uniform.")
+            raise SettingError(
+                f"The method {self.method.name} measures no loss to equalise; use --allocation "
+                "uniform."
+            )
         if self.allocation != "uniform" and isinstance(self.pattern, NofM):
-            raise SettingError(f"The pattern {self.pattern.name} fixes the sparsity of every layer; use --allocation uniform.")
+            raise SettingError(
+                f"The pattern {self.pattern.name} fixes the sparsity of every layer; use "
+                "--allocation uniform."
+            )
         parse_layers(self.layers)
 
     @classmethod
     def named(
-        cls, method: str | Method, pattern: str = "unstructured", allocation: str = "auto", layers: str = "",
-        precision: str = "fp32", force: bool = False,
-    ) -> "Plan":  # fmt: skip
-        """A plan from the names that a person gives; a method that works row by row spreads its zeros over rows.
+        cls,
+        method: str | Method,
+        pattern: str = "unstructured",
+        allocation: str = "auto",
+        layers: str = "",
+        precision: str = "fp32",
+        force: bool = False,
+    ) -> "Plan":
+        """A plan from the names that a person gives; a method that works row by row spreads its
+        zeros over rows.
 
         The allocation "auto" is `Method.usual_allocation`.
         """
@@ -51,12 +71,20 @@ class Plan:
         return cls(chosen, found, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the weights, names left out; `force` only decides whether they are made at all."""
+        """Everything that decides the weights, names left out; `force` only decides whether they
+        are made at all.
+        """
         method = {name: getattr(self.method, name) for name in SETTINGS}
         # Greedy choices were made in single precision once, which are other weights
         choices = {"choices": "float64"} if self.method.greedy else {}
-        return {"method": method, "pattern": self.pattern.name, "allocation": RULE[self.allocation],
-                "layers": parse_layers(self.layers), "precision": self.precision, **choices}  # fmt: skip
+        return {
+            "method": method,
+            "pattern": self.pattern.name,
+            "allocation": RULE[self.allocation],
+            "layers": parse_layers(self.layers),
+            "precision": self.precision,
+            **choices,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +115,13 @@ class Pruned:
     sparsity: float  # asked for
     layers: tuple[LayerReport, ...]
     notices: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict, compare=False)  # solving each layer; not part of the result
+    seconds: dict[str, float] = field(
+        default_factory=dict, compare=False
+    )  # solving each layer; not part of the result
 
     @property
     def achieved(self) -> float:
         """Zeros / prunable weights."""
-        return sum(layer.zeros for layer in self.layers) / sum(layer.weights for layer in self.layers)
+        return sum(layer.zeros for layer in self.layers) / sum(
+            layer.weights for layer in self.layers
+        )

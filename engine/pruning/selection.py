@@ -6,14 +6,20 @@ from torch import Tensor
 
 
 def smallest(scores: Tensor, count: int) -> Tensor:
-    """Boolean mask of the `count` smallest of all scores, ties in row-major order; the shape of `scores`."""
+    """Boolean mask of the `count` smallest of all scores, ties in row-major order; the shape of
+    `scores`.
+    """
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     if scores.device.type != "cpu":
         return _sorted(scores.reshape(1, -1), count).view(scores.shape)
     values = scores.detach().numpy()
-    flat = values.ravel(order="K")  # the edge is the same in any order, and the order of memory needs no copy
-    mask = values <= np.partition(flat, count - 1)[count - 1]  # vectorised: a tenth of the time of torch.kthvalue
+    flat = values.ravel(
+        order="K"
+    )  # the edge is the same in any order, and the order of memory needs no copy
+    mask = (
+        values <= np.partition(flat, count - 1)[count - 1]
+    )  # vectorised: a tenth of the time of torch.kthvalue
     if np.count_nonzero(mask) != count:
         return _sorted(scores.reshape(1, -1), count).view(scores.shape)
     return torch.from_numpy(mask)

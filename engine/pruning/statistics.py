@@ -1,8 +1,8 @@
 """What the solver needs to know about a layer's inputs, gathered over real tokens only.
 
-Tokens are rows: X_d, X_s (tokens, d_in) are the layer's inputs in the dense and in the sparse model, R_d, R_s
-(tokens, d_out) the residuals that the layer's output is added to. A token may carry a weight ω ≥ 0; without weights all
-count alike.
+Tokens are rows: X_d, X_s (tokens, d_in) are the layer's inputs in the dense and in the sparse
+model, R_d, R_s (tokens, d_out) the residuals that the layer's output is added to. A token may carry
+a weight ω ≥ 0; without weights all count alike.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Gram:
     """Running sums over the tokens seen so far.
 
     H = Σ ω x_s x_sᵀ / Σ ω, the means of x_s and of the drift, and the drift seen through the layer,
-    C = Σ ω (W x_d + r_d − W x_s − r_s) x_sᵀ / Σ ω, which is W(G − H) plus the residual's part. Sums are kept in the inputs'
-    precision, which is also that of `weight`; the division happens once.
+    C = Σ ω (W x_d + r_d − W x_s − r_s) x_sᵀ / Σ ω, which is W(G − H) plus the residual's part. Sums
+    are kept in the inputs' precision, which is also that of `weight`; the division happens once.
     """
 
     weight: Tensor  # (d_out, d_in), dense
@@ -26,21 +26,26 @@ class Gram:
     tokens: int = 0
     mass: float = 0.0  # Σ ω
     _inputs: Tensor | None = None  # (d_in, d_in), upper block triangle
-    _cross: Tensor | None = None  # (d_out, d_in) or, before multiplying by W, (d_in, d_in); None: nothing drifted
+    _cross: Tensor | None = (
+        None  # (d_out, d_in) or, before multiplying by W, (d_in, d_in); None: nothing drifted
+    )
     _mean: Tensor | None = None  # (d_in,), only where centred
     _mean_drift: Tensor | None = None  # (d_out,) or (d_in,), as `_cross`, only where centred
     _hessian: Tensor | None = None  # H, once it was asked for
 
     @property
     def by_outputs(self) -> bool:
-        """Whether the drift is summed behind the layer: cheaper than a (d_in, d_in) cross Gram where d_out <= d_in."""
+        """Whether the drift is summed behind the layer: cheaper than a (d_in, d_in) cross Gram
+        where d_out <= d_in.
+        """
         rows, width = self.weight.shape
         return self.residual or rows <= width
 
     def add(self, sparse: Tensor, wanted: Tensor | None, weights: Tensor | None = None) -> None:
         """Add tokens: X_s and what is wanted of them, None when nothing drifted.
 
-        `wanted` is W X_d + R_d − R_s (tokens, d_out) where `by_outputs`, else X_d (tokens, d_in). `weights` is ω (tokens,).
+        `wanted` is W X_d + R_d − R_s (tokens, d_out) where `by_outputs`, else X_d (tokens, d_in).
+        `weights` is ω (tokens,).
         """
         self.tokens += sparse.shape[0]
         self.mass += float(sparse.shape[0] if weights is None else weights.sum())
@@ -62,7 +67,13 @@ class Gram:
 
     def __add__(self, other: "Gram") -> "Gram":
         """The sums over both sets of tokens."""
-        both = Gram(self.weight, self.centred, self.residual, self.tokens + other.tokens, self.mass + other.mass)
+        both = Gram(
+            self.weight,
+            self.centred,
+            self.residual,
+            self.tokens + other.tokens,
+            self.mass + other.mass,
+        )
         for name in ("_inputs", "_cross", "_mean", "_mean_drift"):
             setattr(both, name, _sum(getattr(self, name), getattr(other, name)))
         return both
@@ -77,14 +88,20 @@ class Gram:
 
     def mean(self) -> Tensor:
         """Mean of x_s, (d_in,); zero where the statistics are not centred."""
-        return self.weight.new_zeros(self.weight.shape[1]) if self._mean is None else self._mean / self.mass
+        return (
+            self.weight.new_zeros(self.weight.shape[1])
+            if self._mean is None
+            else self._mean / self.mass
+        )
 
     def hessian(self) -> Tensor:
         """H, (d_in, d_in), symmetric."""
         if self._hessian is None:
             self._hessian = _mirror(self._sums()).div_(self.mass)
             if self.centred:
-                self._hessian.sub_(torch.outer(self.mean(), self.mean()))  # symmetric to the bit, as `addr_` is not
+                self._hessian.sub_(
+                    torch.outer(self.mean(), self.mean())
+                )  # symmetric to the bit, as `addr_` is not
         return self._hessian
 
     def drift(self) -> Tensor | None:
@@ -95,14 +112,24 @@ class Gram:
         if self._mean_drift is not None:
             cross.addr_(self._mean_drift / self.mass, self.mean(), alpha=-1)
         hessian = self.hessian()
-        return cross.addmm_(self.weight, hessian, alpha=-1) if self.by_outputs else self.weight @ (cross - hessian)
+        return (
+            cross.addmm_(self.weight, hessian, alpha=-1)
+            if self.by_outputs
+            else self.weight @ (cross - hessian)
+        )
 
     def mean_drift(self) -> Tensor:
-        """Mean of W x_d + r_d − W x_s − r_s, (d_out,); zero where nothing drifted or the statistics are not centred."""
+        """Mean of W x_d + r_d − W x_s − r_s, (d_out,); zero where nothing drifted or the statistics
+        are not centred.
+        """
         if self._mean_drift is None:
             return self.weight.new_zeros(len(self.weight))
         wanted = self._mean_drift / self.mass
-        return wanted - self.weight @ self.mean() if self.by_outputs else self.weight @ (wanted - self.mean())
+        return (
+            wanted - self.weight @ self.mean()
+            if self.by_outputs
+            else self.weight @ (wanted - self.mean())
+        )
 
 
 def in_double(values: Tensor) -> Tensor:

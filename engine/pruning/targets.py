@@ -1,12 +1,13 @@
 """Factor the damped Hessian, and re-target the weights to the dense model's outputs.
 
-Minimising ‖W X_d + R_d − Ŵ X_s − R_s‖²/n + ‖(Ŵ − W) Λ^½‖² over a sparse Ŵ is, by completing the square, ordinary
-Optimal Brain Surgeon with Hessian H + Λ started from
+Minimising ‖W X_d + R_d − Ŵ X_s − R_s‖²/n + ‖(Ŵ − W) Λ^½‖² over a sparse Ŵ is, by completing the
+square, ordinary Optimal Brain Surgeon with Hessian H + Λ started from
 
     W* = W + α C (H + Λ)⁻¹,    C = [W(X_d − X_s) + R_d − R_s] X_sᵀ / n.
 
-The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier layers uncorrected.
-Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the one-sided relative, see `paper_target`.
+The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier
+layers uncorrected. Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the
+one-sided relative, see `paper_target`.
 """
 
 from dataclasses import dataclass, replace
@@ -15,18 +16,24 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from engine.errors import NumericalError
-from engine.pruning.statistics import in_double
+from prunescope.engine.errors import NumericalError
+from prunescope.engine.pruning.statistics import in_double
 
 MAX_DAMPING = 0.1
-LEAST_PIVOT = 0.1  # `Factor.pivot` below which greedy choices are made in float64: single precision differed up to 0.03
-MIN_PIVOT = 1e-3  # share of a diagonal entry that float32 must leave as its pivot: below, too few of its 7 digits are right
+# `Factor.pivot` below which greedy choices are made in float64: single precision differed up to
+# 0.03
+LEAST_PIVOT = 0.1
+# share of a diagonal entry that float32 must leave as its pivot: below, too few of its 7 digits are
+# right
+MIN_PIVOT = 1e-3
 LEAF = 256  # columns factorised by LAPACK at once
 
 
 @dataclass(frozen=True)
 class Factor:
-    """H + Λ and its inverse's upper factor: (H + Λ)⁻¹ = Uᵀ U. What else a solver asks for is made once."""
+    """H + Λ and its inverse's upper factor: (H + Λ)⁻¹ = Uᵀ U. What else a solver asks for is made
+    once.
+    """
 
     hessian: Tensor  # (d, d), damped
     upper: Tensor  # U, (d, d), upper triangular
@@ -42,15 +49,19 @@ class Factor:
 
     @cached_property
     def pivot(self) -> float:
-        """The least share of an input that all others do not explain, min 1 / (A_jj H_jj) with A = (H + Λ)⁻¹.
+        """The least share of an input that all others do not explain, min 1 / (A_jj H_jj) with A =
+        (H + Λ)⁻¹.
 
-        The pivots of U itself would not do: each leaves out the inputs before it, and so depends on their order.
+        The pivots of U itself would not do: each leaves out the inputs before it, and so depends on
+        their order.
         """
         return 1 / float((self.hessian.diagonal() * self.upper.square().sum(dim=0)).max())
 
     @property
     def coarse(self) -> bool:
-        """Whether its precision is too low for greedy choices: every removal divides by a pivot that cancellation left."""
+        """Whether its precision is too low for greedy choices: every removal divides by a pivot
+        that cancellation left.
+        """
         return self.upper.dtype != torch.float64 and self.pivot < LEAST_PIVOT
 
     @property
@@ -73,7 +84,9 @@ class Factor:
         return {}
 
     def filter(self, ratio: float) -> Tensor:
-        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ `scaled`, (d, d), kept for the linears that share these inputs."""
+        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ `scaled`, (d, d), kept for the
+        linears that share these inputs.
+        """
         if ratio not in self._filters:
             matrix = self.scaled.clone()
             matrix.diagonal().add_(ratio)
@@ -88,10 +101,11 @@ class Factor:
 
 
 def _inverse_root(matrix: Tensor) -> Tensor | None:
-    """Upper U with matrix⁻¹ = Uᵀ U, or None when the matrix is not positive definite in its precision.
+    """Upper U with matrix⁻¹ = Uᵀ U, or None when the matrix is not positive definite in its
+    precision.
 
-    Below float64 a pivot 1 / U_jj² counts as positive only when cancellation left it digits: its relative error is about
-    ε · H_jj U_jj².
+    Below float64 a pivot 1 / U_jj² counts as positive only when cancellation left it digits: its
+    relative error is about ε · H_jj U_jj².
     """
     upper = torch.zeros_like(matrix)
     fine = _fill(matrix, upper)
@@ -103,9 +117,10 @@ def _inverse_root(matrix: Tensor) -> Tensor | None:
 def _fill(matrix: Tensor, upper: Tensor) -> Tensor:
     """Write U into zeros by halves, and say whether every pivot was positive.
 
-    With matrix = R Rᵀ = [[A, B], [Bᵀ, C]] and R upper: U₂₂ is the factor of C, R₁₂ = B U₂₂ᵀ, U₁₁ the factor of A − R₁₂ R₁₂ᵀ,
-    U₁₂ = −U₁₁ R₁₂ U₂₂. All but the leaves is matrix products; LAPACK's own result would be cleared below its diagonal
-    against the order of memory, which takes as long as factorising.
+    With matrix = R Rᵀ = [[A, B], [Bᵀ, C]] and R upper: U₂₂ is the factor of C, R₁₂ = B U₂₂ᵀ, U₁₁
+    the factor of A − R₁₂ R₁₂ᵀ, U₁₂ = −U₁₁ R₁₂ U₂₂. All but the leaves is matrix products; LAPACK's
+    own result would be cleared below its diagonal against the order of memory, which takes as long
+    as factorising.
     """
     width = len(matrix)
     if width <= LEAF:
@@ -126,14 +141,20 @@ def _fill(matrix: Tensor, upper: Tensor) -> Tensor:
 def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor:
     """Factor H + λI in its own precision, else in float64, raising λ tenfold while both fail.
 
-    λ is `damping` · mean(diag H), or `damping` itself when `absolute`. Raises NumericalError where λ would exceed a tenth
-    of the mean diagonal, or on values that are not finite.
+    λ is `damping` · mean(diag H), or `damping` itself when `absolute`. Raises NumericalError where
+    λ would exceed a tenth of the mean diagonal, or on values that are not finite.
     """
-    if not bool(torch.isfinite(torch.stack(torch.aminmax(hessian))).all()):  # either end of a range with NaN is NaN
-        raise NumericalError("The layer's input statistics are not finite; check the model's weights for NaN or Inf.")
+    if not bool(
+        torch.isfinite(torch.stack(torch.aminmax(hessian))).all()
+    ):  # either end of a range with NaN is NaN
+        raise NumericalError(
+            "The layer's input statistics are not finite; check the model's weights for NaN or Inf."
+        )
     home, kind = hessian.device, hessian.dtype
     work = hessian.cpu() if home.type == "mps" else hessian  # MPS has no float64
-    mean = float(work.diagonal().double().mean()) or 1.0  # inputs that never fired: any ridge will do
+    mean = (
+        float(work.diagonal().double().mean()) or 1.0
+    )  # inputs that never fired: any ridge will do
     share, raised = damping / mean if absolute else damping, False
     while True:
         for precision in dict.fromkeys((torch.promote_types(kind, torch.float32), torch.float64)):
@@ -143,10 +164,14 @@ def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor
             if upper is not None:
                 ridge = damping if absolute and not raised else share * mean
                 return Factor(damped.to(home, kind), upper.to(home, kind), share, raised, ridge)
-        share, raised = 10 * share or MAX_DAMPING * 1e-4, True  # from zero too, or it would stay there
+        share, raised = (
+            10 * share or MAX_DAMPING * 1e-4,
+            True,
+        )  # from zero too, or it would stay there
         if share > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(
-                f"The input statistics of a layer ({len(work)} inputs) stay singular up to a damping of {MAX_DAMPING}; "
+                f"The input statistics of a layer ({len(work)} inputs) stay singular up to a "
+                f"damping of {MAX_DAMPING}; "
                 "use more calibration text."
             )
 
@@ -159,10 +184,11 @@ def retarget(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float)
 
 
 def paper_target(weight: Tensor, drift: Tensor | None, factor: Factor) -> Tensor:
-    """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls toward zero.
+    """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls
+    toward zero.
 
-    With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; the factor's ridge is λ / n where H is a mean over n tokens, and more
-    where that had to be raised.
+    With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; the factor's ridge is λ / n where H is a mean
+    over n tokens, and more where that had to be raised.
     """
     change = -factor.ridge * weight if drift is None else drift - factor.ridge * weight
     return weight + factor.solve(change)

@@ -10,14 +10,32 @@
     locks/                                  what is being computed now
     index.sqlite                            for lists; made again from the files at any time
 
-A key is the SHA-256 of everything that decides the content. A write is whole or absent. What is read is verified; an
-entry that fails is set aside under `damaged/`, named in `notices`, and the rest goes on. Three layers lie over each other: the
-user's own folder, a shared one (`PRUNESCOPE_SHARED`), and the bundled one; only the user's own is written.
+A key is the SHA-256 of everything that decides the content. A write is whole or absent. What is
+read is verified; an entry that fails is set aside under `damaged/`, named in `notices`, and the
+rest goes on. Three layers lie over each other: the user's own folder, a shared one
+(`PRUNESCOPE_SHARED`), and the bundled one; only the user's own is written.
 """
 
-from engine.store.entries import SCHEMA, level_from, level_key, level_payload, open_sealed, seal
-from engine.store.files import canonical, key_of, write_whole
-from engine.store.layers import Store
+from prunescope.engine.store.entries import (
+    SCHEMA,
+    level_from,
+    level_key,
+    level_payload,
+    open_sealed,
+    seal,
+)
+from prunescope.engine.store.files import canonical, key_of, write_atomic
+from prunescope.engine.store.layers import Store
 
-__all__ = ["SCHEMA", "Store", "canonical", "key_of", "level_from", "level_key", "level_payload", "open_sealed", "seal",
-           "write_whole"]  # fmt: skip
+__all__ = [
+    "SCHEMA",
+    "Store",
+    "canonical",
+    "key_of",
+    "level_from",
+    "level_key",
+    "level_payload",
+    "open_sealed",
+    "seal",
+    "write_atomic",
+]

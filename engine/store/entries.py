@@ -1,10 +1,12 @@
-"""One entry of the store: a payload in an envelope that shows whether it is whole, and the ways from older envelopes.
+"""One entry of the store: a payload in an envelope that shows whether it is whole, and the ways
+from older envelopes.
 
     {"schema": 2, "kind": "level", "key": …, "payload": …, "sha256": of these four,
      "seconds": {"sha256": …, "value": …}, "machine": {"sha256": …, "value": …}}
 
-An entry is exactly the canonical JSON of its envelope, so that no byte of it can change unnoticed. What stands beside the
-payload does not enter its checksum, because the same result takes other times elsewhere; it has its own.
+An entry is exactly the canonical JSON of its envelope, so that no byte of it can change unnoticed.
+What stands beside the payload does not enter its checksum, because the same result takes other
+times elsewhere; it has its own.
 """
 
 import json
@@ -13,11 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.errors import DamagedEntryError, StoreError
-from engine.records import AttackRecord, LevelResult, Rate
-from engine.store.files import canonical, key_of
+from prunescope.engine.errors import DamagedEntryError, StoreError
+from prunescope.engine.records import AttackRecord, LevelResult, Rate
+from prunescope.engine.store.files import canonical, key_of
 
-SCHEMA = 1  # of what decides a result; it is part of every identity, so it stays while the same request gives the same result
+# of what decides a result; it is part of every identity, so it stays while the same request gives
+# the same result
+SCHEMA = 1
 FORMAT = 2  # of an entry's envelope
 LARGEST = 1 << 28  # bytes of an entry; more was not written by this program
 FIXED = ("schema", "kind", "key", "sha256", "payload")
@@ -26,8 +30,14 @@ BESIDE = ("seconds", "machine")  # of a level
 
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
     """The key of one level of a study. At sparsity 0 nothing is pruned, so the plan does not enter."""
-    decided = {name: value for name, value in identity.items() if sparsity > 0 or name not in ("plan", "calibration")}
-    return key_of({**decided, "sparsity": round(float(sparsity), 6) + 0.0})  # 0, 0.0 and -0.0 are one level
+    decided = {
+        name: value
+        for name, value in identity.items()
+        if sparsity > 0 or name not in ("plan", "calibration")
+    }
+    return key_of(
+        {**decided, "sparsity": round(float(sparsity), 6) + 0.0}
+    )  # 0, 0.0 and -0.0 are one level
 
 
 def seal(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
@@ -45,18 +55,26 @@ def _sums_beside(envelope: dict[str, Any]) -> dict[str, Any]:
     """Schema 1 had a checksum of the payload alone; what stands beside it is taken as it is."""
     beside = {name: _with_sum(value) for name, value in envelope.items() if name not in FIXED}
     newer = {**envelope, "schema": 2}
-    return {**newer, **beside, "sha256": _sum(newer) if envelope["sha256"] == key_of(envelope["payload"]) else "damaged"}
+    return {
+        **newer,
+        **beside,
+        "sha256": _sum(newer) if envelope["sha256"] == key_of(envelope["payload"]) else "damaged",
+    }
 
 
 def _sum(envelope: dict[str, Any]) -> str:
     return key_of({name: envelope[name] for name in FIXED if name != "sha256"})
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _sums_beside}  # from a schema to the next one
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _sums_beside
+}  # from a schema to the next one
 
 
 def open_sealed(path: Path, kind: str, key: str) -> dict[str, Any]:
-    """The envelope of an entry, verified, in today's form. Raises DamagedEntryError, or StoreError for a newer schema."""
+    """The envelope of an entry, verified, in today's form. Raises DamagedEntryError, or StoreError
+    for a newer schema.
+    """
     if path.stat().st_size > LARGEST:
         raise DamagedEntryError(f"The entry {path.name} is larger than any entry can be.")
     return verified(path.read_bytes(), path.name, kind, key)
@@ -73,17 +91,28 @@ def verified(content: bytes, name: str, kind: str, key: str) -> dict[str, Any]:
         if type(schema) is not int:
             raise ValueError(f"schema {schema!r}")
         if schema > FORMAT:
-            raise StoreError(f"{name} has schema {schema}, this version reads up to {FORMAT}; update PruneScope to open it.")
+            raise StoreError(
+                f"{name} has schema {schema}, this version reads up to {FORMAT}; update PruneScope "
+                "to open it."
+            )
         whole = canonical(envelope) + b"\n" == content
         for older in range(schema, FORMAT):
             envelope = MIGRATIONS[older](envelope)
         if not set(envelope) <= {*FIXED, *BESIDE}:
             raise ValueError("a name that no entry has")
         found = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
-        whole = whole and all(envelope[part]["sha256"] == key_of(value) for part, value in found.items())
-        whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (kind, key, _sum(envelope))
+        whole = whole and all(
+            envelope[part]["sha256"] == key_of(value) for part, value in found.items()
+        )
+        whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (
+            kind,
+            key,
+            _sum(envelope),
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedEntryError(f"The entry {name} is not readable ({type(error).__name__}).") from error
+        raise DamagedEntryError(
+            f"The entry {name} is not readable ({type(error).__name__})."
+        ) from error
     if not whole:
         raise DamagedEntryError(f"The entry {name} does not match its checksum.")
     return {**envelope, **found}
@@ -102,32 +131,50 @@ def level_payload(level: LevelResult) -> dict[str, Any]:
 
 def seal_level(key: str, level: LevelResult) -> bytes:
     """A level as an entry, its times and machine beside it."""
-    machine = {"machine": level.machine} if level.machine else {}  # levels made before 2026-11-28 know none
+    machine = (
+        {"machine": level.machine} if level.machine else {}
+    )  # levels made before 2026-11-28 know none
     return seal("level", key, level_payload(level), seconds=level.seconds, **machine)
 
 
 def level_in(envelope: dict[str, Any]) -> LevelResult:
     """The level of an opened entry."""
-    return level_from(envelope["payload"], dict(envelope["seconds"]), dict(envelope.get("machine", {})))
+    return level_from(
+        envelope["payload"], dict(envelope["seconds"]), dict(envelope.get("machine", {}))
+    )
 
 
-def level_from(payload: dict[str, Any], seconds: dict[str, float], machine: dict[str, Any] | None = None) -> LevelResult:
+def level_from(
+    payload: dict[str, Any], seconds: dict[str, float], machine: dict[str, Any] | None = None
+) -> LevelResult:
     """The inverse of `level_payload`."""
-    rates = {name: Rate(**payload[name]) if payload[name] else None for name in ("acc", "aua", "asr")}
+    rates = {
+        name: Rate(**payload[name]) if payload[name] else None for name in ("acc", "aua", "asr")
+    }
     attacks = tuple(AttackRecord(**record) for record in payload["attacks"])
-    rest = {"correct": tuple(payload["correct"]), "layers": tuple(payload["layers"]), "attacks": attacks,
-            "notices": tuple(payload.get("notices", ()))}  # fmt: skip
+    rest = {
+        "correct": tuple(payload["correct"]),
+        "layers": tuple(payload["layers"]),
+        "attacks": attacks,
+        "notices": tuple(payload.get("notices", ())),
+    }
     return LevelResult(**{**payload, **rates, **rest, "seconds": seconds, "machine": machine or {}})
 
 
 def record_line(level: str, record: AttackRecord) -> bytes:
-    """One attack record of the unfinished level with this key; it begins with a line break, which ends a torn line."""
+    """One attack record of the unfinished level with this key; it begins with a line break, which
+    ends a torn line.
+    """
     payload = asdict(record)
-    return b"\n" + canonical({"record": payload, "sha256": key_of({"level": level, "record": payload})})
+    return b"\n" + canonical(
+        {"record": payload, "sha256": key_of({"level": level, "record": payload})}
+    )
 
 
 def records_in(content: bytes, level: str) -> tuple[AttackRecord, ...]:
-    """The whole records among the lines of an unfinished level; a line cut short, or of another level, is left out."""
+    """The whole records among the lines of an unfinished level; a line cut short, or of another
+    level, is left out.
+    """
     records = []
     for line in content.splitlines():
         try:

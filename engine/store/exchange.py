@@ -1,10 +1,13 @@
-"""One study as one file: a zip archive of its entries, not compressed, with a manifest of their checksums.
+"""One study as one file: a zip archive of its entries, not compressed, with a manifest of their
+checksums.
 
-    manifest.json       {"prunescope": "study", "format": 1, "key": …, "files": {name: {"bytes": …, "sha256": …}}}
+    manifest.json       {"prunescope": "study", "format": 1, "key": …, "files": {name: {"bytes": …,
+      "sha256": …}}}
     study.json
     <level key>.json    one a level
 
-What comes from elsewhere is not trusted: everything is checked before anything is written, and names say nothing about places.
+What comes from elsewhere is not trusted: everything is checked before anything is written, and
+names say nothing about places.
 """
 
 import hashlib
@@ -17,41 +20,60 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DamagedEntryError, InputError, SettingError, StoreError
-from engine.folders import whole_file
-from engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
-from engine.store.entries import level_in, level_key, seal, seal_level, verified
-from engine.store.files import canonical, key_of
-from engine.store.layers import Store
+from prunescope.engine.errors import DamagedEntryError, InputError, SettingError, StoreError
+from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
+from prunescope.engine.store.atomic import atomic_file
+from prunescope.engine.store.entries import level_in, level_key, seal, seal_level, verified
+from prunescope.engine.store.files import canonical, key_of
+from prunescope.engine.store.layers import Store
 
 FORMAT = 1
 MANIFEST, HEAD = "manifest.json", "study.json"
 LEVEL = re.compile(r"[0-9a-f]{64}\.json")
 MOST_BYTES, MOST_ENTRIES, MOST_HEADER = 1 << 28, 1002, 1 << 20
-BEFORE_1980 = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say: the same study is the same file
+BEFORE_1980 = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest time that a zip can say: the same study is the same file
 MOST_COUNT, MOST_NUMBER = 1 << 53, 1e300  # what a page can still show and a chart can still draw
 END = struct.Struct("<4s4H2LH")  # the last record of a zip without a comment
 
 
 def export_study(store: Store, key: str, target: Path) -> Path:
-    """Write one study with all its levels as one file. Raises StoreError where it is not here or cannot be written."""
+    """Write one study with all its levels as one file. Raises StoreError where it is not here or
+    cannot be written.
+    """
     content = packed_study(store, key)
-    with whole_file(target) as work:
+    with atomic_file(target) as work:
         work.write_bytes(content)
     return target
 
 
 def packed_study(store: Store, key: str) -> bytes:
-    """The file of `export_study`. The same study is the same bytes. Raises StoreError where it is not here."""
+    """The file of `export_study`. The same study is the same bytes. Raises StoreError where it is
+    not here.
+    """
     study = store.study(key)
     if study is None:
-        raise StoreError(f"The study {key[:12]!r} is not in the store; `python -m engine runs list` shows what is there.")
-    about = {name: value for name, value in study.about.items() if name != "order"}  # its place among the bundled ones
+        raise StoreError(
+            f"The study {key[:12]!r} is not in the store; `python -m engine runs list` shows what "
+            "is there."
+        )
+    about = {
+        name: value for name, value in study.about.items() if name != "order"
+    }  # its place among the bundled ones
     files = {HEAD: seal("study", key, {"identity": study.identity, "about": about})}
     for level in study.levels:
         name = level_key(study.identity, level.sparsity)
         files[f"{name}.json"] = seal_level(name, level)
-    listed = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()}
+    listed = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
     manifest = canonical({"prunescope": "study", "format": FORMAT, "key": key, "files": listed})
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
@@ -61,7 +83,8 @@ def packed_study(store: Store, key: str) -> bytes:
 
 
 def import_study(store: Store, content: bytes) -> tuple[Study, int]:
-    """Take in the file of a study: (its head, how many levels were new). A level that is here already stays as it is.
+    """Take in the file of a study: (its head, how many levels were new). A level that is here
+    already stays as it is.
 
     Raises InputError for anything that is not exactly such a file; then nothing was written.
     """
@@ -93,19 +116,33 @@ def read_packed(content: bytes) -> tuple[Study, list[LevelResult]]:
         if manifest["prunescope"] != "study" or type(manifest["format"]) is not int:
             raise _refused("it is no study")
         if manifest["format"] > FORMAT:
-            raise InputError(f"The file has format {manifest['format']}, this version reads {FORMAT}; update PruneScope to "
-                             "open it.")
+            raise InputError(
+                f"The file has format {manifest['format']}, this version reads {FORMAT}; update "
+                "PruneScope to "
+                "open it."
+            )
         return _study(manifest, files)
     except DamagedEntryError as error:
         raise _refused(str(error).rstrip(".")) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile, NotImplementedError,
-            struct.error, EOFError) as error:  # fmt: skip
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        struct.error,
+        EOFError,
+    ) as error:
         raise _refused(f"{type(error).__name__}: {error}"[:200]) from error
 
 
 def _refused(why: str) -> InputError:
-    return InputError(f"The file is not an exported study ({why}); nothing was imported. Export it again with "
-                      "`python -m engine runs export`.")  # fmt: skip
+    return InputError(
+        f"The file is not an exported study ({why}); nothing was imported. Export it again with "
+        "`python -m engine runs export`."
+    )
 
 
 def _files(content: bytes) -> dict[str, Any]:
@@ -122,7 +159,10 @@ def _files(content: bytes) -> dict[str, Any]:
             raise _refused("its manifest is too large")
         found = {name: archive.read(name) for name in names}
     manifest = json.loads(found.pop(MANIFEST))
-    sums = {name: {"bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in found.items()}
+    sums = {
+        name: {"bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()}
+        for name, one in found.items()
+    }
     if manifest["files"] != sums:
         raise _refused("its entries are not those of its manifest")
     return {MANIFEST: manifest, **found}
@@ -133,12 +173,20 @@ def _check_end(content: bytes) -> None:
     if not 22 <= len(content) <= MOST_BYTES:
         raise _refused(f"{len(content):,} bytes")
     mark, _, _, here, entries, header, _, comment = END.unpack(content[-END.size :])
-    if mark != b"PK\x05\x06" or comment or here != entries or entries > MOST_ENTRIES or header > MOST_HEADER:
+    if (
+        mark != b"PK\x05\x06"
+        or comment
+        or here != entries
+        or entries > MOST_ENTRIES
+        or header > MOST_HEADER
+    ):
         raise _refused("it is no such zip archive")
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    """A plain file of a name that is ours: no folder, no link, no path, nothing compressed or encrypted."""
+    """A plain file of a name that is ours: no folder, no link, no path, nothing compressed or
+    encrypted.
+    """
     if entry.filename not in (MANIFEST, HEAD) and not LEVEL.fullmatch(entry.filename):
         raise _refused(f"it holds {entry.filename[:80]!r}")
     kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -165,8 +213,19 @@ def _study(manifest: dict[str, Any], files: dict[str, bytes]) -> tuple[Study, li
     return study, sorted(levels, key=lambda level: level.sparsity)
 
 
-ABOUT = {"model": str, "data": str, "method": str, "pattern": str, "attack": str, "seed": int, "label_names": list,
-         "counts": dict, "prunable": int, "parameters": int, "spec": dict}  # fmt: skip
+ABOUT = {
+    "model": str,
+    "data": str,
+    "method": str,
+    "pattern": str,
+    "attack": str,
+    "seed": int,
+    "label_names": list,
+    "counts": dict,
+    "prunable": int,
+    "parameters": int,
+    "spec": dict,
+}
 
 
 def _check_about(about: dict[str, Any]) -> None:
@@ -174,12 +233,16 @@ def _check_about(about: dict[str, Any]) -> None:
     for name, kind in ABOUT.items():
         _check(type(about[name]) is kind, f"about.{name}")
     _check(all(type(name) is str for name in about["label_names"]), "about.label_names")
-    counts = [about["counts"][name] for name in ("calibration", "held_out", "evaluation", "attacked")]
+    counts = [
+        about["counts"][name] for name in ("calibration", "held_out", "evaluation", "attacked")
+    ]
     _check(all(map(_count, counts)) and _count(about["parameters"]), "about.counts")
     _check(0 < about["prunable"] <= about["parameters"], "about.parameters")
     _check(type(about.get("order", 0)) is int, "about.order")
     try:  # the settings are those of a study, which pages and estimates read
-        StudySpec(**{**about["spec"], "data": about["spec"]["data"] or about["data"], "levels": (0.0,)})
+        StudySpec(
+            **{**about["spec"], "data": about["spec"]["data"] or about["data"], "levels": (0.0,)}
+        )
     except SettingError as error:
         raise ValueError(f"about.spec: {error}") from error
 
@@ -192,13 +255,24 @@ def check_level(level: LevelResult) -> None:
         rate = getattr(level, name)
         _check(rate is None or _is_rate(rate), name)
     _check(level.acc is not None and _number(level.cls_error), "acc")
-    _check(all(type(name) is str and _number(value) for name, value in level.layer_errors.items()) and level.layer_errors != {},
-           "layer_errors")  # fmt: skip
+    _check(
+        all(type(name) is str and _number(value) for name, value in level.layer_errors.items())
+        and level.layer_errors != {},
+        "layer_errors",
+    )
     _check(all(map(_count, level.correct)), "correct")
     _check(_count(level.packed_bytes) and _count(level.dense_bytes), "bytes")
     _check(all(type(notice) is str for notice in level.notices), "notices")
-    _check(all(type(name) is str and _number(value) for name, value in level.seconds.items()), "seconds")
-    _check(all(type(name) is str and type(value) in (str, int) for name, value in level.machine.items()), "machine")
+    _check(
+        all(type(name) is str and _number(value) for name, value in level.seconds.items()),
+        "seconds",
+    )
+    _check(
+        all(
+            type(name) is str and type(value) in (str, int) for name, value in level.machine.items()
+        ),
+        "machine",
+    )
     _check(all(type(layer) is dict for layer in level.layers), "layers")
     for record in level.attacks:
         _check(_is_record(record), f"attack {record.example}")
@@ -212,8 +286,12 @@ def _is_rate(rate: Rate) -> bool:
 def _is_record(record: AttackRecord) -> bool:
     counts = (record.example, record.queries, record.words_changed, record.words)
     shares = (record.truth_before, record.truth_after)
-    return (all(map(_count, counts)) and type(record.outcome) is str and type(record.reason) is str
-            and all(share is None or _number(share) for share in shares))  # fmt: skip
+    return (
+        all(map(_count, counts))
+        and type(record.outcome) is str
+        and type(record.reason) is str
+        and all(share is None or _number(share) for share in shares)
+    )
 
 
 def _number(value: object) -> bool:

@@ -8,14 +8,16 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from engine.errors import StoreError
+from prunescope.engine.errors import StoreError
 
 UNFINISHED = ".writing-"  # before the name of a file that is being written
 
 
 def canonical(value: Any) -> bytes:
     """The one JSON text of a value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def key_of(value: Any) -> str:
@@ -23,12 +25,16 @@ def key_of(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent, also after a power cut. Raises StoreError where it cannot be written."""
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole or absent, also after a power cut. Raises StoreError where
+    it cannot be written.
+    """
     work = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         _make(path.parent)
-        descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # readable for whom the umask lets read
+        descriptor = os.open(
+            work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666
+        )  # readable for whom the umask lets read
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -46,7 +52,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def cannot_write(folder: Path, error: OSError) -> StoreError:
     """What a person is told where the store cannot be written."""
     return StoreError(
-        f"The cache cannot be written at {folder} ({error.strerror or error}); nothing stored before is lost. "
+        f"The cache cannot be written at {folder} ({error.strerror or error}); nothing stored "
+        "before is lost. "
         "Make room, or name a writable folder with --cache or PRUNESCOPE_CACHE."
     )
 

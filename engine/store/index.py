@@ -1,7 +1,8 @@
 """The index: what a list of studies shows, in SQLite, so that a list need not read every file.
 
-It is only an index. Every file is looked at again, and one whose size, times or inode differ from what the index has seen is
-read and verified anew. The index can be removed at any time; where it cannot be kept, the list is made without it.
+It is only an index. Every file is looked at again, and one whose size, times or inode differ from
+what the index has seen is read and verified anew. The index can be removed at any time; where it
+cannot be kept, the list is made without it.
 """
 
 import contextlib
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.records import TIMED, LevelResult
+from prunescope.engine.records import TIMED, LevelResult
 
 NAME = "index.sqlite"
 VERSION = 1
 WAIT = 1.0  # seconds that a writer waits for another one
 Seen = tuple[int, int, int, int]  # size, two times and inode of a file
-Read = Callable[[Path], dict[str, Any] | None]  # an entry's summary, or None for one that is damaged
+Read = Callable[
+    [Path], dict[str, Any] | None
+]  # an entry's summary, or None for one that is damaged
 
 TABLE = """create table if not exists entries (
     layer text, study text, name text, size integer, modified integer, changed integer, inode integer, summary text,
@@ -39,7 +42,10 @@ class Entry:
 
 def level_summary(level: LevelResult) -> dict[str, Any]:
     """What lists and estimates need to know of a level."""
-    rates = {name: rate.value if (rate := getattr(level, name)) else None for name in ("acc", "aua", "asr")}
+    rates = {
+        name: rate.value if (rate := getattr(level, name)) else None
+        for name in ("acc", "aua", "asr")
+    }
     seconds = {name: level.seconds[name] for name in TIMED if name in level.seconds}
     return {"sparsity": level.sparsity, "achieved": level.achieved, **rates, "seconds": seconds}
 
@@ -51,20 +57,28 @@ class Index:
         self.path = root / NAME
 
     def entries(self, layer: Path, read: Read) -> list[Entry]:
-        """Every whole entry of every study of a layer, from the index where the file is as it was seen."""
-        found = {(study, name): (seen, path) for study, name, seen, path in _files(layer / "studies")}
+        """Every whole entry of every study of a layer, from the index where the file is as it was
+        seen.
+        """
+        found = {
+            (study, name): (seen, path) for study, name, seen, path in _files(layer / "studies")
+        }
         known = self._known(layer)
         new: dict[tuple[str, str], dict[str, Any]] = {}
         entries = []
         for (study, name), (seen, path) in found.items():
-            summary = known[study, name][1] if known.get((study, name), (None,))[0] == seen else None
+            summary = (
+                known[study, name][1] if known.get((study, name), (None,))[0] == seen else None
+            )
             if summary is None and (summary := read(path)) is not None:
                 new[study, name] = summary
             if summary is not None:
                 entries.append(Entry(study, name, seen[0], seen[1] / 1e9, summary))
         gone = [place for place in known if place not in found]
         if new or gone:
-            self._keep(layer, {place: (found[place][0], summary) for place, summary in new.items()}, gone)
+            self._keep(
+                layer, {place: (found[place][0], summary) for place, summary in new.items()}, gone
+            )
         return entries
 
     def remove(self) -> None:
@@ -77,20 +91,41 @@ class Index:
         try:
             with self._open() as database:
                 columns = "study, name, size, modified, changed, inode, summary"
-                rows = database.execute(f"select {columns} from entries where layer = ?", (str(layer),))
+                rows = database.execute(
+                    f"select {columns} from entries where layer = ?", (str(layer),)
+                )
                 return {(row[0], row[1]): (row[2:6], json.loads(row[6])) for row in rows}
         except (sqlite3.Error, ValueError, OSError) as error:
-            if not isinstance(error, sqlite3.OperationalError):  # not merely busy or read-only: it is no database any more
+            if not isinstance(
+                error, sqlite3.OperationalError
+            ):  # not merely busy or read-only: it is no database any more
                 self.remove()
             return {}
 
-    def _keep(self, layer: Path, new: dict[tuple[str, str], tuple[Seen, dict[str, Any]]], gone: list[tuple[str, str]]) -> None:
-        rows = [(str(layer), study, name, *seen, json.dumps(summary)) for (study, name), (seen, summary) in new.items()]
-        # A store that cannot be written, or a writer that keeps it too long: the list is right all the same.
-        with contextlib.suppress(sqlite3.Error, OSError), self._open(write=True) as database, database:
-            database.executemany("insert or replace into entries values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            database.executemany("delete from entries where layer = ? and study = ? and name = ?",
-                                 [(str(layer), *place) for place in gone])  # fmt: skip
+    def _keep(
+        self,
+        layer: Path,
+        new: dict[tuple[str, str], tuple[Seen, dict[str, Any]]],
+        gone: list[tuple[str, str]],
+    ) -> None:
+        rows = [
+            (str(layer), study, name, *seen, json.dumps(summary))
+            for (study, name), (seen, summary) in new.items()
+        ]
+        # A store that cannot be written, or a writer that keeps it too long: the list is right all
+        # the same.
+        with (
+            contextlib.suppress(sqlite3.Error, OSError),
+            self._open(write=True) as database,
+            database,
+        ):
+            database.executemany(
+                "insert or replace into entries values (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            database.executemany(
+                "delete from entries where layer = ? and study = ? and name = ?",
+                [(str(layer), *place) for place in gone],
+            )
 
     @contextlib.contextmanager
     def _open(self, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -121,4 +156,9 @@ def _files(folder: Path) -> Iterator[tuple[str, str, Seen, Path]]:
                 if file.name.endswith(".json") and not file.name.startswith("."):
                     with contextlib.suppress(FileNotFoundError):  # moved or removed meanwhile
                         at = file.stat()
-                        yield study.name, file.name, (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino), Path(file.path)
+                        yield (
+                            study.name,
+                            file.name,
+                            (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino),
+                            Path(file.path),
+                        )

@@ -1,4 +1,6 @@
-"""What the store takes up, and how it is made smaller: sizes, pins, removal, clean-up, verification."""
+"""What the store takes up, and how it is made smaller: sizes, pins, removal, clean-up,
+verification.
+"""
 
 import contextlib
 import os
@@ -9,17 +11,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import SettingError, StoreError
-from engine.progress import Reporter, silent
-from engine.store.files import UNFINISHED, cannot_write, write_whole
-from engine.store.index import NAME
-from engine.store.layers import KEY, Store
-from engine.store.listing import PIN
+from prunescope.engine.errors import SettingError, StoreError
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.store.files import UNFINISHED, cannot_write, write_atomic
+from prunescope.engine.store.index import NAME
+from prunescope.engine.store.layers import KEY, Store
+from prunescope.engine.store.listing import PIN
 
 EXPORTS = "exports"  # the folder of models written for download
 REPEATED = "repeated"  # of studies that are measured again, until all of it is
-KINDS = ("studies", "victims", "texts", "members", "subnetworks", "alternatives", "latency", "damaged", "jobs", "locks", REPEATED,
-         EXPORTS)  # fmt: skip
+KINDS = (
+    "studies",
+    "victims",
+    "texts",
+    "members",
+    "subnetworks",
+    "alternatives",
+    "latency",
+    "damaged",
+    "jobs",
+    "locks",
+    REPEATED,
+    EXPORTS,
+)
 LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
 GOING = ".removing-"  # before the name of a folder on its way out
 AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed
@@ -39,7 +53,9 @@ class Item:
 def store_sizes(store: Store) -> dict[str, int]:
     """Bytes of the user's folder by kind, `index` and `total` among them."""
     found = {kind: _bytes(store.root / kind) for kind in KINDS}
-    found["index"] = sum(path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file())
+    found["index"] = sum(
+        path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file()
+    )
     return {**found, "total": sum(found.values())}
 
 
@@ -48,7 +64,9 @@ def _bytes(folder: Path) -> int:
 
 
 def _stats(folder: Path) -> Iterator[tuple[Path, int, float]]:
-    """(path, bytes, when written) of every file below a folder; what vanishes meanwhile is passed over."""
+    """(path, bytes, when written) of every file below a folder; what vanishes meanwhile is passed
+    over.
+    """
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
@@ -61,19 +79,26 @@ def pin_study(store: Store, key: str, pinned: bool = True) -> None:
     """Keep a study of the user's folder from clean-up and removal, or no longer."""
     folder = _own(store, key)
     if pinned:
-        write_whole(folder / PIN, b"")
+        write_atomic(folder / PIN, b"")
     else:
         (folder / PIN).unlink(missing_ok=True)
 
 
 def remove_study(store: Store, key: str) -> None:
-    """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared, pinned, being measured or not
-    there."""
+    """Remove a study from the user's folder. Raises StoreError for one that is bundled, shared,
+    pinned, being measured or not there.
+    """
     folder = _own(store, key)
     if (folder / PIN).is_file():
-        raise StoreError(f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin {key[:12]}")
+        raise StoreError(
+            f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin "
+            f"{key[:12]}"
+        )
     if store.is_used(key):
-        raise StoreError(f"The study {key[:12]} is being measured; stop that first: `python -m engine jobs list` shows the jobs.")
+        raise StoreError(
+            f"The study {key[:12]} is being measured; stop that first: `python -m engine jobs "
+            "list` shows the jobs."
+        )
     _remove_with_times(store, folder)
 
 
@@ -87,8 +112,14 @@ def _remove_with_times(store: Store, folder: Path) -> None:
 def _own(store: Store, key: str) -> Path:
     folder = store.root / "studies" / key
     if not KEY.fullmatch(key) or not folder.is_dir():
-        where = "bundled or shared, and stays" if KEY.fullmatch(key) and store.study(key) else f"not in {store.root}"
-        raise StoreError(f"The study {key[:12]} is {where}; `python -m engine runs list` shows what is there.")
+        where = (
+            "bundled or shared, and stays"
+            if KEY.fullmatch(key) and store.study(key)
+            else f"not in {store.root}"
+        )
+        raise StoreError(
+            f"The study {key[:12]} is {where}; `python -m engine runs list` shows what is there."
+        )
     return folder
 
 
@@ -106,23 +137,35 @@ def _remove(path: Path) -> None:
 
 
 def clean_store(
-    store: Store, older_than: float | None = None, total: int | None = None, dry: bool = False, report: Reporter = silent
+    store: Store,
+    older_than: float | None = None,
+    total: int | None = None,
+    dry: bool = False,
+    report: Reporter = silent,
 ) -> list[Item]:
-    """Remove what was written more than `older_than` seconds ago, then the oldest until the user's folder holds at most
-    `total` bytes: what can be made again at once (pruned victims, texts, exports, damaged entries) before studies.
+    """Remove what was written more than `older_than` seconds ago, then the oldest until the user's
+    folder holds at most `total` bytes: what can be made again at once (pruned victims, texts,
+    exports, damaged entries) before studies.
 
-    Never a pinned or bundled study, nor one that is being measured, nor a trained member. Unfinished files that nobody writes
-    any more go in any case.
-    Returns what was removed, or with `dry` what would be. Raises SettingError where the clock cannot be right.
+    Never a pinned or bundled study, nor one that is being measured, nor a trained member.
+    Unfinished files that nobody writes any more go in any case. Returns what was removed, or with
+    `dry` what would be. Raises SettingError where the clock cannot be right.
     """
     now = time.time()
     items = list(_items(store, now))
     newest = max((item.modified for item in items), default=0.0)
     if older_than is not None and newest > now + AHEAD:
-        raise SettingError(f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the clock, or clean by "
-                           "--total.")  # fmt: skip
-    going = [item for item in items if item.kind == "unfinished"
-             or (older_than is not None and now - item.modified > older_than)]  # fmt: skip
+        raise SettingError(
+            f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the "
+            "clock, or clean by "
+            "--total."
+        )
+    going = [
+        item
+        for item in items
+        if item.kind == "unfinished"
+        or (older_than is not None and now - item.modified > older_than)
+    ]
     if total is not None:
         left = store_sizes(store)["total"] - sum(item.bytes for item in going)
         for item in sorted(items, key=lambda item: (item.kind == "study", item.modified)):
@@ -144,24 +187,48 @@ def _day(moment: float) -> str:
 
 def _items(store: Store, now: float) -> Iterator[Item]:
     for folder in sorted((store.root / "studies").glob("*")):
-        if KEY.fullmatch(folder.name) and not store.root.is_relative_to(store.bundled) and not (
-            (folder / PIN).is_file() or store.is_used(folder.name)
+        if (
+            KEY.fullmatch(folder.name)
+            and not store.root.is_relative_to(store.bundled)
+            and not ((folder / PIN).is_file() or store.is_used(folder.name))
         ):
             files = list(_stats(folder))
             written = max((at for *_, at in files), default=now)
             yield Item("study", folder.name, folder, sum(size for _, size, _ in files), written)
-    for kind, name in (("victim", "victims"), ("texts", "texts"), ("damaged", "damaged"), ("export", EXPORTS)):
+    for kind, name in (
+        ("victim", "victims"),
+        ("texts", "texts"),
+        ("damaged", "damaged"),
+        ("export", EXPORTS),
+    ):
         for path, size, modified in sorted(_stats(store.root / name)):
             if not path.name.startswith("."):
                 yield Item(kind, path.name, path, size, modified)
-    for path in (*store.root.glob("*/.*"), *store.root.glob("studies/*/.*"), *store.root.glob(".*")):
-        if path.name.startswith((UNFINISHED, GOING)) and abs(now - path.stat().st_mtime) > LITTER_AFTER:
-            yield Item("unfinished", path.name, path, _bytes(path) or path.stat().st_size, path.stat().st_mtime)
+    for path in (
+        *store.root.glob("*/.*"),
+        *store.root.glob("studies/*/.*"),
+        *store.root.glob(".*"),
+    ):
+        if (
+            path.name.startswith((UNFINISHED, GOING))
+            and abs(now - path.stat().st_mtime) > LITTER_AFTER
+        ):
+            yield Item(
+                "unfinished",
+                path.name,
+                path,
+                _bytes(path) or path.stat().st_size,
+                path.stat().st_mtime,
+            )
 
 
 def verify_store(store: Store, report: Reporter = silent) -> tuple[int, int]:
-    """Read every entry of every layer from its file: (whole, damaged). Damage is set aside and named in the notices."""
-    files = [path for layer in store.layers for path in sorted((layer / "studies").glob("*/*.json"))]
+    """Read every entry of every layer from its file: (whole, damaged). Damage is set aside and
+    named in the notices.
+    """
+    files = [
+        path for layer in store.layers for path in sorted((layer / "studies").glob("*/*.json"))
+    ]
     whole, before = 0, len(store.notices)
     for done, path in enumerate(files):
         report("verify", done, len(files))
@@ -170,6 +237,8 @@ def verify_store(store: Store, report: Reporter = silent) -> tuple[int, int]:
         elif (study := store.study_head(path.parent.name)) is not None:
             whole += store.level_at(path, study.identity) is not None
         else:
-            store.notices.append(f"The level {path} belongs to no study that can be read; it is left as it is.")
+            store.notices.append(
+                f"The level {path} belongs to no study that can be read; it is left as it is."
+            )
     report("verify", len(files), len(files))
     return whole, len(store.notices) - before

@@ -1,4 +1,6 @@
-"""The store itself: studies and their levels in layers, the user's folder over a shared one over the bundled one."""
+"""The store itself: studies and their levels in layers, the user's folder over a shared one over
+the bundled one.
+"""
 
 import os
 import re
@@ -7,22 +9,37 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import paths
-from engine.errors import DamagedEntryError, StoreError
-from engine.paths import expanded
-from engine.progress import Reporter, silent
-from engine.records import AttackRecord, LevelResult, Study
-from engine.store.entries import level_in, level_key, open_sealed, record_line, records_in, seal, seal_level
-from engine.store.files import cannot_write, key_of, write_whole
-from engine.store.locks import held, in_use, is_in_use
+from prunescope.engine import paths
+from prunescope.engine.errors import DamagedEntryError, StoreError
+from prunescope.engine.paths import expanded
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import AttackRecord, LevelResult, Study
+from prunescope.engine.store.entries import (
+    level_in,
+    level_key,
+    open_sealed,
+    record_line,
+    records_in,
+    seal,
+    seal_level,
+)
+from prunescope.engine.store.files import cannot_write, key_of, write_atomic
+from prunescope.engine.store.locks import held, in_use, is_in_use
 
 KEY = re.compile("[0-9a-f]{64}")
 
 
 class Store:
-    """The user's store over a shared one, if there is one, over the bundled one. Only the user's own is written."""
+    """The user's store over a shared one, if there is one, over the bundled one. Only the user's
+    own is written.
+    """
 
-    def __init__(self, root: Path | str | None = None, bundled: Path | None = None, shared: Path | str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        bundled: Path | None = None,
+        shared: Path | str | None = None,
+    ) -> None:
         self.root = expanded(root) if root else paths.user_cache()
         self.bundled = bundled if bundled is not None else paths.BUNDLED
         self.shared = expanded(shared) if shared else paths.shared_cache()
@@ -31,7 +48,11 @@ class Store:
     @property
     def layers(self) -> tuple[Path, ...]:
         """The folders, the first of which wins: the user's own, the shared one, the bundled one."""
-        return tuple(dict.fromkeys(layer for layer in (self.root, self.shared, self.bundled) if layer is not None))
+        return tuple(
+            dict.fromkeys(
+                layer for layer in (self.root, self.shared, self.bundled) if layer is not None
+            )
+        )
 
     def studies(self) -> list[Study]:
         """All studies without their levels, bundled ones first."""
@@ -41,7 +62,9 @@ class Store:
                 key = path.parent.name
                 if key not in found and KEY.fullmatch(key) and (study := self.head(path)):
                     found[key] = study
-        return sorted(found.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key))
+        return sorted(
+            found.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key)
+        )
 
     def head(self, path: Path) -> Study | None:
         """The study of a `study.json`, without levels; None where it is damaged."""
@@ -96,43 +119,64 @@ class Store:
     def level(self, study: Study, sparsity: float) -> LevelResult | None:
         """One level, or None when it was not measured."""
         key = level_key(study.identity, sparsity)
-        return self._first_level((base / "studies" / study.key / f"{key}.json" for base in self.layers), study)
+        return self._first_level(
+            (base / "studies" / study.key / f"{key}.json" for base in self.layers), study
+        )
 
     def twin(self, study: Study, sparsity: float) -> LevelResult | None:
         """The same level of another study: dense ones have the same key however the rest is pruned."""
         key = level_key(study.identity, sparsity)
-        files = (path for base in self.layers for path in sorted((base / "studies").glob(f"*/{key}.json")))
+        files = (
+            path
+            for base in self.layers
+            for path in sorted((base / "studies").glob(f"*/{key}.json"))
+        )
         return self._first_level(files, study)
 
     def _first_level(self, files: Iterator[Path], study: Study) -> LevelResult | None:
-        return next((level for path in files if path.is_file() and (level := self.level_at(path, study.identity))), None)
+        return next(
+            (
+                level
+                for path in files
+                if path.is_file() and (level := self.level_at(path, study.identity))
+            ),
+            None,
+        )
 
     def save_study(self, study: Study) -> None:
-        """Write a study's head, levels not included, unless exactly this is there: a full disk can still be read."""
+        """Write a study's head, levels not included, unless exactly this is there: a full disk can
+        still be read.
+        """
         path = self.root / "studies" / study.key / "study.json"
         content = seal("study", study.key, {"identity": study.identity, "about": study.about})
         if not path.is_file() or path.read_bytes() != content:
-            write_whole(path, content)
+            write_atomic(path, content)
 
     def save_level(self, study: Study, level: LevelResult) -> None:
         """Write one level and drop its unfinished records."""
-        if not any((base / "studies" / study.key / "study.json").is_file() for base in self.layers):  # removed meanwhile
+        if not any(
+            (base / "studies" / study.key / "study.json").is_file() for base in self.layers
+        ):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
         content = seal_level(key, level)
-        write_whole(self.root / "studies" / study.key / f"{key}.json", content)
+        write_atomic(self.root / "studies" / study.key / f"{key}.json", content)
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
     def computing(self, *keys: str, report: Reporter = silent) -> AbstractContextManager[None]:
-        """Hold what has these keys, so that no other process computes it too; wait while another one does.
+        """Hold what has these keys, so that no other process computes it too; wait while another
+        one does.
 
-        Look into the store again inside: it may have been made meanwhile. `report` may cancel the waiting.
+        Look into the store again inside: it may have been made meanwhile. `report` may cancel the
+        waiting.
         """
 
         @contextmanager
         def all_of_them() -> Iterator[None]:
             with ExitStack() as stack:
-                for key in sorted(set(keys)):  # one order for everyone, so that no two wait for each other
+                for key in sorted(
+                    set(keys)
+                ):  # one order for everyone, so that no two wait for each other
                     stack.enter_context(held(self.root / "locks" / f"{key}.lock", report))
                 yield
 
@@ -160,7 +204,9 @@ class Store:
             raise cannot_write(path.parent, error) from error
 
     def kept_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
-        """The whole records of an unfinished level; a line cut short by a crash is left out and redone."""
+        """The whole records of an unfinished level; a line cut short by a crash is left out and
+        redone.
+        """
         path = self._partial(study, sparsity)
         return records_in(path.read_bytes(), path.stem) if path.is_file() else ()
 
@@ -189,6 +235,10 @@ class Store:
             aside.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, aside)
         except OSError as error:
-            self.notices.append(f"{why} It could not be set aside ({error.strerror}); it is left out.")
+            self.notices.append(
+                f"{why} It could not be set aside ({error.strerror}); it is left out."
+            )
             return
-        self.notices.append(f"{why} It was set aside in {aside.parent} and will be computed again when asked for.")
+        self.notices.append(
+            f"{why} It was set aside in {aside.parent} and will be computed again when asked for."
+        )

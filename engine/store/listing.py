@@ -1,11 +1,13 @@
-"""The list of studies, from the index: quick for thousands of them, and right however they were written."""
+"""The list of studies, from the index: quick for thousands of them, and right however they were
+written.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.store.index import Entry, Index, level_summary
-from engine.store.layers import KEY, Store
+from prunescope.engine.store.index import Entry, Index, level_summary
+from prunescope.engine.store.layers import KEY, Store
 
 PIN = "pinned"  # the file in a study's folder that keeps clean-up away
 
@@ -15,23 +17,35 @@ class StudyRow:
     """One study in a list."""
 
     key: str
-    layer: str  # "user", "shared" or "bundled": where its head is; the user's own levels lie over it
+    layer: (
+        str  # "user", "shared" or "bundled": where its head is; the user's own levels lie over it
+    )
     about: dict[str, Any]
-    levels: tuple[dict[str, Any], ...]  # sparsity, achieved, acc, aua, asr (values alone), seconds; ascending
+    levels: tuple[
+        dict[str, Any], ...
+    ]  # sparsity, achieved, acc, aua, asr (values alone), seconds; ascending
     bytes: int  # of what the user's own folder holds of it, or of the layer where it is not there
     modified: float  # the newest of its files, s since 1970
     pinned: bool
 
 
 def study_rows(store: Store) -> list[StudyRow]:
-    """Every study of every layer, bundled ones first. Damage is set aside and named in the store's notices."""
+    """Every study of every layer, bundled ones first. Damage is set aside and named in the store's
+    notices.
+    """
     index, found = Index(store.root), dict[str, dict[str, Any]]()
     for layer in reversed(store.layers):
         for entry in index.entries(layer, lambda path: _summary(store, path)):
             if KEY.fullmatch(entry.study):
-                _add(found.setdefault(entry.study, {"levels": {}, "bytes": {}, "modified": 0.0}), entry, layer)
+                _add(
+                    found.setdefault(entry.study, {"levels": {}, "bytes": {}, "modified": 0.0}),
+                    entry,
+                    layer,
+                )
     rows = [_row(store, key, seen) for key, seen in found.items() if "about" in seen]
-    return sorted(rows, key=lambda row: (row.layer != "bundled", row.about.get("order", 99), row.key))
+    return sorted(
+        rows, key=lambda row: (row.layer != "bundled", row.about.get("order", 99), row.key)
+    )
 
 
 def _summary(store: Store, path: Path) -> dict[str, Any] | None:
@@ -57,5 +71,12 @@ def _row(store: Store, key: str, seen: dict[str, Any]) -> StudyRow:
     names = {store.bundled: "bundled", store.shared: "shared", store.root: "user"}
     levels = tuple(seen["levels"][sparsity] for sparsity in sorted(seen["levels"]))
     size = seen["bytes"].get(store.root) or next(iter(seen["bytes"].values()))
-    return StudyRow(key, names[seen["layer"]], seen["about"], levels, size, seen["modified"],
-                    (store.root / "studies" / key / PIN).is_file())  # fmt: skip
+    return StudyRow(
+        key,
+        names[seen["layer"]],
+        seen["about"],
+        levels,
+        size,
+        seen["modified"],
+        (store.root / "studies" / key / PIN).is_file(),
+    )

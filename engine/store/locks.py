@@ -1,4 +1,6 @@
-"""Locks between processes. They belong to the operating system, so a process that dies frees what it held."""
+"""Locks between processes. They belong to the operating system, so a process that dies frees what
+it held.
+"""
 
 import contextlib
 import os
@@ -9,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import StoreError
-from engine.progress import Reporter, silent
-from engine.store.files import cannot_write
+from prunescope.engine.errors import StoreError
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.store.files import cannot_write
 
 EVERY = 0.1  # seconds between two looks at a lock that another process holds
 
@@ -29,7 +31,8 @@ else:
 
 @contextmanager
 def held(path: Path, report: Reporter = silent) -> Iterator[None]:
-    """Hold the lock `path`; while another process (or thread) holds it, wait and say so, cancellable through `report`.
+    """Hold the lock `path`; while another process (or thread) holds it, wait and say so,
+    cancellable through `report`.
 
     Raises StoreError where there can be no lock file.
     """
@@ -44,7 +47,9 @@ def held(path: Path, report: Reporter = silent) -> Iterator[None]:
 
 @contextmanager
 def in_use(folder: Path, key: str) -> Iterator[None]:
-    """Say that this process works on what has this key; any number of processes may. Not where nothing can be written."""
+    """Say that this process works on what has this key; any number of processes may. Not where
+    nothing can be written.
+    """
     path = folder / f"{key}.{secrets.token_hex(8)}.use"
     try:
         descriptor = try_lock(path)
@@ -79,7 +84,9 @@ def try_lock(path: Path) -> int | None:
             except (BlockingIOError, PermissionError):  # the two ways systems say that it is taken
                 os.close(descriptor)
                 return None
-            os.close(descriptor)  # whoever held it has removed the file since; there may be a new one
+            os.close(
+                descriptor
+            )  # whoever held it has removed the file since; there may be a new one
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 

@@ -1,1 +1,3 @@
-"""Sparse subnetworks and dataset bias: mask training, iterative magnitude pruning, debiasing losses and their protocol."""
+"""Sparse subnetworks and dataset bias: mask training, iterative magnitude pruning, debiasing losses
+and their protocol.
+"""

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from engine.errors import DataError, ResourceError
-from engine.paths import expanded
-from engine.progress import Reporter, silent
+from prunescope.engine.errors import DataError, ResourceError
+from prunescope.engine.paths import expanded
+from prunescope.engine.progress import Reporter, silent
 
 Array = NDArray[np.float32]
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -27,7 +27,9 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class Vectors:
-    """A vector for every word: from a file in fastText's text format, or the mean of its pieces' input embeddings."""
+    """A vector for every word: from a file in fastText's text format, or the mean of its pieces'
+    input embeddings.
+    """
 
     name: str
     known: dict[str, Array]
@@ -51,7 +53,8 @@ class Vectors:
 
 @lru_cache(maxsize=2)
 def word_vectors(source: str = "embedded") -> Vectors:
-    """`embedded`: the input embeddings of the embedded base; else a file of `word x x x …` lines such as fastText's.
+    """`embedded`: the input embeddings of the embedded base; else a file of `word x x x …` lines
+    such as fastText's.
 
     Raises ResourceError for a file that cannot be read as one.
     """
@@ -60,7 +63,10 @@ def word_vectors(source: str = "embedded") -> Vectors:
     try:
         known = _from_file(expanded(source))
     except (OSError, ValueError) as error:
-        raise ResourceError(f"The word vectors {source} cannot be read ({error}); give a file of lines `word x x x`.") from error
+        raise ResourceError(
+            f"The word vectors {source} cannot be read ({error}); give a file of lines `word x x "
+            "x`."
+        ) from error
     return Vectors(Path(source).name, known)
 
 
@@ -80,30 +86,42 @@ def _from_file(path: Path) -> dict[str, Array]:
 def _embedded() -> Vectors:
     from transformers import AutoTokenizer
 
-    from engine.models.embedded import embedded_base
+    from prunescope.engine.models.embedded import embedded_base
 
     folder = embedded_base()
     with safe_open(str(folder / "model.safetensors"), framework="pt") as file:
         name = next(name for name in file.keys() if name.endswith("word_embeddings.weight"))  # noqa: SIM118  not a dict
         table = file.get_tensor(name).to(torch.float32).numpy()
-    return Vectors("embedded", {}, (AutoTokenizer.from_pretrained(folder, local_files_only=True), table))
+    return Vectors(
+        "embedded", {}, (AutoTokenizer.from_pretrained(folder, local_files_only=True), table)
+    )
 
 
-OVERLAP = ("all words in the first text", "a run of the first text", "share of words in the first text", "mean similarity",
-           "least similarity", "second least similarity", "log length difference")  # fmt: skip
+OVERLAP = (
+    "all words in the first text",
+    "a run of the first text",
+    "share of words in the first text",
+    "mean similarity",
+    "least similarity",
+    "second least similarity",
+    "log length difference",
+)
 
 
 def overlap_features(
     texts: Sequence[str], pairs: Sequence[str] | None, vectors: Vectors, report: Reporter = silent
-) -> Array:  # fmt: skip
+) -> Array:
     """How the second text's words are found in the first, (rows, 7), in the order of `OVERLAP`.
 
-    Similarities are over the second text's words, each to its closest word of the first. Source: Clark et al., EMNLP 2019.
-    Raises DataError for single texts.
+    Similarities are over the second text's words, each to its closest word of the first. Source:
+    Clark et al., EMNLP 2019. Raises DataError for single texts.
     """
     if pairs is None:
-        raise DataError("Overlap features compare two texts and these rows hold single ones; give pairs, or --features claim or "
-                        "bag.")  # fmt: skip
+        raise DataError(
+            "Overlap features compare two texts and these rows hold single ones; give pairs, or "
+            "--features claim or "
+            "bag."
+        )
     rows = np.empty((len(texts), len(OVERLAP)), dtype=np.float32)
     for number, (first, second) in enumerate(zip(texts, pairs, strict=True)):
         if number % 256 == 0:
@@ -117,12 +135,21 @@ def _overlap(first: list[str], second: list[str], vectors: Vectors) -> list[floa
     found = [word in there for word in second]
     run = any(first[i : i + len(second)] == second for i in range(len(first) - len(second) + 1))
     closest = np.sort((vectors.of(second) @ vectors.of(first).T).max(axis=1))
-    return [float(all(found)), float(run), sum(found) / len(found), float(closest.mean()), float(closest[0]),
-            float(closest[min(1, len(closest) - 1)]), math.log(1 + max(len(first) - len(second), 0))]  # fmt: skip
+    return [
+        float(all(found)),
+        float(run),
+        sum(found) / len(found),
+        float(closest.mean()),
+        float(closest[0]),
+        float(closest[min(1, len(closest) - 1)]),
+        math.log(1 + max(len(first) - len(second), 0)),
+    ]
 
 
 def claim_features(texts: Sequence[str], vectors: Vectors, report: Reporter = silent) -> Array:
-    """The largest value of every dimension over a text's word vectors, (rows, width). Source: P2, for FEVER."""
+    """The largest value of every dimension over a text's word vectors, (rows, width). Source: P2,
+    for FEVER.
+    """
     rows = []
     for number, text in enumerate(texts):
         if number % 256 == 0:
@@ -132,10 +159,19 @@ def claim_features(texts: Sequence[str], vectors: Vectors, report: Reporter = si
 
 
 def bag_features(texts: Sequence[str], width: int = 4096) -> Array:
-    """Which of `width` hashed words and neighbouring words a text has, (rows, width), rows of unit length."""
+    """Which of `width` hashed words and neighbouring words a text has, (rows, width), rows of unit
+    length.
+    """
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    maker = HashingVectorizer(n_features=width, ngram_range=(1, 2), alternate_sign=False, binary=True, tokenizer=words_of,
-                              token_pattern=None, lowercase=False)  # fmt: skip
+    maker = HashingVectorizer(
+        n_features=width,
+        ngram_range=(1, 2),
+        alternate_sign=False,
+        binary=True,
+        tokenizer=words_of,
+        token_pattern=None,
+        lowercase=False,
+    )
     found: Array = maker.transform(texts).toarray().astype(np.float32)
     return found

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.evaluation.metric import Metric, bits_of
-from engine.records import Rate
-from engine.store import Store
+from prunescope.engine.evaluation.metric import Metric, bits_of
+from prunescope.engine.records import Rate
+from prunescope.engine.store import Store
 
 TABLE = "table.json"
 
@@ -62,7 +62,8 @@ class SubnetworkTable:
     bundled: bool
     title: str
     about: str
-    stand_in: str  # what keeps the figures from being compared with published ones; empty where nothing does
+    # what keeps the figures from being compared with published ones; empty where nothing does
+    stand_in: str
     recipe: dict[str, Any]
     bias: dict[str, Any]  # how the bias model was made and what it reaches alone
     rows: dict[str, int]
@@ -78,29 +79,59 @@ def subnetwork_tables(store: Store) -> list[SubnetworkTable]:
             try:
                 found.append(_read(path, bundled))
             except (OSError, ValueError, KeyError, TypeError) as error:
-                store.notices.append(f"The table {path} cannot be read ({type(error).__name__}: {error}); make it again with "
-                                     "`python -m engine subnetworks`.")  # fmt: skip
+                store.notices.append(
+                    f"The table {path} cannot be read ({type(error).__name__}: {error}); make it "
+                    "again with "
+                    "`python -m engine subnetworks`."
+                )
     return found
 
 
 def _read(path: Path, bundled: bool) -> SubnetworkTable:
     table = json.loads(path.read_text(encoding="utf-8"))
     recipe = table["recipe"]
-    return SubnetworkTable(path.parent.name, path.parent, bundled, recipe["title"], recipe.get("about", ""),
-                           recipe.get("stand_in", ""), recipe, table["bias"], table["rows"],
-                           tuple(_run(entry) for entry in table["runs"]), table["planned"])  # fmt: skip
+    return SubnetworkTable(
+        path.parent.name,
+        path.parent,
+        bundled,
+        recipe["title"],
+        recipe.get("about", ""),
+        recipe.get("stand_in", ""),
+        recipe,
+        table["bias"],
+        table["rows"],
+        tuple(_run(entry) for entry in table["runs"]),
+        table["planned"],
+    )
 
 
 def _run(entry: dict[str, Any]) -> SubnetworkRun:
     kept = ("cell", "method", "loss", "schedule", "init", "sparsity", "achieved", "seed", "seconds")
-    return SubnetworkRun(**{name: entry[name] for name in kept}, inside=_set(entry["id"]),
-                         outside=tuple(_set(one) for one in entry["ood"]),
-                         gaps={name: Metric(**one) for name, one in entry["gaps"].items()},
-                         aua=Rate(**entry["aua"]) if entry.get("aua") else None,
-                         adversarial=entry.get("adversarial", "none"), rewind=entry.get("rewind", False))  # fmt: skip
+    return SubnetworkRun(
+        **{name: entry[name] for name in kept},
+        inside=_set(entry["id"]),
+        outside=tuple(_set(one) for one in entry["ood"]),
+        gaps={name: Metric(**one) for name, one in entry["gaps"].items()},
+        aua=Rate(**entry["aua"]) if entry.get("aua") else None,
+        adversarial=entry.get("adversarial", "none"),
+        rewind=entry.get("rewind", False),
+    )
 
 
 def _set(entry: dict[str, Any]) -> MeasuredSet:
-    figures = {name: Metric(**entry[name]) for name in ("accuracy", "f1_weighted", "f1_binary") if entry[name]}
-    groups = {column: {value: Metric(**one) for value, one in found.items()} for column, found in entry["groups"].items()}
-    return MeasuredSet(entry["name"], entry["metric"], figures, groups, tuple(bits_of(entry["correct"], figures["accuracy"].n)))
+    figures = {
+        name: Metric(**entry[name])
+        for name in ("accuracy", "f1_weighted", "f1_binary")
+        if entry[name]
+    }
+    groups = {
+        column: {value: Metric(**one) for value, one in found.items()}
+        for column, found in entry["groups"].items()
+    }
+    return MeasuredSet(
+        entry["name"],
+        entry["metric"],
+        figures,
+        groups,
+        tuple(bits_of(entry["correct"], figures["accuracy"].n)),
+    )

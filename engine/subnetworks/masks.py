@@ -1,7 +1,9 @@
-"""Courses of training that make or keep a mask: straight-through, hard-concrete, iterative magnitude, and a mask that stays.
+"""Courses of training that make or keep a mask: straight-through, hard-concrete, iterative
+magnitude, and a mask that stays.
 
-A matrix W of the start and its mask m in {0, 1}: what runs is W ∘ m. The model always holds W ∘ m as ordinary weights, so a
-forward pass costs what it always costs; the gradient of a mask is read off the weight's, ∂L/∂m = ∂L/∂(W ∘ m) ∘ W.
+A matrix W of the start and its mask m in {0, 1}: what runs is W ∘ m. The model always holds W ∘ m
+as ordinary weights, so a forward pass costs what it always costs; the gradient of a mask is read
+off the weight's, ∂L/∂m = ∂L/∂(W ∘ m) ∘ W.
 """
 
 import math
@@ -10,26 +12,33 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from engine.pruning.patterns import zeros_of
-from engine.pruning.selection import smallest
-from engine.subnetworks.spec import SubnetworkSpec
-from engine.training.course import Course
+from prunescope.engine.pruning.patterns import zeros_of
+from prunescope.engine.pruning.selection import smallest
+from prunescope.engine.subnetworks.spec import SubnetworkSpec
+from prunescope.engine.training.callbacks import Course
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1  # of the hard-concrete distribution
 Matrices = Mapping[str, nn.Parameter]  # the weights that are masked, (d_out, d_in), by name
 
 
 class _Frozen(Course):
-    """Only scores learn, one for every weight of the matrices, and `trained` parameters where there are any."""
+    """Only scores learn, one for every weight of the matrices, and `trained` parameters where there
+    are any.
+    """
 
-    tolerance = 5.0  # a mask begins far from what it will be, and a sure model that is wrong has a large loss
+    # a mask begins far from what it will be, and a sure model that is wrong has a large loss
+    tolerance = 5.0
 
-    def __init__(self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices) -> None:
+    def __init__(
+        self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices
+    ) -> None:
         model.requires_grad_(False)
         for weight in (*matrices.values(), *trained.values()):
             weight.requires_grad_(True)
         self._matrices, self._spec, self._trained = dict(matrices), spec, dict(trained)
-        self._own = {name: weight.detach().clone() for name, weight in matrices.items()}  # W, never changed
+        self._own = {
+            name: weight.detach().clone() for name, weight in matrices.items()
+        }  # W, never changed
         self.scores = {name: nn.Parameter(self._first(own)) for name, own in self._own.items()}
 
     def _first(self, own: Tensor) -> Tensor:
@@ -58,12 +67,15 @@ class _Frozen(Course):
 class StraightThrough(_Frozen):
     """Mask training: m = 1 where m̂ ≥ φ, else 0, and ∂L/∂m̂ is taken for ∂L/∂m.
 
-    φ of every matrix is set anew at intervals such that exactly the sparsity of that moment is removed. It lies halfway
-    between the largest score removed and the smallest one kept, which for the hard initialisation with α = 2 is its own φ.
-    Source: P2 (Liu et al., NeurIPS 2022), Eq. 1, 5 and 6.
+    φ of every matrix is set anew at intervals such that exactly the sparsity of that moment is
+    removed. It lies halfway between the largest score removed and the smallest one kept, which for
+    the hard initialisation with α = 2 is its own φ. Source: P2 (Liu et al., NeurIPS 2022), Eq. 1, 5
+    and 6.
     """
 
-    def __init__(self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices) -> None:
+    def __init__(
+        self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, trained: Matrices
+    ) -> None:
         super().__init__(model, matrices, spec, trained)
         self._threshold = dict.fromkeys(matrices, -math.inf)
 
@@ -77,7 +89,9 @@ class StraightThrough(_Frozen):
     def before(self, step: int, steps: int) -> None:
         if step % max(1, round(self._spec.every * steps)) == 0:
             for name, score in self.scores.items():
-                self._threshold[name] = self._reset(name, score.detach(), self._spec.sparsity_at(step / steps))
+                self._threshold[name] = self._reset(
+                    name, score.detach(), self._spec.sparsity_at(step / steps)
+                )
             return
         for name, score in self.scores.items():
             self._put(name, score >= self._threshold[name])
@@ -87,36 +101,51 @@ class StraightThrough(_Frozen):
         self._put(name, ~removed)
         if not bool(removed.any()):
             return -math.inf
-        last, first = score.masked_fill(~removed, -math.inf).max(), score.masked_fill(removed, math.inf).min()
+        last, first = (
+            score.masked_fill(~removed, -math.inf).max(),
+            score.masked_fill(removed, math.inf).min(),
+        )
         return (float(last) + float(first)) / 2
 
     @torch.no_grad()
     def gathered(self) -> None:
         for name, weight in self._matrices.items():
             assert weight.grad is not None
-            self.scores[name].grad = weight.grad.mul_(self._own[name])  # the memory of one gradient, not of two
+            self.scores[name].grad = weight.grad.mul_(
+                self._own[name]
+            )  # the memory of one gradient, not of two
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in self._threshold.items()}
+        return {
+            name: torch.tensor(value, dtype=torch.float64)
+            for name, value in self._threshold.items()
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self._threshold |= {name: float(value) for name, value in state.items()}
 
 
 class HardConcrete(_Frozen):
-    """Masks drawn anew at every step: s = σ((log u − log(1 − u) + a)/β), m = clip(s(ζ − γ) + γ, 0, 1), u uniform.
+    """Masks drawn anew at every step: s = σ((log u − log(1 − u) + a)/β), m = clip(s(ζ − γ) + γ, 0,
+    1), u uniform.
 
-    To the loss comes λ times the mean chance of a mask above 0, σ(a − β log(−γ/ζ)). At the end the weights of smallest a are
-    removed, exactly as many as the sparsity says. Sources: Louizos et al., ICLR 2018; RobustT (Zheng et al., ACL 2022).
+    To the loss comes λ times the mean chance of a mask above 0, σ(a − β log(−γ/ζ)). At the end the
+    weights of smallest a are removed, exactly as many as the sparsity says. Sources: Louizos et
+    al., ICLR 2018; RobustT (Zheng et al., ACL 2022).
     """
 
     def _first(self, own: Tensor) -> Tensor:
         start = math.log(self._spec.keep / (1 - self._spec.keep)) + BETA * math.log(-GAMMA / ZETA)
-        return torch.full_like(own, start) + 0.01 * torch.randn_like(own)  # as drawn by the training's seed
+        return torch.full_like(own, start) + 0.01 * torch.randn_like(
+            own
+        )  # as drawn by the training's seed
 
     def before(self, step: int, steps: int) -> None:
-        self._drawn = {name: hard_concrete(score, torch.rand_like(score)) for name, score in self.scores.items()}
+        self._drawn = {
+            name: hard_concrete(score, torch.rand_like(score))
+            for name, score in self.scores.items()
+        }
         for name, mask in self._drawn.items():
             self._put(name, mask.detach())
 
@@ -125,7 +154,10 @@ class HardConcrete(_Frozen):
         for name, weight in self._matrices.items():
             assert weight.grad is not None
             expected = self._spec.penalty * chance_above_zero(self.scores[name]).sum() / count
-            torch.autograd.backward([self._drawn[name], expected], [weight.grad * self._own[name], torch.ones_like(expected)])
+            torch.autograd.backward(
+                [self._drawn[name], expected],
+                [weight.grad * self._own[name], torch.ones_like(expected)],
+            )
             weight.grad = None
 
 
@@ -142,24 +174,35 @@ def chance_above_zero(score: Tensor) -> Tensor:
 
 
 class Shrinking(Course):
-    """All weights learn, those removed stay 0: iterative magnitude pruning, or with a mask that is given, nothing but keeping it.
+    """All weights learn, those removed stay 0: iterative magnitude pruning, or with a mask that is
+    given, nothing but keeping it.
 
-    At the shares 0, Δt, 2Δt, … of the steps a further Δs of every matrix is removed, the smallest magnitudes of what is left,
-    until the sparsity is reached; `rewind` gives the start's weights back under the mask. Source: P2, Algorithm 1; Frankle and
-    Carbin, ICLR 2019.
+    At the shares 0, Δt, 2Δt, … of the steps a further Δs of every matrix is removed, the smallest
+    magnitudes of what is left, until the sparsity is reached; `rewind` gives the start's weights
+    back under the mask. Source: P2, Algorithm 1; Frankle and Carbin, ICLR 2019.
     """
 
     tolerance = 5.0
 
     def __init__(
-        self, model: nn.Module, matrices: Matrices, spec: SubnetworkSpec, masks: Mapping[str, Tensor] | None = None
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        matrices: Matrices,
+        spec: SubnetworkSpec,
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self._matrices, self._spec, self._model = dict(matrices), spec, model
         self._removing = masks is None
-        self.masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in matrices.items()}
+        self.masks = {
+            name: torch.ones_like(weight, dtype=torch.bool) for name, weight in matrices.items()
+        }
         if masks is not None:
             self.masks |= {name: mask.clone() for name, mask in masks.items()}
-        self._start = {name: value.detach().clone() for name, value in model.state_dict().items()} if spec.rewind else {}
+        self._start = (
+            {name: value.detach().clone() for name, value in model.state_dict().items()}
+            if spec.rewind
+            else {}
+        )
         self._put()
 
     @torch.no_grad()
@@ -169,7 +212,9 @@ class Shrinking(Course):
             return
         share = min(due[step] * self._spec.stride, self._spec.sparsity)
         for name, weight in self._matrices.items():
-            magnitude = torch.where(self.masks[name], weight.detach().abs(), torch.full_like(weight, -1.0))
+            magnitude = torch.where(
+                self.masks[name], weight.detach().abs(), torch.full_like(weight, -1.0)
+            )
             self.masks[name] = ~smallest(magnitude, zeros_of(weight.numel(), share))
         self._put()
 
@@ -183,7 +228,9 @@ class Shrinking(Course):
         self._put()  # an optimizer with momentum moves weights that have no gradient
 
     def _step_of(self, removal: int, steps: int) -> int:
-        """The step before which a removal takes place; in a short training several may fall on one, and the last counts."""
+        """The step before which a removal takes place; in a short training several may fall on one,
+        and the last counts.
+        """
         return min(round(removal * self._spec.interval * steps), steps - 1)
 
     def may_be_kept(self, step: int, steps: int) -> bool:

@@ -1,9 +1,10 @@
-"""A table of subnetworks: full models, searches from them at several sparsities, each measured in and out of distribution.
+"""A table of subnetworks: full models, searches from them at several sparsities, each measured in
+and out of distribution.
 
-    <out>/bias/                      the bias model's predictions for the training rows
-    <out>/models/<seed>-<cell>-<key> every model, an ordinary folder
-    <out>/results/                   what each reached, by content
-    <out>/table.json                 the recipe and all that is measured so far
+<out>/bias/                      the bias model's predictions for the training rows
+<out>/models/<seed>-<cell>-<key> every model, an ordinary folder <out>/results/
+what each reached, by content <out>/table.json                 the recipe and all that is measured
+so far
 """
 
 import itertools
@@ -16,28 +17,28 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.attacks.metrics import attack_notices, attack_rates
-from engine.attacks.recipes import attack_identity, check_attack, check_ready
-from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, attack_examples
-from engine.data import Examples, check_labels, fit_examples, sample
-from engine.data.tables import labelled_rows
-from engine.errors import DataError, ModelError, SettingError
-from engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
-from engine.evaluation_rows import drawn_rows
-from engine.models.classes import check_classes, in_order
-from engine.models.victim import Victim, load_victim, pick_device
-from engine.progress import Reporter, silent, within
-from engine.store import key_of, write_whole
-from engine.store.locks import held as held_lock
-from engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
-from engine.subnetworks.figures import TABLE
-from engine.subnetworks.protocol_file import Cell, Protocol
-from engine.subnetworks.run import Inputs, check, find_subnetwork
-from engine.subnetworks.snapshots import snapshot_at
-from engine.training.base import open_base
-from engine.training.finetune import Shared, split_for_stopping
-from engine.training.members import Say, unsaid
+from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.recipes import attack_identity, check_attack, check_ready
+from prunescope.engine.attacks.resources import find_resources
+from prunescope.engine.attacks.run import Attacker, attack_examples
+from prunescope.engine.data import Examples, check_labels, fit_examples, sample
+from prunescope.engine.data.draw import drawn_rows
+from prunescope.engine.data.tables import labelled_rows
+from prunescope.engine.errors import DataError, ModelError, SettingError
+from prunescope.engine.evaluation.shift import ShiftedSet, generalisation, load_shifted, own_set
+from prunescope.engine.models.base import open_base
+from prunescope.engine.models.classes import check_classes, in_order
+from prunescope.engine.models.victim import Victim, load_victim, pick_device
+from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.store import key_of, write_atomic
+from prunescope.engine.store.locks import held as held_lock
+from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
+from prunescope.engine.subnetworks.figures import TABLE
+from prunescope.engine.subnetworks.protocol_file import Cell, Protocol
+from prunescope.engine.subnetworks.run import Inputs, check, find_subnetwork
+from prunescope.engine.subnetworks.snapshots import snapshot_at
+from prunescope.engine.training.finetune import Shared, split_for_stopping
+from prunescope.engine.training.members import Say, unsaid
 
 PASSES = 3  # forward passes that a training step's row counts as
 QUERIES = 30  # and an attacked row
@@ -63,44 +64,73 @@ class Prepared:
     bias: BiasPredictions | None
     out: Path
     extra: dict[str, Examples]  # by cell: rows it also trains on
-    attack: dict[str, Any] | None  # everything that decides an attack's result beside the model and the texts
+    attack: (
+        dict[str, Any] | None
+    )  # everything that decides an attack's result beside the model and the texts
     resources: str | None
     say: Say
     reports: Reports = field(default_factory=Reports)
-    keys: dict[tuple[str, float, int], str] = field(default_factory=dict)  # of the cells' models, which take seconds to find
+    keys: dict[tuple[str, float, int], str] = field(
+        default_factory=dict
+    )  # of the cells' models, which take seconds to find
 
 
 def run_protocol(
-    protocol: Protocol, root: Path, out: Path, *, seeds: tuple[int, ...] | None = None, cells: tuple[str, ...] | None = None,
-    device: str = "auto", resources: str | None = None, report: Reporter = silent, say: Say = unsaid,
-) -> dict[str, Any]:  # fmt: skip
+    protocol: Protocol,
+    root: Path,
+    out: Path,
+    *,
+    seeds: tuple[int, ...] | None = None,
+    cells: tuple[str, ...] | None = None,
+    device: str = "auto",
+    resources: str | None = None,
+    report: Reporter = silent,
+    say: Say = unsaid,
+) -> dict[str, Any]:
     """Do every cell that is not done yet and write the table; returns what it holds.
 
-    `seeds` and `cells` do some of the recipe's alone, so that several processes can share a table. Raises InputError before any
-    training on what cannot be used; InterruptedStudy from `report` leaves what is finished, and a checkpoint.
+    `seeds` and `cells` do some of the recipe's alone, so that several processes can share a table.
+    Raises InputError before any training on what cannot be used; InterruptedStudy from `report`
+    leaves what is finished, and a checkpoint.
     """
     if wrong := sorted(set(seeds or ()) - set(protocol.seeds)):
-        raise SettingError(f"The recipe has no seed {wrong[0]}; it has {', '.join(map(str, protocol.seeds))}.")
+        raise SettingError(
+            f"The recipe has no seed {wrong[0]}; it has {', '.join(map(str, protocol.seeds))}."
+        )
     if unknown := sorted(set(cells or ()) - {cell.name for cell in protocol.cells}):
-        raise SettingError(f"The recipe has no cell {unknown[0]}; it has {', '.join(cell.name for cell in protocol.cells)}.")
+        raise SettingError(
+            f"The recipe has no cell {unknown[0]}; it has "
+            f"{', '.join(cell.name for cell in protocol.cells)}."
+        )
     ready = prepare(protocol, root, out, device, resources, report, say)
     seeds = seeds or protocol.seeds
-    wanted = [(seed, cell, sparsity) for seed in seeds for cell, sparsity in protocol.each()
-              if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])]  # fmt: skip
+    wanted = [
+        (seed, cell, sparsity)
+        for seed in seeds
+        for cell, sparsity in protocol.each()
+        if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])
+    ]
     work = [_work(ready, cell, sparsity, seed) for seed, cell, sparsity in wanted]
     whole, done = max(1, sum(map(sum, work))), 0
     for number, (seed, cell, sparsity) in enumerate(wanted):
         ends = list(itertools.accumulate(work[number], initial=done))
         prefix, done = f"{number + 1} of {len(wanted)}: ", ends[-1]
-        ready.reports = Reports(*(within(report, low, high, whole, prefix) for low, high in itertools.pairwise(ends)))
+        ready.reports = Reports(
+            *(within(report, low, high, whole, prefix) for low, high in itertools.pairwise(ends))
+        )
         entry = _result(ready, cell, sparsity, seed)
-        say(f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID {_told(entry['id'])}, "
-            + ", ".join(f"{one['name']} {_told(one)}" for one in entry["ood"]))  # fmt: skip
+        say(
+            f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID "
+            f"{_told(entry['id'])}, "
+            + ", ".join(f"{one['name']} {_told(one)}" for one in entry["ood"])
+        )
     return write_table(ready)
 
 
 def _work(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[int, int, int]:
-    """What training, reading and attacking a cell take, roughly, in rows through the model; nothing where it is done."""
+    """What training, reading and attacking a cell take, roughly, in rows through the model; nothing
+    where it is done.
+    """
     if _result_path(ready, cell, sparsity, seed).is_file():
         return 0, 0, 0
     attack, inside = ready.protocol.attack, len(ready.inside.examples)
@@ -118,15 +148,25 @@ def _told(one: dict[str, Any]) -> str:
 
 
 def prepare(
-    protocol: Protocol, root: Path, out: Path, device: str = "auto", resources: str | None = None, report: Reporter = silent,
+    protocol: Protocol,
+    root: Path,
+    out: Path,
+    device: str = "auto",
+    resources: str | None = None,
+    report: Reporter = silent,
     say: Say = unsaid,
-) -> Prepared:  # fmt: skip
-    """Load and check all rows, sets and settings; the bias model is made where its predictions are missing."""
+) -> Prepared:
+    """Load and check all rows, sets and settings; the bias model is made where its predictions are
+    missing.
+    """
     train = _labelled(_found(root, protocol.train), protocol, say, **protocol.columns)
     held = _labelled(_found(root, protocol.evaluation), protocol, say, **protocol.columns)
     check_labels(train, len(protocol.label_names), protocol.train)
     if (train.pairs is None) != (held.pairs is None):
-        raise DataError(f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns that both have.")
+        raise DataError(
+            f"Only one of {protocol.train} and {protocol.evaluation} holds pairs; name columns "
+            "that both have."
+        )
     attacked = int(protocol.attack["examples"]) if protocol.attack else 0
     evaluated, attacked_rows = drawn_rows(held, protocol.evaluated, attacked, 0)
     outside = [_set(one, protocol, root, train.pairs is not None, say) for one in protocol.ood]
@@ -136,28 +176,61 @@ def prepare(
     base = open_base(protocol.base)
     for notice in base.notices:
         say(notice)
-    shared = Shared(base, train, protocol.label_names, 0, protocol.max_tokens, str(pick_device(device)), protocol.precision)
+    shared = Shared(
+        base,
+        train,
+        protocol.label_names,
+        0,
+        protocol.max_tokens,
+        str(pick_device(device)),
+        protocol.precision,
+    )
     bias = _bias(protocol.bias, train, held, out / "bias", report) if protocol.bias else None
-    extra = {cell.name: _extra(cell, protocol, root, judged, say) for cell in protocol.cells if cell.extra}
-    ready = Prepared(protocol, shared, own_set("ID", evaluated, len(protocol.label_names), protocol.metric), outside, bias, out,
-                     extra, attack, resources, say)  # fmt: skip
+    extra = {
+        cell.name: _extra(cell, protocol, root, judged, say)
+        for cell in protocol.cells
+        if cell.extra
+    }
+    ready = Prepared(
+        protocol,
+        shared,
+        own_set("ID", evaluated, len(protocol.label_names), protocol.metric),
+        outside,
+        bias,
+        out,
+        extra,
+        attack,
+        resources,
+        say,
+    )
     for cell, sparsity in protocol.each():
-        check(replace(cell.subnetwork, sparsity=sparsity), cell.train,
-              _inputs(ready, cell, sparsity, lambda name, sparsity: name))  # fmt: skip
+        check(
+            replace(cell.subnetwork, sparsity=sparsity),
+            cell.train,
+            _inputs(ready, cell, sparsity, lambda name, sparsity: name),
+        )
     return ready
 
 
 def _labelled(file: str, protocol: Protocol, say: Say, **columns: Any) -> Examples:
-    """The rows of a file in the numbering of the recipe. Raises DataError where nothing says which class a label is."""
+    """The rows of a file in the numbering of the recipe. Raises DataError where nothing says which
+    class a label is.
+    """
     rows = labelled_rows(file, **columns)
-    examples, notices = fit_examples(rows.examples, rows.classes, protocol.label_names, "the recipe", file)
+    examples, notices = fit_examples(
+        rows.examples, rows.classes, protocol.label_names, "the recipe", file
+    )
     for notice in (*rows.notices, *notices):
         say(notice)
     return examples
 
 
-def _attack(protocol: Protocol, rows: tuple[int, ...], resources: str | None) -> dict[str, Any] | None:
-    """What is attacked and how. Raises SettingError or ResourceError where the attack is unknown or lacks something."""
+def _attack(
+    protocol: Protocol, rows: tuple[int, ...], resources: str | None
+) -> dict[str, Any] | None:
+    """What is attacked and how. Raises SettingError or ResourceError where the attack is unknown or
+    lacks something.
+    """
     if (told := protocol.attack) is None:
         return None
     check_attack(told["name"])
@@ -166,21 +239,34 @@ def _attack(protocol: Protocol, rows: tuple[int, ...], resources: str | None) ->
 
 
 def _found(root: Path, name: str) -> str:
-    """A file of the recipe: under the data folder where it is there, else as it is named (a hub name or a path)."""
+    """A file of the recipe: under the data folder where it is there, else as it is named (a hub
+    name or a path).
+    """
     return str(root / name) if (root / name).exists() else name
 
 
-def _set(entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool, say: Say) -> ShiftedSet:
-    given = load_shifted(_found(root, entry["data"]), protocol.label_names, task=entry.get("task"),
-                         label_map=entry.get("label_map"), pairs=pairs, name=entry.get("name"),
-                         metric=entry.get("metric"))  # fmt: skip
+def _set(
+    entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool, say: Say
+) -> ShiftedSet:
+    given = load_shifted(
+        _found(root, entry["data"]),
+        protocol.label_names,
+        task=entry.get("task"),
+        label_map=entry.get("label_map"),
+        pairs=pairs,
+        name=entry.get("name"),
+        metric=entry.get("metric"),
+    )
     for notice in given.notices:
         say(notice)
     column, most = entry.get("of_each", (None, 0))
     if column is not None:
         values = given.column(column)
-        rows = [i for value in sorted(set(values))
-                for i in _drawn([row for row, one in enumerate(values) if one == value], most)]  # fmt: skip
+        rows = [
+            i
+            for value in sorted(set(values))
+            for i in _drawn([row for row, one in enumerate(values) if one == value], most)
+        ]
         return given.take(sorted(rows))
     return given.take(sample(given.examples, entry.get("rows", len(given.examples)), 0))
 
@@ -189,7 +275,9 @@ def _drawn(rows: list[int], most: int) -> list[int]:
     return random.Random(0).sample(rows, min(most, len(rows)))
 
 
-def _bias(spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter) -> BiasPredictions:
+def _bias(
+    spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter
+) -> BiasPredictions:
     with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
         if folder.is_dir():
             about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
@@ -201,7 +289,9 @@ def _bias(spec: BiasSpec, train: Examples, held: Examples, folder: Path, report:
         return read_bias(folder)
 
 
-def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, str]], say: Say) -> Examples:
+def _extra(
+    cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, str]], say: Say
+) -> Examples:
     """Further training rows, in the model's classes; rows that are evaluated are left out."""
     parts = []
     for entry in cell.extra:
@@ -214,20 +304,36 @@ def _extra(cell: Cell, protocol: Protocol, root: Path, judged: set[tuple[str, st
         else:
             found = _labelled(file, protocol, say)
         if labels and (odd := [label for label in found.labels if not 0 <= label < len(labels)]):
-            raise DataError(f"{file} has the label {odd[0]} and the recipe says only what the labels 0 to {len(labels) - 1} are; "
-                            "give its labels one number for each.")  # fmt: skip
+            raise DataError(
+                f"{file} has the label {odd[0]} and the recipe says only what the labels 0 to "
+                f"{len(labels) - 1} are; "
+                "give its labels one number for each."
+            )
         rows = [row for row, key in enumerate(found.row_keys()) if key not in judged]
         part = found.take(rows * int(entry.get("repeat", 1)))
-        parts.append(replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part)
+        parts.append(
+            replace(part, labels=tuple(labels[label] for label in part.labels)) if labels else part
+        )
     return joined(parts)
 
 
 def joined(parts: list[Examples]) -> Examples:
     """All rows, one part after the other. Raises DataError where only some are pairs."""
     if len({part.pairs is None for part in parts}) > 1:
-        raise DataError("Rows of pairs and rows of single texts cannot be trained on together; name data of one kind.")
-    pairs = None if parts[0].pairs is None else tuple(pair for part in parts for pair in part.pairs or ())
-    return Examples(tuple(t for part in parts for t in part.texts), pairs, tuple(n for part in parts for n in part.labels))
+        raise DataError(
+            "Rows of pairs and rows of single texts cannot be trained on together; name data of "
+            "one kind."
+        )
+    pairs = (
+        None
+        if parts[0].pairs is None
+        else tuple(pair for part in parts for pair in part.pairs or ())
+    )
+    return Examples(
+        tuple(t for part in parts for t in part.texts),
+        pairs,
+        tuple(n for part in parts for n in part.labels),
+    )
 
 
 def _rows(ready: Prepared, cell: Cell) -> Examples:
@@ -235,14 +341,23 @@ def _rows(ready: Prepared, cell: Cell) -> Examples:
     return joined([ready.shared.data, ready.extra[cell.name]]) if cell.extra else ready.shared.data
 
 
-def _inputs(ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str, float], str]) -> Inputs:
+def _inputs(
+    ready: Prepared, cell: Cell, sparsity: float, folder: Callable[[str, float], str]
+) -> Inputs:
     shared = replace(ready.shared, data=_rows(ready, cell))
-    start, mask, teacher = (folder(value, sparsity) if value else None for value in (cell.start, cell.mask_from, cell.teacher))
-    return Inputs(shared, start, mask, None if cell.subnetwork.loss == "ce" else ready.bias, teacher)
+    start, mask, teacher = (
+        folder(value, sparsity) if value else None
+        for value in (cell.start, cell.mask_from, cell.teacher)
+    )
+    return Inputs(
+        shared, start, mask, None if cell.subnetwork.loss == "ce" else ready.bias, teacher
+    )
 
 
 def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
-    """Everything that decides a cell's model, the cells it builds on included; found once, it hashes models and all rows."""
+    """Everything that decides a cell's model, the cells it builds on included; found once, it
+    hashes models and all rows.
+    """
     place = (cell.name, sparsity, seed)
     if place not in ready.keys:
         ready.keys[place] = _new_key(ready, cell, sparsity, seed)
@@ -251,14 +366,29 @@ def _key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
 
 def _new_key(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> str:
     if cell.model is not None:
-        return key_of({"model": in_order(load_victim(cell.model, "cpu"), ready.protocol.label_names).fingerprint})
-    before = {name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)
-              for name in ("start", "mask_from", "teacher") if (value := getattr(cell, name))}  # fmt: skip
-    return key_of({
-        "train": asdict(_seeded(ready, cell, seed)), "subnetwork": asdict(replace(cell.subnetwork, sparsity=sparsity)),
-        "shared": _inputs(ready, cell, sparsity, lambda name, sparsity: name).shared.identity(cell.train), "before": before,
-        "bias": ready.bias.sha256 if ready.bias and cell.subnetwork.loss != "ce" else None,
-    })  # fmt: skip
+        return key_of(
+            {
+                "model": in_order(
+                    load_victim(cell.model, "cpu"), ready.protocol.label_names
+                ).fingerprint
+            }
+        )
+    before = {
+        name + value.partition("@")[2]: _key(ready, *ready.protocol.cell(value, sparsity), seed)
+        for name in ("start", "mask_from", "teacher")
+        if (value := getattr(cell, name))
+    }
+    return key_of(
+        {
+            "train": asdict(_seeded(ready, cell, seed)),
+            "subnetwork": asdict(replace(cell.subnetwork, sparsity=sparsity)),
+            "shared": _inputs(ready, cell, sparsity, lambda name, sparsity: name).shared.identity(
+                cell.train
+            ),
+            "before": before,
+            "bias": ready.bias.sha256 if ready.bias and cell.subnetwork.loss != "ce" else None,
+        }
+    )
 
 
 def _seeded(ready: Prepared, cell: Cell, seed: int) -> Any:
@@ -273,7 +403,11 @@ def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str
     """(the name of a cell's model, seconds it took), made now where it is not there."""
     if cell.model is not None:
         return cell.model, 0.0
-    folder = ready.out / "models" / f"{seed}-{cell.label(sparsity)}-{_key(ready, cell, sparsity, seed)[:10]}"
+    folder = (
+        ready.out
+        / "models"
+        / f"{seed}-{cell.label(sparsity)}-{_key(ready, cell, sparsity, seed)[:10]}"
+    )
     timed = folder.with_name(f"{folder.name}.seconds")
     if not folder.is_dir():
 
@@ -281,19 +415,28 @@ def _model(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> tuple[str
             found = _model(ready, *ready.protocol.cell(name, sparsity), seed)[0]
             return _on_the_way(Path(found), float(name.split("@")[1])) if "@" in name else found
 
-        given = replace(_inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name))
+        given = replace(
+            _inputs(ready, cell, sparsity, before), snapshots=ready.protocol.snapshots(cell.name)
+        )
         start = time.monotonic()
         spec = replace(cell.subnetwork, sparsity=sparsity)
-        find_subnetwork(spec, _seeded(ready, cell, seed), given, folder, ready.reports.train, ready.say)
-        write_whole(timed, f"{time.monotonic() - start:.1f}".encode())
+        find_subnetwork(
+            spec, _seeded(ready, cell, seed), given, folder, ready.reports.train, ready.say
+        )
+        write_atomic(timed, f"{time.monotonic() - start:.1f}".encode())
     return str(folder.resolve()), float(timed.read_text()) if timed.is_file() else 0.0
 
 
 def _on_the_way(model: Path, share: float) -> str:
-    """The folder of a full model as it was at a share of its steps. Raises DataError where it was not written."""
+    """The folder of a full model as it was at a share of its steps. Raises DataError where it was
+    not written.
+    """
     if (folder := snapshot_at(model, share)) is None:
-        raise DataError(f"{model} was trained without being written at {share:g} of its steps; remove it, and it is "
-                        "trained again.")  # fmt: skip
+        raise DataError(
+            f"{model} was trained without being written at {share:g} of its steps; remove it, and "
+            "it is "
+            "trained again."
+        )
     return str(folder)
 
 
@@ -303,30 +446,47 @@ def _result(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str
     model, seconds = _model(ready, cell, sparsity, seed)
     victim, names = load_victim(model, ready.shared.device), ready.protocol.label_names
     if victim.num_labels != len(names):
-        raise ModelError(f"{model} has {victim.num_labels} classes and the recipe {len(names)}; name a model of this task.")
+        raise ModelError(
+            f"{model} has {victim.num_labels} classes and the recipe {len(names)}; name a model of "
+            "this task."
+        )
     check_classes(victim, names, model)
     victim = in_order(victim, names)
     weights = victim.prunable().values()
     one = cell.subnetwork
     entry = {
-        "cell": cell.name, "method": one.method, "loss": one.loss, "schedule": one.growth, "init": one.init, "seed": seed,
-        "adversarial": cell.train.adversarial, "rewind": one.rewind,
-        "sparsity": sparsity if cell.sparse else 0.0, "seconds": seconds,
+        "cell": cell.name,
+        "method": one.method,
+        "loss": one.loss,
+        "schedule": one.growth,
+        "init": one.init,
+        "seed": seed,
+        "adversarial": cell.train.adversarial,
+        "rewind": one.rewind,
+        "sparsity": sparsity if cell.sparse else 0.0,
+        "seconds": seconds,
         "achieved": sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights),
-        **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(), **_attacked(ready, victim),
-    }  # fmt: skip
-    write_whole(_result_path(ready, cell, sparsity, seed), json.dumps(entry).encode() + b"\n")
+        **generalisation(victim, ready.inside, ready.outside, ready.reports.read).payload(),
+        **_attacked(ready, victim),
+    }
+    write_atomic(_result_path(ready, cell, sparsity, seed), json.dumps(entry).encode() + b"\n")
     return entry
 
 
 def _stored(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> dict[str, Any] | None:
     """A result that is there, by the name of this cell: two of them may be the same model."""
     path = _result_path(ready, cell, sparsity, seed)
-    return {**json.loads(path.read_text(encoding="utf-8")), "cell": cell.name} if path.is_file() else None
+    return (
+        {**json.loads(path.read_text(encoding="utf-8")), "cell": cell.name}
+        if path.is_file()
+        else None
+    )
 
 
 def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any]:
-    """Accuracy under attack on rows drawn from the inside set, and how many of them were not attacked."""
+    """Accuracy under attack on rows drawn from the inside set, and how many of them were not
+    attacked.
+    """
     if ready.attack is None or ready.protocol.attack is None:
         return {"aua": None}
     attacker = Attacker(victim, ready.protocol.attack["name"], 0, ready.resources)
@@ -334,7 +494,10 @@ def _attacked(ready: Prepared, victim: Victim) -> dict[str, Any]:
     records = attack_examples(attacker, ready.inside.examples, rows, ready.reports.attack)
     for notice in (notices := attack_notices(records)):
         ready.say(notice)
-    return {"aua": asdict(attack_rates(records)[0]), **({"attack_notices": list(notices)} if notices else {})}
+    return {
+        "aua": asdict(attack_rates(records)[0]),
+        **({"attack_notices": list(notices)} if notices else {}),
+    }
 
 
 def write_table(ready: Prepared) -> dict[str, Any]:
@@ -346,18 +509,31 @@ def write_table(ready: Prepared) -> dict[str, Any]:
                 runs.append(found)
     bias = ready.out / "bias" / "bias.json"
     table = {
-        "recipe": ready.protocol.settings, "bias": json.loads(bias.read_text(encoding="utf-8")) if bias.is_file() else {},
-        "rows": {"train": len(ready.shared.data), "ID": len(ready.inside.examples),
-                 **{one.name: len(one.examples) for one in ready.outside}},
-        "base_sha256": ready.shared.base.sha256, "train_sha256": ready.shared.data.fingerprint(),
-        "planned": sum(len(ready.protocol.seeds_of(cell)) for cell, _ in ready.protocol.each()), "runs": runs,
-    }  # fmt: skip
-    write_whole(ready.out / TABLE, json.dumps(table, indent=1).encode() + b"\n")
+        "recipe": ready.protocol.settings,
+        "bias": json.loads(bias.read_text(encoding="utf-8")) if bias.is_file() else {},
+        "rows": {
+            "train": len(ready.shared.data),
+            "ID": len(ready.inside.examples),
+            **{one.name: len(one.examples) for one in ready.outside},
+        },
+        "base_sha256": ready.shared.base.sha256,
+        "train_sha256": ready.shared.data.fingerprint(),
+        "planned": sum(len(ready.protocol.seeds_of(cell)) for cell, _ in ready.protocol.each()),
+        "runs": runs,
+    }
+    write_atomic(ready.out / TABLE, json.dumps(table, indent=1).encode() + b"\n")
     return table
 
 
 def _result_path(ready: Prepared, cell: Cell, sparsity: float, seed: int) -> Path:
-    key = key_of({"model": _key(ready, cell, sparsity, seed), "inside": ready.inside.examples.fingerprint(),
-                  "outside": [[one.examples.fingerprint(), list(one.mapping), one.metric] for one in ready.outside],
-                  "attack": ready.attack})  # fmt: skip
+    key = key_of(
+        {
+            "model": _key(ready, cell, sparsity, seed),
+            "inside": ready.inside.examples.fingerprint(),
+            "outside": [
+                [one.examples.fingerprint(), list(one.mapping), one.metric] for one in ready.outside
+            ],
+            "attack": ready.attack,
+        }
+    )
     return ready.out / "results" / f"{key}.json"

@@ -1,4 +1,6 @@
-"""Find one subnetwork, or train one full model with a debiasing loss, and write it as an ordinary model folder."""
+"""Find one subnetwork, or train one full model with a debiasing loss, and write it as an ordinary
+model folder.
+"""
 
 import hashlib
 import json
@@ -9,28 +11,28 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from engine.data import Examples
-from engine.errors import ModelError, SettingError
-from engine.export import export_model
-from engine.folders import free_folder
-from engine.models.classes import check_classes, in_order
-from engine.models.families import HEADS
-from engine.models.victim import Victim, fingerprint_of, load_victim
-from engine.packed import save_packed
-from engine.progress import Reporter, silent
-from engine.pruning.patterns import zeros_of
-from engine.pruning.plan import LayerReport, Pruned
-from engine.subnetworks.bias import BiasPredictions
-from engine.subnetworks.debias import guessing, losses_of_rows
-from engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
-from engine.subnetworks.snapshots import Snapshots
-from engine.subnetworks.spec import SubnetworkSpec, check_smoothing
-from engine.training.base import classifier
-from engine.training.course import Course
-from engine.training.finetune import Shared, encoded, split_for_stopping
-from engine.training.loop import Training
-from engine.training.members import Say, unsaid
-from engine.training.spec import TrainSpec
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.export.folder import export_model
+from prunescope.engine.models.base import classifier
+from prunescope.engine.models.classes import check_classes, in_order
+from prunescope.engine.models.families import HEADS
+from prunescope.engine.models.packed import save_packed
+from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.pruning.patterns import zeros_of
+from prunescope.engine.pruning.plan import LayerReport, Pruned
+from prunescope.engine.store.atomic import new_folder
+from prunescope.engine.subnetworks.bias import BiasPredictions
+from prunescope.engine.subnetworks.debias import guessing, losses_of_rows
+from prunescope.engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
+from prunescope.engine.subnetworks.snapshots import Snapshots
+from prunescope.engine.subnetworks.spec import SubnetworkSpec, check_smoothing
+from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.finetune import Shared, encoded, split_for_stopping
+from prunescope.engine.training.loop import Training
+from prunescope.engine.training.members import Say, unsaid
+from prunescope.engine.training.spec import TrainSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +40,77 @@ class Inputs:
     """What a search works with beside its settings."""
 
     shared: Shared  # base, rows, label names, lengths
-    start: str | None = None  # a fine-tuned model to start from; None is the pretrained base with a fresh head
+    start: str | None = (
+        None  # a fine-tuned model to start from; None is the pretrained base with a fresh head
+    )
     mask_from: str | None = None  # isolated: the model whose zeros are kept
     bias: BiasPredictions | None = None  # every loss but "ce" needs one
-    teacher: str | None = None  # confidence regularisation: the model whose probabilities are scaled
-    snapshots: tuple[float, ...] = ()  # shares of the steps at which the model is written as it then is
+    teacher: str | None = (
+        None  # confidence regularisation: the model whose probabilities are scaled
+    )
+    snapshots: tuple[
+        float, ...
+    ] = ()  # shares of the steps at which the model is written as it then is
 
 
 def find_subnetwork(
-    spec: SubnetworkSpec, train: TrainSpec, given: Inputs, out: Path, report: Reporter = silent, say: Say = unsaid
-) -> tuple[Pruned, dict[str, Any]]:  # fmt: skip
-    """Train and write to `out`, whole or not at all: packed where something is pruned, else an ordinary model folder.
+    spec: SubnetworkSpec,
+    train: TrainSpec,
+    given: Inputs,
+    out: Path,
+    report: Reporter = silent,
+    say: Say = unsaid,
+) -> tuple[Pruned, dict[str, Any]]:
+    """Train and write to `out`, whole or not at all: packed where something is pruned, else an
+    ordinary model folder.
 
-    A run that was cut short leaves a checkpoint beside `out`, and the same call goes on from it to the same bytes. Returns the
-    pruned victim and its record. Raises InputError before any training on what cannot be used, and TrainingDiverged.
+    A run that was cut short leaves a checkpoint beside `out`, and the same call goes on from it to
+    the same bytes. Returns the pruned victim and its record. Raises InputError before any training
+    on what cannot be used, and TrainingDiverged.
     """
-    free_folder(out)
+    new_folder(out)
     check(spec, train, given)
     shared = given.shared
-    with torch.random.fork_rng(devices=[torch.device(shared.device)] if shared.device.startswith("cuda") else []):
+    with torch.random.fork_rng(
+        devices=[torch.device(shared.device)] if shared.device.startswith("cuda") else []
+    ):
         victim = _started(given)
         masks = _masks_from(given, spec, victim) if spec.method == "isolated" else None
         taught = _teacher(given, report) if spec.loss == "confreg" else None
         identity = _identity(spec, train, given, victim, masks)
         keep = out.with_name(f"{out.name}.checkpoint")
         chosen, held_out = split_for_stopping(shared.data, train)
-        rows = replace(encoded(shared, chosen), supervised=_losses(spec, given, chosen, taught),
-                       guessing=_guessing(spec, given, chosen))  # fmt: skip
+        rows = replace(
+            encoded(shared, chosen),
+            supervised=_losses(spec, given, chosen, taught),
+            guessing=_guessing(spec, given, chosen),
+        )
         torch.manual_seed(train.seed)
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         course = _course(spec, victim, masks, given, out, key)
-        training = Training(victim.model, train, rows, encoded(shared, held_out) if held_out else None, key,
-                            device=shared.device, precision=shared.computed_in(), keep=keep, course=course)  # fmt: skip
+        training = Training(
+            victim.model,
+            train,
+            rows,
+            encoded(shared, held_out) if held_out else None,
+            key,
+            device=shared.device,
+            precision=shared.computed_in(),
+            keep=keep,
+            course=course,
+        )
         done = training.run(report)
     victim.model.eval()
     pruned = as_pruned(victim, spec)
-    record = {**identity, "base": shared.base.name, "achieved": pruned.achieved, "rows": len(chosen), "steps": done.steps,
-              "final_loss": round(done.final_loss, 6), "best": done.best and list(done.best)}  # fmt: skip
+    record = {
+        **identity,
+        "base": shared.base.name,
+        "achieved": pruned.achieved,
+        "rows": len(chosen),
+        "steps": done.steps,
+        "final_loss": round(done.final_loss, 6),
+        "best": done.best and list(done.best),
+    }
     write(pruned, out, record)
     keep.unlink(missing_ok=True)
     return pruned, record
@@ -91,19 +127,33 @@ def write(pruned: Pruned, out: Path, record: dict[str, Any]) -> None:
 def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
     """Everything that can be refused before a model is loaded."""
     if train.rank:
-        raise SettingError(f"The rank is {train.rank}; subnetworks are found in whole weights: use rank 0.")
+        raise SettingError(
+            f"The rank is {train.rank}; subnetworks are found in whole weights: use rank 0."
+        )
     check_smoothing(spec.loss, train)
     if (spec.loss == "ce") != (given.bias is None):
-        raise SettingError("The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or confreg."
-                           if spec.loss == "ce" else f"The loss {spec.loss} needs bias predictions; make them with `python -m "
-                           "engine biasmodel` and name their folder with --bias.")  # fmt: skip
+        raise SettingError(
+            "The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or "
+            "confreg."
+            if spec.loss == "ce"
+            else f"The loss {spec.loss} needs bias predictions; make them with `python -m "
+            "engine biasmodel` and name their folder with --bias."
+        )
     if (spec.loss == "confreg") != (given.teacher is not None):
-        raise SettingError("A teacher is for the loss confreg alone, which needs one: a model fine-tuned with cross-entropy, "
-                           "--teacher DIR.")  # fmt: skip
+        raise SettingError(
+            "A teacher is for the loss confreg alone, which needs one: a model fine-tuned with "
+            "cross-entropy, "
+            "--teacher DIR."
+        )
     if (spec.method == "isolated") != (given.mask_from is not None):
-        raise SettingError("Fine-tuning in isolation keeps the zeros of a model that --mask-from names, and nothing else does.")
+        raise SettingError(
+            "Fine-tuning in isolation keeps the zeros of a model that --mask-from names, and "
+            "nothing else does."
+        )
     if given.snapshots and spec.method != "full":
-        raise SettingError("Only a full training writes the models on its way; leave --snapshots out.")
+        raise SettingError(
+            "Only a full training writes the models on its way; leave --snapshots out."
+        )
     if given.bias is not None:
         given.bias.of(given.shared.data, len(given.shared.label_names), "the training data")
 
@@ -113,43 +163,71 @@ def _started(given: Inputs) -> Victim:
     if given.start is None:
         model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
         limit = min(shared.base.limit, 128)
-        made = Victim("pretrained", model.to(shared.device), shared.base.tokenizer, shared.base.family,
-                      "", shared.label_names, limit)  # fmt: skip
+        made = Victim(
+            "pretrained",
+            model.to(shared.device),
+            shared.base.tokenizer,
+            shared.base.family,
+            "",
+            shared.label_names,
+            limit,
+        )
     else:
         made = _of_this_task(given.start, shared)
         if made.tokenizer.get_vocab() != shared.base.tokenizer.get_vocab():
-            raise ModelError(f"{given.start} has another vocabulary than {shared.base.name}, by which the texts would be read; "
-                             f"name its own base with --model, or itself: --model {given.start}.")  # fmt: skip
+            raise ModelError(
+                f"{given.start} has another vocabulary than {shared.base.name}, by which the texts "
+                "would be read; "
+                f"name its own base with --model, or itself: --model {given.start}."
+            )
         made.model.requires_grad_(True)
     made.fingerprint = fingerprint_of(made.model, made.tokenizer)
     return made
 
 
 def _of_this_task(model: str, shared: Shared) -> Victim:
-    """A fine-tuned model, its classes in the order of the rows'. Raises ModelError for one of another number of classes."""
+    """A fine-tuned model, its classes in the order of the rows'. Raises ModelError for one of
+    another number of classes.
+    """
     victim, names = load_victim(model, shared.device), shared.label_names
     if victim.num_labels != len(names):
-        raise ModelError(f"{model} has {victim.num_labels} classes ({', '.join(victim.label_names)}) and the data {len(names)} "
-                         f"({', '.join(names)}); start from a model of this task.")  # fmt: skip
+        raise ModelError(
+            f"{model} has {victim.num_labels} classes ({', '.join(victim.label_names)}) and the "
+            f"data {len(names)} "
+            f"({', '.join(names)}); start from a model of this task."
+        )
     check_classes(victim, names, model)
     return in_order(victim, names)
 
 
-def matrices_of(victim: Victim, head: str) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
+def matrices_of(
+    victim: Victim, head: str
+) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """(the weights that are masked, the parameters that learn beside the masks), by name."""
     blocks = victim.family.blocks(victim.model)
-    linears = {f"{index}.{name}": cast(nn.Parameter, linear.weight) for index, block in enumerate(blocks)
-               for name, linear in block.linears.items()}  # fmt: skip
-    top = {name: value for name, value in victim.model.named_parameters()
-           if name.split(".")[0] in HEADS or ".pooler." in f".{name}"}  # fmt: skip
+    linears = {
+        f"{index}.{name}": cast(nn.Parameter, linear.weight)
+        for index, block in enumerate(blocks)
+        for name, linear in block.linears.items()
+    }
+    top = {
+        name: value
+        for name, value in victim.model.named_parameters()
+        if name.split(".")[0] in HEADS or ".pooler." in f".{name}"
+    }
     if head == "masked":
         linears |= {name: value for name, value in top.items() if value.ndim == 2}
     return linears, top if head == "trained" else {}
 
 
 def _course(
-    spec: SubnetworkSpec, victim: Victim, masks: dict[str, Tensor] | None, given: Inputs, out: Path, key: str
-) -> Course:  # fmt: skip
+    spec: SubnetworkSpec,
+    victim: Victim,
+    masks: dict[str, Tensor] | None,
+    given: Inputs,
+    out: Path,
+    key: str,
+) -> Course:
     matrices, trained = matrices_of(victim, spec.head)
     spec.check_matrices({name: weight.numel() for name, weight in matrices.items()})
     if spec.method == "full":
@@ -167,24 +245,39 @@ def _masks_from(given: Inputs, spec: SubnetworkSpec, victim: Victim) -> dict[str
     assert given.mask_from is not None
     other = load_victim(given.mask_from, given.shared.device)
     theirs, mine = matrices_of(other, spec.head)[0], matrices_of(victim, spec.head)[0]
-    if {name: weight.shape for name, weight in theirs.items()} != {name: weight.shape for name, weight in mine.items()}:
-        raise ModelError(f"{given.mask_from} has other layers than {given.start or given.shared.base.name}; name a subnetwork of "
-                         "the same architecture.")  # fmt: skip
+    if {name: weight.shape for name, weight in theirs.items()} != {
+        name: weight.shape for name, weight in mine.items()
+    }:
+        raise ModelError(
+            f"{given.mask_from} has other layers than {given.start or given.shared.base.name}; "
+            "name a subnetwork of "
+            "the same architecture."
+        )
     masks = {name: weight.detach() != 0 for name, weight in theirs.items()}
     if empty := [name for name, mask in masks.items() if not bool(mask.any())]:
-        raise ModelError(f"The mask of {given.mask_from} leaves nothing of {empty[0]}; name another subnetwork.")
+        raise ModelError(
+            f"The mask of {given.mask_from} leaves nothing of {empty[0]}; name another subnetwork."
+        )
     if all(bool(mask.all()) for mask in masks.values()):
-        raise ModelError(f"{given.mask_from} has no zeros to keep; name a subnetwork with --mask-from.")
+        raise ModelError(
+            f"{given.mask_from} has no zeros to keep; name a subnetwork with --mask-from."
+        )
     return masks
 
 
-def _losses(spec: SubnetworkSpec, given: Inputs, rows: Examples, taught: dict[int, Tensor] | None) -> Any:
+def _losses(
+    spec: SubnetworkSpec, given: Inputs, rows: Examples, taught: dict[int, Tensor] | None
+) -> Any:
     if given.bias is None:
         return losses_of_rows("ce", None, None, (), given.shared.device)
-    from engine.subnetworks.bias import row_ids
+    from prunescope.engine.subnetworks.bias import row_ids
 
     log_bias = given.bias.of(rows, len(given.shared.label_names), "the training data")
-    teacher = None if taught is None else torch.stack([taught[number] for number in row_ids(rows).tolist()])
+    teacher = (
+        None
+        if taught is None
+        else torch.stack([taught[number] for number in row_ids(rows).tolist()])
+    )
     return losses_of_rows(spec.loss, log_bias, teacher, rows.labels, given.shared.device)
 
 
@@ -197,7 +290,7 @@ def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
 
 def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:
     """row id → the teacher's probabilities (classes,)."""
-    from engine.subnetworks.bias import row_ids
+    from prunescope.engine.subnetworks.bias import row_ids
 
     assert given.teacher is not None
     teacher, data = _of_this_task(given.teacher, given.shared), given.shared.data
@@ -211,8 +304,12 @@ def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:
 
 
 def _identity(
-    spec: SubnetworkSpec, train: TrainSpec, given: Inputs, victim: Victim, masks: dict[str, Tensor] | None
-) -> dict[str, Any]:  # fmt: skip
+    spec: SubnetworkSpec,
+    train: TrainSpec,
+    given: Inputs,
+    victim: Victim,
+    masks: dict[str, Tensor] | None,
+) -> dict[str, Any]:
     """Everything that decides the weights, on one kind of machine."""
     kept = None
     if masks is not None:
@@ -221,9 +318,19 @@ def _identity(
             digest.update(name.encode() + masks[name].cpu().numpy().tobytes())
         kept = digest.hexdigest()
     names = given.shared.label_names
-    teacher = None if given.teacher is None else in_order(load_victim(given.teacher, "cpu"), names).fingerprint
-    return {**given.shared.identity(train), "subnetwork": spec.identity(), "start": victim.fingerprint, "masks": kept,
-            "bias": given.bias and given.bias.sha256, "teacher": teacher}  # fmt: skip
+    teacher = (
+        None
+        if given.teacher is None
+        else in_order(load_victim(given.teacher, "cpu"), names).fingerprint
+    )
+    return {
+        **given.shared.identity(train),
+        "subnetwork": spec.identity(),
+        "start": victim.fingerprint,
+        "masks": kept,
+        "bias": given.bias and given.bias.sha256,
+        "teacher": teacher,
+    }
 
 
 def as_pruned(victim: Victim, spec: SubnetworkSpec) -> Pruned:
@@ -233,10 +340,22 @@ def as_pruned(victim: Victim, spec: SubnetworkSpec) -> Pruned:
         for weight in matrices_of(victim, "masked")[0].values():
             weight.add_(0.0)  # −0.0, which masking makes of a negative weight, becomes 0.0
     layers = tuple(
-        LayerReport(name, weight.numel(), int((weight == 0).sum()), asked, 0, weight.shape[1], 0.0, False, 0.0)
+        LayerReport(
+            name,
+            weight.numel(),
+            int((weight == 0).sum()),
+            asked,
+            0,
+            weight.shape[1],
+            0.0,
+            False,
+            0.0,
+        )
         for name, weight in victim.prunable().items()
     )
-    if spec.prunes and (wrong := [one for one in layers if one.zeros < zeros_of(one.weights, asked)]):
+    if spec.prunes and (
+        wrong := [one for one in layers if one.zeros < zeros_of(one.weights, asked)]
+    ):
         raise RuntimeError(f"{wrong[0].layer} has {wrong[0].zeros} zeros, fewer than asked for")
     made = replace(victim, fingerprint=fingerprint_of(victim.model, victim.tokenizer))
     return Pruned(made, asked, layers)

@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.errors import SettingError
-from engine.training.spec import TrainSpec, check_entry, kinds_of
+from prunescope.engine.errors import SettingError
+from prunescope.engine.training.spec import TrainSpec, check_entry, kinds_of
 
 METHODS = ("full", "mask", "imp", "hard-concrete", "isolated")
 LOSSES = ("ce", "poe", "reweight", "confreg")
@@ -18,17 +18,22 @@ HEADS = ("masked", "trained", "frozen")
 class SubnetworkSpec:
     """One search or training; how its steps are taken stands in a `TrainSpec` beside it."""
 
-    method: str = "mask"  # "full" (nothing is pruned), "imp", "hard-concrete" (RobustT), "isolated" (zeros stay, the rest learns)
+    # "full" (nothing is pruned), "imp", "hard-concrete" (RobustT), "isolated" (zeros stay, the rest
+    # learns)
+    method: str = "mask"
     loss: str = "ce"  # or "poe", "reweight", "confreg"
     sparsity: float = 0.5  # zeros / weights of every matrix at the end
     init: str = "hard"  # of the scores: "hard" 0 or α·φ, "soft" |W|
     growth: str = "fixed"  # or "gradual": cubic from `first` to `sparsity`
     first: float = 0.0  # sparsity at the start of a gradual schedule
     every: float = 0.05  # share of the steps between two resets of the thresholds
-    head: str = "masked"  # pooler and classifier: "masked" like the rest, "trained" whole, "frozen" whole
+    head: str = (
+        "masked"  # pooler and classifier: "masked" like the rest, "trained" whole, "frozen" whole
+    )
     phi: float = 0.01  # first threshold of the hard initialisation
     alpha: float = 2.0  # kept scores start at alpha times phi
-    keep_from: float = 0.7  # share of the steps before which no checkpoint is chosen, where there is early stopping
+    # share of the steps before which no checkpoint is chosen, where there is early stopping
+    keep_from: float = 0.7
     stride: float = 0.1  # imp: share of the weights removed at once
     interval: float = 0.1  # imp: share of the steps between two removals
     rewind: bool = False  # imp: the start's own weights are returned under the mask (imp-rw)
@@ -36,16 +41,27 @@ class SubnetworkSpec:
     keep: float = 0.9  # hard-concrete: chance of being above 0 at the start
 
     def __post_init__(self) -> None:
-        from engine.pruning.patterns import check_sparsity  # its module imports torch, which the help must not wait for
+        from prunescope.engine.pruning.patterns import check_sparsity
 
-        for name, known in (("method", METHODS), ("loss", LOSSES), ("init", INITS), ("growth", GROWTHS), ("head", HEADS)):
+        for name, known in (
+            ("method", METHODS),
+            ("loss", LOSSES),
+            ("init", INITS),
+            ("growth", GROWTHS),
+            ("head", HEADS),
+        ):
             if getattr(self, name) not in known:
-                raise SettingError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}.")
+                raise SettingError(
+                    f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}."
+                )
         check_sparsity(self.sparsity)
         check_sparsity(self.first)
         if self.growth == "gradual" and self.first > self.sparsity:
-            raise SettingError(f"The schedule goes down, from a sparsity of {self.first:g} to {self.sparsity:g}; let it start at "
-                               "or below its end.")  # fmt: skip
+            raise SettingError(
+                f"The schedule goes down, from a sparsity of {self.first:g} to {self.sparsity:g}; "
+                "let it start at "
+                "or below its end."
+            )
         for name in ("every", "stride", "interval"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be in (0, 1].")
@@ -53,11 +69,17 @@ class SubnetworkSpec:
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be a number above 0.")
         if not 0 < self.keep < 1 or not 0 <= self.keep_from <= 1 or self.alpha <= 1:
-            raise SettingError(f"keep is {self.keep}, keep_from {self.keep_from} and alpha {self.alpha}; they must be in (0, 1), "
-                               "in [0, 1] and above 1.")  # fmt: skip
+            raise SettingError(
+                f"keep is {self.keep}, keep_from {self.keep_from} and alpha {self.alpha}; they "
+                "must be in (0, 1), "
+                "in [0, 1] and above 1."
+            )
         if self.method == "imp" and (last := (self.removals - 1) * self.interval) >= 1 - 1e-9:
-            raise SettingError(f"{self.removals} removals, one every {self.interval:g} of the steps, would end at {last:g} of "
-                               "them; raise stride or lower interval.")  # fmt: skip
+            raise SettingError(
+                f"{self.removals} removals, one every {self.interval:g} of the steps, would end at "
+                f"{last:g} of "
+                "them; raise stride or lower interval."
+            )
 
     @property
     def removals(self) -> int:
@@ -83,23 +105,33 @@ class SubnetworkSpec:
         return asdict(self)
 
     def check_matrices(self, weights: dict[str, int]) -> None:
-        """Raises SettingError where a matrix, given by its number of weights, would be left without any."""
-        from engine.pruning.patterns import zeros_of
+        """Raises SettingError where a matrix, given by its number of weights, would be left without
+        any.
+        """
+        from prunescope.engine.pruning.patterns import zeros_of
 
         for name, count in weights.items():
             if self.prunes and zeros_of(count, self.sparsity) >= count:
-                raise SettingError(f"A sparsity of {self.sparsity:g} leaves none of the {count} weights of {name}; lower it, or "
-                                   "leave the head out with --head frozen.")  # fmt: skip
+                raise SettingError(
+                    f"A sparsity of {self.sparsity:g} leaves none of the {count} weights of "
+                    f"{name}; lower it, or "
+                    "leave the head out with --head frozen."
+                )
 
 
 def check_smoothing(loss: str, train: TrainSpec) -> None:
     """Raises SettingError where labels are to be smoothed for a loss that is defined on whole ones."""
     if loss != "ce" and train.label_smoothing:
-        raise SettingError(f"{train.name!r}: label_smoothing is {train.label_smoothing:g}, and the loss {loss} does not smooth "
-                           "labels; leave it at 0, or choose the loss ce.")  # fmt: skip
+        raise SettingError(
+            f"{train.name!r}: label_smoothing is {train.label_smoothing:g}, and the loss {loss} "
+            "does not smooth "
+            "labels; leave it at 0, or choose the loss ce."
+        )
 
 
 def subnetwork_from(entry: dict[str, Any], where: str) -> SubnetworkSpec:
-    """A record from JSON values. Raises SettingError naming the first setting that is unknown or does not fit."""
+    """A record from JSON values. Raises SettingError naming the first setting that is unknown or
+    does not fit.
+    """
     check_entry(entry, kinds_of(SubnetworkSpec), where)
     return SubnetworkSpec(**entry)

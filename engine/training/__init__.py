@@ -1,1 +1,3 @@
-"""From a pretrained checkpoint to a robust dense classifier: fine-tune members, adversarially too, and average them."""
+"""From a pretrained checkpoint to a robust dense classifier: fine-tune members, adversarially too,
+and average them.
+"""

@@ -1,4 +1,5 @@
-"""Where a training stands, on disk: weights that learn, the optimizer's state, random states and the place in the rows.
+"""Where a training stands, on disk: weights that learn, the optimizer's state, random states and
+the place in the rows.
 
 One sealed safetensors file, replaced as a whole: a kill or a full disk leaves the one before.
 """
@@ -12,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from engine.folders import whole_file
-from engine.sealed import read_about, read_sealed, write_sealed
+from prunescope.engine.store.atomic import atomic_file
+from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
 
 
 @dataclass(slots=True)
@@ -24,31 +25,48 @@ class Standing:
     weights: dict[str, Tensor]  # the ones that learn, by name
     optimizer: dict[str, Tensor]  # `parameter number/name of the moment`
     best: dict[str, Tensor]  # the weights at the best check, where there is early stopping
-    course: dict[str, Tensor] = field(default_factory=dict)  # what decides the next steps beside all this: masks, thresholds
+    course: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # what decides the next steps beside all this: masks, thresholds
 
 
 def save(path: Path, key: str, now: Standing) -> None:
-    """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be written."""
+    """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be
+    written.
+    """
     parts: dict[str, Mapping[str, Tensor]] = {
-        "weights": now.weights, "optimizer": now.optimizer, "best": now.best, "course": now.course,
+        "weights": now.weights,
+        "optimizer": now.optimizer,
+        "best": now.best,
+        "course": now.course,
         "random": random_states(),
-    }  # fmt: skip
-    tensors = {
-        f"{part}/{name}": value.detach().cpu().contiguous() for part, held in parts.items() for name, value in held.items()
     }
-    with whole_file(path) as work:
+    tensors = {
+        f"{part}/{name}": value.detach().cpu().contiguous()
+        for part, held in parts.items()
+        for name, value in held.items()
+    }
+    with atomic_file(path) as work:
         write_sealed(work, tensors, {"training": key, **now.about})
 
 
 def load(path: Path, key: str) -> Standing | None:
-    """The standing of the training `key`, random states set; None where there is none, another's, or a damaged one."""
+    """The standing of the training `key`, random states set; None where there is none, another's,
+    or a damaged one.
+    """
     if not path.is_file():
         return None
     try:
         about, tensors = _read(path, key)
     except _Unusable:
         return None
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "course": {}, "random": {}}
+    parts: dict[str, dict[str, Tensor]] = {
+        "weights": {},
+        "optimizer": {},
+        "best": {},
+        "course": {},
+        "random": {},
+    }
     for name, value in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = value
@@ -57,7 +75,9 @@ def load(path: Path, key: str) -> Standing | None:
 
 
 def unusable(path: Path, key: str) -> str:
-    """Why the training `key` cannot go on from this file; empty where it can, or where there is no file."""
+    """Why the training `key` cannot go on from this file; empty where it can, or where there is no
+    file.
+    """
     try:
         if path.is_file():
             _read(path, key)

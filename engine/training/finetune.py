@@ -12,18 +12,18 @@ import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 
-from engine.data import Examples
-from engine.errors import DataError, SettingError, TrainingDiverged
-from engine.folders import free_folder, whole_folder
-from engine.models.embedded import file_sha256
-from engine.models.fit import pad_id
-from engine.models.tokens import token_ids
-from engine.progress import Reporter, silent
-from engine.records import check_seed
-from engine.training import checkpoint
-from engine.training.base import Base, classifier
-from engine.training.loop import Rows, Training
-from engine.training.spec import TrainSpec
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
+from prunescope.engine.models.base import Base, classifier
+from prunescope.engine.models.embedded import file_sha256
+from prunescope.engine.models.fit import pad_id
+from prunescope.engine.models.tokens import token_ids
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import check_seed
+from prunescope.engine.store.atomic import atomic_folder, new_folder
+from prunescope.engine.training import checkpoint
+from prunescope.engine.training.loop import Rows, Training
+from prunescope.engine.training.spec import TrainSpec
 
 CHECKED = 1000  # most rows that early stopping looks at
 WEIGHTS = "adapter_model.safetensors"  # as peft calls the file
@@ -45,9 +45,13 @@ class Shared:
     def __post_init__(self) -> None:
         check_seed(self.head_seed, "The head's seed")
         if not 3 <= self.max_tokens <= self.base.limit:
-            raise SettingError(f"max_tokens is {self.max_tokens}; {self.base.name} takes 3 to {self.base.limit}.")
+            raise SettingError(
+                f"max_tokens is {self.max_tokens}; {self.base.name} takes 3 to {self.base.limit}."
+            )
         if self.precision not in ("auto", "fp32", "bf16"):
-            raise SettingError(f"The precision {self.precision!r} is unknown; choose auto, fp32 or bf16.")
+            raise SettingError(
+                f"The precision {self.precision!r} is unknown; choose auto, fp32 or bf16."
+            )
 
     def computed_in(self) -> str:
         """`fp32` or `bf16`."""
@@ -58,41 +62,74 @@ class Shared:
     def identity(self, spec: TrainSpec) -> dict[str, Any]:
         """Everything that decides the weights, on one kind of machine."""
         return {
-            "base_sha256": self.base.sha256, "data": self.data.fingerprint(), "labels": list(self.label_names),
-            "head_seed": self.head_seed, "max_tokens": self.max_tokens, "precision": self.computed_in(),
-            "device": self.device.split(":")[0], "spec": asdict(spec),
-        }  # fmt: skip
+            "base_sha256": self.base.sha256,
+            "data": self.data.fingerprint(),
+            "labels": list(self.label_names),
+            "head_seed": self.head_seed,
+            "max_tokens": self.max_tokens,
+            "precision": self.computed_in(),
+            "device": self.device.split(":")[0],
+            "spec": asdict(spec),
+        }
 
 
 def finetune(
-    spec: TrainSpec, shared: Shared, out: Path, *, start: Path | None = None, report: Reporter = silent,
+    spec: TrainSpec,
+    shared: Shared,
+    out: Path,
+    *,
+    start: Path | None = None,
+    report: Reporter = silent,
     say: Callable[[str], None] = lambda sentence: None,
-) -> dict[str, Any]:  # fmt: skip
-    """Train one model and write it to `out`, whole or not at all: an adapter where the rank is above 0, else all weights.
+) -> dict[str, Any]:
+    """Train one model and write it to `out`, whole or not at all: an adapter where the rank is
+    above 0, else all weights.
 
-    `start` is an adapter to go on from. A run that was cut short leaves a checkpoint beside `out`, and the same call goes
-    on from it to the same bytes; `say` is told where that is impossible. Returns the record: what decided it, rows, steps,
-    final loss and the best check. The global random state is left as it was. Raises TrainingDiverged, DataError,
-    SettingError, StoreError.
+    `start` is an adapter to go on from. A run that was cut short leaves a checkpoint beside `out`,
+    and the same call goes on from it to the same bytes; `say` is told where that is impossible.
+    Returns the record: what decided it, rows, steps, final loss and the best check. The global
+    random state is left as it was. Raises TrainingDiverged, DataError, SettingError, StoreError.
     """
-    free_folder(out)  # before the long work, not after it
-    identity = {**shared.identity(spec), "start": None if start is None else file_sha256(start / WEIGHTS)}
+    new_folder(out)  # before the long work, not after it
+    identity = {
+        **shared.identity(spec),
+        "start": None if start is None else file_sha256(start / WEIGHTS),
+    }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     keep = out.with_name(f"{out.name}.checkpoint")
     if reason := checkpoint.unusable(keep, key):
-        say(f"The checkpoint {keep} is not used: {reason}. The training begins anew and replaces it.")
+        say(
+            f"The checkpoint {keep} is not used: {reason}. The training begins anew and replaces "
+            "it."
+        )
     rows, held_out = split_for_stopping(shared.data, spec)
     devices = [torch.device(shared.device)] if shared.device.startswith("cuda") else []
     with torch.random.fork_rng(devices=devices):
         model = _model(spec, shared, start).to(shared.device)
-        training = Training(model, spec, encoded(shared, rows), encoded(shared, held_out) if held_out else None, key,
-                            device=shared.device, precision=shared.computed_in(), keep=keep)  # fmt: skip
+        training = Training(
+            model,
+            spec,
+            encoded(shared, rows),
+            encoded(shared, held_out) if held_out else None,
+            key,
+            device=shared.device,
+            precision=shared.computed_in(),
+            keep=keep,
+        )
         done = training.run(report)
-    record = {"base": shared.base.name, **identity, "rows": len(rows), "held_out": len(held_out) if held_out else 0,
-              "steps": done.steps, "final_loss": round(done.final_loss, 6), "stopped_early": done.stopped,
-              "best": None if done.best is None else {"step": done.best[0], "accuracy": done.best[1], "loss": done.best[2]},
-              }  # fmt: skip
-    with whole_folder(out) as work:
+    record = {
+        "base": shared.base.name,
+        **identity,
+        "rows": len(rows),
+        "held_out": len(held_out) if held_out else 0,
+        "steps": done.steps,
+        "final_loss": round(done.final_loss, 6),
+        "stopped_early": done.stopped,
+        "best": None
+        if done.best is None
+        else {"step": done.best[0], "accuracy": done.best[1], "loss": done.best[2]},
+    }
+    with atomic_folder(out) as work:
         _write(model, shared, work)
         (work / "member.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     keep.unlink(missing_ok=True)
@@ -100,7 +137,9 @@ def finetune(
 
 
 def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examples | None]:
-    """(rows to train on, rows that early stopping looks at): disjoint by text, drawn with the spec's seed."""
+    """(rows to train on, rows that early stopping looks at): disjoint by text, drawn with the
+    spec's seed.
+    """
     if not spec.patience:
         return data, None
     texts = data.row_keys()
@@ -110,14 +149,21 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
     held = [row for row, text in enumerate(texts) if text in wanted]
     rest = [row for row, text in enumerate(texts) if text not in wanted]
     if not rest:
-        raise DataError(f"{len(data)} training rows are too few to hold some out for early stopping; give more, or patience 0.")
+        raise DataError(
+            f"{len(data)} training rows are too few to hold some out for early stopping; give "
+            "more, or patience 0."
+        )
     return data.take(rest), data.take(held)
 
 
 def encoded(shared: Shared, data: Examples) -> Rows:
     tokenizer = shared.base.tokenizer
     ids = token_ids(tokenizer, data.texts, data.pairs, shared.max_tokens)
-    known = {name: lists for name, lists in ids.items() if name in (*shared.base.family.inputs, "attention_mask")}
+    known = {
+        name: lists
+        for name, lists in ids.items()
+        if name in (*shared.base.family.inputs, "attention_mask")
+    }
     return Rows(known, data.labels, pad_id(tokenizer))
 
 
@@ -129,7 +175,9 @@ def _model(spec: TrainSpec, shared: Shared, start: Path | None) -> Any:
         return made
     made = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
     torch.manual_seed(spec.seed)
-    for module in made.modules():  # the head is shared, the adapters' starting points are the member's own
+    for (
+        module
+    ) in made.modules():  # the head is shared, the adapters' starting points are the member's own
         if isinstance(module, LoraLayer):
             module.reset_lora_parameters("default", init_lora_weights=True)
     return made
@@ -152,7 +200,9 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
         if parameter.requires_grad:
             parameter.data = parameter.data.half()
             if not parameter.isfinite().all():
-                raise TrainingDiverged(f"{name} has grown beyond what half precision holds; lower the learning rate.")
+                raise TrainingDiverged(
+                    f"{name} has grown beyond what half precision holds; lower the learning rate."
+                )
     model.peft_config["default"].base_model_name_or_path = ""
     model.save_pretrained(str(folder), safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)

@@ -1,4 +1,6 @@
-"""The training loop: steps, early stopping on held-out rows, checkpoints, exact resume, and a stop where it diverges."""
+"""The training loop: steps, early stopping on held-out rows, checkpoints, exact resume, and a stop
+where it diverges.
+"""
 
 import math
 import time
@@ -12,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import InterruptedStudy, TrainingDiverged
-from engine.models.tokens import pad_rows
-from engine.progress import Reporter, unbroken
-from engine.training import checkpoint
-from engine.training.batches import Passes
-from engine.training.course import Course
-from engine.training.losses import LOSSES, Supervised, cross_entropy
-from engine.training.spec import TrainSpec
+from prunescope.engine.errors import InterruptedStudy, TrainingDiverged
+from prunescope.engine.models.tokens import pad_rows
+from prunescope.engine.progress import Reporter, defer_signals
+from prunescope.engine.training import checkpoint
+from prunescope.engine.training.batches import Passes
+from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.losses import LOSSES, Supervised, cross_entropy
+from prunescope.engine.training.spec import TrainSpec
 
 BETWEEN = 60.0  # seconds between checkpoints
 RECENT = 50  # steps whose mean loss is shown and watched
@@ -33,7 +35,9 @@ class Rows:
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
     pad_id: int
-    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: cross_entropy  # of a part of a step's rows
+    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: (
+        cross_entropy
+    )  # of a part of a step's rows
     guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
@@ -42,7 +46,11 @@ class Rows:
 
     def batch(self, rows: list[int], device: str) -> tuple[dict[str, Tensor], Tensor]:
         """(padded inputs (rows, longest), labels (rows,)) on the device."""
-        inputs = pad_rows({name: [lists[i] for i in rows] for name, lists in self.ids.items()}, self.pad_id, device)
+        inputs = pad_rows(
+            {name: [lists[i] for i in rows] for name, lists in self.ids.items()},
+            self.pad_id,
+            device,
+        )
         return inputs, torch.tensor([self.labels[i] for i in rows], device=device)
 
 
@@ -52,7 +60,9 @@ class Trained:
 
     steps: int
     final_loss: float  # mean of the last hundred steps
-    best: tuple[int, float, float] | None  # (step, accuracy, loss) of the best check; its weights were kept
+    best: (
+        tuple[int, float, float] | None
+    )  # (step, accuracy, loss) of the best check; its weights were kept
     stopped: bool  # before its end, for lack of improvement
 
 
@@ -62,16 +72,22 @@ def rate_at(spec: TrainSpec, step: int, steps: int) -> float:
     if step < rise:
         return spec.learning_rate * (step + 1) / rise
     gone = (step - rise + 1) / (steps - rise + 1)
-    share = {"linear": 1 - gone, "cosine": (1 + math.cos(math.pi * gone)) / 2, "constant": 1.0}[spec.schedule]
+    share = {"linear": 1 - gone, "cosine": (1 + math.cos(math.pi * gone)) / 2, "constant": 1.0}[
+        spec.schedule
+    ]
     return spec.learning_rate * share
 
 
 def optimizer_of(spec: TrainSpec, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer with the spec's settings; its rate is set anew at every step."""
     if spec.optimizer == "sgd":
-        return torch.optim.SGD(weights, lr=0.0, momentum=spec.momentum, weight_decay=spec.weight_decay)
+        return torch.optim.SGD(
+            weights, lr=0.0, momentum=spec.momentum, weight_decay=spec.weight_decay
+        )
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[spec.optimizer]
-    made: torch.optim.Optimizer = kind(weights, lr=0.0, betas=BETAS, eps=EPSILON, weight_decay=spec.weight_decay)
+    made: torch.optim.Optimizer = kind(
+        weights, lr=0.0, betas=BETAS, eps=EPSILON, weight_decay=spec.weight_decay
+    )
     return made
 
 
@@ -79,9 +95,18 @@ class Training:
     """One training that can be left and taken up again between any two steps."""
 
     def __init__(
-        self, model: nn.Module, spec: TrainSpec, rows: Rows, held_out: Rows | None, key: str, *, device: str = "cpu",
-        precision: str = "fp32", keep: Path | None = None, course: Course | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        spec: TrainSpec,
+        rows: Rows,
+        held_out: Rows | None,
+        key: str,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        keep: Path | None = None,
+        course: Course | None = None,
+    ) -> None:
         self._model, self._spec, self._rows, self._held_out = model, spec, rows, held_out
         self._key, self._device, self._precision, self._keep = key, device, precision, keep
         self._course = course or Course()
@@ -94,15 +119,22 @@ class Training:
         self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
-        self._begun: tuple[list[object], dict[str, Tensor]] | None = None  # (place, random states) before an unfinished step
-        self._limit = self._course.tolerance * max(math.log(max(*rows.labels, 1) + 1), rows.guessing)
-        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)  # (when, rows)
+        self._begun: tuple[list[object], dict[str, Tensor]] | None = (
+            None  # (place, random states) before an unfinished step
+        )
+        self._limit = self._course.tolerance * max(
+            math.log(max(*rows.labels, 1) + 1), rows.guessing
+        )
+        self._recent: deque[tuple[float, int]] = deque(
+            [(time.monotonic(), 0)], maxlen=20
+        )  # (when, rows)
 
     def run(self, report: Reporter) -> Trained:
-        """Train to the end, or to where early stopping ends it; the model then holds the weights to keep.
+        """Train to the end, or to where early stopping ends it; the model then holds the weights to
+        keep.
 
-        Raises TrainingDiverged; InterruptedStudy from `report`, and a signal anywhere, leaves a checkpoint of the last finished
-        step where there is a place for one.
+        Raises TrainingDiverged; InterruptedStudy from `report`, and a signal anywhere, leaves a
+        checkpoint of the last finished step where there is a place for one.
         """
         self._resume()
         last = time.monotonic()
@@ -118,7 +150,7 @@ class Training:
                     last = time.monotonic()
                 self._one_step(report)
         except (InterruptedStudy, KeyboardInterrupt):
-            with unbroken():
+            with defer_signals():
                 self._leave_step()
                 self._save()
             raise
@@ -138,8 +170,14 @@ class Training:
             part = rows[start : start + piece]
             inputs, labels = self._rows.batch(part, self._device)
             with self._forward():
-                loss += LOSSES[self._spec.adversarial](self._model, inputs, labels, self._spec, len(part) / len(rows),
-                                                       self._rows.supervised(part, rows))  # fmt: skip
+                loss += LOSSES[self._spec.adversarial](
+                    self._model,
+                    inputs,
+                    labels,
+                    self._spec,
+                    len(part) / len(rows),
+                    self._rows.supervised(part, rows),
+                )
             if start + piece < len(rows):
                 report(self._told(), self._step, self.steps)
         self._course.gathered()
@@ -147,7 +185,7 @@ class Training:
         self._watch(loss, norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate_at(self._spec, self._step, self.steps)
-        with unbroken():  # weights, moments and the count of steps change together
+        with defer_signals():  # weights, moments and the count of steps change together
             self._optimizer.step()
             self._optimizer.zero_grad()
             self._losses.append(loss)
@@ -157,9 +195,11 @@ class Training:
         self._recent.append((time.monotonic(), len(rows)))
 
     def _leave_step(self) -> None:
-        """Back to before a step that was begun: no weight has moved yet, but rows were taken and random numbers drawn.
+        """Back to before a step that was begun: no weight has moved yet, but rows were taken and
+        random numbers drawn.
 
-        What a course does before a step follows from the weights that learn, so that doing it again changes nothing.
+        What a course does before a step follows from the weights that learn, so that doing it again
+        changes nothing.
         """
         if self._begun is not None:
             place, states = self._begun
@@ -173,50 +213,80 @@ class Training:
         return torch.autocast(self._device.split(":")[0], torch.bfloat16)
 
     def _watch(self, loss: float, norm: float) -> None:
-        """Divergence: a loss or gradient that is no number, or a mean loss above twice (see `Course`) that of guessing."""
+        """Divergence: a loss or gradient that is no number, or a mean loss above twice (see
+        `Course`) that of guessing.
+        """
         recent = list(self._losses)[-RECENT:]
         mean = sum(recent) / len(recent) if len(recent) == RECENT else 0.0
         if math.isfinite(loss) and math.isfinite(norm) and mean <= self._limit:
             return
         finite = math.isfinite(loss) and math.isfinite(norm)
-        said = f"its mean loss is {mean:.2f}" if finite else f"its loss is {loss:g}, its gradient's norm {norm:g}"
+        said = (
+            f"its mean loss is {mean:.2f}"
+            if finite
+            else f"its loss is {loss:g}, its gradient's norm {norm:g}"
+        )
         raise self._diverged(self._step + 1, said)
 
     def _watch_weights(self) -> None:
-        """Divergence that no loss has shown yet: weights that the last step made infinite are neither kept nor returned."""
+        """Divergence that no loss has shown yet: weights that the last step made infinite are
+        neither kept nor returned.
+        """
         if not all(bool(weight.isfinite().all()) for weight in self._weights.values()):
             raise self._diverged(self._step, "its weights are no longer finite")
 
     def _diverged(self, step: int, said: str) -> TrainingDiverged:
-        kept = f" The last checkpoint is {self._keep}." if self._keep is not None and self._keep.is_file() else ""
-        return TrainingDiverged(f"{self._spec.name} diverged at step {step} of {self.steps}: {said}; lower the learning rate "
-                                f"{self._spec.learning_rate:g}.{kept}")  # fmt: skip
+        kept = (
+            f" The last checkpoint is {self._keep}."
+            if self._keep is not None and self._keep.is_file()
+            else ""
+        )
+        return TrainingDiverged(
+            f"{self._spec.name} diverged at step {step} of {self.steps}: {said}; lower the "
+            "learning rate "
+            f"{self._spec.learning_rate:g}.{kept}"
+        )
 
     def _check_is_due(self) -> bool:
-        if not self._spec.patience or self._checked == self._step or not self._course.may_be_kept(self._step, self.steps):
+        if (
+            not self._spec.patience
+            or self._checked == self._step
+            or not self._course.may_be_kept(self._step, self.steps)
+        ):
             return False
         return self._step % self._every == 0 or self._step == self.steps
 
     def _check(self, report: Reporter) -> None:
         assert self._held_out is not None
         self._course.judged(self._step, self.steps)
-        accuracy, loss = held_out_score(self._model, self._held_out, self._device, report, (self._step, self.steps))
-        with unbroken():  # that it was checked, and what is kept of it
+        accuracy, loss = held_out_score(
+            self._model, self._held_out, self._device, report, (self._step, self.steps)
+        )
+        with defer_signals():  # that it was checked, and what is kept of it
             self._checked = self._step
             if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
                 self._best = (self._step, accuracy, loss)
-                self._best_weights = {name: weight.detach().clone() for name, weight in self._weights.items()}
+                self._best_weights = {
+                    name: weight.detach().clone() for name, weight in self._weights.items()
+                }
 
     def _stale(self) -> bool:
         """Whether the best check lies too many checks back."""
-        return self._best is not None and self._step - self._best[0] >= self._spec.patience * self._every
+        return (
+            self._best is not None
+            and self._step - self._best[0] >= self._spec.patience * self._every
+        )
 
     def _told(self) -> str:
         recent = list(self._losses)[-RECENT:]
         loss = f"loss {sum(recent) / len(recent):.3f}, " if recent else ""
         best = f"held-out {100 * self._best[1]:.1f} %, " if self._best else ""
         spent = self._recent[-1][0] - self._recent[0][0]
-        pace = f"{sum(rows for _, rows in list(self._recent)[1:]) / spent:.0f} rows/s" if spent > 0 else ""
+        pace = (
+            f"{sum(rows for _, rows in list(self._recent)[1:]) / spent:.0f} rows/s"
+            if spent > 0
+            else ""
+        )
         return f"{self._spec.name}: {loss}{best}{pace}".rstrip(", ")
 
     def _save(self) -> None:
@@ -225,14 +295,23 @@ class Training:
         self._watch_weights()
         moments = {
             f"{number}/{name}": torch.as_tensor(value)
-            for number, state in self._optimizer.state_dict()["state"].items() for name, value in state.items()
+            for number, state in self._optimizer.state_dict()["state"].items()
+            for name, value in state.items()
             if value is not None
-        }  # fmt: skip
-        about = {"step": self._step, "checked": self._checked, "place": self._passes.place(), "losses": list(self._losses),
-                 "best": self._best}  # fmt: skip
+        }
+        about = {
+            "step": self._step,
+            "checked": self._checked,
+            "place": self._passes.place(),
+            "losses": list(self._losses),
+            "best": self._best,
+        }
         weights = {name: weight.detach() for name, weight in self._weights.items()}
-        checkpoint.save(self._keep, self._key, checkpoint.Standing(about, weights, moments, self._best_weights,
-                                                                   self._course.state()))  # fmt: skip
+        checkpoint.save(
+            self._keep,
+            self._key,
+            checkpoint.Standing(about, weights, moments, self._best_weights, self._course.state()),
+        )
 
     def _resume(self) -> None:
         found = None if self._keep is None else checkpoint.load(self._keep, self._key)
@@ -259,9 +338,16 @@ class Training:
 
 @torch.inference_mode()
 def held_out_score(
-    model: nn.Module, rows: Rows, device: str, report: Reporter, place: tuple[int, int], size: int = 64
+    model: nn.Module,
+    rows: Rows,
+    device: str,
+    report: Reporter,
+    place: tuple[int, int],
+    size: int = 64,
 ) -> tuple[float, float]:
-    """(accuracy, mean cross-entropy) of held-out rows; `place` is what the reporter is told meanwhile."""
+    """(accuracy, mean cross-entropy) of held-out rows; `place` is what the reporter is told
+    meanwhile.
+    """
     model.eval()
     order = sorted(range(len(rows.labels)), key=rows.lengths.__getitem__)
     right, loss = 0, 0.0

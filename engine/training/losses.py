@@ -1,7 +1,7 @@
 """Losses of fine-tuning. Each adds its gradients to the weights' and returns its value.
 
-The adversarial ones perturb the word embeddings x of a row by δ, over real tokens only. ‖·‖ is the Frobenius norm over a
-row's embeddings, (tokens, width).
+The adversarial ones perturb the word embeddings x of a row by δ, over real tokens only. ‖·‖ is the
+Frobenius norm over a row's embeddings, (tokens, width).
 """
 
 from collections.abc import Callable
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.training.spec import TrainSpec
+from prunescope.engine.training.spec import TrainSpec
 
 Inputs = dict[str, Tensor]
-Supervised = Callable[[Tensor, Tensor, TrainSpec], Tensor]  # (logits (rows, labels), labels (rows,), spec) → mean loss
+Supervised = Callable[
+    [Tensor, Tensor, TrainSpec], Tensor
+]  # (logits (rows, labels), labels (rows,), spec) → mean loss
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
@@ -22,7 +24,12 @@ def cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
 
 
 def plain_loss(
-    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+    model: nn.Module,
+    inputs: Inputs,
+    labels: Tensor,
+    spec: TrainSpec,
+    share: float = 1.0,
+    supervised: Supervised = cross_entropy,
 ) -> float:
     """The supervised loss L(x, y), cross-entropy unless another one is given, times `share`."""
     loss = supervised(model(**inputs).logits, labels, spec) * share
@@ -31,12 +38,17 @@ def plain_loss(
 
 
 def freelb_loss(
-    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+    model: nn.Module,
+    inputs: Inputs,
+    labels: Tensor,
+    spec: TrainSpec,
+    share: float = 1.0,
+    supervised: Supervised = cross_entropy,
 ) -> float:
     """FreeLB: the gradients of K ascent steps, averaged.
 
-    g = 1/K Σ_t ∇_θ L(x + δ_t, y), δ_{t+1} = Π(δ_t + a · ∇_δ L / ‖∇_δ L‖), Π the projection on ‖δ‖ ≤ max norm where there is
-    one. Source: Zhu et al., ICLR 2020.
+    g = 1/K Σ_t ∇_θ L(x + δ_t, y), δ_{t+1} = Π(δ_t + a · ∇_δ L / ‖∇_δ L‖), Π the projection on ‖δ‖ ≤
+    max norm where there is one. Source: Zhu et al., ICLR 2020.
     """
     point = _Embedded(model, inputs, spec)
     delta, total = point.start(), 0.0
@@ -51,9 +63,16 @@ def freelb_loss(
 
 
 def pgd_loss(
-    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+    model: nn.Module,
+    inputs: Inputs,
+    labels: Tensor,
+    spec: TrainSpec,
+    share: float = 1.0,
+    supervised: Supervised = cross_entropy,
 ) -> float:
-    """PGD: the loss at the end of K ascent steps alone, L(x + δ_K, y). Source: Madry et al., ICLR 2018."""
+    """PGD: the loss at the end of K ascent steps alone, L(x + δ_K, y). Source: Madry et al., ICLR
+    2018.
+    """
     point = _Embedded(model, inputs, spec)
     delta = point.climbed(lambda logits: supervised(logits, labels, spec))
     loss = supervised(point.logits(delta), labels, spec) * share
@@ -62,9 +81,15 @@ def pgd_loss(
 
 
 def smart_loss(
-    model: nn.Module, inputs: Inputs, labels: Tensor, spec: TrainSpec, share: float = 1.0, supervised: Supervised = cross_entropy
+    model: nn.Module,
+    inputs: Inputs,
+    labels: Tensor,
+    spec: TrainSpec,
+    share: float = 1.0,
+    supervised: Supervised = cross_entropy,
 ) -> float:
-    """SMART's smoothness: L(x, y) + λ · D(p(x), p(x + δ_K)), D = KL(p‖q) + KL(q‖p), δ_K after K ascent steps on D.
+    """SMART's smoothness: L(x, y) + λ · D(p(x), p(x + δ_K)), D = KL(p‖q) + KL(q‖p), δ_K after K
+    ascent steps on D.
 
     The Bregman proximal step of the paper is left out. Source: Jiang et al., ACL 2020.
     """
@@ -73,14 +98,19 @@ def smart_loss(
         before = point.logits(point.zero())
     delta = point.climbed(lambda logits: _divergence(logits, before))
     clean = point.logits(point.zero())
-    loss = supervised(clean, labels, spec) + spec.adv_weight * _divergence(point.logits(delta), clean)
+    loss = supervised(clean, labels, spec) + spec.adv_weight * _divergence(
+        point.logits(delta), clean
+    )
     (loss * share).backward()
     return float(loss.item()) * share
 
 
 LOSSES: dict[str, Callable[..., float]] = {
-    "none": plain_loss, "freelb": freelb_loss, "pgd": pgd_loss, "smart": smart_loss,
-}  # fmt: skip
+    "none": plain_loss,
+    "freelb": freelb_loss,
+    "pgd": pgd_loss,
+    "smart": smart_loss,
+}
 
 
 def _divergence(one: Tensor, two: Tensor) -> Tensor:
@@ -94,22 +124,34 @@ class _Embedded:
     def __init__(self, model: nn.Module, inputs: Inputs, spec: TrainSpec) -> None:
         self._embed = model.get_input_embeddings()  # type: ignore[operator]
         self._model, self._spec, self._ids = model, spec, inputs["input_ids"]
-        self._none: Tensor = torch.zeros_like(self._embed(self._ids)).detach()  # (rows, tokens, width)
-        self._real = inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)  # (rows, tokens, 1)
+        self._none: Tensor = torch.zeros_like(
+            self._embed(self._ids)
+        ).detach()  # (rows, tokens, width)
+        self._real = (
+            inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)
+        )  # (rows, tokens, 1)
         self._rest = {name: value for name, value in inputs.items() if name != "input_ids"}
 
     def logits(self, delta: Tensor) -> Tensor:
-        """(rows, labels) at x + δ; the embeddings are looked up anew, so that they learn too where they are trained."""
-        found: Tensor = self._model(inputs_embeds=self._embed(self._ids) + delta, **self._rest).logits
+        """(rows, labels) at x + δ; the embeddings are looked up anew, so that they learn too where
+        they are trained.
+        """
+        found: Tensor = self._model(
+            inputs_embeds=self._embed(self._ids) + delta, **self._rest
+        ).logits
         return found
 
     def zero(self) -> Tensor:
         return self._none
 
     def start(self) -> Tensor:
-        """Uniform in a cube whose size does not depend on a row's length: ± init / √(tokens · width)."""
+        """Uniform in a cube whose size does not depend on a row's length: ± init / √(tokens ·
+        width).
+        """
         size = (self._real.sum(dim=(1, 2), keepdim=True) * self._none.shape[-1]).sqrt()
-        drawn: Tensor = (torch.rand_like(self._none) * 2 - 1) * self._real * (self._spec.adv_init / size)
+        drawn: Tensor = (
+            (torch.rand_like(self._none) * 2 - 1) * self._real * (self._spec.adv_init / size)
+        )
         return drawn.detach()
 
     def ascend(self, delta: Tensor) -> Tensor:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import SettingError
-from engine.training.spec import TrainSpec, spec_from
+from prunescope.engine.errors import SettingError
+from prunescope.engine.training.spec import TrainSpec, spec_from
 
 SHIPPED = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A short second pass over further rows, mixed with some of the first pass's so that those are not forgotten."""
+    """A short second pass over further rows, mixed with some of the first pass's so that those are
+    not forgotten.
+    """
 
     data: str  # what `--data` takes; its training split is used
     epochs: float = 2.0
@@ -34,12 +36,17 @@ class Recipe:
 
 
 def recipe_path(name: str, folder: Path = SHIPPED) -> Path:
-    """A file, or a recipe shipped in `folder` by its name. Raises SettingError with the names there are."""
+    """A file, or a recipe shipped in `folder` by its name. Raises SettingError with the names there
+    are.
+    """
     shipped = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if name in shipped:
         return shipped[name]
     if not Path(name).is_file():
-        raise SettingError(f"There is no recipe {name}; give a JSON file, or a shipped recipe: {', '.join(shipped)}.")
+        raise SettingError(
+            f"There is no recipe {name}; give a JSON file, or a shipped recipe: "
+            f"{', '.join(shipped)}."
+        )
     return Path(name)
 
 
@@ -49,24 +56,41 @@ def read_recipe(path: Path) -> Recipe:
         recipe = json.loads(path.read_text(encoding="utf-8"))
         entries = recipe["members"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingError(f"{path} is not a recipe ({error}); it needs a JSON object with a list `members`.") from error
+        raise SettingError(
+            f"{path} is not a recipe ({error}); it needs a JSON object with a list `members`."
+        ) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise SettingError(f"{path} is not a recipe; `members` must be a list of objects.")
     names = [entry.get("name") for entry in entries]
     if not names or len(set(map(repr, names))) < len(names):
         raise SettingError(f"{path}: members need names, each its own; found {names}.")
-    if bad := [name for name in names if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name))]:
-        raise SettingError(f"{path}: {bad[0]!r} cannot name a member; its name becomes a folder: use letters, digits, . _ -")
+    if bad := [
+        name for name in names if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name))
+    ]:
+        raise SettingError(
+            f"{path}: {bad[0]!r} cannot name a member; its name becomes a folder: use letters, "
+            "digits, . _ -"
+        )
     if unknown := sorted(set(recipe) - {"members", "about", "head_seed", "max_tokens", "finish"}):
-        raise SettingError(f"{path}: unknown setting {unknown[0]!r}; a recipe holds members, about, head_seed, max_tokens and "
-                           "finish.")  # fmt: skip
+        raise SettingError(
+            f"{path}: unknown setting {unknown[0]!r}; a recipe holds members, about, head_seed, "
+            "max_tokens and "
+            "finish."
+        )
     members = tuple(spec_from(entry, str(path)) for entry in entries)
     if "finish" in recipe and (whole := [member.name for member in members if member.rank == 0]):
-        raise SettingError(f"{path}: {whole[0]} has the rank 0 and `finish` goes on from adapters only; give it a rank, or leave "
-                           "`finish` out.")  # fmt: skip
-    return Recipe(members, str(recipe.get("about", "")),
-                  _number(recipe, "head_seed", 0, path), _number(recipe, "max_tokens", 128, path),
-                  _finish(recipe["finish"], path) if "finish" in recipe else None)  # fmt: skip
+        raise SettingError(
+            f"{path}: {whole[0]} has the rank 0 and `finish` goes on from adapters only; give it a "
+            "rank, or leave "
+            "`finish` out."
+        )
+    return Recipe(
+        members,
+        str(recipe.get("about", "")),
+        _number(recipe, "head_seed", 0, path),
+        _number(recipe, "max_tokens", 128, path),
+        _finish(recipe["finish"], path) if "finish" in recipe else None,
+    )
 
 
 def _number(recipe: dict[str, Any], name: str, default: int, path: Path) -> int:
@@ -80,5 +104,8 @@ def _finish(entry: Any, path: Path) -> Finish:
     try:
         return Finish(**entry)
     except TypeError as error:
-        raise SettingError(f"{path}: `finish` cannot be used ({error}); it needs data, and may hold epochs, learning_rate and "
-                           "replay.") from error  # fmt: skip
+        raise SettingError(
+            f"{path}: `finish` cannot be used ({error}); it needs data, and may hold epochs, "
+            "learning_rate and "
+            "replay."
+        ) from error

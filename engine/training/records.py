@@ -1,10 +1,12 @@
-"""What fine-tuning and averaging came to: scores, members, averages. Light to import, so that a page can show them."""
+"""What fine-tuning and averaging came to: scores, members, averages. Light to import, so that a
+page can show them.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.records import Rate
+from prunescope.engine.records import Rate
 
 ORDERS = ("uniform", "acc", "aua")
 
@@ -21,14 +23,24 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """The score as JSON values."""
-        return {"acc": asdict(self.acc), "aua": None if self.aua is None else asdict(self.aua), "untried": self.untried,
-                "errors": self.errors, "notices": list(self.notices)}  # fmt: skip
+        return {
+            "acc": asdict(self.acc),
+            "aua": None if self.aua is None else asdict(self.aua),
+            "untried": self.untried,
+            "errors": self.errors,
+            "notices": list(self.notices),
+        }
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "Score":
         """The inverse of `as_json`; further entries are left alone."""
-        return cls(Rate(**entry["acc"]), None if entry["aua"] is None else Rate(**entry["aua"]), entry.get("untried", 0),
-                   entry.get("errors", 0), tuple(entry.get("notices", ())))  # fmt: skip
+        return cls(
+            Rate(**entry["acc"]),
+            None if entry["aua"] is None else Rate(**entry["aua"]),
+            entry.get("untried", 0),
+            entry.get("errors", 0),
+            tuple(entry.get("notices", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +65,23 @@ class MadeAverage:
     def as_json(self) -> dict[str, Any]:
         """The average as JSON values."""
         return {
-            "by": self.by, "singles": {name: score.as_json() for name, score in self.singles.items()},
-            "steps": [{"member": step.member, "taken": step.taken, **step.score.as_json()} for step in self.steps],
-            "ingredients": list(self.ingredients), **self.score.as_json(),
-        }  # fmt: skip
+            "by": self.by,
+            "singles": {name: score.as_json() for name, score in self.singles.items()},
+            "steps": [
+                {"member": step.member, "taken": step.taken, **step.score.as_json()}
+                for step in self.steps
+            ],
+            "ingredients": list(self.ingredients),
+            **self.score.as_json(),
+        }
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "MadeAverage":
         """The inverse of `as_json`; further entries are left alone."""
         singles = {name: Score.of(single) for name, single in entry["singles"].items()}
-        steps = tuple(Step(step["member"], Score.of(step), step["taken"]) for step in entry["steps"])
+        steps = tuple(
+            Step(step["member"], Score.of(step), step["taken"]) for step in entry["steps"]
+        )
         return cls(entry["by"], singles, steps, tuple(entry["ingredients"]), Score.of(entry))
 
 
@@ -71,7 +90,7 @@ class Member:
     """One fine-tuned member; `score` is None where it diverged."""
 
     name: str
-    settings: dict[str, Any]  # of its fine-tuning, see engine.training.spec
+    settings: dict[str, Any]  # of its fine-tuning, see prunescope.engine.training.spec
     status: str  # "trained", "diverged", "guessing"
     reason: str  # why it is left out, if it is
     score: Score | None

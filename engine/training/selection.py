@@ -1,21 +1,30 @@
-"""The rows that members and averages are judged on: held out of the training rows, never the evaluation set."""
+"""The rows that members and averages are judged on: held out of the training rows, never the
+evaluation set.
+"""
 
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from engine.attacks.metrics import attack_notices, attack_rates
-from engine.attacks.recipes import attack_identity, check_attack, check_ready
-from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, attack_examples
-from engine.data import Classes, Dataset, Examples, check_labels, fit_examples, load_dataset
-from engine.errors import DataError, SettingError
-from engine.evaluation.measure import accuracy, below_chance, read
-from engine.evaluation_rows import drawn_rows
-from engine.models.victim import Victim
-from engine.progress import Reporter, silent
-from engine.training.records import Score
+from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.recipes import attack_identity, check_attack, check_ready
+from prunescope.engine.attacks.resources import find_resources
+from prunescope.engine.attacks.run import Attacker, attack_examples
+from prunescope.engine.data import (
+    Classes,
+    Dataset,
+    Examples,
+    check_labels,
+    fit_examples,
+    load_dataset,
+)
+from prunescope.engine.data.draw import drawn_rows
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.evaluation.measure import accuracy, below_chance, read
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.training.records import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +35,20 @@ class SelectionSpec:
     attack: str = "deepwordbug"  # or "none"
     attacked: int = 100  # of these rows, for Aua
     seed: int = 0
-    data: str | None = None  # a file of rows that no member is trained on; None holds rows of the training split out
+    data: str | None = (
+        # a file of rows that no member is trained on; None holds rows of the training split out
+        None
+    )
     resources: str | None = None
 
     def __post_init__(self) -> None:
         check_attack(self.attack)
         if self.rows < 1 or (self.attack != "none" and self.attacked < 1):
-            raise SettingError(f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at least 1 of each, "
-                               "or the attack none.")  # fmt: skip
+            raise SettingError(
+                f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at "
+                "least 1 of each, "
+                "or the attack none."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +62,30 @@ class Selection:
     notices: tuple[str, ...] = ()  # what reading the rows left out
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
-        """The same rows in the numbering of a model whose classes are called `own`, and notices; see `fit_labels`.
+        """The same rows in the numbering of a model whose classes are called `own`, and notices;
+        see `fit_labels`.
 
         Raises DataError where the labels cannot be matched by meaning.
         """
-        examples, notices = fit_examples(self.examples, self.classes, own, model, "the selection set")
+        examples, notices = fit_examples(
+            self.examples, self.classes, own, model, "the selection set"
+        )
         fitted = replace(self, examples=examples, classes=Classes(tuple(own), True), notices=())
         return fitted, tuple(dict.fromkeys((*self.notices, *notices)))
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides a score beside the model."""
-        attack = attack_identity(self.spec.attack, find_resources(self.spec.resources)) if self.attacked else None
-        return {"examples": self.examples.fingerprint(), "attacked": list(self.attacked), "attack": attack,
-                "seed": self.spec.seed}  # fmt: skip
+        attack = (
+            attack_identity(self.spec.attack, find_resources(self.spec.resources))
+            if self.attacked
+            else None
+        )
+        return {
+            "examples": self.examples.fingerprint(),
+            "attacked": list(self.attacked),
+            "attack": attack,
+            "seed": self.spec.seed,
+        }
 
     def score(self, victim: Victim, report: Reporter = silent) -> Score:
         """Acc and Aua of a dense model."""
@@ -70,22 +96,37 @@ class Selection:
             return Score(acc, None, notices=doubts)
         attacker = Attacker(victim, self.spec.attack, self.spec.seed, self.spec.resources)
         records = attack_examples(attacker, self.examples, self.attacked, report)
-        return Score(acc, attack_rates(records)[0], sum(record.untried for record in records),
-                     sum(record.outcome == "error" for record in records), (*doubts, *attack_notices(records)))  # fmt: skip
+        return Score(
+            acc,
+            attack_rates(records)[0],
+            sum(record.untried for record in records),
+            sum(record.outcome == "error" for record in records),
+            (*doubts, *attack_notices(records)),
+        )
 
     def about(self) -> dict[str, Any]:
         """For people and for drawing the same rows again."""
-        return {**asdict(self.spec), "n": len(self.examples), "fingerprint": self.examples.fingerprint()}
+        return {
+            **asdict(self.spec),
+            "n": len(self.examples),
+            "fingerprint": self.examples.fingerprint(),
+        }
 
 
 def all_rows(name: str, columns: dict[str, str | None]) -> Dataset:
-    """A data set whose evaluation set is every labelled row of a file or data set, whatever split it is in."""
+    """A data set whose evaluation set is every labelled row of a file or data set, whatever split
+    it is in.
+    """
     data = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (data.train, data.evaluation) if part is not None]
     pairs = [part.pairs for part in parts]
     joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    rows = Examples(tuple(t for part in parts for t in part.texts), joined, tuple(n for part in parts for n in part.labels),
-                    parts[0].columns)  # fmt: skip
+    rows = Examples(
+        tuple(t for part in parts for t in part.texts),
+        joined,
+        tuple(n for part in parts for n in part.labels),
+        parts[0].columns,
+    )
     return replace(data, train=None, evaluation=rows)
 
 
@@ -97,32 +138,46 @@ def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selecti
 
 
 def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
-    """The training split. Raises DataError where there is none, or where a row of it is also evaluated, with their number."""
+    """The training split. Raises DataError where there is none, or where a row of it is also
+    evaluated, with their number.
+    """
     if data.train is None:
-        raise DataError(f"{data.name} has no training split; fine-tuning needs one, never the evaluation set.")
+        raise DataError(
+            f"{data.name} has no training split; fine-tuning needs one, never the evaluation set."
+        )
     evaluated = set(data.evaluation.row_keys())
     shared = [row for row, key in enumerate(data.train.row_keys(), start=1) if key in evaluated]
     if shared and not allow_overlap:
-        raise DataError(f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be found in its "
-                        f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
-                        "--allow-overlap.")  # fmt: skip
+        raise DataError(
+            f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be "
+            "found in its "
+            f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
+            "--allow-overlap."
+        )
     return data.train
 
 
 def training_rows(
     data: Dataset, spec: SelectionSpec, columns: dict[str, str | None], allow_overlap: bool = False
 ) -> tuple[Examples, Selection]:
-    """(rows to train on, judging rows), disjoint by text from each other and from the evaluation set.
+    """(rows to train on, judging rows), disjoint by text from each other and from the evaluation
+    set.
 
-    Raises DataError where there is no training split, too little text, or a training row that is also evaluated, with
-    their number; `allow_overlap` keeps such rows.
+    Raises DataError where there is no training split, too little text, or a training row that is
+    also evaluated, with their number; `allow_overlap` keeps such rows.
     """
     train, evaluated = rows_to_train_on(data, allow_overlap), set(data.evaluation.row_keys())
     if spec.data is not None:
         from_file = judging_file(spec, columns)
-        drawn, source = from_file.examples, replace(data, classes=from_file.classes, notices=from_file.notices)
+        drawn, source = (
+            from_file.examples,
+            replace(data, classes=from_file.classes, notices=from_file.notices),
+        )
         if seen := set(drawn.row_keys()) & evaluated:
-            raise DataError(f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be chosen on it.")
+            raise DataError(
+                f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be "
+                "chosen on it."
+            )
     else:
         free = sorted({key for key in train.row_keys() if key not in evaluated})
         random.Random(spec.seed).shuffle(free)
@@ -134,7 +189,10 @@ def training_rows(
     judging = set(drawn.row_keys())
     rest = [row for row, key in enumerate(train.row_keys()) if key not in judging]
     if not rest or not len(drawn):
-        raise DataError(f"{data.name} has {len(train)} training rows, too few to train on and to judge by; give more rows.")
+        raise DataError(
+            f"{data.name} has {len(train)} training rows, too few to train on and to judge by; "
+            "give more rows."
+        )
     return train.take(rest), _selection(drawn, spec, source)
 
 
@@ -144,7 +202,11 @@ def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
 
 
 def _selection(rows: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
-    """Selection rows drawn from `rows`. Raises ResourceError, before any training, where the attack lacks something."""
+    """Selection rows drawn from `rows`. Raises ResourceError, before any training, where the attack
+    lacks something.
+    """
     check_ready(spec.attack, spec.resources)
-    drawn, attacked = drawn_rows(rows, spec.rows, spec.attacked if spec.attack != "none" else 0, spec.seed)
+    drawn, attacked = drawn_rows(
+        rows, spec.rows, spec.attacked if spec.attack != "none" else 0, spec.seed
+    )
     return Selection(spec, drawn, attacked, data.classes, data.notices)

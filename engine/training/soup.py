@@ -8,38 +8,48 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.data import load_dataset
-from engine.data.matching import class_places, nameless
-from engine.errors import DataError, ModelError, SettingError
-from engine.export import export_model
-from engine.models.average import Mean
-from engine.models.classes import in_order
-from engine.models.victim import Victim, fingerprint_of, load_victim
-from engine.progress import Reporter, silent, within
-from engine.store import write_whole
-from engine.training.members import MANIFEST, Say, named_data, scored, unsaid
-from engine.training.records import ORDERS, MadeAverage, Score, Step
-from engine.training.selection import Selection, SelectionSpec, training_rows
+from prunescope.engine.data import load_dataset
+from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.errors import DataError, ModelError, SettingError
+from prunescope.engine.export.folder import export_model
+from prunescope.engine.models.average import Mean
+from prunescope.engine.models.classes import in_order
+from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.store import write_atomic
+from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid
+from prunescope.engine.training.records import ORDERS, MadeAverage, Score, Step
+from prunescope.engine.training.selection import Selection, SelectionSpec, training_rows
 
 
 def value_of(score: Score, by: str) -> int:
     """What a greedy average compares: examples that are right, or that hold under attack."""
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
-        raise SettingError("A greedy average by Aua needs an attack on the judging rows; judge with --attack, or use --by acc.")
+        raise SettingError(
+            "A greedy average by Aua needs an attack on the judging rows; judge with --attack, or "
+            "use --by acc."
+        )
     return rate.hits
 
 
 def greedy(
-    names: Sequence[str], by: str, single: Callable[[str], Score], together: Callable[[Sequence[str]], Score]
+    names: Sequence[str],
+    by: str,
+    single: Callable[[str], Score],
+    together: Callable[[Sequence[str]], Score],
 ) -> MadeAverage:
-    """Greedy averaging: members in falling order of their own value, each kept where the average is then at least as good.
+    """Greedy averaging: members in falling order of their own value, each kept where the average is
+    then at least as good.
 
-    Ties in the order are broken by accuracy, then by place. Source: algorithm 3 of the seed paper, after Wortsman et al.,
-    ICML 2022; its sign of comparison is read as ≥.
+    Ties in the order are broken by accuracy, then by place. Source: algorithm 3 of the seed paper,
+    after Wortsman et al., ICML 2022; its sign of comparison is read as ≥.
     """
     singles = {name: single(name) for name in names}
-    order = sorted(names, key=lambda name: (-value_of(singles[name], by), -singles[name].acc.hits, names.index(name)))
+    order = sorted(
+        names,
+        key=lambda name: (-value_of(singles[name], by), -singles[name].acc.hits, names.index(name)),
+    )
     taken, best = [order[0]], singles[order[0]]
     steps = [Step(order[0], best, True)]
     for name in order[1:]:
@@ -56,15 +66,20 @@ def uniform(
 ) -> MadeAverage:
     """The average of all members, with what every further member did to it, in the given order."""
     singles = {name: single(name) for name in names}
-    scores = [singles[name] if place == 0 else together(names[: place + 1]) for place, name in enumerate(names)]
+    scores = [
+        singles[name] if place == 0 else together(names[: place + 1])
+        for place, name in enumerate(names)
+    ]
     steps = tuple(Step(name, score, True) for name, score in zip(names, scores, strict=True))
     return MadeAverage("uniform", singles, steps, tuple(names), scores[-1])
 
 
 def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) -> Victim:
-    """W̄ = 1/k Σ W_i over all weights; integer buffers are the first member's, heads are aligned by label names.
+    """W̄ = 1/k Σ W_i over all weights; integer buffers are the first member's, heads are aligned by
+    label names.
 
-    Members are opened one after the other. Raises ModelError naming the first difference in architecture, vocabulary or labels.
+    Members are opened one after the other. Raises ModelError naming the first difference in
+    architecture, vocabulary or labels.
     """
     mean, first = Mean(), open_member(names[0])
     for position, name in enumerate(names):
@@ -72,7 +87,10 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
         mean.add(name, _aligned(first, member, names[0], name))
     made = first.copy()
     made.model.load_state_dict(mean.value())
-    made.name, made.fingerprint = f"average of {len(names)}", fingerprint_of(made.model, made.tokenizer)
+    made.name, made.fingerprint = (
+        f"average of {len(names)}",
+        fingerprint_of(made.model, made.tokenizer),
+    )
     return made
 
 
@@ -82,50 +100,97 @@ def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tens
     if kinds[0] != kinds[1]:
         raise ModelError(f"{two} cannot be averaged with {one}: it is {kinds[1]}, not {kinds[0]}.")
     mine, theirs = (victim.tokenizer.get_vocab() for victim in (first, other))
-    if different := sorted(set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0])):
+    if different := sorted(
+        set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0])
+    ):
         word, number = different[0]
-        raise ModelError(f"{two} cannot be averaged with {one}: their vocabularies differ, first at {number} ({word!r}).")
+        raise ModelError(
+            f"{two} cannot be averaged with {one}: their vocabularies differ, first at {number} "
+            f"({word!r})."
+        )
     if first.num_labels != other.num_labels:
-        raise ModelError(f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not {first.num_labels}.")
+        raise ModelError(
+            f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not "
+            f"{first.num_labels}."
+        )
     fitted = in_order(other, first.label_names)
     named = not (nameless(first.label_names) or nameless(fitted.label_names))
     if named and class_places(first.label_names, fitted.label_names) is None:
-        raise ModelError(f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, not "
-                         f"{', '.join(first.label_names)}.")  # fmt: skip
+        raise ModelError(
+            f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, "
+            "not "
+            f"{', '.join(first.label_names)}."
+        )
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
 
 def average_folder(
-    folder: Path, by: str, out: Path, *, device: str = "auto", report: Reporter = silent, say: Say = unsaid
-) -> dict[str, Any]:  # fmt: skip
-    """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json` beside its weights.
+    folder: Path,
+    by: str,
+    out: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = silent,
+    say: Say = unsaid,
+) -> dict[str, Any]:
+    """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json`
+    beside its weights.
 
-    The members are judged on the rows they were judged on before. Raises SettingError, DataError, ModelError, StoreError.
+    The members are judged on the rows they were judged on before. Raises SettingError, DataError,
+    ModelError, StoreError.
     """
     manifest = read_manifest(folder)
     if (done := len(manifest["members"])) < manifest["planned"]:
-        raise ModelError(f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m engine members` "
-                         "end first.")  # fmt: skip
+        raise ModelError(
+            f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m "
+            "engine members` "
+            "end first."
+        )
     names = [entry["name"] for entry in manifest["members"] if entry["status"] == "trained"]
     if not names:
-        raise ModelError(f"No member in {folder} can be averaged; all of them diverged or did not learn.")
+        raise ModelError(
+            f"No member in {folder} can be averaged; all of them diverged or did not learn."
+        )
     selection = selection_again(manifest)
-    return _average(names, lambda name: load_victim(str((folder / name).resolve()), device), by, selection, folder, out, report,
-                    say)  # fmt: skip
+    return _average(
+        names,
+        lambda name: load_victim(str((folder / name).resolve()), device),
+        by,
+        selection,
+        folder,
+        out,
+        report,
+        say,
+    )
 
 
 def average_models(
-    models: Sequence[str], by: str, selection: Selection, out: Path, scores: Path, *, device: str = "auto",
-    report: Reporter = silent, say: Say = unsaid,
-) -> dict[str, Any]:  # fmt: skip
+    models: Sequence[str],
+    by: str,
+    selection: Selection,
+    out: Path,
+    scores: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = silent,
+    say: Say = unsaid,
+) -> dict[str, Any]:
     """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
-    return _average(models, lambda name: load_victim(name, device), by, selection, scores, out, report, say)
+    return _average(
+        models, lambda name: load_victim(name, device), by, selection, scores, out, report, say
+    )
 
 
 def _average(
-    names: Sequence[str], open_member: Callable[[str], Victim], by: str, selection: Selection, scores: Path, out: Path,
-    report: Reporter, say: Say,
-) -> dict[str, Any]:  # fmt: skip
+    names: Sequence[str],
+    open_member: Callable[[str], Victim],
+    by: str,
+    selection: Selection,
+    scores: Path,
+    out: Path,
+    report: Reporter,
+    say: Say,
+) -> dict[str, Any]:
     if by not in ORDERS:
         raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
     first = open_member(names[0])
@@ -134,7 +199,9 @@ def _average(
         member = open_member(name)
         _aligned(first, member, names[0], name)
         members_notices |= dict.fromkeys(member.notices)
-    selection, notices = selection.fitted(first.label_names, names[0])  # and all members are read in the first one's order
+    selection, notices = selection.fitted(
+        first.label_names, names[0]
+    )  # and all members are read in the first one's order
     for notice in (*members_notices, *notices):
         say(notice)
     places = iter(range(2 * len(names)))  # singles, then averages
@@ -155,11 +222,16 @@ def _average(
     def together(chosen: Sequence[str]) -> Score:
         return judged(average_victims(open_member, chosen), f"average of {len(chosen)}")
 
-    found = uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
+    found = (
+        uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
+    )
     victim = in_order(average_victims(open_member, found.ingredients), first.label_names)
     record = {**found.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
     export_model(victim, out, record)
-    write_whole(scores / f"average-{by}.json", json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n")
+    write_atomic(
+        scores / f"average-{by}.json",
+        json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n",
+    )
     return record
 
 
@@ -167,19 +239,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`members.json` of a folder. Raises ModelError where there is none, or one of another kind."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        _ = [entry["status"] for entry in manifest["members"]], manifest["selection"]["fingerprint"], manifest["planned"]
+        _ = (
+            [entry["status"] for entry in manifest["members"]],
+            manifest["selection"]["fingerprint"],
+            manifest["planned"],
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} holds no judged members ({error}); make them with `python -m engine members`.") from error
+        raise ModelError(
+            f"{folder} holds no judged members ({error}); make them with `python -m engine "
+            "members`."
+        ) from error
     return manifest
 
 
 def selection_again(manifest: dict[str, Any]) -> Selection:
-    """The rows that the members of a manifest were judged on. Raises DataError where the data has changed since."""
+    """The rows that the members of a manifest were judged on. Raises DataError where the data has
+    changed since.
+    """
     wanted = manifest["selection"]
     spec = SelectionSpec(**{name: wanted[name] for name in asdict(SelectionSpec())})
-    data, _, _ = named_data(load_dataset(manifest["data"], **manifest["columns"]), tuple(manifest["label_names"]))
+    data, _, _ = named_data(
+        load_dataset(manifest["data"], **manifest["columns"]), tuple(manifest["label_names"])
+    )
     _, selection = training_rows(data, spec, manifest["columns"], manifest["allow_overlap"])
     selection, _ = selection.fitted(manifest["label_names"], "The members")
     if selection.examples.fingerprint() != wanted["fingerprint"]:
-        raise DataError(f"{manifest['data']} has changed since the members were judged; run `python -m engine members` again.")
+        raise DataError(
+            f"{manifest['data']} has changed since the members were judged; run `python -m engine "
+            "members` again."
+        )
     return selection

@@ -1,21 +1,33 @@
-"""What each part of the method is worth: inputs, target, refit, residual target, importance, solver, allocation."""
+"""What each part of the method is worth: inputs, target, refit, residual target, importance,
+solver, allocation.
+"""
 
 from collections.abc import Sequence
 
-from engine import LevelResult, Study
-from engine.pruning.methods import method_named
+from prunescope.engine import LevelResult, Study
+from prunescope.engine.pruning.methods import method_named
 from scripts.reading.words import about, aua_difference, level_name, points, rows, share, usual
 
 ONE_BY_ONE = ("inputs", "target", "refit", "residual", "importance", "solver", "allocation")
 WORDS = {True: "on", False: "off"}
 LEVELS = (0.5, 0.875)
-ORDER: dict[str, list[object]] = {"inputs": ["dense", "sparse"], "target": ["none", "paper", "adaptive"], "refit": ["none", "cg"],
-                                  "residual": [False, True], "importance": [False, True],
-                                  "solver": ["blocked", "joint"], "allocation": ["uniform", "loss-equalised"]}  # fmt: skip
+ORDER: dict[str, list[object]] = {
+    "inputs": ["dense", "sparse"],
+    "target": ["none", "paper", "adaptive"],
+    "refit": ["none", "cg"],
+    "residual": [False, True],
+    "importance": [False, True],
+    "solver": ["blocked", "joint"],
+    "allocation": ["uniform", "loss-equalised"],
+}
 ADAPTIVE = "sequential:target=adaptive"
 WEIGHED = f"{ADAPTIVE},residual=on,refit=cg,steps=10,importance=on"
 STEPS = (  # part, what is pruned without it, with it
-    ("inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)", "static", "sequential"),
+    (
+        "inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)",
+        "static",
+        "sequential",
+    ),
     ("then P1's target", "sequential", "sequential:target=paper"),
     ("ours instead", "sequential:target=paper", ADAPTIVE),
     ("the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
@@ -43,8 +55,19 @@ interval leaves out zero.
 
 def section(studies: Sequence[Study]) -> str:
     """One row a combination, its levels side by side, and what each single switch changes."""
-    mine = about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", model="MiniLM-L6")
-    mine = [study for study in mine if study.about["method"].partition(":")[0] in ("sequential", "adaptive", "static")]
+    mine = about(
+        studies,
+        data="sst2",
+        attack="deepwordbug",
+        seed=0,
+        pattern="unstructured",
+        model="MiniLM-L6",
+    )
+    mine = [
+        study
+        for study in mine
+        if study.about["method"].partition(":")[0] in ("sequential", "adaptive", "static")
+    ]
     if not mine:
         return ""
     mine, levels = sorted(mine, key=_place), LEVELS
@@ -52,29 +75,57 @@ def section(studies: Sequence[Study]) -> str:
     for study in mine:
         parts = _parts(study)
         at = [found for level in levels if (found := study.level(level)) is not None]
-        lines.append([*(_word(parts[name]) for name in ONE_BY_ONE), *(f"{_median(found):.3f}" for found in at),
-                      *(f"{found.cls_error:.3f}" for found in at), *(share(found.acc) for found in at),
-                      *(share(found.aua) for found in at)])  # fmt: skip
-    header = [*ONE_BY_ONE, *(f"{name}, {level_name(level)}" for name in ("layer error", "[CLS] error", "Acc", "Aua")
-                             for level in levels)]  # fmt: skip
+        lines.append(
+            [
+                *(_word(parts[name]) for name in ONE_BY_ONE),
+                *(f"{_median(found):.3f}" for found in at),
+                *(f"{found.cls_error:.3f}" for found in at),
+                *(share(found.acc) for found in at),
+                *(share(found.aua) for found in at),
+            ]
+        )
+    header = [
+        *ONE_BY_ONE,
+        *(
+            f"{name}, {level_name(level)}"
+            for name in ("layer error", "[CLS] error", "Acc", "Aua")
+            for level in levels
+        ),
+    ]
     return INTRODUCTION + rows(header, lines) + _switches(mine, levels)
 
 
 def in_short(studies: Sequence[Study]) -> list[str]:
     """What each part does to the [CLS] error where it comes in first."""
-    mine = about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured", model="MiniLM-L6")
+    mine = about(
+        studies,
+        data="sst2",
+        attack="deepwordbug",
+        seed=0,
+        pattern="unstructured",
+        model="MiniLM-L6",
+    )
     by_method = {_name(study): study for study in mine}
     told = []
     for part, before, after in STEPS:
-        pairs = [(by_method[before].level(level), by_method[after].level(level)) for level in LEVELS
-                 if before in by_method and after in by_method]  # fmt: skip
-        ratios = [f"{two.cls_error / one.cls_error:.2f}" for one, two in pairs if one is not None and two is not None]
+        pairs = [
+            (by_method[before].level(level), by_method[after].level(level))
+            for level in LEVELS
+            if before in by_method and after in by_method
+        ]
+        ratios = [
+            f"{two.cls_error / one.cls_error:.2f}"
+            for one, two in pairs
+            if one is not None and two is not None
+        ]
         if len(ratios) == len(LEVELS):
             told.append(f"{part} × {' and '.join(ratios)}")
     if not told:
         return []
-    return [f"What the parts of the method do to the [CLS] error on SST-2 at {' and '.join(map(level_name, LEVELS))}: "
-            + "; ".join(told) + "."]  # fmt: skip
+    return [
+        "What the parts of the method do to the [CLS] error on SST-2 at "
+        f"{' and '.join(map(level_name, LEVELS))}: " + "; ".join(told) + "."
+    ]
 
 
 def _place(study: Study) -> list[int]:
@@ -91,7 +142,10 @@ def _name(study: Study) -> str:
 
 def _parts(study: Study) -> dict[str, object]:
     method = method_named(study.about["method"])
-    return {name: study.about["allocation"] if name == "allocation" else getattr(method, name) for name in ONE_BY_ONE}
+    return {
+        name: study.about["allocation"] if name == "allocation" else getattr(method, name)
+        for name in ONE_BY_ONE
+    }
 
 
 def _word(value: object) -> str:
@@ -116,11 +170,26 @@ def _switches(studies: Sequence[Study], levels: Sequence[float]) -> str:
             for level in levels:
                 a, b = first.level(level), second.level(level)
                 if a is not None and b is not None:
-                    cells += [f"{b.cls_error / a.cls_error:.2f}", points(aua_difference(first, second, level))]
-            rest = ", ".join(f"{other} {_word(one[other])}" for other in ONE_BY_ONE if other != name)
+                    cells += [
+                        f"{b.cls_error / a.cls_error:.2f}",
+                        points(aua_difference(first, second, level)),
+                    ]
+            rest = ", ".join(
+                f"{other} {_word(one[other])}" for other in ONE_BY_ONE if other != name
+            )
             lines.append([f"{name}: {_word(one[name])} → {_word(two[name])}", rest, *cells])
-    header = ["switched", "with", *(text for level in levels for text in (f"[CLS] error ratio, {level_name(level)}",
-                                                                          f"Aua, points, {level_name(level)}"))]  # fmt: skip
+    header = [
+        "switched",
+        "with",
+        *(
+            text
+            for level in levels
+            for text in (
+                f"[CLS] error ratio, {level_name(level)}",
+                f"Aua, points, {level_name(level)}",
+            )
+        ),
+    ]
     return SWITCHED + rows(header, lines)
 
 

@@ -1,6 +1,8 @@
-"""Pruning against the obvious alternatives: bytes, Acc, Aua and time, beside the pruned level that is nearest in bytes."""
+"""Pruning against the obvious alternatives: bytes, Acc, Aua and time, beside the pruned level that
+is nearest in bytes.
+"""
 
-from engine import Alternative, AlternativesTable, counted
+from prunescope.engine import Alternative, AlternativesTable, pluralize
 from scripts.reading.words import ATTACKS, TITLES, rows, share
 
 INTRODUCTION = """
@@ -19,7 +21,15 @@ Beside the pruned level that is nearest in bytes: rows that one of the two alone
 right, those that hold on one alone; and McNemar's exact p-values, adjusted by Holm's method over all lines.
 
 """
-TESTED = ["model", "beside", "bytes more", "right: it alone / pruned alone", "p", "holds: it alone / pruned alone", "p"]
+TESTED = [
+    "model",
+    "beside",
+    "bytes more",
+    "right: it alone / pruned alone",
+    "p",
+    "holds: it alone / pruned alone",
+    "p",
+]
 
 
 def section(table: AlternativesTable) -> str:
@@ -27,20 +37,46 @@ def section(table: AlternativesTable) -> str:
     about, told = table.about, table.latency
     ordered = sorted(table.rows, key=lambda row: -row.file_bytes)
     head = INTRODUCTION.format(
-        title=TITLES.get(about["data"], about["data"]), model=about["model"], evaluation=about["counts"]["evaluation"],
-        attack=ATTACKS.get(about["attack"], about["attack"]), attacked=about["counts"]["attacked"], method=about["method"],
-        calibration=about["counts"]["calibration"], embeddings=table.row("dense").embedding_bytes / 1e6, device=told["device"],
-        threads=counted(told["threads"], "thread"), batch=told["batch"], rounds=told["rounds"],
-    )  # fmt: skip
-    lines = [[row.name, f"{row.file_bytes / 1e6:.1f}", f"{row.bytes / 1e6:.1f}", share(row.acc), share(row.aua), *_pace(row)]
-             for row in ordered]  # fmt: skip
+        title=TITLES.get(about["data"], about["data"]),
+        model=about["model"],
+        evaluation=about["counts"]["evaluation"],
+        attack=ATTACKS.get(about["attack"], about["attack"]),
+        attacked=about["counts"]["attacked"],
+        method=about["method"],
+        calibration=about["counts"]["calibration"],
+        embeddings=table.row("dense").embedding_bytes / 1e6,
+        device=told["device"],
+        threads=pluralize(told["threads"], "thread"),
+        batch=told["batch"],
+        rounds=told["rounds"],
+    )
+    lines = [
+        [
+            row.name,
+            f"{row.file_bytes / 1e6:.1f}",
+            f"{row.bytes / 1e6:.1f}",
+            share(row.acc),
+            share(row.aua),
+            *_pace(row),
+        ]
+        for row in ordered
+    ]
     tests = [_test(row) for row in ordered if row.against is not None]
-    return head + rows(HEADER, lines) + _training(table) + (AGAINST + rows(TESTED, tests) if tests else "")
+    return (
+        head
+        + rows(HEADER, lines)
+        + _training(table)
+        + (AGAINST + rows(TESTED, tests) if tests else "")
+    )
 
 
 def _pace(row: Alternative) -> list[str]:
     pace = row.pace
-    return ["–", "–"] if pace is None else [pace.form, f"{pace.ratio:.2f} [{pace.low:.2f}, {pace.high:.2f}]"]
+    return (
+        ["–", "–"]
+        if pace is None
+        else [pace.form, f"{pace.ratio:.2f} [{pace.low:.2f}, {pace.high:.2f}]"]
+    )
 
 
 def _training(table: AlternativesTable) -> str:
@@ -49,15 +85,26 @@ def _training(table: AlternativesTable) -> str:
         return ""
     count = next(row.trained_rows for row in table.rows if row.trained_rows)
     passes = f"{told['epochs']:g} pass{'es' * (told['epochs'] != 1)}"
-    return (f"\nFine-tuned models start from the base's first blocks: {passes} over {count:,} rows at a rate of "
-            f"{told['learning_rate']:g}, without adversarial training.\n")  # fmt: skip
+    return (
+        f"\nFine-tuned models start from the base's first blocks: {passes} over {count:,} rows at "
+        "a rate of "
+        f"{told['learning_rate']:g}, without adversarial training.\n"
+    )
 
 
 def _test(row: Alternative) -> list[str]:
     one = row.against
     assert one is not None
     attack = ["–", "–"]
-    if (pair := one.attack) is not None:  # the level is first: where it alone breaks, the alternative alone holds
+    if (
+        pair := one.attack
+    ) is not None:  # the level is first: where it alone breaks, the alternative alone holds
         attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
-    return [row.name, one.level, f"{one.bytes / 1e6:+.1f} MB", f"{one.only_here} / {one.only_there}", f"{one.adjusted:.2g}",
-            *attack]  # fmt: skip
+    return [
+        row.name,
+        one.level,
+        f"{one.bytes / 1e6:+.1f} MB",
+        f"{one.only_here} / {one.only_there}",
+        f"{one.adjusted:.2g}",
+        *attack,
+    ]

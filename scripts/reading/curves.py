@@ -1,4 +1,6 @@
-"""P1's Figure 3, the number of calibration texts; and its thesis, robustness against the distance to the dense embedding."""
+"""P1's Figure 3, the number of calibration texts; and its thesis, robustness against the distance
+to the dense embedding.
+"""
 
 import math
 from collections import defaultdict
@@ -8,7 +10,7 @@ from statistics import mean, stdev
 import numpy as np
 from scipy.stats import rankdata
 
-from engine import LevelResult, Metric, Study
+from prunescope.engine import LevelResult, Metric, Study
 from scripts.reading.words import holding, rows
 
 RESAMPLES = 2000
@@ -49,12 +51,20 @@ def calibration(studies: Sequence[Study]) -> str:
     lines = []
     for count in sorted(found):
         tokens = [study.about["calibration_tokens"] for study, _ in found[count]]
-        lines.append([f"{count:,}", f"{mean(tokens):,.0f}", str(len(tokens)),
-                      _spread([level.cls_error for _, level in found[count]], 3),
-                      _spread([100 * (level.acc.value or 0) for _, level in found[count]], 1),
-                      _spread([100 * (_gain(study, level, _acc)) for study, level in found[count]], 1),
-                      _spread([100 * (level.aua.value or 0) for _, level in found[count] if level.aua], 1),
-                      _spread([100 * (_gain(study, level, _aua)) for study, level in found[count]], 1)])  # fmt: skip
+        lines.append(
+            [
+                f"{count:,}",
+                f"{mean(tokens):,.0f}",
+                str(len(tokens)),
+                _spread([level.cls_error for _, level in found[count]], 3),
+                _spread([100 * (level.acc.value or 0) for _, level in found[count]], 1),
+                _spread([100 * (_gain(study, level, _acc)) for study, level in found[count]], 1),
+                _spread(
+                    [100 * (level.aua.value or 0) for _, level in found[count] if level.aua], 1
+                ),
+                _spread([100 * (_gain(study, level, _aua)) for study, level in found[count]], 1),
+            ]
+        )
     level = next(iter(found.values()))[0][1]
     header = ["texts", "tokens", "draws", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
     return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
@@ -80,16 +90,20 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def correlations(studies: Sequence[Study]) -> tuple[Metric, Metric] | None:
-    """ρ of *alike* against the [CLS] error over all pruned victims of one dense model, and ρ of Aua over those near to it in
-    accuracy: one that has collapsed may hold because it gives one answer to everything."""
+    """ρ of *alike* against the [CLS] error over all pruned victims of one dense model, and ρ of Aua
+    over those near to it in accuracy: one that has collapsed may hold because it gives one answer
+    to everything.
+    """
     everything, dense = _victims(studies)
     if dense is None:
         return None
     near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
     if len(near) < FEWEST:
         return None
-    return (_correlation(_distances(everything), [_same(level, dense) for level in everything]),
-            _correlation(_distances(near), [holding(level.attacks) for level in near]))  # fmt: skip
+    return (
+        _correlation(_distances(everything), [_same(level, dense) for level in everything]),
+        _correlation(_distances(near), [holding(level.attacks) for level in near]),
+    )
 
 
 def _distances(levels: Sequence[LevelResult]) -> list[float]:
@@ -97,10 +111,18 @@ def _distances(levels: Sequence[LevelResult]) -> list[float]:
 
 
 def thesis(dense_models: Mapping[str, Sequence[Study]]) -> str:
-    """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned victims of each dense model."""
-    lines = [line for name, studies in dense_models.items() for line in _thesis_lines(name, studies)]
+    """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned
+    victims of each dense model.
+    """
+    lines = [
+        line for name, studies in dense_models.items() for line in _thesis_lines(name, studies)
+    ]
     header = ["dense model", "pruned victims", "attacked", "against", "of *alike*", "of Aua"]
-    return (THESIS.format(resamples=RESAMPLES, near=100 * NEAR) + rows(header, lines) + COLLAPSE) if lines else ""
+    return (
+        (THESIS.format(resamples=RESAMPLES, near=100 * NEAR) + rows(header, lines) + COLLAPSE)
+        if lines
+        else ""
+    )
 
 
 def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
@@ -113,22 +135,39 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
         if len(chosen) < FEWEST or (group and len(near) == len(everything)):
             continue
         for told, x in (("ln [CLS] error", _distances(chosen)), ("Acc", list(map(_acc, chosen)))):
-            tables = [_same(level, dense) for level in chosen], [holding(level.attacks) for level in chosen]
-            lines.append([name, f"{group}{len(chosen)}", str(len(dense.attacks)), told,
-                          *(correlation(_correlation(x, table)) for table in tables)])  # fmt: skip
+            tables = (
+                [_same(level, dense) for level in chosen],
+                [holding(level.attacks) for level in chosen],
+            )
+            lines.append(
+                [
+                    name,
+                    f"{group}{len(chosen)}",
+                    str(len(dense.attacks)),
+                    told,
+                    *(correlation(_correlation(x, table)) for table in tables),
+                ]
+            )
     return lines
 
 
 def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
     """Every attacked pruned level once, and the dense one."""
     attacked = [(study, level) for study in studies for level in study.levels if level.attacks]
-    found = {(repr(study.identity["plan"]), level.sparsity): level for study, level in attacked if level.sparsity > 0}
+    found = {
+        (repr(study.identity["plan"]), level.sparsity): level
+        for study, level in attacked
+        if level.sparsity > 0
+    }
     return list(found.values()), next((level for _, level in attacked if level.sparsity == 0), None)
 
 
 def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
     before = {record.example: record.outcome for record in dense.attacks}
-    return [record.outcome == before[record.example] for record in sorted(level.attacks, key=lambda record: record.example)]
+    return [
+        record.outcome == before[record.example]
+        for record in sorted(level.attacks, key=lambda record: record.example)
+    ]
 
 
 def correlation(found: Metric) -> str:
@@ -137,14 +176,21 @@ def correlation(found: Metric) -> str:
 
 
 def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Metric:
-    """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap interval over the victims.
+    """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap
+    interval over the victims.
 
-    The examples stay: shares are noisy by the draw of examples already, and drawing them again would count that twice and pull ρ
-    toward 0.
+    The examples stay: shares are noisy by the draw of examples already, and drawing them again
+    would count that twice and pull ρ toward 0.
     """
-    given, shares, draw = np.array(x), np.array(table, dtype=float).mean(1), np.random.default_rng(0)
+    given, shares, draw = (
+        np.array(x),
+        np.array(table, dtype=float).mean(1),
+        np.random.default_rng(0),
+    )
     chosen = draw.integers(len(given), size=(RESAMPLES, len(given)))
-    low, high = np.nanpercentile([_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5])
+    low, high = np.nanpercentile(
+        [_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
+    )
     return Metric(_spearman(given, shares), len(given), float(low), float(high))
 
 

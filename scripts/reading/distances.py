@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from engine.paths import BUNDLED
+from prunescope.engine.paths import BUNDLED
 from scripts.reading.words import level_name, rows
 
 FILE = BUNDLED / "evidence" / "distances.json"
@@ -24,12 +24,20 @@ def section() -> str:
         return ""
     told = json.loads(FILE.read_text(encoding="utf-8"))
     blocks = len(told["series"][0]["cosine"])
-    lines = [[one["method"], level_name(one["sparsity"]), one["text"], *_cells(one["cosine"])] for one in told["series"]]
+    lines = [
+        [one["method"], level_name(one["sparsity"]), one["text"], *_cells(one["cosine"])]
+        for one in told["series"]
+    ]
     header = ["method", "sparsity", "text", *(f"block {block + 1}" for block in range(blocks))]
-    return INTRODUCTION.format(broken=told["broken"], examples=told["examples"]) + rows(header, lines)
+    return INTRODUCTION.format(broken=told["broken"], examples=told["examples"]) + rows(
+        header, lines
+    )
 
 
 def _cells(means: list[dict[str, Any]]) -> list[str]:
     """The last block with its interval."""
     last = means[-1]
-    return [*(f"{one['value']:.4f}" for one in means[:-1]), f"{last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}]"]
+    return [
+        *(f"{one['value']:.4f}" for one in means[:-1]),
+        f"{last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}]",
+    ]

@@ -1,6 +1,6 @@
 """Members and their averages."""
 
-from engine import MemberSet
+from prunescope.engine import MemberSet
 from scripts.reading.words import TITLES, level_name, share
 
 
@@ -9,24 +9,42 @@ def section(found: MemberSet) -> str:
     judged = found.selection
     lines = [
         f"\n## Members and averages: {TITLES.get(found.name, found.name)}\n",
-        f"{len(found.members)} members of {found.training_rows:,} training rows each; judged on {judged['n']} rows that none was "
+        f"{len(found.members)} members of {found.training_rows:,} training rows each; judged on "
+        f"{judged['n']} rows that none was "
         f"trained on, {judged['attacked']} of them attacked ({judged['attack']}).\n",
-        "| model | Acc | Aua | |", "|---|---|---|---|",
-    ]  # fmt: skip
+        "| model | Acc | Aua | |",
+        "|---|---|---|---|",
+    ]
     for member in found.members:
-        kind = "plain" if member.settings["adversarial"] == "none" else member.settings["adversarial"]
+        kind = (
+            "plain" if member.settings["adversarial"] == "none" else member.settings["adversarial"]
+        )
         rates = (None, None) if member.score is None else (member.score.acc, member.score.aua)
-        lines.append(f"| {member.name} | {share(rates[0])} | {share(rates[1])} | {kind}{', left out: ' * bool(member.reason)}"
-                     f"{member.reason} |")  # fmt: skip
+        lines.append(
+            f"| {member.name} | {share(rates[0])} | {share(rates[1])} | "
+            f"{kind}{', left out: ' * bool(member.reason)}"
+            f"{member.reason} |"
+        )
     for by, made in found.averages.items():
         name = "uniform average" if by == "uniform" else f"greedy average by {by.capitalize()}"
-        lines.append(f"| {name} | {share(made.score.acc)} | {share(made.score.aua)} | {', '.join(made.ingredients)} |")
+        lines.append(
+            f"| {name} | {share(made.score.acc)} | {share(made.score.aua)} | "
+            f"{', '.join(made.ingredients)} |"
+        )
     if found.evaluated and found.evaluation:
         counts = found.evaluation["counts"]
-        lines += [f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} attacked with "
-                  f"{found.evaluation['attack']}), dense and pruned ({found.evaluation['method']}, {counts['calibration']} "
-                  "calibration texts):\n",
-                  "| model | sparsity | Acc | Aua |", "|---|--:|---|---|"]  # fmt: skip
-        lines += [f"| {row.model} | {level_name(row.sparsity)} | {share(row.score.acc)} | {share(row.score.aua)} |"
-                  for row in found.evaluated]  # fmt: skip
+        lines += [
+            f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} "
+            "attacked with "
+            f"{found.evaluation['attack']}), dense and pruned ({found.evaluation['method']}, "
+            f"{counts['calibration']} "
+            "calibration texts):\n",
+            "| model | sparsity | Acc | Aua |",
+            "|---|--:|---|---|",
+        ]
+        lines += [
+            f"| {row.model} | {level_name(row.sparsity)} | {share(row.score.acc)} | "
+            f"{share(row.score.aua)} |"
+            for row in found.evaluated
+        ]
     return "\n".join(lines) + "\n"

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from app.figures import how
-from engine import LevelResult, Study
-from engine.papers.recipe import SHIPPED
+from prunescope.engine import LevelResult, Study
+from prunescope.engine.papers.recipe import SHIPPED
+from prunescope.engine.reading.series import how
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -25,46 +25,82 @@ ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded victim
-NAMES = {"adaptive": "`adaptive`, the default", "paper": "`paper`, P1's formula", "sequential": "`sequential`, SparseGPT",
-         "static": "`static`, OBS with dense inputs", "wanda": "`wanda`", "magnitude": "`magnitude`"}  # fmt: skip
+NAMES = {
+    "adaptive": "`adaptive`, the default",
+    "paper": "`paper`, P1's formula",
+    "sequential": "`sequential`, SparseGPT",
+    "static": "`static`, OBS with dense inputs",
+    "wanda": "`wanda`",
+    "magnitude": "`magnitude`",
+}
 
 
 def section(studies: Sequence[Study], data: str, model: str) -> str:
     """One data set: every method at every level, and what the default differs by on the same rows."""
-    mine = [study for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
-            if usual(study) and study.about["method"] in ORDER]  # fmt: skip
+    mine = [
+        study
+        for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+        if usual(study) and study.about["method"] in ORDER
+    ]
     methods = {method: by_attack(about(mine, method=method)) for method in ORDER}
     methods = {method: found for method, found in methods.items() if found}
     if not methods:
         return ""
     attacks = [attack for attack in ATTACKS if any(attack in found for found in methods.values())]
     first = next(iter(methods.values()))
-    counts = "; ".join(f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}" for name in attacks if name in first)
+    counts = "; ".join(
+        f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}"
+        for name in attacks
+        if name in first
+    )
     one, title = next(iter(first.values())).about, TITLES[data].removesuffix(" dev")
     return (
-        f"\n## {title}: sparsity against robustness\n\n{one['model']}; {one['counts']['evaluation']:,} rows of {TITLES[data]} "
-        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts ({one['calibration_tokens']:,} tokens)."
+        f"\n## {title}: sparsity against robustness\n\n{one['model']}; "
+        f"{one['counts']['evaluation']:,} rows of {TITLES[data]} "
+        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts "
+        f"({one['calibration_tokens']:,} tokens)."
         " Acc, Aua and Asr in per cent.\n\n"
-        + rows(["method", "sparsity", "Acc", *(f"{ATTACKS[name]} Aua / Asr" for name in attacks), "[CLS] error"],
-               _lines(methods, attacks))
+        + rows(
+            [
+                "method",
+                "sparsity",
+                "Acc",
+                *(f"{ATTACKS[name]} Aua / Asr" for name in attacks),
+                "[CLS] error",
+            ],
+            _lines(methods, attacks),
+        )
         + _published(title, data)
         + _against(methods, attacks)
-    )  # fmt: skip
+    )
 
 
 def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
     lines = []
     for method, found in methods.items():
-        levels = sorted({level.sparsity for study in found.values() for level in study.levels
-                         if level.attacks and level.sparsity in LEVELS})  # fmt: skip
+        levels = sorted(
+            {
+                level.sparsity
+                for study in found.values()
+                for level in study.levels
+                if level.attacks and level.sparsity in LEVELS
+            }
+        )
         for sparsity in levels:
             if sparsity == 0 and lines:
                 continue  # the dense victim is the same for all
             at = {attack: study.level(sparsity) for attack, study in found.items()}
             some = next(level for level in at.values() if level is not None)
             name = "dense" if sparsity == 0 else NAMES[method]
-            lines.append([name, level_name(sparsity), share(some.acc), *(_rates(at.get(attack)) for attack in attacks),
-                          f"{some.cls_error:.3f}"])  # fmt: skip
+            lines.append(
+                [
+                    name,
+                    level_name(sparsity),
+                    share(some.acc),
+                    *(_rates(at.get(attack)) for attack in attacks),
+                    f"{some.cls_error:.3f}",
+                ]
+            )
     return lines
 
 
@@ -78,10 +114,17 @@ def _published(title: str, data: str) -> str:
     for name in PRINTED:
         for row in json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))["published"]:
             if row["set"] == data:
-                lines[row["row"], level_name(row["sparsity"])] = f"{row['acc']} / {row['aua']} / {row['asr']}"
-    return (f"\nWhat P1 prints for {title}, of BERT-base under TextFooler. Another model and, but for one column, "
-            "another attack: these rows do not compare with ours.\n\n"
-            + rows(["P1", "sparsity", "Acc / Aua / Asr"], [[*of, figures] for of, figures in lines.items()]))  # fmt: skip
+                lines[row["row"], level_name(row["sparsity"])] = (
+                    f"{row['acc']} / {row['aua']} / {row['asr']}"
+                )
+    return (
+        f"\nWhat P1 prints for {title}, of BERT-base under TextFooler. Another model and, but for "
+        "one column, "
+        "another attack: these rows do not compare with ours.\n\n"
+        + rows(
+            ["P1", "sparsity", "Acc / Aua / Asr"], [[*of, figures] for of, figures in lines.items()]
+        )
+    )
 
 
 def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> str:
@@ -90,13 +133,29 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
     if default is None:
         return ""
     lines = []
-    levels = sorted({level.sparsity for study in default.values() for level in study.levels
-                     if level.attacks and level.sparsity in LEVELS and level.sparsity > 0})  # fmt: skip
+    levels = sorted(
+        {
+            level.sparsity
+            for study in default.values()
+            for level in study.levels
+            if level.attacks and level.sparsity in LEVELS and level.sparsity > 0
+        }
+    )
     some = next(iter(default.values()))
     for sparsity in levels:
-        lines.append(["dense", level_name(sparsity), points(acc_difference(some, some, sparsity, 0.0)),
-                      *(points(aua_difference(default[name], default[name], sparsity, 0.0)) if name in default else "–"
-                        for name in attacks)])  # fmt: skip
+        lines.append(
+            [
+                "dense",
+                level_name(sparsity),
+                points(acc_difference(some, some, sparsity, 0.0)),
+                *(
+                    points(aua_difference(default[name], default[name], sparsity, 0.0))
+                    if name in default
+                    else "–"
+                    for name in attacks
+                ),
+            ]
+        )
     for method, found in methods.items():
         if method == "adaptive":
             continue
@@ -104,50 +163,123 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
         for sparsity in levels:
             difference = acc_difference(other, some, sparsity)
             if difference.value is not None:
-                lines.append([NAMES[method], level_name(sparsity), points(difference), *(
-                    points(aua_difference(found[name], default[name], sparsity)) if name in found and name in default else "–"
-                    for name in attacks)])  # fmt: skip
-    return ("\nThe default minus another victim, on the same rows, in points; bold where the 95 % interval leaves out zero.\n\n"
-            + rows(["minus", "at", "Acc", *(f"{ATTACKS[name]} Aua" for name in attacks)], lines))  # fmt: skip
+                lines.append(
+                    [
+                        NAMES[method],
+                        level_name(sparsity),
+                        points(difference),
+                        *(
+                            points(aua_difference(found[name], default[name], sparsity))
+                            if name in found and name in default
+                            else "–"
+                            for name in attacks
+                        ),
+                    ]
+                )
+    return (
+        "\nThe default minus another victim, on the same rows, in points; bold where the 95 % "
+        "interval leaves out zero.\n\n"
+        + rows(["minus", "at", "Acc", *(f"{ATTACKS[name]} Aua" for name in attacks)], lines)
+    )
 
 
 def patterns(studies: Sequence[Study], data: str, model: str) -> str:
     """n of m at 50 %, beside 50 % anywhere, on one data set."""
-    mine = [study for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)
-            if usual(study) and study.about["method"] in ORDER]  # fmt: skip
+    mine = [
+        study
+        for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)
+        if usual(study) and study.about["method"] in ORDER
+    ]
     both = {found.about["method"] for found in mine if ":" in found.about["pattern"]}
     lines = []
     for study in sorted(mine, key=lambda found: ORDER.index(found.about["method"])):
         level = study.level(0.5)
         if level is not None and study.about["method"] in both:
-            lines.append([NAMES[study.about["method"]], study.about["pattern"], share(level.acc), _rates(level),
-                          points(acc_difference(study, study, 0.5, 0.0)), points(aua_difference(study, study, 0.5, 0.0)),
-                          f"{level.cls_error:.3f}"])  # fmt: skip
+            lines.append(
+                [
+                    NAMES[study.about["method"]],
+                    study.about["pattern"],
+                    share(level.acc),
+                    _rates(level),
+                    points(acc_difference(study, study, 0.5, 0.0)),
+                    points(aua_difference(study, study, 0.5, 0.0)),
+                    f"{level.cls_error:.3f}",
+                ]
+            )
     if not lines:
         return ""
-    header = ["method", "pattern", "Acc", "DeepWordBug Aua / Asr", "Acc − dense", "Aua − dense", "[CLS] error"]
-    return (f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n stay. Differences to "
-            "dense are in points, on the same rows.\n\n" + rows(header, lines))  # fmt: skip
+    header = [
+        "method",
+        "pattern",
+        "Acc",
+        "DeepWordBug Aua / Asr",
+        "Acc − dense",
+        "Aua − dense",
+        "[CLS] error",
+    ]
+    return (
+        f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n "
+        "stay. Differences to "
+        "dense are in points, on the same rows.\n\n" + rows(header, lines)
+    )
 
 
 def starts(studies: Sequence[Study]) -> str:
     """Members and their average as the model that is pruned."""
-    mine = {(study.about["model"], study.about["method"]): study
-            for study in about(studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured")
-            if usual(study) and study.about["method"] in ("adaptive", "sequential")}  # fmt: skip
+    mine = {
+        (study.about["model"], study.about["method"]): study
+        for study in about(
+            studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured"
+        )
+        if usual(study) and study.about["method"] in ("adaptive", "sequential")
+    }
     models = sorted({model for model, _ in mine}, key=lambda model: (model != AVERAGE, model))
     if len(models) < 2:
         return ""
     lines = []
-    for model, method in ((model, method) for model in models for method in ORDER if (model, method) in mine):
+    for model, method in (
+        (model, method) for model in models for method in ORDER if (model, method) in mine
+    ):
         study, average = mine[model, method], mine.get((AVERAGE, method))
         for level in study.levels:
-            if level.attacks and level.sparsity in LEVELS and (level.sparsity > 0 or method == "adaptive"):
-                beside = "–" if average is None or model == AVERAGE else points(aua_difference(average, study, level.sparsity))
-                cost = points(aua_difference(study, study, level.sparsity, 0.0)) if level.sparsity else "–"
-                lines.append(["the average" if model == AVERAGE else model, how(study) if level.sparsity else "dense",
-                              level_name(level.sparsity), share(level.acc), _rates(level), cost, beside])  # fmt: skip
-    header = ["model", "method", "sparsity", "Acc", "DeepWordBug Aua / Asr", "Aua − its dense", "Aua − the average's"]
-    return ("\n## The model that is pruned, on SST-2 dev\n\nThe shipped average of five members, and two of these alone: one "
-            "trained plainly (ce), one adversarially (freelb). Differences in points, on the same attacked examples.\n\n"
-            + rows(header, lines))  # fmt: skip
+            if (
+                level.attacks
+                and level.sparsity in LEVELS
+                and (level.sparsity > 0 or method == "adaptive")
+            ):
+                beside = (
+                    "–"
+                    if average is None or model == AVERAGE
+                    else points(aua_difference(average, study, level.sparsity))
+                )
+                cost = (
+                    points(aua_difference(study, study, level.sparsity, 0.0))
+                    if level.sparsity
+                    else "–"
+                )
+                lines.append(
+                    [
+                        "the average" if model == AVERAGE else model,
+                        how(study) if level.sparsity else "dense",
+                        level_name(level.sparsity),
+                        share(level.acc),
+                        _rates(level),
+                        cost,
+                        beside,
+                    ]
+                )
+    header = [
+        "model",
+        "method",
+        "sparsity",
+        "Acc",
+        "DeepWordBug Aua / Asr",
+        "Aua − its dense",
+        "Aua − the average's",
+    ]
+    return (
+        "\n## The model that is pruned, on SST-2 dev\n\nThe shipped average of five members, and "
+        "two of these alone: one "
+        "trained plainly (ce), one adversarially (freelb). Differences in points, on the same "
+        "attacked examples.\n\n" + rows(header, lines)
+    )

@@ -4,13 +4,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import engine
-from engine import AttackRecord, LevelResult, Metric, Rate, Store, Study, paired_difference, usual_allocation
-from engine.attacks.metrics import HOLDS
-from engine.paths import BUNDLED
+from prunescope import engine
+from prunescope.engine import (
+    AttackRecord,
+    LevelResult,
+    Metric,
+    Rate,
+    Store,
+    Study,
+    paired_difference,
+    usual_allocation,
+)
+from prunescope.engine.attacks.metrics import HOLDS
+from prunescope.engine.paths import BUNDLED
 
-TITLES = {"embedded": "the project's reviews", "sst2": "SST-2 dev", "ag_news": "AG News", "imdb": "IMDB"}
-ATTACKS = {name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")}  # in the order of columns
+TITLES = {
+    "embedded": "the project's reviews",
+    "sst2": "SST-2 dev",
+    "ag_news": "AG News",
+    "imdb": "IMDB",
+}
+ATTACKS = {
+    name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")
+}  # in the order of columns
 
 
 def share(rate: Rate | None) -> str:
@@ -64,7 +80,11 @@ def _all(folder: Path) -> list[Study]:
 
 def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
     """Those whose settings are the ones named, in their order."""
-    return [study for study in studies if all(study.about[name] == value for name, value in wanted.items())]
+    return [
+        study
+        for study in studies
+        if all(study.about[name] == value for name, value in wanted.items())
+    ]
 
 
 def usual(study: Study) -> bool:
@@ -80,11 +100,17 @@ def right(level: LevelResult, n: int) -> list[bool]:
 
 def holding(records: Sequence[AttackRecord]) -> list[bool]:
     """Whether each attacked example is right and stays so, in the order of the examples."""
-    return [record.outcome in HOLDS for record in sorted(records, key=lambda record: record.example)]
+    return [
+        record.outcome in HOLDS for record in sorted(records, key=lambda record: record.example)
+    ]
 
 
-def acc_difference(first: Study, second: Study, sparsity: float, of_first: float | None = None) -> Metric:
-    """Accuracy of the second study's level minus the first's (at `of_first`, else the same), on the same rows."""
+def acc_difference(
+    first: Study, second: Study, sparsity: float, of_first: float | None = None
+) -> Metric:
+    """Accuracy of the second study's level minus the first's (at `of_first`, else the same), on the
+    same rows.
+    """
     n = first.about["counts"]["evaluation"]
     one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
     if one is None or two is None or first.identity["evaluation"] != second.identity["evaluation"]:
@@ -92,7 +118,9 @@ def acc_difference(first: Study, second: Study, sparsity: float, of_first: float
     return paired_difference([right(one, n)], [right(two, n)])
 
 
-def aua_difference(first: Study, second: Study, sparsity: float, of_first: float | None = None) -> Metric:
+def aua_difference(
+    first: Study, second: Study, sparsity: float, of_first: float | None = None
+) -> Metric:
     """The same of accuracy under attack, on the same attacked examples."""
     one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
     if one is None or two is None or not one.attacks or not two.attacks:

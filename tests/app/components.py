@@ -13,7 +13,12 @@ def sent(app: AppTest, name: str) -> list[dict[str, Any]]:
 
 
 def told(app: AppTest) -> dict[str, str]:
-    """What the cards of the first study say where the slider starts: value, change and how sure it is."""
+    """What the cards of the first study say where the slider starts: value, change and how sure it
+    is.
+    """
     (cards,), (slider,) = sent(app, "cards"), sent(app, "slider")
     stop = cards["stops"].index(slider["start"])
-    return {title["title"]: " | ".join(cards["studies"][0]["told"][title["name"]][stop]) for title in cards["cards"]}
+    return {
+        title["title"]: " | ".join(cards["studies"][0]["told"][title["name"]][stop])
+        for title in cards["cards"]
+    }

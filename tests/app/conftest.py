@@ -6,18 +6,17 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from engine import Job, Workbench, paths
-from engine.attacks import resources  # noqa: F401  (finds the built-in resources before the bundle is moved)
+from prunescope.engine import Job, Workbench, paths
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache in a temporary folder, and no bundled studies."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    reviews = paths.BUNDLED / "reviews"
     bundled = tmp_path / "bundled"
     bundled.mkdir()
-    (bundled / "reviews").symlink_to(reviews)
+    for name in ("reviews", "resources"):
+        (bundled / name).symlink_to(paths.BUNDLED / name)
     monkeypatch.setattr(paths, "BUNDLED", bundled)
     st.cache_data.clear()
     st.cache_resource.clear()
@@ -36,5 +35,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     monkeypatch.setattr(Workbench, "submit", submit)
     monkeypatch.setattr(Workbench, "warm", lambda self: None)
     monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
-    monkeypatch.setattr(Workbench, "find", lambda self, token: next((job for job in found if job.token == token), None))
+    monkeypatch.setattr(
+        Workbench,
+        "find",
+        lambda self, token: next((job for job in found if job.token == token), None),
+    )
     return found

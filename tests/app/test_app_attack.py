@@ -1,4 +1,6 @@
-"""The attack page as a person meets it: default, linked, empty, running, done, cancelled, failed, damaged, and hostile."""
+"""The attack page as a person meets it: default, linked, empty, running, done, cancelled, failed,
+damaged, and hostile.
+"""
 
 import html
 import json
@@ -8,23 +10,19 @@ from pathlib import Path
 
 import pytest
 from hostile import HOSTILE
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
 from made_up_texts import attack_result, batch_result, with_texts
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import attack_charts, exports
-from app.marking import marked, shown
-from app.text import for_chart, plain
-from engine import Job, Look, Study, bundled_reviews
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope.app.charts import attack, files
+from prunescope.app.components.text import for_chart, plain
+from prunescope.app.components.text_diff import marked, shown
+from prunescope.engine import Job, Look, Study, bundled_reviews
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.switch_page("screens/attack.py").run()
+    return app_at("attack", query).run()
 
 
 def of(asked: list[Job], do: str) -> Job:
@@ -32,12 +30,17 @@ def of(asked: list[Job], do: str) -> Job:
 
 
 def told(app: AppTest) -> str:
-    return "\n".join(block.value for kind in (app.text, app.caption, app.info, app.warning) for block in kind).replace("\\", "")
+    return "\n".join(
+        block.value for kind in (app.text, app.caption, app.info, app.warning) for block in kind
+    ).replace("\\", "")
 
 
 def view(app: AppTest) -> dict[str, str]:
     """What the address carries."""
-    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in app.query_params.items()
+    }
 
 
 def attacked(asked: list[Job], study: Study, **result: object) -> AppTest:
@@ -54,19 +57,27 @@ def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
     assert app.header[0].value == "No study yet" and "python -m engine demo" in app.text[0].value
 
 
-def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(cache: Path, asked: list[Job]) -> None:
+def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(
+    cache: Path, asked: list[Job]
+) -> None:
     study = save(cache, made_up_study())
     app = page()
     assert not app.exception
-    assert app.selectbox(key="a-study").value == study.key and app.multiselect(key="a-victims").value == [f"{study.key[:12]}@0.5"]
+    assert app.selectbox(key="a-study").value == study.key and app.multiselect(
+        key="a-victims"
+    ).value == [f"{study.key[:12]}@0.5"]
     assert [job.do for job in asked] == ["ready"]
-    assert asked[0].arguments["victims"] == [{"name": "Dense", "study": study.key, "sparsity": 0.0},
-                                             {"name": "50 %", "study": study.key, "sparsity": 0.5}]  # fmt: skip
+    assert asked[0].arguments["victims"] == [
+        {"name": "Dense", "study": study.key, "sparsity": 0.0},
+        {"name": "50 %", "study": study.key, "sparsity": 0.5},
+    ]
     app.run()
     assert len(asked) == 1
 
 
-def test_an_attack_names_victims_attack_seed_budget_text_and_label(cache: Path, asked: list[Job]) -> None:
+def test_an_attack_names_victims_attack_seed_budget_text_and_label(
+    cache: Path, asked: list[Job]
+) -> None:
     study = save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("what a film")
@@ -80,29 +91,58 @@ def test_an_attack_names_victims_attack_seed_budget_text_and_label(cache: Path, 
     arguments = of(asked, "attack").arguments
     assert [victim["sparsity"] for victim in arguments["victims"]] == [0.0, 0.4, 0.9]
     assert {name: value for name, value in arguments.items() if name != "victims"} == {
-        "attack": "textfooler-like", "seed": 3, "queries": 40, "seconds": None, "text": "what a film", "label": 1,
-    }  # fmt: skip
+        "attack": "textfooler-like",
+        "seed": 3,
+        "queries": 40,
+        "seconds": None,
+        "text": "what a film",
+        "label": 1,
+    }
 
 
 def test_a_percentage_that_was_typed_is_a_level_of_the_study(cache: Path, asked: list[Job]) -> None:
-    from app.victims import parse
+    from prunescope.engine.reading.levels import parse
 
     study, pattern = made_up_study(), made_up_study((0.0, 0.5), pattern="2:4")
-    assert parse("63", [study], study) == (study, 0.63) and parse(" 12.5 % ", [study], study) == (study, 0.125)
+    assert parse("63", [study], study) == (study, 0.63) and parse(" 12.5 % ", [study], study) == (
+        study,
+        0.125,
+    )
     assert parse(f"{study.key[:12]}@0.9", [study], pattern) == (study, 0.9)
-    for text in ("", "101", "-3", "half", f"{study.key[:12]}@x", f"{study.key[:12]}@1.5", "feedbeef0000@0.5", "@0.5"):
+    for text in (
+        "",
+        "101",
+        "-3",
+        "half",
+        f"{study.key[:12]}@x",
+        f"{study.key[:12]}@1.5",
+        "feedbeef0000@0.5",
+        "@0.5",
+    ):
         assert parse(text, [study], study) is None
-    assert parse("63", [pattern], pattern) is None and parse("50", [pattern], pattern) == (pattern, 0.5)
+    assert parse("63", [pattern], pattern) is None and parse("50", [pattern], pattern) == (
+        pattern,
+        0.5,
+    )
 
 
-def test_levels_of_studies_with_the_same_classes_are_offered_and_others_are_not(cache: Path, asked: list[Job]) -> None:
+def test_levels_of_studies_with_the_same_classes_are_offered_and_others_are_not(
+    cache: Path, asked: list[Job]
+) -> None:
     own = save(cache, made_up_study())
     same = save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
     other = save(cache, made_up_study((0.0, 0.6), label_names=["a", "b", "c"], attacked=5))
     app = page(study=own.key[:12], victims=f"{own.key[:12]}@0.5 {same.key[:12]}@0.7")
     options = " ".join(app.multiselect(key="a-victims").options)
-    assert "wanda, 70 %" in options and app.multiselect(key="a-victims").value == [f"{own.key[:12]}@0.5", f"{same.key[:12]}@0.7"]
-    assert [victim["name"] for victim in asked[-1].arguments["victims"]] == ["Dense", "50 %", "wanda, 70 %"]
+    assert "wanda, 70 %" in options and app.multiselect(key="a-victims").value == [
+        f"{own.key[:12]}@0.5",
+        f"{same.key[:12]}@0.7",
+    ]
+    assert [victim["name"] for victim in asked[-1].arguments["victims"]] == [
+        "Dense",
+        "50 %",
+        "wanda, 70 %",
+    ]
     assert other.key[:4] not in options and "60 %" not in options.replace("wanda, 60 %", "")
 
 
@@ -122,12 +162,19 @@ def test_a_sentence_is_picked_by_label_and_brings_its_label(cache: Path, asked: 
 
 
 def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, asked: list[Job]) -> None:
-    study = save(cache, with_texts())  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
+    study = save(
+        cache, with_texts()
+    )  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
     app = page()
     kinds = app.selectbox(key="a-pick-kind").options
     assert "only 50 % breaks" in kinds
     app.selectbox(key="a-pick-kind").set_value("only B breaks").run()
-    assert [option.split(":")[0] for option in app.selectbox(key="a-picked").options[1:]] == ["8", "9", "10", "11"]
+    assert [option.split(":")[0] for option in app.selectbox(key="a-picked").options[1:]] == [
+        "8",
+        "9",
+        "10",
+        "11",
+    ]
     assert study.level(0.5) is not None
 
 
@@ -140,16 +187,24 @@ def test_typing_over_a_picked_sentence_lets_go_of_its_label(cache: Path, asked: 
     assert of(asked, "attack").arguments["label"] is None and "row" not in app.query_params
 
 
-def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(cache: Path, asked: list[Job]) -> None:
+def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
+    cache: Path, asked: list[Job]
+) -> None:
     save(cache, made_up_study(spec={"model": "embedded", "data": "/nowhere/sst2"}))
     app = page()
     assert not app.exception and "not on this machine" in told(app)
 
 
-def test_an_attack_that_lacks_something_says_what_and_cannot_start(cache: Path, asked: list[Job]) -> None:
+def test_an_attack_that_lacks_something_says_what_and_cannot_start(
+    cache: Path, asked: list[Job]
+) -> None:
     save(cache, made_up_study())
     app = page(attack="checklist")
-    assert "CheckList needs flair" in told(app) and app.button(key="a-start").disabled and app.button(key="a-batch").disabled
+    assert (
+        "CheckList needs flair" in told(app)
+        and app.button(key="a-start").disabled
+        and app.button(key="a-batch").disabled
+    )
     assert not asked
 
 
@@ -160,10 +215,18 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: lis
     app.multiselect(key="a-victims").set_value([f"{study.key[:12]}@0.9"])
     app.number_input(key="a-seed").set_value(7).run()
     carried = view(app)
-    assert carried == {"study": study.key[:12], "victims": f"{study.key[:12]}@0.9", "attack": "deepwordbug",
-                       "text": "what a film", "seed": "7"}  # fmt: skip
+    assert carried == {
+        "study": study.key[:12],
+        "victims": f"{study.key[:12]}@0.9",
+        "attack": "deepwordbug",
+        "text": "what a film",
+        "seed": "7",
+    }
     again = page(**carried)
-    assert again.text_area(key="a-text").value == "what a film" and again.number_input(key="a-seed").value == 7
+    assert (
+        again.text_area(key="a-text").value == "what a film"
+        and again.number_input(key="a-seed").value == 7
+    )
     assert again.multiselect(key="a-victims").value == [f"{study.key[:12]}@0.9"]
 
 
@@ -174,22 +237,32 @@ def test_a_long_text_stays_out_of_the_address(cache: Path, asked: list[Job]) -> 
     assert "text" not in app.query_params
 
 
-@pytest.mark.parametrize(("query", "said"), [
-    ({"study": "feedbeef0000"}, "The link names the study “feedbeef0000”, which is not in this store"),
-    ({"victims": "feedbeef0000@0.5"}, "The link names the victim “feedbeef0000@0.5”"),
-    ({"attack": "nonsense"}, "The link says attack = “nonsense”"),
-    ({"row": "7"}, "The link names row “7”"),
-    ({"job": "0123"}, "The attack of this link is over"),
-    ({"batch": "0123"}, "The batch of this link is over"),
-])  # fmt: skip
-def test_a_stale_link_says_so(cache: Path, asked: list[Job], query: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            {"study": "feedbeef0000"},
+            "The link names the study “feedbeef0000”, which is not in this store",
+        ),
+        ({"victims": "feedbeef0000@0.5"}, "The link names the victim “feedbeef0000@0.5”"),
+        ({"attack": "nonsense"}, "The link says attack = “nonsense”"),
+        ({"row": "7"}, "The link names row “7”"),
+        ({"job": "0123"}, "The attack of this link is over"),
+        ({"batch": "0123"}, "The batch of this link is over"),
+    ],
+)
+def test_a_stale_link_says_so(
+    cache: Path, asked: list[Job], query: dict[str, str], said: str
+) -> None:
     save(cache, made_up_study())
     app = page(**query)
     assert not app.exception and said in told(app)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e400", "x", "", "99999999999999999999"])
-def test_numbers_of_a_link_that_are_out_of_range_are_passed_over(cache: Path, asked: list[Job], value: str) -> None:
+def test_numbers_of_a_link_that_are_out_of_range_are_passed_over(
+    cache: Path, asked: list[Job], value: str
+) -> None:
     save(cache, made_up_study())
     app = page(seed=value, queries=value, seconds=value, row=value, label=value)
     assert not app.exception and app.number_input(key="a-queries").value == 0
@@ -212,11 +285,16 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, asked: list[Job]) ->
     app.text_area(key="a-text").set_value("a fine film")
     app.button(key="a-start").click().run()
     job = of(asked, "attack")
-    job.state, job.looks = "running", {"50 %": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])}
+    job.state, job.looks = (
+        "running",
+        {"50 %": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
+    )
     app.run()
     assert not app.exception
     assert any("<u>[f1ne]</u>" in block.body for block in app.get("html"))
-    assert "7 queries, confidence down to 40.0 %" in told(app) and "DeepWordBug at work: 7 queries" in told(app)
+    assert "7 queries, confidence down to 40.0 %" in told(
+        app
+    ) and "DeepWordBug at work: 7 queries" in told(app)
 
 
 def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, asked: list[Job]) -> None:
@@ -230,17 +308,28 @@ def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, asked: li
 def test_a_failed_attack_is_one_sentence(cache: Path, asked: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    of(asked, "attack").state, of(asked, "attack").reason = "failed", "The text has 2000 characters; shorten it."
+    of(asked, "attack").state, of(asked, "attack").reason = (
+        "failed",
+        "The text has 2000 characters; shorten it.",
+    )
     app.run()
-    assert not app.exception and app.error[0].value.replace("\\", "") == "The text has 2000 characters; shorten it."
+    assert (
+        not app.exception
+        and app.error[0].value.replace("\\", "") == "The text has 2000 characters; shorten it."
+    )
 
 
-def test_the_result_shows_every_side_the_transfer_and_the_words(cache: Path, asked: list[Job]) -> None:
+def test_the_result_shows_every_side_the_transfer_and_the_words(
+    cache: Path, asked: list[Job]
+) -> None:
     app = attacked(asked, save(cache, made_up_study()))
     assert not app.exception
     blocks = " ".join(block.body for block in app.get("html"))
     assert "Dense: held" in blocks and "50 %: broken" in blocks and "<u>[f1ne]</u>" in blocks
-    assert "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words\nsimilarity 0.81" in told(app)
+    assert (
+        "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words\nsimilarity 0.81"
+        in told(app)
+    )
     frame = app.dataframe[0].value
     assert frame.iloc[0].tolist() == ["50 %", "holds · 60 %", "broken · 21 %"]
 
@@ -260,27 +349,43 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, asked: list[Job
     assert job.arguments["count"] == 20 and len(job.arguments["victims"]) == 2
     job.state, job.stage, job.done, job.total = "running", "attack", 3, 40
     again = page(batch=view(app)["batch"])
-    assert any("attack 3 of 40" in bar.proto.text.replace("\\", "") for bar in again.get("progress"))
+    assert any(
+        "attack 3 of 40" in bar.proto.text.replace("\\", "") for bar in again.get("progress")
+    )
     job.state, job.result = "done", batch_result()
     again.run()
     assert not again.exception
-    assert "both hold 1, only Dense breaks 0, only 50 % breaks 1, both break 2; p = 1." in told(again)
+    assert "both hold 1, only Dense breaks 0, only 50 % breaks 1, both break 2; p = 1." in told(
+        again
+    )
 
 
-@pytest.mark.parametrize("text", ["a fine film", "it's $HOME `ls` \"x\"; rm -rf /", "--sparsity 0.9", *HOSTILE[:4]])
+@pytest.mark.parametrize(
+    "text", ["a fine film", 'it\'s $HOME `ls` "x"; rm -rf /', "--sparsity 0.9", *HOSTILE[:4]]
+)
 def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     import shlex
 
-    from app.victims import commands
-    from engine.cli import _parser
+    from prunescope.engine.cli.main import _parser
+    from prunescope.engine.reading.levels import commands
 
     study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
     lines = commands(study, [0.5, 0.9], text, 1, "textfooler-like", 3, 40, None).splitlines()
     assert len(lines) == 2
     for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
         options = _parser().parse_args(shlex.split(line)[3:])
-        assert (options.model, options.method, options.sparsity, options.text) == ("my model", "wanda", sparsity, text)
-        assert (options.attack, options.seed, options.label, options.max_queries) == ("textfooler-like", 3, "1", 40)
+        assert (options.model, options.method, options.sparsity, options.text) == (
+            "my model",
+            "wanda",
+            sparsity,
+            text,
+        )
+        assert (options.attack, options.seed, options.label, options.max_queries) == (
+            "textfooler-like",
+            3,
+            "1",
+            40,
+        )
 
 
 def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
@@ -295,7 +400,11 @@ def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, asked: list[Job
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
     markup = {"<u>[", "]</u>", "<span class='was'>", "</span>"}
-    for written in (marked([[text, text], ["plain", text], [text, "plain"]]), shown(text), for_chart(text)):
+    for written in (
+        marked([[text, text], ["plain", text], [text, "plain"]]),
+        shown(text),
+        for_chart(text),
+    ):
         bare = written
         for tag in markup:
             bare = bare.replace(tag, "")
@@ -309,63 +418,86 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
 def test_hostile_text_passes_through_the_whole_page(cache: Path, asked: list[Job]) -> None:
     text = " ".join(text for text in HOSTILE if len(text) < 60)
     found = text.replace("x", "y")
-    app = attacked(asked, save(cache, made_up_study(label_names=["<b>no</b>", "$yes$"])),
-                   **{**attack_result(text=text, found=found), "label_names": ["<b>no</b>", "$yes$"]})  # fmt: skip
+    app = attacked(
+        asked,
+        save(cache, made_up_study(label_names=["<b>no</b>", "$yes$"])),
+        **{**attack_result(text=text, found=found), "label_names": ["<b>no</b>", "$yes$"]},
+    )
     assert not app.exception
     for block in app.get("html"):
         assert not re.search(r"<(?!/?(div|p|u|span|style)\b)", block.body)
-    assert not any("<b>" in markdown.value or "onerror" in markdown.value for markdown in app.markdown)
+    assert not any(
+        "<b>" in markdown.value or "onerror" in markdown.value for markdown in app.markdown
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_the_exports(text: str) -> None:
-    table = attack_charts.sides_table(attack_result(found=f"{text} fine film", text="a fine film")).assign(extra=text)
-    for make in (exports.to_csv, exports.to_json, exports.to_markdown, exports.to_latex):
+    table = attack.sides_table(attack_result(found=f"{text} fine film", text="a fine film")).assign(
+        extra=text
+    )
+    for make in (files.to_csv, files.to_json, files.to_markdown, files.to_latex):
         assert "50 %" in make(table, {"text": text}).replace("\\", "")
 
 
 def test_the_charts_escape_names_and_words() -> None:
     result = attack_result(("Dense", "<b>50</b> %"), "a <i>fine</i> film", "a <i>f1ne</i> film")
-    paths = attack_charts.paths({side["name"]: side["path"] for side in result["sides"]}, "<b>yes</b>")
-    words = attack_charts.importance_map(attack_charts.importance_table(result["importance"]))
+    paths = attack.paths({side["name"]: side["path"] for side in result["sides"]}, "<b>yes</b>")
+    words = attack.importance_map(attack.importance_table(result["importance"]))
     assert words.layout.yaxis.automargin, "the victims are named beside their rows"
     for figure in (paths, words):
-        assert not re.search(r"<(?!br>|extra>|/extra>)", json.dumps(figure.to_plotly_json(), default=list))
+        assert not re.search(
+            r"<(?!br>|extra>|/extra>)", json.dumps(figure.to_plotly_json(), default=list)
+        )
 
 
 def test_victims_differ_in_dash_marker_and_sign_and_not_by_colour_alone() -> None:
-    assert all(len(set(column)) == 4 for column in zip(*attack_charts.LOOKS, strict=True))
+    assert all(len(set(column)) == 4 for column in zip(*attack.LOOKS, strict=True))
     names = ("Dense", "a", "b", "c")
-    figure = attack_charts.paths(dict.fromkeys(names, ((1, 0.9), (5, 0.2))), "positive")
+    figure = attack.paths(dict.fromkeys(names, ((1, 0.9), (5, 0.2))), "positive")
     assert figure.layout.yaxis.title.text == "confidence in “positive”"
-    assert attack_charts.paths({}, None).layout.yaxis.title.text == "confidence in the true label"
-    assert [trace.name for trace in figure.data] == list(names) and list(figure.data[0].y) == [90.0, 20.0]
+    assert attack.paths({}, None).layout.yaxis.title.text == "confidence in the true label"
+    assert [trace.name for trace in figure.data] == list(names) and list(figure.data[0].y) == [
+        90.0,
+        20.0,
+    ]
 
 
 def test_of_a_long_text_the_words_that_matter_most_are_drawn_in_their_order() -> None:
     falls = [0.001 * place for place in range(50)]
-    table = attack_charts.importance_table({"words": [f"w{place}" for place in range(50)], "falls": {"Dense": falls}})
-    figure = attack_charts.importance_map(table)
+    table = attack.importance_table(
+        {"words": [f"w{place}" for place in range(50)], "falls": {"Dense": falls}}
+    )
+    figure = attack.importance_map(table)
     assert list(figure.layout.xaxis.ticktext) == [f"w{place}" for place in range(20, 50)]
 
 
 def test_the_batch_table_and_chart_hold_every_rate_with_its_interval() -> None:
-    table = attack_charts.batch_table(batch_result())
+    table = attack.batch_table(batch_result())
     assert table["acc"].tolist() == [100.0, 100.0] and table["aua"].tolist() == [50.0, 25.0]
     assert table["p_holm"].isna().tolist() == [True, False]
-    figure = attack_charts.batch_chart(table)
+    figure = attack.batch_chart(table)
     assert list(figure.data[1].x) == [100.0, 25.0, 75.0]
     assert figure.data[1].error_x.array[1] == pytest.approx(table["aua_high"][1] - 25)
-    assert attack_charts.batch_transfer(batch_result()).iloc[0].tolist() == ["Dense", 2, "50 % of 2", "50 % of 2"]
+    assert attack.batch_transfer(batch_result()).iloc[0].tolist() == [
+        "Dense",
+        2,
+        "50 % of 2",
+        "50 % of 2",
+    ]
 
 
-def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(cache: Path, asked: list[Job]) -> None:
+def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(
+    cache: Path, asked: list[Job]
+) -> None:
     one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
     app = page(study=one.key[:12], victims=f"{one.key[:12]}@0.9")
     shutil.rmtree(cache / "studies" / one.key)
     app.text_area(key="a-text").set_value("a fine film").run()
     assert not app.exception and app.selectbox(key="a-study").value == two.key
-    assert "no longer in the store" in told(app) and one.key[:12] not in " ".join(app.multiselect(key="a-victims").value)
+    assert "no longer in the store" in told(app) and one.key[:12] not in " ".join(
+        app.multiselect(key="a-victims").value
+    )
 
 
 def test_a_text_without_words_cannot_be_attacked(cache: Path, asked: list[Job]) -> None:

@@ -13,37 +13,40 @@ import pytest
 from hostile import HOSTILE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import level, made_up_study, save
+from made_up_studies import level, made_up_study, save
 from made_up_texts import with_texts
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import compare_charts as charts
-from app import flips
-from app.compare_charts import Level
-from engine import Job, Rate, Study, bundled_reviews, short_names
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope.app.charts import compare as charts
+from prunescope.app.charts.compare import Level
+from prunescope.engine import Job, Rate, Study, bundled_reviews, short_names
+from prunescope.engine.reading import flips
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.switch_page("screens/compare.py").run()
+    return app_at("compare", query).run()
 
 
 def told(app: AppTest) -> str:
-    return "\n".join(block.value for kind in (app.text, app.caption, app.info, app.warning) for block in kind).replace("\\", "")
+    return "\n".join(
+        block.value for kind in (app.text, app.caption, app.info, app.warning) for block in kind
+    ).replace("\\", "")
 
 
 def view(app: AppTest) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in app.query_params.items()
+    }
 
 
 def of_examples(evaluation: str, **about: Any) -> Study:
     """A made-up study on certain examples."""
     made = made_up_study(**about)
-    return replace(made, identity={**made.identity, "evaluation": evaluation}, key=(evaluation + made.key)[:64])
+    return replace(
+        made, identity={**made.identity, "evaluation": evaluation}, key=(evaluation + made.key)[:64]
+    )
 
 
 def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
@@ -51,13 +54,24 @@ def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
     assert not app.exception and app.header[0].value == "No study yet"
 
 
-def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(cache: Path, asked: list[Job]) -> None:
-    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
+def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
+    cache: Path, asked: list[Job]
+) -> None:
+    one, two = (
+        save(cache, made_up_study()),
+        save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
+    )
     app = page(studies=f"{one.key[:12]} {two.key[:12]}", base=f"{one.key[:12]}@0")
     assert not app.exception
     table = app.dataframe[0].value
-    assert table["study"].tolist() == ["adaptive", "wanda"] and table["method"].tolist() == ["adaptive", "wanda"]
-    assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [-20.0, -20.0]
+    assert table["study"].tolist() == ["adaptive", "wanda"] and table["method"].tolist() == [
+        "adaptive",
+        "wanda",
+    ]
+    assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [
+        -20.0,
+        -20.0,
+    ]
     assert "model" not in table and "The same in all: model Tiny" in told(app)
 
 
@@ -65,7 +79,14 @@ def test_all_settings_are_shown_on_demand(cache: Path, asked: list[Job]) -> None
     save(cache, made_up_study())
     app = page()
     assert "model" not in app.dataframe[0].value
-    assert "model" in app.segmented_control(key="c-settings").set_value("all settings").run().dataframe[0].value
+    assert (
+        "model"
+        in app.segmented_control(key="c-settings")
+        .set_value("all settings")
+        .run()
+        .dataframe[0]
+        .value
+    )
 
 
 def test_a_value_between_levels_says_so_and_has_no_interval(cache: Path, asked: list[Job]) -> None:
@@ -78,7 +99,10 @@ def test_a_value_between_levels_says_so_and_has_no_interval(cache: Path, asked: 
 
 
 def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: list[Job]) -> None:
-    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
+    one, two = (
+        save(cache, made_up_study()),
+        save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
+    )
     app = page(studies=two.key[:12])
     app.slider(key="c-sparsity").set_value(30)
     app.segmented_control(key="c-y").set_value("acc")
@@ -86,17 +110,28 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: lis
     app.multiselect(key="c-studies").set_value([two.key, one.key])
     app.selectbox(key="c-base").set_value(f"{two.key[:12]}@0.5").run()
     carried = view(app)
-    assert carried["studies"] == f"{two.key[:12]} {one.key[:12]}" and carried["base"] == f"{two.key[:12]}@0.5"
+    assert (
+        carried["studies"] == f"{two.key[:12]} {one.key[:12]}"
+        and carried["base"] == f"{two.key[:12]}@0.5"
+    )
     assert (carried["sparsity"], carried["y"], carried["x"]) == ("30", "acc", "size")
     assert view(page(**carried)) == carried
 
 
-@pytest.mark.parametrize(("query", "said"), [
-    ({"studies": "feedbeef0000"}, "The link names the study “feedbeef0000”, which is not in this store"),
-    ({"base": "feedbeef0000@0.5"}, "The link names the level “feedbeef0000@0.5”"),
-    ({"a": "nonsense"}, "The link names the level “nonsense”"),
-])  # fmt: skip
-def test_a_stale_link_says_so(cache: Path, asked: list[Job], query: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            {"studies": "feedbeef0000"},
+            "The link names the study “feedbeef0000”, which is not in this store",
+        ),
+        ({"base": "feedbeef0000@0.5"}, "The link names the level “feedbeef0000@0.5”"),
+        ({"a": "nonsense"}, "The link names the level “nonsense”"),
+    ],
+)
+def test_a_stale_link_says_so(
+    cache: Path, asked: list[Job], query: dict[str, str], said: str
+) -> None:
     save(cache, made_up_study())
     app = page(**query)
     assert not app.exception and said in told(app)
@@ -108,7 +143,9 @@ def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, asked: list[Job]) -> 
 
 
 def test_flips_are_counted_and_tested_and_their_rows_listed(cache: Path, asked: list[Job]) -> None:
-    save(cache, made_up_study())  # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
+    save(
+        cache, made_up_study()
+    )  # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
     app = page()
     clean, attack, rows = (frame.value for frame in app.dataframe[-3:])
     assert clean[["B right", "B wrong"]].to_numpy().tolist() == [[70, 20], [0, 10]]
@@ -127,15 +164,21 @@ def test_flipped_examples_are_filtered_by_label_and_length(cache: Path, asked: l
     app.selectbox(key="c-label").set_value("positive")
     app.slider(key="c-words").set_value((1, 12)).run()
     shown = app.dataframe[-1].value
-    assert len(shown) and all(reviews.labels[row] == 1 and len(reviews.texts[row].split()) <= 12 for row in shown["row"])
+    assert len(shown) and all(
+        reviews.labels[row] == 1 and len(reviews.texts[row].split()) <= 12 for row in shown["row"]
+    )
     assert shown["text"].tolist() == [reviews.texts[row] for row in shown["row"]]
 
 
-def test_studies_on_other_examples_are_refused_with_the_reason(cache: Path, asked: list[Job]) -> None:
+def test_studies_on_other_examples_are_refused_with_the_reason(
+    cache: Path, asked: list[Job]
+) -> None:
     one, two = of_examples("a" * 64), of_examples("b" * 64, data="other")
     three = of_examples("c" * 64, seed=1)
     assert "evaluated on made-up and the other on other" in (flips.same_examples(one, two) or "")
-    assert "different examples (100 and 100, seeds 0 and 1)" in (flips.same_examples(one, three) or "")
+    assert "different examples (100 and 100, seeds 0 and 1)" in (
+        flips.same_examples(one, three) or ""
+    )
     assert flips.same_examples(one, of_examples("a" * 64, method="wanda")) is None
 
 
@@ -145,14 +188,20 @@ def test_attacks_that_differ_are_not_paired() -> None:
         return replace(made, identity={**made.identity, "attack": attack})
 
     one = study(name="deepwordbug", textattack="1", examples=[1, 2])
-    assert flips.same_attack(one, study(name="deepwordbug", textattack="1", examples=[2, 3])) is None
-    assert "different versions" in (flips.same_attack(one, study(name="deepwordbug", textattack="2")) or "")
-    assert "attacked with deepwordbug and the other with pwws" in (flips.same_attack(one, study(name="pwws")) or "")
+    assert (
+        flips.same_attack(one, study(name="deepwordbug", textattack="1", examples=[2, 3])) is None
+    )
+    assert "different versions" in (
+        flips.same_attack(one, study(name="deepwordbug", textattack="2")) or ""
+    )
+    assert "attacked with deepwordbug and the other with pwws" in (
+        flips.same_attack(one, study(name="pwws")) or ""
+    )
     assert "has no attack" in (flips.same_attack(one, made_up_study(attacked=0)) or "")
 
 
 def test_a_study_without_attack_or_without_levels_is_told(cache: Path, asked: list[Job]) -> None:
-    from engine import Store
+    from prunescope.engine import Store
 
     save(cache, made_up_study(attacked=0))
     app = page()
@@ -166,29 +215,53 @@ def test_a_study_without_attack_or_without_levels_is_told(cache: Path, asked: li
 
 def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
     study = save(cache, made_up_study())
-    path = next(path for path in (cache / "studies" / study.key).glob("*.json")
-                if path.name != "study.json" and json.loads(path.read_text())["payload"]["sparsity"] == 0.5)  # fmt: skip
+    path = next(
+        path
+        for path in (cache / "studies" / study.key).glob("*.json")
+        if path.name != "study.json" and json.loads(path.read_text())["payload"]["sparsity"] == 0.5
+    )
     path.write_bytes(path.read_bytes()[:-40])
     app = page()
     assert not app.exception and "set aside" in told(app)
 
 
 @pytest.mark.parametrize("text", HOSTILE[:12])
-def test_hostile_names_pass_through_the_page_and_the_chart(cache: Path, asked: list[Job], text: str) -> None:
+def test_hostile_names_pass_through_the_page_and_the_chart(
+    cache: Path, asked: list[Job], text: str
+) -> None:
     save(cache, made_up_study(method=text, data=text, label_names=[text, "yes"]))
     app = page()
     assert not app.exception
     table = charts.points([made_up_study(method=text)])
     figure = charts.pareto(table, charts.front(table, "acc", "sparsity"), "acc", "sparsity")
-    assert not any("<b>" in str(trace.name) or "<script" in str(trace.name) or "<img" in str(trace.name) for trace in figure.data)
+    assert not any(
+        "<b>" in str(trace.name) or "<script" in str(trace.name) or "<img" in str(trace.name)
+        for trace in figure.data
+    )
 
 
 # The front
 
 
 def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFrame:
-    return pd.DataFrame([{"place": 0, "study": "x", "key": "k", "sparsity": x, "size": 100 - x, "group": group, "aua": y,
-                          "guesses": False, "aua_low": y, "aua_high": y, "aua_n": 1} for x, y in points])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "place": 0,
+                "study": "x",
+                "key": "k",
+                "sparsity": x,
+                "size": 100 - x,
+                "group": group,
+                "aua": y,
+                "guesses": False,
+                "aua_low": y,
+                "aua_high": y,
+                "aua_n": 1,
+            }
+            for x, y in points
+        ]
+    )
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
@@ -205,7 +278,9 @@ def test_levels_of_other_examples_do_not_beat_one_another() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12))
-def test_every_level_is_on_the_front_or_beaten_by_one_that_is(points: list[tuple[int, int]]) -> None:
+def test_every_level_is_on_the_front_or_beaten_by_one_that_is(
+    points: list[tuple[int, int]],
+) -> None:
     best = charts.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
     ahead = list(zip(best["sparsity"], best["aua"], strict=True))
     for x, y in points:
@@ -220,7 +295,9 @@ def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     assert [len(trace.x) for trace in marks] == [4, 2]
     assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
-    assert all(trace.error_y.width == 0 for trace in marks), "a cap is drawn through marks that have no bar"
+    assert all(trace.error_y.width == 0 for trace in marks), (
+        "a cap is drawn through marks that have no bar"
+    )
 
 
 # Flips, row by row
@@ -228,32 +305,65 @@ def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
 
 def test_a_row_is_told_by_what_it_was_without_attack_and_by_what_the_attack_did() -> None:
     table = flips.with_kinds(flips.rows(level(0.0), level(0.5), 100))
-    assert table["kind"].value_counts().to_dict() == {"any": 50, "only A right": 20, "both wrong": 10, "both break": 8,
-                                                      "both hold": 8, "only B breaks": 4}  # fmt: skip
+    assert table["kind"].value_counts().to_dict() == {
+        "any": 50,
+        "only A right": 20,
+        "both wrong": 10,
+        "both break": 8,
+        "both hold": 8,
+        "only B breaks": 4,
+    }
     assert set(table["kind"]) <= set(flips.KINDS)
 
 
 def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
     between = Level(made_up_study(), 0.45)
-    assert between.measured is None and between.rate("acc").rate is None and between.between() == "between 40 and 50 %"
+    assert (
+        between.measured is None
+        and between.rate("acc").rate is None
+        and between.between() == "between 40 and 50 %"
+    )
 
 
 def test_twelve_studies_look_apart_and_are_named_apart() -> None:
     assert len({charts.look(place) for place in range(charts.MOST)}) == charts.MOST
     assert charts.look(6)[2] == f"{charts.look(0)[2]}-open", "a dot in a small mark is not seen"
-    studies = [made_up_study(method="adaptive"), made_up_study(method="wanda"), made_up_study(method="wanda", data="other"),
-               replace(made_up_study(method="wanda"), key="f" * 64)]  # fmt: skip
+    studies = [
+        made_up_study(method="adaptive"),
+        made_up_study(method="wanda"),
+        made_up_study(method="wanda", data="other"),
+        replace(made_up_study(method="wanda"), key="f" * 64),
+    ]
     assert len(set(short_names(studies))) == 4
 
 
 def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured_with() -> None:
     study = made_up_study()
     dense, half = study.levels[:2]
-    rows = [SimpleNamespace(kind=kind, name=kind, sparsity=0.0, file_bytes=int(size * 1e6), acc=of.acc, aua=of.aua, asr=of.asr)
-            for kind, size, of in (("dense", 9, dense), ("pruned", 5, half), ("int8", 4, dense), ("blocks", 3, half))]
-    table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: row.kind == "blocks")
+    rows = [
+        SimpleNamespace(
+            kind=kind,
+            name=kind,
+            sparsity=0.0,
+            file_bytes=int(size * 1e6),
+            acc=of.acc,
+            aua=of.aua,
+            asr=of.asr,
+        )
+        for kind, size, of in (
+            ("dense", 9, dense),
+            ("pruned", 5, half),
+            ("int8", 4, dense),
+            ("blocks", 3, half),
+        )
+    ]
+    table: Any = SimpleNamespace(
+        about={"study": study.key}, rows=rows, guesses=lambda row: row.kind == "blocks"
+    )
     found = charts.alternatives([study], [table])
-    assert found["study"].tolist() == ["int8"] and found["size"].tolist() == [4.0]  # not what guesses, nor what the study has
+    assert found["study"].tolist() == ["int8"] and found["size"].tolist() == [
+        4.0
+    ]  # not what guesses, nor what the study has
     whole = pd.concat([charts.points([study]), found], ignore_index=True)
     best = charts.front(whole, "acc", "size")
     assert "int8" in set(best["study"])  # as accurate as dense, and smaller
@@ -264,22 +374,42 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
 
 def test_a_front_of_what_nobody_measured_is_empty() -> None:
     table = charts.points([made_up_study(attacked=0)])
-    assert not charts.pareto(table, charts.front(table, "aua", "size"), "aua", "size").layout.annotations
+    assert not charts.pareto(
+        table, charts.front(table, "aua", "size"), "aua", "size"
+    ).layout.annotations
 
 
 def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
     study = made_up_study()
-    rows = [SimpleNamespace(kind="blocks", name=f"first {blocks} blocks, re-solved", sparsity=0.0, file_bytes=int(1e6 * size),
-                            acc=study.levels[0].acc, aua=study.levels[0].aua, asr=study.levels[0].asr)
-            for blocks, size in ((3, 69.6), (4, 69.7), (5, 70.4), (6, 71.0))]  # fmt: skip
+    rows = [
+        SimpleNamespace(
+            kind="blocks",
+            name=f"first {blocks} blocks, re-solved",
+            sparsity=0.0,
+            file_bytes=int(1e6 * size),
+            acc=study.levels[0].acc,
+            aua=study.levels[0].aua,
+            asr=study.levels[0].asr,
+        )
+        for blocks, size in ((3, 69.6), (4, 69.7), (5, 70.4), (6, 71.0))
+    ]
     table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: False)
-    whole = pd.concat([charts.points([study]), charts.alternatives([study], [table])], ignore_index=True)
-    names = charts.pareto(whole, charts.front(whole, "aua", "size"), "aua", "size").layout.annotations
+    whole = pd.concat(
+        [charts.points([study]), charts.alternatives([study], [table])], ignore_index=True
+    )
+    names = charts.pareto(
+        whole, charts.front(whole, "aua", "size"), "aua", "size"
+    ).layout.annotations
     assert [name.text for name in names] == [row.name for row in rows]
     across = np.ptp(whole["size"])
     for width in charts.WIDTHS:  # a name is some 180 pixels wide and 18 high
-        at = [(name.x / across * width + name.ax, -name.ay) for name in names]  # all marks are equally high
-        assert all(abs(a[0] - b[0]) >= 150 or abs(a[1] - b[1]) >= 18 for a, b in itertools.combinations(at, 2)), width
+        at = [
+            (name.x / across * width + name.ax, -name.ay) for name in names
+        ]  # all marks are equally high
+        assert all(
+            abs(a[0] - b[0]) >= 150 or abs(a[1] - b[1]) >= 18
+            for a, b in itertools.combinations(at, 2)
+        ), width
 
 
 def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
@@ -301,12 +431,18 @@ def test_a_damaged_table_of_alternatives_is_named(cache: Path, asked: list[Job])
 
 
 def test_a_difference_stands_only_where_examples_and_attack_are_the_same() -> None:
-    base, same, other = of_examples("a" * 8), of_examples("a" * 8, method="wanda"), of_examples("b" * 8, data="news")
+    base, same, other = (
+        of_examples("a" * 8),
+        of_examples("a" * 8, method="wanda"),
+        of_examples("b" * 8, data="news"),
+    )
     attacked = of_examples("a" * 8, method="static")
-    attacked = replace(attacked, about={**attacked.about, "attack": "textfooler"},
-                       identity={**attacked.identity, "attack": {"name": "textfooler"}})  # fmt: skip
+    attacked = replace(
+        attacked,
+        about={**attacked.about, "attack": "textfooler"},
+        identity={**attacked.identity, "attack": {"name": "textfooler"}},
+    )
     table = charts.compare_table([base, same, other, attacked], 0.5, Level(base, 0.0), [])
     assert table["Δ Acc"].notna().tolist() == [True, True, False, True]
     assert table["Δ Aua"].notna().tolist() == [True, True, False, False]
     assert table["Acc"].notna().all()
-

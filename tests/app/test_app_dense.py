@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 from made_up_members import write_members
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import dense_charts
-from engine import Store, Workbench, member_sets
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope.app.charts import averages
+from prunescope.engine import Store, Workbench, member_sets
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +17,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/dense.py").run()
+    return app_at("averages").run()
 
 
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
@@ -32,7 +31,8 @@ def test_the_set_is_described_in_words(cache: Path) -> None:
     app = page()
     assert not app.exception
     assert app.text[0].value == (
-        "4 members fine-tuned from MiniLM on 4,000 rows of made-up, judged on 500 rows that none was trained on, 100 of them "
+        "4 members fine-tuned from MiniLM on 4,000 rows of made-up, judged on 500 rows that none "
+        "was trained on, 100 of them "
         "attacked with DeepWordBug."
     )
     assert "Averaged: freelb-1, ce-1. Left out: ce-2." in app.caption[0].value.replace("\\", "")
@@ -48,7 +48,9 @@ def test_the_order_can_be_changed(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(("attacked", "averages"), [(False, ("acc",)), (True, ()), (False, ())])
-def test_a_set_without_attack_or_average_is_shown(cache: Path, attacked: bool, averages: tuple[str, ...]) -> None:
+def test_a_set_without_attack_or_average_is_shown(
+    cache: Path, attacked: bool, averages: tuple[str, ...]
+) -> None:
     write_members(cache / "members" / "mine", attacked, averages)
     app = page()
     assert not app.exception
@@ -65,18 +67,25 @@ def test_a_damaged_set_is_a_notice(cache: Path) -> None:
 def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine")
     (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    table = dense_charts.judged_table(found)
-    assert list(table["model"]) == ["freelb-1", "ce-1", "ce-2", *(dense_charts.NAMES[by] for by in ("uniform", "acc", "aua"))]
+    table = averages.judged_table(found)
+    assert list(table["model"]) == [
+        "freelb-1",
+        "ce-1",
+        "ce-2",
+        *(averages.NAMES[by] for by in ("uniform", "acc", "aua")),
+    ]
     assert table["aua"].tolist()[:3] == [20, 12, 9]
-    figure = dense_charts.members_chart(table)
-    assert sorted(x for trace in figure.data for x in trace.x) == sorted([*table["acc"], *table["aua"]])
+    figure = averages.members_chart(table)
+    assert sorted(x for trace in figure.data for x in trace.x) == sorted(
+        [*table["acc"], *table["aua"]]
+    )
     assert figure.layout.yaxis.automargin, "names are longer than the margin"
 
 
 def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine")
     (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    figure = dense_charts.steps_chart(dense_charts.steps_table(found.averages["aua"]), "aua")
+    figure = averages.steps_chart(averages.steps_table(found.averages["aua"]), "aua")
     points, line = figure.data[2], figure.data[3]
     assert list(points.marker.symbol) == ["square", "square", "square-open"]
     assert list(points.x) == ["1.<br>freelb-1", "2.<br>ce-1", "3.<br>ce-2"]

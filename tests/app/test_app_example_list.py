@@ -1,4 +1,6 @@
-"""One click leads from an example in a table to the attack page: same text, label, study, sparsity and attack."""
+"""One click leads from an example in a table to the attack page: same text, label, study, sparsity
+and attack.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 import streamlit as st
-from made_up import save
+from made_up_studies import save
 from made_up_texts import batch_result, with_texts
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import example_list
-from engine import Job, Study, bundled_reviews
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope.app.components import example_list
+from prunescope.engine import Job, Study, bundled_reviews
 
 
 @pytest.fixture
@@ -38,10 +39,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    return app.switch_page(f"screens/{name}.py").run()
+    return app_at(name, query).run()
 
 
 def view(app: AppTest) -> dict[str, str]:
@@ -72,7 +70,9 @@ def opened(
 
 @pytest.fixture
 def study(cache: Path) -> Study:
-    """Of 20 attacked examples, dense breaks the first 8, the level at 50 % the first 12; made with a seed of its own."""
+    """Of 20 attacked examples, dense breaks the first 8, the level at 50 % the first 12; made with
+    a seed of its own.
+    """
     return save(cache, with_texts(attack="textfooler-like", seed=5))
 
 

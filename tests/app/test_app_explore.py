@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 from components import sent, told
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
+from pages import MAIN, app_at
 from streamlit.testing.v1 import AppTest
 
-import engine
-from app.text import plain
-from engine import Job, Store, Workbench
-from engine.timings import keep_timed
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope import engine
+from prunescope.app.components.text import plain
+from prunescope.engine import Job, Store, Workbench
+from prunescope.engine.studies.timings import keep_timed
 
 
 class Requests(list[Job]):
@@ -38,15 +37,17 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return app_at("explore", query).run()
 
 
 def moved(app: AppTest, percent: float) -> AppTest:
-    """The page after somebody let the slider go there; a component of the browser cannot be moved from here, the view can."""
-    app.session_state["view-study"] = {**app.session_state["view-study"], "sparsity": f"{percent:g}"}
+    """The page after somebody let the slider go there; a component of the browser cannot be moved
+    from here, the view can.
+    """
+    app.session_state["view-study"] = {
+        **app.session_state["view-study"],
+        "sparsity": f"{percent:g}",
+    }
     return app.run()
 
 
@@ -66,8 +67,13 @@ def test_what_a_study_was_measured_with_is_told_as_text(cache: Path) -> None:
     save(cache, study)
     assert "Measured with" not in captions(page()), "levels of before do not know"
     machine = {"device": "<b>A processor</b> $x$", "threads": 2, "torch": "2.13.0"}
-    save(cache, replace(study, levels=tuple(replace(level, machine=machine) for level in study.levels)))
-    assert plain("Measured with <b>A processor</b> $x$, 2 threads, PyTorch 2.13.0.") in captions(page())
+    save(
+        cache,
+        replace(study, levels=tuple(replace(level, machine=machine) for level in study.levels)),
+    )
+    assert plain("Measured with <b>A processor</b> $x$, 2 threads, PyTorch 2.13.0.") in captions(
+        page()
+    )
 
 
 def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:
@@ -79,7 +85,9 @@ def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:
     cards = told(app)
     for name, rate in (("Acc", here.acc), ("Aua", here.aua), ("Asr", here.asr)):
         assert cards[name].startswith(f"{100 * (rate.value or 0):.1f} % | ")
-        assert cards[name].endswith(f"95 %: {100 * rate.low:.1f} – {100 * rate.high:.1f} %, n = {rate.n}")
+        assert cards[name].endswith(
+            f"95 %: {100 * rate.low:.1f} – {100 * rate.high:.1f} %, n = {rate.n}"
+        )
     change = 100 * ((here.acc.value or 0) - (dense.acc.value or 0))
     assert f"| −{-change:.1f} points to dense | bad |" in cards["Acc"]
 
@@ -90,8 +98,14 @@ def test_the_browser_has_a_value_for_every_stop_of_the_slider(cache: Path) -> No
     (slider,), (cards,), (heat,) = sent(app, "slider"), sent(app, "cards"), sent(app, "heat")
     assert slider["stops"] == cards["stops"] == heat["stops"] == sorted([*range(96), 87.5])
     assert slider["measured"] == [0, 40, 87.5]
-    assert {len(told) for told in cards["studies"][0]["told"].values()} == {97} == {len(mark["at"]) for mark in cards["marks"]}
-    assert len(heat["between"]) == 97 and max(max(pair[:2]) for pair in heat["between"]) < len(heat["levels"])
+    assert (
+        {len(told) for told in cards["studies"][0]["told"].values()}
+        == {97}
+        == {len(mark["at"]) for mark in cards["marks"]}
+    )
+    assert len(heat["between"]) == 97 and max(max(pair[:2]) for pair in heat["between"]) < len(
+        heat["levels"]
+    )
 
 
 def test_every_card_answers_the_slider(cache: Path) -> None:
@@ -105,8 +119,12 @@ def test_every_card_answers_the_slider(cache: Path) -> None:
 def test_a_value_between_levels_says_that_it_is_interpolated(cache: Path) -> None:
     save(cache, made_up_study())
     app = page(sparsity="45")
-    assert told(app)["Acc"].startswith("≈ ") and told(app)["Acc"].endswith("interpolated between 40 and 50 %")
-    assert [button.label for button in app.button if button.key == "measure"] == ["Measure 45 % now"]
+    assert told(app)["Acc"].startswith("≈ ") and told(app)["Acc"].endswith(
+        "interpolated between 40 and 50 %"
+    )
+    assert [button.label for button in app.button if button.key == "measure"] == [
+        "Measure 45 % now"
+    ]
 
 
 def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
@@ -114,7 +132,9 @@ def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
     assert "measure" not in [button.key for button in page().button]
 
 
-def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     save(cache, made_up_study(spec={"model": "embedded", "data": None}))
     app = page(sparsity="45")
@@ -131,8 +151,11 @@ def test_a_study_without_attack_shows_no_made_up_rates(cache: Path) -> None:
 
 def test_a_damaged_level_is_set_aside_with_a_notice_and_the_rest_is_shown(cache: Path) -> None:
     study = save(cache, made_up_study())
-    path = next(p for p in (cache / "studies" / study.key).glob("*.json")
-                if p.name != "study.json" and json.loads(p.read_text())["payload"]["sparsity"] == 0.5)  # fmt: skip
+    path = next(
+        p
+        for p in (cache / "studies" / study.key).glob("*.json")
+        if p.name != "study.json" and json.loads(p.read_text())["payload"]["sparsity"] == 0.5
+    )
     path.write_bytes(path.read_bytes()[:-40])
     app = page()
     assert not app.exception
@@ -147,17 +170,30 @@ def test_a_study_whose_levels_are_all_damaged_is_a_notice(cache: Path) -> None:
             path.write_bytes(b"{")
     app = page()
     assert not app.exception
-    (said,) = [warning.value for warning in app.warning if "stopped before a level was done" in warning.value]
+    (said,) = [
+        warning.value
+        for warning in app.warning
+        if "stopped before a level was done" in warning.value
+    ]
     assert "as soon as" not in said
 
 
-@pytest.mark.parametrize(("query", "notice"), [
-    ({"study": "feedbeef"}, "names the study “feedbeef”, which is not in this store"),
-    ({"sparsity": "much"}, "sparsity = “much”, which is not a number from 0 to 95; 50 is shown"),
-    ({"sparsity": "120"}, "sparsity = “120”"), ({"sparsity": "nan"}, "sparsity = “nan”"),
-    ({"tolerance": "-2"}, "tolerance = “-2”"),
-])  # fmt: skip
-def test_a_link_to_what_is_not_here_says_so(cache: Path, query: dict[str, str], notice: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "notice"),
+    [
+        ({"study": "feedbeef"}, "names the study “feedbeef”, which is not in this store"),
+        (
+            {"sparsity": "much"},
+            "sparsity = “much”, which is not a number from 0 to 95; 50 is shown",
+        ),
+        ({"sparsity": "120"}, "sparsity = “120”"),
+        ({"sparsity": "nan"}, "sparsity = “nan”"),
+        ({"tolerance": "-2"}, "tolerance = “-2”"),
+    ],
+)
+def test_a_link_to_what_is_not_here_says_so(
+    cache: Path, query: dict[str, str], notice: str
+) -> None:
     save(cache, made_up_study())
     app = page(**query)
     assert not app.exception
@@ -165,15 +201,32 @@ def test_a_link_to_what_is_not_here_says_so(cache: Path, query: dict[str, str], 
 
 
 def test_the_address_carries_the_view(cache: Path) -> None:
-    keys = [save(cache, made_up_study((0.0, 0.5, last), data=name)).key for name, last in (("one", 0.8), ("two", 0.9))]
-    app = page(study=f"{keys[1][:12]},{keys[0][:12]}", sparsity="90", tolerance="7.5", curves="acc,size", cell="1.output")
+    keys = [
+        save(cache, made_up_study((0.0, 0.5, last), data=name)).key
+        for name, last in (("one", 0.8), ("two", 0.9))
+    ]
+    app = page(
+        study=f"{keys[1][:12]},{keys[0][:12]}",
+        sparsity="90",
+        tolerance="7.5",
+        curves="acc,size",
+        cell="1.output",
+    )
     assert app.multiselect(key="studies").value == [keys[1], keys[0]]
     assert sent(app, "slider")[0]["start"] == 90 and sent(app, "heat")[0]["picked"] == "1.output"
     assert app.number_input(key="tolerance").value == 7.5
     assert {mark["axis"] for mark in sent(app, "cards")[0]["marks"]} == {"yaxis", "yaxis2"}
-    shown = {name: app.query_params[name] for name in ("study", "sparsity", "tolerance", "curves", "cell")}
-    assert shown == {"study": f"{keys[1][:12]},{keys[0][:12]}", "sparsity": "90", "tolerance": "7.5", "curves": "acc,size",
-                     "cell": "1.output"}  # fmt: skip
+    shown = {
+        name: app.query_params[name]
+        for name in ("study", "sparsity", "tolerance", "curves", "cell")
+    }
+    assert shown == {
+        "study": f"{keys[1][:12]},{keys[0][:12]}",
+        "sparsity": "90",
+        "tolerance": "7.5",
+        "curves": "acc,size",
+        "cell": "1.output",
+    }
 
 
 def test_a_default_stays_out_of_the_address(cache: Path) -> None:
@@ -182,7 +235,10 @@ def test_a_default_stays_out_of_the_address(cache: Path) -> None:
 
 
 def test_several_studies_share_the_page(cache: Path) -> None:
-    keys = [save(cache, made_up_study((0.0, 0.5, last), data=name)).key for name, last in (("one", 0.8), ("two", 0.9))]
+    keys = [
+        save(cache, made_up_study((0.0, 0.5, last), data=name)).key
+        for name, last in (("one", 0.8), ("two", 0.9))
+    ]
     app = page()
     assert len(sent(app, "cards")[0]["studies"]) == 1
     app = app.multiselect(key="studies").set_value(keys).run()
@@ -213,18 +269,30 @@ def test_a_study_of_one_level_opens_there_and_what_makes_it_say_little_is_told(c
     assert not app.exception and app.query_params["sparsity"] in ("0", ["0"])
     assert "Measured at 0 % only." in captions(app) and "Last safe" not in captions(app)
     study = made_up_study()
-    taken = replace(study.levels[0], notices=("m calls its classes a, b; they are taken for c, d, in this order.",))
+    taken = replace(
+        study.levels[0],
+        notices=("m calls its classes a, b; they are taken for c, d, in this order.",),
+    )
     save(cache, replace(study, levels=(taken, *study.levels[1:])))
     app = page(study=study.key[:12], tolerance="0.1")
     told = " ".join(warning.value for warning in app.warning)
     assert "they are taken for c, d" in told and "a single one decides" in told
 
 
-def test_timing_asks_the_worker_and_is_shown_when_it_is_there(cache: Path, requests: Requests) -> None:
+def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
+    cache: Path, requests: Requests
+) -> None:
     study = save(cache, made_up_study())
     app = page().button(key="time").click().run()
-    assert (requests[0].do, requests[0].arguments) == ("time", {"study": study.key, "sparsity": 0.5})
-    keep_timed(Store(cache), study, engine.Timed(0.5, 1.5, 1.4, 1.6, 0.003, 0.002, 32, 8, 20, 2, "a processor"))
+    assert (requests[0].do, requests[0].arguments) == (
+        "time",
+        {"study": study.key, "sparsity": 0.5},
+    )
+    keep_timed(
+        Store(cache),
+        study,
+        engine.Timed(0.5, 1.5, 1.4, 1.6, 0.003, 0.002, 32, 8, 20, 2, "a processor"),
+    )
     requests[0].state = "done"
     app.run()
     assert told(app)["Time, CSR"] == "× 1.50 | +50 % | bad | 5–95 %: 1.40 – 1.60"
@@ -235,18 +303,28 @@ def test_the_door_leads_to_the_attack_page_with_study_and_sparsity(cache: Path) 
     study = save(cache, made_up_study())
     link = page(sparsity="90").get("page_link")[0].proto
     assert link.label == "Attack at 90 % sparsity" and link.page == "attack"
-    assert dict(urllib.parse.parse_qsl(link.query_string)) == {"study": study.key[:12], "victims": f"{study.key[:12]}@0.9"}
+    assert dict(urllib.parse.parse_qsl(link.query_string)) == {
+        "study": study.key[:12],
+        "victims": f"{study.key[:12]}@0.9",
+    }
 
 
 def test_measuring_asks_the_worker_and_can_be_cancelled(cache: Path, requests: Requests) -> None:
     study = save(cache, made_up_study())
     app = page(sparsity="45").button(key="measure").click().run()
-    assert (requests[0].do, requests[0].arguments) == ("measure", {"study": study.key, "sparsity": 0.45})
+    assert (requests[0].do, requests[0].arguments) == (
+        "measure",
+        {"study": study.key, "sparsity": 0.45},
+    )
     app.button(key="cancel-measuring").click().run()
-    assert requests[0].state == "cancelled" and "Cancelled" in "".join(info.value for info in app.info)
+    assert requests[0].state == "cancelled" and "Cancelled" in "".join(
+        info.value for info in app.info
+    )
 
 
-def test_a_level_that_could_not_be_measured_is_one_sentence(cache: Path, requests: Requests) -> None:
+def test_a_level_that_could_not_be_measured_is_one_sentence(
+    cache: Path, requests: Requests
+) -> None:
     save(cache, made_up_study())
     app = page(sparsity="45").button(key="measure").click().run()
     requests[0].state, requests[0].reason = "failed", "The data changed; make the study again."
@@ -255,18 +333,30 @@ def test_a_level_that_could_not_be_measured_is_one_sentence(cache: Path, request
     assert app.error[0].value.replace("\\", "") == "The data changed; make the study again."
 
 
-def test_the_pruned_model_is_made_by_the_worker_and_downloaded(cache: Path, requests: Requests, tmp_path: Path) -> None:
+def test_the_pruned_model_is_made_by_the_worker_and_downloaded(
+    cache: Path, requests: Requests, tmp_path: Path
+) -> None:
     study = save(cache, made_up_study())
     app = page(sparsity="40").button(key="export-model").click().run()
-    assert (requests[0].do, requests[0].arguments) == ("export", {"study": study.key, "sparsity": 0.4})
+    assert (requests[0].do, requests[0].arguments) == (
+        "export",
+        {"study": study.key, "sparsity": 0.4},
+    )
     assert "one zip of about 65 MB" in captions(app), "said beforehand"
     file = tmp_path / "model-at-40.zip"
     file.write_bytes(b"zip")
     requests[0].state = "done"
-    requests[0].result = {"path": str(file), "bytes": 64_000_000, "sentence": "64 MB on disk.", "achieved": 0.4}
+    requests[0].result = {
+        "path": str(file),
+        "bytes": 64_000_000,
+        "sentence": "64 MB on disk.",
+        "achieved": 0.4,
+    }
     app.run()
     assert not app.exception
-    assert [one.label for one in app.get("download_button") if one.key == "download-model"] == ["Download 64.0 MB"]
+    assert [one.label for one in app.get("download_button") if one.key == "download-model"] == [
+        "Download 64.0 MB"
+    ]
     file.unlink()
     assert "is gone by now" in app.run().info[0].value
 
@@ -277,21 +367,29 @@ def test_a_model_that_cannot_be_made_here_says_why_and_how_elsewhere(
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     save(cache, made_up_study(spec={"model": "embedded", "data": None}))
     app = page(sparsity="40")
-    assert app.button(key="export-model").disabled and "PRUNESCOPE_DATA" in captions(app).replace("\\", "")
+    assert app.button(key="export-model").disabled and "PRUNESCOPE_DATA" in captions(app).replace(
+        "\\", ""
+    )
     assert any(one.value.endswith("--sparsity 0.4 --out pruned-model") for one in app.code)
 
 
 def test_about_states_the_definitions(cache: Path) -> None:
-    app = AppTest.from_file(str(Path(MAIN).parent / "screens" / "about.py"), default_timeout=60).run()
+    app = app_at("about").run()
     assert not app.exception
     assert any("accuracy under attack" in block.value for block in app.markdown)
 
 
 def test_about_has_the_results_in_short_question_by_question(cache: Path) -> None:
-    app = AppTest.from_file(str(Path(MAIN).parent / "screens" / "about.py"), default_timeout=60).run()
-    page = (Path(MAIN).parents[1] / "docs" / "RESULTS.md").read_text(encoding="utf-8").partition("\n## SST-2")[0]
+    app = app_at("about").run()
+    page = (
+        (Path(MAIN).parents[1] / "docs" / "RESULTS.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## SST-2")[0]
+    )
     found = {one.label: one.markdown[0].value for one in app.expander}
-    assert len(found) == 7 and all(f"**{question}**\n\n{answers}" in page for question, answers in found.items())
+    assert len(found) == 7 and all(
+        f"**{question}**\n\n{answers}" in page for question, answers in found.items()
+    )
     assert all(answers.startswith("- ") for answers in found.values())
 
 
@@ -299,11 +397,21 @@ def test_the_page_imports_neither_torch_nor_textattack() -> None:
     import subprocess
     import sys
 
-    code = ("import sys; sys.path.insert(0, '.'); import app.charts, app.figures, app.live, app.state, app.attack_form;"
-            "import app.attack_batch, app.compare_charts, engine;"
-            "engine.Store, engine.Workbench, engine.bundled_reviews, engine.paired_attack, engine.attacks_here();"
-            "print([m for m in ('torch', 'transformers', 'textattack') if m in sys.modules])")  # fmt: skip
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True,
-                          cwd=Path(MAIN).parents[1], check=True)  # fmt: skip
+    code = (
+        "import sys; sys.path.insert(0, '.'); import prunescope.app.charts.curves, "
+        "prunescope.engine.reading.series, prunescope.app.screens.explore.live, "
+        "prunescope.app.state.resources, prunescope.app.screens.attack.form;"
+        "import prunescope.app.screens.attack.batch, prunescope.app.charts.compare, engine;"
+        "engine.Store, engine.Workbench, engine.bundled_reviews, engine.paired_attack, "
+        "engine.attacks_here();"
+        "print([m for m in ('torch', 'transformers', 'textattack') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(MAIN).parents[1],
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
     assert engine.Store is Store

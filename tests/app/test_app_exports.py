@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from hostile import HOSTILE
-from made_up import made_up_study
+from made_up_studies import made_up_study
 
-from app import exports, figures, palette
-from app.export_bar import KINDS, file_of
-from app.text import for_html, for_latex, for_sheet, short, visible
+from prunescope.app.charts import files, palette
+from prunescope.app.components.export_menu import KINDS, file_of
+from prunescope.app.components.text import for_html, for_latex, for_sheet, short, visible
+from prunescope.engine.reading import series
 
 FRAME = pd.DataFrame({"name": list(HOSTILE), "value": range(len(HOSTILE))})
 
@@ -28,11 +29,14 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append(tag)
-        assert not any(name.startswith("on") or (value or "").startswith("javascript:") for name, value in attrs)
+        assert not any(
+            name.startswith("on") or (value or "").startswith("javascript:")
+            for name, value in attrs
+        )
 
 
 def test_a_csv_reads_back_with_no_cell_that_a_sheet_would_run() -> None:
-    text = exports.to_csv(FRAME.rename(columns={"value": "=cmd"}), {"note": "\n=1+1\nx"})
+    text = files.to_csv(FRAME.rename(columns={"value": "=cmd"}), {"note": "\n=1+1\nx"})
     assert text.startswith("# note: =1+1 x\n")
     rows = list(csv.reader(io.StringIO(text.split("\n", 1)[1], newline="")))
     assert rows[0] == ["name", "'=cmd"] and len(rows) == 51
@@ -48,14 +52,16 @@ def test_an_ordinary_text_stays_as_it_is_in_a_sheet(text: str) -> None:
 
 
 def test_json_holds_the_very_texts_and_null_for_what_is_not_there() -> None:
-    read = json.loads(exports.to_json(FRAME.assign(gap=[float("nan"), *range(49)]), {"key": "x", "seed": 0}))
+    read = json.loads(
+        files.to_json(FRAME.assign(gap=[float("nan"), *range(49)]), {"key": "x", "seed": 0})
+    )
     assert read["about"] == {"key": "x", "seed": 0}
     assert [row["name"] for row in read["rows"]] == list(HOSTILE)
     assert read["rows"][0]["gap"] is None and read["rows"][1]["gap"] == 0
 
 
 def test_markdown_has_one_line_a_row_and_four_bars_in_it() -> None:
-    table = exports.to_markdown(FRAME, {}).strip().splitlines()
+    table = files.to_markdown(FRAME, {}).strip().splitlines()
     assert len(table) == 52
     for line in table:
         assert len(re.findall(r"(?<!\\)\|", re.sub(r"\\\\", "", line))) == 3
@@ -63,9 +69,17 @@ def test_markdown_has_one_line_a_row_and_four_bars_in_it() -> None:
 
 
 def test_latex_has_no_command_but_its_own() -> None:
-    text = exports.to_latex(FRAME, {"a\nb": "\\input{x}\n\\write18"})
+    text = files.to_latex(FRAME, {"a\nb": "\\input{x}\n\\write18"})
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    known = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textasciigrave"}
+    known = {
+        "textbackslash",
+        "textasciitilde",
+        "textasciicircum",
+        "textless",
+        "textgreater",
+        "textbar",
+        "textasciigrave",
+    }
     assert set(re.findall(r"\\([a-zA-Z]+)", body)) <= known
     assert all(line.startswith("%") for line in text.split(r"\begin{tabular}")[0].splitlines())
     rows = body.strip().split("\n")
@@ -86,17 +100,17 @@ def test_html_holds_text_alone(text: str) -> None:
 
 
 def test_a_page_of_hostile_text_has_no_tag_but_its_own() -> None:
-    page = exports.chart_html(HOSTILE[0], FRAME, {text: text for text in HOSTILE}, drawn=True)
+    page = files.chart_html(HOSTILE[0], FRAME, {text: text for text in HOSTILE}, drawn=True)
     own = "html head meta title style body main h1 h2 div table thead tbody tr th td dl dt dd"
     assert set(Tags(page).found) <= set(own.split())
-    assert page.count(exports.PLACE) == 1
+    assert page.count(files.PLACE) == 1
 
 
 def test_a_stand_alone_page_of_a_chart_holds_plotly_and_asks_for_nothing() -> None:
-    page = exports.chart_html("curves", figures.curves(made_up_study()), {"key": "x"}, drawn=False)
-    outside = page.replace(exports.plotly_script(), "")
+    page = files.chart_html("curves", series.curves(made_up_study()), {"key": "x"}, drawn=False)
+    outside = page.replace(files.plotly_script(), "")
     assert len(page) - len(outside) > 1_000_000
-    assert "http" not in outside and " src=" not in outside and outside.count(exports.PLACE) == 1
+    assert "http" not in outside and " src=" not in outside and outside.count(files.PLACE) == 1
 
 
 def test_invisible_characters_are_spelled_out() -> None:
@@ -106,13 +120,20 @@ def test_invisible_characters_are_spelled_out() -> None:
 
 @pytest.mark.parametrize("wanted", KINDS)
 def test_a_button_gets_the_file_that_it_asked_for(wanted: str) -> None:
-    file = file_of({"number": 7, "format": wanted, "drawn": True}, "n", pd.DataFrame({"a": [1.25]}), {"key": "k"})
+    file = file_of(
+        {"number": 7, "format": wanted, "drawn": True},
+        "n",
+        pd.DataFrame({"a": [1.25]}),
+        {"key": "k"},
+    )
     assert file["number"] == 7 and "1.25" in file["text"] and "k" in file["text"]
 
 
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -129,10 +150,15 @@ def test_marks_and_texts_stand_out_from_the_page(dark: bool) -> None:
 
 
 def test_studies_differ_in_colour_dash_and_marker() -> None:
-    assert all(len(set(part)) == len(palette.STUDIES) for part in zip(*palette.STUDIES, strict=True))
+    assert all(
+        len(set(part)) == len(palette.STUDIES) for part in zip(*palette.STUDIES, strict=True)
+    )
 
 
 def test_a_name_is_short_and_shows_what_is_invisible() -> None:
     assert short("x" * 5000) == "x" * 59 + "…" and short("bert") == "bert"
     assert short("a\u202eb") == "a⟨U+202E⟩b"
-    assert len(figures.sentence(made_up_study(model=HOSTILE[-2], data=HOSTILE[-2], method=HOSTILE[-2]))) < 300
+    assert (
+        len(series.sentence(made_up_study(model=HOSTILE[-2], data=HOSTILE[-2], method=HOSTILE[-2])))
+        < 300
+    )

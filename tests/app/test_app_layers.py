@@ -1,4 +1,6 @@
-"""The page of layers: default, picked cell, a look that is asked for, running, failed and done, and its charts."""
+"""The page of layers: default, picked cell, a look that is asked for, running, failed and done, and
+its charts.
+"""
 
 import base64
 from pathlib import Path
@@ -7,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from components import sent
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import cards, figures, inside_charts
-from app.palette import SPARSE
-from engine import Job, Workbench
+from prunescope.app.charts import inside
+from prunescope.app.charts.palette import SPARSE
+from prunescope.app.components import cards
+from prunescope.engine import Job, Workbench
+from prunescope.engine.reading import series
 
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 TOKENS = ["[CLS]", "a", "<b>", "\u202efilm", "[SEP]"]
 
 
@@ -33,10 +37,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.switch_page("screens/layers.py").run()
+    return app_at("layers", query).run()
 
 
 def looked(adversarial: bool = True) -> dict[str, Any]:
@@ -44,19 +45,47 @@ def looked(adversarial: bool = True) -> dict[str, Any]:
     kinds = ["clean", "adversarial"] if adversarial else ["clean"]
     readers = [(side, kind) for side in ("dense", "pruned") for kind in kinds]
     pairs = [(("dense", kind), ("pruned", kind)) for kind in kinds]
-    pairs += [((side, "clean"), (side, "adversarial")) for side in ("dense", "pruned")] if adversarial else []
+    pairs += (
+        [((side, "clean"), (side, "adversarial")) for side in ("dense", "pruned")]
+        if adversarial
+        else []
+    )
     weights = np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 3, 5)).astype(np.float16)
     return {
-        "notice": None, "texts": {kind: f"a <b> film ({kind})" for kind in kinds}, "blocks": 2, "shares": [0.7, 0.2],
-        "sparsity": 0.5, "label_names": ["negative", "positive"],
-        "distances": [{"from": list(a), "to": list(b), "euclidean": [0.0, 0.1, 0.4], "cosine": [0.0, 0.01, 0.1]}
-                      for a, b in pairs],
-        "map": [{"side": side, "text": kind, "points": [[0.0, 0.0], [1.0, place], [2.0, -place]]}
-                for place, (side, kind) in enumerate(readers)],
-        "attention": [{"side": side, "text": kind, "tokens": TOKENS, "cut": 4, "shape": [2, 3, 5, 5],
-                       "values": base64.b64encode(weights.tobytes()).decode()} for side, kind in readers],
-        "probabilities": [{"side": side, "text": kind, "values": [0.25, 0.75]} for side, kind in readers],
-    }  # fmt: skip
+        "notice": None,
+        "texts": {kind: f"a <b> film ({kind})" for kind in kinds},
+        "blocks": 2,
+        "shares": [0.7, 0.2],
+        "sparsity": 0.5,
+        "label_names": ["negative", "positive"],
+        "distances": [
+            {
+                "from": list(a),
+                "to": list(b),
+                "euclidean": [0.0, 0.1, 0.4],
+                "cosine": [0.0, 0.01, 0.1],
+            }
+            for a, b in pairs
+        ],
+        "map": [
+            {"side": side, "text": kind, "points": [[0.0, 0.0], [1.0, place], [2.0, -place]]}
+            for place, (side, kind) in enumerate(readers)
+        ],
+        "attention": [
+            {
+                "side": side,
+                "text": kind,
+                "tokens": TOKENS,
+                "cut": 4,
+                "shape": [2, 3, 5, 5],
+                "values": base64.b64encode(weights.tobytes()).decode(),
+            }
+            for side, kind in readers
+        ],
+        "probabilities": [
+            {"side": side, "text": kind, "values": [0.25, 0.75]} for side, kind in readers
+        ],
+    }
 
 
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
@@ -80,7 +109,12 @@ def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: lis
     app.text_area(key="look-text").set_value("what a film")
     app.text_area(key="look-adversarial").set_value("what a f1lm")
     app = app.button(key="look").click().run()
-    wanted = {"study": study.key, "sparsity": 0.4, "text": "what a film", "adversarial": "what a f1lm"}
+    wanted = {
+        "study": study.key,
+        "sparsity": 0.4,
+        "text": "what a film",
+        "adversarial": "what a f1lm",
+    }
     assert (requests[0].do, requests[0].arguments) == ("look", wanted)
     assert "cancel-looking" in [button.key for button in app.button]
     app.button(key="cancel-looking").click().run()
@@ -103,7 +137,9 @@ def test_a_failed_look_is_a_notice(cache: Path, requests: list[Job]) -> None:
 
 
 @pytest.mark.parametrize("adversarial", [True, False])
-def test_a_look_shows_answers_distances_map_and_attention(cache: Path, requests: list[Job], adversarial: bool) -> None:
+def test_a_look_shows_answers_distances_map_and_attention(
+    cache: Path, requests: list[Job], adversarial: bool
+) -> None:
     save(cache, made_up_study())
     app = page().button(key="look").click().run()
     requests[0].state, requests[0].result = "done", looked(adversarial)
@@ -142,36 +178,52 @@ def test_an_attack_that_does_not_break_the_model_says_so(cache: Path, requests: 
 
 
 def test_attention_reads_back_and_its_mean_is_over_heads() -> None:
-    values, tokens, cut = inside_charts.attention_of(looked(), "pruned", "clean")
+    values, tokens, cut = inside.attention_of(looked(), "pruned", "clean")
     assert (values.shape, tokens, cut) == ((2, 3, 5, 5), TOKENS, 4)
-    table = inside_charts.attention_table(looked(), "dense", "clean", 1, None)
+    table = inside.attention_table(looked(), "dense", "clean", 1, None)
     assert table.to_numpy() == pytest.approx(values[1].mean(axis=0), abs=1e-4)
-    assert inside_charts.attention_table(looked(), "dense", "clean", 1, 2).to_numpy() == pytest.approx(values[1, 2], abs=1e-4)
+    assert inside.attention_table(looked(), "dense", "clean", 1, 2).to_numpy() == pytest.approx(
+        values[1, 2], abs=1e-4
+    )
 
 
 def test_tokens_are_text_in_a_chart() -> None:
-    figure = inside_charts.attention_chart(inside_charts.attention_table(looked(), "dense", "clean", 0, 0), 1.0)
-    assert list(figure.layout.xaxis.ticktext) == ["[CLS]", "a", "&lt;b&gt;", "⟨U+202E⟩film", "[SEP]"]
+    figure = inside.attention_chart(inside.attention_table(looked(), "dense", "clean", 0, 0), 1.0)
+    assert list(figure.layout.xaxis.ticktext) == [
+        "[CLS]",
+        "a",
+        "&lt;b&gt;",
+        "⟨U+202E⟩film",
+        "[SEP]",
+    ]
 
 
 def test_distances_and_map_hold_a_row_a_layer_and_reading() -> None:
-    table = inside_charts.distances_table(looked())
+    table = inside.distances_table(looked())
     assert len(table) == 4 * 3 and list(table["layer"])[:3] == ["embeddings", "1", "2"]
-    assert len(inside_charts.map_table(looked())) == 4 * 3
-    figure = inside_charts.distances_chart(looked(), "cosine")
+    assert len(inside.map_table(looked())) == 4 * 3
+    figure = inside.distances_chart(looked(), "cosine")
     assert [list(trace.y) for trace in figure.data] == [[0.0, 0.01, 0.1]] * 4
     looks = [(trace.line.dash, trace.marker.symbol) for trace in figure.data]
     assert len(set(looks)) == 4
-    paths = inside_charts.map_chart(looked())
+    paths = inside.map_chart(looked())
     assert len({(trace.line.dash, trace.marker.symbol) for trace in paths.data}) == 4
     assert paths.layout.yaxis.scaleanchor == "x", "distances on the map are distances"
 
 
 def test_a_cell_s_curve_and_marks_are_its_errors() -> None:
     study = made_up_study()
-    frame = figures.cell_curve(study, "2.value")
+    frame = series.cell_curve(study, "2.value")
     assert list(frame["error"]) == [level.layer_errors["2.value"] for level in study.levels]
-    figure = inside_charts.cell_chart(frame, "Block 3, value")
-    assert list(figure.data[1].y) == [error for error in frame["error"] if error > 0] and figure.data[1].line.color == SPARSE
+    figure = inside.cell_chart(frame, "Block 3, value")
+    assert (
+        list(figure.data[1].y) == [error for error in frame["error"] if error > 0]
+        and figure.data[1].line.color == SPARSE
+    )
     (mark,) = cards.cell_marks(study, "2.value", [0.0, 45.0, 50.0, 99.0])
-    assert mark["at"][0] is None and not mark["at"][1][1] and mark["at"][2][1] and mark["at"][3] is None
+    assert (
+        mark["at"][0] is None
+        and not mark["at"][1][1]
+        and mark["at"][2][1]
+        and mark["at"][3] is None
+    )

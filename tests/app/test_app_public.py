@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app.public import A_MINUTE, AT_ONCE, IN_ALL, Gate
-from engine import Job, JobQueue, StudySpec, Workbench
+from prunescope.app.state.limits import A_MINUTE, AT_ONCE, IN_ALL, Gate
+from prunescope.engine import Job, JobQueue, StudySpec, Workbench
 
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 TEXT = {"text": "a good film", "label": None}
 
 
@@ -18,7 +18,14 @@ def bench(asked: list[Job], tmp_path: Path) -> Workbench:
     return Workbench(tmp_path)
 
 
-def ask(gate: Gate, bench: Workbench, who: str, now: float = 0.0, do: str = "attack", **arguments: object) -> Job | str:
+def ask(
+    gate: Gate,
+    bench: Workbench,
+    who: str,
+    now: float = 0.0,
+    do: str = "attack",
+    **arguments: object,
+) -> Job | str:
     return gate.ask(who, bench, do, {**TEXT, **arguments}, now)
 
 
@@ -28,12 +35,17 @@ def test_a_visitor_has_a_rate_and_it_comes_back(bench: Workbench) -> None:
         job = ask(gate, bench, "one", float(second))
         assert isinstance(job, Job)
         job.state = "done"
-    assert ask(gate, bench, "one", 30.0) == f"You have asked {A_MINUTE} times within a minute; go on in 30 s."
+    assert (
+        ask(gate, bench, "one", 30.0)
+        == f"You have asked {A_MINUTE} times within a minute; go on in 30 s."
+    )
     assert isinstance(ask(gate, bench, "two", 30.0), Job), "and others go on"
     assert isinstance(ask(gate, bench, "one", 60.5), Job)
 
 
-def test_a_visitor_and_all_visitors_have_so_many_at_once(bench: Workbench, asked: list[Job]) -> None:
+def test_a_visitor_and_all_visitors_have_so_many_at_once(
+    bench: Workbench, asked: list[Job]
+) -> None:
     gate = Gate()
     for place in range(IN_ALL):
         assert isinstance(ask(gate, bench, f"visitor {place // AT_ONCE}"), Job)
@@ -45,22 +57,31 @@ def test_a_visitor_and_all_visitors_have_so_many_at_once(bench: Workbench, asked
 
 
 @pytest.mark.parametrize("do", ["measure", "time", "export", "batch", "check", "solve"])
-def test_what_costs_or_changes_much_is_refused_whoever_asks(bench: Workbench, asked: list[Job], do: str) -> None:
+def test_what_costs_or_changes_much_is_refused_whoever_asks(
+    bench: Workbench, asked: list[Job], do: str
+) -> None:
     assert "public page" in str(ask(Gate(), bench, "one", do=do)) and asked == []
 
 
 @pytest.mark.parametrize("name", ["text", "adversarial"])
-def test_a_long_text_is_refused_even_where_the_field_let_it_pass(bench: Workbench, asked: list[Job], name: str) -> None:
-    assert "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301})) and asked == []
+def test_a_long_text_is_refused_even_where_the_field_let_it_pass(
+    bench: Workbench, asked: list[Job], name: str
+) -> None:
+    assert (
+        "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301})) and asked == []
+    )
 
 
 def page(name: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    return (app if name == "explore" else app.switch_page(f"screens/{name}.py")).run()
+    return app_at(name).run()
 
 
 def keys(app: AppTest) -> set[str]:
-    return {str(one.key) for one in (*app.button, *app.get("download_button"), *app.get("file_uploader")) if one.key}
+    return {
+        str(one.key)
+        for one in (*app.button, *app.get("download_button"), *app.get("file_uploader"))
+        if one.key
+    }
 
 
 def test_pages_leave_out_what_is_not_offered_and_say_so(
@@ -71,25 +92,38 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
     monkeypatch.setattr(JobQueue, "start", lambda self: None)
     row = queue.submit(StudySpec(levels=(0.5,), device="cpu"))
     queue._rows.change(row.id, "1", state="failed", reason="/home/me/secret is not there.")
-    own = {"explore": {"time", "export-model"}, "attack": {"a-batch"}, "studies": {"start", f"forget-{row.id}", f"log-{row.id}"}}
+    own = {
+        "explore": {"time", "export-model"},
+        "attack": {"a-batch"},
+        "studies": {"start", f"forget-{row.id}", f"log-{row.id}"},
+    }
     for name, hidden in own.items():
         assert hidden <= keys(page(name))
         monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
         app = page(name)
         told = "\n".join(one.value for one in (*app.caption, *app.error, *app.warning))
-        assert not app.exception and not hidden & keys(app) and "public page" in told and "/home/me" not in told
+        assert (
+            not app.exception
+            and not hidden & keys(app)
+            and "public page" in told
+            and "/home/me" not in told
+        )
         monkeypatch.delenv("PRUNESCOPE_PUBLIC")
 
 
-def test_a_refused_request_says_why_on_the_page(cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_request_says_why_on_the_page(
+    cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
-    monkeypatch.setattr("app.public._visitor", lambda: "one")  # a page without a browser has no address
+    monkeypatch.setattr(
+        "prunescope.app.state.limits._visitor", lambda: "one"
+    )  # a page without a browser has no address
     app = page("attack")
     app.text_area(key="a-text").set_value("good " * 80).run()
     assert app.text_area(key="a-text").value == ("good " * 80)[:300]
     assert any("400 characters; the first 300 are kept" in one.value for one in app.info)
-    monkeypatch.setattr("app.public.A_MINUTE", 1)  # getting ready was one
+    monkeypatch.setattr("prunescope.app.state.limits.A_MINUTE", 1)  # getting ready was one
     app.button(key="a-start").click().run()
     assert any("within a minute" in one.value for one in app.warning) and not app.exception
     assert {job.do for job in asked} == {"ready"}

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 from hostile import HOSTILE
-from made_up import made_up_study
+from made_up_studies import made_up_study
 from test_app_exports import Tags
 
-from app import exports, report
+from prunescope.app.charts import files, report
 
 
 def outside(page: str) -> str:
     """The page without Plotly."""
-    return page.replace(exports.plotly_script(), "")
+    return page.replace(files.plotly_script(), "")
 
 
 def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
@@ -29,7 +29,9 @@ def test_it_says_what_its_levels_were_measured_with() -> None:
     study = made_up_study()
     machine = {"device": "<i>A processor", "threads": 1, "torch": "2.13.0"}
     first = replace(study, levels=(replace(study.levels[0], machine=machine), *study.levels[1:]))
-    assert "&lt;i&gt;A processor, 1 thread, PyTorch 2.13.0" in outside(report.study_report(first, 3.0))
+    assert "&lt;i&gt;A processor, 1 thread, PyTorch 2.13.0" in outside(
+        report.study_report(first, 3.0)
+    )
     assert "measured with" not in outside(report.study_report(study, 3.0))
 
 
@@ -45,10 +47,19 @@ def test_a_study_without_attack_and_one_without_dense_have_a_report() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_stay_text(text: str) -> None:
-    study = made_up_study(model=text, data=text, method=text, label_names=[text, text], spec={"model": text, "data": text})
+    study = made_up_study(
+        model=text,
+        data=text,
+        method=text,
+        label_names=[text, text],
+        spec={"model": text, "data": text},
+    )
     page = outside(report.study_report(study, 3.0))
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.S)
     assert len(scripts) == 3 and all("<" not in script for script in scripts)
-    own = "html head meta title style script body main h1 h2 p strong div table thead tbody tr th td dl dt dd pre"
+    own = (
+        "html head meta title style script body main h1 h2 p strong div table thead tbody tr th "
+        "td dl dt dd pre"
+    )
     assert set(Tags(page).found) <= set(own.split())
     assert not set("\x00\x1b\u202e\u200b") & set(page)

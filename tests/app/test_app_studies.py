@@ -1,19 +1,21 @@
-"""The page Studies as a person meets it: default, empty, running, failed, damaged; starting, cancelling, importing."""
+"""The page Studies as a person meets it: default, empty, running, failed, damaged; starting,
+cancelling, importing.
+"""
 
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app.start import command, levels_in
-from engine import Job, JobQueue, SettingError, Store, StudySpec, Workbench
-from engine.queue.processes import born
-from engine.store.exchange import packed_study
+from prunescope.app.screens.studies.start import command, levels_in
+from prunescope.engine import Job, JobQueue, SettingError, Store, StudySpec, Workbench
+from prunescope.engine.jobs.processes import born
+from prunescope.engine.store.exchange import packed_study
 
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 HOSTILE = "<b>**x**</b> $a$ [l](http://x) \u202etxt.exe"
 
 
@@ -36,20 +38,29 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.switch_page("screens/studies.py").run()
+    return app_at("studies", query).run()
 
 
 def shown(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.text, app.info, app.warning, app.error, app.success, app.code, app.header)
+    kinds = (
+        app.markdown,
+        app.caption,
+        app.text,
+        app.info,
+        app.warning,
+        app.error,
+        app.success,
+        app.code,
+        app.header,
+    )
     return "\n".join(str(one.value) for kind in kinds for one in kind)
 
 
 def a_job(cache: Path, state: str, **values: Any) -> str:
     queue = JobQueue(cache)
-    row = queue.submit(StudySpec(levels=(0.0, 0.5), device="cpu", calibration=values.pop("calibration", 512)))
+    row = queue.submit(
+        StudySpec(levels=(0.0, 0.5), device="cpu", calibration=values.pop("calibration", 512))
+    )
     queue._rows.change(row.id, "1", state=state, **values)
     return row.id
 
@@ -70,17 +81,26 @@ def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> 
     app = page()
     assert not app.exception
     (table,) = app.dataframe
-    assert table.value.loc[0, "model"] == "Tiny" and table.value.loc[0, "levels"] == 4 and table.value.loc[0, "kept"] == "user"
+    assert (
+        table.value.loc[0, "model"] == "Tiny"
+        and table.value.loc[0, "levels"] == 4
+        and table.value.loc[0, "kept"] == "user"
+    )
     assert "About" in shown(app) and "1 stored study of this model" in shown(app)
 
 
-def test_what_starts_is_checked_first_then_queued_and_named_in_the_address(cache: Path, asked: Asked) -> None:
+def test_what_starts_is_checked_first_then_queued_and_named_in_the_address(
+    cache: Path, asked: Asked
+) -> None:
     app = page()
     app.text_input(key="new-levels").set_value("0, 62.5 %").run()
     app.number_input(key="new-seed").set_value(7).run()
     app.button(key="start").click().run()
     assert not app.exception and asked[0].do == "check"
-    assert asked[0].arguments["spec"]["levels"] == (0.0, 0.625) and asked[0].arguments["spec"]["seed"] == 7
+    assert (
+        asked[0].arguments["spec"]["levels"] == (0.0, 0.625)
+        and asked[0].arguments["spec"]["seed"] == 7
+    )
     assert JobQueue(cache).rows() == []  # not before it is known to be well
     asked[0].state, asked[0].result = "done", {"key": "k", "about": {}, "stored": []}
     app.run()
@@ -95,7 +115,11 @@ def test_columns_of_other_names_can_be_told(cache: Path, asked: Asked) -> None:
     app.text_input(key="new-label-column").set_value("stars").run()
     app.button(key="start").click().run()
     spec = asked[0].arguments["spec"]
-    assert (spec["text_column"], spec["pair_column"], spec["label_column"]) == ("body", None, "stars")
+    assert (spec["text_column"], spec["pair_column"], spec["label_column"]) == (
+        "body",
+        None,
+        "stars",
+    )
 
 
 def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, asked: Asked) -> None:
@@ -103,7 +127,10 @@ def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, asked: Aske
     app.button(key="start").click().run()
     asked[0].state, asked[0].reason = "failed", "The folder nowhere holds no config.json."
     app.run()
-    assert "The folder nowhere holds no config" in shown(app).replace("\\", "") and JobQueue(cache).rows() == []
+    assert (
+        "The folder nowhere holds no config" in shown(app).replace("\\", "")
+        and JobQueue(cache).rows() == []
+    )
 
 
 def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
@@ -113,7 +140,12 @@ def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
     assert "Cancelled before it started" in shown(app) and JobQueue(cache).rows() == []
 
 
-BAD = {"0, x": "is not a list of percentages", "120": "120 % is no sparsity", "nan": "nan % is no sparsity", "": "no levels"}
+BAD = {
+    "0, x": "is not a list of percentages",
+    "120": "120 % is no sparsity",
+    "nan": "nan % is no sparsity",
+    "": "no levels",
+}
 
 
 @pytest.mark.parametrize(("levels", "says"), BAD.items())
@@ -123,23 +155,39 @@ def test_a_field_that_cannot_be_is_said_at_once(cache: Path, levels: str, says: 
     assert says in shown(app).replace("\\", "") and app.button(key="start").disabled
 
 
-def test_a_running_job_shows_its_progress_and_can_be_cancelled(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_job_shows_its_progress_and_can_be_cancelled(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     me = os.getpid()
-    job = a_job(cache, "running", stage="50 %: attack 3 of 9", done=500, total=2000, remaining=75.0, pid=me, born=born(me))
+    job = a_job(
+        cache,
+        "running",
+        stage="50 %: attack 3 of 9",
+        done=500,
+        total=2000,
+        remaining=75.0,
+        pid=me,
+        born=born(me),
+    )
     waiting = a_job(cache, "queued", calibration=64)
     app = page(job=job)
     assert not app.exception
     text = shown(app)
     assert "Running" in text and "about 1 min 15 s left" in text and "1 before it on cpu" in text
     assert "The log is empty so far" in text
-    monkeypatch.setattr("engine.queue.queue.end_group", lambda pid, when: None)
+    monkeypatch.setattr("prunescope.engine.jobs.queue.end_group", lambda pid, when: None)
     app.button(key=f"cancel-{job}").click().run()
-    assert JobQueue(cache).row(job).state == "cancelled" and JobQueue(cache).row(waiting).state == "queued"
+    assert (
+        JobQueue(cache).row(job).state == "cancelled"
+        and JobQueue(cache).row(waiting).state == "queued"
+    )
     assert app.button(key=f"resume-{job}") is not None
 
 
 def test_a_failed_job_says_why_and_can_be_resumed_or_forgotten(cache: Path) -> None:
-    job = a_job(cache, "failed", reason=f"It failed: {HOSTILE}", title=HOSTILE, started=1.0, ended=2.0)
+    job = a_job(
+        cache, "failed", reason=f"It failed: {HOSTILE}", title=HOSTILE, started=1.0, ended=2.0
+    )
     app = page(job=job)
     assert not app.exception and app.error and "**x**" not in app.error[0].value
     assert all("**x**" not in one.value for one in app.markdown)
@@ -189,10 +237,14 @@ def test_an_exported_study_comes_in_through_the_page(cache: Path, tmp_path: Path
     study = save(tmp_path / "other", made_up_study())
     content = packed_study(Store(tmp_path / "other"), study.key)
     app = page()
-    app.file_uploader(key="import").set_value(("study.prunescope", content, "application/zip")).run()
+    app.file_uploader(key="import").set_value(
+        ("study.prunescope", content, "application/zip")
+    ).run()
     app.button(key="take-in").click().run()
     assert "4 new levels" in shown(app) and Store(cache).study(study.key) is not None
-    app.file_uploader(key="import").set_value(("study.prunescope", content[:-9], "application/zip")).run()
+    app.file_uploader(key="import").set_value(
+        ("study.prunescope", content[:-9], "application/zip")
+    ).run()
     app.button(key="take-in").click().run()
     assert "nothing was imported" in shown(app)
 
@@ -207,9 +259,10 @@ def test_a_study_without_a_level_says_where_it_stands_and_strangers_are_not_told
     assert table.value.loc[0, "sparsity"] == "failed" and table.value.loc[0, "levels"] == 0
     for public, told in (("", True), ("1", False)):
         monkeypatch.setenv("PRUNESCOPE_PUBLIC", public)
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        app.query_params["study"] = bare.key[:12]
-        app.run()
+        app = app_at("explore", {"study": bare.key[:12]}).run()
         (warning,) = [one.value for one in app.warning if "before a level was done" in one.value]
-        assert "failed before a level was done" in warning and ("resume it on the page Studies" in warning) is told
+        assert (
+            "failed before a level was done" in warning
+            and ("resume it on the page Studies" in warning) is told
+        )
         assert ("secret" in warning) is told

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 from made_up_tables import write_table
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from app import subnetwork_charts as charts
-from engine import Store, SubnetworkTable, Workbench, subnetwork_tables
-from engine.paths import BUNDLED
-
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+from prunescope.app.charts import subnetworks as charts
+from prunescope.engine import Store, SubnetworkTable, Workbench, subnetwork_tables
+from prunescope.engine.paths import BUNDLED
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +19,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> AppTest:
-    return AppTest.from_file(MAIN, default_timeout=60).switch_page("screens/bias.py").run()
+    return app_at("ood").run()
 
 
 def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
@@ -41,7 +40,10 @@ def test_the_table_is_described_in_words_and_says_what_stands_in(cache: Path, se
     app = page()
     assert not app.exception
     counted = {1: "1 seed;", 2: "2 seeds;"}[seeds]
-    said = f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on other rows: 40 of ID, 40 of HANS."
+    said = (
+        f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on other rows: 40 "
+        "of ID, 40 of HANS."
+    )
     assert app.text[0].value == said
     assert "Nothing here is real" in app.info[0].value
     bars = {1: "95 % intervals of the one seed", 2: "one standard deviation"}[seeds]
@@ -71,30 +73,43 @@ def test_a_damaged_table_is_a_notice(cache: Path) -> None:
 def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
     spread = charts.spread_table(table_of(tmp_path))
     row = spread[(spread["cell"] == "full-ce") & (spread["set"] == "ID")].iloc[0]
-    assert row["mean"] == pytest.approx(100 * 36.5 / 40) and row["sd"] == pytest.approx(100 * 0.5**0.5 / 40)
-    row = spread[(spread["cell"] == "mask-poe") & (spread["sparsity"] == 90) & (spread["set"] == "HANS")].iloc[0]
+    assert row["mean"] == pytest.approx(100 * 36.5 / 40) and row["sd"] == pytest.approx(
+        100 * 0.5**0.5 / 40
+    )
+    row = spread[
+        (spread["cell"] == "mask-poe") & (spread["sparsity"] == 90) & (spread["set"] == "HANS")
+    ].iloc[0]
     assert row["gap"] == pytest.approx(100 * (25 - 25.5) / 40)
 
 
 def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
     spread = charts.spread_table(table_of(tmp_path, seeds=1))
     assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", charts.ATTACKED}
-    assert bool((spread["low"] < spread["mean"]).all()) and bool((spread["mean"] < spread["high"]).all())
+    assert bool((spread["low"] < spread["mean"]).all()) and bool(
+        (spread["mean"] < spread["high"]).all()
+    )
 
 
 def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     table = table_of(tmp_path)
     figure = charts.curves(charts.spread_table(table), charts.panels(table))
     under = [trace for trace in figure.data if trace.xaxis == "x3"]
-    assert len(under) == 4 and all(list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under)
+    assert len(under) == 4 and all(
+        list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under
+    )
     shapes = {trace.name: trace.marker.symbol for trace in under}
     assert shapes["mask training, PoE"] == "circle"
     assert shapes["mask training, PoE, gradual"] == "hexagon"
-    poe = next(trace for trace in figure.data if trace.name == "mask training, PoE" and trace.xaxis == "x2")
+    poe = next(
+        trace for trace in figure.data if trace.name == "mask training, PoE" and trace.xaxis == "x2"
+    )
     assert list(poe.x) == [50, 90] and list(poe.y) == pytest.approx([63.75, 63.75])
-    assert {trace.name for trace in figure.data} == {"full model, CE", "mask training, CE",
-                                                     "mask training, PoE",
-                                                     "mask training, PoE, gradual"}  # fmt: skip
+    assert {trace.name for trace in figure.data} == {
+        "full model, CE",
+        "mask training, CE",
+        "mask training, PoE",
+        "mask training, PoE, gradual",
+    }
 
 
 def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
@@ -104,13 +119,17 @@ def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
 
 
 def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() -> None:
-    tables = [table for table in subnetwork_tables(Store(BUNDLED / "no-such-cache")) if table.bundled]
+    tables = [
+        table for table in subnetwork_tables(Store(BUNDLED / "no-such-cache")) if table.bundled
+    ]
     assert len(tables) == 6
     for table in tables:
         spread = charts.spread_table(table)
         looks = spread.drop_duplicates("series")[["colour", "marker", "dash"]]
         assert not looks.duplicated().any(), table.name
-        assert list(charts.curves(spread, charts.panels(table)).layout.xaxis.tickvals) == sorted({0, *spread["sparsity"]})
+        assert list(charts.curves(spread, charts.panels(table)).layout.xaxis.tickvals) == sorted(
+            {0, *spread["sparsity"]}
+        )
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
@@ -118,13 +137,22 @@ def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> Non
     assert list(zip(found["sparsity"], found["second"], found["minus"], strict=True)) == [
         (level, "mask training, PoE", "mask training, CE") for level in (50, 90)
     ]
-    assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [2, 2]
+    assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [
+        2,
+        2,
+    ]
 
 
 def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    runs = tuple(replace(run, method="imp", loss="poe") if run.cell == "mask-ce" else
-                 replace(run, init="soft") if run.method == "mask" else run for run in table.runs)  # fmt: skip
+    runs = tuple(
+        replace(run, method="imp", loss="poe")
+        if run.cell == "mask-ce"
+        else replace(run, init="soft")
+        if run.method == "mask"
+        else run
+        for run in table.runs
+    )
     found = charts.differences(replace(table, runs=runs), "HANS")
     pairs = set(zip(found["sparsity"], found["second"], found["minus"], strict=True))
     imp, mask = "IMP, PoE", "mask training, PoE, soft scores"
@@ -134,9 +162,10 @@ def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_pa
 def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
     table = table_of(tmp_path)
     groups = charts.group_table(table, "HANS", "heuristic", 0.5)
-    assert set(groups["series"]) == {"full model, CE", "mask training, CE",
-                                     "mask training, PoE"}  # fmt: skip
-    full = groups[(groups["series"] == "full model, CE") & (groups["group"] == "lexical overlap")].iloc[0]
+    assert set(groups["series"]) == {"full model, CE", "mask training, CE", "mask training, PoE"}
+    full = groups[
+        (groups["series"] == "full model, CE") & (groups["group"] == "lexical overlap")
+    ].iloc[0]
     assert full["mean"] == pytest.approx(55) and full["n"] == 40
     figure = charts.group_chart(groups)
     assert list(figure.data[0].x) == ["lexical overlap", "subsequence"]

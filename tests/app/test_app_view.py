@@ -1,24 +1,61 @@
-"""The address on every page: hostile and stale ones are told and break nothing, and a view survives a change of page."""
+"""The address on every page: hostile and stale ones are told and break nothing, and a view survives
+a change of page.
+"""
 
 from pathlib import Path
 
 import pytest
 from hostile import HOSTILE
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
+from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from engine import Job
+from prunescope.engine import Job
 
-MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 PAGES = {  # page: the names its address has
-    "explore": ("study", "sparsity", "tolerance", "curves", "cell"), "layers": ("study", "sparsity", "cell"),
-    "attack": ("study", "victims", "attack", "row", "text", "label", "seed", "queries", "seconds", "job", "batch"),
-    "compare": ("studies", "sparsity", "base", "a", "b", "y", "x", "settings"), "studies": ("job",),
-    "dense": ("members", "by"), "bias": ("table", "set", "column", "level", "rows"), "about": ("anything",),
-}  # fmt: skip
+    "explore": ("study", "sparsity", "tolerance", "curves", "cell"),
+    "layers": ("study", "sparsity", "cell"),
+    "attack": (
+        "study",
+        "victims",
+        "attack",
+        "row",
+        "text",
+        "label",
+        "seed",
+        "queries",
+        "seconds",
+        "job",
+        "batch",
+    ),
+    "compare": ("studies", "sparsity", "base", "a", "b", "y", "x", "settings"),
+    "studies": ("job",),
+    "averages": ("members", "by"),
+    "ood": ("table", "set", "column", "level", "rows"),
+    "about": ("anything",),
+}
 FREE = {("attack", "text"), ("about", "anything")}  # what may be any text
-VALUES = ("nan", "-1e999", "99999999999999999999", "0.5.5", "1e-400", "٣", "../../etc/passwd", "\x00", "a" * 5000, "@", ",", " ",
-          "%00", "true", "[]", "0x10", "None", "feedbeef0000@0.5", *HOSTILE)  # fmt: skip
+VALUES = (
+    "nan",
+    "-1e999",
+    "99999999999999999999",
+    "0.5.5",
+    "1e-400",
+    "٣",
+    "../../etc/passwd",
+    "\x00",
+    "a" * 5000,
+    "@",
+    ",",
+    " ",
+    "%00",
+    "true",
+    "[]",
+    "0x10",
+    "None",
+    "feedbeef0000@0.5",
+    *HOSTILE,
+)
 
 
 @pytest.fixture
@@ -27,21 +64,24 @@ def there(cache: Path, asked: list[Job]) -> None:
 
 
 def page(name: str, query: dict[str, str]) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for part, value in query.items():
-        app.query_params[part] = value
-    return (app if name == "explore" else app.switch_page(f"screens/{name}.py")).run()
+    return app_at(name, query).run()
 
 
 @pytest.mark.parametrize("turn", (0, 1))
 @pytest.mark.parametrize("name", PAGES)
 def test_no_address_breaks_a_page(there: None, name: str, turn: int) -> None:
     place = 29 * turn + 5 * list(PAGES).index(name)  # over all pages every value has its turn
-    query = {part: VALUES[(place + 7 * number) % len(VALUES)] for number, part in enumerate(PAGES[name])}
+    query = {
+        part: VALUES[(place + 7 * number) % len(VALUES)] for number, part in enumerate(PAGES[name])
+    }
     app = page(name, query)
     assert not app.exception, query
     for one in (*app.info, *app.warning, *app.error):
-        assert len(one.value) < 500 and "<" not in one.value.replace("\\<", "") and "\u202e" not in one.value, query
+        assert (
+            len(one.value) < 500
+            and "<" not in one.value.replace("\\<", "")
+            and "\u202e" not in one.value
+        ), query
 
 
 @pytest.mark.parametrize("name", ["explore", "layers", "attack", "compare"])
@@ -58,11 +98,13 @@ def test_what_cannot_be_is_told_once_and_not_passed_on(there: None, name: str) -
 def test_a_view_survives_a_change_of_page_and_a_link_wins_over_it(there: None) -> None:
     app = page("compare", {"sparsity": "70", "y": "acc"})
     assert app.slider(key="c-sparsity").value == 70
-    app.switch_page("screens/about.py").run()
-    app.switch_page("screens/compare.py").run()
+    app.switch_page("screens/about/page.py").run()
+    app.switch_page("screens/compare/page.py").run()
     assert (app.slider(key="c-sparsity").value, app.session_state["c-y"]) == (70, "acc")
-    app.switch_page("screens/about.py").run()
+    app.switch_page("screens/about/page.py").run()
     app.query_params.clear()
     app.query_params["sparsity"] = "30"
-    app.switch_page("screens/compare.py").run()
-    assert (app.slider(key="c-sparsity").value, app.session_state["c-y"]) == (30, "aua"), "a link is the whole view"
+    app.switch_page("screens/compare/page.py").run()
+    assert (app.slider(key="c-sparsity").value, app.session_state["c-y"]) == (30, "aua"), (
+        "a link is the whole view"
+    )

@@ -1,7 +1,8 @@
-"""What would bias a comparison of victims, and is not here: states and caches that outlive an example, lost signal.
+"""What would bias a comparison of victims, and is not here: states and caches that outlive an
+example, lost signal.
 
-That neither order, company, batch nor the process's random state decides an outcome is tested with the runs; budgets and
-errors, which are never dropped, as well; dropout in gradients with HotFlip.
+That neither order, company, batch nor the process's random state decides an outcome is tested with
+the runs; budgets and errors, which are never dropped, as well; dropout in gradients with HotFlip.
 """
 
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.attacks.attempt import Example, Outcome, Step
-from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, Attackers, attack_many
-from engine.attacks.textattack_gate import textattack
-from engine.data import Examples
-from engine.models.victim import Victim, load_victim
+from prunescope.engine.attacks.attempt import Example, Outcome, Step
+from prunescope.engine.attacks.resources import find_resources
+from prunescope.engine.attacks.run import Attacker, Attackers, attack_many
+from prunescope.engine.attacks.textattack_import import textattack
+from prunescope.engine.data import Examples
+from prunescope.engine.models.victim import Victim, load_victim
 
 TEXT = "a very good film of the slow cast"
 OTHER = "the quiet plot and a sad actor"
@@ -67,21 +68,36 @@ def test_victims_are_attacked_on_the_same_examples_skipped_ones_included(victim:
         classifier(worse).weight.neg_()
         classifier(worse).bias.neg_()
     examples = Examples((TEXT, OTHER), None, (said(victim, TEXT), 1 - said(victim, OTHER)))
-    found = attack_many(Attackers({"dense": victim, "worse": worse}, "deepwordbug", 0), examples, [1, 0])
-    assert [[record.example for record in records] for records in found.values()] == [[1, 0], [1, 0]]
-    assert [[record.outcome == "skipped" for record in records] for records in found.values()] == [[True, False], [False, True]]
+    found = attack_many(
+        Attackers({"dense": victim, "worse": worse}, "deepwordbug", 0), examples, [1, 0]
+    )
+    assert [[record.example for record in records] for records in found.values()] == [
+        [1, 0],
+        [1, 0],
+    ]
+    assert [[record.outcome == "skipped" for record in records] for records in found.values()] == [
+        [True, False],
+        [False, True],
+    ]
 
 
 def test_a_victim_that_is_all_too_sure_still_ranks_words(victim: Victim):
     """In single precision p(true) = 1 for every candidate, and no candidate is better than another."""
     logits = victim.read([TEXT])[0][0]
-    factor = 25.0 / float((logits[0] - logits[1]).abs())  # far beyond single precision's 17, within double's 36
+    factor = 25.0 / float(
+        (logits[0] - logits[1]).abs()
+    )  # far beyond single precision's 17, within double's 36
     with torch.no_grad():
         classifier(victim).weight.mul_(factor)
         classifier(victim).bias.mul_(factor)
     label = said(victim, TEXT)
     assert float(victim.read([TEXT])[0].softmax(dim=1)[0, label]) == 1.0
-    steps = [step for _, step in Attackers({"dense": victim}, "deepwordbug", 0).watch(Example(TEXT, None, label))]
+    steps = [
+        step
+        for _, step in Attackers({"dense": victim}, "deepwordbug", 0).watch(
+            Example(TEXT, None, label)
+        )
+    ]
     (ranked,) = [step for step in steps if isinstance(step, Step) and step.kind == "rank"]
     assert len({gain for _, gain in ranked.words}) == len(ranked.words) == 4
 

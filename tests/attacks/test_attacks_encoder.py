@@ -5,12 +5,21 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
-from engine.attacks.encoder import SentenceEncoder, angular, sentence_encoder
-from engine.attacks.services import ask
-from engine.models.embedded import embedded_base
+from prunescope.engine.attacks.encoder import SentenceEncoder, angular, sentence_encoder
+from prunescope.engine.attacks.services import ask
+from prunescope.engine.models.embedded import embedded_base
 
-TEXTS = ["a fine film", "a film", "", "the service was slow and the food was cold", "a fine film", "word " * 400,
-         "we waited for an hour and nobody came to our table", "\N{GRINNING FACE}", "A FINE FILM"]  # fmt: skip
+TEXTS = [
+    "a fine film",
+    "a film",
+    "",
+    "the service was slow and the food was cold",
+    "a fine film",
+    "word " * 400,
+    "we waited for an hour and nobody came to our table",
+    "\N{GRINNING FACE}",
+    "A FINE FILM",
+]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +29,9 @@ def encoder() -> SentenceEncoder:
 
 def alone(text: str) -> Tensor:
     """The embedding by transformers: mean of the last hidden states, of length 1."""
-    inputs = AutoTokenizer.from_pretrained(embedded_base())(text, truncation=True, max_length=256, return_tensors="pt")
+    inputs = AutoTokenizer.from_pretrained(embedded_base())(
+        text, truncation=True, max_length=256, return_tensors="pt"
+    )
     with torch.inference_mode():
         hidden = AutoModel.from_pretrained(embedded_base()).eval()(**inputs).last_hidden_state[0]
     return torch.nn.functional.normalize(hidden.mean(dim=0), dim=0)
@@ -43,7 +54,9 @@ def test_embedding_does_not_depend_on_company(encoder: SentenceEncoder):
 
 
 def test_like_sentences_are_nearer(encoder: SentenceEncoder):
-    one, like, other = ask(encoder, ["the film was good", "the movie was good", "rain fell on the harbour"])
+    one, like, other = ask(
+        encoder, ["the film was good", "the movie was good", "rain fell on the harbour"]
+    )
     near, far = angular(one[None], like[None]), angular(one[None], other[None])
     assert float(far) < 0.65 < 0.8 < float(near) < 1
 

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.attacks.candidates import Shared
-from engine.attacks.lockstep import Job, LockStep, OutOfTime, RandomState
-from engine.attacks.services import ask, breathe, current_turn, pause
-from engine.errors import InterruptedStudy
+from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.lockstep import Job, LockStep, OutOfTime, RandomState
+from prunescope.engine.attacks.services import ask, breathe, current_turn, pause
+from prunescope.engine.errors import InterruptedStudy
 
 
 class Squares:
@@ -36,9 +36,13 @@ def nothing() -> None:
     """A tick that never cancels."""
 
 
-def run(jobs: Sequence[Job[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing) -> list[Any]:
+def run(
+    jobs: Sequence[Job[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
+) -> list[Any]:
     """The results in the order of the jobs, found by their identity."""
-    found = {id(job): result for ended in LockStep(jobs, in_flight, tick).run() for job, result in ended}
+    found = {
+        id(job): result for ended in LockStep(jobs, in_flight, tick).run() for job, result in ended
+    }
     return [found[id(job)] for job in jobs]
 
 
@@ -56,8 +60,14 @@ def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[floa
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6)), min_size=1, max_size=12), st.integers(1, 12), st.randoms())
-def test_a_result_depends_on_its_own_seed_alone(kinds: list[tuple[int, int]], in_flight: int, shuffler: random.Random):
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6)), min_size=1, max_size=12),
+    st.integers(1, 12),
+    st.randoms(),
+)
+def test_a_result_depends_on_its_own_seed_alone(
+    kinds: list[tuple[int, int]], in_flight: int, shuffler: random.Random
+):
     services = (Squares(), Squares(kept=True))
     jobs = [Job(seed % 3, wanderer(services, length), seed) for seed, length in kinds]
     alone = [run([job])[0] for job in jobs]
@@ -73,7 +83,9 @@ def test_questions_of_all_are_answered_together_and_once():
     assert [sorted(batch) for batch in service.batches] == [[0, 1, 2, 7]]
 
 
-@pytest.mark.parametrize(("kept", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)])
+@pytest.mark.parametrize(
+    ("kept", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)]
+)
 def test_kept_answers_serve_the_rest_of_their_group(kept: bool, other: str, times: int):
     service = Squares(kept)
 
@@ -95,7 +107,14 @@ def test_an_item_that_cannot_be_answered_fails_those_who_asked_for_it():
         except ValueError as error:
             return str(error)
 
-    assert run([Job(i, lambda i=i: careful(i), 0) for i in range(6)]) == ["0", "1", "4", "one of 1", "16", "25"]
+    assert run([Job(i, lambda i=i: careful(i), 0) for i in range(6)]) == [
+        "0",
+        "1",
+        "4",
+        "one of 1",
+        "16",
+        "25",
+    ]
 
 
 def test_jobs_are_taken_only_when_there_is_room():
@@ -189,7 +208,7 @@ def test_outside_a_run_services_answer_at_once_and_nothing_cancels():
 
 def test_long_work_breathes(monkeypatch: pytest.MonkeyPatch):
     clock = [0.0]
-    monkeypatch.setattr("engine.attacks.services.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("prunescope.engine.attacks.services.time.monotonic", lambda: clock[0])
     ticks = []
 
     def work() -> int:
@@ -202,8 +221,12 @@ def test_long_work_breathes(monkeypatch: pytest.MonkeyPatch):
     assert 30 <= counted <= 41  # every 0.05 s of the two
 
 
-def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(monkeypatch: pytest.MonkeyPatch):
-    """By a clock that only the search moves: the first to ask has no less time left than the others."""
+def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """By a clock that only the search moves: the first to ask has no less time left than the
+    others.
+    """
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     shared, service, found = Shared(), Squares(), list[float]()

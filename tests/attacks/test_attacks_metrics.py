@@ -1,4 +1,6 @@
-"""Rates of an attack and the paired comparison, against SciPy, published totals and counting by hand."""
+"""Rates of an attack and the paired comparison, against SciPy, published totals and counting by
+hand.
+"""
 
 import csv
 import itertools
@@ -11,15 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from engine.attacks.metrics import Mean, attack_rates, attack_summary, holm, paired_attack, paired_levels
-from engine.records import AttackRecord, Rate
+from prunescope.engine.attacks.metrics import (
+    Mean,
+    attack_rates,
+    attack_summary,
+    holm,
+    paired_attack,
+    paired_levels,
+)
+from prunescope.engine.records import AttackRecord, Rate
 
 LETTERS = {"b": "broken", "h": "held", "s": "skipped", "x": "exhausted", "e": "error"}
 
 
 def records(outcomes: str, start: int = 0) -> list[AttackRecord]:
     """One record a letter: b(roken), h(eld), s(kipped), (e)x(hausted), e(rror)."""
-    return [AttackRecord(start + i, LETTERS[letter], 5, 1, 8, 0.9, 0.4) for i, letter in enumerate(outcomes)]
+    return [
+        AttackRecord(start + i, LETTERS[letter], 5, 1, 8, 0.9, 0.4)
+        for i, letter in enumerate(outcomes)
+    ]
 
 
 def test_aua_counts_all_and_asr_only_those_once_right():
@@ -40,7 +52,14 @@ def test_what_ran_out_holds_and_what_failed_is_in_no_numerator():
     aua, asr = attack_rates(records("bbhxxese"))
     assert (aua, asr) == (Rate.of(3, 8), Rate.of(2, 5))
     found = attack_summary(records("bbhxxese"))
-    assert (found.n, found.skipped, found.broken, found.held, found.exhausted, found.errors) == (8, 1, 2, 1, 2, 2)
+    assert (found.n, found.skipped, found.broken, found.held, found.exhausted, found.errors) == (
+        8,
+        1,
+        2,
+        1,
+        2,
+        2,
+    )
     assert (found.acc, found.aua, found.asr) == (Rate.of(5, 8), aua, asr)
 
 
@@ -53,9 +72,20 @@ def test_an_unknown_outcome_is_refused():
 
 def test_means_are_over_what_they_say():
     """Queries over broken, held and exhausted; words over broken alone."""
-    given = [AttackRecord(i, outcome, queries, changed, words, 0.9, 0.4) for i, (outcome, queries, changed, words) in enumerate((
-        ("broken", 10, 1, 4), ("broken", 20, 3, 4), ("held", 60, 4, 4), ("exhausted", 30, 4, 4), ("skipped", 1, 0, 4),
-        ("error", 7, 0, 4), ("broken", 30, 0, 0)))]  # fmt: skip
+    given = [
+        AttackRecord(i, outcome, queries, changed, words, 0.9, 0.4)
+        for i, (outcome, queries, changed, words) in enumerate(
+            (
+                ("broken", 10, 1, 4),
+                ("broken", 20, 3, 4),
+                ("held", 60, 4, 4),
+                ("exhausted", 30, 4, 4),
+                ("skipped", 1, 0, 4),
+                ("error", 7, 0, 4),
+                ("broken", 30, 0, 0),
+            )
+        )
+    ]
     found = attack_summary(given)
     assert (found.queries.value, found.queries.n) == (30, 5)
     assert (found.words_changed.value, found.words_changed.n) == (0.5, 2)
@@ -79,7 +109,12 @@ def test_a_mean_of_few_values_has_no_interval():
 
 def test_flip_table_counts_what_both_had_right():
     paired = paired_attack(records("hhbbsbh"), records("hbhbbsh"))
-    table = (paired.both_hold, paired.only_first_breaks, paired.only_second_breaks, paired.both_break)
+    table = (
+        paired.both_hold,
+        paired.only_first_breaks,
+        paired.only_second_breaks,
+        paired.both_break,
+    )
     assert table == (2, 1, 1, 1)
     assert (paired.first, paired.second) == (Rate.of(2, 5), Rate.of(2, 5))
 
@@ -96,7 +131,12 @@ def test_examples_of_one_victim_alone_are_left_out():
 
 def test_errors_are_left_out_of_pairs_and_counted():
     paired = paired_attack(records("hbxesehe"), records("hxbbehse"))
-    table = (paired.both_hold, paired.only_first_breaks, paired.only_second_breaks, paired.both_break)
+    table = (
+        paired.both_hold,
+        paired.only_first_breaks,
+        paired.only_second_breaks,
+        paired.both_break,
+    )
     assert (table, paired.errors, paired.first.n) == ((1, 1, 1, 0), 3, 3)
 
 
@@ -107,10 +147,20 @@ def test_an_example_is_attacked_once():
 
 @given(st.lists(st.floats(0, 1), max_size=6))
 def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]):
-    """A comparison's adjusted p-value is the largest Bonferroni p-value of any set of comparisons that holds it."""
-    sets = [chosen for size in range(1, 7) for chosen in itertools.combinations(range(len(p_values)), size)]
+    """A comparison's adjusted p-value is the largest Bonferroni p-value of any set of comparisons
+    that holds it.
+    """
+    sets = [
+        chosen
+        for size in range(1, 7)
+        for chosen in itertools.combinations(range(len(p_values)), size)
+    ]
     wanted = [
-        max(min(1.0, len(chosen) * min(p_values[i] for i in chosen)) for chosen in sets if place in chosen)
+        max(
+            min(1.0, len(chosen) * min(p_values[i] for i in chosen))
+            for chosen in sets
+            if place in chosen
+        )
         for place in range(len(p_values))
     ]
     assert holm(p_values) == pytest.approx(tuple(wanted))
@@ -120,14 +170,20 @@ def test_levels_are_compared_with_dense_and_adjusted_together():
     dense, far, near = records("h" * 12), records("b" * 8 + "h" * 4), records("b" + "h" * 11)
     found = paired_levels(dense, {0.5: near, 0.9: far})
     assert list(found) == [0.5, 0.9]
-    assert found[0.9].p_value == pytest.approx(2 / 2**8) and found[0.9].adjusted == pytest.approx(4 / 2**8)
+    assert found[0.9].p_value == pytest.approx(2 / 2**8) and found[0.9].adjusted == pytest.approx(
+        4 / 2**8
+    )
     assert found[0.5].p_value == found[0.5].adjusted == 1.0
     assert paired_levels(dense, {}) == {}
 
 
-@pytest.mark.parametrize(("one", "two"), [(0, 1), (1, 1), (0, 6), (2, 9), (9, 2), (13, 12), (40, 20)])
+@pytest.mark.parametrize(
+    ("one", "two"), [(0, 1), (1, 1), (0, 6), (2, 9), (9, 2), (13, 12), (40, 20)]
+)
 def test_p_value_is_mcnemars_exact_test(one: int, two: int):
-    paired = paired_attack(records("b" * one + "h" * two + "hb"), records("h" * one + "b" * two + "hb"))
+    paired = paired_attack(
+        records("b" * one + "h" * two + "hb"), records("h" * one + "b" * two + "hb")
+    )
     wanted = min(1.0, 2 * binom.cdf(min(one, two), one + two, 0.5))
     assert (paired.only_first_breaks, paired.only_second_breaks) == (one, two)
     assert paired.p_value == pytest.approx(wanted, rel=1e-9)
@@ -140,7 +196,9 @@ def test_without_discordant_pairs_nothing_speaks_for_a_difference():
 
 def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
     """Accuracy, Aua and Asr that TextAttack printed for 303 runs."""
-    monkeypatch.setattr("engine.attacks.metrics.RESAMPLES", 2)  # no interval of a mean is looked at
+    monkeypatch.setattr(
+        "prunescope.engine.attacks.metrics.RESAMPLES", 2
+    )  # no interval of a mean is looked at
     folder = os.environ.get("PRUNESCOPE_DATA")
     file = Path(folder or ".") / "published_attacks" / "textattack_search_benchmark_summary.tsv"
     if not folder or not file.is_file():
@@ -151,6 +209,10 @@ def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
         broken, held, skipped = (int(row[name]) for name in ("successful", "failed", "skipped"))
         found = attack_summary(records("b" * broken + "h" * held + "s" * skipped))
         for rate, name in (
-            (found.acc, "original_accuracy_pct"), (found.aua, "accuracy_under_attack_pct"), (found.asr, "attack_success_rate_pct")
-        ):  # fmt: skip
-            assert 100 * (rate.value or 0.0) == pytest.approx(float(row[name]), abs=0.00501), row["run"]
+            (found.acc, "original_accuracy_pct"),
+            (found.aua, "accuracy_under_attack_pct"),
+            (found.asr, "attack_success_rate_pct"),
+        ):
+            assert 100 * (rate.value or 0.0) == pytest.approx(float(row[name]), abs=0.00501), row[
+                "run"
+            ]

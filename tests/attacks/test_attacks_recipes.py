@@ -1,4 +1,6 @@
-"""Attacks with the real TextAttack on a tiny victim; every test that needs its slow import is in this file."""
+"""Attacks with the real TextAttack on a tiny victim; every test that needs its slow import is in
+this file.
+"""
 
 import logging
 import os
@@ -13,17 +15,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import ATTACKS
-from engine.attacks.attempt import Outcome, Step
-from engine.attacks.recipes import RECIPES, attack_identity, check_attack
-from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, attack_examples
-from engine.attacks.textattack_gate import REDIRECTED, textattack, version
-from engine.attacks.victim_service import VictimService
-from engine.data import Examples, load_dataset
-from engine.errors import InterruptedStudy, ResourceError, SettingError
-from engine.models.victim import Victim, load_victim
-from engine.records import AttackRecord
+from prunescope.engine import ATTACKS
+from prunescope.engine.attacks.attempt import Outcome, Step
+from prunescope.engine.attacks.recipes import RECIPES, attack_identity, check_attack
+from prunescope.engine.attacks.resources import find_resources
+from prunescope.engine.attacks.run import Attacker, attack_examples
+from prunescope.engine.attacks.textattack_import import REDIRECTED, textattack, version
+from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.data import Examples, load_dataset
+from prunescope.engine.errors import InterruptedStudy, ResourceError, SettingError
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.records import AttackRecord
 
 TEXT = "a very good film of the slow cast"
 
@@ -128,7 +130,9 @@ def test_stop_words_are_those_of_the_named_folder(tiny: Victim, asked: list[str]
     file = tmp_path / "corpora" / "stopwords" / "english"
     file.parent.mkdir(parents=True)
     file.write_text("slow\nfilm\ngood\n")
-    Attacker(tiny, "deepwordbug", 0, str(tmp_path)).run("good slow film", None, said(tiny, "good slow film"))
+    Attacker(tiny, "deepwordbug", 0, str(tmp_path)).run(
+        "good slow film", None, said(tiny, "good slow film")
+    )
     assert set(asked) == {"good slow film"}
     Attacker(tiny, "deepwordbug", 0).run("good slow film", None, said(tiny, "good slow film"))
     assert len(set(asked)) > 1
@@ -143,7 +147,12 @@ def test_stop_words_are_left_alone(attacker: Attacker, tiny: Victim, asked: list
 def test_wrong_label_is_skipped_after_one_query(attacker: Attacker, tiny: Victim):
     outcome = attacker.run(TEXT, None, 1 - said(tiny, TEXT), example=3)
     record = outcome.record
-    assert (record.example, record.outcome, record.queries, record.words_changed) == (3, "skipped", 1, 0)
+    assert (record.example, record.outcome, record.queries, record.words_changed) == (
+        3,
+        "skipped",
+        1,
+        0,
+    )
     assert outcome.perturbed == TEXT
     assert outcome.label_after == outcome.label_before == said(tiny, TEXT)
 
@@ -153,11 +162,18 @@ def test_rows_have_all_three_outcomes(records: tuple[AttackRecord, ...]):
     assert records[7].outcome == "skipped"
 
 
-def test_broken_text_fools_the_victim(attacker: Attacker, tiny: Victim, examples: Examples, records: tuple[AttackRecord, ...]):
+def test_broken_text_fools_the_victim(
+    attacker: Attacker, tiny: Victim, examples: Examples, records: tuple[AttackRecord, ...]
+):
     row = next(record.example for record in records if record.outcome == "broken")
     outcome = attacker.run(examples.texts[row], None, examples.labels[row])
     assert outcome.perturbed != outcome.original == examples.texts[row]
-    assert said(tiny, outcome.perturbed) == outcome.label_after != outcome.label_before == examples.labels[row]
+    assert (
+        said(tiny, outcome.perturbed)
+        == outcome.label_after
+        != outcome.label_before
+        == examples.labels[row]
+    )
 
 
 def test_record_agrees_with_the_texts(attacker: Attacker, tiny: Victim, examples: Examples):
@@ -204,13 +220,17 @@ def test_same_example_twice_gives_the_same(attacker: Attacker, examples: Example
     assert first == second
 
 
-def test_new_attacker_of_the_same_seed_gives_the_same(tiny: Victim, examples: Examples, records: tuple[AttackRecord, ...]):
+def test_new_attacker_of_the_same_seed_gives_the_same(
+    tiny: Victim, examples: Examples, records: tuple[AttackRecord, ...]
+):
     random.seed(99)
     np.random.seed(99)
     assert attack_examples(Attacker(tiny, "deepwordbug", 0), examples, range(8)) == records
 
 
-def test_order_of_examples_changes_nothing(attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...]):
+def test_order_of_examples_changes_nothing(
+    attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...]
+):
     shuffled = attack_examples(attacker, examples, [5, 7, 0, 3])
     assert shuffled == tuple(records[row] for row in (5, 7, 0, 3))
 
@@ -231,7 +251,9 @@ def test_two_victims_are_offered_the_same_candidates(tiny: Victim, other: Victim
 
 
 def test_another_seed_offers_other_candidates(tiny: Victim, asked: list[str]):
-    assert candidates(tiny, 0, asked, "the quiet of a") != candidates(tiny, 1, asked, "the quiet of a")
+    assert candidates(tiny, 0, asked, "the quiet of a") != candidates(
+        tiny, 1, asked, "the quiet of a"
+    )
 
 
 def test_queries_counted_are_texts_asked(attacker: Attacker, tiny: Victim, asked: list[str]):
@@ -249,7 +271,9 @@ def test_global_random_state_is_left_alone(attacker: Attacker, examples: Example
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
-def test_global_random_state_is_put_back_after_an_interruption(attacker: Attacker, examples: Examples):
+def test_global_random_state_is_put_back_after_an_interruption(
+    attacker: Attacker, examples: Examples
+):
     state = random.getstate()
     with pytest.raises(InterruptedStudy):
         attacker.run(examples.texts[0], None, examples.labels[0], report=stop_after(1))
@@ -272,7 +296,9 @@ def test_interruption_within_an_attack_reaches_the_caller(attacker: Attacker, ex
     kept: list[Outcome] = []
     with pytest.raises(InterruptedStudy):
         attack_examples(attacker, examples, range(8), stop_after(2), keep=kept.append)
-    assert kept == []  # one call before the first attack, one before its first query: this is its second query
+    assert (
+        kept == []
+    )  # one call before the first attack, one before its first query: this is its second query
 
 
 def test_attack_after_an_interruption_is_not_disturbed(
@@ -283,9 +309,13 @@ def test_attack_after_an_interruption_is_not_disturbed(
     assert attacker.run(examples.texts[0], None, examples.labels[0], 0).record == records[0]
 
 
-def test_kept_records_are_not_redone(attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...], asked: list[str]):
+def test_kept_records_are_not_redone(
+    attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...], asked: list[str]
+):
     kept: list[Outcome] = []
-    found = attack_examples(attacker, examples, [0, 7, 1], done=(records[0], records[1]), keep=kept.append)
+    found = attack_examples(
+        attacker, examples, [0, 7, 1], done=(records[0], records[1]), keep=kept.append
+    )
     assert found == (records[0], records[7], records[1])
     assert [outcome.record for outcome in kept] == [records[7]]
     assert set(asked) == {examples.texts[7]}
@@ -293,7 +323,9 @@ def test_kept_records_are_not_redone(attacker: Attacker, examples: Examples, rec
 
 def test_progress_counts_the_examples(attacker: Attacker, examples: Examples):
     steps: list[tuple[int, int]] = []
-    attack_examples(attacker, examples, [0, 7], lambda _stage, done, total: steps.append((done, total)))
+    attack_examples(
+        attacker, examples, [0, 7], lambda _stage, done, total: steps.append((done, total))
+    )
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert (steps[0], steps[-1]) == ((0, 2), (2, 2))
 
@@ -307,15 +339,27 @@ def test_pairs_are_attacked(attacker: Attacker, tiny: Victim):
 
 
 def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: list[Any]):
-    attack_examples(attacker, Examples(("good film",), ("bad cast",), (1 - said(tiny, "good film", "bad cast"),)), [0])
+    attack_examples(
+        attacker,
+        Examples(("good film",), ("bad cast",), (1 - said(tiny, "good film", "bad cast"),)),
+        [0],
+    )
     assert asked == [("good film", "bad cast")]
 
 
 @pytest.mark.parametrize(
-    ("columns", "kept"), [(("premise", "hypothesis"), True), (("question1", "question2"), False), (None, False)]
+    ("columns", "kept"),
+    [(("premise", "hypothesis"), True), (("question1", "question2"), False), (None, False)],
 )
-def test_textfooler_leaves_a_premise_as_it_is(tiny: Victim, asked: list[Any], columns: tuple[str, str] | None, kept: bool):
-    pairs = Examples(("a wonderful film",), ("an awful story",), (said(tiny, "a wonderful film", "an awful story"),), columns)
+def test_textfooler_leaves_a_premise_as_it_is(
+    tiny: Victim, asked: list[Any], columns: tuple[str, str] | None, kept: bool
+):
+    pairs = Examples(
+        ("a wonderful film",),
+        ("an awful story",),
+        (said(tiny, "a wonderful film", "an awful story"),),
+        columns,
+    )
     attack_examples(Attacker(tiny, "textfooler-like", 0), pairs, [0])
     masked = {(first != "a wonderful film", second != "an awful story") for first, second in asked}
     assert (False, True) in masked and ((True, False) in masked) != kept

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from made_up_resources import LICENCE, TAGGER, write_tagger, write_wordnet
 
-from engine.attacks.recipes import check_ready
-from engine.errors import InputError, ModelError, ResourceError, SettingError
+from prunescope.engine.attacks.recipes import check_ready
+from prunescope.engine.errors import InputError, ModelError, ResourceError, SettingError
 
 DATA = Path(os.environ.get("PRUNESCOPE_DATA") or "/nowhere")
 

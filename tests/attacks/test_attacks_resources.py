@@ -7,10 +7,10 @@ from pathlib import Path
 import nltk
 import pytest
 
-from engine.attacks import resources
-from engine.attacks.recipes import RECIPES
-from engine.attacks.resources import BUILT_IN, find_resources
-from engine.errors import ResourceError
+from prunescope.engine.attacks import resources
+from prunescope.engine.attacks.recipes import RECIPES
+from prunescope.engine.attacks.resources import BUILT_IN, find_resources
+from prunescope.engine.errors import ResourceError
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,14 @@ def test_named_folder_comes_first(tmp_path: Path, inner: str):
     assert found.search == (str(tmp_path / "named" / inner), str(tmp_path / "home"), str(BUILT_IN))
 
 
-@pytest.mark.parametrize(("name", "said"), [("nothing", "There is no folder"), ("file", "is a file"),
-                                            ("empty", r"holds no NLTK data.* no lexicon folder")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "There is no folder"),
+        ("file", "is a file"),
+        ("empty", r"holds no NLTK data.* no lexicon folder"),
+    ],
+)
 def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str, said: str):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
@@ -62,16 +68,26 @@ def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str, said: 
         find_resources(str(tmp_path / name))
 
 
-@pytest.mark.parametrize(("level", "right"), [
-    (".", "folder"), ("folder/nltk_data/corpora", "folder/nltk_data"), ("folder/nltk_data/corpora/wordnet", "folder/nltk_data"),
-    ("folder/nltk_data/taggers", "folder/nltk_data"), ("folder/masked-lm", "folder"),
-])  # fmt: skip
-def test_a_folder_of_the_wrong_level_is_told_which_one_is_right(tmp_path: Path, level: str, right: str):
+@pytest.mark.parametrize(
+    ("level", "right"),
+    [
+        (".", "folder"),
+        ("folder/nltk_data/corpora", "folder/nltk_data"),
+        ("folder/nltk_data/corpora/wordnet", "folder/nltk_data"),
+        ("folder/nltk_data/taggers", "folder/nltk_data"),
+        ("folder/masked-lm", "folder"),
+    ],
+)
+def test_a_folder_of_the_wrong_level_is_told_which_one_is_right(
+    tmp_path: Path, level: str, right: str
+):
     put(tmp_path, "folder/nltk_data/corpora/wordnet/data.noun", "folder/masked-lm/config.json")
     (tmp_path / "folder" / "nltk_data" / "taggers").mkdir()
     with pytest.raises(ResourceError) as refused:
         find_resources(str(tmp_path / level))
-    assert str(refused.value).endswith(f"is the wrong level of a folder of resources; name {tmp_path / right} with --resources.")
+    assert str(refused.value).endswith(
+        f"is the wrong level of a folder of resources; name {tmp_path / right} with --resources."
+    )
 
 
 def test_wordnet_without_its_place_is_told_where_it_belongs(tmp_path: Path):
@@ -87,7 +103,9 @@ def test_wordnet_alone_is_enough_and_the_other_languages_are_not_needed(tmp_path
     assert RECIPES["pwws"].missing(found) == () and found.stopwords_from == "built in"
     before = found.parts["wordnet"].sha256
     put(tmp_path / "named" / inner, "corpora/omw-1.4/fra/wn-data-fra.tab")
-    assert find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before  # as in the keys of stored studies
+    assert (
+        find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before
+    )  # as in the keys of stored studies
 
 
 def test_missing_built_in_stop_words_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -111,26 +129,43 @@ def put(folder: Path, *names: str) -> None:
 
 def test_parts_of_a_named_folder(tmp_path: Path):
     nltk.data.path[:] = [str(tmp_path / "home")]
-    put(tmp_path / "home", "taggers/averaged_perceptron_tagger_eng.zip", "taggers/universal_tagset/en-ptb.map",
-        "corpora/wordnet/data.noun", "corpora/omw-1.4.zip")  # fmt: skip
-    put(tmp_path / "named", "lexicon/counterfitted_neighbors.json.gz", "masked-lm/config.json",
-        "nltk_data/taggers/averaged_perceptron_tagger_eng/x.json", "nltk_data/corpora/wordnet.zip")  # fmt: skip
+    put(
+        tmp_path / "home",
+        "taggers/averaged_perceptron_tagger_eng.zip",
+        "taggers/universal_tagset/en-ptb.map",
+        "corpora/wordnet/data.noun",
+        "corpora/omw-1.4.zip",
+    )
+    put(
+        tmp_path / "named",
+        "lexicon/counterfitted_neighbors.json.gz",
+        "masked-lm/config.json",
+        "nltk_data/taggers/averaged_perceptron_tagger_eng/x.json",
+        "nltk_data/corpora/wordnet.zip",
+    )
     found = find_resources(str(tmp_path / "named")).parts
     assert {name: source.origin for name, source in found.items()} == {
-        "lexicon": "built in", "encoder": "installed package", "neighbours": "named folder", "masked-lm": "named folder",
+        "lexicon": "built in",
+        "encoder": "installed package",
+        "neighbours": "named folder",
+        "masked-lm": "named folder",
         "tagger": "NLTK's folder",  # the named one lacks a part
         "wordnet": "named folder",
-    }  # fmt: skip
+    }
     assert found["neighbours"].files[0].name == "counterfitted_neighbors.json.gz"
     assert "neighbours" not in find_resources(None).parts
 
 
 def test_vectors_come_before_the_list(tmp_path: Path):
     put(tmp_path, "counterfitted_neighbors.json.gz", "lexicon/counter-fitted-vectors.txt")
-    assert find_resources(str(tmp_path)).parts["neighbours"].files == (tmp_path / "lexicon" / "counter-fitted-vectors.txt",)
+    assert find_resources(str(tmp_path)).parts["neighbours"].files == (
+        tmp_path / "lexicon" / "counter-fitted-vectors.txt",
+    )
 
 
-def test_content_is_hashed_again_when_it_changes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_content_is_hashed_again_when_it_changes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     put(tmp_path, "masked-lm/config.json", "masked-lm/model.safetensors")
     read: list[Path] = []
     digest = resources.file_sha256

@@ -1,4 +1,6 @@
-"""Several victims at once, in any company: outcomes, budgets, bad input, and the steps of the live attack."""
+"""Several victims at once, in any company: outcomes, budgets, bad input, and the steps of the live
+attack.
+"""
 
 import gc
 import math
@@ -13,17 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
-from engine.attacks.candidates import Shared
-from engine.attacks.resources import find_resources
-from engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
-from engine.attacks.services import NotAttackable, Turn
-from engine.attacks.textattack_gate import textattack
-from engine.attacks.victim_service import VictimService
-from engine.data import Examples, load_dataset
-from engine.errors import InterruptedStudy, ModelError
-from engine.models.victim import Victim, load_victim
-from engine.records import AttackRecord
+from prunescope.engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
+from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.resources import find_resources
+from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
+from prunescope.engine.attacks.services import NotAttackable, Turn
+from prunescope.engine.attacks.textattack_import import textattack
+from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.data import Examples, load_dataset
+from prunescope.engine.errors import InterruptedStudy, ModelError
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.records import AttackRecord
 
 TEXT = "a very good film of the slow cast"
 
@@ -46,7 +48,9 @@ def examples(victims: dict[str, Victim], data_folder: Path) -> Examples:
     """Twelve texts under the labels the dense victim gives them, every sixth under another."""
     texts = load_dataset(str(data_folder)).evaluation.texts[:12]
     said = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
-    return Examples(texts, None, tuple(label if row % 6 else 1 - label for row, label in enumerate(said)))
+    return Examples(
+        texts, None, tuple(label if row % 6 else 1 - label for row, label in enumerate(said))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,10 @@ def apart(victims: dict[str, Victim], examples: Examples) -> dict[str, tuple[Att
     found = {}
     for side, victim in victims.items():
         attacker = Attacker(victim, "deepwordbug", 0)
-        found[side] = tuple(attacker.run(examples.texts[row], None, examples.labels[row], row).record for row in range(12))
+        found[side] = tuple(
+            attacker.run(examples.texts[row], None, examples.labels[row], row).record
+            for row in range(12)
+        )
     return found
 
 
@@ -69,7 +76,9 @@ def apart(victims: dict[str, Victim], examples: Examples) -> dict[str, tuple[Att
 
 @settings(deadline=None, max_examples=40)
 @given(st.data())
-def test_an_answer_is_the_same_to_the_last_bit_in_any_batch(victims: dict[str, Victim], examples: Examples, data: st.DataObject):
+def test_an_answer_is_the_same_to_the_last_bit_in_any_batch(
+    victims: dict[str, Victim], examples: Examples, data: st.DataObject
+):
     service = VictimService(victims["dense"])
     items = data.draw(st.lists(st.sampled_from(examples.texts), min_size=1, unique=True))
     expected = victims["dense"].read(items)[0].double().softmax(dim=1)
@@ -78,7 +87,9 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_batch(victims: dict[str, V
         assert torch.allclose(row, known, atol=1e-5, rtol=0)
 
 
-def test_texts_of_equal_tokens_are_computed_once(victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch):
+def test_texts_of_equal_tokens_are_computed_once(
+    victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
+):
     service, seen = VictimService(victims["dense"]), []
     computed = service._computed
 
@@ -93,32 +104,50 @@ def test_texts_of_equal_tokens_are_computed_once(victims: dict[str, Victim], mon
 
 
 def test_pairs_are_answered(victims: dict[str, Victim]):
-    found = VictimService(victims["dense"]).answer([("good film", "bad cast"), ("bad cast", "good film")])
-    expected = victims["dense"].read(["good film", "bad cast"], ["bad cast", "good film"])[0].double().softmax(dim=1)
+    found = VictimService(victims["dense"]).answer(
+        [("good film", "bad cast"), ("bad cast", "good film")]
+    )
+    expected = (
+        victims["dense"]
+        .read(["good film", "bad cast"], ["bad cast", "good film"])[0]
+        .double()
+        .softmax(dim=1)
+    )
     assert torch.allclose(torch.stack(found), expected, atol=1e-6)
 
 
 # In company
 
 
-def test_together_is_as_apart(attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]):
+def test_together_is_as_apart(
+    attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]
+):
     assert attack_many(attackers, examples, range(12)) == apart
-    assert {record.outcome for records in apart.values() for record in records} >= {"broken", "skipped"}
+    assert {record.outcome for records in apart.values() for record in records} >= {
+        "broken",
+        "skipped",
+    }
 
 
 @settings(deadline=None, max_examples=10)
 @given(st.permutations(range(12)), st.integers(1, 12), st.integers(1, 12))
 def test_order_number_and_company_change_nothing(
-    attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]], order: list[int], count: int,
+    attackers: Attackers,
+    examples: Examples,
+    apart: dict[str, tuple[AttackRecord, ...]],
+    order: list[int],
+    count: int,
     in_flight: int,
-):  # fmt: skip
+):
     rows = order[:count]
     random.seed(count)
     found = attack_many(attackers, examples, rows, in_flight=in_flight)
     assert found == {side: tuple(records[row] for row in rows) for side, records in apart.items()}
 
 
-def test_candidates_are_found_once_for_all_victims(victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch):
+def test_candidates_are_found_once_for_all_victims(
+    victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
+):
     asked: list[Any] = []
     get = Shared.get
 
@@ -130,7 +159,11 @@ def test_candidates_are_found_once_for_all_victims(victims: dict[str, Victim], m
         return get(self, counted, current_text, **wanted)
 
     monkeypatch.setattr(Shared, "get", spy)
-    same = {"one": victims["dense"], "two": victims["dense"].copy(), "three": victims["dense"].copy()}
+    same = {
+        "one": victims["dense"],
+        "two": victims["dense"].copy(),
+        "three": victims["dense"].copy(),
+    }
     told = list(Attackers(same, "deepwordbug", 0).watch(Example(TEXT, None, 1)))
     outcomes = [found for _, found in told if isinstance(found, Outcome)]
     assert len({outcome.perturbed for outcome in outcomes}) == 1 and len(outcomes) == 3
@@ -153,14 +186,24 @@ def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
     assert "previous_attacked_text" in texts[1].attack_attrs
 
 
-def test_what_is_done_is_not_redone(attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]):
+def test_what_is_done_is_not_redone(
+    attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]
+):
     kept: list[tuple[str, int]] = []
     done = {"dense": apart["dense"][:5], "half": apart["half"][3:]}
-    found = attack_many(attackers, examples, range(12), done=done,
-                        keep=lambda side, outcome: kept.append((side, outcome.record.example)))  # fmt: skip
+    found = attack_many(
+        attackers,
+        examples,
+        range(12),
+        done=done,
+        keep=lambda side, outcome: kept.append((side, outcome.record.example)),
+    )
     assert found == apart
-    assert sorted(kept) == sorted([("dense", row) for row in range(5, 12)] + [("half", row) for row in range(3)]
-                                  + [("most", row) for row in range(12)])  # fmt: skip
+    assert sorted(kept) == sorted(
+        [("dense", row) for row in range(5, 12)]
+        + [("half", row) for row in range(3)]
+        + [("most", row) for row in range(12)]
+    )
 
 
 @pytest.mark.parametrize("calls", [1, 4, 12])
@@ -176,8 +219,14 @@ def test_a_cancelled_run_goes_on_to_the_same_end(
             raise InterruptedStudy("stopped")
 
     with pytest.raises(InterruptedStudy):
-        attack_many(attackers, examples, range(12), report, in_flight=2,
-                    keep=lambda side, outcome: kept[side].append(outcome.record))  # fmt: skip
+        attack_many(
+            attackers,
+            examples,
+            range(12),
+            report,
+            in_flight=2,
+            keep=lambda side, outcome: kept[side].append(outcome.record),
+        )
     assert all(record in apart[side] for side, records in kept.items() for record in records)
     assert attack_many(attackers, examples, range(12), done=kept) == apart
 
@@ -201,15 +250,31 @@ def test_queries_that_run_out_are_told(victims: dict[str, Victim], examples: Exa
     label = int(victims["dense"].read([TEXT])[0].argmax())
     whole = Attacker(victims["dense"], "deepwordbug", 0).run(TEXT, None, label).record
     for queries in range(1, whole.queries):
-        record = Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(queries)).run(TEXT, None, label).record
-        assert (record.outcome, record.queries, record.reason) == ("exhausted", queries, f"{queries} queries")
-    enough = Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(whole.queries + 1)).run(TEXT, None, label).record
+        record = (
+            Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(queries))
+            .run(TEXT, None, label)
+            .record
+        )
+        assert (record.outcome, record.queries, record.reason) == (
+            "exhausted",
+            queries,
+            f"{queries} queries",
+        )
+    enough = (
+        Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(whole.queries + 1))
+        .run(TEXT, None, label)
+        .record
+    )
     assert enough == whole
 
 
 def test_seconds_that_run_out_are_told(victims: dict[str, Victim]):
     label = int(victims["dense"].read([TEXT])[0].argmax())
-    record = Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(seconds=1e-6)).run(TEXT, None, label).record
+    record = (
+        Attacker(victims["dense"], "deepwordbug", 0, budget=Budget(seconds=1e-6))
+        .run(TEXT, None, label)
+        .record
+    )
     assert (record.outcome, record.reason) == ("exhausted", "1e-06 seconds")
 
 
@@ -220,19 +285,40 @@ def outcome_of(victim: Victim, text: str, label: int = 0, pair: str | None = Non
     return Attacker(victim, "deepwordbug", 0).run(text, pair, label).record
 
 
-@pytest.mark.parametrize("text", [
-    "", "  \t\n", ". , !", "\N{GRINNING FACE} \N{FIRE}", "\u200b\u200d\ufeff", "\x00\x07", "good <SPLIT> film",
-    "good " * 10_000,
-])  # fmt: skip
-def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(victims: dict[str, Victim], text: str):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  \t\n",
+        ". , !",
+        "\N{GRINNING FACE} \N{FIRE}",
+        "\u200b\u200d\ufeff",
+        "\x00\x07",
+        "good <SPLIT> film",
+        "good " * 10_000,
+    ],
+)
+def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(
+    victims: dict[str, Victim], text: str
+):
     said = victims["dense"].read([text])[0].double().softmax(dim=1)[0]
     right = int(said.argmax())
     for label, outcome in ((right, "held"), (1 - right, "skipped")):
         record = outcome_of(victims["dense"], text, label)
-        assert (record.outcome, record.queries, record.words_changed, record.untried) == (outcome, 1, 0, True)
-        assert record.truth_before == record.truth_after == pytest.approx(float(said[label]), abs=1e-5)
-        reasons = ("There are no words to attack.", "The text contains <SPLIT>",
-                   f"10000 words; an attack takes up to {MAX_WORDS}")  # fmt: skip
+        assert (record.outcome, record.queries, record.words_changed, record.untried) == (
+            outcome,
+            1,
+            0,
+            True,
+        )
+        assert (
+            record.truth_before == record.truth_after == pytest.approx(float(said[label]), abs=1e-5)
+        )
+        reasons = (
+            "There are no words to attack.",
+            "The text contains <SPLIT>",
+            f"10000 words; an attack takes up to {MAX_WORDS}",
+        )
         assert any(reason in record.reason for reason in reasons)
 
 
@@ -253,36 +339,69 @@ def test_textattack_itself_counts_a_text_without_words_so(victims: dict[str, Vic
     stock = DeepWordBugGao2018.build(Wrapper())
     for label in (0, 1):
         kind = type(stock.attack(text, label)).__name__
-        assert outcome_of(victim, text, label).outcome == {"FailedAttackResult": "held", "SkippedAttackResult": "skipped"}[kind]
+        assert (
+            outcome_of(victim, text, label).outcome
+            == {"FailedAttackResult": "held", "SkippedAttackResult": "skipped"}[kind]
+        )
 
 
-def test_a_text_that_the_tokenizer_does_not_know_is_attacked_as_any_other(victims: dict[str, Victim]):
+def test_a_text_that_the_tokenizer_does_not_know_is_attacked_as_any_other(
+    victims: dict[str, Victim],
+):
     label = int(victims["dense"].read(["żółć"])[0].argmax())
     record = outcome_of(victims["dense"], "żółć", label)
     assert record.outcome in ("held", "broken") and (record.queries > 1) == (not record.reason)
 
 
-@pytest.mark.parametrize(("first", "second"), [("good film", ""), ("", "good film"), ("!", "good"), ("a", "?")])
-def test_a_pair_with_a_blank_side_is_attacked_on_the_other(victims: dict[str, Victim], first: str, second: str):
+@pytest.mark.parametrize(
+    ("first", "second"), [("good film", ""), ("", "good film"), ("!", "good"), ("a", "?")]
+)
+def test_a_pair_with_a_blank_side_is_attacked_on_the_other(
+    victims: dict[str, Victim], first: str, second: str
+):
     label = int(victims["dense"].read([first], [second])[0].argmax())
     record = outcome_of(victims["dense"], first, label, second)
     assert record.outcome in ("held", "broken") and (record.queries > 1) == (not record.reason)
 
 
-@pytest.mark.parametrize(("text", "label", "reason"), [
-    ("good film", 2, "label 2 is outside 0..1"), ("good film", -1, "label -1 is outside"), ("good \ud800 film", 0, "Error"),
-])  # fmt: skip
-def test_what_fails_is_an_error_with_a_reason(victims: dict[str, Victim], text: str, label: int, reason: str):
+@pytest.mark.parametrize(
+    ("text", "label", "reason"),
+    [
+        ("good film", 2, "label 2 is outside 0..1"),
+        ("good film", -1, "label -1 is outside"),
+        ("good \ud800 film", 0, "Error"),
+    ],
+)
+def test_what_fails_is_an_error_with_a_reason(
+    victims: dict[str, Victim], text: str, label: int, reason: str
+):
     record = outcome_of(victims["dense"], text, label)
     assert record.outcome == "error" and reason in record.reason
-    assert (record.queries, record.truth_before, record.truth_after, record.words_changed) == (0, None, None, 0)
+    assert (record.queries, record.truth_before, record.truth_after, record.words_changed) == (
+        0,
+        None,
+        None,
+        0,
+    )
 
 
-@pytest.mark.parametrize("text", [
-    "good", "the of a and", "good\u200bfilm bad", "good film \N{FIRE} cast", "\u202egood film\u202c cast",
-    "الفيلم good film", "שלום good cast", "good\x00film cast", "word\nword", "it's-a 'good' film_cast @ * -", "ﬁlm ｇood ℌ bad",
-    "good " * 200,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "good",
+        "the of a and",
+        "good\u200bfilm bad",
+        "good film \N{FIRE} cast",
+        "\u202egood film\u202c cast",
+        "الفيلم good film",
+        "שלום good cast",
+        "good\x00film cast",
+        "word\nword",
+        "it's-a 'good' film_cast @ * -",
+        "ﬁlm ｇood ℌ bad",
+        "good " * 200,
+    ],
+)
 @pytest.mark.parametrize("name", ["deepwordbug", "pruthi", "input-reduction"])
 def test_odd_texts_have_an_outcome(victims: dict[str, Victim], text: str, name: str):
     if name == "pruthi" and len(text) > 500:
@@ -294,13 +413,19 @@ def test_odd_texts_have_an_outcome(victims: dict[str, Victim], text: str, name: 
 
 @pytest.mark.parametrize("seconds", [None, 60.0])
 def test_a_victim_that_answers_nan_ends_the_run(victims: dict[str, Victim], seconds: float | None):
-    """What it says of other texts counts no more: such a model is refused, not counted among errors of examples."""
+    """What it says of other texts counts no more: such a model is refused, not counted among errors
+    of examples.
+    """
     sick = victims["dense"].copy()
     sick.model.classifier.bias.data[1] = math.nan
     kept: list[Any] = []
     with pytest.raises(ModelError, match="answers with NaN or infinity"):
-        attack_examples(Attacker(sick, "deepwordbug", 0, budget=Budget(seconds=seconds)),
-                        Examples(("good film", "slow film"), None, (0, 1)), range(2), keep=kept.append)  # fmt: skip
+        attack_examples(
+            Attacker(sick, "deepwordbug", 0, budget=Budget(seconds=seconds)),
+            Examples(("good film", "slow film"), None, (0, 1)),
+            range(2),
+            keep=kept.append,
+        )
     assert not kept
 
 
@@ -317,7 +442,9 @@ def test_a_candidate_of_which_the_tokenizer_makes_nothing_is_an_error_of_its_exa
     monkeypatch.setattr(VictimService, "_encode", fails)
     texts = ("good film", "slow film", "bad cast")
     said = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
-    found = attack_examples(Attacker(victims["dense"], "deepwordbug", 0), Examples(texts, None, tuple(said)), range(3))
+    found = attack_examples(
+        Attacker(victims["dense"], "deepwordbug", 0), Examples(texts, None, tuple(said)), range(3)
+    )
     assert [record.outcome == "error" for record in found] == [False, True, False]
     assert found[1].reason == "no token"
 
@@ -337,7 +464,9 @@ def test_a_defect_that_no_example_causes_is_not_filed_as_an_error_of_one(
 # Live
 
 
-def test_steps_of_both_sides_are_told_as_they_happen(attackers: Attackers, victims: dict[str, Victim]):
+def test_steps_of_both_sides_are_told_as_they_happen(
+    attackers: Attackers, victims: dict[str, Victim]
+):
     label = int(victims["dense"].read([TEXT])[0].argmax())
     told = list(attackers.watch(Example(TEXT, None, label)))
     for side in attackers.sides:
@@ -350,9 +479,16 @@ def test_steps_of_both_sides_are_told_as_they_happen(attackers: Attackers, victi
             if step.kind == "try":
                 assert step.lowest <= min(p for _, p in step.tried) + 1e-12
             else:
-                assert [TEXT.split()[i] for i, _ in sorted(step.words)] == ["good", "film", "slow", "cast"]
+                assert [TEXT.split()[i] for i, _ in sorted(step.words)] == [
+                    "good",
+                    "film",
+                    "slow",
+                    "cast",
+                ]
     order = [side for side, found in told if isinstance(found, Step)]
-    assert order.index("most") < len(order) - 1 - order[::-1].index("dense")  # in step, not one after the other
+    assert order.index("most") < len(order) - 1 - order[::-1].index(
+        "dense"
+    )  # in step, not one after the other
 
 
 def test_a_closed_watch_stops_the_attack(attackers: Attackers, victims: dict[str, Victim]):

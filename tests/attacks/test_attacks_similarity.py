@@ -1,13 +1,15 @@
-"""Similarity of original and perturbed texts: over broken examples alone, 1 for equal texts, lower for others."""
+"""Similarity of original and perturbed texts: over broken examples alone, 1 for equal texts, lower
+for others.
+"""
 
 from dataclasses import replace
 
 import pytest
 
-from engine.attacks.encoder import sentence_encoder
-from engine.attacks.similarity import similarity
-from engine.attacks.texts import AttackText
-from engine.records import AttackRecord
+from prunescope.engine.attacks.encoder import sentence_encoder
+from prunescope.engine.attacks.similarity import similarity
+from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.records import AttackRecord
 
 RECORD = AttackRecord(0, "broken", 10, 1, 5, 0.9, 0.4)
 SAME = AttackText(RECORD, 1, "a good film", "a good film", 1, 0, 0.4)
@@ -26,7 +28,10 @@ def test_it_is_the_cosine_of_the_encoder() -> None:
 
 
 def test_examples_that_did_not_break_are_left_out() -> None:
-    held = [replace(OTHER, record=replace(RECORD, outcome=outcome)) for outcome in ("held", "skipped", "exhausted", "error")]
+    held = [
+        replace(OTHER, record=replace(RECORD, outcome=outcome))
+        for outcome in ("held", "skipped", "exhausted", "error")
+    ]
     assert similarity(held).value is None
     assert similarity([*held, SAME]).value == pytest.approx(1.0, abs=1e-6)
 

@@ -1,4 +1,6 @@
-"""Fixed adversarial sets: what is read from each kind of file, and what a set does to a victim, counted by hand."""
+"""Fixed adversarial sets: what is read from each kind of file, and what a set does to a victim,
+counted by hand.
+"""
 
 import json
 import os
@@ -10,15 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from engine.attacks.logs import write_log
-from engine.attacks.static import StaticSet, compare_static, read_answers, run_static
-from engine.attacks.static_files import fit_labels, read_set
-from engine.attacks.texts import AttackText
-from engine.attacks.transfer import Transfer, transfer
-from engine.data import Classes, Examples
-from engine.errors import DataError, SettingError
-from engine.models.victim import Victim
-from engine.records import AttackRecord, Rate
+from prunescope.engine.attacks.logs import write_log
+from prunescope.engine.attacks.static import StaticSet, compare_static, read_answers, run_static
+from prunescope.engine.attacks.static_files import fit_labels, read_set
+from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.attacks.transfer import Transfer, transfer
+from prunescope.engine.data import Classes, Examples
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.records import AttackRecord, Rate
 
 Says = Callable[..., Victim]
 NAN = float("nan")
@@ -28,19 +30,29 @@ NAN = float("nan")
 def says(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> Says:
     """A victim that answers as a table says: text → class, or NaN."""
 
-    def make(table: dict[str, int | float], name: str = "tiny", classes: tuple[str, ...] = ("no", "yes")) -> Victim:
+    def make(
+        table: dict[str, int | float], name: str = "tiny", classes: tuple[str, ...] = ("no", "yes")
+    ) -> Victim:
         return replace(victim, name=name, label_names=classes, tokenizer=table)
 
     def answer(service: Any, items: Sequence[str | tuple[str, str]]) -> list[torch.Tensor]:
-        said = [service.victim.tokenizer[item if isinstance(item, str) else " / ".join(item)] for item in items]
-        return [torch.full((2,), NAN) if label != label else torch.tensor([0.9, 0.1])[[label, 1 - label]] for label in said]
+        said = [
+            service.victim.tokenizer[item if isinstance(item, str) else " / ".join(item)]
+            for item in items
+        ]
+        return [
+            torch.full((2,), NAN)
+            if label != label
+            else torch.tensor([0.9, 0.1])[[label, 1 - label]]
+            for label in said
+        ]
 
     def begin(service: Any, victim: Victim) -> None:
         service.name, service.victim = victim.name, victim
 
-    monkeypatch.setattr("engine.attacks.static.VictimService.__init__", begin)
-    monkeypatch.setattr("engine.attacks.static.VictimService.answer", answer)
-    monkeypatch.setattr("engine.attacks.static._cut", lambda victim, static: 0)
+    monkeypatch.setattr("prunescope.engine.attacks.static.VictimService.__init__", begin)
+    monkeypatch.setattr("prunescope.engine.attacks.static.VictimService.answer", answer)
+    monkeypatch.setattr("prunescope.engine.attacks.static._cut", lambda victim, static: 0)
     return make
 
 
@@ -54,13 +66,30 @@ def table(clean: Sequence[float], adversarial: Sequence[float]) -> dict[str, flo
 
 def test_a_set_alone_gives_accuracy(says: Says) -> None:
     found = run_static(says(table((1,) * 5, (1, 0, 0, 1, 1))), replace(PAIRS, clean=None))
-    assert (found.adversarial, found.clean, found.aua, found.asr) == (Rate.of(3, 5), None, None, None)
-    assert [record.outcome for record in found.on_adversarial] == ["held", "broken", "held", "broken", "held"]
+    assert (found.adversarial, found.clean, found.aua, found.asr) == (
+        Rate.of(3, 5),
+        None,
+        None,
+        None,
+    )
+    assert [record.outcome for record in found.on_adversarial] == [
+        "held",
+        "broken",
+        "held",
+        "broken",
+        "held",
+    ]
 
 
 def test_clean_texts_say_who_counts_as_attacked(says: Says) -> None:
     found = run_static(says(table((1, 1, 1, 0, NAN), (1, 0, 0, 1, 1))), PAIRS)
-    assert [record.outcome for record in found.attacks] == ["held", "broken", "skipped", "broken", "error"]
+    assert [record.outcome for record in found.attacks] == [
+        "held",
+        "broken",
+        "skipped",
+        "broken",
+        "error",
+    ]
     assert (found.adversarial, found.clean) == (Rate.of(3, 5), Rate.of(3, 5))
     assert (found.aua, found.asr, found.errors) == (Rate.of(1, 5), Rate.of(2, 3), 1)
     assert (found.attacks[0].truth_before, found.attacks[1].truth_after) == (0.9, 0.1)
@@ -71,9 +100,17 @@ def test_two_victims_are_compared_on_all_texts_and_on_those_both_read_rightly(sa
     first = run_static(says(table((1, 1, 0, 0, 1), (1, 0, 0, 1, 1))), PAIRS)
     second = run_static(says(table((1, 0, 0, 0, 1), (0, 0, 0, 0, 0))), PAIRS)
     paired = compare_static(first, second)
-    assert (paired.adversarial.both_hold, paired.adversarial.only_first_breaks, paired.adversarial.only_second_breaks,
-            paired.adversarial.both_break) == (1, 1, 2, 1)  # fmt: skip
-    assert paired.attacks is not None and paired.attacks.first == Rate.of(1, 4) and paired.attacks.second == Rate.of(2, 4)
+    assert (
+        paired.adversarial.both_hold,
+        paired.adversarial.only_first_breaks,
+        paired.adversarial.only_second_breaks,
+        paired.adversarial.both_break,
+    ) == (1, 1, 2, 1)
+    assert (
+        paired.attacks is not None
+        and paired.attacks.first == Rate.of(1, 4)
+        and paired.attacks.second == Rate.of(2, 4)
+    )
     alone = compare_static(*(replace(result, attacks=()) for result in (first, second)))
     assert alone.attacks is None
 
@@ -81,24 +118,42 @@ def test_two_victims_are_compared_on_all_texts_and_on_those_both_read_rightly(sa
 def test_a_text_is_asked_once_and_reported(says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
     victim, asked = says({"a": 1, "b": 0, "a / b": 1}), []
     old = read_answers.__globals__["VictimService"].answer
-    monkeypatch.setattr("engine.attacks.static.VictimService.answer",
-                        lambda self, items: asked.append(list(items)) or old(self, items))  # fmt: skip
+    monkeypatch.setattr(
+        "prunescope.engine.attacks.static.VictimService.answer",
+        lambda self, items: asked.append(list(items)) or old(self, items),
+    )
     told: list[tuple[int, int]] = []
-    found = read_answers(victim, [("a", None), ("b", None), ("a", None), ("a", "b")],
-                         lambda _, done, total: told.append((done, total)))  # fmt: skip
+    found = read_answers(
+        victim,
+        [("a", None), ("b", None), ("a", None), ("a", "b")],
+        lambda _, done, total: told.append((done, total)),
+    )
     assert asked == [["a", "b"], [("a", "b")]] and told[-1] == (3, 3)
-    assert [int(found[text].argmax()) for text in (("a", None), ("b", None), ("a", "b"))] == [1, 0, 1]
+    assert [int(found[text].argmax()) for text in (("a", None), ("b", None), ("a", "b"))] == [
+        1,
+        0,
+        1,
+    ]
 
 
 def test_answers_of_a_real_victim_are_its_probabilities(victim: Victim) -> None:
     found = read_answers(victim, [("a good film", None), ("the plot", "was thin")])
-    logits = torch.cat([victim.read(["a good film"])[0], victim.read(["the plot"], ["was thin"])[0]])
-    torch.testing.assert_close(torch.stack(list(found.values())), logits.double().softmax(dim=1), atol=1e-6, rtol=0)
+    logits = torch.cat(
+        [victim.read(["a good film"])[0], victim.read(["the plot"], ["was thin"])[0]]
+    )
+    torch.testing.assert_close(
+        torch.stack(list(found.values())), logits.double().softmax(dim=1), atol=1e-6, rtol=0
+    )
 
 
 def test_texts_that_fill_the_limit_are_counted(victim: Victim) -> None:
     texts = ("good " * 100, "good", "good", "good " * 99)
-    found = run_static(victim, StaticSet("set", Examples(texts, None, (0, 1, 0, 1)), Examples(texts[::-1], None, (0, 1, 0, 1))))
+    found = run_static(
+        victim,
+        StaticSet(
+            "set", Examples(texts, None, (0, 1, 0, 1)), Examples(texts[::-1], None, (0, 1, 0, 1))
+        ),
+    )
     assert found.cut == 2
 
 
@@ -107,8 +162,18 @@ def test_texts_that_fill_the_limit_are_counted(victim: Victim) -> None:
 
 def found_on_first(outcomes: str) -> list[AttackText]:
     words = {"b": "broken", "h": "held", "s": "skipped"}
-    return [AttackText(AttackRecord(i, words[letter], 5, 1, 1, 0.9, 0.1), LABELS[i], CLEAN[i], ADVERSARIAL[i], 1, 0, 0.1)
-            for i, letter in enumerate(outcomes)]  # fmt: skip
+    return [
+        AttackText(
+            AttackRecord(i, words[letter], 5, 1, 1, 0.9, 0.1),
+            LABELS[i],
+            CLEAN[i],
+            ADVERSARIAL[i],
+            1,
+            0,
+            0.1,
+        )
+        for i, letter in enumerate(outcomes)
+    ]
 
 
 def test_transfer_counts_what_broke_the_source_and_the_target_had_right(says: Says) -> None:
@@ -119,7 +184,10 @@ def test_transfer_counts_what_broke_the_source_and_the_target_had_right(says: Sa
 
 
 def test_transfer_between_all_and_from_a_victim_that_never_broke(says: Says) -> None:
-    victims = {"x": says(table((1, 1, 0, 0, 1), (0, 0, 1, 1, 0))), "y": says(table((1, NAN, 0, 0, 1), (1, 0, 0, 1, 1)))}
+    victims = {
+        "x": says(table((1, 1, 0, 0, 1), (0, 0, 1, 1, 0))),
+        "y": says(table((1, NAN, 0, 0, 1), (1, 0, 0, 1, 1))),
+    }
     found = transfer({"x": found_on_first("bbbbb"), "y": found_on_first("hhshh")}, victims)
     assert found["x"] == {"x": Transfer(5, Rate.of(5, 5), 0), "y": Transfer(5, Rate.of(1, 4), 1)}
     assert found["y"] == {"x": Transfer(0, Rate.of(0, 0), 0), "y": Transfer(0, Rate.of(0, 0), 0)}
@@ -140,10 +208,17 @@ def write(path: Path, *lines: str) -> Path:
 
 
 def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
-    path = write(tmp_path / "set.tsv", "task\ttext_a\ttext_b\tlabel", "sst2\ta film\t\t1", "qqp\twhy\thow\t0",
-                 "sst2\tno film\t\t0")  # fmt: skip
+    path = write(
+        tmp_path / "set.tsv",
+        "task\ttext_a\ttext_b\tlabel",
+        "sst2\ta film\t\t1",
+        "qqp\twhy\thow\t0",
+        "sst2\tno film\t\t0",
+    )
     found = read_set(path, "sst2")
-    assert found.adversarial == Examples(("a film", "no film"), None, (1, 0)) and found.clean is None
+    assert (
+        found.adversarial == Examples(("a film", "no film"), None, (1, 0)) and found.clean is None
+    )
     assert (found.name, found.classes.names) == ("set.tsv, sst2", ("negative", "positive"))
     assert read_set(path, where=["task=qqp"]).adversarial == Examples(("why",), ("how",), (0,))
     with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with --task"):
@@ -153,15 +228,27 @@ def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
 
 
 def test_advglues_own_file_has_a_list_of_rows_for_each_task(tmp_path: Path) -> None:
-    lists = {"sst2": [{"idx": 0, "label": 1, "sentence": "a film"}, {"idx": 1, "label": 0, "sentence": "no film"}],
-             "qqp": [{"idx": 0, "label": 1, "question1": "why", "question2": "how"}],
-             "mnli-mm": [{"idx": 0, "label": 2, "premise": "a", "hypothesis": "b"}]}  # fmt: skip
+    lists = {
+        "sst2": [
+            {"idx": 0, "label": 1, "sentence": "a film"},
+            {"idx": 1, "label": 0, "sentence": "no film"},
+        ],
+        "qqp": [{"idx": 0, "label": 1, "question1": "why", "question2": "how"}],
+        "mnli-mm": [{"idx": 0, "label": 2, "premise": "a", "hypothesis": "b"}],
+    }
     (tmp_path / "dev.json").write_text(json.dumps(lists))
-    assert read_set(tmp_path / "dev.json", "sst2").adversarial == Examples(("a film", "no film"), None, (1, 0))
+    assert read_set(tmp_path / "dev.json", "sst2").adversarial == Examples(
+        ("a film", "no film"), None, (1, 0)
+    )
     assert read_set(tmp_path / "dev.json", "qqp").adversarial.pairs == ("how",)
     found = read_set(tmp_path / "dev.json", "mnli-mm")
-    assert (found.adversarial.texts, found.classes.names) == (("a",), ("entailment", "neutral", "contradiction"))
-    with pytest.raises(SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"):
+    assert (found.adversarial.texts, found.classes.names) == (
+        ("a",),
+        ("entailment", "neutral", "contradiction"),
+    )
+    with pytest.raises(
+        SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"
+    ):
         read_set(tmp_path / "dev.json")
 
 
@@ -171,7 +258,12 @@ def test_a_list_of_rows_in_json_is_a_table(tmp_path: Path) -> None:
 
 
 def test_texts_side_by_side(tmp_path: Path) -> None:
-    path = write(tmp_path / "set.csv", "run_type,text1,text2,original_class", "jin,good film,fine film,1", "x,a [[b]],a [[c]],0")
+    path = write(
+        tmp_path / "set.csv",
+        "run_type,text1,text2,original_class",
+        "jin,good film,fine film,1",
+        "x,a [[b]],a [[c]],0",
+    )
     found = read_set(path)
     assert found.clean == Examples(("good film", "a b"), None, (1, 0))
     assert found.adversarial == Examples(("fine film", "a c"), None, (1, 0))
@@ -180,7 +272,10 @@ def test_texts_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_blank_line_in_every_text_divides_a_pair(tmp_path: Path) -> None:
-    line = '{"original_text": "one\\n\\ntwo", "perturbed_text": "one\\n\\n[[three]]", "original_output": 2}'
+    line = (
+        '{"original_text": "one\\n\\ntwo", "perturbed_text": "one\\n\\n[[three]]", '
+        '"original_output": 2}'
+    )
     found = read_set(write(tmp_path / "set.jsonl", line, line), "mnli")
     assert found.adversarial == Examples(("one", "one"), ("three", "three"), (2, 2))
     assert any("one blank line" in notice for notice in found.notices)
@@ -191,7 +286,10 @@ def test_a_blank_line_in_every_text_divides_a_pair(tmp_path: Path) -> None:
 def test_the_broken_examples_of_a_log(tmp_path: Path, suffix: str) -> None:
     path = write_log(tmp_path / f"log{suffix}", found_on_first("bhsbh"))
     found = read_set(path)
-    assert found.clean == Examples(("a", "d"), None, (1, 0)) and found.adversarial.texts == ("A", "D")
+    assert found.clean == Examples(("a", "d"), None, (1, 0)) and found.adversarial.texts == (
+        "A",
+        "D",
+    )
     assert found.notices[0].startswith("2 of the 5 attacks")
     assert read_set(path, "sst2").classes.names == ("negative", "positive")
     with pytest.raises(SettingError, match="what the labels of 'sst3' mean is unknown"):
@@ -204,24 +302,38 @@ def test_rows_of_a_json_log_cannot_be_chosen_and_lines_of_json_are_no_log(tmp_pa
     with pytest.raises(SettingError, match="no columns to choose rows by"):
         read_set(write_log(tmp_path / "log.json", found_on_first("b")), where=["a=b"])
     lines = ['{"text": "a", "label": 1}', '{"text": "b", "label": 0}']
-    assert read_set(write(tmp_path / "set.json", *lines), where=["label=0"]).adversarial == Examples(("b",), None, (0,))
+    assert read_set(
+        write(tmp_path / "set.json", *lines), where=["label=0"]
+    ).adversarial == Examples(("b",), None, (0,))
 
 
-@pytest.mark.parametrize(("lines", "says_what"), [
-    (["text\tlabel"], "no rows"), ([""], "is empty"), (["words\tlabel", "a\t1"], "no text column"),
-    (["text\tstars", "a\t1"], "no label column"), (["text\tlabel", " \t1"], "Row 1 of set.tsv has no text in 'text'"),
-    (["text_a\ttext_b\tlabel", "a\tb\t1", "a\t\t1"], "Row 2 of set.tsv has no text in 'text_a' or 'text_b'"),
-    (["text1\ttext2\toriginal_class", "a\t\t1"], "Row 1 of set.tsv has no text in 'text2'"),
-    (["text\tlabel", "a\t0.5"], "0.5"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("lines", "says_what"),
+    [
+        (["text\tlabel"], "no rows"),
+        ([""], "is empty"),
+        (["words\tlabel", "a\t1"], "no text column"),
+        (["text\tstars", "a\t1"], "no label column"),
+        (["text\tlabel", " \t1"], "Row 1 of set.tsv has no text in 'text'"),
+        (
+            ["text_a\ttext_b\tlabel", "a\tb\t1", "a\t\t1"],
+            "Row 2 of set.tsv has no text in 'text_a' or 'text_b'",
+        ),
+        (["text1\ttext2\toriginal_class", "a\t\t1"], "Row 1 of set.tsv has no text in 'text2'"),
+        (["text\tlabel", "a\t0.5"], "0.5"),
+    ],
+    ids=str,
+)
 def test_a_file_that_is_no_set(tmp_path: Path, lines: list[str], says_what: str) -> None:
     with pytest.raises(DataError) as caught:
         read_set(write(tmp_path / "set.tsv", *lines))
     assert says_what in str(caught.value)
 
 
-@pytest.mark.parametrize(("where", "says_what"), [("size=3", "no column 'size', it has text, label"),
-                                                  ("size", "'size' is no choice")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("where", "says_what"),
+    [("size=3", "no column 'size', it has text, label"), ("size", "'size' is no choice")],
+)
 def test_a_choice_of_rows_that_is_none(tmp_path: Path, where: str, says_what: str) -> None:
     with pytest.raises(SettingError, match=says_what):
         read_set(write(tmp_path / "set.tsv", "text\tlabel", "a\t1"), where=[where])
@@ -231,27 +343,44 @@ def test_a_choice_of_rows_that_is_none(tmp_path: Path, where: str, says_what: st
 
 
 def of_task(classes: tuple[str, ...] | None, labels: tuple[int, ...] = (0, 1)) -> StaticSet:
-    return StaticSet("set", Examples(("a", "b"), None, labels), Examples(("c", "d"), None, labels), Classes(classes, True))
+    return StaticSet(
+        "set",
+        Examples(("a", "b"), None, labels),
+        Examples(("c", "d"), None, labels),
+        Classes(classes, True),
+    )
 
 
 def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
     swapped = says({}, classes=("POSITIVE", "Negative"))
     fitted = fit_labels(of_task(("negative", "positive")), swapped)
-    assert fitted.adversarial.labels == (1, 0) and fitted.clean is not None and fitted.clean.labels == (1, 0)
+    assert (
+        fitted.adversarial.labels == (1, 0)
+        and fitted.clean is not None
+        and fitted.clean.labels == (1, 0)
+    )
     assert fit_labels(of_task(None), swapped) == of_task(None)
-    own = StaticSet("set", Examples(("a",), None, (0,)), None, Classes(("positive",)))  # as the file calls them
+    own = StaticSet(
+        "set", Examples(("a",), None, (0,)), None, Classes(("positive",))
+    )  # as the file calls them
     assert fit_labels(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
 
 
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
     fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
     assert fitted.adversarial.labels == (0, 1)
-    assert fitted.notices == ("The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, positive "
-                              "for LABEL_1. Where that is wrong, say which is which with --label-map.",)  # fmt: skip
+    assert fitted.notices == (
+        "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
+        "positive "
+        "for LABEL_1. Where that is wrong, say which is which with --label-map.",
+    )
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
-    with pytest.raises(DataError, match=r"set has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)"):
+    with pytest.raises(
+        DataError,
+        match=r"set has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
+    ):
         fit_labels(of_task(("entailment", "neutral", "contradiction")), says({}))
     with pytest.raises(DataError, match=r"label 2, outside the model's 0\.\.1"):
         run_static(says({}), of_task(None, (0, 2)))
@@ -267,8 +396,14 @@ def test_the_published_sets_are_read() -> None:
     for task, size in sizes.items():
         found = read_set(folder / "advglue_dev.tsv", task)
         assert len(found) == size and (found.adversarial.pairs is None) is (task == "sst2")
-    sampled = read_set(folder / "reevaluating_100_sampled_per_run.parquet", "imdb", ["run_type=jin"])
-    assert len(sampled) == 100 and sampled.clean is not None and sampled.clean.labels == sampled.adversarial.labels
+    sampled = read_set(
+        folder / "reevaluating_100_sampled_per_run.parquet", "imdb", ["run_type=jin"]
+    )
+    assert (
+        len(sampled) == 100
+        and sampled.clean is not None
+        and sampled.clean.labels == sampled.adversarial.labels
+    )
     inference = read_set(folder / "reevaluating_mnli_textfooler.parquet", "mnli")
     assert len(inference) == 966 and inference.adversarial.pairs is not None
     run = "run=results/bert-mr-test/word-swap-embedding/lax/greedyWIR_delete.csv"

@@ -1,6 +1,8 @@
-"""Side by side with stock TextAttack: its own driver, search and goal function, one example at a time, the same victim.
+"""Side by side with stock TextAttack: its own driver, search and goal function, one example at a
+time, the same victim.
 
-The random draws of a transformation follow the same rule on both sides; everything else of the stock side is its own.
+The random draws of a transformation follow the same rule on both sides; everything else of the
+stock side is its own.
 """
 
 import csv
@@ -15,30 +17,52 @@ import pytest
 import torch
 from small_models import write_model
 
-from engine import paths
-from engine.attacks import recipes
-from engine.attacks.attempt import Outcome
-from engine.attacks.candidates import Seeded
-from engine.attacks.recipes import RECIPES, Recipe
-from engine.attacks.resources import Resources, find_resources
-from engine.attacks.run import Attackers, Example
-from engine.attacks.textattack_gate import textattack
-from engine.data import load_dataset
-from engine.models.victim import Victim, load_victim
+from prunescope.engine import paths
+from prunescope.engine.attacks import recipes
+from prunescope.engine.attacks.attempt import Outcome
+from prunescope.engine.attacks.candidates import Seeded
+from prunescope.engine.attacks.recipes import RECIPES, Recipe
+from prunescope.engine.attacks.resources import Resources, find_resources
+from prunescope.engine.attacks.run import Attackers, Example
+from prunescope.engine.attacks.textattack_import import textattack
+from prunescope.engine.data import load_dataset
+from prunescope.engine.models.victim import Victim, load_victim
 
 SEED = 3
 STATUS = {"skipped": "Skipped", "broken": "Successful", "held": "Failed"}
 SYNONYMS = {
-    "film": ["movie", "picture", "flick"], "good": ["great", "fine"], "great": ["good", "big"], "bad": ["poor", "awful"],
-    "story": ["tale", "plot", "account"], "service": ["help", "staff"], "food": ["meal", "dishes"], "very": ["quite", "rather"],
-    "never": ["not"], "slow": ["dull", "long"], "warm": ["mild"], "long": ["slow"], "really": ["truly"], "small": ["little"],
-    "beautiful": ["fine", "lovely"], "book": ["novel", "volume"], "cold": ["cool", "sharp"], "sad": ["grim"], "plot": ["story"],
-    "scene": ["part"], "funny": ["odd", "bright"], "weak": ["poor"], "strong": ["loud"], "end": ["close"], "first": ["early"],
-}  # fmt: skip
+    "film": ["movie", "picture", "flick"],
+    "good": ["great", "fine"],
+    "great": ["good", "big"],
+    "bad": ["poor", "awful"],
+    "story": ["tale", "plot", "account"],
+    "service": ["help", "staff"],
+    "food": ["meal", "dishes"],
+    "very": ["quite", "rather"],
+    "never": ["not"],
+    "slow": ["dull", "long"],
+    "warm": ["mild"],
+    "long": ["slow"],
+    "really": ["truly"],
+    "small": ["little"],
+    "beautiful": ["fine", "lovely"],
+    "book": ["novel", "volume"],
+    "cold": ["cool", "sharp"],
+    "sad": ["grim"],
+    "plot": ["story"],
+    "scene": ["part"],
+    "funny": ["odd", "bright"],
+    "weak": ["poor"],
+    "strong": ["loud"],
+    "end": ["close"],
+    "first": ["early"],
+}
 
 
 def word_level(package: Any, model: Any, _resources: Resources) -> Any:
-    """Greedy search by saliency over a synonym table, at most half the words: plain parts of TextAttack."""
+    """Greedy search by saliency over a synonym table, at most half the words: plain parts of
+    TextAttack.
+    """
     parts = package.constraints
 
     class Synonyms(package.transformations.WordSwap):
@@ -47,10 +71,14 @@ def word_level(package: Any, model: Any, _resources: Resources) -> Any:
 
     return package.Attack(
         package.goal_functions.UntargetedClassification(model),
-        [parts.pre_transformation.RepeatModification(), parts.pre_transformation.StopwordModification(),
-         parts.overlap.MaxWordsPerturbed(max_percent=0.5)],
-        Synonyms(), package.search_methods.GreedyWordSwapWIR(wir_method="weighted-saliency"),
-    )  # fmt: skip
+        [
+            parts.pre_transformation.RepeatModification(),
+            parts.pre_transformation.StopwordModification(),
+            parts.overlap.MaxWordsPerturbed(max_percent=0.5),
+        ],
+        Synonyms(),
+        package.search_methods.GreedyWordSwapWIR(wir_method="weighted-saliency"),
+    )
 
 
 class Plain:
@@ -65,7 +93,9 @@ class Plain:
         return self._victim.read(firsts, pairs)[0].double().softmax(dim=1)
 
 
-def stock(victim: Victim, recipe: Recipe, examples: Sequence[Example]) -> list[tuple[str, Any, int]]:
+def stock(
+    victim: Victim, recipe: Recipe, examples: Sequence[Example]
+) -> list[tuple[str, Any, int]]:
     """(status, perturbed text or pair, queries) of TextAttack's own `Attack.attack`."""
     resources = find_resources(None)
     attack = recipe.build(textattack(resources), Plain(victim), resources)
@@ -76,29 +106,40 @@ def stock(victim: Victim, recipe: Recipe, examples: Sequence[Example]) -> list[t
         text = example.text if example.pair is None else OrderedDict(a=example.text, b=example.pair)
         result = attack.attack(text, example.label)
         status = type(result).__name__.removesuffix("AttackResult")
-        found.append((status, result.perturbed_result.attacked_text.tokenizer_input, int(result.num_queries)))
+        found.append(
+            (status, result.perturbed_result.attacked_text.tokenizer_input, int(result.num_queries))
+        )
     return found
 
 
 def ours(victim: Victim, name: str, examples: Sequence[Example]) -> list[Outcome]:
     attackers = Attackers({"victim": victim}, name, SEED)
-    found = {outcome.record.example: outcome for ended in attackers.run(((e, ("victim",)) for e in examples), lambda: None)
-             for _, outcome in ended}  # fmt: skip
+    found = {
+        outcome.record.example: outcome
+        for ended in attackers.run(((e, ("victim",)) for e in examples), lambda: None)
+        for _, outcome in ended
+    }
     return [found[example.row] for example in examples]
 
 
 def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
     """Examples under the label the victim gives, every eighth under another one."""
     said = victim.read(texts)[0].argmax(dim=1).tolist()
-    return [Example(text, None, label if row % 8 else 1 - label, row)
-            for row, (text, label) in enumerate(zip(texts, said, strict=True))]  # fmt: skip
+    return [
+        Example(text, None, label if row % 8 else 1 - label, row)
+        for row, (text, label) in enumerate(zip(texts, said, strict=True))
+    ]
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Victim:
-    """Of a width at which its bits are steady, see `steady_folder`; one that every attack breaks now and then."""
+    """Of a width at which its bits are steady, see `steady_folder`; one that every attack breaks
+    now and then.
+    """
     folder = tmp_path_factory.mktemp("stock") / "tiny"
-    return load_victim(str(write_model(folder, seed=0, hidden_size=64, intermediate_size=128)), "cpu")
+    return load_victim(
+        str(write_model(folder, seed=0, hidden_size=64, intermediate_size=128)), "cpu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +148,9 @@ def reviews() -> list[str]:
     lines = (paths.BUNDLED / "reviews" / "evaluation.tsv").read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(lines, delimiter="\t"))
     draw = random.Random(0)
-    return list(dict.fromkeys(" ".join(row["text"].split()[: draw.randint(4, 9)]) for row in rows))[:64]
+    return list(dict.fromkeys(" ".join(row["text"].split()[: draw.randint(4, 9)]) for row in rows))[
+        :64
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +167,9 @@ def test_status_text_and_queries_are_stock_textattacks(tiny: Victim, reviews: li
     expected = stock(tiny, RECIPES[name], examples)
     outcomes = ours(tiny, name, examples)
     for (status, text, queries), outcome in zip(expected, outcomes, strict=True):
-        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
+        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), (
+            outcome.original
+        )
         assert outcome.perturbed == (text if status == "Successful" else outcome.original)
     assert {status for status, _, _ in expected} == set(STATUS.values())
 
@@ -141,17 +186,24 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
         if status == "Maximized":
             left = len(words_from_text(text))
             assert (outcome.record.outcome == "broken") == (left == 1)
-            assert outcome.record.words_changed >= outcome.record.words - left  # more where two words became one
+            assert (
+                outcome.record.words_changed >= outcome.record.words - left
+            )  # more where two words became one
     assert sum(status == "Maximized" for status, _, _ in expected) >= 50
 
 
 def test_pairs_are_attacked_as_by_stock_textattack(tiny: Victim, reviews: list[str]):
     texts, pairs = reviews[:20], reviews[20:40]
     said = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
-    examples = [Example(text, pair, label, row)
-                for row, (text, pair, label) in enumerate(zip(texts, pairs, said, strict=True))]  # fmt: skip
-    for (status, text, queries), outcome in zip(stock(tiny, RECIPES["deepwordbug"], examples),
-                                                ours(tiny, "deepwordbug", examples), strict=True):  # fmt: skip
+    examples = [
+        Example(text, pair, label, row)
+        for row, (text, pair, label) in enumerate(zip(texts, pairs, said, strict=True))
+    ]
+    for (status, text, queries), outcome in zip(
+        stock(tiny, RECIPES["deepwordbug"], examples),
+        ours(tiny, "deepwordbug", examples),
+        strict=True,
+    ):
         assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries)
         assert outcome.perturbed == (text[0] if status == "Successful" else outcome.original)
 
@@ -164,7 +216,12 @@ def test_real_sentences_on_the_embedded_victim():
     rows = sorted(range(len(evaluation)), key=lambda row: (len(evaluation.texts[row]), row))[:40]
     examples = [Example(evaluation.texts[row], None, evaluation.labels[row], row) for row in rows]
     victim = load_victim("embedded", "cpu")
-    for (status, text, queries), outcome in zip(stock(victim, RECIPES["deepwordbug"], examples),
-                                                ours(victim, "deepwordbug", examples), strict=True):  # fmt: skip
-        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), outcome.original
+    for (status, text, queries), outcome in zip(
+        stock(victim, RECIPES["deepwordbug"], examples),
+        ours(victim, "deepwordbug", examples),
+        strict=True,
+    ):
+        assert (STATUS[outcome.record.outcome], outcome.record.queries) == (status, queries), (
+            outcome.original
+        )
         assert outcome.perturbed == (text if status == "Successful" else outcome.original)

@@ -8,20 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from engine.attacks.resources import LEXICON, Source, find_resources
-from engine.attacks.synonyms import counterfitted_neighbours, in_the_case_of, lexicon_neighbours, load_lexicon
-from engine.errors import ResourceError
+from prunescope.engine.attacks.resources import LEXICON, Source, find_resources
+from prunescope.engine.attacks.synonyms import (
+    counterfitted_neighbours,
+    in_the_case_of,
+    lexicon_neighbours,
+    load_lexicon,
+)
+from prunescope.engine.errors import ResourceError
 
 WORDS = load_lexicon()
-ANTONYMS = [tuple(pair.split()) for line in (Path(__file__).parent / "antonyms.txt").read_text().splitlines()
-            for pair in line.split(", ")]  # fmt: skip
+ANTONYMS = [
+    tuple(pair.split())
+    for line in (Path(__file__).parent / "antonyms.txt").read_text().splitlines()
+    for pair in line.split(", ")
+]
 FACTS = set(
-    "zero one two three four five six seven eight nine ten eleven twelve hundred thousand million billion third fourth "
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september "
-    "october november december today tomorrow yesterday north south east west northern southern eastern western america "
-    "american britain british china chinese france french germany german india iraq iran israel japan japanese russia russian "
-    "president king queen red green blue black white gold silver bronze dollar euro pound percent year month week day hour "
-    "minute football soccer baseball basketball tennis hockey golf not no never none nothing nobody without".split()
+    "zero one two three four five six seven eight nine ten eleven twelve hundred thousand million "
+    "billion third fourth "
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
+    "june july august september "
+    "october november december today tomorrow yesterday north south east west northern southern "
+    "eastern western america "
+    "american britain british china chinese france french germany german india iraq iran israel "
+    "japan japanese russia russian "
+    "president king queen red green blue black white gold silver bronze dollar euro pound percent "
+    "year month week day hour "
+    "minute football soccer baseball basketball tennis hockey golf not no never none nothing "
+    "nobody without".split()
 )
 
 
@@ -43,7 +57,9 @@ def test_lines_are_well_formed():
 def test_no_antonyms_meet():
     assert len({frozenset(pair) for pair in ANTONYMS}) >= 150
     for first, second in ANTONYMS:
-        meeting = [word for word, (_, synonyms) in WORDS.items() if {first, second} <= {word, *synonyms}]
+        meeting = [
+            word for word, (_, synonyms) in WORDS.items() if {first, second} <= {word, *synonyms}
+        ]
         assert meeting == [], (first, second)
 
 
@@ -70,20 +86,33 @@ def test_prefixes_of_negation_do_not_meet_their_stem():
 def test_synonyms_share_the_inflection_of_their_word():
     """Where a verb's ending tells its form, its synonyms have that form."""
     for word, (part, synonyms) in WORDS.items():
-        if part == "verb" and word.endswith("ing") and word not in ("bring", "cling", "sing", "spring"):
+        if (
+            part == "verb"
+            and word.endswith("ing")
+            and word not in ("bring", "cling", "sing", "spring")
+        ):
             assert all(found.endswith("ing") for found in synonyms), word
         if part == "adv" and word.endswith("ing"):
             raise AssertionError(word)
 
 
 def test_share_of_pairs_that_are_counter_fitted_neighbours():
-    """Written apart from it, the lexicon agrees with the counter-fitted space far more than chance would."""
+    """Written apart from it, the lexicon agrees with the counter-fitted space far more than chance
+    would.
+    """
     folder = Path(os.environ.get("PRUNESCOPE_DATA") or "/nowhere")
     if not (folder / "lexicon").is_dir():
         pytest.skip("PRUNESCOPE_DATA names no folder with lexicon/")
     near = counterfitted_neighbours(find_resources(str(folder)).parts["neighbours"])
-    pairs = [(word, found) for word, (_, synonyms) in WORDS.items() for found in synonyms if near(word, 8)]
-    share = sum(found in near(word, 8) or word in near(found, 8) for word, found in pairs) / len(pairs)
+    pairs = [
+        (word, found)
+        for word, (_, synonyms) in WORDS.items()
+        for found in synonyms
+        if near(word, 8)
+    ]
+    share = sum(found in near(word, 8) or word in near(found, 8) for word, found in pairs) / len(
+        pairs
+    )
     print(f"{share:.1%} of {len(pairs)} pairs")
     assert share > 0.3
 

@@ -15,9 +15,18 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 sys.path.insert(0, str(ROOT / "tests" / "app"))  # the made-up studies and the hostile strings
 
@@ -43,9 +52,12 @@ def address(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     log = tmp_path_factory.mktemp("log") / "app.log"
     with log.open("wb") as out:
         app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)], cwd=ROOT, stdout=out,
-            stderr=out, env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
-        )  # fmt: skip
+            [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
+        )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app, log)
         yield f"http://127.0.0.1:{port}"

@@ -1,21 +1,30 @@
-"""A journey through attack and compare in a real Chromium, with real workers and models: tour, attack, reload, cancel, link."""
+"""A journey through attack and compare in a real Chromium, with real workers and models: tour,
+attack, reload, cancel, link.
+"""
 
 import re
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from engine import Store
+from prunescope.engine import Store
 
 SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
-LONG = ("The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads every slide aloud, takes "
-        "no questions, and the recordings stop halfway through week four, which nobody had told us. ") * 4  # fmt: skip
+LONG = (
+    "The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads "
+    "every slide aloud, takes "
+    "no questions, and the recordings stop halfway through week four, which nobody had told us. "
+) * 4
 
 
 @pytest.fixture(scope="module")
 def victim() -> str:
     """A study that is pruned by magnitude, so a level of it is made at once."""
-    return next(study.key[:12] for study in Store().studies() if study.bundled and study.about["method"] == "magnitude")
+    return next(
+        study.key[:12]
+        for study in Store().studies()
+        if study.bundled and study.about["method"] == "magnitude"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +61,29 @@ def test_the_tour_has_three_steps_and_does_not_come_back(page: Page) -> None:
 def test_an_attack_shows_both_sides_and_renders_no_text(page: Page) -> None:
     type_text(page, "A warm, funny film that never wastes <b>a minute</b> of your time.")
     page.locator(".st-key-a-start button").click()
-    expect(page.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(
+        timeout=SECONDS
+    )
     for name in ("Dense", "50 %"):
         assert page.get_by_text(re.compile(f"^. ?{name}: (held|broken|wrong)")).count() == 1
     sides = page.locator(".side p:not(.head)")
-    assert sides.count() == 2 and sides.locator("b").count() == 0 and "<b>a" in sides.first.inner_text()
+    assert (
+        sides.count() == 2
+        and sides.locator("b").count() == 0
+        and "<b>a" in sides.first.inner_text()
+    )
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
 def test_another_browser_opens_the_same_view_with_its_result(page: Page, browser: Browser) -> None:
-    page.wait_for_function("new URLSearchParams(location.search).get('job') !== null", timeout=10_000)
+    page.wait_for_function(
+        "new URLSearchParams(location.search).get('job') !== null", timeout=10_000
+    )
     other = browser.new_context().new_page()
     other.goto(page.url)
-    expect(other.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    expect(other.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(
+        timeout=60_000
+    )
     shown = [one.locator(".side p:not(.head)").first.inner_text() for one in (page, other)]
     assert shown[0] == shown[1]
     other.context.close()
@@ -76,23 +95,34 @@ def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
     type_text(page, LONG)
     before = param(page, "job")
     page.locator(".st-key-a-start button").click()
-    page.wait_for_function(f"![null, '{before}'].includes(new URLSearchParams(location.search).get('job'))", timeout=60_000)
+    page.wait_for_function(
+        f"![null, '{before}'].includes(new URLSearchParams(location.search).get('job'))",
+        timeout=60_000,
+    )
     page.reload()
     cancel = page.locator(".st-key-cancel-attack button")
     expect(cancel.or_(page.locator(".st-key-importance"))).to_be_visible(timeout=60_000)
     if cancel.is_visible():  # a fast machine may be done by now
         cancel.click()
-        expect(page.get_by_text("Cancelled.").or_(page.get_by_text("True label:"))).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Cancelled.").or_(page.get_by_text("True label:"))).to_be_visible(
+            timeout=20_000
+        )
 
 
 def test_compare_carries_its_view_into_another_browser(page: Page, browser: Browser) -> None:
     page.get_by_role("link", name="Compare").click()
-    expect(page.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(
+        timeout=60_000
+    )
     page.locator(".st-key-c-y").get_by_text("Acc", exact=True).click()
-    page.wait_for_function("new URLSearchParams(location.search).get('y') === 'acc'", timeout=20_000)
+    page.wait_for_function(
+        "new URLSearchParams(location.search).get('y') === 'acc'", timeout=20_000
+    )
     other = browser.new_context().new_page()
     other.goto(page.url)
-    expect(other.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    expect(other.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(
+        timeout=60_000
+    )
     expect(other.locator(".st-key-pareto .ytitle")).to_have_text("Acc", timeout=20_000)
     assert param(other, "studies") == param(page, "studies")
     assert other.locator('[data-testid="stException"]').count() == 0

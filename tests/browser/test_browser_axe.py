@@ -1,4 +1,6 @@
-"""An axe scan of every page in light and of some in dark. Skipped where the package that carries axe-core is missing."""
+"""An axe scan of every page in light and of some in dark. Skipped where the package that carries
+axe-core is missing.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,15 +8,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine import JobQueue, Store, StudySpec
+from prunescope.engine import JobQueue, Store, StudySpec
 
-axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not here; pip install axe-playwright-python")
+axe = pytest.importorskip(
+    "axe_playwright_python", reason="axe-core is not here; pip install axe-playwright-python"
+)
 CURSOR = ".js-plotly-plot .prunescope-cursor line"
 CHART = ".js-plotly-plot .main-svg"
 PAGES = {  # path: what is there once the page is complete
-    "/": CURSOR, "/layers": CURSOR, "/compare": CHART, "/studies": ".stDataFrame canvas", "/dense": CHART, "/bias": CHART,
+    "/": CURSOR,
+    "/layers": CURSOR,
+    "/compare": CHART,
+    "/studies": ".stDataFrame canvas",
+    "/dense": CHART,
+    "/bias": CHART,
     "/about": ".katex",
-}  # fmt: skip
+}
 
 
 DARK = ("/", "/studies", "/bias")
@@ -23,7 +32,9 @@ SCANS = [("light", path) for path in PAGES] + [("dark", path) for path in DARK]
 
 @pytest.fixture(scope="module")
 def page(request: pytest.FixtureRequest, address: str, browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1800}, color_scheme=request.param)
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1800}, color_scheme=request.param
+    )
     yield context.new_page()
     context.close()
 
@@ -35,13 +46,20 @@ def failed(cache: Path) -> str:
 
 
 def faults(page: Page) -> list[object]:
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    return [(fault["impact"], fault["id"], fault["nodes"][0]["target"], fault["nodes"][0]["html"][:200]) for fault in found]
+    return [
+        (fault["impact"], fault["id"], fault["nodes"][0]["target"], fault["nodes"][0]["html"][:200])
+        for fault in found
+    ]
 
 
-@pytest.mark.parametrize(("page", "path"), SCANS, indirect=["page"], ids=[" ".join(scan) for scan in SCANS])
+@pytest.mark.parametrize(
+    ("page", "path"), SCANS, indirect=["page"], ids=[" ".join(scan) for scan in SCANS]
+)
 def test_axe_finds_no_fault(address: str, page: Page, path: str, failed: str) -> None:
     page.goto(address + path + (f"?job={failed}" if path == "/studies" else ""))
     expect(page.locator(PAGES[path]).first).to_be_attached(timeout=60_000)
@@ -52,7 +70,11 @@ def test_axe_finds_no_fault(address: str, page: Page, path: str, failed: str) ->
 
 @pytest.mark.parametrize("page", ["light"], indirect=True)
 def test_axe_finds_no_fault_in_a_finished_attack(address: str, page: Page) -> None:
-    magnitude = next(study.key[:12] for study in Store().studies() if study.bundled and study.about["method"] == "magnitude")
+    magnitude = next(
+        study.key[:12]
+        for study in Store().studies()
+        if study.bundled and study.about["method"] == "magnitude"
+    )
     page.goto(f"{address}/attack?study={magnitude}&victims={magnitude}@0.5&text=A+warm+funny+film.")
     page.locator(".st-key-a-start button").click(timeout=60_000)
     expect(page.locator(f".st-key-importance {CHART}").first).to_be_visible(timeout=240_000)

@@ -1,21 +1,34 @@
-"""Fifty hostile strings as names of studies, in the charts, cards, pickers and files of the real pages."""
+"""Fifty hostile strings as names of studies, in the charts, cards, pickers and files of the real
+pages.
+"""
 
 from pathlib import Path
 
 import pytest
 from hostile import HOSTILE
-from made_up import made_up_study, save
+from made_up_studies import made_up_study, save
 from playwright.sync_api import Browser, expect
 
 CURSOR = ".js-plotly-plot .prunescope-cursor line"
-MEANT = "() => document.querySelectorAll('img[src=x], iframe[src*=example], a[href*=javascript], [onerror], [onload]').length"
+MEANT = (
+    "() => document.querySelectorAll('img[src=x], iframe[src*=example], a[href*=javascript], "
+    "[onerror], [onload]').length"
+)
 
 
 @pytest.fixture(scope="module")
 def keys(cache: Path) -> list[str]:
     parts = [" ".join(HOSTILE[place::2]) for place in range(2)]
-    studies = [made_up_study((0.0, 0.5, 0.8 + place / 10), data=text, model=text, method=text, label_names=[text, "b"])
-               for place, text in enumerate(parts)]  # fmt: skip
+    studies = [
+        made_up_study(
+            (0.0, 0.5, 0.8 + place / 10),
+            data=text,
+            model=text,
+            method=text,
+            label_names=[text, "b"],
+        )
+        for place, text in enumerate(parts)
+    ]
     return [save(cache, study).key for study in studies]
 
 
@@ -27,10 +40,15 @@ def test_hostile_names_are_text_wherever_they_stand(
     page, faults = context.new_page(), list[str]()
     page.on("dialog", lambda dialog: faults.append(dialog.message))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: faults.append(request.url) if "example.invalid" in request.url else None)
+    page.on(
+        "request",
+        lambda request: faults.append(request.url) if "example.invalid" in request.url else None,
+    )
     page.goto(f"{address}{path}?study={','.join(keys)}")
     expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
     assert page.evaluate(MEANT) == 0 and faults == []
     assert page.locator('[data-testid="stException"]').count() == 0
     with page.expect_download(timeout=60_000) as download:

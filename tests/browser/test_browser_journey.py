@@ -27,8 +27,12 @@ def cursor(page: Page) -> float:
 
 
 def settled(page: Page, percent: int) -> None:
-    page.wait_for_function(f"new URLSearchParams(location.search).get('sparsity') === '{percent}'", timeout=30_000)
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    page.wait_for_function(
+        f"new URLSearchParams(location.search).get('sparsity') === '{percent}'", timeout=30_000
+    )
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
 
 
 def slide(page: Page, *keys: str) -> None:
@@ -44,10 +48,20 @@ def test_it_opens_on_a_complete_study(page: Page) -> None:
 
 
 def test_keys_move_cards_cursor_and_heat_map_and_then_the_address(page: Page) -> None:
-    before = card(page, "Acc"), card(page, "Size, packed"), cursor(page), page.locator(".ps-heat td").first.inner_text()
+    before = (
+        card(page, "Acc"),
+        card(page, "Size, packed"),
+        cursor(page),
+        page.locator(".ps-heat td").first.inner_text(),
+    )
     slide(page, *["PageUp"] * 4, "ArrowRight")
     expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 71 % interpolated")
-    after = card(page, "Acc"), card(page, "Size, packed"), cursor(page), page.locator(".ps-heat td").first.inner_text()
+    after = (
+        card(page, "Acc"),
+        card(page, "Size, packed"),
+        cursor(page),
+        page.locator(".ps-heat td").first.inner_text(),
+    )
     assert all(one != other for one, other in zip(before, after, strict=True))
     assert card(page, "Acc").startswith("≈ ")
     settled(page, 71)
@@ -84,7 +98,9 @@ def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> No
     other.close()
 
 
-def test_back_leaves_the_page_however_often_its_view_changed(address: str, context: BrowserContext) -> None:
+def test_back_leaves_the_page_however_often_its_view_changed(
+    address: str, context: BrowserContext
+) -> None:
     page = context.new_page()
     page.goto(f"{address}/about")
     page.get_by_role("link", name="Explore", exact=True).click()
@@ -120,20 +136,27 @@ def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("chart", ["export-curves", "export-layers"])
 @pytest.mark.parametrize("kind", ["PNG", "SVG", "HTML", "CSV", "JSON"])
-def test_a_chart_exports(page: Page, context: BrowserContext, tmp_path: Path, chart: str, kind: str) -> None:
+def test_a_chart_exports(
+    page: Page, context: BrowserContext, tmp_path: Path, chart: str, kind: str
+) -> None:
     path = exported(page, chart, kind, tmp_path)
     content = path.read_bytes()
     if kind == "PNG":
         assert content.startswith(b"\x89PNG") and len(content) > 10_000
     elif kind == "SVG":
         assert ElementTree.fromstring(content).tag.endswith("svg")
-        assert chart == "export-layers" or b"rgb(125, 133, 144)" in content.rsplit(b"shapelayer", 1)[-1], "with its cursor"
+        assert (
+            chart == "export-layers"
+            or b"rgb(125, 133, 144)" in content.rsplit(b"shapelayer", 1)[-1]
+        ), "with its cursor"
     elif kind == "HTML":
         other = context.new_page()
         asked: list[str] = []
         other.on("request", lambda request: asked.append(request.url))
         other.goto(path.as_uri())
-        expect(other.locator(".main-svg" if chart == "export-curves" else ".chart svg").first).to_be_visible(timeout=30_000)
+        expect(
+            other.locator(".main-svg" if chart == "export-curves" else ".chart svg").first
+        ).to_be_visible(timeout=30_000)
         assert asked == [path.as_uri()], "a file asks for nothing but itself"
         other.close()
     elif kind == "CSV":
@@ -141,22 +164,34 @@ def test_a_chart_exports(page: Page, context: BrowserContext, tmp_path: Path, ch
         assert content.startswith(b"# made by: PruneScope\n# study: ") and b"\n" + first in content
     else:
         read = json.loads(content)
-        assert len(read["rows"]) == (20 if chart == "export-curves" else 6) and read["about"]["made by"] == "PruneScope"
+        assert (
+            len(read["rows"]) == (20 if chart == "export-curves" else 6)
+            and read["about"]["made by"] == "PruneScope"
+        )
 
 
-def test_the_report_of_the_study_works_from_a_file(page: Page, context: BrowserContext, tmp_path: Path) -> None:
+def test_the_report_of_the_study_works_from_a_file(
+    page: Page, context: BrowserContext, tmp_path: Path
+) -> None:
     page.get_by_text("Take it with you").click()
     button = page.get_by_role("button", name="Report of the whole study")
     expect(button).to_be_visible(timeout=30_000)
-    page.wait_for_timeout(1000)  # opening the section may draw it anew, and a click on what is replaced is lost
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=60_000)
+    page.wait_for_timeout(
+        1000
+    )  # opening the section may draw it anew, and a click on what is replaced is lost
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=60_000)
     with page.expect_download(timeout=60_000) as download:
         button.click()
     download.value.save_as(tmp_path / "report.html")
     other = context.new_page()
     other.goto((tmp_path / "report.html").as_uri())
     expect(other.locator("#layers .main-svg").first).to_be_visible(timeout=30_000)
-    assert other.locator("#curves .main-svg").count() and other.get_by_role("heading", name="Paired with dense").count() == 1
+    assert (
+        other.locator("#curves .main-svg").count()
+        and other.get_by_role("heading", name="Paired with dense").count() == 1
+    )
     other.close()
 
 
@@ -165,7 +200,9 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
     cells.nth(0).focus()
     for key in ("ArrowDown", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    page.wait_for_function("new URLSearchParams(location.search).get('cell') === '1.key'", timeout=30_000)
+    page.wait_for_function(
+        "new URLSearchParams(location.search).get('cell') === '1.key'", timeout=30_000
+    )
     page.get_by_role("link", name="Layers", exact=True).click()
     expect(page.get_by_role("heading", name="Block 2, key")).to_be_visible(timeout=30_000)
     expect(page.locator(".st-key-cell .prunescope-cursor line")).to_be_attached(timeout=30_000)
@@ -177,12 +214,20 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
 
 
 def only_one_mark_stands_on_the_curve_of_a_layer(page: Page) -> None:
-    """Of the cells that were picked one after the other, the last: those before do not draw theirs again."""
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
-    page.wait_for_timeout(500)  # a page that was just entered may be drawn anew, and a click on what is replaced is lost
+    """Of the cells that were picked one after the other, the last: those before do not draw theirs
+    again.
+    """
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(
+        500
+    )  # a page that was just entered may be drawn anew, and a click on what is replaced is lost
     page.locator(".ps-heat td").nth(35).click()
     expect(page.get_by_role("heading", name="Block 6, output")).to_be_visible(timeout=30_000)
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
     page.wait_for_timeout(1000)
     places = set()
     for _ in range(12):  # marks are drawn again every 0.4 seconds

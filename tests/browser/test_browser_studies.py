@@ -1,11 +1,13 @@
-"""The life of a study in a real Chromium: started by form, reloaded, cancelled, resumed, opened, exported, deleted, imported."""
+"""The life of a study in a real Chromium: started by form, reloaded, cancelled, resumed, opened,
+exported, deleted, imported.
+"""
 
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from engine import JobQueue, Store, study_rows
+from prunescope.engine import JobQueue, Store, study_rows
 
 SECONDS = 300_000  # ms, a bound for a machine under load, not a claim
 
@@ -20,7 +22,9 @@ def page(address: str, context: BrowserContext) -> Page:
 
 
 def settled(page: Page) -> None:
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached(timeout=30_000)
+    expect(
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    ).to_be_attached(timeout=30_000)
 
 
 def fill(page: Page, key: str, value: str) -> None:
@@ -35,21 +39,32 @@ def card(page: Page) -> Locator:
 
 
 def job(page: Page) -> str:
-    page.wait_for_function("new URLSearchParams(location.search).get('job') !== null", timeout=SECONDS)
+    page.wait_for_function(
+        "new URLSearchParams(location.search).get('job') !== null", timeout=SECONDS
+    )
     return str(page.evaluate("new URLSearchParams(location.search).get('job')"))
 
 
-def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(page: Page, cache: Path) -> None:
+def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
+    page: Page, cache: Path
+) -> None:
     fill(page, "method", "magnitude")  # no solver: the attack is what takes time
     fill(page, "levels", "0, 50")
-    for key, value in (("calibration", "16"), ("held_out", "4"), ("eval_examples", "24"), ("attack_examples", "24")):
+    for key, value in (
+        ("calibration", "16"),
+        ("held_out", "4"),
+        ("eval_examples", "24"),
+        ("attack_examples", "24"),
+    ):
         fill(page, key, value)
     page.locator(".st-key-start button").click()
     row = job(page)
     expect(card(page).locator('[role="progressbar"]')).to_be_visible(timeout=60_000)
     page.reload()
     expect(card(page)).to_contain_text("Running", timeout=60_000)
-    page.locator(f".st-key-cancel-{row} button").dispatch_event("click")  # the card is drawn anew each second
+    page.locator(f".st-key-cancel-{row} button").dispatch_event(
+        "click"
+    )  # the card is drawn anew each second
     expect(card(page)).to_contain_text("Cancelled", timeout=20_000)
     assert JobQueue(cache).row(row).state == "cancelled"
 
@@ -59,7 +74,9 @@ def test_it_is_resumed_and_opens_in_explore(page: Page, cache: Path) -> None:
     page.locator(f".st-key-resume-{row} button").click()
     expect(card(page)).to_contain_text("Done", timeout=SECONDS)
     settled(page)
-    page.locator(f".st-key-open-{row} button").first.click()  # a button with help is there twice, for a mouse and for a finger
+    page.locator(
+        f".st-key-open-{row} button"
+    ).first.click()  # a button with help is there twice, for a mouse and for a finger
     expect(page.locator(".st-key-cards section").first).to_contain_text("n = 24", timeout=60_000)
     assert f"study={(JobQueue(cache).row(row).study or '')[:12]}" in page.url
 
@@ -71,7 +88,9 @@ def test_it_is_exported_deleted_and_imported_again(page: Page, cache: Path, tmp_
     expect(table).to_be_visible(timeout=60_000)
     settled(page)
     own = [one for one in study_rows(Store(cache)) if one.layer == "user"]
-    place = [one.key for one in sorted(own, key=lambda one: -one.modified)].index(made)  # they stand on top, the newest first
+    place = [one.key for one in sorted(own, key=lambda one: -one.modified)].index(
+        made
+    )  # they stand on top, the newest first
     table.click(position={"x": 20, "y": 35 * (place + 1) + 17})
     export = page.locator(".st-key-export button")
     expect(export).to_be_visible(timeout=30_000)

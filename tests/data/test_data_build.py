@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from engine.data.build import build_examples
-from engine.data.columns import Choice, Table
-from engine.data.records import Classes, Examples
-from engine.errors import DataError
+from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.columns import Choice, Table
+from prunescope.engine.data.records import Classes, Examples
+from prunescope.engine.errors import DataError
 
 
 def table(where: str = "here", **columns: list[object]) -> Table:
@@ -15,12 +15,16 @@ def table(where: str = "here", **columns: list[object]) -> Table:
 
 def test_single_texts():
     built = build_examples([table(text=["a", "b"], label=[1, 0])], Choice())
-    assert built.examples == (Examples(("a", "b"), None, (1, 0)),) and built.classes == Classes(None, False, (0, 1))
+    assert built.examples == (Examples(("a", "b"), None, (1, 0)),) and built.classes == Classes(
+        None, False, (0, 1)
+    )
     assert built.notices == ()
 
 
 def test_pairs():
-    (examples,) = build_examples([table(premise=["a"], hypothesis=["b"], label=[1])], Choice()).examples
+    (examples,) = build_examples(
+        [table(premise=["a"], hypothesis=["b"], label=[1])], Choice()
+    ).examples
     assert examples == Examples(("a",), ("b",), (1,), ("premise", "hypothesis"))
 
 
@@ -53,7 +57,10 @@ def test_text_of_another_type(value):
 
 
 def test_single_texts_beside_pairs():
-    tables = [table("one", text=["a"], label=[1]), table("two", text_a=["a"], text_b=["b"], label=[1])]
+    tables = [
+        table("one", text=["a"], label=[1]),
+        table("two", text_a=["a"], text_b=["b"], label=[1]),
+    ]
     with pytest.raises(DataError, match="one holds single texts and two holds pairs"):
         build_examples(tables, Choice())
 
@@ -62,24 +69,45 @@ def test_rows_without_a_label_are_left_out_and_the_others_keep_their_place():
     one = table("a.tsv", text=["a", "b"], label=["pos", "-"])
     two = table("b.tsv", text=["c", None, "d"], label=["neg", None, "pos"])
     built = build_examples([one, two], Choice())
-    assert [part.texts for part in built.examples] == [("a",), ("c", "d")] and built.rows == ((0,), (0, 2))
-    assert built.examples[1].place(1, "x") == "Row 3 of b.tsv" == built.examples[1].take([1]).place(0, "x")
+    assert [part.texts for part in built.examples] == [("a",), ("c", "d")] and built.rows == (
+        (0,),
+        (0, 2),
+    )
+    assert (
+        built.examples[1].place(1, "x")
+        == "Row 3 of b.tsv"
+        == built.examples[1].take([1]).place(0, "x")
+    )
     assert built.notices == (
-        "1 of the 2 rows of a.tsv have no label ('-' in 1) and are left out; the first is row 2 of a.tsv.",
-        "1 of the 3 rows of b.tsv have no label (an empty cell in 1) and are left out; the first is row 2 of b.tsv.",
+        "1 of the 2 rows of a.tsv have no label ('-' in 1) and are left out; the first is row 2 of "
+        "a.tsv.",
+        "1 of the 3 rows of b.tsv have no label (an empty cell in 1) and are left out; the first "
+        "is row 2 of b.tsv.",
     )
 
 
 def test_a_row_of_several_files_is_named_by_its_own():
-    shards = Table("first", pd.DataFrame({"text": ["a", "b", " "], "label": [0, 1, 0]}), {}, (("first", 2), ("second", 1)))
+    shards = Table(
+        "first",
+        pd.DataFrame({"text": ["a", "b", " "], "label": [0, 1, 0]}),
+        {},
+        (("first", 2), ("second", 1)),
+    )
     with pytest.raises(DataError, match="Row 1 of second has a blank text"):
         build_examples([shards], Choice())
 
 
 def test_a_second_column_of_texts_is_told_where_it_is_not_read():
-    rows = {"text": ["one text here", "another text here"], "comment": ["it was very good", "it was quite bad"], "label": [0, 1]}
+    rows = {
+        "text": ["one text here", "another text here"],
+        "comment": ["it was very good", "it was quite bad"],
+        "label": [0, 1],
+    }
     (notice,) = build_examples([table(**rows)], Choice()).notices
-    assert notice.startswith("here is read as single texts, the column 'text'; 'comment' holds texts too and is left out.")
+    assert notice.startswith(
+        "here is read as single texts, the column 'text'; 'comment' holds texts too and is left "
+        "out."
+    )
     assert build_examples([table(**rows)], Choice(text="text")).notices == ()  # the caller said so
     short = {**rows, "comment": ["yes", "no"]}
     assert build_examples([table(**short)], Choice()).notices == ()
@@ -90,7 +118,9 @@ def test_a_column_beside_the_numbers_names_them():
     rows = {"text": ["a", "b", "c"], "label": [1, 0, 1]}
     built = build_examples([table(**rows, label_text=["good", "bad", "good"])], Choice())
     assert built.classes == Classes(("bad", "good"), True, (0, 1))
-    with pytest.raises(DataError, match="gives one number in 'label' several names in 'label_text'"):
+    with pytest.raises(
+        DataError, match="gives one number in 'label' several names in 'label_text'"
+    ):
         build_examples([table(**rows, label_text=["good", "bad", "bad"])], Choice())
 
 
@@ -99,11 +129,16 @@ def test_two_columns_of_labels_that_differ_are_refused():
     assert build_examples([table(**rows, gold_label=[1, 0])], Choice()).examples[0].labels == (1, 0)
     with pytest.raises(DataError, match="has the columns 'label' and 'gold_label', which differ"):
         build_examples([table(**rows, gold_label=[0, 1])], Choice())
-    assert build_examples([table(**rows, gold_label=[0, 1])], Choice(label="gold_label")).examples[0].labels == (0, 1)
+    assert build_examples([table(**rows, gold_label=[0, 1])], Choice(label="gold_label")).examples[
+        0
+    ].labels == (0, 1)
 
 
 def test_a_pair_beside_single_texts_is_refused():
     rows = {"text": ["a b", "c d"], "prompt": ["e", "f"], "response": ["g", "h"], "label": [1, 0]}
-    with pytest.raises(DataError, match="has the column 'text' and the pair 'prompt' and 'response'; say what is classified"):
+    with pytest.raises(
+        DataError,
+        match="has the column 'text' and the pair 'prompt' and 'response'; say what is classified",
+    ):
         build_examples([table(**rows)], Choice())
     assert build_examples([table(**rows)], Choice(text="text")).examples[0].pairs is None

@@ -3,8 +3,16 @@
 import pandas as pd
 import pytest
 
-from engine.data.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, Choice, Columns, Table, find_columns
-from engine.errors import DataError, SettingError
+from prunescope.engine.data.columns import (
+    LABEL_NAMES,
+    PAIR_NAMES,
+    TEXT_NAMES,
+    Choice,
+    Columns,
+    Table,
+    find_columns,
+)
+from prunescope.engine.errors import DataError, SettingError
 
 
 def find(*names: str, **choice: str) -> Columns:
@@ -44,7 +52,9 @@ def test_half_a_pair_is_not_a_pair():
 
 
 def test_no_label_column():
-    with pytest.raises(DataError, match=r"here\.tsv has no label column.*'text', 'stars'.*--label-column"):
+    with pytest.raises(
+        DataError, match=r"here\.tsv has no label column.*'text', 'stars'.*--label-column"
+    ):
         find("text", "stars")
 
 
@@ -54,7 +64,9 @@ def test_named_columns_win_over_usual_names():
 
 
 def test_named_text_alone_is_a_single_text():
-    assert find("premise", "hypothesis", "label", text="premise") == Columns("premise", None, "label")
+    assert find("premise", "hypothesis", "label", text="premise") == Columns(
+        "premise", None, "label"
+    )
 
 
 def test_named_pair_goes_with_the_detected_text():

@@ -1,4 +1,6 @@
-r"""Tables parted by signs: what was written comes back, or the file is refused; rows are never merged."""
+r"""Tables parted by signs: what was written comes back, or the file is refused; rows are never
+merged.
+"""
 
 import csv
 import io
@@ -9,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.delimited import read_delimited
-from engine.errors import DataError
+from prunescope.engine.data.delimited import read_delimited
+from prunescope.engine.errors import DataError
 
 Row = tuple[str, str]
 
@@ -33,8 +35,10 @@ def rows(signs: str) -> st.SearchStrategy[list[Row]]:
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     rows('ab "\t\r\n,;|\\1é'),
-    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), st.sampled_from(["\n", "\r\n"]), st.sampled_from("\t,;|"),
-)  # fmt: skip
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from("\t,;|"),
+)
 def test_what_a_writer_quoted_comes_back_or_is_refused(texts, quoting, line_end, delimiter):
     content = written(texts, quoting=quoting, lineterminator=line_end, delimiter=delimiter)
     try:
@@ -58,11 +62,22 @@ def test_what_pandas_wrote_comes_back_or_is_refused(texts, delimiter):
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     rows('ab "\t\n,\\é'),
-    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONE]), st.sampled_from("\t,"),
-)  # fmt: skip
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONE]),
+    st.sampled_from("\t,"),
+)
 def test_what_a_writer_escaped_comes_back_or_is_refused(texts, quoting, delimiter):
-    texts = [('say "x" now', "1"), *texts]  # a quote with a backslash before it, which shows the dialect
-    content = written(texts, quoting=quoting, delimiter=delimiter, escapechar="\\", doublequote=False, lineterminator="\n")
+    texts = [
+        ('say "x" now', "1"),
+        *texts,
+    ]  # a quote with a backslash before it, which shows the dialect
+    content = written(
+        texts,
+        quoting=quoting,
+        delimiter=delimiter,
+        escapechar="\\",
+        doublequote=False,
+        lineterminator="\n",
+    )
     try:
         assert table(content, delimiter == "\t") == texts
     except DataError as error:
@@ -92,7 +107,10 @@ def test_tabs_quotes_as_pandas_writes_them():
     assert [text for text, _ in table(content)] == texts
 
 
-@pytest.mark.parametrize("text", ['" spider-man " is better', '"bye"', 'say "hi', '"I love it', "so nice\"", '5" screen', '"'])
+@pytest.mark.parametrize(
+    "text",
+    ['" spider-man " is better', '"bye"', 'say "hi', '"I love it', 'so nice"', '5" screen', '"'],
+)
 def test_stray_quotes_of_glue_stay(text):
     content = f'text\tlabel\nsay "hi" now\t1\n{text}\t0\n'
     assert table(content) == [('say "hi" now', "1"), (text, "0")]
@@ -124,7 +142,9 @@ def test_two_rows_or_one_text_of_two_lines_is_refused_with_the_line():
 
 def test_rows_are_not_merged_where_another_line_is_broken():
     rows = [f"text {number}\t1" for number in range(9)]
-    content = "\n".join(["text\tlabel", '"I love it\t1', *rows, "one\ttoo many\t1", *rows, 'so nice"\t0', ""])
+    content = "\n".join(
+        ["text\tlabel", '"I love it\t1', *rows, "one\ttoo many\t1", *rows, 'so nice"\t0', ""]
+    )
     with pytest.raises(DataError, match="two ways: line 2"):
         table(content)
 
@@ -135,7 +155,9 @@ def test_a_stray_quote_elsewhere_shows_that_they_are_two_rows():
 
 
 def test_a_quoted_text_of_several_lines_with_commas_is_one_text():
-    assert table('text,label\n"Hello, dear\nfriends",1\n', tabs=False) == [("Hello, dear\nfriends", "1")]
+    assert table('text,label\n"Hello, dear\nfriends",1\n', tabs=False) == [
+        ("Hello, dear\nfriends", "1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +187,10 @@ def test_other_delimiters(mark):
 def test_the_delimiter_is_what_parts_every_line():
     content = "id, number;text;label\n1;gut, aber lang, sehr;1\n2;schlecht;0\n"
     assert list(read_delimited(content, "f", False).columns) == ["id, number", "text", "label"]
-    assert table("text, in full;label\na, b;1\nc, d;0\n", tabs=False) == [("a, b", "1"), ("c, d", "0")]
+    assert table("text, in full;label\na, b;1\nc, d;0\n", tabs=False) == [
+        ("a, b", "1"),
+        ("c, d", "0"),
+    ]
 
 
 def test_two_delimiters_that_both_part_every_line_are_refused():
@@ -186,8 +211,16 @@ def test_empty_columns_and_rows_of_a_spreadsheet():
 
 
 def test_a_column_without_a_name_that_holds_something_stays():
-    assert list(read_delimited("text,label,\nfine,1,x\n", "f", False).columns) == ["text", "label", ""]
-    assert list(read_delimited(",text,label\n0,fine,1\n", "f", False).columns) == ["", "text", "label"]
+    assert list(read_delimited("text,label,\nfine,1,x\n", "f", False).columns) == [
+        "text",
+        "label",
+        "",
+    ]
+    assert list(read_delimited(",text,label\n0,fine,1\n", "f", False).columns) == [
+        "",
+        "text",
+        "label",
+    ]
 
 
 def test_line_ends_of_an_old_mac():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.files import read_file
-from engine.errors import DataError
+from prunescope.engine.data.files import read_file
+from prunescope.engine.errors import DataError
 
 
 def test_tsv_does_not_treat_quotes_as_quotes(write):
@@ -21,8 +21,12 @@ def test_csv_has_ordinary_quoting(write):
 
 @pytest.mark.parametrize("mark", [";", "\t"])
 def test_csv_may_be_parted_by_what_its_header_is_parted_by(write, mark):
-    frame = read_file(write("a.csv", f'text{mark}label\n"gut, aber{mark} lang"{mark}1\nschlecht, sehr{mark}0\n'))
-    assert frame["text"].tolist() == [f"gut, aber{mark} lang", "schlecht, sehr"] and frame["label"].tolist() == ["1", "0"]
+    frame = read_file(
+        write("a.csv", f'text{mark}label\n"gut, aber{mark} lang"{mark}1\nschlecht, sehr{mark}0\n')
+    )
+    assert frame["text"].tolist() == [f"gut, aber{mark} lang", "schlecht, sehr"] and frame[
+        "label"
+    ].tolist() == ["1", "0"]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".json"])
@@ -34,7 +38,9 @@ def test_json_lines_keep_types(write, suffix):
 
 
 def test_json_line_without_a_key_has_a_missing_value(write):
-    assert math.isnan(read_file(write("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n'))["label"][1])
+    assert math.isnan(
+        read_file(write("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n'))["label"][1]
+    )
 
 
 @pytest.mark.parametrize("compression", ["snappy", "zstd"])
@@ -49,8 +55,12 @@ def test_words_that_pandas_would_reinterpret_stay_texts(write, word):
 
 
 def test_hans_own_file(write):
-    content = "gold_label\tsentence1_binary_parse\tsentence1\tsentence2\npopular\t( ( a ) b )\ta \"b\tc\n"
-    assert read_file(write("heuristics_evaluation_set.txt", content)).values.tolist() == [["popular", "( ( a ) b )", 'a "b', "c"]]
+    content = (
+        'gold_label\tsentence1_binary_parse\tsentence1\tsentence2\npopular\t( ( a ) b )\ta "b\tc\n'
+    )
+    assert read_file(write("heuristics_evaluation_set.txt", content)).values.tolist() == [
+        ["popular", "( ( a ) b )", 'a "b', "c"]
+    ]
 
 
 def test_suffix_is_case_insensitive(write):

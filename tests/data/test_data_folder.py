@@ -6,12 +6,12 @@ import os
 import datasets
 import pytest
 
-import engine.data.folder
-from engine.data import load_dataset
-from engine.data.columns import Choice
-from engine.data.folder import evaluation_table
-from engine.data.records import Classes
-from engine.errors import DataError
+import prunescope.engine.data.folder
+from prunescope.engine.data import load_dataset
+from prunescope.engine.data.columns import Choice
+from prunescope.engine.data.folder import evaluation_table
+from prunescope.engine.data.records import Classes
+from prunescope.engine.errors import DataError
 
 ROWS = "text\tlabel\n{0} one\t0\n{0} two\t1\n"
 
@@ -26,7 +26,10 @@ def test_train_and_validation(split, tmp_path):
     split("train.tsv"), split("validation.tsv")
     data = load_dataset(str(tmp_path / "films"))
     assert data.train is not None
-    assert (data.train.texts[0], data.evaluation.texts[0]) == ("train.tsv one", "validation.tsv one")
+    assert (data.train.texts[0], data.evaluation.texts[0]) == (
+        "train.tsv one",
+        "validation.tsv one",
+    )
     assert (data.name, data.source) == ("films", "local folder (train.tsv, validation.tsv)")
 
 
@@ -46,7 +49,8 @@ def test_order_of_the_evaluation_names(split, tmp_path, better):
 def test_no_evaluation_file_lists_what_is_there(split, tmp_path):
     split("train.tsv"), split("validation_old.tsv"), split("notes.txt")
     with pytest.raises(
-        DataError, match=r"has no evaluation file, it has notes\.txt, train\.tsv, validation_old\.tsv"
+        DataError,
+        match=r"has no evaluation file, it has notes\.txt, train\.tsv, validation_old\.tsv",
     ):
         load_dataset(str(tmp_path / "films"))
 
@@ -107,7 +111,11 @@ def test_label_names_are_shared_by_the_splits(write, tmp_path):
 def test_named_columns_reach_the_files(write, tmp_path):
     write("test.tsv", "q\ta\ty\nwho\tme\t1\n")
     data = load_dataset(str(tmp_path), text_column="q", pair_column="a", label_column="y")
-    assert (data.evaluation.texts, data.evaluation.pairs, data.evaluation.labels) == (("who",), ("me",), (1,))
+    assert (data.evaluation.texts, data.evaluation.pairs, data.evaluation.labels) == (
+        ("who",),
+        ("me",),
+        (1,),
+    )
 
 
 def test_folder_that_is_a_link(split, tmp_path):
@@ -129,7 +137,10 @@ def test_a_dot_is_named_after_its_folder(split, tmp_path, monkeypatch):
 
 
 def test_shards_of_the_hub_have_a_hash(split, tmp_path):
-    for name in ("test-00000-of-00002-b42a775f407cee45.tsv", "test-00001-of-00002-0123456789abcdef.tsv"):
+    for name in (
+        "test-00000-of-00002-b42a775f407cee45.tsv",
+        "test-00001-of-00002-0123456789abcdef.tsv",
+    ):
         split(name)
     assert len(load_dataset(str(tmp_path / "films")).evaluation) == 4
     split("test-00001-of-00002-ffff456789abcdef.tsv")
@@ -138,19 +149,29 @@ def test_shards_of_the_hub_have_a_hash(split, tmp_path):
 
 
 def test_a_row_of_a_shard_is_named_by_its_file(split, write, tmp_path):
-    split("test-00000-of-00002.tsv"), write("films/test-00001-of-00002.tsv", "text\tlabel\nfine\t1\n\t0\n")
+    (
+        split("test-00000-of-00002.tsv"),
+        write("films/test-00001-of-00002.tsv", "text\tlabel\nfine\t1\n\t0\n"),
+    )
     table = evaluation_table(tmp_path / "films", Choice())
     assert [rows for _, rows in table.parts] == [2, 2]
     assert table.place(4) == f"Row 2 of {tmp_path / 'films' / 'test-00001-of-00002.tsv'}"
 
 
 def test_shards_with_other_columns_or_class_names_are_refused(split, write, tmp_path):
-    split("test-00000-of-00002.tsv"), write("films/test-00001-of-00002.tsv", "text\tlabel\tid\nfine\t1\t2\n")
+    (
+        split("test-00000-of-00002.tsv"),
+        write("films/test-00001-of-00002.tsv", "text\tlabel\tid\nfine\t1\t2\n"),
+    )
     with pytest.raises(DataError, match="only one has the column 'id'"):
         load_dataset(str(tmp_path / "films"))
     for number, names in enumerate((["a", "b"], ["b", "a"])):
-        features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
-        rows = datasets.Dataset.from_dict({"text": ["fine", "poor"], "label": [0, 1]}, features=features)
+        features = datasets.Features(
+            {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+        )
+        rows = datasets.Dataset.from_dict(
+            {"text": ["fine", "poor"], "label": [0, 1]}, features=features
+        )
         rows.to_parquet(str(tmp_path / f"test-0000{number}-of-00002.parquet"))
     with pytest.raises(DataError, match="name their classes differently"):
         load_dataset(str(tmp_path))
@@ -159,17 +180,30 @@ def test_shards_with_other_columns_or_class_names_are_refused(split, write, tmp_
 @pytest.mark.parametrize("below", ["data", "sst2", "snapshots/0123abc/data", "snapshots/0123abc"])
 def test_the_only_folder_below_with_splits_is_read(split, write, tmp_path, below):
     split(f"{below}/train-00000-of-00001.tsv"), split(f"{below}/validation-00000-of-00001.tsv")
-    write("films/README.md", "a card"), write("films/.git/train.tsv", ROWS), write("films/pictures/a.csv", "a")
+    (
+        write("films/README.md", "a card"),
+        write("films/.git/train.tsv", ROWS),
+        write("films/pictures/a.csv", "a"),
+    )
     data = load_dataset(str(tmp_path / "films"))
-    assert data.train is not None and data.evaluation.texts[0] == f"{below}/validation-00000-of-00001.tsv one"
+    assert (
+        data.train is not None
+        and data.evaluation.texts[0] == f"{below}/validation-00000-of-00001.tsv one"
+    )
     assert (data.name, f"{below}/train-00000-of-00001.tsv" in data.source) == ("films", True)
 
 
 def test_several_configs_are_listed_and_each_can_be_named(split, tmp_path):
     split("sst2/validation.tsv"), split("cola/validation.tsv"), split("mnli/validation_matched.tsv")
-    with pytest.raises(DataError, match=r"several data sets: cola, mnli, sst2; name one of them, as in .*films/cola"):
+    with pytest.raises(
+        DataError,
+        match=r"several data sets: cola, mnli, sst2; name one of them, as in .*films/cola",
+    ):
         load_dataset(str(tmp_path / "films"))
-    assert load_dataset(str(tmp_path / "films" / "mnli")).evaluation.texts[0] == "mnli/validation_matched.tsv one"
+    assert (
+        load_dataset(str(tmp_path / "films" / "mnli")).evaluation.texts[0]
+        == "mnli/validation_matched.tsv one"
+    )
 
 
 def test_splits_of_its_own_hide_what_lies_below(split, tmp_path):
@@ -191,12 +225,14 @@ def test_a_snapshot_of_the_hubs_cache_is_links(write, tmp_path):
     for folder in (tmp_path / "hub", snapshot.parent, snapshot):
         assert len(load_dataset(str(folder)).evaluation) == 2
     blob.unlink()
-    with pytest.raises(DataError, match=r"test-00000-of-00001\.tsv is a link to a file that is gone"):
+    with pytest.raises(
+        DataError, match=r"test-00000-of-00001\.tsv is a link to a file that is gone"
+    ):
         load_dataset(str(snapshot))
 
 
 def test_a_very_wide_folder_is_not_searched_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine.data.folder, "_MOST_FOLDERS", 3)
+    monkeypatch.setattr(prunescope.engine.data.folder, "_MOST_FOLDERS", 3)
     for number in range(4):
         (tmp_path / str(number)).mkdir()
     with pytest.raises(DataError, match="more than 3 folders below it"):
@@ -269,17 +305,25 @@ dataset_info:
 """
 
 
-@pytest.mark.parametrize(("name", "card"), [
-    ("README.md", CARD),
-    ("dataset_infos.json", '{"plain": {"features": {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}}}}'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("README.md", CARD),
+        (
+            "dataset_infos.json",
+            '{"plain": {"features": {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}}}}',
+        ),
+    ],
+)
 def test_a_card_names_the_classes(write, name, card):
     write("set/validation.csv", "text,label\na film,1\nb film,0\n")
     folder = write(f"set/{name}", card).parent
     assert load_dataset(str(folder)).classes == Classes(("bad", "good"), True, (0, 1))
 
 
-@pytest.mark.parametrize("card", ["# Films", "---\n[", "---\ndataset_info: 3\n---", CARD.replace("names:", "nothing:")])
+@pytest.mark.parametrize(
+    "card", ["# Films", "---\n[", "---\ndataset_info: 3\n---", CARD.replace("names:", "nothing:")]
+)
 def test_a_page_that_is_no_card_names_nothing(write, card):
     write("set/validation.csv", "text,label\na film,1\nb film,0\n")
     assert load_dataset(str(write("set/README.md", card).parent)).label_names is None

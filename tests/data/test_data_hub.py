@@ -1,4 +1,6 @@
-"""The hub, with `datasets.load_dataset` replaced: success, no network, unknown name, unusable splits."""
+"""The hub, with `datasets.load_dataset` replaced: success, no network, unknown name, unusable
+splits.
+"""
 
 import sys
 
@@ -6,24 +8,32 @@ import datasets
 import pytest
 from huggingface_hub.errors import HFValidationError
 
-from engine.data import Dataset, load_dataset
-from engine.data.columns import Choice
-from engine.data.hub import one_split
-from engine.errors import DataError, ResourceError
+from prunescope.engine.data import Dataset, load_dataset
+from prunescope.engine.data.columns import Choice
+from prunescope.engine.data.hub import one_split
+from prunescope.engine.errors import DataError, ResourceError
 
 
-def split(labels: list[int], names: list[str] | None = None, text: str = "sentence") -> datasets.Dataset:
+def split(
+    labels: list[int], names: list[str] | None = None, text: str = "sentence"
+) -> datasets.Dataset:
     label = datasets.ClassLabel(names=names) if names else datasets.Value("int64")
     features = datasets.Features(
         {text: datasets.Value("string"), "label": label, "idx": datasets.Value("int32")}
     )
-    rows = {text: [f"text {n}" for n in range(len(labels))], "label": labels, "idx": list(range(len(labels)))}
+    rows = {
+        text: [f"text {n}" for n in range(len(labels))],
+        "label": labels,
+        "idx": list(range(len(labels))),
+    }
     return datasets.Dataset.from_dict(rows, features=features)
 
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Answer the next loads with these splits, or raise this error; the list collects what was asked for."""
+    """Answer the next loads with these splits, or raise this error; the list collects what was
+    asked for.
+    """
     asked: list[tuple[str, str | None]] = []
 
     def _hub(answer):
@@ -81,14 +91,18 @@ def test_columns_can_be_named(hub):
 
 def test_test_split_without_labels(hub):
     hub({"train": split([0, 1]), "test": split([-1, -1], names=["a", "b"])})
-    with pytest.raises(DataError, match=r"split 'test' of some/set has no labels in 'label' \(-1 in 2 of 2 rows\)"):
+    with pytest.raises(
+        DataError, match=r"split 'test' of some/set has no labels in 'label' \(-1 in 2 of 2 rows\)"
+    ):
         loaded("some/set")
 
 
 def test_missing_label_on_the_hub(hub):
     hub({"validation": split([0, None, 1])})  # type: ignore[list-item]
     data = loaded("some/set")
-    assert data.evaluation.labels == (0, 1) and data.notices[0].startswith("1 of the 3 rows of split 'validation' of some/set")
+    assert data.evaluation.labels == (0, 1) and data.notices[0].startswith(
+        "1 of the 3 rows of split 'validation' of some/set"
+    )
 
 
 def test_no_evaluation_split_lists_the_splits(hub):
@@ -98,8 +112,15 @@ def test_no_evaluation_split_lists_the_splits(hub):
 
 
 def test_matched_rows_of_mnli_are_evaluated(hub):
-    hub({name: split([0, 1], text="text") for name in ("train", "test_matched", "validation_mismatched", "validation_matched")})
-    assert loaded("nyu-mll/glue:mnli").source == "hub (nyu-mll/glue:mnli: train, validation_matched)"
+    hub(
+        {
+            name: split([0, 1], text="text")
+            for name in ("train", "test_matched", "validation_mismatched", "validation_matched")
+        }
+    )
+    assert (
+        loaded("nyu-mll/glue:mnli").source == "hub (nyu-mll/glue:mnli: train, validation_matched)"
+    )
 
 
 def test_a_split_with_labels_goes_before_one_without(hub):
@@ -122,12 +143,22 @@ def test_a_split_that_is_named_comes_with_its_class_names(hub):
 
 
 def test_a_missing_config_is_said_in_one_line(hub):
-    hub(ValueError("Config name is missing.\nPlease pick one among: ['ax', 'cola']\nExample of usage:\n\t`load('ax')`"))
-    with pytest.raises(DataError, match=r"missing\. Please pick one among: \['ax', 'cola'\]\); name a config as name:config"):
+    hub(
+        ValueError(
+            "Config name is missing.\nPlease pick one among: ['ax', 'cola']\nExample of "
+            "usage:\n\t`load('ax')`"
+        )
+    )
+    with pytest.raises(
+        DataError,
+        match=r"missing\. Please pick one among: \['ax', 'cola'\]\); name a config as name:config",
+    ):
         loaded("nyu-mll/glue")
 
 
-@pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("slow"), OSError("disk full")])
+@pytest.mark.parametrize(
+    "error", [ConnectionError("no route"), TimeoutError("slow"), OSError("disk full")]
+)
 def test_no_network_says_what_else_works(hub, error):
     hub(error)
     with pytest.raises(ResourceError, match="name a local folder or a local file") as caught:

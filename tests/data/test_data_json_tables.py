@@ -6,8 +6,8 @@ import math
 import pandas as pd
 import pytest
 
-from engine.data.json_tables import read_json
-from engine.errors import DataError
+from prunescope.engine.data.json_tables import read_json
+from prunescope.engine.errors import DataError
 
 ROWS = [{"text": "fine", "label": 1}, {"text": "poor", "label": 0}]
 FRAME = pd.DataFrame(ROWS)
@@ -44,13 +44,21 @@ def test_every_usual_shape(value):
     assert table(value) == ROWS
 
 
-@pytest.mark.parametrize("text", ['{"text": "fine", "label": 1}', '{\n"text": "fine",\n"label": 1\n}'])
+@pytest.mark.parametrize(
+    "text", ['{"text": "fine", "label": 1}', '{\n"text": "fine",\n"label": 1\n}']
+)
 def test_one_object_is_one_row(text):
     assert table(text) == ROWS[:1]
 
 
 def test_values_beside_text_and_label_may_be_lists_and_objects():
-    row = {"text": "fine", "label": 1, "tokens": ["fine"], "about": {"by": "us"}, "spans": [{"from": 0}]}
+    row = {
+        "text": "fine",
+        "label": 1,
+        "tokens": ["fine"],
+        "about": {"by": "us"},
+        "spans": [{"from": 0}],
+    }
     assert table([row]) == table(row) == [row]
 
 
@@ -73,10 +81,16 @@ def test_values_keep_their_types_and_a_missing_key_is_missing():
         ({"text": ["a"], "label": [1, 0]}, "'text' has 1, 'label' has 2"),
         ({"text": {"0": "a"}, "label": {"1": 1}}, "column 'label' of films has other rows"),
         ({"text": {"a": "x"}, "label": {"a": 1}}, "neither level is numbered"),
-        ({"columns": ["text"], "data": [["a", 1]]}, "Row 1 of films has not one value for each of its 1 columns"),
+        (
+            {"columns": ["text"], "data": [["a", 1]]},
+            "Row 1 of films has not one value for each of its 1 columns",
+        ),
         ({"version": 1, "data": []}, "none is a list of rows"),
         ({"train": ROWS, "test": ROWS}, "several lists of rows: 'train', 'test'"),
-        ({"version": "1.1", "data": [{"title": "a", "paragraphs": [{"context": "b"}]}]}, "rows, under 'paragraphs'"),
+        (
+            {"version": "1.1", "data": [{"title": "a", "paragraphs": [{"context": "b"}]}]},
+            "rows, under 'paragraphs'",
+        ),
         ("[" * 100_000, "is not JSON"),
     ],
     ids=str,
@@ -88,6 +102,9 @@ def test_what_is_no_table_is_refused_in_a_sentence(value, says):
 
 
 def test_lists_of_several_tasks_as_advglue_has_them():
-    tasks = {"sst2": [{"sentence": "a", "label": 1}], "qqp": [{"question1": "b", "question2": "c", "label": 0}]}
+    tasks = {
+        "sst2": [{"sentence": "a", "label": 1}],
+        "qqp": [{"question1": "b", "question2": "c", "label": 0}],
+    }
     frame = read_json(json.dumps(tasks), "dev", several=True)
     assert frame["task"].tolist() == ["sst2", "qqp"] and frame["question2"].tolist()[1] == "c"

@@ -1,25 +1,40 @@
-"""Labels as they are written: numbers stay, names are mapped over all splits together, rows without a label are left out."""
+"""Labels as they are written: numbers stay, names are mapped over all splits together, rows without
+a label are left out.
+"""
 
 import pandas as pd
 import pytest
 
-from engine.data.columns import Table
-from engine.data.label_map import LabelMap
-from engine.data.labels import Encoded, LabelColumn, encode_labels, natural
-from engine.errors import DataError, SettingError
+from prunescope.engine.data.columns import Table
+from prunescope.engine.data.label_map import LabelMap
+from prunescope.engine.data.labels import Encoded, LabelColumn, encode_labels, natural
+from prunescope.engine.errors import DataError, SettingError
 
 
-def encode(*splits: list[object], label_map: str | None = None, schema: tuple[str, ...] | None = None) -> Encoded:
+def encode(
+    *splits: list[object], label_map: str | None = None, schema: tuple[str, ...] | None = None
+) -> Encoded:
     named = {"label": schema} if schema else {}
-    tables = [Table(f"split {n}", pd.DataFrame({"label": pd.Series(values, dtype=object)}), named)
-              for n, values in enumerate(splits)]  # fmt: skip
-    return encode_labels([LabelColumn(table, "label") for table in tables], LabelMap.parse(label_map) if label_map else None)
+    tables = [
+        Table(f"split {n}", pd.DataFrame({"label": pd.Series(values, dtype=object)}), named)
+        for n, values in enumerate(splits)
+    ]
+    return encode_labels(
+        [LabelColumn(table, "label") for table in tables],
+        LabelMap.parse(label_map) if label_map else None,
+    )
 
 
-@pytest.mark.parametrize("values", [[0, 2], [0.0, 2.0], ["0", " 2 "], ["0.0", "2."], ["+0", 2], [False, 2]])
+@pytest.mark.parametrize(
+    "values", [[0, 2], [0.0, 2.0], ["0", " 2 "], ["0.0", "2."], ["+0", 2], [False, 2]]
+)
 def test_numbers_stay_what_they_are(values):
     encoded = encode(values)
-    assert encoded.splits == ((0, 2),) and encoded.classes.names is None and encoded.classes.values == (0, 2)
+    assert (
+        encoded.splits == ((0, 2),)
+        and encoded.classes.names is None
+        and encoded.classes.values == (0, 2)
+    )
 
 
 def test_names_are_numbered_in_natural_order():
@@ -35,21 +50,29 @@ def test_a_name_of_one_split_only_shifts_no_other_split():
 
 
 def test_a_number_of_any_length_is_a_number():
-    assert encode([0, 10**400]).splits == ((0, 10**400),)  # it is outside any model's range, which says so
+    assert encode([0, 10**400]).splits == (
+        (0, 10**400),
+    )  # it is outside any model's range, which says so
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), "", "  ", "-", "nan", "N/A", "null", pd.NA, pd.NaT])
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), "", "  ", "-", "nan", "N/A", "null", pd.NA, pd.NaT]
+)
 def test_rows_without_a_label_are_left_out_and_counted(value):
     encoded = encode([1, value, 0])
     assert encoded.splits == ((1, None, 0),) and encoded.classes.values == (0, 1)
     (notice,) = encoded.notices
-    assert notice.startswith("1 of the 3 rows of split 0 have no label (") and notice.endswith("the first is row 2 of split 0.")
+    assert notice.startswith("1 of the 3 rows of split 0 have no label (") and notice.endswith(
+        "the first is row 2 of split 0."
+    )
 
 
 def test_junk_among_names_and_among_numbers():
     assert encode(["pos", "-", "neg"]).classes.names == ("neg", "pos")
     assert encode(["none", "some"]).classes.names == ("none", "some")  # a class of its own
-    assert encode(["0", "none", "1"]).splits == ((0, None, 1),)  # no number, and no class among numbers
+    assert encode(["0", "none", "1"]).splits == (
+        (0, None, 1),
+    )  # no number, and no class among numbers
     assert encode(["NA", *map(str, range(12))]).classes.values == tuple(range(12))
 
 
@@ -69,13 +92,24 @@ def test_labels_of_any_length_are_sorted():
 def test_true_and_false_are_names_with_numbers():
     for values in ([True, False], ["true", "False"], ["TRUE", "FALSE"]):
         encoded = encode(values)
-        assert encoded.splits == ((1, 0),) and encoded.classes.names == ("False", "True") and encoded.classes.numbered
+        assert (
+            encoded.splits == ((1, 0),)
+            and encoded.classes.names == ("False", "True")
+            and encoded.classes.numbered
+        )
 
 
 def test_a_schema_names_the_numbers_of_a_column():
     encoded = encode([1, 0, -1], schema=("bad", "good"))
-    assert encoded.splits == ((1, 0, None),) and encoded.classes.names == ("bad", "good") and encoded.classes.numbered
-    with pytest.raises(DataError, match=r"Row 2 of split 0 has the label 2, and the schema names the classes 0 to 1"):
+    assert (
+        encoded.splits == ((1, 0, None),)
+        and encoded.classes.names == ("bad", "good")
+        and encoded.classes.numbered
+    )
+    with pytest.raises(
+        DataError,
+        match=r"Row 2 of split 0 has the label 2, and the schema names the classes 0 to 1",
+    ):
         encode([1, 2], schema=("bad", "good"))
 
 
@@ -85,13 +119,17 @@ def test_numbers_and_names_in_one_split():
 
 
 def test_numbers_in_one_split_and_names_in_another():
-    with pytest.raises(DataError, match="labels of split 0 are numbers and those of split 1 are names"):
+    with pytest.raises(
+        DataError, match="labels of split 0 are numbers and those of split 1 are names"
+    ):
         encode(["0", "1"], ["neg", "pos"])
 
 
 @pytest.mark.parametrize("value", [0.5, "0.5", float("inf"), "1" + "0" * 400 + ".0"])
 def test_fractional_label(value):
-    with pytest.raises(DataError, match=r"Row 2 of split 0 has the label .*, which is not a whole number"):
+    with pytest.raises(
+        DataError, match=r"Row 2 of split 0 has the label .*, which is not a whole number"
+    ):
         encode([1, value])
 
 
@@ -102,37 +140,69 @@ def test_label_of_another_type():
 
 @pytest.mark.parametrize("values", [[-1, -1], ["-1", "-1"], [None, None], ["-", ""]])
 def test_a_split_without_labels(values):
-    with pytest.raises(DataError, match=r"split 1 has no labels in 'label' \(.*as a published test split"):
+    with pytest.raises(
+        DataError, match=r"split 1 has no labels in 'label' \(.*as a published test split"
+    ):
         encode([0, 1], values)
 
 
 def test_minus_one_is_no_label_beside_three_classes_and_a_label_beside_one():
     assert encode([0, 1, 2, -1]).splits == ((0, 1, 2, None),)  # as SNLI has it
     assert encode([1, -1]).classes.values == (-1, 1)
-    assert encode([0, 1, -1]).classes.values == (-1, 0, 1)  # which of the two it is, a model must say
+    assert encode([0, 1, -1]).classes.values == (
+        -1,
+        0,
+        1,
+    )  # which of the two it is, a model must say
 
 
 def test_a_label_map_says_what_each_label_is():
     encoded = encode(["good", "bad", "mixed", "good", None], label_map="bad=0,good=1,mixed=-1")
     assert encoded.splits == ((1, 0, None, 1, None),)
-    assert encoded.classes.names is None and encoded.classes.numbered and encoded.classes.values == (0, 1)
+    assert (
+        encoded.classes.names is None
+        and encoded.classes.numbered
+        and encoded.classes.values == (0, 1)
+    )
     by_name = encode([1, 2], label_map="1=negative,2=positive")
-    assert by_name.splits == ((0, 1),) and by_name.classes.names == ("negative", "positive") and not by_name.classes.numbered
-    assert encode([0, 1], label_map="bad=1,good=0", schema=("bad", "good")).splits == ((1, 0),)  # by the schema's names
+    assert (
+        by_name.splits == ((0, 1),)
+        and by_name.classes.names == ("negative", "positive")
+        and not by_name.classes.numbered
+    )
+    assert encode([0, 1], label_map="bad=1,good=0", schema=("bad", "good")).splits == (
+        (1, 0),
+    )  # by the schema's names
     assert encode([1.0, 2.0], label_map="1=0,2=1").splits == ((0, 1),)
-    assert encode(["1.0", "2"], label_map="1=0,2=1").splits == ((0, 1),) == encode([1.0, 2.0], label_map="1.0=0,2.0=1").splits
-    assert encode(["good", "bad"], label_map="good=1,bad=−1").splits == ((1, None),)  # a minus as messages print it
+    assert (
+        encode(["1.0", "2"], label_map="1=0,2=1").splits
+        == ((0, 1),)
+        == encode([1.0, 2.0], label_map="1.0=0,2.0=1").splits
+    )
+    assert encode(["good", "bad"], label_map="good=1,bad=−1").splits == (
+        (1, None),
+    )  # a minus as messages print it
     assert encode(["a, b", "c"], label_map='{"a, b": 0, "c": 1}').splits == ((0, 1),)
-    with pytest.raises(DataError, match=r"Row 2 of split 0 has the label 'odd', which the label map does not name"):
+    with pytest.raises(
+        DataError, match=r"Row 2 of split 0 has the label 'odd', which the label map does not name"
+    ):
         encode(["good", "odd"], label_map="good=1,bad=0")
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("good", "is no list of LABEL=CLASS"), ("a=0,a=1", "names a label twice"), ("a=", "LABEL=CLASS"), ("{", "is not JSON"),
-    ("a=--1,b=1", "mixes"), ("a=0;b=1", "parted by commas"),
-    ("a=0,b=pos", "mixes class numbers and class names"), ("a=-2", "classes count from 0"),
-    ('{"a": [1]}', "give a class number or a class name"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("good", "is no list of LABEL=CLASS"),
+        ("a=0,a=1", "names a label twice"),
+        ("a=", "LABEL=CLASS"),
+        ("{", "is not JSON"),
+        ("a=--1,b=1", "mixes"),
+        ("a=0;b=1", "parted by commas"),
+        ("a=0,b=pos", "mixes class numbers and class names"),
+        ("a=-2", "classes count from 0"),
+        ('{"a": [1]}', "give a class number or a class name"),
+    ],
+)
 def test_what_is_no_label_map(text, said):
     with pytest.raises(SettingError, match=said):
         LabelMap.parse(text)

@@ -11,10 +11,10 @@ import datasets
 import pandas as pd
 import pytest
 
-import engine.data.load
-from engine import paths
-from engine.data import load_dataset
-from engine.errors import DataError
+import prunescope.engine.data.load
+from prunescope.engine import paths
+from prunescope.engine.data import load_dataset
+from prunescope.engine.errors import DataError
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def no_hub(monkeypatch):
     def refuse(name, choice):
         raise AssertionError(f"{name} was sent to the hub")
 
-    monkeypatch.setattr(engine.data.load, "load_hub", refuse)
+    monkeypatch.setattr(prunescope.engine.data.load, "load_hub", refuse)
 
 
 @pytest.fixture
@@ -45,7 +45,11 @@ def test_embedded(bundle):
     data = load_dataset("embedded")
     assert data.train is not None
     assert (data.train.texts, data.evaluation.texts) == (("fine", "poor"), ("dull", "fine", "poor"))
-    assert (data.name, data.source, data.label_names) == ("embedded", "embedded", ("negative", "positive"))
+    assert (data.name, data.source, data.label_names) == (
+        "embedded",
+        "embedded",
+        ("negative", "positive"),
+    )
 
 
 @pytest.mark.parametrize("present", ["calibration", "evaluation"])
@@ -70,7 +74,9 @@ def test_embedded_with_a_named_label_column(bundle):
 def reviews(write):
     """One file of 100 different texts, the first 20 of them twice."""
     numbers = [*range(100), *range(20)]
-    return str(write("reviews.csv", "text,label\n" + "".join(f"text {n},{n % 2}\n" for n in numbers)))
+    return str(
+        write("reviews.csv", "text,label\n" + "".join(f"text {n},{n % 2}\n" for n in numbers))
+    )
 
 
 def test_halves_of_one_file_are_disjoint_and_complete(reviews):
@@ -96,7 +102,9 @@ def test_halves_depend_on_the_seed_alone(reviews):
 def test_source_of_one_file_says_that_it_was_halved(reviews):
     data = load_dataset(reviews, seed=7)
     assert data.name == "reviews"
-    assert data.source.startswith("file (reviews.csv: 100 distinct texts of 120 rows, shuffled with seed 7")
+    assert data.source.startswith(
+        "file (reviews.csv: 100 distinct texts of 120 rows, shuffled with seed 7"
+    )
 
 
 def test_of_a_repeated_text_the_first_row_is_kept(write):
@@ -150,7 +158,10 @@ def test_a_pipe_is_no_data_set(tmp_path):
 def test_the_shipped_reviews_are_read_as_ever():
     data = load_dataset("embedded")
     assert data.train is not None
-    assert (data.train.fingerprint()[:16], data.evaluation.fingerprint()[:16]) == ("606ad2c150a9a4b5", "a14dbf23ccc4920a")
+    assert (data.train.fingerprint()[:16], data.evaluation.fingerprint()[:16]) == (
+        "606ad2c150a9a4b5",
+        "a14dbf23ccc4920a",
+    )
 
 
 def test_blank_name():
@@ -160,32 +171,66 @@ def test_blank_name():
 
 def test_importing_the_data_room_is_light():
     heavy = "{'torch', 'transformers', 'datasets'}"
-    code = f"import sys, engine.data; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, prunescope.engine.data; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-TEXTS = ['He said "x" twice', "two, commas; and | bars", r"AC\DC, C:\new", "plain", '"quoted"', "naïve", "tab\tinside"]
+TEXTS = [
+    'He said "x" twice',
+    "two, commas; and | bars",
+    r"AC\DC, C:\new",
+    "plain",
+    '"quoted"',
+    "naïve",
+    "tab\tinside",
+]
 
 
 def in_every_format(folder: Path) -> Iterator[str]:
     """The same rows in every kind of file and folder that can be read."""
     frame = pd.DataFrame({"text": TEXTS, "label": [0, 1, 0, 1, 0, 1, 0]})
-    frame.to_csv(folder / "a.csv", index=False), frame.to_csv(folder / "b.csv", sep=";"), frame.to_csv(folder / "c.csv", sep="|")
-    frame.to_csv(folder / "d.csv.gz"), frame.to_csv(folder / "e.csv.zip"), frame.to_csv(folder / "f.txt", sep="\t")
-    frame.to_csv(folder / "g.tsv", sep="\t", quoting=csv.QUOTE_ALL), frame.to_csv(folder / "h.tsv", sep="\t", encoding="utf-16")
+    (
+        frame.to_csv(folder / "a.csv", index=False),
+        frame.to_csv(folder / "b.csv", sep=";"),
+        frame.to_csv(folder / "c.csv", sep="|"),
+    )
+    (
+        frame.to_csv(folder / "d.csv.gz"),
+        frame.to_csv(folder / "e.csv.zip"),
+        frame.to_csv(folder / "f.txt", sep="\t"),
+    )
+    (
+        frame.to_csv(folder / "g.tsv", sep="\t", quoting=csv.QUOTE_ALL),
+        frame.to_csv(folder / "h.tsv", sep="\t", encoding="utf-16"),
+    )
     frame.to_csv(folder / "i.csv", escapechar="\\", doublequote=False, index=False)
-    frame.to_json(folder / "j.json"), frame.to_json(folder / "k.jsonl", orient="records", lines=True)
-    frame.to_json(folder / "l.json", orient="records"), frame.to_json(folder / "m.json", orient="split")
+    (
+        frame.to_json(folder / "j.json"),
+        frame.to_json(folder / "k.jsonl", orient="records", lines=True),
+    )
+    (
+        frame.to_json(folder / "l.json", orient="records"),
+        frame.to_json(folder / "m.json", orient="split"),
+    )
     frame.to_parquet(folder / "n.parquet"), frame.to_feather(folder / "o.feather")
     datasets.Dataset.from_pandas(frame).save_to_disk(folder / "p", num_shards=2)
-    (folder / "q").mkdir(), frame.to_parquet(folder / "q" / "test-00000-of-00001-0123456789abcdef.parquet")
+    (
+        (folder / "q").mkdir(),
+        frame.to_parquet(folder / "q" / "test-00000-of-00001-0123456789abcdef.parquet"),
+    )
     yield from sorted(str(path) for path in folder.iterdir())
 
 
 def test_the_same_rows_are_the_same_examples_in_every_format(tmp_path):
     datasets.disable_progress_bars()
-    prints = {name: load_dataset(name, divide=False).evaluation for name in in_every_format(tmp_path)}
+    prints = {
+        name: load_dataset(name, divide=False).evaluation for name in in_every_format(tmp_path)
+    }
     assert len(prints) == 17
     for name, examples in prints.items():
-        assert (name, examples.texts, examples.labels) == (name, tuple(TEXTS), (0, 1, 0, 1, 0, 1, 0))
+        assert (name, examples.texts, examples.labels) == (
+            name,
+            tuple(TEXTS),
+            (0, 1, 0, 1, 0, 1, 0),
+        )
     assert len({examples.fingerprint() for examples in prints.values()}) == 1

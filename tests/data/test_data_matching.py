@@ -1,12 +1,14 @@
-"""Which class of a model a label means: by meaning, in every way that people write labels, or a refusal."""
+"""Which class of a model a label means: by meaning, in every way that people write labels, or a
+refusal.
+"""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.matching import class_places, match_labels, numbers_in
-from engine.data.records import Classes
-from engine.errors import DataError
+from prunescope.engine.data.matching import class_places, match_labels, numbers_in
+from prunescope.engine.data.records import Classes
+from prunescope.engine.errors import DataError
 
 NAMELESS = tuple(f"LABEL_{n}" for n in range(3))
 STARS = tuple(f"{n} star{'s' if n > 1 else ''}" for n in range(1, 6))
@@ -24,18 +26,21 @@ def places(classes: Classes, own: tuple[str, ...]) -> dict[int, int]:
     return dict(match_labels(classes, own, "m", "d.csv").places)
 
 
-@pytest.mark.parametrize(("theirs", "own", "found"), [
-    (("neg", "pos"), ("neg", "pos"), [0, 1]),
-    (("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), [2, 1]),
-    (("sci_tech", "world"), ("World", "Sci/Tech"), [1, 0]),
-    (("neg", "pos"), ("POSITIVE", "NEGATIVE"), [1, 0]),
-    (("not_equivalent", "equivalent"), ("equivalent", "not equivalent"), [1, 0]),
-    (("C++", "C"), ("C", "C++", "C#"), [1, 0]),  # punctuation is all that tells them apart
-    (("Positive", "positive"), ("negative", "positive"), [1, 1]),  # one class in two spellings
-    (("a b", "a-b"), ("a b", "a-b"), [0, 1]),
-    (("cat", "dog"), ("negative", "positive"), None),
-    (("a", "b"), ("A", "a"), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("theirs", "own", "found"),
+    [
+        (("neg", "pos"), ("neg", "pos"), [0, 1]),
+        (("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), [2, 1]),
+        (("sci_tech", "world"), ("World", "Sci/Tech"), [1, 0]),
+        (("neg", "pos"), ("POSITIVE", "NEGATIVE"), [1, 0]),
+        (("not_equivalent", "equivalent"), ("equivalent", "not equivalent"), [1, 0]),
+        (("C++", "C"), ("C", "C++", "C#"), [1, 0]),  # punctuation is all that tells them apart
+        (("Positive", "positive"), ("negative", "positive"), [1, 1]),  # one class in two spellings
+        (("a b", "a-b"), ("a b", "a-b"), [0, 1]),
+        (("cat", "dog"), ("negative", "positive"), None),
+        (("a", "b"), ("A", "a"), None),
+    ],
+)
 def test_names_by_meaning(theirs, own, found):
     assert class_places(theirs, own) == found
 
@@ -59,8 +64,11 @@ def test_numbers_from_zero_are_class_numbers():
 def test_numbers_from_one_and_from_minus_one_are_said():
     match = match_labels(numbers(1, 2), ("bad", "good"), "m", "d.csv")
     assert match.places == {1: 0, 2: 1}
-    assert match.notice == ("The labels of d.csv are taken for the classes of m in this order: 1 for bad, 2 for good. Where that "
-                            "is wrong, say which is which with --label-map.")  # fmt: skip
+    assert match.notice == (
+        "The labels of d.csv are taken for the classes of m in this order: 1 for bad, 2 for good. "
+        "Where that "
+        "is wrong, say which is which with --label-map."
+    )
     match = match_labels(numbers(-1, 1), ("bad", "good"), "m", "d.csv")
     assert match.places == {-1: 0, 1: 1} and "-1 for bad, 1 for good" in (match.notice or "")
 
@@ -74,20 +82,36 @@ def test_ratings_are_read_by_the_numbers_that_the_model_calls_its_classes():
     )
 
 
-@pytest.mark.parametrize(("classes", "own"), [
-    (numbers(1, 2), ("a", "b", "c")), (numbers(1, 2), NAMELESS), (numbers(1, 2, 3), STARS), (names("C1", "C2"), NAMELESS),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("classes", "own"),
+    [
+        (numbers(1, 2), ("a", "b", "c")),
+        (numbers(1, 2), NAMELESS),
+        (numbers(1, 2, 3), STARS),
+        (names("C1", "C2"), NAMELESS),
+    ],
+)
 def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
     with pytest.raises(
-        DataError, match=r"may be counted from 0 or (from 1|be the numbers in their names)\. Say which: --label-map="
+        DataError,
+        match=r"may be counted from 0 or (from 1|be the numbers in their names)\. Say which: "
+        r"--label-map=",
     ):
         match_labels(classes, own, "m", "d.csv")
 
 
-@pytest.mark.parametrize(("classes", "own"), [
-    (numbers(0, 4), ("neg", "pos")), (numbers(0, 3), NAMELESS), (numbers(-1, 0, 1), NAMELESS), (numbers(-1, 0, 1), ("a", "b")),
-    (numbers(2, 9), NAMELESS), (numbers(-1, 1), NAMELESS), (names("C0", "C1", "C7"), NAMELESS),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("classes", "own"),
+    [
+        (numbers(0, 4), ("neg", "pos")),
+        (numbers(0, 3), NAMELESS),
+        (numbers(-1, 0, 1), NAMELESS),
+        (numbers(-1, 0, 1), ("a", "b")),
+        (numbers(2, 9), NAMELESS),
+        (numbers(-1, 1), NAMELESS),
+        (names("C0", "C1", "C7"), NAMELESS),
+    ],
+)
 def test_numbers_outside_the_model_are_refused_with_their_place(classes, own):
     with pytest.raises(
         DataError, match=r"Here has the label -?\d+, outside the 0\.\.\d of m \(.*--label-map='"
@@ -134,21 +158,29 @@ def test_a_schema_or_true_and_false_count_as_numbers_where_the_model_has_no_name
 
 
 def test_classes_in_an_unusual_order_are_said_or_refused():
-    """Of positive and negative −1 is the latter by meaning, whatever the model's order; plain numbers are class numbers."""
+    """Of positive and negative −1 is the latter by meaning, whatever the model's order; plain
+    numbers are class numbers.
+    """
     turned = ("positive", "negative")
     match = match_labels(numbers(0, 1), turned, "m", "d")
     assert match.places == {0: 0, 1: 1} and "0 for positive, 1 for negative" in (match.notice or "")
     for classes in (numbers(-1, 1), numbers(1, 2), names("False", "True", numbered=True)):
         with pytest.raises(DataError, match="nothing says which is which"):
             match_labels(classes, turned, "m", "d")
-    assert "1 for neutral" in (match_labels(numbers(0, 1), ("negative", "neutral", "positive"), "m", "d").notice or "")
+    assert "1 for neutral" in (
+        match_labels(numbers(0, 1), ("negative", "neutral", "positive"), "m", "d").notice or ""
+    )
     assert "0 for contradiction" in (
-        match_labels(numbers(0, 1, 2), ("contradiction", "entailment", "neutral"), "m", "d").notice or ""
+        match_labels(numbers(0, 1, 2), ("contradiction", "entailment", "neutral"), "m", "d").notice
+        or ""
     )
 
 
 def test_a_hyphen_is_no_minus_and_numbers_in_other_words_count():
-    assert numbers_in(["grade-3", "grade-1"]) == [3, 1] and numbers_in(["class -1", "class 1"]) == [-1, 1]
+    assert numbers_in(["grade-3", "grade-1"]) == [3, 1] and numbers_in(["class -1", "class 1"]) == [
+        -1,
+        1,
+    ]
     assert places(numbers(1, 2, 3), ("grade-3", "grade-2", "grade-1")) == {1: 2, 2: 1, 3: 0}
     with pytest.raises(DataError, match="or be the numbers in their names"):
         match_labels(numbers(0, 1), ("1_positive", "0_negative"), "m", "d")
@@ -171,11 +203,16 @@ WORDS = ("World", "Sports", "Business", "Sci/Tech", "Health", "Law")
 
 @st.composite
 def encodings(draw: st.DrawFn) -> tuple[tuple[str, ...], dict[int, int], Classes]:
-    """A model's names, the labels that it predicts (label as numbered by the file → class), and how the file writes them."""
+    """A model's names, the labels that it predicts (label as numbered by the file → class), and how
+    the file writes them.
+    """
     count = draw(st.integers(2, 6))
     named = draw(st.sampled_from(("words", "nameless", "stars")))
-    own = {"words": WORDS[:count], "nameless": tuple(f"LABEL_{n}" for n in range(count)),
-           "stars": tuple(str(n) for n in range(1, count + 1))}[named]  # fmt: skip
+    own = {
+        "words": WORDS[:count],
+        "nameless": tuple(f"LABEL_{n}" for n in range(count)),
+        "stars": tuple(str(n) for n in range(1, count + 1)),
+    }[named]
     seen = sorted(draw(st.sets(st.integers(0, count - 1), min_size=2)))
     kind = draw(st.sampled_from(("zero", "one", "names", "schema", "C", "class_")))
     if kind == "zero":
@@ -190,8 +227,13 @@ def encodings(draw: st.DrawFn) -> tuple[tuple[str, ...], dict[int, int], Classes
         order = draw(st.permutations(seen))
         return own, dict(enumerate(order)), names(*(change(own[n]) for n in order))
     order = draw(st.permutations(range(count)))
-    return own, {order.index(n): n for n in seen}, Classes(tuple(change(own[n]) for n in order), True,
-                                                          tuple(sorted(order.index(n) for n in seen)))  # fmt: skip
+    return (
+        own,
+        {order.index(n): n for n in seen},
+        Classes(
+            tuple(change(own[n]) for n in order), True, tuple(sorted(order.index(n) for n in seen))
+        ),
+    )
 
 
 @given(encodings())

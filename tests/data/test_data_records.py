@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from engine.data import Examples
-from engine.errors import DataError
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import DataError
 
 PAIRED = Examples(("a", "b", "c"), ("x", "y", "z"), (0, 1, 0))
 
@@ -19,8 +19,15 @@ def test_take_keeps_the_order_of_the_positions():
 
 
 def test_rows_are_told_apart_by_both_texts():
-    rows = Examples(("a", "a", "b", "a"), ("x", "y", "x", "x"), (0, 1, 0, 1), ("premise", "hypothesis"))
-    assert rows.row_keys() == [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")] and rows.distinct() == [0, 1, 2]
+    rows = Examples(
+        ("a", "a", "b", "a"), ("x", "y", "x", "x"), (0, 1, 0, 1), ("premise", "hypothesis")
+    )
+    assert rows.row_keys() == [
+        ("a", "x"),
+        ("a", "y"),
+        ("b", "x"),
+        ("a", "x"),
+    ] and rows.distinct() == [0, 1, 2]
     assert rows.take([3, 1]).columns == ("premise", "hypothesis")
 
 
@@ -55,7 +62,8 @@ def test_fingerprint_changes_with_every_field(change: dict[str, tuple[str, ...] 
 
 def test_fingerprint_depends_on_where_one_text_ends():
     assert (
-        Examples(("ab", "c"), None, (0, 1)).fingerprint() != Examples(("a", "bc"), None, (0, 1)).fingerprint()
+        Examples(("ab", "c"), None, (0, 1)).fingerprint()
+        != Examples(("a", "bc"), None, (0, 1)).fingerprint()
     )
 
 

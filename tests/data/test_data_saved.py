@@ -7,19 +7,21 @@ from pathlib import Path
 import datasets
 import pytest
 
-from engine.data import load_dataset
-from engine.data.columns import Choice
-from engine.data.folder import evaluation_table
-from engine.data.saved import is_saved, read_saved
-from engine.data.tables import labelled_rows
-from engine.errors import DataError
+from prunescope.engine.data import load_dataset
+from prunescope.engine.data.columns import Choice
+from prunescope.engine.data.folder import evaluation_table
+from prunescope.engine.data.saved import is_saved, read_saved
+from prunescope.engine.data.tables import labelled_rows
+from prunescope.engine.errors import DataError
 
 datasets.disable_progress_bars()
 NAMES = ("pos", "neg")
 
 
 def rows(start: int, count: int = 6) -> datasets.Dataset:
-    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=list(NAMES))})
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=list(NAMES))}
+    )
     numbers = range(start, start + count)
     columns = {"text": [f"text {n}" for n in numbers], "label": [n % 2 for n in numbers]}
     return datasets.Dataset.from_dict(columns, features=features)
@@ -33,14 +35,22 @@ def one(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def splits(tmp_path: Path) -> Path:
-    tables = {"train": rows(0), "validation": rows(10, 4).shuffle(seed=1).select(range(3)), "test": rows(20)}
-    datasets.DatasetDict(tables).save_to_disk(tmp_path / "splits", num_shards={"train": 2, "validation": 1, "test": 1})
+    tables = {
+        "train": rows(0),
+        "validation": rows(10, 4).shuffle(seed=1).select(range(3)),
+        "test": rows(20),
+    }
+    datasets.DatasetDict(tables).save_to_disk(
+        tmp_path / "splits", num_shards={"train": 2, "validation": 1, "test": 1}
+    )
     return tmp_path / "splits"
 
 
 def test_a_table_in_several_files(one):
     table = read_saved(one)
-    assert table.frame["text"].tolist() == [f"text {n}" for n in range(6)] and table.class_names == {"label": NAMES}
+    assert table.frame["text"].tolist() == [
+        f"text {n}" for n in range(6)
+    ] and table.class_names == {"label": NAMES}
     assert table.place(3) == f"Row 1 of {one / 'data-00001-of-00003.arrow'}"
     assert len(evaluation_table(one, Choice()).frame) == len(labelled_rows(str(one)).examples) == 6
 
@@ -57,7 +67,10 @@ def test_splits(splits):
     assert data.source == "local folder (train, validation)"
     table = evaluation_table(splits, Choice())
     expected = datasets.load_from_disk(str(splits))["validation"]
-    assert (table.frame["text"].tolist(), table.class_names) == (expected["text"][:], {"label": NAMES})
+    assert (table.frame["text"].tolist(), table.class_names) == (
+        expected["text"][:],
+        {"label": NAMES},
+    )
 
 
 def test_splits_that_were_saved_one_by_one(tmp_path):
@@ -82,9 +95,21 @@ def test_the_description_of_the_folder_counts_as_the_package_reads_it(one):
         ("state.json", "{", "cannot be read"),
         ("state.json", "[]", "holds no JSON object"),
         ("state.json", "{}", "does not list the files"),
-        ("state.json", '{"_data_files": [{"filename": "../../etc/passwd"}]}', "does not list files of its folder"),
-        ("state.json", '{"_data_files": [{"filename": "gone.arrow"}]}', "There is no file .*gone.arrow"),
-        ("state.json", '{"_data_files": [], "_indices_data_files": [1]}', "saved by an old version"),
+        (
+            "state.json",
+            '{"_data_files": [{"filename": "../../etc/passwd"}]}',
+            "does not list files of its folder",
+        ),
+        (
+            "state.json",
+            '{"_data_files": [{"filename": "gone.arrow"}]}',
+            "There is no file .*gone.arrow",
+        ),
+        (
+            "state.json",
+            '{"_data_files": [], "_indices_data_files": [1]}',
+            "saved by an old version",
+        ),
         ("dataset_info.json", "nothing", "cannot be read"),
         ("data-00001-of-00003.arrow", "text", "is not a readable Arrow file"),
     ],
@@ -104,6 +129,8 @@ def test_a_cut_off_file_is_refused(one):
 
 def test_a_split_that_is_gone_is_refused(splits):
     os.rename(splits / "test", splits / "elsewhere")
-    with pytest.raises(DataError, match=r"dataset_dict\.json names splits that are not in its folder"):
+    with pytest.raises(
+        DataError, match=r"dataset_dict\.json names splits that are not in its folder"
+    ):
         load_dataset(str(splits))
     assert not is_saved(splits)

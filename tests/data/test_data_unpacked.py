@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-import engine.data.unpacked
-from engine.data.files import is_data_name, read_file, stem_of
-from engine.errors import DataError
+import prunescope.engine.data.unpacked
+from prunescope.engine.data.files import is_data_name, read_file, stem_of
+from prunescope.engine.errors import DataError
 
 TSV = "text\tlabel\nfine café\t1\npoor\t0\n"
 TABLE = {"text": ["fine café", "poor"], "label": ["1", "0"]}
@@ -35,7 +35,12 @@ def zstd(data: bytes) -> bytes:
     return bytes(sink.getvalue())
 
 
-PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd,
+}
 
 
 def refusal(path: Path) -> str:
@@ -77,14 +82,20 @@ def test_packed_files_that_are_cut_off(tmp_path, suffix, keep):
     ("content", "says"),
     [
         (zipped("a.tsv", "b.tsv"), "a zip archive of 2 files; unpack it"),
-        (zipped("xl/workbook.xml", "[Content_Types].xml"), "an Excel workbook; save its sheet as CSV"),
+        (
+            zipped("xl/workbook.xml", "[Content_Types].xml"),
+            "an Excel workbook; save its sheet as CSV",
+        ),
         (zipped("mimetype", "content.xml"), "a spreadsheet or document"),
         (zipped("a.tsv")[:-30], "packed as zip and damaged"),
         (zipped("notes.doc"), "holds a file with the suffix '.doc'"),
         (gzip.compress(gzip.compress(TSV.encode())), "packed twice"),
         (gzip.compress(b"\0" * 257 + b"ustar\0"), "an archive; unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n", "not the data; run `git lfs pull`"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n",
+            "not the data; run `git lfs pull`",
+        ),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "a web page or XML"),
         (b"\xef\xbb\xbf\n <HTML lang='en'>", "a web page or XML"),
         (b"SQLite format 3\0", "an SQLite database"),
@@ -92,8 +103,10 @@ def test_packed_files_that_are_cut_off(tmp_path, suffix, keep):
         (b"%PDF-1.4", "a PDF document"),
         (b"PARE\x01\x00", "an encrypted Parquet file"),
     ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,  # packed bytes hold the time
-)  # fmt: skip
+    ids=lambda value: (
+        value if isinstance(value, str) else type(value).__name__
+    ),  # packed bytes hold the time
+)
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
 def test_what_is_no_table_is_called_by_its_name(tmp_path, content, says, name):
     (tmp_path / name).write_bytes(content)
@@ -109,7 +122,7 @@ def test_other_suffixes_are_called_by_their_name_too(tmp_path, name):
 
 
 def test_a_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine.data.unpacked, "_LARGEST", 1000)
+    monkeypatch.setattr(prunescope.engine.data.unpacked, "_LARGEST", 1000)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a" * 10_000))
     assert "unpacks to more than" in refusal(tmp_path / "a.csv.gz")
 
@@ -124,8 +137,11 @@ def test_a_table_may_begin_with_the_same_letters(write, begins):
 def test_encodings_with_a_mark(tmp_path, encoding, kind):
     mark = {"utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}.get(encoding, "")
     frame = pd.DataFrame(TABLE)
-    text = frame.to_json(orient="records", lines=True, force_ascii=False) if kind == "jsonl" else frame.to_csv(
-        sep="\t" if kind == "tsv" else ",", index=False)  # fmt: skip
+    text = (
+        frame.to_json(orient="records", lines=True, force_ascii=False)
+        if kind == "jsonl"
+        else frame.to_csv(sep="\t" if kind == "tsv" else ",", index=False)
+    )
     (tmp_path / f"a.{kind}").write_bytes((mark + text).encode(encoding))
     assert read_file(tmp_path / f"a.{kind}").to_dict("list") == TABLE
 
@@ -134,13 +150,18 @@ def test_encodings_with_a_mark(tmp_path, encoding, kind):
     ("content", "says"),
     [
         (TSV.encode("utf-16-le"), "UTF-16 without its byte-order mark"),
-        (TSV.encode("latin-1"), "line 2 has the byte 0xe9 at offset 19; save the file as UTF-8. It may be Windows-1252"),
+        (
+            TSV.encode("latin-1"),
+            "line 2 has the byte 0xe9 at offset 19; save the file as UTF-8. It may be Windows-1252",
+        ),
         (TSV.encode("utf-16")[:-1], "begins as UTF-16 and is damaged"),
         (TSV.encode()[:21] + b"\xc3", "ends in the middle of a character"),
         (b"text\tlabel\nfi\0ne\t1\n", "Line 2 of {path} has a NUL character"),
         ("text\tlabel\nк\t1\n".encode("koi8-r"), "line 2 has the byte 0xcb"),
     ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,  # packed bytes hold the time
+    ids=lambda value: (
+        value if isinstance(value, str) else type(value).__name__
+    ),  # packed bytes hold the time
 )
 def test_other_encodings_are_refused_with_line_and_guess(tmp_path, content, says):
     (tmp_path / "a.tsv").write_bytes(content)
@@ -150,7 +171,11 @@ def test_other_encodings_are_refused_with_line_and_guess(tmp_path, content, says
 @pytest.mark.parametrize(
     ("name", "other", "says"),
     [
-        ("a.csv", "a.parquet", "holds Parquet data, although its name ends in .csv; end its name in .parquet"),
+        (
+            "a.csv",
+            "a.parquet",
+            "holds Parquet data, although its name ends in .csv; end its name in .parquet",
+        ),
         ("a.json", "a.parquet", "holds Parquet data"),
         ("a.parquet", "a.feather", "holds Arrow data, although its name ends in .parquet"),
         ("a.parquet", "a.csv", "is not a readable Parquet file: it begins with b'text,label"),
@@ -162,14 +187,30 @@ def test_other_encodings_are_refused_with_line_and_guess(tmp_path, content, says
 )
 def test_a_file_under_a_name_that_promises_something_else(tmp_path, name, other, says):
     frame = pd.DataFrame(TABLE)
-    writers = {".parquet": frame.to_parquet, ".feather": frame.to_feather, ".csv": lambda path: frame.to_csv(path, index=False),
-               ".tsv": lambda path: frame.to_csv(path, index=False, sep="\t"), ".json": lambda path: frame.to_json(
-                   path, orient="records"), ".jsonl": lambda path: frame.to_json(path, orient="records", lines=True)}  # fmt: skip
+    writers = {
+        ".parquet": frame.to_parquet,
+        ".feather": frame.to_feather,
+        ".csv": lambda path: frame.to_csv(path, index=False),
+        ".tsv": lambda path: frame.to_csv(path, index=False, sep="\t"),
+        ".json": lambda path: frame.to_json(path, orient="records"),
+        ".jsonl": lambda path: frame.to_json(path, orient="records", lines=True),
+    }
     writers[Path(other).suffix](tmp_path / name)
     assert says in refusal(tmp_path / name)
 
 
 def test_names_of_data_files():
-    assert all(map(is_data_name, ["a.tsv", "B.CSV.GZ", "hans.txt", "a.jsonl.zst", "data-0.arrow", "x/y.parquet"]))
-    assert not any(map(is_data_name, ["a", "a.gz", "glue", "user/set.v2", "a.doc", "a.csv.bak", "csv"]))
-    assert [stem_of(Path(name)) for name in ("Train.csv.gz", "dev.jsonl", "a.b.tsv")] == ["train", "dev", "a.b"]
+    assert all(
+        map(
+            is_data_name,
+            ["a.tsv", "B.CSV.GZ", "hans.txt", "a.jsonl.zst", "data-0.arrow", "x/y.parquet"],
+        )
+    )
+    assert not any(
+        map(is_data_name, ["a", "a.gz", "glue", "user/set.v2", "a.doc", "a.csv.bak", "csv"])
+    )
+    assert [stem_of(Path(name)) for name in ("Train.csv.gz", "dev.jsonl", "a.b.tsv")] == [
+        "train",
+        "dev",
+        "a.b",
+    ]

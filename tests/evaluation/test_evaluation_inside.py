@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 from small_models import write_model
 from transformers import AutoModelForSequenceClassification
 
-from engine.errors import InputError
-from engine.evaluation.inside import MAX_SHOWN, cls_distances, look_inside, principal_map, read_inside
-from engine.models.victim import Victim, load_victim
+from prunescope.engine.errors import InputError
+from prunescope.engine.evaluation.inside import (
+    MAX_SHOWN,
+    cls_distances,
+    look_inside,
+    principal_map,
+    read_inside,
+)
+from prunescope.engine.models.victim import Victim, load_victim
 
 TEXT = "the film is not a very bright story, and the music is slow."
 
@@ -22,21 +28,37 @@ TEXT = "the film is not a very bright story, and the music is slow."
 def test_states_attention_and_answer_are_those_of_transformers(tmp_path: Path, family: str) -> None:
     folder = write_model(tmp_path / family, family, layers=3)
     victim = load_victim(str(folder))
-    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, attn_implementation="eager"
+    ).eval()
     with torch.no_grad():
-        wanted = model(**victim.tokenizer(TEXT, return_tensors="pt"), output_hidden_states=True, output_attentions=True)
+        wanted = model(
+            **victim.tokenizer(TEXT, return_tensors="pt"),
+            output_hidden_states=True,
+            output_attentions=True,
+        )
     found = read_inside(victim, TEXT)
     assert found.cls.shape == (4, 32) and found.attention.shape[:2] == (3, 4)
     torch.testing.assert_close(
-        found.cls, torch.stack([state[0, 0] for state in wanted.hidden_states]).double(), rtol=1e-4, atol=1e-5
+        found.cls,
+        torch.stack([state[0, 0] for state in wanted.hidden_states]).double(),
+        rtol=1e-4,
+        atol=1e-5,
     )
-    torch.testing.assert_close(found.attention, torch.stack([part[0] for part in wanted.attentions]), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found.probabilities, wanted.logits[0].double().softmax(dim=0), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        found.attention, torch.stack([part[0] for part in wanted.attentions]), rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        found.probabilities, wanted.logits[0].double().softmax(dim=0), rtol=1e-4, atol=1e-6
+    )
     assert len(found.tokens) == found.attention.shape[-1] and found.tokens[0] == "[CLS]"
 
 
 def test_distances_are_the_plain_formulas() -> None:
-    one, other = torch.tensor([[3.0, 4.0], [1.0, 0.0]]).double(), torch.tensor([[0.0, 0.0], [0.0, 2.0]]).double()
+    one, other = (
+        torch.tensor([[3.0, 4.0], [1.0, 0.0]]).double(),
+        torch.tensor([[0.0, 0.0], [0.0, 2.0]]).double(),
+    )
     euclidean, cosine = cls_distances(one, other)
     assert euclidean == pytest.approx([5, 5**0.5]) and cosine[1] == pytest.approx(1)
     assert cls_distances(one, one) == ([0, 0], pytest.approx([0, 0]))
@@ -61,14 +83,22 @@ def test_flat_points_keep_their_distances_on_the_map() -> None:
         @ torch.linalg.qr(torch.randn(7, 7, generator=torch.Generator().manual_seed(1)).double())[0]
     )
     placed, shares = principal_map(turned)
-    torch.testing.assert_close(torch.cdist(placed, placed), torch.cdist(flat, flat), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        torch.cdist(placed, placed), torch.cdist(flat, flat), rtol=1e-9, atol=1e-9
+    )
     assert sum(shares) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("points", [torch.zeros(4, 3), torch.ones(1, 3), torch.arange(12.0).reshape(4, 3)])
+@pytest.mark.parametrize(
+    "points", [torch.zeros(4, 3), torch.ones(1, 3), torch.arange(12.0).reshape(4, 3)]
+)
 def test_points_that_do_not_span_a_plane_are_placed_all_the_same(points: torch.Tensor) -> None:
     placed, shares = principal_map(points)
-    assert placed.shape == (len(points), 2) and torch.isfinite(placed).all() and shares[1] == pytest.approx(0, abs=1e-9)
+    assert (
+        placed.shape == (len(points), 2)
+        and torch.isfinite(placed).all()
+        and shares[1] == pytest.approx(0, abs=1e-9)
+    )
 
 
 @pytest.fixture
@@ -82,15 +112,22 @@ def pruned(victim: Victim) -> Victim:
 def test_a_look_holds_every_pair_and_reading(victim: Victim, pruned: Victim) -> None:
     found = look_inside(victim, pruned, TEXT, "a dull start.")
     assert [(pair["from"], pair["to"]) for pair in found["distances"]] == [
-        (["dense", "clean"], ["pruned", "clean"]), (["dense", "adversarial"], ["pruned", "adversarial"]),
-        (["dense", "clean"], ["dense", "adversarial"]), (["pruned", "clean"], ["pruned", "adversarial"]),
-    ]  # fmt: skip
+        (["dense", "clean"], ["pruned", "clean"]),
+        (["dense", "adversarial"], ["pruned", "adversarial"]),
+        (["dense", "clean"], ["dense", "adversarial"]),
+        (["pruned", "clean"], ["pruned", "adversarial"]),
+    ]
     assert found["distances"][0]["euclidean"][0] == 0 < found["distances"][0]["euclidean"][-1]
     assert {(part["side"], part["text"]) for part in found["map"]} == {
-        (side, text) for side in ("dense", "pruned") for text in ("clean", "adversarial")}  # fmt: skip
+        (side, text) for side in ("dense", "pruned") for text in ("clean", "adversarial")
+    }
     for part in found["attention"]:
-        values = np.frombuffer(base64.b64decode(part["values"]), dtype=np.float16).reshape(part["shape"])
-        assert values.shape[-1] == len(part["tokens"]) and values.sum(axis=-1) == pytest.approx(1, abs=5e-3)
+        values = np.frombuffer(base64.b64decode(part["values"]), dtype=np.float16).reshape(
+            part["shape"]
+        )
+        assert values.shape[-1] == len(part["tokens"]) and values.sum(axis=-1) == pytest.approx(
+            1, abs=5e-3
+        )
 
 
 def test_the_same_victim_twice_is_at_no_distance(victim: Victim) -> None:

@@ -1,4 +1,6 @@
-"""Latency: what is recorded, that every form computes the same, and the reason where a form is not available."""
+"""Latency: what is recorded, that every form computes the same, and the reason where a form is not
+available.
+"""
 
 import warnings
 from dataclasses import replace
@@ -9,14 +11,28 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import DataError, SettingError
-from engine.evaluation import latency
-from engine.evaluation.latency import Spread, compare_latency, in_form, is_two_four, latency_of, measure_latency
-from engine.models.victim import Victim, weights_sha256
-from engine.pruning.methods import METHODS
-from engine.pruning.pipeline import prune
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.evaluation import latency
+from prunescope.engine.evaluation.latency import (
+    Spread,
+    compare_latency,
+    in_form,
+    is_two_four,
+    latency_of,
+    measure_latency,
+)
+from prunescope.engine.models.victim import Victim, weights_sha256
+from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.pruning.pipeline import prune
 
-TEXTS = ["a good film", "the awful plot of a slow story", "warm cast", "not very funny", "a", "dull scene and sad music ."]
+TEXTS = [
+    "a good film",
+    "the awful plot of a slow story",
+    "warm cast",
+    "not very funny",
+    "a",
+    "dull scene and sad music .",
+]
 
 
 @pytest.fixture
@@ -47,7 +63,16 @@ def test_a_measurement_says_what_was_measured(victim: Victim) -> None:
     found = measure_latency(victim, TEXTS, batch=4, repeats=3)
     tokens = sum(len(ids) for ids in victim.encode(TEXTS)["input_ids"])
     assert replace(found, seconds=Spread(0, 0, 0), device="") == latency.Latency(
-        "tiny-bert", "dense", Spread(0, 0, 0), 4, 6, tokens, 3, "", "float32", torch.get_num_threads()
+        "tiny-bert",
+        "dense",
+        Spread(0, 0, 0),
+        4,
+        6,
+        tokens,
+        3,
+        "",
+        "float32",
+        torch.get_num_threads(),
     )
     assert found.device and 0 < found.seconds.low <= found.seconds.median <= found.seconds.high
 
@@ -55,11 +80,18 @@ def test_a_measurement_says_what_was_measured(victim: Victim) -> None:
 def test_sides_are_measured_in_turn_and_compared_round_by_round(
     victim: Victim, pruned: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = {"dense": iter([90, 90, 6, 12, 18]), "csr": iter([1, 1, 12, 6, 36])}  # two rounds of warm-up
+    times = {
+        "dense": iter([90, 90, 6, 12, 18]),
+        "csr": iter([1, 1, 12, 6, 36]),
+    }  # two rounds of warm-up
     order: list[str] = []
 
     def seconds(model: Any, *_: object) -> float:
-        order.append("csr" if any(isinstance(module, latency.CsrLinear) for module in model.modules()) else "dense")
+        order.append(
+            "csr"
+            if any(isinstance(module, latency.CsrLinear) for module in model.modules())
+            else "dense"
+        )
         return float(next(times[order[-1]]))
 
     monkeypatch.setattr(latency, "_seconds", seconds)
@@ -67,7 +99,9 @@ def test_sides_are_measured_in_turn_and_compared_round_by_round(
     assert order == ["dense", "csr"] * 5
     assert [side.seconds.median for side in found.sides] == [2.0, 2.0]
     assert found.ratios[0] == Spread(1.0, 1.0, 1.0)
-    assert found.ratios[1].median == 2.0 and found.ratios[1].low == pytest.approx(0.65)  # of 2, 0.5, 2
+    assert found.ratios[1].median == 2.0 and found.ratios[1].low == pytest.approx(
+        0.65
+    )  # of 2, 0.5, 2
 
 
 def test_every_sentence_is_in_one_batch_and_little_is_padded(victim: Victim) -> None:
@@ -87,7 +121,9 @@ def test_csr_computes_what_dense_computes(victim: Victim, sparsity: float) -> No
     assert sum(isinstance(module, latency.CsrLinear) for module in model.modules()) == 12
     with torch.inference_mode():
         for inputs in latency._batches(sparse, TEXTS, None, 4):
-            torch.testing.assert_close(model(**inputs).logits, sparse.model(**inputs).logits, atol=1e-5, rtol=0)
+            torch.testing.assert_close(
+                model(**inputs).logits, sparse.model(**inputs).logits, atol=1e-5, rtol=0
+            )
     assert weights_sha256(sparse.model) == before
 
 
@@ -104,7 +140,9 @@ def test_the_pattern_is_recognised() -> None:
 
 
 def test_two_four_wants_the_pattern(pruned: Victim) -> None:
-    with pytest.raises(SettingError, match=r"0\.query of tiny-bert at 75 % does not have two zeros in every four"):
+    with pytest.raises(
+        SettingError, match=r"0\.query of tiny-bert at 75 % does not have two zeros in every four"
+    ):
         measure_latency(pruned, TEXTS, form="2:4", dtype=torch.float16)
 
 
@@ -125,7 +163,9 @@ def test_two_four_wants_half_precision(victim: Victim, gpu: SimpleNamespace) -> 
 
 
 def test_a_shape_that_the_gpu_cannot_take_is_named(victim: Victim, gpu: SimpleNamespace) -> None:
-    with pytest.raises(SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"):  # what torch says of this machine's
+    with pytest.raises(
+        SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"
+    ):  # what torch says of this machine's
         in_form(two_four(victim), "2:4", torch.float16)
 
 
@@ -135,8 +175,12 @@ def test_csr_is_for_the_cpu_in_single_precision(victim: Victim, gpu: SimpleNames
 
 
 def test_settings_out_of_range(victim: Victim) -> None:
-    for wrong, match in (({"batch": 0}, "batch is 0"), ({"repeats": -1}, "repeats is -1"), ({"form": "coo"}, "'coo'"),
-                         ({"form": "csr", "dtype": torch.float16}, "csr is measured")):  # fmt: skip
+    for wrong, match in (
+        ({"batch": 0}, "batch is 0"),
+        ({"repeats": -1}, "repeats is -1"),
+        ({"form": "coo"}, "'coo'"),
+        ({"form": "csr", "dtype": torch.float16}, "csr is measured"),
+    ):
         with pytest.raises(SettingError, match=match):
             measure_latency(victim, TEXTS, **wrong)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="0 texts and 1 sides"):
@@ -146,7 +190,9 @@ def test_settings_out_of_range(victim: Victim) -> None:
 
 
 def test_models_and_texts_are_found_by_name(model_folder: Any, data_folder: Any) -> None:
-    found = latency_of([str(model_folder)] * 2, str(data_folder), None, 5, 2, 1, "float32", 0, "cpu")
+    found = latency_of(
+        [str(model_folder)] * 2, str(data_folder), None, 5, 2, 1, "float32", 0, "cpu"
+    )
     assert [side.form for side in found.sides] == ["dense", "csr", "dense", "csr"]
     assert {side.sentences for side in found.sides} == {5}
     half = latency_of([str(model_folder)], str(data_folder), None, 5, 2, 1, "bfloat16", 0, "cpu")

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.data import Dataset, Examples, load_dataset
-from engine.evaluation.measure import layer_errors, read, relative_error
-from engine.models import victim as victim_module
-from engine.models.forward import streams
-from engine.models.victim import Victim
-from engine.names import MODULES
+from prunescope.engine.data import Dataset, Examples, load_dataset
+from prunescope.engine.evaluation.measure import layer_errors, read, relative_error
+from prunescope.engine.models import victim as victim_module
+from prunescope.engine.models.forward import streams
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.records import MODULES
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_layer_errors_are_the_naive_ones(victim: Victim, other: Victim, texts: t
     assert list(found) == [f"{block}.{name}" for block in range(2) for name in MODULES]
     for name, value in found.items():
         spread = (dense[name] - dense[name].mean(dim=0)).square().sum()
-        assert value == pytest.approx(float((dense[name] - sparse[name]).square().sum() / spread), rel=1e-4)
+        assert value == pytest.approx(
+            float((dense[name] - sparse[name]).square().sum() / spread), rel=1e-4
+        )
 
 
 def test_layer_errors_do_not_depend_on_how_the_tokens_are_cut(
@@ -62,7 +64,9 @@ def test_layer_errors_do_not_depend_on_how_the_tokens_are_cut(
 
 
 def test_layer_errors_take_in_the_pairs(victim: Victim, other: Victim, texts: tuple[str, ...]):
-    assert layer_errors(victim, other, texts[:9], texts[9:18]) != layer_errors(victim, other, texts[:9], None)
+    assert layer_errors(victim, other, texts[:9], texts[9:18]) != layer_errors(
+        victim, other, texts[:9], None
+    )
 
 
 def test_a_victim_has_no_error_against_itself(victim: Victim, texts: tuple[str, ...]):

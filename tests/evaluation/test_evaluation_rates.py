@@ -4,11 +4,13 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from engine.evaluation.measure import Reading, accuracy
-from engine.records import Rate
+from prunescope.engine.evaluation.measure import Reading, accuracy
+from prunescope.engine.records import Rate
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 50), (50, 50), (1, 3), (7, 200), (436, 872), (871, 872)])
+@pytest.mark.parametrize(
+    ("hits", "n"), [(0, 1), (1, 1), (0, 50), (50, 50), (1, 3), (7, 200), (436, 872), (871, 872)]
+)
 def test_interval_is_wilsons(hits: int, n: int):
     rate = Rate.of(hits, n)
     wanted = binomtest(hits, n).proportion_ci(0.95, method="wilson")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from engine.data import Examples
-from engine.errors import DataError, SettingError
-from engine.evaluation.metric import Metric, bits_of, gap, paired_difference
-from engine.evaluation.shift import (
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.evaluation.metric import Metric, bits_of, gap, paired_difference
+from prunescope.engine.evaluation.shift import (
     Generalisation,
     confusion,
     f1,
@@ -22,36 +22,54 @@ from engine.evaluation.shift import (
     own_set,
     result_of,
 )
-from engine.models.victim import Victim
+from prunescope.engine.models.victim import Victim
 
 NLI = ("entailment", "neutral", "contradiction")
 
 
 def write_hans(path: Path, rows: int = 12, labels: tuple[str, str] = ("0", "1")) -> Path:
     lines = ["text_a\ttext_b\tlabel\theuristic\tsubcase"]
-    lines += [f"the film {row}\tthe scene {row}\t{labels[row % 2]}\t{'lexical' if row < 8 else 'sub'}\tcase{row % 3}"
-              for row in range(rows)]  # fmt: skip
+    lines += [
+        f"the film {row}\tthe scene "
+        f"{row}\t{labels[row % 2]}\t{'lexical' if row < 8 else 'sub'}\tcase{row % 3}"
+        for row in range(rows)
+    ]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-@pytest.mark.parametrize(("task", "classes", "given", "wanted"), [
-    ("hans", NLI, None, (0, 1, 1)), ("hans", ("CONTRADICTION", "Entailment", "neutral"), None, (1, 0, 1)),
-    ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), (1, 0, 1), (1, 0, 1)), ("hans", ("LABEL_0", "LABEL_1"), None, (0, 1)),
-    ("fever-symmetric", ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), None, (0, 1, -1)),
-    ("paws", ("not_duplicate", "duplicate"), None, (0, 1)), ("imdb-counterfactual", ("negative", "positive"), None, (0, 1)),
-    (None, ("x", "y"), None, (0, 1)),
-])  # fmt: skip
-def test_the_models_classes_become_the_sets(task: str | None, classes: tuple[str, ...], given: Any, wanted: tuple[int, ...]):
+@pytest.mark.parametrize(
+    ("task", "classes", "given", "wanted"),
+    [
+        ("hans", NLI, None, (0, 1, 1)),
+        ("hans", ("CONTRADICTION", "Entailment", "neutral"), None, (1, 0, 1)),
+        ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), (1, 0, 1), (1, 0, 1)),
+        ("hans", ("LABEL_0", "LABEL_1"), None, (0, 1)),
+        ("fever-symmetric", ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), None, (0, 1, -1)),
+        ("paws", ("not_duplicate", "duplicate"), None, (0, 1)),
+        ("imdb-counterfactual", ("negative", "positive"), None, (0, 1)),
+        (None, ("x", "y"), None, (0, 1)),
+    ],
+)
+def test_the_models_classes_become_the_sets(
+    task: str | None, classes: tuple[str, ...], given: Any, wanted: tuple[int, ...]
+):
     assert mapping_for(task, classes, given, "the set", 2) == wanted
 
 
-@pytest.mark.parametrize(("task", "classes", "given", "said"), [
-    ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), None, "nothing says which is which"),
-    (None, NLI, None, "the set has 2 classes and the model 3"), ("paws", ("negative", "positive"), None, "nothing says"),
-    (None, NLI, (0, 1), "does not take the model's 3 classes"), (None, NLI, (0, 1, 2), "to the 2 of the set"),
-])  # fmt: skip
-def test_classes_without_a_mapping_are_refused(task: str | None, classes: tuple[str, ...], given: Any, said: str):
+@pytest.mark.parametrize(
+    ("task", "classes", "given", "said"),
+    [
+        ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), None, "nothing says which is which"),
+        (None, NLI, None, "the set has 2 classes and the model 3"),
+        ("paws", ("negative", "positive"), None, "nothing says"),
+        (None, NLI, (0, 1), "does not take the model's 3 classes"),
+        (None, NLI, (0, 1, 2), "to the 2 of the set"),
+    ],
+)
+def test_classes_without_a_mapping_are_refused(
+    task: str | None, classes: tuple[str, ...], given: Any, said: str
+):
     with pytest.raises((DataError, SettingError), match=said):
         mapping_for(task, classes, given, "the set", 2)
 
@@ -71,17 +89,24 @@ def test_contradiction_and_neutral_count_as_non_entailment(tmp_path: Path):
 def test_labels_that_are_names_are_the_tasks_whatever_their_order(tmp_path: Path):
     """Sorted, REFUTES would come before SUPPORTS."""
     path = write_hans(tmp_path / "symmetric.tsv", labels=("SUPPORTS", "REFUTES"))
-    found = load_shifted(str(path), ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), task="fever-symmetric")
+    found = load_shifted(
+        str(path), ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), task="fever-symmetric"
+    )
     assert found.examples.labels[:2] == (0, 1)
     assert result_of(found, np.array([found.mapping[2]] * 12)).accuracy.value == 0
-    with pytest.raises(DataError, match="calls its classes REFUTES, SUPPORTS, and the task hans calls them entailment"):
+    with pytest.raises(
+        DataError,
+        match="calls its classes REFUTES, SUPPORTS, and the task hans calls them entailment",
+    ):
         load_shifted(str(path), NLI, task="hans")
 
 
 def test_a_set_that_does_not_suit_the_model_is_refused(tmp_path: Path, data_folder: Path):
     with pytest.raises(DataError, match="holds single texts and the model was trained on pairs"):
         load_shifted(str(data_folder), ("a", "b"), pairs=True)
-    with pytest.raises(DataError, match=r"Row 2 of .*x.tsv has the label 2, outside the 0\.\.1 of the task hans"):
+    with pytest.raises(
+        DataError, match=r"Row 2 of .*x.tsv has the label 2, outside the 0\.\.1 of the task hans"
+    ):
         load_shifted(str(write_hans(tmp_path / "x.tsv", labels=("0", "2"))), NLI, task="hans")
     with pytest.raises(SettingError, match="The task 'snli' is unknown"):
         load_shifted(str(data_folder), NLI, task="snli")
@@ -95,7 +120,9 @@ def test_f1_is_scikit_learns(classes: int):
     for _ in range(30):
         labels, predicted = draw.integers(0, classes, 40), draw.integers(-1, classes, 40)
         table = confusion(labels, predicted, classes)
-        known = f1_score(labels, predicted, average="weighted", labels=list(range(classes)), zero_division=0)
+        known = f1_score(
+            labels, predicted, average="weighted", labels=list(range(classes)), zero_division=0
+        )
         assert float(f1(table, "weighted")) == pytest.approx(known, abs=1e-12)
         if classes == 2:
             known = f1_score(labels == 1, predicted == 1, zero_division=0)
@@ -107,19 +134,29 @@ def test_the_interval_of_f1_covers_the_truth_about_as_often_as_it_says():
     draw, value = np.random.default_rng(1), float(f1(truth, "binary"))
     hits = 0
     for _ in range(200):
-        found = f1_interval(draw.multinomial(200, truth.reshape(-1) / truth.sum()).reshape(truth.shape), "binary")
+        found = f1_interval(
+            draw.multinomial(200, truth.reshape(-1) / truth.sum()).reshape(truth.shape), "binary"
+        )
         hits += found.low <= value <= found.high
     assert 0.88 <= hits / 200 <= 0.99
 
 
 def test_the_gap_has_newcombes_interval():
-    """56/70 against 48/80: the difference .2000 with .0524 to .3339 (Newcombe 1998, table II, method 10)."""
-    from engine.records import Rate
+    """56/70 against 48/80: the difference .2000 with .0524 to .3339 (Newcombe 1998, table II,
+    method 10).
+    """
+    from prunescope.engine.records import Rate
 
-    one, two = (Metric(rate.value, rate.n, rate.low, rate.high) for rate in (Rate.of(56, 70), Rate.of(48, 80)))
+    one, two = (
+        Metric(rate.value, rate.n, rate.low, rate.high)
+        for rate in (Rate.of(56, 70), Rate.of(48, 80))
+    )
     found = gap(one, two)
     assert found.value == pytest.approx(0.2)
-    assert (found.low, found.high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+    assert (found.low, found.high) == (
+        pytest.approx(0.0524, abs=5e-5),
+        pytest.approx(0.3339, abs=5e-5),
+    )
 
 
 def test_a_paired_difference_is_over_rows_and_seeds():
@@ -133,13 +170,19 @@ def test_a_paired_difference_is_over_rows_and_seeds():
 
 def pairs(both: int, first: int, second: int, neither: int) -> Metric:
     """The difference of a table of pairs, one seed."""
-    return paired_difference([[True] * (both + first) + [False] * (second + neither)],
-                             [[True] * both + [False] * first + [True] * second + [False] * neither])  # fmt: skip
+    return paired_difference(
+        [[True] * (both + first) + [False] * (second + neither)],
+        [[True] * both + [False] * first + [True] * second + [False] * neither],
+    )
 
 
 def test_the_interval_of_one_seed_is_the_published_score_interval():
     found = pairs(36, 2, 12, 0)  # the first example of Newcombe's Table II
-    assert (found.value, round(found.low, 4), round(found.high, 4)) == (pytest.approx(0.2), 0.0569, 0.3404)
+    assert (found.value, round(found.low, 4), round(found.high, 4)) == (
+        pytest.approx(0.2),
+        0.0569,
+        0.3404,
+    )
     other = pairs(36, 12, 2, 0)
     assert (other.low, other.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
 
@@ -157,9 +200,14 @@ def test_rows_come_back_from_their_digits():
 
 
 def test_the_f1_of_one_class_needs_two_classes():
-    """HANS has two, and a model of NLI three: its own rows have no such figure, and so there is no gap."""
+    """HANS has two, and a model of NLI three: its own rows have no such figure, and so there is no
+    gap.
+    """
     rows = Examples(("good film", "bad plot", "dull scene"), None, (1, 0, 2))
-    with pytest.raises(SettingError, match="f1_binary is the F1 of class 1 of two, and ID has 3 classes; choose accuracy or"):
+    with pytest.raises(
+        SettingError,
+        match="f1_binary is the F1 of class 1 of two, and ID has 3 classes; choose accuracy or",
+    ):
         own_set("ID", rows, 3, "f1_binary")
     assert own_set("ID", rows.take([0, 1]), 2, "f1_binary").metric == "f1_binary"
     with pytest.raises(DataError, match="ID has no column 'colour' to draw rows by; it has none"):
@@ -174,12 +222,16 @@ def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
     assert isinstance(found, Generalisation)
     assert found.outside[0].accuracy.value == pytest.approx(1 - (found.inside.accuracy.value or 0))
     payload = found.payload()
-    assert payload["gaps"]["turned"]["value"] == pytest.approx(2 * (found.inside.accuracy.value or 0) - 1)
+    assert payload["gaps"]["turned"]["value"] == pytest.approx(
+        2 * (found.inside.accuracy.value or 0) - 1
+    )
     assert bits_of(payload["id"]["correct"], 3) == list(found.inside.correct)
 
 
 def named_rows(path: Path, *labels: str) -> Path:
-    path.write_text("text\tlabel\n" + "".join(f"text {row}\t{label}\n" for row, label in enumerate(labels)))
+    path.write_text(
+        "text\tlabel\n" + "".join(f"text {row}\t{label}\n" for row, label in enumerate(labels))
+    )
     return path
 
 
@@ -187,9 +239,17 @@ def test_a_set_without_a_task_is_read_by_the_models_own_names(tmp_path: Path):
     path = named_rows(tmp_path / "set.tsv", "bad", "good", "bad")
     found = load_shifted(str(path), ("good", "bad"))
     assert found.examples.labels == (1, 0, 1) and found.mapping == (0, 1) and found.classes == 2
-    assert load_shifted(str(named_rows(tmp_path / "one.tsv", "good", "good")), ("bad", "good")).examples.labels == (1, 1)
+    assert load_shifted(
+        str(named_rows(tmp_path / "one.tsv", "good", "good")), ("bad", "good")
+    ).examples.labels == (1, 1)
     for own in (("cat", "dog"), ("LABEL_0", "LABEL_1")):
-        with pytest.raises(DataError, match=r"calls its classes bad, good, and the model calls them .*; nothing says"):
+        with pytest.raises(
+            DataError,
+            match=r"calls its classes bad, good, and the model calls them .*; nothing says",
+        ):
             load_shifted(str(path), own)
-        assert load_shifted(str(path), own, label_map=(1, 0)).mapping == (1, 0)  # the set's class for each of the model's
+        assert load_shifted(str(path), own, label_map=(1, 0)).mapping == (
+            1,
+            0,
+        )  # the set's class for each of the model's
         assert load_shifted(str(path), own, label_map="bad=1,good=0").examples.labels == (1, 0, 1)

@@ -1,4 +1,6 @@
-"""One hub for this folder's tests, and processes that know no other: `huggingface_hub` reads its address when it is imported."""
+"""One hub for this folder's tests, and processes that know no other: `huggingface_hub` reads its
+address when it is imported.
+"""
 
 import json
 import os
@@ -25,10 +27,23 @@ def environment(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Environme
     def made() -> dict[str, str]:
         home = tmp_path_factory.mktemp("home")
         closed = "http://127.0.0.1:9"  # whatever would leave this machine ends here
-        known = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PRUNESCOPE_"))}
-        return {**known, "HF_ENDPOINT": hub.address, "HF_HOME": str(home / "hf"), "HTTPS_PROXY": closed,
-                "HTTP_PROXY": closed, "NO_PROXY": "127.0.0.1", "PRUNESCOPE_CACHE": str(home / "cache"), "OMP_NUM_THREADS": "1",
-                "CUDA_VISIBLE_DEVICES": "", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+        known = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HF_", "PRUNESCOPE_"))
+        }
+        return {
+            **known,
+            "HF_ENDPOINT": hub.address,
+            "HF_HOME": str(home / "hf"),
+            "HTTPS_PROXY": closed,
+            "HTTP_PROXY": closed,
+            "NO_PROXY": "127.0.0.1",
+            "PRUNESCOPE_CACHE": str(home / "cache"),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
 
     return made
 
@@ -39,9 +54,19 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
     members = folder / "members.json"
     shared = {"learning_rate": 3e-3, "rank": 0, "epochs": 8, "batch_size": 16}
-    members.write_text(json.dumps({"members": [{"name": "one", "seed": 1, **shared}, {"name": "two", "seed": 2, **shared}]}))
+    members.write_text(
+        json.dumps(
+            {
+                "members": [
+                    {"name": "one", "seed": 1, **shared},
+                    {"name": "two", "seed": 2, **shared},
+                ]
+            }
+        )
+    )
     path = folder / "tiny.json"
-    path.write_text("""{
+    path.write_text(
+        """{
  "title": "As Table 1, tiny", "with": "p1",
  "scales": {"full": {"members": "%s", "attack": "deepwordbug", "judge_rows": 20, "judge_attacked": 2, "calibration": 60,
                      "held_out": 10, "sets": ["sst2"], "seeds": [0], "of_sets": {"sst2": {"evaluated": 20, "attacked": 4}}}},
@@ -51,5 +76,6 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "--calibration", "{calibration}", "--held-out", "{held_out}", "--eval-examples", "{evaluated}",
                     "--attack", "{attack}", "--attack-examples", "{attacked}", "--seed", "{seed}"]}],
  "published": [{"row": "Ours", "set": "sst2", "sparsity": 0.5, "acc": 88.31, "aua": 43.1, "asr": 51.2}]
-}""" % members)  # noqa: UP031  braces are the recipe's own
+}""".replace("%s", members)
+    )
     return path

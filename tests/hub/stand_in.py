@@ -1,8 +1,10 @@
-"""A stand-in of the Hugging Face hub on loopback: repositories of files, answered as the hub answers.
+"""A stand-in of the Hugging Face hub on loopback: repositories of files, answered as the hub
+answers.
 
-    with running(Hub()) as hub:
-        hub.add("models", "google-bert/bert-base-uncased", {"config.json": b"{}"}, also="bert-base-uncased")
-        subprocess.run(…, env={"HF_ENDPOINT": hub.address})
+with running(Hub()) as hub:
+    hub.add("models", "google-bert/bert-base-uncased", {"config.json": b"{}"},
+      also="bert-base-uncased")
+    subprocess.run(…, env={"HF_ENDPOINT": hub.address})
 """
 
 import hashlib
@@ -24,10 +26,16 @@ class Hub:
     """What is served. Files are by kind ("models", "datasets"), repository and path."""
 
     repositories: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
-    moved: dict[tuple[str, str], str] = field(default_factory=dict)  # old names that redirect, as bert-base-uncased does
+    moved: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # old names that redirect, as bert-base-uncased does
     gated: set[str] = field(default_factory=set)
-    silent: set[str] = field(default_factory=set)  # repositories for which the connection ends without an answer
-    broken: dict[str, int] = field(default_factory=dict)  # file → bytes after which the connection ends
+    silent: set[str] = field(
+        default_factory=set
+    )  # repositories for which the connection ends without an answer
+    broken: dict[str, int] = field(
+        default_factory=dict
+    )  # file → bytes after which the connection ends
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -38,21 +46,41 @@ class Hub:
 
     def fetched(self, suffix: str) -> list[str]:
         """The GET requests for files of this ending."""
-        return [line for line in self.asked if line.startswith("GET") and line.split("?")[0].endswith(suffix)]
+        return [
+            line
+            for line in self.asked
+            if line.startswith("GET") and line.split("?")[0].endswith(suffix)
+        ]
 
 
 def entry(path: str, content: bytes) -> dict[str, Any]:
-    return {"type": "file", "oid": hashlib.sha1(content).hexdigest(), "size": len(content), "path": path}
+    return {
+        "type": "file",
+        "oid": hashlib.sha1(content).hexdigest(),
+        "size": len(content),
+        "path": path,
+    }
 
 
 def listing(files: dict[str, bytes], below: str, deep: bool) -> list[dict[str, Any]]:
     """Folders and files below a folder, all of them or only its own."""
     start = f"{below}/" if below else ""
     inside = {path: content for path, content in files.items() if path.startswith(start)}
-    folders = {path[: place.start()] for path in inside for place in re.finditer("/", path) if place.start() >= len(start)}
-    own = [folder for folder in sorted(folders) if deep or "/" not in folder[len(start):]]
-    return [*({"type": "directory", "oid": "0" * 40, "size": 0, "path": folder} for folder in own),
-            *(entry(path, content) for path, content in inside.items() if deep or "/" not in path[len(start):])]  # fmt: skip
+    folders = {
+        path[: place.start()]
+        for path in inside
+        for place in re.finditer("/", path)
+        if place.start() >= len(start)
+    }
+    own = [folder for folder in sorted(folders) if deep or "/" not in folder[len(start) :]]
+    return [
+        *({"type": "directory", "oid": "0" * 40, "size": 0, "path": folder} for folder in own),
+        *(
+            entry(path, content)
+            for path, content in inside.items()
+            if deep or "/" not in path[len(start) :]
+        ),
+    ]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -80,8 +108,13 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, body: bytes = b"") -> None:
         self.hub.asked.append(f"{self.command} {self.path}")
         parts = urlsplit(self.path)
-        path, query = unquote(parts.path), {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if found := re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?", path):
+        path, query = (
+            unquote(parts.path),
+            {name: values[0] for name, values in parse_qs(parts.query).items()},
+        )
+        if found := re.fullmatch(
+            r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?", path
+        ):
             self.api(*found.groups(), query, body)
         elif found := re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path):
             self.file("datasets" if found[1] else "models", found[2], found[4])
@@ -96,15 +129,29 @@ class Handler(BaseHTTPRequestHandler):
             there = self.path.replace(name, self.hub.moved[kind, name], 1)
             self.send(307, b"", {"Location": there})
         elif (kind, name) not in self.hub.repositories:
-            self.failed(401, "RepoNotFound", "Invalid username or password.")  # so it tells those who are not logged in
+            self.failed(
+                401, "RepoNotFound", "Invalid username or password."
+            )  # so it tells those who are not logged in
         elif name in self.hub.gated:
-            self.failed(401, "GatedRepo", f"Access to {name} is restricted. You must be authenticated to access it.")
+            self.failed(
+                401,
+                "GatedRepo",
+                f"Access to {name} is restricted. You must be authenticated to access it.",
+            )
         else:
             return self.hub.repositories[kind, name]
         return None
 
-    def api(self, kind: str, name: str, what: str | None, revision: str | None, below: str | None, query: dict[str, str],
-            body: bytes) -> None:  # fmt: skip
+    def api(
+        self,
+        kind: str,
+        name: str,
+        what: str | None,
+        revision: str | None,
+        below: str | None,
+        query: dict[str, str],
+        body: bytes,
+    ) -> None:
         if (files := self.repository(kind, name)) is None:
             return
         if revision not in (None, "main", COMMIT) and not (revision or "").startswith("refs"):
@@ -112,13 +159,31 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "tree":
             self.json(listing(files, below or "", query.get("recursive") == "True"))
         elif what == "paths-info":
-            wanted = parse_qs(body.decode()).get("paths") or json.loads(body or b"{}").get("paths", [])
+            wanted = parse_qs(body.decode()).get("paths") or json.loads(body or b"{}").get(
+                "paths", []
+            )
             self.json([entry(path, files[path]) for path in wanted if path in files])
         else:
-            siblings = [{"rfilename": path} | ({"size": len(files[path])} if "blobs" in query else {}) for path in files]
-            self.json({"_id": "0", "id": name, "modelId": name, "sha": COMMIT, "private": False, "gated": False, "tags": [],
-                       "disabled": False, "downloads": 0, "likes": 0, "siblings": siblings,
-                       "lastModified": "2024-01-01T00:00:00.000Z"})  # fmt: skip
+            siblings = [
+                {"rfilename": path} | ({"size": len(files[path])} if "blobs" in query else {})
+                for path in files
+            ]
+            self.json(
+                {
+                    "_id": "0",
+                    "id": name,
+                    "modelId": name,
+                    "sha": COMMIT,
+                    "private": False,
+                    "gated": False,
+                    "tags": [],
+                    "disabled": False,
+                    "downloads": 0,
+                    "likes": 0,
+                    "siblings": siblings,
+                    "lastModified": "2024-01-01T00:00:00.000Z",
+                }
+            )
 
     def file(self, kind: str, name: str, path: str) -> None:
         if (files := self.repository(kind, name)) is None:
@@ -145,16 +210,23 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.close_connection = True
 
-    def failed(self, status: int, code: str, message: str, told: dict[str, str] | None = None) -> None:
+    def failed(
+        self, status: int, code: str, message: str, told: dict[str, str] | None = None
+    ) -> None:
         headers = {"X-Error-Code": code, "X-Error-Message": message, **(told or {})}
         self.send(status, json.dumps({"error": message}).encode(), headers)
 
     def json(self, value: Any) -> None:
         self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def send(self, status: int, content: bytes, headers: dict[str, str], length: int | None = None) -> None:
+    def send(
+        self, status: int, content: bytes, headers: dict[str, str], length: int | None = None
+    ) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content) if length is None else length)}.items():
+        for name, value in {
+            **headers,
+            "Content-Length": str(len(content) if length is None else length),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -167,7 +239,9 @@ def running(hub: Hub) -> Iterator[Hub]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.hub = hub  # type: ignore[attr-defined]
     hub.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     try:
         yield hub

@@ -1,4 +1,6 @@
-"""A recipe from end to end, from the hub's files to the table: members, average, study, attack; and again without the hub."""
+"""A recipe from end to end, from the hub's files to the table: members, average, study, attack; and
+again without the hub.
+"""
 
 import json
 import subprocess
@@ -10,8 +12,8 @@ from typing import Any
 import pytest
 from stand_in import Hub
 
-from engine.cli import main
-from engine.paths import PROJECT
+from prunescope.engine.cli.main import main
+from prunescope.engine.paths import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +27,24 @@ def done(
 ) -> Iterator[tuple[subprocess.CompletedProcess[str], list[str]]]:
     """The whole recipe, in a process of its own, with what it asked the hub for."""
     before = len(hub.asked)
-    command = ["paper", str(recipe), "--device", "cpu", "--out", str(work / "papers"), "--cache", str(work / "cache"), "--json"]
-    ended = subprocess.run([sys.executable, "-m", "engine", *command], capture_output=True, text=True, cwd=PROJECT,
-                           env=environment())  # fmt: skip
+    command = [
+        "paper",
+        str(recipe),
+        "--device",
+        "cpu",
+        "--out",
+        str(work / "papers"),
+        "--cache",
+        str(work / "cache"),
+        "--json",
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-m", "engine", *command],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env=environment(),
+    )
     yield ended, hub.asked[before:]
 
 
@@ -42,11 +59,31 @@ def test_the_recipe_runs_from_the_hub_to_the_table(done, work: Path) -> None:
     rows = {(row["row"], row["sparsity"]): row for row in told(ended.stdout)["rows"]}
     assert list(rows) == [("Weight average", 0.0), ("Ours", 0.5)]
     ours = rows["Ours", 0.5]
-    assert ours["set"] == "sst2" and set(ours["values"]) == {"acc", "aua", "asr"} and len(ours["values"]["acc"]) == 1
+    assert (
+        ours["set"] == "sst2"
+        and set(ours["values"]) == {"acc", "aua", "asr"}
+        and len(ours["values"]["acc"]) == 1
+    )
     assert ours["published"]["acc"] == 88.31 and rows["Weight average", 0.0]["published"] is None
     assert "88.31 / 43.1 / 51.2" in ended.stdout
-    assert (work / "papers" / "bert-base-uncased-full" / "sst2" / "average-deepwordbug" / "model.safetensors").is_file()
-    assert len([line for line in asked if line.startswith("GET") and line.endswith("model.safetensors")]) == 1
+    assert (
+        work
+        / "papers"
+        / "bert-base-uncased-full"
+        / "sst2"
+        / "average-deepwordbug"
+        / "model.safetensors"
+    ).is_file()
+    assert (
+        len(
+            [
+                line
+                for line in asked
+                if line.startswith("GET") and line.endswith("model.safetensors")
+            ]
+        )
+        == 1
+    )
     assert any(line.startswith("GET") and "train-00000-of-00001.parquet" in line for line in asked)
 
 
@@ -54,8 +91,22 @@ def test_a_second_time_everything_is_done_and_the_hub_is_not_asked(
     done, hub: Hub, recipe: Path, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = list(hub.asked)
-    assert main(["paper", str(recipe), "--device", "cpu", "--out", str(work / "papers"), "--cache", str(work / "cache"),
-                 "--json"]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "paper",
+                str(recipe),
+                "--device",
+                "cpu",
+                "--out",
+                str(work / "papers"),
+                "--cache",
+                str(work / "cache"),
+                "--json",
+            ]
+        )
+        == 0
+    )
     found = capsys.readouterr()
     assert found.err.count("done before") == 3 and hub.asked == before
     assert told(found.out) == told(done[0].stdout)

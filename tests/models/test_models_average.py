@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.errors import ModelError
-from engine.models.average import Mean, average_adapters
+from prunescope.engine.errors import ModelError
+from prunescope.engine.models.average import Mean, average_adapters
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -21,8 +21,12 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def test_mean_is_taken_key_by_key():
-    found = mean_of([{"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(0.0)},
-                     {"b": torch.tensor(3.0), "a": torch.tensor([5.0, 2.0])}])  # fmt: skip
+    found = mean_of(
+        [
+            {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(0.0)},
+            {"b": torch.tensor(3.0), "a": torch.tensor([5.0, 2.0])},
+        ]
+    )
     assert {name: value.tolist() for name, value in found.items()} == {"a": [3.0, 2.0], "b": 1.5}
 
 
@@ -36,8 +40,12 @@ NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 0.1, -1e8, 3e-39])
 
 
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=5))
-def test_tensors_that_are_the_same_in_some_members_are_averaged_as_any_other(rows: list[list[float]]):
-    states = [{str(place): torch.tensor([value]) for place, value in enumerate(row)} for row in rows]
+def test_tensors_that_are_the_same_in_some_members_are_averaged_as_any_other(
+    rows: list[list[float]],
+):
+    states = [
+        {str(place): torch.tensor([value]) for place, value in enumerate(row)} for row in rows
+    ]
     found = mean_of(states)
     for name, value in found.items():
         total = torch.zeros(1, dtype=torch.float64)
@@ -73,8 +81,14 @@ def test_integer_buffers_are_the_first_members():
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"a": torch.zeros(2)}, "member 2 cannot be averaged with member 1: only one of them has b"),
-        ({"a": torch.zeros(2), "b": torch.zeros(1), "c": torch.zeros(1)}, "member 2 .* only one of them has c"),
+        (
+            {"a": torch.zeros(2)},
+            "member 2 cannot be averaged with member 1: only one of them has b",
+        ),
+        (
+            {"a": torch.zeros(2), "b": torch.zeros(1), "c": torch.zeros(1)},
+            "member 2 .* only one of them has c",
+        ),
         ({"a": torch.zeros(3), "b": torch.zeros(1)}, r"member 2 .*: a is \(3,\), not \(2,\)"),
     ],
 )

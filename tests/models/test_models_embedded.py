@@ -1,14 +1,16 @@
-"""The embedded default: its files are used only under their hash, and the manifest says which adapters."""
+"""The embedded default: its files are used only under their hash, and the manifest says which
+adapters.
+"""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from engine import paths
-from engine.errors import ModelError, ResourceError
-from engine.models import embedded
-from engine.models.victim import load_victim
+from prunescope.engine import paths
+from prunescope.engine.errors import ModelError, ResourceError
+from prunescope.engine.models import embedded
+from prunescope.engine.models.victim import load_victim
 
 
 @pytest.fixture
@@ -27,14 +29,18 @@ def write_manifest(folder: Path, **averaged: bool) -> None:
 def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "model.safetensors").write_bytes(b"other")
     monkeypatch.setattr(embedded, "_package_folder", lambda: tmp_path)
-    with pytest.raises(ModelError, match=r"SHA-256 d9298a10d1b07358…, expected 53aa51172d142c89…; reinstall"):
+    with pytest.raises(
+        ModelError, match=r"SHA-256 d9298a10d1b07358…, expected 53aa51172d142c89…; reinstall"
+    ):
         load_victim("embedded", "cpu")
 
 
 def test_right_hash_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "model.safetensors").write_bytes(b"other")
     monkeypatch.setattr(embedded, "_package_folder", lambda: tmp_path)
-    monkeypatch.setattr(embedded, "BASE_SHA256", embedded.file_sha256(tmp_path / "model.safetensors"))
+    monkeypatch.setattr(
+        embedded, "BASE_SHA256", embedded.file_sha256(tmp_path / "model.safetensors")
+    )
     assert embedded.embedded_base() == tmp_path
 
 
@@ -51,7 +57,9 @@ def test_without_package_and_network(monkeypatch: pytest.MonkeyPatch):
 def test_hub_copy_is_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "model.safetensors").write_bytes(b"something else")
     monkeypatch.setattr(embedded, "_package_folder", lambda: None)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_args, **_kwargs: str(tmp_path))
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download", lambda *_args, **_kwargs: str(tmp_path)
+    )
     with pytest.raises(ModelError, match="expected 53aa51172d142c89"):
         embedded.embedded_base()
 

@@ -9,21 +9,36 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from engine.models import victim as victim_module
-from engine.models.families import FAMILIES
-from engine.models.forward import run_stream, streams
-from engine.models.victim import Victim, load_victim
-from engine.names import MODULES
+from prunescope.engine.models import victim as victim_module
+from prunescope.engine.models.families import FAMILIES
+from prunescope.engine.models.forward import run_stream, streams
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.records import MODULES
 
 TEXTS = (
-    "good film", "a very long and slow film of the very long and very dull cast " * 2, "bad", "the plot , the actor .",
-    "zebra quiz", "warm bright music of the great and funny actor", "bad film",
-)  # fmt: skip
-SECONDS = ("the end", "bad", "very good music and a strong cast", "first", "last scene", "not", "loud " * 20)
+    "good film",
+    "a very long and slow film of the very long and very dull cast " * 2,
+    "bad",
+    "the plot , the actor .",
+    "zebra quiz",
+    "warm bright music of the great and funny actor",
+    "bad film",
+)
+SECONDS = (
+    "the end",
+    "bad",
+    "very good music and a strong cast",
+    "first",
+    "last scene",
+    "not",
+    "loud " * 20,
+)
 
 
 def trained(folder: Path) -> Victim:
-    """The classifier in a folder with random biases and LayerNorms, so that none can stand in for another."""
+    """The classifier in a folder with random biases and LayerNorms, so that none can stand in for
+    another.
+    """
     found = load_victim(str(folder), "cpu")
     generator = torch.Generator().manual_seed(0)
     for parameter in found.model.parameters():
@@ -33,23 +48,33 @@ def trained(folder: Path) -> Victim:
 
 
 @pytest.fixture(params=FAMILIES)
-def each(request: pytest.FixtureRequest, write_model: Callable[..., Path], tmp_path: Path) -> Victim:
+def each(
+    request: pytest.FixtureRequest, write_model: Callable[..., Path], tmp_path: Path
+) -> Victim:
     return trained(write_model(tmp_path / request.param, family=request.param))
 
 
-def padded(victim: Victim, texts: tuple[str, ...], pairs: tuple[str, ...] | None = None) -> tuple[Tensor, Tensor]:
+def padded(
+    victim: Victim, texts: tuple[str, ...], pairs: tuple[str, ...] | None = None
+) -> tuple[Tensor, Tensor]:
     """(logits, last [CLS]) of the library's forward over one padded batch."""
     batch = victim.tokenizer(
-        list(texts), list(pairs) if pairs else None, padding=True, truncation=True, max_length=victim.max_tokens,
+        list(texts),
+        list(pairs) if pairs else None,
+        padding=True,
+        truncation=True,
+        max_length=victim.max_tokens,
         return_tensors="pt",
-    )  # fmt: skip
+    )
     with torch.no_grad():
         found = victim.model(**batch, output_hidden_states=True)
     return found.logits, found.hidden_states[-1][:, 0]
 
 
 def close(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> bool:
-    return all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(found, wanted, strict=True))
+    return all(
+        torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(found, wanted, strict=True)
+    )
 
 
 def test_read_equals_the_padded_forward(each: Victim):
@@ -67,13 +92,31 @@ def test_pairs_are_read(each: Victim):
 @pytest.mark.parametrize(
     ("family", "changes"),
     [
-        ("bert", {"num_hidden_layers": 5, "hidden_size": 48, "num_attention_heads": 6, "intermediate_size": 20}),
-        ("distilbert", {"num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 1, "activation": "relu"}),
+        (
+            "bert",
+            {
+                "num_hidden_layers": 5,
+                "hidden_size": 48,
+                "num_attention_heads": 6,
+                "intermediate_size": 20,
+            },
+        ),
+        (
+            "distilbert",
+            {
+                "num_hidden_layers": 1,
+                "hidden_size": 24,
+                "num_attention_heads": 1,
+                "activation": "relu",
+            },
+        ),
         ("electra", {"embedding_size": 32}),  # as wide as the blocks: nothing widens the embeddings
         ("electra", {"embedding_size": 40, "hidden_act": "gelu_new"}),
     ],
 )
-def test_other_sizes_are_read(write_model: Callable[..., Path], tmp_path: Path, family: str, changes: dict[str, object]):
+def test_other_sizes_are_read(
+    write_model: Callable[..., Path], tmp_path: Path, family: str, changes: dict[str, object]
+):
     victim = trained(write_model(tmp_path / family, family=family, **changes))
     assert close(victim.read(TEXTS, SECONDS), padded(victim, TEXTS, SECONDS))
 
@@ -96,7 +139,9 @@ def test_text_alone_is_read_as_beside_long_ones(each: Victim):
         assert close(each.read([text]), (together[0][row : row + 1], together[1][row : row + 1]))
 
 
-def test_reading_does_not_depend_on_how_the_tokens_are_cut(victim: Victim, monkeypatch: pytest.MonkeyPatch):
+def test_reading_does_not_depend_on_how_the_tokens_are_cut(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch
+):
     whole = victim.read(TEXTS)
     monkeypatch.setattr(victim_module, "streams", partial(streams, max_tokens=8))
     assert len(list(victim.streams(TEXTS))) > 3
@@ -105,7 +150,9 @@ def test_reading_does_not_depend_on_how_the_tokens_are_cut(victim: Victim, monke
 
 def test_long_text_is_cut_to_the_limit(each: Victim):
     (ids,) = each.encode(["good film " * 100])["input_ids"]
-    assert len(ids) == each.max_tokens == (63 if each.family.after_pad else 64)  # the pad token's id is 0
+    assert (
+        len(ids) == each.max_tokens == (63 if each.family.after_pad else 64)
+    )  # the pad token's id is 0
     assert close(each.read(["good film " * 100]), padded(each, ("good film " * 100,)))
 
 
@@ -118,7 +165,10 @@ def test_streams_hold_every_sentence_once(victim: Victim):
     encoded = victim.encode(TEXTS)
     cut = list(streams(encoded, 0, victim.device, max_tokens=20))
     assert sorted(row for stream in cut for row in stream.rows) == list(range(len(TEXTS)))
-    assert all(stream.lengths == tuple(len(encoded["input_ids"][row]) for row in stream.rows) for stream in cut)
+    assert all(
+        stream.lengths == tuple(len(encoded["input_ids"][row]) for row in stream.rows)
+        for stream in cut
+    )
 
 
 def test_streams_stay_within_their_size_unless_one_sentence_is_longer(victim: Victim):
@@ -128,14 +178,23 @@ def test_streams_stay_within_their_size_unless_one_sentence_is_longer(victim: Vi
 
 
 def test_streams_are_sorted_by_length(victim: Victim):
-    lengths = [length for stream in streams(victim.encode(TEXTS), 0, victim.device, 20) for length in stream.lengths]
+    lengths = [
+        length
+        for stream in streams(victim.encode(TEXTS), 0, victim.device, 20)
+        for length in stream.lengths
+    ]
     assert lengths == sorted(lengths)
 
 
 def test_tap_sees_the_output_of_every_linear(each: Victim):
     seen: dict[str, Tensor] = {}
     (stream,) = each.streams(TEXTS)
-    run_stream(each.family, each.model, stream, lambda block, name, value: seen.update({f"{block}.{name}": value}))
+    run_stream(
+        each.family,
+        each.model,
+        stream,
+        lambda block, name, value: seen.update({f"{block}.{name}": value}),
+    )
     assert list(seen) == [f"{block}.{name}" for block in range(2) for name in MODULES]
     assert {name: value.shape for name, value in seen.items()} == {
         name: (stream.tokens, weight.shape[0]) for name, weight in each.prunable().items()

@@ -1,4 +1,6 @@
-"""A model that cannot work is refused when it is opened; what can be understood is understood, and told."""
+"""A model that cannot work is refused when it is opened; what can be understood is understood, and
+told.
+"""
 
 import json
 import shutil
@@ -13,15 +15,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
-from engine.attacks.services import NotAttackable
-from engine.attacks.victim_service import VictimService
-from engine.cli import main
-from engine.errors import DataError, ModelError
-from engine.models.config import label_names
-from engine.models.victim import Victim, load_victim, weights_sha256
-from engine.models.weights import plain_names
-from engine.packed import save_packed
-from engine.training.base import classifier, open_base
+from prunescope.engine.attacks.services import NotAttackable
+from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.cli.main import main
+from prunescope.engine.errors import DataError, ModelError
+from prunescope.engine.models.base import classifier, open_base
+from prunescope.engine.models.config import label_names
+from prunescope.engine.models.packed import save_packed
+from prunescope.engine.models.victim import Victim, load_victim, weights_sha256
+from prunescope.engine.models.weights import plain_names
 
 Write = Callable[..., Path]
 State = dict[str, Tensor]
@@ -68,14 +70,23 @@ def refused(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("name", [
-    "classifier.weight", "bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.LayerNorm.bias",
-    "bert.encoder.layer.0.attention.self.query.weight", "bert.pooler.dense.bias",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "classifier.weight",
+        "bert.embeddings.word_embeddings.weight",
+        "bert.encoder.layer.1.output.LayerNorm.bias",
+        "bert.encoder.layer.0.attention.self.query.weight",
+        "bert.pooler.dense.bias",
+    ],
+)
 def test_every_tensor_is_finite_or_named(folder: Path, name: str, value: float):
     size = load_file(folder / "model.safetensors")[name].numel()
     set_value(folder, name, value)
-    assert f"copy cannot be used: 2 of the {size} values of {name} are NaN or infinite; load" in refused(folder)
+    assert (
+        f"copy cannot be used: 2 of the {size} values of {name} are NaN or infinite; load"
+        in refused(folder)
+    )
     with pytest.raises(ModelError, match=f"2 of the {size} values of {name} are NaN"):
         open_base(str(folder))
 
@@ -92,7 +103,10 @@ def test_a_value_beyond_half_precision_is_found_where_it_became_infinite(folder:
 def test_several_damaged_tensors_are_counted(folder: Path):
     set_value(folder, "classifier.weight", float("nan"))
     set_value(folder, "bert.pooler.dense.bias", float("inf"))
-    assert "bert.pooler.dense.bias are NaN or infinite, and so are some of 1 other tensor" in refused(folder)
+    assert (
+        "bert.pooler.dense.bias are NaN or infinite, and so are some of 1 other tensor"
+        in refused(folder)
+    )
 
 
 def test_a_packed_model_with_nan_is_refused(victim: Victim, tmp_path: Path):
@@ -103,14 +117,20 @@ def test_a_packed_model_with_nan_is_refused(victim: Victim, tmp_path: Path):
 
 def overflow(folder: Path) -> None:
     """Finite weights with which attention overflows."""
-    change_weights(folder, lambda state: {
-        name: tensor * 1e30 if "query.weight" in name or "key.weight" in name else tensor for name, tensor in state.items()
-    })  # fmt: skip
+    change_weights(
+        folder,
+        lambda state: {
+            name: tensor * 1e30 if "query.weight" in name or "key.weight" in name else tensor
+            for name, tensor in state.items()
+        },
+    )
 
 
 def test_finite_weights_whose_activations_overflow_are_refused(folder: Path):
     overflow(folder)
-    assert "copy answers with NaN or infinity to 1 of 1 text: its weights are finite" in refused(folder)
+    assert "copy answers with NaN or infinity to 1 of 1 text: its weights are finite" in refused(
+        folder
+    )
 
 
 def test_logits_that_are_not_finite_are_an_error_wherever_they_are_read(victim: Victim):
@@ -121,25 +141,47 @@ def test_logits_that_are_not_finite_are_an_error_wherever_they_are_read(victim: 
         VictimService(victim).answer(TEXTS)
 
 
-@pytest.mark.parametrize("command", [
-    ["evaluate", "--attack", "none"], ["study", "--levels", "0", "--attack", "none", "--method", "magnitude"],
-    ["attack", "--examples", "3"], ["attack", "--text", "good film"], ["latency"],
-    ["finetune", "--out", "OUT"], ["average", "--by", "uniform", "--attack", "none", "--out", "OUT"],
-    ["prune", "--sparsity", "0.5", "--method", "magnitude", "--out", "OUT"],
-], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "--attack", "none"],
+        ["study", "--levels", "0", "--attack", "none", "--method", "magnitude"],
+        ["attack", "--examples", "3"],
+        ["attack", "--text", "good film"],
+        ["latency"],
+        ["finetune", "--out", "OUT"],
+        ["average", "--by", "uniform", "--attack", "none", "--out", "OUT"],
+        ["prune", "--sparsity", "0.5", "--method", "magnitude", "--out", "OUT"],
+    ],
+    ids=" ".join,
+)
 def test_no_command_takes_a_damaged_model(
-    folder: Path, model_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch, command: list[str],
+    folder: Path,
+    model_folder: Path,
+    data_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
 ):
-    monkeypatch.setattr("engine.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("prunescope.engine.cli.main.signal.signal", lambda *_: None)
     set_value(folder, "bert.embeddings.word_embeddings.weight", float("nan"))
     out = tmp_path / "out"
     words = [str(out) if word == "OUT" else word for word in command]
-    models = ["--member", str(model_folder), "--member", str(folder)] if command[0] == "average" else ["--model", str(folder)]
-    cache = ["--cache", str(tmp_path / "cache")] if command[0] in ("study", "attack", "prune") else []
+    models = (
+        ["--member", str(model_folder), "--member", str(folder)]
+        if command[0] == "average"
+        else ["--model", str(folder)]
+    )
+    cache = (
+        ["--cache", str(tmp_path / "cache")] if command[0] in ("study", "attack", "prune") else []
+    )
     assert main([*words, *models, *cache, "--data", str(data_folder), "--quiet"]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "" and "values of bert.embeddings.word_embeddings.weight are NaN" in printed.err
+    assert (
+        printed.out == ""
+        and "values of bert.embeddings.word_embeddings.weight are NaN" in printed.err
+    )
     assert printed.err.count("\n") == 1
     assert not out.exists() and not list((tmp_path / "cache").rglob("*.json"))
 
@@ -159,23 +201,36 @@ def test_labels_are_read_by_place_whatever_their_numbers(numbers: list[int]):
 
 
 def test_labels_counted_from_one(folder: Path, victim: Victim, tmp_path: Path):
-    change_json(folder / "config.json", id2label={"1": "bad", "2": "good"}, label2id={"bad": 1, "good": 2})
+    change_json(
+        folder / "config.json", id2label={"1": "bad", "2": "good"}, label2id={"bad": 1, "good": 2}
+    )
     opened = load_victim(str(folder), "cpu")
     assert opened.label_names == ("bad", "good") and opened.fingerprint == victim.fingerprint
     assert opened.notices == (
-        "The id2label of copy has the numbers 1, 2; its names are taken in this order for the outputs 0 to 1: bad, good.",
+        "The id2label of copy has the numbers 1, 2; its names are taken in this order for the "
+        "outputs 0 to 1: bad, good.",
     )
     assert opened.model.config.id2label == {0: "bad", 1: "good"}  # as it leaves, too
 
 
-@pytest.mark.parametrize(("labels", "message"), [
-    (["bad", "good"], r'is \["bad", "good"\]; write it from numbers to names'),
-    ({"LABEL_0": "bad", "LABEL_1": "good"}, "write it from numbers to names"),
-    ({"-1": "bad", "1": "good"}, "write it from numbers to names"),
-    ({"0": "same", "1": "same"}, "calls 2 labels 'same'; give each a name of its own"),
-    ({"0": "alone"}, r"classifier\.weight has the shape \(2, 32\) in the weights and \(1, 32\) by the config; name each"),
-    ({"0": "a", "1": "b", "2": "c"}, r"classifier\.weight has the shape \(2, 32\) in .* and \(3, 32\) by"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["bad", "good"], r'is \["bad", "good"\]; write it from numbers to names'),
+        ({"LABEL_0": "bad", "LABEL_1": "good"}, "write it from numbers to names"),
+        ({"-1": "bad", "1": "good"}, "write it from numbers to names"),
+        ({"0": "same", "1": "same"}, "calls 2 labels 'same'; give each a name of its own"),
+        (
+            {"0": "alone"},
+            r"classifier\.weight has the shape \(2, 32\) in the weights and \(1, 32\) by the "
+            r"config; name each",
+        ),
+        (
+            {"0": "a", "1": "b", "2": "c"},
+            r"classifier\.weight has the shape \(2, 32\) in .* and \(3, 32\) by",
+        ),
+    ],
+)
 def test_labels_that_cannot_be_read_by_place(folder: Path, labels: object, message: str):
     change_json(folder / "config.json", id2label=labels)
     with pytest.raises(ModelError, match=message):
@@ -183,14 +238,20 @@ def test_labels_that_cannot_be_read_by_place(folder: Path, labels: object, messa
 
 
 @pytest.mark.parametrize("kind", ["regression", "multi_label_classification"])
-def test_a_model_that_does_not_give_one_label_is_refused_by_its_problem_type(folder: Path, kind: str):
+def test_a_model_that_does_not_give_one_label_is_refused_by_its_problem_type(
+    folder: Path, kind: str
+):
     change_json(folder / "config.json", problem_type=kind)
-    assert f"copy has the problem_type '{kind}', and only classifiers that give one label a text" in refused(folder)
+    assert (
+        f"copy has the problem_type '{kind}', and only classifiers that give one label a text"
+        in refused(folder)
+    )
 
 
 def test_a_model_of_one_output_is_refused_as_a_regression(write_model: Write, tmp_path: Path):
     assert "has num_labels 1: it gives a number for a text (problem_type 'regression')" in refused(
-        write_model(tmp_path / "one", num_labels=1))  # fmt: skip
+        write_model(tmp_path / "one", num_labels=1)
+    )
 
 
 def test_one_label_by_name_is_taken(folder: Path, victim: Victim):
@@ -226,7 +287,9 @@ def test_a_tokenizer_far_smaller_than_the_table_is_told(folder: Path):
     change_weights(folder, widened)
     change_json(folder / "config.json", vocab_size=rows)
     (notice,) = load_victim(str(folder), "cpu").notices
-    assert f"its table of embeddings has {rows} rows; the tokenizer may be another model's" in notice
+    assert (
+        f"its table of embeddings has {rows} rows; the tokenizer may be another model's" in notice
+    )
 
 
 def test_a_model_with_one_token_type_reads_pairs_without_marks(write_model: Write, tmp_path: Path):
@@ -251,11 +314,16 @@ def test_token_types_above_the_table(folder: Path):
 
 @pytest.mark.parametrize("pad", [0, 1, 3, 5])
 def test_positions_count_on_from_the_pad_token(write_model: Write, tmp_path: Path, pad: int):
-    folder = write_model(tmp_path / "m", family="roberta", pad_token_id=pad, max_position_embeddings=66)
+    folder = write_model(
+        tmp_path / "m", family="roberta", pad_token_id=pad, max_position_embeddings=66
+    )
     victim = load_victim(str(folder), "cpu")
     assert victim.max_tokens == open_base(str(folder)).limit == 66 - pad - 1
     logits, _ = victim.read(["good film " * 100, "bad"])
-    assert logits.isfinite().all() and len(victim.encode(["good " * 100])["input_ids"][0]) == victim.max_tokens
+    assert (
+        logits.isfinite().all()
+        and len(victim.encode(["good " * 100])["input_ids"][0]) == victim.max_tokens
+    )
 
 
 def test_positions_that_depend_on_a_pad_token_need_one(write_model: Write, tmp_path: Path):
@@ -265,9 +333,15 @@ def test_positions_that_depend_on_a_pad_token_need_one(write_model: Write, tmp_p
 
 
 def test_positions_leave_room_for_a_text(write_model: Write, tmp_path: Path):
-    assert load_victim(str(write_model(tmp_path / "four", max_position_embeddings=4)), "cpu").max_tokens == 4
+    assert (
+        load_victim(
+            str(write_model(tmp_path / "four", max_position_embeddings=4)), "cpu"
+        ).max_tokens
+        == 4
+    )
     assert "its table of 3 positions leaves no room beside the 3 special tokens" in refused(
-        write_model(tmp_path / "three", max_position_embeddings=3))  # fmt: skip
+        write_model(tmp_path / "three", max_position_embeddings=3)
+    )
 
 
 def test_texts_are_cut_where_the_deployed_tokenizer_cuts_them(folder: Path, victim: Victim):
@@ -292,7 +366,9 @@ def test_a_tokenizer_without_a_pad_token_reads_alike(folder: Path, victim: Victi
     padless = load_victim(str(folder), "cpu")
     assert padless.tokenizer.pad_token_id is None
     assert torch.equal(padless.read(TEXTS)[0], victim.read(TEXTS)[0])
-    for mine, its in zip(VictimService(padless).answer(TEXTS), VictimService(victim).answer(TEXTS), strict=True):
+    for mine, its in zip(
+        VictimService(padless).answer(TEXTS), VictimService(victim).answer(TEXTS), strict=True
+    ):
         assert torch.equal(mine, its)
 
 
@@ -304,8 +380,12 @@ def bare_tokens(folder: Path) -> None:
 def test_a_text_of_which_nothing_is_left_is_named(folder: Path):
     bare_tokens(folder)
     victim = load_victim(str(folder), "cpu")
-    assert victim.encode(["good film"])["input_ids"] == [victim.tokenizer.convert_tokens_to_ids(["good", "film"])]
-    with pytest.raises(DataError, match=r"makes no token of the text '\\u200b', number 2 of 3 read together"):
+    assert victim.encode(["good film"])["input_ids"] == [
+        victim.tokenizer.convert_tokens_to_ids(["good", "film"])
+    ]
+    with pytest.raises(
+        DataError, match=r"makes no token of the text '\\u200b', number 2 of 3 read together"
+    ):
         victim.read(["good film", "\u200b", "bad"])
 
 
@@ -328,9 +408,13 @@ def test_a_tokenizer_that_fails_on_a_text(folder: Path):
 # Names and shapes of weights
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "model._orig_mod.module.", "net.0."])
+@pytest.mark.parametrize(
+    "prefix", ["_orig_mod.", "module.", "model.", "model._orig_mod.module.", "net.0."]
+)
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
-def test_a_prefix_of_all_names_is_left_out_and_told(write_model: Write, tmp_path: Path, family: str, prefix: str):
+def test_a_prefix_of_all_names_is_left_out_and_told(
+    write_model: Write, tmp_path: Path, family: str, prefix: str
+):
     folder = write_model(tmp_path / "m", family=family)
     plain = load_victim(str(folder), "cpu")
     change_weights(folder, renamed(lambda name: prefix + name))
@@ -339,17 +423,27 @@ def test_a_prefix_of_all_names_is_left_out_and_told(write_model: Write, tmp_path
     (notice,) = victim.notices
     assert notice.startswith("The names of m's weights are read without '")
     base = open_base(str(folder))
-    assert base.notices and weights_sha256(classifier(base, ("a", "b"), 0, 0)) == weights_sha256(plain.model)
+    assert base.notices and weights_sha256(classifier(base, ("a", "b"), 0, 0)) == weights_sha256(
+        plain.model
+    )
 
 
 def test_wrappers_within_names_and_weights_beside_the_model(folder: Path, victim: Victim):
-    change_weights(folder, lambda state: {
-        **{f"model.{name.replace('bert.', 'bert._orig_mod.', 1)}": tensor for name, tensor in state.items()},
-        "criterion.weight": torch.ones(2),
-    })  # fmt: skip
+    change_weights(
+        folder,
+        lambda state: {
+            **{
+                f"model.{name.replace('bert.', 'bert._orig_mod.', 1)}": tensor
+                for name, tensor in state.items()
+            },
+            "criterion.weight": torch.ones(2),
+        },
+    )
     opened = load_victim(str(folder), "cpu")
     assert opened.fingerprint == victim.fingerprint
-    assert opened.notices == ("The names of copy's weights are read without '_orig_mod.' and 'model.'.",)
+    assert opened.notices == (
+        "The names of copy's weights are read without '_orig_mod.' and 'model.'.",
+    )
 
 
 modules = st.lists(st.sampled_from(["_orig_mod", "module", "model", "net", "0"]), max_size=4)
@@ -364,15 +458,26 @@ def test_any_nest_of_wrappers_is_left_out(wrappers: list[str], names: list[str])
 
 
 def test_two_models_in_one_checkpoint_are_not_mixed(folder: Path):
-    change_weights(folder, lambda state: {f"{who}.{name}": tensor for who in ("student", "teacher")
-                                          for name, tensor in state.items()})  # fmt: skip
-    assert "lack bert.embeddings.LayerNorm.bias and 36 other tensors that its config asks for; it has student.bert" in refused(
-        folder)  # fmt: skip
+    change_weights(
+        folder,
+        lambda state: {
+            f"{who}.{name}": tensor
+            for who in ("student", "teacher")
+            for name, tensor in state.items()
+        },
+    )
+    assert (
+        "lack bert.embeddings.LayerNorm.bias and 36 other tensors that its config asks for; it has "
+        "student.bert" in refused(folder)
+    )
 
 
 def test_weights_of_another_family_are_not_taken(folder: Path):
     change_json(folder / "config.json", model_type="roberta", pad_token_id=0)
-    change_weights(folder, lambda state: {name: tensor for name, tensor in state.items() if "classifier" not in name})
+    change_weights(
+        folder,
+        lambda state: {name: tensor for name, tensor in state.items() if "classifier" not in name},
+    )
     with pytest.raises(ModelError, match=r"lack roberta\.embeddings.*it has bert\.embeddings"):
         open_base(str(folder))
 
@@ -400,53 +505,92 @@ def test_leftovers_of_pruning_are_multiplied_and_told(folder: Path, victim: Vict
 
 def test_leftovers_without_their_masks_are_named(folder: Path):
     change_weights(folder, pruned_by_torch)
-    change_weights(folder, lambda state: {name: tensor for name, tensor in state.items() if not name.endswith("_mask")})
+    change_weights(
+        folder,
+        lambda state: {
+            name: tensor for name, tensor in state.items() if not name.endswith("_mask")
+        },
+    )
     sentence = refused(folder)
-    assert "it has bert.encoder.layer.0.attention.output.dense.weight_orig instead; call torch.nn.utils.prune" in sentence
+    assert (
+        "it has bert.encoder.layer.0.attention.output.dense.weight_orig instead; call "
+        "torch.nn.utils.prune" in sentence
+    )
 
 
 def test_masks_of_another_shape_are_named(folder: Path):
     change_weights(folder, pruned_by_torch)
-    change_weights(folder, lambda state: {name: tensor[:5] if name.endswith("_mask") else tensor
-                                          for name, tensor in state.items()})  # fmt: skip
-    assert "dense.weight_orig of copy has the shape (32, 32) and its mask (5, 32)" in refused(folder)
+    change_weights(
+        folder,
+        lambda state: {
+            name: tensor[:5] if name.endswith("_mask") else tensor for name, tensor in state.items()
+        },
+    )
+    assert "dense.weight_orig of copy has the shape (32, 32) and its mask (5, 32)" in refused(
+        folder
+    )
 
 
 def test_an_adapter_that_was_not_merged_is_named(folder: Path):
-    change_weights(folder, renamed(lambda name: name.replace("query.weight", "query.base_layer.weight")))
-    assert "query.base_layer.weight instead; merge the adapter with model.merge_and_unload()" in refused(folder)
+    change_weights(
+        folder, renamed(lambda name: name.replace("query.weight", "query.base_layer.weight"))
+    )
+    assert (
+        "query.base_layer.weight instead; merge the adapter with model.merge_and_unload()"
+        in refused(folder)
+    )
 
 
-@pytest.mark.parametrize(("blocks", "message"), [
-    (1, r"hold bert\.encoder\.layer\.1\..* and 15 other tensors for which its config, with 1 block, has no place"),
-    (4, r"lack bert\.encoder\.layer\.2\..* and 31 other tensors that its config asks for"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (
+            1,
+            r"hold bert\.encoder\.layer\.1\..* and 15 other tensors for which its config, with 1 "
+            r"block, has no place",
+        ),
+        (4, r"lack bert\.encoder\.layer\.2\..* and 31 other tensors that its config asks for"),
+    ],
+)
 def test_another_number_of_blocks_than_the_weights_have(folder: Path, blocks: int, message: str):
     change_json(folder / "config.json", num_hidden_layers=blocks)
     with pytest.raises(ModelError, match=message):
         load_victim(str(folder), "cpu")
-    with pytest.raises(ModelError, match=message):  # it would be trained with blocks drawn at random
+    with pytest.raises(
+        ModelError, match=message
+    ):  # it would be trained with blocks drawn at random
         open_base(str(folder))
 
 
 def test_a_base_whose_head_is_for_other_labels(folder: Path):
-    with pytest.raises(ModelError, match=r"for another number of labels than the 3 of the data \(a, b, c…\): it gives 2"):
+    with pytest.raises(
+        ModelError,
+        match=r"for another number of labels than the 3 of the data \(a, b, c…\): it gives 2",
+    ):
         classifier(open_base(str(folder)), ("a", "b", "c"), 0, 0)
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_shards_of_any_precision_are_read(folder: Path, victim: Victim, kind: torch.dtype, prefix: str):
+def test_shards_of_any_precision_are_read(
+    folder: Path, victim: Victim, kind: torch.dtype, prefix: str
+):
     model = AutoModelForSequenceClassification.from_pretrained(folder).to(kind)
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="20KB")
     index = folder / "model.safetensors.index.json"
-    named = {prefix + name: file for name, file in json.loads(index.read_text())["weight_map"].items()}
+    named = {
+        prefix + name: file for name, file in json.loads(index.read_text())["weight_map"].items()
+    }
     change_json(index, weight_map=named)
     shards = sorted(folder.glob("model-*.safetensors"))
     assert len(shards) > 2
     for shard in shards:
-        save_file({prefix + name: tensor for name, tensor in load_file(shard).items()}, shard, {"format": "pt"})
+        save_file(
+            {prefix + name: tensor for name, tensor in load_file(shard).items()},
+            shard,
+            {"format": "pt"},
+        )
     opened = load_victim(str(folder), "cpu")
     assert {tensor.dtype for tensor in opened.model.parameters()} == {torch.float32}
     assert torch.equal(opened.prunable()["0.key"], victim.prunable()["0.key"].to(kind).float())
@@ -455,16 +599,27 @@ def test_shards_of_any_precision_are_read(folder: Path, victim: Victim, kind: to
 # Files
 
 
-@pytest.mark.parametrize(("file", "content", "message"), [
-    ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer .*git lfs pull"),
-    ("tokenizer.json", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
-    ("model.safetensors", b"", "is empty; copy it again"),
-    ("config.json", b"<!DOCTYPE html><html></html>", "is a web page; download the file itself"),
-    ("config.json", b"{", "cannot be opened as a model's config"),
-    ("config.json", b"[1]", "holds a list, not a config"),
-    ("config.json", b"{}", "does not say which model this is: its model_type is None"),
-    ("config.json", b"\xff\xfe{\x00", "cannot be opened as a model's config"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (
+            "model.safetensors",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a Git LFS pointer .*git lfs pull",
+        ),
+        (
+            "tokenizer.json",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a Git LFS pointer",
+        ),
+        ("model.safetensors", b"", "is empty; copy it again"),
+        ("config.json", b"<!DOCTYPE html><html></html>", "is a web page; download the file itself"),
+        ("config.json", b"{", "cannot be opened as a model's config"),
+        ("config.json", b"[1]", "holds a list, not a config"),
+        ("config.json", b"{}", "does not say which model this is: its model_type is None"),
+        ("config.json", b"\xff\xfe{\x00", "cannot be opened as a model's config"),
+    ],
+)
 def test_what_lies_in_place_of_a_file(folder: Path, file: str, content: bytes, message: str):
     (folder / file).write_bytes(content)
     for opened in (lambda: load_victim(str(folder), "cpu"), lambda: open_base(str(folder))):
@@ -472,10 +627,20 @@ def test_what_lies_in_place_of_a_file(folder: Path, file: str, content: bytes, m
             opened()
 
 
-@pytest.mark.parametrize("changes", [
-    {"num_attention_heads": 5}, {"num_attention_heads": 0}, {"hidden_act": "nonsense"}, {"hidden_size": "32"},
-    {"num_hidden_layers": 0}, {"model_type": "nonsense"}, {"problem_type": "nonsense"}, {"label2id": ["a"]},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_attention_heads": 5},
+        {"num_attention_heads": 0},
+        {"hidden_act": "nonsense"},
+        {"hidden_size": "32"},
+        {"num_hidden_layers": 0},
+        {"model_type": "nonsense"},
+        {"problem_type": "nonsense"},
+        {"label2id": ["a"]},
+    ],
+    ids=str,
+)
 def test_a_config_that_cannot_be_built_is_one_sentence(folder: Path, changes: dict[str, object]):
     change_json(folder / "config.json", **changes)
     assert "copy" in refused(folder)
@@ -484,7 +649,9 @@ def test_a_config_that_cannot_be_built_is_one_sentence(folder: Path, changes: di
 
 
 @pytest.mark.parametrize("name", ["with spaces", "größe ü 好", "checkpoint-500", "a.b", "bert"])
-def test_a_folder_may_be_called_anything_and_be_a_link(model_folder: Path, victim: Victim, tmp_path: Path, name: str):
+def test_a_folder_may_be_called_anything_and_be_a_link(
+    model_folder: Path, victim: Victim, tmp_path: Path, name: str
+):
     shutil.copytree(model_folder, tmp_path / "real")
     (tmp_path / name).symlink_to(tmp_path / "real", target_is_directory=True)
     opened = load_victim(str(tmp_path / name), "cpu")

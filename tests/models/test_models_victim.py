@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoConfig, BertForSequenceClassification
 
-from engine.errors import ModelError, ResourceError, SettingError
-from engine.models.families import FAMILIES
-from engine.models.victim import (
+from prunescope.engine.errors import ModelError, ResourceError, SettingError
+from prunescope.engine.models.families import FAMILIES
+from prunescope.engine.models.victim import (
     EMBEDDED_READING,
     Victim,
     fingerprint_of,
@@ -20,7 +20,7 @@ from engine.models.victim import (
     reading_sha256,
     weights_sha256,
 )
-from engine.names import MODULES
+from prunescope.engine.records import MODULES
 
 Write = Callable[..., Path]
 
@@ -38,7 +38,11 @@ def change_config(folder: Path, **changes: object) -> None:
 
 def test_local_folder_is_loaded_ready_to_read(victim: Victim):
     assert not victim.model.training
-    assert (victim.name, victim.num_labels, victim.label_names) == ("tiny-bert", 2, ("LABEL_0", "LABEL_1"))
+    assert (victim.name, victim.num_labels, victim.label_names) == (
+        "tiny-bert",
+        2,
+        ("LABEL_0", "LABEL_1"),
+    )
     assert victim.device == torch.device("cpu")
 
 
@@ -49,12 +53,17 @@ def test_half_precision_weights_are_read_in_single(model_folder: Path, folder: P
 
 def test_prunable_weights_are_the_linears_of_the_blocks(victim: Victim):
     assert list(victim.prunable()) == [f"{block}.{name}" for block in range(2) for name in MODULES]
-    assert victim.prunable()["1.output"].data_ptr() == victim.model.bert.encoder.layer[1].output.dense.weight.data_ptr()
+    assert (
+        victim.prunable()["1.output"].data_ptr()
+        == victim.model.bert.encoder.layer[1].output.dense.weight.data_ptr()
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_prunable_weights_of_every_family(write_model: Write, tmp_path: Path, family: str):
-    found = load_victim(str(write_model(tmp_path / family, family=family, layers=3)), "cpu").prunable()
+    found = load_victim(
+        str(write_model(tmp_path / family, family=family, layers=3)), "cpu"
+    ).prunable()
     shapes = dict(zip(MODULES, [(32, 32)] * 4 + [(64, 32), (32, 64)], strict=True))
     assert [(name, tuple(weight.shape)) for name, weight in found.items()] == [
         (f"{block}.{name}", shape) for block in range(3) for name, shape in shapes.items()
@@ -75,10 +84,21 @@ def test_fingerprint_is_that_of_the_weights(victim: Victim, model_folder: Path):
 
 @pytest.mark.parametrize(
     ("family", "limit"),
-    [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 63), ("xlm-roberta", 63), ("camembert", 63)],
+    [
+        ("bert", 64),
+        ("distilbert", 64),
+        ("electra", 64),
+        ("roberta", 63),
+        ("xlm-roberta", 63),
+        ("camembert", 63),
+    ],
 )
-def test_limit_of_tokens_is_what_the_positions_allow(write_model: Write, tmp_path: Path, family: str, limit: int):
-    assert load_victim(str(write_model(tmp_path / family, family=family)), "cpu").max_tokens == limit
+def test_limit_of_tokens_is_what_the_positions_allow(
+    write_model: Write, tmp_path: Path, family: str, limit: int
+):
+    assert (
+        load_victim(str(write_model(tmp_path / family, family=family)), "cpu").max_tokens == limit
+    )
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nothing-here", "~/nothing-here"])
@@ -113,7 +133,9 @@ def test_pickled_weights_beside_foreign_safetensors_are_never_opened(folder: Pat
 
 def test_encoder_without_a_classifier(model_folder: Path, folder: Path):
     BertForSequenceClassification.from_pretrained(model_folder).bert.save_pretrained(folder)
-    with pytest.raises(ModelError, match=r"not a sequence classifier: its weights lack classifier\.bias"):
+    with pytest.raises(
+        ModelError, match=r"not a sequence classifier: its weights lack classifier\.bias"
+    ):
         load_victim(str(folder), "cpu")
 
 
@@ -121,24 +143,37 @@ def test_encoder_without_a_classifier(model_folder: Path, folder: Path):
 def test_unsupported_family_lists_those_supported(folder: Path, family: str):
     AutoConfig.for_model(family).save_pretrained(folder)
     supported = "bert, roberta, distilbert, electra, xlm-roberta and camembert"
-    with pytest.raises(ModelError, match=f"copy is of the family '{family}'; supported .* {supported} "):
+    with pytest.raises(
+        ModelError, match=f"copy is of the family '{family}'; supported .* {supported} "
+    ):
         load_victim(str(folder), "cpu")
 
 
 @pytest.mark.parametrize(
     ("changes", "odd"),
     [
-        ({"position_embedding_type": "relative_key"}, "has the position_embedding_type 'relative_key'"),
-        ({"position_embedding_type": "relative_key_query"}, "has the position_embedding_type 'relative_key_query'"),
+        (
+            {"position_embedding_type": "relative_key"},
+            "has the position_embedding_type 'relative_key'",
+        ),
+        (
+            {"position_embedding_type": "relative_key_query"},
+            "has the position_embedding_type 'relative_key_query'",
+        ),
         ({"position_embedding_type": None}, "has the position_embedding_type None"),
         ({"is_decoder": True}, "is a decoder"),
         ({"add_cross_attention": True}, "is a decoder"),
         ({"pruned_heads": {"0": [1]}}, "has had attention heads removed"),
     ],
 )
-def test_encoder_that_works_otherwise_is_refused(folder: Path, changes: dict[str, object], odd: str):
+def test_encoder_that_works_otherwise_is_refused(
+    folder: Path, changes: dict[str, object], odd: str
+):
     change_config(folder, **changes)
-    with pytest.raises(ModelError, match=f"copy {odd}; supported are .* distilbert.*: encoders with absolute positions"):
+    with pytest.raises(
+        ModelError,
+        match=f"copy {odd}; supported are .* distilbert.*: encoders with absolute positions",
+    ):
         load_victim(str(folder), "cpu")
 
 
@@ -166,15 +201,23 @@ def test_tokenizer_without_words(folder: Path):
 
 def test_config_that_does_not_fit_the_weights(folder: Path):
     change_config(folder, hidden_size=48)
-    shapes = r"bert\.embeddings\.position_embeddings\.weight has the shape \(64, 32\) in the weights and \(64, 48\) by"
+    shapes = (
+        r"bert\.embeddings\.position_embeddings\.weight has the shape \(64, 32\) in the "
+        r"weights and \(64, 48\) by"
+    )
     with pytest.raises(ModelError, match=shapes):
         load_victim(str(folder), "cpu")
 
 
 def test_code_in_a_model_folder_is_not_run(folder: Path, tmp_path: Path):
     mark = tmp_path / "ran"
-    (folder / "evil.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Config: pass\nclass Model: pass\n")
-    change_config(folder, auto_map={"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"})
+    (folder / "evil.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\nclass Config: pass\nclass Model: pass\n"
+    )
+    change_config(
+        folder,
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"},
+    )
     assert load_victim(str(folder), "cpu").num_labels == 2
     assert not mark.exists()
 
@@ -184,7 +227,10 @@ def test_hub_name_without_network(monkeypatch: pytest.MonkeyPatch):
         raise OSError("We couldn't connect to the hub.\nmore")
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", offline)
-    with pytest.raises(ResourceError, match=r"'some/name' cannot be fetched .*connect to the hub\.\); .* local folder"):
+    with pytest.raises(
+        ResourceError,
+        match=r"'some/name' cannot be fetched .*connect to the hub\.\); .* local folder",
+    ):
         load_victim("some/name", "cpu")
 
 
@@ -201,15 +247,24 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
     assert pick_device("auto").type == "cpu"
 
 
-def test_a_victim_that_reads_or_counts_otherwise_is_another(victim: Victim, model_folder: Path, tmp_path: Path):
+def test_a_victim_that_reads_or_counts_otherwise_is_another(
+    victim: Victim, model_folder: Path, tmp_path: Path
+):
     """The same weights with another tokenizer, vocabulary or configuration."""
     reads = json.loads((model_folder / "tokenizer_config.json").read_text())
     changed = {
         "case": ("tokenizer_config.json", json.dumps({**reads, "do_lower_case": False})),
-        "heads": ("config.json", (model_folder / "config.json").read_text().replace('"num_attention_heads": 4',
-                                                                                   '"num_attention_heads": 2')),
-        "activation": ("config.json", (model_folder / "config.json").read_text().replace('"gelu"', '"relu"')),
-    }  # fmt: skip
+        "heads": (
+            "config.json",
+            (model_folder / "config.json")
+            .read_text()
+            .replace('"num_attention_heads": 4', '"num_attention_heads": 2'),
+        ),
+        "activation": (
+            "config.json",
+            (model_folder / "config.json").read_text().replace('"gelu"', '"relu"'),
+        ),
+    }
     found = {victim.fingerprint}
     for name, (file, text) in changed.items():
         folder = shutil.copytree(model_folder, tmp_path / name)
@@ -231,5 +286,8 @@ def test_a_model_without_a_tokenizer_says_so(model_folder: Path, tmp_path: Path)
     folder = shutil.copytree(model_folder, tmp_path / "bare")
     for path in {*folder.glob("*token*"), *folder.glob("vocab*")}:
         path.unlink()
-    with pytest.raises(ModelError, match=r"has no tokenizer, none of tokenizer\.json, .*; write it there with tokenizer\.save"):
+    with pytest.raises(
+        ModelError,
+        match=r"has no tokenizer, none of tokenizer\.json, .*; write it there with tokenizer\.save",
+    ):
         load_victim(str(folder), "cpu")

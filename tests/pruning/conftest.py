@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.data import load_dataset
-from engine.models.victim import Victim, load_victim
+from prunescope.engine.data import load_dataset
+from prunescope.engine.models.victim import Victim, load_victim
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +33,16 @@ def dense(model_folder: Path) -> Victim:
 @pytest.fixture(scope="session")
 def draw() -> Callable[..., Tensor]:
     """Standard normal numbers of a shape and a seed, in float64."""
-    return lambda *shape, seed=0: torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return lambda *shape, seed=0: torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 @pytest.fixture(scope="session")
 def inputs_of() -> Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]:
-    """Finds `block.module` → its input over the real tokens of texts read one by one through the plain model, in float64."""
+    """Finds `block.module` → its input over the real tokens of texts read one by one through the
+    plain model, in float64.
+    """
 
     def found(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
         seen: dict[str, list[Tensor]] = {}
@@ -46,13 +50,23 @@ def inputs_of() -> Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]:
         for index, block in enumerate(victim.family.blocks(victim.model)):
             for name, linear in block.linears.items():
                 kept = seen.setdefault(f"{index}.{name}", [])
-                hooks.append(linear.register_forward_hook(
-                    lambda _m, given, _o, kept=kept: kept.append(given[0].reshape(-1, given[0].shape[-1]).double())
-                ))  # fmt: skip
+                hooks.append(
+                    linear.register_forward_hook(
+                        lambda _m, given, _o, kept=kept: kept.append(
+                            given[0].reshape(-1, given[0].shape[-1]).double()
+                        )
+                    )
+                )
         with torch.no_grad():
             for text in texts:
                 given = victim.tokenizer(text, return_tensors="pt")
-                victim.model(**{name: given[name] for name in given if name != "token_type_ids" or victim.family.name == "bert"})
+                victim.model(
+                    **{
+                        name: given[name]
+                        for name in given
+                        if name != "token_type_ids" or victim.family.name == "bert"
+                    }
+                )
         for hook in hooks:
             hook.remove()
         return {name: torch.cat(parts) for name, parts in seen.items()}

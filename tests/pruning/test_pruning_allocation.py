@@ -7,16 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import SettingError
-from engine.names import MODULES
-from engine.pruning.allocation import GRID, SPREAD, STEP, Shares, _between, parse_layers
-from engine.pruning.patterns import NofM, Pattern, Unstructured
+from prunescope.engine.errors import SettingError
+from prunescope.engine.pruning.allocation import GRID, SPREAD, STEP, Shares, _between, parse_layers
+from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
+from prunescope.engine.records import MODULES
 
 LAYERS = tuple(f"{block}.{name}" for block in range(2) for name in MODULES)
 WEIGHTS = (1000, 1000, 1000, 1000, 4000, 4000) * 2
 
 
-def shares(by_hand: str = "", pattern: Pattern = Unstructured(), losses: dict[str, list[float]] | None = None) -> Shares:  # noqa: B008
+UNSTRUCTURED = Unstructured()
+
+
+def shares(
+    by_hand: str = "",
+    pattern: Pattern = UNSTRUCTURED,
+    losses: dict[str, list[float]] | None = None,
+) -> Shares:
     return Shares(LAYERS, WEIGHTS, pattern, parse_layers(by_hand), losses or {})
 
 
@@ -25,7 +32,11 @@ def shares(by_hand: str = "", pattern: Pattern = Unstructured(), losses: dict[st
 
 def test_names_and_shares_are_read():
     assert parse_layers("") == {}
-    assert parse_layers("0=0,output=0.4, 5.output =0.3,") == {"0": 0.0, "output": 0.4, "5.output": 0.3}
+    assert parse_layers("0=0,output=0.4, 5.output =0.3,") == {
+        "0": 0.0,
+        "output": 0.4,
+        "5.output": 0.3,
+    }
 
 
 def test_a_json_file_is_read(tmp_path: Path):
@@ -33,22 +44,31 @@ def test_a_json_file_is_read(tmp_path: Path):
     assert parse_layers(str(tmp_path / "shares.json")) == {"0": 0.0, "5.output": 0.3}
 
 
-@pytest.mark.parametrize("text", ["0", "0=", "=0.3", "0=1", "0=-0.1", "0=nan", "0=half", "0=0.5=0.5", "0:0.5"])
+@pytest.mark.parametrize(
+    "text", ["0", "0=", "=0.3", "0=1", "0=-0.1", "0=nan", "0=half", "0=0.5=0.5", "0:0.5"]
+)
 def test_what_is_no_share_is_refused(text: str):
-    with pytest.raises(SettingError, match=r"is not a layer with a share in \[0, 1\); write 0=0,output=0.4,5.output=0.3"):
+    with pytest.raises(
+        SettingError,
+        match=r"is not a layer with a share in \[0, 1\); write 0=0,output=0.4,5.output=0.3",
+    ):
         parse_layers(text)
 
 
 @pytest.mark.parametrize("content", ["{", "", "\xff"])
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: str):
     (tmp_path / "odd.json").write_text(content, encoding="latin-1")
-    with pytest.raises(SettingError, match=r"odd.json cannot be read as JSON .*; give an object such as"):
+    with pytest.raises(
+        SettingError, match=r"odd.json cannot be read as JSON .*; give an object such as"
+    ):
         parse_layers(str(tmp_path / "odd.json"))
     with pytest.raises(SettingError, match=r"none.json cannot be read as JSON"):
         parse_layers(str(tmp_path / "none.json"))
 
 
-@pytest.mark.parametrize("content", [[1, 2], 5, "text", {"0": None}, {"0": "a"}, {"0": [1]}, {"": 0.5}, {"0": 1.0}])
+@pytest.mark.parametrize(
+    "content", [[1, 2], 5, "text", {"0": None}, {"0": "a"}, {"0": [1]}, {"": 0.5}, {"0": 1.0}]
+)
 def test_a_file_with_something_else_is_refused(tmp_path: Path, content: object):
     (tmp_path / "odd.json").write_text(json.dumps(content))
     with pytest.raises(SettingError, match="is not a layer with a share"):
@@ -61,12 +81,17 @@ def test_all_layers_are_alike_where_nothing_is_said():
 
 def test_the_most_exact_name_wins():
     found = shares("0=0.1,output=0.2,0.output=0.3").at(0.7)
-    assert found == {layer: {"0.output": 0.3, "1.output": 0.2}.get(layer, 0.1 if layer[0] == "0" else 0.7) for layer in LAYERS}
+    assert found == {
+        layer: {"0.output": 0.3, "1.output": 0.2}.get(layer, 0.1 if layer[0] == "0" else 0.7)
+        for layer in LAYERS
+    }
     assert list(found) == list(LAYERS)
 
 
 def test_a_share_of_zero_leaves_a_layer_dense():
-    assert [layer for layer, share in shares("1=0").at(0.5).items() if share == 0] == list(LAYERS[6:])
+    assert [layer for layer, share in shares("1=0").at(0.5).items() if share == 0] == list(
+        LAYERS[6:]
+    )
 
 
 def test_nothing_is_pruned_at_the_dense_level():
@@ -75,8 +100,11 @@ def test_nothing_is_pruned_at_the_dense_level():
 
 @pytest.mark.parametrize("name", ["2", "outputs", "2.output", "0.outputs", "output.0", "0.", "-1"])
 def test_a_layer_that_is_not_there_is_refused_with_those_there_are(name: str):
-    with pytest.raises(SettingError, match=rf"no layer '{name}'; name a block \(0 to 1\), a module \(query, key, value, "
-                       rf"attention_output, intermediate, output\) or both, as in 0.query"):  # fmt: skip
+    with pytest.raises(
+        SettingError,
+        match=rf"no layer '{name}'; name a block \(0 to 1\), a module \(query, key, value, "
+        rf"attention_output, intermediate, output\) or both, as in 0.query",
+    ):
         shares(f"{name}=0.5")
 
 
@@ -91,17 +119,27 @@ def test_a_share_that_the_pattern_cannot_reach_is_refused():
 
 def losses(spread: dict[str, float] | None = None, power: float = 2.0) -> dict[str, list[float]]:
     """Losses (s / (1 − s))^power a weight, times a factor for chosen layers."""
-    return {layer: [(spread or {}).get(layer, 1.0) * size * (s / (1 - s)) ** power for s in GRID]
-            for layer, size in zip(LAYERS, WEIGHTS, strict=True)}  # fmt: skip
+    return {
+        layer: [(spread or {}).get(layer, 1.0) * size * (s / (1 - s)) ** power for s in GRID]
+        for layer, size in zip(LAYERS, WEIGHTS, strict=True)
+    }
 
 
 def mean(found: dict[str, float], layers: tuple[str, ...] = LAYERS) -> float:
     sizes = dict(zip(LAYERS, WEIGHTS, strict=True))
-    return sum(found[layer] * sizes[layer] for layer in layers) / sum(sizes[layer] for layer in layers)
+    return sum(found[layer] * sizes[layer] for layer in layers) / sum(
+        sizes[layer] for layer in layers
+    )
 
 
-SPREADS = [{}, {"0.output": 1e12}, {"0.output": 1e-12, "1.key": 50.0}, {layer: 3.0**i for i, layer in enumerate(LAYERS)},
-           dict.fromkeys(LAYERS[:6], 0.0), dict.fromkeys(LAYERS, 0.0)]  # fmt: skip
+SPREADS = [
+    {},
+    {"0.output": 1e12},
+    {"0.output": 1e-12, "1.key": 50.0},
+    {layer: 3.0**i for i, layer in enumerate(LAYERS)},
+    dict.fromkeys(LAYERS[:6], 0.0),
+    dict.fromkeys(LAYERS, 0.0),
+]
 
 
 @pytest.mark.parametrize("spread", SPREADS, ids=range(len(SPREADS)))
@@ -125,12 +163,16 @@ def test_layers_of_one_loss_are_alike(level: float):
 def test_a_layer_of_huge_loss_gives_least_and_one_of_no_loss_most():
     found = shares(losses=losses({"0.output": 1e12, "1.key": 1e-12})).at(0.5)
     assert found["0.output"] == 0.0 and found["1.key"] == pytest.approx(1 - 0.5 / SPREAD, abs=1e-3)
-    assert all(0.45 < share < 0.8 for layer, share in found.items() if layer not in ("0.output", "1.key"))
+    assert all(
+        0.45 < share < 0.8 for layer, share in found.items() if layer not in ("0.output", "1.key")
+    )
 
 
 @pytest.mark.parametrize("level", [0.4, 0.6, 0.8])
 def test_no_trade_between_two_layers_lowers_the_sum_of_losses(level: float):
-    """The oracle: the total loss, by the curves' own formula, of moving the same number of weights from one layer to another."""
+    """The oracle: the total loss, by the curves' own formula, of moving the same number of weights
+    from one layer to another.
+    """
     spread = {layer: 1.5 ** (i % 4) for i, layer in enumerate(LAYERS)}
     found, sizes = shares(losses=losses(spread)).at(level), dict(zip(LAYERS, WEIGHTS, strict=True))
 
@@ -165,5 +207,7 @@ def test_all_layers_given_by_hand_stand():
 
 
 def test_groups_have_no_shares_to_choose():
-    with pytest.raises(SettingError, match="2:4 fixes the sparsity of every layer; use --allocation uniform"):
+    with pytest.raises(
+        SettingError, match="2:4 fixes the sparsity of every layer; use --allocation uniform"
+    ):
         shares(pattern=NofM(2, 4), losses=losses({}))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.victim import fingerprint_of, load_victim
-from engine.pruning.methods import METHODS
-from engine.pruning.pipeline import prune
+from prunescope.engine.models.victim import fingerprint_of, load_victim
+from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.pruning.pipeline import prune
 
 
 @pytest.mark.parametrize("family", ["roberta", "distilbert", "electra", "xlm-roberta", "camembert"])
@@ -21,7 +21,9 @@ def test_other_families_are_pruned_as_well(
     for name in ("adaptive", "magnitude"):
         pruned = prune(dense, sentences[:60], None, METHODS[name], 0.5).victim
         weights = pruned.prunable().values()
-        assert sum(int((weight == 0).sum()) for weight in weights) * 2 == sum(weight.numel() for weight in weights)
+        assert sum(int((weight == 0).sum()) for weight in weights) * 2 == sum(
+            weight.numel() for weight in weights
+        )
         errors[name] = float(torch.dist(pruned.read(sentences[60:])[1], wanted))
     assert 0 < errors["adaptive"] < errors["magnitude"]
     assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
@@ -35,8 +37,11 @@ def test_the_papers_head_is_re_solved_in_every_family(
     pruned = prune(dense, sentences[:60], None, METHODS["paper"], 0.5).victim
     packed = {weight.data_ptr() for weight in pruned.prunable().values()}
     before = dense.model.state_dict()
-    changed = {name for name, value in pruned.model.state_dict().items()
-               if value.data_ptr() not in packed and not torch.equal(value, before[name])}  # fmt: skip
+    changed = {
+        name
+        for name, value in pruned.model.state_dict().items()
+        if value.data_ptr() not in packed and not torch.equal(value, before[name])
+    }
     assert changed == {
         "bert": {"bert.pooler.dense.weight", "classifier.weight"},
         "distilbert": {"pre_classifier.weight", "classifier.weight"},

@@ -10,36 +10,58 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.families import FAMILIES
-from engine.models.victim import Victim, fingerprint_of, load_victim
-from engine.names import MODULES
-from engine.pruning import importance as importance_module
-from engine.pruning.importance import BASE, FLOOR, MIN_AXIS, OUTPUT_FLOOR, Importance, Metric, measure_importance
+from prunescope.engine.models.families import FAMILIES
+from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.pruning import importance as importance_module
+from prunescope.engine.pruning.importance import (
+    BASE,
+    FLOOR,
+    MIN_AXIS,
+    OUTPUT_FLOOR,
+    Importance,
+    Metric,
+    measure_importance,
+)
+from prunescope.engine.records import MODULES
 
 LAYERS = [f"{block}.{name}" for block in range(2) for name in MODULES]
 
 
 def jacobians(victim: Victim, text: str) -> dict[str, Tensor]:
-    """∂h/∂y_ti of every linear's output, (width of h, tokens, d_out), a component of h at a time through the padded model."""
+    """∂h/∂y_ti of every linear's output, (width of h, tokens, d_out), a component of h at a time
+    through the padded model.
+    """
     outputs: dict[str, Tensor] = {}
     hooks = []
     for index, block in enumerate(victim.family.blocks(victim.model)):
         for name, linear in block.linears.items():
-            hooks.append(linear.register_forward_hook(lambda _m, _i, out, key=f"{index}.{name}": outputs.update({key: out})))
-    hidden = victim.model.bert(**victim.tokenizer(text, return_tensors="pt")).last_hidden_state[0, 0]
+            hooks.append(
+                linear.register_forward_hook(
+                    lambda _m, _i, out, key=f"{index}.{name}": outputs.update({key: out})
+                )
+            )
+    hidden = victim.model.bert(**victim.tokenizer(text, return_tensors="pt")).last_hidden_state[
+        0, 0
+    ]
     for hook in hooks:
         hook.remove()
     parts: dict[str, list[Tensor]] = {key: [] for key in outputs}
     for place in range(len(hidden)):
-        found = torch.autograd.grad(hidden[place], list(outputs.values()), retain_graph=True, allow_unused=True)
+        found = torch.autograd.grad(
+            hidden[place], list(outputs.values()), retain_graph=True, allow_unused=True
+        )
         for (key, value), gradient in zip(outputs.items(), found, strict=True):
-            parts[key].append((torch.zeros_like(value) if gradient is None else gradient)[0].double())
+            parts[key].append(
+                (torch.zeros_like(value) if gradient is None else gradient)[0].double()
+            )
     return {key: torch.stack(value) for key, value in parts.items()}
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The same by the whole Jacobian: kinds (3,), moments (d_out, d_out) of mean diagonal 1, and their scale."""
+    """The same by the whole Jacobian: kinds (3,), moments (d_out, d_out) of mean diagonal 1, and
+    their scale.
+    """
 
     kinds: dict[str, Tensor]
     moments: dict[str, Tensor]
@@ -58,7 +80,9 @@ def oracle(victim: Victim, texts: tuple[str, ...]) -> Truth:
         whole = torch.cat(parts[layer], dim=1)  # (width, all tokens, d_out)
         tokens = whole.square().sum(dim=(0, 2))
         moment = torch.einsum("kti,ktj->ij", whole, whole)
-        truth.kinds[layer] = torch.stack([tokens[which == kind].mean() for kind in range(3)]) / tokens.mean()
+        truth.kinds[layer] = (
+            torch.stack([tokens[which == kind].mean() for kind in range(3)]) / tokens.mean()
+        )
         truth.moments[layer] = moment / moment.diagonal().mean()
         truth.scale[layer] = float(moment.diagonal().mean() / len(kinds))
     return truth
@@ -76,7 +100,9 @@ def kept(layer: str, moment: Tensor) -> Tensor:
 
 
 class Units:
-    """In place of a generator of directions: √width times a unit vector, the same for all sentences."""
+    """In place of a generator of directions: √width times a unit vector, the same for all
+    sentences.
+    """
 
     def __init__(self, place: int) -> None:
         self.place = place
@@ -87,7 +113,9 @@ class Units:
         return found
 
 
-def test_over_all_directions_it_is_the_jacobian(dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
+def test_over_all_directions_it_is_the_jacobian(
+    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
     """E over v replaced by the mean over the unit vectors times √width, which is exact."""
     texts, width = sentences[:6], 32
     found: list[Importance] = []
@@ -99,17 +127,31 @@ def test_over_all_directions_it_is_the_jacobian(dense: Victim, sentences: tuple[
     for layer in LAYERS:
         sizes = torch.tensor([one.scale[layer] for one in found], dtype=torch.float64)
         assert float(sizes.mean()) == pytest.approx(truth.scale[layer], rel=1e-3)
-        kinds = sum(size * one.kinds[layer].double() for size, one in zip(sizes, found, strict=True)) / sizes.sum()
-        moment = sum(size * without_floor(one.outputs[layer]) for size, one in zip(sizes, found, strict=True)) / sizes.sum()
+        kinds = (
+            sum(size * one.kinds[layer].double() for size, one in zip(sizes, found, strict=True))
+            / sizes.sum()
+        )
+        moment = (
+            sum(
+                size * without_floor(one.outputs[layer])
+                for size, one in zip(sizes, found, strict=True)
+            )
+            / sizes.sum()
+        )
         assert torch.allclose(kinds, truth.kinds[layer], rtol=1e-3, atol=1e-6), layer
-        assert torch.allclose(moment, kept(layer, truth.moments[layer]), rtol=1e-3, atol=1e-4), layer
+        assert torch.allclose(moment, kept(layer, truth.moments[layer]), rtol=1e-3, atol=1e-4), (
+            layer
+        )
 
 
 def test_random_directions_come_near_the_jacobian(dense: Victim, sentences: tuple[str, ...]):
     truth = oracle(dense, sentences[:60])
     found = measure_importance(dense, sentences[:60], None)
     for layer in LAYERS:
-        assert float((found.kinds[layer] - truth.kinds[layer]).norm() / truth.kinds[layer].norm()) < 0.2
+        assert (
+            float((found.kinds[layer] - truth.kinds[layer]).norm() / truth.kinds[layer].norm())
+            < 0.2
+        )
         moment = kept(layer, truth.moments[layer])
         assert float((without_floor(found.outputs[layer]) - moment).norm() / moment.norm()) < 0.45
         assert found.scale[layer] == pytest.approx(truth.scale[layer], rel=0.2)
@@ -117,8 +159,12 @@ def test_random_directions_come_near_the_jacobian(dense: Victim, sentences: tupl
     assert last[0] > 0 and last[1:].tolist() == [0.0, 0.0]
 
 
-def test_an_error_of_an_output_moves_cls_by_what_the_metric_says(dense: Victim, sentences: tuple[str, ...]):
-    """The costs of an error along the outputs that carry furthest and least, against the whole Jacobian's."""
+def test_an_error_of_an_output_moves_cls_by_what_the_metric_says(
+    dense: Victim, sentences: tuple[str, ...]
+):
+    """The costs of an error along the outputs that carry furthest and least, against the whole
+    Jacobian's.
+    """
     truth = oracle(dense, sentences[:20])
     found = measure_importance(dense, sentences[:20], None)
     for layer in ("0.output", "1.value"):
@@ -126,7 +172,9 @@ def test_an_error_of_an_output_moves_cls_by_what_the_metric_says(dense: Victim, 
         values, vectors = torch.linalg.eigh(moment)
         far, near = vectors[:, -1:].float(), vectors[:, :1].float()
         cost = [float((error * metric(error)).sum()) for error in (far, near)]
-        assert cost[0] == pytest.approx(OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * float(values[-1]), rel=0.3)
+        assert cost[0] == pytest.approx(
+            OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * float(values[-1]), rel=0.3
+        )
         assert cost[1] < 0.2 * cost[0]
 
 
@@ -134,13 +182,23 @@ def test_axes_are_those_of_the_unit_diagonal(dense: Victim, sentences: tuple[str
     found = measure_importance(dense, sentences[:40], None).outputs
     values, vectors = found["0.query"].axes or (torch.empty(0), torch.empty(0))
     rebuilt = vectors @ torch.diag(values) @ vectors.T
-    assert torch.allclose(rebuilt.diagonal(), torch.ones(32), atol=1e-4) and values.tolist() == sorted(values.tolist())
+    assert torch.allclose(
+        rebuilt.diagonal(), torch.ones(32), atol=1e-4
+    ) and values.tolist() == sorted(values.tolist())
     scale, matrix = found["0.query"].diagonal.sqrt(), found["0.query"].matrix
-    assert matrix is not None and torch.allclose(rebuilt * scale * scale[:, None], matrix, atol=1e-4)
+    assert matrix is not None and torch.allclose(
+        rebuilt * scale * scale[:, None], matrix, atol=1e-4
+    )
     assert found["0.intermediate"].matrix is None and found["0.intermediate"].axes is None
     for reach, part in found["0.query"].reaches:
-        assert torch.allclose(values[part].clamp_min(MIN_AXIS).log() / math.log(BASE), torch.tensor(float(reach)), atol=0.51)
-    assert [row for _, part in found["0.query"].reaches for row in range(part.start, part.stop)] == list(range(32))
+        assert torch.allclose(
+            values[part].clamp_min(MIN_AXIS).log() / math.log(BASE),
+            torch.tensor(float(reach)),
+            atol=0.51,
+        )
+    assert [
+        row for _, part in found["0.query"].reaches for row in range(part.start, part.stop)
+    ] == list(range(32))
     assert found["0.intermediate"].reaches == []
 
 
@@ -148,7 +206,9 @@ def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
     found = measure_importance(dense, sentences[:40], None)
     counts = torch.zeros(3)
     for stream in dense.streams(sentences[:40]):
-        counts += torch.tensor([len(stream.lengths), len(stream.lengths), stream.tokens - 2 * len(stream.lengths)])
+        counts += torch.tensor(
+            [len(stream.lengths), len(stream.lengths), stream.tokens - 2 * len(stream.lengths)]
+        )
     assert sorted(found.kinds) == sorted(found.outputs) == sorted(found.scale) == sorted(LAYERS)
     for layer in LAYERS:
         assert float(found.kinds[layer] @ counts / counts.sum()) == pytest.approx(1, rel=1e-5)
@@ -157,7 +217,9 @@ def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
 
 
 def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str, ...]):
-    found = Importance({"0.query": torch.tensor([4.0, 2.0, 0.0]), "0.key": torch.tensor([0.0, 2.0, 0.0])}, {}, {})
+    found = Importance(
+        {"0.query": torch.tensor([4.0, 2.0, 0.0]), "0.key": torch.tensor([0.0, 2.0, 0.0])}, {}, {}
+    )
     stream = next(iter(dense.streams(sentences[:3])))
     weights = found.of_tokens(["0.query", "0.key"], stream, dense.device).split(stream.lengths)
     first, last, between = (FLOOR + (1 - FLOOR) * share for share in (2.0, 2.0, 0.0))
@@ -165,11 +227,18 @@ def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str
         assert part.tolist() == [first, *[between] * (len(part) - 2), last]
 
 
-def test_nothing_that_reaches_cls_counts_all_alike(dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(importance_module.torch, "randn", lambda shape, generator: torch.zeros(shape))
+def test_nothing_that_reaches_cls_counts_all_alike(
+    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        importance_module.torch, "randn", lambda shape, generator: torch.zeros(shape)
+    )
     found = measure_importance(dense, sentences[:5], None)
     assert all(value.unique().tolist() == [1.0] for value in found.kinds.values())
-    assert all(one.diagonal.unique().tolist() == [1.0] and one.matrix is None for one in found.outputs.values())
+    assert all(
+        one.diagonal.unique().tolist() == [1.0] and one.matrix is None
+        for one in found.outputs.values()
+    )
 
 
 def close(first: Importance, second: Importance, tolerance: float) -> bool:
@@ -178,8 +247,9 @@ def close(first: Importance, second: Importance, tolerance: float) -> bool:
 
     return all(
         alike(first.kinds[layer], second.kinds[layer])
-        and alike(without_floor(first.outputs[layer]), without_floor(second.outputs[layer])) for layer in LAYERS
-    )  # fmt: skip
+        and alike(without_floor(first.outputs[layer]), without_floor(second.outputs[layer]))
+        for layer in LAYERS
+    )
 
 
 def test_it_depends_on_victim_and_text_only(dense: Victim, sentences: tuple[str, ...]):
@@ -196,8 +266,10 @@ def test_it_depends_on_victim_and_text_only(dense: Victim, sentences: tuple[str,
 def test_how_the_tokens_are_cut_does_not_matter(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tokens: int
 ):
-    """Directions go to sentences by length, so they stay with their sentence; true for widths that 16 divides, which is
-    how PyTorch draws, and of no matter otherwise. The order of the texts does matter: another draw of directions."""
+    """Directions go to sentences by length, so they stay with their sentence; true for widths that
+    16 divides, which is how PyTorch draws, and of no matter otherwise. The order of the texts does
+    matter: another draw of directions.
+    """
     whole = measure_importance(dense, sentences[:40], None)
     monkeypatch.setattr(importance_module, "STREAM", {"cpu": tokens})
     assert close(measure_importance(dense, sentences[:40], None), whole, 1e-5)
@@ -206,20 +278,32 @@ def test_how_the_tokens_are_cut_does_not_matter(
 def test_the_model_is_as_it_was(dense: Victim, sentences: tuple[str, ...]):
     with torch.no_grad():  # as the pruner may call it
         measure_importance(dense, sentences[:10], None)
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in dense.model.parameters())
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in dense.model.parameters()
+    )
     assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
 
 
 @pytest.mark.parametrize(("texts", "rows"), [(200, 67), (191, 96), (127, 127), (64, 64), (10, 10)])
 def test_a_sample_is_spread_over_the_text(
-    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, texts: int, rows: int
+    dense: Victim,
+    sentences: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    texts: int,
+    rows: int,
 ):
     seen: list[list[str]] = []
     real = Victim.encode
-    monkeypatch.setattr(Victim, "encode", lambda self, some, pairs=None: seen.append(list(some)) or real(self, some, pairs))
+    monkeypatch.setattr(
+        Victim,
+        "encode",
+        lambda self, some, pairs=None: seen.append(list(some)) or real(self, some, pairs),
+    )
     measure_importance(dense, sentences[:texts], None, sample=64)
     assert seen == [list(sentences[: texts : max(1, texts // 64)])]
-    assert len(seen[0]) == rows <= (127 if texts < 128 else 96)  # all of fewer than twice the sample, else up to half more
+    assert (
+        len(seen[0]) == rows <= (127 if texts < 128 else 96)
+    )  # all of fewer than twice the sample, else up to half more
 
 
 def test_pairs_are_read_as_pairs(dense: Victim, sentences: tuple[str, ...]):
@@ -233,6 +317,10 @@ def test_every_family_has_its_importance(
 ):
     victim = load_victim(str(write_model(tmp_path / family, family=family)), "cpu")
     told: list[str] = []
-    found = measure_importance(victim, sentences[:10], None, partial(lambda stage, _done, _total: told.append(stage)))
-    assert sorted(found.outputs) == sorted(LAYERS) and set(told) == {"importance of tokens and outputs"}
+    found = measure_importance(
+        victim, sentences[:10], None, partial(lambda stage, _done, _total: told.append(stage))
+    )
+    assert sorted(found.outputs) == sorted(LAYERS) and set(told) == {
+        "importance of tokens and outputs"
+    }
     assert all(bool(value.diagonal.isfinite().all()) for value in found.outputs.values())

@@ -5,15 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import SettingError
-from engine.pruning.methods import METHODS, SETTINGS, method_named
-from engine.pruning.patterns import NofM, Unstructured
-from engine.pruning.plan import LayerReport, Plan, Pruned
-from engine.store import key_of
+from prunescope.engine.errors import SettingError
+from prunescope.engine.pruning.methods import METHODS, SETTINGS, method_named
+from prunescope.engine.pruning.patterns import NofM, Unstructured
+from prunescope.engine.pruning.plan import LayerReport, Plan, Pruned
+from prunescope.engine.store import key_of
 
-OTHERS = {"solver": "blocked", "inputs": "dense,target=none", "target": "none", "alpha": "0.5", "residual": "off", "centre": "on",
-          "refit": "none", "steps": "6", "importance": "off", "damping": "0.02", "rows": "on",
-          "heads": "on,target=paper,residual=off"}  # fmt: skip
+OTHERS = {
+    "solver": "blocked",
+    "inputs": "dense,target=none",
+    "target": "none",
+    "alpha": "0.5",
+    "residual": "off",
+    "centre": "on",
+    "refit": "none",
+    "steps": "6",
+    "importance": "off",
+    "damping": "0.02",
+    "rows": "on",
+    "heads": "on,target=paper,residual=off",
+}
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -24,67 +35,119 @@ def test_every_setting_enters_the_identity(setting: str):
     assert key_of(changed) != key_of(plain)
 
 
-@pytest.mark.parametrize("change", [
-    {"method": "sequential"}, {"pattern": "2:4"}, {"pattern": "row"}, {"allocation": "uniform"}, {"layers": "0=0"},
-    {"precision": "bf16"}, {"precision": "tf32"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "sequential"},
+        {"pattern": "2:4"},
+        {"pattern": "row"},
+        {"allocation": "uniform"},
+        {"layers": "0=0"},
+        {"precision": "bf16"},
+        {"precision": "tf32"},
+    ],
+    ids=str,
+)
 def test_what_else_decides_the_weights_enters_the_identity(change: dict[str, str]):
-    assert key_of(Plan.named(**{"method": "adaptive", **change}).identity()) != key_of(Plan.named("adaptive").identity())
+    assert key_of(Plan.named(**{"method": "adaptive", **change}).identity()) != key_of(
+        Plan.named("adaptive").identity()
+    )
 
 
 def test_what_does_not_decide_the_weights_does_not_enter():
     plain = Plan.named("adaptive").identity()
     assert Plan.named("adaptive", force=True).identity() == plain
     assert {"about", "source"}.isdisjoint(plain["method"])
-    one, two = (Plan.named("adaptive", layers=given) for given in ("0=0.10,output=0.3", "output=.3,0=0.1"))
+    one, two = (
+        Plan.named("adaptive", layers=given) for given in ("0=0.10,output=0.3", "output=.3,0=0.1")
+    )
     assert one.identity() == two.identity()
-    assert Plan.named("adaptive:refit=none,alpha=0.5").identity() == Plan.named("adaptive:alpha=0.50,refit=none").identity()
+    assert (
+        Plan.named("adaptive:refit=none,alpha=0.5").identity()
+        == Plan.named("adaptive:alpha=0.50,refit=none").identity()
+    )
 
 
 def test_the_content_of_a_file_of_layers_enters_not_its_name(tmp_path: Path):
     for name in ("one.json", "two.json"):
         (tmp_path / name).write_text(json.dumps({"0": 0, "output": 0.3}))
-    one, two = (Plan.named("adaptive", layers=str(tmp_path / name)).identity() for name in ("one.json", "two.json"))
+    one, two = (
+        Plan.named("adaptive", layers=str(tmp_path / name)).identity()
+        for name in ("one.json", "two.json")
+    )
     assert one == two == Plan.named("adaptive", layers="0=0,output=0.3").identity()
 
 
-@pytest.mark.parametrize(("method", "given", "pattern"), [
-    ("wanda", "unstructured", Unstructured(True)), ("paper", "unstructured", Unstructured(True)),
-    ("paper:rows=off,solver=blocked", "unstructured", Unstructured()), ("adaptive", "unstructured", Unstructured()),
-    ("adaptive", "row", Unstructured(True)), ("wanda", "2:4", NofM(2, 4)),
-    ("adaptive:rows=on", "unstructured", Unstructured(True)),
-])  # fmt: skip
-def test_a_method_that_works_by_rows_spreads_its_zeros_over_rows(method: str, given: str, pattern: object):
+@pytest.mark.parametrize(
+    ("method", "given", "pattern"),
+    [
+        ("wanda", "unstructured", Unstructured(True)),
+        ("paper", "unstructured", Unstructured(True)),
+        ("paper:rows=off,solver=blocked", "unstructured", Unstructured()),
+        ("adaptive", "unstructured", Unstructured()),
+        ("adaptive", "row", Unstructured(True)),
+        ("wanda", "2:4", NofM(2, 4)),
+        ("adaptive:rows=on", "unstructured", Unstructured(True)),
+    ],
+)
+def test_a_method_that_works_by_rows_spreads_its_zeros_over_rows(
+    method: str, given: str, pattern: object
+):
     assert Plan.named(method, given).pattern == pattern
     assert Plan.named(method_named(method), given) == Plan.named(method, given)
 
 
-@pytest.mark.parametrize(("method", "pattern", "allocation"), [
-    ("adaptive", "unstructured", "loss-equalised"), ("adaptive", "row", "loss-equalised"), ("adaptive", "2:4", "uniform"),
-    ("adaptive:importance=off", "unstructured", "loss-equalised"), ("sequential", "unstructured", "uniform"),
-    ("paper", "unstructured", "uniform"), ("magnitude", "unstructured", "uniform"),
-    ("adaptive:solver=magnitude,target=none,residual=off,refit=none,importance=off", "unstructured", "uniform"),
-])  # fmt: skip
-def test_the_allocation_is_the_methods_own_unless_asked_for(method: str, pattern: str, allocation: str):
+@pytest.mark.parametrize(
+    ("method", "pattern", "allocation"),
+    [
+        ("adaptive", "unstructured", "loss-equalised"),
+        ("adaptive", "row", "loss-equalised"),
+        ("adaptive", "2:4", "uniform"),
+        ("adaptive:importance=off", "unstructured", "loss-equalised"),
+        ("sequential", "unstructured", "uniform"),
+        ("paper", "unstructured", "uniform"),
+        ("magnitude", "unstructured", "uniform"),
+        (
+            "adaptive:solver=magnitude,target=none,residual=off,refit=none,importance=off",
+            "unstructured",
+            "uniform",
+        ),
+    ],
+)
+def test_the_allocation_is_the_methods_own_unless_asked_for(
+    method: str, pattern: str, allocation: str
+):
     assert Plan.named(method, pattern).allocation == allocation
     assert Plan.named(method, pattern, allocation="uniform").allocation == "uniform"
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"allocation": "fair"}, "'fair' is unknown; choose auto, uniform or loss-equalised"),
-    ({"precision": "fp16"}, "'fp16' is unknown; choose one of fp32, tf32, bf16"),
-    ({"method": "magnitude", "allocation": "loss-equalised"}, "method magnitude measures no loss to equalise"),
-    ({"pattern": "2:4", "allocation": "loss-equalised"}, "2:4 fixes the sparsity of every layer; use --allocation uniform"),
-    ({"layers": "0"}, "0= is not a layer with a share"), ({"pattern": "odd"}, "'odd' is unknown"),
-    ({"method": "odd"}, "'odd' is"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"allocation": "fair"}, "'fair' is unknown; choose auto, uniform or loss-equalised"),
+        ({"precision": "fp16"}, "'fp16' is unknown; choose one of fp32, tf32, bf16"),
+        (
+            {"method": "magnitude", "allocation": "loss-equalised"},
+            "method magnitude measures no loss to equalise",
+        ),
+        (
+            {"pattern": "2:4", "allocation": "loss-equalised"},
+            "2:4 fixes the sparsity of every layer; use --allocation uniform",
+        ),
+        ({"layers": "0"}, "0= is not a layer with a share"),
+        ({"pattern": "odd"}, "'odd' is unknown"),
+        ({"method": "odd"}, "'odd' is"),
+    ],
+)
 def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, str], message: str):
     with pytest.raises(SettingError, match=message):
         Plan.named(**{"method": "adaptive", **change})
 
 
 def test_achieved_is_a_share_of_all_weights():
-    layers = tuple(LayerReport(name, weights, zeros, 0.5, 9, 4, 0.01, False, 0.0) for name, weights, zeros in
-                   (("0.query", 100, 50), ("0.output", 300, 0)))  # fmt: skip
+    layers = tuple(
+        LayerReport(name, weights, zeros, 0.5, 9, 4, 0.01, False, 0.0)
+        for name, weights, zeros in (("0.query", 100, 50), ("0.output", 300, 0))
+    )
     assert Pruned(None, 0.5, layers).achieved == 50 / 400  # type: ignore[arg-type]
     assert Plan(METHODS["adaptive"]).pattern == Unstructured()

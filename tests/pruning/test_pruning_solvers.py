@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.errors import InterruptedStudy, NumericalError, SettingError
-from engine.pruning import solvers as solvers_module
-from engine.pruning.allocation import GRID
-from engine.pruning.importance import Metric
-from engine.pruning.layerwise import _refitted
-from engine.pruning.methods import REFITS, Method
-from engine.pruning.patterns import NofM, Pattern, Unstructured
-from engine.pruning.solvers import (
+from prunescope.engine.errors import InterruptedStudy, NumericalError, SettingError
+from prunescope.engine.pruning import solvers as solvers_module
+from prunescope.engine.pruning.allocation import GRID
+from prunescope.engine.pruning.importance import Metric
+from prunescope.engine.pruning.layerwise import _refitted
+from prunescope.engine.pruning.methods import REFITS, Method
+from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
+from prunescope.engine.pruning.solvers import (
     BASE,
     LEAST,
     PENALTIES,
@@ -30,26 +30,38 @@ from engine.pruning.solvers import (
     refit_exactly,
     solver_named,
 )
-from engine.pruning.targets import Factor, factorise
+from prunescope.engine.pruning.targets import Factor, factorise
 
 SPARSITIES = [0.01, 0.1, 0.25, 1 / 3, 0.5, 0.617, 0.75, 0.875, 0.95, 0.999]
 PATTERNS = [Unstructured(), Unstructured(per_row=True), NofM(2, 4), NofM(1, 4)]
 Solve = Callable[[Problem], Tensor]
 
 
-def problem(rows: int, width: int, sparsity: float = 0.5, pattern: Pattern | None = None, seed: int = 0) -> Problem:
+def problem(
+    rows: int, width: int, sparsity: float = 0.5, pattern: Pattern | None = None, seed: int = 0
+) -> Problem:
     """Weights and the factor of correlated inputs, in single precision."""
     generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(4 * width, width, generator=generator) @ torch.randn(width, width, generator=generator)
+    inputs = torch.randn(4 * width, width, generator=generator) @ torch.randn(
+        width, width, generator=generator
+    )
     hessian = inputs.T @ inputs / len(inputs)
     chosen = pattern or Unstructured()
     level = chosen.sparsity if isinstance(chosen, NofM) else sparsity
-    return Problem(torch.randn(rows, width, generator=generator), factorise(hessian, 0.01), hessian.diagonal(), level, chosen)
+    return Problem(
+        torch.randn(rows, width, generator=generator),
+        factorise(hessian, 0.01),
+        hessian.diagonal(),
+        level,
+        chosen,
+    )
 
 
 def coupled(rows: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Metric:
     """A metric in which a few combinations of outputs carry most."""
-    axes = torch.randn(rows, max(1, rows // 4), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    axes = torch.randn(
+        rows, max(1, rows // 4), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     matrix = (axes @ axes.T + 0.1 * torch.eye(rows, dtype=torch.float64)).to(dtype)
     return Metric(matrix.diagonal().clone(), matrix)
 
@@ -88,7 +100,11 @@ def test_zeros_are_exact(name: str, pattern: Pattern, sparsity: float):
     one = problem(5, 132, sparsity, pattern)
     solved = solver_named(name)(one)
     assert zeros(solved) == pattern.zeros(5, 132, one.sparsity)
-    assert zeros(refit(solved, one.target, one.factor.hessian, 3)) == zeros(refitted(solved, one)) == zeros(solved)
+    assert (
+        zeros(refit(solved, one.target, one.factor.hessian, 3))
+        == zeros(refitted(solved, one))
+        == zeros(solved)
+    )
     if pattern != Unstructured():
         size = pattern.m if isinstance(pattern, NofM) else 132
         assert len(set((solved.view(-1, size) == 0).sum(dim=1).tolist())) == 1
@@ -100,7 +116,14 @@ def test_a_solver_leaves_what_it_was_given_alone(name: str):
     metric = coupled(6, seed=1)
     assert metric.matrix is not None
     one = replace(one, metric=metric)
-    given = (one.target, one.power, one.factor.hessian, one.factor.upper, metric.diagonal, metric.matrix)
+    given = (
+        one.target,
+        one.power,
+        one.factor.hessian,
+        one.factor.upper,
+        metric.diagonal,
+        metric.matrix,
+    )
     before = [value.clone() for value in given]
     solved = solver_named(name)(one)
     refit(solved, one.target, one.factor.hessian, 3, metric)
@@ -110,7 +133,9 @@ def test_a_solver_leaves_what_it_was_given_alone(name: str):
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_same_problem_gives_the_same_bytes(name: str):
-    first, second = (solver_named(name)(problem(6, 40, pattern=Unstructured(per_row=True))) for _ in range(2))
+    first, second = (
+        solver_named(name)(problem(6, 40, pattern=Unstructured(per_row=True))) for _ in range(2)
+    )
     assert torch.equal(first, second)
 
 
@@ -128,8 +153,14 @@ def test_a_long_solver_can_be_cancelled(name: str):
 
 def test_magnitude_removes_exactly_the_smallest():
     target = torch.tensor([[3.0, -0.1, 0.2, 1.0], [-5.0, 0.3, -4.0, 2.0]])
-    assert by_magnitude(target, Unstructured(), 0.5).tolist() == [[3.0, 0.0, 0.0, 0.0], [-5.0, 0.0, -4.0, 2.0]]
-    assert by_magnitude(target, Unstructured(True), 0.5).tolist() == [[3.0, 0.0, 0.0, 1.0], [-5.0, 0.0, -4.0, 0.0]]
+    assert by_magnitude(target, Unstructured(), 0.5).tolist() == [
+        [3.0, 0.0, 0.0, 0.0],
+        [-5.0, 0.0, -4.0, 2.0],
+    ]
+    assert by_magnitude(target, Unstructured(True), 0.5).tolist() == [
+        [3.0, 0.0, 0.0, 1.0],
+        [-5.0, 0.0, -4.0, 0.0],
+    ]
     found = by_magnitude(target, NofM(1, 2), 0.5)
     assert found.tolist() == [[3.0, 0.0, 0.0, 1.0], [-5.0, 0.0, -4.0, 0.0]]
     assert torch.equal(by_magnitude(target, Unstructured(), 0.0), target)
@@ -138,7 +169,9 @@ def test_magnitude_removes_exactly_the_smallest():
 def test_ties_are_broken_by_position():
     wanted = torch.tensor([[0.0] * 6, [1.0] * 6])
     assert torch.equal(by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), wanted)
-    even = Problem(torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured())
+    even = Problem(
+        torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured()
+    )
     for name in ("wanda", "magnitude", "blocked", "joint"):
         assert torch.equal(solver_named(name)(even) == 0, wanted == 0), name
 
@@ -160,18 +193,24 @@ def test_wanda_is_its_definition():
 @pytest.mark.parametrize("pattern", [Unstructured(), NofM(2, 4)], ids=lambda pattern: pattern.name)
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
 def test_joint_beats_the_sweep_once_both_are_refitted(pattern: Pattern, sparsity: float):
-    """Both with the best survivors for their mask: a joint choice is the better one, in each of several draws."""
+    """Both with the best survivors for their mask: a joint choice is the better one, in each of
+    several draws.
+    """
     ratios = []
     for seed in range(8):
         one = problem(24, 64, sparsity, pattern, seed)
-        joint, sweep = (loss(refitted(solver_named(name)(one), one), one) for name in ("joint", "blocked"))
+        joint, sweep = (
+            loss(refitted(solver_named(name)(one), one), one) for name in ("joint", "blocked")
+        )
         ratios.append(joint / sweep)
     assert max(ratios) < 1.0 and sum(ratios) / len(ratios) < 0.93
 
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.9])
 def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float):
-    """The best mask is then the smallest w² h_j and the survivors stay; a few rounds miss it by some percent, no more."""
+    """The best mask is then the smallest w² h_j and the survivors stay; a few rounds miss it by
+    some percent, no more.
+    """
     one = problem(48, 96, sparsity)
     alone = replace(one, factor=factorise(torch.diag(one.power), 0.01))
     score = alone.target.square() * alone.factor.hessian.diagonal()
@@ -180,12 +219,16 @@ def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float
 
 
 @pytest.mark.parametrize("name", ["joint", "blocked"])
-@pytest.mark.parametrize("pattern", [Unstructured(), Unstructured(True), NofM(2, 4)], ids=lambda pattern: pattern.name)
+@pytest.mark.parametrize(
+    "pattern", [Unstructured(), Unstructured(True), NofM(2, 4)], ids=lambda pattern: pattern.name
+)
 def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern):
     one, solve = problem(12, 64, 0.6, pattern), solver_named(name)
     importance = torch.rand(12, generator=torch.Generator().manual_seed(5)) + 0.1
     plain = solve(replace(one, metric=Metric(importance)))
-    assert torch.equal(solve(replace(one, metric=Metric(importance * 4))), plain)  # a power of four is exact under the root
+    assert torch.equal(
+        solve(replace(one, metric=Metric(importance * 4))), plain
+    )  # a power of four is exact under the root
     assert torch.equal(solve(replace(one, metric=Metric(torch.full((12,), 16.0)))), solve(one))
     whole = coupled(12)
     assert whole.matrix is not None
@@ -196,16 +239,23 @@ def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern
 def test_importance_moves_zeros_to_outputs_that_matter_little():
     one, solve = problem(12, 64, 0.6), solver_named("joint")
     importance = torch.tensor([10.0] * 6 + [0.1] * 6)
-    plain, led = refitted(solve(one), one), refitted(solve(replace(one, metric=Metric(importance))), one)
+    plain, led = (
+        refitted(solve(one), one),
+        refitted(solve(replace(one, metric=Metric(importance))), one),
+    )
     assert zeros(led[:6]) < zeros(plain[:6]) and zeros(led) == zeros(plain)
     assert loss(led, one, importance) < loss(plain, one, importance)
 
 
 @pytest.mark.parametrize("step", PENALTIES)
 def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
-    """argmin over X of tr(M̃ (G − X) H̃ (G − X)ᵀ) + ρ‖X‖² by one system over all entries, for γ that are steps of the base."""
+    """argmin over X of tr(M̃ (G − X) H̃ (G − X)ᵀ) + ρ‖X‖² by one system over all entries, for γ
+    that are steps of the base.
+    """
     one, rows = problem(6, 20), 6
-    vectors = torch.linalg.qr(torch.randn(rows, rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64))[0]
+    vectors = torch.linalg.qr(
+        torch.randn(rows, rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    )[0]
     values = torch.tensor([BASE**-1, BASE**-1, 1.0, 1.0, BASE, BASE**2], dtype=torch.float64)
     penalty, scaled = LEAST * BASE**step, one.factor.scaled.double()
     system = torch.kron(vectors @ torch.diag(values) @ vectors.T, scaled)
@@ -215,22 +265,33 @@ def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
     vars(metric)["axes"] = values.float(), vectors.float()  # as if found for a metric of these axes
     found = _toward(one.target, one.factor, metric, step)
     assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-4)
-    alone = torch.linalg.solve(scaled + penalty * torch.eye(20, dtype=torch.float64), scaled @ one.target.double().T).T
-    assert torch.allclose(_toward(one.target, one.factor, None, step).double(), alone, rtol=1e-3, atol=1e-4)
+    alone = torch.linalg.solve(
+        scaled + penalty * torch.eye(20, dtype=torch.float64), scaled @ one.target.double().T
+    ).T
+    assert torch.allclose(
+        _toward(one.target, one.factor, None, step).double(), alone, rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
 def test_the_metric_lowers_what_it_measures(sparsity: float):
-    """Choice and refit under M against both without it, and against the choice without it, in each of several draws."""
+    """Choice and refit under M against both without it, and against the choice without it, in each
+    of several draws.
+    """
     apart, half = [], []
     for seed in range(6):
         one, metric = problem(24, 64, sparsity, seed=seed), coupled(24, seed)
         solve = solver_named("joint")
         chosen = solve(replace(one, metric=metric))
-        with_it = metric_loss(refit(chosen, one.target, one.factor.hessian, 40, metric), one, metric)
+        with_it = metric_loss(
+            refit(chosen, one.target, one.factor.hessian, 40, metric), one, metric
+        )
         plain = solve(replace(one, metric=Metric(metric.diagonal)))
         apart.append(with_it / metric_loss(refitted(plain, one), one, metric))
-        half.append(with_it / metric_loss(refit(plain, one.target, one.factor.hessian, 40, metric), one, metric))
+        half.append(
+            with_it
+            / metric_loss(refit(plain, one.target, one.factor.hessian, 40, metric), one, metric)
+        )
     assert max(apart) < 0.8 and sum(half) / len(half) < 1.0
 
 
@@ -258,7 +319,9 @@ def row_losses(weights: Tensor, target: Tensor, hessian: Tensor) -> Tensor:
 
 def test_refit_never_raises_the_loss_of_a_row():
     target, start, hessian = wide_problem()
-    losses = torch.stack([row_losses(refit(start, target, hessian, steps), target, hessian) for steps in range(15)])
+    losses = torch.stack(
+        [row_losses(refit(start, target, hessian, steps), target, hessian) for steps in range(15)]
+    )
     assert bool((losses[1:] <= losses[:-1] * (1 + 1e-12)).all())
     assert bool((losses[-1] < losses[0]).all())
 
@@ -267,7 +330,11 @@ def test_refit_never_raises_the_loss_of_a_row():
 def test_refitting_reaches_least_squares_on_the_support(how: str):
     target, start, hessian = wide_problem()
     room = {"cholesky in chunks": 2 * 24**2, "a row at a time": 1}.get(how, 1 << 26)
-    found = refit(start, target, hessian, 60) if how == "cg" else refit_exactly(start, target, hessian, room=room)
+    found = (
+        refit(start, target, hessian, 60)
+        if how == "cg"
+        else refit_exactly(start, target, hessian, room=room)
+    )
     for row in range(len(target)):
         kept = start[row] != 0
         wanted = torch.linalg.solve(hessian[kept][:, kept], hessian[kept] @ target[row])
@@ -292,10 +359,15 @@ def test_refitting_under_a_metric_reaches_its_least_squares_on_the_support():
 
 
 def best_loss(weights: Tensor, one: Problem) -> float:
-    """The least loss that any weights of this support have: one dense system in float64 over all of the survivors."""
+    """The least loss that any weights of this support have: one dense system in float64 over all of
+    the survivors.
+    """
     rows = len(weights)
     matrix = torch.eye(rows) if one.metric is None else one.metric.matrix
-    system = torch.kron((torch.diag(one.metric.diagonal) if matrix is None else matrix).double(), one.factor.hessian.double())
+    system = torch.kron(
+        (torch.diag(one.metric.diagonal) if matrix is None else matrix).double(),
+        one.factor.hessian.double(),
+    )
     support, target = (weights != 0).reshape(-1), one.target.double().reshape(-1)
     gap = target.clone()
     gap[support] -= torch.linalg.solve(system[support][:, support], (system @ target)[support])
@@ -311,39 +383,71 @@ def own_loss(weights: Tensor, one: Problem) -> float:
 
 @pytest.mark.parametrize("refit_name", REFITS)
 @pytest.mark.parametrize("solver", SOLVERS)
-@given(seed=st.integers(0, 999), rows=st.integers(1, 6), sparsity=st.floats(0.1, 0.9), pattern=st.sampled_from(PATTERNS),
-       outputs=st.sampled_from(["alike", "apart", "coupled"]), kind=st.sampled_from([torch.float32, torch.float64]))
+@given(
+    seed=st.integers(0, 999),
+    rows=st.integers(1, 6),
+    sparsity=st.floats(0.1, 0.9),
+    pattern=st.sampled_from(PATTERNS),
+    outputs=st.sampled_from(["alike", "apart", "coupled"]),
+    kind=st.sampled_from([torch.float32, torch.float64]),
+)
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_no_refit_is_worse_than_none_by_its_own_objective(
-    solver: str, refit_name: str, seed: int, rows: int, sparsity: float, pattern: Pattern, outputs: str, kind: torch.dtype
-):  # fmt: skip
+    solver: str,
+    refit_name: str,
+    seed: int,
+    rows: int,
+    sparsity: float,
+    pattern: Pattern,
+    outputs: str,
+    kind: torch.dtype,
+):
     """And the exact one is at the bottom of it, for every metric that a method may have."""
     if refit_name == "cholesky" and outputs == "coupled":
         outputs = "apart"  # that combination is refused
     if solver == "exact" and pattern == Unstructured():
         pattern = Unstructured(per_row=True)
-    metric = {"alike": None, "apart": Metric(coupled(rows, seed).diagonal), "coupled": coupled(rows, seed)}[outputs]
+    metric = {
+        "alike": None,
+        "apart": Metric(coupled(rows, seed).diagonal),
+        "coupled": coupled(rows, seed),
+    }[outputs]
     one = problem(rows, 16, sparsity, pattern, seed)
     factor = one.factor if kind == torch.float32 else one.factor.wide
-    one = replace(one, target=one.target.to(kind), factor=factor, metric=metric and metric.like(factor.hessian))
+    one = replace(
+        one,
+        target=one.target.to(kind),
+        factor=factor,
+        metric=metric and metric.like(factor.hessian),
+    )
     solved = solver_named(solver)(one)
     after = _refitted(solved, one, Method("", "", "", solver, refit=refit_name, steps=10))
     assert after.dtype == kind and torch.equal(after == 0, solved == 0)
     room = 1e-5 if kind == torch.float32 else 1e-12
-    scale = own_loss(torch.zeros_like(solved), one)  # what single precision rounds is a share of this
+    scale = own_loss(
+        torch.zeros_like(solved), one
+    )  # what single precision rounds is a share of this
     assert own_loss(after, one) <= own_loss(solved, one) + room * scale
     if refit_name in ("exact", "cholesky"):
-        assert own_loss(after, one) == pytest.approx(best_loss(solved, one), rel=1e-7, abs=room * scale)
+        assert own_loss(after, one) == pytest.approx(
+            best_loss(solved, one), rel=1e-7, abs=room * scale
+        )
 
 
 def test_an_exact_refit_that_does_not_settle_is_an_error(monkeypatch: pytest.MonkeyPatch):
     target, start, hessian = wide_problem()
     monkeypatch.setattr(solvers_module, "MOST", 3)
-    with pytest.raises(NumericalError, match="did not settle within 3 steps; use more damping, or refit=cg"):
+    with pytest.raises(
+        NumericalError, match="did not settle within 3 steps; use more damping, or refit=cg"
+    ):
         refit_exactly(start, target, hessian, coupled(5, dtype=torch.float64))
     for metric in (None, coupled(5)):
-        with pytest.raises(NumericalError, match="statistics that are singular; use more damping, or refit=cg"):
-            refit_exactly(start, target, hessian - 2 * hessian.diagonal().mean() * torch.eye(24), metric)
+        with pytest.raises(
+            NumericalError, match="statistics that are singular; use more damping, or refit=cg"
+        ):
+            refit_exactly(
+                start, target, hessian - 2 * hessian.diagonal().mean() * torch.eye(24), metric
+            )
 
 
 def test_an_exact_refit_can_be_cancelled():
@@ -373,8 +477,12 @@ def test_a_curve_is_the_loss_of_the_sweeps():
     others = replace(one, target=one.target[:7] * 1.5)
     found = loss_curves([one.target, others.target], one.factor, [metric, apart])
     for each, outputs, curve in ((one, metric, found[0]), (others, apart, found[1])):
-        swept = [solver_named("blocked")(replace(each, sparsity=level, metric=outputs)) for level in GRID]
-        assert curve == pytest.approx([metric_loss(weights, each, outputs) for weights in swept], rel=1e-4)
+        swept = [
+            solver_named("blocked")(replace(each, sparsity=level, metric=outputs)) for level in GRID
+        ]
+        assert curve == pytest.approx(
+            [metric_loss(weights, each, outputs) for weights in swept], rel=1e-4
+        )
         assert curve == sorted(curve) and curve[0] > 0
 
 
@@ -400,7 +508,9 @@ def test_the_exact_solver_refuses_no_level_of_a_row():
 
 
 def test_inputs_that_nearly_add_up_are_solved_exactly_in_double():
-    """LayerNorm's outputs add up to a constant: with hardly any ridge, single precision has no digits left for what goes."""
+    """LayerNorm's outputs add up to a constant: with hardly any ridge, single precision has no
+    digits left for what goes.
+    """
     generator = torch.Generator().manual_seed(3)
     inputs = torch.randn(600, 32, generator=generator, dtype=torch.float64)
     inputs -= inputs.mean(dim=1, keepdim=True)

@@ -6,10 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.pruning.statistics import Gram
+from prunescope.engine.pruning.statistics import Gram
 
 Draw = Callable[..., Tensor]
-SHAPES = [(6, 10), (10, 6), (7, 7)]  # (d_out, d_in): the drift is summed behind the layer where d_out <= d_in, else before
+SHAPES = [
+    (6, 10),
+    (10, 6),
+    (7, 7),
+]  # (d_out, d_in): the drift is summed behind the layer where d_out <= d_in, else before
 TOKENS = 50
 
 
@@ -18,16 +22,28 @@ class Case:
 
     def __init__(self, draw: Draw, shape: tuple[int, int], weighted: bool) -> None:
         rows, width = shape
-        self.weight, self.sparse, self.dense = draw(rows, width, seed=1), draw(TOKENS, width, seed=2), draw(TOKENS, width, seed=3)
+        self.weight, self.sparse, self.dense = (
+            draw(rows, width, seed=1),
+            draw(TOKENS, width, seed=2),
+            draw(TOKENS, width, seed=3),
+        )
         self.sparse, self.dense = self.sparse + 2.0, self.dense - 1.0  # means that are not zero
         self.by_outputs = rows <= width
         # before the layer there is no place for a residual
-        self.residual = draw(TOKENS, rows, seed=4) if self.by_outputs else torch.zeros(TOKENS, rows, dtype=torch.float64)
+        self.residual = (
+            draw(TOKENS, rows, seed=4)
+            if self.by_outputs
+            else torch.zeros(TOKENS, rows, dtype=torch.float64)
+        )
         self.weights = draw(TOKENS, seed=5).square() if weighted else None
         self.wanted = self.dense @ self.weight.T + self.residual if self.by_outputs else self.dense
 
     def add(self, gram: Gram, rows: slice | Tensor = slice(None)) -> None:
-        gram.add(self.sparse[rows], self.wanted[rows], None if self.weights is None else self.weights[rows])
+        gram.add(
+            self.sparse[rows],
+            self.wanted[rows],
+            None if self.weights is None else self.weights[rows],
+        )
 
     def gram(self, centred: bool = False) -> Gram:
         made = Gram(self.weight, centred)
@@ -43,8 +59,12 @@ class Case:
         mean_drift = sum((w * d for w, d in zip(share, drift, strict=True)), torch.zeros(()))
         x = self.sparse - mean if centred else self.sparse
         d = drift - mean_drift if centred else drift
-        hessian = sum((w * torch.outer(a, a) for w, a in zip(share, x, strict=True)), torch.zeros(()))
-        cross = sum((w * torch.outer(e, a) for w, e, a in zip(share, d, x, strict=True)), torch.zeros(()))
+        hessian = sum(
+            (w * torch.outer(a, a) for w, a in zip(share, x, strict=True)), torch.zeros(())
+        )
+        cross = sum(
+            (w * torch.outer(e, a) for w, e, a in zip(share, d, x, strict=True)), torch.zeros(())
+        )
         return hessian, cross, mean, mean_drift
 
 
@@ -59,12 +79,23 @@ def case(draw: Draw, shape: tuple[int, int], request: pytest.FixtureRequest) -> 
 
 
 def same(found: Tensor | None, wanted: Tensor | None) -> bool:
-    return found is not None and wanted is not None and torch.allclose(found, wanted, rtol=1e-11, atol=1e-11)
+    return (
+        found is not None
+        and wanted is not None
+        and torch.allclose(found, wanted, rtol=1e-11, atol=1e-11)
+    )
 
 
 def alike(found: Gram, wanted: Gram) -> bool:
-    pairs = [(getattr(found, name)(), getattr(wanted, name)()) for name in ("hessian", "drift", "mean", "mean_drift", "power")]
-    return found.tokens == wanted.tokens and found.mass == pytest.approx(wanted.mass) and all(same(a, b) for a, b in pairs)
+    pairs = [
+        (getattr(found, name)(), getattr(wanted, name)())
+        for name in ("hessian", "drift", "mean", "mean_drift", "power")
+    ]
+    return (
+        found.tokens == wanted.tokens
+        and found.mass == pytest.approx(wanted.mass)
+        and all(same(a, b) for a, b in pairs)
+    )
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -102,7 +133,9 @@ def test_the_size_of_the_weights_does_not_matter(draw: Draw, factor: float):
     case = Case(draw, (6, 10), weighted=True)
     before = case.gram(True)
     case.weights = case.weights * factor  # type: ignore[operator]
-    assert same(case.gram(True).hessian(), before.hessian()) and same(case.gram(True).drift(), before.drift())
+    assert same(case.gram(True).hessian(), before.hessian()) and same(
+        case.gram(True).drift(), before.drift()
+    )
 
 
 @pytest.mark.parametrize("width", [7, 384, 385, 900])
@@ -172,6 +205,12 @@ def test_no_drift_is_none_until_something_moves(case: Case):
 
 def test_no_drift_is_zero_where_nothing_moved(case: Case):
     gram = Gram(case.weight)
-    gram.add(case.sparse, case.sparse @ case.weight.T if case.by_outputs else case.sparse, case.weights)
+    gram.add(
+        case.sparse, case.sparse @ case.weight.T if case.by_outputs else case.sparse, case.weights
+    )
     drift = gram.drift()
-    assert drift is not None and float(drift.abs().max()) < 1e-10 and float(gram.mean_drift().abs().max()) < 1e-10
+    assert (
+        drift is not None
+        and float(drift.abs().max()) < 1e-10
+        and float(gram.mean_drift().abs().max()) < 1e-10
+    )

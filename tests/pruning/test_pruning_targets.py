@@ -6,9 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import NumericalError
-from engine.pruning.statistics import Gram
-from engine.pruning.targets import LEAST_PIVOT, MAX_DAMPING, factorise, paper_target, retarget
+from prunescope.engine.errors import NumericalError
+from prunescope.engine.pruning.statistics import Gram
+from prunescope.engine.pruning.targets import (
+    LEAST_PIVOT,
+    MAX_DAMPING,
+    factorise,
+    paper_target,
+    retarget,
+)
 
 TOKENS, ROWS, WIDTH, DAMPING = 80, 6, 9, 0.01
 Draw = Callable[..., Tensor]
@@ -29,7 +35,9 @@ def dense(sparse: Tensor, draw: Draw) -> Tensor:
     return sparse + 0.3 * draw(TOKENS, WIDTH, seed=3)
 
 
-def gram_of(weight: Tensor, sparse: Tensor, dense: Tensor | None, residual: Tensor | float = 0.0) -> Gram:
+def gram_of(
+    weight: Tensor, sparse: Tensor, dense: Tensor | None, residual: Tensor | float = 0.0
+) -> Gram:
     gram = Gram(weight)
     wanted = None if dense is None else dense @ weight.T + residual if gram.by_outputs else dense
     gram.add(sparse, wanted)
@@ -40,7 +48,9 @@ def target(weight: Tensor, gram: Gram, alpha: float = 1.0) -> Tensor:
     return retarget(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
 
 
-def least_squares(weight: Tensor, sparse: Tensor, dense: Tensor, residual: Tensor | float) -> Tensor:
+def least_squares(
+    weight: Tensor, sparse: Tensor, dense: Tensor, residual: Tensor | float
+) -> Tensor:
     """argmin ‖X_d Wᵀ + R − X_s Ŵᵀ‖²/n + ridge ‖Ŵ − W‖² as one stacked least-squares problem."""
     ridge = DAMPING * float(sparse.square().mean())
     pull = (TOKENS * ridge) ** 0.5
@@ -59,16 +69,22 @@ def close(found: Tensor, wanted: Tensor) -> bool:
 @pytest.mark.parametrize("rows", [ROWS, WIDTH + 5])
 def test_target_is_the_direct_minimiser(draw: Draw, sparse: Tensor, dense: Tensor, rows: int):
     weight = draw(rows, WIDTH)
-    assert close(target(weight, gram_of(weight, sparse, dense)), least_squares(weight, sparse, dense, 0.0))
+    assert close(
+        target(weight, gram_of(weight, sparse, dense)), least_squares(weight, sparse, dense, 0.0)
+    )
 
 
-def test_target_with_residual_drift_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw):
+def test_target_with_residual_drift_is_the_direct_minimiser(
+    weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw
+):
     residual = draw(TOKENS, ROWS, seed=4)
     found = target(weight, gram_of(weight, sparse, dense, residual))
     assert close(found, least_squares(weight, sparse, dense, residual))
 
 
-def test_weighted_target_is_the_direct_minimiser(weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw):
+def test_weighted_target_is_the_direct_minimiser(
+    weight: Tensor, sparse: Tensor, dense: Tensor, draw: Draw
+):
     """Scaling a token's rows by √ω is what its weight means."""
     omega = draw(TOKENS, seed=6).square() + 0.1
     omega = omega * TOKENS / omega.sum()
@@ -100,8 +116,12 @@ def test_alpha_zero_leaves_a_copy_of_the_weights(weight: Tensor, sparse: Tensor,
 
 @pytest.mark.parametrize("rows", [ROWS, WIDTH + 5])
 @pytest.mark.parametrize("ridge", [1e-4, 30.0])
-def test_papers_target_is_its_equation(draw: Draw, sparse: Tensor, dense: Tensor, rows: int, ridge: float):
-    """W̄ᵀ = (X_sᵀ X_s + λI)⁻¹ X_sᵀ Y with Y = X_d Wᵀ: the ridge pulls toward zero, on sums that nobody divided."""
+def test_papers_target_is_its_equation(
+    draw: Draw, sparse: Tensor, dense: Tensor, rows: int, ridge: float
+):
+    """W̄ᵀ = (X_sᵀ X_s + λI)⁻¹ X_sᵀ Y with Y = X_d Wᵀ: the ridge pulls toward zero, on sums that
+    nobody divided.
+    """
     weight = draw(rows, WIDTH)
     gram = gram_of(weight, sparse, dense)
     factor = factorise(gram.hessian(), ridge / TOKENS, absolute=True)
@@ -113,7 +133,11 @@ def test_papers_target_is_its_equation(draw: Draw, sparse: Tensor, dense: Tensor
 def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor):
     gram = gram_of(weight, sparse, None)
     factor = factorise(gram.hessian(), 0.5, absolute=True)
-    wanted = weight @ gram.hessian() @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
+    wanted = (
+        weight
+        @ gram.hessian()
+        @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
+    )
     assert close(paper_target(weight, None, factor), wanted)
 
 
@@ -128,7 +152,9 @@ def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw
     assert drift is not None
     system = wide + factor.ridge * torch.eye(WIDTH, dtype=torch.float64)
     wanted = torch.linalg.solve(system, (drift.double() + weight.double() @ wide).T).T
-    assert torch.allclose(paper_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(
+        paper_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3
+    )
 
 
 # The factor
@@ -140,7 +166,10 @@ def test_factor_inverts_the_damped_hessian(sparse: Tensor, absolute: bool):
     factor = factorise(hessian, DAMPING, absolute)
     ridge = DAMPING if absolute else DAMPING * float(hessian.diagonal().mean())
     assert torch.allclose(factor.hessian, hessian + ridge * one, rtol=1e-12)
-    assert factor.damping == pytest.approx(ridge / float(hessian.diagonal().mean())) and not factor.raised
+    assert (
+        factor.damping == pytest.approx(ridge / float(hessian.diagonal().mean()))
+        and not factor.raised
+    )
     assert torch.equal(factor.upper, factor.upper.triu())
     assert torch.allclose(factor.upper.T @ factor.upper @ factor.hessian, one, atol=1e-10)
     assert torch.allclose(factor.inverse @ factor.hessian, one, atol=1e-10)
@@ -148,14 +177,20 @@ def test_factor_inverts_the_damped_hessian(sparse: Tensor, absolute: bool):
 
 
 def test_the_pivot_is_what_the_other_inputs_do_not_explain_in_any_order(sparse: Tensor):
-    """A least-squares fit of every input by all others, with the ridge among the observations, leaves that share of it."""
+    """A least-squares fit of every input by all others, with the ridge among the observations,
+    leaves that share of it.
+    """
     hessian = sparse.T @ sparse / len(sparse)
     factor = factorise(hessian, 1e-3)
     shares = []
     for column in range(WIDTH):
         others = [j for j in range(WIDTH) if j != column]
         system, right = factor.hessian[others][:, others], factor.hessian[others, column]
-        shares.append(1 - float(right @ torch.linalg.solve(system, right)) / float(factor.hessian[column, column]))
+        shares.append(
+            1
+            - float(right @ torch.linalg.solve(system, right))
+            / float(factor.hessian[column, column])
+        )
     assert factor.pivot == pytest.approx(min(shares), rel=1e-9)
     order = torch.randperm(WIDTH, generator=torch.Generator().manual_seed(1))
     assert factorise(hessian[order][:, order], 1e-3).pivot == pytest.approx(factor.pivot, rel=1e-9)
@@ -166,7 +201,10 @@ def test_a_factor_is_coarse_below_the_least_pivot_in_single_precision_only(spars
     low = hessian.clone()
     low[:, 0], low[0] = hessian[:, 1], hessian[1]  # the first input is nearly the second
     low[0, 0] = hessian[1, 1] * (1 + LEAST_PIVOT / 4)
-    assert [factorise(matrix.float(), 1e-4).coarse for matrix in (torch.eye(WIDTH), low)] == [False, True]
+    assert [factorise(matrix.float(), 1e-4).coarse for matrix in (torch.eye(WIDTH), low)] == [
+        False,
+        True,
+    ]
     assert not factorise(low, 1e-4).coarse and not factorise(low.float(), 1e-4).wide.coarse
 
 
@@ -186,7 +224,12 @@ def test_solve_in_single_precision_is_close(draw: Draw, rows: int):
     factor = factorise(hessian, DAMPING)
     right = draw(rows, 100, seed=8)
     wanted = torch.linalg.solve(factor.hessian.double(), right.T).T
-    assert factor.solve(right.float()).dtype == factor.upper.dtype == factor.inverse.dtype == torch.float32
+    assert (
+        factor.solve(right.float()).dtype
+        == factor.upper.dtype
+        == factor.inverse.dtype
+        == torch.float32
+    )
     assert float((factor.solve(right.float()).double() - wanted).norm() / wanted.norm()) < 1e-4
 
 
@@ -219,7 +262,9 @@ def diagonal(*values: float) -> Tensor:
 def test_singular_statistics_raise_the_damping_and_record_it():
     factor = factorise(diagonal(1.0, 1.0, 1.0, -0.02), 0.001)  # 0.02 / 0.745 needs more than 0.01
     assert (factor.damping, factor.raised) == (pytest.approx(0.1), True)
-    assert torch.allclose(factor.hessian.diagonal()[0], torch.tensor(1 + 0.1 * 0.745, dtype=torch.float64))
+    assert torch.allclose(
+        factor.hessian.diagonal()[0], torch.tensor(1 + 0.1 * 0.745, dtype=torch.float64)
+    )
 
 
 def test_damping_that_is_enough_is_not_raised():
@@ -234,9 +279,13 @@ def test_damping_of_zero_is_raised_too(absolute: bool):
 
 
 @pytest.mark.parametrize("damping", [0.0, 1e-6, DAMPING, 0.1])
-@pytest.mark.parametrize("smallest", [-2.0, -0.2])  # the second would do with 0.3 of the mean diagonal, which is too much
+@pytest.mark.parametrize(
+    "smallest", [-2.0, -0.2]
+)  # the second would do with 0.3 of the mean diagonal, which is too much
 def test_hopeless_statistics_are_an_error(damping: float, smallest: float):
-    with pytest.raises(NumericalError, match=r"4 inputs.*damping of 0.1; use more calibration text"):
+    with pytest.raises(
+        NumericalError, match=r"4 inputs.*damping of 0.1; use more calibration text"
+    ):
         factorise(diagonal(1.0, 1.0, 1.0, smallest), damping)
 
 
@@ -258,7 +307,9 @@ def test_the_factor_of_any_width_is_the_inverse_root(draw: Draw, width: int):
 
 
 def error_in_single_precision(hessian: Tensor) -> float:
-    """The largest relative error of a row of U from H in float32, against float64 on the very same numbers."""
+    """The largest relative error of a row of U from H in float32, against float64 on the very same
+    numbers.
+    """
     single = hessian.float()
     found, wanted = factorise(single, DAMPING), factorise(single.double(), DAMPING)
     assert found.upper.dtype == torch.float32 and found.damping == wanted.damping
@@ -271,6 +322,8 @@ def test_single_precision_is_enough_where_pivots_are_large(draw: Draw):
 
 
 def test_single_precision_is_left_where_pivots_cancel(draw: Draw):
-    inputs = draw(1200, 300, seed=6) + 300 * draw(1200, 1, seed=8)  # one direction in every input, far above the rest
+    inputs = draw(1200, 300, seed=6) + 300 * draw(
+        1200, 1, seed=8
+    )  # one direction in every input, far above the rest
     inputs[:, :3] *= 50
     assert error_in_single_precision(inputs.T @ inputs / len(inputs)) < 1e-6

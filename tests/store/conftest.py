@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from made_up_store import a_level, a_study
 
-from engine.records import Study
-from engine.store import Store, level_key
+from prunescope.engine.records import Study
+from prunescope.engine.store import Store, level_key
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""The store: keys, whole writes, verified reads, damage set aside, and the user's store over the bundled one."""
+"""The store: keys, whole writes, verified reads, damage set aside, and the user's store over the
+bundled one.
+"""
 
 import errno
 import json
@@ -10,9 +12,19 @@ from typing import Any
 import pytest
 from made_up_store import IDENTITY, a_level, a_study
 
-from engine.errors import DamagedEntryError, StoreError
-from engine.records import Study
-from engine.store import Store, canonical, files, key_of, level_key, level_payload, open_sealed, seal, write_whole
+from prunescope.engine.errors import DamagedEntryError, StoreError
+from prunescope.engine.records import Study
+from prunescope.engine.store import (
+    Store,
+    canonical,
+    files,
+    key_of,
+    level_key,
+    level_payload,
+    open_sealed,
+    seal,
+    write_atomic,
+)
 
 
 def aside(store: Store) -> list[str]:
@@ -85,7 +97,9 @@ def test_the_machine_stands_beside_the_result_and_is_no_part_of_it(store: Store)
 
 
 def test_times_of_single_layers_lie_within_those_of_the_pruner() -> None:
-    assert replace(a_level(), seconds={"prune": 3.0, "solve 0.query": 2.0, "attack": 1.0}).spent == 4.0
+    assert (
+        replace(a_level(), seconds={"prune": 3.0, "solve 0.query": 2.0, "attack": 1.0}).spent == 4.0
+    )
 
 
 def test_levels_come_back_one_by_one_and_in_order(store: Store) -> None:
@@ -110,7 +124,10 @@ def test_times_do_not_enter_the_checksum(store: Store, kept: tuple[Study, Path])
     before = json.loads(path.read_bytes())
     store.save_level(study, replace(a_level(0.5), seconds={"prune": 99.0}))
     after = json.loads(path.read_bytes())
-    assert after.pop("seconds")["value"] == {"prune": 99.0} and before.pop("seconds")["value"] == {"prune": 1.5, "attack": 2.25}
+    assert after.pop("seconds")["value"] == {"prune": 99.0} and before.pop("seconds")["value"] == {
+        "prune": 1.5,
+        "attack": 2.25,
+    }
     assert after == before
 
 
@@ -122,7 +139,7 @@ def test_a_study_that_is_not_there_is_none(store: Store, key: str) -> None:
 
 def test_a_key_cannot_leave_the_store(store: Store) -> None:
     outside = store.root / "elsewhere" / "study.json"
-    write_whole(outside, b"{}")
+    write_atomic(outside, b"{}")
     (store.root / "studies").mkdir()
     assert store.study("../elsewhere") is None
     assert outside.read_bytes() == b"{}"
@@ -137,7 +154,9 @@ def test_no_flipped_byte_changes_what_a_level_says(store: Store, kept: tuple[Stu
     refused = 0
     for position in range(0, len(whole), 3):
         for flip in (0x01, 0x20, 0x80):
-            path.write_bytes(whole[:position] + bytes([whole[position] ^ flip]) + whole[position + 1 :])
+            path.write_bytes(
+                whole[:position] + bytes([whole[position] ^ flip]) + whole[position + 1 :]
+            )
             found = store.level(study, 0.5)
             refused += found is None
             assert found in (None, a_level(0.5)), f"byte {position} ^ {flip}"
@@ -179,7 +198,9 @@ def wrong_kind(whole: bytes, other: bytes) -> bytes:
 
 
 def edited(whole: bytes, other: bytes) -> bytes:
-    return json.dumps({**(entry := json.loads(whole)), "payload": {**entry["payload"], "packed_bytes": 33}}).encode()
+    return json.dumps(
+        {**(entry := json.loads(whole)), "payload": {**entry["payload"], "packed_bytes": 33}}
+    ).encode()
 
 
 def without_times(whole: bytes, other: bytes) -> bytes:
@@ -195,12 +216,26 @@ def another_shape(whole: bytes, other: bytes) -> bytes:
     return seal("level", entry["key"], {"sparsity": 0.5}, seconds={})
 
 
-DAMAGES = [cut, empty, no_json, a_list, deep, not_a_number, swapped, wrong_kind, edited, without_times, another_level,
-           another_shape]  # fmt: skip
+DAMAGES = [
+    cut,
+    empty,
+    no_json,
+    a_list,
+    deep,
+    not_a_number,
+    swapped,
+    wrong_kind,
+    edited,
+    without_times,
+    another_level,
+    another_shape,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda made: made.__name__)
-def test_a_damaged_level_is_set_aside_and_the_others_stay(store: Store, kept: tuple[Study, Path], damage: Any) -> None:
+def test_a_damaged_level_is_set_aside_and_the_others_stay(
+    store: Store, kept: tuple[Study, Path], damage: Any
+) -> None:
     study, path = kept
     other = path.with_name(f"{level_key(study.identity, 0.75)}.json")
     content = damage(path.read_bytes(), other.read_bytes())
@@ -209,14 +244,18 @@ def test_a_damaged_level_is_set_aside_and_the_others_stay(store: Store, kept: tu
     found = store.study(study.key)
     assert found is not None and found.levels == (a_level(0.75),)
     assert aside(store) == [path.name] and not path.exists()
-    assert len(store.notices) == 1 and path.name in store.notices[0] and "damaged" in store.notices[0]
+    assert (
+        len(store.notices) == 1 and path.name in store.notices[0] and "damaged" in store.notices[0]
+    )
     store.save_level(study, a_level(0.5))
     assert store.level(study, 0.5) == a_level(0.5)
 
 
 @pytest.mark.parametrize(("kind", "key"), [("level", "b"), ("study", "a")])
-def test_an_envelope_opens_under_its_own_kind_and_key_only(tmp_path: Path, kind: str, key: str) -> None:
-    write_whole(tmp_path / "entry.json", seal("level", "a", {"value": 1}))
+def test_an_envelope_opens_under_its_own_kind_and_key_only(
+    tmp_path: Path, kind: str, key: str
+) -> None:
+    write_atomic(tmp_path / "entry.json", seal("level", "a", {"value": 1}))
     assert open_sealed(tmp_path / "entry.json", "level", "a")["payload"] == {"value": 1}
     with pytest.raises(DamagedEntryError, match=r"entry\.json"):
         open_sealed(tmp_path / "entry.json", kind, key)
@@ -233,7 +272,9 @@ def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Stud
     assert aside(store) == [path.name]
 
 
-@pytest.mark.parametrize(("old", "new"), [(b'"aa"', b'"zz"'), (b'"adaptive"', b'"Adaptive"'), (b'"tiny"', b'"huge"')])
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"aa"', b'"zz"'), (b'"adaptive"', b'"Adaptive"'), (b'"tiny"', b'"huge"')]
+)
 def test_a_study_whose_head_was_edited_is_not_shown(
     store: Store, kept: tuple[Study, Path], old: bytes, new: bytes
 ) -> None:
@@ -248,12 +289,16 @@ def test_a_study_whose_head_was_edited_is_not_shown(
 def test_a_study_under_another_key_is_not_shown(store: Store, kept: tuple[Study, Path]) -> None:
     study, _ = kept
     payload = {"identity": {**IDENTITY, "seed": 7}, "about": {}}
-    write_whole(store.root / "studies" / study.key / "study.json", seal("study", study.key, payload))
+    write_atomic(
+        store.root / "studies" / study.key / "study.json", seal("study", study.key, payload)
+    )
     assert store.study(study.key) is None
     assert "does not match its key" in store.notices[0]
 
 
-def test_an_entry_that_cannot_be_read_is_left_where_it_is(store: Store, kept: tuple[Study, Path]) -> None:
+def test_an_entry_that_cannot_be_read_is_left_where_it_is(
+    store: Store, kept: tuple[Study, Path]
+) -> None:
     study, path = kept
     path.unlink()
     path.mkdir()
@@ -307,7 +352,7 @@ def test_a_damaged_bundled_entry_is_never_moved(shipped: Store, name: str) -> No
 
 def test_a_bundled_store_inside_the_users_own_is_not_touched(tmp_path: Path) -> None:
     bad = tmp_path / "bundled" / "studies" / a_study().key / "study.json"
-    write_whole(bad, b"damaged")
+    write_atomic(bad, b"damaged")
     assert Store(tmp_path, tmp_path / "bundled").studies() == []
     assert bad.read_bytes() == b"damaged"
 
@@ -316,7 +361,10 @@ def test_studies_lists_the_bundled_first_and_each_once(shipped: Store) -> None:
     own = a_study(seed=1)
     shipped.save_study(own)
     shipped.save_study(a_study())  # the bundled one again
-    assert [(study.key, study.bundled) for study in shipped.studies()] == [(a_study().key, True), (own.key, False)]
+    assert [(study.key, study.bundled) for study in shipped.studies()] == [
+        (a_study().key, True),
+        (own.key, False),
+    ]
 
 
 def test_a_study_merges_the_users_levels_over_the_bundled_ones(shipped: Store) -> None:
@@ -340,17 +388,26 @@ def read_only(*_: Any, **__: Any) -> None:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
-@pytest.mark.parametrize(("where", "fails", "reason"), [
-    ("os.replace", read_only, "Read-only"), ("os.fsync", full_disk, "No space"),
-    ("os.open", read_only, "Read-only"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("where", "fails", "reason"),
+    [
+        ("os.replace", read_only, "Read-only"),
+        ("os.fsync", full_disk, "No space"),
+        ("os.open", read_only, "Read-only"),
+    ],
+)
 def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
-    store: Store, kept: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch, where: str, fails: Any, reason: str
+    store: Store,
+    kept: tuple[Study, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    fails: Any,
+    reason: str,
 ) -> None:
     study, path = kept
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.store.files.{where}", fails)
+        patch.setattr(f"prunescope.engine.store.files.{where}", fails)
         with pytest.raises(StoreError, match=reason) as caught:
             store.save_level(study, a_level(0.5, hits=0))
     assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
@@ -358,15 +415,17 @@ def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
     assert store.level(study, 0.5) == a_level(0.5)
 
 
-def test_a_write_stopped_by_a_signal_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_stopped_by_a_signal_leaves_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
     path = tmp_path / "entry.json"
-    write_whole(path, b"old")
+    write_atomic(path, b"old")
     monkeypatch.setattr(files.os, "fsync", stopped)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, b"new")
+        write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and litter(tmp_path) == []
 
 
@@ -413,7 +472,9 @@ def test_a_record_that_was_edited_is_left_out(store: Store) -> None:
     first, second = a_level().attacks
     store.keep_attack(a_study(), 0.5, first)
     store.keep_attack(a_study(), 0.5, second)
-    unfinished(store).write_bytes(unfinished(store).read_bytes().replace(b'"queries":12', b'"queries":13'))
+    unfinished(store).write_bytes(
+        unfinished(store).read_bytes().replace(b'"queries":12', b'"queries":13')
+    )
     assert store.kept_attacks(a_study(), 0.5) == (second,)
 
 
@@ -421,7 +482,9 @@ def test_the_payload_of_a_level_leaves_its_times_out() -> None:
     assert "seconds" not in level_payload(a_level())
 
 
-def test_the_environment_names_the_users_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_users_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "named"))
     assert Store().root == tmp_path / "named"
     assert Store(tmp_path / "given").root == tmp_path / "given"

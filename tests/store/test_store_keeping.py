@@ -1,4 +1,6 @@
-"""Layers, the index, sizes, pins, clean-up and removal, and what a bad disk or a wrong clock does to them."""
+"""Layers, the index, sizes, pins, clean-up and removal, and what a bad disk or a wrong clock does
+to them.
+"""
 
 import errno
 import json
@@ -11,17 +13,25 @@ from typing import Any
 import pytest
 from made_up_store import a_level, a_study
 
-from engine.errors import SettingError, StoreError
-from engine.records import Study
-from engine.store import Store, level_key
-from engine.store.index import Index
-from engine.store.keeping import clean_store, pin_study, remove_study, store_sizes, verify_store
-from engine.store.listing import study_rows
+from prunescope.engine.errors import SettingError, StoreError
+from prunescope.engine.records import Study
+from prunescope.engine.store import Store, level_key
+from prunescope.engine.store.index import Index
+from prunescope.engine.store.keeping import (
+    clean_store,
+    pin_study,
+    remove_study,
+    store_sizes,
+    verify_store,
+)
+from prunescope.engine.store.listing import study_rows
 
 DAY = 86400.0
 
 
-def saved(store: Store, seed: int, levels: tuple[float, ...] = (0.0, 0.5), age: float = 0.0) -> Study:
+def saved(
+    store: Store, seed: int, levels: tuple[float, ...] = (0.0, 0.5), age: float = 0.0
+) -> Study:
     study = a_study(seed=seed)
     store.save_study(study)
     for level in levels:
@@ -34,7 +44,9 @@ def saved(store: Store, seed: int, levels: tuple[float, ...] = (0.0, 0.5), age: 
 def listed(store: Store) -> dict[int, list[float]]:
     """By seed, the sparsities that the list shows."""
     seeds = {a_study(seed=seed).key: seed for seed in range(6)}
-    return {seeds[row.key]: [level["sparsity"] for level in row.levels] for row in study_rows(store)}
+    return {
+        seeds[row.key]: [level["sparsity"] for level in row.levels] for row in study_rows(store)
+    }
 
 
 def never(*_: Any, **__: Any) -> None:
@@ -46,7 +58,11 @@ def never(*_: Any, **__: Any) -> None:
 
 def test_a_shared_folder_lies_between_the_users_own_and_the_bundled_one(tmp_path: Path) -> None:
     study = a_study()
-    for name, hits, levels in (("bundled", 1, (0.25, 0.5, 0.75)), ("shared", 2, (0.5, 0.75)), ("user", 3, (0.75,))):
+    for name, hits, levels in (
+        ("bundled", 1, (0.25, 0.5, 0.75)),
+        ("shared", 2, (0.5, 0.75)),
+        ("user", 3, (0.75,)),
+    ):
         layer = Store(tmp_path / name, tmp_path / "none")
         layer.save_study(study)
         for level in levels:
@@ -65,7 +81,13 @@ def test_the_shared_folder_is_named_by_the_environment_and_never_written(
     shared = Store(tmp_path / "shared", tmp_path / "none")
     shared.save_study(a_study())
     shared.save_level(a_study(), a_level(0.5))
-    bad = tmp_path / "shared" / "studies" / a_study().key / f"{level_key(a_study().identity, 0.5)}.json"
+    bad = (
+        tmp_path
+        / "shared"
+        / "studies"
+        / a_study().key
+        / f"{level_key(a_study().identity, 0.5)}.json"
+    )
     bad.write_bytes(b"damaged")
     monkeypatch.setenv("PRUNESCOPE_SHARED", str(tmp_path / "shared"))
     store = Store(tmp_path / "user", tmp_path / "none")
@@ -129,17 +151,22 @@ def test_what_the_index_says_is_not_believed_over_a_file(store: Store) -> None:
     study_rows(store)
     place = store.root / "studies" / study.key / "study.json"
     with index._open(write=True) as database, database:
-        database.execute("update entries set summary = ?, size = 1 where name = 'study.json'", (json.dumps({"about": {}}),))
+        database.execute(
+            "update entries set summary = ?, size = 1 where name = 'study.json'",
+            (json.dumps({"about": {}}),),
+        )
     assert study_rows(store)[0].about == study.about and place.is_file()
 
 
-def test_a_list_needs_no_index_where_none_can_be_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_needs_no_index_where_none_can_be_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved(store, 0)
 
     def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("engine.store.index.sqlite3.connect", refused)
+    monkeypatch.setattr("prunescope.engine.store.index.sqlite3.connect", refused)
     assert listed(store) == {0: [0.0, 0.5]} and store.notices == []
 
 
@@ -206,7 +233,9 @@ def test_a_bundled_study_is_neither_pinned_nor_removed_nor_cleaned(tmp_path: Pat
         with pytest.raises(StoreError, match="bundled"):
             change(store, study.key)
     assert clean_store(store, older_than=0, total=0) == []
-    assert clean_store(Store(tmp_path / "bundled", tmp_path / "bundled"), older_than=0, total=0) == []
+    assert (
+        clean_store(Store(tmp_path / "bundled", tmp_path / "bundled"), older_than=0, total=0) == []
+    )
     assert listed(store) == {0: [0.0, 0.5]}
 
 
@@ -230,9 +259,9 @@ def test_clean_up_by_size_takes_what_can_be_made_again_first_then_the_oldest(sto
     whole = store_sizes(store)["total"]
     assert [item.kind for item in clean_store(store, total=whole - 1)] == ["victim"]
     one = store_sizes(store)["studies"] // 3
-    assert [item.name for item in clean_store(store, total=store_sizes(store)["total"] - one - 1)] == [
-        a_study(seed=seed).key for seed in (0, 1)
-    ]
+    assert [
+        item.name for item in clean_store(store, total=store_sizes(store)["total"] - one - 1)
+    ] == [a_study(seed=seed).key for seed in (0, 1)]
     assert set(listed(store)) == {2}
     assert clean_store(store, total=10**9) == []
 
@@ -247,17 +276,23 @@ def test_unfinished_files_that_nobody_writes_any_more_are_cleaned(store: Store) 
     assert (folder / ".writing-new").exists() and listed(store) == {0: [0.0, 0.5]}
 
 
-def test_a_clock_that_went_back_cleans_nothing_by_age(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_went_back_cleans_nothing_by_age(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved(store, 0)
     now = time.time()
-    monkeypatch.setattr("engine.store.keeping.time.time", lambda: now - 30 * DAY)
+    monkeypatch.setattr("prunescope.engine.store.keeping.time.time", lambda: now - 30 * DAY)
     with pytest.raises(SettingError, match="set the clock"):
         clean_store(store, older_than=DAY)
-    assert clean_store(store, total=10**9) == []  # an hour-old unfinished file is told from a new one in either direction
+    assert (
+        clean_store(store, total=10**9) == []
+    )  # an hour-old unfinished file is told from a new one in either direction
     assert listed(store) == {0: [0.0, 0.5]}
 
 
-def test_a_clock_that_jumps_changes_no_key_and_no_entry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_jumps_changes_no_key_and_no_entry(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = saved(store, 0)
     before = {path: path.read_bytes() for path in (store.root / "studies" / study.key).iterdir()}
     for jump in (-(10**9), 10**9):
@@ -266,15 +301,19 @@ def test_a_clock_that_jumps_changes_no_key_and_no_entry(store: Store, monkeypatc
         saved(store, 0)
         monkeypatch.undo()
         assert store.level(study, 0.5) == a_level(0.5)
-    assert {path: path.read_bytes() for path in (store.root / "studies" / study.key).iterdir()} == before
+    assert {
+        path: path.read_bytes() for path in (store.root / "studies" / study.key).iterdir()
+    } == before
 
 
-def test_removal_that_the_disk_refuses_is_one_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_that_the_disk_refuses_is_one_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     study = saved(store, 0)
-    monkeypatch.setattr("engine.store.keeping.os.replace", refused)
+    monkeypatch.setattr("prunescope.engine.store.keeping.os.replace", refused)
     with pytest.raises(StoreError, match="Read-only"):
         remove_study(store, study.key)
     assert listed(store) == {0: [0.0, 0.5]}
@@ -292,12 +331,18 @@ def test_whatever_the_disk_refuses_is_one_sentence_and_nothing_is_lost(
 
     for call in ("open", "fsync", "replace"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"engine.store.files.os.{call}", refused)
-            for write in (lambda: store.save_study(renamed), lambda: store.save_level(study, a_level(0.9))):
+            patch.setattr(f"prunescope.engine.store.files.os.{call}", refused)
+            for write in (
+                lambda: store.save_study(renamed),
+                lambda: store.save_level(study, a_level(0.9)),
+            ):
                 with pytest.raises(StoreError) as caught:
                     write()
                 assert os.strerror(code) in str(caught.value) and str(caught.value).count("\n") == 0
-    assert store.study(study.key) == replace(study, levels=(a_level(0.0), a_level(0.5))) and store.notices == []
+    assert (
+        store.study(study.key) == replace(study, levels=(a_level(0.0), a_level(0.5)))
+        and store.notices == []
+    )
 
 
 def test_verifying_counts_the_whole_and_sets_the_damaged_aside(store: Store) -> None:

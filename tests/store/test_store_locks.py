@@ -1,4 +1,6 @@
-"""Locks between processes: one computes, the others wait and find it; a process that dies holds nothing."""
+"""Locks between processes: one computes, the others wait and find it; a process that dies holds
+nothing.
+"""
 
 import os
 import signal
@@ -9,18 +11,18 @@ from pathlib import Path
 import pytest
 from made_up_store import a_level, a_study
 
-from engine import paths
-from engine.errors import InterruptedStudy, StoreError
-from engine.store import Store
-from engine.store.listing import study_rows
-from engine.store.locks import free, held, try_lock
+from prunescope.engine import paths
+from prunescope.engine.errors import InterruptedStudy, StoreError
+from prunescope.engine.store import Store
+from prunescope.engine.store.listing import study_rows
+from prunescope.engine.store.locks import free, held, try_lock
 
 COMPUTE = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "tests")
 from made_up_store import a_level, a_study
-from engine.store import Store, level_key
+from prunescope.engine.store import Store, level_key
 store, study = Store(sys.argv[1], Path(sys.argv[1], "none")), a_study()
 while not Path(sys.argv[1], "go").exists(): time.sleep(0.005)
 with store.computing(level_key(study.identity, 0.5)):
@@ -33,15 +35,15 @@ assert store.level(study, 0.5) == a_level(0.5) and store.notices == []
 HOLD = """
 import sys, time
 from pathlib import Path
-from engine.store.locks import try_lock
+from prunescope.engine.store.locks import try_lock
 assert try_lock(Path(sys.argv[1])) is not None
 print("held", flush=True); time.sleep(600)
 """
 READ = """
 import sys, time
 from pathlib import Path
-from engine.store import Store
-from engine.store.listing import study_rows
+from prunescope.engine.store import Store
+from prunescope.engine.store.listing import study_rows
 root, looks = Path(sys.argv[1]), 0
 while looks == 0 or not (root / "stop").exists():
     store, looks = Store(root, root / "none"), looks + 1
@@ -55,8 +57,13 @@ print(looks)
 
 
 def start(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], cwd=paths.PROJECT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=paths.PROJECT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -103,7 +110,9 @@ def test_who_waits_says_so_and_can_be_cancelled(tmp_path: Path) -> None:
         pass
 
 
-def test_a_lock_file_that_was_removed_while_waiting_is_not_taken_for_the_new_one(tmp_path: Path) -> None:
+def test_a_lock_file_that_was_removed_while_waiting_is_not_taken_for_the_new_one(
+    tmp_path: Path,
+) -> None:
     lock = tmp_path / "a.lock"
     first = try_lock(lock)
     assert first is not None

@@ -1,4 +1,6 @@
-"""Entries of every schema open; a newer one is refused kindly; what the checksums do not cover is found all the same."""
+"""Entries of every schema open; a newer one is refused kindly; what the checksums do not cover is
+found all the same.
+"""
 
 import json
 import random
@@ -10,10 +12,10 @@ from pathlib import Path
 import pytest
 from made_up_store import a_level, a_study
 
-from engine import paths
-from engine.records import Study
-from engine.store import Store, canonical, entries, key_of, level_key
-from engine.store.exchange import packed_study, read_packed
+from prunescope.engine import paths
+from prunescope.engine.records import Study
+from prunescope.engine.store import Store, canonical, entries, key_of, level_key
+from prunescope.engine.store.exchange import packed_study, read_packed
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMAS = sorted(path.name for path in GOLDEN.glob("schema-*"))
@@ -36,12 +38,18 @@ def test_a_study_of_every_schema_opens_as_it_was_saved(schema: str, tmp_path: Pa
     assert {path: path.read_bytes() for path in (tmp_path / "user").rglob("*.json")} == before
 
 
-def test_todays_schema_is_written_byte_for_byte_as_the_golden_one(store: Store, kept: tuple[Study, Path]) -> None:
+def test_todays_schema_is_written_byte_for_byte_as_the_golden_one(
+    store: Store, kept: tuple[Study, Path]
+) -> None:
     for path in (GOLDEN / SCHEMAS[-1]).rglob("*.json"):
-        assert (store.root / path.relative_to(GOLDEN / SCHEMAS[-1])).read_bytes() == path.read_bytes()
+        assert (
+            store.root / path.relative_to(GOLDEN / SCHEMAS[-1])
+        ).read_bytes() == path.read_bytes()
 
 
-def test_the_golden_export_opens_and_is_what_is_written_today(store: Store, kept: tuple[Study, Path]) -> None:
+def test_the_golden_export_opens_and_is_what_is_written_today(
+    store: Store, kept: tuple[Study, Path]
+) -> None:
     content = (GOLDEN / "format-1.prunescope").read_bytes()
     study, levels = read_packed(content)
     assert study.key == a_study().key and levels == [a_level(0.5), a_level(0.75)]
@@ -57,7 +65,9 @@ def test_every_bundled_entry_is_whole() -> None:
 
 
 @pytest.mark.parametrize("schema", [0, -1, 1.0, "1", None, True])
-def test_a_schema_that_never_was_is_damage(store: Store, kept: tuple[Study, Path], schema: object) -> None:
+def test_a_schema_that_never_was_is_damage(
+    store: Store, kept: tuple[Study, Path], schema: object
+) -> None:
     study, path = kept
     path.write_bytes(canonical({**json.loads(path.read_bytes()), "schema": schema}) + b"\n")
     assert store.level(study, 0.5) is None and not path.exists()
@@ -94,7 +104,9 @@ def spaced(whole: bytes, other: bytes, draw: random.Random) -> bytes:
     return whole[: place + 1] + b" " + whole[place + 1 :]
 
 
-@pytest.mark.parametrize("damage", [flip, cut, zeroed, doubled, mixed, spaced], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "damage", [flip, cut, zeroed, doubled, mixed, spaced], ids=lambda made: made.__name__
+)
 def test_of_a_thousand_random_corruptions_none_passes(
     store: Store, kept: tuple[Study, Path], damage: Callable[[bytes, bytes, random.Random], bytes]
 ) -> None:
@@ -112,12 +124,17 @@ def test_of_a_thousand_random_corruptions_none_passes(
 
 def test_no_flip_of_any_bit_of_any_entry_passes(store: Store, kept: tuple[Study, Path]) -> None:
     study, path = kept
-    store.save_level(study, replace(a_level(0.5), machine={"device": "A processor", "threads": 2, "torch": "2.13.0"}))
+    store.save_level(
+        study,
+        replace(a_level(0.5), machine={"device": "A processor", "threads": 2, "torch": "2.13.0"}),
+    )
     head = path.with_name("study.json")
     for file, read in ((path, lambda: store.level(study, 0.5)), (head, lambda: store.head(head))):
         whole = file.read_bytes()
         for place in range(len(whole)):
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :])
+            file.write_bytes(
+                whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :]
+            )
             assert read() is None, f"{file.name}, byte {place}"
         file.write_bytes(whole)
         assert read() is not None
@@ -127,6 +144,9 @@ def test_the_records_of_another_unfinished_level_are_left_out(store: Store) -> N
     study, (first, second) = a_study(), a_level().attacks
     store.keep_attack(study, 0.5, first)
     store.keep_attack(study, 0.75, second)
-    half, more = (store.root / "studies" / study.key / f"{level_key(study.identity, level)}.jsonl" for level in (0.5, 0.75))
+    half, more = (
+        store.root / "studies" / study.key / f"{level_key(study.identity, level)}.jsonl"
+        for level in (0.5, 0.75)
+    )
     more.write_bytes(half.read_bytes() + more.read_bytes())
     assert store.kept_attacks(study, 0.75) == (second,)

@@ -1,4 +1,6 @@
-"""A small task of pairs whose classes leak through the overlap of words, and what its trainings share."""
+"""A small task of pairs whose classes leak through the overlap of words, and what its trainings
+share.
+"""
 
 import random
 from collections.abc import Callable
@@ -7,15 +9,17 @@ from pathlib import Path
 import pytest
 from small_models import WORDS
 
-from engine.data import Examples
-from engine.errors import InterruptedStudy
-from engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
-from engine.training.base import open_base
-from engine.training.finetune import Shared
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import InterruptedStudy
+from prunescope.engine.models.base import open_base
+from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
+from prunescope.engine.training.finetune import Shared
 
 
 def made_pairs(rows: int, seed: int) -> Examples:
-    """Label 1 pairs repeat words of the first text, label 0 pairs do not, one in five the other way round."""
+    """Label 1 pairs repeat words of the first text, label 0 pairs do not, one in five the other way
+    round.
+    """
     draw = random.Random(seed)
     texts, pairs, labels = [], [], []
     for row in range(rows):
@@ -32,7 +36,9 @@ def write_rows(path: Path, examples: Examples, **more: list[str]) -> Path:
     """A TSV of pairs with further columns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join(("text_a", "text_b", "label", *more))]
-    for row, cells in enumerate(zip(examples.texts, examples.pairs or (), examples.labels, strict=True)):
+    for row, cells in enumerate(
+        zip(examples.texts, examples.pairs or (), examples.labels, strict=True)
+    ):
         lines.append("\t".join((*map(str, cells), *(values[row] for values in more.values()))))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -1,4 +1,6 @@
-"""Features by hand, the regression against an independent minimum, and predictions that must belong to their rows."""
+"""Features by hand, the regression against an independent minimum, and predictions that must belong
+to their rows.
+"""
 
 import json
 import math
@@ -10,10 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from engine.data import Examples
-from engine.errors import DataError, ResourceError, SettingError
-from engine.subnetworks.bias import BiasPredictions, BiasSpec, features_of, make_bias, read_bias, row_ids
-from engine.subnetworks.features import OVERLAP, bag_features, claim_features, overlap_features, word_vectors
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import DataError, ResourceError, SettingError
+from prunescope.engine.subnetworks.bias import (
+    BiasPredictions,
+    BiasSpec,
+    features_of,
+    make_bias,
+    read_bias,
+    row_ids,
+)
+from prunescope.engine.subnetworks.features import (
+    OVERLAP,
+    bag_features,
+    claim_features,
+    overlap_features,
+    word_vectors,
+)
 
 VECTORS = "4 2\ndog 1 0\ncat 0.6 0.8\nruns 0 1\nred 0 -1\n"
 
@@ -25,11 +40,17 @@ def vectors(tmp_path: Path) -> str:
 
 
 def test_the_features_of_overlap_are_what_they_are_called(vectors: str):
-    rows = overlap_features(["The dog runs", "dog", "red cat runs"], ["Dog runs", "cat", "runs red"], word_vectors(vectors))
+    rows = overlap_features(
+        ["The dog runs", "dog", "red cat runs"],
+        ["Dog runs", "cat", "runs red"],
+        word_vectors(vectors),
+    )
     whole, run, share, mean, least, second, length = rows.T
     assert len(OVERLAP) == rows.shape[1]
     assert whole.tolist() == [1, 0, 1] and run.tolist() == [1, 0, 0] and share.tolist() == [1, 0, 1]
-    assert mean.tolist() == pytest.approx([1, 0.6, 1]) and least.tolist() == pytest.approx([1, 0.6, 1])
+    assert mean.tolist() == pytest.approx([1, 0.6, 1]) and least.tolist() == pytest.approx(
+        [1, 0.6, 1]
+    )
     assert second.tolist() == pytest.approx([1, 0.6, 1])
     assert length.tolist() == pytest.approx([math.log(2), 0, math.log(2)])
 
@@ -54,7 +75,9 @@ def test_a_bag_knows_words_and_neighbours_not_their_place():
 def test_the_regression_is_at_the_minimum_of_its_loss(pairs: Any, tmp_path: Path):
     """The same loss, minimised in float64 by Newton's method in torch."""
     train, spec = pairs(60, 1), BiasSpec("overlap", penalty=0.5)
-    labels = torch.tensor([0 if label == 0 or row % 10 == 1 else 1 for row, label in enumerate(train.labels)])
+    labels = torch.tensor(
+        [0 if label == 0 or row % 10 == 1 else 1 for row, label in enumerate(train.labels)]
+    )
     train = replace(train, labels=tuple(labels.tolist()))
     make_bias(spec, train, train, tmp_path / "bias")
     seen = torch.tensor(features_of(spec, train), dtype=torch.float64)
@@ -65,14 +88,20 @@ def test_the_regression_is_at_the_minimum_of_its_loss(pairs: Any, tmp_path: Path
 
     def loss(line: torch.Tensor) -> torch.Tensor:
         score = seen @ line[1:] + line[0]
-        each = torch.nn.functional.binary_cross_entropy_with_logits(score, labels.double(), reduction="none")
+        each = torch.nn.functional.binary_cross_entropy_with_logits(
+            score, labels.double(), reduction="none"
+        )
         return (weight * each).sum() + 0.25 * line[1:].square().sum()
 
     for _ in range(30):
-        step = torch.linalg.lstsq(torch.autograd.functional.hessian(loss, line), torch.func.grad(loss)(line)[:, None]).solution
+        step = torch.linalg.lstsq(
+            torch.autograd.functional.hessian(loss, line), torch.func.grad(loss)(line)[:, None]
+        ).solution
         line = line - step.squeeze(1)
     wanted = (seen @ line[1:] + line[0]).sigmoid()
-    assert torch.allclose(read_bias(tmp_path / "bias").log_probs[:, 1].double().exp(), wanted, atol=2e-3)
+    assert torch.allclose(
+        read_bias(tmp_path / "bias").log_probs[:, 1].double().exp(), wanted, atol=2e-3
+    )
 
 
 def test_predictions_follow_their_rows_in_any_order(bias: BiasPredictions, shared: Any):
@@ -81,20 +110,33 @@ def test_predictions_follow_their_rows_in_any_order(bias: BiasPredictions, share
     assert torch.equal(bias.of(turned, 2, "x"), bias.log_probs[[7, 0, 30]])
     assert torch.allclose(bias.log_probs.exp().sum(dim=1), torch.ones(40), atol=1e-5)
     assert len(set(row_ids(data).tolist())) == 40
-    assert row_ids(Examples(("a b", "a"), ("c", "b c"), (0, 1))).unique().numel() == 2  # the border between texts counts
+    assert (
+        row_ids(Examples(("a b", "a"), ("c", "b c"), (0, 1))).unique().numel() == 2
+    )  # the border between texts counts
 
 
-def test_rows_without_a_prediction_are_counted_and_the_first_is_named(bias: BiasPredictions, shared: Any, pairs: Any):
+def test_rows_without_a_prediction_are_counted_and_the_first_is_named(
+    bias: BiasPredictions, shared: Any, pairs: Any
+):
     data: Examples = shared.data
-    mixed = Examples(data.texts[:3] + pairs(2, 5).texts, (data.pairs or ())[:3] + (pairs(2, 5).pairs or ()), (0,) * 5)
-    with pytest.raises(DataError, match=r"2 of the 5 rows of these have no bias prediction .* .the first is row 4"):
+    mixed = Examples(
+        data.texts[:3] + pairs(2, 5).texts,
+        (data.pairs or ())[:3] + (pairs(2, 5).pairs or ()),
+        (0,) * 5,
+    )
+    with pytest.raises(
+        DataError, match=r"2 of the 5 rows of these have no bias prediction .* .the first is row 4"
+    ):
         bias.of(mixed, 2, "these")
 
 
 def test_folds_predict_rows_by_models_that_have_not_seen_them(pairs: Any, tmp_path: Path):
     """A bag of many words knows its own rows by heart; of random labels it can know nothing else."""
     train = pairs(60, 3)
-    train = replace(train, labels=tuple(torch.randint(2, (60,), generator=torch.Generator().manual_seed(1)).tolist()))
+    train = replace(
+        train,
+        labels=tuple(torch.randint(2, (60,), generator=torch.Generator().manual_seed(1)).tolist()),
+    )
     seen = make_bias(BiasSpec("bag"), train, train, tmp_path / "seen")
     apart = make_bias(BiasSpec("bag", folds=5), train, train, tmp_path / "apart")
     assert seen["train_acc"]["value"] > 0.95 and apart["train_acc"]["value"] < 0.75
@@ -103,12 +145,16 @@ def test_folds_predict_rows_by_models_that_have_not_seen_them(pairs: Any, tmp_pa
 def test_the_same_rows_give_the_same_bytes(pairs: Any, tmp_path: Path):
     for name in ("one", "two"):
         make_bias(BiasSpec("overlap"), pairs(30, 1), pairs(10, 2), tmp_path / name)
-    assert (tmp_path / "one" / "bias.safetensors").read_bytes() == (tmp_path / "two" / "bias.safetensors").read_bytes()
+    assert (tmp_path / "one" / "bias.safetensors").read_bytes() == (
+        tmp_path / "two" / "bias.safetensors"
+    ).read_bytes()
     assert json.loads((tmp_path / "one" / "bias.json").read_text())["rows"] == 30
 
 
 @pytest.mark.parametrize("damage", ["cut", "none"])
-def test_damaged_or_missing_predictions_are_refused(bias: BiasPredictions, tmp_path: Path, damage: str):
+def test_damaged_or_missing_predictions_are_refused(
+    bias: BiasPredictions, tmp_path: Path, damage: str
+):
     if damage == "cut":
         whole = (Path(bias.folder) / "bias.safetensors").read_bytes()
         (tmp_path / "bias.safetensors").write_bytes(whole[:-8])
@@ -129,7 +175,10 @@ def test_bad_input_is_told_before_any_work(pairs: Any, vectors: str, tmp_path: P
     with pytest.raises(SettingError, match="The penalty is inf"):
         BiasSpec(penalty=float("inf"))
     few = replace(single, labels=(0, 1, 1, 1, 1, 1, 1, 1, 1, 0))
-    with pytest.raises(SettingError, match="There are 3 folds and 2 training rows of class 0; every fold needs rows"):
+    with pytest.raises(
+        SettingError,
+        match="There are 3 folds and 2 training rows of class 0; every fold needs rows",
+    ):
         make_bias(BiasSpec("bag", folds=3), few, few, tmp_path / "out")
     with pytest.raises(ResourceError, match="cannot be read"):
         word_vectors(str(tmp_path / "missing.vec"))

@@ -1,4 +1,6 @@
-"""The commands as a person types them: from a bias model to an exported subnetwork, and one sentence for bad input."""
+"""The commands as a person types them: from a bias model to an exported subnetwork, and one
+sentence for bad input.
+"""
 
 import json
 from pathlib import Path
@@ -6,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.cli import main
-from engine.models.victim import load_victim
+from prunescope.engine.cli.main import main
+from prunescope.engine.models.victim import load_victim
 
 
 @pytest.fixture
@@ -19,49 +21,171 @@ def folder(tmp_path: Path, pairs: Any, write: Any) -> Path:
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    assert main([str(part) for part in (*arguments, "--json", "--quiet")]) == 0, capsys.readouterr().err
+    assert main([str(part) for part in (*arguments, "--json", "--quiet")]) == 0, (
+        capsys.readouterr().err
+    )
     found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return found
 
 
-def test_the_commands_hang_together(folder: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]):
-    steps = ("--data", folder / "task", "--model", model_folder, "--epochs", 1, "--learning-rate", 0.01, "--max-tokens", 32,
-             "--label-names", "entailment,neutral")  # fmt: skip
-    made = answer(capsys, "biasmodel", "--data", folder / "task", "--features", "bag", "--out", folder / "bias")
-    assert made["rows"] == 40 and made["acc"]["n"] == 12
-    answer(capsys, "retrain", *steps, "--loss", "poe", "--bias", folder / "bias", "--snapshots", "0.5", "--out", folder / "full")
-    found = answer(capsys, "masktrain", *steps, "--start", folder / "full", "--sparsity", 0.7, "--out", folder / "mask")
-    assert found["subnetwork"]["sparsity"] == 0.7 and found["achieved"] == pytest.approx(0.7, abs=1e-3)
-    answer(capsys, "masktrain", *steps, "--method", "hard-concrete", "--adversarial", "pgd", "--out", folder / "ticket")
-    found = answer(capsys, "imp", *steps, "--rewind", "--sparsity", 0.2, "--epochs", 4, "--out", folder / "imp")
-    assert found["subnetwork"]["rewind"] is True
-    answer(capsys, "retrain", *steps, "--mask-from", folder / "imp", "--adversarial", "freelb", "--out", folder / "alone")
-    found = answer(capsys, "ood", "--model", folder / "mask", "--data", folder / "task", "--ood", folder / "other.tsv",
-                   "--task", "hans")  # fmt: skip
-    assert found["ood"][0]["accuracy"]["n"] == 12 and list(found["ood"][0]["groups"]) == ["heuristic"]
-    answer(capsys, "unpack", "--model", folder / "mask", "--out", folder / "dense")
-    assert load_victim(str(folder / "dense"), "cpu").fingerprint == load_victim(str(folder / "mask"), "cpu").fingerprint
-
-
-@pytest.mark.parametrize(("arguments", "said"), [
-    (("masktrain", "--sparsity", "1.2"), "Sparsity 1.2 is outside"),
-    (("masktrain", "--growth", "gradual", "--first", "0.9", "--sparsity", "0.5"), "goes down"),
-    (("masktrain", "--loss", "poe"), "needs bias predictions"),
-    (("masktrain", "--label-smoothing", "0.1", "--loss", "poe"), "label_smoothing is 0.1, and the loss poe does not"),
-    (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
-    (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),
-])  # fmt: skip
-def test_bad_input_is_one_sentence(
-    folder: Path, model_folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+def test_the_commands_hang_together(
+    folder: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    code = main([*arguments, "--data", str(folder / "task"), "--model", str(model_folder), "--max-tokens", "32",
-                 "--out", str(folder / "out")])  # fmt: skip
+    steps = (
+        "--data",
+        folder / "task",
+        "--model",
+        model_folder,
+        "--epochs",
+        1,
+        "--learning-rate",
+        0.01,
+        "--max-tokens",
+        32,
+        "--label-names",
+        "entailment,neutral",
+    )
+    made = answer(
+        capsys,
+        "biasmodel",
+        "--data",
+        folder / "task",
+        "--features",
+        "bag",
+        "--out",
+        folder / "bias",
+    )
+    assert made["rows"] == 40 and made["acc"]["n"] == 12
+    answer(
+        capsys,
+        "retrain",
+        *steps,
+        "--loss",
+        "poe",
+        "--bias",
+        folder / "bias",
+        "--snapshots",
+        "0.5",
+        "--out",
+        folder / "full",
+    )
+    found = answer(
+        capsys,
+        "masktrain",
+        *steps,
+        "--start",
+        folder / "full",
+        "--sparsity",
+        0.7,
+        "--out",
+        folder / "mask",
+    )
+    assert found["subnetwork"]["sparsity"] == 0.7 and found["achieved"] == pytest.approx(
+        0.7, abs=1e-3
+    )
+    answer(
+        capsys,
+        "masktrain",
+        *steps,
+        "--method",
+        "hard-concrete",
+        "--adversarial",
+        "pgd",
+        "--out",
+        folder / "ticket",
+    )
+    found = answer(
+        capsys, "imp", *steps, "--rewind", "--sparsity", 0.2, "--epochs", 4, "--out", folder / "imp"
+    )
+    assert found["subnetwork"]["rewind"] is True
+    answer(
+        capsys,
+        "retrain",
+        *steps,
+        "--mask-from",
+        folder / "imp",
+        "--adversarial",
+        "freelb",
+        "--out",
+        folder / "alone",
+    )
+    found = answer(
+        capsys,
+        "ood",
+        "--model",
+        folder / "mask",
+        "--data",
+        folder / "task",
+        "--ood",
+        folder / "other.tsv",
+        "--task",
+        "hans",
+    )
+    assert found["ood"][0]["accuracy"]["n"] == 12 and list(found["ood"][0]["groups"]) == [
+        "heuristic"
+    ]
+    answer(capsys, "unpack", "--model", folder / "mask", "--out", folder / "dense")
+    assert (
+        load_victim(str(folder / "dense"), "cpu").fingerprint
+        == load_victim(str(folder / "mask"), "cpu").fingerprint
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("masktrain", "--sparsity", "1.2"), "Sparsity 1.2 is outside"),
+        (("masktrain", "--growth", "gradual", "--first", "0.9", "--sparsity", "0.5"), "goes down"),
+        (("masktrain", "--loss", "poe"), "needs bias predictions"),
+        (
+            ("masktrain", "--label-smoothing", "0.1", "--loss", "poe"),
+            "label_smoothing is 0.1, and the loss poe does not",
+        ),
+        (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
+        (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    folder: Path,
+    model_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+):
+    code = main(
+        [
+            *arguments,
+            "--data",
+            str(folder / "task"),
+            "--model",
+            str(model_folder),
+            "--max-tokens",
+            "32",
+            "--out",
+            str(folder / "out"),
+        ]
+    )
     told = capsys.readouterr().err
     assert code == 2 and said in told and told.count("\n") == 1
 
 
-def test_single_texts_are_told_apart_from_pairs(folder: Path, data_folder: Path, model_folder: Path, capsys: Any):
+def test_single_texts_are_told_apart_from_pairs(
+    folder: Path, data_folder: Path, model_folder: Path, capsys: Any
+):
     assert main(["biasmodel", "--data", str(data_folder), "--out", str(folder / "out")]) == 2
     assert "these rows hold single ones" in capsys.readouterr().err
-    assert main(["ood", "--model", str(model_folder), "--data", str(folder / "task"), "--ood", str(data_folder)]) == 2
+    assert (
+        main(
+            [
+                "ood",
+                "--model",
+                str(model_folder),
+                "--data",
+                str(folder / "task"),
+                "--ood",
+                str(data_folder),
+            ]
+        )
+        == 2
+    )
     assert "holds single texts and the model was trained on pairs" in capsys.readouterr().err

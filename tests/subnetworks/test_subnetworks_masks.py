@@ -1,4 +1,6 @@
-"""Masks against slow oracles in float64: gradients, schedules, exact counts, and weights that never change."""
+"""Masks against slow oracles in float64: gradients, schedules, exact counts, and weights that never
+change.
+"""
 
 import math
 from collections.abc import Callable
@@ -10,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.errors import SettingError
-from engine.subnetworks.masks import BETA, GAMMA, ZETA, HardConcrete, Shrinking, StraightThrough, chance_above_zero, hard_concrete
-from engine.subnetworks.spec import SubnetworkSpec
+from prunescope.engine.errors import SettingError
+from prunescope.engine.subnetworks.masks import (
+    BETA,
+    GAMMA,
+    ZETA,
+    HardConcrete,
+    Shrinking,
+    StraightThrough,
+    chance_above_zero,
+    hard_concrete,
+)
+from prunescope.engine.subnetworks.spec import SubnetworkSpec
 
 
 class Small(nn.Module):
@@ -49,8 +60,18 @@ def test_a_score_gets_the_gradient_of_its_mask(init: str):
     ste.before(0, 10)
     model(X).square().sum().backward()
     ste.gathered()
-    masks = {name: (weight.detach() != 0).double().requires_grad_() for name, weight in matrices(model).items()}
-    value = (torch.tanh(X @ (own["a"] * masks["a"]).T) @ (own["b"] * masks["b"]).T + model.b.bias.detach()).square().sum()
+    masks = {
+        name: (weight.detach() != 0).double().requires_grad_()
+        for name, weight in matrices(model).items()
+    }
+    value = (
+        (
+            torch.tanh(X @ (own["a"] * masks["a"]).T) @ (own["b"] * masks["b"]).T
+            + model.b.bias.detach()
+        )
+        .square()
+        .sum()
+    )
     wanted = torch.autograd.grad(value, list(masks.values()))
     for name, gradient in zip(masks, wanted, strict=True):
         assert torch.allclose(ste.scores[name].grad, gradient, rtol=1e-12, atol=1e-12)
@@ -78,20 +99,32 @@ def test_between_resets_a_mask_is_the_score_against_the_threshold():
         ste.scores["a"].add_(0.2 * torch.randn(5, 6, generator=torch.Generator().manual_seed(2)))
     ste.before(1, 10)
     assert torch.equal(model.a.weight.detach(), own * (ste.scores["a"].detach() >= threshold))
-    assert int((model.a.weight == 0).sum()) != 15  # it has moved away, and the next reset takes it back
+    assert (
+        int((model.a.weight == 0).sum()) != 15
+    )  # it has moved away, and the next reset takes it back
     ste.before(5, 10)
     assert int((model.a.weight == 0).sum()) == 15
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.floats(0.0, 0.96), st.floats(0.0, 1.0), st.integers(1, 30), st.sampled_from(["hard", "soft"]), st.integers(0, 5))
-def test_every_reset_and_the_end_are_exact_to_the_weight(sparsity: float, first: float, step: int, init: str, seed: int):
+@given(
+    st.floats(0.0, 0.96),
+    st.floats(0.0, 1.0),
+    st.integers(1, 30),
+    st.sampled_from(["hard", "soft"]),
+    st.integers(0, 5),
+)
+def test_every_reset_and_the_end_are_exact_to_the_weight(
+    sparsity: float, first: float, step: int, init: str, seed: int
+):
     model = Small()
     first = first * sparsity
     spec = SubnetworkSpec(sparsity=sparsity, first=first, growth="gradual", init=init, every=1 / 30)
     ste = StraightThrough(model, {"a": model.a.weight}, spec, {})
     with torch.no_grad():
-        ste.scores["a"].mul_(torch.randn(5, 6, generator=torch.Generator().manual_seed(seed)).abs().double())
+        ste.scores["a"].mul_(
+            torch.randn(5, 6, generator=torch.Generator().manual_seed(seed)).abs().double()
+        )
     ste.before(step, 30)
     gone = step / 30
     asked = sparsity + (first - sparsity) * (1 - gone) ** 3
@@ -122,7 +155,10 @@ def test_a_drawn_mask_is_as_often_above_zero_as_it_says_and_has_the_right_gradie
         assert float((mask.detach() > 0).double().mean()) == pytest.approx(wanted, abs=4 * spread)
         assert float(chance_above_zero(score[:1]).detach()) == pytest.approx(wanted, rel=1e-12)
         mask.sum().backward()
-        moved = (hard_concrete(score.detach() + 1e-6, uniform) - hard_concrete(score.detach() - 1e-6, uniform)) / 2e-6
+        moved = (
+            hard_concrete(score.detach() + 1e-6, uniform)
+            - hard_concrete(score.detach() - 1e-6, uniform)
+        ) / 2e-6
         assert torch.allclose(score.grad, moved, atol=1e-4)
 
 
@@ -138,9 +174,18 @@ def test_a_hard_concrete_score_gets_the_gradient_of_loss_and_penalty():
     torch.manual_seed(8)
     scores = {name: score.detach().clone().requires_grad_() for name, score in drawn.scores.items()}
     masks = {name: hard_concrete(score, torch.rand_like(score)) for name, score in scores.items()}
-    value = (torch.tanh(X @ (own["a"] * masks["a"]).T) @ (own["b"] * masks["b"]).T + model.b.bias.detach()).square().sum()
+    value = (
+        (
+            torch.tanh(X @ (own["a"] * masks["a"]).T) @ (own["b"] * masks["b"]).T
+            + model.b.bias.detach()
+        )
+        .square()
+        .sum()
+    )
     value = value + 0.7 * sum(chance_above_zero(score).sum() for score in scores.values()) / 40
-    for name, gradient in zip(scores, torch.autograd.grad(value, list(scores.values())), strict=True):
+    for name, gradient in zip(
+        scores, torch.autograd.grad(value, list(scores.values())), strict=True
+    ):
         assert torch.allclose(drawn.scores[name].grad, gradient, rtol=1e-9, atol=1e-12)
     drawn.finish()
     assert [int((weight == 0).sum()) for weight in matrices(model).values()] == [15, 5]
@@ -152,7 +197,9 @@ def test_a_hard_concrete_score_gets_the_gradient_of_loss_and_penalty():
 # Iterative magnitude pruning
 
 
-def trained(shrinking: Shrinking, model: Small, steps: int, each: Callable[[int], None] = lambda step: None) -> None:
+def trained(
+    shrinking: Shrinking, model: Small, steps: int, each: Callable[[int], None] = lambda step: None
+) -> None:
     optimizer = torch.optim.AdamW(shrinking.learning(model).values(), lr=0.05)
     for step in range(steps):
         shrinking.before(step, steps)
@@ -182,8 +229,12 @@ def test_iterative_pruning_removes_a_tenth_at_every_tenth_and_what_is_removed_st
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 5])
-@pytest.mark.parametrize("settings", [{"sparsity": 0.9}, {"sparsity": 0.9, "stride": 0.25, "interval": 0.3}])
-def test_however_short_the_training_all_is_removed_in_the_end(steps: int, settings: dict[str, float]):
+@pytest.mark.parametrize(
+    "settings", [{"sparsity": 0.9}, {"sparsity": 0.9, "stride": 0.25, "interval": 0.3}]
+)
+def test_however_short_the_training_all_is_removed_in_the_end(
+    steps: int, settings: dict[str, float]
+):
     model = Small()
     shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", **settings))  # type: ignore[arg-type]
     trained(shrinking, model, steps)
@@ -208,13 +259,17 @@ def test_it_removes_the_smallest_of_what_is_left():
 def test_rewinding_returns_the_starts_own_weights_under_the_mask():
     model = Small()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", sparsity=0.5, rewind=True))
+    shrinking = Shrinking(
+        model, {"a": model.a.weight}, SubnetworkSpec("imp", sparsity=0.5, rewind=True)
+    )
     trained(shrinking, model, 10)
     assert not torch.equal(model.b.bias, before["b.bias"])
     shrinking.finish()
     kept = shrinking.masks["a"]
     assert torch.equal(model.a.weight, before["a.weight"] * kept) and int((~kept).sum()) == 15
-    assert torch.equal(model.b.weight, before["b.weight"]) and torch.equal(model.b.bias, before["b.bias"])
+    assert torch.equal(model.b.weight, before["b.weight"]) and torch.equal(
+        model.b.bias, before["b.bias"]
+    )
 
 
 def test_a_mask_that_is_given_stays_whatever_the_optimizer_does():
@@ -228,12 +283,22 @@ def test_a_mask_that_is_given_stays_whatever_the_optimizer_does():
 # Bad settings
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"growth": "gradual", "sparsity": 0.5, "first": 0.7}, "goes down, from a sparsity of 0.7 to 0.5"),
-    ({"method": "imp", "sparsity": 0.9, "interval": 0.2}, "would end at 1.6"),
-    ({"sparsity": 1.0}, r"outside \[0, 1\)"), ({"loss": "focal"}, "loss='focal' is unknown"), ({"every": 0.0}, "every is 0.0"),
-    ({"keep": 1.0}, "keep is 1.0"), ({"alpha": 1.0}, "alpha 1.0"), ({"phi": math.nan}, "phi is nan"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"growth": "gradual", "sparsity": 0.5, "first": 0.7},
+            "goes down, from a sparsity of 0.7 to 0.5",
+        ),
+        ({"method": "imp", "sparsity": 0.9, "interval": 0.2}, "would end at 1.6"),
+        ({"sparsity": 1.0}, r"outside \[0, 1\)"),
+        ({"loss": "focal"}, "loss='focal' is unknown"),
+        ({"every": 0.0}, "every is 0.0"),
+        ({"keep": 1.0}, "keep is 1.0"),
+        ({"alpha": 1.0}, "alpha 1.0"),
+        ({"phi": math.nan}, "phi is nan"),
+    ],
+)
 def test_a_setting_that_cannot_work_is_refused(changes: dict[str, Any], said: str):
     with pytest.raises(SettingError, match=said):
         SubnetworkSpec(**changes)

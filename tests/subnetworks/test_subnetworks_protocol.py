@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from engine.data.checks import drawn_to_attack
-from engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
-from engine.models.victim import load_victim
-from engine.store import Store
-from engine.subnetworks import protocol as room
-from engine.subnetworks.figures import subnetwork_tables
-from engine.subnetworks.protocol import prepare, run_protocol
-from engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
-from engine.training.finetune import CHECKED
-from engine.training.losses import LOSSES
+from prunescope.engine.data.draw import drawn_to_attack
+from prunescope.engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
+from prunescope.engine.models.victim import load_victim
+from prunescope.engine.store import Store
+from prunescope.engine.subnetworks import protocol as room
+from prunescope.engine.subnetworks.figures import subnetwork_tables
+from prunescope.engine.subnetworks.protocol import prepare, run_protocol
+from prunescope.engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
+from prunescope.engine.training.finetune import CHECKED
+from prunescope.engine.training.losses import LOSSES
 
 
 @pytest.fixture(scope="session")
@@ -26,26 +26,61 @@ def root(tmp_path_factory: pytest.TempPathFactory, pairs: Any, write: Any) -> Pa
     write(folder / "train.tsv", pairs(48, 1))
     write(folder / "dev.tsv", pairs(20, 2))
     shifted = pairs(24, 3)
-    write(folder / "other.tsv", shifted, heuristic=[f"h{row % 3}" for row in range(24)],
-          subcase=[f"s{row % 6}" for row in range(24)])  # fmt: skip
+    write(
+        folder / "other.tsv",
+        shifted,
+        heuristic=[f"h{row % 3}" for row in range(24)],
+        subcase=[f"s{row % 6}" for row in range(24)],
+    )
     return folder
 
 
 def recipe(model_folder: Path, **changes: Any) -> dict[str, Any]:
     return {
-        "title": "Pairs", "label_names": ["entailment", "neutral"], "train": "train.tsv", "evaluation": "dev.tsv",
-        "evaluated": 16, "attack": {"name": "deepwordbug", "examples": 2},
-        "base": str(model_folder), "max_tokens": 32, "bias": {"features": "bag"}, "seeds": [0, 1],
+        "title": "Pairs",
+        "label_names": ["entailment", "neutral"],
+        "train": "train.tsv",
+        "evaluation": "dev.tsv",
+        "evaluated": 16,
+        "attack": {"name": "deepwordbug", "examples": 2},
+        "base": str(model_folder),
+        "max_tokens": 32,
+        "bias": {"features": "bag"},
+        "seeds": [0, 1],
         "ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase", 2], "name": "HANS"}],
         "train_settings": {"batch_size": 16, "learning_rate": 0.01},
         "cells": [
             {"name": "full", "steps": 3, "subnetwork": {"method": "full"}},
-            {"name": "mask-poe", "steps": 3, "start": "full", "subnetwork": {"loss": "poe"}, "sparsities": [0.5, 0.9]},
-            {"name": "rw", "steps": 10, "sparsities": [0.5], "subnetwork": {"method": "imp", "rewind": True}},
-            {"name": "alone", "steps": 2, "mask_from": "rw", "sparsities": [0.5], "subnetwork": {"method": "isolated"}},
-            {"name": "early", "steps": 2, "start": "full@0.34", "sparsities": [0.5], "subnetwork": {"method": "mask"}},
-        ], **changes,
-    }  # fmt: skip
+            {
+                "name": "mask-poe",
+                "steps": 3,
+                "start": "full",
+                "subnetwork": {"loss": "poe"},
+                "sparsities": [0.5, 0.9],
+            },
+            {
+                "name": "rw",
+                "steps": 10,
+                "sparsities": [0.5],
+                "subnetwork": {"method": "imp", "rewind": True},
+            },
+            {
+                "name": "alone",
+                "steps": 2,
+                "mask_from": "rw",
+                "sparsities": [0.5],
+                "subnetwork": {"method": "isolated"},
+            },
+            {
+                "name": "early",
+                "steps": 2,
+                "start": "full@0.34",
+                "sparsities": [0.5],
+                "subnetwork": {"method": "mask"},
+            },
+        ],
+        **changes,
+    }
 
 
 def written(folder: Path, settings: dict[str, Any]) -> Path:
@@ -54,7 +89,9 @@ def written(folder: Path, settings: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_table_is_made_resumed_and_read(
+    root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     read = read_protocol(written(tmp_path, recipe(model_folder)))
     out = tmp_path / "cache" / "subnetworks" / "pairs"
     with pytest.raises(InterruptedStudy):
@@ -65,21 +102,42 @@ def test_a_table_is_made_resumed_and_read(root: Path, model_folder: Path, tmp_pa
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
     told: list[tuple[int, int]] = []
-    table = run_protocol(read, root, out, report=lambda stage, done, total: told.append((done, total)))
-    assert told == sorted(told) and len({total for _, total in told}) == 1  # through training, reading and attacks
+    table = run_protocol(
+        read, root, out, report=lambda stage, done, total: told.append((done, total))
+    )
+    assert (
+        told == sorted(told) and len({total for _, total in told}) == 1
+    )  # through training, reading and attacks
     assert told[0][0] == 0 and told[-1][0] > 0.9 * told[-1][1]
     assert [(run["cell"], run["sparsity"], run["seed"]) for run in table["runs"]][:6] == [
-        ("full", 0.0, 0), ("full", 0.0, 1), ("mask-poe", 0.5, 0), ("mask-poe", 0.5, 1), ("mask-poe", 0.9, 0),
-        ("mask-poe", 0.9, 1)]  # fmt: skip
+        ("full", 0.0, 0),
+        ("full", 0.0, 1),
+        ("mask-poe", 0.5, 0),
+        ("mask-poe", 0.5, 1),
+        ("mask-poe", 0.9, 0),
+        ("mask-poe", 0.9, 1),
+    ]
     (found,) = subnetwork_tables(Store(tmp_path / "cache", tmp_path / "bundled"))
-    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == ("pairs", "Pairs", False, 12, 12)
+    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == (
+        "pairs",
+        "Pairs",
+        False,
+        12,
+        12,
+    )
     alone = next(run for run in found.runs if run.cell == "alone")
     assert alone.achieved == pytest.approx(0.5, abs=1e-3) and alone.outside[0].headline.n == 12
     assert sum(alone.outside[0].correct) == round((alone.outside[0].headline.value or 0) * 12)
     assert set(alone.outside[0].groups) == {"heuristic", "subcase"} and set(alone.gaps) == {"HANS"}
     assert alone.aua is not None and alone.aua.n == 2
-    masks = {path.name.rsplit("-", 1)[0]: load_victim(str(path), "cpu") for path in (out / "models").glob("0-*") if path.is_dir()}
-    assert [path.name.rsplit("-", 2)[1:] for path in (out / "models").glob("0-full-*-at-*")] == [["at", "1"]]
+    masks = {
+        path.name.rsplit("-", 1)[0]: load_victim(str(path), "cpu")
+        for path in (out / "models").glob("0-*")
+        if path.is_dir()
+    }
+    assert [path.name.rsplit("-", 2)[1:] for path in (out / "models").glob("0-full-*-at-*")] == [
+        ["at", "1"]
+    ]
     for name, weight in masks["0-rw-50"].prunable().items():
         assert bool(((weight == 0) <= (masks["0-alone-50"].prunable()[name] == 0)).all())
 
@@ -96,87 +154,240 @@ def _never(*_: Any) -> Any:
     raise AssertionError("it was trained again")
 
 
-def test_rows_that_are_evaluated_are_never_trained_on(root: Path, model_folder: Path, tmp_path: Path):
+def test_rows_that_are_evaluated_are_never_trained_on(
+    root: Path, model_folder: Path, tmp_path: Path
+):
     """Not from the training file, and not through the rows of another set that a cell adds."""
-    cells = [{"name": "full", "steps": 1, "subnetwork": {"method": "full"},
-              "extra": [{"data": "other.tsv", "labels": [0, 1], "repeat": 3}]}]  # fmt: skip
-    ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, cells=cells, train="dev.tsv", evaluated=8))), root,
-                    tmp_path / "out")  # fmt: skip
-    keys = {(a, b) for one in (ready.inside, *ready.outside)
-            for a, b in zip(one.examples.texts, one.examples.pairs or (), strict=True)}  # fmt: skip
+    cells = [
+        {
+            "name": "full",
+            "steps": 1,
+            "subnetwork": {"method": "full"},
+            "extra": [{"data": "other.tsv", "labels": [0, 1], "repeat": 3}],
+        }
+    ]
+    ready = prepare(
+        read_protocol(
+            written(tmp_path, recipe(model_folder, cells=cells, train="dev.tsv", evaluated=8))
+        ),
+        root,
+        tmp_path / "out",
+    )
+    keys = {
+        (a, b)
+        for one in (ready.inside, *ready.outside)
+        for a, b in zip(one.examples.texts, one.examples.pairs or (), strict=True)
+    }
     assert len(ready.shared.data) == 12 and len(ready.extra["full"]) == 36
     for part in (ready.shared.data, ready.extra["full"]):
         assert keys.isdisjoint(zip(part.texts, part.pairs or (), strict=True))
 
 
-@pytest.mark.parametrize(("changes", "error", "said"), [
-    ({"cells": []}, SettingError, "cells need names"), ({"colour": 1}, SettingError, "unknown setting 'colour'"),
-    ({"cells": [{"name": "a", "start": "b", "subnetwork": {"method": "full"}}]}, SettingError, "which is no cell before it"),
-    ({"cells": [{"name": "a"}]}, SettingError, "a needs sparsities"),
-    ({"cells": [{"name": "a", "subnetwork": {"method": "full"}}, {"name": "b", "start": "a@2", "sparsities": [0.5]}]},
-     SettingError,
-     "only a start may name a share"),
-    ({"cells": [{"name": "a", "subnetwork": {"method": "full"}, "sparsities": [0.5]}]}, SettingError,
-     "a takes no sparsities"),
-    ({"cells": [{"name": "a", "subnetwork": {"growth": "gradual", "first": 0.7}, "sparsities": [0.5]}]}, SettingError,
-     "goes down"),
-    ({"cells": [{"name": "a", "subnetwork": {"sparsity": "x"}}]}, SettingError, "sparsity is 'x', not a number"),
-    ({"cells": [{"name": "a", "train": {"rank": 4}, "subnetwork": {"method": "full"}}]}, SettingError, "use rank 0"),
-    ({"cells": [{"name": "a", "subnetwork": {"method": "full", "loss": "poe"}}], "bias": {"feature": "bag"}}, SettingError,
-     "unknown setting 'feature'"),
-    ({"ood": [{"data": "other.tsv"}], "label_names": ["a", "b", "c"]}, DataError, "no row|No training row|nothing says"),
-    ({"ood": [{"data": "missing.tsv"}]}, Exception, "missing.tsv"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"cells": []}, SettingError, "cells need names"),
+        ({"colour": 1}, SettingError, "unknown setting 'colour'"),
+        (
+            {"cells": [{"name": "a", "start": "b", "subnetwork": {"method": "full"}}]},
+            SettingError,
+            "which is no cell before it",
+        ),
+        ({"cells": [{"name": "a"}]}, SettingError, "a needs sparsities"),
+        (
+            {
+                "cells": [
+                    {"name": "a", "subnetwork": {"method": "full"}},
+                    {"name": "b", "start": "a@2", "sparsities": [0.5]},
+                ]
+            },
+            SettingError,
+            "only a start may name a share",
+        ),
+        (
+            {"cells": [{"name": "a", "subnetwork": {"method": "full"}, "sparsities": [0.5]}]},
+            SettingError,
+            "a takes no sparsities",
+        ),
+        (
+            {
+                "cells": [
+                    {
+                        "name": "a",
+                        "subnetwork": {"growth": "gradual", "first": 0.7},
+                        "sparsities": [0.5],
+                    }
+                ]
+            },
+            SettingError,
+            "goes down",
+        ),
+        (
+            {"cells": [{"name": "a", "subnetwork": {"sparsity": "x"}}]},
+            SettingError,
+            "sparsity is 'x', not a number",
+        ),
+        (
+            {"cells": [{"name": "a", "train": {"rank": 4}, "subnetwork": {"method": "full"}}]},
+            SettingError,
+            "use rank 0",
+        ),
+        (
+            {
+                "cells": [{"name": "a", "subnetwork": {"method": "full", "loss": "poe"}}],
+                "bias": {"feature": "bag"},
+            },
+            SettingError,
+            "unknown setting 'feature'",
+        ),
+        (
+            {"ood": [{"data": "other.tsv"}], "label_names": ["a", "b", "c"]},
+            DataError,
+            "no row|No training row|nothing says",
+        ),
+        ({"ood": [{"data": "missing.tsv"}]}, Exception, "missing.tsv"),
+    ],
+)
 def test_a_recipe_that_cannot_work_is_refused_before_any_training(
-    root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any],
-    error: type[Exception], said: str,
-):  # fmt: skip
+    root: Path,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    error: type[Exception],
+    said: str,
+):
     monkeypatch.setitem(LOSSES, "none", _never)
     with pytest.raises(error, match=said):
-        run_protocol(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
+        run_protocol(
+            read_protocol(written(tmp_path, recipe(model_folder, **changes))),
+            root,
+            tmp_path / "out",
+        )
 
 
 FULL = {"method": "full"}
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"attack": {"name": "deepwordbug"}}, "attack: there is no examples"),
-    ({"attack": {"name": "deepwordbug", "examples": 0}}, "examples is 0; it must be at least 1"),
-    ({"attack": {"name": "worm", "examples": 2}}, "'worm' is unknown"),
-    ({"attack": {"name": "none", "examples": 2}}, "'none' is unknown"),
-    ({"metric": "foo"}, "metric 'foo' is unknown"),
-    ({"metric": "f1_binary", "label_names": ["a", "b", "c"]}, "F1 of class 1 of two, and .* has 3 classes"),
-    ({"columns": {"foo": "text"}}, "columns: unknown setting 'foo'"),
-    ({"columns": {"text_column": 1}}, "text_column is 1, not text"),
-    ({"evaluated": "16"}, "evaluated is '16', not a whole number"), ({"evaluated": 0}, "evaluated is 0; it must be at least 1"),
-    ({"max_tokens": "32"}, "max_tokens is '32'"), ({"precision": "fp8"}, "precision 'fp8' is unknown"),
-    ({"bias": {"penalty": "1"}}, "penalty is '1', not a number"), ({"bias": {"balanced": 1}}, "balanced is 1, not true or false"),
-    ({"bias": "bag"}, "bias is 'bag', not an object"), ({"title": None}, "it has no title"),
-    ({"seeds": "0"}, "seeds is '0', not a list"), ({"seeds": [0.5]}, "seeds: an entry is 0.5, not a whole number"),
-    ({"seeds": []}, "seeds are none"), ({"seeds": [1, 1]}, "seeds are 1, 1"), ({"seeds": [10**20]}, "a seed is 1000.*64 bits"),
-    ({"label_names": "ab"}, "label_names is 'ab', not a list"), ({"label_names": ["a"]}, "at least two classes"),
-    ({"ood": ["other.tsv"]}, "ood: 'other.tsv' is not an object"), ({"ood": [{"task": "hans"}]}, "there is no data"),
-    ({"ood": [{"data": "other.tsv", "task": "moon"}]}, "task 'moon' is unknown"),
-    ({"ood": [{"data": "other.tsv", "metric": "foo"}]}, "metric 'foo' is unknown"),
-    ({"ood": [{"data": "other.tsv", "rows": "9"}]}, "rows is '9'"),
-    ({"ood": [{"data": "other.tsv", "label_map": ["0"]}]}, "label_map: an entry is '0'"),
-    ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["colour", 2]}]}, "columns of the task are heuristic, subcase"),
-    ({"ood": [{"data": "other.tsv", "of_each": ["subcase", 2]}]}, "columns of the task are none"),
-    ({"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase"]}]}, "takes a column and how many"),
-    ({"cells": [{"name": "a", "subnetwork": {**FULL, "loss": "reweight"}, "train": {"label_smoothing": 0.1}}]},
-     "'a': label_smoothing is 0.1, and the loss reweight"),
-    ({"cells": [1]}, "cells: 1 is not an object"), ({"train_settings": [1]}, "train_settings is .1., not an object"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "steps": "3"}]}, "steps is '3', not a whole number"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "steps": 0}]}, "steps is 0; it must be at least 1"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "train": 3}]}, "train is 3, not an object"),
-    ({"cells": [{"name": "a", "sparsities": ["0.5"]}]}, "sparsities: an entry is '0.5', not a number"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "start": 1}]}, "start is 1, not text"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"labels": [0]}]}]}, "extra: there is no data"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "labels": [0, 2]}]}]}, "labels has 2"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "repeat": "3"}]}]}, "repeat is '3'"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "times": 3}]}]}, "unknown setting 'times'"),
-])  # fmt: skip
-def test_all_of_a_recipe_is_checked_when_it_is_read(model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str):
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"attack": {"name": "deepwordbug"}}, "attack: there is no examples"),
+        (
+            {"attack": {"name": "deepwordbug", "examples": 0}},
+            "examples is 0; it must be at least 1",
+        ),
+        ({"attack": {"name": "worm", "examples": 2}}, "'worm' is unknown"),
+        ({"attack": {"name": "none", "examples": 2}}, "'none' is unknown"),
+        ({"metric": "foo"}, "metric 'foo' is unknown"),
+        (
+            {"metric": "f1_binary", "label_names": ["a", "b", "c"]},
+            "F1 of class 1 of two, and .* has 3 classes",
+        ),
+        ({"columns": {"foo": "text"}}, "columns: unknown setting 'foo'"),
+        ({"columns": {"text_column": 1}}, "text_column is 1, not text"),
+        ({"evaluated": "16"}, "evaluated is '16', not a whole number"),
+        ({"evaluated": 0}, "evaluated is 0; it must be at least 1"),
+        ({"max_tokens": "32"}, "max_tokens is '32'"),
+        ({"precision": "fp8"}, "precision 'fp8' is unknown"),
+        ({"bias": {"penalty": "1"}}, "penalty is '1', not a number"),
+        ({"bias": {"balanced": 1}}, "balanced is 1, not true or false"),
+        ({"bias": "bag"}, "bias is 'bag', not an object"),
+        ({"title": None}, "it has no title"),
+        ({"seeds": "0"}, "seeds is '0', not a list"),
+        ({"seeds": [0.5]}, "seeds: an entry is 0.5, not a whole number"),
+        ({"seeds": []}, "seeds are none"),
+        ({"seeds": [1, 1]}, "seeds are 1, 1"),
+        ({"seeds": [10**20]}, "a seed is 1000.*64 bits"),
+        ({"label_names": "ab"}, "label_names is 'ab', not a list"),
+        ({"label_names": ["a"]}, "at least two classes"),
+        ({"ood": ["other.tsv"]}, "ood: 'other.tsv' is not an object"),
+        ({"ood": [{"task": "hans"}]}, "there is no data"),
+        ({"ood": [{"data": "other.tsv", "task": "moon"}]}, "task 'moon' is unknown"),
+        ({"ood": [{"data": "other.tsv", "metric": "foo"}]}, "metric 'foo' is unknown"),
+        ({"ood": [{"data": "other.tsv", "rows": "9"}]}, "rows is '9'"),
+        ({"ood": [{"data": "other.tsv", "label_map": ["0"]}]}, "label_map: an entry is '0'"),
+        (
+            {"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["colour", 2]}]},
+            "columns of the task are heuristic, subcase",
+        ),
+        (
+            {"ood": [{"data": "other.tsv", "of_each": ["subcase", 2]}]},
+            "columns of the task are none",
+        ),
+        (
+            {"ood": [{"data": "other.tsv", "task": "hans", "of_each": ["subcase"]}]},
+            "takes a column and how many",
+        ),
+        (
+            {
+                "cells": [
+                    {
+                        "name": "a",
+                        "subnetwork": {**FULL, "loss": "reweight"},
+                        "train": {"label_smoothing": 0.1},
+                    }
+                ]
+            },
+            "'a': label_smoothing is 0.1, and the loss reweight",
+        ),
+        ({"cells": [1]}, "cells: 1 is not an object"),
+        ({"train_settings": [1]}, "train_settings is .1., not an object"),
+        (
+            {"cells": [{"name": "a", "subnetwork": FULL, "steps": "3"}]},
+            "steps is '3', not a whole number",
+        ),
+        (
+            {"cells": [{"name": "a", "subnetwork": FULL, "steps": 0}]},
+            "steps is 0; it must be at least 1",
+        ),
+        ({"cells": [{"name": "a", "subnetwork": FULL, "train": 3}]}, "train is 3, not an object"),
+        (
+            {"cells": [{"name": "a", "sparsities": ["0.5"]}]},
+            "sparsities: an entry is '0.5', not a number",
+        ),
+        ({"cells": [{"name": "a", "subnetwork": FULL, "start": 1}]}, "start is 1, not text"),
+        (
+            {"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"labels": [0]}]}]},
+            "extra: there is no data",
+        ),
+        (
+            {
+                "cells": [
+                    {
+                        "name": "a",
+                        "subnetwork": FULL,
+                        "extra": [{"data": "other.tsv", "labels": [0, 2]}],
+                    }
+                ]
+            },
+            "labels has 2",
+        ),
+        (
+            {
+                "cells": [
+                    {
+                        "name": "a",
+                        "subnetwork": FULL,
+                        "extra": [{"data": "other.tsv", "repeat": "3"}],
+                    }
+                ]
+            },
+            "repeat is '3'",
+        ),
+        (
+            {
+                "cells": [
+                    {"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "times": 3}]}
+                ]
+            },
+            "unknown setting 'times'",
+        ),
+    ],
+)
+def test_all_of_a_recipe_is_checked_when_it_is_read(
+    model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
+):
     with pytest.raises(SettingError, match=said):
         read_protocol(written(tmp_path, recipe(model_folder, **changes)))
 
@@ -192,24 +403,52 @@ def test_a_recipe_that_lacks_a_part_says_which(model_folder: Path, tmp_path: Pat
         read_protocol(tmp_path / "list.json")
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"ood": [{"data": "dev.tsv", "task": "hans", "of_each": ["subcase", 2]}]}, "no column 'subcase' to draw rows by; it has"),
-    ({"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"data": "other.tsv", "labels": [0]}]}]},
-     "other.tsv has the label 1 and the recipe says only what the labels 0 to 0 are"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"ood": [{"data": "dev.tsv", "task": "hans", "of_each": ["subcase", 2]}]},
+            "no column 'subcase' to draw rows by; it has",
+        ),
+        (
+            {
+                "cells": [
+                    {
+                        "name": "a",
+                        "subnetwork": FULL,
+                        "extra": [{"data": "other.tsv", "labels": [0]}],
+                    }
+                ]
+            },
+            "other.tsv has the label 1 and the recipe says only what the labels 0 to 0 are",
+        ),
+    ],
+)
 def test_rows_that_do_not_suit_a_recipe_are_told_before_any_training(
     root: Path, model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
 ):
     with pytest.raises(DataError, match=said):
-        prepare(read_protocol(written(tmp_path, recipe(model_folder, **changes))), root, tmp_path / "out")
+        prepare(
+            read_protocol(written(tmp_path, recipe(model_folder, **changes))),
+            root,
+            tmp_path / "out",
+        )
 
 
-def test_further_rows_of_another_class_are_told(root: Path, model_folder: Path, tmp_path: Path, pairs: Any, write: Any):
+def test_further_rows_of_another_class_are_told(
+    root: Path, model_folder: Path, tmp_path: Path, pairs: Any, write: Any
+):
     rows = pairs(6, 9)
     three = write(tmp_path / "three.tsv", replace(rows, labels=(0, 1, 2, 0, 1, 2)))
     cells = [{"name": "a", "subnetwork": FULL, "extra": [{"data": str(three)}]}]
-    with pytest.raises(DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the 0\.\.1 of the recipe"):
-        prepare(read_protocol(written(tmp_path, recipe(model_folder, cells=cells))), root, tmp_path / "out")
+    with pytest.raises(
+        DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the 0\.\.1 of the recipe"
+    ):
+        prepare(
+            read_protocol(written(tmp_path, recipe(model_folder, cells=cells))),
+            root,
+            tmp_path / "out",
+        )
 
 
 def test_an_unknown_seed_or_cell_is_named(root: Path, model_folder: Path, tmp_path: Path):
@@ -226,9 +465,13 @@ def test_a_shipped_recipe_is_whole(path: Path):
     assert list(read.each()) and read.ood and read.title
 
 
-# P2, Tables 1, 3 and 4: training rows, further rows with OOD information, steps of warm-up, steps between two checks
-P2 = {"p2-mnli": (392_702, 30_000, 3600, 1000), "p2-qqp": (363_849, 11_988 + 49_401, 3400, 1000),
-      "p2-fever": (242_911, 10 * 708, 0, 500)}  # fmt: skip
+# P2, Tables 1, 3 and 4: training rows, further rows with OOD information, steps of warm-up, steps
+# between two checks
+P2 = {
+    "p2-mnli": (392_702, 30_000, 3600, 1000),
+    "p2-qqp": (363_849, 11_988 + 49_401, 3400, 1000),
+    "p2-fever": (242_911, 10 * 708, 0, 500),
+}
 
 
 @pytest.mark.parametrize("name", P2)
@@ -260,61 +503,115 @@ def test_a_damaged_table_is_a_notice(tmp_path: Path):
     assert subnetwork_tables(store) == [] and len(store.notices) == 1
 
 
-def test_a_model_that_is_there_already_counts_once_for_all_seeds(root: Path, model_folder: Path, tmp_path: Path):
+def test_a_model_that_is_there_already_counts_once_for_all_seeds(
+    root: Path, model_folder: Path, tmp_path: Path
+):
     cells = [{"name": "given", "model": str(model_folder), "subnetwork": {"method": "full"}}]
     read = read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0, 1])))
     table = run_protocol(read, root, tmp_path / "out")
-    assert [(run["cell"], run["seed"]) for run in table["runs"]] == [("given", 0)] and table["planned"] == 1
+    assert [(run["cell"], run["seed"]) for run in table["runs"]] == [("given", 0)] and table[
+        "planned"
+    ] == 1
 
 
-def test_class_names_in_the_files_say_what_numbers_would(root: Path, model_folder: Path, pairs: Any, write: Any, tmp_path: Path):
+def test_class_names_in_the_files_say_what_numbers_would(
+    root: Path, model_folder: Path, pairs: Any, write: Any, tmp_path: Path
+):
     """Sorted they would stand the other way round."""
     for name, seed, rows in (("train.tsv", 1, 48), ("dev.tsv", 2, 20), ("other.tsv", 3, 24)):
         told = pairs(rows, seed)
-        write(tmp_path / "rows" / name, told, gold_label=[("neutral", "Entailment")[label] for label in told.labels])
+        write(
+            tmp_path / "rows" / name,
+            told,
+            gold_label=[("neutral", "Entailment")[label] for label in told.labels],
+        )
         lines = (tmp_path / "rows" / name).read_text().splitlines()
-        (tmp_path / "rows" / name).write_text("\n".join("\t".join(line.split("\t")[i] for i in (0, 1, 3)) for line in lines))
-    cells = [{"name": "full", "steps": 1, "subnetwork": {"method": "full"}, "extra": [{"data": "other.tsv"}]}]
+        (tmp_path / "rows" / name).write_text(
+            "\n".join("\t".join(line.split("\t")[i] for i in (0, 1, 3)) for line in lines)
+        )
+    cells = [
+        {
+            "name": "full",
+            "steps": 1,
+            "subnetwork": {"method": "full"},
+            "extra": [{"data": "other.tsv"}],
+        }
+    ]
     more = {"cells": cells, "ood": [{"data": "other.tsv"}], "bias": {"features": "bag"}}
-    read = read_protocol(written(tmp_path, recipe(model_folder, label_names=["neutral", "entailment"], **more)))
-    numbered, named = (prepare(read, rows, tmp_path / f"out-{rows.name}") for rows in (root, tmp_path / "rows"))
+    read = read_protocol(
+        written(tmp_path, recipe(model_folder, label_names=["neutral", "entailment"], **more))
+    )
+    numbered, named = (
+        prepare(read, rows, tmp_path / f"out-{rows.name}") for rows in (root, tmp_path / "rows")
+    )
     assert named.shared.data.labels == numbered.shared.data.labels
     assert named.extra["full"].labels == numbered.extra["full"].labels
     assert named.inside.examples.labels == numbered.inside.examples.labels
     assert named.outside[0].examples.labels == numbered.outside[0].examples.labels
-    with pytest.raises(DataError, match="calls its classes Entailment, neutral, and the recipe calls them no, yes"):
+    with pytest.raises(
+        DataError, match="calls its classes Entailment, neutral, and the recipe calls them no, yes"
+    ):
         other = read_protocol(written(tmp_path, recipe(model_folder, label_names=["no", "yes"])))
         prepare(other, tmp_path / "rows", tmp_path / "x")
 
 
 def test_the_rows_that_are_attacked_are_drawn(root: Path, model_folder: Path, tmp_path: Path):
-    ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, attack={"name": "deepwordbug", "examples": 4}))), root,
-                    tmp_path / "out")  # fmt: skip
-    assert ready.attack is not None and ready.attack["examples"] == list(drawn_to_attack(16, 4, 0)) != [0, 1, 2, 3]
+    ready = prepare(
+        read_protocol(
+            written(tmp_path, recipe(model_folder, attack={"name": "deepwordbug", "examples": 4}))
+        ),
+        root,
+        tmp_path / "out",
+    )
+    assert ready.attack is not None and ready.attack["examples"] == list(
+        drawn_to_attack(16, 4, 0)
+    ) != [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("attack", "error", "said"), [
-    ("nonsense", SettingError, "nonsense"), ("textfooler", ResourceError, "textfooler"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("attack", "error", "said"),
+    [
+        ("nonsense", SettingError, "nonsense"),
+        ("textfooler", ResourceError, "textfooler"),
+    ],
+)
 def test_an_attack_that_cannot_run_is_refused_before_any_training(
-    root: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str, error: type[Exception],
+    root: Path,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    attack: str,
+    error: type[Exception],
     said: str,
-):  # fmt: skip
+):
     monkeypatch.setitem(LOSSES, "none", _never)
     path = written(tmp_path, recipe(model_folder, attack={"name": attack, "examples": 2}))
     with pytest.raises(error, match=said):
         run_protocol(read_protocol(path), root, tmp_path / "out")
 
 
-def test_two_cells_that_are_the_same_model_are_two_rows(root: Path, model_folder: Path, tmp_path: Path):
-    cells = [{"name": name, "model": str(model_folder), "subnetwork": {"method": "full"}} for name in ("first", "second")]
-    table = run_protocol(read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0]))), root, tmp_path / "out")
+def test_two_cells_that_are_the_same_model_are_two_rows(
+    root: Path, model_folder: Path, tmp_path: Path
+):
+    cells = [
+        {"name": name, "model": str(model_folder), "subnetwork": {"method": "full"}}
+        for name in ("first", "second")
+    ]
+    table = run_protocol(
+        read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0]))),
+        root,
+        tmp_path / "out",
+    )
     assert [run["cell"] for run in table["runs"]] == ["first", "second"]
 
 
 def test_steps_are_steps_with_early_stopping_too(root: Path, model_folder: Path, tmp_path: Path):
-    cells = [{"name": "full", "steps": 7, "train": {"patience": 9}, "subnetwork": {"method": "full"}}]
-    read = read_protocol(written(tmp_path, recipe(model_folder, cells=cells, seeds=[0], attack=None)))
+    cells = [
+        {"name": "full", "steps": 7, "train": {"patience": 9}, "subnetwork": {"method": "full"}}
+    ]
+    read = read_protocol(
+        written(tmp_path, recipe(model_folder, cells=cells, seeds=[0], attack=None))
+    )
     run_protocol(read, root, tmp_path / "out")
     (record,) = (tmp_path / "out" / "models").glob("*/prunescope.json")
     assert json.loads(record.read_text())["steps"] == 7
@@ -328,7 +625,11 @@ def test_a_bias_model_by_other_vectors_is_made_anew(root: Path, model_folder: Pa
             (tmp_path / "v.vec").write_text(text)
             bias["vectors"] = str(tmp_path / "v.vec")
         for _ in range(2):
-            ready = prepare(read_protocol(written(tmp_path, recipe(model_folder, bias=bias))), root, tmp_path / "out")
+            ready = prepare(
+                read_protocol(written(tmp_path, recipe(model_folder, bias=bias))),
+                root,
+                tmp_path / "out",
+            )
         assert ready.bias is not None
         hashes.add(ready.bias.sha256)
     assert len(hashes) == 3

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, BertForSequenceClassification
 
-from engine.data import Examples, load_dataset
-from engine.errors import InterruptedStudy
-from engine.training.base import Base, open_base
-from engine.training.finetune import Shared
+from prunescope.engine.data import Examples, load_dataset
+from prunescope.engine.errors import InterruptedStudy
+from prunescope.engine.models.base import Base, open_base
+from prunescope.engine.training.finetune import Shared
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""The order of rows: each once a pass, like lengths together, and a place that can be written down and found again."""
+"""The order of rows: each once a pass, like lengths together, and a place that can be written down
+and found again.
+"""
 
 import json
 import math
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.training.batches import Passes, batches
+from prunescope.engine.training.batches import Passes, batches
 
 
 @pytest.mark.parametrize("count", [1, 7, 64 * 4, 64 * 4 + 1, 1000])
@@ -23,12 +25,16 @@ def test_batches_cover_every_row_once(count: int):
 def test_batches_hold_rows_of_like_length():
     lengths = [row % 64 for row in range(256)]
     random.Random(0).shuffle(lengths)
-    assert all(len({lengths[row] for row in batch}) == 1 for batch in batches(lengths, 4, random.Random(1)))
+    assert all(
+        len({lengths[row] for row in batch}) == 1 for batch in batches(lengths, 4, random.Random(1))
+    )
 
 
 def test_first_batches_draw_rows_from_everywhere():
     first = islice(batches([5] * 1000, 4, random.Random(1)), 10)
-    assert max(row for batch in first for row in batch) > 256  # only 64 batches are sorted at a time
+    assert (
+        max(row for batch in first for row in batch) > 256
+    )  # only 64 batches are sorted at a time
 
 
 def test_batches_come_in_another_order_every_pass():
@@ -37,12 +43,19 @@ def test_batches_come_in_another_order_every_pass():
     assert list(batches(lengths, 4, generator)) != list(batches(lengths, 4, generator))
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3))
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.integers(0, 3),
+    st.integers(1, 3),
+)
 def test_every_pass_has_every_row_once(lengths: list[int], size: int, seed: int, number: int):
     passes = Passes(lengths, size, seed)
     a_pass = -(-len(lengths) // size)
     for _ in range(number):
-        assert sorted(row for _ in range(a_pass) for row in passes.take()) == list(range(len(lengths)))
+        assert sorted(row for _ in range(a_pass) for row in passes.take()) == list(
+            range(len(lengths))
+        )
 
 
 def test_passes_differ_by_pass_and_by_seed():
@@ -53,10 +66,15 @@ def test_passes_differ_by_pass_and_by_seed():
 
 
 @given(
-    st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(1, 6), st.integers(0, 3), st.integers(0, 40),
+    st.lists(st.integers(1, 9), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.integers(0, 3),
     st.integers(0, 40),
-)  # fmt: skip
-def test_a_place_that_was_written_down_is_gone_on_from(lengths: list[int], size: int, seed: int, before: int, wrong: int):
+    st.integers(0, 40),
+)
+def test_a_place_that_was_written_down_is_gone_on_from(
+    lengths: list[int], size: int, seed: int, before: int, wrong: int
+):
     unbroken = Passes(lengths, size, seed)
     for _ in range(before):
         unbroken.take()

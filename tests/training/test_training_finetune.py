@@ -1,4 +1,6 @@
-"""Bases and fine-tuning: every family, whole models and adapters, one seed one result, and what opens afterwards."""
+"""Bases and fine-tuning: every family, whole models and adapters, one seed one result, and what
+opens afterwards.
+"""
 
 import json
 import shutil
@@ -14,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertTokenizerFast
 
-from engine.data import Examples, load_dataset
-from engine.errors import DataError, ModelError, ResourceError, SettingError
-from engine.models.average import Mean, average_adapters, merged_member
-from engine.models.victim import load_victim
-from engine.training.base import classifier, open_base
-from engine.training.finetune import Shared, encoded, finetune
-from engine.training.spec import TrainSpec
+from prunescope.engine.data import Examples, load_dataset
+from prunescope.engine.errors import DataError, ModelError, ResourceError, SettingError
+from prunescope.engine.models.average import Mean, average_adapters, merged_member
+from prunescope.engine.models.base import classifier, open_base
+from prunescope.engine.models.victim import load_victim
+from prunescope.engine.training.finetune import Shared, encoded, finetune
+from prunescope.engine.training.spec import TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=1, batch_size=8, rank=2)
 STILL = replace(SPEC, learning_rate=1e-12)
@@ -32,7 +34,9 @@ Tune = Callable[..., Path]
 def tune(shared: Shared, tmp_path: Path) -> Tune:
     """Fine-tune on the first rows of the training data (three steps) and return the folder."""
 
-    def _tune(spec: TrainSpec = SPEC, out: str = "out", start: Path | None = None, **changes: Any) -> Path:
+    def _tune(
+        spec: TrainSpec = SPEC, out: str = "out", start: Path | None = None, **changes: Any
+    ) -> Path:
         finetune(spec, replace(shared, **changes), tmp_path / out, start=start)
         return tmp_path / out
 
@@ -59,15 +63,32 @@ def test_same_seed_gives_the_same_bytes(tune: Tune, rank: int):
 
 
 def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: Shared):
-    with pytest.raises(SettingError, match="The head's seed is 99999999999999999999; it must be a number of 64 bits"):
+    with pytest.raises(
+        SettingError,
+        match="The head's seed is 99999999999999999999; it must be a number of 64 bits",
+    ):
         replace(shared, head_seed=99999999999999999999)
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-@pytest.mark.parametrize("changes", [{"seed": 2}, {"adversarial": "freelb"}, {"label_smoothing": 0.1}, {"optimizer": "adam"},
-                                     {"weight_decay": 0.9}, {"accumulation": 2}, {"schedule": "constant"}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 2},
+        {"adversarial": "freelb"},
+        {"label_smoothing": 0.1},
+        {"optimizer": "adam"},
+        {"weight_decay": 0.9},
+        {"accumulation": 2},
+        {"schedule": "constant"},
+    ],
+    ids=str,
+)
 def test_another_setting_gives_another_model(tune: Tune, changes: dict[str, Any], rank: int):
-    one, two = tune(replace(SPEC, rank=rank), "one"), tune(replace(SPEC, rank=rank, **changes), "two")
+    one, two = (
+        tune(replace(SPEC, rank=rank), "one"),
+        tune(replace(SPEC, rank=rank, **changes), "two"),
+    )
     name = "adapter_model.safetensors" if rank else "model.safetensors"
     assert (one / name).read_bytes() != (two / name).read_bytes()
 
@@ -75,7 +96,9 @@ def test_another_setting_gives_another_model(tune: Tune, changes: dict[str, Any]
 def test_training_lowers_the_loss(shared: Shared, tmp_path: Path):
     for rank in (0, 2):
         first, last = (
-            finetune(replace(SPEC, epochs=epochs, rank=rank), shared, tmp_path / f"{epochs}-{rank}")["final_loss"]
+            finetune(
+                replace(SPEC, epochs=epochs, rank=rank), shared, tmp_path / f"{epochs}-{rank}"
+            )["final_loss"]
             for epochs in (0.3, 10)
         )
         assert last < first
@@ -89,7 +112,9 @@ def test_members_share_their_head_at_the_start(tune: Tune):
 
 
 def test_whole_models_share_their_head_at_the_start(tune: Tune):
-    one, two = (tune(replace(STILL, rank=0, seed=seed, weight_decay=0.0), str(seed)) for seed in (1, 2))
+    one, two = (
+        tune(replace(STILL, rank=0, seed=seed, weight_decay=0.0), str(seed)) for seed in (1, 2)
+    )
     found = [load_victim(str(folder), "cpu").model.state_dict() for folder in (one, two)]
     assert all(torch.allclose(value, found[1][name], atol=1e-9) for name, value in found[0].items())
 
@@ -113,7 +138,11 @@ def test_training_goes_on_from_an_adapter(tune: Tune):
 def test_adapter_is_written_in_half_precision_without_paths(tune: Tune, body: Path):
     folder = tune()
     assert {value.dtype for value in weights(folder).values()} == {torch.float16}
-    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "member.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "member.json",
+    }
     assert str(body) not in (folder / "adapter_config.json").read_text()
 
 
@@ -122,8 +151,13 @@ def test_record_says_what_decided_the_model(tune: Tune, shared: Shared, rows: Ex
     assert record["spec"]["learning_rate"] == 0.01 and record["spec"]["name"] == "member"
     assert (record["base_sha256"], record["data"]) == (shared.base.sha256, rows.fingerprint())
     assert record["labels"] == ["bad", "good"] and record["start"] is None
-    assert (record["rows"], record["held_out"], record["steps"], record["stopped_early"], record["best"]) == (
-        20, 0, 3, False, None)  # fmt: skip
+    assert (
+        record["rows"],
+        record["held_out"],
+        record["steps"],
+        record["stopped_early"],
+        record["best"],
+    ) == (20, 0, 3, False, None)
     assert (record["device"], record["precision"]) == ("cpu", "fp32")
 
 
@@ -138,10 +172,16 @@ def test_every_family_is_fine_tuned_and_opens(
     for name, spec in (("still", STILL), ("moved", SPEC)):
         finetune(replace(spec, rank=rank), shared, tmp_path / name)
         victim = load_victim(str(tmp_path / name), "cpu")
-        assert (victim.family.name, victim.label_names, victim.num_labels) == (family, ("bad", "good"), 2)
+        assert (victim.family.name, victim.label_names, victim.num_labels) == (
+            family,
+            ("bad", "good"),
+            2,
+        )
         logits.append(victim.read(rows.texts)[0])
     wanted = load_victim(str(tmp_path / family), "cpu").read(rows.texts)[0]
-    assert torch.allclose(logits[0], wanted, atol=2e-3)  # the head is kept, in half precision where there is an adapter
+    assert torch.allclose(
+        logits[0], wanted, atol=2e-3
+    )  # the head is kept, in half precision where there is an adapter
     assert bool(logits[1].isfinite().all()) and not torch.allclose(logits[1], wanted, atol=0.05)
 
 
@@ -152,7 +192,9 @@ def test_token_types_that_a_model_does_not_know_are_left_out(
     for path in folder.glob("*token*"):
         path.unlink()
     BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
-    finetune(SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out")
+    finetune(
+        SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out"
+    )
     assert load_victim(str(tmp_path / "out"), "cpu").read(rows.texts)[0].shape == (20, 2)
 
 
@@ -182,7 +224,9 @@ def test_merged_member_says_what_its_adapter_says(tune: Tune, shared: Shared, bo
     plain = classifier(shared.base, shared.label_names, 0, 0)
     with_adapter = PeftModel.from_pretrained(plain, str(folder)).float().eval()
     victim = load_victim(str(folder), "cpu")
-    batch = victim.tokenizer(["good film", "a slow and dull plot"], padding=True, return_tensors="pt")
+    batch = victim.tokenizer(
+        ["good film", "a slow and dull plot"], padding=True, return_tensors="pt"
+    )
     with torch.no_grad():
         assert torch.allclose(victim.model(**batch).logits, with_adapter(**batch).logits, atol=1e-5)
     assert {p.dtype for p in victim.model.parameters()} == {torch.float32}
@@ -207,15 +251,36 @@ def test_adapter_without_a_classifier_cannot_be_merged(tune: Tune, body: Path):
 
 
 @pytest.mark.filterwarnings("ignore")  # as outside the tests, where peft only warns
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda state: {name: tensor.fill_(float("nan")) if "layer.1.output.dense.lora_B" in name else tensor
-                    for name, tensor in state.items()},
-     r"out cannot be used: 2048 of the 2048 values of bert\.encoder\.layer\.1\.output\.dense\.weight are NaN"),
-    (lambda state: {name: tensor for name, tensor in state.items() if "lora_B" not in name}, "cannot be opened over"),
-    (lambda state: {f"module.{name}": tensor for name, tensor in state.items()}, "cannot be opened over"),
-    (lambda state: {name: tensor[:1] if "lora_B" in name else tensor for name, tensor in state.items()},
-     "cannot be opened over"),
-], ids=["nan", "lacking", "renamed", "cut"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda state: {
+                name: tensor.fill_(float("nan"))
+                if "layer.1.output.dense.lora_B" in name
+                else tensor
+                for name, tensor in state.items()
+            },
+            r"out cannot be used: 2048 of the 2048 values of "
+            r"bert\.encoder\.layer\.1\.output\.dense\.weight are NaN",
+        ),
+        (
+            lambda state: {name: tensor for name, tensor in state.items() if "lora_B" not in name},
+            "cannot be opened over",
+        ),
+        (
+            lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+            "cannot be opened over",
+        ),
+        (
+            lambda state: {
+                name: tensor[:1] if "lora_B" in name else tensor for name, tensor in state.items()
+            },
+            "cannot be opened over",
+        ),
+    ],
+    ids=["nan", "lacking", "renamed", "cut"],
+)
 def test_damaged_adapter_is_refused(
     tune: Tune, damage: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], message: str
 ):
@@ -254,10 +319,15 @@ def test_adapter_on_another_base_is_refused(
     write_model: Callable[..., Path], rows: Examples, tmp_path: Path
 ):
     folder = write_model(tmp_path / "base")
-    finetune(SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out")
+    finetune(
+        SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out"
+    )
     shutil.rmtree(folder)
     write_model(folder, seed=9)
-    with pytest.raises(ModelError, match=r"out was made on another .*base \(SHA-256 [0-9a-f]{16}…, here [0-9a-f]{16}…\); rest"):
+    with pytest.raises(
+        ModelError,
+        match=r"out was made on another .*base \(SHA-256 [0-9a-f]{16}…, here [0-9a-f]{16}…\); rest",
+    ):
         load_victim(str(tmp_path / "out"), "cpu")
 
 
@@ -283,9 +353,14 @@ def test_a_base_is_identified_by_its_weights(body: Path, tmp_path: Path):
     assert open_base(str(tmp_path / "copy")).sha256 != open_base(str(body)).sha256
 
 
-def test_a_head_for_another_number_of_labels_is_refused(model_folder: Path, rows: Examples, tmp_path: Path):
+def test_a_head_for_another_number_of_labels_is_refused(
+    model_folder: Path, rows: Examples, tmp_path: Path
+):
     shared = Shared(open_base(str(model_folder)), rows, ("a", "b", "c"), max_tokens=32)
-    with pytest.raises(ModelError, match=r"The head of .*tiny-bert is for another number of labels than the 3 of the data"):
+    with pytest.raises(
+        ModelError,
+        match=r"The head of .*tiny-bert is for another number of labels than the 3 of the data",
+    ):
         finetune(SPEC, shared, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -312,12 +387,19 @@ def no_json(folder: Path) -> None:
     (folder / "config.json").write_text("{")
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (no_config, "has no config.json with safetensors weights"), (pickled, "has no config.json with safetensors weights"),
-    (no_tokenizer, "cannot be opened as a checkpoint"), (other_family, "is of the family 'gpt2'"),
-    (no_json, "is not JSON|cannot be opened as a model.s config"),
-])  # fmt: skip
-def test_a_base_that_cannot_be_used(body: Path, tmp_path: Path, damage: Callable[[Path], None], message: str):
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_config, "has no config.json with safetensors weights"),
+        (pickled, "has no config.json with safetensors weights"),
+        (no_tokenizer, "cannot be opened as a checkpoint"),
+        (other_family, "is of the family 'gpt2'"),
+        (no_json, "is not JSON|cannot be opened as a model.s config"),
+    ],
+)
+def test_a_base_that_cannot_be_used(
+    body: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+):
     folder = Path(shutil.copytree(body, tmp_path / "copy"))
     damage(folder)
     with pytest.raises(ModelError, match=message):
@@ -335,7 +417,9 @@ def test_a_hub_base_without_network(monkeypatch: pytest.MonkeyPatch):
         raise OSError("no network\nmore")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(ResourceError, match=r"'some/name' cannot be fetched from the hub \(no network\)"):
+    with pytest.raises(
+        ResourceError, match=r"'some/name' cannot be fetched from the hub \(no network\)"
+    ):
         open_base("some/name")
 
 
@@ -343,13 +427,21 @@ def test_damaged_weights_of_a_base(body: Path, tmp_path: Path, rows: Examples):
     folder = Path(shutil.copytree(body, tmp_path / "copy"))
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-50])
     with pytest.raises(ModelError, match="copy"):
-        finetune(SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out")
+        finetune(
+            SPEC,
+            Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
+            tmp_path / "out",
+        )
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"max_tokens": 2}, "max_tokens is 2; .* takes 3 to 64"), ({"max_tokens": 65}, "max_tokens is 65"),
-    ({"precision": "fp16"}, "'fp16' is unknown; choose auto, fp32 or bf16"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_tokens": 2}, "max_tokens is 2; .* takes 3 to 64"),
+        ({"max_tokens": 65}, "max_tokens is 65"),
+        ({"precision": "fp16"}, "'fp16' is unknown; choose auto, fp32 or bf16"),
+    ],
+)
 def test_shared_settings_out_of_range(shared: Shared, changes: dict[str, Any], message: str):
     with pytest.raises(SettingError, match=message):
         replace(shared, **changes)
@@ -357,7 +449,11 @@ def test_shared_settings_out_of_range(shared: Shared, changes: dict[str, Any], m
 
 def test_the_embedded_base_is_fine_tuned(rows: Examples, tmp_path: Path):
     base = open_base("embedded")
-    finetune(replace(SPEC, epochs=0.3), Shared(base, rows.take(range(8)), ("bad", "good"), max_tokens=16), tmp_path / "out")
+    finetune(
+        replace(SPEC, epochs=0.3),
+        Shared(base, rows.take(range(8)), ("bad", "good"), max_tokens=16),
+        tmp_path / "out",
+    )
     victim = load_victim(str(tmp_path / "out"), "cpu")
     assert json.loads((tmp_path / "out" / "member.json").read_text())["base"] == "embedded"
     assert load_dataset("embedded").evaluation.texts and victim.num_labels == 2

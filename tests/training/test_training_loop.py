@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.data import Examples
-from engine.errors import TrainingDiverged
-from engine.progress import silent
-from engine.training import loop
-from engine.training.base import classifier
-from engine.training.batches import Passes
-from engine.training.finetune import Shared, finetune, split_for_stopping
-from engine.training.loop import Rows, Training, held_out_score, rate_at
-from engine.training.spec import OPTIMIZERS, SCHEDULES, TrainSpec
+from prunescope.engine.data import Examples
+from prunescope.engine.errors import TrainingDiverged
+from prunescope.engine.models.base import classifier
+from prunescope.engine.progress import silent
+from prunescope.engine.training import loop
+from prunescope.engine.training.batches import Passes
+from prunescope.engine.training.finetune import Shared, finetune, split_for_stopping
+from prunescope.engine.training.loop import Rows, Training, held_out_score, rate_at
+from prunescope.engine.training.spec import OPTIMIZERS, SCHEDULES, TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=2, batch_size=8, rank=0)
 
@@ -50,7 +50,9 @@ def still(model: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize(("steps", "warmup"), [(1, 0.0), (1, 0.9), (10, 0.0), (10, 0.3), (37, 0.06), (100, 0.5)])
+@pytest.mark.parametrize(
+    ("steps", "warmup"), [(1, 0.0), (1, 0.9), (10, 0.0), (10, 0.3), (37, 0.06), (100, 0.5)]
+)
 def test_rates_are_the_written_out_formula(schedule: str, steps: int, warmup: float):
     spec = replace(SPEC, schedule=schedule, warmup=warmup, learning_rate=0.3)
     rise = max(1, round(steps * warmup))
@@ -58,19 +60,33 @@ def test_rates_are_the_written_out_formula(schedule: str, steps: int, warmup: fl
     left = steps - rise
     for step in range(left):  # the rate would reach 0 at the step after the last
         gone = (step + 1) / (left + 1)
-        wanted.append(0.3 * {"linear": 1 - gone, "cosine": 0.5 + 0.5 * math.cos(math.pi * gone), "constant": 1.0}[schedule])
+        wanted.append(
+            0.3
+            * {"linear": 1 - gone, "cosine": 0.5 + 0.5 * math.cos(math.pi * gone), "constant": 1.0}[
+                schedule
+            ]
+        )
     assert [rate_at(spec, step, steps) for step in range(steps)] == pytest.approx(wanted)
 
 
 def test_the_fall_is_torchs_own():
     weight = nn.Parameter(torch.zeros(1))
-    for schedule, kind in (("linear", torch.optim.lr_scheduler.LinearLR), ("cosine", torch.optim.lr_scheduler.CosineAnnealingLR)):
+    for schedule, kind in (
+        ("linear", torch.optim.lr_scheduler.LinearLR),
+        ("cosine", torch.optim.lr_scheduler.CosineAnnealingLR),
+    ):
         optimizer = torch.optim.SGD([weight], lr=0.3)
-        settings = {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20} if schedule == "linear" else {"T_max": 20}
+        settings = (
+            {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20}
+            if schedule == "linear"
+            else {"T_max": 20}
+        )
         scheduler = kind(optimizer, **settings)  # type: ignore[arg-type]
         spec = replace(SPEC, schedule=schedule, warmup=0.0, learning_rate=0.3)
         for step in range(20):
-            assert rate_at(spec, step, 20) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-12)
+            assert rate_at(spec, step, 20) == pytest.approx(
+                optimizer.param_groups[0]["lr"], abs=1e-12
+            )
             optimizer.step()
             scheduler.step()
 
@@ -90,15 +106,31 @@ def test_rates_rise_to_the_highest_and_stay_above_0(schedule: str, warmup: float
 
 @pytest.mark.parametrize(("accumulation", "clip"), [(1, 1e9), (3, 1e9), (1, 0.05)])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_steps_are_torchs(shared: Shared, rows: Examples, optimizer: str, accumulation: int, clip: float):
-    """The same training written out: torch's optimizer with torch's defaults, whole batches, one clip a step."""
-    spec = replace(SPEC, optimizer=optimizer, momentum=0.9, weight_decay=0.1, accumulation=accumulation, clip=clip,
-                   learning_rate=0.05 if optimizer == "sgd" else 1e-3)  # fmt: skip
+def test_steps_are_torchs(
+    shared: Shared, rows: Examples, optimizer: str, accumulation: int, clip: float
+):
+    """The same training written out: torch's optimizer with torch's defaults, whole batches, one
+    clip a step.
+    """
+    spec = replace(
+        SPEC,
+        optimizer=optimizer,
+        momentum=0.9,
+        weight_decay=0.1,
+        accumulation=accumulation,
+        clip=clip,
+        learning_rate=0.05 if optimizer == "sgd" else 1e-3,
+    )
     data = encoded(shared, rows)
     model, wanted = still(fresh(shared)).double(), still(fresh(shared)).double()
     trained = Training(model, spec, data, None, "key").run(silent)
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
-    own: Any = kind(wanted.parameters(), lr=1.0, weight_decay=0.1, **({"momentum": 0.9} if optimizer == "sgd" else {}))
+    own: Any = kind(
+        wanted.parameters(),
+        lr=1.0,
+        weight_decay=0.1,
+        **({"momentum": 0.9} if optimizer == "sgd" else {}),
+    )
     passes, losses = Passes(data.lengths, spec.batch_size, spec.seed), []
     for step in range(6):
         inputs, labels = data.batch(passes.take(), "cpu")
@@ -113,33 +145,45 @@ def test_steps_are_torchs(shared: Shared, rows: Examples, optimizer: str, accumu
     assert trained.final_loss == pytest.approx(sum(losses) / 6, rel=1e-6)
     start = fresh(shared).double().state_dict()
     for name, value in wanted.state_dict().items():
-        if name.endswith("key.bias"):  # no softmax depends on it, so its gradient is rounding, which Adam makes large
+        if name.endswith(
+            "key.bias"
+        ):  # no softmax depends on it, so its gradient is rounding, which Adam makes large
             continue
         assert torch.allclose(model.state_dict()[name], value, rtol=1e-5, atol=1e-7), name
-        assert not torch.equal(value, start[name]) or "position" in name or "token_type" in name, name
+        assert not torch.equal(value, start[name]) or "position" in name or "token_type" in name, (
+            name
+        )
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 3), (2, 6), (0.5, 2), (0.01, 1)])
 def test_steps_are_the_epochs(shared: Shared, rows: Examples, epochs: float, steps: int):
-    training = Training(fresh(shared), replace(SPEC, epochs=epochs), encoded(shared, rows), None, "key")
+    training = Training(
+        fresh(shared), replace(SPEC, epochs=epochs), encoded(shared, rows), None, "key"
+    )
     assert training.steps == steps == training.run(silent).steps
 
 
 def test_only_what_learns_moves(shared: Shared, rows: Examples):
     model, start = fresh(shared, 2), fresh(shared, 2).state_dict()
     Training(model, replace(SPEC, rank=2), encoded(shared, rows), None, "key").run(silent)
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, start[name])}
-    assert any("lora_B" in name for name in moved) and any("classifier.modules_to_save" in name for name in moved)
+    moved = {
+        name for name, value in model.state_dict().items() if not torch.equal(value, start[name])
+    }
+    assert any("lora_B" in name for name in moved) and any(
+        "classifier.modules_to_save" in name for name in moved
+    )
     assert all("lora_" in name or "modules_to_save" in name for name in moved)
 
 
 def test_progress_tells_loss_and_pace(shared: Shared, rows: Examples):
     heard: list[tuple[str, int, int]] = []
     spec = replace(SPEC, patience=9, accumulation=2)
-    Training(fresh(shared), spec, encoded(shared, rows), encoded(shared, rows.take([0, 1])), "key").run(
-        lambda *told: heard.append(told)
+    Training(
+        fresh(shared), spec, encoded(shared, rows), encoded(shared, rows.take([0, 1])), "key"
+    ).run(lambda *told: heard.append(told))
+    assert [(done, total) for _, done, total in heard] == sorted(
+        (done, total) for _, done, total in heard
     )
-    assert [(done, total) for _, done, total in heard] == sorted((done, total) for _, done, total in heard)
     assert heard[-1][1:] == (6, 6) and {done for _, done, _ in heard} == set(range(7))
     assert re.fullmatch(r"member: loss \d\.\d{3}, held-out \d+\.\d %, \d+ rows/s", heard[-1][0])
 
@@ -147,7 +191,9 @@ def test_progress_tells_loss_and_pace(shared: Shared, rows: Examples):
 # Early stopping
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[tuple[float, float]]) -> list[dict[str, Tensor]]:
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, scores: list[tuple[float, float]]
+) -> list[dict[str, Tensor]]:
     """Checks come out as written; returns the weights that each check saw."""
     seen: list[dict[str, Tensor]] = []
 
@@ -159,39 +205,65 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[tuple[float, float]])
     return seen
 
 
-@pytest.mark.parametrize(("scores", "patience", "best", "checks"), [
-    ([(0.5, 1.0), (0.6, 1.0), (0.4, 1.0), (0.4, 1.0), (0.9, 1.0)], 2, 1, 4),  # the last is never reached
-    ([(0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.5, 0.8)], 1, 1, 3),  # of equal accuracy, the smaller loss
-    ([(0.5, 1.0), (0.5, 1.0), (0.5, 1.0)], 2, 0, 3),  # no improvement is none
-    ([(0.1 * n, 1.0) for n in range(8)], 1, 5, 6),  # it trains to the end
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("scores", "patience", "best", "checks"),
+    [
+        (
+            [(0.5, 1.0), (0.6, 1.0), (0.4, 1.0), (0.4, 1.0), (0.9, 1.0)],
+            2,
+            1,
+            4,
+        ),  # the last is never reached
+        (
+            [(0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.5, 0.8)],
+            1,
+            1,
+            3,
+        ),  # of equal accuracy, the smaller loss
+        ([(0.5, 1.0), (0.5, 1.0), (0.5, 1.0)], 2, 0, 3),  # no improvement is none
+        ([(0.1 * n, 1.0) for n in range(8)], 1, 5, 6),  # it trains to the end
+    ],
+)
 def test_early_stopping_keeps_the_best_weights(
-    shared: Shared, rows: Examples, monkeypatch: pytest.MonkeyPatch, scores: list[tuple[float, float]], patience: int,
-    best: int, checks: int,
-):  # fmt: skip
+    shared: Shared,
+    rows: Examples,
+    monkeypatch: pytest.MonkeyPatch,
+    scores: list[tuple[float, float]],
+    patience: int,
+    best: int,
+    checks: int,
+):
     seen = scripted(monkeypatch, scores)
     model = fresh(shared)
     data = encoded(shared, rows)
-    done = Training(model, replace(SPEC, epochs=6, checks=1, patience=patience), data, data, "key").run(silent)
+    done = Training(
+        model, replace(SPEC, epochs=6, checks=1, patience=patience), data, data, "key"
+    ).run(silent)
     assert len(seen) == checks and done.steps == 3 * checks
     assert done.stopped is (checks < 6)
     assert done.best == (3 * (best + 1), *scores[best])
     assert all(torch.equal(value, seen[best][name]) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize(("checks", "at"), [(1.0, [3, 6]), (3.0, [1, 2, 3, 4, 5, 6]), (0.5, [6]), (0.1, [6])])
+@pytest.mark.parametrize(
+    ("checks", "at"), [(1.0, [3, 6]), (3.0, [1, 2, 3, 4, 5, 6]), (0.5, [6]), (0.1, [6])]
+)
 def test_checks_come_as_often_as_asked_for(
     shared: Shared, rows: Examples, monkeypatch: pytest.MonkeyPatch, checks: float, at: list[int]
 ):
     places: list[int] = []
 
-    def check(_model: Any, _rows: Any, _device: str, _report: Any, place: tuple[int, int]) -> tuple[float, float]:
+    def check(
+        _model: Any, _rows: Any, _device: str, _report: Any, place: tuple[int, int]
+    ) -> tuple[float, float]:
         places.append(place[0])
         return 0.5, 1.0
 
     monkeypatch.setattr(loop, "held_out_score", check)
     data = encoded(shared, rows)
-    Training(fresh(shared), replace(SPEC, checks=checks, patience=99), data, data, "key").run(silent)
+    Training(fresh(shared), replace(SPEC, checks=checks, patience=99), data, data, "key").run(
+        silent
+    )
     assert places == at
 
 
@@ -210,18 +282,28 @@ def test_held_out_score_is_accuracy_and_loss(shared: Shared, rows: Examples):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("xyz")), min_size=2, max_size=60), st.booleans(),
+    st.lists(
+        st.tuples(st.sampled_from("abcdefg"), st.sampled_from("xyz")), min_size=2, max_size=60
+    ),
+    st.booleans(),
     st.integers(0, 5),
-)  # fmt: skip
+)
 def test_held_out_rows_are_disjoint_by_text(texts: list[tuple[str, str]], paired: bool, seed: int):
-    data = Examples(tuple(t for t, _ in texts), tuple(p for _, p in texts) if paired else None, (0,) * len(texts))
+    data = Examples(
+        tuple(t for t, _ in texts),
+        tuple(p for _, p in texts) if paired else None,
+        (0,) * len(texts),
+    )
     distinct = len(set(texts if paired else data.texts))
     spec = replace(SPEC, patience=1, seed=seed)
     if distinct == 1:
         return
     trained, held = split_for_stopping(data, spec)
     assert held is not None and len(trained) + len(held) == len(data) and len(trained) and len(held)
-    one, two = (list(zip(part.texts, part.pairs or [""] * len(part), strict=True)) for part in (trained, held))
+    one, two = (
+        list(zip(part.texts, part.pairs or [""] * len(part), strict=True))
+        for part in (trained, held)
+    )
     assert not set(one) & set(two)
     assert sorted(one + two) == sorted((t, p if paired else "") for t, p in texts)
     assert len(set(two)) == max(1, round(0.05 * distinct))
@@ -232,7 +314,9 @@ def test_without_early_stopping_nothing_is_held_out(rows: Examples):
     assert split_for_stopping(rows, SPEC) == (rows, None)
 
 
-def test_early_stopping_sees_only_its_rows(shared: Shared, rows: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_early_stopping_sees_only_its_rows(
+    shared: Shared, rows: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     seen: list[Rows] = []
     real = loop.held_out_score
 
@@ -254,7 +338,10 @@ def test_early_stopping_sees_only_its_rows(shared: Shared, rows: Examples, tmp_p
 
 def test_a_rate_that_diverges_is_told_with_its_step(shared: Shared, rows: Examples, tmp_path: Path):
     spec = replace(SPEC, learning_rate=1e6, epochs=100, warmup=0.0)
-    with pytest.raises(TrainingDiverged, match=r"member diverged at step \d+ of 300: .*; lower the learning rate 1e\+06\.$"):
+    with pytest.raises(
+        TrainingDiverged,
+        match=r"member diverged at step \d+ of 300: .*; lower the learning rate 1e\+06\.$",
+    ):
         finetune(spec, shared, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -262,7 +349,10 @@ def test_a_rate_that_diverges_is_told_with_its_step(shared: Shared, rows: Exampl
 def test_weights_that_are_no_numbers(shared: Shared, rows: Examples):
     model = fresh(shared)
     model.classifier.bias.data[0] = math.nan
-    with pytest.raises(TrainingDiverged, match="member diverged at step 1 of 6: its loss is nan, its gradient's norm nan"):
+    with pytest.raises(
+        TrainingDiverged,
+        match="member diverged at step 1 of 6: its loss is nan, its gradient's norm nan",
+    ):
         Training(model, SPEC, encoded(shared, rows), None, "key").run(silent)
 
 
@@ -288,7 +378,9 @@ def test_a_mean_loss_far_above_guessing_stops(
     monkeypatch.setitem(loop.LOSSES, "none", made_up)
     training = Training(fresh(shared), replace(SPEC, epochs=20), encoded(shared, rows), None, "key")
     if stops:
-        with pytest.raises(TrainingDiverged, match=r"at step 51 of 60: its mean loss is 1\.40; lower"):
+        with pytest.raises(
+            TrainingDiverged, match=r"at step 51 of 60: its mean loss is 1\.40; lower"
+        ):
             training.run(silent)
     else:
         assert training.run(silent).final_loss == pytest.approx(loss)
@@ -301,14 +393,18 @@ def test_the_last_good_checkpoint_is_kept_and_named(
     keep = tmp_path / "keep"
     bad = {"at": 4}
 
-    def late(model: Any, inputs: Any, labels: Tensor, spec: TrainSpec, share: float = 1.0, *_: Any) -> float:
+    def late(
+        model: Any, inputs: Any, labels: Tensor, spec: TrainSpec, share: float = 1.0, *_: Any
+    ) -> float:
         bad["at"] -= 1
         return math.nan if bad["at"] < 0 else real(model, inputs, labels, spec, share)
 
     real: Callable[..., float] = loop.LOSSES["none"]
     monkeypatch.setitem(loop.LOSSES, "none", late)
     data = encoded(shared, rows)
-    with pytest.raises(TrainingDiverged, match=rf"at step 5 of 6: .* The last checkpoint is {keep}\.$"):
+    with pytest.raises(
+        TrainingDiverged, match=rf"at step 5 of 6: .* The last checkpoint is {keep}\.$"
+    ):
         Training(fresh(shared), SPEC, data, None, "key", keep=keep).run(silent)
     monkeypatch.undo()
     model = fresh(shared)
@@ -334,9 +430,13 @@ def test_weights_that_overflow_at_a_step_are_neither_kept_nor_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_adapter_that_half_precision_does_not_hold_is_not_written(shared: Shared, tmp_path: Path):
+def test_an_adapter_that_half_precision_does_not_hold_is_not_written(
+    shared: Shared, tmp_path: Path
+):
     spec = replace(SPEC, rank=2, learning_rate=1e6, epochs=0.01, warmup=0.0)
-    with pytest.raises(TrainingDiverged, match="beyond what half precision holds; lower the learning rate"):
+    with pytest.raises(
+        TrainingDiverged, match="beyond what half precision holds; lower the learning rate"
+    ):
         finetune(spec, shared, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.victim import Victim
-from engine.training.losses import LOSSES, freelb_loss, plain_loss
-from engine.training.spec import ADVERSARIAL, TrainSpec
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.training.losses import LOSSES, freelb_loss, plain_loss
+from prunescope.engine.training.spec import ADVERSARIAL, TrainSpec
 
-SPEC = TrainSpec("member", seed=1, learning_rate=0.01, rank=0, adv_steps=3, adv_lr=0.6, adv_init=0.5)
+SPEC = TrainSpec(
+    "member", seed=1, learning_rate=0.01, rank=0, adv_steps=3, adv_lr=0.6, adv_init=0.5
+)
 TEXTS = ["good film", "a slow and very dull plot", "the actor and the scene", "bad"]
 LABELS = torch.tensor([1, 0, 1, 0])
 WORDS = "bert.embeddings.word_embeddings.weight"
@@ -39,14 +41,18 @@ def gradients(model: Any, step: Callable[[], Any]) -> tuple[float, dict[str, Ten
     if isinstance(value, Tensor):
         value.backward()
         value = value.item()
-    return value, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    return value, {
+        name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None
+    }
 
 
 def agree(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, dict[str, Tensor]]) -> None:
     assert found[0] == pytest.approx(wanted[0], rel=1e-6)
     assert found[1].keys() == wanted[1].keys()
     for name, value in wanted[1].items():
-        assert torch.allclose(found[1][name], value, rtol=1e-3, atol=1e-6), name  # cross-entropy is single precision
+        assert torch.allclose(found[1][name], value, rtol=1e-3, atol=1e-6), (
+            name
+        )  # cross-entropy is single precision
 
 
 # Oracles: one row at a time, every formula written out
@@ -123,7 +129,9 @@ def oracle(kind: str, model: Any, inputs: Inputs, spec: TrainSpec) -> Tensor:
     zero = torch.zeros_like(delta)
     clean = point.logits(zero).detach()
     for _ in range(spec.adv_steps):
-        delta = point.up(delta, cost if kind == "pgd" else lambda logits: symmetric_kl(logits, clean))
+        delta = point.up(
+            delta, cost if kind == "pgd" else lambda logits: symmetric_kl(logits, clean)
+        )
     if kind == "pgd":
         return cost(point.logits(delta))
     now = point.logits(zero)
@@ -133,8 +141,12 @@ def oracle(kind: str, model: Any, inputs: Inputs, spec: TrainSpec) -> Tensor:
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("bound", [0.0, 0.55, 1.0])  # always and at times in force
 @pytest.mark.parametrize("kind", ADVERSARIAL)
-def test_loss_and_gradient_are_the_oracles(model: Any, inputs: Inputs, kind: str, bound: float, smoothing: float):
-    spec = replace(SPEC, adversarial=kind, adv_max_norm=bound, label_smoothing=smoothing, adv_weight=0.7)
+def test_loss_and_gradient_are_the_oracles(
+    model: Any, inputs: Inputs, kind: str, bound: float, smoothing: float
+):
+    spec = replace(
+        SPEC, adversarial=kind, adv_max_norm=bound, label_smoothing=smoothing, adv_weight=0.7
+    )
     torch.manual_seed(3)
     found = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
     torch.manual_seed(3)
@@ -157,14 +169,20 @@ def test_a_share_scales_value_and_gradient(model: Any, inputs: Inputs, kind: str
 def test_a_loss_adds_to_what_is_there(model: Any, inputs: Inputs, kind: str):
     spec = replace(SPEC, adv_init=0.0)
     value, once = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
-    found = gradients(model, lambda: sum(LOSSES[kind](model, inputs, LABELS, spec) for _ in range(2)))
+    found = gradients(
+        model, lambda: sum(LOSSES[kind](model, inputs, LABELS, spec) for _ in range(2))
+    )
     agree(found, (2 * value, {name: 2 * found for name, found in once.items()}))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 2), (3, 1)])
 @pytest.mark.parametrize("kind", ["none", "freelb", "pgd"])
-def test_pieces_add_up_to_the_whole_batch(model: Any, inputs: Inputs, kind: str, sizes: tuple[int, ...]):
-    spec = replace(SPEC, adv_init=0.0)  # nothing drawn: a row's ascent does not depend on its neighbours
+def test_pieces_add_up_to_the_whole_batch(
+    model: Any, inputs: Inputs, kind: str, sizes: tuple[int, ...]
+):
+    spec = replace(
+        SPEC, adv_init=0.0
+    )  # nothing drawn: a row's ascent does not depend on its neighbours
     whole = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
 
     def in_pieces() -> float:
@@ -224,7 +242,9 @@ def test_padding_is_left_alone(model: Any, inputs: Inputs, kind: str):
 def test_no_perturbation_is_larger_than_its_bound(model: Any, inputs: Inputs, kind: str):
     given = perturbations(model, inputs, kind, replace(SPEC, adv_init=0.3, adv_max_norm=0.4))
     assert all(bool((norms(delta) <= 0.4 + 1e-9).all()) for delta in given)
-    assert any(torch.allclose(norms(delta), torch.tensor(0.4, dtype=torch.float64)) for delta in given)
+    assert any(
+        torch.allclose(norms(delta), torch.tensor(0.4, dtype=torch.float64)) for delta in given
+    )
 
 
 def test_an_unbounded_perturbation_grows_by_its_step(model: Any, inputs: Inputs):
@@ -259,7 +279,9 @@ def test_half_precision_forward_passes_give_finite_gradients(victim: Victim, inp
     model = victim.model.float()
     for kind in ADVERSARIAL:
         with torch.autocast("cpu", torch.bfloat16):
-            value, found = gradients(model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, SPEC))
+            value, found = gradients(
+                model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, SPEC)
+            )
         assert abs(value) < 100 and all(bool(grad.isfinite().all()) for grad in found.values())
         assert {grad.dtype for grad in found.values()} == {torch.float32}
 

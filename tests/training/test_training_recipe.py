@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import SettingError
-from engine.training.recipe import Finish, read_recipe, recipe_path
-from engine.training.spec import TrainSpec
+from prunescope.engine.errors import SettingError
+from prunescope.engine.training.recipe import Finish, read_recipe, recipe_path
+from prunescope.engine.training.spec import TrainSpec
 
 ONE = {"name": "one", "seed": 1, "learning_rate": 0.01}
 TWO = {"name": "two", "seed": 2, "learning_rate": 0.01, "adversarial": "freelb"}
@@ -21,16 +21,34 @@ def write(folder: Path, *members: Any, **shared: Any) -> Path:
 
 
 def test_a_recipe_is_read(tmp_path: Path):
-    found = read_recipe(write(tmp_path, ONE, TWO, head_seed=7, about="x", max_tokens=33, finish={"data": "d", "replay": 2}))
+    found = read_recipe(
+        write(
+            tmp_path,
+            ONE,
+            TWO,
+            head_seed=7,
+            about="x",
+            max_tokens=33,
+            finish={"data": "d", "replay": 2},
+        )
+    )
     assert found.members == (TrainSpec(**ONE), TrainSpec(**TWO))  # type: ignore[arg-type]
-    assert (found.head_seed, found.about, found.max_tokens, found.finish) == (7, "x", 33, Finish("d", replay=2))
+    assert (found.head_seed, found.about, found.max_tokens, found.finish) == (
+        7,
+        "x",
+        33,
+        Finish("d", replay=2),
+    )
 
 
 def test_a_shipped_recipe_has_a_name(tmp_path: Path):
     path = write(tmp_path, ONE)
     assert recipe_path(str(path)) == path
     assert len(read_recipe(recipe_path("p1-table8")).members) == 10
-    with pytest.raises(SettingError, match=r"There is no recipe nowhere; give .* shipped recipe: p1-small, p1-table8"):
+    with pytest.raises(
+        SettingError,
+        match=r"There is no recipe nowhere; give .* shipped recipe: p1-small, p1-table8",
+    ):
         recipe_path("nowhere")
 
 
@@ -39,24 +57,42 @@ def test_missing_recipe(tmp_path: Path):
         read_recipe(tmp_path / "nothing.json")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"members": 3}', '{"members": [3]}', '{"members": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"members": 3}', '{"members": [3]}', '{"members": {"a": 1}}']
+)
 def test_file_that_is_no_recipe(tmp_path: Path, content: str):
     (tmp_path / "recipe.json").write_text(content)
     with pytest.raises(SettingError, match="is not a recipe"):
         read_recipe(tmp_path / "recipe.json")
 
 
-@pytest.mark.parametrize(("members", "shared", "message"), [
-    ([], {}, "members need names"), ([ONE, ONE], {}, "each its own"), ([{**ONE, "colour": 1}], {}, "unknown setting 'colour'"),
-    ([{**ONE, "name": "../out"}], {}, "cannot name a member"), ([{**ONE, "name": 5}], {}, "cannot name a member"),
-    ([{"seed": 1, "learning_rate": 0.01}], {}, "cannot name a member"),
-    ([{"name": "one"}], {}, "needs name, seed and learning_rate"), ([{**ONE, "rank": "wide"}], {}, "not a whole number"),
-    ([{**ONE, "rank": -1}], {}, "must be 0 or above"), ([ONE], {"head_seed": "x"}, "head_seed is 'x', not a whole number"),
-    ([ONE], {"max_tokens": 1.5}, "max_tokens is 1.5"), ([ONE], {"colour": 1}, "unknown setting 'colour'; a recipe holds"),
-    ([ONE], {"finish": {"data": "x", "colour": 1}}, r"`finish` cannot be used .*colour"),
-    ([ONE], {"finish": 3}, "`finish` cannot be used"), ([ONE], {"finish": {}}, "`finish` cannot be used"),
-    ([ONE, {**TWO, "rank": 0}], {"finish": {"data": "x"}}, "two has the rank 0 and `finish` goes on from adapters only"),
-])  # fmt: skip
-def test_recipes_that_cannot_be_used(tmp_path: Path, members: list[Any], shared: dict[str, Any], message: str):
+@pytest.mark.parametrize(
+    ("members", "shared", "message"),
+    [
+        ([], {}, "members need names"),
+        ([ONE, ONE], {}, "each its own"),
+        ([{**ONE, "colour": 1}], {}, "unknown setting 'colour'"),
+        ([{**ONE, "name": "../out"}], {}, "cannot name a member"),
+        ([{**ONE, "name": 5}], {}, "cannot name a member"),
+        ([{"seed": 1, "learning_rate": 0.01}], {}, "cannot name a member"),
+        ([{"name": "one"}], {}, "needs name, seed and learning_rate"),
+        ([{**ONE, "rank": "wide"}], {}, "not a whole number"),
+        ([{**ONE, "rank": -1}], {}, "must be 0 or above"),
+        ([ONE], {"head_seed": "x"}, "head_seed is 'x', not a whole number"),
+        ([ONE], {"max_tokens": 1.5}, "max_tokens is 1.5"),
+        ([ONE], {"colour": 1}, "unknown setting 'colour'; a recipe holds"),
+        ([ONE], {"finish": {"data": "x", "colour": 1}}, r"`finish` cannot be used .*colour"),
+        ([ONE], {"finish": 3}, "`finish` cannot be used"),
+        ([ONE], {"finish": {}}, "`finish` cannot be used"),
+        (
+            [ONE, {**TWO, "rank": 0}],
+            {"finish": {"data": "x"}},
+            "two has the rank 0 and `finish` goes on from adapters only",
+        ),
+    ],
+)
+def test_recipes_that_cannot_be_used(
+    tmp_path: Path, members: list[Any], shared: dict[str, Any], message: str
+):
     with pytest.raises(SettingError, match=message):
         read_recipe(write(tmp_path, *members, **shared))

@@ -1,4 +1,6 @@
-"""Checkpoints: a training that was cut short ends with the same bytes, and a checkpoint is whole or not there."""
+"""Checkpoints: a training that was cut short ends with the same bytes, and a checkpoint is whole or
+not there.
+"""
 
 import errno
 import os
@@ -16,12 +18,13 @@ from typing import Any
 import pytest
 import torch
 
-from engine import paths, sealed
-from engine.errors import InterruptedStudy, StoreError
-from engine.training import checkpoint, loop
-from engine.training.checkpoint import Standing
-from engine.training.finetune import Shared, finetune
-from engine.training.spec import TrainSpec
+from prunescope.engine import paths
+from prunescope.engine.errors import InterruptedStudy, StoreError
+from prunescope.engine.store import checksummed
+from prunescope.engine.training import checkpoint, loop
+from prunescope.engine.training.checkpoint import Standing
+from prunescope.engine.training.finetune import Shared, finetune
+from prunescope.engine.training.spec import TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=2, batch_size=8, rank=0, adv_steps=2)
 KINDS: dict[str, dict[str, Any]] = {
@@ -42,7 +45,9 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, bytes]]:
+def unbroken(
+    shared: Shared, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], dict[str, bytes]]:
     """What a training of one kind writes when nothing stops it."""
     kept: dict[str, dict[str, bytes]] = {}
 
@@ -62,7 +67,12 @@ def unbroken(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Callab
 @pytest.mark.parametrize("step", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupted_training_ends_with_the_same_bytes(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], stop_after: Stop, kind: str, step: int
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    stop_after: Stop,
+    kind: str,
+    step: int,
 ):
     spec, out = replace(SPEC, **KINDS[kind]), tmp_path / "out"
     with pytest.raises(InterruptedStudy):
@@ -92,7 +102,9 @@ def test_a_training_may_be_interrupted_at_every_step(
 def test_an_interruption_within_a_step_or_a_check(
     shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], kind: str
 ):
-    """What is kept is the state before it, so that no finished step is lost and every run comes one step further."""
+    """What is kept is the state before it, so that no finished step is lost and every run comes one
+    step further.
+    """
     calls = 0
 
     def report(_stage: str, _done: int, _total: int) -> None:
@@ -113,7 +125,9 @@ def test_an_interruption_within_a_step_or_a_check(
 
 
 def told_in(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
-    """The process is told to stop when this function has been called so often, after it did its work."""
+    """The process is told to stop when this function has been called so often, after it did its
+    work.
+    """
     real, calls = getattr(owner, name), 0
 
     def then_told(*given: Any, **named: Any) -> Any:
@@ -128,19 +142,34 @@ def told_in(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch, *, at: int) 
 
 
 # (where in a step, which call of it, steps that are then done)
-PLACES = [(loop.Passes, "take", 3, 2), (torch.nn.functional, "cross_entropy", 1, 0), (torch.nn.utils, "clip_grad_norm_", 4, 3),
-          (torch.optim.AdamW, "step", 2, 2), (torch.optim.AdamW, "zero_grad", 3, 3), (loop.Course, "after", 1, 1),
-          (loop, "rate_at", 1, 0)]  # fmt: skip
+PLACES = [
+    (loop.Passes, "take", 3, 2),
+    (torch.nn.functional, "cross_entropy", 1, 0),
+    (torch.nn.utils, "clip_grad_norm_", 4, 3),
+    (torch.optim.AdamW, "step", 2, 2),
+    (torch.optim.AdamW, "zero_grad", 3, 3),
+    (loop.Course, "after", 1, 1),
+    (loop, "rate_at", 1, 0),
+]
 
 
 @pytest.mark.parametrize("kind", ["freelb adapter", "early stopping"])
 @pytest.mark.parametrize(("owner", "name", "at", "done"), PLACES)
 def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, kind: str,
-    owner: Any, name: str, at: int, done: int,
-):  # fmt: skip
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    owner: Any,
+    name: str,
+    at: int,
+    done: int,
+):
     wanted, spec, out = unbroken(kind), replace(SPEC, **KINDS[kind]), tmp_path / "out"
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line's: KeyboardInterrupt
+    before = signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # as the command line's: KeyboardInterrupt
     try:
         with monkeypatch.context() as patch:
             told_in(owner, name, patch, at=at)
@@ -166,7 +195,10 @@ def test_a_training_outside_the_main_thread_leaves_signals_alone(
 
 
 def test_checkpoints_change_nothing(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(loop, "BETWEEN", 0.0)
     finetune(replace(SPEC, **KINDS["freelb"]), shared, tmp_path / "out")
@@ -175,11 +207,11 @@ def test_checkpoints_change_nothing(
 
 KILLED = """
 import sys
-from engine.data import load_dataset
-from engine.training import loop
-from engine.training.base import open_base
-from engine.training.finetune import Shared, finetune
-from engine.training.spec import TrainSpec
+from prunescope.engine.data import load_dataset
+from prunescope.engine.training import loop
+from prunescope.engine.models.base import open_base
+from prunescope.engine.training.finetune import Shared, finetune
+from prunescope.engine.training.spec import TrainSpec
 import time
 
 loop.BETWEEN = 0.0
@@ -198,18 +230,32 @@ finetune(spec, Shared(open_base(body), rows, ("bad", "good"), max_tokens=32), Pa
 
 
 def test_a_killed_training_ends_with_the_same_bytes(
-    shared: Shared, body: Path, data_folder: Path, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]]
+    shared: Shared,
+    body: Path,
+    data_folder: Path,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
 ):
     out = tmp_path / "out"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(body), str(data_folder), str(out)], cwd=paths.PROJECT,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(body), str(data_folder), str(out)],
+        cwd=paths.PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert process.stdout is not None and process.stdout.readline() == "2\n"
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.stdout.close()
     assert [path.name for path in tmp_path.iterdir()] == ["out.checkpoint"]
     steps: list[int] = []
-    finetune(replace(SPEC, **KINDS["freelb adapter"]), shared, out, report=lambda _stage, done, _total: steps.append(done))
+    finetune(
+        replace(SPEC, **KINDS["freelb adapter"]),
+        shared,
+        out,
+        report=lambda _stage, done, _total: steps.append(done),
+    )
     assert steps[0] == 1  # the checkpoint after step 1 was there
     assert written(out) == unbroken("freelb adapter")
 
@@ -236,7 +282,7 @@ def empty(path: Path) -> None:
 
 
 def foreign(path: Path) -> None:
-    sealed.write_sealed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
+    checksummed.write_sealed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
 
 
 def text(path: Path) -> None:
@@ -245,22 +291,29 @@ def text(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, cut_short, flip, empty, foreign, text])
 def test_a_damaged_or_foreign_checkpoint_is_not_used(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], stop_after: Stop,
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    stop_after: Stop,
     damage: Callable[[Path], None],
-):  # fmt: skip
+):
     spec, out = replace(SPEC, **KINDS["adapter"]), tmp_path / "out"
     with pytest.raises(InterruptedStudy):
         finetune(spec, shared, out, report=stop_after(4))
     damage(tmp_path / "out.checkpoint")
     steps, said = list[int](), list[str]()
-    finetune(spec, shared, out, report=lambda _stage, done, _total: steps.append(done), say=said.append)
+    finetune(
+        spec, shared, out, report=lambda _stage, done, _total: steps.append(done), say=said.append
+    )
     assert steps[0] == 0
     assert len(said) == 1 and "out.checkpoint is not used: it " in said[0]
     assert ("belongs to other settings" in said[0]) == (damage is foreign)
     assert written(out) == unbroken("adapter")
 
 
-@pytest.mark.parametrize("changes", [{"seed": 2}, {"learning_rate": 0.02}, {"epochs": 3}, {"adversarial": "freelb"}])
+@pytest.mark.parametrize(
+    "changes", [{"seed": 2}, {"learning_rate": 0.02}, {"epochs": 3}, {"adversarial": "freelb"}]
+)
 def test_a_checkpoint_of_other_settings_is_not_used(
     shared: Shared, tmp_path: Path, stop_after: Stop, changes: dict[str, Any]
 ):
@@ -268,7 +321,12 @@ def test_a_checkpoint_of_other_settings_is_not_used(
     with pytest.raises(InterruptedStudy):
         finetune(SPEC, shared, out, report=stop_after(4))
     steps: list[int] = []
-    finetune(replace(SPEC, **changes), shared, out, report=lambda _stage, done, _total: steps.append(done))
+    finetune(
+        replace(SPEC, **changes),
+        shared,
+        out,
+        report=lambda _stage, done, _total: steps.append(done),
+    )
     assert steps[0] == 0
 
 
@@ -286,8 +344,12 @@ def test_a_checkpoint_of_other_rows_is_not_used(shared: Shared, tmp_path: Path, 
 
 
 def standing(value: float) -> Standing:
-    return Standing({"step": 3, "best": None}, {"a.b": torch.full((2,), value)}, {"0/exp_avg": torch.ones(2)},
-                    {"a.b": torch.zeros(2)})  # fmt: skip
+    return Standing(
+        {"step": 3, "best": None},
+        {"a.b": torch.full((2,), value)},
+        {"0/exp_avg": torch.ones(2)},
+        {"a.b": torch.zeros(2)},
+    )
 
 
 def test_a_standing_is_read_back_with_its_random_state(tmp_path: Path):
@@ -297,7 +359,11 @@ def test_a_standing_is_read_back_with_its_random_state(tmp_path: Path):
     found = checkpoint.load(tmp_path / "deep" / "keep", "key")
     assert found is not None
     assert torch.equal(torch.rand(3), wanted)
-    assert found.about["step"] == 3 and found.weights.keys() == {"a.b"} and found.weights["a.b"].tolist() == [0.5, 0.5]
+    assert (
+        found.about["step"] == 3
+        and found.weights.keys() == {"a.b"}
+        and found.weights["a.b"].tolist() == [0.5, 0.5]
+    )
     assert found.optimizer["0/exp_avg"].tolist() == [1, 1] and found.best["a.b"].tolist() == [0, 0]
 
 
@@ -324,16 +390,29 @@ def half_written(_tensors: Any, path: Path, _about: Any) -> None:
     full()
 
 
-@pytest.mark.parametrize(("owner", "name", "stand_in"), [
-    (sealed, "save_file", half_written), (os, "replace", full), (os, "fsync", full),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("owner", "name", "stand_in"),
+    [
+        (checksummed, "save_file", half_written),
+        (os, "replace", full),
+        (os, "fsync", full),
+    ],
+)
 def test_a_full_disk_leaves_the_checkpoint_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, stand_in: Callable[..., None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    stand_in: Callable[..., None],
 ):
     checkpoint.save(tmp_path / "keep", "key", standing(1.0))
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, stand_in)
-        with pytest.raises(StoreError, match=r"keep cannot be written \(No space left on device\); what was there before is unh"):
+        with pytest.raises(
+            StoreError,
+            match=r"keep cannot be written \(No space left on device\); what was there before is "
+            r"unh",
+        ):
             checkpoint.save(tmp_path / "keep", "key", standing(2.0))
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
     found = checkpoint.load(tmp_path / "keep", "key")
@@ -345,8 +424,16 @@ def test_a_real_limit_on_files_leaves_the_checkpoint_before(tmp_path: Path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(StoreError, match=r"keep cannot be written \(.*File too large.*\); what was there before is unharmed"):
-            checkpoint.save(tmp_path / "keep", "key", replace(standing(2.0), weights={"a.b": torch.ones(1_000_000)}))
+        with pytest.raises(
+            StoreError,
+            match=r"keep cannot be written \(.*File too large.*\); what was there before is "
+            r"unharmed",
+        ):
+            checkpoint.save(
+                tmp_path / "keep",
+                "key",
+                replace(standing(2.0), weights={"a.b": torch.ones(1_000_000)}),
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
@@ -355,10 +442,13 @@ def test_a_real_limit_on_files_leaves_the_checkpoint_before(tmp_path: Path):
 
 
 def test_a_full_disk_during_training_leaves_what_can_be_gone_on_from(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     spec, out = replace(SPEC, **KINDS["freelb"]), tmp_path / "out"
-    real, count = sealed.save_file, 0
+    real, count = checksummed.save_file, 0
 
     def filling(tensors: Any, path: Path, about: Any) -> None:
         nonlocal count
@@ -367,7 +457,7 @@ def test_a_full_disk_during_training_leaves_what_can_be_gone_on_from(
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "BETWEEN", 0.0)
-        patch.setattr(sealed, "save_file", filling)
+        patch.setattr(checksummed, "save_file", filling)
         with pytest.raises(StoreError, match=r"out\.checkpoint cannot be written"):
             finetune(spec, shared, out)
     assert [path.name for path in tmp_path.iterdir()] == ["out.checkpoint"]
@@ -378,14 +468,19 @@ def test_a_full_disk_during_training_leaves_what_can_be_gone_on_from(
 
 
 def test_a_disk_that_fills_while_the_model_is_written_is_one_sentence(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+    shared: Shared,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """safetensors has an error of its own for a full disk."""
     from safetensors import SafetensorError
     from transformers import modeling_utils
 
     def filling(*_: Any, **__: Any) -> None:
-        raise SafetensorError('Error while serializing: I/O error: No space left on device (os error 28)')
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "BETWEEN", 0.0)
@@ -404,15 +499,23 @@ def test_a_folder_that_is_taken_is_told_before_the_work(shared: Shared, tmp_path
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     steps: list[int] = []
     with pytest.raises(StoreError, match="taken is there already"):
-        finetune(SPEC, shared, tmp_path / "taken", report=lambda _stage, done, _total: steps.append(done))
+        finetune(
+            SPEC, shared, tmp_path / "taken", report=lambda _stage, done, _total: steps.append(done)
+        )
     assert steps == []
 
 
-def test_checkpoints_come_as_often_as_asked_for(shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_checkpoints_come_as_often_as_asked_for(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     saved: list[int] = []
     clock = iter(range(10**6))
-    monkeypatch.setattr(checkpoint, "save", lambda _path, _key, now: saved.append(now.about["step"]))
-    monkeypatch.setattr(loop, "time", type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))}))
+    monkeypatch.setattr(
+        checkpoint, "save", lambda _path, _key, now: saved.append(now.about["step"])
+    )
+    monkeypatch.setattr(
+        loop, "time", type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))})
+    )
     monkeypatch.setattr(loop, "BETWEEN", 3.5)
     finetune(SPEC, shared, tmp_path / "out")
     assert saved == sorted(set(saved)) and 0 < len(saved) < 5

@@ -1,4 +1,6 @@
-"""Averaging: greedy against brute force, the mean of the weights, aligned heads, and who may not be averaged."""
+"""Averaging: greedy against brute force, the mean of the weights, aligned heads, and who may not be
+averaged.
+"""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -10,11 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelError, SettingError
-from engine.models.victim import Victim, load_victim
-from engine.records import Rate
-from engine.training.records import Score
-from engine.training.soup import average_victims, greedy, uniform, value_of
+from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.records import Rate
+from prunescope.engine.training.records import Score
+from prunescope.engine.training.soup import average_victims, greedy, uniform, value_of
 
 NAMES = ["a", "b", "c", "d", "e"]
 Table = dict[frozenset[str], tuple[int, int]]
@@ -28,8 +30,12 @@ def score(acc: int, aua: int | None) -> Score:
 def tables(draw: st.DrawFn) -> tuple[list[str], Table]:
     """Made-up hits (Acc of 20, Aua of 8) of every set of up to five members."""
     names = NAMES[: draw(st.integers(1, 5))]
-    subsets = [frozenset(s) for k in range(1, len(names) + 1) for s in itertools.combinations(names, k)]
-    return names, {subset: draw(st.tuples(st.integers(0, 20), st.integers(0, 8))) for subset in subsets}
+    subsets = [
+        frozenset(s) for k in range(1, len(names) + 1) for s in itertools.combinations(names, k)
+    ]
+    return names, {
+        subset: draw(st.tuples(st.integers(0, 20), st.integers(0, 8))) for subset in subsets
+    }
 
 
 def oracle(names: list[str], table: Table, which: int) -> tuple[list[str], list[str], int]:
@@ -75,16 +81,24 @@ def test_greedy_is_the_written_out_algorithm(drawn: tuple[list[str], Table], by:
 @given(tables())
 def test_uniform_takes_all_in_their_order(drawn: tuple[list[str], Table]):
     names, table = drawn
-    found = uniform(names, lambda name: score(*table[frozenset([name])]), lambda chosen: score(*table[frozenset(chosen)]))
+    found = uniform(
+        names,
+        lambda name: score(*table[frozenset([name])]),
+        lambda chosen: score(*table[frozenset(chosen)]),
+    )
     assert found.ingredients == tuple(names) and all(step.taken for step in found.steps)
-    assert [step.score for step in found.steps] == [score(*table[frozenset(names[:k])]) for k in range(1, len(names) + 1)]
+    assert [step.score for step in found.steps] == [
+        score(*table[frozenset(names[:k])]) for k in range(1, len(names) + 1)
+    ]
     assert found.score == score(*table[frozenset(names)])
 
 
 def test_greedy_by_aua_needs_an_attack():
     with pytest.raises(SettingError, match="needs an attack on the judging rows"):
         greedy(["a"], "aua", lambda _: score(3, None), lambda _: score(3, None))
-    assert greedy(["a"], "acc", lambda _: score(3, None), lambda _: score(3, None)).ingredients == ("a",)
+    assert greedy(["a"], "acc", lambda _: score(3, None), lambda _: score(3, None)).ingredients == (
+        "a",
+    )
 
 
 # Weights
@@ -92,11 +106,18 @@ def test_greedy_by_aua_needs_an_attack():
 
 @pytest.fixture
 def members(write_model: Callable[..., Path], tmp_path: Path) -> Callable[..., dict[str, Victim]]:
-    """Makes members of one architecture with weights of their own; `changes` go into single configurations."""
+    """Makes members of one architecture with weights of their own; `changes` go into single
+    configurations.
+    """
 
     def made(count: int = 3, family: str = "bert", **changes: dict[str, Any]) -> dict[str, Victim]:
         return {
-            name: load_victim(str(write_model(tmp_path / name, family=family, seed=seed, **changes.get(name, {}))), "cpu")
+            name: load_victim(
+                str(
+                    write_model(tmp_path / name, family=family, seed=seed, **changes.get(name, {}))
+                ),
+                "cpu",
+            )
             for seed, name in enumerate(NAMES[:count])
         }
 
@@ -108,19 +129,34 @@ def test_the_average_is_the_mean_of_the_weights(members: Callable[..., dict[str,
     made = average_victims(found.__getitem__, NAMES[:3])
     states = [victim.model.state_dict() for victim in found.values()]
     for name, value in made.model.state_dict().items():
-        wanted = sum(state[name].double() for state in states) / 3 if value.is_floating_point() else states[0][name]
+        wanted = (
+            sum(state[name].double() for state in states) / 3
+            if value.is_floating_point()
+            else states[0][name]
+        )
         assert torch.equal(value, wanted.to(value.dtype)), name
     assert made.fingerprint not in {victim.fingerprint for victim in found.values()}
     other = average_victims(found.__getitem__, ["c", "a", "b"]).model.state_dict()
-    assert all(torch.allclose(value, other[name], rtol=1e-6, atol=1e-7) for name, value in made.model.state_dict().items())
+    assert all(
+        torch.allclose(value, other[name], rtol=1e-6, atol=1e-7)
+        for name, value in made.model.state_dict().items()
+    )
 
 
-def test_members_stay_as_they_were_and_one_is_its_own_average(members: Callable[..., dict[str, Victim]]):
+def test_members_stay_as_they_were_and_one_is_its_own_average(
+    members: Callable[..., dict[str, Victim]],
+):
     found = members(2)
-    before = {name: {key: v.clone() for key, v in victim.model.state_dict().items()} for name, victim in found.items()}
+    before = {
+        name: {key: v.clone() for key, v in victim.model.state_dict().items()}
+        for name, victim in found.items()
+    }
     average_victims(found.__getitem__, ["a", "b"])
     for name, victim in found.items():
-        assert all(torch.equal(value, before[name][key]) for key, value in victim.model.state_dict().items())
+        assert all(
+            torch.equal(value, before[name][key])
+            for key, value in victim.model.state_dict().items()
+        )
     assert average_victims(found.__getitem__, ["b"]).fingerprint == found["b"].fingerprint
 
 
@@ -129,13 +165,13 @@ TURNED = {"id2label": {0: "Positive", 1: "Negative", 2: "Neutral"}, "num_labels"
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
-def test_heads_are_aligned_by_their_labels(
-    members: Callable[..., dict[str, Victim]], family: str
-):
+def test_heads_are_aligned_by_their_labels(members: Callable[..., dict[str, Victim]], family: str):
     found = members(2, family, a=LABELS, b=TURNED)
     texts = ["a good film", "bad"]
     wanted = found["b"].read(texts)[0][:, [1, 2, 0]]  # negative, neutral, positive
-    twice = average_victims(lambda name: found["b"] if name == "b" else relabelled(found["b"]), ["a", "b"])
+    twice = average_victims(
+        lambda name: found["b"] if name == "b" else relabelled(found["b"]), ["a", "b"]
+    )
     assert twice.label_names == ("negative", "neutral", "positive")
     assert torch.allclose(twice.read(texts)[0], wanted, atol=1e-5)
 
@@ -154,18 +190,34 @@ def relabelled(victim: Victim) -> Victim:
 def test_labels_without_names_are_taken_as_they_stand(members: Callable[..., dict[str, Victim]]):
     found = members(2, a=LABELS, b={"num_labels": 3})
     made = average_victims(found.__getitem__, ["a", "b"]).model.state_dict()
-    wanted = (found["a"].model.classifier.bias.double() + found["b"].model.classifier.bias.double()) / 2
+    wanted = (
+        found["a"].model.classifier.bias.double() + found["b"].model.classifier.bias.double()
+    ) / 2
     assert torch.equal(made["classifier.bias"], wanted.float())
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"hidden_size": 64}, r"b cannot be averaged with a: bert.embeddings.\S+ is \(\d+, 64\), not \(\d+, 32\)"),
-    ({"num_hidden_layers": 3}, r"b cannot be averaged with a: only one of them has bert.encoder.layer.2\."),
-    ({"num_labels": 3}, "b cannot be averaged with a: it has 3 labels, not 2"),
-    ({"id2label": {0: "x", 1: "y"}}, None),
-])  # fmt: skip
-def test_members_that_differ(members: Callable[..., dict[str, Victim]], changes: dict[str, Any], message: str | None):
-    changes = {("layers" if name == "num_hidden_layers" else name): value for name, value in changes.items()}
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"hidden_size": 64},
+            r"b cannot be averaged with a: bert.embeddings.\S+ is \(\d+, 64\), not \(\d+, 32\)",
+        ),
+        (
+            {"num_hidden_layers": 3},
+            r"b cannot be averaged with a: only one of them has bert.encoder.layer.2\.",
+        ),
+        ({"num_labels": 3}, "b cannot be averaged with a: it has 3 labels, not 2"),
+        ({"id2label": {0: "x", 1: "y"}}, None),
+    ],
+)
+def test_members_that_differ(
+    members: Callable[..., dict[str, Victim]], changes: dict[str, Any], message: str | None
+):
+    changes = {
+        ("layers" if name == "num_hidden_layers" else name): value
+        for name, value in changes.items()
+    }
     found = members(2, b=changes)
     if message is None:  # named against nameless is no difference
         average_victims(found.__getitem__, ["a", "b"])
@@ -176,15 +228,22 @@ def test_members_that_differ(members: Callable[..., dict[str, Victim]], changes:
 
 def test_members_with_other_labels(members: Callable[..., dict[str, Victim]]):
     found = members(2, a={"id2label": {0: "no", 1: "yes"}}, b={"id2label": {0: "bad", 1: "good"}})
-    with pytest.raises(ModelError, match="b cannot be averaged with a: its labels are bad, good, not no, yes"):
+    with pytest.raises(
+        ModelError, match="b cannot be averaged with a: its labels are bad, good, not no, yes"
+    ):
         average_victims(found.__getitem__, ["a", "b"])
 
 
-def test_members_of_another_family_or_vocabulary(members: Callable[..., dict[str, Victim]], write_model: Any, tmp_path: Path):
+def test_members_of_another_family_or_vocabulary(
+    members: Callable[..., dict[str, Victim]], write_model: Any, tmp_path: Path
+):
     found = members(2)
     electra = load_victim(str(write_model(tmp_path / "electra", family="electra")), "cpu")
     with pytest.raises(ModelError, match="b cannot be averaged with a: it is electra, not bert"):
         average_victims(lambda name: found["a"] if name == "a" else electra, ["a", "b"])
     found["b"].tokenizer.add_tokens(["zebra"])
-    with pytest.raises(ModelError, match=r"b cannot be averaged with a: their vocabularies differ, first at \d+ \('zebra'\)"):
+    with pytest.raises(
+        ModelError,
+        match=r"b cannot be averaged with a: their vocabularies differ, first at \d+ \('zebra'\)",
+    ):
         average_victims(found.__getitem__, ["a", "b"])

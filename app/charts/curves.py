@@ -1,0 +1,337 @@
+"""The charts: data frame in, Plotly figure out. Pure functions; colours work on a light and on a
+dark page.
+
+The background is the page's own, not transparent, so that an exported image can be read wherever it
+lands. The cursor is not part of a figure: the browser draws it over the chart, so that it follows
+the hand (`app/instrument`).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from prunescope.app.charts.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
+from prunescope.app.components.text import for_chart
+
+# title, colour, dash, marker where one study is shown, kind of axis: never told apart by colour
+# alone
+LOOKS = {
+    "acc": ("Acc", SPARSE, "solid", "circle", "rate"),
+    "aua": ("Aua", SPARSE, "dash", "square", "rate"),
+    "asr": ("Asr", GREY, "dot", "diamond", "rate"),
+    "cls_error": ("[CLS]", SPARSE, "solid", "circle", "error"),
+    "layer_error_median": ("layers, median", GREY, "dash", "square", "error"),
+    "size": ("size", SPARSE, "solid", "circle", "size"),
+    "latency": ("time", SPARSE, "solid", "circle", "latency"),
+}
+AXES = {  # kind: title, settings
+    "rate": ("rate", {"range": [0, 102], "ticksuffix": " %", "dtick": 20}),
+    "error": (
+        "relative error",
+        {
+            "type": "log",
+            "tickvals": [0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10],
+            "ticktext": ["0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10"],
+        },
+    ),
+    "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 6}),
+    "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
+}
+MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
+CONFIG = {
+    "displaylogo": False,
+    "displayModeBar": True,
+    "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
+}
+# unquoted, the 3 would make all of it invalid
+FONT = '"Source Sans", "Source Sans 3", Helvetica, Arial, sans-serif'
+TALL, LOW, GAP = (
+    300,
+    130,
+    34,
+)  # pixels of a panel of several rates, of any other, and between panels
+Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
+
+
+def panels(shown: Sequence[str], several: bool) -> list[list[str]]:
+    """Which curves share a panel: those of a kind where one study is shown, every quantity its own
+    where there are several.
+    """
+    if several:
+        return [[name] for name in LOOKS if name in shown]
+    kinds = [[name for name in LOOKS if name in shown and LOOKS[name][4] == kind] for kind in AXES]
+    return [names for names in kinds if names]
+
+
+def axes(shown: Sequence[str], several: bool) -> dict[str, str]:
+    """The name of every quantity's vertical axis, as the figure calls it."""
+    return {
+        name: f"yaxis{row or ''}"
+        for row, names in enumerate(panels(shown, several), start=1)
+        for name in names
+        for row in ["" if row == 1 else row]
+    }
+
+
+def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figure:
+    """Panels over one sparsity axis: rates in per cent, errors as they are, size in MB, time
+    against dense.
+
+    One study's curves of a kind share a panel and are named at their ends; several studies have a
+    panel a quantity and a legend.
+    """
+    several = len(studies) > 1
+    rows = panels(shown, several)
+    heights = [
+        TALL if len(names) > 1 and LOOKS[names[0]][4] == "rate" else LOW + 60 * several
+        for names in rows
+    ]
+    inner = sum(heights) + GAP * (len(rows) - 1)
+    figure = make_subplots(
+        rows=len(rows),
+        cols=1,
+        shared_xaxes=True,
+        row_heights=[height / sum(heights) for height in heights],
+        vertical_spacing=GAP / inner,
+    )
+    for row, names in enumerate(rows, start=1):
+        for name in names:
+            for place, (study, frame) in enumerate(studies):
+                look = STUDIES[place] if several else LOOKS[name][1:4]
+                _curve(
+                    figure,
+                    _in_units(frame),
+                    name,
+                    study if several else LOOKS[name][0],
+                    look,
+                    row,
+                    several,
+                )
+            if not several:
+                _name(figure, _in_units(studies[0][1]), name, names, row, dark)
+        kind = LOOKS[names[0]][4]
+        title, settings = AXES[kind]
+        own = LOOKS[names[0]][0] + " error" * (kind == "error")
+        figure.update_yaxes(title_text=own if several else title, row=row, col=1, **settings)
+        if kind == "error":
+            figure.update_yaxes(
+                row=row, col=1, range=decades([frame for _, frame in studies], names)
+            )
+        if several and kind == "rate":  # where the curves are, so that studies can be told apart
+            figure.update_yaxes(
+                row=row, col=1, **_window([frame for _, frame in studies], names[0])
+            )
+    return _dressed(figure, dark, inner, several)
+
+
+def decades(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> list[float]:
+    """An axis of errors in powers of ten: from the decade below all curves to the one above, so
+    that two ticks at least show.
+    """
+    values = pd.concat(
+        [frame[name] for frame in frames for name in names if name in frame]
+        or [pd.Series(dtype=float)]
+    )
+    values = values[values > 0]
+    if values.empty:
+        return [-2.0, 0.0]
+    low, high = math.floor(math.log10(values.min())), math.ceil(math.log10(values.max()))
+    return [float(low), float(max(high, low + 1))]
+
+
+def _window(frames: Sequence[pd.DataFrame], name: str) -> dict[str, Any]:
+    """An axis of per cent from the tens below all curves to the tens above."""
+    values = pd.concat(
+        [frame[name] for frame in frames if frame[name].notna().any()] or [pd.Series([0.0, 100.0])]
+    )
+    low, high = (
+        max(0.0, 10 * math.floor((values.min() - 3) / 10)),
+        min(102.0, 10 * math.ceil((values.max() + 3) / 10)),
+    )
+    return {"range": [low, high], "dtick": 10 if high - low < 60 else 20}
+
+
+def _in_units(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(size=frame["packed_bytes"] / 1e6)
+
+
+def _curve(
+    figure: go.Figure,
+    frame: pd.DataFrame,
+    name: str,
+    title: str,
+    look: tuple[str, str, str],
+    row: int,
+    several: bool,
+) -> None:
+    if name not in frame or frame[name].isna().all():
+        return
+    colour, dash, marker = look
+    frame = frame[
+        frame[name].notna() & ((frame[name] > 0) | (LOOKS[name][4] != "error"))
+    ]  # a logarithm has no zero
+    if f"{name}_low" in frame:
+        _band(figure, frame, name, colour, row, several)
+    figure.add_scatter(
+        x=frame["sparsity"],
+        y=frame[name],
+        name=for_chart(title),
+        mode="lines+markers",
+        row=row,
+        col=1,
+        customdata=_told(frame, name),
+        hovertemplate=_hover(name, title, several),
+        legendgroup=title,
+        showlegend=several and row == 1,
+        line={"color": colour, "dash": dash, "width": 2.2},
+        marker={"symbol": marker, "size": 7, "color": colour},
+    )
+    if not several and name in ("acc", "aua") and frame["sparsity"].iloc[0] == 0:
+        figure.add_shape(
+            type="line",
+            x0=0,
+            x1=float(frame["sparsity"].iloc[-1]),
+            y0=float(frame[name].iloc[0]),
+            y1=float(frame[name].iloc[0]),
+            line={"color": DENSE, "width": 1, "dash": dash},
+            opacity=0.8,
+            row=row,
+            col=1,
+        )
+
+
+def _band(
+    figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, row: int, several: bool
+) -> None:
+    x = frame["sparsity"]
+    figure.add_scatter(
+        x=pd.concat([x, x[::-1]]),
+        y=pd.concat([frame[f"{name}_high"], frame[f"{name}_low"][::-1]]),
+        mode="lines",
+        fill="toself",
+        fillcolor=fill(colour, 0.1 if several else 0.15),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        name=f"{LOOKS[name][0]} interval",
+        row=row,
+        col=1,
+    )
+
+
+def _told(frame: pd.DataFrame, name: str) -> Any:
+    there = [f"{name}_{part}" for part in ("low", "high", "n") if f"{name}_{part}" in frame]
+    return frame[there].to_numpy() if there else None
+
+
+def _hover(name: str, title: str, several: bool) -> str:
+    kind, study = LOOKS[name][4], f"{for_chart(title)}<br>" if several else ""
+    value = {
+        "rate": "%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], n = %{customdata[2]}",
+        "error": "%{y:.3g}",
+        "size": "%{y:.1f} MB",
+        "latency": "%{y:.2f} × dense [%{customdata[0]:.2f}, %{customdata[1]:.2f}]",
+    }[kind]
+    return f"{study}{LOOKS[name][0]} {value} at %{{x:g}} %<extra></extra>"
+
+
+def _name(
+    figure: go.Figure, frame: pd.DataFrame, name: str, beside: Sequence[str], row: int, dark: bool
+) -> None:
+    """The curve's name at its end, in its colour; moved where another curve of the panel ends close
+    by.
+    """
+    ends = {
+        other: float(frame[other].dropna().iloc[-1])
+        for other in beside
+        if other in frame and frame[other].notna().any()
+    }
+    if name not in ends or (LOOKS[name][4] == "error" and ends[name] <= 0) or len(beside) == 1:
+        return
+    figure.add_scatter(
+        x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])],
+        y=[ends[name]],
+        mode="text",
+        hoverinfo="skip",
+        showlegend=False,
+        text=[f"   {for_chart(LOOKS[name][0])}"],
+        textposition=f"{_place(name, ends)} right",
+        cliponaxis=False,
+        row=row,
+        col=1,
+        textfont={"color": ink(LOOKS[name][1], dark), "size": 12},
+        name=f"{LOOKS[name][0]} name",
+    )
+
+
+def _place(name: str, ends: dict[str, float]) -> str:
+    near = [end for other, end in ends.items() if other != name and _close(name, end, ends[name])]
+    return "middle" if not near else "top" if ends[name] >= max(near) else "bottom"
+
+
+def _close(name: str, one: float, other: float) -> bool:
+    return (
+        abs(one - other) < 8
+        if LOOKS[name][4] == "rate"
+        else min(one, other) > 0 and max(one, other) / min(one, other) < 5
+    )
+
+
+def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Figure:
+    top = 60 if several else 28
+    dressed(figure, dark, inner + top + 46).update_layout(
+        showlegend=several,
+        margin={"l": 74, "r": 20 if several else 96, "t": top, "b": 46},
+        uirevision="curves",
+    )
+    figure.update_xaxes(
+        range=[-2, 100],
+        ticksuffix=" %",
+        showgrid=False,
+        tickangle=0,
+        ticks="outside",
+        ticklen=6,
+        tickcolor="rgba(0,0,0,0)",
+    )
+    if len(figure.layout.shapes):
+        figure.add_annotation(
+            text="thin line: dense",
+            xref="paper",
+            yref="paper",
+            x=0,
+            y=1,
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+            font={"color": ink(DENSE, dark), "size": 12},
+        )
+    last = len(list(figure.select_xaxes()))
+    figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
+    return figure
+
+
+def dressed(
+    figure: go.Figure, dark: bool, height: int, top: int = 44, bottom: int = 46, kept: str = "kept"
+) -> go.Figure:
+    """The look that all charts share: the page's own colours, faint lines, a legend above. A zoom
+    lasts as long as `kept`.
+    """
+    line = "#2B313A" if dark else "#E3E6EA"
+    figure.update_layout(
+        height=height,
+        margin={"l": 62, "r": 16, "t": top, "b": bottom},
+        hovermode="closest",
+        uirevision=kept,
+        modebar=MODEBAR,
+        paper_bgcolor=PAGE[dark],
+        plot_bgcolor=PAGE[dark],
+        font={"color": ink(GREY, dark), "family": FONT},
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
+    )
+    figure.update_xaxes(zeroline=False, gridcolor=line)
+    figure.update_yaxes(zeroline=False, gridcolor=line)
+    return figure

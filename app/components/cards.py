@@ -1,0 +1,238 @@
+"""What the cards say at every stop of the slider, and where the cursor's marks stand: pure
+functions, studies in, texts out.
+"""
+
+import math
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from prunescope.app.charts import palette
+from prunescope.app.charts.curves import LOOKS, axes
+from prunescope.engine import Study, short_names
+from prunescope.engine.reading import series
+
+HELP = {
+    "acc": "Accuracy: correct / n, on the evaluation set.",
+    "aua": "Accuracy under attack: right at first and not broken by the attack / attacked.",
+    "asr": "Attack success rate: broken / right at first. Its denominator differs from level to "
+    "level.",
+    "cls_error": "Squared distance of the last [CLS] embedding from the dense model's / the dense "
+    "one's spread over examples.",
+    "size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32), as "
+    "`python -m engine prune` "
+    "writes it. Opened again it is an ordinary model, as large in memory and as fast as the dense "
+    "one.",
+    "latency": "Time of the CSR form / time of the dense model, measured in turn on this machine, "
+    "with 5 % and 95 % quantiles.",
+}
+TITLES = {
+    "acc": "Acc",
+    "aua": "Aua",
+    "asr": "Asr",
+    "cls_error": "[CLS] error",
+    "size": "Size, packed",
+    "latency": "Time, CSR",
+}
+SAME, GOOD, BAD = "same", "good", "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One value as it is told: with its change against dense, whether that is welcome, and how sure
+    it is.
+    """
+
+    value: str
+    delta: str = ""
+    tone: str = SAME
+    note: str = ""
+
+
+NONE = Card("–", note="not measured in this study")
+
+
+def card(study: Study, sparsity: float, name: str) -> Card:
+    """What the card of a quantity says at a sparsity."""
+    if name == "latency":
+        return _latency(study, sparsity)
+    found = _value(study, sparsity, name)
+    if found.value is not None and found.between is not None and _beyond(found):
+        return Card(
+            "–", note=f"not measured here; the nearest level is {100 * found.between[0]:g} %"
+        )
+    if name == "size":
+        return _size(study, found)
+    return _error(found) if name == "cls_error" else _rate(study, sparsity, name, found)
+
+
+def _value(study: Study, sparsity: float, name: str) -> series.Value:
+    """A quantity of a study at any sparsity, but for times, which are not interpolated."""
+    at = {
+        "cls_error": series.error_at,
+        "layer_error_median": series.layer_error_at,
+        "size": series.bytes_at,
+    }.get(name)
+    return at(study, sparsity) if at else series.rate_at(study, sparsity, name)
+
+
+def _rate(study: Study, sparsity: float, name: str, found: series.Value) -> Card:
+    dense = study.level(0.0)
+    if found.value is None:
+        here = study.level(sparsity)
+        rate = getattr(here, name) if here else None
+        if rate is not None and name == "asr":
+            return Card("–", note="none of the attacked examples was right at first")
+        return NONE
+    base = getattr(dense, name) if dense else None
+    change = (
+        None
+        if base is None or base.value is None or sparsity == 0
+        else 100 * (found.value - base.value)
+    )
+    sure = (
+        f"95 %: {100 * found.rate.low:.1f} – {100 * found.rate.high:.1f} %, n = {found.rate.n}"
+        if found.rate
+        else _between(found)
+    )
+    return Card(
+        f"{'' if found.rate else '≈ '}{100 * found.value:.1f} %",
+        *_delta(change, name == "asr"),
+        sure,
+    )
+
+
+def _delta(points: float | None, less_is_good: bool) -> tuple[str, str]:
+    if points is None:
+        return "", SAME
+    if abs(points) < 0.05:
+        return "as dense", SAME
+    return f"{points:+.1f} points to dense".replace("-", "−"), GOOD if (
+        points < 0
+    ) == less_is_good else BAD
+
+
+def _between(found: series.Value) -> str:
+    low, high = found.between or (0.0, 0.0)
+    return f"interpolated between {100 * low:g} and {100 * high:g} %"
+
+
+def _error(found: series.Value) -> Card:
+    assert found.value is not None
+    exact = found.between is None
+    return Card(
+        f"{'' if exact else '≈ '}{found.value:.3g}", note="dense: 0" if exact else _between(found)
+    )
+
+
+def _size(study: Study, size: series.Value) -> Card:
+    dense = 4 * study.about["parameters"]
+    assert size.value is not None
+    change = 100 * (size.value / dense - 1)
+    told = f"{change:+.0f} %".replace("-", "−") if change <= -0.5 else ""
+    return Card(
+        f"{'≈ ' if size.between else ''}{size.value / 1e6:.1f} MB",
+        told,
+        GOOD if told else SAME,
+        f"dense: {dense / 1e6:.1f} MB, fp32",
+    )
+
+
+def _latency(study: Study, sparsity: float) -> Card:
+    found = series.latency_at(study, sparsity)
+    if found is None:
+        return Card("–", note="not timed at this sparsity")
+    told = (
+        "as dense"
+        if abs(found.ratio - 1) < 0.005
+        else f"{100 * (found.ratio - 1):+.0f} %".replace("-", "−")
+    )
+    return Card(
+        f"× {found.ratio:.2f}",
+        told,
+        GOOD if found.ratio < 1 else BAD,
+        f"5–95 %: {found.low:.2f} – {found.high:.2f}",
+    )
+
+
+def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
+    """What the browser needs to fill the cards while the slider moves."""
+    shown = [
+        name
+        for name in TITLES
+        if name != "latency" or any(series.latencies(study) for study in studies)
+    ]
+    return {
+        "stops": stops,
+        "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in shown],
+        "studies": [
+            {
+                "name": short_names(studies)[place],
+                "colour": palette.STUDIES[place][0],
+                "symbol": palette.STUDIES[place][2],
+                "told": {
+                    name: [astuple(card(study, stop / 100, name)) for stop in stops]
+                    for name in shown
+                },
+            }
+            for place, study in enumerate(studies)
+        ],
+    }
+
+
+def marks(studies: list[Study], stops: list[float], shown: list[str]) -> list[dict[str, Any]]:
+    """The cursor's mark on every curve: the panel's axis, look, and (value, measured) at every
+    stop, null for none.
+    """
+    found = []
+    for place, study in enumerate(studies):
+        for name, axis in axes(shown, len(studies) > 1).items():
+            colour, symbol = (
+                (LOOKS[name][1], LOOKS[name][3])
+                if len(studies) == 1
+                else palette.STUDIES[place][::2]
+            )
+            found.append(
+                {
+                    "axis": axis,
+                    "colour": colour,
+                    "symbol": symbol,
+                    "at": [_mark(study, stop / 100, name) for stop in stops],
+                }
+            )
+    return found
+
+
+def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None:
+    if name == "latency":
+        timed = series.latency_at(study, sparsity)
+        return None if timed is None else (timed.ratio, True)
+    value = _value(study, sparsity, name)
+    if value.value is None or _beyond(value):
+        return None
+    height = value.value * (
+        1e-6 if name == "size" else 1 if name.endswith(("error", "median")) else 100
+    )
+    return (
+        None
+        if height <= 0 and LOOKS[name][4] == "error"
+        else (_short(height), value.between is None)
+    )
+
+
+def _beyond(value: series.Value) -> bool:
+    """Whether the value lies outside the measured levels, where nothing is drawn."""
+    return value.between is not None and value.between[0] == value.between[1]
+
+
+def cell_marks(study: Study, cell: str, stops: list[float]) -> list[dict[str, Any]]:
+    """The cursor's mark on the curve of one layer."""
+    found = [series.cell_error_at(study, cell, stop / 100) for stop in stops]
+    at = [
+        (_short(value.value), value.between is None) if value.value and not _beyond(value) else None
+        for value in found
+    ]
+    return [{"axis": "yaxis", "colour": palette.SPARSE, "symbol": "circle", "at": at}]
+
+
+def _short(value: float) -> float:
+    return round(value, 6 - max(0, math.ceil(math.log10(abs(value))))) if value else 0.0

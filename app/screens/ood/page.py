@@ -1,0 +1,243 @@
+"""Bias robustness: subnetworks in and out of distribution against sparsity."""
+
+import pandas as pd
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.charts import subnetworks as charts
+from prunescope.app.components.export_menu import chart, export_bar, table_bar
+from prunescope.app.components.parts import notices_of
+from prunescope.app.components.text import plain, short
+from prunescope.app.state import address
+from prunescope.app.state.resources import dark, store
+
+
+def main() -> None:
+    there = store()
+    tables = [table for table in engine.subnetwork_tables(there) if table.runs]
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.title("Bias robustness", anchor=False)
+    notices_of(there.notices)
+    if not tables:
+        st.text(
+            "No table yet. Make one with: python -m engine subnetworks --recipe nli-small --data "
+            "DIR"
+        )
+        return
+    named = {table.name if table.bundled else f"{table.name} · yours": table for table in tables}
+    with right:
+        table = named[
+            address.chosen(
+                st.selectbox,
+                "Table",
+                "table",
+                list(named),
+                next(iter(named)),
+                format_func=lambda name: short(
+                    f"{named[name].title}{'' if named[name].bundled else ' · yours'}"
+                ),
+            )
+        ]
+    st.text(_sentence(table))
+    if table.stand_in:
+        st.info(plain(table.stand_in))
+    spread = charts.spread_table(table)
+    _curves(table, spread)
+    _gap_and_groups(table, spread)
+    _differences(table)
+    _table(table, spread)
+    with st.expander("Run this yourself"):
+        st.code(_commands(table), language="sh", wrap_lines=True)
+
+
+def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
+    """Where numbers come from, for the head of an exported file."""
+    return {
+        "made by": "PruneScope",
+        "table": table.name,
+        "base": table.recipe.get("base", "embedded"),
+        "seed": ", ".join(str(seed) for seed in sorted({run.seed for run in table.runs})),
+        "stand-in": table.stand_in or "none",
+        "rows": "; ".join(f"{count} {name}" for name, count in table.rows.items()),
+        "unit": "per cent; gap in points",
+        "low and high": "95 % of a single seed",
+        **more,
+    }
+
+
+def _sentence(table: engine.SubnetworkTable) -> str:
+    seeds = len({run.seed for run in table.runs})
+    rows = ", ".join(
+        f"{count:,} of {name}" for name, count in table.rows.items() if name != "train"
+    )
+    done = (
+        ""
+        if len(table.runs) == table.planned
+        else f" {len(table.runs)} of {table.planned} models are measured so far."
+    )
+    base = "MiniLM" if table.recipe.get("base", "embedded") == "embedded" else table.recipe["base"]
+    return (
+        f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
+        f"{'seed' if seeds == 1 else 'seeds'}; read on other rows: {rows}.{done}"
+    )
+
+
+def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
+    st.header("In and out of distribution", anchor=False)
+    names = charts.panels(table)
+    chart(
+        charts.curves(spread, names, dark()),
+        "subnetworks-curves",
+        "Figures in and out of distribution against sparsity, one line a method and loss",
+    )
+    kinds = {
+        one.name: charts.FIGURES[one.metric]
+        for one in (table.runs[0].inside, *table.runs[0].outside)
+    }
+    figures = (
+        ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
+        if len(set(kinds.values())) > 1
+        else ("On every set: " + next(iter(kinds.values())))
+    )
+    seeds = len({run.seed for run in table.runs})
+    bars = (
+        "bars are one standard deviation over the seeds"
+        if seeds > 1
+        else "bars are 95 % intervals of the one seed"
+    )
+    known = {run.loss for run in table.runs}
+    words = [
+        f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known
+    ]
+    words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
+    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: plain cross-entropy."))
+    export_bar(
+        "subnetworks-curves",
+        f"prunescope-subnetworks-{table.name}",
+        charts.plain_table(spread),
+        _about(table),
+    )
+
+
+def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
+    outside = charts.sets_of(table)[1:]
+    if not outside:
+        return
+    name = outside[0]
+    if len(outside) > 1:
+        name = address.chosen(st.segmented_control, "Set", "set", outside, name, required=True)
+    grouped = any(one.name == name and one.groups for one in table.runs[0].outside)
+    left, right = st.columns([2, 3]) if grouped else (st.container(), st.container())
+    with left:
+        st.header("What is lost out of distribution", anchor=False)
+        chart(
+            charts.gap_chart(spread, name, dark()),
+            "subnetworks-gap",
+            "The gap between both kinds of rows against sparsity",
+        )
+        export_bar(
+            "subnetworks-gap",
+            f"prunescope-gap-{table.name}",
+            charts.gaps(spread, name),
+            _about(table, set=name),
+        )
+        st.caption(
+            "0: as good out of distribution as in it. A model that guesses has no gap either: read "
+            "the levels above."
+        )
+    with right:
+        _groups(table, name)
+
+
+def _groups(table: engine.SubnetworkTable, name: str) -> None:
+    found = next(one for one in table.runs[0].outside if one.name == name)
+    if not found.groups:
+        return
+    st.header("Where it breaks", anchor=False)
+    levels = sorted({run.sparsity for run in table.runs if run.sparsity})
+    columns = list(found.groups)
+    one, two = st.columns(2)
+    with one:
+        column = address.chosen(
+            st.segmented_control, "By", "column", columns, columns[0], required=True
+        )
+    level = 0.0
+    if levels:
+        shares = [f"{100 * share:g}" for share in levels]
+        with two:
+            share = address.chosen(
+                st.segmented_control,
+                "Sparsity",
+                "level",
+                shares,
+                shares[-1],
+                required=True,
+                format_func=lambda share: f"{share} %",
+            )
+        level = levels[shares.index(share)]
+    groups = charts.group_table(table, name, column, level)
+    chart(
+        charts.group_chart(groups, dark()),
+        "subnetworks-groups",
+        "Accuracy of every group of rows, one row a model",
+    )
+    export_bar(
+        "subnetworks-groups", f"prunescope-groups-{table.name}", groups, _about(table, set=name)
+    )
+
+
+def _differences(table: engine.SubnetworkTable) -> None:
+    names = charts.sets_of(table)
+    found = {name: charts.differences(table, name) for name in names}
+    if all(one.empty for one in found.values()):
+        return
+    st.header("One thing changed", anchor=False)
+    name = address.chosen(st.segmented_control, "Rows", "rows", names, names[-1], required=True)
+    form = st.column_config.NumberColumn  # zeros replaced by zeros: a negative one reads as −0.0
+    st.dataframe(
+        found[name].round(1).replace(0.0, 0.0),
+        hide_index=True,
+        column_config={
+            "sparsity": form(format="%g %%"),
+            "second": "model",
+            "minus": "minus model",
+            "difference": form(format="%+.1f"),
+            "low": form("95 % low", format="%+.1f"),
+            "high": form("95 % high", format="%+.1f"),
+        },
+    )
+    table_bar(f"prunescope-differences-{table.name}", found[name], _about(table, set=name))
+    st.caption(
+        "Accuracy of the first model minus the second's, in points, on the same rows and seeds; 95 "
+        "% over the rows."
+    )
+
+
+def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
+    with st.expander("All figures"):
+        st.dataframe(charts.plain_table(spread).round(2), hide_index=True)
+        if table.bias:
+            acc = table.bias["acc"]
+            st.text(
+                f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) "
+                "is right on "
+                f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] "
+                "alone."
+            )
+        if table.about:
+            st.text(table.about)
+
+
+def _commands(table: engine.SubnetworkTable) -> str:
+    return (
+        f"python -m engine subnetworks --recipe {table.name} --data PATH/TO/DATA\n"
+        "python -m engine biasmodel --data D --features overlap --out BIAS\n"
+        "python -m engine retrain --data D --learning-rate 2e-4 --out FULL\n"
+        "python -m engine masktrain --data D --start FULL --loss poe --bias BIAS --sparsity 0.7 "
+        "--out MASK\n"
+        "python -m engine ood --model MASK --data D --ood HANS.parquet --task hans"
+    )
+
+
+main()

@@ -1,0 +1,187 @@
+"""Studies: what runs and waits, start a new one, and what the store holds."""
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.components.parts import whole
+from prunescope.app.components.text import plain
+from prunescope.app.screens.studies.queue import queue_panel
+from prunescope.app.screens.studies.start import start_form
+from prunescope.app.state.limits import closed, public
+from prunescope.app.state.resources import store
+
+SHOWN = 25  # stored studies without scrolling
+
+
+def main() -> None:
+    st.title("Studies", anchor=False)
+    view = store()
+    rows = sorted(engine.study_rows(view), key=_place)
+    for notice in view.notices:
+        st.warning(plain(notice))
+    busy = queue_panel()
+    st.header("Start a study", anchor=False)
+    if not closed("starting, importing and deleting studies are"):
+        start_form(rows)
+    st.header("In the store", anchor=False)
+    if rows:
+        _table(view, rows)
+    else:
+        how = (
+            ""
+            if public()
+            else " Start one above, or wait for the one that runs."
+            if busy
+            else (" Start one above; its levels appear as they come.")
+        )
+        st.info(f"No study yet.{how}")
+    if not public():
+        _sizes(view)
+        _import(view)
+
+
+def _place(row: engine.StudyRow) -> tuple[bool, float]:
+    """The user's own come first, the newest on top; the others keep their order."""
+    own = row.layer == "user"
+    return not own, -row.modified if own else 0.0
+
+
+def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
+    states = engine.unfinished(view, [row.key for row in rows if not row.levels])
+    names = engine.study_names(rows)
+    frame = pd.DataFrame(
+        [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
+    )
+    if not any(name.more for name in names):
+        frame = frame.drop(columns="apart by")
+    picked = st.dataframe(
+        frame,
+        hide_index=True,
+        key=f"stored-{len(rows)}",
+        on_select="rerun",
+        selection_mode="single-row",
+        height=35 * (min(len(rows), SHOWN) + 1) + 3,
+        column_config={
+            "data": st.column_config.TextColumn(width=150),
+            "size": st.column_config.NumberColumn("kB", format="%.0f"),
+            "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice
+    if not chosen or chosen[0] >= len(rows):
+        st.caption("Choose a study in the first column to open, export, pin or delete it.")
+        return
+    row = rows[chosen[0]]
+    _actions(view, row)
+    if (state := states.get(row.key)) is not None:
+        st.info(plain(f"This study {whole(state)}"))
+
+
+def _line(
+    row: engine.StudyRow, name: engine.StudyName, state: engine.Unfinished | None
+) -> dict[str, object]:
+    about, span = row.about, [100 * level["sparsity"] for level in row.levels]
+    return {
+        "model": name.model,
+        "data": name.data,
+        "method": about["method"],
+        "pattern": about["pattern"],
+        "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
+        "attacked": about["counts"]["attacked"],
+        "seed": about["seed"],
+        "levels": len(row.levels),
+        "sparsity": _span(span) if span else state.state if state else "",
+        "apart by": name.more,
+        "kept": "pinned" if row.pinned else row.layer,
+        "size": row.bytes / 1e3,
+        "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"),
+        "key": row.key[:12],
+    }
+
+
+def _span(span: list[float]) -> str:
+    return f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %"
+
+
+def _actions(view: engine.Store, row: engine.StudyRow) -> None:
+    with st.container(horizontal=True, key="actions"):
+        if st.button("Open in Explore", key="explore", type="primary"):
+            st.switch_page("screens/explore/page.py", query_params={"study": row.key[:12]})
+        st.download_button(
+            "Export as a file",
+            lambda: engine.packed_study(view, row.key),
+            f"{row.key[:12]}.prunescope",
+            "application/zip",
+            on_click="ignore",
+            key="export",
+        )
+        if row.layer == "user" and not public():
+            if st.button(
+                "Unpin" if row.pinned else "Pin",
+                key="pin",
+                help="A pinned study is never cleaned or deleted",
+            ):
+                _do(lambda: engine.pin_study(view, row.key, not row.pinned))
+            with st.popover(
+                "Delete", disabled=row.pinned, help="Unpin it first" if row.pinned else None
+            ):
+                st.text(
+                    f"This removes {len(row.levels)} measured levels for good. Export the study "
+                    "first to keep a copy."
+                )
+                if st.button("Delete for good", key="delete", type="primary"):
+                    _do(lambda: engine.remove_study(view, row.key))
+    if row.layer != "user":
+        st.caption(f"This study is {row.layer} and cannot be deleted here.")
+
+
+def _do(action) -> None:  # type: ignore[no-untyped-def]
+    try:
+        action()
+    except engine.PruneScopeError as error:
+        st.error(plain(str(error)))
+        return
+    st.rerun()
+
+
+def _sizes(view: engine.Store) -> None:
+    sizes = engine.store_sizes(view)
+    parts = [
+        f"{name} {size / 1e6:.1f} MB"
+        for name, size in sizes.items()
+        if name != "total" and size >= 50_000
+    ]
+    st.caption(
+        plain(
+            f"{view.root} holds {sizes['total'] / 1e6:.1f} MB"
+            + (f": {', '.join(parts)}. " if parts else ". ")
+            + "Make room with: python -m engine runs clean --older-than DAYS --total 2G"
+        )
+    )
+
+
+def _import(view: engine.Store) -> None:
+    with st.expander("Import a study from a file"):
+        file = st.file_uploader(
+            "A file that Export wrote", type=["prunescope", "zip"], key="import"
+        )
+        if file is None:
+            return
+        if st.button("Import", key="take-in", type="primary"):
+            try:
+                study, new = engine.import_study(view, file.getvalue())
+            except engine.PruneScopeError as error:
+                st.error(plain(str(error)))
+                return
+            st.session_state["taken"] = (
+                f"{study.about['model']} on {study.about['data']}: {new} new levels."
+            )
+            st.rerun()
+    if told := st.session_state.pop("taken", None):
+        st.success(plain(told))
+
+
+main()

@@ -1,0 +1,131 @@
+"""What all sessions of the app share: the store, the worker process, and studies read from the
+store.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from prunescope import engine
+
+
+@st.cache_resource
+def workbench() -> engine.Workbench:
+    """The app's one worker process; it loads its libraries while the first page is being read."""
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+@st.cache_resource
+def background() -> engine.Workbench:
+    """A second worker for batches, so that a sentence need not wait behind one; it starts with the
+    first batch.
+    """
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+@st.cache_resource
+def jobs() -> engine.JobQueue:
+    """The studies that run in the background; what they are is in the user's folder, not in this
+    process.
+    """
+    return engine.JobQueue(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+def store() -> engine.Store:
+    """A fresh view of the store; its notices belong to this run of the page."""
+    return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+def signature(key: str) -> tuple[tuple[str, int], ...]:
+    """Changes whenever an entry of the study is written, moved or damaged."""
+    view = store()
+    folders = (
+        Path(view.bundled, "studies", key),
+        Path(view.root, "studies", key),
+        Path(view.root, "latency", key),
+    )
+    files = [path for folder in folders for path in folder.glob("*.json")]
+    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def read_study(
+    key: str, seen: tuple[tuple[str, int], ...]
+) -> tuple[engine.Study | None, list[str]]:
+    """A study with its levels and this machine's times, and what the store had to say; read again
+    only when `seen` changes.
+    """
+    view = store()
+    study = view.study(key)
+    if study is not None:
+        study = replace(study, about={**study.about, "timed": engine.timed_levels(view, study)})
+    return study, view.notices
+
+
+def alternatives() -> tuple[list[engine.AlternativesTable], list[str]]:
+    """The tables of other ways to a smaller model, and what the store had to say; read again only
+    when a file changes.
+    """
+    view = store()
+    files = [
+        path
+        for folder in (view.bundled, view.root)
+        for path in (folder / "alternatives").glob("*.json")
+    ]
+    return _alternatives(tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files)))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _alternatives(
+    seen: tuple[tuple[str, int], ...],
+) -> tuple[list[engine.AlternativesTable], list[str]]:
+    view = store()
+    return engine.alternative_tables(view), view.notices
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def safe_sparsity(
+    key: str, seen: tuple[tuple[str, int], ...], points: float
+) -> engine.SafeSparsity | None:
+    """The last safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""
+    study, _ = read_study(key, seen)
+    return engine.last_safe(study, points) if study is not None else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
+    """The evaluation set of a study, or why its texts cannot be shown. Nobody writes on it, so it
+    is shared, not copied.
+    """
+    study = store().study(key)
+    if study is None:
+        return None, "The study is not in this store."
+    try:
+        return engine.evaluation_texts(study), ""
+    except engine.PruneScopeError as error:
+        return None, str(error)
+
+
+@st.cache_data(show_spinner=False)
+def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The shipped reviews to pick from."""
+    examples = engine.bundled_reviews()
+    return examples.texts, examples.labels
+
+
+@st.cache_data(show_spinner=False)
+def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
+    """Every attack with what it lacks on this machine."""
+    try:
+        return engine.attacks_here(folder)
+    except (
+        engine.PruneScopeError
+    ) as error:  # the study's own folder of resources is not here, and no attack works without
+        return dict.fromkeys(engine.ATTACKS, (str(error),))
+
+
+def dark() -> bool:
+    """Whether the page is shown in a dark theme."""
+    return st.context.theme.type == "dark"

@@ -1,1 +1,0 @@
-"""Pruning beside what people do instead: int8 weights, fewer blocks, a smaller model; at equal bytes and on the same rows."""

@@ -1,0 +1,326 @@
+"""Make every alternative, and measure each on the rows of the study: what is measured already is
+not measured again.
+
+<cache>/alternatives/parts/<key>.json    one alternative, by everything that decides it
+<cache>/alternatives/models/<key>        a smaller model that was fine-tuned
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prunescope.engine.attacks.attempt import Budget
+from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.baselines.blocks import first_blocks, head_resolved, shallow_base
+from prunescope.engine.baselines.int8 import in_int8, int8_linears, write_int8
+from prunescope.engine.baselines.records import (
+    FOLDER,
+    Alternative,
+    AlternativesTable,
+    Pace,
+    alternative_from,
+    names_one_label,
+    payload,
+    row_payload,
+    with_tests,
+)
+from prunescope.engine.baselines.spec import AlternativesSpec, Way
+from prunescope.engine.data import fit_labels, load_dataset, sample
+from prunescope.engine.evaluation.latency import compare_latency
+from prunescope.engine.evaluation.measure import accuracy, read
+from prunescope.engine.export.folder import export_model
+from prunescope.engine.export.pruned_models import is_kept, victim_key
+from prunescope.engine.models.base import open_base
+from prunescope.engine.models.packed import FILE as PACKED
+from prunescope.engine.models.packed import save_packed
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.records import AttackRecord, Rate
+from prunescope.engine.store import Store, canonical, key_of, write_atomic
+from prunescope.engine.studies.study import (
+    Prepared,
+    measure_level,
+    prepare,
+    pruned_at,
+    solve_levels,
+)
+from prunescope.engine.training.finetune import Shared, finetune
+from prunescope.engine.training.members import names_of
+from prunescope.engine.training.selection import rows_to_train_on
+from prunescope.engine.training.spec import TrainSpec
+
+
+@dataclass(slots=True)
+class Bench:
+    """Everything a comparison works with, loaded once."""
+
+    spec: AlternativesSpec
+    prepared: Prepared
+    store: Store
+    say: Callable[[str], None]
+
+    @property
+    def folder(self) -> Path:
+        return self.store.root / FOLDER
+
+
+def run_alternatives(
+    spec: AlternativesSpec,
+    store: Store | None = None,
+    out: Path | None = None,
+    report: Reporter = silent,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> AlternativesTable:
+    """Measure dense, the pruned levels and every alternative, and write the table to `out`
+    (default: in the cache).
+
+    Raises InputError before any long work on what cannot be used; InterruptedStudy from `report`
+    leaves what is finished.
+    """
+    store = store or Store()
+    bench = Bench(spec, prepare(spec.study, report), store, say)
+    study, victim = bench.prepared.study, bench.prepared.victim
+    ways = spec.ways(len(victim.family.modules(victim.model)))
+    if spec.int8:
+        in_int8(victim)  # raises where it cannot be measured
+    store.save_study(study)
+    rows, whole = [], len(ways) + 2
+    _solve_ahead(bench, ways, within(report, 0, 2, whole))
+    for place, way in enumerate(ways, start=2):
+        rows.append(_row_of(bench, way, within(report, place, place + 1, whole, f"{way.name}: ")))
+    report("done", 1, 1)
+    path = out or bench.folder / f"{study.key[:12]}.json"
+    labels = bench.prepared.evaluation.labels
+    kept = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
+    about = {name: study.about[name] for name in kept} | {
+        "study": study.key,
+        "blocks": len(victim.family.modules(victim.model)),
+        "commonest": commonest(labels),
+        "training": spec.training() if spec.small else None,
+    }
+    table = AlternativesTable(path.stem, path, False, about, _conditions(bench), with_tests(rows))
+    write_atomic(path, json.dumps(payload(table)).encode() + b"\n")
+    return table
+
+
+def _conditions(bench: Bench) -> dict[str, Any]:
+    import torch
+
+    from prunescope.engine.evaluation.latency import device_name
+
+    spec = bench.spec
+    return {
+        "device": device_name(bench.prepared.victim.device),
+        "threads": torch.get_num_threads(),
+        "batch": spec.batch,
+        "sentences": spec.sentences,
+        "rounds": spec.rounds,
+    }
+
+
+def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Reporter) -> None:
+    """Solve all levels that are due in one pass over the text; each then waits in the cache of
+    victims.
+    """
+    prepared, store = bench.prepared, bench.store
+    if not prepared.plan.method.calibrated:
+        return
+    asked = sorted(
+        {way.sparsity for way in ways if way.sparsity and not _part(bench, way).is_file()}
+    )
+    keys = {level: victim_key(prepared.study.identity, level) for level in asked}
+    if due := [level for level in asked if not is_kept(store, keys[level])]:
+        with store.computing(*(keys[level] for level in due), report=report):
+            if due := [
+                level for level in due if not is_kept(store, keys[level])
+            ]:  # what no other process has made meanwhile
+                for _ in solve_levels(prepared, due, store, report):
+                    pass
+
+
+def _part(bench: Bench, way: Way) -> Path:
+    """Where an alternative is kept, by everything that decides it."""
+    spec = bench.spec
+    key = key_of(
+        {
+            "study": bench.prepared.study.identity,
+            "way": [way.kind, way.sparsity, way.blocks, way.head],
+            "training": spec.training() if way.kind == "small" else None,
+            "latency": [spec.sentences, spec.batch, spec.rounds],
+        }
+    )
+    return bench.folder / "parts" / f"{key}.json"
+
+
+def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
+    """One alternative: kept, or measured now and kept."""
+    path = _part(bench, way)
+    if path.is_file():
+        return alternative_from(json.loads(path.read_text(encoding="utf-8")))
+    with bench.store.computing(path.stem, report=report):
+        row = _measured(bench, way, report)
+        write_atomic(path, canonical(row_payload(row)) + b"\n")
+    return row
+
+
+def _measured(bench: Bench, way: Way, report: Reporter) -> Alternative:
+    victim, trained = _made(bench, way, within(report, 0, 4, 10))
+    acc, aua, asr, correct, attacks = judged(bench, way, victim, within(report, 4, 9, 10))
+    file_bytes = _bytes_on_disk(victim, way)
+    body = getattr(victim.model, victim.family.body)
+    embeddings = {
+        id(value): value.numel() * value.element_size() for value in body.embeddings.parameters()
+    }
+    prunable = victim.prunable().values()
+    zeros = sum(int((weight == 0).sum()) for weight in prunable) / sum(
+        weight.numel() for weight in prunable
+    )
+    pace = _pace(bench, way, victim, within(report, 9, 10, 10))
+    right = set(correct)
+    return Alternative(
+        way.name,
+        way.kind,
+        zeros,
+        len(victim.family.modules(victim.model)),
+        trained,
+        file_bytes,
+        sum(embeddings.values()),
+        acc,
+        aua,
+        asr,
+        tuple(row in right for row in range(len(bench.prepared.evaluation))),
+        attacks,
+        pace,
+    )
+
+
+def _made(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
+    """(the model of an alternative, rows it was trained on)."""
+    prepared, dense = bench.prepared, bench.prepared.victim
+    if way.kind == "small":
+        return _trained(bench, way, report)
+    if way.kind == "dense":
+        return dense, 0
+    if way.kind == "blocks":
+        assert way.blocks is not None
+        shallow, text = first_blocks(dense, way.blocks), prepared.calibration
+        return (head_resolved(dense, shallow, text.texts, text.pairs) if way.head else shallow), 0
+    sparse = pruned_at(prepared, way.sparsity, bench.store, report).victim
+    return (in_int8(sparse) if "int8" in way.kind else sparse), 0
+
+
+def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
+    """A smaller model, fine-tuned from the base's first blocks on the training rows, or found where
+    it was before.
+    """
+    spec, study = bench.spec, bench.spec.study
+    assert way.blocks is not None
+    data = load_dataset(study.data, **study.reading, seed=study.seed)
+    data, _ = fit_labels(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
+    rows, base = rows_to_train_on(data), open_base(spec.base)
+    names = names_of(data.name, None, rows, bench.prepared.victim.label_names)
+    key = key_of(
+        {"base": base.sha256, "rows": rows.fingerprint(), "blocks": way.blocks, **spec.training()}
+    )
+    folder = bench.folder / "models" / key[:16]
+    if not (folder / "member.json").is_file():
+        with tempfile.TemporaryDirectory() as work:
+            start = open_base(str(shallow_base(base, way.blocks, Path(work) / "base")))
+            shared = Shared(
+                start,
+                rows,
+                names,
+                0,
+                bench.prepared.victim.max_tokens,
+                str(bench.prepared.victim.device),
+            )
+            train = TrainSpec(
+                f"blocks-{way.blocks}", study.seed, spec.learning_rate, spec.epochs, rank=0
+            )
+            finetune(train, shared, folder, report=report, say=bench.say)
+    victim = load_victim(str(folder.resolve()), str(bench.prepared.victim.device))
+    return replace(victim, max_tokens=bench.prepared.victim.max_tokens), len(rows)
+
+
+def commonest(labels: Sequence[int]) -> float:
+    """The share of the commonest label."""
+    return max(map(labels.count, set(labels))) / len(labels)
+
+
+Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
+
+
+def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
+    """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of
+    the study.
+
+    What hardly beats always naming the commonest label is not attacked: that such a model holds
+    shows no robustness.
+    """
+    prepared = bench.prepared
+    if way.kind in ("dense", "pruned"):
+        level = measure_level(prepared, way.sparsity, bench.store, report)
+        for notice in attack_notices(level.attacks, f"{way.name}: "):
+            bench.say(notice)
+        return level.acc, level.aua, level.asr, level.correct, level.attacks
+    reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
+    acc, correct = (
+        accuracy(reading, prepared.evaluation.labels),
+        reading.correct(prepared.evaluation.labels),
+    )
+    if not prepared.attacked or names_one_label(acc, commonest(prepared.evaluation.labels)):
+        return acc, None, None, correct, ()
+    spec = prepared.spec
+    found = attack_kept(
+        {"it": Side(victim, victim.fingerprint)},
+        spec.attack,
+        prepared.evaluation,
+        prepared.attacked,
+        spec.seed,
+        bench.store,
+        within(report, 1, 5, 5),
+        spec.resources,
+        Budget(spec.max_queries, spec.max_seconds),
+        bench.say,
+    )
+    attacks = tuple(text.record for text in found["it"])
+    for notice in attack_notices(attacks, f"{way.name}: "):
+        bench.say(notice)
+    aua, asr = attack_rates(attacks)
+    return acc, aua, asr, correct, attacks
+
+
+def _bytes_on_disk(victim: Victim, way: Way) -> int:
+    """Bytes of the file that holds the weights, written as its kind is stored and counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        if int8_linears(victim.model):
+            return write_int8(victim, work / "model.safetensors")
+        if way.kind == "pruned":
+            save_packed(victim, work / "packed", {})
+            return (work / "packed" / PACKED).stat().st_size
+        return (export_model(victim, work / "dense", {}) / "model.safetensors").stat().st_size
+
+
+def _pace(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Pace:
+    """Seconds a sentence, in turn with the dense model: pruned weights as CSR where that can be,
+    else as they are.
+    """
+    spec, rows = bench.spec, bench.prepared.evaluation
+    chosen = rows.take(sample(rows, spec.sentences, spec.study.seed))
+    csr = way.kind == "pruned" and victim.device.type == "cpu"
+    found = compare_latency(
+        [(bench.prepared.victim, "dense"), (victim, "csr" if csr else "dense")],
+        chosen.texts,
+        chosen.pairs,
+        batch=spec.batch,
+        repeats=spec.rounds,
+        report=report,
+    )
+    form = "csr" if csr else "int8" if int8_linears(victim.model) else "dense"
+    ratio = found.ratios[1]
+    return Pace(form, found.sides[1].seconds.median, ratio.median, ratio.low, ratio.high)

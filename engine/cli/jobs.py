@@ -1,0 +1,132 @@
+"""`python -m engine jobs …`: studies that run in the background."""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from prunescope.engine.cli.console import Console
+from prunescope.engine.formatting import format_duration
+from prunescope.engine.jobs.queue import JobQueue
+from prunescope.engine.jobs.rows import JobRow
+
+Answer = tuple[dict[str, Any], str]
+SHOWN = (
+    "id",
+    "do",
+    "title",
+    "arguments",
+    "slot",
+    "state",
+    "stage",
+    "done",
+    "total",
+    "remaining",
+    "expected",
+    "created",
+    "started",
+    "ended",
+    "reason",
+    "study",
+    "sweep",
+    "pid",
+    "memory",
+    "tries",
+)
+CACHE = "where results are kept (default: cache/user)"
+
+
+def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add `jobs` and what it does."""
+    jobs = command(
+        "jobs", _list, "Studies in the background: list, show, cancel, resume, log, remove."
+    )
+    jobs.add_argument("--cache", metavar="DIR", help=CACHE)
+    actions = jobs.add_subparsers(metavar="ACTION")
+    for name, run, about in (
+        ("list", _list, "Every job, with its place in the queue."),
+        ("show", _show, "One job."),
+        ("cancel", _cancel, "Stop a job; what it finished is kept."),
+        ("resume", _resume, "Queue a job again that failed, was cancelled or interrupted."),
+        ("log", _log, "What a job has said."),
+        ("remove", _remove, "Forget a job and its log; its study stays."),
+    ):
+        made = actions.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        if name != "list":
+            made.add_argument("job", metavar="ID", help="the job's id, or its first digits")
+        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, told in (
+            ("--json", "end stdout with one JSON object"),
+            ("--quiet", "no progress on stderr"),
+        ):
+            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
+
+
+def shown(row: JobRow, rows: list[JobRow]) -> dict[str, Any]:
+    """A job as JSON, with its place in the queue."""
+    told = {name: value for name, value in asdict(row).items() if name in SHOWN}
+    before, wait = JobQueue.waiting(row, rows) if row.state == "queued" else (0, None)
+    return {**told, "before": before, "wait": wait}
+
+
+def line(row: JobRow, rows: list[JobRow]) -> str:
+    """A job in one line."""
+    if row.state == "queued":
+        before, wait = JobQueue.waiting(row, rows)
+        told = f"{before} before it" + (
+            "" if wait is None or not before else f", starts in about {format_duration(wait)}"
+        )
+    elif row.state == "running":
+        left = "" if row.remaining is None else f", {format_duration(row.remaining)} left"
+        told = f"{100 * row.share:.0f} % {row.stage}{left}"
+    else:
+        told = " ".join(row.reason.split()) or (row.study or "")[:12]
+    return f"{row.id}  {row.state:<11}  {row.slot:<6}  {row.title}  {told}\n"
+
+
+def _list(options: argparse.Namespace, console: Console) -> Answer:
+    rows = JobQueue(options.cache).rows()
+    return {"jobs": [shown(row, rows) for row in rows]}, "".join(
+        line(row, rows) for row in rows
+    ) or "No jobs.\n"
+
+
+def _one(queue: JobQueue, row: JobRow) -> Answer:
+    rows = queue.rows()
+    return {"job": shown(row, rows)}, line(row, rows)
+
+
+def _show(options: argparse.Namespace, console: Console) -> Answer:
+    queue = JobQueue(options.cache)
+    row = queue.row(options.job)
+    answer, told = _one(queue, row)
+    moments = {name: getattr(row, name) for name in ("created", "started", "ended")}
+    lines = [
+        f"{name}  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}\n"
+        for name, at in moments.items()
+        if at
+    ]
+    settings = [f"{name}  {value}\n" for name, value in row.arguments.items()]
+    return answer, told + "".join(lines + settings)
+
+
+def _cancel(options: argparse.Namespace, console: Console) -> Answer:
+    queue = JobQueue(options.cache)
+    return _one(queue, queue.cancel(options.job))
+
+
+def _resume(options: argparse.Namespace, console: Console) -> Answer:
+    queue = JobQueue(options.cache)
+    return _one(queue, queue.resume(options.job))
+
+
+def _log(options: argparse.Namespace, console: Console) -> Answer:
+    text = JobQueue(options.cache).log(options.job)
+    return {"log": text}, text
+
+
+def _remove(options: argparse.Namespace, console: Console) -> Answer:
+    JobQueue(options.cache).remove(options.job)
+    return {"removed": True}, "Removed.\n"

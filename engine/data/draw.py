@@ -1,0 +1,38 @@
+"""Which rows are drawn: the one draw of every command and page. Light to import."""
+
+import random
+
+from prunescope.engine.data.records import Examples
+from prunescope.engine.errors import SettingError
+
+
+def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:
+    """Sorted positions of `n` examples drawn without replacement; all of them where `n` exceeds the
+    set.
+
+    Raises SettingError for an `n` below 1.
+    """
+    if n < 1:
+        raise SettingError(f"A sample of {n} examples was asked for; ask for at least 1.")
+    return tuple(sorted(random.Random(seed).sample(range(len(examples)), min(n, len(examples)))))
+
+
+def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
+    """Which of so many rows are attacked: drawn, for a file may be sorted by its labels."""
+    order = list(range(rows))
+    random.Random(seed).shuffle(order)
+    return tuple(sorted(order[:attacked]))
+
+
+def drawn_rows(
+    examples: Examples, evaluated: int, attacked: int, seed: int
+) -> tuple[Examples, tuple[int, ...]]:
+    """(the rows that are evaluated, which of these are attacked): the one draw of every command and
+    page.
+
+    A study, `attack --data`, `evaluate`, members, averages and tables of subnetworks with the same
+    sizes and seed read and attack the same examples; of two numbers of attacked rows, the smaller
+    one's are among the larger one's. Raises SettingError where nothing is to be evaluated.
+    """
+    evaluation = examples.take(sample(examples, evaluated, seed))
+    return evaluation, drawn_to_attack(len(evaluation), attacked, seed)

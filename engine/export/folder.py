@@ -1,0 +1,135 @@
+"""Write a victim as an ordinary model folder, packed, or as one file."""
+
+import json
+import tempfile
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.formatting import format_bytes
+from prunescope.engine.models.packed import is_packed, provenance_of, save_packed
+from prunescope.engine.models.packed_size import PackedSize
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.paths import expanded
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.pruning.plan import Pruned
+from prunescope.engine.records import Study
+from prunescope.engine.store.atomic import atomic_file, atomic_folder
+from prunescope.engine.store.files import UNFINISHED
+
+CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
+BEFORE_1980 = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest time that a zip can say: the same model is the same file
+
+
+def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any]) -> Path:
+    """Save model, tokenizer and `prunescope.json` to `folder`, whole or not at all.
+
+    `AutoModelForSequenceClassification.from_pretrained(folder)` opens it; the zeros are stored as
+    ordinary weights, so it is as large as the dense model. Raises StoreError when the folder is
+    there already or cannot be written.
+    """
+    with atomic_folder(folder) as work:
+        victim.model.save_pretrained(work, safe_serialization=True)
+        victim.tokenizer.save_pretrained(work)
+        (work / "prunescope.json").write_text(
+            json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
+        )
+    return expanded(folder)
+
+
+def unpack_folder(packed: Path | str, out: Path | str) -> Path:
+    """Write the ordinary model folder of a packed one, with the same weights, zeros included.
+
+    Raises ModelError when `packed` is no packed folder or is damaged, StoreError when `out` cannot
+    be written.
+    """
+    source = expanded(packed)
+    if not is_packed(source):
+        raise ModelError(
+            f"{source} is not a packed model folder; `python -m engine prune` writes one."
+        )
+    return export_model(load_victim(str(source.resolve()), "cpu"), out, provenance_of(source))
+
+
+def check_form(form: str, half: bool) -> None:
+    """Raises SettingError for a form that is not there, or for half precision in a dense folder."""
+    if form not in ("packed", "dense"):
+        raise SettingError(f"The format {form!r} is unknown; use packed or dense.")
+    if half and form == "dense":
+        raise SettingError(
+            "--half rounds the survivors of a packed folder and the format is dense; use --format "
+            "packed, or "
+            "leave --half out."
+        )
+
+
+def write_model(
+    victim: Victim, folder: Path | str, provenance: dict[str, Any], form: str, half: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Write a victim packed or dense: (its sizes in bytes, the same in a sentence)."""
+    check_form(form, half)
+    if form == "packed":
+        size = save_packed(victim, folder, provenance, half)
+        sizes = {
+            "bytes": size.file_bytes,
+            "dense_bytes": size.dense_bytes,
+            "prunable_bytes": size.prunable_packed,
+            "prunable_dense_bytes": size.prunable_dense,
+            "half": half,
+        }
+        return sizes, size.sentence()
+    dense = (export_model(victim, folder, provenance) / "model.safetensors").stat().st_size
+    return {"bytes": dense, "dense_bytes": dense}, f"{format_bytes(dense)} on disk, zeros included."
+
+
+def made_by(study: Study, pruned: Pruned) -> dict[str, Any]:
+    """Where a pruned model comes from, for its `prunescope.json`."""
+    return {
+        "sparsity": pruned.sparsity,
+        "achieved": pruned.achieved,
+        "identity": study.identity,
+        "model": study.about["model"],
+        "data": study.about["data"],
+        "layers": [asdict(layer) for layer in pruned.layers],
+        "notices": list(pruned.notices),
+    }
+
+
+def zip_packed(
+    victim: Victim, path: Path, provenance: dict[str, Any], report: Reporter = silent
+) -> PackedSize:
+    """Write the packed folder of a victim as one zip archive, whole or not at all, and say how
+    large the model became.
+
+    The archive holds one folder with the archive's name; nothing in it is compressed, as survivors
+    have nothing to gain by it. It is written in pieces, so no more than the model itself is in
+    memory. Raises StoreError when it cannot be written.
+    """
+    with (
+        atomic_file(path) as work,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as place,
+    ):
+        report("write the model", 0, 1)
+        size = save_packed(victim, Path(place, path.stem), provenance)
+        files = sorted(Path(place, path.stem).iterdir())
+        whole, done = sum(file.stat().st_size for file in files), 0
+        with zipfile.ZipFile(work, "w", zipfile.ZIP_STORED) as archive:
+            for file in files:
+                entry = zipfile.ZipInfo(f"{path.stem}/{file.name}", BEFORE_1980)
+                with (
+                    file.open("rb") as source,
+                    archive.open(entry, "w", force_zip64=True) as target,
+                ):
+                    while chunk := source.read(CHUNK):
+                        done += target.write(chunk)
+                        report("pack into one file", done, whole)
+    return size

@@ -1,0 +1,53 @@
+"""How texts, counts, sizes and times are shown. Light to import."""
+
+import unicodedata
+
+
+def pluralize(count: int | str, noun: str) -> str:
+    """The number with its noun: "1 thread", "2 threads"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
+)  # letters and signs that leave no ink
+
+
+def spelled_out(text: str) -> str:
+    """The text with characters that cannot be seen or that turn its direction spelled out, such as
+    ⟨U+202E⟩.
+    """
+    return "".join(
+        f"⟨U+{ord(sign):04X}⟩"
+        if unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs")
+        or sign in BLANK
+        or 0xFE00 <= ord(sign) <= 0xFE0F
+        or 0xE0100 <= ord(sign) <= 0xE01EF
+        else sign
+        for sign in text
+    )
+
+
+def visible(text: str) -> str:
+    """`spelled_out`, with its lines joined."""
+    return spelled_out(" ".join(text.split()))
+
+
+def short(text: str, most: int = 60) -> str:
+    """The text for a name: nothing invisible in it, and cut where it is too long to be one."""
+    seen = visible(text)
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+
+
+def format_bytes(size: int) -> str:
+    """`90868376` → `90.9 MB`."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def format_duration(seconds: float | None) -> str:
+    """`75.2` → `1:15`; unknown → `?`."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,269 @@
+"""The queue as pages and the command line see it: submit, look, cancel, resume, remove. Light to
+import.
+
+queue = JobQueue() row = queue.submit(StudySpec(levels=(0.0, 0.5))) queue.row(row.id).state
+# it goes on when this process ends
+"""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from prunescope.engine import paths
+from prunescope.engine.errors import StoreError
+from prunescope.engine.jobs.processes import PATIENCE, end_group, end_rest, lives
+from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
+from prunescope.engine.paths import expanded
+from prunescope.engine.records import StudySpec
+from prunescope.engine.store.locks import free, try_lock
+
+PASSED_ON = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "HF_HOME",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "PRUNESCOPE_DATA",
+    "PRUNESCOPE_SHARED",
+    "NLTK_DATA",
+)
+INTERRUPTED = (
+    "Its process ended before it was done (the machine stopped, or the process was "
+    "killed). What was finished is kept."
+)
+
+
+class JobQueue:
+    """The jobs of one user's folder. Any number of processes may hold one."""
+
+    def __init__(self, cache: Path | str | None = None) -> None:
+        self.root = (expanded(cache) if cache else paths.user_cache()).resolve()
+        self._rows = Rows(self.root)
+
+    def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:
+        """Queue a study; one that is queued or running already with the same settings is not queued
+        twice.
+        """
+        spec = spec.rooted()  # it may be run from another folder, and asked for from a third
+        arguments = asdict(spec) | {"levels": list(spec.levels)}
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        job = self._rows.add(
+            lambda row: row.do == "study" and row.arguments == arguments,
+            id=secrets.token_hex(6),
+            do="study",
+            title=title_of(spec),
+            arguments=arguments,
+            slot=slot_of(spec.device),
+            state="queued",
+            created=time.time(),
+            expected=expected,
+            sweep=sweep,
+            folder=os.getcwd(),
+            environment=passed,
+        )
+        self.start()
+        return self.row(job)
+
+    def start(self) -> None:
+        """See to it that there is a keeper while there is something to keep."""
+        if (held := try_lock(lock := self._rows.folder / "keeper.lock")) is None:
+            return
+        free(lock, held)
+        with (self._rows.folder / "keeper.log").open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "prunescope.engine.jobs.supervisor",
+                    "--cache",
+                    str(self.root),
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd=paths.PROJECT,
+            )
+        threading.Thread(
+            target=process.wait, daemon=True
+        ).start()  # it may end before this process does
+
+    def rows(self) -> list[JobRow]:
+        """Every job, oldest first. Workers that died are noticed here."""
+        found = self._rows.read()
+        noticed = [
+            notice(self._rows, row)
+            for row in found
+            if row.state == "running" or (row.active and row.do != "study")
+        ]
+        if any(noticed):
+            found = self._rows.read()
+        return found
+
+    def row(self, job: str) -> JobRow:
+        """One job by its id or the id's first digits. Raises StoreError where there is none."""
+        found = [row for row in self.rows() if job and row.id.startswith(job)]
+        if len(found) != 1:
+            raise StoreError(
+                f"{len(found) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs list` "
+                "shows them."
+            )
+        return found[0]
+
+    def cancel(self, job: str) -> JobRow:
+        """Stop a job within two seconds, with whatever it started. What it finished is kept."""
+        row = self.row(job)
+        if row.do != "study" and row.active:
+            raise StoreError(
+                f"The job {row.id} belongs to a sweep on a cluster; stop the command that runs the "
+                "sweep."
+            )
+        if self._rows.change(row.id, "state = 'queued'", state="cancelled", ended=time.time()):
+            return self.row(row.id)
+        if self._rows.change(row.id, "state = 'running'", cancelled=time.monotonic()):
+            row = self._with_number(row)
+            if row.state == "running" and row.pid is not None and row.born is not None:
+                end_group(row.pid, row.born)
+            self._rows.change(row.id, "state = 'running'", state="cancelled", ended=time.time())
+        self.start_if_due()
+        return self.row(row.id)
+
+    def _with_number(self, row: JobRow) -> JobRow:
+        """The row once its worker has told its process number, which it does as soon as it starts."""
+        end = time.monotonic() + PATIENCE
+        while row.state == "running" and row.pid is None and time.monotonic() < end:
+            time.sleep(0.05)
+            row = self.row(row.id)
+        return row
+
+    def resume(self, job: str) -> JobRow:
+        """Queue a job again that failed, was cancelled or interrupted; it goes on with what is not
+        in the store yet.
+        """
+        row = self.row(job)
+        if row.do != "study":
+            raise StoreError(
+                f"The job {row.id} belongs to a sweep on a cluster; start the same sweep again, it "
+                "goes on."
+            )
+        if not self._rows.change(
+            row.id,
+            "state in ('failed', 'cancelled', 'interrupted')",
+            state="queued",
+            reason="",
+            stage="",
+            done=0,
+            total=0,
+            remaining=None,
+            started=None,
+            ended=None,
+            pid=None,
+            born=None,
+            cancelled=None,
+            ticket=None,
+        ):
+            raise StoreError(
+                f"The job {row.id} is {row.state}; only one that failed, was cancelled or "
+                "interrupted can go on."
+            )
+        self.start()
+        return self.row(row.id)
+
+    def remove(self, job: str) -> None:
+        """Forget a job and its log; its study stays. Raises StoreError for one that is queued or
+        running.
+        """
+        row = self.row(job)
+        if not self._rows.remove(row.id):
+            raise StoreError(f"The job {row.id} is {row.state}; cancel it first.")
+        self._rows.log(row.id).unlink(missing_ok=True)
+
+    def log(self, job: str, most: int = 20_000) -> str:
+        """The last `most` bytes of what a job has said."""
+        path = self._rows.log(self.row(job).id)
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read().decode("utf-8", errors="replace")
+        return ""
+
+    def start_if_due(self) -> None:
+        """Start a keeper where jobs wait for one, as after the machine was started anew."""
+        if self._rows.read("state = 'queued' and do = 'study'"):
+            self.start()
+
+    @staticmethod
+    def waiting(row: JobRow, rows: list[JobRow]) -> tuple[int, float | None]:
+        """(how many jobs are before a queued one on its device, seconds until its turn); None where
+        nothing tells them.
+        """
+        place = next(
+            place for place, other in enumerate(rows) if other.id == row.id
+        )  # by rows, whatever the clock says
+        before = [
+            other
+            for at, other in enumerate(rows)
+            if other.slot == row.slot
+            and other.do == "study"
+            and (other.state == "running" or (other.state == "queued" and at < place))
+        ]
+        times = [other.expected if other.remaining is None else other.remaining for other in before]
+        return len(before), None if None in times else sum(
+            time for time in times if time is not None
+        )
+
+
+def notice(rows: Rows, row: JobRow) -> bool:
+    """Whether a running job's process is gone; then it is marked interrupted, or cancelled where
+    that was wanted.
+    """
+    if lives(row.pid, row.born):
+        return False
+    if (row.holder != os.getpid() or row.do != "study") and lives(row.holder, row.holder_born):
+        return False  # it is the parent, and knows how the worker ended
+    if row.pid is not None and row.born is not None:
+        end_rest(row.pid, row.born)  # what it started goes with it
+    state, reason = ("interrupted", INTERRUPTED) if row.cancelled is None else ("cancelled", "")
+    return rows.change(
+        row.id,
+        "state = ? and ticket is ? and pid is ?",
+        row.state,
+        row.ticket,
+        row.pid,
+        state=state,
+        reason=reason,
+        ended=time.time(),
+        remaining=None,
+    )
+
+
+def slot_of(device: str) -> str:
+    """The device a job takes; `auto` is the first CUDA card where there is one. Asked without
+    loading PyTorch.
+    """
+    if device == "auto":
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+        return "cuda:0" if not hidden and Path("/dev/nvidia0").exists() else "cpu"
+    return "cuda:0" if device == "cuda" else device
+
+
+def title_of(spec: StudySpec) -> str:
+    """A study that is asked for, in words."""
+    levels = ", ".join(f"{100 * level:g}" for level in spec.levels[:4]) + (
+        ", …" if len(spec.levels) > 4 else ""
+    )
+    pattern = "" if spec.pattern == "unstructured" else f" {spec.pattern}"
+    return (
+        f"{spec.model} on {spec.data}, {spec.method}{pattern}, {spec.attack}, at {levels} %, "
+        f"seed {spec.seed}"
+    )
+
+
+__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of", "title_of"]

@@ -1,0 +1,160 @@
+"""The worker process of one job: tells its number, does the study, and writes how it ended."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from prunescope.engine.errors import InterruptedStudy, PruneScopeError
+from prunescope.engine.jobs.processes import born, memory_of
+from prunescope.engine.jobs.rows import JobRow, Rows
+from prunescope.engine.jobs.supervisor import out_of_memory
+from prunescope.engine.progress import Pace
+from prunescope.engine.records import Study, StudySpec
+from prunescope.engine.store import Store
+
+LEVEL = 1000  # what a study counts for each level
+EVERY = 0.5  # seconds between two heartbeats
+OURS = "state = 'running' and ticket = ?"
+DEFECT = "Something went wrong inside PruneScope; the job's log has the details."
+
+
+class Work:
+    """One try at one job."""
+
+    def __init__(self, root: Path, job: str, ticket: str) -> None:
+        self.root, self.job, self.ticket, self.rows = root, job, ticket, Rows(root)
+        self.lost = False  # the row belongs to someone else, or is to be cancelled
+        self.told: dict[str, Any] = {}
+        self.pace, self.total, self.said = Pace(), 0, 0.0
+
+    def begin(self) -> JobRow | None:
+        """Tell this process's number; None where the job is not this worker's any more."""
+        me = os.getpid()
+        if not self.rows.change(
+            self.job, OURS, self.ticket, pid=me, born=born(me), heard=time.monotonic()
+        ):
+            return None
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self.rows.read("id = ?", self.job)[0]
+
+    def _beat(self) -> None:
+        while not self.lost:
+            try:
+                ours = self.rows.change(
+                    self.job,
+                    f"{OURS} and cancelled is null",
+                    self.ticket,
+                    heard=time.monotonic(),
+                    memory=memory_of(os.getpid()),
+                    **self.told,
+                )
+                self.lost = not ours
+            except (
+                PruneScopeError
+            ) as error:  # a full disk: the work itself will say so if it cannot go on
+                print(error, file=sys.stderr, flush=True)
+            time.sleep(EVERY)
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """A `Reporter`: into the row with the next heartbeat, and into the log every few seconds."""
+        if self.lost:
+            raise InterruptedStudy("cancelled")
+        if total != self.total:
+            self.pace, self.total = Pace(), total
+        measuring = total >= LEVEL  # loading has a count of its own, which is no share of the work
+        left = self.pace.seconds_left(done, total) if measuring else None
+        self.told = {
+            "stage": stage,
+            "done": measuring * done,
+            "total": measuring * total,
+            "remaining": left,
+        }
+        if time.monotonic() > self.said + 5 or done >= total > 0:
+            self.said = time.monotonic()
+            print(
+                f"{time.strftime('%H:%M:%S')} {100 * done // max(total, 1):3d} % {stage}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def know(self, study: Study) -> None:
+        """Which study it is, so that a page can show its levels while they come."""
+        self.rows.change(self.job, OURS, self.ticket, study=study.key)
+
+    def do(self, row: JobRow) -> None:
+        """The work, and how it ended."""
+        try:
+            from prunescope.engine.studies.study import run_study
+
+            spec = StudySpec(**{**row.arguments, "levels": tuple(row.arguments["levels"])})
+            store = Store(self.root)
+            study = run_study(spec, store, self.report, self.know)
+            for notice in store.notices:
+                print(notice, file=sys.stderr)
+            self.end("done", study=study.key, done=1, total=1)
+        except (InterruptedStudy, KeyboardInterrupt):
+            wanted = self.rows.read("id = ? and cancelled is not null", self.job)
+            self.end("cancelled") if wanted else self.end(
+                "interrupted", "It was told to stop. What was finished is kept."
+            )
+        except PruneScopeError as error:
+            print(error, file=sys.stderr)
+            self.end("failed", str(error))
+        except Exception as error:  # the page says so, the log has the trace
+            traceback.print_exc()
+            held = self.rows.read("id = ?", self.job)
+            self.end("failed", out_of_memory(held[0]) if held and ran_out(error) else DEFECT)
+
+    def end(self, state: str, reason: str = "", **more: Any) -> None:
+        self.lost = True
+        told = {name: value for name, value in self.told.items() if name != "remaining"}
+        self.rows.change(
+            self.job,
+            OURS,
+            self.ticket,
+            state=state,
+            reason=reason,
+            ended=time.time(),
+            remaining=None,
+            **(told | more),
+        )
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; PyTorch on the CPU has no type of its own for it."""
+    known = (
+        "not enough memory",
+        "can't allocate memory",
+        "out of memory",
+        "Cannot allocate memory",
+    )
+    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
+
+
+def _stop(_signal: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt  # not an Exception, so no library on the way can swallow it
+
+
+def main() -> None:
+    """Do one job of the queue of one user's folder."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache", required=True)
+    parser.add_argument("job")
+    parser.add_argument("ticket")
+    options = parser.parse_args()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    signal.signal(signal.SIGTERM, _stop)
+    work = Work(Path(options.cache), options.job, options.ticket)
+    if (row := work.begin()) is not None:
+        work.do(row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Jobs for the worker process, seen from the page: submit, poll, cancel. Light to import.
+
+bench = Workbench() job = bench.submit("attack", victims=[…], attack="deepwordbug", seed=0,
+text="…", label=None)  # see prunescope.engine.live.side_by_side while job.active: ...            #
+job.stage, job.share, job.steps grow job.result, job.reason           # one of them, afterwards
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prunescope.engine import paths
+from prunescope.engine.progress import Pace
+
+# seconds until the libraries are loaded early, so that a page that is being drawn has the cores
+WARM_AFTER = 4.0
+PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
+
+
+@dataclass(slots=True)
+class Look:
+    """How the attack on one victim stands."""
+
+    kind: str = ""  # of its last step: "start", "rank", "try"
+    queries: int = 0
+    text: str | None = (
+        None  # of those tried so far, the one that came closest to breaking the victim
+    )
+    truth: float = 1.0  # what the victim said of it: the probability of the true label
+    path: list[tuple[int, float]] = field(
+        default_factory=list
+    )  # (queries, lowest probability so far)
+
+
+@dataclass(slots=True)
+class Job:
+    """One request and what has become of it."""
+
+    number: int
+    do: str
+    arguments: dict[str, Any]
+    state: str = "queued"  # queued, running, done, failed, cancelled
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    steps: list[tuple[str, int, float]] = field(
+        default_factory=list
+    )  # (side, queries, lowest probability so far)
+    result: dict[str, Any] | None = None
+    reason: str = ""
+    looks: dict[str, Look] = field(default_factory=dict)  # by side, while it is attacked
+    pace: Pace = field(default_factory=Pace)
+    token: str = field(
+        default_factory=lambda: secrets.token_hex(8)
+    )  # finds the job again from a page's address
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("queued", "running")
+
+    @property
+    def share(self) -> float:
+        """How much of the current stage is done, in [0, 1]."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+class Workbench:
+    """The owner of one worker process. Safe to share between the sessions of an app."""
+
+    def __init__(self, cache: Path | str | None = None) -> None:
+        self._cache = Path(cache) if cache else paths.user_cache()
+        self._process: subprocess.Popen[str] | None = None
+        self._jobs: dict[int, Job] = {}
+        self._sent: dict[int, subprocess.Popen[str]] = {}  # which process has a job
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._warming = self._closed = False
+
+    def warm(self) -> None:
+        """Start the worker and let it load its libraries, so that the first request does not wait
+        for them.
+        """
+        with self._lock:
+            if self._process is not None or self._warming:
+                return
+            self._warming = True
+        timer = threading.Timer(WARM_AFTER, self._warm_now)
+        timer.daemon = True
+        timer.start()
+
+    def _warm_now(self) -> None:
+        with self._lock:
+            self._warming = False
+            if self._process is None and not self._closed:
+                self._write({"warm": True})
+
+    def submit(self, do: str, **arguments: Any) -> Job:
+        """Queue one request: `ready`, `attack` or `batch` on victims side by side, `check` of a
+        form, or of one study `attack`, `look`, `measure`, `time` or `export`.
+        """
+        with self._lock:
+            job = Job(next(self._numbers), do, arguments)
+            self._jobs[job.number] = job
+            self._send(job)
+            for number in [n for n, old in self._jobs.items() if not old.active][:-50]:
+                del self._jobs[number], self._sent[number]
+        return job
+
+    def find(self, token: str) -> Job | None:
+        """A job by its token; None where it is long over, or was another app's."""
+        with self._lock:
+            return next((job for job in self._jobs.values() if job.token == token), None)
+
+    def _send(self, job: Job) -> None:
+        self._sent[job.number] = self._write({"id": job.number, "do": job.do, **job.arguments})
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job within two seconds; others in the queue go on."""
+        with self._lock:
+            if not job.active:
+                return
+            if self._process is not None and self._process.poll() is None:
+                self._write({"cancel": job.number})
+            if job.state == "queued":  # the worker is busy with another one, which goes on
+                job.state = "cancelled"
+                return
+            timer = threading.Timer(PATIENCE, self._insist, args=(job,))
+            timer.daemon = True
+            timer.start()
+
+    def _insist(self, job: Job) -> None:
+        with self._lock:
+            if not job.active:
+                return
+            job.state = "cancelled"
+            waiting = [other for other in self._jobs.values() if other.active]
+            self._end()
+            for other in waiting:  # they were behind the one that would not stop
+                other.state = "queued"
+                self._send(other)
+
+    def close(self) -> None:
+        """End the worker and whatever it started."""
+        with self._lock:
+            self._closed = True
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _write(self, request: dict[str, Any]) -> subprocess.Popen[str]:
+        process = self._running()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        except (
+            BrokenPipeError
+        ):  # it died since the last look; the reader has marked its jobs, this one is sent again
+            self._process = None
+            process = self._running()
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        return process
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "prunescope.engine.live.worker",
+                    "--cache",
+                    str(self._cache),
+                ],
+                cwd=paths.PROJECT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                encoding="utf-8",
+                env={
+                    "OMP_WAIT_POLICY": "PASSIVE",
+                    **os.environ,
+                },  # idle threads leave the cores to page and browser
+            )
+            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        return self._process
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:  # its last words, cut short
+                continue
+            with self._lock:
+                if (job := self._jobs.get(event["id"])) and self._sent.get(job.number) is process:
+                    _apply(job, event)
+        process.wait()
+        with self._lock:
+            _close_pipes(process)
+            if self._process is process:
+                self._process = None
+            for job in self._jobs.values():
+                if job.active and self._sent.get(job.number) is process:  # nobody will answer these
+                    job.state = "failed"
+                    job.reason = (
+                        "The worker process ended unexpectedly (code "
+                        f"{process.returncode}); try again."
+                    )
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):  # what was still to be sent has no reader
+            if pipe:
+                pipe.close()
+
+
+def _apply(job: Job, event: dict[str, Any]) -> None:
+    if not job.active:
+        return
+    match event["event"]:
+        case "started":
+            job.state, job.pace = "running", Pace(time.monotonic)
+        case "progress":
+            if event["total"] != job.total:
+                job.pace = Pace(time.monotonic)
+            job.stage, job.done, job.total = event["stage"], event["done"], event["total"]
+        case "step":
+            job.steps.append((event["side"], event["queries"], event["lowest"]))
+            _look(job.looks.setdefault(event["side"], Look()), event)
+        case "done":
+            job.state, job.result = "done", event["result"]
+        case "failed":
+            job.state, job.reason = "failed", event["reason"]
+        case "cancelled":
+            job.state = "cancelled"
+
+
+def _look(look: Look, event: dict[str, Any]) -> None:
+    look.kind, look.queries = event.get("kind", ""), event["queries"]
+    look.path.append((event["queries"], event["lowest"]))
+    if event.get("text") is not None and event["truth"] < look.truth:
+        look.text, look.truth = event["text"], event["truth"]

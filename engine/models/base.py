@@ -1,0 +1,210 @@
+"""The pretrained checkpoint that fine-tuning starts from, and the classifier made of it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
+from prunescope.engine.models.config import ONE_LABEL, read_config
+from prunescope.engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
+from prunescope.engine.models.families import HEADS, Family, family_of
+from prunescope.engine.models.files import check_files, first_line
+from prunescope.engine.models.fit import fit
+from prunescope.engine.models.weights import Loaded, check_finite, load_weights
+from prunescope.engine.paths import expanded
+
+WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A checkpoint on disk: its files, not its weights in memory."""
+
+    name: str
+    folder: Path
+    sha256: str  # over its safetensors files
+    family: Family
+    tokenizer: Any
+    limit: int  # most tokens that its positions and its tokenizer allow
+    notices: tuple[str, ...] = ()  # what there is to know of how it was opened
+    head: int | None = None  # labels of a head that it has already
+
+
+def open_base(name: str) -> Base:
+    """Open `embedded`, a local folder or a hub name as a start for fine-tuning.
+
+    Raises ModelError for what is not a safetensors checkpoint of a supported family and for one
+    that cannot work, ResourceError when it cannot be fetched.
+    """
+    folder = _folder(name)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} has no config.json with safetensors weights, so fine-tuning cannot start "
+            "from it; save one "
+            "with model.save_pretrained(folder)."
+        )
+    check_files(folder)
+    try:
+        config = read_config(folder, local_only=True)
+        family = family_of(config, name)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except PruneScopeError:
+        raise
+    except Exception as error:  # damaged files raise anything, a bare Exception included
+        reason = first_line(error)
+        raise ModelError(
+            f"{folder} cannot be opened as a checkpoint ({reason}); save model and tokenizer again."
+        ) from error
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # a missing head is drawn, and drawn again when it is wanted
+        loaded = _loaded(folder, config, name)
+    fitted = fit(name, family, loaded.model, tokenizer)
+    sha256 = (
+        BASE_SHA256
+        if name == "embedded"
+        else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
+    )
+    known = (
+        str(folder.resolve()) if name != "embedded" and expanded(name).is_dir() else name
+    )  # opens from anywhere
+    return Base(
+        known,
+        folder,
+        sha256,
+        family,
+        tokenizer,
+        fitted.limit,
+        (*loaded.notices, *fitted.notices),
+        None if loaded.headless else int(config.num_labels),
+    )
+
+
+def _loaded(folder: Path, config: Any, name: str) -> Loaded:
+    """The checkpoint as a classifier. Raises ModelError where its weights cannot be read, do not
+    fit or are not finite.
+    """
+    try:
+        loaded = load_weights(
+            AutoModelForSequenceClassification, folder, config, name, local_only=True
+        )
+    except PruneScopeError:
+        raise
+    except (
+        Exception
+    ) as error:  # a config that cannot be built raises anything from KeyError to ZeroDivisionError
+        reason = first_line(error)
+        raise ModelError(
+            f"The weights in {folder} cannot be read ({reason}); save the checkpoint again."
+        ) from error
+    check_finite(loaded.model, name)
+    return loaded
+
+
+def _folder(name: str) -> Path:
+    if name == "embedded":
+        return embedded_base()
+    local = expanded(name)
+    if local.is_dir():
+        return local
+    if local.exists() or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"There is no model folder {local}; check the path, or give a hub name such as "
+            "bert-base-uncased."
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=WANTED))
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise ResourceError(
+            f"The checkpoint {name!r} cannot be fetched from the hub ({hub_reason(error)}); check "
+            "the "
+            "name and the network, or give a local folder."
+        ) from error
+
+
+def hub_reason(error: BaseException) -> str:
+    """Why the hub gave nothing, in a few words; what lies behind an error counts, as where a cache
+    was tried first.
+    """
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from requests.exceptions import ConnectionError as NotConnected
+    from requests.exceptions import RequestException
+
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, GatedRepoError):
+            return "it is gated: accept its conditions on its page, and log in with `hf auth login`"
+        if isinstance(behind, RepositoryNotFoundError):
+            return "there is no such repository, or it is private and nobody is logged in"
+        if isinstance(behind, NotConnected):
+            return "the hub cannot be reached"
+        if (
+            isinstance(behind, HfHubHTTPError | RequestException)
+            and behind.__cause__ is None
+            and behind.__context__ is None
+        ):
+            break
+        behind = behind.__cause__ or behind.__context__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:
+    """A classifier over the base in single precision; its head is fresh, drawn with `head_seed`,
+    unless the base has one.
+
+    `rank` above 0 puts LoRA adapters on every linear of every block, and they and the head learn; 0
+    lets all weights learn. Raises ModelError when the base's own head is for another number of
+    labels.
+    """
+    if base.head not in (None, len(names)):
+        raise ModelError(
+            f"The head of {base.name} is for another number of labels than the {len(names)} of the "
+            f"data ({', '.join(names[:4])}…): it gives {base.head}; start from a checkpoint "
+            "without a head."
+        )
+    config = read_config(base.folder, local_only=True)
+    config.num_labels = len(names)
+    if config.problem_type not in ONE_LABEL:  # that of another head
+        config.problem_type = None
+    torch.manual_seed(head_seed)
+    model = _loaded(base.folder, config, base.name).model
+    model.config.id2label = dict(enumerate(names))
+    model.config.label2id = {name: number for number, name in enumerate(names)}
+    return model if rank == 0 else adapted(model, base.family, rank)
+
+
+def adapted(model: nn.Module, family: Family, rank: int) -> PeftModel:
+    """The model with LoRA adapters of a rank on its prunable linears; they and the head learn,
+    nothing else.
+    """
+    layout = family.layout
+    targets = rf".*{re.escape(layout.blocks)}\.\d+\.({'|'.join(map(re.escape, layout.linears))})"
+    heads = [
+        name
+        for name in HEADS
+        if any(path.split(".")[-1] == name for path, _ in model.named_modules())
+    ]
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        target_modules=targets,
+        modules_to_save=heads,
+    )
+    found = get_peft_model(model, config)
+    assert isinstance(found, PeftModel)
+    return found

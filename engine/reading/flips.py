@@ -1,0 +1,118 @@
+"""Which examples flip between two levels, row by row of an evaluation set that both share. No
+Streamlit, no Plotly.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from prunescope.engine import ATTACKS, LevelResult, Study
+from prunescope.engine.reading.levels import level_id
+
+KINDS = {  # what a row did; A and B stand for the two levels
+    "any": "any",
+    "only B breaks": "only {b} breaks",
+    "only A breaks": "only {a} breaks",
+    "both break": "both break",
+    "both hold": "both hold",
+    "only A right": "right with {a} only, without attack",
+    "only B right": "right with {b} only, without attack",
+    "both wrong": "both wrong without attack",
+}
+HOLDS = ("held", "exhausted")
+
+
+def rows(first: LevelResult, second: LevelResult, n: int) -> pd.DataFrame:
+    """One row an evaluation example: right or wrong without attack, and what the attack did where
+    it was attacked.
+    """
+    right = [set(level.correct) for level in (first, second)]
+    attacks = [{record.example: record for record in level.attacks} for level in (first, second)]
+    return pd.DataFrame(
+        [
+            {
+                "row": row,
+                "A": _state(row, right[0], attacks[0]),
+                "B": _state(row, right[1], attacks[1]),
+                "words": next((found[row].words for found in attacks if row in found), None),
+            }
+            for row in range(n)
+        ],
+        columns=["row", "A", "B", "words"],
+    )
+
+
+def _state(row: int, right: set[int], attacks: dict[int, object]) -> str:
+    """ "wrong" without attack, else what the attack did, else "right" where it was not attacked."""
+    outcome = getattr(attacks.get(row), "outcome", None)
+    return "wrong" if row not in right or outcome == "skipped" else outcome or "right"
+
+
+def kind(a: str, b: str) -> str:
+    """One of `KINDS` for the states of a row; "any" where nothing of note happened."""
+    if "wrong" in (a, b):
+        return "both wrong" if a == b else "only B right" if a == "wrong" else "only A right"
+    if "broken" in (a, b):
+        return "both break" if a == b else "only B breaks" if b == "broken" else "only A breaks"
+    return "both hold" if a in HOLDS and b in HOLDS else "any"
+
+
+def with_kinds(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what they did."""
+    return table.assign(kind=[kind(a, b) for a, b in zip(table["A"], table["B"], strict=True)])
+
+
+def on_attack(levels: Sequence[tuple[Study, float]], row: int) -> dict[str, str]:
+    """The attack page's view of an example: text and label by its row, the levels as victims, and
+    the study's own attack.
+    """
+    study = levels[0][0]
+    sparse = dict.fromkeys(level_id(*level) for level in levels if level[1])
+    view = {"study": study.key[:12], "victims": " ".join(sparse), "row": str(row)}
+    return view | ({"attack": study.about["attack"]} if study.about["attack"] in ATTACKS else {})
+
+
+def same_examples(first: Study, second: Study) -> str | None:
+    """Why two studies cannot be compared example by example; None where they can."""
+    if first.identity.get("evaluation") == second.identity.get("evaluation"):
+        return None
+    one, two = first.about, second.about
+    if one["data"] != two["data"]:
+        return (
+            f"One was evaluated on {one['data']} and the other on {two['data']}, so no example "
+            "is in both."
+        )
+    counts = (one["counts"]["evaluation"], two["counts"]["evaluation"])
+    return (
+        f"Both were evaluated on {one['data']}, but on different examples ({counts[0]} and "
+        f"{counts[1]}, seeds {one['seed']} "
+        f"and {two['seed']}); rows of the same number are not the same text."
+    )
+
+
+def same_attack(first: Study, second: Study) -> str | None:
+    """Why attack outcomes of two studies cannot be paired; None where they can."""
+    if "none" in (first.about["attack"], second.about["attack"]):
+        return (
+            "At least one of the studies has no attack, so only answers without attack can be "
+            "compared."
+        )
+    one, two = (
+        {
+            name: value
+            for name, value in (study.identity.get("attack") or {}).items()
+            if name != "examples"
+        }
+        for study in (first, second)
+    )
+    if one == two and first.about["seed"] == second.about["seed"]:
+        return None
+    if first.about["attack"] != second.about["attack"]:
+        return (
+            f"One was attacked with {first.about['attack']} and the other with "
+            f"{second.about['attack']}."
+        )
+    return (
+        f"Both were attacked with {first.about['attack']}, but in different versions, with "
+        "different resources or seeds."
+    )

@@ -1,0 +1,119 @@
+"""Victims by name: a level of a study as a short text for addresses and pickers. No Streamlit, no
+Plotly.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from prunescope.engine import Study, short_names
+from prunescope.engine.reading.series import commands as figure_commands
+from prunescope.engine.reading.series import own_sparsity
+
+MOST = 3  # sparse victims beside the dense one
+_TYPED = re.compile(r"\s*(\d{1,2}(?:\.\d+)?)\s*%?\s*")
+
+
+def level_id(study: Study, sparsity: float) -> str:
+    """`key@sparsity`, short enough for an address."""
+    return f"{study.key[:12]}@{sparsity:g}"
+
+
+def parse(text: str, studies: Iterable[Study], own: Study) -> tuple[Study, float] | None:
+    """The level behind an id, or behind a percentage that was typed, which is meant of `own`; None
+    for anything else.
+    """
+    if typed := _TYPED.fullmatch(text):
+        sparsity = round(float(typed[1]) / 100, 6)
+        return (own, sparsity) if _possible(own, sparsity) else None
+    key, at, number = text.partition("@")
+    try:
+        sparsity = float(number) if at else -1.0
+    except ValueError:
+        return None
+    study = next((one for one in studies if len(key) >= 6 and one.key.startswith(key)), None)
+    return (study, sparsity) if study is not None and _possible(study, sparsity) else None
+
+
+def _possible(study: Study, sparsity: float) -> bool:
+    own = own_sparsity(study)
+    return sparsity == 0 or (0 < sparsity < 1 and (own is None or abs(own - sparsity) < 1e-9))
+
+
+def same_classes(studies: Sequence[Study], own: Study) -> list[Study]:
+    """The studies whose victims tell apart the same classes, the study itself first."""
+    names = own.about["label_names"]
+    return [
+        own,
+        *(one for one in studies if one.key != own.key and one.about["label_names"] == names),
+    ]
+
+
+def level_names(levels: Sequence[tuple[Study, float]], own: Study) -> list[str]:
+    """Levels in words beside a study: their sparsity, and for another study what tells it apart
+    from all that are named.
+    """
+    studies = list({study.key: study for study in [own, *(study for study, _ in levels)]}.values())
+    called = dict(zip((study.key for study in studies), short_names(studies), strict=True))
+    shares = [f"{100 * sparsity:g} %" if sparsity else "dense" for _, sparsity in levels]
+    return [
+        share if study.key == own.key else f"{called[study.key]}, {share}"
+        for share, (study, _) in zip(shares, levels, strict=True)
+    ]
+
+
+def names(chosen: Sequence[tuple[Study, float]], own: Study) -> list[str]:
+    """Names of victims, the first of them the dense one."""
+    return ["Dense", *level_names(chosen[1:], own)]
+
+
+def asked(chosen: Sequence[tuple[Study, float]], own: Study) -> list[dict[str, Any]]:
+    """The victims as a request names them."""
+    return [
+        {"name": name, "study": study.key, "sparsity": sparsity}
+        for name, (study, sparsity) in zip(names(chosen, own), chosen, strict=True)
+    ]
+
+
+def commands(
+    study: Study,
+    sparsities: Sequence[float],
+    text: str,
+    label: int | None,
+    attack: str,
+    seed: int,
+    queries: int | None,
+    seconds: float | None,
+) -> str:
+    """The command lines that attack the text on the dense victim and on each sparse one of the
+    study.
+    """
+    options = {
+        "--attack": attack,
+        "--seed": seed or None,
+        "--label": label,
+        "--max-queries": queries,
+        "--max-seconds": seconds,
+    }
+    lines = []
+    for sparsity in sparsities:
+        pruned = (
+            figure_commands(study, sparsity).splitlines()[1].removesuffix(" --out pruned-model")
+        )
+        given = " ".join(
+            f"{name} {value}"
+            for name, value in options.items()
+            if value is not None and f"{name} " not in pruned
+        )
+        lines.append(
+            f"{pruned.replace('engine prune', 'engine attack', 1)} {given} "
+            f"--text={shlex.quote(text)}"
+        )
+    return "\n".join(lines)
+
+
+def default_level(study: Study) -> float:
+    """The sparsity that is attacked unless another is picked."""
+    own = own_sparsity(study)
+    return 0.5 if own is None else own

@@ -1,0 +1,135 @@
+"""The last safe sparsity of a study, and how sure it is: a paired bootstrap over the examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.engine.attacks.metrics import guesses
+from prunescope.engine.errors import SettingError
+from prunescope.engine.records import LevelResult, Study
+
+RESAMPLES = 2000
+HELD = ("held", "exhausted")  # outcomes that count for Aua, see docs/METHOD.md
+Rows = NDArray[
+    np.float64
+]  # (levels, examples), 1 where the example is right, or right and not broken
+
+
+@dataclass(frozen=True, slots=True)
+class SafeSparsity:
+    """The highest measured sparsity up to which nothing falls too far, with the spread of what
+    other examples would say.
+    """
+
+    sparsity: float
+    low: float  # 2.5 % and 97.5 % quantiles over resamples, measured levels as well
+    high: float
+    support: float  # share of resamples in which `sparsity` is safe, in [0, 1]
+    points: float  # the tolerance, in points of dense
+    checked: tuple[str, ...]  # "acc", and "aua" where it was measured
+
+
+def last_safe(
+    study: Study, points: float, resamples: int = RESAMPLES, seed: int = 0
+) -> SafeSparsity | None:
+    """The highest measured sparsity s such that Acc and Aua of all levels up to s are at most
+    `points` below dense's.
+
+    Examples are drawn with replacement, the same for every level, attacked ones and others apart,
+    so that Acc and Aua of a draw belong together. None where dense was not measured. Raises
+    SettingError for a tolerance outside [0, 100].
+    """
+    if not 0 <= points <= 100:
+        raise SettingError(f"The tolerance {points} is outside 0..100 points.")
+    if not study.levels or study.levels[0].sparsity != 0:
+        return None
+    right, held, attacked = _rows(study.levels)
+    found = _safe(
+        _drops(right.mean(axis=1)[None], held.mean(axis=1)[None] if len(attacked) else None), points
+    )[0]
+    places = _safe(_resampled(right, held, attacked, resamples, seed), points)
+    levels = np.array([level.sparsity for level in study.levels])
+    low, high = np.quantile(places, (0.025, 0.975), method="inverted_cdf").astype(int)
+    return SafeSparsity(
+        float(levels[found]),
+        float(levels[low]),
+        float(levels[high]),
+        float((places >= found).mean()),
+        points,
+        ("acc", "aua") if len(attacked) else ("acc",),
+    )
+
+
+def doubts(study: Study, points: float) -> tuple[str, ...]:
+    """Why the last safe sparsity of a study says little, in sentences; none where it does."""
+    if not study.levels or study.levels[0].sparsity != 0:
+        return ()
+    dense, found = study.levels[0], list[str]()
+    if guesses(dense.acc, len(study.about["label_names"])):
+        found.append(
+            "The dense model hardly does better than one answer to everything, so there is nothing "
+            "to keep."
+        )
+    if dense.aua is not None and dense.aua.value is not None:
+        if 100 * dense.aua.value <= points:
+            found.append(
+                f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more "
+                "than the tolerance: "
+                "no sparsity can lose too much of that."
+            )
+        if 100 / dense.aua.n > points:
+            found.append(
+                f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, "
+                "more than the "
+                "tolerance: a single one decides."
+            )
+    return tuple(found)
+
+
+def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64]]:
+    """(right, held, attacked rows): what became of every example at every level."""
+    right = np.zeros((len(levels), levels[0].acc.n))
+    attacked = sorted({record.example for record in levels[0].attacks})
+    place = {example: column for column, example in enumerate(attacked)}
+    held = np.zeros((len(levels), len(attacked)))
+    for row, level in enumerate(levels):
+        right[row, list(level.correct)] = 1
+        for record in level.attacks:
+            if record.outcome in HELD and record.example in place:
+                held[row, place[record.example]] = 1
+    return right, held, np.array(attacked, dtype=np.int64)
+
+
+def _resampled(
+    right: Rows, held: Rows, attacked: NDArray[np.int64], resamples: int, seed: int
+) -> Rows:
+    """(resamples, levels): the larger drop of Acc and Aua."""
+    draw = np.random.default_rng(seed)
+    others = np.setdiff1d(np.arange(right.shape[1]), attacked)
+    hits = np.zeros((resamples, len(right)))
+    kept = None
+    for rows in (attacked, others):
+        if len(rows):
+            weights = draw.multinomial(
+                len(rows), np.full(len(rows), 1 / len(rows)), resamples
+            ).astype(float)
+            hits += weights @ right[:, rows].T
+            if rows is attacked:
+                kept = weights @ held.T / len(rows)
+    return _drops(hits / right.shape[1], kept)
+
+
+def _drops(acc: Rows, aua: Rows | None) -> Rows:
+    """(draws, levels): points by which the worse of Acc and Aua lies below dense, the first level."""
+    found: Rows = 100 * (acc[:, :1] - acc)
+    return found if aua is None else np.maximum(found, 100 * (aua[:, :1] - aua))
+
+
+def _safe(drops: Rows, points: float) -> NDArray[np.int64]:
+    """(draws,): the last level before the first that falls too far."""
+    broken = drops > points + 1e-9
+    first: NDArray[np.int64] = (
+        np.where(broken.any(axis=1), broken.argmax(axis=1), drops.shape[1]) - 1
+    )
+    return first

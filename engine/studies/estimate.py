@@ -1,0 +1,101 @@
+"""How long a study will take, by what like studies in the store took. Light to import."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from prunescope.engine.records import StudySpec
+from prunescope.engine.store.listing import StudyRow
+
+LOADING = 8.0  # seconds to load libraries, model and data, measured with the embedded victim
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds for a whole study, and what they rest on; `seconds` is None where nothing like it was
+    measured.
+    """
+
+    seconds: float | None
+    studies: int  # like studies behind the estimate
+    levels: int  # measured levels behind it
+    about: str  # in words
+
+
+def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
+    """Medians of measured seconds, scaled by the counts: pruning by the pruned levels and the
+    calibration sentences, evaluation by levels and examples, attacks by levels and attacked
+    examples. The studies are those of the same model; for pruning of the same method too, for
+    attacks of the same attack; of the same data where there are such. Where a study of the data
+    asked for more rows than there are, their number is known.
+
+    Seconds were measured where a study ran; another machine takes others. Levels that are stored
+    already take none.
+    """
+    levels_left = _left(spec, rows)
+    here = [row for row in rows if _same_data(spec, row)]
+    evaluation = _there(here, "evaluation", "eval_examples", spec.eval_examples)
+    attacked = min(evaluation, spec.attack_examples)
+    same = [row for row in rows if row.about["spec"].get("model") == spec.model]
+    pruning = [(row, "prune", "calibration") for row in same if row.about["method"] == spec.method]
+    reading = [(row, "evaluate", "evaluation") for row in same]
+    attacking = [
+        (row, "attack", "attacked") for row in same if row.about["attack"] == spec.attack != "none"
+    ]
+    sparse = sum(level > 0 for level in levels_left)
+    parts = [
+        (pruning, sparse * _there(here, "calibration", "calibration", spec.calibration)),
+        (reading, len(levels_left) * evaluation),
+    ]
+    if spec.attack != "none":
+        parts.append((attacking, len(levels_left) * attacked))
+    total, used, levels = LOADING, set[str](), 0
+    for every, units in parts:
+        like = [
+            one for one in every if _same_data(spec, one[0])
+        ] or every  # texts of one data set are of like length
+        found = [
+            (row.key, level["seconds"][name] / row.about["counts"][count])
+            for row, name, count in like
+            if row.about["counts"][count]
+            for level in row.levels
+            if level["seconds"].get(name) and (level["sparsity"] or name != "prune")
+        ]
+        if units and not found:
+            return Estimate(None, 0, 0, "No like study was measured, so there is no estimate.")
+        total += units * median([each for _, each in found]) if units else 0.0
+        used |= {key for key, _ in found}
+        levels = max(levels, len(found))
+    names = (
+        f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of this model, up "
+        f"to {levels} levels"
+    )
+    return Estimate(
+        total, len(used), levels, f"By the measured times of {names}; another machine takes others."
+    )
+
+
+def _left(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
+    """The levels that no study with the same settings has yet."""
+    settings = {
+        name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
+    }
+    stored = {
+        level["sparsity"] for row in rows if row.about["spec"] == settings for level in row.levels
+    }
+    return [level for level in spec.levels if level not in stored]
+
+
+def _same_data(spec: StudySpec, row: StudyRow) -> bool:
+    """Bundled studies of a local copy know its name alone."""
+    given = row.about["spec"].get("data")
+    return bool(given == spec.data or (given is None and row.about["data"] == Path(spec.data).name))
+
+
+def _there(here: Sequence[StudyRow], count: str, setting: str, asked: int) -> int:
+    """How many rows a study gets that asks for so many; a study of the same data that got fewer
+    than it asked for tells.
+    """
+    found = [(row.about["counts"][count], row.about["spec"].get(setting, 0)) for row in here]
+    return min([asked, *(int(got) for got, wanted in found if got < wanted)])

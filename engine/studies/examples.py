@@ -1,0 +1,54 @@
+"""Where a study's data is, and the texts of its evaluation set. Light to import."""
+
+import os
+
+from prunescope.engine.data import Examples, drawn_rows, fit_labels, load_dataset
+from prunescope.engine.data.load import EMBEDDED
+from prunescope.engine.errors import DataError
+from prunescope.engine.paths import expanded
+from prunescope.engine.records import Study, StudySpec
+
+
+def data_place(study: Study) -> str:
+    """Where a study's data is; a bundled study of a local copy looks for a folder of that name in
+    PRUNESCOPE_DATA.
+
+    Raises DataError where that is not set: no network is asked for data that was a local copy.
+    """
+    given, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
+    if given is not None:
+        return str(given)
+    if not root:
+        raise DataError(
+            f"The study was made on a local copy of {study.about['data']}; name its folder in "
+            "PRUNESCOPE_DATA."
+        )
+    return str((expanded(root) / study.about["data"]).resolve())
+
+
+def evaluation_texts(study: Study) -> Examples:
+    """The evaluation set of a study, row by row as its records count them.
+
+    Raises DataError where the texts are not on this machine, or are not those of the study; nothing
+    is fetched.
+    """
+    place, spec = (
+        data_place(study),
+        StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,)),
+    )
+    if place != EMBEDDED and not os.path.exists(os.path.expanduser(place)):
+        raise DataError(
+            f"The texts of {study.about['data']} are not on this machine; put a local copy into "
+            "the folder that "
+            "PRUNESCOPE_DATA names."
+        )
+    data = load_dataset(place, **spec.reading, seed=spec.seed)
+    data, _ = fit_labels(data, study.about["label_names"], study.about["model"])
+    found, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
+    if found.fingerprint() != study.identity.get("evaluation"):
+        raise DataError(
+            f"The texts of {study.about['data']} on this machine are not those of the study, so "
+            "its rows cannot be "
+            "shown; give it the data that the study was made on."
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Measure a stored study again from its model and its texts, and set both results side by side.
+
+A study whose figures change when it is run again on the same machine is a defect. On another
+processor, with another number of threads or another PyTorch, sums round otherwise and masks follow;
+then this says by how much.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.records import LevelResult, Study, StudySpec
+from prunescope.engine.store import Store
+from prunescope.engine.store.keeping import REPEATED
+from prunescope.engine.studies.examples import data_place
+from prunescope.engine.studies.study import run_study
+
+PARTS = {
+    "victim": "the model",
+    "max_tokens": "the model's longest text",
+    "calibration": "the calibration text",
+    "held_out": "the held-out text",
+    "evaluation": "the evaluation rows",
+    "seed": "the seed",
+    "plan": "how this version prunes",
+    "attack": "the attack or its resources",
+    "schema": "the schema",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A level as it is stored, and as it was measured again."""
+
+    stored: LevelResult
+    again: LevelResult
+
+    @property
+    def same(self) -> bool:
+        """Whether every figure and every record agrees; times and machines are no part of that."""
+        return self.stored == self.again
+
+    @property
+    def rows_apart(self) -> int:
+        """Evaluated rows that one of the two alone gets right."""
+        return len(set(self.stored.correct) ^ set(self.again.correct))
+
+    @property
+    def attacks_apart(self) -> int:
+        """Attacked examples that end otherwise."""
+        before = {record.example: record.outcome for record in self.stored.attacks}
+        return sum(before.get(record.example) != record.outcome for record in self.again.attacks)
+
+    @property
+    def same_machine(self) -> bool | None:
+        """Whether both were measured with the same processor, number of threads and PyTorch; None
+        where that is not known.
+        """
+        if not (self.stored.machine and self.again.machine):
+            return None
+        return self.stored.machine == self.again.machine
+
+
+def repeat_study(
+    study: Study,
+    store: Store,
+    data: str | None = None,
+    levels: Sequence[float] = (),
+    resources: str | None = None,
+    device: str = "auto",
+    report: Reporter = silent,
+) -> tuple[Repeated, ...]:
+    """Measure levels of a stored study again, all of them unless some are named, without what any
+    store holds of it.
+
+    `data` and `resources` name the folders where they lie here, if that is not where the study
+    found them. What is finished is kept until all is, so that the same call goes on where it was
+    stopped. Raises SettingError for a level that the study has not, DataError where the model, the
+    texts or this version's pruner are not those of the study.
+    """
+    asked = list(levels) or [level.sparsity for level in study.levels]
+    stored = {sparsity: study.level(sparsity) for sparsity in asked}
+    if missing := [sparsity for sparsity, level in stored.items() if level is None]:
+        there = ", ".join(f"{level.sparsity:g}" for level in study.levels) or "none"
+        raise SettingError(
+            f"The study {study.key[:12]} has no level {missing[0]:g}; it has {there}."
+        )
+    named = {
+        **study.about["spec"],
+        "data": data or data_place(study),
+        "levels": tuple(asked),
+        "device": device,
+    }
+    spec = StudySpec(**(named | ({"resources": resources} if resources else {})))
+    root = store.root / REPEATED / study.key[:12]
+    apart = Store(
+        root, bundled=root / "none", shared=root
+    )  # neither a shared nor the bundled store
+
+    def check(found: Study) -> None:
+        other = [
+            told
+            for name, told in PARTS.items()
+            if found.identity.get(name) != study.identity.get(name)
+        ]
+        if other:
+            _forget(apart.root / "studies" / found.key)
+            raise DataError(
+                f"What is here is not what the study {study.key[:12]} was made of. This is "
+                "another: "
+                f"{', '.join(other)}. Name its data with --data; `runs show --json` has its "
+                "settings."
+            )
+
+    again = run_study(spec, apart, report, check)
+    pairs = tuple(
+        Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None
+    )
+    _forget(apart.root)
+    return pairs
+
+
+def _forget(folder: Path) -> None:
+    """Remove a folder, which another command that repeats the same may have done first."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

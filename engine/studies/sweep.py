@@ -1,0 +1,136 @@
+"""A sweep: every combination of models, data, methods, patterns, seeds and attacks, each a study
+over the same sparsities.
+
+    models: [embedded, ./my-model]
+    data: [embedded]
+    methods: [adaptive, magnitude]
+    sparsities: [0, 0.5, 0.7]
+    seeds: [0, 1]
+    attacks: [none, deepwordbug]
+    calibrations: [256, 1024]        # numbers of calibration texts
+    eval_examples: 500               # any other setting of a study, the same for all
+
+The sparsities of one combination stay together, because they are solved in one pass over the text.
+A name such as $PRUNESCOPE_DATA in a value stands for what the environment says.
+"""
+
+import itertools
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prunescope.engine.errors import SettingError
+from prunescope.engine.records import StudySpec
+
+AXES = {
+    "models": "model",
+    "data": "data",
+    "methods": "method",
+    "patterns": "pattern",
+    "calibrations": "calibration",
+    "attacks": "attack",
+    "seeds": "seed",
+}
+MOST = 100_000  # studies of one sweep
+LARGEST = 1 << 20  # bytes of its file
+
+
+def read_sweep(path: Path) -> list[StudySpec]:
+    """The studies of a sweep's file, in the order of their axes. Raises SettingError for anything
+    that is not one.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise SettingError(f"{path} is larger than 1 MB; a sweep is a few lines of YAML.")
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(
+            f"{path} cannot be read ({error.strerror}); name a YAML file with the sweep."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingError(f"{path} is not YAML ({' '.join(str(error).split())[:160]}).") from error
+    return sweep_of(found)
+
+
+def sweep_of(found: object) -> list[StudySpec]:
+    """The studies of a sweep that was read from YAML. Raises SettingError."""
+    if not isinstance(found, dict):
+        raise SettingError(
+            "A sweep is a list of settings such as `methods: [adaptive, magnitude]`, one a line."
+        )
+    types = {field.name: field.type for field in fields(StudySpec)}
+    single = {name for name in types if name not in (*AXES.values(), "levels")}
+    for name in found:
+        if name not in (*AXES, *AXES.values(), "sparsities", *single):
+            known = ", ".join([*AXES, "sparsities", *sorted(single)])
+            raise SettingError(f"The sweep has {str(name)[:40]!r}; it may have {known}.")
+    common = {name: _of_kind(name, found[name], types[name]) for name in single if name in found}
+    if "sparsities" in found:
+        common["levels"] = tuple(
+            _number(level) for level in _list("sparsities", found["sparsities"])
+        )
+    axes = [_values(axis, name, found, types[name]) for axis, name in AXES.items()]
+    count = 1
+    for axis in axes:
+        count *= len(axis)
+    if count > MOST:
+        raise SettingError(f"The sweep has {count:,} studies; at most {MOST:,} go into one.")
+    return [
+        StudySpec(**common, **dict(zip(AXES.values(), values, strict=True))).rooted()
+        for values in itertools.product(*axes)
+    ]
+
+
+def _values(axis: str, name: str, found: dict[str, Any], kind: Any) -> list[Any]:
+    """The values of one axis, given as a list under its own name or as one value under the
+    setting's.
+    """
+    if axis != name and axis in found and name in found:
+        raise SettingError(
+            f"The sweep has {axis} and {name}, which are the same; leave {name} away."
+        )
+    given = found.get(axis, found.get(name))
+    if given is None:
+        return [getattr(StudySpec(), name)]
+    return [_of_kind(axis, value, kind) for value in _list(axis, given)]
+
+
+def _list(name: str, value: object) -> list[Any]:
+    values = value if isinstance(value, list) else [value]
+    if not values or len({repr(one) for one in values}) < len(values):
+        raise SettingError(f"{name} is {str(value)[:60]}; give a list of different values.")
+    return values
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SettingError(
+            f"The sparsity {str(value)[:40]!r} is not a number; levels are shares such as 0.5."
+        )
+    return float(value)
+
+
+def _of_kind(name: str, value: object, kind: Any) -> Any:
+    if kind == float | None and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise SettingError(
+            f"{name} has {str(value)[:60]!r} ({type(value).__name__}), which is not what the "
+            "setting takes."
+        )
+    return _expanded(name, value) if isinstance(value, str) else value
+
+
+def _expanded(name: str, value: str) -> str:
+    if missing := next(
+        (found for found in re.findall(r"\$\{?(\w+)", value) if found not in os.environ), None
+    ):
+        raise SettingError(
+            f"{name} has {value[:60]!r}, but the environment has no {missing}; set it to the "
+            "folder meant."
+        )
+    return os.path.expandvars(value)

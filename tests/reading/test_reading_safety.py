@@ -1,0 +1,135 @@
+"""The last safe sparsity against a loop over levels and draws, and the cases that people meet."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prunescope.engine.errors import SettingError
+from prunescope.engine.reading.safety import doubts, last_safe
+from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study
+
+SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9)
+
+
+def level(sparsity: float, right: set[int], held: set[int], n: int, attacked: range) -> LevelResult:
+    records = tuple(
+        AttackRecord(
+            i, "held" if i in held else "broken" if i in right else "skipped", 3, 1, 5, 0.9, 0.4
+        )
+        for i in attacked
+    )
+    return LevelResult(
+        sparsity,
+        sparsity,
+        sparsity,
+        Rate.of(len(right), n),
+        None,
+        None,
+        0.1,
+        {},
+        tuple(sorted(right)),
+        records,
+        (),
+        1,
+        1,
+    )
+
+
+def study(rights: list[set[int]], helds: list[set[int]], n: int, attacked: range) -> Study:
+    levels = tuple(
+        level(s, r, h, n, attacked) for s, r, h in zip(SPARSITIES, rights, helds, strict=False)
+    )
+    return Study("k", {}, {}, levels)
+
+
+def plainly(drops: list[float], points: float) -> int:
+    for place, drop in enumerate(drops):
+        if drop > points + 1e-9:
+            return place - 1
+    return len(drops) - 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 3.0, 10.0, 40.0]))
+def test_it_is_the_level_before_the_first_that_falls_too_far(seed: int, points: float) -> None:
+    draw = random.Random(seed)
+    n, attacked = 30, range(0, 30, 3)
+    rights = [{i for i in range(n) if draw.random() < 0.9 - 0.1 * place} for place in range(5)]
+    helds = [{i for i in right if i in attacked and draw.random() < 0.6} for right in rights]
+    drops = [
+        max(
+            100 * (len(rights[0]) - len(right)) / n,
+            100 * (len(helds[0]) - len(held)) / len(attacked),
+        )
+        for right, held in zip(rights, helds, strict=True)
+    ]
+    found = last_safe(study(rights, helds, n, attacked), points, resamples=50)
+    assert found is not None
+    assert found.sparsity == SPARSITIES[plainly(drops, points)]
+    assert (
+        {found.low, found.high} <= set(SPARSITIES)
+        and found.low <= found.high
+        and 0 <= found.support <= 1
+    )
+
+
+def test_levels_that_answer_alike_are_safe_in_every_draw() -> None:
+    right = set(range(20))
+    found = last_safe(study([right] * 5, [{1, 2}] * 5, 25, range(10)), 0.0)
+    assert found is not None and (found.sparsity, found.low, found.high, found.support) == (
+        0.9,
+        0.9,
+        0.9,
+        1.0,
+    )
+    assert found.checked == ("acc", "aua")
+
+
+def test_more_examples_make_it_surer() -> None:
+    def spread(n: int) -> float:
+        rights = [set(range(round(n * share))) for share in (0.9, 0.9, 0.88, 0.85, 0.6)]
+        found = last_safe(study(rights, [set()] * 5, n, range(0)), 3.0)
+        assert found is not None and found.sparsity == 0.5 and found.checked == ("acc",)
+        return found.high - found.low
+
+    assert spread(4000) < spread(100)
+
+
+def test_the_draws_are_paired_over_levels() -> None:
+    """A level that is wrong on one further example of 1,000 never falls by a point, though the
+    interval of its Acc is wide.
+    """
+    rights = [set(range(500)), set(range(1, 500))]
+    found = last_safe(study(rights, [set()] * 2, 1000, range(0)), 1.0)
+    assert found is not None and found.low == found.high == 0.3 and found.support == 1.0
+
+
+def test_attacked_and_other_examples_are_drawn_apart() -> None:
+    """All attacked examples fall together: in every draw Aua falls by all, whatever the others do."""
+    rights = [set(range(100)), set(range(100))]
+    found = last_safe(study(rights, [set(range(5)), set()], 100, range(5)), 50.0)
+    assert found is not None and found.sparsity == found.high == 0.0
+
+
+def test_without_dense_there_is_none_and_a_tolerance_has_bounds() -> None:
+    whole = study([set(range(5))] * 2, [set()] * 2, 5, range(0))
+    assert last_safe(Study("k", {}, {}, whole.levels[1:]), 3.0) is None
+    assert last_safe(Study("k", {}, {}), 3.0) is None
+    with pytest.raises(SettingError, match="-1"):
+        last_safe(whole, -1)
+
+
+def doubted(right: int, aua: Rate | None, points: float) -> str:
+    dense = replace(study([set(range(right))], [set()], 100, range(0)).levels[0], aua=aua)
+    return " ".join(doubts(Study("k", {}, {"label_names": ["a", "b"]}, (dense,)), points))
+
+
+def test_what_makes_the_last_safe_sparsity_say_little() -> None:
+    assert doubted(90, Rate.of(60, 100), 3.0) == "" == doubted(90, None, 0.0)
+    assert "hardly does better than one answer to everything" in doubted(54, None, 3.0)
+    assert "holds 2 % under attack, no more than the tolerance" in doubted(90, Rate.of(2, 100), 3.0)
+    assert "One of the 30 attacked examples is 3.3 points" in doubted(90, Rate.of(20, 30), 3.0)
+    assert doubts(Study("k", {}, {"label_names": ["a", "b"]}, ()), 3.0) == ()
