@@ -117,7 +117,7 @@ class StudySpec:
                 )
         object.__setattr__(self, "levels", tuple(round(float(level), 6) for level in self.levels))
         if not self.levels:
-            raise SettingError("There are no levels; give at least one, such as --levels 0,0.5.")
+            raise SettingError("There are no levels; give at least one, such as `levels=0,0.5`.")
         check_seed(self.seed)
         for name in ("calibration", "held_out", "eval_examples"):
             if getattr(self, name) < 1:
