@@ -17,17 +17,28 @@ from typing import Any, NoReturn
 
 from prunescope.engine.cli import (
     attack,
+    average,
     baselines,
+    evaluate,
+    export,
+    finetune,
     jobs,
+    latency,
+    ood,
     papers,
     runs,
     studies,
     subnetworks,
     sweep,
-    training,
 )
 from prunescope.engine.cli.console import Console, printable
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
+
+# In the order in which --help lists their commands.
+GROUPS = (
+    *(studies, export, latency, attack, baselines, finetune, average, evaluate),
+    *(runs, jobs, subnetworks, ood, sweep, papers),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,13 +167,6 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--quiet", action="store_true", help="no progress on stderr")
         return made
 
-    studies.add_commands(command)
-    attack.add_commands(command)
-    baselines.add_commands(command)
-    training.add_commands(command)
-    runs.add_commands(command)
-    jobs.add_commands(command)
-    subnetworks.add_commands(command)
-    sweep.add_commands(command)
-    papers.add_commands(command)
+    for group in GROUPS:
+        group.add_commands(command)
     return parser

@@ -202,7 +202,7 @@ class StudySpec:
         str,
         Setting(
             "Precision",
-            "of the pruner's forward passes: fp32, tf32 or bf16",
+            "precision of the pruner's forward passes: fp32, tf32 or bf16",
             "P",
             PRUNING,
             examples=("fp32", "tf32", "bf16"),
