@@ -65,12 +65,11 @@ class _Parser(argparse.ArgumentParser):
     def flag_of(self, name: str, value: str | None) -> str | None:
         """How this command's line gives a setting that a message names; see `engine.errors`."""
         flags = {action.dest: action.option_strings for action in self._actions}
-        if value == "false":
-            name, value = f"no_{name}", None
+        value = None if value in ("true", "false") else value
         if not flags.get(name):
             return None
         flag = next(text for text in flags[name] if text.startswith("--"))
-        if value is None or value == "true":
+        if value is None:
             return flag
         return (
             f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
