@@ -47,12 +47,12 @@ def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
 
 
 def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> None:
-    assert series.how(made_up_study()) == "adaptive"
+    assert series.how(made_up_study()) == "Adaptive"
     unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")
-    assert series.how(unusual) == "adaptive 2:4 loss-equalised layers 0=0"
-    assert series.how(made_up_study(allocation="loss-equalised")) == "adaptive"
-    assert series.how(made_up_study(allocation="uniform")) == "adaptive uniform"
-    assert series.how(made_up_study(method="sequential", allocation="uniform")) == "sequential"
+    assert series.how(unusual) == "Adaptive 2:4 loss-equalised layers 0=0"
+    assert series.how(made_up_study(allocation="loss-equalised")) == "Adaptive"
+    assert series.how(made_up_study(allocation="uniform")) == "Adaptive uniform"
+    assert series.how(made_up_study(method="sequential", allocation="uniform")) == "SparseGPT"
     assert (
         series.own_sparsity(unusual) == 0.5
         and series.own_sparsity(made_up_study(pattern="1:4")) == 0.75
@@ -235,8 +235,8 @@ def test_an_axis_of_errors_always_has_two_ticks() -> None:
 def test_studies_are_named_by_what_tells_them_apart() -> None:
     one, two, three = made_up_study(), made_up_study(attacked=0), made_up_study(method="wanda")
     assert short_names([one, two]) == ["DeepWordBug", "no attack"]
-    assert short_names([one, three])[0].startswith("adaptive") and short_names([one]) == [
-        "adaptive"
+    assert short_names([one, three])[0].startswith("Adaptive") and short_names([one]) == [
+        "Adaptive"
     ]
     assert len(set(short_names([one, one]))) == 1
 
