@@ -44,6 +44,7 @@ class Setting:
     gt: float | None = None
     le: float | None = None
     lt: float | None = None
+    takes: str = ""  # the values in words, where type and range do not say it well
     default: str = ""  # what happens by default, where the field's own default does not say it
 
     # With these two, pydantic and others that know annotated-types read the range from a field.
@@ -107,6 +108,8 @@ class Described:
     @property
     def values(self) -> str:
         """The values it takes, in words: "a number in [0, 1)"."""
+        if self.setting.takes:
+            return self.setting.takes
         if self.setting.choices:
             return f"one of {', '.join(self.setting.choices)}"
         return f"{KINDS.get(self.kind, 'a value')} {self.setting.range}".rstrip()

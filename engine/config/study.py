@@ -11,12 +11,13 @@ from prunescope.engine.paths import whole_path
 LEVELS = tuple(step / 100 for step in range(0, 100, 5))
 
 
+A_SEED = "a number of 64 bits, from −2^63 to 2^63 − 1, such as 0"
+
+
 def check_seed(seed: int, where: str = "The seed") -> None:
     """Raises SettingError for a seed that a generator of random numbers does not take."""
     if not -(2**63) <= seed < 2**63:
-        raise SettingError(
-            f"{where} is {seed}; it must be a number of 64 bits, from −2^63 to 2^63 − 1, such as 0."
-        )
+        raise SettingError(f"{where} is {seed}; it must be {A_SEED}.", setting="seed")
 
 
 # The settings that say how data is read.
@@ -170,6 +171,7 @@ class StudySpec:
             RUN,
             ge=-(2**63),
             lt=2**63,
+            takes=A_SEED,
         ),
     ] = 0
     device: Annotated[
