@@ -2,12 +2,12 @@
 splits.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from prunescope.engine.errors import DataError
+from prunescope.engine.store.checksums import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Examples:
         }
         if self.columns is not None:
             content["columns"] = self.columns
-        canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+        text = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return sha256_of(text)
 
 
 @dataclass(frozen=True, slots=True)

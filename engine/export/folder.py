@@ -16,8 +16,7 @@ from prunescope.engine.paths import expanded
 from prunescope.engine.progress import Reporter, silent
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study
-from prunescope.engine.store.atomic import atomic_file, atomic_folder
-from prunescope.engine.store.files import UNFINISHED
+from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folder
 
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
 BEFORE_1980 = (

@@ -1,6 +1,5 @@
 """The pretrained checkpoint that fine-tuning starts from, and the classifier made of it."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
 from prunescope.engine.models.config import ONE_LABEL, read_config
-from prunescope.engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
+from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
 from prunescope.engine.models.families import HEADS, Family, family_of
 from prunescope.engine.models.files import check_files, first_line
 from prunescope.engine.models.fit import fit
 from prunescope.engine.models.weights import Loaded, check_finite, load_weights
 from prunescope.engine.paths import expanded
+from prunescope.engine.store.checksums import file_sha256, sha256_of
 
 WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
@@ -70,11 +70,7 @@ def open_base(name: str) -> Base:
     ):  # a missing head is drawn, and drawn again when it is wanted
         loaded = _loaded(folder, config, name)
     fitted = fit(name, family, loaded.model, tokenizer)
-    sha256 = (
-        BASE_SHA256
-        if name == "embedded"
-        else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
-    )
+    sha256 = BASE_SHA256 if name == "embedded" else sha256_of("|".join(map(file_sha256, files)))
     known = (
         str(folder.resolve()) if name != "embedded" and expanded(name).is_dir() else name
     )  # opens from anywhere

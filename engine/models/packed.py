@@ -28,7 +28,7 @@ from prunescope.engine.models.families import family_of
 from prunescope.engine.models.packed_size import PackedSize, dense_file_bytes
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.atomic import atomic_folder
-from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
+from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
 
 if TYPE_CHECKING:  # the victim's own module opens packed folders with this one
     from prunescope.engine.models.victim import Victim
@@ -128,7 +128,7 @@ def save_packed(
         (work / "prunescope.json").write_text(
             json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
         )
-        write_sealed(work / FILE, packed | rest, about)
+        write_checksummed(work / FILE, packed | rest, about)
         size = (work / FILE).stat().st_size
     embeddings = {
         id(value): value.numel()
@@ -236,7 +236,7 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
         )
     with _explained(source / FILE):
         about = _about(source / FILE)
-        state = _state(read_sealed(source / FILE), about)
+        state = _state(read_checksummed(source / FILE), about)
         info = PackedInfo(
             about["version"],
             bool(about["half"]),

@@ -14,16 +14,17 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import Reporter, silent
 from prunescope.engine.records import AttackRecord, LevelResult, Study
+from prunescope.engine.store.atomic import cannot_write, write_atomic
+from prunescope.engine.store.checksums import key_of
 from prunescope.engine.store.entries import (
+    entry_bytes,
+    level_bytes,
     level_in,
     level_key,
-    open_sealed,
+    read_entry,
     record_line,
     records_in,
-    seal,
-    seal_level,
 )
-from prunescope.engine.store.files import cannot_write, key_of, write_atomic
 from prunescope.engine.store.locks import held, in_use, is_in_use
 
 KEY = re.compile("[0-9a-f]{64}")
@@ -148,7 +149,9 @@ class Store:
         still be read.
         """
         path = self.root / "studies" / study.key / "study.json"
-        content = seal("study", study.key, {"identity": study.identity, "about": study.about})
+        content = entry_bytes(
+            "study", study.key, {"identity": study.identity, "about": study.about}
+        )
         if not path.is_file() or path.read_bytes() != content:
             write_atomic(path, content)
 
@@ -159,7 +162,7 @@ class Store:
         ):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
-        content = seal_level(key, level)
+        content = level_bytes(key, level)
         write_atomic(self.root / "studies" / study.key / f"{key}.json", content)
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
@@ -212,7 +215,7 @@ class Store:
 
     def _open(self, path: Path, kind: str, key: str) -> dict[str, Any] | None:
         try:
-            return open_sealed(path, kind, key)
+            return read_entry(path, kind, key)
         except DamagedEntryError as error:
             self._set_aside(path, str(error))
         except StoreError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prunescope.engine.errors import StoreError
 from prunescope.engine.progress import Reporter, silent
-from prunescope.engine.store.files import cannot_write
+from prunescope.engine.store.atomic import cannot_write
 
 EVERY = 0.1  # seconds between two looks at a lock that another process holds
 

@@ -17,10 +17,10 @@ from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_
 from prunescope.engine.data.matching import class_places, numbers_named
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.store import canonical, key_of, write_atomic
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training.finetune import WEIGHTS, Shared, finetune
 from prunescope.engine.training.recipe import Finish, read_recipe
 from prunescope.engine.training.records import Score

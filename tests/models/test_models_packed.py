@@ -23,7 +23,7 @@ from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.store import checksummed
-from prunescope.engine.store.checksummed import write_sealed
+from prunescope.engine.store.checksummed import write_checksummed
 
 PROVENANCE = {"sparsity": 0.75, "sha256": "0" * 64}  # which must not be taken for the file's own
 Change = Callable[[dict[str, Tensor], dict[str, Any]], object]
@@ -62,7 +62,7 @@ def resealed(folder: Path, change: Change) -> None:
     tensors, about = content(folder)
     del about["sha256"]
     change(tensors, about)
-    write_sealed(folder / FILE, tensors, about)
+    write_checksummed(folder / FILE, tensors, about)
 
 
 def refused(folder: Path, match: str = "cannot be opened") -> None:

@@ -817,7 +817,7 @@ def test_a_stored_study_is_read_where_nothing_can_be_written(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("prunescope.engine.store.files.os.replace", full)
+    monkeypatch.setattr("prunescope.engine.store.atomic.os.replace", full)
     assert run_study(spec, store) == made
     with pytest.raises(StoreError, match="No space left"):
         run_study(replace(spec, seed=1), store)
