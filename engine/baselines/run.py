@@ -33,10 +33,10 @@ from prunescope.engine.data import fit_labels, load_dataset, sample
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.evaluation.measure import accuracy, read
 from prunescope.engine.export.folder import export_model
+from prunescope.engine.export.packed import save_packed
 from prunescope.engine.export.pruned_models import is_kept, victim_key
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.packed import FILE as PACKED
-from prunescope.engine.models.packed import save_packed
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.records import AttackRecord, Rate

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.packed_size import PackedSize
 from prunescope.engine.formatting import format_bytes
-from prunescope.engine.models.packed import is_packed, provenance_of, save_packed
-from prunescope.engine.models.packed_size import PackedSize
+from prunescope.engine.models.packed import is_packed, provenance_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import Reporter, silent

@@ -14,9 +14,9 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError
+from prunescope.engine.formatting import error_line
 from prunescope.engine.models.config import read_config
 from prunescope.engine.models.families import LAST
-from prunescope.engine.models.files import first_line
 from prunescope.engine.models.weights import load_weights
 
 
@@ -111,7 +111,7 @@ def merged_member(base: Path, adapter: Path) -> Any:
         UserWarning,
     ) as error:
         raise ModelError(
-            f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
+            f"The adapter {adapter} cannot be opened over {base} ({error_line(error)}); "
             "copy its folder again, or train the member again."
         ) from error
     return with_adapter.merge_and_unload().float()

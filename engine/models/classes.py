@@ -6,7 +6,9 @@ import torch
 
 from prunescope.engine.data.matching import class_places, nameless
 from prunescope.engine.errors import ModelError
-from prunescope.engine.models.victim import Victim, fingerprint_of
+from prunescope.engine.models.config import set_label_names
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim
 
 
 def in_order(victim: Victim, names: Sequence[str]) -> Victim:
@@ -18,15 +20,16 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     order = class_places(names, victim.label_names)
     if order is None or len(order) != victim.num_labels or order == sorted(order):
         return victim
-    made = victim.copy()
-    state = made.model.state_dict()
-    for name in made.family.last_layer(made.model):
+    reordered = victim.copy()
+    model = reordered.model
+    state = model.state_dict()
+    for name in reordered.family.last_layer(model):
         state[name] = state[name][torch.tensor(order, device=state[name].device)]
-    made.model.load_state_dict(state)
-    made.model.config.id2label = dict(enumerate(names))
-    made.model.config.label2id = {name: number for number, name in enumerate(names)}
-    made.label_names, made.fingerprint = tuple(names), fingerprint_of(made.model, made.tokenizer)
-    return made
+    model.load_state_dict(state)
+    set_label_names(model.config, names)
+    reordered.label_names = tuple(names)
+    reordered.fingerprint = fingerprint_of(model, reordered.tokenizer)
+    return reordered
 
 
 def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:

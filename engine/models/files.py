@@ -34,9 +34,3 @@ def check_files(folder: Path) -> None:
                     raise ModelError(f"{path} is {what}.")
             if not head:
                 raise ModelError(f"{path} is empty; copy it again.")
-
-
-def first_line(error: Exception) -> str:
-    """Why something failed, as a part of a sentence."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-    return f"{text} is unknown" if isinstance(error, KeyError) else text

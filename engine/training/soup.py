@@ -14,7 +14,8 @@ from prunescope.engine.errors import DataError, ModelError, SettingError
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.models.average import Mean
 from prunescope.engine.models.classes import in_order
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.store import write_atomic
 from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid

@@ -22,7 +22,8 @@ from prunescope.engine.export.pruned_models import (
     unpack,
     victim_key,
 )
-from prunescope.engine.models.victim import Victim, fingerprint_of, weights_sha256
+from prunescope.engine.models.fingerprint import fingerprint_of, weights_sha256
+from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.methods import METHODS, method_named
 from prunescope.engine.pruning.pipeline import Pruned, prune
 from prunescope.engine.store import Store

@@ -19,10 +19,11 @@ from prunescope.engine.attacks.services import NotAttackable
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import DataError, ModelError
+from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.base import classifier, open_base
 from prunescope.engine.models.config import label_names
-from prunescope.engine.models.packed import save_packed
-from prunescope.engine.models.victim import Victim, load_victim, weights_sha256
+from prunescope.engine.models.fingerprint import weights_sha256
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.models.weights import plain_names
 
 Write = Callable[..., Path]

@@ -17,9 +17,11 @@ from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError, SettingError, StoreError
 from prunescope.engine.export.folder import check_form, export_model, unpack_folder
-from prunescope.engine.models.packed import FILE, open_packed, pack, save_packed, unpack
-from prunescope.engine.models.packed_size import PackedSize
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.packed_size import PackedSize
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.packed import FILE, open_packed, pack, unpack
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.store import checksummed
