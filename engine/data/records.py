@@ -3,8 +3,9 @@ splits.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from prunescope.engine.errors import DataError
 from prunescope.engine.store.checksums import sha256_of
@@ -80,6 +81,25 @@ class Examples:
             labels=tuple(self.labels[i] for i in chosen),
             columns=self.columns,
             origin=None if self.origin is None else self.origin.take(chosen),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence["Examples"]) -> "Examples":
+        """All examples, one part after the other, with the first part's columns and no origin.
+
+        Raises DataError where only some parts hold pairs.
+        """
+        pairs = [part.pairs for part in parts if part.pairs is not None]
+        if 0 < len(pairs) < len(parts):
+            raise DataError(
+                "Rows of pairs and rows of single texts cannot be trained on together; name data "
+                "of one kind."
+            )
+        return cls(
+            texts=tuple(chain.from_iterable(part.texts for part in parts)),
+            pairs=tuple(chain.from_iterable(pairs)) if pairs else None,
+            labels=tuple(chain.from_iterable(part.labels for part in parts)),
+            columns=parts[0].columns,
         )
 
     def place(self, position: int, where: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import ModelError
 from prunescope.engine.models.config import set_label_names
 from prunescope.engine.models.fingerprint import fingerprint_of
@@ -38,15 +38,8 @@ def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
 
     Raises ModelError where both name their classes, and nothing says which is which.
     """
-    if (
-        nameless(names)
-        or nameless(victim.label_names)
-        or class_places(names, victim.label_names) is not None
-    ):
-        return
-    raise ModelError(
-        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data "
-        f"{', '.join(names[:12])}; nothing says "
-        "which is which: name them alike, in id2label of the model's config.json or with "
-        "--label-map."
-    )
+    if not can_match(names, victim.label_names):
+        raise ModelError(
+            f"{unmatched(model, victim.label_names, 'the data', names)}: name them alike, in "
+            "id2label of the model's config.json or with --label-map."
+        )

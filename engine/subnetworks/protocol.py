@@ -319,21 +319,7 @@ def _extra(
 
 def joined(parts: list[Examples]) -> Examples:
     """All rows, one part after the other. Raises DataError where only some are pairs."""
-    if len({part.pairs is None for part in parts}) > 1:
-        raise DataError(
-            "Rows of pairs and rows of single texts cannot be trained on together; name data of "
-            "one kind."
-        )
-    pairs = (
-        None
-        if parts[0].pairs is None
-        else tuple(pair for part in parts for pair in part.pairs or ())
-    )
-    return Examples(
-        tuple(t for part in parts for t in part.texts),
-        pairs,
-        tuple(n for part in parts for n in part.labels),
-    )
+    return replace(Examples.join(parts), columns=None)  # which never entered a cell's key
 
 
 def _rows(ready: Prepared, cell: Cell) -> Examples:

@@ -614,7 +614,11 @@ def test_shards_of_any_precision_are_read(
             "is a Git LFS pointer",
         ),
         ("model.safetensors", b"", "is empty; copy it again"),
-        ("config.json", b"<!DOCTYPE html><html></html>", "is a web page; download the file itself"),
+        (
+            "config.json",
+            b"<!DOCTYPE html><html></html>",
+            "is a web page or XML, not the file itself; download that",
+        ),
         ("config.json", b"{", "cannot be opened as a model's config"),
         ("config.json", b"[1]", "holds a list, not a config"),
         ("config.json", b"{}", "does not say which model this is: its model_type is None"),
