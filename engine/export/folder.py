@@ -91,7 +91,7 @@ def write_model(
     return {"bytes": dense, "dense_bytes": dense}, f"{format_bytes(dense)} on disk, zeros included."
 
 
-def made_by(study: Study, pruned: Pruned) -> dict[str, Any]:
+def study_provenance(study: Study, pruned: Pruned) -> dict[str, Any]:
     """Where a pruned model comes from, for its `prunescope.json`."""
     return {
         "sparsity": pruned.sparsity,

@@ -54,7 +54,7 @@ def _path(store: Store, key: str) -> Path:
     return store.root / "victims" / f"{key}.safetensors"
 
 
-def is_kept(store: Store, key: str) -> bool:
+def has_pruned(store: Store, key: str) -> bool:
     """Whether there is a file for a pruned victim; only `load_pruned` says whether it is whole."""
     return _path(store, key).is_file()
 

@@ -20,7 +20,7 @@ from prunescope.engine.models.families import LAST
 from prunescope.engine.models.weights import load_weights
 
 
-class Mean:
+class WeightAverage:
     """The mean of members' weights, one member at a time, accumulated in float64; integer buffers
     are the first member's.
 
@@ -138,7 +138,7 @@ def average_adapters(base: Path, adapters: Sequence[Path]) -> Any:
     """Merge each adapter into the base and average the results."""
     if not adapters:
         raise ModelError("There are no members to average; the list is empty.")
-    mean, model = Mean(), None
+    mean, model = WeightAverage(), None
     for adapter in adapters:
         del model  # before the next one is opened: members are large
         model = merged_member(base, adapter)

@@ -188,7 +188,7 @@ def _embedded(which: str, device: torch.device) -> Victim:
     )
 
 
-def check_place(name: str) -> None:
+def check_model_path(name: str) -> None:
     """Whether a model that is named by its folder is there. Raises ModelError."""
     if _looks_local(name):
         _check_folder(expanded(name))

@@ -25,7 +25,7 @@ from prunescope.engine.store.entries import (
     record_line,
     records_in,
 )
-from prunescope.engine.store.locks import held, in_use, is_in_use
+from prunescope.engine.store.locks import hold_lock, is_in_use, mark_in_use
 
 KEY = re.compile("[0-9a-f]{64}")
 
@@ -180,14 +180,14 @@ class Store:
                 for key in sorted(
                     set(keys)
                 ):  # one order for everyone, so that no two wait for each other
-                    stack.enter_context(held(self.root / "locks" / f"{key}.lock", report))
+                    stack.enter_context(hold_lock(self.root / "locks" / f"{key}.lock", report))
                 yield
 
         return all_of_them()
 
     def using(self, key: str) -> AbstractContextManager[None]:
         """Keep a study from clean-up and removal while it is measured."""
-        return in_use(self.root / "locks", key)
+        return mark_in_use(self.root / "locks", key)
 
     def is_used(self, key: str) -> bool:
         """Whether a study is being measured, by this process or another."""
@@ -196,7 +196,7 @@ class Store:
     def _partial(self, study: Study, sparsity: float) -> Path:
         return self.root / "studies" / study.key / f"{level_key(study.identity, sparsity)}.jsonl"
 
-    def keep_attack(self, study: Study, sparsity: float, record: AttackRecord) -> None:
+    def append_attack(self, study: Study, sparsity: float, record: AttackRecord) -> None:
         """Append one attack record of an unfinished level."""
         path = self._partial(study, sparsity)
         try:
@@ -206,7 +206,7 @@ class Store:
         except OSError as error:
             raise cannot_write(path.parent, error) from error
 
-    def kept_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
+    def unfinished_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
         """The whole records of an unfinished level; a line cut short by a crash is left out and
         redone.
         """

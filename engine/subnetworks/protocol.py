@@ -31,7 +31,7 @@ from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.store import key_of, write_atomic
-from prunescope.engine.store.locks import held as held_lock
+from prunescope.engine.store.locks import hold_lock
 from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
 from prunescope.engine.subnetworks.figures import TABLE
 from prunescope.engine.subnetworks.protocol_file import Cell, Protocol
@@ -278,7 +278,7 @@ def _drawn(rows: list[int], most: int) -> list[int]:
 def _bias(
     spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter
 ) -> BiasPredictions:
-    with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
+    with hold_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
         if folder.is_dir():
             about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
             wanted = {**spec.identity(), "data": train.fingerprint()}

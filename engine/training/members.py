@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_dataset, sample
+from prunescope.engine.data import Classes, Dataset, Examples, fit_dataset, load_dataset, sample
 from prunescope.engine.data.matching import class_places, numbers_named
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
@@ -280,7 +280,7 @@ def _further(
     """
     if finish is None:
         return None, ()
-    data, notices = fit_labels(load_dataset(finish.data), names, MADE)
+    data, notices = fit_dataset(load_dataset(finish.data), names, MADE)
     if data.train is None:
         raise DataError(
             f"{finish.data}, which the recipe finishes on, has no training split; name other data."

@@ -63,7 +63,7 @@ class Selection:
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
         """The same rows in the numbering of a model whose classes are called `own`, and notices;
-        see `fit_labels`.
+        see `fit_dataset`.
 
         Raises DataError where the labels cannot be matched by meaning.
         """

@@ -12,7 +12,7 @@ from prunescope.engine.data import load_dataset
 from prunescope.engine.data.matching import can_match, unmatched
 from prunescope.engine.errors import DataError, ModelError, SettingError
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.average import Mean
+from prunescope.engine.models.average import WeightAverage
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.fingerprint import fingerprint_of
 from prunescope.engine.models.victim import Victim, load_victim
@@ -82,7 +82,7 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
     Members are opened one after the other. Raises ModelError naming the first difference in
     architecture, vocabulary or labels.
     """
-    mean, first = Mean(), open_member(names[0])
+    mean, first = WeightAverage(), open_member(names[0])
     for position, name in enumerate(names):
         member = first if position == 0 else open_member(name)
         mean.add(name, _aligned(first, member, names[0], name))

@@ -434,7 +434,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="file/cache"):
         Store(tmp_path / "file" / "cache").save_study(a_study())
     with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").keep_attack(a_study(), 0.5, a_level().attacks[0])
+        Store(tmp_path / "file" / "cache").append_attack(a_study(), 0.5, a_level().attacks[0])
 
 
 # Unfinished attacks
@@ -442,13 +442,13 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
 
 def test_kept_attacks_come_back_until_the_level_is_saved(store: Store) -> None:
     study, records = a_study(), a_level().attacks
-    assert store.kept_attacks(study, 0.5) == ()
+    assert store.unfinished_attacks(study, 0.5) == ()
     for record in records:
-        store.keep_attack(study, 0.5, record)
-    assert store.kept_attacks(study, 0.5) == records
-    assert store.kept_attacks(study, 0.75) == ()
+        store.append_attack(study, 0.5, record)
+    assert store.unfinished_attacks(study, 0.5) == records
+    assert store.unfinished_attacks(study, 0.75) == ()
     store.save_level(study, a_level(0.5))
-    assert store.kept_attacks(study, 0.5) == ()
+    assert store.unfinished_attacks(study, 0.5) == ()
     assert list((store.root / "studies" / study.key).glob("*.jsonl")) == []
 
 
@@ -458,24 +458,24 @@ def unfinished(store: Store) -> Path:
 
 def test_a_record_cut_short_is_left_out_and_the_next_one_is_kept(store: Store) -> None:
     first, second = a_level().attacks
-    store.keep_attack(a_study(), 0.5, first)
-    store.keep_attack(a_study(), 0.5, second)
+    store.append_attack(a_study(), 0.5, first)
+    store.append_attack(a_study(), 0.5, second)
     whole = unfinished(store).read_bytes()
     for stop in range(len(whole) - 1, len(whole) // 2 + 2, -7):
         unfinished(store).write_bytes(whole[:stop])
-        assert store.kept_attacks(a_study(), 0.5) == (first,)
-        store.keep_attack(a_study(), 0.5, second)
-        assert store.kept_attacks(a_study(), 0.5) == (first, second)
+        assert store.unfinished_attacks(a_study(), 0.5) == (first,)
+        store.append_attack(a_study(), 0.5, second)
+        assert store.unfinished_attacks(a_study(), 0.5) == (first, second)
 
 
 def test_a_record_that_was_edited_is_left_out(store: Store) -> None:
     first, second = a_level().attacks
-    store.keep_attack(a_study(), 0.5, first)
-    store.keep_attack(a_study(), 0.5, second)
+    store.append_attack(a_study(), 0.5, first)
+    store.append_attack(a_study(), 0.5, second)
     unfinished(store).write_bytes(
         unfinished(store).read_bytes().replace(b'"queries":12', b'"queries":13')
     )
-    assert store.kept_attacks(a_study(), 0.5) == (second,)
+    assert store.unfinished_attacks(a_study(), 0.5) == (second,)
 
 
 def test_the_payload_of_a_level_leaves_its_times_out() -> None:
