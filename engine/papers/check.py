@@ -101,11 +101,11 @@ def _files_of(name: str, kind: str) -> dict[str, int]:
     """Name → bytes of what would be fetched of a repository."""
     from huggingface_hub import HfApi
 
-    from prunescope.engine.models.base import WANTED
+    from prunescope.engine.models.base import PATTERNS
 
     told = HfApi().repo_info(name, repo_type=kind, files_metadata=True)
     wanted = (
-        WANTED
+        PATTERNS
         if kind == "model"
         else ["*.parquet", "*.json*", "*.csv", "*.tsv", "*.arrow", "*.txt", "*.zst", "*.gz"]
     )

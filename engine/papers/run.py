@@ -17,10 +17,10 @@ from typing import Any
 
 from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.errors import SettingError
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.papers.recipe import Paper, Step
 from prunescope.engine.paths import expanded
 from prunescope.engine.store import canonical, key_of, write_atomic
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training.recipe import recipe_path as member_recipe
 
 Run = Callable[[tuple[str, ...]], dict[str, Any]]  # does one command and returns its JSON answer

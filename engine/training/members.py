@@ -13,14 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_dataset, sample
+from prunescope.engine.data import Classes, Dataset, Examples, fit_dataset, load_dataset, sample
 from prunescope.engine.data.matching import class_places, numbers_named
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.store import canonical, key_of, write_atomic
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training.finetune import WEIGHTS, Shared, finetune
 from prunescope.engine.training.recipe import Finish, read_recipe
 from prunescope.engine.training.records import Score
@@ -280,7 +280,7 @@ def _further(
     """
     if finish is None:
         return None, ()
-    data, notices = fit_labels(load_dataset(finish.data), names, MADE)
+    data, notices = fit_dataset(load_dataset(finish.data), names, MADE)
     if data.train is None:
         raise DataError(
             f"{finish.data}, which the recipe finishes on, has no training split; name other data."

@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from prunescope.engine.data import load_dataset
-from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.data.matching import can_match, unmatched
 from prunescope.engine.errors import DataError, ModelError, SettingError
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.average import Mean
+from prunescope.engine.models.average import WeightAverage
 from prunescope.engine.models.classes import in_order
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import Reporter, silent, within
 from prunescope.engine.store import write_atomic
 from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid
@@ -81,7 +82,7 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
     Members are opened one after the other. Raises ModelError naming the first difference in
     architecture, vocabulary or labels.
     """
-    mean, first = Mean(), open_member(names[0])
+    mean, first = WeightAverage(), open_member(names[0])
     for position, name in enumerate(names):
         member = first if position == 0 else open_member(name)
         mean.add(name, _aligned(first, member, names[0], name))
@@ -114,13 +115,9 @@ def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tens
             f"{first.num_labels}."
         )
     fitted = in_order(other, first.label_names)
-    named = not (nameless(first.label_names) or nameless(fitted.label_names))
-    if named and class_places(first.label_names, fitted.label_names) is None:
-        raise ModelError(
-            f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, "
-            "not "
-            f"{', '.join(first.label_names)}."
-        )
+    if not can_match(first.label_names, fitted.label_names):
+        clash = unmatched(one, first.label_names, two, other.label_names)
+        raise ModelError(f"{clash}, so they cannot be averaged.")
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
 

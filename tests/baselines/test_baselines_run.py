@@ -17,7 +17,8 @@ from prunescope.engine.baselines.spec import AlternativesSpec, Way
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import InterruptedStudy, SettingError
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.packed import FILE, save_packed
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.models.packed import FILE
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at, run_study

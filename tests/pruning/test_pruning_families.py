@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunescope.engine.models.victim import fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 

@@ -16,7 +16,8 @@ from small_models import write_model
 from torch import Tensor
 
 from prunescope.engine.errors import InterruptedStudy, ModelError, SettingError
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim, weights_sha256
+from prunescope.engine.models.fingerprint import fingerprint_of, weights_sha256
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning import layerwise, memory, pipeline
 from prunescope.engine.pruning.allocation import SPREAD
 from prunescope.engine.pruning.importance import measure_importance
