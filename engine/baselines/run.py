@@ -23,13 +23,13 @@ from prunescope.engine.baselines.records import (
     AlternativesTable,
     Pace,
     alternative_from,
-    names_one_label,
     payload,
     row_payload,
     with_tests,
 )
 from prunescope.engine.baselines.spec import AlternativesSpec, Way
 from prunescope.engine.data import fit_dataset, load_dataset, sample
+from prunescope.engine.evaluation.collapse import is_collapsed, majority_share
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.evaluation.measure import accuracy, read
 from prunescope.engine.export.folder import export_model
@@ -99,7 +99,7 @@ def run_alternatives(
     about = {name: study.about[name] for name in kept} | {
         "study": study.key,
         "blocks": len(victim.family.modules(victim.model)),
-        "commonest": commonest(labels),
+        "commonest": majority_share(labels),
         "training": spec.training() if spec.small else None,
     }
     table = AlternativesTable(path.stem, path, False, about, _conditions(bench), with_tests(rows))
@@ -246,11 +246,6 @@ def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
     return replace(victim, max_tokens=bench.prepared.victim.max_tokens), len(rows)
 
 
-def commonest(labels: Sequence[int]) -> float:
-    """The share of the commonest label."""
-    return max(map(labels.count, set(labels))) / len(labels)
-
-
 Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
@@ -272,7 +267,8 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
         accuracy(reading, prepared.evaluation.labels),
         reading.correct(prepared.evaluation.labels),
     )
-    if not prepared.attacked or names_one_label(acc, commonest(prepared.evaluation.labels)):
+    majority = majority_share(prepared.evaluation.labels)
+    if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
     found = attack_kept(
