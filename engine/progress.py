@@ -121,26 +121,24 @@ class Progress:
 
     def parts(self, shares: Mapping[Name, float]) -> dict[Name, "Progress"]:
         """By name, the progress of parts that follow one another; each takes its share."""
-        return dict(self._consecutive(list(shares), list(shares.values()), lambda name: ""))
+        return dict(self.each(list(shares), list(shares.values())))
 
     def each(
         self,
         items: Sequence[Item],
         shares: Sequence[float] | None = None,
-        label: Callable[[Item], str] = lambda item: "",
+        label: Callable[[Item], str] | None = None,
+        number: bool = False,
     ) -> Iterator[tuple[Item, "Progress"]]:
         """Items with the progress of each; equal shares by default.
 
-        Stages of an item begin with its `label` and a colon, where it has one.
+        Stages of an item begin with its `label` and a colon, or, with `number`, as in "2 of 5: ".
         """
-        return self._consecutive(items, [1.0] * len(items) if shares is None else shares, label)
-
-    def _consecutive(
-        self, items: Sequence[Item], shares: Sequence[float], label: Callable[[Item], str]
-    ) -> Iterator[tuple[Item, "Progress"]]:
+        shares = [1.0] * len(items) if shares is None else shares
         whole, before = sum(shares) or 1.0, 0.0
-        for item, share in zip(items, shares, strict=True):
-            prefix = f"{name}: " if (name := label(item)) else ""
+        for place, (item, share) in enumerate(zip(items, shares, strict=True), start=1):
+            name = f"{place} of {len(items)}" if number else label(item) if label else ""
+            prefix = f"{name}: " if name else ""
             yield item, self.part(before / whole, (before + share) / whole, prefix)
             before += share
 
@@ -183,45 +181,5 @@ def defer_signals() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in pending[:1]:
-            signal.raise_signal(number)
-
-
-# What was here before `Progress`, until no caller is left.
-
-Reporter = Callable[[str, int, int], None]
-PARTS = 1000
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """A reporter that says nothing and never cancels."""
-
-
-def within(report: Reporter, low: int, high: int, whole: int, prefix: str = "") -> Reporter:
-    """A reporter for the part of some work that goes from `low` to `high` of `whole`."""
-
-    def part(stage: str, done: int, total: int) -> None:
-        report(
-            prefix + stage,
-            PARTS * low + PARTS * (high - low) * done // max(total, 1),
-            PARTS * whole,
-        )
-
-    return part
-
-
-class Pace:
-    """Estimates the seconds left from the pace since it was first asked."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._first: tuple[float, int] | None = None  # (when, done)
-
-    def seconds_left(self, done: int, total: int) -> float | None:
-        now = self._clock()
-        if self._first is None:
-            self._first = (now, done)
-        start, before = self._first
-        if done <= before or now <= start:
-            return None
-        return (now - start) / (done - before) * (total - done)
+        if pending:
+            signal.raise_signal(pending[0])
