@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from prunescope.app.charts import curves, files
 from prunescope.app.components.text import for_html
-from prunescope.engine import SafeSparsity, Study, full_names, last_safe, paired_levels, study_title
+from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
 from prunescope.engine.reading import commands, glossary, safety, series, verdicts
 
 DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
@@ -22,7 +22,7 @@ def study_report(study: Study, points: float) -> str:
     safe = last_safe(study, points) if len(study.levels) > 1 else None
     shown = [name for name in curves.LOOKS if name in frame or name == "size"]
     parts = [
-        f"<p>{for_html(full_names([study])[0])}, {about['counts']['evaluation']} evaluated.</p>",
+        f"<p>{for_html(full_name(study))}, {about['counts']['evaluation']} evaluated.</p>",
         _safe(safe),
         *(f"<p>{for_html(sentence)}</p>" for sentence in _sentences(study, safe)),
         "<h2>Robustness against sparsity</h2>",

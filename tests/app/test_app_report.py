@@ -21,7 +21,11 @@ def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
     for level in ("0", "40", "50", "90"):
         assert f"<td>{level}</td>" in page
     assert "90.0 [82.6, 94.5], n = 100" in page
-    assert "python -m engine study" in page and "<strong>No sparsity is safe" in page and "p, Holm" in page
+    assert (
+        "python -m engine study" in page
+        and "<strong>No sparsity is safe" in page
+        and "p, Holm" in page
+    )
     assert made_up_study().key in page
 
 
