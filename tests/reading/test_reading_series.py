@@ -10,7 +10,7 @@ from made_up_studies import made_up_study
 from prunescope.app.charts import curves
 from prunescope.app.charts.files import to_csv
 from prunescope.app.components import cards
-from prunescope.engine import Rate, short_names
+from prunescope.engine import Rate, method_title, short_names
 from prunescope.engine.reading import series
 
 
@@ -46,12 +46,14 @@ def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
 
 
 def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> None:
-    assert series.how(made_up_study()) == "Adaptive"
+    assert method_title(made_up_study().about) == "Adaptive"
     unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")
-    assert series.how(unusual) == "Adaptive 2:4 loss-equalised layers 0=0"
-    assert series.how(made_up_study(allocation="loss-equalised")) == "Adaptive"
-    assert series.how(made_up_study(allocation="uniform")) == "Adaptive uniform"
-    assert series.how(made_up_study(method="sequential", allocation="uniform")) == "SparseGPT"
+    assert method_title(unusual.about) == "Adaptive 2:4 loss-equalised layers 0=0"
+    assert method_title(made_up_study(allocation="loss-equalised").about) == "Adaptive"
+    assert method_title(made_up_study(allocation="uniform").about) == "Adaptive uniform"
+    assert (
+        method_title(made_up_study(method="sequential", allocation="uniform").about) == "SparseGPT"
+    )
     assert (
         series.own_sparsity(unusual) == 0.5
         and series.own_sparsity(made_up_study(pattern="1:4")) == 0.75
