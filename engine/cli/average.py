@@ -50,7 +50,6 @@ def add_commands(command: Command) -> None:
 
 
 def _average(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.training.soup import average_folder, average_models
 
     if bool(options.members) == bool(options.member):
@@ -65,14 +64,14 @@ def _average(options: argparse.Namespace, console: Console) -> Answer:
     if options.members:
         folder = expanded(options.members)
         folder = folder if folder.is_dir() else members_folder(options.cache, options.members)
-        out = new_folder(options.out or folder / f"average-{options.by}")
+        out = expanded(options.out or folder / f"average-{options.by}")
         record = average_folder(
             folder, options.by, out, device=options.device, report=console.report, say=console.say
         )
     else:
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
-        out = new_folder(options.out)
+        out = expanded(options.out)
         selection = _judging_rows(options)
         record = average_models(
             options.member,

@@ -18,6 +18,8 @@ from prunescope.engine.cli.options import (
 )
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.paths import expanded
+from prunescope.engine.reading.names import study_title
+from prunescope.engine.reading.titles import attack_title
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
@@ -72,7 +74,7 @@ def alternatives_table(table: "AlternativesTable") -> str:
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (
-        f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
+        f"{study_title(about)}, {attack_title(about['attack'])}, "
         f"{counts['evaluation']} evaluated, "
         f"{counts['attacked']} attacked; {told['device']}, {pluralize(told['threads'], 'thread')}, "
         f"batch {told['batch']}\n"
@@ -88,7 +90,7 @@ def alternatives_table(table: "AlternativesTable") -> str:
         if (one := row.against) is not None:
             attack = f", {one.attack.adjusted:.2g}" if one.attack else ""
             test = f"{one.level} ({one.bytes / 1e6:+.1f} MB): {one.adjusted:.2g}{attack}"
-            test += "; no better than guessing" if table.guesses(row) else ""
+            test += "; no better than guessing" if table.is_collapsed(row) else ""
         lines.append(
             f"{row.name:<{wide}}  {row.file_bytes / 1e6:6.1f} {row.bytes / 1e6:7.1f}  "
             f"{rate_text(row.acc)}  "

@@ -34,7 +34,7 @@ def add_commands(command: Command) -> None:
 
 
 def _export(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.export.folder import check_form, made_by, write_model
+    from prunescope.engine.export.folder import check_form, study_provenance, write_model
     from prunescope.engine.pruning.patterns import check_sparsity
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.studies.study import prepare, pruned_at
@@ -57,7 +57,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     console.notices(prepared.notices)
     pruned = pruned_at(prepared, sparsity, store, console.report)
     console.notices(store.notices, answered=False)
-    provenance = made_by(prepared.study, pruned)
+    provenance = study_provenance(prepared.study, pruned)
     console.notices(list(pruned.notices))
     sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
     lines = (

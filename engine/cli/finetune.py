@@ -100,12 +100,11 @@ def _finetune(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
-    from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.training.finetune import Shared, finetune
     from prunescope.engine.training.members import named_data
     from prunescope.engine.training.selection import rows_to_train_on
 
-    out = new_folder(options.out)
+    out = expanded(options.out)
     spec = record_of(TrainSpec, options, name=out.name)
     # One file is divided as `evaluate` divides it.
     data = load_dataset(options.data, **reading_of(options))

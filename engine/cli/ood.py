@@ -60,7 +60,7 @@ def add_commands(command: Command) -> None:
 
 
 def _ood(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.data import fit_labels, load_dataset, sample
+    from prunescope.engine.data import fit_dataset, load_dataset, sample
     from prunescope.engine.evaluation.shift import generalisation, load_shifted, own_set
     from prunescope.engine.models.victim import load_victim
 
@@ -77,7 +77,7 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     )
     reading = {**reading_of(options), "label_map": None if of_classes else options.label_map}
     data = load_dataset(options.data, **reading, divide=False)
-    data, notices = fit_labels(data, victim.label_names, options.model)
+    data, notices = fit_dataset(data, victim.label_names, options.model)
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))
     outside = load_shifted(
         options.ood,

@@ -132,7 +132,8 @@ class MemberSettings:
         str | None,
         Setting(
             "Members",
-            "a folder made by the command members, or its name in the cache; it knows its selection set",
+            "a folder made by the command members, or its name in the cache; it knows its "
+            "selection set",
             "DIR",
             TRAINING,
         ),
