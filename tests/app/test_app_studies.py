@@ -142,8 +142,8 @@ def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
 
 BAD = {
     "0, x": "is not a list of percentages",
-    "120": "120 % is no sparsity",
-    "nan": "nan % is no sparsity",
+    "120": "120% is not a sparsity",
+    "nan": "nan% is not a sparsity",
     "": "no levels",
 }
 
