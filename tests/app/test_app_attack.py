@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import attack, files
 from prunescope.app.components.text import for_chart, plain
-from prunescope.app.components.text_diff import marked, shown
+from prunescope.app.components.text_diff import escaped, marked
 from prunescope.engine import Job, Look, Study, bundled_reviews
 
 
@@ -402,7 +402,7 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
     markup = {"<u>[", "]</u>", "<span class='was'>", "</span>"}
     for written in (
         marked([[text, text], ["plain", text], [text, "plain"]]),
-        shown(text),
+        escaped(text),
         for_chart(text),
     ):
         bare = written
@@ -411,8 +411,8 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
         assert "<" not in bare and ">" not in bare
     assert not re.search(r"(?<!\\)[`*_\[\]()<>$&:#|~]", plain(text))
     for character in "\u202e\u2066\u200b\u200d\ufeff\x00\x1b\x7f":
-        assert character not in shown(text)
-    assert html.unescape(shown("naïve “film” <b>")) == "naïve “film” <b>"
+        assert character not in escaped(text)
+    assert html.unescape(escaped("naïve “film” <b>")) == "naïve “film” <b>"
 
 
 def test_hostile_text_passes_through_the_whole_page(cache: Path, asked: list[Job]) -> None:

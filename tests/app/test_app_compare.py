@@ -19,6 +19,7 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import compare as charts
+from prunescope.app.charts import pareto
 from prunescope.app.charts.compare import Level
 from prunescope.engine import Job, Rate, Study, bundled_reviews, short_names
 from prunescope.engine.reading import flips
@@ -232,8 +233,8 @@ def test_hostile_names_pass_through_the_page_and_the_chart(
     save(cache, made_up_study(method=text, data=text, label_names=[text, "yes"]))
     app = page()
     assert not app.exception
-    table = charts.points([made_up_study(method=text)])
-    figure = charts.pareto(table, charts.front(table, "acc", "sparsity"), "acc", "sparsity")
+    table = pareto.points([made_up_study(method=text)])
+    figure = pareto.pareto(table, pareto.front(table, "acc", "sparsity"), "acc", "sparsity")
     assert not any(
         "<b>" in str(trace.name) or "<script" in str(trace.name) or "<img" in str(trace.name)
         for trace in figure.data
@@ -265,15 +266,15 @@ def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFra
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
-    best = charts.front(frame([(0, 50), (10, 60), (20, 55), (30, 55), (40, 20)]), "aua", "sparsity")
+    best = pareto.front(frame([(0, 50), (10, 60), (20, 55), (30, 55), (40, 20)]), "aua", "sparsity")
     assert list(zip(best["sparsity"], best["aua"], strict=True)) == [(10, 60), (30, 55), (40, 20)]
-    best = charts.front(frame([(0, 50), (10, 60), (40, 20)]), "aua", "size")
+    best = pareto.front(frame([(0, 50), (10, 60), (40, 20)]), "aua", "size")
     assert best["size"].tolist() == [60, 90]
 
 
 def test_levels_of_other_examples_do_not_beat_one_another() -> None:
     both = pd.concat([frame([(10, 50)], "one"), frame([(20, 90)], "two")], ignore_index=True)
-    assert len(charts.front(both, "aua", "sparsity")) == 2
+    assert len(pareto.front(both, "aua", "sparsity")) == 2
 
 
 @settings(deadline=None, max_examples=50)
@@ -281,7 +282,7 @@ def test_levels_of_other_examples_do_not_beat_one_another() -> None:
 def test_every_level_is_on_the_front_or_beaten_by_one_that_is(
     points: list[tuple[int, int]],
 ) -> None:
-    best = charts.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
+    best = pareto.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
     ahead = list(zip(best["sparsity"], best["aua"], strict=True))
     for x, y in points:
         assert (x, y) in ahead or any(a >= x and b >= y for a, b in ahead)
@@ -289,9 +290,9 @@ def test_every_level_is_on_the_front_or_beaten_by_one_that_is(
 
 
 def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
-    table = charts.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
-    best = charts.front(table, "acc", "sparsity")
-    figure = charts.pareto(table, best, "acc", "sparsity")
+    table = pareto.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
+    best = pareto.front(table, "acc", "sparsity")
+    figure = pareto.pareto(table, best, "acc", "sparsity")
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     assert [len(trace.x) for trace in marks] == [4, 2]
     assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
@@ -326,8 +327,8 @@ def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
 
 
 def test_twelve_studies_look_apart_and_are_named_apart() -> None:
-    assert len({charts.look(place) for place in range(charts.MOST)}) == charts.MOST
-    assert charts.look(6)[2] == f"{charts.look(0)[2]}-open", "a dot in a small mark is not seen"
+    assert len({pareto.look(place) for place in range(charts.MOST)}) == charts.MOST
+    assert pareto.look(6)[2] == f"{pareto.look(0)[2]}-open", "a dot in a small mark is not seen"
     studies = [
         made_up_study(method="adaptive"),
         made_up_study(method="wanda"),
@@ -360,22 +361,22 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
     table: Any = SimpleNamespace(
         about={"study": study.key}, rows=rows, guesses=lambda row: row.kind == "blocks"
     )
-    found = charts.alternatives([study], [table])
+    found = pareto.baselines([study], [table])
     assert found["study"].tolist() == ["int8"] and found["size"].tolist() == [
         4.0
     ]  # not what guesses, nor what the study has
-    whole = pd.concat([charts.points([study]), found], ignore_index=True)
-    best = charts.front(whole, "acc", "size")
+    whole = pd.concat([pareto.points([study]), found], ignore_index=True)
+    best = pareto.front(whole, "acc", "size")
     assert "int8" in set(best["study"])  # as accurate as dense, and smaller
-    drawn = charts.pareto(whole, best, "acc", "size")
+    drawn = pareto.pareto(whole, best, "acc", "size")
     assert [list(trace.text) for trace in drawn.data if trace.text] == [["int8"]]
-    assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
+    assert pareto.baselines([replace(study, key="f" * 64)], [table]).empty
 
 
 def test_a_front_of_what_nobody_measured_is_empty() -> None:
-    table = charts.points([made_up_study(attacked=0)])
-    assert not charts.pareto(
-        table, charts.front(table, "aua", "size"), "aua", "size"
+    table = pareto.points([made_up_study(attacked=0)])
+    assert not pareto.pareto(
+        table, pareto.front(table, "aua", "size"), "aua", "size"
     ).layout.annotations
 
 
@@ -395,10 +396,10 @@ def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
     ]
     table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: False)
     whole = pd.concat(
-        [charts.points([study]), charts.alternatives([study], [table])], ignore_index=True
+        [pareto.points([study]), pareto.baselines([study], [table])], ignore_index=True
     )
-    names = charts.pareto(
-        whole, charts.front(whole, "aua", "size"), "aua", "size"
+    names = pareto.pareto(
+        whole, pareto.front(whole, "aua", "size"), "aua", "size"
     ).layout.annotations
     assert [name.text for name in names] == [row.name for row in rows]
     across = np.ptp(whole["size"])
@@ -416,10 +417,10 @@ def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
     study = made_up_study((0.0, 0.5))
     half = study.levels[1]
     collapsed = replace(half, sparsity=0.9, acc=Rate.of(50, 100), aua=Rate.of(50, 100))
-    table = charts.points([replace(study, levels=(*study.levels, collapsed))])
+    table = pareto.points([replace(study, levels=(*study.levels, collapsed))])
     assert table["guesses"].tolist() == [False, False, True]
-    assert 90 not in set(charts.front(table, "aua", "sparsity")["sparsity"])
-    assert 90 in set(charts.front(table, "acc", "sparsity")["sparsity"])
+    assert 90 not in set(pareto.front(table, "aua", "sparsity")["sparsity"])
+    assert 90 in set(pareto.front(table, "acc", "sparsity")["sparsity"])
 
 
 def test_a_damaged_table_of_alternatives_is_named(cache: Path, asked: list[Job]) -> None:

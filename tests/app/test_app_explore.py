@@ -99,7 +99,7 @@ def test_the_browser_has_a_value_for_every_stop_of_the_slider(cache: Path) -> No
     assert slider["stops"] == cards["stops"] == heat["stops"] == sorted([*range(96), 87.5])
     assert slider["measured"] == [0, 40, 87.5]
     assert (
-        {len(told) for told in cards["studies"][0]["told"].values()}
+        {len(told) for told in cards["studies"][0]["texts"].values()}
         == {97}
         == {len(mark["at"]) for mark in cards["marks"]}
     )
