@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from prunescope.app.charts import curves, files
 from prunescope.app.components.text import for_html
 from prunescope.engine import SafeSparsity, Study, data_title, last_safe, paired_levels
-from prunescope.engine.reading import series
+from prunescope.engine.reading import commands, series
 
 DEFINED = {
     "Sparsity": "zeros / prunable weights: the linears of the encoder blocks, without embeddings "
@@ -53,7 +53,8 @@ def study_report(study: Study, points: float) -> str:
 
 def _commands(study: Study) -> str:
     levels = [level.sparsity for level in study.levels]
-    return series.commands(study, levels[-1], levels)
+    repeat = commands.repeat_command(study, levels)
+    return commands.shell(repeat, commands.export_command(study, levels[-1]))
 
 
 def for_html_lines(text: str) -> str:

@@ -11,6 +11,8 @@ from prunescope.engine.cli.studies import measure_options, spec_from, victim_opt
 from prunescope.engine.errors import SettingError
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.paths import expanded
+from prunescope.engine.reading.names import study_title
+from prunescope.engine.reading.titles import attack_title
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def alternatives_table(table: "AlternativesTable") -> str:
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (
-        f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
+        f"{study_title(about)}, {attack_title(about['attack'])}, "
         f"{counts['evaluation']} evaluated, "
         f"{counts['attacked']} attacked; {told['device']}, {pluralize(told['threads'], 'thread')}, "
         f"batch {told['batch']}\n"

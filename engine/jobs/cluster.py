@@ -15,9 +15,9 @@ from typing import Any
 from prunescope.engine import paths
 from prunescope.engine.errors import PruneScopeError, SettingError
 from prunescope.engine.jobs.processes import born
-from prunescope.engine.jobs.queue import title_of
 from prunescope.engine.jobs.rows import Rows
 from prunescope.engine.progress import Reporter
+from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
 
 EVERY = 0.5  # seconds between two looks, and between two words of a task
@@ -119,7 +119,7 @@ def _show(rows: Rows, name: str, sweep: str, spec: StudySpec, slot: str) -> None
     rows.add(
         id=name,
         do="elsewhere",
-        title=title_of(spec),
+        title=spec_title(spec),
         arguments=asdict(spec),
         slot=slot,
         state="queued",

@@ -20,6 +20,7 @@ from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs.processes import PATIENCE, end_group, end_rest, lives
 from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
 from prunescope.engine.paths import expanded
+from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.locks import free, try_lock
 
@@ -59,7 +60,7 @@ class JobQueue:
             lambda row: row.do == "study" and row.arguments == arguments,
             id=secrets.token_hex(6),
             do="study",
-            title=title_of(spec),
+            title=spec_title(spec),
             arguments=arguments,
             slot=slot_of(spec.device),
             state="queued",
@@ -254,16 +255,4 @@ def slot_of(device: str) -> str:
     return "cuda:0" if device == "cuda" else device
 
 
-def title_of(spec: StudySpec) -> str:
-    """A study that is asked for, in words."""
-    levels = ", ".join(f"{100 * level:g}" for level in spec.levels[:4]) + (
-        ", …" if len(spec.levels) > 4 else ""
-    )
-    pattern = "" if spec.pattern == "unstructured" else f" {spec.pattern}"
-    return (
-        f"{spec.model} on {spec.data}, {spec.method}{pattern}, {spec.attack}, at {levels} %, "
-        f"seed {spec.seed}"
-    )
-
-
-__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of", "title_of"]
+__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of"]

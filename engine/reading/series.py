@@ -1,7 +1,6 @@
 """The numbers behind the charts: studies in, data frames out. No Streamlit, no Plotly."""
 
 import bisect
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -14,7 +13,6 @@ from prunescope.engine import (
     LevelResult,
     Rate,
     Study,
-    StudySpec,
     Timed,
     full_names,
     method_title,
@@ -332,29 +330,3 @@ def uneven(study: Study) -> bool:
         [layer["zeros"] / layer["weights"] for layer in level.layers] for level in study.levels
     )
     return any(max(level) - min(level) > 0.01 for level in shares if level)
-
-
-def commands(study: Study, sparsity: float, levels: Sequence[float] = ()) -> str:
-    """The command lines that measure this level, or these, again and write the pruned model."""
-    spec, default = study.about["spec"], StudySpec()
-    given = {"data": spec["data"] if spec["data"] is not None else f"PATH/TO/{study.about['data']}"}
-    options = []
-    for name in StudySpec.__dataclass_fields__:
-        value = given.get(name, spec.get(name))
-        if name in spec and value != getattr(default, name) and value is not None:
-            sign = "=" if str(value).startswith("-") else " "
-            given_value = "" if value is True else f"{sign}{shlex.quote(str(value))}"
-            options.append((name, f"--{name.replace('_', '-')}{given_value}"))
-    study_only = ("eval_examples", "attack", "attack_examples", "resources")
-    asked = ",".join(f"{level:g}" for level in levels or (sparsity,))
-    measure = " ".join(
-        ["python -m engine study", *(text for _, text in options), f"--levels {asked}"]
-    )
-    export = " ".join(
-        [
-            "python -m engine prune",
-            *(text for name, text in options if name not in study_only),
-            f"--sparsity {sparsity:g} --out pruned-model",
-        ]
-    )
-    return f"{measure}\n{export}"

@@ -41,7 +41,7 @@ class Form:
     def request(self) -> dict[str, Any]:
         """What every request to a worker names."""
         return {
-            "victims": levels.asked(self.victims, self.study),
+            "victims": levels.victim_requests(self.victims, self.study),
             "attack": self.attack,
             "seed": self.seed,
             "queries": self.queries,

@@ -15,7 +15,7 @@ from prunescope.app.screens.attack.form import Form, form, pick_study
 from prunescope.app.screens.attack.link import take_up
 from prunescope.app.state import address
 from prunescope.app.state.resources import background, store, workbench
-from prunescope.engine.reading import levels
+from prunescope.engine.reading import commands
 
 
 def main() -> None:
@@ -72,18 +72,17 @@ def _commands(inputs: Form) -> None:
     own = [sparsity for study, sparsity in inputs.victims[1:] if study.key == inputs.study.key]
     if not own or not inputs.has_words:
         return
+    request = commands.AttackRequest(
+        " ".join(inputs.text.split()),
+        inputs.attack,
+        inputs.truth,
+        inputs.seed,
+        inputs.queries,
+        inputs.seconds,
+    )
+    lines = [commands.attack_command(inputs.study, sparsity, request) for sparsity in own]
     with st.expander("Reproduce this attack on the command line"):
-        lines = levels.commands(
-            inputs.study,
-            own,
-            " ".join(inputs.text.split()),
-            inputs.truth,
-            inputs.attack,
-            inputs.seed,
-            inputs.queries,
-            inputs.seconds,
-        )
-        st.code(lines, language="sh")
+        st.code(commands.shell(*lines), language="sh")
 
 
 def _prepare(inputs: Form) -> None:

@@ -11,6 +11,7 @@ from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
+from prunescope.engine.reading import commands
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
@@ -47,7 +48,8 @@ def main() -> None:
     _evaluated(member_set)
     _settings(member_set)
     with st.expander("Reproduce: train such members, average them, and study the result"):
-        st.code(_commands(member_set), language="sh", wrap_lines=True)
+        lines = commands.member_commands(member_set)
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
 
 
 def _sentence(member_set: engine.MemberSet) -> str:
@@ -171,20 +173,6 @@ def _settings(member_set: engine.MemberSet) -> None:
         )
         if member_set.about:
             st.text(member_set.about)
-
-
-def _commands(member_set: engine.MemberSet) -> str:
-    model = (
-        f"embedded:{member_set.name}" if member_set.bundled else f"{member_set.folder}/average-aua"
-    )
-    bundled_recipe = f"cache/bundled/members/{member_set.name}/recipe.json"
-    recipe = bundled_recipe if member_set.bundled else "RECIPE.json"
-    return (
-        f"python -m engine members --recipe {recipe} --data PATH/TO/{member_set.data}\n"
-        f"python -m engine average --members {member_set.data} --by aua\n"
-        f"python -m engine study --model {model} --data PATH/TO/{member_set.data} "
-        "--levels 0,0.5,0.875"
-    )
 
 
 main()

@@ -18,7 +18,7 @@ from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
 from prunescope.app.state.resources import store
-from prunescope.engine.reading import series
+from prunescope.engine.reading import commands
 
 
 def main() -> None:
@@ -42,8 +42,8 @@ def main() -> None:
     front(studies)
     a, b = flips(studies, sparsity, base)
     with st.expander("Reproduce these numbers on the command line"):
-        commands = [series.commands(study, sparsity).splitlines()[0] for study in studies]
-        st.code("\n".join(commands), language="sh", wrap_lines=True)
+        lines = [commands.repeat_command(study, [sparsity]) for study in studies]
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
     address.write_all(view(studies, sparsity, base, a, b))
 
 

@@ -14,7 +14,7 @@ from prunescope.app.components import job_progress
 from prunescope.app.components.text import plain
 from prunescope.app.state.limits import closed
 from prunescope.app.state.resources import workbench
-from prunescope.engine.reading import series
+from prunescope.engine.reading import commands, series
 from prunescope.engine.reading.levels import level_id
 
 NOT_MEASURED = "This sparsity was not measured; values marked ≈ are interpolated. "
@@ -134,7 +134,8 @@ def export_here(study: engine.Study, sparsity: float) -> None:
                 "they are:"
             )
         )
-        st.code(series.commands(study, sparsity).splitlines()[1], language="sh", wrap_lines=True)
+        line = commands.export_command(study, sparsity)
+        st.code(commands.shell(line), language="sh", wrap_lines=True)
     job = job_progress.of_study("exporting", study)
     job_progress.progress("exporting", job, workbench())
     if job is not None and job.state == "done" and job.result is not None:

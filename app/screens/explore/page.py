@@ -20,7 +20,7 @@ from prunescope.app.screens.explore.instrument import slider, tolerance
 from prunescope.app.screens.explore.level import level_tables
 from prunescope.app.screens.explore.live import attack_door, live_work, prunable_sparsity
 from prunescope.app.state.resources import signature, store, workbench
-from prunescope.engine.reading import series
+from prunescope.engine.reading import commands, series
 
 
 def main() -> None:
@@ -76,7 +76,9 @@ def _answer(keys: list[str], points: float) -> None:
     live_work(study, sparsity)
     attack_door(study, prunable_sparsity(study, sparsity))
     with st.expander("Reproduce and share"):
-        st.code(series.commands(study, sparsity), language="sh", wrap_lines=True)
+        repeat = commands.repeat_command(study, [sparsity])
+        lines = [repeat, commands.export_command(study, sparsity)]
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
         report_button(study, points)
 
 

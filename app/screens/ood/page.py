@@ -11,6 +11,7 @@ from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain, short
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
+from prunescope.engine.reading import commands
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
     _differences(table)
     _table(table, spread)
     with st.expander("Reproduce"):
-        st.code(_commands(table), language="sh", wrap_lines=True)
+        lines = commands.subnetwork_commands(table)
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
 
 
 def _owner(table: engine.SubnetworkTable) -> str:
@@ -229,17 +231,6 @@ def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
             )
         if table.about:
             st.text(table.about)
-
-
-def _commands(table: engine.SubnetworkTable) -> str:
-    return (
-        f"python -m engine subnetworks --recipe {table.name} --data PATH/TO/DATA\n"
-        "python -m engine biasmodel --data D --features overlap --out BIAS\n"
-        "python -m engine retrain --data D --learning-rate 2e-4 --out FULL\n"
-        "python -m engine masktrain --data D --start FULL --loss poe --bias BIAS --sparsity 0.7 "
-        "--out MASK\n"
-        "python -m engine ood --model MASK --data D --ood HANS.parquet --task hans"
-    )
 
 
 main()
