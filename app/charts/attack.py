@@ -28,8 +28,19 @@ LOOKS = (  # of the victims in their order
     Look(PURPLE, "dot", "diamond", "◆"),
     Look(GREEN, "dashdot", "triangle-up", "▲"),
 )
+VERDICTS = {  # of a stored outcome, in words
+    "broken": "fails",
+    "held": "withstands",
+    "skipped": "wrong without any attack",
+    "exhausted": "withstands within the budget",
+}
 MOST_WORDS = 30  # columns of the map of words
 Path = Sequence[Sequence[float]]
+
+
+def verdict(outcome: str) -> str:
+    """A stored outcome in words; one that a newer version wrote as it is."""
+    return VERDICTS.get(outcome, outcome)
 
 
 def paths(sides: Mapping[str, Path], label: str | None, dark: bool = False) -> go.Figure:
@@ -153,7 +164,7 @@ def sides_table(result: Mapping[str, Any]) -> pd.DataFrame:
             {
                 "victim": side["name"],
                 "sparsity": 100 * side["sparsity"],
-                "outcome": side["outcome"],
+                "outcome": verdict(side["outcome"]),
                 "label before": _named(names, side["label_before"]),
                 "label after": _named(names, side["label_after"]),
                 "confidence before": 100 * side["truth_before"],

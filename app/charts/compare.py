@@ -20,6 +20,7 @@ from prunescope.engine import (
 )
 from prunescope.engine.reading.flips import same_attack, same_examples
 from prunescope.engine.reading.series import RATES, Value, bytes_at, neighbours, rate_at
+from prunescope.engine.reading.titles import method_name_title
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
@@ -31,7 +32,7 @@ def settings(study: Study) -> dict[str, Any]:
     return {
         "model": about["model"],
         "data": data_title(about["data"]),
-        "method": about["method"],
+        "method": method_name_title(about["method"]),
         "pattern": about["pattern"],
         "allocation": about.get("allocation", "uniform"),
         "layers": about.get("layers") or "–",

@@ -250,7 +250,7 @@ def heat(study: Study, places: Sequence[float]) -> dict[str, Any]:
             if exact
             else "interpolated"
             if low is not high
-            else f"as at {100 * low.sparsity:g} %, the nearest"
+            else f"as at {100 * low.sparsity:g}%, the nearest"
         )
         share = _between(0.0, 1.0, low, high, place / 100) if low is not high else 0.0
         between.append((order[low.sparsity], order[high.sparsity], round(share, 6)))

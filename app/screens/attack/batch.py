@@ -138,7 +138,7 @@ def _example_table(outcome: dict[str, Any], differing: bool) -> pd.DataFrame:
             {
                 "row": example["row"],
                 "label": outcome["label_names"][example["label"]],
-                **example["outcomes"],
+                **{name: charts.verdict(example["outcomes"][name]) for name in names},
                 "text": example["text"],
                 **{f"text found on {name}": example["found"].get(name) for name in names},
             }

@@ -12,12 +12,6 @@ from prunescope.app.components.text_diff import marked
 from prunescope.app.screens.attack.sides import paths_chart, queries, side_text
 from prunescope.app.state.resources import dark
 
-VERDICTS = {
-    "broken": "fails",
-    "held": "withstands",
-    "skipped": "wrong without any attack",
-    "exhausted": "withstands within the budget",
-}
 ENCODER = (
     "Changed words stand in brackets, followed by the original. Similarity is the cosine of the "
     "embedded sentence encoder (all-MiniLM-L6-v2) between the text before and after."
@@ -85,7 +79,7 @@ def _budget(outcome: dict[str, Any]) -> str:
 
 def _side(index: int, side: dict[str, Any], names: list[str]) -> None:
     broken = side["outcome"] == "broken"
-    title = f"{side['name']}: {VERDICTS[side['outcome']]}"
+    title = f"{side['name']}: {charts.verdict(side['outcome'])}"
     side_text(index, title, marked(side["changes"], changed=broken))
     label, confidence = names[side["label_before"]], f"{100 * side['truth_before']:.1f}%"
     if broken:

@@ -12,6 +12,7 @@ from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands
+from prunescope.engine.reading.titles import method_name_title
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
@@ -22,7 +23,9 @@ def main() -> None:
     header = page_header("Robust dense models", 2)
     show_notices(view.notices)
     if not sets:
-        st.text("No members yet. The README shows how to train and average some.")
+        st.text("No members yet. Members are trained on the command line:")
+        train = commands.command("members", "--recipe", "FILE", "--data", "D")
+        st.code(commands.shell(train), language="sh")
         return
     by_name = {
         member_set.name if member_set.bundled else f"{member_set.name} · yours": member_set
@@ -138,7 +141,8 @@ def _evaluated(member_set: engine.MemberSet) -> None:
     st.caption(
         plain(
             f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; "
-            f"pruned with {how['method']}, {counts['calibration']} calibration texts, seed "
+            f"pruned with {method_name_title(how['method'])}, "
+            f"{counts['calibration']} calibration texts, seed "
             f"{how['seed']}. Bars: 95% intervals."
         )
     )

@@ -20,7 +20,9 @@ def main() -> None:
     header = page_header("Bias robustness", 2)
     show_notices(view.notices)
     if not tables:
-        st.text("No table yet. The README shows how to train and evaluate subnetworks.")
+        st.text("No table yet. Subnetworks are trained and evaluated on the command line:")
+        train = commands.command("subnetworks", "--recipe", "nli-small", "--data", "DIR")
+        st.code(commands.shell(train), language="sh")
         return
     by_name = {_name(table): table for table in tables}
     titles = {_name(table): short(table.title + _owner(table)) for table in tables}

@@ -15,6 +15,7 @@ from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
+from prunescope.engine.reading.titles import method_name_title
 
 SHOWN = 25  # stored studies without scrolling
 
@@ -59,7 +60,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     )
     if not any(name.more for name in names):
-        frame = frame.drop(columns="apart by")
+        frame = frame.drop(columns="differs in")
     picked = st.dataframe(
         frame,
         hide_index=True,
@@ -90,15 +91,15 @@ def _line(
     return {
         "model": name.model,
         "data": name.data,
-        "method": about["method"],
+        "method": method_name_title(about["method"]),
         "pattern": about["pattern"],
         "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
         "attacked": about["counts"]["attacked"],
         "seed": about["seed"],
         "levels": len(row.levels),
         "sparsity": _span(span) if span else state.state if state else "",
-        "apart by": name.more,
-        "kept": "pinned" if row.pinned else row.layer,
+        "differs in": name.more,
+        "storage": "pinned" if row.pinned else row.layer,
         "size": row.bytes / 1e3,
         "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"),
         "key": row.key[:12],
