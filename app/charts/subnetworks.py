@@ -81,7 +81,7 @@ def series_name(run: SubnetworkRun) -> str:
 def sets_of(table: SubnetworkTable) -> list[str]:
     """The inside set, then the others."""
     return (
-        [table.runs[0].inside.name, *(one.name for one in table.runs[0].outside)]
+        [table.runs[0].inside.name, *(other.name for other in table.runs[0].outside)]
         if table.runs
         else []
     )
@@ -99,10 +99,10 @@ def _marker(run: SubnetworkRun) -> str:
 
 
 def spread_table(table: SubnetworkTable) -> pd.DataFrame:
-    """One row a cell, sparsity and set: mean and standard deviation over the seeds, in per cent;
+    """One row a cell, sparsity and set: mean and standard deviation over the seeds, in percent;
     the gap ID − OOD likewise.
 
-    With one seed `sd` is missing and `low` and `high` hold that model's own 95 % interval.
+    With one seed `sd` is missing and `low` and `high` hold that model's own 95% interval.
     """
     groups: dict[tuple[str, float], list[SubnetworkRun]] = {}
     for run in table.runs:
@@ -110,18 +110,16 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
     rows = []
     for (cell, sparsity), runs in groups.items():
         for number, name in enumerate(sets_of(table)):
-            found = [(run.inside, *run.outside)[number] for run in runs]
-            known = [run.gaps[name] for run in runs if name in run.gaps]
-            gaps, lone = (
-                [100 * (one.value or 0) for one in known],
-                known[0] if len(known) == 1 else None,
-            )
+            results = [(run.inside, *run.outside)[number] for run in runs]
+            gaps_known = [run.gaps[name] for run in runs if name in run.gaps]
+            gaps = [100 * (gap.value or 0) for gap in gaps_known]
+            lone = gaps_known[0] if len(gaps_known) == 1 else None
             rows.append(
                 {
                     **_row(cell, sparsity, runs),
                     "set": name,
-                    "figure": FIGURES[found[0].metric],
-                    **_spread([one.headline for one in found]),
+                    "figure": FIGURES[results[0].metric],
+                    **_spread([result.headline for result in results]),
                     "gap": mean(gaps) if gaps else None,
                     "gap_sd": stdev(gaps) if len(gaps) > 1 else None,
                     "gap_low": 100 * lone.low if lone else None,
@@ -142,29 +140,30 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
 
 
 def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any]:
-    one = runs[0]
-    fill = "-open" if one.loss == "ce" and one.adversarial == "none" else ""
-    dash = DASHES[one.loss] if one.adversarial == "none" else "longdash"
+    first = runs[0]
+    fill = "-open" if first.loss == "ce" and first.adversarial == "none" else ""
+    dash = DASHES[first.loss] if first.adversarial == "none" else "longdash"
     return {
         "cell": cell,
-        "series": series_name(one),
-        "method": one.method,
-        "marker": _marker(one) + fill,
+        "series": series_name(first),
+        "method": first.method,
+        "marker": _marker(first) + fill,
         "dash": dash,
-        "colour": OLIVE if one.rewind else COLOURS[one.method],
+        "colour": OLIVE if first.rewind else COLOURS[first.method],
         "sparsity": 100 * sparsity,
     }
 
 
-def _spread(found: Sequence[Metric | Rate]) -> dict[str, Any]:
-    values, lone = [100 * (one.value or 0) for one in found], found[0] if len(found) == 1 else None
+def _spread(results: Sequence[Metric | Rate]) -> dict[str, Any]:
+    values = [100 * (result.value or 0) for result in results]
+    lone = results[0] if len(results) == 1 else None
     return {
         "mean": mean(values),
         "sd": stdev(values) if len(values) > 1 else None,
         "low": 100 * lone.low if lone else None,
         "high": 100 * lone.high if lone else None,
-        "seeds": len(found),
-        "n": found[0].n,
+        "seeds": len(results),
+        "n": results[0].n,
     }
 
 
@@ -181,7 +180,7 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
             _series(figure, part[part["series"] == series].sort_values("sparsity"), series, column)
     figure.update_annotations(font_size=13)  # the sets' names, side by side on a phone too
     figure.update_xaxes(**_axis(spread))
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix="%")
     figure.update_yaxes(title_text=" or ".join(dict.fromkeys(spread["figure"])), col=1)
     return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
@@ -225,7 +224,7 @@ def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> 
             ]
             for row in part.itertuples()
         ],
-        hovertemplate=f"{series}: %{{y:.1f}} % at %{{x:g}} %, %{{customdata[0]}}, n = "
+        hovertemplate=f"{series}: %{{y:.1f}}% at %{{x:g}}%, %{{customdata[0]}}, n = "
         "%{customdata[1]}<extra></extra>",
     )
 
@@ -245,14 +244,14 @@ def plain_table(spread: pd.DataFrame) -> pd.DataFrame:
 
 def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
     """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
-    found = spread[(spread["set"] == name) & spread["gap"].notna()]
-    return found[
+    rows = spread[(spread["set"] == name) & spread["gap"].notna()]
+    return rows[
         ["cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high", "seeds", "n"]
     ]
 
 
 def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
-    """ID − OOD against sparsity: 0 is a model that generalises as well as it does at home."""
+    """ID − OOD against sparsity; a model at 0 is as good out of distribution as in it."""
     figure, part = go.Figure(), spread[(spread["set"] == name) & spread["gap"].notna()]
     for series in dict.fromkeys(part["series"]):
         rows = part[part["series"] == series].sort_values("sparsity")
@@ -280,7 +279,7 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
                 "thickness": 1.2,
                 "width": 4,
             },
-            hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
+            hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}}%<extra></extra>",
         )
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(**_axis(spread))
@@ -290,14 +289,14 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
 
 def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float) -> pd.DataFrame:
     """Accuracy of every group of a set at one sparsity and of the full models: mean over seeds, in
-    per cent, with the spread.
+    percent, with the spread.
     """
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for run in table.runs:
         if run.sparsity not in (0.0, sparsity):
             continue
-        for one in run.outside:
-            for value, rate in (one.groups.get(column, {}) if one.name == name else {}).items():
+        for other in run.outside:
+            for value, rate in (other.groups.get(column, {}) if other.name == name else {}).items():
                 groups.setdefault((series_name(run), value), []).append(
                     (100 * (rate.value or 0), rate.n)
                 )
@@ -306,12 +305,12 @@ def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float)
             {
                 "series": series,
                 "group": value.replace("_", " "),
-                "mean": mean(one for one, _ in found),
-                "n": found[0][1],
-                "sd": stdev(one for one, _ in found) if len(found) > 1 else None,
-                "seeds": len(found),
+                "mean": mean(rate for rate, _ in cells),
+                "n": cells[0][1],
+                "sd": stdev(rate for rate, _ in cells) if len(cells) > 1 else None,
+                "seeds": len(cells),
             }
-            for (series, value), found in groups.items()
+            for (series, value), cells in groups.items()
         ]
     )
 
@@ -332,7 +331,7 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
             ygap=2,
             text=grid.map(lambda value: "" if pd.isna(value) else f"{value:.0f}").to_numpy(),
             texttemplate="%{text}",
-            hovertemplate="%{y}, %{x}: %{z:.1f} %<extra></extra>",
+            hovertemplate="%{y}, %{x}: %{z:.1f}%<extra></extra>",
             showscale=False,
         )
     )
@@ -343,15 +342,16 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
     return dressed(figure, dark, height - 70 * few, 28, 110 - 70 * few)
 
 
-def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:
-    """Whether two cells differ in one thing. How scores begin and sparsity grows means something
+def _one_change(first: SubnetworkRun, second: SubnetworkRun) -> bool:
+    """Whether two cells differ in one factor. How scores begin and sparsity grows means something
     between masks alone.
     """
-    ways = ("loss", "schedule", "init") if one.method == two.method == "mask" else ("loss",)
+    ways = ("loss", "schedule", "init") if first.method == second.method == "mask" else ("loss",)
     ways = (*ways, "adversarial", "rewind")
-    if one.method != two.method and "gradual" in (one.schedule, two.schedule):
+    if first.method != second.method and "gradual" in (first.schedule, second.schedule):
         return False
-    return sum(getattr(one, what) != getattr(two, what) for what in ("method", *ways)) == 1
+    differing = [way for way in ("method", *ways) if getattr(first, way) != getattr(second, way)]
+    return len(differing) == 1
 
 
 def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
@@ -370,8 +370,8 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
                 or not (seeds := sorted(set(first) & set(second)))
             ):
                 continue
-            one, two = first[seeds[0]], second[seeds[0]]
-            if not _one_change(one, two):
+            first_run, second_run = first[seeds[0]], second[seeds[0]]
+            if not _one_change(first_run, second_run):
                 continue
             pairs = [
                 [
@@ -380,17 +380,17 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
                 ]
                 for seed in seeds
             ]
-            found = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-            if found.value is not None:
+            difference = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
+            if difference.value is not None:
                 rows.append(
                     {
                         "sparsity": 100 * sparsity,
-                        "second": series_name(two),
-                        "minus": series_name(one),
-                        "difference": 100 * found.value,
-                        "low": 100 * found.low,
-                        "high": 100 * found.high,
-                        "n": found.n,
+                        "second": series_name(second_run),
+                        "minus": series_name(first_run),
+                        "difference": 100 * difference.value,
+                        "low": 100 * difference.low,
+                        "high": 100 * difference.high,
+                        "n": difference.n,
                         "seeds": len(seeds),
                     }
                 )
