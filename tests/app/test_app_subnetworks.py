@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import subnetworks as charts
 from prunescope.engine import Store, SubnetworkTable, Workbench, subnetwork_tables
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.reading import subnetworks
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,7 @@ def test_a_damaged_table_is_a_notice(cache: Path) -> None:
 
 
 def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path))
+    spread = subnetworks.spread_table(table_of(tmp_path))
     row = spread[(spread["cell"] == "full-ce") & (spread["set"] == "ID")].iloc[0]
     assert row["mean"] == pytest.approx(100 * 36.5 / 40) and row["sd"] == pytest.approx(
         100 * 0.5**0.5 / 40
@@ -83,8 +84,8 @@ def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path, seeds=1))
-    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", charts.ATTACKED}
+    spread = subnetworks.spread_table(table_of(tmp_path, seeds=1))
+    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", subnetworks.ATTACKED}
     assert bool((spread["low"] < spread["mean"]).all()) and bool(
         (spread["mean"] < spread["high"]).all()
     )
@@ -92,7 +93,8 @@ def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
 
 def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    figure = charts.curves(charts.spread_table(table), charts.panels(table))
+    spread = charts.drawn(table, subnetworks.spread_table(table))
+    figure = charts.curves(spread, subnetworks.panels(table))
     under = [trace for trace in figure.data if trace.xaxis == "x3"]
     assert len(under) == 4 and all(
         list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under
@@ -113,9 +115,11 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path))
+    table = table_of(tmp_path)
+    spread = charts.drawn(table, subnetworks.spread_table(table))
     heights = [y for trace in charts.gap_chart(spread, "HANS").data for y in trace.y]
-    assert sorted(heights) == pytest.approx(sorted(charts.gaps(spread, "HANS")["gap"])) and heights
+    gaps = subnetworks.gaps(spread, "HANS")["gap"]
+    assert sorted(heights) == pytest.approx(sorted(gaps)) and heights
 
 
 def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() -> None:
@@ -124,16 +128,15 @@ def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() 
     ]
     assert len(tables) == 6
     for table in tables:
-        spread = charts.spread_table(table)
+        spread = charts.drawn(table, subnetworks.spread_table(table))
         looks = spread.drop_duplicates("series")[["colour", "marker", "dash"]]
         assert not looks.duplicated().any(), table.name
-        assert list(charts.curves(spread, charts.panels(table)).layout.xaxis.tickvals) == sorted(
-            {0, *spread["sparsity"]}
-        )
+        axis = charts.curves(spread, subnetworks.panels(table)).layout.xaxis
+        assert list(axis.tickvals) == sorted({0, *spread["sparsity"]})
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
-    differences = charts.differences(table_of(tmp_path), "HANS")
+    differences = subnetworks.differences(table_of(tmp_path), "HANS")
     assert list(
         zip(differences["sparsity"], differences["second"], differences["minus"], strict=True)
     ) == [(level, "mask training, PoE", "mask training, CE") for level in (50, 90)]
@@ -155,7 +158,7 @@ def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_pa
         else run
         for run in table.runs
     )
-    differences = charts.differences(replace(table, runs=runs), "HANS")
+    differences = subnetworks.differences(replace(table, runs=runs), "HANS")
     pairs = set(
         zip(differences["sparsity"], differences["second"], differences["minus"], strict=True)
     )
@@ -165,7 +168,7 @@ def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_pa
 
 def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    groups = charts.group_table(table, "HANS", "heuristic", 0.5)
+    groups = subnetworks.group_table(table, "HANS", "heuristic", 0.5)
     assert set(groups["series"]) == {"full model, CE", "mask training, CE", "mask training, PoE"}
     full = groups[
         (groups["series"] == "full model, CE") & (groups["group"] == "lexical overlap")

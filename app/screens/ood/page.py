@@ -11,7 +11,7 @@ from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain, short
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
-from prunescope.engine.reading import commands
+from prunescope.engine.reading import commands, subnetworks
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     st.text(_sentence(table))
     if table.stand_in:
         st.info(plain(table.stand_in))
-    spread = charts.spread_table(table)
+    spread = subnetworks.spread_table(table)
     _curves(table, spread)
     _gap_and_groups(table, spread)
     _differences(table)
@@ -90,14 +90,14 @@ def _sentence(table: engine.SubnetworkTable) -> str:
 
 def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     st.header("In and out of distribution", anchor=False)
-    names = charts.panels(table)
+    names = subnetworks.panels(table)
     chart(
-        charts.curves(spread, names, dark()),
+        charts.curves(charts.drawn(table, spread), names, dark()),
         "subnetworks-curves",
         "Figures in and out of distribution against sparsity, one line a method and loss",
     )
     kinds = {
-        result.name: charts.FIGURES[result.metric]
+        result.name: subnetworks.FIGURES[result.metric]
         for result in (table.runs[0].inside, *table.runs[0].outside)
     }
     figures = (
@@ -113,8 +113,8 @@ def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     )
     losses = {run.loss for run in table.runs}
     words = [
-        f"{charts.LOSSES[loss]}: {words}"
-        for loss, words in charts.SPELLED.items()
+        f"{subnetworks.LOSSES[loss]}: {words}"
+        for loss, words in subnetworks.SPELLED.items()
         if loss in losses
     ]
     words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
@@ -122,13 +122,13 @@ def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     export_bar(
         "subnetworks-curves",
         f"prunescope-subnetworks-{table.name}",
-        charts.plain_table(spread),
+        spread,
         _about(table),
     )
 
 
 def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
-    outside = charts.sets_of(table)[1:]
+    outside = subnetworks.sets_of(table)[1:]
     if not outside:
         return
     name = outside[0]
@@ -139,14 +139,14 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None
     with left:
         st.header("Generalization gap (ID − OOD)", anchor=False)
         chart(
-            charts.gap_chart(spread, name, dark()),
+            charts.gap_chart(charts.drawn(table, spread), name, dark()),
             "subnetworks-gap",
             "The gap between accuracy in and out of distribution against sparsity",
         )
         export_bar(
             "subnetworks-gap",
             f"prunescope-gap-{table.name}",
-            charts.gaps(spread, name),
+            subnetworks.gaps(spread, name),
             _about(table, set=name),
         )
         st.caption(
@@ -183,7 +183,7 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
                 format_func=lambda share: f"{share}%",
             )
         level = levels[shares.index(share)]
-    groups = charts.group_table(table, name, column, level)
+    groups = subnetworks.group_table(table, name, column, level)
     chart(
         charts.group_chart(groups, dark()),
         "subnetworks-groups",
@@ -195,8 +195,8 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
 
 
 def _differences(table: engine.SubnetworkTable) -> None:
-    names = charts.sets_of(table)
-    frames = {name: charts.differences(table, name) for name in names}
+    names = subnetworks.sets_of(table)
+    frames = {name: subnetworks.differences(table, name) for name in names}
     if all(frame.empty for frame in frames.values()):
         return
     st.header("One factor at a time", anchor=False)
@@ -223,7 +223,7 @@ def _differences(table: engine.SubnetworkTable) -> None:
 
 def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     with st.expander("All figures"):
-        st.dataframe(charts.plain_table(spread).round(2), hide_index=True)
+        st.dataframe(spread.round(2), hide_index=True)
         if table.bias:
             acc = table.bias["acc"]
             st.text(
