@@ -137,9 +137,8 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
         "--method",
         default=default.method,
         metavar="NAME[:SETTING=VALUE,…]",
-        help="adaptive, paper, sequential, static, wanda or magnitude; settings change single "
-        "steps, as in "
-        "adaptive:refit=none,importance=off (default: adaptive)",
+        help="adaptive, p1, sparsegpt, sparsegpt-static, wanda or magnitude; settings change single "
+        "steps, as in adaptive:refit=none,importance=off (default: adaptive)",
     )
     parser.add_argument(
         "--pattern",

@@ -39,6 +39,7 @@ from prunescope.engine.export.pruned_models import is_kept, load_pruned, save_pr
 from prunescope.engine.models.victim import Victim, check_place, load_victim
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import PARTS, Reporter, silent, within
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.patterns import check_sparsity
 from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
@@ -126,6 +127,7 @@ def prepare(spec: StudySpec, report: Reporter = silent, victim: Victim | None = 
     """Load and check everything, the model only where it is not given; raises an InputError before
     any long work begins.
     """
+    spec = replace(spec, method=canonical_name(spec.method))
     plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed)

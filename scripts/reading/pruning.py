@@ -21,15 +21,15 @@ from scripts.reading.words import (
     usual,
 )
 
-ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+ORDER = ("adaptive", "p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded victim
 NAMES = {
     "adaptive": "`adaptive`, the default",
-    "paper": "`paper`, P1's formula",
-    "sequential": "`sequential`, SparseGPT",
-    "static": "`static`, OBS with dense inputs",
+    "p1": "`p1`, P1's formula",
+    "sparsegpt": "`sparsegpt`",
+    "sparsegpt-static": "`sparsegpt-static`, SparseGPT with dense inputs",
     "wanda": "`wanda`",
     "magnitude": "`magnitude`",
 }
@@ -231,7 +231,7 @@ def starts(studies: Sequence[Study]) -> str:
         for study in about(
             studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured"
         )
-        if usual(study) and study.about["method"] in ("adaptive", "sequential")
+        if usual(study) and study.about["method"] in ("adaptive", "sparsegpt")
     }
     models = sorted({model for model, _ in mine}, key=lambda model: (model != AVERAGE, model))
     if len(models) < 2:

@@ -121,8 +121,8 @@ def _others(studies: Sequence[Study]) -> list[str]:
     for title, methods in _sets(studies):
         default = methods["adaptive"].get("deepwordbug")
         for method, name in (
-            ("paper", "P1's formula"),
-            ("sequential", "SparseGPT"),
+            ("p1", "P1's formula"),
+            ("sparsegpt", "SparseGPT"),
             ("magnitude", "magnitude pruning"),
         ):
             other = methods.get(method, {}).get("deepwordbug")

@@ -1,6 +1,7 @@
 """Figures in words, and the bundled studies by what they are about."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from prunescope.engine import (
 )
 from prunescope.engine.attacks.metrics import HOLDS
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.pruning.methods import canonical_name
 
 TITLES = {
     "embedded": "the project's reviews",
@@ -75,7 +77,12 @@ def _all(folder: Path) -> list[Study]:
     found = [store.study(study.key) for study in store.studies() if study.bundled]
     if store.notices:
         raise SystemExit(store.notices[0])
-    return [study for study in found if study is not None]
+    return [_under_todays_names(study) for study in found if study is not None]
+
+
+def _under_todays_names(study: Study) -> Study:
+    """A stored study may hold the former name of its method."""
+    return replace(study, about={**study.about, "method": canonical_name(study.about["method"])})
 
 
 def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
