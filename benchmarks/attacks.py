@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from prunescope.engine.attacks.attempt import Budget, Outcome
-from prunescope.engine.attacks.candidates import Seeded
+from prunescope.engine.attacks.candidates import SeededTransformation
 from prunescope.engine.attacks.recipes import RECIPES
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attackers, Example
@@ -55,7 +55,7 @@ def stock(
     package = textattack(found)
     wrapper = package.models.wrappers.HuggingFaceModelWrapper(victim.model, victim.tokenizer)
     attack = RECIPES[name].build(package, wrapper, found)
-    attack.transformation = Seeded(attack.transformation, SEED)
+    attack.transformation = SeededTransformation(attack.transformation, SEED)
     results = []
     for example in examples:
         attack.clear_cache()

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.lockstep import OutOfTime
-from prunescope.engine.attacks.services import NotAttackable, ask, breathe
+from prunescope.engine.attacks.services import NotAttackable, ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
 from prunescope.engine.attacks.word_diff import words_changed
 from prunescope.engine.data import Examples
@@ -67,7 +67,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AttackStep:
     """What the victim was asked and said, for the live panel. Probabilities are those of the true
     label.
     """
@@ -97,7 +97,7 @@ class Outcome:
     )
 
 
-Watcher = Callable[[Step], None]
+Watcher = Callable[[AttackStep], None]
 
 
 class Model:
@@ -120,7 +120,7 @@ class Model:
         if self.first is None:
             self.first = probabilities[0]
             if self._watch:
-                self._watch(Step("start", self.queries, self.lowest))
+                self._watch(AttackStep("start", self.queries, self.lowest))
         return probabilities
 
 
@@ -134,7 +134,7 @@ class Attempt:
         parts: Any,
         service: VictimService,
         example: Example,
-        shared: Shared,
+        shared: SharedCandidates,
         budget: Budget,
         watch: Watcher | None = None,
     ) -> None:
@@ -285,12 +285,12 @@ class Attempt:
                 (int(i), float(result.score) - start)
                 for i, result in zip(ranking, results, strict=True)
             )
-            self._watch(Step("rank", model.queries, model.lowest, words=words))
+            self._watch(AttackStep("rank", model.queries, model.lowest, words=words))
         else:
             tried = tuple(
                 (_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results
             )
-            self._watch(Step("try", model.queries, model.lowest, tried=tried))
+            self._watch(AttackStep("try", model.queries, model.lowest, tried=tried))
         return results, over
 
 
@@ -353,7 +353,7 @@ def _text_class() -> Any:
 
     class Text(AttackedText):  # type: ignore[misc]
         def generate_new_attacked_text(self, new_words: Any) -> Any:
-            breathe()
+            check_cancel()
             found = super().generate_new_attacked_text(new_words)
             found.__class__ = Text
             return found

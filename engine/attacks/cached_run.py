@@ -15,7 +15,7 @@ from prunescope.engine.attacks.attempt import Budget, Example, Outcome
 from prunescope.engine.attacks.metrics import AttackSummary, attack_summary, check_attacked
 from prunescope.engine.attacks.recipes import attack_identity
 from prunescope.engine.attacks.resources import find_resources
-from prunescope.engine.attacks.run import Attackers, each_ended
+from prunescope.engine.attacks.run import Attackers, outcomes_as_they_end
 from prunescope.engine.attacks.texts import AttackText, AttackTexts
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.data import Examples
@@ -28,7 +28,7 @@ from prunescope.engine.store import Store, key_of
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class KeyedVictim:
     """A victim in a comparison."""
 
     victim: Victim
@@ -36,7 +36,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AttackTerms:
     """Everything beside the victim that decides what an attack makes of an example."""
 
     attack: str
@@ -49,7 +49,7 @@ class Terms:
         """Raises SettingError or ResourceError, see `recipes.attack_identity`."""
         return attack_identity(self.attack, find_resources(self.resources))
 
-    def texts(self, store: Store, side: Side) -> AttackTexts:
+    def texts(self, store: Store, side: KeyedVictim) -> AttackTexts:
         """Where the attacked examples of a side are kept. Raises StoreError for the bundled store."""
         return AttackTexts(
             store,
@@ -65,7 +65,7 @@ class Terms:
             ),
         )
 
-    def measured(self, store: Store, side: Side) -> dict[int, AttackRecord]:
+    def measured(self, store: Store, side: KeyedVictim) -> dict[int, AttackRecord]:
         """By row, what studies measured of the same victim on the same terms, failed attacks left
         out.
         """
@@ -101,8 +101,8 @@ def _levels(store: Store, key: str) -> Iterator[tuple[float, tuple[AttackRecord,
         yield level.sparsity, level.attacks
 
 
-def attack_kept(
-    sides: Mapping[str, Side],
+def attack_cached(
+    sides: Mapping[str, KeyedVictim],
     name: str,
     examples: Examples,
     rows: Sequence[int],
@@ -123,7 +123,7 @@ def attack_kept(
     ResourceError for what it lacks, StoreError where the cache cannot be written, DataError where
     no row could be attacked.
     """
-    terms = Terms(name, examples, seed, resources, budget or Budget())
+    terms = AttackTerms(name, examples, seed, resources, budget or Budget())
     attackers = Attackers(
         {side: found.victim for side, found in sides.items()}, name, seed, resources, terms.budget
     )
@@ -140,8 +140,8 @@ def attack_kept(
         missing = [
             measured[side][row] for row in rows if row in measured[side] and row not in done[side]
         ]
-        if attackers.leaves_unbroken_texts:
-            waiting[side] = unbroken_texts(missing, examples, found.victim)
+        if attackers.keeps_withstood_texts:
+            waiting[side] = texts_without_attack(missing, examples, found.victim)
 
     def take(side: str, text: AttackText) -> None:
         kept[side].keep(text)
@@ -158,12 +158,12 @@ def attack_kept(
         )
 
     def attack(which: Sequence[int], known: Mapping[str, Container[int]]) -> None:
-        with closing(each_ended(attackers, examples, which, known, report)) as ended:
+        with closing(outcomes_as_they_end(attackers, examples, which, known, report)) as ended:
             for side, outcome in ended:
                 before = measured[side].get(outcome.record.example)
                 if before is not None and before.outcome == outcome.record.outcome:
                     outcome = replace(outcome, record=before)
-                take(side, with_texts(outcome, examples))
+                take(side, attacked_text(outcome, examples))
 
     spared = {side: {text.record.example for text in waiting.get(side, ())} for side in sides}
     first = [
@@ -194,7 +194,7 @@ def attack_kept(
     return records
 
 
-def with_texts(outcome: Outcome, examples: Examples) -> AttackText:
+def attacked_text(outcome: Outcome, examples: Examples) -> AttackText:
     """An outcome with its example's label and pair."""
     row = outcome.record.example
     before, after = (
@@ -222,7 +222,7 @@ def summary_of(texts: Sequence[AttackText]) -> AttackSummary:
     return attack_summary(records, attack_summary(records).asr.n + failed)
 
 
-def unbroken_texts(
+def texts_without_attack(
     records: Sequence[AttackRecord], examples: Examples, victim: Victim
 ) -> list[AttackText]:
     """The texts of those records that need no attack for them: what was not broken is as it was."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.engine.attacks.services import current_turn, pause
+from prunescope.engine.attacks.services import current_turn, yield_turn
 
 
-class Seeded:
+class SeededTransformation:
     """A transformation whose random draws depend only on the seed, the text and the words it may
     change.
 
@@ -45,7 +45,7 @@ class Seeded:
 _COMING = object()  # another attack is finding these candidates
 
 
-class Shared:
+class SharedCandidates:
     """The candidates of one example, shared by the attacks on several victims.
 
     What may follow a text is decided by its words, by which of them were changed, by the words to
@@ -75,7 +75,7 @@ class Shared:
             asked,
         )
         while self._found.get(key) is _COMING:
-            pause()
+            yield_turn()
         turn = current_turn()
         if key not in self._found:
             self._found[key], before = _COMING, turn.used() if turn else 0.0

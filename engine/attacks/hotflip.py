@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.attacks.resources import Resources
-from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.attacks.services import ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
 from prunescope.engine.models.forward import run_stream
 
@@ -94,7 +94,7 @@ class Vocabulary:
             row, piece = divmod(flat, len(self.ids))
             place = places[known[row]]
             meant = [*ids[: place[0]], self.ids[piece], *ids[place[-1] + 1 :]]
-            breathe()
+            check_cancel()
             changed = attacked.replace_word_at_index(known[row], self.words[piece])
             if (
                 self.words[piece] != attacked.words[known[row]].lower()

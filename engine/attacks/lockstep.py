@@ -18,14 +18,14 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from prunescope.engine.attacks.services import Request, Service, Turn, breathing
+from prunescope.engine.attacks.services import Request, Service, Turn, cancel_checks
 from prunescope.engine.errors import PruneScopeError
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Job(Generic[Result]):
+class AttackTask(Generic[Result]):
     """One attack: what to run, the example it belongs to, the seed of its generators, and its limit
     of seconds.
     """
@@ -73,7 +73,7 @@ def seed_all(seed: int) -> None:
 class _Flight(Generic[Result]):
     """One attack on its way."""
 
-    def __init__(self, job: Job[Result]) -> None:
+    def __init__(self, job: AttackTask[Result]) -> None:
         self.job, self.turn = job, Turn(job.work)
         self.request: Request | None = None
         self.result: Result
@@ -109,13 +109,13 @@ class LockStep(Generic[Result]):
     """
 
     def __init__(
-        self, jobs: Iterable[Job[Result]], in_flight: int, tick: Callable[[], None]
+        self, jobs: Iterable[AttackTask[Result]], in_flight: int, tick: Callable[[], None]
     ) -> None:
         self._jobs, self._room, self._tick = iter(jobs), in_flight, tick
         self._flights: deque[_Flight[Result]] = deque()
         self._kept: dict[Hashable, dict[tuple[int, Hashable], Any]] = {}
 
-    def run(self) -> Generator[list[tuple[Job[Result], Result]]]:
+    def run(self) -> Generator[list[tuple[AttackTask[Result], Result]]]:
         """Turn after turn, the jobs that ended in it with their results, in the order they came in;
         often none.
 
@@ -129,8 +129,8 @@ class LockStep(Generic[Result]):
         finally:
             self.close()
 
-    def _turn(self) -> list[tuple[Job[Result], Result]]:
-        with breathing(self._tick):
+    def _turn(self) -> list[tuple[AttackTask[Result], Result]]:
+        with cancel_checks(self._tick):
             self._tick()
             self._resume(self._answers())
         ended = [(flight.job, flight.result) for flight in self._flights if flight.turn.dead]

@@ -16,7 +16,7 @@ from textattack.transformations import WordSwap, WordSwapMaskedLM
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.attacks.services import ask, check_cancel
 from prunescope.engine.errors import ModelError
 
 TOKENS = 512  # of one batch, and the most of one text: a row of logits is as wide as the vocabulary
@@ -86,7 +86,7 @@ class MaskedLM:
             places = list(run)
             size = max(1, TOKENS // length)
             for start in range(0, len(places), size):
-                breathe()
+                check_cancel()
                 batch = places[start : start + size]
                 inputs = torch.tensor([encoded[place] for place in batch], device=self.model.device)
                 found = self.model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from prunescope.engine.attacks.resources import Resources, Source
-from prunescope.engine.attacks.textattack_import import look_in, textattack
+from prunescope.engine.attacks.textattack_import import set_nltk_path, textattack
 from prunescope.engine.errors import ResourceError
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
@@ -35,7 +35,9 @@ def _checked(need: str, source: Source, resources: Resources, sha256: str) -> No
     if need == "stop words":
         lists = (Path(folder, "corpora", "stopwords", "english") for folder in resources.search)
         files = tuple(path for path in lists if path.is_file())[:1]
-    (textattack if need == "masked-lm" else look_in)(resources)  # its module imports TextAttack
+    (textattack if need == "masked-lm" else set_nltk_path)(
+        resources
+    )  # its module imports TextAttack
     _checked_once(need, files, sha256)
 
 

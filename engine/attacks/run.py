@@ -10,16 +10,16 @@ from functools import partial
 from typing import Any
 
 from prunescope.engine.attacks.attempt import (
+    AttackStep,
     Attempt,
     Budget,
     Example,
     Model,
     Outcome,
-    Step,
     Watcher,
 )
-from prunescope.engine.attacks.candidates import Seeded, Shared
-from prunescope.engine.attacks.lockstep import Job, LockStep
+from prunescope.engine.attacks.candidates import SeededTransformation, SharedCandidates
+from prunescope.engine.attacks.lockstep import AttackTask, LockStep
 from prunescope.engine.attacks.metrics import check_attacked
 from prunescope.engine.attacks.recipes import check_ready, recipe_named
 from prunescope.engine.attacks.resources import find_resources
@@ -60,7 +60,7 @@ class Attackers:
         for side, service in self._services.items():
             if self._recipe.reads_victim or not self._parts:
                 parts = self._recipe.build(package, Model(service, 0), found)
-                parts.transformation = Seeded(parts.transformation, seed)
+                parts.transformation = SeededTransformation(parts.transformation, seed)
             self._parts[side] = parts
 
     @property
@@ -68,7 +68,7 @@ class Attackers:
         return tuple(self._services)
 
     @property
-    def leaves_unbroken_texts(self) -> bool:
+    def keeps_withstood_texts(self) -> bool:
         """Whether an example that is not broken keeps its text; a goal without an end, such as
         input reduction, changes it.
         """
@@ -84,18 +84,18 @@ class Attackers:
         self,
         example: Example,
         sides: Sequence[str],
-        watch: Callable[[str, Step], None] | None = None,
-    ) -> Iterator[Job[tuple[str, Outcome]]]:
+        watch: Callable[[str, AttackStep], None] | None = None,
+    ) -> Iterator[AttackTask[tuple[str, Outcome]]]:
         """The attacks on one example, one a side."""
-        shared = Shared()
+        shared = SharedCandidates()
         digest = hashlib.sha256(f"{self._seed}|{example.item!r}".encode()).digest()
         for side in sides:
             watcher: Watcher | None = None if watch is None else partial(watch, side)
-            own = Shared() if self._recipe.reads_victim else shared
+            own = SharedCandidates() if self._recipe.reads_victim else shared
             attempt = Attempt(
                 self._parts[side], self._services[side], example, own, self._budget, watcher
             )
-            yield Job(
+            yield AttackTask(
                 example.row,
                 partial(_on, side, attempt),
                 int.from_bytes(digest[:8], "big"),
@@ -107,7 +107,7 @@ class Attackers:
         work: Iterable[tuple[Example, Sequence[str]]],
         tick: Callable[[], None],
         in_flight: int | None = None,
-        watch: Callable[[str, Step], None] | None = None,
+        watch: Callable[[str, AttackStep], None] | None = None,
     ) -> Generator[list[tuple[str, Outcome]]]:
         """Attack examples, each on the sides given with it; turn after turn, the outcomes of those
         that ended in it.
@@ -122,11 +122,11 @@ class Attackers:
 
     def watch(
         self, example: Example, tick: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[str, Step | Outcome]]:
+    ) -> Generator[tuple[str, AttackStep | Outcome]]:
         """Attack one example on all sides and tell every step as it happens; the last of a side is
         its outcome.
         """
-        seen: deque[tuple[str, Step | Outcome]] = deque()
+        seen: deque[tuple[str, AttackStep | Outcome]] = deque()
         turns = self.run(
             [(example, self.sides)], tick, watch=lambda side, step: seen.append((side, step))
         )
@@ -178,7 +178,7 @@ class Attacker:
         return outcome
 
 
-def each_ended(
+def outcomes_as_they_end(
     attackers: Attackers,
     examples: Examples,
     rows: Sequence[int],
@@ -231,7 +231,9 @@ def attack_many(
         side: {record.example: record for record in (done or {}).get(side, ())}
         for side in attackers.sides
     }
-    with closing(each_ended(attackers, examples, rows, found, report, in_flight)) as ended:
+    with closing(
+        outcomes_as_they_end(attackers, examples, rows, found, report, in_flight)
+    ) as ended:
         for side, outcome in ended:
             found[side][outcome.record.example] = outcome.record
             keep(side, outcome)

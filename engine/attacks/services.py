@@ -88,7 +88,7 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     return [answers[item] for item in wanted]
 
 
-def breathe() -> None:
+def check_cancel() -> None:
     """For services and other long work: call it between parts of less than half a second; it may
     raise InterruptedStudy.
 
@@ -101,8 +101,8 @@ def breathe() -> None:
 
 
 @contextmanager
-def breathing(tick: Callable[[], None]) -> Iterator[None]:
-    """`breathe` calls `tick` meanwhile, in this thread."""
+def cancel_checks(tick: Callable[[], None]) -> Iterator[None]:
+    """`check_cancel` calls `tick` meanwhile, in this thread."""
     before = getattr(_here, "tick", None)
     _here.tick, _here.last = tick, time.monotonic()
     try:
@@ -111,7 +111,7 @@ def breathing(tick: Callable[[], None]) -> Iterator[None]:
         _here.tick = before
 
 
-def pause() -> None:
+def yield_turn() -> None:
     """Let the other attacks in lock-step have their turn."""
     if (current := current_turn()) is not None:
         current.parent.switch(None)

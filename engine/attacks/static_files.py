@@ -19,7 +19,7 @@ from prunescope.engine.attacks.csv_log import from_cells
 from prunescope.engine.attacks.logs import COLUMNS, read_log, read_rows
 from prunescope.engine.attacks.static import StaticSet
 from prunescope.engine.attacks.texts import AttackText
-from prunescope.engine.attacks.transfer import found_on
+from prunescope.engine.attacks.transfer import adversarial_set
 from prunescope.engine.data import Classes, Examples, fit_examples
 from prunescope.engine.data.build import unread
 from prunescope.engine.data.checks import is_whole
@@ -174,7 +174,7 @@ def _listed(rows: list[Row], column: str) -> str:
 
 
 def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
-    found = found_on(name, texts)
+    found = adversarial_set(name, texts)
     if found is None:
         raise DataError(
             f"{name} holds {len(texts)} attacks and none broke its victim, so it has no "
@@ -310,7 +310,7 @@ def _split(text: str) -> tuple[str, str]:
     return first, second
 
 
-def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
+def fit_to_victim(static: StaticSet, victim: Victim) -> StaticSet:
     """The set with its labels in the victim's numbering.
 
     Raises DataError where the labels cannot be matched by meaning, or the task has another number

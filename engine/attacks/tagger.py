@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from prunescope.engine.attacks.services import breathe
+from prunescope.engine.attacks.services import check_cancel
 
 Words = tuple[str, ...]
 
@@ -29,7 +29,7 @@ class Tagger:
         found = []
         for count, words in enumerate(items):
             if count % 64 == 0:
-                breathe()
+                check_cancel()
             found.append(
                 tuple(self._universal.get(tag, "X") for _, tag in self._tagger.tag(list(words)))
             )

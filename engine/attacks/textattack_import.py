@@ -34,14 +34,14 @@ def version() -> str:
 
 def textattack(resources: Resources) -> ModuleType:
     """The imported package, with NLTK looking where `resources` says."""
-    look_in(resources)
+    set_nltk_path(resources)
     if "textattack" not in sys.modules:
         _import()
     _let_other_loggers_speak()
     return sys.modules["textattack"]
 
 
-def look_in(resources: Resources) -> None:
+def set_nltk_path(resources: Resources) -> None:
     """Have NLTK look where `resources` says; TextAttack is not imported for it."""
     import nltk
 

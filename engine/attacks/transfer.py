@@ -28,7 +28,7 @@ class Transfer:
     errors: int  # examples for which the target's answer is not finite; in no part of the rate
 
 
-def found_on(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
+def adversarial_set(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
     """The examples that the attack broke, with clean and adversarial text; None where it broke
     none.
     """
@@ -51,7 +51,7 @@ def transfer(
     reads each text once. What broke a source breaks it again, so a rate below 1 of a victim by
     itself tells of rounding. Raises DataError where a true label is outside a victim's classes.
     """
-    sets = {source: found_on(source, found) for source, found in texts.items()}
+    sets = {source: adversarial_set(source, found) for source, found in texts.items()}
     wanted = [text for found in sets.values() if found for text in all_texts(found)]
     rows: dict[str, dict[str, Transfer]] = {source: {} for source in texts}
     for name, victim in victims.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from prunescope.engine.attacks.services import NotAttackable, breathe
+from prunescope.engine.attacks.services import NotAttackable, check_cancel
 from prunescope.engine.errors import DataError
 from prunescope.engine.models.forward import Stream, run_stream, streams
 from prunescope.engine.models.victim import Victim
@@ -48,7 +48,7 @@ class VictimService:
             places.setdefault(ids, []).append(place)
         found: list[Tensor] = [torch.empty(0)] * len(items)
         for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
-            breathe()
+            check_cancel()
             rows = self._computed(
                 dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True))
             )

@@ -28,7 +28,7 @@ from prunescope.engine.progress import Reporter, silent
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
-Side = tuple[Victim, str]  # a victim and the form in which it is measured
+ModelInForm = tuple[Victim, str]  # a victim and the form in which it is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def measure_latency(
 
 @torch.inference_mode()
 def compare_latency(
-    sides: Sequence[Side],
+    sides: Sequence[ModelInForm],
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,

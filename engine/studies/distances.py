@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import KeyedVictim, attack_cached
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
 from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
@@ -49,8 +49,8 @@ def measure_distances(
         )
     dense, levels = prepared.victim, sorted({level for level in spec.levels if level})
     whole = 2 + len(levels)
-    found = attack_kept(
-        {"dense": Side(dense, dense.fingerprint)},
+    found = attack_cached(
+        {"dense": KeyedVictim(dense, dense.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,
