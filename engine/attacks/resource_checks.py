@@ -126,7 +126,7 @@ def _through_nltk(what: str, path: Path, use: Callable[[], object]) -> None:
 
 def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: int) -> None:
     """The words of an index must name entries that begin where it says, and all of them."""
-    named = set[bytes]()
+    listed = set[bytes]()
     for number, line in enumerate(_lines("WordNet", path, f"index.{part}", index), start=1):
         if line.startswith(" "):
             continue  # the licence
@@ -135,8 +135,8 @@ def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: i
             raise _damaged(
                 "WordNet", path, f"line {number} of index.{part} is not a word and its entries"
             )
-        named |= {offset.encode() for offset in fields[-int(fields[2]) :]}
-    there, begin = set[bytes](), 0
+        listed |= {offset.encode() for offset in fields[-int(fields[2]) :]}
+    present, begin = set[bytes](), 0
     _lines("WordNet", path, f"data.{part}", data)
     for entry in data.splitlines(keepends=True):
         if not entry.startswith(b" "):
@@ -152,19 +152,19 @@ def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: i
                     path,
                     f"data.{part} has an entry that is not where it says, at byte {begin}",
                 )
-            there.add(offset)
+            present.add(offset)
         begin += len(entry)
-    if lost := sorted(named - there):
+    if lost := sorted(listed - present):
         raise _damaged(
             "WordNet",
             path,
-            f"data.{part} lacks {len(lost)} of the {len(named)} entries that index.{part} names",
+            f"data.{part} lacks {len(lost)} of the {len(listed)} entries that index.{part} names",
         )
-    if lost := sorted(there - named):
+    if lost := sorted(present - listed):
         raise _damaged(
             "WordNet",
             path,
-            f"index.{part} names {len(named)} of the {len(there)} entries of data.{part}",
+            f"index.{part} names {len(listed)} of the {len(present)} entries of data.{part}",
         )
 
 

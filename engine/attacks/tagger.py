@@ -14,7 +14,7 @@ class Tagger:
     """
 
     name = "part-of-speech tagger"
-    kept = True
+    cached = True
 
     def __init__(self) -> None:
         from nltk.tag import PerceptronTagger, tagset_mapping
@@ -26,14 +26,14 @@ class Tagger:
 
     def answer(self, items: Sequence[Words]) -> list[Words]:
         """One tag a word."""
-        found = []
+        tags = []
         for count, words in enumerate(items):
             if count % 64 == 0:
                 check_cancel()
-            found.append(
+            tags.append(
                 tuple(self._universal.get(tag, "X") for _, tag in self._tagger.tag(list(words)))
             )
-        return found
+        return tags
 
 
 @lru_cache(maxsize=2)

@@ -74,10 +74,10 @@ def _import() -> None:
 
 
 def _enabled_loggers() -> list[logging.Logger]:
-    known: dict[str, Any] = logging.Logger.manager.loggerDict
+    loggers: dict[str, Any] = logging.Logger.manager.loggerDict
     return [
         logger
-        for logger in known.values()
+        for logger in loggers.values()
         if isinstance(logger, logging.Logger) and not logger.disabled
     ]
 

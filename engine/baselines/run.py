@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import KeyedVictim, attack_cached
+from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.baselines.blocks import first_blocks, head_resolved, shallow_base
 from prunescope.engine.baselines.int8 import in_int8, int8_linears, write_int8
 from prunescope.engine.baselines.records import (

@@ -27,7 +27,7 @@ from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
-    from prunescope.engine.attacks.cached_run import KeyedVictim
+    from prunescope.engine.attacks.terms import KeyedVictim
     from prunescope.engine.data import Dataset
     from prunescope.engine.models.victim import Victim
 
@@ -39,8 +39,8 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     attack = command(
         "attack",
         _attack,
-        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim "
-        "or on two side by side.",
+        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim or "
+        "on two side by side.",
     )
     victim_options(attack)
     attack_options(attack)
@@ -249,8 +249,8 @@ def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Cons
 
 def _limit(victim: "Victim") -> str:
     return (
-        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is "
-        "changed beyond it changes nothing."
+        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is changed "
+        "beyond it changes nothing."
     )
 
 
@@ -322,8 +322,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     console.notices(
         [
             f"{count} of the {len(rows)} examples reach {name}'s limit of "
-            f"{victims[name].max_tokens} tokens; what is "
-            "changed beyond it changes nothing."
+            f"{victims[name].max_tokens} tokens; what is changed beyond it changes nothing."
             for name, count in cut.items()
             if count
         ]
@@ -399,8 +398,7 @@ def _fewer(
     drawn = f", of which --eval-examples draws {evaluated}" if evaluated < rows else ""
     return [
         f"{data.name} has {pluralize(rows, 'row')} to evaluate{half}{drawn}, so {attacked} are "
-        "attacked and not "
-        f"{options.examples}."
+        f"attacked and not {options.examples}."
     ]
 
 

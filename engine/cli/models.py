@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from prunescope.engine.attacks.cached_run import KeyedVictim
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.data.matching import class_places, nameless
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key

@@ -55,8 +55,7 @@ def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
         return ()
     return (
         f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with "
-        f"{classes} classes; its "
-        "classes may be numbered otherwise than the labels.",
+        f"{classes} classes; its classes may be numbered otherwise than the labels.",
     )
 
 

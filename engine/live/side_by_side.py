@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget, Example, Outcome
-from prunescope.engine.attacks.cached_run import KeyedVictim, attack_cached, summary_of
+from prunescope.engine.attacks.cached_run import attack_cached, summary_of
 from prunescope.engine.attacks.metrics import attack_notices, paired_levels
 from prunescope.engine.attacks.run import Attackers
 from prunescope.engine.attacks.services import cancel_checks
 from prunescope.engine.attacks.similarity import cosines, similarity
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.attacks.transfer import transfer
 from prunescope.engine.attacks.victim_service import VictimService

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import KeyedVictim, attack_cached
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
 from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from prunescope.engine.attacks.attempt import Budget, Outcome
-from prunescope.engine.attacks.cached_run import AttackTerms, KeyedVictim, attacked_text
+from prunescope.engine.attacks.cached_run import attacked_text
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.attacks.recipes import (
     attack_identity,
@@ -20,6 +20,7 @@ from prunescope.engine.attacks.recipes import (
 )
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
+from prunescope.engine.attacks.terms import AttackTerms, KeyedVictim
 from prunescope.engine.attacks.texts import may_hold_texts
 from prunescope.engine.attacks.word_diff import words_of_all
 from prunescope.engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset

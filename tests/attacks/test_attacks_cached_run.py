@@ -12,7 +12,8 @@ import torch
 from prunescope.engine import paths
 from prunescope.engine.attacks import cached_run
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import KeyedVictim, attack_cached
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText, AttackTexts
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import InterruptedStudy, StoreError
@@ -140,15 +141,15 @@ def text(example: int = 0) -> AttackText:
 
 def test_kept_texts_come_back_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     texts = AttackTexts(Store(tmp_path), "k" * 64)
-    assert texts.kept() == ()
+    assert texts.stored() == ()
     for example in range(3):
         texts.keep(text(example))
     content = texts.path.read_bytes()
-    assert texts.kept() == (text(0), text(1), text(2))
+    assert texts.stored() == (text(0), text(1), text(2))
     texts.path.write_bytes(content[:-30])
-    assert texts.kept() == (text(0), text(1))
+    assert texts.stored() == (text(0), text(1))
     texts.keep(text(4))
-    assert texts.kept() == (text(0), text(1), text(4))
+    assert texts.stored() == (text(0), text(1), text(4))
 
 
 def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
     entry = json.loads(texts.path.read_bytes())
     entry["text"]["perturbed"] = "y"
     texts.path.write_text(json.dumps(entry))
-    assert texts.kept() == ()
+    assert texts.stored() == ()
 
 
 @pytest.mark.parametrize("root", [paths.BUNDLED, paths.BUNDLED / "deeper"])

@@ -21,8 +21,8 @@ from prunescope.engine.errors import InterruptedStudy
 class Squares:
     """A service that answers i with i² and remembers its batches."""
 
-    def __init__(self, kept: bool = False, bad: Sequence[int] = ()) -> None:
-        self.name, self.kept, self._bad = "squares", kept, set(bad)
+    def __init__(self, cached: bool = False, bad: Sequence[int] = ()) -> None:
+        self.name, self.cached, self._bad = "squares", cached, set(bad)
         self.batches: list[list[int]] = []
 
     def answer(self, items: Sequence[int]) -> list[int]:
@@ -37,13 +37,13 @@ def nothing() -> None:
 
 
 def run(
-    jobs: Sequence[AttackTask[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
+    tasks: Sequence[AttackTask[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
 ) -> list[Any]:
-    """The results in the order of the jobs, found by their identity."""
+    """The results in the order of the tasks, found by their identity."""
     found = {
-        id(job): result for ended in LockStep(jobs, in_flight, tick).run() for job, result in ended
+        id(job): result for ended in LockStep(tasks, in_flight, tick).run() for job, result in ended
     }
-    return [found[id(job)] for job in jobs]
+    return [found[id(job)] for job in tasks]
 
 
 def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[float]]:
@@ -68,26 +68,26 @@ def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[floa
 def test_a_result_depends_on_its_own_seed_alone(
     kinds: list[tuple[int, int]], in_flight: int, shuffler: random.Random
 ):
-    services = (Squares(), Squares(kept=True))
-    jobs = [AttackTask(seed % 3, wanderer(services, length), seed) for seed, length in kinds]
-    alone = [run([job])[0] for job in jobs]
-    order = list(range(len(jobs)))
+    services = (Squares(), Squares(cached=True))
+    tasks = [AttackTask(seed % 3, wanderer(services, length), seed) for seed, length in kinds]
+    alone = [run([job])[0] for job in tasks]
+    order = list(range(len(tasks)))
     shuffler.shuffle(order)
-    assert run([jobs[i] for i in order], in_flight) == [alone[i] for i in order]
+    assert run([tasks[i] for i in order], in_flight) == [alone[i] for i in order]
 
 
 def test_questions_of_all_are_answered_together_and_once():
     service = Squares()
-    jobs = [AttackTask(i, lambda i=i: ask(service, [i, 7, 7]), 0) for i in range(3)]
-    assert run(jobs) == [[i * i, 49, 49] for i in range(3)]
+    tasks = [AttackTask(i, lambda i=i: ask(service, [i, 7, 7]), 0) for i in range(3)]
+    assert run(tasks) == [[i * i, 49, 49] for i in range(3)]
     assert [sorted(batch) for batch in service.batches] == [[0, 1, 2, 7]]
 
 
 @pytest.mark.parametrize(
-    ("kept", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)]
+    ("cached", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)]
 )
-def test_kept_answers_serve_the_rest_of_their_group(kept: bool, other: str, times: int):
-    service = Squares(kept)
+def test_kept_answers_serve_the_rest_of_their_group(cached: bool, other: str, times: int):
+    service = Squares(cached)
 
     def later() -> list[int]:
         yield_turn()
@@ -120,13 +120,13 @@ def test_an_item_that_cannot_be_answered_fails_those_who_asked_for_it():
 def test_jobs_are_taken_only_when_there_is_room():
     taken, flying = [0], [0]
 
-    def jobs() -> Iterator[AttackTask[int]]:
+    def tasks() -> Iterator[AttackTask[int]]:
         for i in range(40):
             taken[0] += 1
             yield AttackTask(i, lambda: len(ask(Squares(), [1])), 0)
 
     ended = 0
-    for turn in LockStep(jobs(), 4, nothing).run():
+    for turn in LockStep(tasks(), 4, nothing).run():
         ended += len(turn)
         flying[0] = max(flying[0], taken[0] - ended)
     assert (ended, flying[0] <= 4) == (40, True)

@@ -69,7 +69,7 @@ def attacker(tiny: Victim) -> Attacker:
 
 @pytest.fixture(scope="module")
 def examples(tiny: Victim, data_folder: Path) -> Examples:
-    """Eight texts under the labels the victim gives them, but for the last, whose label is wrong."""
+    """Eight texts under the labels the victim gives them; the label of the last is wrong."""
     texts = load_dataset(str(data_folder)).evaluation.texts[:8]
     said = tiny.read(texts)[0].argmax(dim=1).tolist()
     return Examples(texts, None, (*said[:-1], 1 - said[-1]))

@@ -469,7 +469,7 @@ def test_steps_of_both_sides_are_told_as_they_happen(
 ):
     label = int(victims["dense"].read([TEXT])[0].argmax())
     told = list(attackers.watch(Example(TEXT, None, label)))
-    for side in attackers.sides:
+    for side in attackers.names:
         mine = [found for name, found in told if name == side]
         *steps, outcome = mine
         assert isinstance(outcome, Outcome) and all(isinstance(step, AttackStep) for step in steps)

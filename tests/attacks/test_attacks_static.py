@@ -373,15 +373,14 @@ def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) ->
     assert fitted.adversarial.labels == (0, 1)
     assert fitted.notices == (
         "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
-        "positive "
-        "for LABEL_1. Where that is wrong, say which is which with --label-map.",
+        "positive for LABEL_1. Where that is wrong, say which is which with --label-map.",
     )
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
     with pytest.raises(
         DataError,
-        match=r"set has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
+        match=r"has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
     ):
         fit_to_victim(of_task(("entailment", "neutral", "contradiction")), says({}))
     with pytest.raises(DataError, match=r"label 2, outside the model's 0\.\.1"):
