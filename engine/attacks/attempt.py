@@ -67,7 +67,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class AttackStep:
+class AttemptStep:
     """What the victim was asked and said, for the live panel. Probabilities are those of the true
     label.
     """
@@ -97,7 +97,7 @@ class Outcome:
     )
 
 
-Watcher = Callable[[AttackStep], None]
+Watcher = Callable[[AttemptStep], None]
 
 
 class VictimModel:
@@ -120,7 +120,7 @@ class VictimModel:
         if self.first is None:
             self.first = probabilities[0]
             if self._watch:
-                self._watch(AttackStep("start", self.queries, self.lowest))
+                self._watch(AttemptStep("start", self.queries, self.lowest))
         return probabilities
 
 
@@ -285,12 +285,12 @@ class Attempt:
                 (int(i), float(result.score) - start)
                 for i, result in zip(ranking, results, strict=True)
             )
-            self._watch(AttackStep("rank", model.queries, model.lowest, words=words))
+            self._watch(AttemptStep("rank", model.queries, model.lowest, words=words))
         else:
             tried = tuple(
                 (_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results
             )
-            self._watch(AttackStep("try", model.queries, model.lowest, tried=tried))
+            self._watch(AttemptStep("try", model.queries, model.lowest, tried=tried))
         return results, over
 
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from prunescope.engine.attacks.attempt import (
-    AttackStep,
     Attempt,
+    AttemptStep,
     Budget,
     Example,
     Outcome,
@@ -85,7 +85,7 @@ class Attackers:
         self,
         example: Example,
         names: Sequence[str],
-        watch: Callable[[str, AttackStep], None] | None = None,
+        watch: Callable[[str, AttemptStep], None] | None = None,
     ) -> Iterator[AttackTask[tuple[str, Outcome]]]:
         """The attacks on one example, one a victim."""
         shared = SharedCandidates()
@@ -108,7 +108,7 @@ class Attackers:
         work: Iterable[tuple[Example, Sequence[str]]],
         tick: Callable[[], None],
         in_flight: int | None = None,
-        watch: Callable[[str, AttackStep], None] | None = None,
+        watch: Callable[[str, AttemptStep], None] | None = None,
     ) -> Generator[list[tuple[str, Outcome]]]:
         """Attack examples, each on the victims named with it, and yield outcomes turn by turn.
 
@@ -122,12 +122,12 @@ class Attackers:
 
     def watch(
         self, example: Example, tick: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[str, AttackStep | Outcome]]:
+    ) -> Generator[tuple[str, AttemptStep | Outcome]]:
         """Attack one example on all victims and yield every step as it happens.
 
         The last item of a victim is its outcome.
         """
-        steps: deque[tuple[str, AttackStep | Outcome]] = deque()
+        steps: deque[tuple[str, AttemptStep | Outcome]] = deque()
         turns = self.run(
             [(example, self.names)], tick, watch=lambda name, step: steps.append((name, step))
         )

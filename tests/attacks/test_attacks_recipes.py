@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine import ATTACKS
-from prunescope.engine.attacks.attempt import AttackStep, Outcome
+from prunescope.engine.attacks.attempt import AttemptStep, Outcome
 from prunescope.engine.attacks.recipes import RECIPES, attack_identity, check_attack
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, attack_examples
@@ -199,7 +199,7 @@ def test_path_falls_and_ends_at_the_record(attacker: Attacker, tiny: Victim, tex
 
 
 def test_watcher_sees_the_path(attacker: Attacker, examples: Examples):
-    seen: list[AttackStep] = []
+    seen: list[AttemptStep] = []
     outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=seen.append)
     assert tuple((step.queries, step.lowest) for step in seen) == outcome.path
     assert [step.kind for step in seen[:3]] == ["start", "rank", "try"]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prunescope.engine.attacks.attempt import MAX_WORDS, AttackStep, Budget, Example, Outcome
+from prunescope.engine.attacks.attempt import MAX_WORDS, AttemptStep, Budget, Example, Outcome
 from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
@@ -472,7 +472,7 @@ def test_steps_of_both_sides_are_told_as_they_happen(
     for side in attackers.names:
         mine = [found for name, found in told if name == side]
         *steps, outcome = mine
-        assert isinstance(outcome, Outcome) and all(isinstance(step, AttackStep) for step in steps)
+        assert isinstance(outcome, Outcome) and all(isinstance(step, AttemptStep) for step in steps)
         assert tuple((step.queries, step.lowest) for step in steps) == outcome.path
         assert steps[0].kind == "start"
         for step in steps[1:]:
@@ -485,7 +485,7 @@ def test_steps_of_both_sides_are_told_as_they_happen(
                     "slow",
                     "cast",
                 ]
-    order = [side for side, found in told if isinstance(found, AttackStep)]
+    order = [side for side, found in told if isinstance(found, AttemptStep)]
     assert order.index("most") < len(order) - 1 - order[::-1].index(
         "dense"
     )  # in step, not one after the other
