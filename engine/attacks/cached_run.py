@@ -19,7 +19,7 @@ from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.data import Examples
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord
 from prunescope.engine.store import Store
 
@@ -31,7 +31,7 @@ def attack_cached(
     rows: Sequence[int],
     seed: int,
     store: Store,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     resources: str | None = None,
     budget: Budget | None = None,
     say: Callable[[str], None] = lambda notice: None,
@@ -84,7 +84,7 @@ class _CachedRun:
         }
         self._measured = {name: terms.measured(store, target) for name, target in targets.items()}
 
-    def attack_all(self, rows: Sequence[int], report: Reporter) -> None:
+    def attack_all(self, rows: Sequence[int], report: Progress) -> None:
         """Attack what a study broke first, then whatever that leaves to do."""
         waiting = {name: self._need_no_attack(name, rows) for name in self._targets}
         spared = {name: {text.record.example for text in texts} for name, texts in waiting.items()}
@@ -131,7 +131,7 @@ class _CachedRun:
         self.done[name][text.record.example] = text
 
     def _attack(
-        self, rows: Sequence[int], done: Mapping[str, Container[int]], report: Reporter
+        self, rows: Sequence[int], done: Mapping[str, Container[int]], report: Progress
     ) -> None:
         examples = self._terms.examples
         outcomes = outcomes_as_they_end(self._attackers, examples, rows, done, report)

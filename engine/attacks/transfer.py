@@ -15,7 +15,7 @@ from prunescope.engine.attacks.static import (
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.data import Examples
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 
 
@@ -40,7 +40,7 @@ def adversarial_set(source: str, texts: Sequence[AttackText]) -> StaticSet | Non
 def transfer(
     texts: Mapping[str, Sequence[AttackText]],
     victims: Mapping[str, Victim],
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> dict[str, dict[str, Transfer]]:
     """source → target → how many of the texts that broke the source also break the target.
 
