@@ -1,64 +1,22 @@
 """Rates and means of an attack, and the paired comparison of victims on the same examples.
 
 Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken",
-"held", "exhausted" (ran out of its budget and was not broken; it counts as held and is told apart),
-and "error" (its attack failed, so nothing is known). Examples that gave an attack nothing to try
-are among the skipped and the held, and are counted apart besides.
+"held" (withstood the attack), "exhausted" (ran out of its budget unbroken; counts as held, and is
+counted apart), and "error" (its attack failed, so nothing is known). Examples that gave an attack
+nothing to try are among the skipped and the held, and are counted apart besides.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
 from typing import TypeVar
 
-import numpy as np
-
 from prunescope.engine.errors import DataError
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean, holm, mcnemar
 from prunescope.engine.records import AttackRecord, Rate
 
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
 HOLDS = ("held", "exhausted")
-RESAMPLES = 2000
-GUESSING = 0.05  # an accuracy less than this above one in the number of labels
 Name = TypeVar("Name", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean of n values with its 95 % bootstrap percentile interval; an interval needs two values."""
-
-    value: float | None
-    n: int
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Mean":
-        """The 2.5 % and 97.5 % quantiles of the means of 2,000 resamples of size n, drawn with a
-        fixed seed.
-
-        The values are sorted first, so their order does not matter. Source: Efron and Tibshirani
-        1993, chapter 13.
-        """
-        from scipy.stats import (
-            bootstrap,
-        )  # here, because it takes a second to load and pages want rates alone
-
-        if not values:
-            return cls(None, 0, None, None)
-        known = np.sort(np.asarray(values, dtype=float))
-        value = float(known.mean())
-        if len(known) == 1:
-            return cls(value, 1, None, None)
-        found = bootstrap(
-            (known,),
-            np.mean,
-            n_resamples=RESAMPLES,
-            batch=max(1, 1_000_000 // len(known)),
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        return cls(value, len(known), float(found.low), float(found.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +32,8 @@ class AttackSummary:
     acc: Rate  # right without attack / n
     aua: Rate  # (held + exhausted) / n
     asr: Rate  # broken / (broken + held + exhausted)
-    queries: Mean  # per example that is neither skipped nor an error
-    words_changed: Mean  # share of the words that were changed, over the broken examples
+    queries: Statistic  # per example that is neither skipped nor an error
+    words_changed: Statistic  # share of the words that were changed, over the broken examples
     untried: int = 0  # of the skipped and held: examples that gave the attack nothing to try
 
 
@@ -94,7 +52,7 @@ def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
 
 
 def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
-    """(Aua, Asr): holding / all, and broken / originally correct.
+    """(Aua, Asr): withstood / all, and broken / originally correct.
 
     An error is in the denominator of Aua and not in its numerator, because a failed attack shows no
     robustness; Asr leaves it out on both sides.
@@ -130,32 +88,28 @@ def attack_summary(records: Sequence[AttackRecord], right: int | None = None) ->
         Rate.of(asr.n if right is None else right, len(records)),
         aua,
         asr,
-        Mean.of([record.queries for record in finished]),
-        Mean.of(shares),
+        bootstrap_mean([record.queries for record in finished]),
+        bootstrap_mean(shares),
         sum(record.untried for record in records),
     )
 
 
-def attack_notices(records: Sequence[AttackRecord], whose: str = "") -> tuple[str, ...]:
-    """What to say of examples that were not attacked; `whose` names the victim where there are
-    several.
-    """
+def attack_notices(records: Sequence[AttackRecord], prefix: str = "") -> tuple[str, ...]:
+    """Notices about examples that were not attacked; `prefix` names the victim of several."""
     untried = [record for record in records if record.untried]
     failed = [record for record in records if record.outcome == "error"]
     of, notices = f" of {len(records)} examples", []
     if untried:
-        held = sum(record.outcome == "held" for record in untried)
+        withstood = sum(record.outcome == "held" for record in untried)
         notices.append(
-            f"{whose}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: {held} "
-            "that the model gets "
-            f"right count as withstood, {len(untried) - held} that it gets wrong as skipped. "
-            f"The first: {untried[0].reason}"
+            f"{prefix}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: "
+            f"{withstood} that the model gets right count as withstood, {len(untried) - withstood} "
+            f"that it gets wrong as skipped. The first: {untried[0].reason}"
         )
     if failed:
         notices.append(
-            f"{whose}The attack failed on {len(failed)}{of}; they count against Aua and are left "
-            "out of Asr. "
-            f"The first: {failed[0].reason}"
+            f"{prefix}The attack failed on {len(failed)}{of}; they count against Aua and are left "
+            f"out of Asr. The first: {failed[0].reason}"
         )
     return tuple(notices)
 
@@ -173,7 +127,7 @@ def check_attacked(records: Sequence[AttackRecord]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Two victims under the same attack, on the examples that both get right without it."""
+    """Two victims under the same attack: the flip table of examples both get right without it."""
 
     both_hold: int
     only_first_breaks: int
@@ -183,29 +137,8 @@ class Paired:
     second: Rate
     p_value: float  # McNemar's exact test on the two discordant counts
     errors: int = 0  # examples left out only because the attack failed on a victim
-    adjusted: float | None = (
-        None  # the p-value after Holm's correction, where it is one of several comparisons
-    )
-
-
-def guesses(acc: Rate, labels: int) -> bool:
-    """Whether a model does hardly better than one answer to everything: no attack breaks that, so
-    its Aua says nothing.
-    """
-    return acc.value is not None and acc.value <= 1 / max(2, labels) + GUESSING
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact p-value: the two-sided binomial test of the discordant counts b, c at ½; 1
-    where there are none.
-
-    min(1, 2 Σ_{i ≤ min(b, c)} (b+c over i) / 2^(b+c)), in whole numbers. Source: McNemar,
-    Psychometrika 1947.
-    """
-    both = only_first + only_second
-    tail = sum(comb(both, i) for i in range(min(only_first, only_second) + 1))
-    whole: int = 1 << both
-    return min(1.0, 2 * tail / whole)
+    # the p-value after Holm's correction, where it is one of several comparisons
+    adjusted: float | None = None
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:
@@ -214,15 +147,16 @@ def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord])
 
     Raises ValueError where a victim has two records of one example.
     """
-    one, two = _by_example(first), _by_example(second)
-    pairs = [(outcome, two[example]) for example, outcome in one.items() if example in two]
-    known = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
-    table = [(a == "broken", b == "broken") for a, b in known]
-    only_first, only_second, both = (
-        table.count((True, False)),
-        table.count((False, True)),
-        table.count((True, True)),
-    )
+    first_outcomes, second_outcomes = _by_example(first), _by_example(second)
+    pairs = [
+        (outcome, second_outcomes[example])
+        for example, outcome in first_outcomes.items()
+        if example in second_outcomes
+    ]
+    attacked = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
+    table = [(a == "broken", b == "broken") for a, b in attacked]
+    only_first, only_second = table.count((True, False)), table.count((False, True))
+    both = table.count((True, True))
     return Paired(
         table.count((False, False)),
         only_first,
@@ -237,27 +171,12 @@ def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord])
 
 def _by_example(records: Sequence[AttackRecord]) -> dict[int, str]:
     outcome_counts(records)
-    found = {record.example: record.outcome for record in records}
-    if len(found) < len(records):
+    outcomes = {record.example: record.outcome for record in records}
+    if len(outcomes) < len(records):
         raise ValueError(
-            f"{len(records)} records name {len(found)} examples; each example is attacked once"
+            f"{len(records)} records name {len(outcomes)} examples; each example is attacked once"
         )
-    return found
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's adjusted p-values, in the given order.
-
-    With the m p-values in ascending order, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎).
-    Calling those below α different wrongly calls any of m comparisons different with a probability
-    of at most α, however they depend on each other. Source: Holm, Scandinavian Journal of
-    Statistics 1979.
-    """
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return tuple(adjusted)
+    return outcomes
 
 
 def paired_levels(
@@ -266,9 +185,9 @@ def paired_levels(
     """The dense victim against each of several others, with p-values adjusted for their number by
     Holm's method.
     """
-    found = {name: paired_attack(dense, records) for name, records in levels.items()}
-    adjusted = holm([pair.p_value for pair in found.values()])
+    pairs = {name: paired_attack(dense, records) for name, records in levels.items()}
+    adjusted = holm([pair.p_value for pair in pairs.values()])
     return {
         name: replace(pair, adjusted=p)
-        for (name, pair), p in zip(found.items(), adjusted, strict=True)
+        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
     }

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from prunescope.engine.attacks.encoder import sentence_encoder
-from prunescope.engine.attacks.metrics import Mean
 from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
 
 
-def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
+def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Statistic:
     """Mean cosine of the embedded MiniLM between the original and the perturbed text, over the
     broken examples.
 
     A pair is read as one text, its columns joined by a space.
     """
     broken = [text for text in texts if text.record.outcome == "broken"]
-    return Mean.of(
+    return bootstrap_mean(
         cosines(
             [
                 (_joined(text.original, text.pair), _joined(text.perturbed, text.perturbed_pair))
@@ -27,11 +27,11 @@ def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
 
 def cosines(pairs: Sequence[tuple[str, str]], device: str = "cpu") -> list[float]:
     """The cosine of the embedded MiniLM between the two texts of every pair."""
-    asked = list(dict.fromkeys(text for pair in pairs for text in pair))
-    if not asked:
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    if not texts:
         return []
-    found = dict(zip(asked, sentence_encoder(device).answer(asked), strict=True))
-    return [float((found[one] * found[two]).sum()) for one, two in pairs]
+    embeddings = dict(zip(texts, sentence_encoder(device).answer(texts), strict=True))
+    return [float((embeddings[first] * embeddings[second]).sum()) for first, second in pairs]
 
 
 def _joined(text: str, pair: str | None) -> str:

@@ -21,29 +21,14 @@ from torch import Tensor, nn
 
 from prunescope.engine.data import load_dataset, sample
 from prunescope.engine.errors import SettingError
+from prunescope.engine.evaluation.statistics import Spread
 from prunescope.engine.models.tokens import pad_rows
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
-Side = tuple[Victim, str]  # a victim and the form in which it is measured
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Median of repeated measurements with their 5 % and 95 % quantiles."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float] | np.ndarray) -> "Spread":
-        low, median, high = (
-            float(value) for value in np.quantile(np.asarray(values), (0.05, 0.5, 0.95))
-        )
-        return cls(median, low, high)
+ModelInForm = tuple[Victim, str]  # a victim and the form in which it is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +87,7 @@ def measure_latency(
     batch: int = 8,
     repeats: int = 20,
     dtype: torch.dtype = torch.float32,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> Latency:
     """Seconds a sentence of one victim. Raises SettingError for a form that is not available here,
     with the reason.
@@ -114,14 +99,14 @@ def measure_latency(
 
 @torch.inference_mode()
 def compare_latency(
-    sides: Sequence[Side],
+    sides: Sequence[ModelInForm],
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,
     batch: int = 8,
     repeats: int = 20,
     dtype: torch.dtype = torch.float32,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> Comparison:
     """Measure the sides in turn, `repeats` rounds over all texts, every side in the same `dtype`.
 
@@ -174,8 +159,7 @@ def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> An
     if form == "csr" and (victim.device.type != "cpu" or dtype != torch.float32):
         raise SettingError(
             f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use "
-            "--device cpu, or "
-            "another form."
+            "--device cpu, or another form."
         )
     if form == "2:4":
         _check_two_four(victim, dtype)
@@ -203,20 +187,17 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
         if not is_two_four(weight):
             raise SettingError(
                 f"2:4 is not available: {name} of {victim.name} does not have two zeros in every "
-                "four "
-                "weights; prune with the pattern 2:4 first, or measure dense."
+                "four weights; prune with the pattern 2:4 first, or measure dense."
             )
     if victim.device.type != "cuda":
         raise SettingError(
             f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; "
-            "use --device "
-            "cuda, or the form csr."
+            "use --device cuda, or the form csr."
         )
     if (found := torch.cuda.get_device_capability(victim.device)) < (8, 0):
         raise SettingError(
             f"2:4 is not available: {device_name(victim.device)} has compute capability "
-            f"{found[0]}.{found[1]} "
-            "and sparse tensor cores begin with 8.0; measure dense."
+            f"{found[0]}.{found[1]} and sparse tensor cores begin with 8.0; measure dense."
         )
     if dtype not in (torch.float16, torch.bfloat16):
         raise SettingError(
@@ -306,7 +287,7 @@ def latency_of(
     dtype: str,
     seed: int,
     device: str,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     **columns: str | None,
 ) -> Comparison:
     """Load models and texts by name and measure every model in every form; `forms` None is what the

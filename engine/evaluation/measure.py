@@ -11,12 +11,12 @@ from torch import Tensor
 from prunescope.engine.data import Examples
 from prunescope.engine.models.forward import run_stream
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import MODULES, Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Predictions:
     """What a victim says about an evaluation set."""
 
     predicted: tuple[int, ...]
@@ -30,8 +30,8 @@ class Reading:
 
 
 def read(
-    victim: Victim, examples: Examples, report: Reporter = silent, piece: int = 256
-) -> Reading:
+    victim: Victim, examples: Examples, report: Progress = SILENT, piece: int = 256
+) -> Predictions:
     """Predictions and last [CLS] embeddings, in the examples' order."""
     predicted: list[int] = []
     embedded = []
@@ -41,10 +41,10 @@ def read(
         logits, cls = victim.read(part.texts, part.pairs)
         predicted += logits.argmax(dim=1).tolist()
         embedded.append(cls)
-    return Reading(tuple(predicted), torch.cat(embedded))
+    return Predictions(tuple(predicted), torch.cat(embedded))
 
 
-def accuracy(reading: Reading, labels: Sequence[int]) -> Rate:
+def accuracy(reading: Predictions, labels: Sequence[int]) -> Rate:
     """Acc = correct / n."""
     return Rate.of(len(reading.correct(labels)), len(labels))
 
@@ -55,8 +55,7 @@ def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
         return ()
     return (
         f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with "
-        f"{classes} classes; its "
-        "classes may be numbered otherwise than the labels.",
+        f"{classes} classes; its classes may be numbered otherwise than the labels.",
     )
 
 
@@ -73,7 +72,7 @@ def layer_errors(
     sparse: Victim,
     texts: Sequence[str],
     pairs: Sequence[str] | None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> dict[str, float]:
     """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the real tokens of
     `texts`.

@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget, Example, Outcome
-from prunescope.engine.attacks.cached_run import Side, attack_kept, summary_of
+from prunescope.engine.attacks.cached_run import attack_cached, summary_of
 from prunescope.engine.attacks.metrics import attack_notices, paired_levels
 from prunescope.engine.attacks.run import Attackers
-from prunescope.engine.attacks.services import breathing
+from prunescope.engine.attacks.services import cancel_checks
 from prunescope.engine.attacks.similarity import cosines, similarity
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.attacks.transfer import transfer
 from prunescope.engine.attacks.victim_service import VictimService
@@ -34,7 +35,7 @@ from prunescope.engine.errors import DataError, InputError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.bench import Bench, Watch, check_typed, checked_text, told
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.studies.study import Prepared
 
 REQUESTS = ("ready", "attack", "batch")
@@ -80,7 +81,7 @@ class Wanted:
 class Opened:
     """The victims of a request, ready."""
 
-    sides: Mapping[str, Side]
+    sides: Mapping[str, KeyedVictim]
     achieved: Mapping[str, float]
     notices: tuple[str, ...]
     first: Prepared
@@ -92,7 +93,7 @@ class Opened:
 
 
 def answer(
-    bench: Bench, request: Mapping[str, Any], report: Reporter, watch: Watch
+    bench: Bench, request: Mapping[str, Any], report: Progress, watch: Watch
 ) -> dict[str, Any]:
     """Do one of `REQUESTS`. Raises InputError for what cannot be attacked."""
     if request["do"] not in REQUESTS:
@@ -108,11 +109,11 @@ def answer(
     return attack_text(bench, wanted, request["text"], request["label"], report, watch)
 
 
-def open_victims(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+def open_victims(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Opened:
     """Load or solve every victim. Raises DataError where a study is not here, or where classes
     differ.
     """
-    sides: dict[str, Side] = {}
+    sides: dict[str, KeyedVictim] = {}
     achieved: dict[str, float] = {}
     notices: list[str] = []
     opened: list[tuple[Prepared, bool]] = []
@@ -130,16 +131,19 @@ def open_victims(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Ope
                 "attack victims of the same classes."
             )
         if sparsity == 0:
-            sides[name], achieved[name] = Side(prepared.victim, prepared.victim.fingerprint), 0.0
+            sides[name], achieved[name] = (
+                KeyedVictim(prepared.victim, prepared.victim.fingerprint),
+                0.0,
+            )
         else:
             pruned = bench.solve(prepared, sparsity, report)
-            sides[name] = Side(pruned.victim, victim_key(prepared.study.identity, sparsity))
+            sides[name] = KeyedVictim(pruned.victim, victim_key(prepared.study.identity, sparsity))
             achieved[name] = pruned.achieved
             notices += [] if notice is None else [notice]
     return Opened(sides, achieved, tuple(dict.fromkeys(notices)), *opened[0])
 
 
-def make_ready(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+def make_ready(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Opened:
     """Everything that the first attack would have to wait for: the victims, TextAttack, and the
     sentence encoder.
     """
@@ -158,7 +162,7 @@ def attack_text(
     wanted: Wanted,
     text: str,
     label: int | None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     watch: Watch = lambda side, step: None,
 ) -> dict[str, Any]:
     """Attack one text on all victims in lock-step. `label` None takes the first victim's word.
@@ -213,7 +217,7 @@ def _attacked(
     wanted: Wanted,
     resources: str | None,
     example: Example,
-    report: Reporter,
+    report: Progress,
     watch: Watch,
 ) -> dict[str, Outcome]:
     check_typed(example.text, victims)
@@ -242,7 +246,7 @@ def _alike(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float]:
 
 
 def importance(
-    victims: Mapping[str, Victim], text: str, truth: int, report: Reporter = silent
+    victims: Mapping[str, Victim], text: str, truth: int, report: Progress = SILENT
 ) -> dict[str, Any] | None:
     """Leave-one-out: for each word, by how much the probability of the true label falls when the
     word is left out.
@@ -255,7 +259,7 @@ def importance(
         return None
     without = [" ".join(f"{text[:start]} {text[end:]}".split()) for start, end in spans]
     falls: dict[str, list[float]] = {}
-    with breathing(lambda: report("word importance", len(falls), len(victims))):
+    with cancel_checks(lambda: report("word importance", len(falls), len(victims))):
         for name, victim in victims.items():
             report("word importance", len(falls), len(victims))
             whole, *rest = _truths(victim, [text, *without], truth)
@@ -300,7 +304,7 @@ def _answers(victim: Victim, texts: Sequence[str]) -> list[Any]:
 
 
 def attack_batch(
-    bench: Bench, wanted: Wanted, count: int, report: Reporter = silent
+    bench: Bench, wanted: Wanted, count: int, report: Progress = SILENT
 ) -> dict[str, Any]:
     """Attack `count` examples of the first victim's evaluation set: rates, paired tests, transfer.
 
@@ -328,7 +332,7 @@ def attack_batch(
             f"The study evaluates {len(rows)} examples, so {len(rows)} are attacked and not "
             f"{count}."
         )
-    found = attack_kept(
+    found = attack_cached(
         opened.sides,
         wanted.attack,
         examples,

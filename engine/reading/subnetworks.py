@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.engine.evaluation.metric import Metric, paired_difference
+from prunescope.engine.evaluation.statistics import Statistic, paired_difference
 from prunescope.engine.records import Rate
 from prunescope.engine.subnetworks.figures import SubnetworkRun, SubnetworkTable
 
@@ -93,7 +93,7 @@ def _set_row(runs: Sequence[SubnetworkRun], index: int, name: str) -> dict[str, 
     }
 
 
-def _spread(results: Sequence[Metric | Rate]) -> dict[str, Any]:
+def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
     values = [100 * (result.value or 0) for result in results]
     single = results[0] if len(results) == 1 else None
     return {
