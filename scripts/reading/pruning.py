@@ -1,11 +1,10 @@
 """P1's tables: methods, patterns and starting models against sparsity, on each data set."""
 
-import json
 from collections.abc import Sequence
 
 from prunescope.engine import LevelResult, Study
-from prunescope.engine.papers.recipe import SHIPPED
 from prunescope.engine.reading.series import how
+from runs.figures import PUBLISHED
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -36,7 +35,7 @@ NAMES = {
 
 
 def section(studies: Sequence[Study], data: str, model: str) -> str:
-    """One data set: every method at every level, and what the default differs by on the same rows."""
+    """One data set: every method at every level, and how the default differs on the same rows."""
     mine = [
         study
         for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
@@ -112,7 +111,7 @@ def _published(title: str, data: str) -> str:
     """What P1 prints for this data set, as the recipes of its tables have it."""
     lines: dict[tuple[str, str], str] = {}
     for name in PRINTED:
-        for row in json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))["published"]:
+        for row in PUBLISHED[name]:
             if row["set"] == data:
                 lines[row["row"], level_name(row["sparsity"])] = (
                     f"{row['acc']} / {row['aua']} / {row['asr']}"
