@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.baselines.blocks import first_blocks, head_resolved, shallow_base
 from prunescope.engine.baselines.int8 import in_int8, int8_linears, write_int8
 from prunescope.engine.baselines.records import (
@@ -276,8 +277,8 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Progress) -> Judged:
     if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
-    found = attack_kept(
-        {"it": Side(victim, victim.fingerprint)},
+    found = attack_cached(
+        {"it": KeyedVictim(victim, victim.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,

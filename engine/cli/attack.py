@@ -27,7 +27,7 @@ from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
-    from prunescope.engine.attacks.cached_run import Side
+    from prunescope.engine.attacks.terms import KeyedVictim
     from prunescope.engine.data import Dataset
     from prunescope.engine.models.victim import Victim
 
@@ -39,8 +39,8 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     attack = command(
         "attack",
         _attack,
-        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim "
-        "or on two side by side.",
+        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim or "
+        "on two side by side.",
     )
     victim_options(attack)
     attack_options(attack)
@@ -179,7 +179,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _sides(
     options: argparse.Namespace, spec: StudySpec, store: Store, console: Console
-) -> "dict[str, Side]":
+) -> "dict[str, KeyedVictim]":
     from prunescope.engine.cli.models import model_sides, one_side, pruned_sides
 
     notices = list[str]()
@@ -249,8 +249,8 @@ def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Cons
 
 def _limit(victim: "Victim") -> str:
     return (
-        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is "
-        "changed beyond it changes nothing."
+        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is changed "
+        "beyond it changes nothing."
     )
 
 
@@ -295,7 +295,7 @@ def _budget(options: argparse.Namespace) -> Any:
 
 
 def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.attacks.cached_run import attack_kept, summary_of
+    from prunescope.engine.attacks.cached_run import attack_cached, summary_of
     from prunescope.engine.attacks.logs import write_log
     from prunescope.engine.attacks.metrics import attack_notices, paired_attack
     from prunescope.engine.attacks.similarity import similarity
@@ -322,13 +322,12 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     console.notices(
         [
             f"{count} of the {len(rows)} examples reach {name}'s limit of "
-            f"{victims[name].max_tokens} tokens; what is "
-            "changed beyond it changes nothing."
+            f"{victims[name].max_tokens} tokens; what is changed beyond it changes nothing."
             for name, count in cut.items()
             if count
         ]
     )
-    found = attack_kept(
+    found = attack_cached(
         sides,
         spec.attack,
         evaluation,
@@ -399,8 +398,7 @@ def _fewer(
     drawn = f", of which --eval-examples draws {evaluated}" if evaluated < rows else ""
     return [
         f"{data.name} has {pluralize(rows, 'row')} to evaluate{half}{drawn}, so {attacked} are "
-        "attacked and not "
-        f"{options.examples}."
+        f"attacked and not {options.examples}."
     ]
 
 
@@ -446,14 +444,14 @@ def _plain(moved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _on_set(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
     from prunescope.engine.attacks.static import compare_static, run_static
-    from prunescope.engine.attacks.static_files import fit_labels, read_set
+    from prunescope.engine.attacks.static_files import fit_to_victim, read_set
     from prunescope.engine.data.columns import Choice
 
     columns = Choice.of(**spec.reading)
     static = read_set(options.set, options.task, options.where, columns)
     results = []
     for name, side in _sides(options, spec, Store(options.cache), console).items():
-        fitted = fit_labels(static, side.victim)
+        fitted = fit_to_victim(static, side.victim)
         console.notices([notice for notice in fitted.notices if notice not in static.notices])
         results.append(replace(run_static(side.victim, fitted, console.report), name=name))
     console.notices(list(static.notices))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from prunescope.engine.attacks.attempt import Budget, Example, Outcome, Step, check_read
+from prunescope.engine.attacks.attempt import AttemptStep, Budget, Example, Outcome, check_read
 from prunescope.engine.attacks.run import Attackers
 from prunescope.engine.attacks.services import NotAttackable
 from prunescope.engine.attacks.word_diff import word_changes
@@ -36,7 +36,7 @@ MAKING = 4  # times its own bytes that a dense victim takes while it is made: me
 EXPORTED = 3  # exported models that stay on disk
 MAX_CHARACTERS = 1000
 TIMED = 32  # sentences that a level is timed on
-Watch = Callable[[str, Step], None]  # (side, what happened there)
+Watch = Callable[[str, AttemptStep], None]  # (side, what happened there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget, Example, Outcome
-from prunescope.engine.attacks.cached_run import Side, attack_kept, summary_of
+from prunescope.engine.attacks.cached_run import attack_cached, summary_of
 from prunescope.engine.attacks.metrics import attack_notices, paired_levels
 from prunescope.engine.attacks.run import Attackers
-from prunescope.engine.attacks.services import breathing
+from prunescope.engine.attacks.services import cancel_checks
 from prunescope.engine.attacks.similarity import cosines, similarity
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.attacks.transfer import transfer
 from prunescope.engine.attacks.victim_service import VictimService
@@ -80,7 +81,7 @@ class Wanted:
 class Opened:
     """The victims of a request, ready."""
 
-    sides: Mapping[str, Side]
+    sides: Mapping[str, KeyedVictim]
     achieved: Mapping[str, float]
     notices: tuple[str, ...]
     first: Prepared
@@ -112,7 +113,7 @@ def open_victims(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Ope
     """Load or solve every victim. Raises DataError where a study is not here, or where classes
     differ.
     """
-    sides: dict[str, Side] = {}
+    sides: dict[str, KeyedVictim] = {}
     achieved: dict[str, float] = {}
     notices: list[str] = []
     opened: list[tuple[Prepared, bool]] = []
@@ -130,10 +131,13 @@ def open_victims(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Ope
                 "attack victims of the same classes."
             )
         if sparsity == 0:
-            sides[name], achieved[name] = Side(prepared.victim, prepared.victim.fingerprint), 0.0
+            sides[name], achieved[name] = (
+                KeyedVictim(prepared.victim, prepared.victim.fingerprint),
+                0.0,
+            )
         else:
             pruned = bench.solve(prepared, sparsity, report)
-            sides[name] = Side(pruned.victim, victim_key(prepared.study.identity, sparsity))
+            sides[name] = KeyedVictim(pruned.victim, victim_key(prepared.study.identity, sparsity))
             achieved[name] = pruned.achieved
             notices += [] if notice is None else [notice]
     return Opened(sides, achieved, tuple(dict.fromkeys(notices)), *opened[0])
@@ -255,7 +259,7 @@ def importance(
         return None
     without = [" ".join(f"{text[:start]} {text[end:]}".split()) for start, end in spans]
     falls: dict[str, list[float]] = {}
-    with breathing(lambda: report("word importance", len(falls), len(victims))):
+    with cancel_checks(lambda: report("word importance", len(falls), len(victims))):
         for name, victim in victims.items():
             report("word importance", len(falls), len(victims))
             whole, *rest = _truths(victim, [text, *without], truth)
@@ -328,7 +332,7 @@ def attack_batch(
             f"The study evaluates {len(rows)} examples, so {len(rows)} are attacked and not "
             f"{count}."
         )
-    found = attack_kept(
+    found = attack_cached(
         opened.sides,
         wanted.attack,
         examples,

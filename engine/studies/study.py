@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from prunescope.engine.attacks.attempt import Budget, Outcome
-from prunescope.engine.attacks.cached_run import Side, Terms, with_texts
+from prunescope.engine.attacks.cached_run import attacked_text
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.attacks.recipes import (
     attack_identity,
@@ -20,6 +20,7 @@ from prunescope.engine.attacks.recipes import (
 )
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
+from prunescope.engine.attacks.terms import AttackTerms, KeyedVictim
 from prunescope.engine.attacks.texts import may_hold_texts
 from prunescope.engine.attacks.word_diff import words_of_all
 from prunescope.engine.data import Dataset, Examples, check_labels, fit_dataset, load_dataset
@@ -28,7 +29,7 @@ from prunescope.engine.data.load import EMBEDDED, looks_like_path
 from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.latency import machine_of
 from prunescope.engine.evaluation.measure import (
-    Reading,
+    Predictions,
     accuracy,
     below_chance,
     layer_errors,
@@ -66,7 +67,7 @@ class Prepared:
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
     notices: tuple[str, ...] = ()  # what loading had to say
-    dense: Reading | None = None
+    dense: Predictions | None = None
     solving: dict[float, dict[str, float]] = field(
         default_factory=dict
     )  # seconds of each level that was solved here
@@ -411,13 +412,13 @@ def _keeper(
     """
     spec, identity = prepared.spec, prepared.study.identity
     key = victim_key(identity, sparsity) if sparsity else prepared.victim.fingerprint
-    terms = Terms(spec.attack, prepared.evaluation, spec.seed, spec.resources, _budget(spec))
-    texts = terms.texts(store, Side(victim, key)) if may_hold_texts(store) else None
+    terms = AttackTerms(spec.attack, prepared.evaluation, spec.seed, spec.resources, _budget(spec))
+    texts = terms.texts(store, KeyedVictim(victim, key)) if may_hold_texts(store) else None
 
     def keep(outcome: Outcome) -> None:
         store.append_attack(prepared.study, sparsity, outcome.record)
         if texts is not None:
-            texts.keep(with_texts(outcome, prepared.evaluation))
+            texts.keep(attacked_text(outcome, prepared.evaluation))
 
     return keep
 

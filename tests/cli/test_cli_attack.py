@@ -1,4 +1,4 @@
-"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one victim and on two."""
+"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one or two victims."""
 
 import csv
 import json
@@ -491,14 +491,14 @@ def test_a_file_is_attacked_whole_and_halved_only_for_pruning(run: Run, tmp_path
         "--data", file, "--examples", "12", "--sparsity", "0.5", "--method", "magnitude", "--json"
     )
     said = (
-        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), "
-        "so 6 are attacked and not 12."
+        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), so 6 "
+        "are attacked and not 12."
     )
     assert answer(done)["notices"] == [said] and said in done[2]
     done = run("--data", file, "--examples", "12", "--eval-examples", "7", "--json")
     assert answer(done)["notices"] == [
-        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked "
-        "and not 12."
+        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked and "
+        "not 12."
     ]
 
 
@@ -572,8 +572,8 @@ def test_rows_of_which_none_can_be_attacked_are_refused_with_the_reason(
     file.write_text("text\tlabel\n" + "".join(f"{'!' * n}\t{n % 2}\n" for n in range(1, 9)))
     one_sentence(
         run("--data", file, "--examples", "8"),
-        "None of the 8 examples could be attacked, the first of them "
-        "because: There are no words to attack",
+        "None of the 8 examples could be attacked, the first of them because: There are no words "
+        "to attack",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from prunescope.engine.attacks.attempt import Attempt, Step
+from prunescope.engine.attacks.attempt import Attempt, AttemptStep
 from prunescope.engine.attacks.run import Attacker
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.data import Examples
@@ -90,9 +90,9 @@ def request(study: Study, *sparsities: float, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def found(bench: Bench, study: Study) -> tuple[dict[str, Any], list[tuple[str, Step]]]:
+def found(bench: Bench, study: Study) -> tuple[dict[str, Any], list[tuple[str, AttemptStep]]]:
     """An attack on the dense victim and three sparse ones, and its steps."""
-    steps: list[tuple[str, Step]] = []
+    steps: list[tuple[str, AttemptStep]] = []
     asked = request(study, 0.5, 0.8, 0.95, do="attack", text=f"  {TEXT} ", label=None)
     return answer(bench, asked, SILENT, lambda side, step: steps.append((side, step))), steps
 

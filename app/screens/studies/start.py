@@ -9,8 +9,7 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.components.job_progress import doing
-from prunescope.app.components.text import plain
-from prunescope.app.screens.studies.queue import span
+from prunescope.app.components.text import plain, span
 from prunescope.app.state import address
 from prunescope.app.state.resources import jobs, workbench
 from prunescope.engine.reading.commands import shell, study_command
