@@ -2,13 +2,8 @@
 
 from dataclasses import replace
 
-<<<<<<< HEAD
-from prunescope.engine.attacks.cached_run import Side
-from prunescope.engine.data.matching import can_match, class_places, unmatched
-=======
 from prunescope.engine.attacks.terms import KeyedVictim
-from prunescope.engine.data.matching import class_places, nameless
->>>>>>> wt-reading
+from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.classes import in_order
