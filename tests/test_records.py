@@ -89,7 +89,8 @@ def test_a_page_calls_settings_by_their_labels() -> None:
 def test_the_record_of_a_stored_study_is_as_it_was() -> None:
     """Keys and stored bytes depend on the names, order and values of the fields."""
     assert json.dumps(asdict(StudySpec(levels=(0, 0.5)))) == (
-        '{"model": "embedded", "data": "embedded", "method": "adaptive", "pattern": "unstructured", '
+        '{"model": "embedded", "data": "embedded", "method": "adaptive", '
+        '"pattern": "unstructured", '
         '"levels": [0.0, 0.5], "calibration": 512, "held_out": 128, "eval_examples": 872, '
         '"attack": "deepwordbug", "attack_examples": 200, "max_queries": null, '
         '"max_seconds": null, "seed": 0, "device": "auto", "allocation": "auto", "layers": "", '
