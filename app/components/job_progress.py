@@ -13,20 +13,20 @@ from prunescope.app.state import limits
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
     """Ask a worker, and let go of what the slot waited for."""
-    old: engine.Job | None = st.session_state.get(slot)
+    old: engine.LiveJob | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
     if (job := limits.submit(bench, do, **arguments)) is not None:
         st.session_state[slot] = job
 
 
-def of_study(slot: str, study: engine.Study) -> engine.Job | None:
+def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
     """The slot's job, if it belongs to the study that is shown."""
-    found: engine.Job | None = st.session_state.get(slot)
+    found: engine.LiveJob | None = st.session_state.get(slot)
     return found if found is not None and found.arguments["study"] == study.key else None
 
 
-def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None:
+def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> None:
     """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or
     there is none.
     """
@@ -36,7 +36,7 @@ def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None
         ended(job)
 
 
-def bar(job: engine.Job, before: str = "") -> None:
+def bar(job: engine.LiveJob, before: str = "") -> None:
     """A job's progress as a bar."""
     share, text = told(job)
     text = before + text if before else text[:1].upper() + text[1:]
@@ -52,7 +52,7 @@ def found_again(slot: str, token: str | None, bench: engine.Workbench) -> bool:
     return not token or st.session_state.get(slot) is not None
 
 
-def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]:
+def told(job: engine.LiveJob, behind: engine.LiveJob | None = None) -> tuple[float, str]:
     """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
     if job.state == "queued" and behind is not None and behind.active:
         share, text = told(behind)
@@ -73,11 +73,11 @@ def doing(stage: str) -> str:
 
 def watch(
     slot: str,
-    job: engine.Job,
+    job: engine.LiveJob,
     bench: engine.Workbench,
     every: float,
-    head: Callable[[engine.Job], None],
-    draw: Callable[[engine.Job], None] = lambda job: None,
+    head: Callable[[engine.LiveJob], None],
+    draw: Callable[[engine.LiveJob], None] = lambda job: None,
 ) -> None:
     """Draw a job again and again, its head beside a button to cancel it; when it ends, the whole
     page runs once more.
@@ -99,7 +99,7 @@ def watch(
     poll()
 
 
-def _wait_for_the_end(job: engine.Job) -> None:
+def _wait_for_the_end(job: engine.LiveJob) -> None:
     """A cancelled job ends within two seconds; the page need not be drawn in between."""
     for _ in range(40):
         if not job.active:
@@ -107,7 +107,7 @@ def _wait_for_the_end(job: engine.Job) -> None:
         time.sleep(0.05)
 
 
-def ended(job: engine.Job) -> bool:
+def ended(job: engine.LiveJob) -> bool:
     """Say why a job ended without a result; True where it has one."""
     if job.state == "failed":
         st.error(plain(job.reason))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from prunescope.engine import paths
 from prunescope.engine.errors import StoreError
-from prunescope.engine.jobs.processes import PATIENCE, end_group, end_rest, lives
-from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
+from prunescope.engine.jobs.processes import PATIENCE, end_group, is_alive, kill_group
+from prunescope.engine.jobs.rows import ENDED, JobRow, JobTable
 from prunescope.engine.paths import expanded
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.locks import free, try_lock
@@ -46,7 +46,7 @@ class JobQueue:
 
     def __init__(self, cache: Path | str | None = None) -> None:
         self.root = (expanded(cache) if cache else paths.user_cache()).resolve()
-        self._rows = Rows(self.root)
+        self._rows = JobTable(self.root)
 
     def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:
         """Queue a study; one that is queued or running already with the same settings is not queued
@@ -73,11 +73,11 @@ class JobQueue:
         return self.row(job)
 
     def start(self) -> None:
-        """See to it that there is a keeper while there is something to keep."""
-        if (held := try_lock(lock := self._rows.folder / "keeper.lock")) is None:
+        """See to it that there is a supervisor while there is something to keep."""
+        if (held := try_lock(lock := self._rows.folder / "supervisor.lock")) is None:
             return
         free(lock, held)
-        with (self._rows.folder / "keeper.log").open("ab") as log:
+        with (self._rows.folder / "supervisor.log").open("ab") as log:
             process = subprocess.Popen(
                 [
                     sys.executable,
@@ -195,7 +195,7 @@ class JobQueue:
         return ""
 
     def start_if_due(self) -> None:
-        """Start a keeper where jobs wait for one, as after the machine was started anew."""
+        """Start a supervisor where jobs wait for one, as after the machine was started anew."""
         if self._rows.read("state = 'queued' and do = 'study'"):
             self.start()
 
@@ -220,16 +220,16 @@ class JobQueue:
         )
 
 
-def notice(rows: Rows, row: JobRow) -> bool:
+def notice(rows: JobTable, row: JobRow) -> bool:
     """Whether a running job's process is gone; then it is marked interrupted, or cancelled where
     that was wanted.
     """
-    if lives(row.pid, row.born):
+    if is_alive(row.pid, row.born):
         return False
-    if (row.holder != os.getpid() or row.do != "study") and lives(row.holder, row.holder_born):
+    if (row.holder != os.getpid() or row.do != "study") and is_alive(row.holder, row.holder_born):
         return False  # it is the parent, and knows how the worker ended
     if row.pid is not None and row.born is not None:
-        end_rest(row.pid, row.born)  # what it started goes with it
+        kill_group(row.pid, row.born)  # what it started goes with it
     state, reason = ("interrupted", INTERRUPTED) if row.cancelled is None else ("cancelled", "")
     return rows.change(
         row.id,

@@ -51,7 +51,7 @@ class JobRow:
     sweep: str
     pid: int | None
     born: str | None
-    holder: int | None  # the keeper that started it, until the worker has told its own number
+    holder: int | None  # the supervisor that started it, until the worker has told its own number
     holder_born: str | None
     ticket: str | None  # of this try; a worker with another one has lost the job
     heard: float | None  # monotonic clock
@@ -77,7 +77,7 @@ COLUMNS = tuple(field.name for field in fields(JobRow))
 AS_JSON = ("arguments", "environment")
 
 
-class Rows:
+class JobTable:
     """The table of one user's folder."""
 
     def __init__(self, root: Path) -> None:

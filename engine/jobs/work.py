@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
-from prunescope.engine.jobs.processes import born, memory_of
-from prunescope.engine.jobs.rows import JobRow, Rows
+from prunescope.engine.jobs.processes import memory_of, start_time
+from prunescope.engine.jobs.rows import JobRow, JobTable
 from prunescope.engine.jobs.supervisor import out_of_memory
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
@@ -28,7 +28,7 @@ class Work:
     """One try at one job."""
 
     def __init__(self, root: Path, job: str, ticket: str) -> None:
-        self.root, self.job, self.ticket, self.rows = root, job, ticket, Rows(root)
+        self.root, self.job, self.ticket, self.rows = root, job, ticket, JobTable(root)
         self.lost = False  # the row belongs to someone else, or is to be cancelled
         self.columns: dict[str, Any] = {}  # of the row, to be written with the next heartbeat
         self.report = Progress(self._note, self._on_event)
@@ -38,7 +38,7 @@ class Work:
         """Tell this process's number; None where the job is not this worker's any more."""
         me = os.getpid()
         if not self.rows.change(
-            self.job, OURS, self.ticket, pid=me, born=born(me), heard=time.monotonic()
+            self.job, OURS, self.ticket, pid=me, born=start_time(me), heard=time.monotonic()
         ):
             return None
         threading.Thread(target=self._beat, daemon=True).start()
@@ -90,7 +90,7 @@ class Work:
     def do(self, row: JobRow) -> None:
         """The work, and how it ended."""
         try:
-            from prunescope.engine.studies.study import run_study
+            from prunescope.engine.studies.run import run_study
 
             spec = StudySpec(**{**row.arguments, "levels": tuple(row.arguments["levels"])})
             store = Store(self.root)

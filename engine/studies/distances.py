@@ -13,7 +13,8 @@ from prunescope.engine.evaluation.inside import cls_distances, read_inside
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, pruned_at
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
 
 KINDS = ("clean", "adversarial")
 

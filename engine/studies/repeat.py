@@ -17,7 +17,8 @@ from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.keeping import REPEATED
 from prunescope.engine.studies.examples import data_place
-from prunescope.engine.studies.study import prepare, run_prepared
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.run import run_prepared
 
 IDENTITY_WORDS = {
     "victim": "the model",

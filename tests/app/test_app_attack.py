@@ -286,7 +286,7 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, asked: list[Job]) ->
     app.text_area(key="a-text").set_value("a fine film")
     app.button(key="a-start").click().run()
     job = of(asked, "attack")
-    job.state, job.looks = (
+    job.state, job.snapshots = (
         "running",
         {"50 %": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
     )

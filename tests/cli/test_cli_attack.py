@@ -28,7 +28,7 @@ from prunescope.engine.models.victim import load_victim
 from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 
 Run = Callable[..., tuple[int, str, str]]
 

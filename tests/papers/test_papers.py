@@ -79,7 +79,7 @@ def test_every_shipped_recipe_is_made_of_commands_that_can_be_given(
         if step.command[0] == "study":
             options = parsed(step.command)
             from prunescope.engine.cli.studies import spec_from
-            from prunescope.engine.studies.study import check_spec
+            from prunescope.engine.studies.prepare import check_spec
 
             spec = spec_from(options)
             check_attack(spec.attack)

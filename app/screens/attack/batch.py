@@ -35,7 +35,7 @@ def batch(form: Form, ready: bool) -> None:
         "that was stopped "
         "goes on. Sentences above can be attacked meanwhile."
     )
-    job: engine.Job | None = st.session_state.get("batch")
+    job: engine.LiveJob | None = st.session_state.get("batch")
     if job is None:
         return
     if job.active:

@@ -63,7 +63,7 @@ def _jobs_again(linked: dict[str, str]) -> list[str]:
 
 
 def _token(slot: str) -> str | None:
-    job: engine.Job | None = st.session_state.get(slot)
+    job: engine.LiveJob | None = st.session_state.get(slot)
     return None if job is None else job.token
 
 
@@ -91,7 +91,7 @@ def _ready(asked: Form) -> None:
     the place of an older.
     """
     wanted = asked.request()
-    old: engine.Job | None = st.session_state.get("ready")
+    old: engine.LiveJob | None = st.session_state.get("ready")
     if asked.missing or (old is not None and old.arguments == wanted):
         return
     job_progress.begin("ready", workbench(), "ready", **wanted)
@@ -104,7 +104,7 @@ def _start(asked: Form) -> None:
 
 
 def _shown(asked: Form) -> None:
-    job: engine.Job | None = st.session_state.get("attack")
+    job: engine.LiveJob | None = st.session_state.get("attack")
     if job is None:
         _getting_ready()
     elif job.active:
@@ -125,7 +125,7 @@ def _shown(asked: Form) -> None:
 
 def _getting_ready() -> None:
     """Say what the worker prepares, before the first attack."""
-    job: engine.Job | None = st.session_state.get("ready")
+    job: engine.LiveJob | None = st.session_state.get("ready")
     if job is None:
         return
 

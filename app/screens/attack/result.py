@@ -25,13 +25,13 @@ ENCODER = (
 )
 
 
-def head(job: engine.Job, behind: engine.Job | None) -> None:
+def head(job: engine.LiveJob, behind: engine.LiveJob | None) -> None:
     """One line on how far the attack is."""
     share, text = job_progress.told(job, behind)
-    if not job.looks:
+    if not job.snapshots:
         st.progress(share, text=text)
         return
-    asked = max(look.queries for look in job.looks.values())
+    asked = max(look.queries for look in job.snapshots.values())
     st.text(
         f"{engine.ATTACKS.get(job.arguments['attack'], '')} at work: {_queries(asked)}. Same candidates, same seed for all."
     )
@@ -41,23 +41,23 @@ def _queries(count: int) -> str:
     return f"{count} {'query' if count == 1 else 'queries'}"
 
 
-def live(job: engine.Job, label: str | None) -> None:
+def live(job: engine.LiveJob, label: str | None) -> None:
     """The texts and paths of the attack as it stands."""
-    if not job.looks:
+    if not job.snapshots:
         return
     names = [victim["name"] for victim in job.arguments["victims"]]
     changes = {name: _changes(job, name) for name in names}
     for place, (column, name) in enumerate(zip(st.columns(len(names)), names, strict=True)):
-        look = job.looks.get(name, engine.Look())
+        look = job.snapshots.get(name, engine.AttackSnapshot())
         with column:
             _text(place, f"{name}: {KIND.get(look.kind, 'waiting')}", marked(changes[name]))
             lowest = look.path[-1][1] if look.path else 1.0
             st.text(f"{_queries(look.queries)}, confidence down to {100 * lowest:.1f} %")
-    _paths({name: look.path for name, look in job.looks.items()}, label)
+    _paths({name: look.path for name, look in job.snapshots.items()}, label)
 
 
-def _changes(job: engine.Job, name: str) -> list[list[str]]:
-    look, text = job.looks.get(name), " ".join(job.arguments["text"].split())
+def _changes(job: engine.LiveJob, name: str) -> list[list[str]]:
+    look, text = job.snapshots.get(name), " ".join(job.arguments["text"].split())
     if look is None or look.text is None:
         return [[text, text]]
     return [[piece.before, piece.after] for piece in engine.word_changes(text, look.text)]

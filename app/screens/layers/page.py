@@ -166,8 +166,7 @@ def _look(study: engine.Study, sparsity: float) -> None:
                 "look-attacking",
                 workbench(),
                 "attack",
-                study=study.key,
-                sparsity=sparsity,
+                **_both(study, sparsity),
                 text=text,
                 label=None,
             )
@@ -178,6 +177,21 @@ def _look(study: engine.Study, sparsity: float) -> None:
     job = job_progress.of_study("looking", study)
     if job is not None and job.state == "done":
         _result(study, job.result)
+
+
+def _both(study: engine.Study, sparsity: float) -> dict[str, Any]:
+    """The study's attack on its dense and its pruned model, as a worker's request names it."""
+    spec = study.about["spec"]
+    attack = study.about["attack"]
+    names = {"dense": 0.0, "pruned": sparsity}
+    return {
+        "study": study.key,
+        "victims": [
+            {"name": name, "study": study.key, "sparsity": level} for name, level in names.items()
+        ],
+        "attack": "deepwordbug" if attack == "none" else attack,
+        "seed": spec.get("seed", 0),
+    }
 
 
 def _take_review() -> None:
