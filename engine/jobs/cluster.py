@@ -15,9 +15,9 @@ from typing import Any
 from prunescope.engine import paths
 from prunescope.engine.errors import PruneScopeError, SettingError
 from prunescope.engine.jobs.processes import start_time
-from prunescope.engine.jobs.queue import title_of
 from prunescope.engine.jobs.rows import JobTable
 from prunescope.engine.progress import Progress, ProgressState
+from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
 
 EVERY = 0.5  # seconds between two looks, and between two words of a task
@@ -115,7 +115,7 @@ def _show(rows: JobTable, name: str, sweep: str, spec: StudySpec, slot: str) -> 
     rows.add(
         id=name,
         do="elsewhere",
-        title=title_of(spec),
+        title=spec_title(spec),
         arguments=asdict(spec),
         slot=slot,
         state="queued",

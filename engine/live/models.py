@@ -10,7 +10,7 @@ from typing import Any
 from prunescope.engine.errors import DataError, ResourceError, SettingError
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
-from prunescope.engine.export.folder import made_by, zip_packed
+from prunescope.engine.export.folder import study_provenance, zip_packed
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
 from prunescope.engine.live.text_attack import checked_text
@@ -116,7 +116,7 @@ class LiveModels:
         """
         pruned = self.pruned(prepared, sparsity, report)
         path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
-        size = zip_packed(pruned.victim, path, made_by(prepared.study, pruned), report)
+        size = zip_packed(pruned.victim, path, study_provenance(prepared.study, pruned), report)
         exports = sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)
         for old in exports[:-MOST_EXPORTS]:
             old.unlink(missing_ok=True)

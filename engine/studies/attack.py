@@ -30,7 +30,7 @@ def attack_level(
         prepared.evaluation,
         prepared.attacked,
         _with_counts(report),
-        store.kept_attacks(prepared.study, sparsity),
+        store.unfinished_attacks(prepared.study, sparsity),
         _save_outcomes(prepared, pruned.victim, sparsity, store),
     )
 
@@ -55,7 +55,7 @@ def attack_together(
         prepared.evaluation,
         prepared.attacked,
         _with_counts(report),
-        {name: store.kept_attacks(study, level) for name, level in names.items()},
+        {name: store.unfinished_attacks(study, level) for name, level in names.items()},
         lambda name, outcome: save[name](outcome),
     )
     share = round((time.perf_counter() - start) / len(pruned), 3)
@@ -76,7 +76,7 @@ def _save_outcomes(
     texts = terms.texts(store, Side(victim, key)) if may_hold_texts(store) else None
 
     def save(outcome: Outcome) -> None:
-        store.keep_attack(prepared.study, sparsity, outcome.record)
+        store.append_attack(prepared.study, sparsity, outcome.record)
         if texts is not None:
             texts.keep(with_texts(outcome, prepared.evaluation))
 

@@ -2,17 +2,18 @@
 
 import os
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prunescope.engine.attacks.recipes import check_attack, check_ready
 from prunescope.engine.attacks.word_diff import words_of_all
-from prunescope.engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset
+from prunescope.engine.data import Dataset, Examples, check_labels, fit_dataset, load_dataset
 from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.data.load import EMBEDDED, looks_like_path
 from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Reading
-from prunescope.engine.models.victim import Victim, check_place, load_victim
+from prunescope.engine.models.victim import Victim, check_model_path, load_victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
@@ -96,7 +97,7 @@ def check_there(spec: StudySpec) -> None:
 
     Raises ModelError or DataError.
     """
-    check_place(spec.model)
+    check_model_path(spec.model)
     exists = os.path.exists(os.path.expanduser(spec.data))
     if spec.data == EMBEDDED or exists or looks_like_path(spec.data):
         load_dataset(spec.data, **spec.reading, seed=spec.seed)
@@ -109,13 +110,14 @@ def prepare(
 
     Raises an InputError before any long work begins.
     """
+    spec = replace(spec, method=canonical_name(spec.method))
     plan = check_spec(spec)
     report("load data", 0, 2)
     dataset = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     report("load model", 1, 2)
     victim = victim or load_victim(spec.model, spec.device)
     check_plan(victim, plan)
-    dataset, notices = fit_labels(dataset, victim.label_names, victim.name)
+    dataset, notices = fit_dataset(dataset, victim.label_names, victim.name)
     # before the draw, so that the message counts rows as the file does
     check_labels(dataset.evaluation, victim.num_labels, f"{dataset.name}, evaluation")
     data = _study_data(dataset, spec)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from prunescope.engine.export.pruned_models import is_kept, load_pruned, save_pruned, victim_key
+from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned, victim_key
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.pipeline import prune_levels
@@ -92,5 +92,5 @@ def _due(prepared: PreparedStudy, levels: Sequence[float], store: Store) -> list
         for level in levels
         if not _quick(prepared, level)
         and store.level(prepared.study, level) is None
-        and not is_kept(store, victim_key(prepared.study.identity, level))
+        and not has_pruned(store, victim_key(prepared.study.identity, level))
     ]

@@ -369,10 +369,13 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     import shlex
 
     from prunescope.engine.cli.main import _parser
-    from prunescope.engine.reading.levels import commands
+    from prunescope.engine.reading import commands
 
     study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
-    lines = commands(study, [0.5, 0.9], text, 1, "textfooler-like", 3, 40, None).splitlines()
+    request = commands.AttackRequest(text, "textfooler-like", 1, 3, 40)
+    lines = commands.shell(
+        *(commands.attack_command(study, sparsity, request) for sparsity in (0.5, 0.9))
+    ).splitlines()
     assert len(lines) == 2
     for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
         options = _parser().parse_args(shlex.split(line)[3:])
