@@ -135,10 +135,10 @@ def _follow(
     while pending:
         report(f"{total - len(pending)} of {total} studies", total - len(pending), total)
         done, _ = ray.wait(list(pending), num_returns=len(pending), timeout=EVERY)
-        for one in done:
-            name = pending.pop(one)
+        for task in done:
+            name = pending.pop(task)
             try:
-                state, keys[name], reason = ray.get(one)
+                state, keys[name], reason = ray.get(task)
             except (
                 ray.exceptions.RayError
             ) as error:  # its machine was lost too often, or a defect of ours
@@ -157,18 +157,18 @@ def _follow(
     return list(keys.values())
 
 
-def _copy(told: Path, name: str, rows: JobTable) -> None:
+def _copy(path: Path, name: str, rows: JobTable) -> None:
     """What a task says of itself, into its row."""
     try:
-        found = json.loads(told.read_bytes())
+        state = json.loads(path.read_bytes())
     except FileNotFoundError:  # not begun, or just ended
         return
     rows.change(name, "state = 'queued'", state="running", started=time.time())
     rows.change(
         name,
         "state = 'running'",
-        stage=found["stage"],
-        done=found["done"],
-        total=found["total"],
-        slot=found["on"],
+        stage=state["stage"],
+        done=state["done"],
+        total=state["total"],
+        slot=state["on"],
     )

@@ -41,7 +41,7 @@ def is_alive(pid: int | None, started: str | None) -> bool:
 
 
 def end_group(pid: int, started: str, patience: float = PATIENCE) -> None:
-    """Ask the group that a process leads to stop, and kill what is left after `patience` seconds."""
+    """Ask the group that a process leads to stop; kill what is left after `patience` seconds."""
     if is_alive(pid, started):
         _signal_group(pid, signal.SIGTERM)
         _wait_until_gone(pid, started, patience)

@@ -75,9 +75,9 @@ class JobQueue:
 
     def start(self) -> None:
         """See to it that there is a supervisor while there is something to keep."""
-        if (held := try_lock(lock := self._rows.folder / "supervisor.lock")) is None:
+        if (handle := try_lock(lock := self._rows.folder / "supervisor.lock")) is None:
             return
-        release_lock(lock, held)
+        release_lock(lock, handle)
         with (self._rows.folder / "supervisor.log").open("ab") as log:
             process = subprocess.Popen(
                 [
@@ -99,25 +99,25 @@ class JobQueue:
 
     def rows(self) -> list[JobRow]:
         """Every job, oldest first. Workers that died are noticed here."""
-        found = self._rows.read()
-        noticed = [
+        rows = self._rows.read()
+        changed = [
             notice(self._rows, row)
-            for row in found
+            for row in rows
             if row.state == "running" or (row.active and row.do != "study")
         ]
-        if any(noticed):
-            found = self._rows.read()
-        return found
+        if any(changed):
+            rows = self._rows.read()
+        return rows
 
     def row(self, job: str) -> JobRow:
         """One job by its id or the id's first digits. Raises StoreError where there is none."""
-        found = [row for row in self.rows() if job and row.id.startswith(job)]
-        if len(found) != 1:
+        matches = [row for row in self.rows() if job and row.id.startswith(job)]
+        if len(matches) != 1:
             raise StoreError(
-                f"{len(found) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs list` "
-                "shows them."
+                f"{len(matches) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs "
+                "list` shows them."
             )
-        return found[0]
+        return matches[0]
 
     def cancel(self, job: str) -> JobRow:
         """Stop a job within two seconds, with whatever it started. What it finished is kept."""
@@ -138,7 +138,7 @@ class JobQueue:
         return self.row(row.id)
 
     def _with_number(self, row: JobRow) -> JobRow:
-        """The row once its worker has told its process number, which it does as soon as it starts."""
+        """The row once its worker has written its process number, which it does at once."""
         end = time.monotonic() + PATIENCE
         while row.state == "running" and row.pid is None and time.monotonic() < end:
             time.sleep(0.05)
@@ -205,15 +205,15 @@ class JobQueue:
         """(how many jobs are before a queued one on its device, seconds until its turn); None where
         nothing tells them.
         """
-        place = next(
-            place for place, other in enumerate(rows) if other.id == row.id
+        index = next(
+            index for index, other in enumerate(rows) if other.id == row.id
         )  # by rows, whatever the clock says
         before = [
             other
-            for at, other in enumerate(rows)
+            for position, other in enumerate(rows)
             if other.slot == row.slot
             and other.do == "study"
-            and (other.state == "running" or (other.state == "queued" and at < place))
+            and (other.state == "running" or (other.state == "queued" and position < index))
         ]
         times = [other.expected if other.remaining is None else other.remaining for other in before]
         return len(before), None if None in times else sum(

@@ -57,7 +57,7 @@ class Supervisor:
 
     def _start(self, row: JobRow) -> None:
         ticket = secrets.token_hex(8)
-        mine = {
+        claim = {
             "ticket": ticket,
             "pid": None,
             "born": None,
@@ -71,15 +71,15 @@ class Supervisor:
             started=time.time(),
             heard=time.monotonic(),
             tries=row.tries + 1,
-            **mine,
+            **claim,
         ):
             return  # cancelled meanwhile
-        known = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        import_paths = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             "OMP_WAIT_POLICY": "PASSIVE",
             **os.environ,
             **row.environment,
-            "PYTHONPATH": os.pathsep.join(known),
+            "PYTHONPATH": os.pathsep.join(import_paths),
         }
         try:
             with self.rows.log(row.id).open("ab") as log:
@@ -160,7 +160,7 @@ def out_of_memory(row: JobRow) -> str:
 def keep(root: Path) -> None:
     """Keep the queue until it is empty, unless another supervisor does."""
     supervisor, lock = Supervisor(root), root / "jobs" / "supervisor.lock"
-    while (held := try_lock(lock)) is not None:
+    while (handle := try_lock(lock)) is not None:
         try:
             last = time.monotonic()
             while time.monotonic() < last + IDLE:
@@ -168,7 +168,7 @@ def keep(root: Path) -> None:
                     last = time.monotonic()
                 time.sleep(EVERY)
         finally:
-            release_lock(lock, held)
+            release_lock(lock, handle)
         if not supervisor.rows.read(
             "state = 'queued' and do = 'study'"
         ):  # nothing came between the last look and letting go

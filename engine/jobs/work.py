@@ -99,8 +99,8 @@ class Work:
                 print(notice, file=sys.stderr)
             self.end("done", study=study.key, done=1, total=1)
         except (InterruptedStudy, KeyboardInterrupt):
-            wanted = self.rows.read("id = ? and cancelled is not null", self.job)
-            self.end("cancelled") if wanted else self.end(
+            cancelled = self.rows.read("id = ? and cancelled is not null", self.job)
+            self.end("cancelled") if cancelled else self.end(
                 "interrupted", "It was told to stop. What was finished is kept."
             )
         except PruneScopeError as error:
@@ -108,10 +108,11 @@ class Work:
             self.end("failed", str(error))
         except Exception as error:  # the page says so, the log has the trace
             traceback.print_exc()
-            held = self.rows.read("id = ?", self.job)
-            self.end("failed", out_of_memory(held[0]) if held and ran_out(error) else DEFECT)
+            rows = self.rows.read("id = ?", self.job)
+            self.end("failed", out_of_memory(rows[0]) if rows and ran_out(error) else DEFECT)
 
     def end(self, state: str, reason: str = "", **more: Any) -> None:
+        """Write how it ended, with further columns."""
         self.lost = True
         columns = self.columns | {"remaining": None} | more
         self.rows.change(
@@ -126,14 +127,14 @@ class Work:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; PyTorch on the CPU has no type of its own for it."""
-    known = (
+    """Whether an error says that memory ran out; PyTorch on the CPU has no type for it."""
+    phrases = (
         "not enough memory",
         "can't allocate memory",
         "out of memory",
         "Cannot allocate memory",
     )
-    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
+    return isinstance(error, MemoryError) or any(words in str(error) for words in phrases)
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:

@@ -61,6 +61,7 @@ class LiveJob:
 
     @property
     def active(self) -> bool:
+        """Whether it is queued or running."""
         return self.state in ("queued", "running")
 
 

@@ -44,7 +44,7 @@ class BoundedCache(Generic[Value]):
         self.make_room()
 
     def make_room(self, needed: int = 0) -> None:
-        """Drop the least recently used until `needed` bytes more fit or only values in use remain."""
+        """Drop the least recently used until `needed` bytes fit or only values in use remain."""
         idle = [key for key in self._values if key not in self._used]
         dropped = False
         while idle and self.bytes() + needed > self.most:

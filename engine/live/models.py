@@ -146,7 +146,7 @@ class LiveModels:
 
     def _open(self, study: Study, report: Progress) -> OpenedStudy:
         if (victim := self._dense(study)) is None:
-            largest = max((bytes_in_memory([known.victim]) for known in self._studies()), default=0)
+            largest = max((bytes_in_memory([other.victim]) for other in self._studies()), default=0)
             self._cache.make_room(LOADING_BYTES * largest)
         settings = {**study.about["spec"], "data": study.about["data"]}
         spec = StudySpec(**settings, levels=(0.0,))  # a level that any pattern has
@@ -167,22 +167,22 @@ class LiveModels:
         )
         # the reviews name their classes otherwise
         about = prepared.study.about | {"label_names": study.about["label_names"]}
-        named = replace(prepared.study, about=about)
-        return OpenedStudy(replace(prepared, study=named), notice)
+        prepared = replace(prepared, study=replace(prepared.study, about=about))
+        return OpenedStudy(prepared, notice)
 
     def _prepare(self, spec: StudySpec, report: Progress, victim: Victim | None) -> PreparedStudy:
         """Load what a specification names; a study that is open already is used again."""
         prepared = prepare(spec, report, victim)
-        same = (known for known in self._studies() if known.study.key == prepared.study.key)
+        same = (other for other in self._studies() if other.study.key == prepared.study.key)
         return next(same, prepared)
 
     def _dense(self, study: Study) -> Victim | None:
         """The dense victim of a study, where another study has it open, by its fingerprint."""
         identity = study.identity["victim"], study.about["spec"]["model"]
         same = (
-            known.victim
-            for known in self._studies()
-            if (known.victim.fingerprint, known.spec.model) == identity
+            other.victim
+            for other in self._studies()
+            if (other.victim.fingerprint, other.spec.model) == identity
         )
         return next(same, None)
 

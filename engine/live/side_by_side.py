@@ -44,7 +44,7 @@ class AttackRequest:
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "AttackRequest":
-        """Raises SettingError for victims that are too many, nameless twins, or a budget below 1."""
+        """Raises SettingError for too many victims, two of one name, or a budget below 1."""
         entries = request["victims"]
         victims = {entry["name"]: (entry["study"], float(entry["sparsity"])) for entry in entries}
         if not 1 <= len(entries) <= MOST_VICTIMS or len(victims) < len(entries):
@@ -72,6 +72,7 @@ class ReadyVictims:
 
     @property
     def victims(self) -> dict[str, Victim]:
+        """The victims by name."""
         return {name: side.victim for name, side in self.sides.items()}
 
     def settings(self, request: AttackRequest) -> AttackSettings:
@@ -80,6 +81,7 @@ class ReadyVictims:
 
     @property
     def label_names(self) -> list[str]:
+        """The classes of all victims."""
         return list(self.first.study.about["label_names"])
 
 
@@ -114,10 +116,10 @@ def open_victims(
 
 
 def _check_classes(name: str, prepared: PreparedStudy, other: str, first: PreparedStudy) -> None:
-    classes, known = (tuple(study.study.about["label_names"]) for study in (prepared, first))
-    if classes != known:
+    classes, expected = (tuple(study.study.about["label_names"]) for study in (prepared, first))
+    if classes != expected:
         raise DataError(
-            f"{name} tells apart {', '.join(classes)} and {other} {', '.join(known)}; "
+            f"{name} tells apart {', '.join(classes)} and {other} {', '.join(expected)}; "
             "attack victims of the same classes."
         )
 

@@ -38,14 +38,17 @@ class PreparedStudy:
 
     @property
     def calibration(self) -> Examples:
+        """The text that the pruner reads."""
         return self.data.calibration
 
     @property
     def held_out(self) -> Examples:
+        """The text that layer errors are measured on."""
         return self.data.held_out
 
     @property
     def evaluation(self) -> Examples:
+        """The examples that are evaluated."""
         return self.data.evaluation
 
     @property
@@ -67,8 +70,8 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
             "evaluation set; add a train file, or name one file to have it divided in two."
         )
     evaluation, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
-    seen, keys = set(evaluation.row_keys()), data.train.row_keys()
-    free = [row for row in data.train.distinct() if keys[row] not in seen]
+    evaluated, keys = set(evaluation.row_keys()), data.train.row_keys()
+    free = [row for row in data.train.distinct() if keys[row] not in evaluated]
     if len(free) < 2:
         raise DataError(
             f"{data.name} leaves {len(free)} calibration texts that are not in the evaluation set; "
@@ -151,12 +154,12 @@ def _one_class(evaluation: Examples) -> list[str]:
     if len(set(evaluation.labels)) > 1:
         return []
     count = len(evaluation)
-    who = (
+    subject = (
         "The one example drawn for the evaluation has"
         if count == 1
         else f"All {count} examples drawn for the evaluation have"
     )
     return [
-        f"{who} the label {evaluation.labels[0]}; the figures say nothing of the model's other "
+        f"{subject} the label {evaluation.labels[0]}; the figures say nothing of the model's other "
         "classes, so evaluate more examples."
     ]
