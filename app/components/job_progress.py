@@ -13,25 +13,25 @@ from prunescope import engine
 from prunescope.app.components.text import plain
 from prunescope.app.state import limits
 
-Draw = Callable[[engine.Job], None]
+Draw = Callable[[engine.LiveJob], None]
 
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
     """Ask a worker, and let go of what the slot waited for."""
-    old: engine.Job | None = st.session_state.get(slot)
+    old: engine.LiveJob | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
     if (job := limits.submit(bench, do, **arguments)) is not None:
         st.session_state[slot] = job
 
 
-def in_slot(slot: str) -> engine.Job | None:
+def in_slot(slot: str) -> engine.LiveJob | None:
     """The job that was asked for last."""
-    job: engine.Job | None = st.session_state.get(slot)
+    job: engine.LiveJob | None = st.session_state.get(slot)
     return job
 
 
-def of_study(slot: str, study: engine.Study) -> engine.Job | None:
+def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
     """The slot's job, if it belongs to the study that is shown."""
     job = in_slot(slot)
     return job if job is not None and job.arguments["study"] == study.key else None
@@ -58,7 +58,7 @@ def poll(key: str, seconds: float | None, draw: Callable[[], None]) -> None:
     part()
 
 
-def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None:
+def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> None:
     """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or
     there is none.
     """
@@ -70,7 +70,7 @@ def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None
 
 def watch(
     slot: str,
-    job: engine.Job,
+    job: engine.LiveJob,
     bench: engine.Workbench,
     seconds: float,
     head: Draw,
@@ -95,7 +95,7 @@ def watch(
     poll(f"progress-{slot}", seconds, draw)
 
 
-def _wait_for_the_end(job: engine.Job) -> None:
+def _wait_for_the_end(job: engine.LiveJob) -> None:
     """A cancelled job ends within two seconds; the page need not be drawn in between."""
     for _ in range(40):
         if not job.active:
@@ -103,14 +103,14 @@ def _wait_for_the_end(job: engine.Job) -> None:
         time.sleep(0.05)
 
 
-def bar(job: engine.Job, before: str = "") -> None:
+def bar(job: engine.LiveJob, before: str = "") -> None:
     """A job's progress as a bar."""
     share, text = share_and_sentence(job)
     text = before + text if before else text[:1].upper() + text[1:]
     st.progress(share, text=text)
 
 
-def ended(job: engine.Job) -> bool:
+def ended(job: engine.LiveJob) -> bool:
     """Say why a job ended without a result; True where it has one."""
     if job.state == "failed":
         st.error(plain(job.reason))
@@ -119,7 +119,9 @@ def ended(job: engine.Job) -> bool:
     return job.state == "done" and job.result is not None
 
 
-def share_and_sentence(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]:
+def share_and_sentence(
+    job: engine.LiveJob, behind: engine.LiveJob | None = None
+) -> tuple[float, str]:
     """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
     if job.state == "queued" and behind is not None and behind.active:
         share, text = share_and_sentence(behind)

@@ -52,11 +52,11 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[str, deque[float]] = {}
-        self._jobs: list[tuple[str, engine.Job]] = []
+        self._jobs: list[tuple[str, engine.LiveJob]] = []
 
     def ask(
         self, visitor: str, bench: engine.Workbench, do: str, arguments: dict[str, Any], now: float
-    ) -> engine.Job | str:
+    ) -> engine.LiveJob | str:
         """The job, or in a sentence why there is none."""
         with self._lock:
             self._asked = {
@@ -101,7 +101,7 @@ def _gate() -> Gate:
     return Gate()
 
 
-def submit(bench: engine.Workbench, do: str, **arguments: Any) -> engine.Job | None:
+def submit(bench: engine.Workbench, do: str, **arguments: Any) -> engine.LiveJob | None:
     """Ask a worker; in public mode within the limits, and where they refuse the page says why."""
     if not public():
         return bench.submit(do, **arguments)

@@ -42,13 +42,9 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
-from prunescope.engine.studies.study import (
-    Prepared,
-    measure_level,
-    prepare,
-    pruned_at,
-    solve_levels,
-)
+from prunescope.engine.studies.level import measure_level
+from prunescope.engine.studies.prepare import PreparedStudy, prepare
+from prunescope.engine.studies.pruned import prune_and_save, pruned_at
 from prunescope.engine.training.finetune import Shared, finetune
 from prunescope.engine.training.members import names_of
 from prunescope.engine.training.selection import rows_to_train_on
@@ -63,7 +59,7 @@ class Bench:
     """Everything a comparison works with, loaded once."""
 
     spec: AlternativesSpec
-    prepared: Prepared
+    prepared: PreparedStudy
     store: Store
     say: Callable[[str], None]
 
@@ -142,7 +138,7 @@ def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Progress) -> None:
             if due := [
                 level for level in due if not has_pruned(store, keys[level])
             ]:  # what no other process has made meanwhile
-                for _ in solve_levels(prepared, due, store, report):
+                for _ in prune_and_save(prepared, due, store, report):
                     pass
 
 

@@ -137,11 +137,7 @@ def run_attack(options: argparse.Namespace, spec: StudySpec, console: Console) -
             if options.set is not None
             else _on_data(options, spec, console)
         )
-    return (
-        _on_text(options, spec, console)
-        if options.against is None
-        else _on_text_against(options, spec, console)
-    )
+    return _on_text(options, spec, console)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -199,52 +195,40 @@ def _sides(
 
 
 def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.live.bench import Bench
-
-    bench = Bench(Store(options.cache))
-    sparsity = SPARSITY if options.sparsity is None else options.sparsity
-    prepared = bench.prepare(spec, console.report)
-    console.notices(prepared.victim.notices)
-    label = _label(options.label, prepared.victim.label_names)
-    answer = bench.attack(
-        prepared, options.text, label, sparsity, console.report, budget=_budget(options)
+    from prunescope.engine.live.text_attack import (
+        AttackSettings,
+        TextTarget,
+        attack_text,
+        checked_text,
     )
-    if answer["cut_at"] is not None:
-        console.notices([_limit(prepared.victim)])
+
+    text, store = checked_text(options.text), Store(options.cache)
+    if options.against is None and options.sparsity is None:
+        options.sparsity = SPARSITY
+    sides = list(_sides(options, spec, store, console).items())
+    extra: dict[str, Any] = {}
+    if options.against is not None:
+        targets = {name: TextTarget(side.victim) for name, side in sides}
+    else:
+        (_, dense), (_, pruned) = sides
+        extra = {"sparsity": options.sparsity, "achieved": _zero_share(pruned.victim)}
+        targets = {
+            "dense": TextTarget(dense.victim, sparsity=0.0, achieved=0.0),
+            "pruned": TextTarget(pruned.victim, **extra),
+        }
+    victims = [target.victim for target in targets.values()]
+    console.notices([_limit(victim) for victim in victims if _cut(victim, [text], None)])
+    label = _label(options.label, victims[0].label_names)
+    settings = AttackSettings(spec.attack, spec.seed, _budget(options), spec.resources)
+    result = attack_text(targets, text, label, settings, console.report)
+    answer = {**result.payload(), **extra}
     return answer, _text_table(answer)
 
 
-def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.live.bench import attack_sides, checked_text
-
-    text = checked_text(options.text)
-    victims = {
-        name: side.victim
-        for name, side in _sides(options, spec, Store(options.cache), console).items()
-    }
-    console.notices([_limit(victim) for victim in victims.values() if _cut(victim, [text], None)])
-    first = next(iter(victims.values()))
-    label = _label(options.label, first.label_names)
-    truth = label if label is not None else int(first.read([text])[0].argmax())
-    sides = attack_sides(
-        victims,
-        spec.attack,
-        text,
-        truth,
-        spec.seed,
-        spec.resources,
-        console.report,
-        budget=_budget(options),
-    )
-    answer = {
-        "text": text,
-        "truth": truth,
-        "truth_given": label is not None,
-        "attack": spec.attack,
-        "label_names": list(first.label_names),
-        "sides": sides,
-    }
-    return answer, _text_table(answer)
+def _zero_share(victim: "Victim") -> float:
+    weights = list(victim.prunable().values())
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return zeros / sum(weight.numel() for weight in weights)
 
 
 def _limit(victim: "Victim") -> str:

@@ -37,7 +37,8 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.export.folder import check_form, study_provenance, write_model
     from prunescope.engine.pruning.patterns import check_sparsity
     from prunescope.engine.store.atomic import new_folder
-    from prunescope.engine.studies.study import prepare, pruned_at
+    from prunescope.engine.studies.prepare import prepare
+    from prunescope.engine.studies.pruned import pruned_at
 
     sparsity = (
         own_sparsity(options.pattern)

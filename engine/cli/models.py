@@ -12,7 +12,8 @@ from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import level_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, pruned_at
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
 
 
 def one_side(spec: StudySpec) -> dict[str, KeyedVictim]:

@@ -82,7 +82,7 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     from prunescope.engine.jobs.queue import JobQueue
     from prunescope.engine.store.listing import study_rows
     from prunescope.engine.studies.estimate import estimate
-    from prunescope.engine.studies.study import check_spec, check_there
+    from prunescope.engine.studies.prepare import check_spec, check_there
 
     check_spec(spec)
     check_there(spec)
@@ -98,7 +98,7 @@ def _demo(options: argparse.Namespace, console: Console) -> Answer:
 
 
 def _run(spec: StudySpec, options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.studies.study import run_study
+    from prunescope.engine.studies.run import run_study
 
     store = Store(options.cache)
     study = run_study(spec, store, console.report)

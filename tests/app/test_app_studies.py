@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope.app.screens.studies.start import command, levels_in
 from prunescope.engine import Job, JobQueue, SettingError, Store, StudySpec, Workbench
-from prunescope.engine.jobs.processes import born
+from prunescope.engine.jobs.processes import start_time
 from prunescope.engine.store.exchange import packed_study
 
 HOSTILE = "<b>**x**</b> $a$ [l](http://x) \u202etxt.exe"
@@ -167,7 +167,7 @@ def test_a_running_job_shows_its_progress_and_can_be_cancelled(
         total=2000,
         remaining=75.0,
         pid=me,
-        born=born(me),
+        born=start_time(me),
     )
     waiting = a_job(cache, "queued", calibration=64)
     app = page(job=job)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from prunescope.engine.attacks.attempt import Attempt, Model
+from prunescope.engine.attacks.attempt import Attempt, VictimModel
 from prunescope.engine.attacks.logs import COLUMNS, read_log
 from prunescope.engine.cli.main import main
 from prunescope.engine.data import Examples
@@ -28,7 +28,7 @@ from prunescope.engine.models.victim import load_victim
 from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -581,14 +581,14 @@ def test_acc_counts_answers_also_where_the_attack_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = answer(run("--examples", "10", "--json"))["victims"][0]
-    call = Model.__call__
+    call = VictimModel.__call__
 
-    def sick(self: Model, texts: Any) -> Any:
+    def sick(self: VictimModel, texts: Any) -> Any:
         if self.queries and self.label == 1:
             raise ValueError("odd")
         return call(self, texts)
 
-    monkeypatch.setattr(Model, "__call__", sick)
+    monkeypatch.setattr(VictimModel, "__call__", sick)
     done = run("--examples", "10", "--max-queries", "10000", "--json")
     victim = answer(done)["victims"][0]
     assert (

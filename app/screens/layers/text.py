@@ -76,11 +76,24 @@ def _attack_button(study: engine.Study, sparsity: float) -> None:
             "look-attacking",
             workbench(),
             "attack",
-            study=study.key,
-            sparsity=sparsity,
+            **_request(study, sparsity),
             text=st.session_state["look-text"],
             label=None,
         )
+
+
+def _request(study: engine.Study, sparsity: float) -> dict[str, Any]:
+    """The study's attack on its dense and its pruned model, as the worker's request names it."""
+    attack = study.about["attack"]
+    return {
+        "study": study.key,
+        "victims": [
+            {"name": "dense", "study": study.key, "sparsity": 0.0},
+            {"name": "pruned", "study": study.key, "sparsity": sparsity},
+        ],
+        "attack": "deepwordbug" if attack == "none" else attack,
+        "seed": study.about["spec"].get("seed", 0),
+    }
 
 
 def _take_review() -> None:
