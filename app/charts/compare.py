@@ -15,7 +15,7 @@ from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import GREY, PAGE, STUDIES, ink
 from prunescope.app.components.text import for_chart
 from prunescope.engine import (
-    AlternativesTable,
+    BaselineTable,
     LevelResult,
     Rate,
     Study,
@@ -187,7 +187,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def alternatives(studies: Sequence[Study], tables: Sequence[AlternativesTable]) -> pd.DataFrame:
+def alternatives(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> pd.DataFrame:
     """The same of other ways to a smaller model than pruning, where one of the studies is the one
     they were measured beside.
 

@@ -1,4 +1,4 @@
-"""What a comparison with the alternatives is asked to do, as records. Light to import."""
+"""What a comparison with the baselines is asked to do, as records. Light to import."""
 
 import math
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class AlternativesSpec:
-    """Which alternatives, on the rows of which study."""
+class BaselineSpec:
+    """Which baselines, on the rows of which study."""
 
     study: StudySpec  # its levels are the pruned ones
     blocks: tuple[int, ...] | None = (

@@ -14,18 +14,19 @@ from prunescope.engine.paths import expanded
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
-    from prunescope.engine.baselines.records import AlternativesTable
+    from prunescope.engine.baselines.records import BaselineTable
 
 Answer = tuple[dict[str, Any], str]
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add `alternatives`."""
+    """Add `baselines`, which `alternatives` names too."""
     parser = command(
-        "alternatives",
-        _alternatives,
+        "baselines",
+        _baselines,
         "Compare pruned levels with int8 weights, fewer blocks and smaller models: "
-        "bytes on disk, accuracy, accuracy under attack and time, on the same rows.",
+        "bytes on disk, accuracy, accuracy under attack and time, on the same examples.",
+        aliases=["alternatives"],
     )
     victim_options(parser)
     parser.add_argument(
@@ -86,17 +87,17 @@ def _numbers(text: str | None, option: str, kind: Callable[[str], Any]) -> tuple
         ) from None
 
 
-def _alternatives(options: argparse.Namespace, console: Console) -> Answer:
+def _baselines(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.baselines.records import payload
-    from prunescope.engine.baselines.run import run_alternatives
-    from prunescope.engine.baselines.spec import LEVELS, AlternativesSpec
+    from prunescope.engine.baselines.run import run_baselines
+    from prunescope.engine.baselines.spec import LEVELS, BaselineSpec
 
     levels = _numbers(options.levels, "--levels", float)
     levels = LEVELS if levels is None else levels
     int8 = not options.no_int8
     usual = tuple(level for level in (0.5, 0.75) if int8 and level in levels)
     pruned_int8 = _numbers(options.pruned_int8, "--pruned-int8", float)
-    spec = AlternativesSpec(
+    spec = BaselineSpec(
         spec_from(options, levels=levels),
         _numbers(options.blocks, "--blocks", int),
         int8,
@@ -111,13 +112,13 @@ def _alternatives(options: argparse.Namespace, console: Console) -> Answer:
     )
     store = Store(options.cache)
     out = expanded(options.out) if options.out else None
-    table = run_alternatives(spec, store, out, console.report, console.say)
+    table = run_baselines(spec, store, out, console.report, console.say)
     console.notices(store.notices, answered=False)
-    return {**payload(table), "out": str(table.path)}, alternatives_table(table) + f"{table.path}\n"
+    return {**payload(table), "out": str(table.path)}, baselines_table(table) + f"{table.path}\n"
 
 
-def alternatives_table(table: "AlternativesTable") -> str:
-    """The alternatives by bytes, largest first, with their test against the nearest pruned level."""
+def baselines_table(table: "BaselineTable") -> str:
+    """The baselines by bytes, largest first, each tested against the nearest pruned level."""
     about, told = table.about, table.latency
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]

@@ -303,8 +303,8 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.data import load_dataset
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import BiasSpec, make_bias
-    from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.class_names import named_data
+    from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
     spec = BiasSpec(
@@ -313,7 +313,7 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     data, _, notices = named_data(load_dataset(options.data, **reading_of(options)))
     console.notices(notices)
     record = make_bias(
-        spec, rows_to_train_on(data, options.allow_overlap), data.evaluation, out, console.report
+        spec, training_split(data, options.allow_overlap), data.evaluation, out, console.report
     )
     acc = record["acc"]
     line = (
@@ -342,11 +342,12 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
     from prunescope.engine.models.victim import pick_device
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import read_bias
-    from prunescope.engine.subnetworks.run import Inputs, find_subnetwork
+    from prunescope.engine.subnetworks.run import find_subnetwork
+    from prunescope.engine.subnetworks.search_inputs import SearchInputs
     from prunescope.engine.subnetworks.spec import SubnetworkSpec
-    from prunescope.engine.training.finetune import Shared
-    from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.class_names import named_data
+    from prunescope.engine.training.finetune import TrainingSetup
+    from prunescope.engine.training.selection import training_split
     from prunescope.engine.training.spec import TrainSpec
 
     out = new_folder(options.out)
@@ -369,11 +370,11 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
         else None
     )
     data, names, notices = named_data(data, named)
-    rows = rows_to_train_on(data, options.allow_overlap)
+    rows = training_split(data, options.allow_overlap)
     console.notices(notices)
     base = open_base(options.model)
     console.notices(base.notices)
-    shared = Shared(
+    shared = TrainingSetup(
         base,
         rows,
         names,
@@ -382,7 +383,7 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
         str(pick_device(options.device)),
         options.precision,
     )
-    inputs = Inputs(
+    inputs = SearchInputs(
         shared,
         options.start,
         getattr(options, "mask_from", None),

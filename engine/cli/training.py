@@ -118,7 +118,7 @@ def add_commands(command: Command) -> None:
     average.add_argument(
         "--members",
         metavar="DIR",
-        help="a folder made by `members`, or its name in the cache; it knows its judging rows",
+        help="a folder made by `members`, or its name in the cache; it knows its selection set",
     )
     average.add_argument(
         "--cache", metavar="DIR", help="where results are kept (default: cache/user)"
@@ -235,7 +235,7 @@ def _judging(parser: argparse.ArgumentParser) -> None:
         "--attack-examples", type=int, default=100, metavar="N", help="rows attacked (default: 100)"
     )
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of judging rows")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of selection set")
 
 
 def _spec_options(parser: argparse.ArgumentParser) -> None:
@@ -283,9 +283,9 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
-    from prunescope.engine.training.finetune import Shared, finetune
-    from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.class_names import named_data
+    from prunescope.engine.training.finetune import TrainingSetup, finetune
+    from prunescope.engine.training.selection import training_split
     from prunescope.engine.training.spec import TrainSpec
 
     out = expanded(options.out)
@@ -299,7 +299,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
         options.data, **reading_of(options)
     )  # one file is divided as `evaluate` divides it
     data, names, notices = named_data(data, _label_names(options))
-    rows = rows_to_train_on(data, options.allow_overlap)
+    rows = training_split(data, options.allow_overlap)
     if expanded(options.data).is_file():
         notices = (
             *notices,
@@ -313,7 +313,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     )  # before the long work, not after it
     base = open_base(options.model)
     console.notices(base.notices)
-    shared = Shared(
+    shared = TrainingSetup(
         base,
         rows,
         names,
@@ -378,7 +378,7 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
         out = expanded(options.out)
-        selection = _judging_rows(options)
+        selection = _selection_set(options)
         record = average_models(
             options.member,
             options.by,
@@ -392,13 +392,13 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
     return {**record, "out": str(out)}, average_table(record) + f"{out}\n"
 
 
-def _judging_rows(options: argparse.Namespace) -> Any:
+def _selection_set(options: argparse.Namespace) -> Any:
     from prunescope.engine.data import load_dataset
-    from prunescope.engine.training.selection import judging_file, training_rows
+    from prunescope.engine.training.selection import selection_from_file, split_selection
 
     columns, spec = reading_of(options), _selection_spec(options)
     if options.data is not None:
-        return training_rows(
+        return split_selection(
             load_dataset(options.data, **columns), spec, columns, options.allow_overlap
         )[1]
     if options.select is None:
@@ -406,7 +406,7 @@ def _judging_rows(options: argparse.Namespace) -> Any:
             "There are no rows to judge the members by; give --data with a training split, or "
             "--select."
         )
-    return judging_file(spec, columns)
+    return selection_from_file(spec, columns)
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
@@ -449,13 +449,13 @@ def _scored(
     console: Console,
 ) -> dict[str, Any]:
     from prunescope.engine.models.victim import load_victim
-    from prunescope.engine.training.selection import SelectionSpec, evaluation_rows
+    from prunescope.engine.training.selection import SelectionSpec, evaluation_selection
 
     spec = SelectionSpec(
         rows, attack, attacked, options.seed, resources=getattr(options, "resources", None)
     )
     victim = load_victim(model, options.device)
-    selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
+    selection, notices = evaluation_selection(data, spec).fitted(victim.label_names, model)
     notices = (*victim.notices, *notices)
     console.notices(notices)
     score = selection.score(victim, console.report).as_json()

@@ -1,4 +1,4 @@
-"""Recipe files: JSON with shared settings and one entry a member."""
+"""Recipe files of members: JSON with shared settings and one entry a member."""
 
 import json
 import re
@@ -14,8 +14,8 @@ SHIPPED = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A short second pass over further rows, mixed with some of the first pass's so that those are
-    not forgotten.
+    """A short second pass over further examples, mixed with some of the first pass's so that those
+    are not forgotten.
     """
 
     data: str  # what `--data` takes; its training split is used
@@ -25,7 +25,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class MemberRecipe:
     """A recipe file, checked."""
 
     members: tuple[TrainSpec, ...]
@@ -50,7 +50,7 @@ def recipe_path(name: str, folder: Path = SHIPPED) -> Path:
     return Path(name)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> MemberRecipe:
     """Raises SettingError on anything it does not know or that does not fit."""
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))
@@ -74,17 +74,15 @@ def read_recipe(path: Path) -> Recipe:
     if unknown := sorted(set(recipe) - {"members", "about", "head_seed", "max_tokens", "finish"}):
         raise SettingError(
             f"{path}: unknown setting {unknown[0]!r}; a recipe holds members, about, head_seed, "
-            "max_tokens and "
-            "finish."
+            "max_tokens and finish."
         )
     members = tuple(spec_from(entry, str(path)) for entry in entries)
     if "finish" in recipe and (whole := [member.name for member in members if member.rank == 0]):
         raise SettingError(
             f"{path}: {whole[0]} has the rank 0 and `finish` goes on from adapters only; give it a "
-            "rank, or leave "
-            "`finish` out."
+            "rank, or leave `finish` out."
         )
-    return Recipe(
+    return MemberRecipe(
         members,
         str(recipe.get("about", "")),
         _number(recipe, "head_seed", 0, path),
@@ -106,6 +104,5 @@ def _finish(entry: Any, path: Path) -> Finish:
     except TypeError as error:
         raise SettingError(
             f"{path}: `finish` cannot be used ({error}); it needs data, and may hold epochs, "
-            "learning_rate and "
-            "replay."
+            "learning_rate and replay."
         ) from error

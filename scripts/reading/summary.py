@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prunescope.app.charts import subnetworks as subnetwork_charts
-from prunescope.engine import AlternativesTable, MemberSet, Metric, Study, SubnetworkTable, guesses
+from prunescope.engine import BaselineTable, MemberSet, Metric, Study, SubnetworkTable, guesses
 from scripts.reading import ablation, curves, subnetworks
 from scripts.reading.words import (
     ATTACKS,
@@ -45,7 +45,7 @@ def section(
     dense_models: Mapping[str, Sequence[Study]],
     members: Iterable[MemberSet],
     tables: Iterable[SubnetworkTable],
-    others: Iterable[AlternativesTable],
+    others: Iterable[BaselineTable],
 ) -> str:
     """The questions, with a sentence for each answer; `dense_models` are the studies of each of
     these.
@@ -237,7 +237,7 @@ def _steps(table: SubnetworkTable, name: str) -> int:
     )
 
 
-def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
+def _alternatives(tables: Iterable[BaselineTable]) -> list[str]:
     """Which alternatives are right more or less often than the pruned level nearest in bytes, and
     what time they take.
     """
