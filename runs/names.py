@@ -49,13 +49,13 @@ def look_at_model(name: str) -> Description:
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    from prunescope.engine.models.base import WANTED, hub_reason, open_base
+    from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
     from prunescope.engine.models.families import family_of
 
     if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
         return f"{open_base(name).family.name}, here", 0
     try:
-        files = _files_of(name, "model", WANTED)
+        files = _files_of(name, "model", PATTERNS)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         family = family_of(config, name)
         AutoTokenizer.from_pretrained(name, trust_remote_code=False)

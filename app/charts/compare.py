@@ -21,7 +21,7 @@ from prunescope.engine import (
     Study,
     attack_title,
     data_title,
-    guesses,
+    is_collapsed,
     mcnemar,
     paired_attack,
     short_names,
@@ -119,7 +119,8 @@ class Level:
         """ "measured", or between which levels it lies."""
         if self.measured is not None:
             return "measured"
-        low, high = (100 * level.sparsity for level in neighbours(self.study, self.sparsity))
+        beside = neighbours(self.study, self.sparsity)
+        low, high = 100 * beside.low.sparsity, 100 * beside.high.sparsity
         return f"between {low:g} and {high:g} %" if low != high else f"as at {low:g} %, the nearest"
 
 
@@ -182,7 +183,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
             rows.append(
                 row
                 | _rates(level)
-                | {"guesses": guesses(level.acc, len(study.about["label_names"]))}
+                | {"guesses": is_collapsed(level.acc, len(study.about["label_names"]))}
             )
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -197,7 +198,9 @@ def alternatives(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> p
     for table in tables:
         study = open_ones.get(table.about["study"])
         for other in table.rows if study is not None else ():
-            guessing = table.guesses(other) or guesses(other.acc, len(study.about["label_names"]))
+            guessing = table.is_collapsed(other) or is_collapsed(
+                other.acc, len(study.about["label_names"])
+            )
             if other.kind not in ("dense", "pruned") and not guessing:
                 rows.append(
                     {

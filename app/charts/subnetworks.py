@@ -14,8 +14,8 @@ from plotly.subplots import make_subplots
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE
 from prunescope.engine import (
-    Metric,
     Rate,
+    Statistic,
     SubnetworkRun,
     SubnetworkTable,
     paired_difference,
@@ -156,7 +156,7 @@ def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any
     }
 
 
-def _spread(found: Sequence[Metric | Rate]) -> dict[str, Any]:
+def _spread(found: Sequence[Statistic | Rate]) -> dict[str, Any]:
     values, lone = [100 * (one.value or 0) for one in found], found[0] if len(found) == 1 else None
     return {
         "mean": mean(values),

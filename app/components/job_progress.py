@@ -57,12 +57,11 @@ def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]
     if job.state == "queued" and behind is not None and behind.active:
         share, text = told(behind)
         return share, f"Getting ready: {text}"
-    left = job.pace.seconds_left(job.done, job.total)
-    waiting = (
-        "waiting for the worker" if job.state == "queued" or not job.stage else doing(job.stage)
-    )
-    counted = f" {job.done} of {job.total}" if job.do == "batch" and job.stage == "attack" else ""
-    return job.share, plain(waiting) + counted + (
+    left, stage = job.progress.seconds_left, job.progress.stage
+    waiting = "waiting for the worker" if job.state == "queued" or not stage else doing(stage)
+    counts = job.do == "batch" and stage == "attack"
+    counted = f" {job.progress.done} of {job.progress.total}" if counts else ""
+    return job.progress.share, plain(waiting) + counted + (
         f", about {left:.0f} s left" if left is not None and left > 1 else ""
     )
 

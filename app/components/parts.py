@@ -108,7 +108,7 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
     machines = dict.fromkeys(machine for study in studies for machine in study.machines)
     return {
         "made by": "PruneScope",
-        "study": "; ".join(map(series.sentence, studies)),
+        "study": "; ".join(map(engine.full_name, studies)),
         "key": ", ".join(s.key for s in studies),
         "seed": ", ".join(str(s.about["seed"]) for s in studies),
         "rates": "with 95 % Wilson intervals",

@@ -23,22 +23,22 @@ from prunescope.engine.baselines.records import (
     BaselineTable,
     LatencyRatio,
     baseline_from,
-    names_one_label,
     payload,
     row_payload,
     with_tests,
 )
 from prunescope.engine.baselines.spec import BaselineSpec, Way
-from prunescope.engine.data import fit_labels, load_dataset, sample
+from prunescope.engine.data import fit_dataset, load_dataset, sample
+from prunescope.engine.evaluation.collapse import is_collapsed, majority_share
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.evaluation.measure import accuracy, read
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.export.pruned_models import is_kept, victim_key
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.pruned_models import has_pruned, victim_key
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.packed import FILE as PACKED
-from prunescope.engine.models.packed import save_packed
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
 from prunescope.engine.studies.study import (
@@ -52,6 +52,9 @@ from prunescope.engine.training.class_names import names_of
 from prunescope.engine.training.finetune import TrainingSetup, finetune
 from prunescope.engine.training.selection import training_split
 from prunescope.engine.training.spec import TrainSpec
+
+ROW_SHARES = {"make": 4, "judge": 5, "latency": 1}  # of the time that a row of the table takes
+JUDGE_SHARES = {"evaluate": 1, "attack": 4}
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ def run_baselines(
     spec: BaselineSpec,
     store: Store | None = None,
     out: Path | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> BaselineTable:
     """Measure dense, the pruned levels and every baseline, and write the table to `out`
@@ -89,20 +92,18 @@ def run_baselines(
     if spec.int8:
         in_int8(victim)  # raises where it cannot be measured
     store.save_study(study)
-    rows, whole = [], len(ways) + 2
-    _solve_ahead(context, ways, within(report, 0, 2, whole))
-    for position, way in enumerate(ways, start=2):
-        rows.append(
-            _row_of(context, way, within(report, position, position + 1, whole, f"{way.name}: "))
-        )
-    report("done", 1, 1)
+    parts = report.parts({"prune": 2, "ways": len(ways)})
+    _solve_ahead(context, ways, parts["prune"])
+    each_way = parts["ways"].each(ways, label=lambda way: way.name)
+    rows = [_row_of(context, way, part) for way, part in each_way]
+    report.finish()
     path = out or context.folder / f"{study.key[:12]}.json"
     labels = context.prepared.evaluation.labels
     described = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
     about = {name: study.about[name] for name in described} | {
         "study": study.key,
         "blocks": len(victim.family.modules(victim.model)),
-        "commonest": commonest(labels),
+        "commonest": majority_share(labels),
         "training": spec.training() if spec.small else None,
     }
     table = BaselineTable(path.stem, path, False, about, _conditions(context), with_tests(rows))
@@ -125,7 +126,7 @@ def _conditions(context: BaselineContext) -> dict[str, Any]:
     }
 
 
-def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Reporter) -> None:
+def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Progress) -> None:
     """Solve all levels that are due in one pass over the text; each then waits in the cache of
     victims.
     """
@@ -136,10 +137,10 @@ def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Reporter
         {way.sparsity for way in ways if way.sparsity and not _part(context, way).is_file()}
     )
     keys = {level: victim_key(prepared.study.identity, level) for level in levels}
-    if due := [level for level in levels if not is_kept(store, keys[level])]:
+    if due := [level for level in levels if not has_pruned(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
             if due := [
-                level for level in due if not is_kept(store, keys[level])
+                level for level in due if not has_pruned(store, keys[level])
             ]:  # what no other process has made meanwhile
                 for _ in solve_levels(prepared, due, store, report):
                     pass
@@ -159,7 +160,7 @@ def _part(context: BaselineContext, way: Way) -> Path:
     return context.folder / "parts" / f"{key}.json"
 
 
-def _row_of(context: BaselineContext, way: Way, report: Reporter) -> Baseline:
+def _row_of(context: BaselineContext, way: Way, report: Progress) -> Baseline:
     """One baseline: kept, or measured now and kept."""
     path = _part(context, way)
     if path.is_file():
@@ -170,11 +171,10 @@ def _row_of(context: BaselineContext, way: Way, report: Reporter) -> Baseline:
     return row
 
 
-def _measured(context: BaselineContext, way: Way, report: Reporter) -> Baseline:
-    victim, trained = _model_of(context, way, within(report, 0, 4, 10))
-    acc, aua, asr, correct, attacks = measure_baseline(
-        context, way, victim, within(report, 4, 9, 10)
-    )
+def _measured(context: BaselineContext, way: Way, report: Progress) -> Baseline:
+    parts = report.parts(ROW_SHARES)
+    victim, trained = _model_of(context, way, parts["make"])
+    acc, aua, asr, correct, attacks = measure_baseline(context, way, victim, parts["judge"])
     file_bytes = _bytes_on_disk(victim, way)
     body = getattr(victim.model, victim.family.body)
     embeddings = {
@@ -184,7 +184,7 @@ def _measured(context: BaselineContext, way: Way, report: Reporter) -> Baseline:
     zeros = sum(int((weight == 0).sum()) for weight in prunable) / sum(
         weight.numel() for weight in prunable
     )
-    pace = _pace(context, way, victim, within(report, 9, 10, 10))
+    pace = _pace(context, way, victim, parts["latency"])
     right = set(correct)
     return Baseline(
         way.name,
@@ -203,7 +203,7 @@ def _measured(context: BaselineContext, way: Way, report: Reporter) -> Baseline:
     )
 
 
-def _model_of(context: BaselineContext, way: Way, report: Reporter) -> tuple[Victim, int]:
+def _model_of(context: BaselineContext, way: Way, report: Progress) -> tuple[Victim, int]:
     """(the model of a baseline, rows it was trained on)."""
     prepared, dense = context.prepared, context.prepared.victim
     if way.kind == "small":
@@ -218,14 +218,14 @@ def _model_of(context: BaselineContext, way: Way, report: Reporter) -> tuple[Vic
     return (in_int8(sparse) if "int8" in way.kind else sparse), 0
 
 
-def _trained(context: BaselineContext, way: Way, report: Reporter) -> tuple[Victim, int]:
+def _trained(context: BaselineContext, way: Way, report: Progress) -> tuple[Victim, int]:
     """A smaller model, fine-tuned from the base's first blocks on the training examples, or found
     where it was before.
     """
     spec, study = context.spec, context.spec.study
     assert way.blocks is not None
     data = load_dataset(study.data, **study.reading, seed=study.seed)
-    data, _ = fit_labels(data, context.prepared.victim.label_names, context.prepared.victim.name)
+    data, _ = fit_dataset(data, context.prepared.victim.label_names, context.prepared.victim.name)
     rows, base = training_split(data), open_base(spec.base)
     names = names_of(data.name, None, rows, context.prepared.victim.label_names)
     key = key_of(
@@ -251,16 +251,11 @@ def _trained(context: BaselineContext, way: Way, report: Reporter) -> tuple[Vict
     return replace(victim, max_tokens=context.prepared.victim.max_tokens), len(rows)
 
 
-def commonest(labels: Sequence[int]) -> float:
-    """The share of the commonest label."""
-    return max(map(labels.count, set(labels))) / len(labels)
-
-
 Measured = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
 def measure_baseline(
-    context: BaselineContext, way: Way, victim: Victim, report: Reporter
+    context: BaselineContext, way: Way, victim: Victim, report: Progress
 ) -> Measured:
     """(Acc, Aua, Asr, examples that are right, attacked examples); dense and pruned ones are levels
     of the study.
@@ -274,12 +269,14 @@ def measure_baseline(
         for notice in attack_notices(level.attacks, f"{way.name}: "):
             context.say(notice)
         return level.acc, level.aua, level.asr, level.correct, level.attacks
-    reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
+    parts = report.parts(JUDGE_SHARES)
+    reading = read(victim, prepared.evaluation, parts["evaluate"])
     acc, correct = (
         accuracy(reading, prepared.evaluation.labels),
         reading.correct(prepared.evaluation.labels),
     )
-    if not prepared.attacked or names_one_label(acc, commonest(prepared.evaluation.labels)):
+    majority = majority_share(prepared.evaluation.labels)
+    if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
     outcomes = attack_kept(
@@ -289,7 +286,7 @@ def measure_baseline(
         prepared.attacked,
         spec.seed,
         context.store,
-        within(report, 1, 5, 5),
+        parts["attack"],
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
         context.say,
@@ -313,7 +310,7 @@ def _bytes_on_disk(victim: Victim, way: Way) -> int:
         return (export_model(victim, work / "dense", {}) / "model.safetensors").stat().st_size
 
 
-def _pace(context: BaselineContext, way: Way, victim: Victim, report: Reporter) -> LatencyRatio:
+def _pace(context: BaselineContext, way: Way, victim: Victim, report: Progress) -> LatencyRatio:
     """Seconds a sentence, in turn with the dense model: pruned weights as CSR where that can be,
     else as they are.
     """

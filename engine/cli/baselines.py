@@ -11,6 +11,8 @@ from prunescope.engine.cli.studies import measure_options, spec_from, victim_opt
 from prunescope.engine.errors import SettingError
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.paths import expanded
+from prunescope.engine.reading.names import study_title
+from prunescope.engine.reading.titles import attack_title
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def baselines_table(table: "BaselineTable") -> str:
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (
-        f"{about['model']} on {about['data']}, {about['method']}, {about['attack']}, "
+        f"{study_title(about)}, {attack_title(about['attack'])}, "
         f"{counts['evaluation']} evaluated, "
         f"{counts['attacked']} attacked; {told['device']}, {pluralize(told['threads'], 'thread')}, "
         f"batch {told['batch']}\n"
@@ -139,7 +141,7 @@ def baselines_table(table: "BaselineTable") -> str:
         if (one := row.against) is not None:
             attack = f", {one.attack.adjusted:.2g}" if one.attack else ""
             test = f"{one.level} ({one.bytes / 1e6:+.1f} MB): {one.adjusted:.2g}{attack}"
-            test += "; no better than guessing" if table.guesses(row) else ""
+            test += "; no better than guessing" if table.is_collapsed(row) else ""
         lines.append(
             f"{row.name:<{wide}}  {row.file_bytes / 1e6:6.1f} {row.bytes / 1e6:7.1f}  "
             f"{rate_text(row.acc)}  "

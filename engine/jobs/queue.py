@@ -20,8 +20,9 @@ from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs.processes import PATIENCE, end_group, end_rest, lives
 from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
 from prunescope.engine.paths import expanded
+from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
-from prunescope.engine.store.locks import free, try_lock
+from prunescope.engine.store.locks import release_lock, try_lock
 
 PASSED_ON = (
     "OMP_NUM_THREADS",
@@ -59,7 +60,7 @@ class JobQueue:
             lambda row: row.do == "study" and row.arguments == arguments,
             id=secrets.token_hex(6),
             do="study",
-            title=title_of(spec),
+            title=spec_title(spec),
             arguments=arguments,
             slot=slot_of(spec.device),
             state="queued",
@@ -76,7 +77,7 @@ class JobQueue:
         """See to it that there is a keeper while there is something to keep."""
         if (held := try_lock(lock := self._rows.folder / "keeper.lock")) is None:
             return
-        free(lock, held)
+        release_lock(lock, held)
         with (self._rows.folder / "keeper.log").open("ab") as log:
             process = subprocess.Popen(
                 [
@@ -254,16 +255,4 @@ def slot_of(device: str) -> str:
     return "cuda:0" if device == "cuda" else device
 
 
-def title_of(spec: StudySpec) -> str:
-    """A study that is asked for, in words."""
-    levels = ", ".join(f"{100 * level:g}" for level in spec.levels[:4]) + (
-        ", …" if len(spec.levels) > 4 else ""
-    )
-    pattern = "" if spec.pattern == "unstructured" else f" {spec.pattern}"
-    return (
-        f"{spec.model} on {spec.data}, {spec.method}{pattern}, {spec.attack}, at {levels} %, "
-        f"seed {spec.seed}"
-    )
-
-
-__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of", "title_of"]
+__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of"]

@@ -3,12 +3,10 @@ Plotly.
 """
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prunescope.engine import Study, short_names
-from prunescope.engine.reading.series import commands as figure_commands
 from prunescope.engine.reading.series import own_sparsity
 
 MOST = 3  # sparse victims beside the dense one
@@ -63,54 +61,17 @@ def level_names(levels: Sequence[tuple[Study, float]], own: Study) -> list[str]:
     ]
 
 
-def names(chosen: Sequence[tuple[Study, float]], own: Study) -> list[str]:
+def victim_names(chosen: Sequence[tuple[Study, float]], own: Study) -> list[str]:
     """Names of victims, the first of them the dense one."""
     return ["Dense", *level_names(chosen[1:], own)]
 
 
-def asked(chosen: Sequence[tuple[Study, float]], own: Study) -> list[dict[str, Any]]:
+def victim_requests(chosen: Sequence[tuple[Study, float]], own: Study) -> list[dict[str, Any]]:
     """The victims as a request names them."""
     return [
         {"name": name, "study": study.key, "sparsity": sparsity}
-        for name, (study, sparsity) in zip(names(chosen, own), chosen, strict=True)
+        for name, (study, sparsity) in zip(victim_names(chosen, own), chosen, strict=True)
     ]
-
-
-def commands(
-    study: Study,
-    sparsities: Sequence[float],
-    text: str,
-    label: int | None,
-    attack: str,
-    seed: int,
-    queries: int | None,
-    seconds: float | None,
-) -> str:
-    """The command lines that attack the text on the dense victim and on each sparse one of the
-    study.
-    """
-    options = {
-        "--attack": attack,
-        "--seed": seed or None,
-        "--label": label,
-        "--max-queries": queries,
-        "--max-seconds": seconds,
-    }
-    lines = []
-    for sparsity in sparsities:
-        pruned = (
-            figure_commands(study, sparsity).splitlines()[1].removesuffix(" --out pruned-model")
-        )
-        given = " ".join(
-            f"{name} {value}"
-            for name, value in options.items()
-            if value is not None and f"{name} " not in pruned
-        )
-        lines.append(
-            f"{pruned.replace('engine prune', 'engine attack', 1)} {given} "
-            f"--text={shlex.quote(text)}"
-        )
-    return "\n".join(lines)
 
 
 def default_level(study: Study) -> float:

@@ -1,26 +1,31 @@
-"""What studies are called, for every list of them: no two read alike, and what tells them apart is
-said. Light to import.
+"""What studies are called, in every list of them: no two read alike, and a name says what differs.
+Light to import.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from prunescope.engine.attacks.catalogue import ATTACKS
-from prunescope.engine.formatting import short
-from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.formatting import pluralize, short
+from prunescope.engine.reading.titles import (
+    About,
+    attack_title,
+    data_title,
+    method_title,
+    model_title,
+)
+from prunescope.engine.records import StudySpec
 
-DATA_TITLES = {
-    "embedded": "PruneScope reviews",
-    "sst2": "SST-2",
-    "stanfordnlp/sst2": "SST-2",
-    "ag_news": "AG News",
-    "imdb": "IMDB",
-}
 COUNTS = {
     "evaluation": "evaluated",
     "attacked": "attacked",
+    "calibration": "calibration texts",
+    "held_out": "held out",
+}
+ASKED_COUNTS = {
+    "eval_examples": "evaluated",
+    "attack_examples": "attacked",
     "calibration": "calibration texts",
     "held_out": "held out",
 }
@@ -37,9 +42,9 @@ NAMED = {
     "held_out",
     "eval_examples",
     "attack_examples",
-}
-DIGITS = 6  # of a key, at least, where no setting tells two studies apart
-About = Mapping[str, Any]
+}  # settings that a name states by itself or by a count
+SHORTEST_KEY = 6  # digits of a key, where no setting tells two studies apart
+LISTED_LEVELS = 4  # sparsities that a title lists one by one
 
 
 class Listed(Protocol):
@@ -61,8 +66,13 @@ class StudyName:
     text: str  # the whole name
 
 
+def full_name(study: Listed) -> str:
+    """A study in words, by itself."""
+    return full_names([study])[0]
+
+
 def full_names(studies: Sequence[Listed]) -> list[str]:
-    """Each study in words, all of them distinct: "MiniLM-L6 on SST-2, adaptive, DeepWordBug, 200
+    """Each study in words, all of them distinct: "MiniLM-L6 on SST-2, Adaptive, DeepWordBug, 200
     attacked".
     """
     return [name.text for name in study_names(studies)]
@@ -71,185 +81,191 @@ def full_names(studies: Sequence[Listed]) -> list[str]:
 def study_names(studies: Sequence[Listed]) -> list[StudyName]:
     """`full_names` with their parts.
 
-    Models and data of one name in several places are called by as much of their paths as tells
-    these apart. Where the words are the same, the settings that differ are added; the key's first
-    digits only where none does, or where they are the same study.
+    Models and data of one name in several folders are called by as much of their paths as tells
+    them apart. Where the words are the same, the settings that differ are added; the first digits
+    of the key only where no setting differs.
     """
     models, data = _models(studies), _data(studies)
     names = [
-        f"{model} on {rows}, {method_title(study.about)}, {_attacked(study.about)}"
-        for model, rows, study in zip(models, data, studies, strict=True)
+        f"{model} on {examples}, {method_title(study.about)}, {_attacked(study.about)}"
+        for model, examples, study in zip(models, data, studies, strict=True)
     ]
-    texts = _apart(names, studies, [values for kind, values in _parts(studies) if kind == "more"])
+    texts = _distinct(names, studies, _settings(studies))
     return [
-        StudyName(model, rows, text.removeprefix(name).lstrip(", ·"), text)
-        for model, rows, name, text in zip(models, data, names, texts, strict=True)
+        StudyName(model, examples, text.removeprefix(name).lstrip(", ·"), text)
+        for model, examples, name, text in zip(models, data, names, texts, strict=True)
     ]
 
 
 def short_names(studies: Sequence[Listed]) -> list[str]:
     """What tells the studies apart, in as few words as do, all of them distinct; the method where
-    there is nothing to tell.
+    nothing differs.
     """
     names = ["" for _ in studies]
-    for _, values in _parts(studies):
-        if _finer(names, values):
+    for values in [*_words(studies), *_settings(studies)]:
+        if _separates(names, values):
             names = [", ".join(filter(None, pair)) for pair in zip(names, values, strict=True)]
     if not any(names):
         names = [method_title(study.about) for study in studies]
     return _with_keys(names, studies)
 
 
-def method_title(about: About) -> str:
-    """Method, pattern, allocation and layers in words, what is usual left out."""
-    usual = usual_allocation(about)
+def study_title(about: About) -> str:
+    """A study in words without others beside it: "MiniLM-L6 on SST-2, Adaptive"."""
+    return f"{short(about['model'])} on {data_title(about['data'])}, {method_title(about)}"
+
+
+def spec_title(spec: StudySpec) -> str:
+    """A study that is asked for, in words; every setting that is not the usual one is named."""
+    usual = StudySpec()
+    unusual = [field.name for field in fields(spec) if _differs(spec, usual, field.name)]
+    about = {"method": spec.method, "pattern": spec.pattern, "layers": spec.layers}
+    if spec.allocation != "auto":
+        about["allocation"] = spec.allocation
+    data = spec.data if spec.data == "embedded" else model_title(spec.data)
     parts = [
-        short(about["method"]),
-        *([about["pattern"]] if about["pattern"] != "unstructured" else []),
+        f"{model_title(spec.model)} on {data_title(data)}",
+        method_title(about),
+        attack_title(spec.attack),
+        *(
+            f"{getattr(spec, name)} {words}"
+            for name, words in ASKED_COUNTS.items()
+            if name in unusual
+        ),
+        *(_setting(name, getattr(spec, name)) for name in unusual if name not in NAMED - {"seed"}),
+        f"at {_levels(spec.levels)}",
     ]
-    parts += [allocation] if (allocation := about.get("allocation", usual)) != usual else []
-    return " ".join(
-        [*parts, *([f"layers {short(about['layers'])}"] if about.get("layers") else [])]
-    )
+    return ", ".join(parts)
 
 
-def usual_allocation(about: About) -> str:
-    """The allocation that a study has unless asked for another; uniform for a method that only
-    another version knows.
-    """
-    method = METHODS.get(about["method"].partition(":")[0])
-    return "uniform" if method is None else method.usual_allocation(about["pattern"])
+def _differs(spec: StudySpec, usual: StudySpec, name: str) -> bool:
+    return name != "levels" and getattr(spec, name) != getattr(usual, name)
 
 
-def attack_title(name: str) -> str:
-    """An attack as people call it; its own name where a newer version made the study."""
-    return ATTACKS.get(name, short(name))
-
-
-def data_title(name: str) -> str:
-    """A data set as people call it."""
-    return short(DATA_TITLES.get(name, name))
+def _levels(levels: Sequence[float]) -> str:
+    """`0, 50%`, or the ends and the number of many."""
+    if len(levels) <= LISTED_LEVELS:
+        return f"{', '.join(f'{100 * level:g}' for level in levels)}%"
+    return f"{pluralize(len(levels), 'level')} from {100 * min(levels):g} to {100 * max(levels):g}%"
 
 
 def _attacked(about: About) -> str:
-    if about["attack"] == "none":
-        return "no attack"
-    return f"{attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
+    title = attack_title(about["attack"])
+    return (
+        title if about["attack"] == "none" else f"{title}, {about['counts']['attacked']} attacked"
+    )
 
 
 def _models(studies: Sequence[Listed]) -> list[str]:
-    return _placed(
+    return _with_folders(
         [short(study.about["model"]) for study in studies],
         [study.about["spec"].get("model") for study in studies],
     )
 
 
 def _data(studies: Sequence[Listed]) -> list[str]:
-    return _placed(
+    return _with_folders(
         [data_title(study.about["data"]) for study in studies],
         [study.about["spec"].get("data") for study in studies],
     )
 
 
-def _placed(names: Sequence[str], places: Sequence[str | None]) -> list[str]:
-    """Names; where one stands for several places, the end of each place's path that is no other's."""
-    found = []
-    for name, place in zip(names, places, strict=True):
+def _with_folders(names: Sequence[str], paths: Sequence[str | None]) -> list[str]:
+    """Names; where one stands for several paths, the end of each path that is no other's."""
+    distinct = []
+    for name, path in zip(names, paths, strict=True):
         others = {
             other
-            for same, other in zip(names, places, strict=True)
-            if same == name and other and other != place
+            for same, other in zip(names, paths, strict=True)
+            if same == name and other and other != path
         }
-        found.append(name if place is None or not others else short(_end(place, others)))
-    return found
+        distinct.append(name if path is None or not others else short(_end(path, others)))
+    return distinct
 
 
-def _end(place: str, others: set[str]) -> str:
-    parts, rest = _split(place), [_split(other) for other in others]
+def _end(path: str, others: set[str]) -> str:
+    """The shortest end of a path that none of the others has."""
+    parts, other_parts = _split(path), [_split(other) for other in others]
     for count in range(1, len(parts) + 1):
-        if not any(other[-count:] == parts[-count:] for other in rest):
+        if not any(other[-count:] == parts[-count:] for other in other_parts):
             return "/".join(parts[-count:])
-    return place
+    return path
 
 
-def _split(place: str) -> list[str]:
-    return [part for part in re.split(r"[/\\\\]", place) if part]
+def _split(path: str) -> list[str]:
+    return [part for part in re.split(r"[/\\\\]", path) if part]
 
 
-def _parts(studies: Sequence[Listed]) -> list[tuple[str, list[str]]]:
-    """(whether it is of the whole name or "more", one value a study), what tells most first."""
+def _words(studies: Sequence[Listed]) -> list[list[str]]:
+    """What a full name is made of, one value a study: what tells most comes first."""
     abouts = [study.about for study in studies]
-    named: list[tuple[str, list[str]]] = [
-        ("whole", [method_title(about) for about in abouts]),
-        ("whole", _data(studies)),
-        ("whole", _models(studies)),
-        (
-            "whole",
-            [
-                "no attack" if about["attack"] == "none" else attack_title(about["attack"])
-                for about in abouts
-            ],
-        ),
+    return [
+        [method_title(about) for about in abouts],
+        _data(studies),
+        _models(studies),
+        [attack_title(about["attack"]) for about in abouts],
     ]
-    more = [[f"seed {about['seed']}" for about in abouts]]
-    more += [
-        [f"{about['counts'][name]} {words}" for about in abouts] for name, words in COUNTS.items()
-    ]
+
+
+def _settings(studies: Sequence[Listed]) -> list[list[str]]:
+    """What a full name leaves out as long as it differs in no study, one value a study."""
+    abouts = [study.about for study in studies]
     settings = sorted({name for about in abouts for name in about["spec"]} - NAMED)
-    more += [[_setting(name, about["spec"].get(name)) for about in abouts] for name in settings]
-    return named + [("more", values) for values in more]
+    return [
+        [f"seed {about['seed']}" for about in abouts],
+        *(
+            [f"{about['counts'][name]} {words}" for about in abouts]
+            for name, words in COUNTS.items()
+        ),
+        *([_setting(name, about["spec"].get(name)) for about in abouts] for name in settings),
+    ]
 
 
 def _setting(name: str, value: Any) -> str:
     words = name.replace("_", " ")
-    return (
-        f"no {words}"
-        if value in (None, "", False)
-        else words
-        if value is True
-        else f"{words} {short(str(value))}"
-    )
+    if value in (None, "", False):
+        return f"no {words}"
+    return words if value is True else f"{words} {short(str(value))}"
 
 
-def _finer(names: Sequence[str], values: Sequence[str]) -> bool:
+def _separates(names: Sequence[str], values: Sequence[str]) -> bool:
     """Whether values tell apart what names do not."""
     return len(set(zip(names, values, strict=True))) > len(set(names))
 
 
-def _apart(names: list[str], studies: Sequence[Listed], parts: Sequence[list[str]]) -> list[str]:
-    """Names with the parts that differ among those of the same name, and nothing added to the
+def _distinct(
+    names: list[str], studies: Sequence[Listed], settings: Sequence[list[str]]
+) -> list[str]:
+    """Names with the settings that differ among those of the same name; nothing is added to the
     others.
     """
-    for values in parts:
-        kinds = {
+    for values in settings:
+        variants = {
             name: {value for other, value in zip(names, values, strict=True) if other == name}
             for name in set(names)
         }
         names = [
-            f"{name}, {value}" if len(kinds[name]) > 1 else name
+            f"{name}, {value}" if len(variants[name]) > 1 else name
             for name, value in zip(names, values, strict=True)
         ]
     return _with_keys(names, studies)
 
 
 def _with_keys(names: Sequence[str], studies: Sequence[Listed]) -> list[str]:
-    """Names, those that are the same with as many digits of the studies' keys as tell them apart."""
-    groups: dict[str, set[str]] = {}
+    """Names; those that are the same get as many digits of their keys as tell them apart."""
+    keys_of: dict[str, set[str]] = {}
     for name, study in zip(names, studies, strict=True):
-        groups.setdefault(name, set()).add(study.key)
+        keys_of.setdefault(name, set()).add(study.key)
     return [
-        name if len(groups[name]) == 1 else f"{name} · {study.key[: _digits(groups[name])]}"
+        name if len(keys_of[name]) == 1 else f"{name} · {study.key[: _digits(keys_of[name])]}"
         for name, study in zip(names, studies, strict=True)
     ]
 
 
 def _digits(keys: set[str]) -> int:
+    """How many digits tell the keys apart."""
     longest = max(map(len, keys))
-    return next(
-        (
-            count
-            for count in range(DIGITS, longest)
-            if len({key[:count] for key in keys}) == len(keys)
-        ),
-        longest,
-    )
+    for count in range(SHORTEST_KEY, longest):
+        if len({key[:count] for key in keys}) == len(keys):
+            return count
+    return longest

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.cached_run import Side, attack_kept
-from prunescope.engine.attacks.metrics import Mean
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at
@@ -26,12 +26,12 @@ class Distances:
 
     sparsity: float
     text: str  # one of KINDS
-    cosine: tuple[Mean, ...]  # 1 − cos, block by block
-    euclidean: tuple[Mean, ...]  # ‖a − b‖₂
+    cosine: tuple[Statistic, ...]  # 1 − cos, block by block
+    euclidean: tuple[Statistic, ...]  # ‖a − b‖₂
 
 
 def measure_distances(
-    spec: StudySpec, store: Store, report: Reporter = silent
+    spec: StudySpec, store: Store, report: Progress = SILENT
 ) -> tuple[int, int, list[Distances]]:
     """(texts attacked, texts that break the dense model, distances of every level above 0 on these
     texts, clean and adversarial).
@@ -48,7 +48,7 @@ def measure_distances(
             f"{prepared.study.about['data']} holds pairs; distances are of single texts."
         )
     dense, levels = prepared.victim, sorted({level for level in spec.levels if level})
-    whole = 2 + len(levels)
+    parts = report.parts({"attack": 2, "levels": len(levels)})
     found = attack_kept(
         {"dense": Side(dense, dense.fingerprint)},
         spec.attack,
@@ -56,7 +56,7 @@ def measure_distances(
         prepared.attacked,
         spec.seed,
         store,
-        within(report, 0, 2, whole),
+        parts["attack"],
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
     )["dense"]
@@ -72,8 +72,7 @@ def measure_distances(
     }
     before = {kind: [read_inside(dense, text).cls for text in texts[kind]] for kind in KINDS}
     rows = []
-    for place, level in enumerate(levels, start=2):
-        part = within(report, place, place + 1, whole, f"{100 * level:g} %: ")
+    for level, part in parts["levels"].each(levels, label=lambda level: f"{100 * level:g}%"):
         victim = pruned_at(prepared, level, store, part).victim
         for kind in KINDS:
             each = [
@@ -81,7 +80,7 @@ def measure_distances(
                 for one, text in zip(before[kind], texts[kind], strict=True)
             ]
             euclidean, cosine = (
-                tuple(map(Mean.of, _by_block([one[way] for one in each]))) for way in (0, 1)
+                tuple(map(bootstrap_mean, _by_block([one[way] for one in each]))) for way in (0, 1)
             )
             rows.append(Distances(level, kind, cosine, euclidean))
     report("done", 1, 1)

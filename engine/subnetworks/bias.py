@@ -21,12 +21,12 @@ from torch import Tensor
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, ResourceError, SettingError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.paths import expanded
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 from prunescope.engine.store.atomic import atomic_folder
-from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
+from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.subnetworks.features import (
     Array,
     bag_features,
@@ -89,7 +89,7 @@ def row_ids(examples: Examples) -> Tensor:
     )
 
 
-def features_of(spec: BiasSpec, examples: Examples, report: Reporter = silent) -> Array:
+def features_of(spec: BiasSpec, examples: Examples, report: Progress = SILENT) -> Array:
     """(rows, features)."""
     if spec.features == "bag":
         return bag_features(examples.texts)
@@ -100,7 +100,7 @@ def features_of(spec: BiasSpec, examples: Examples, report: Reporter = silent) -
 
 
 def make_bias(
-    spec: BiasSpec, train: Examples, evaluation: Examples, out: Path, report: Reporter = silent
+    spec: BiasSpec, train: Examples, evaluation: Examples, out: Path, report: Progress = SILENT
 ) -> dict[str, Any]:
     """Train the bias model, write its predictions for the training examples to `out`, and say how
     well it does alone.
@@ -156,7 +156,7 @@ def make_bias(
             "log_probs": torch.from_numpy(np.maximum(log_probs, -30.0)),
             "ids": row_ids(train),
         }
-        write_sealed(work / FILE, tensors, {"format": "prunescope-bias", **record})
+        write_checksummed(work / FILE, tensors, {"format": "prunescope-bias", **record})
         (work / "bias.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
@@ -197,7 +197,7 @@ def read_bias(folder: Path | str) -> BiasPredictions:
     path = expanded(folder) / FILE
     try:
         about = read_about(path)
-        tensors = read_sealed(path)
+        tensors = read_checksummed(path)
         ids, log_probs = tensors["ids"].tolist(), tensors["log_probs"]
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(

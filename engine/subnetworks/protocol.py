@@ -7,12 +7,11 @@ and out of distribution.
 <out>/table.json                  the recipe and all that is measured so far
 """
 
-import itertools
 from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.subnetworks.protocol_records import Cell, Protocol
 from prunescope.engine.subnetworks.table_data import (
     Reports,
@@ -37,7 +36,7 @@ def run_protocol(
     cells: tuple[str, ...] | None = None,
     device: str = "auto",
     resources: str | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
 ) -> dict[str, Any]:
     """Do every cell that is not done yet and write the table; returns what it holds.
@@ -64,13 +63,10 @@ def run_protocol(
         if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])
     ]
     work = [_work(context, cell, sparsity, seed) for seed, cell, sparsity in due]
-    whole, done = max(1, sum(map(sum, work))), 0
-    for number, (seed, cell, sparsity) in enumerate(due):
-        ends = list(itertools.accumulate(work[number], initial=done))
-        prefix, done = f"{number + 1} of {len(due)}: ", ends[-1]
-        context.reports = Reports(
-            *(within(report, low, high, whole, prefix) for low, high in itertools.pairwise(ends))
-        )
+    parts = report.each(work, list(map(sum, work)), number=True)
+    for number, (shares, part) in enumerate(parts):
+        seed, cell, sparsity = due[number]
+        context.reports = Reports(*(progress for _, progress in part.each(shares, shares)))
         entry = measured_cell(context, cell, sparsity, seed)
         say(
             f"{number + 1} of {len(due)}: seed {seed}, {cell.label(sparsity)}: ID "

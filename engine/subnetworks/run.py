@@ -13,10 +13,11 @@ from torch import Tensor
 
 from prunescope.engine.data import Examples
 from prunescope.engine.export.folder import export_model
+from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.classes import in_order
-from prunescope.engine.models.packed import save_packed
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.patterns import zeros_of
 from prunescope.engine.pruning.plan import LayerReport, Pruned
 from prunescope.engine.store.atomic import new_folder
@@ -45,7 +46,7 @@ def find_subnetwork(
     train: TrainSpec,
     inputs: SearchInputs,
     out: Path,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
 ) -> tuple[Pruned, dict[str, Any]]:
     """Train and write to `out`, whole or not at all: packed where something is pruned, else an

@@ -9,8 +9,9 @@ from prunescope.engine.errors import ModelError, SettingError
 from prunescope.engine.models.base import classifier
 from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.families import HEADS
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
-from prunescope.engine.progress import Reporter
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import Progress
 from prunescope.engine.subnetworks.bias import BiasPredictions, row_ids
 from prunescope.engine.subnetworks.spec import SubnetworkSpec, check_smoothing
 from prunescope.engine.training.finetune import TrainingSetup
@@ -154,8 +155,8 @@ def masks_of_model(inputs: SearchInputs, spec: SubnetworkSpec, victim: Victim) -
     return masks
 
 
-def teacher_probabilities(inputs: SearchInputs, report: Reporter) -> dict[int, Tensor]:
-    """row id → the teacher's probabilities (classes,)."""
+def teacher_probabilities(inputs: SearchInputs, report: Progress) -> dict[int, Tensor]:
+    """Row id → the teacher's probabilities (classes,)."""
     assert inputs.teacher is not None
     teacher, data = _load_for_task(inputs.teacher, inputs.shared), inputs.shared.data
     probabilities_of: dict[int, Tensor] = {}

@@ -19,8 +19,8 @@ from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.shift import ShiftedSet, load_shifted, own_set
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.victim import pick_device
-from prunescope.engine.progress import Reporter, silent
-from prunescope.engine.store.locks import held as held_lock
+from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.store.locks import hold_lock
 from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
 from prunescope.engine.subnetworks.protocol_records import Cell, Protocol
 from prunescope.engine.subnetworks.search_inputs import SearchInputs, check_inputs
@@ -32,9 +32,9 @@ from prunescope.engine.training.members import Say, ignore_notice
 class Reports:
     """Whom the parts of one cell's work tell how far they are."""
 
-    train: Reporter = silent
-    read: Reporter = silent
-    attack: Reporter = silent
+    train: Progress = SILENT
+    read: Progress = SILENT
+    attack: Progress = SILENT
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ def prepare_table(
     out: Path,
     device: str = "auto",
     resources: str | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
 ) -> TableContext:
     """Load and check all examples, sets and settings; the bias model is made where its predictions
@@ -196,9 +196,9 @@ def _drawn(rows: list[int], most: int) -> list[int]:
 
 
 def _bias(
-    spec: BiasSpec, train: Examples, evaluation: Examples, folder: Path, report: Reporter
+    spec: BiasSpec, train: Examples, evaluation: Examples, folder: Path, report: Progress
 ) -> BiasPredictions:
-    with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
+    with hold_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
         if folder.is_dir():
             about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
             identity = {**spec.identity(), "data": train.fingerprint()}
@@ -237,22 +237,8 @@ def _extra(
 
 
 def joined(parts: list[Examples]) -> Examples:
-    """All rows, one part after the other. Raises DataError where only some are pairs."""
-    if len({part.pairs is None for part in parts}) > 1:
-        raise DataError(
-            "Rows of pairs and rows of single texts cannot be trained on together; name data of "
-            "one kind."
-        )
-    pairs = (
-        None
-        if parts[0].pairs is None
-        else tuple(pair for part in parts for pair in part.pairs or ())
-    )
-    return Examples(
-        tuple(t for part in parts for t in part.texts),
-        pairs,
-        tuple(n for part in parts for n in part.labels),
-    )
+    """All examples, one part after the other. Raises DataError where only some are pairs."""
+    return replace(Examples.join(parts), columns=None)  # which never entered a cell's key
 
 
 def examples_of(context: TableContext, cell: Cell) -> Examples:

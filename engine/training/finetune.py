@@ -15,12 +15,12 @@ from peft.tuners.lora import LoraLayer
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import Base, classifier
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.fit import pad_id
 from prunescope.engine.models.tokens import token_ids
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import check_seed
 from prunescope.engine.store.atomic import atomic_folder, new_folder
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training import checkpoint
 from prunescope.engine.training.loop import EncodedExamples, Training
 from prunescope.engine.training.spec import TrainSpec
@@ -80,7 +80,7 @@ def finetune(
     out: Path,
     *,
     start: Path | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Train one model and write it to `out`, whole or not at all: an adapter where the rank is

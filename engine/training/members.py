@@ -15,11 +15,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.data import Examples, fit_labels, load_dataset, sample
+from prunescope.engine.data import Examples, fit_dataset, load_dataset, sample
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import canonical, key_of, write_atomic
 from prunescope.engine.training.class_names import named_data
 from prunescope.engine.training.finetune import (
@@ -36,6 +36,8 @@ from prunescope.engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
 MADE = "The new model"  # for notices
+MEMBER_SHARES = {"train": 7, "score": 3}  # of the time that a member takes
+PASS_SHARES = {"first": 7, "second": 3}  # of the time that training takes with a second pass
 Say = Callable[[str], None]  # told a sentence
 
 
@@ -54,7 +56,7 @@ def run_members(
     device: str = "auto",
     precision: str = "auto",
     allow_overlap: bool = False,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
     **columns: str | None,
 ) -> dict[str, Any]:
@@ -91,9 +93,7 @@ def run_members(
         "planned": len(recipe.members),
         "members": [],
     }
-    for number, spec in enumerate(recipe.members):
-        count = len(recipe.members)
-        part = within(report, number, number + 1, count, f"{number + 1} of {count}: ")
+    for spec, part in report.each(recipe.members, number=True):
         entry = _member(spec, recipe.finish, further, shared, out, selection, part, say)
         if entry["reason"]:
             say(f"{spec.name} is left out: {entry['reason']}")
@@ -109,11 +109,12 @@ def _member(
     shared: TrainingSetup,
     out: Path,
     selection: Selection,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     settings = {"name": spec.name, "spec": asdict(spec)}
     failed, identity = out / f"{spec.name}.diverged.json", shared.identity(spec)
+    parts = report.parts(MEMBER_SHARES)
     if finish is not None and further is not None:
         identity["finish"] = {**asdict(finish), "rows": further.fingerprint()}
     try:
@@ -122,7 +123,7 @@ def _member(
             and (failure := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity
         ):
             raise TrainingDiverged(failure["reason"])  # it would again
-        record = _trained(spec, finish, further, shared, out, within(report, 0, 7, 10), say)
+        record = _trained(spec, finish, further, shared, out, parts["train"], say)
     except TrainingDiverged as error:
         write_atomic(
             failed,
@@ -137,7 +138,7 @@ def _member(
             "averaged": False,
         }
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
-    score = cached_score(victim, selection, out, within(report, 7, 10, 10))
+    score = cached_score(victim, selection, out, parts["score"])
     for notice in score.notices:
         say(f"{spec.name}: {notice}")
     reason = _no_better_than_guessing(score, selection)
@@ -170,17 +171,17 @@ def _trained(
     further: Examples | None,
     shared: TrainingSetup,
     out: Path,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     if finish is None or further is None:
         return _stage(spec, shared, out / spec.name, None, report, say)
-    halves = within(report, 0, 7, 10), within(report, 7, 10, 10)
+    passes = report.parts(PASS_SHARES)
     first = out / f"{spec.name}-first-pass"
-    _stage(spec, shared, first, None, halves[0], say)
+    _stage(spec, shared, first, None, passes["first"], say)
     mixed = _mixture(further, shared.data, finish, spec)
     short = replace(spec, epochs=finish.epochs, learning_rate=finish.learning_rate)
-    return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1], say)
+    return _stage(short, replace(shared, data=mixed), out / spec.name, first, passes["second"], say)
 
 
 def _further(
@@ -191,7 +192,7 @@ def _further(
     """
     if finish is None:
         return None, ()
-    data, notices = fit_labels(load_dataset(finish.data), names, MADE)
+    data, notices = fit_dataset(load_dataset(finish.data), names, MADE)
     if data.train is None:
         raise DataError(
             f"{finish.data}, which the recipe finishes on, has no training split; name other data."
@@ -219,7 +220,7 @@ def _stage(
     shared: TrainingSetup,
     folder: Path,
     start: Path | None,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     """One pass of one member, unless its record says that exactly this was done before, on whatever
@@ -236,7 +237,7 @@ def _stage(
     return finetune(spec, shared, folder, start=start, report=report, say=say)
 
 
-def cached_score(victim: Victim, selection: Selection, out: Path, report: Reporter) -> Score:
+def cached_score(victim: Victim, selection: Selection, out: Path, report: Progress) -> Score:
     """The score of a model on the selection set, kept by content."""
     identity = {"victim": victim.fingerprint, **selection.identity()}
     path = out / "scores" / f"{key_of(identity)}.json"

@@ -23,7 +23,7 @@ from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.measure import accuracy, below_chance, read
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.training.records import Score
 
 
@@ -62,7 +62,7 @@ class Selection:
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
         """The same examples in the numbering of a model whose classes are called `own`, and
-        notices; see `fit_labels`.
+        notices; see `fit_dataset`.
 
         Raises DataError where the labels cannot be matched by meaning.
         """
@@ -86,7 +86,7 @@ class Selection:
             "seed": self.spec.seed,
         }
 
-    def score(self, victim: Victim, report: Reporter = silent) -> Score:
+    def score(self, victim: Victim, report: Progress = SILENT) -> Score:
         """Acc and Aua of a dense model."""
         check_labels(self.examples, victim.num_labels, "the selection set")
         acc = accuracy(read(victim, self.examples, report), self.examples.labels)
@@ -118,15 +118,7 @@ def load_all_examples(name: str, columns: dict[str, str | None]) -> Dataset:
     """
     data = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (data.train, data.evaluation) if part is not None]
-    pairs = [part.pairs for part in parts]
-    joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    rows = Examples(
-        tuple(t for part in parts for t in part.texts),
-        joined,
-        tuple(n for part in parts for n in part.labels),
-        parts[0].columns,
-    )
-    return replace(data, train=None, evaluation=rows)
+    return replace(data, train=None, evaluation=Examples.join(parts))
 
 
 def selection_from_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:

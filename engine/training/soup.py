@@ -13,13 +13,14 @@ from typing import Any
 from torch import Tensor
 
 from prunescope.engine.data import load_dataset
-from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.data.matching import can_match, unmatched
 from prunescope.engine.errors import DataError, ModelError, SettingError, StoreError
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.average import Mean
+from prunescope.engine.models.average import WeightAverage
 from prunescope.engine.models.classes import in_order
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import write_atomic
 from prunescope.engine.store.atomic import new_folder
 from prunescope.engine.training.class_names import named_data
@@ -92,7 +93,7 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
     Members are opened one after the other. Raises ModelError naming the first difference in
     architecture, vocabulary or labels.
     """
-    mean, first = Mean(), open_member(names[0])
+    mean, first = WeightAverage(), open_member(names[0])
     for position, name in enumerate(names):
         member = first if position == 0 else open_member(name)
         mean.add(name, _aligned(first, member, names[0], name))
@@ -121,10 +122,9 @@ def _aligned(first: Victim, other: Victim, first_name: str, other_name: str) -> 
     if first.num_labels != other.num_labels:
         raise refuse(f"it has {other.num_labels} labels, not {first.num_labels}")
     fitted = in_order(other, first.label_names)
-    both_named = not (nameless(first.label_names) or nameless(fitted.label_names))
-    if both_named and class_places(first.label_names, fitted.label_names) is None:
-        own, others = ", ".join(first.label_names), ", ".join(other.label_names)
-        raise refuse(f"its labels are {others}, not {own}")
+    if not can_match(first.label_names, fitted.label_names):
+        clash = unmatched(first_name, first.label_names, other_name, other.label_names)
+        raise ModelError(f"{clash}, so they cannot be averaged.")
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
 
@@ -134,7 +134,7 @@ def average_folder(
     out: Path,
     *,
     device: str = "auto",
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
 ) -> dict[str, Any]:
     """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json`
@@ -175,7 +175,7 @@ def average_models(
     scores: Path,
     *,
     device: str = "auto",
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = ignore_notice,
 ) -> dict[str, Any]:
     """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
@@ -191,7 +191,7 @@ def _average(
     selection: Selection,
     scores: Path,
     out: Path,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     if by not in ORDERS:
@@ -209,11 +209,10 @@ def _average(
     )  # and all members are read in the first one's order
     for notice in (*members_notices, *notices):
         say(notice)
-    positions = iter(range(2 * len(names)))  # singles, then averages
+    steps = report.each(range(2 * len(names)))  # singles, then averages
 
-    def part(name: str) -> Reporter:
-        position = next(positions)
-        return within(report, position, position + 1, 2 * len(names), f"{name}: ")
+    def part(name: str) -> Progress:
+        return next(steps)[1].part(0, 1, f"{name}: ")
 
     def judged(victim: Victim, name: str) -> Score:
         score = cached_score(in_order(victim, first.label_names), selection, scores, part(name))

@@ -20,15 +20,15 @@ from scripts.reading.words import (
     usual,
 )
 
-ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+ORDER = ("adaptive", "p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded victim
 NAMES = {
     "adaptive": "`adaptive`, the default",
-    "paper": "`paper`, P1's formula",
-    "sequential": "`sequential`, SparseGPT",
-    "static": "`static`, OBS with dense inputs",
+    "p1": "`p1`, P1's formula",
+    "sparsegpt": "`sparsegpt`",
+    "sparsegpt-static": "`sparsegpt-static`, SparseGPT with dense inputs",
     "wanda": "`wanda`",
     "magnitude": "`magnitude`",
 }
@@ -183,7 +183,7 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
 
 
 def patterns(studies: Sequence[Study], data: str, model: str) -> str:
-    """n of m at 50 %, beside 50 % anywhere, on one data set."""
+    """N of m at 50 %, beside 50 % anywhere, on one data set."""
     mine = [
         study
         for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)
@@ -230,7 +230,7 @@ def starts(studies: Sequence[Study]) -> str:
         for study in about(
             studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured"
         )
-        if usual(study) and study.about["method"] in ("adaptive", "sequential")
+        if usual(study) and study.about["method"] in ("adaptive", "sparsegpt")
     }
     models = sorted({model for model, _ in mine}, key=lambda model: (model != AVERAGE, model))
     if len(models) < 2:

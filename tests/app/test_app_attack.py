@@ -19,6 +19,7 @@ from prunescope.app.charts import attack, files
 from prunescope.app.components.text import for_chart, plain
 from prunescope.app.components.text_diff import marked, shown
 from prunescope.engine import Job, Look, Study, bundled_reviews
+from prunescope.engine.progress import ProgressState
 
 
 def page(**query: str) -> AppTest:
@@ -300,7 +301,8 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, asked: list[Job]) ->
 def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, asked: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    of(asked, "ready").state, of(asked, "ready").stage = "running", "block 2: output"
+    ready = of(asked, "ready")
+    ready.state, ready.progress = "running", ProgressState("block 2: output")
     app.run()
     assert any("block 2: output" in bar.proto.text.replace("\\", "") for bar in app.get("progress"))
 
@@ -347,7 +349,7 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, asked: list[Job
     app.button(key="a-batch").click().run()
     job = of(asked, "batch")
     assert job.arguments["count"] == 20 and len(job.arguments["victims"]) == 2
-    job.state, job.stage, job.done, job.total = "running", "attack", 3, 40
+    job.state, job.progress = "running", ProgressState("attack", 3, 40)
     again = page(batch=view(app)["batch"])
     assert any(
         "attack 3 of 40" in bar.proto.text.replace("\\", "") for bar in again.get("progress")
@@ -367,10 +369,13 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     import shlex
 
     from prunescope.engine.cli.main import _parser
-    from prunescope.engine.reading.levels import commands
+    from prunescope.engine.reading import commands
 
     study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
-    lines = commands(study, [0.5, 0.9], text, 1, "textfooler-like", 3, 40, None).splitlines()
+    request = commands.AttackRequest(text, "textfooler-like", 1, 3, 40)
+    lines = commands.shell(
+        *(commands.attack_command(study, sparsity, request) for sparsity in (0.5, 0.9))
+    ).splitlines()
     assert len(lines) == 2
     for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
         options = _parser().parse_args(shlex.split(line)[3:])

@@ -102,9 +102,7 @@ def test_int8_files_come_back_and_their_size_is_what_they_hold(
     assert bool(packed) == (sparsity > 0.2)
     assert 0 < size - sum(tensor.nbytes for tensor in stored.values()) < 10_000  # the header
     weights = sum(
-        value.nbytes
-        for name, value in stored.items()
-        if ".bitmap" in name or ".survivors" in name
+        value.nbytes for name, value in stored.items() if ".bitmap" in name or ".survivors" in name
     )
     if packed:
         assert (

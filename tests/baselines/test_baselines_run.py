@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from prunescope.engine import baseline_tables
-from prunescope.engine.attacks.metrics import mcnemar
 from prunescope.engine.baselines.int8 import in_int8
 from prunescope.engine.baselines.records import Baseline, payload, read_table, with_tests
 from prunescope.engine.baselines.run import BaselineContext, measure_baseline, run_baselines
 from prunescope.engine.baselines.spec import BaselineSpec, Way
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import InterruptedStudy, SettingError
+from prunescope.engine.evaluation.statistics import mcnemar
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.packed import FILE, save_packed
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.models.packed import FILE
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at, run_study
@@ -75,7 +77,7 @@ def test_every_way_is_measured_once_on_the_same_rows(table, spec: BaselineSpec) 
         len({tuple(item.example for item in row.attacks) for row in table.rows if row.attacks}) == 1
     )
     assert all(sum(row.correct) == row.acc.hits for row in table.rows)
-    assert all((row.aua is None) <= table.guesses(row) for row in table.rows)
+    assert all((row.aua is None) <= table.is_collapsed(row) for row in table.rows)
     assert [row.blocks for row in table.rows] == [2, 2, 2, 2, 2, 1, 1, 1]
     assert [row.trained_rows for row in table.rows][-1] == 200 and table.about["training"][
         "epochs"
@@ -119,10 +121,10 @@ def test_bytes_are_those_of_the_files(
 def test_what_guesses_is_not_attacked(
     spec: BaselineSpec, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunescope.engine.baselines.run.commonest", lambda labels: 1.0)
+    monkeypatch.setattr("prunescope.engine.baselines.run.majority_share", lambda labels: 1.0)
     context = BaselineContext(spec, prepare(spec.study), store, lambda sentence: None)
     acc, aua, asr, _, attacks = measure_baseline(
-        context, Way("int8"), in_int8(context.prepared.victim), lambda stage, done, total: None
+        context, Way("int8"), in_int8(context.prepared.victim), SILENT
     )
     assert (acc.n, aua, asr, attacks) == (40, None, None, ())
 
@@ -146,12 +148,12 @@ def test_an_interruption_keeps_what_is_measured(spec: BaselineSpec, tmp_path: Pa
         study=replace(spec.study, attack="none", levels=(0.5,)),
     )
 
-    def stop(stage: str, done: int, total: int) -> None:
-        if stage.startswith("int8"):
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith("int8"):
             raise InterruptedStudy("enough")
 
     with pytest.raises(InterruptedStudy):
-        run_baselines(few, Store(tmp_path), report=stop)
+        run_baselines(few, Store(tmp_path), report=Progress(stop))
     assert len(list((tmp_path / "alternatives" / "parts").glob("*.json"))) == 2
     assert not list((tmp_path / "alternatives").glob("*.json"))
     result = run_baselines(few, Store(tmp_path))

@@ -28,8 +28,9 @@ from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs import supervisor
 from prunescope.engine.jobs.processes import born, end_group, lives
 from prunescope.engine.jobs.queue import JobQueue, notice, slot_of
+from prunescope.engine.progress import WHOLE
 from prunescope.engine.records import StudySpec
-from prunescope.engine.store.locks import free, try_lock
+from prunescope.engine.store.locks import release_lock, try_lock
 
 
 def test_a_job_is_done_and_the_row_says_so(queue: JobQueue) -> None:
@@ -121,7 +122,7 @@ def test_progress_is_in_the_row(queue: JobQueue) -> None:
     row = ask(queue, LONG)
     until(lambda: queue.row(row.id).done > 0)
     row = queue.row(row.id)
-    assert (row.stage, row.total) == ("step", 5000) and 0 < row.share < 1
+    assert (row.stage, row.total) == ("step", WHOLE) and 0 < row.share < 1
     until(lambda: queue.row(row.id).remaining is not None)
     assert row.memory > 1_000_000 or sys.platform != "linux"
 
@@ -284,7 +285,7 @@ def test_one_keeper_is_enough(queue: JobQueue) -> None:
     assert queue.row(row.id).holder == row.holder
     queue.cancel(row.id)
     until(
-        lambda: (held := try_lock(lock)) is not None and free(lock, held) is None
+        lambda: (held := try_lock(lock)) is not None and release_lock(lock, held) is None
     )  # it leaves when nothing is left
 
 
@@ -311,7 +312,7 @@ def test_a_list_that_is_damaged_is_set_aside_and_the_next_one_works(queue: JobQu
     until(
         lambda: (
             (held := try_lock(queue._rows.folder / "keeper.lock")) is not None
-            and free(queue._rows.folder / "keeper.lock", held) is None
+            and release_lock(queue._rows.folder / "keeper.lock", held) is None
         )
     )
     queue._rows.path.write_bytes(b"no database at all" * 100)

@@ -1,12 +1,16 @@
 """Names of studies: no two read alike in any list, and what differs is said."""
 
+from dataclasses import fields
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.engine import Study, full_names, short_names, study_names
+from prunescope.engine import Study, StudySpec, full_names, short_names, study_names
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.reading.names import spec_title
+from prunescope.engine.reading.titles import method_name_title
 from prunescope.engine.store import Store, key_of
 
 
@@ -37,12 +41,61 @@ def test_bundled_studies_have_distinct_names_full_and_short() -> None:
         assert len(set(names)) == len(studies) and not any("·" in name for name in names)
 
 
+def test_every_stored_study_has_a_name_of_its_own_also_beside_those_of_the_evidence() -> None:
+    folders = [BUNDLED, *sorted(path for path in (BUNDLED / "evidence").iterdir() if path.is_dir())]
+    stores = [Store(BUNDLED.parent / "none", bundled=folder) for folder in folders]
+    studies = list({study.key: study for store in stores for study in store.studies()}.values())
+    assert len(studies) > 60
+    for names in (full_names(studies), short_names(studies)):
+        assert len(set(names)) == len(studies)
+        assert not any("·" in name for name in names), "a setting tells them apart, not a key"
+
+
+def test_a_method_is_called_as_in_the_literature_under_its_old_name_too() -> None:
+    titles = {
+        "adaptive": "Adaptive",
+        "adaptive:refit=none,importance=off": "Adaptive (refit=none, importance=off)",
+        "sequential": "SparseGPT",
+        "sparsegpt": "SparseGPT",
+        "paper": "P1",
+        "static": "SparseGPT with dense inputs",
+        "wanda": "Wanda",
+        "magnitude": "magnitude",
+        "of-a-newer-version": "of-a-newer-version",
+    }
+    assert {name: method_name_title(name) for name in titles} == titles
+
+
+def test_a_study_that_is_asked_for_is_named_by_every_setting_that_is_not_the_usual_one() -> None:
+    assert spec_title(StudySpec(levels=(0.0, 0.5))) == (
+        "MiniLM-L6 on PruneScope reviews, Adaptive, DeepWordBug, at 0, 50%"
+    )
+    spec = StudySpec("/a/run-1/", "/data/sst2", "paper", "2:4", attack="none", seed=3, force=True)
+    assert (
+        spec_title(spec)
+        == "run-1 on SST-2, P1 2:4, no attack, seed 3, force, at 20 levels from 0 to 95%"
+    )
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(StudySpec)])
+def test_two_jobs_that_differ_in_one_setting_have_different_titles(field: str) -> None:
+    other = {
+        int: 7,
+        float: 7.0,
+        bool: True,
+        tuple: (0.0, 0.25),
+    }.get(type(getattr(StudySpec(), field)), "4:8" if field == "pattern" else "other")
+    if field in ("max_queries", "max_seconds"):
+        other = 7
+    assert spec_title(StudySpec(**{field: other})) != spec_title(StudySpec())
+
+
 def test_two_folders_of_one_name_are_called_by_the_path_that_tells_them_apart() -> None:
     one = a_study(model="checkpoint-500", model_at="/home/me/run-a/checkpoint-500")
     two = a_study(model="checkpoint-500", model_at="/home/me/run-b/checkpoint-500", method="wanda")
     assert full_names([one, two]) == [
-        "run-a/checkpoint-500 on SST-2, adaptive, DeepWordBug, 20 attacked",
-        "run-b/checkpoint-500 on SST-2, wanda, DeepWordBug, 20 attacked",
+        "run-a/checkpoint-500 on SST-2, Adaptive, DeepWordBug, 20 attacked",
+        "run-b/checkpoint-500 on SST-2, Wanda, DeepWordBug, 20 attacked",
     ]
     assert full_names([one])[0].startswith("checkpoint-500 on")
     three = a_study(model="checkpoint-500", model_at="/mnt/run-a/checkpoint-500")
@@ -71,7 +124,7 @@ def test_the_one_setting_that_differs_is_named_and_others_are_not() -> None:
         other, third = a_study(**changes), a_study(method="wanda")
         names = full_names([usual, other, third])
         assert names[1].endswith(f", 20 attacked, {told}") and names[2].endswith(
-            "wanda, DeepWordBug, 20 attacked"
+            "Wanda, DeepWordBug, 20 attacked"
         )
         assert short_names([usual, other])[1] == told
 

@@ -1,7 +1,6 @@
 """The numbers behind the charts, and the charts themselves."""
 
 import io
-import shlex
 from dataclasses import replace
 
 import pandas as pd
@@ -11,7 +10,7 @@ from made_up_studies import made_up_study
 from prunescope.app.charts import curves
 from prunescope.app.charts.files import to_csv
 from prunescope.app.components import cards
-from prunescope.engine import Rate, short_names
+from prunescope.engine import Rate, method_title, short_names
 from prunescope.engine.reading import series
 
 
@@ -47,12 +46,14 @@ def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
 
 
 def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> None:
-    assert series.how(made_up_study()) == "adaptive"
+    assert method_title(made_up_study().about) == "Adaptive"
     unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")
-    assert series.how(unusual) == "adaptive 2:4 loss-equalised layers 0=0"
-    assert series.how(made_up_study(allocation="loss-equalised")) == "adaptive"
-    assert series.how(made_up_study(allocation="uniform")) == "adaptive uniform"
-    assert series.how(made_up_study(method="sequential", allocation="uniform")) == "sequential"
+    assert method_title(unusual.about) == "Adaptive 2:4 loss-equalised layers 0=0"
+    assert method_title(made_up_study(allocation="loss-equalised").about) == "Adaptive"
+    assert method_title(made_up_study(allocation="uniform").about) == "Adaptive uniform"
+    assert (
+        method_title(made_up_study(method="sequential", allocation="uniform").about) == "SparseGPT"
+    )
     assert (
         series.own_sparsity(unusual) == 0.5
         and series.own_sparsity(made_up_study(pattern="1:4")) == 0.75
@@ -96,21 +97,6 @@ def test_the_layer_table_has_a_row_a_layer_also_for_levels_of_the_first_version(
     assert table["tokens per input"].tolist() == [3.0, 3.0] and table[
         "damping raised"
     ].tolist() == [False, True]
-
-
-def test_the_command_lines_repeat_every_unusual_setting() -> None:
-    spec = {
-        "model": "embedded",
-        "data": "embedded",
-        "method": "adaptive:refit=none",
-        "pattern": "2:4",
-        "force": True,
-    }
-    study, export = series.commands(made_up_study(spec=spec), 0.5).splitlines()
-    assert "--method adaptive:refit=none --pattern 2:4 --force --levels 0.5" in study
-    assert export.startswith("python -m engine prune ") and export.endswith(
-        "--force --sparsity 0.5 --out pruned-model"
-    )
 
 
 def test_the_packed_model_is_never_larger_than_the_dense_one() -> None:
@@ -235,8 +221,8 @@ def test_an_axis_of_errors_always_has_two_ticks() -> None:
 def test_studies_are_named_by_what_tells_them_apart() -> None:
     one, two, three = made_up_study(), made_up_study(attacked=0), made_up_study(method="wanda")
     assert short_names([one, two]) == ["DeepWordBug", "no attack"]
-    assert short_names([one, three])[0].startswith("adaptive") and short_names([one]) == [
-        "adaptive"
+    assert short_names([one, three])[0].startswith("Adaptive") and short_names([one]) == [
+        "Adaptive"
     ]
     assert len(set(short_names([one, one]))) == 1
 
@@ -258,27 +244,3 @@ def test_the_csv_reads_back_to_the_same_frame() -> None:
 
 def test_a_csv_cell_cannot_be_a_formula() -> None:
     assert "'=1+1" in to_csv(pd.DataFrame({"a": ["=1+1"]}), {})
-
-
-def test_the_commands_name_what_differs_from_the_defaults_and_parse() -> None:
-    from prunescope.engine.cli.main import _parser
-
-    study = made_up_study(
-        spec={
-            "model": "my model",
-            "data": None,
-            "seed": 3,
-            "attack_examples": 20,
-            "method": "adaptive",
-        }
-    )
-    lines = series.commands(study, 0.63).splitlines()
-    assert lines[0].startswith("python -m engine study --model 'my model' --data PATH/TO/made-up")
-    assert (
-        "--attack-examples 20" in lines[0]
-        and "--attack-examples" not in lines[1]
-        and "--method" not in lines[0]
-    )
-    for line in lines:
-        options = _parser().parse_args(shlex.split(line)[3:])
-        assert options.model == "my model" and options.seed == 3

@@ -1,7 +1,6 @@
 """Tables: what a recipe refuses, what is not done twice, and what the light reader makes of it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from prunescope.engine.data.draw import drawn_to_attack
 from prunescope.engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
 from prunescope.engine.models.victim import load_victim
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.store import Store
 from prunescope.engine.subnetworks import table_models
 from prunescope.engine.subnetworks.figures import subnetwork_tables
@@ -102,14 +102,11 @@ def test_a_table_is_made_resumed_and_read(
     monkeypatch.setattr(table_models, "find_subnetwork", _never)
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
-    message: list[tuple[int, int]] = []
-    table = run_protocol(
-        read, root, out, report=lambda stage, done, total: message.append((done, total))
-    )
-    assert (
-        message == sorted(message) and len({total for _, total in message}) == 1
-    )  # through training, reading and attacks
-    assert message[0][0] == 0 and message[-1][0] > 0.9 * message[-1][1]
+    states: list[ProgressState] = []
+    table = run_protocol(read, root, out, report=Progress(states.append))
+    shares = [state.share for state in states]  # through training, reading and attacks
+    assert shares == sorted(shares) and all(state.of_whole for state in states)
+    assert shares[0] == 0 and shares[-1] > 0.9
     assert [(run["cell"], run["sparsity"], run["seed"]) for run in table["runs"]][:6] == [
         ("full", 0.0, 0),
         ("full", 0.0, 1),
@@ -143,12 +140,12 @@ def test_a_table_is_made_resumed_and_read(
         assert bool(((weight == 0) <= (masks["0-alone-50"].prunable()[name] == 0)).all())
 
 
-def _stops_in(cell: str) -> Callable[[str, int, int], None]:
-    def report(stage: str, _done: int, _total: int) -> None:
-        if stage.startswith(cell) and "loss" in stage:
+def _stops_in(cell: str) -> Progress:
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith(cell) and "loss" in state.stage:
             raise InterruptedStudy("now")
 
-    return report
+    return Progress(stop)
 
 
 def _never(*_: Any) -> Any:
@@ -226,7 +223,7 @@ def test_rows_that_are_evaluated_are_never_trained_on(
         (
             {"cells": [{"name": "a", "subnetwork": {"sparsity": "x"}}]},
             SettingError,
-            "sparsity is 'x', not a number",
+            "sparsity is 'x'; it must be a number",
         ),
         (
             {"cells": [{"name": "a", "train": {"rank": 4}, "subnetwork": {"method": "full"}}]},
@@ -286,21 +283,21 @@ FULL = {"method": "full"}
             "F1 of class 1 of two, and .* has 3 classes",
         ),
         ({"columns": {"foo": "text"}}, "columns: unknown setting 'foo'"),
-        ({"columns": {"text_column": 1}}, "text_column is 1, not text"),
-        ({"evaluated": "16"}, "evaluated is '16', not a whole number"),
+        ({"columns": {"text_column": 1}}, "text_column is 1; it must be text"),
+        ({"evaluated": "16"}, "evaluated is '16'; it must be a whole number"),
         ({"evaluated": 0}, "evaluated is 0; it must be at least 1"),
         ({"max_tokens": "32"}, "max_tokens is '32'"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown"),
-        ({"bias": {"penalty": "1"}}, "penalty is '1', not a number"),
-        ({"bias": {"balanced": 1}}, "balanced is 1, not true or false"),
-        ({"bias": "bag"}, "bias is 'bag', not an object"),
+        ({"bias": {"penalty": "1"}}, "penalty is '1'; it must be a number"),
+        ({"bias": {"balanced": 1}}, "balanced is 1; it must be true or false"),
+        ({"bias": "bag"}, "bias is 'bag'; it must be an object"),
         ({"title": None}, "it has no title"),
-        ({"seeds": "0"}, "seeds is '0', not a list"),
-        ({"seeds": [0.5]}, "seeds: an entry is 0.5, not a whole number"),
+        ({"seeds": "0"}, "seeds is '0'; it must be a list"),
+        ({"seeds": [0.5]}, "seeds: an entry is 0.5; it must be a whole number"),
         ({"seeds": []}, "seeds are none"),
         ({"seeds": [1, 1]}, "seeds are 1, 1"),
         ({"seeds": [10**20]}, "a seed is 1000.*64 bits"),
-        ({"label_names": "ab"}, "label_names is 'ab', not a list"),
+        ({"label_names": "ab"}, "label_names is 'ab'; it must be a list"),
         ({"label_names": ["a"]}, "at least two classes"),
         ({"ood": ["other.tsv"]}, "ood: 'other.tsv' is not an object"),
         ({"ood": [{"task": "hans"}]}, "there is no data"),
@@ -330,24 +327,27 @@ FULL = {"method": "full"}
                     }
                 ]
             },
-            "'a': label_smoothing is 0.1, and the loss reweight",
+            "'a': `label_smoothing` is 0.1, and the loss reweight",
         ),
         ({"cells": [1]}, "cells: 1 is not an object"),
-        ({"train_settings": [1]}, "train_settings is .1., not an object"),
+        ({"train_settings": [1]}, "train_settings is .1.; it must be an object"),
         (
             {"cells": [{"name": "a", "subnetwork": FULL, "steps": "3"}]},
-            "steps is '3', not a whole number",
+            "steps is '3'; it must be a whole number",
         ),
         (
             {"cells": [{"name": "a", "subnetwork": FULL, "steps": 0}]},
             "steps is 0; it must be at least 1",
         ),
-        ({"cells": [{"name": "a", "subnetwork": FULL, "train": 3}]}, "train is 3, not an object"),
+        (
+            {"cells": [{"name": "a", "subnetwork": FULL, "train": 3}]},
+            "train is 3; it must be an object",
+        ),
         (
             {"cells": [{"name": "a", "sparsities": ["0.5"]}]},
-            "sparsities: an entry is '0.5', not a number",
+            "sparsities: an entry is '0.5'; it must be a number",
         ),
-        ({"cells": [{"name": "a", "subnetwork": FULL, "start": 1}]}, "start is 1, not text"),
+        ({"cells": [{"name": "a", "subnetwork": FULL, "start": 1}]}, "start is 1; it must be text"),
         (
             {"cells": [{"name": "a", "subnetwork": FULL, "extra": [{"labels": [0]}]}]},
             "extra: there is no data",

@@ -287,7 +287,7 @@ def empty(path: Path) -> None:
 
 
 def foreign(path: Path) -> None:
-    checksummed.write_sealed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
+    checksummed.write_checksummed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
 
 
 def text(path: Path) -> None:

@@ -50,7 +50,7 @@ class Form:
     def request(self) -> dict[str, Any]:
         """What every request to a worker names."""
         return {
-            "victims": levels.asked(self.chosen, self.study),
+            "victims": levels.victim_requests(self.chosen, self.study),
             "attack": self.attack,
             "seed": self.seed,
             "queries": self.queries,

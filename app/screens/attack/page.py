@@ -13,7 +13,7 @@ from prunescope.app.screens.attack.batch import batch
 from prunescope.app.screens.attack.form import Form, form, pick_study, take_up
 from prunescope.app.state import address
 from prunescope.app.state.resources import background, store, workbench
-from prunescope.engine.reading import levels
+from prunescope.engine.reading import commands
 
 
 def main() -> None:
@@ -70,20 +70,17 @@ def _token(slot: str) -> str | None:
 def _commands(asked: Form) -> None:
     own = [sparsity for study, sparsity in asked.chosen[1:] if study.key == asked.study.key]
     if own and asked.has_words:
+        request = commands.AttackRequest(
+            " ".join(asked.text.split()),
+            asked.attack,
+            asked.truth,
+            asked.seed,
+            asked.queries,
+            asked.seconds,
+        )
+        lines = [commands.attack_command(asked.study, sparsity, request) for sparsity in own]
         with st.expander("Run this yourself: the same attack on the command line"):
-            st.code(
-                levels.commands(
-                    asked.study,
-                    own,
-                    " ".join(asked.text.split()),
-                    asked.truth,
-                    asked.attack,
-                    asked.seed,
-                    asked.queries,
-                    asked.seconds,
-                ),
-                language="sh",
-            )
+            st.code(commands.shell(*lines), language="sh")
 
 
 def _ready(asked: Form) -> None:

@@ -10,6 +10,7 @@ from prunescope.app.components.parts import notices_of
 from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
+from prunescope.engine.reading import commands
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
@@ -45,7 +46,7 @@ def main() -> None:
     _evaluated(found)
     _settings(found)
     with st.expander("Run this yourself: train such members, average them, and study the result"):
-        st.code(_commands(found), language="sh", wrap_lines=True)
+        st.code(commands.shell(*commands.member_commands(found)), language="sh", wrap_lines=True)
 
 
 def _sentence(found: engine.MemberSet) -> str:
@@ -170,16 +171,6 @@ def _settings(found: engine.MemberSet) -> None:
         )
         if found.about:
             st.text(found.about)
-
-
-def _commands(found: engine.MemberSet) -> str:
-    model = f"embedded:{found.name}" if found.bundled else f"{found.folder}/average-aua"
-    recipe = f"cache/bundled/members/{found.name}/recipe.json" if found.bundled else "RECIPE.json"
-    return (
-        f"python -m engine members --recipe {recipe} --data PATH/TO/{found.data}\n"
-        f"python -m engine average --members {found.data} --by aua\n"
-        f"python -m engine study --model {model} --data PATH/TO/{found.data} --levels 0,0.5,0.875"
-    )
 
 
 main()

@@ -16,7 +16,7 @@ from prunescope.app.components.parts import notices_of, opened, provenance
 from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import alternatives, dark, evaluation_texts, store
-from prunescope.engine.reading import flips, levels, series
+from prunescope.engine.reading import commands, flips, levels
 
 DIFFERENT, ALL = "differences only", "all settings"
 
@@ -45,7 +45,7 @@ def main() -> None:
     a, b = _flips(studies, sparsity, base)
     with st.expander("Run this yourself: measure these studies at this sparsity"):
         st.code(
-            "\n".join(series.commands(study, sparsity).splitlines()[0] for study in studies),
+            commands.shell(*(commands.repeat_command(study, [sparsity]) for study in studies)),
             language="sh",
             wrap_lines=True,
         )

@@ -12,7 +12,7 @@ from prunescope import engine
 from prunescope.app.components import job_progress
 from prunescope.app.components.text import plain
 from prunescope.app.state.resources import workbench
-from prunescope.engine.reading import series
+from prunescope.engine.reading import commands, series
 from prunescope.engine.reading.levels import level_id
 
 FIRST = (
@@ -126,7 +126,8 @@ def export_here(study: engine.Study, sparsity: float) -> None:
                 )
             )
     if not there:
-        st.code(series.commands(study, sparsity).splitlines()[1], language="sh", wrap_lines=True)
+        text = commands.shell(commands.export_command(study, sparsity))
+        st.code(text, language="sh", wrap_lines=True)
     job = job_progress.of_study("exporting", study)
     job_progress.progress("exporting", job, workbench())
     if job is not None and job.state == "done" and job.result is not None:

@@ -30,7 +30,7 @@ from prunescope.app.state.resources import (
     store,
     workbench,
 )
-from prunescope.engine.reading import flips, series
+from prunescope.engine.reading import commands, flips, series
 
 Seen = tuple[
     tuple[str, tuple[tuple[str, int], ...]], ...
@@ -114,7 +114,9 @@ def _answer(keys: list[str], points: float) -> None:
     with st.expander(
         "Take it with you: the commands that measure this again, and the whole study as one page"
     ):
-        st.code(series.commands(study, sparsity), language="sh", wrap_lines=True)
+        repeat = commands.repeat_command(study, [sparsity])
+        text = commands.shell(repeat, commands.export_command(study, sparsity))
+        st.code(text, language="sh", wrap_lines=True)
         report_button(study, points)
 
 

@@ -41,7 +41,7 @@ def main() -> None:
     shown, more = opened([key])
     with left:
         st.title("Inside the layers", anchor=False)
-        st.text(series.sentence(shown[0]) if shown else "Pick another study.")
+        st.text(engine.full_name(shown[0]) if shown else "Pick another study.")
     notices_of([*there.notices, *more], notices)
     if shown:
         _answer(shown[0].key)

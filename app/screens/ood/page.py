@@ -10,6 +10,7 @@ from prunescope.app.components.parts import notices_of
 from prunescope.app.components.text import plain, short
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
+from prunescope.engine.reading import commands
 
 
 def main() -> None:
@@ -48,7 +49,9 @@ def main() -> None:
     _differences(table)
     _table(table, spread)
     with st.expander("Run this yourself"):
-        st.code(_commands(table), language="sh", wrap_lines=True)
+        st.code(
+            commands.shell(*commands.subnetwork_commands(table)), language="sh", wrap_lines=True
+        )
 
 
 def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
@@ -227,17 +230,6 @@ def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
             )
         if table.about:
             st.text(table.about)
-
-
-def _commands(table: engine.SubnetworkTable) -> str:
-    return (
-        f"python -m engine subnetworks --recipe {table.name} --data PATH/TO/DATA\n"
-        "python -m engine biasmodel --data D --features overlap --out BIAS\n"
-        "python -m engine retrain --data D --learning-rate 2e-4 --out FULL\n"
-        "python -m engine masktrain --data D --start FULL --loss poe --bias BIAS --sparsity 0.7 "
-        "--out MASK\n"
-        "python -m engine ood --model MASK --data D --ood HANS.parquet --task hans"
-    )
 
 
 main()

@@ -1,0 +1,88 @@
+"""What single things are called on a page: methods, attacks, data sets and models. Light to import.
+
+A method is shown under the name that the literature knows it by; `about["method"]` of a stored
+study may hold the name that an older version gave it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.formatting import short
+from prunescope.engine.pruning.methods import METHODS
+
+P1 = (
+    "Li, Lei, Cheng and Xu, “Towards Robust Pruning: An Adaptive Knowledge-Retention Pruning "
+    "Strategy for Language Models”, EMNLP 2023"
+)
+P2 = (
+    "Liu, Meng, Lin, Li, Fu, Cao, Wang and Zhou, “A Win-win Deal: Towards Sparse and Robust "
+    "Pre-trained Language Models”, NeurIPS 2022"
+)
+PAPERS = {"P1": P1, "P2": P2}  # the two papers that PruneScope starts from
+METHOD_TITLES = {
+    "adaptive": "Adaptive",
+    "sparsegpt": "SparseGPT",
+    "p1": "P1",
+    "sparsegpt-static": "SparseGPT with dense inputs",
+    "wanda": "Wanda",
+    "magnitude": "magnitude",
+}
+OLD_METHODS = {"sequential": "sparsegpt", "paper": "p1", "static": "sparsegpt-static"}
+DATA_TITLES = {
+    "embedded": "PruneScope reviews",
+    "sst2": "SST-2",
+    "stanfordnlp/sst2": "SST-2",
+    "ag_news": "AG News",
+    "imdb": "IMDB",
+}
+EMBEDDED_MODEL = "MiniLM-L6"
+About = Mapping[str, Any]
+
+
+def method_name_title(name: str) -> str:
+    """A method as the literature calls it, with its changed settings: "Adaptive (refit=none)"."""
+    base, _, settings = name.partition(":")
+    base = OLD_METHODS.get(base, base)
+    title = short(METHOD_TITLES.get(base, base))
+    return f"{title} ({short(settings.replace(',', ', '))})" if settings else title
+
+
+def method_title(about: About) -> str:
+    """Method, pattern, allocation and layers in words; what is usual is left out."""
+    usual = usual_allocation(about)
+    allocation, layers = about.get("allocation", usual), about.get("layers")
+    parts = [
+        method_name_title(about["method"]),
+        "" if about["pattern"] == "unstructured" else about["pattern"],
+        "" if allocation == usual else allocation,
+        f"layers {short(layers)}" if layers else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def usual_allocation(about: About) -> str:
+    """The allocation that a study has unless it asks for another; uniform for a method that only
+    another version knows.
+    """
+    name = about["method"].partition(":")[0]
+    method = METHODS.get(name) or METHODS.get(OLD_METHODS.get(name, name))
+    return "uniform" if method is None else method.usual_allocation(about["pattern"])
+
+
+def attack_title(name: str) -> str:
+    """An attack as people call it; its own name where a newer version made the study."""
+    return "no attack" if name == "none" else ATTACKS.get(name, short(name))
+
+
+def data_title(name: str) -> str:
+    """A data set as people call it."""
+    return short(DATA_TITLES.get(name, name))
+
+
+def model_title(name: str) -> str:
+    """A model as a study names it: `embedded:imdb` → "MiniLM-L6 (imdb)", a path → its last part."""
+    base, _, member = name.partition(":")
+    if base == "embedded":
+        return f"{EMBEDDED_MODEL} ({short(member)})" if member else EMBEDDED_MODEL
+    return short(name.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or name)
