@@ -45,9 +45,11 @@ class _Frozen(TrainerCallback):
         raise NotImplementedError
 
     def trainable(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        """The scores, and the parameters that are trained whole."""
         return {**{f"score.{name}": score for name, score in self.scores.items()}, **self._trained}
 
     def can_be_best(self, step: int, steps: int) -> bool:
+        """No step before `keep_from` of them, where the mask still moves a lot."""
         return step >= self._spec.keep_from * steps
 
     @torch.no_grad()
@@ -61,6 +63,7 @@ class _Frozen(TrainerCallback):
             self._put(name, ~smallest(score, zeros_of(score.numel(), self._spec.sparsity)))
 
     def on_train_end(self) -> None:
+        """Put the final subnetwork in place."""
         self.on_evaluate(1, 1)
 
 
@@ -87,6 +90,7 @@ class StraightThrough(_Frozen):
 
     @torch.no_grad()
     def on_step_begin(self, step: int, steps: int) -> None:
+        """Mask by the thresholds, which are set anew at intervals."""
         if step % max(1, round(self._spec.every * steps)) == 0:
             for name, score in self.scores.items():
                 self._threshold[name] = self._reset(
@@ -109,6 +113,7 @@ class StraightThrough(_Frozen):
 
     @torch.no_grad()
     def on_after_backward(self) -> None:
+        """The gradient of a score, ∂L/∂(W ∘ m) ∘ W, in place of the weight's."""
         for name, weight in self._matrices.items():
             assert weight.grad is not None
             self.scores[name].grad = weight.grad.mul_(
@@ -117,12 +122,14 @@ class StraightThrough(_Frozen):
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:
+        """The thresholds."""
         return {
             name: torch.tensor(value, dtype=torch.float64)
             for name, value in self._threshold.items()
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Take thresholds from `state`."""
         self._threshold |= {name: float(value) for name, value in state.items()}
 
 
@@ -142,6 +149,7 @@ class HardConcrete(_Frozen):
         )  # as drawn by the training's seed
 
     def on_step_begin(self, step: int, steps: int) -> None:
+        """Draw a mask of every matrix."""
         self._drawn = {
             name: hard_concrete(score, torch.rand_like(score))
             for name, score in self.scores.items()
@@ -150,6 +158,7 @@ class HardConcrete(_Frozen):
             self._put(name, mask.detach())
 
     def on_after_backward(self) -> None:
+        """The gradients of the scores, the penalty's included."""
         count = sum(score.numel() for score in self.scores.values())
         for name, weight in self._matrices.items():
             assert weight.grad is not None
@@ -207,6 +216,7 @@ class Shrinking(TrainerCallback):
 
     @torch.no_grad()
     def on_step_begin(self, step: int, steps: int) -> None:
+        """Remove further weights where a removal is due."""
         due = {self._step_of(k, steps): k + 1 for k in range(self._spec.removals)}
         if not self._removing or step not in due:
             return
@@ -220,11 +230,13 @@ class Shrinking(TrainerCallback):
 
     @torch.no_grad()
     def on_after_backward(self) -> None:
+        """Removed weights have no gradient."""
         for name, weight in self._matrices.items():
             if weight.grad is not None:
                 weight.grad.mul_(self.masks[name])
 
     def on_step_end(self, step: int, steps: int) -> None:
+        """Put removed weights back to 0."""
         self._put()  # an optimizer with momentum moves weights that have no gradient
 
     def _step_of(self, removal: int, steps: int) -> int:
@@ -234,11 +246,13 @@ class Shrinking(TrainerCallback):
         return min(round(removal * self._spec.interval * steps), steps - 1)
 
     def can_be_best(self, step: int, steps: int) -> bool:
+        """No step before the last removal."""
         last = self._step_of(self._spec.removals - 1, steps)
         return not self._removing or step > max(last, 0)
 
     @torch.no_grad()
     def on_train_end(self) -> None:
+        """Return the starting weights under the mask where `rewind` is on."""
         if self._spec.rewind:
             self._model.load_state_dict(self._start)
         self._put()
@@ -249,8 +263,10 @@ class Shrinking(TrainerCallback):
             weight.data.mul_(self.masks[name])
 
     def state(self) -> dict[str, Tensor]:
+        """The masks."""
         return {name: mask.to(torch.uint8) for name, mask in self.masks.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Take masks from `state`."""
         self.masks |= {name: mask.bool() for name, mask in state.items()}
         self._put()

@@ -32,6 +32,7 @@ class Snapshots(TrainerCallback):
                 )
 
     def on_step_end(self, step: int, steps: int) -> None:
+        """Write the model where a share of the steps is reached."""
         if step not in {at(share, steps) for share in self._shares}:
             return
         folder = self._out.with_name(f"{self._out.name}-at-{step}")

@@ -19,7 +19,7 @@ from prunescope.engine.evaluation.statistics import mcnemar
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.packed import FILE
-from prunescope.engine.progress import Progress, ProgressState
+from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at, run_study

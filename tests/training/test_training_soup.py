@@ -230,7 +230,8 @@ def test_members_with_other_labels(members: Callable[..., dict[str, Victim]]):
     result = members(2, a={"id2label": {0: "no", 1: "yes"}}, b={"id2label": {0: "bad", 1: "good"}})
     with pytest.raises(
         ModelError,
-        match="a calls its classes no, yes, and b calls them bad, good; nothing says which is which, so",
+        match="a calls its classes no, yes, and b calls them bad, good; nothing says which is "
+        "which, so",
     ):
         average_victims(result.__getitem__, ["a", "b"])
 
