@@ -14,7 +14,7 @@ from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.mark_names import name_marks
 from prunescope.app.charts.palette import GREY, STUDIES, ink
 from prunescope.app.components.text import for_chart
-from prunescope.engine import AlternativesTable, Rate, Study, is_collapsed, short_names
+from prunescope.engine import BaselineTable, Rate, Study, is_collapsed, short_names
 from prunescope.engine.reading.series import RATES, model_bytes
 
 COLUMNS = [
@@ -62,7 +62,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def baselines(studies: Sequence[Study], tables: Sequence[AlternativesTable]) -> pd.DataFrame:
+def baselines(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> pd.DataFrame:
     """The same of other ways to a smaller model than pruning, where one of the studies is the one
     they were measured beside.
 

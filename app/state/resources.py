@@ -64,7 +64,7 @@ def read_study(key: str, version: Signature) -> tuple[engine.Study | None, list[
     return study, view.notices
 
 
-def alternatives() -> tuple[list[engine.AlternativesTable], list[str]]:
+def alternatives() -> tuple[list[engine.BaselineTable], list[str]]:
     """The tables of other ways to a smaller model, and what the store had to say; read again only
     when a file changes.
     """
@@ -80,9 +80,9 @@ def alternatives() -> tuple[list[engine.AlternativesTable], list[str]]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _alternatives(
     version: Signature,
-) -> tuple[list[engine.AlternativesTable], list[str]]:
+) -> tuple[list[engine.BaselineTable], list[str]]:
     view = store()
-    return engine.alternative_tables(view), view.notices
+    return engine.baseline_tables(view), view.notices
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -41,8 +41,8 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class AlternativesSpec:
-    """Which alternatives, on the rows of which study."""
+class BaselineSpec:
+    """Which baselines, on the rows of which study."""
 
     study: StudySpec  # its levels are the pruned ones
     blocks: Annotated[

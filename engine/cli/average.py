@@ -72,7 +72,7 @@ def _average(options: argparse.Namespace, console: Console) -> Answer:
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
         out = expanded(options.out)
-        selection = _judging_rows(options)
+        selection = _selection_set(options)
         record = average_models(
             options.member,
             options.by,
@@ -86,17 +86,17 @@ def _average(options: argparse.Namespace, console: Console) -> Answer:
     return {**record, "out": str(out)}, average_table(record) + f"{out}\n"
 
 
-def _judging_rows(options: argparse.Namespace) -> Any:
+def _selection_set(options: argparse.Namespace) -> Any:
     from prunescope.engine.data import load_dataset
-    from prunescope.engine.training.selection import judging_file, training_rows
+    from prunescope.engine.training.selection import selection_from_file, split_selection
 
     columns, spec = reading_of(options), selection_spec(options)
     if options.data is not None:
-        return training_rows(
+        return split_selection(
             load_dataset(options.data, **columns), spec, columns, options.allow_overlap
         )[1]
     if options.select is None:
         raise SettingError(
             "There is no selection set; give --data with a training split, or --select."
         )
-    return judging_file(spec, columns)
+    return selection_from_file(spec, columns)

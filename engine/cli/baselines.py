@@ -5,7 +5,7 @@ bytes; `alternatives` is the same command.
 import argparse
 from typing import TYPE_CHECKING
 
-from prunescope.engine.baselines.spec import LEVELS, AlternativesSpec
+from prunescope.engine.baselines.spec import LEVELS, BaselineSpec
 from prunescope.engine.cli.console import Console, rate_text
 from prunescope.engine.cli.options import (
     Answer,
@@ -24,7 +24,7 @@ from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
-    from prunescope.engine.baselines.records import AlternativesTable
+    from prunescope.engine.baselines.records import BaselineTable
 
 BLOCKS = ("blocks", "int8", "pruned_int8", "small", "base", "epochs", "learning_rate")
 LATENCY = ("sentences", "batch", "rounds")
@@ -41,7 +41,7 @@ def add_commands(command: Command) -> None:
     )
     victim_options(parser)
     add_settings(parser, StudySpec, "levels", defaults={"levels": LEVELS})
-    add_settings(parser, AlternativesSpec, *BLOCKS, *LATENCY)
+    add_settings(parser, BaselineSpec, *BLOCKS, *LATENCY)
     measure_options(parser)
     parser.add_argument(
         "--out", metavar="FILE", help="the record to write (default: alternatives/ in the cache)"
@@ -50,12 +50,12 @@ def add_commands(command: Command) -> None:
 
 def _baselines(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.baselines.records import payload
-    from prunescope.engine.baselines.run import run_alternatives
+    from prunescope.engine.baselines.run import run_baselines
 
     levels = LEVELS if options.levels is None else options.levels
     usual = tuple(level for level in (0.5, 0.75) if options.int8 and level in levels)
     spec = record_of(
-        AlternativesSpec,
+        BaselineSpec,
         options,
         study=spec_from(options, levels=levels),
         pruned_int8=usual if options.pruned_int8 is None else options.pruned_int8,
@@ -63,12 +63,12 @@ def _baselines(options: argparse.Namespace, console: Console) -> Answer:
     )
     store = Store(options.cache)
     out = expanded(options.out) if options.out else None
-    table = run_alternatives(spec, store, out, console.report, console.say)
+    table = run_baselines(spec, store, out, console.report, console.say)
     console.notices(store.notices, answered=False)
-    return {**payload(table), "out": str(table.path)}, alternatives_table(table) + f"{table.path}\n"
+    return {**payload(table), "out": str(table.path)}, baselines_table(table) + f"{table.path}\n"
 
 
-def alternatives_table(table: "AlternativesTable") -> str:
+def baselines_table(table: "BaselineTable") -> str:
     """The baselines by bytes, largest first, each tested against the nearest pruned level."""
     about, told = table.about, table.latency
     wide = max(len(row.name) for row in table.rows)

@@ -156,7 +156,7 @@ def _stored(rate: dict[str, Any] | None) -> str:
 
 
 def members_table(found: dict[str, Any]) -> str:
-    """The members of a recipe with what they reached on the judging rows."""
+    """The members of a recipe with what they reached on the selection set."""
     judged = found["selection"]
     head = (
         f"{found['base']} on {found['data_name']}, {found['rows']} training rows; judged on "

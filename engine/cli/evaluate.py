@@ -67,13 +67,13 @@ def score_of(
 ) -> dict[str, Any]:
     """Accuracy and accuracy under attack of a model on so many examples, as JSON, with notices."""
     from prunescope.engine.models.victim import load_victim
-    from prunescope.engine.training.selection import SelectionSpec, evaluation_rows
+    from prunescope.engine.training.selection import SelectionSpec, evaluation_selection
 
     spec = SelectionSpec(
         rows, attack, attacked, options.seed, resources=getattr(options, "resources", None)
     )
     victim = load_victim(model, options.device)
-    selection, notices = evaluation_rows(data, spec).fitted(victim.label_names, model)
+    selection, notices = evaluation_selection(data, spec).fitted(victim.label_names, model)
     notices = (*victim.notices, *notices)
     console.notices(notices)
     score = selection.score(victim, console.report).as_json()

@@ -100,16 +100,16 @@ def _finetune(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
-    from prunescope.engine.training.finetune import Shared, finetune
+    from prunescope.engine.training.finetune import TrainingSetup, finetune
     from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.selection import training_split
 
     out = expanded(options.out)
     spec = record_of(TrainSpec, options, name=out.name)
     # One file is divided as `evaluate` divides it.
     data = load_dataset(options.data, **reading_of(options))
     data, names, notices = named_data(data, names_of(options.label_names))
-    rows = rows_to_train_on(data, options.allow_overlap)
+    rows = training_split(data, options.allow_overlap)
     if expanded(options.data).is_file():
         notices = (
             *notices,
@@ -122,7 +122,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> Answer:
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")
     base = open_base(options.model)
     console.notices(base.notices)
-    shared = Shared(
+    shared = TrainingSetup(
         base,
         rows,
         names,

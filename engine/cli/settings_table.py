@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING
 
-from prunescope.engine.baselines.spec import AlternativesSpec
+from prunescope.engine.baselines.spec import BaselineSpec
 from prunescope.engine.cli.options import option_help
 from prunescope.engine.cli.settings import (
     BiasSettings,
@@ -24,7 +24,7 @@ SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("A study", "study, sweep (as YAML keys), StudySpec", StudySpec),
     ("Places and output", "most commands", Places),
     ("Pruned models", "export, prune", ExportSettings),
-    ("Baselines", "baselines, AlternativesSpec", AlternativesSpec),
+    ("Baselines", "baselines, BaselineSpec", BaselineSpec),
     (
         "Fine-tuning",
         "finetune, masktrain, imp, retrain, recipes (as JSON keys), TrainSpec",

@@ -22,6 +22,7 @@ from prunescope.engine.cli.settings import (
     TrainingSettings,
 )
 from prunescope.engine.records import StudySpec
+from prunescope.engine.subnetworks.search_inputs import SearchInputs
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
 from prunescope.engine.training.spec import TrainSpec
 
@@ -100,7 +101,7 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import BiasSpec, make_bias
     from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
     spec = BiasSpec(
@@ -109,7 +110,7 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     data, _, notices = named_data(load_dataset(options.data, **reading_of(options)))
     console.notices(notices)
     record = make_bias(
-        spec, rows_to_train_on(data, options.allow_overlap), data.evaluation, out, console.report
+        spec, training_split(data, options.allow_overlap), data.evaluation, out, console.report
     )
     acc = record["acc"]
     line = (
@@ -140,21 +141,21 @@ def _search_and_write(
     from prunescope.engine.models.victim import pick_device
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import read_bias
-    from prunescope.engine.subnetworks.run import Inputs, find_subnetwork
-    from prunescope.engine.training.finetune import Shared
+    from prunescope.engine.subnetworks.run import find_subnetwork
+    from prunescope.engine.training.finetune import TrainingSetup
     from prunescope.engine.training.members import named_data
-    from prunescope.engine.training.selection import rows_to_train_on
+    from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
     spec = record_of(SubnetworkSpec, options, **more, method=method)
     train = record_of(TrainSpec, options, name=out.name, rank=0)
     data = load_dataset(options.data, **reading_of(options))
     data, names, notices = named_data(data, names_of(options.label_names))
-    rows = rows_to_train_on(data, options.allow_overlap)
+    rows = training_split(data, options.allow_overlap)
     console.notices(notices)
     base = open_base(options.model)
     console.notices(base.notices)
-    shared = Shared(
+    shared = TrainingSetup(
         base,
         rows,
         names,
@@ -163,7 +164,7 @@ def _search_and_write(
         str(pick_device(options.device)),
         options.precision,
     )
-    inputs = Inputs(
+    inputs = SearchInputs(
         shared,
         options.start,
         getattr(options, "mask_from", None),
