@@ -47,8 +47,8 @@ def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
         for labels in encoded.splits
     ]
     examples = [
-        _examples(table, columns, labels, kept)
-        for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)
+        _examples(table, columns, labels, indices)
+        for (table, columns), labels, indices in zip(parts, encoded.splits, rows, strict=True)
     ]
     left_out = {
         columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out
@@ -77,20 +77,20 @@ def _with_names(table: Table, label: str) -> Table:
     if beside is None:
         return table
     pairs = set(zip(map(str, table.frame[label]), map(str, table.frame[beside]), strict=True))
-    named = {number: name for number, name in pairs if number.isdecimal()}
-    if len(named) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
+    by_number = {number: name for number, name in pairs if number.isdecimal()}
+    if len(by_number) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
         raise DataError(
             f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, "
             "or name the "
             "column that holds the labels with --label-column."
         )
     if (
-        sorted(map(int, named)) != list(range(len(named)))
-        or len(set(named.values())) < len(named)
-        or len(named) < len(pairs)
+        sorted(map(int, by_number)) != list(range(len(by_number)))
+        or len(set(by_number.values())) < len(by_number)
+        or len(by_number) < len(pairs)
     ):
         return table  # names for some of the classes tell nothing of the others
-    names = tuple(named[str(number)] for number in range(len(named)))
+    names = tuple(by_number[str(number)] for number in range(len(by_number)))
     return replace(table, class_names={**table.class_names, label: names})
 
 
@@ -121,8 +121,8 @@ def _examples(
     return Examples(texts, _texts(table, columns.pair, rows), chosen, called, origin)
 
 
-def _check_same_kind(found: Sequence[tuple[Table, Columns]]) -> None:
-    kinds = {columns.pair is None: table.where for table, columns in found}
+def _check_same_kind(parts: Sequence[tuple[Table, Columns]]) -> None:
+    kinds = {columns.pair is None: table.where for table, columns in parts}
     if len(kinds) > 1:
         raise DataError(
             f"{kinds[True]} holds single texts and {kinds[False]} holds pairs; "

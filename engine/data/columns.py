@@ -207,23 +207,23 @@ def _detected_label(table: Table) -> str:
     return usual[0]
 
 
-def _named(table: Table, wanted: str, option: str) -> str:
-    found = _match(wanted, table.names())
-    if found is None:
+def _named(table: Table, column: str, option: str) -> str:
+    name = _match(column, table.names())
+    if name is None:
         raise DataError(
-            f"{table.where} has no column {wanted!r}, it has {_listed(table)}; correct {option}."
+            f"{table.where} has no column {column!r}, it has {_listed(table)}; correct {option}."
         )
-    return found
+    return name
 
 
-def _first_match(wanted: Iterable[str], present: Sequence[str]) -> str | None:
-    return next((found for name in wanted if (found := _match(name, present))), None)
+def _first_match(names: Iterable[str], present: Sequence[str]) -> str | None:
+    return next((match for name in names if (match := _match(name, present))), None)
 
 
-def _match(wanted: str, present: Sequence[str]) -> str | None:
-    if wanted in present:
-        return wanted
-    return next((name for name in present if name.strip().lower() == wanted.lower()), None)
+def _match(column: str, present: Sequence[str]) -> str | None:
+    if column in present:
+        return column
+    return next((name for name in present if name.strip().lower() == column.lower()), None)
 
 
 def _check_distinct(table: Table, used: list[str]) -> None:

@@ -164,8 +164,8 @@ def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
     return _Reading([(line, row[:width]) for line, row in rows])
 
 
-def _cell(row: Sequence[str], place: int) -> str:
-    return row[place].strip() if place < len(row) else ""
+def _cell(row: Sequence[str], column: int) -> str:
+    return row[column].strip() if column < len(row) else ""
 
 
 def _has_lone_quote(text: str, delimiter: str, escaped: bool) -> bool:

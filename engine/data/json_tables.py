@@ -160,11 +160,11 @@ def _split(document: Mapping[str, Any], where: str) -> pd.DataFrame:
 def _columns(document: Mapping[str, list[Any]], where: str) -> pd.DataFrame:
     lengths = {name: len(values) for name, values in document.items()}
     if len(set(lengths.values())) > 1:
-        shown = ", ".join(
+        listed = ", ".join(
             f"{name[:40]!r} has {length}" for name, length in list(lengths.items())[:6]
         )
         raise DataError(
-            f"The columns of {where} have other numbers of rows ({shown}); complete them."
+            f"The columns of {where} have other numbers of rows ({listed}); complete them."
         )
     return pd.DataFrame(dict(document), dtype=object)
 

@@ -38,9 +38,11 @@ class LabelMap:
 
     def names(self, label: str) -> bool:
         """Whether the map says what a label is, in whatever case."""
-        return label in self.targets or label.lower() in {known.lower() for known in self.targets}
+        return label in self.targets or label.lower() in {
+            named_label.lower() for named_label in self.targets
+        }
 
-    def target(self, written: Sequence[str], place: str) -> int | str | None:
+    def target(self, written: Sequence[str], where: str) -> int | str | None:
         """What a label is, which may be `written` in several ways. Raises DataError, with its
         place, where the map has none.
         """
@@ -52,7 +54,7 @@ class LabelMap:
             if form.lower() in lowered:
                 return lowered[form.lower()]
         raise DataError(
-            f"{place} has the label {written[-1]!r}, which the label map does not name; it names "
+            f"{where} has the label {written[-1]!r}, which the label map does not name; it names "
             f"{', '.join(map(repr, self.targets))}: add {written[-1]}=… to it, or {written[-1]}=-1 "
             "to leave such "
             "rows out."

@@ -222,15 +222,15 @@ def _schema(
     """
     if any(_is_name(value) for split in splits for value in split):
         return None
-    named = {column.names: column.table.where for column in columns if column.names is not None}
-    if len(named) > 1:
-        (first, one), (second, two) = list(named.items())[:2]
+    schemas = {column.names: column.table.where for column in columns if column.names is not None}
+    if len(schemas) > 1:
+        (first, where), (second, other) = list(schemas.items())[:2]
         raise DataError(
-            f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; "
+            f"{where} calls its classes {', '.join(first[:12])} and {other} {', '.join(second[:12])}; "
             "give all splits "
             "one schema."
         )
-    return next(iter(named), None)
+    return next(iter(schemas), None)
 
 
 def _by_schema(
@@ -333,13 +333,13 @@ def _mapped(
         [_target(value, column, row, label_map) for row, value in enumerate(split)]
         for column, split in zip(columns, splits, strict=True)
     ]
-    named = {target for split in mapped for target in split if isinstance(target, str)}
-    order = natural(named)
+    targets = {target for split in mapped for target in split if isinstance(target, str)}
+    order = natural(targets)
     encoded = [
         [order.index(target) if isinstance(target, str) else target for target in split]
         for split in mapped
     ]
-    return _encoded(columns, encoded, Classes(order) if named else Classes(numbered=True))
+    return _encoded(columns, encoded, Classes(order) if targets else Classes(numbered=True))
 
 
 def _target(

@@ -108,14 +108,14 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     )
 
 
-def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
+def _repeats(path: Path, examples: Examples, order: list[int]) -> list[str]:
     """A notice where rows of a divided file were left out because their text is there already."""
-    if len(kept) == len(examples):
+    if len(order) == len(examples):
         return []
     first, other = (
         {
             key: examples.labels[row]
-            for key, row in zip(examples.take(kept).row_keys(), kept, strict=True)
+            for key, row in zip(examples.take(order).row_keys(), order, strict=True)
         },
         0,
     )
@@ -123,7 +123,7 @@ def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
         other += first[key] != label
     differ = f", {other} of them with another label" if other else ""
     return [
-        f"{len(examples) - len(kept)} of the {len(examples)} rows of {path} repeat a text and are "
+        f"{len(examples) - len(order)} of the {len(examples)} rows of {path} repeat a text and are "
         f"left out{differ}."
     ]
 

@@ -116,11 +116,11 @@ def zip_packed(
     """
     with (
         atomic_file(path) as work,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as place,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder,
     ):
         report("write the model", 0, 1)
-        size = save_packed(victim, Path(place, path.stem), provenance)
-        files = sorted(Path(place, path.stem).iterdir())
+        size = save_packed(victim, Path(folder, path.stem), provenance)
+        files = sorted(Path(folder, path.stem).iterdir())
         whole, done = sum(file.stat().st_size for file in files), 0
         with zipfile.ZipFile(work, "w", zipfile.ZIP_STORED) as archive:
             for file in files:

@@ -108,16 +108,16 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
     inner = {name: WRAPPERS.sub("", name) for name in names}
     bodies = {family.body for family in FAMILIES.values()}
     before: set[str] = set()
-    for wanted in missing:
-        head, _, rest = wanted.partition(".")
-        endings = [f".{wanted}"] + ([f".{rest}"] if head in bodies else [])
-        found = [
+    for key in missing:
+        head, _, rest = key.partition(".")
+        endings = [f".{key}"] + ([f".{rest}"] if head in bodies else [])
+        prefixes = [
             name.removesuffix(end[1:])
             for end in endings
             for name in inner.values()
             if name.endswith(end)
         ]
-        before |= {prefix for prefix in found if bodies.isdisjoint(prefix.split("."))}
+        before |= {prefix for prefix in prefixes if bodies.isdisjoint(prefix.split("."))}
     prefix = before.pop() if len(before) == 1 else ""
     wrappers = dict.fromkeys(part for name in inner for part in WRAPPERS.findall(name))
     return (
@@ -196,7 +196,7 @@ def _check_shapes(
     """Raises ModelError for the first of the tensors that have another shape, with both shapes."""
     state = model.state_dict()
     key = min(keys, key=lambda key: (-state[key].dim(), key))  # a matrix says more than its bias
-    wanted = tuple(state[key].shape)
+    expected = tuple(state[key].shape)
     stored = _stored_shape(key, files)
     is_head = bool(set(key.split(".")) & set(HEADS))
     remedy = (
@@ -206,7 +206,7 @@ def _check_shapes(
     )
     raise ModelError(
         f"The weights of {name} do not fit its config: {key} has the shape "
-        f"{stored or 'of another size'} in the weights and {wanted} by the config; {remedy}, or "
+        f"{stored or 'of another size'} in the weights and {expected} by the config; {remedy}, or "
         "save both together with model.save_pretrained."
     )
 
@@ -237,11 +237,11 @@ def _files(source: str | Path) -> dict[str, Path]:
     if not paths[0].is_file():
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
         paths = [folder / file for file in sorted(set(index.values()))]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         with safe_open(str(path), framework="pt") as file:
-            found |= dict.fromkeys(file.keys(), path)
-    return found
+            files |= dict.fromkeys(file.keys(), path)
+    return files
 
 
 def _tensors(files: Mapping[str, Path]) -> Iterable[tuple[str, Tensor]]:

@@ -100,9 +100,9 @@ def parse_entry(content: bytes, name: str, kind: str, key: str) -> dict[str, Any
             envelope = MIGRATIONS[older](envelope)
         if not set(envelope) <= {*FIXED, *BESIDE}:
             raise ValueError("a name that no entry has")
-        found = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
+        beside = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
         whole = whole and all(
-            envelope[part]["sha256"] == key_of(value) for part, value in found.items()
+            envelope[part]["sha256"] == key_of(value) for part, value in beside.items()
         )
         whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (
             kind,
@@ -115,7 +115,7 @@ def parse_entry(content: bytes, name: str, kind: str, key: str) -> dict[str, Any
         ) from error
     if not whole:
         raise DamagedEntryError(f"The entry {name} does not match its checksum.")
-    return {**envelope, **found}
+    return {**envelope, **beside}
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -52,11 +52,11 @@ class Item:
 
 def store_sizes(store: Store) -> dict[str, int]:
     """Bytes of the user's folder by kind, `index` and `total` among them."""
-    found = {kind: _bytes(store.root / kind) for kind in KINDS}
-    found["index"] = sum(
+    sizes = {kind: _bytes(store.root / kind) for kind in KINDS}
+    sizes["index"] = sum(
         path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file()
     )
-    return {**found, "total": sum(found.values())}
+    return {**sizes, "total": sum(sizes.values())}
 
 
 def _bytes(folder: Path) -> int:
@@ -67,9 +67,9 @@ def _stats(folder: Path) -> Iterator[tuple[Path, int, float]]:
     """(path, bytes, when written) of every file below a folder; what vanishes meanwhile is passed
     over.
     """
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
-            path = Path(place, name)
+            path = Path(parent, name)
             with contextlib.suppress(FileNotFoundError):
                 at = path.lstat()
                 yield path, at.st_size, at.st_mtime

@@ -57,14 +57,14 @@ class Store:
 
     def studies(self) -> list[Study]:
         """All studies without their levels, bundled ones first."""
-        found: dict[str, Study] = {}
+        studies: dict[str, Study] = {}
         for base in reversed(self.layers):
             for path in sorted((base / "studies").glob("*/study.json")):
                 key = path.parent.name
-                if key not in found and KEY.fullmatch(key) and (study := self.head(path)):
-                    found[key] = study
+                if key not in studies and KEY.fullmatch(key) and (study := self.head(path)):
+                    studies[key] = study
         return sorted(
-            found.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key)
+            studies.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key)
         )
 
     def head(self, path: Path) -> Study | None:
