@@ -181,7 +181,7 @@ def test_opening_leaves_the_random_state_alone_and_needs_the_file_no_more(folder
 # fp16
 
 
-def test_half_precision_rounds_the_survivors_only(
+def test_half_precision_rounds_the_remaining_weights_only(
     pruned: Victim, folder: Path, tmp_path: Path
 ) -> None:
     size = save_packed(pruned, tmp_path / "half", {}, half=True)
@@ -387,10 +387,10 @@ def stray_bit(tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     ("change", "match"),
     [
         (shorter(f"{NAME}.bitmap"), "bitmap of .* has 127 bytes for 1024 weights"),
-        (shorter(f"{NAME}.survivors"), "has 255 survivors and a bitmap with 256"),
+        (shorter(f"{NAME}.survivors"), "has 255 remaining weights and a bitmap with 256"),
         (retyped(f"{NAME}.bitmap", torch.int16), "stored as torch.int16"),
         (retyped(f"{NAME}.survivors", torch.float64), "and torch.float64"),
-        (stray_bit, "has 1023 survivors and a bitmap with 1024"),
+        (stray_bit, "has 1023 remaining weights and a bitmap with 1024"),
         (lambda tensors, about: tensors.pop(f"{NAME}.bitmap"), "query.weight.bitmap"),
         (lambda tensors, about: tensors.pop("classifier.bias"), "do not agree on classifier.bias"),
         (lambda tensors, about: tensors.update(more=torch.zeros(1)), "do not agree on more"),

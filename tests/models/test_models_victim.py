@@ -227,7 +227,7 @@ def test_hub_name_without_network(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(AutoConfig, "from_pretrained", offline)
     with pytest.raises(
         ResourceError,
-        match=r"'some/name' cannot be fetched .*connect to the hub\.\); .* local folder",
+        match=r"'some/name' cannot be fetched .*connect to the hub\); .* local folder",
     ):
         load_victim("some/name", "cpu")
 
