@@ -81,8 +81,7 @@ def _with_names(table: Table, label: str) -> Table:
     if len(by_number) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
         raise DataError(
             f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, "
-            "or name the "
-            "column that holds the labels with --label-column."
+            "or name the column that holds the labels with --label-column."
         )
     if (
         sorted(map(int, by_number)) != list(range(len(by_number)))
@@ -99,8 +98,7 @@ def unread(table: Table, columns: Columns) -> str:
     if columns.pair is not None:
         return (
             f"{table.where} is read as pairs, the columns {columns.text!r} and {columns.pair!r}; "
-            f"{columns.left_out!r} holds "
-            "texts too and is left out."
+            f"{columns.left_out!r} holds texts too and is left out."
         )
     return (
         f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} "

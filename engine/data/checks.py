@@ -23,8 +23,7 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
         if not 0 <= label < num_labels:
             raise DataError(
                 f"{examples.place(position, where)} has the label {label}, outside the model's "
-                f"{allowed}; "
-                "use data with the model's labels, or a model for these."
+                f"{allowed}; use data with the model's labels, or a model for these."
             )
     if len(set(examples.labels)) == 1:
         raise DataError(
@@ -80,8 +79,7 @@ def _fitted(
     ):
         raise DataError(
             f"{place(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of "
-            "the names "
-            f"{', '.join(classes.names[:12])}; correct it."
+            f"the names {', '.join(classes.names[:12])}; correct it."
         )
     if classes.names is None and not classes.numbered and min(classes.values) == 0:
         for part in (

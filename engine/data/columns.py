@@ -159,9 +159,8 @@ def _check_single(table: Table, pair: set[str]) -> None:
             first, second = sorted(pair, key=table.names().index)
             raise DataError(
                 f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; "
-                "say what is "
-                f"classified: --text-column {single}, or --text-column {first} --pair-column "
-                f"{second}."
+                f"say what is classified: --text-column {single}, or --text-column {first} "
+                f"--pair-column {second}."
             )
 
 
@@ -201,8 +200,7 @@ def _detected_label(table: Table) -> str:
         if table.frame[other].tolist() != table.frame[usual[0]].tolist():
             raise DataError(
                 f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the "
-                "one that holds "
-                "the labels with --label-column."
+                "one that holds the labels with --label-column."
             )
     return usual[0]
 

@@ -95,8 +95,7 @@ def _find(folder: Path) -> dict[str, _Split]:
             more = f" and {len(names) - 12} more" if len(names) > 12 else ""
             raise DataError(
                 f"{folder} holds several data sets: {', '.join(names[:12])}{more}; name one of "
-                "them, "
-                f"as in {folder / names[0]}."
+                f"them, as in {folder / names[0]}."
             )
         splits = next(iter(below.values()), {})
     if not evaluation_splits(splits):

@@ -151,8 +151,7 @@ def _explained(error: Exception, name: str) -> InputError:
     if isinstance(error, DatasetNotFoundError) and "gated" in str(error):
         return ResourceError(
             f"{name!r} is gated on the hub: accept its conditions on its page and log in with `hf "
-            "auth login`, "
-            f"or {_LOCAL}."
+            f"auth login`, or {_LOCAL}."
         )
     if isinstance(error, DatasetNotFoundError | RepositoryNotFoundError | HFValidationError):
         return DataError(

@@ -109,8 +109,7 @@ def _check_flat(frame: pd.DataFrame, where: str) -> None:
     if nested:
         raise DataError(
             f"{where} has rows inside its rows, under {nested[0][:40]!r}; write one flat object "
-            "for each text "
-            "and its label."
+            "for each text and its label."
         )
 
 
@@ -197,8 +196,7 @@ def _tasks(document: Mapping[str, list[Any]], where: str, several: bool) -> pd.D
     if not several:
         raise DataError(
             f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file "
-            "and name that, "
-            "or choose one with --task where the file is a set of adversarial texts."
+            "and name that, or choose one with --task where the file is a set of adversarial texts."
         )
     return pd.DataFrame(
         [{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object

@@ -56,8 +56,7 @@ class LabelMap:
         raise DataError(
             f"{where} has the label {written[-1]!r}, which the label map does not name; it names "
             f"{', '.join(map(repr, self.targets))}: add {written[-1]}=… to it, or {written[-1]}=-1 "
-            "to leave such "
-            "rows out."
+            "to leave such rows out."
         )
 
 
@@ -68,8 +67,7 @@ def _entries(text: str) -> list[tuple[str, object]]:
         if not sign or not target.strip() or (";" in label and "=" in label):
             raise SettingError(
                 f"The label map {text!r} is no list of LABEL=CLASS parted by commas, such as "
-                "neg=0,pos=1; correct "
-                f"{part!r}."
+                f"neg=0,pos=1; correct {part!r}."
             )
         entries.append((label, target.strip()))
     return entries

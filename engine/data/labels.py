@@ -112,19 +112,16 @@ def _encoded(
         if len(missing) == len(split) and classes.numbered and classes.names is None:
             raise DataError(
                 f"The label map leaves out all {len(split)} rows of {column.table.where} "
-                f"({listed}); -1 is for rows "
-                "without a class."
+                f"({listed}); -1 is for rows without a class."
             )
         if len(missing) == len(split):
             raise DataError(
                 f"{column.table.where} has no labels in {column.column!r} ({listed} of "
-                f"{len(split)} rows), as a "
-                "published test split; use a split with labels."
+                f"{len(split)} rows), as a published test split; use a split with labels."
             )
         notices.append(
             f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label "
-            f"({listed}) and are left "
-            "out; the first is "
+            f"({listed}) and are left out; the first is "
             f"{column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}."
         )
     present = tuple(sorted({label for split in labels for label in split if label is not None}))
@@ -168,8 +165,7 @@ def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     kind = type(value).__name__
     raise DataError(
         f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, "
-        "so name another "
-        "column with --label-column."
+        "so name another column with --label-column."
     )
 
 
@@ -208,9 +204,8 @@ def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: Lab
         if name.lower() in junk and classes and count >= max(3, min(classes)):
             raise DataError(
                 f"{column.table.where} has the label {name!r} in {count} rows, as often as a "
-                "class, and it may mean "
-                "that there is no label. Say what each label is with --label-map, "
-                f"{name}=-1 where it is none."
+                "class, and it may mean that there is no label. Say what each label is with "
+                f"--label-map, {name}=-1 where it is none."
             )
 
 
@@ -226,9 +221,8 @@ def _schema(
     if len(schemas) > 1:
         (first, where), (second, other) = list(schemas.items())[:2]
         raise DataError(
-            f"{where} calls its classes {', '.join(first[:12])} and {other} {', '.join(second[:12])}; "
-            "give all splits "
-            "one schema."
+            f"{where} calls its classes {', '.join(first[:12])} and {other} "
+            f"{', '.join(second[:12])}; give all splits one schema."
         )
     return next(iter(schemas), None)
 
@@ -249,8 +243,7 @@ def _by_schema(
             if number is not None and not 0 <= number < len(names):
                 raise DataError(
                     f"{column.place(row)} has the label {number}, and the schema names the classes "
-                    "0 to "
-                    f"{len(names) - 1}; correct the row or the schema."
+                    f"0 to {len(names) - 1}; correct the row or the schema."
                 )
     return numbers
 
@@ -281,8 +274,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
     if len(kinds) > 1:
         raise DataError(
             f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use "
-            "one kind in all "
-            "splits, or map them with --label-map."
+            "one kind in all splits, or map them with --label-map."
         )
     if True not in kinds:
         return False
@@ -291,8 +283,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
             if value is not None and not isinstance(value, str):
                 raise DataError(
                     f"{column.place(row)} has the label {value} among names; use one kind, or map "
-                    "them with "
-                    "--label-map."
+                    "them with --label-map."
                 )
     return True
 

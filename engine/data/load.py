@@ -95,8 +95,7 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     half = len(order) // 2
     source = (
         f"file ({path.name}: {len(order)} distinct texts of {len(examples)} rows, shuffled with "
-        f"seed {seed}; "
-        "the first half is train, the second evaluation)"
+        f"seed {seed}; the first half is train, the second evaluation)"
     )
     halves = examples.take(order[:half]), examples.take(order[half:])
     return Dataset(

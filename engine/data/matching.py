@@ -151,10 +151,8 @@ def match_labels(
         )
         raise DataError(
             f"{locate(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its "
-            "classes "
-            f"{_listed(own)}; use a model that knows it, or say which is which: "
-            f"{_hint(used, own)}, "
-            "with -1 for rows to leave out."
+            f"classes {_listed(own)}; use a model that knows it, or say which is which: "
+            f"{_hint(used, own)}, with -1 for rows to leave out."
         )
     counted = (classes.names == BOOLEANS and not _is_turned(own)) if not nameless(own) else True
     if classes.numbered and counted and len(classes.names) == len(own):
@@ -281,9 +279,8 @@ def _match_numbers(
     if _is_turned(own):  # by meaning −1 would be the other class than by place
         raise DataError(
             f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} "
-            "calls its classes "
-            f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
-            f"{_hint([str(value) for value in values], own)}."
+            f"calls its classes {_listed(own)}, in this order; nothing says which is which. Say it "
+            f"with a label map: {_hint([str(value) for value in values], own)}."
         )
     if set(values) == {-1, 1} and count == 2:
         return Match({-1: 0, 1: 1}, _taken(("-1", "1"), own, model, where))
@@ -303,8 +300,7 @@ def _match_numbers(
     labels = [str(value) for value in values]
     raise DataError(
         f"{locate(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of "
-        f"{model} "
-        f"({_listed(own)}); use data with the model's classes, or say what each label is: "
+        f"{model} ({_listed(own)}); use data with the model's classes, or say what each label is: "
         f"{_hint(labels, own)}."
     )
 
@@ -315,8 +311,7 @@ def _two_readings(
     labels = [str(value) for value in values]
     return (
         f"The labels of {where} are {_listed(labels)}: {model}'s {len(own)} classes "
-        f"({_listed(own)}) may be counted from 0 "
-        f"{other}. Say which: {_hint(labels, own)}."
+        f"({_listed(own)}) may be counted from 0 {other}. Say which: {_hint(labels, own)}."
     )
 
 
@@ -326,8 +321,7 @@ def _identity(
     if outside := [value for value in values if not 0 <= value < len(own)]:
         raise DataError(
             f"{locate(outside[0])} has the class {outside[0]} by the label map, outside the "
-            f"0..{len(own) - 1} of "
-            f"{model} ({_listed(own)}); correct the label map."
+            f"0..{len(own) - 1} of {model} ({_listed(own)}); correct the label map."
         )
     return Match({value: value for value in values})
 
@@ -363,6 +357,5 @@ def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) 
     more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
     return (
         f"The labels of {where} are taken for the classes of {model} in this order: {pairs}{more}. "
-        "Where that is wrong, say "
-        "which is which with --label-map."
+        "Where that is wrong, say which is which with --label-map."
     )

@@ -67,8 +67,7 @@ def check_form(form: str, half: bool) -> None:
     if half and form == "dense":
         raise SettingError(
             "--half rounds the survivors of a packed folder and the format is dense; use --format "
-            "packed, or "
-            "leave --half out."
+            "packed, or leave --half out."
         )
 
 

@@ -43,8 +43,7 @@ class PackedSize:
         )
         return (
             f"{format_bytes(self.file_bytes)} on disk {than} {format_bytes(self.dense_bytes)}; the "
-            "embeddings, "
-            f"{format_bytes(self.embedding_bytes)}, are not pruned{rounded}."
+            f"embeddings, {format_bytes(self.embedding_bytes)}, are not pruned{rounded}."
         )
 
 

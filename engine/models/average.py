@@ -66,8 +66,7 @@ class WeightAverage:
             if value.shape != self._first[key].shape:
                 raise ModelError(
                     f"{name} cannot be averaged with {self._name}: {key} is {tuple(value.shape)}, "
-                    "not "
-                    f"{tuple(self._first[key].shape)}."
+                    f"not {tuple(self._first[key].shape)}."
                 )
 
     def value(self) -> dict[str, Tensor]:

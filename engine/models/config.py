@@ -67,8 +67,7 @@ def label_names(config: Any, name: str) -> tuple[tuple[str, ...], tuple[str, ...
     if config.problem_type not in ONE_LABEL:
         raise ModelError(
             f"{name} has the problem_type {config.problem_type!r}, and only classifiers that give "
-            "one label a text can be studied; give one of the problem_type "
-            f"{ONE_LABEL[-1]!r}."
+            f"one label a text can be studied; give one of the problem_type {ONE_LABEL[-1]!r}."
         )
     numbers = sorted(config.id2label)
     if len(numbers) < 2:

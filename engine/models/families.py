@@ -201,6 +201,5 @@ def family_of(config: Any, where: str) -> Family:
     *names, last = FAMILIES
     raise ModelError(
         f"{where} {odd}; supported are sequence classifiers of the families {', '.join(names)} and "
-        f"{last} (MiniLM counts "
-        "as bert): encoders with absolute positions and all their heads."
+        f"{last} (MiniLM counts as bert): encoders with absolute positions and all their heads."
     )

@@ -105,8 +105,7 @@ def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple
         elif rows == 1:  # a model with one type reads all tokens alike
             notices = (
                 f"The tokenizer of {name} marks the second text of a pair with token type "
-                f"{highest} "
-                "and the model knows type 0 alone; the marks are left out.",
+                f"{highest} and the model knows type 0 alone; the marks are left out.",
             )
         else:
             raise ModelError(

@@ -123,8 +123,7 @@ def read_packed(content: bytes) -> tuple[Study, list[LevelResult]]:
         if manifest["format"] > FORMAT:
             raise InputError(
                 f"The file has format {manifest['format']}, this version reads {FORMAT}; update "
-                "PruneScope to "
-                "open it."
+                "PruneScope to open it."
             )
         return _study(manifest, files)
     except DamagedEntryError as error:
