@@ -11,17 +11,13 @@ from prunescope.engine.data.labels import LabelColumn, encode_labels
 from prunescope.engine.data.records import Classes, Examples, Origin
 from prunescope.engine.errors import DataError
 
-NAMING = (
-    "text",
-    "name",
-    "names",
-    "str",
-)  # of columns that name the numbers of another: label_text, label_name
+# Endings of columns that name the numbers of another: label_text, label_name.
+NAMING = ("text", "name", "names", "str")
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The examples of every table in turn, how their labels are to be read, and what was left out."""
+    """The examples of every table in turn, how to read their labels, and what was left out."""
 
     examples: tuple[Examples, ...]
     classes: Classes

@@ -82,15 +82,11 @@ def _fitted(
             f"the names {', '.join(classes.names[:12])}; correct it."
         )
     if classes.names is None and not classes.numbered and min(classes.values) == 0:
-        for part in (
-            part for part in parts if len(set(part.labels)) > 1 and min(part.labels) > 0
-        ):  # it may count otherwise
-            match_labels(
-                Classes(values=tuple(sorted(set(part.labels)))),
-                own,
-                model,
-                part.origin.where if part.origin else name,
-            )
+        for part in parts:
+            values = tuple(sorted(set(part.labels)))
+            if len(values) > 1 and min(values) > 0:  # this part may count from 1
+                part_name = part.origin.where if part.origin else name
+                match_labels(Classes(values=values), own, model, part_name)
     match = match_labels(classes, own, model, where, place)
     fitted = [
         replace(part, labels=tuple(match.places[label] for label in part.labels)) for part in parts

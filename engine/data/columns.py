@@ -133,20 +133,22 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
             _check_single(table, {text, pair})
             return text, pair
     single = _first_match(TEXT_NAMES, table.names())
-    if (
-        single is None
-    ):  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
-        single = next(
-            (
-                text
-                for first, second in PAIR_NAMES
-                if (text := _match(first, table.names())) and _match(second, table.names())
-            ),
-            None,
-        )
+    if single is None:
+        single = _first_of_pair(table)
     if single is None:
         raise DataError(_not_found(table, "text", "--text-column"))
     return single, None
+
+
+def _first_of_pair(table: Table) -> str | None:
+    """The column of single texts in a file with the columns of pairs, such as AdvGLUE's, whose
+    second column is blank.
+    """
+    for first, second in PAIR_NAMES:
+        text = _match(first, table.names())
+        if text and _match(second, table.names()):
+            return text
+    return None
 
 
 def _check_single(table: Table, pair: set[str]) -> None:

@@ -112,9 +112,8 @@ def outline(name: str) -> Outline:
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, name) from error
     first = _candidates(splits, name)[0][1]
-    features = (
-        first.features or first._resolve_features().features
-    )  # a card may leave them out; then one row tells
+    # A card may leave the features out; then one row tells.
+    features = first.features or first._resolve_features().features
     columns = find_columns(Table(name, pd.DataFrame(columns=list(features))), Choice())
     sizes = first.info.splits or {}
     rows = {

@@ -1,4 +1,4 @@
-"""Tables in JSON: one object a line, a list of rows, or columns, as people and pandas write them."""
+"""Tables in JSON: an object a line, a list of rows, or columns, as people and pandas write them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ def _frame(rows: Sequence[Any], where: str) -> pd.DataFrame:
 
 
 def _check_flat(frame: pd.DataFrame, where: str) -> None:
-    """Refuse rows that hold rows, such as SQuAD's, in whose upper level there is nothing to read."""
+    """Refuse rows that hold rows, such as SQuAD's, whose upper level has nothing to read."""
     if any(str(name).strip().lower() in LABEL_NAMES for name in frame.columns):
         return
     nested = [str(name) for name in frame.columns if len(frame) and all(map(_is_rows, frame[name]))]

@@ -20,6 +20,7 @@ from prunescope.engine.errors import DataError
 
 Label = bool | int | float | str
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 # What stands in the place of a label that is missing, in lower case; a column of names may well
 # have a class called "none".
 JUNK = frozenset(
@@ -341,12 +342,9 @@ def _target(
     written = [str(value)]
     if isinstance(value, float) and value.is_integer():
         written.insert(0, str(int(value)))
-    elif isinstance(value, str) and re.fullmatch(
-        r"[+-]?\d{1,15}(\.0*)?", value, re.ASCII
-    ):  # 1.0 is 1, as without a map
+    elif isinstance(value, str) and _WHOLE.fullmatch(value):  # 1.0 is 1, as without a map
         written.append(str(int(float(value))))
-    if (
-        column.names and isinstance(value, int) and 0 <= value < len(column.names)
-    ):  # by what the schema calls it, too
-        written.append(column.names[value])
+    names = column.names
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        written.append(names[value])  # by what the schema calls it, too
     return label_map.target(written, column.place(row))

@@ -260,9 +260,8 @@ def _match_numbers(
         )
     if by_name and numbers != list(range(count)):
         return Match(by_name)
-    if (
-        by_place and min(values) > 0 and len(values) > 1
-    ):  # 0 is not there: they may count from 1 as well
+    # Where 0 is missing they may count from 1 as well.
+    if by_place and min(values) > 0 and len(values) > 1:
         raise DataError(_two_readings(values, own, model, where))
     if by_place:
         # Worth a word: classes that are called by other numbers, stand in another order than is

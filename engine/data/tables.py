@@ -1,4 +1,4 @@
-"""Labelled rows with further columns, for sets that are broken down by what their rows are about."""
+"""Labelled rows with further columns, for sets that are broken down by what rows are about."""
 
 import os
 from collections.abc import Sequence

@@ -95,9 +95,8 @@ def merged_member(base: Path, adapter: Path) -> Any:
         model = load_weights(
             AutoModelForSequenceClassification, base, config, base.name, local_only=True
         ).model
-        with (
-            warnings.catch_warnings()
-        ):  # peft only warns where the adapter has other names than its config
+        with warnings.catch_warnings():
+            # peft only warns where the adapter has other names than its config.
             warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
             with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
     except (

@@ -11,10 +11,8 @@ from transformers import AutoConfig
 
 from prunescope.engine.errors import ModelError
 
-ONE_LABEL = (
-    None,
-    "single_label_classification",
-)  # values of `problem_type` by which a text has one label
+# Values of `problem_type` by which a text has one label.
+ONE_LABEL = (None, "single_label_classification")
 
 
 def read_config(source: str | Path, local_only: bool) -> Any:

@@ -31,9 +31,8 @@ class Loaded:
 
     model: Any
     notices: tuple[str, ...]  # how its weights' names were understood
-    headless: (
-        str | None
-    )  # the first weight of the head that the checkpoint lacks; it is drawn at random
+    # The first weight of the head that the checkpoint lacks; it is drawn at random.
+    headless: str | None
 
 
 def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_only: bool) -> Loaded:
@@ -129,7 +128,7 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
 def _understood(
     files: Mapping[str, Path], missing: Iterable[str], name: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """(a checkpoint's tensors under the names that its model knows, notices on what was changed)."""
+    """(a checkpoint's tensors under the names that its model knows, notices on what changed)."""
     plain, prefix = plain_names(files, missing)
     pruned = sorted(
         stem
@@ -153,8 +152,8 @@ def _understood(
         notices.append(f"The names of {name}'s weights are read without {prefix}.")
     if pruned:
         notices.append(
-            f"Pruning with torch left {pluralize(len(pruned), 'weight')} of {name} as {ORIGINAL} and "
-            f"{MASK}, {pruned[0]} first; each is read as their product."
+            f"Pruning with torch left {pluralize(len(pruned), 'weight')} of {name} as {ORIGINAL} "
+            f"and {MASK}, {pruned[0]} first; each is read as their product."
         )
     return state, tuple(notices)
 
@@ -162,7 +161,7 @@ def _understood(
 def _check_names(
     missing: list[str], unexpected: list[str], family: Family, config: Any, name: str
 ) -> None:
-    """Raises ModelError where a weight outside the head is missing, or one of a block is left over."""
+    """Raises ModelError where a weight outside the head is missing, or a block's is left over."""
     lacking = [key for key in missing if not set(key.split(".")) & set(HEADS)]
     if lacking:
         instead = f"; it has {unexpected[0]} instead" if unexpected else ""

@@ -20,13 +20,12 @@ NAME = "index.sqlite"
 VERSION = 1
 WAIT = 1.0  # seconds that a writer waits for another one
 Status = tuple[int, int, int, int]  # size, two times and inode of a file
-Read = Callable[
-    [Path], dict[str, Any] | None
-]  # an entry's summary, or None for one that is damaged
+# An entry's summary, or None for a damaged entry.
+Read = Callable[[Path], dict[str, Any] | None]
 
 TABLE = """create table if not exists entries (
-    layer text, study text, name text, size integer, modified integer, changed integer, inode integer, summary text,
-    primary key (layer, study, name)) without rowid"""
+    layer text, study text, name text, size integer, modified integer, changed integer,
+    inode integer, summary text, primary key (layer, study, name)) without rowid"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,8 @@ class Index:
                 )
                 return {(row[0], row[1]): (row[2:6], json.loads(row[6])) for row in rows}
         except (sqlite3.Error, ValueError, OSError) as error:
-            if not isinstance(
-                error, sqlite3.OperationalError
-            ):  # not merely busy or read-only: it is no database any more
-                self.remove()
+            if not isinstance(error, sqlite3.OperationalError):
+                self.remove()  # not merely busy or read-only: it is no database any more
             return {}
 
     def _keep(

@@ -125,7 +125,7 @@ class Store:
         )
 
     def twin(self, study: Study, sparsity: float) -> LevelResult | None:
-        """The same level of another study: dense ones have the same key however the rest is pruned."""
+        """The same level of another study: dense levels have one key, however others are pruned."""
         key = level_key(study.identity, sparsity)
         files = (
             path
@@ -157,9 +157,8 @@ class Store:
 
     def save_level(self, study: Study, level: LevelResult) -> None:
         """Write one level and drop its unfinished records."""
-        if not any(
-            (base / "studies" / study.key / "study.json").is_file() for base in self.layers
-        ):  # removed meanwhile
+        heads = (base / "studies" / study.key / "study.json" for base in self.layers)
+        if not any(head.is_file() for head in heads):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
         content = level_bytes(key, level)
@@ -177,9 +176,8 @@ class Store:
         @contextmanager
         def all_of_them() -> Iterator[None]:
             with ExitStack() as stack:
-                for key in sorted(
-                    set(keys)
-                ):  # one order for everyone, so that no two wait for each other
+                # One order for everyone, so that no two wait for each other.
+                for key in sorted(set(keys)):
                     stack.enter_context(hold_lock(self.root / "locks" / f"{key}.lock", report))
                 yield
 

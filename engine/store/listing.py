@@ -17,13 +17,11 @@ class StudyRow:
     """One study in a list."""
 
     key: str
-    layer: (
-        str  # "user", "shared" or "bundled": where its head is; the user's own levels lie over it
-    )
+    # "user", "shared" or "bundled": where its head is; the user's own levels lie over it.
+    layer: str
     about: dict[str, Any]
-    levels: tuple[
-        dict[str, Any], ...
-    ]  # sparsity, achieved, acc, aua, asr (values alone), seconds; ascending
+    # Ascending: sparsity, achieved, acc, aua, asr (values alone) and seconds of each.
+    levels: tuple[dict[str, Any], ...]
     bytes: int  # of what the user's own folder holds of it, or of the layer where it is not there
     modified: float  # the newest of its files, s since 1970
     pinned: bool

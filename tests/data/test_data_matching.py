@@ -128,7 +128,7 @@ def test_names_with_numbers_are_class_numbers_where_nothing_else_is_known():
 def test_names_that_the_model_does_not_know_are_refused(own):
     with pytest.raises(
         DataError,
-        match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which is which",
+        match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which",
     ):
         match_labels(names("bad", "good"), own, "m", "d.csv")
 

@@ -8,6 +8,6 @@ import pytest
 
 @pytest.fixture(scope="session")
 def write_model(pytestconfig: pytest.Config) -> Callable[..., Path]:
-    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous between folders."""
+    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous."""
     house = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
     return house.write_model
