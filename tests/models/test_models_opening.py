@@ -300,8 +300,8 @@ def test_a_model_with_one_token_type_reads_pairs_without_marks(write_model: Writ
     assert set(encoded) == {"input_ids", "attention_mask"}
     ids = torch.tensor([encoded["input_ids"][0]])
     with torch.inference_mode():
-        wanted = victim.model(input_ids=ids).logits
-    assert torch.allclose(victim.read(TEXTS[:1], TEXTS[:1])[0], wanted, atol=1e-5)
+        expected = victim.model(input_ids=ids).logits
+    assert torch.allclose(victim.read(TEXTS[:1], TEXTS[:1])[0], expected, atol=1e-5)
 
 
 def test_token_types_above_the_table(folder: Path):
@@ -351,8 +351,8 @@ def test_texts_are_cut_where_the_deployed_tokenizer_cuts_them(folder: Path, vict
     assert cut.max_tokens == 16 and open_base(str(folder)).limit == 16
     assert "cuts texts after 16 tokens (its model_max_length)" in cut.notices[0]
     text = "good film " * 20
-    wanted = AutoTokenizer.from_pretrained(folder)(text, truncation=True)["input_ids"]
-    assert cut.encode([text])["input_ids"] == [wanted]
+    expected = AutoTokenizer.from_pretrained(folder)(text, truncation=True)["input_ids"]
+    assert cut.encode([text])["input_ids"] == [expected]
     change_json(folder / "tokenizer_config.json", model_max_length=512)
     assert load_victim(str(folder), "cpu").max_tokens == victim.max_tokens == 64
 
@@ -462,8 +462,8 @@ def test_two_models_in_one_checkpoint_are_not_mixed(folder: Path):
     change_weights(
         folder,
         lambda state: {
-            f"{who}.{name}": tensor
-            for who in ("student", "teacher")
+            f"{role}.{name}": tensor
+            for role in ("student", "teacher")
             for name, tensor in state.items()
         },
     )
@@ -499,8 +499,8 @@ def test_leftovers_of_pruning_are_multiplied_and_told(folder: Path, victim: Vict
     change_weights(folder, renamed(lambda name: prefix + name))
     opened = load_victim(str(folder), "cpu")
     assert "Pruning with torch left 6 weights of copy as _orig and _mask" in opened.notices[-1]
-    wanted = victim.prunable()["1.output"].clamp(min=0)
-    assert torch.equal(opened.prunable()["1.output"], wanted)
+    expected = victim.prunable()["1.output"].clamp(min=0)
+    assert torch.equal(opened.prunable()["1.output"], expected)
     assert torch.equal(opened.prunable()["0.query"], victim.prunable()["0.query"])
 
 
@@ -580,10 +580,10 @@ def test_shards_of_any_precision_are_read(
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="20KB")
     index = folder / "model.safetensors.index.json"
-    named = {
+    weight_map = {
         prefix + name: file for name, file in json.loads(index.read_text())["weight_map"].items()
     }
-    change_json(index, weight_map=named)
+    change_json(index, weight_map=weight_map)
     shards = sorted(folder.glob("model-*.safetensors"))
     assert len(shards) > 2
     for shard in shards:

@@ -46,10 +46,10 @@ def bits(tensor: Tensor) -> bytes:
     return bytes(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
 
 
-def same(found: Any, wanted: Any) -> None:
-    state = found.state_dict()
-    assert list(state) == list(wanted.state_dict())
-    for name, value in wanted.state_dict().items():
+def same(result: Any, expected: Any) -> None:
+    state = result.state_dict()
+    assert list(state) == list(expected.state_dict())
+    for name, value in expected.state_dict().items():
         assert bits(state[name]) == bits(value), name
 
 
@@ -120,9 +120,9 @@ def test_a_roberta_comes_back_too(tmp_path: Path, pytestconfig: pytest.Config) -
         str(Path(__file__).parents[1] / "conftest.py")
     ).write_model
     dense = load_victim(str(write_model(tmp_path / "roberta", family="roberta")), "cpu")
-    wanted = prune(dense, (), None, METHODS["magnitude"], 0.5).victim
-    save_packed(wanted, tmp_path / "packed", {})
-    same(load_victim(str(tmp_path / "packed"), "cpu").model, wanted.model)
+    expected = prune(dense, (), None, METHODS["magnitude"], 0.5).victim
+    save_packed(expected, tmp_path / "packed", {})
+    same(load_victim(str(tmp_path / "packed"), "cpu").model, expected.model)
 
 
 def test_what_gains_nothing_is_kept_as_an_ordinary_tensor(victim: Victim, tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ def test_the_same_model_gives_the_same_bytes(pruned: Victim, folder: Path, tmp_p
 def test_opening_leaves_the_random_state_alone_and_needs_the_file_no_more(folder: Path) -> None:
     before = torch.get_rng_state()
     model, _ = open_packed(folder)
-    wanted = {name: value.clone() for name, value in model.state_dict().items()}
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
     (folder / FILE).write_bytes(b"\0" * (folder / FILE).stat().st_size)
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(torch.equal(value, wanted[name]) for name, value in model.state_dict().items())
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
 
 
 # fp16
@@ -189,9 +189,9 @@ def test_half_precision_rounds_the_remaining_weights_only(
     assert info.half and size.half == 12
     names = set(info.packed)
     for name, value in model.state_dict().items():
-        wanted = pruned.model.state_dict()[name]
-        assert torch.equal(value, wanted.half().float() if name in names else wanted), name
-        assert torch.equal(value == 0, wanted == 0)
+        expected = pruned.model.state_dict()[name]
+        assert torch.equal(value, expected.half().float() if name in names else expected), name
+        assert torch.equal(value == 0, expected == 0)
     assert (tmp_path / "half" / FILE).stat().st_size < (folder / FILE).stat().st_size
 
 
@@ -323,23 +323,23 @@ def test_no_random_corruption_passes(folder: Path) -> None:
         damaged = bytearray(whole)
         end = (header, len(whole))[turn % 2]
         kind = draw.choice(["byte", "bit", "swap", "cut", "append", "zeros", "insert"])
-        place, other = draw.randrange(end), draw.randrange(len(whole))
+        index, other = draw.randrange(end), draw.randrange(len(whole))
         if kind == "byte":
-            damaged[place] ^= draw.randrange(1, 256)
+            damaged[index] ^= draw.randrange(1, 256)
         elif kind == "bit":
-            damaged[place] ^= 1 << draw.randrange(8)
+            damaged[index] ^= 1 << draw.randrange(8)
         elif kind == "swap":
-            damaged[place], damaged[other] = damaged[other], damaged[place]
+            damaged[index], damaged[other] = damaged[other], damaged[index]
         elif kind == "cut":
-            del damaged[place:]
+            del damaged[index:]
         elif kind == "append":
             damaged += draw.randbytes(draw.randrange(1, 20))
         elif kind == "zeros":
-            damaged[place : place + 16] = bytes(len(damaged[place : place + 16]))
+            damaged[index : index + 16] = bytes(len(damaged[index : index + 16]))
         else:
-            damaged.insert(place, draw.randrange(256))
+            damaged.insert(index, draw.randrange(256))
         if bytes(damaged) == whole:
-            damaged[place] ^= 1
+            damaged[index] ^= 1
         path.write_bytes(damaged)
         with pytest.raises(ModelError, match=r"model\.packed\.safetensors"):
             open_packed(folder)
