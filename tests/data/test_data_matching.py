@@ -206,12 +206,12 @@ def encodings(draw: st.DrawFn) -> tuple[tuple[str, ...], dict[int, int], Classes
     the file writes them.
     """
     count = draw(st.integers(2, 6))
-    kind = draw(st.sampled_from(("words", "nameless", "stars")))
+    style = draw(st.sampled_from(("words", "nameless", "stars")))
     own = {
         "words": WORDS[:count],
         "nameless": tuple(f"LABEL_{n}" for n in range(count)),
         "stars": tuple(str(n) for n in range(1, count + 1)),
-    }[kind]
+    }[style]
     recorded = sorted(draw(st.sets(st.integers(0, count - 1), min_size=2)))
     kind = draw(st.sampled_from(("zero", "one", "names", "schema", "C", "class_")))
     if kind == "zero":

@@ -606,7 +606,7 @@ def test_shards_of_any_precision_are_read(
         (
             "model.safetensors",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-            "is a Git LFS pointer .*git lfs pull",
+            "is a Git LFS pointer, .*git lfs pull",
         ),
         (
             "tokenizer.json",
