@@ -1,6 +1,4 @@
-"""The store: keys, whole writes, verified reads, damage set aside, and the user's store over the
-bundled one.
-"""
+"""The store: keys, verified reads, damage set aside, and unfinished attacks."""
 
 import errno
 import json
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 from made_up_store import IDENTITY, a_level, a_study
 
-from prunescope.engine.errors import DamagedEntryError, StoreError
+from prunescope.engine.errors import DamagedEntryError
 from prunescope.engine.records import Study
 from prunescope.engine.store import (
     Store,
@@ -31,8 +29,8 @@ def aside(store: Store) -> list[str]:
     return sorted(path.name for path in (store.root / "damaged").rglob("*") if path.is_file())
 
 
-def litter(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*") if path.is_file()]
+def full_disk(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # Keys
@@ -330,117 +328,6 @@ def test_a_newer_schema_is_refused_and_stays(store: Store, saved_level: tuple[St
     assert store.level(study, 0.5) is None
     assert path.read_bytes() == newer and aside(store) == []
     assert "schema 3" in store.notices[0] and "update PruneScope" in store.notices[0]
-
-
-# The bundled store
-
-
-@pytest.fixture
-def shipped(tmp_path: Path) -> Store:
-    """A user's store over a bundled one that holds a study with the levels 0.5 and 0.75."""
-    bundled = Store(tmp_path / "bundled", tmp_path / "none")
-    bundled.save_study(a_study())
-    bundled.save_level(a_study(), a_level(0.5))
-    bundled.save_level(a_study(), a_level(0.75))
-    return Store(tmp_path / "user", tmp_path / "bundled")
-
-
-@pytest.mark.parametrize("name", ["study.json", f"{level_key(IDENTITY, 0.5)}.json"])
-def test_a_damaged_bundled_entry_is_never_moved(shipped: Store, name: str) -> None:
-    path = shipped.bundled / "studies" / a_study().key / name
-    path.write_bytes(b"damaged")
-    shipped.studies()
-    shipped.study(a_study().key)
-    shipped.level(a_study(), 0.5)
-    assert path.read_bytes() == b"damaged"
-    assert "It is bundled" in shipped.notices[0] and not (shipped.root / "damaged").exists()
-
-
-def test_a_bundled_store_inside_the_users_own_is_not_touched(tmp_path: Path) -> None:
-    bad = tmp_path / "bundled" / "studies" / a_study().key / "study.json"
-    write_atomic(bad, b"damaged")
-    assert Store(tmp_path, tmp_path / "bundled").studies() == []
-    assert bad.read_bytes() == b"damaged"
-
-
-def test_studies_lists_the_bundled_first_and_each_once(shipped: Store) -> None:
-    own = a_study(seed=1)
-    shipped.save_study(own)
-    shipped.save_study(a_study())  # the bundled one again
-    assert [(study.key, study.bundled) for study in shipped.studies()] == [
-        (a_study().key, True),
-        (own.key, False),
-    ]
-
-
-def test_a_study_merges_the_users_levels_over_the_bundled_ones(shipped: Store) -> None:
-    shipped.save_level(a_study(), a_level(0.5, hits=4))
-    shipped.save_level(a_study(), a_level(0.25))
-    result = shipped.study(a_study().key)
-    assert result is not None and result.bundled
-    assert result.levels == (a_level(0.25), a_level(0.5, hits=4), a_level(0.75))
-    assert shipped.level(a_study(), 0.5) == a_level(0.5, hits=4)
-    assert shipped.level(a_study(), 0.75) == a_level(0.75)
-
-
-# Writing
-
-
-def full_disk(*_: Any, **__: Any) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def read_only(*_: Any, **__: Any) -> None:
-    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-
-@pytest.mark.parametrize(
-    ("where", "fails", "reason"),
-    [
-        ("os.replace", read_only, "Read-only"),
-        ("os.fsync", full_disk, "No space"),
-        ("os.open", read_only, "Read-only"),
-    ],
-)
-def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
-    store: Store,
-    saved_level: tuple[Study, Path],
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-    fails: Any,
-    reason: str,
-) -> None:
-    study, path = saved_level
-    before = path.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(f"prunescope.engine.store.atomic.{where}", fails)
-        with pytest.raises(StoreError, match=reason) as caught:
-            store.save_level(study, a_level(0.5, hits=0))
-    assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
-    assert path.read_bytes() == before and litter(store.root) == []
-    assert store.level(study, 0.5) == a_level(0.5)
-
-
-def test_a_write_stopped_by_a_signal_leaves_the_old_content(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    path = tmp_path / "entry.json"
-    write_atomic(path, b"old")
-    monkeypatch.setattr(atomic.os, "fsync", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old" and litter(tmp_path) == []
-
-
-def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").save_study(a_study())
-    with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").append_attack(a_study(), 0.5, a_level().attacks[0])
 
 
 # Unfinished attacks
