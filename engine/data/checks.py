@@ -62,7 +62,7 @@ def fit_examples(
 def _fitted(
     parts: Sequence[Examples], classes: Classes, own: Sequence[str], model: str, name: str
 ) -> tuple[list[Examples], tuple[str, ...]]:
-    def place(label: int) -> str:
+    def locate(label: int) -> str:
         for part in parts:
             if label in part.labels:
                 return part.place(part.labels.index(label), name)
@@ -78,7 +78,7 @@ def _fitted(
         odd := [value for value in classes.values if not 0 <= value < len(classes.names)]
     ):
         raise DataError(
-            f"{place(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of "
+            f"{locate(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of "
             f"the names {', '.join(classes.names[:12])}; correct it."
         )
     if classes.names is None and not classes.numbered and min(classes.values) == 0:
@@ -87,7 +87,7 @@ def _fitted(
             if len(values) > 1 and min(values) > 0:  # this part may count from 1
                 part_name = part.origin.where if part.origin else name
                 match_labels(Classes(values=values), own, model, part_name)
-    match = match_labels(classes, own, model, where, place)
+    match = match_labels(classes, own, model, where, locate)
     fitted = [
         replace(part, labels=tuple(match.places[label] for label in part.labels)) for part in parts
     ]

@@ -61,7 +61,7 @@ def load_dataset(
 
 
 def looks_like_path(name: str) -> bool:
-    # A hub name has at most one slash, so anything deeper can only be meant as a path.
+    """Whether a name can only be meant as a path: a hub name has at most one slash."""
     return (
         name.startswith((".", "/", "~"))
         or "\\" in name

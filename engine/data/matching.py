@@ -246,9 +246,8 @@ def _match_numbers(
     −1 and 1.
     """
     count, numbers = len(own), numbers_in(own) or _places_in(own)
-    by_place = (
-        {value: value for value in values} if min(values) >= 0 and max(values) < count else None
-    )
+    from_zero = list(range(count))
+    by_place = {value: value for value in values} if set(values) <= set(from_zero) else None
     by_name = (
         {value: numbers.index(value) for value in values}
         if numbers and set(values) <= set(numbers)
@@ -258,49 +257,55 @@ def _match_numbers(
         raise DataError(
             _two_readings(values, own, model, where, "or be the numbers in their names")
         )
-    if by_name and numbers != list(range(count)):
+    if by_name and numbers != from_zero:
         return Match(by_name)
-    # Where 0 is missing they may count from 1 as well.
-    if by_place and min(values) > 0 and len(values) > 1:
+    if not by_place:
+        return _match_shifted(values, own, model, where, locate, numbers)
+    if min(values) > 0 and len(values) > 1:  # where 0 is missing they may count from 1 as well
         raise DataError(_two_readings(values, own, model, where))
-    if by_place:
-        # Worth a word: classes that are called by other numbers, stand in another order than is
-        # usual, or lack the last
-        odd = (
-            (numbers is not None and numbers != list(range(count)))
-            or _is_turned(own)
-            or max(values) < count - 1
-        )
-        names = [own[value] for value in values]
-        return Match(
-            by_place, _taken([str(value) for value in values], names, model, where) if odd else None
-        )
+    # Worth a notice: classes that are called by other numbers, stand in another order than is
+    # usual, or lack the last.
+    is_odd = numbers not in (None, from_zero) or _is_turned(own) or max(values) < count - 1
+    notice = _taken_by(by_place, own, model, where) if is_odd else None
+    return Match(by_place, notice)
+
+
+def _match_shifted(
+    values: Sequence[int],
+    own: Sequence[str],
+    model: str,
+    where: str,
+    locate: Callable[[int], str],
+    numbers: Sequence[int] | None,
+) -> Match:
+    """Numbers counted from 1, or −1 and 1. `numbers` are those in the names of the classes."""
+    count, labels = len(own), [str(value) for value in values]
     if _is_turned(own):  # by meaning −1 would be the other class than by place
         raise DataError(
-            f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} "
-            f"calls its classes {_listed(own)}, in this order; nothing says which is which. Say it "
-            f"with a label map: {_hint([str(value) for value in values], own)}."
+            f"The labels of {where} are {_listed(labels)}, and {model} calls its classes "
+            f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
+            f"{_hint(labels, own)}."
         )
+    shifted = None
     if set(values) == {-1, 1} and count == 2:
-        return Match({-1: 0, 1: 1}, _taken(("-1", "1"), own, model, where))
-    if (
-        min(values) >= 1
-        and max(values) == count
-        and not (numbers and min(numbers) == 0 and not nameless(own))
-    ):
-        taken = {value: value - 1 for value in values}
-        return Match(
-            taken,
-            _taken(
-                [str(value) for value in values], [own[value - 1] for value in values], model, where
-            ),
-        )
+        shifted = {-1: 0, 1: 1}
+    elif min(values) >= 1 and max(values) == count:
+        named_from_zero = numbers and min(numbers) == 0 and not nameless(own)
+        shifted = None if named_from_zero else {value: value - 1 for value in values}
+    if shifted:
+        return Match(shifted, _taken_by(shifted, own, model, where))
     outside = next(value for value in values if not 0 <= value < count)
-    labels = [str(value) for value in values]
     raise DataError(
         f"{locate(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of "
         f"{model} ({_listed(own)}); use data with the model's classes, or say what each label is: "
         f"{_hint(labels, own)}."
+    )
+
+
+def _taken_by(order: Mapping[int, int], own: Sequence[str], model: str, where: str) -> str:
+    """`_taken` for labels that are numbers."""
+    return _taken(
+        [str(value) for value in order], [own[number] for number in order.values()], model, where
     )
 
 
