@@ -16,7 +16,7 @@ NAMING = ("text", "name", "names", "str")
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltExamples:
     """The examples of every table in turn, how to read their labels, and what was left out."""
 
     examples: tuple[Examples, ...]
@@ -25,7 +25,7 @@ class Built:
     rows: tuple[tuple[int, ...], ...]  # of each table, the rows that are examples, from 0
 
 
-def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
+def build_examples(tables: Sequence[Table], choice: Choice) -> BuiltExamples:
     """The examples of tables that belong together. A row without a label is left out, and a notice
     says so.
 
@@ -49,7 +49,7 @@ def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
     left_out = {
         columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out
     }
-    return Built(
+    return BuiltExamples(
         tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows)
     )
 

@@ -53,7 +53,7 @@ class LabelColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedLabels:
     """The labels of every split in turn, LEFT_OUT for a row without one, and how to read them."""
 
     splits: tuple[tuple[int | None, ...], ...]
@@ -61,7 +61,9 @@ class Encoded:
     notices: tuple[str, ...]
 
 
-def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = None) -> Encoded:
+def encode_labels(
+    columns: Sequence[LabelColumn], label_map: LabelMap | None = None
+) -> EncodedLabels:
     """The class numbers of every split.
 
     Raises DataError for a label that is neither a whole number nor a name, for a split without
@@ -97,7 +99,7 @@ def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = N
 
 def _encoded(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | None]], classes: Classes
-) -> Encoded:
+) -> EncodedLabels:
     """The record, with a notice on what was left out. Raises DataError for a split in which nothing
     is left.
     """
@@ -126,7 +128,7 @@ def _encoded(
             f"{column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}."
         )
     present = tuple(sorted({label for split in labels for label in split if label is not None}))
-    return Encoded(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
+    return EncodedLabels(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
 
 
 def _shown(value: object) -> str:
@@ -319,7 +321,7 @@ def _integer(value: Label, column: LabelColumn, row: int) -> int:
 
 def _mapped(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], label_map: LabelMap
-) -> Encoded:
+) -> EncodedLabels:
     """The labels by a label map, which must say what each of them is."""
     mapped = [
         [_target(value, column, row, label_map) for row, value in enumerate(split)]

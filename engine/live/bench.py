@@ -25,7 +25,7 @@ from prunescope.engine.progress import Reporter, silent
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import EXPORTS
+from prunescope.engine.store.maintenance import EXPORTS
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.study import Prepared, measure_level, prepare, pruned_at
 from prunescope.engine.studies.timings import Timed, keep_timed

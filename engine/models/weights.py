@@ -26,7 +26,7 @@ ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune leaves of a weigh
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """A model with a checkpoint's weights in single precision."""
 
     model: Any
@@ -35,7 +35,9 @@ class Loaded:
     headless: str | None
 
 
-def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_only: bool) -> Loaded:
+def load_weights(
+    kind: Any, source: str | Path, config: Any, name: str, local_only: bool
+) -> LoadedModel:
     """The model of an Auto class with the weights of a local folder or a hub name.
 
     Names under wrappers and what pruning leaves of a weight are understood. Raises ModelError
@@ -64,7 +66,7 @@ def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_on
         _check_shapes(model, info["mismatched_keys"], _files(source), name)
     missing = sorted(info["missing_keys"])
     _check_names(missing, sorted(info["unexpected_keys"]), family, config, name)
-    return Loaded(model, notices, missing[0] if missing else None)
+    return LoadedModel(model, notices, missing[0] if missing else None)
 
 
 def check_finite(model: nn.Module, name: str, remedy: str = "load an undamaged checkpoint") -> None:

@@ -166,11 +166,11 @@ class Store:
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
     def computing(self, *keys: str, report: Reporter = silent) -> AbstractContextManager[None]:
-        """Hold what has these keys, so that no other process computes it too; wait while another
-        one does.
+        """Hold the locks of these keys, so that no other process computes the same; wait while one
+        does.
 
-        Look into the store again inside: it may have been made meanwhile. `report` may cancel the
-        waiting.
+        Look into the store again inside: another process may have finished meanwhile. `report` may
+        cancel the waiting.
         """
 
         @contextmanager

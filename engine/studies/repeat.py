@@ -15,7 +15,7 @@ from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.progress import Reporter, silent
 from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import REPEATED
+from prunescope.engine.store.maintenance import REPEATED
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.study import run_study
 

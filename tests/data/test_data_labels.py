@@ -7,13 +7,13 @@ import pytest
 
 from prunescope.engine.data.columns import Table
 from prunescope.engine.data.label_map import LabelMap
-from prunescope.engine.data.labels import Encoded, LabelColumn, encode_labels, natural
+from prunescope.engine.data.labels import EncodedLabels, LabelColumn, encode_labels, natural
 from prunescope.engine.errors import DataError, SettingError
 
 
 def encode(
     *splits: list[object], label_map: str | None = None, schema: tuple[str, ...] | None = None
-) -> Encoded:
+) -> EncodedLabels:
     class_names = {"label": schema} if schema else {}
     tables = [
         Table(f"split {n}", pd.DataFrame({"label": pd.Series(values, dtype=object)}), class_names)

@@ -32,7 +32,7 @@ from prunescope.engine.errors import (
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import remove_study
+from prunescope.engine.store.maintenance import remove_study
 from prunescope.engine.studies import study as study_module
 from prunescope.engine.studies.study import prepare, run_study, split
 

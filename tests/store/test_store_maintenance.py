@@ -17,14 +17,14 @@ from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.records import Study
 from prunescope.engine.store import Store, level_key
 from prunescope.engine.store.index import Index
-from prunescope.engine.store.keeping import (
+from prunescope.engine.store.listing import study_rows
+from prunescope.engine.store.maintenance import (
     clean_store,
     pin_study,
     remove_study,
     store_sizes,
     verify_store,
 )
-from prunescope.engine.store.listing import study_rows
 
 DAY = 86400.0
 
@@ -285,7 +285,7 @@ def test_a_clock_that_went_back_cleans_nothing_by_age(
 ) -> None:
     saved(store, 0)
     now = time.time()
-    monkeypatch.setattr("prunescope.engine.store.keeping.time.time", lambda: now - 30 * DAY)
+    monkeypatch.setattr("prunescope.engine.store.maintenance.time.time", lambda: now - 30 * DAY)
     with pytest.raises(SettingError, match="set the clock"):
         clean_store(store, older_than=DAY)
     assert (
@@ -317,7 +317,7 @@ def test_removal_that_the_disk_refuses_is_one_sentence(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     study = saved(store, 0)
-    monkeypatch.setattr("prunescope.engine.store.keeping.os.replace", refused)
+    monkeypatch.setattr("prunescope.engine.store.maintenance.os.replace", refused)
     with pytest.raises(StoreError, match="Read-only"):
         remove_study(store, study.key)
     assert listed(store) == {0: [0.0, 0.5]}
