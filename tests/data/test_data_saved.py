@@ -28,7 +28,7 @@ def rows(start: int, count: int = 6) -> datasets.Dataset:
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     rows(0).save_to_disk(tmp_path / "one", num_shards=3)
     return tmp_path / "one"
 
