@@ -100,8 +100,8 @@ def _finetune(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
+    from prunescope.engine.training.class_names import named_data
     from prunescope.engine.training.finetune import TrainingSetup, finetune
-    from prunescope.engine.training.members import named_data
     from prunescope.engine.training.selection import training_split
 
     out = expanded(options.out)

@@ -18,14 +18,14 @@ from prunescope.engine.reading.names import full_names
 from prunescope.engine.store import Store, level_payload
 from prunescope.engine.store.exchange import MOST_BYTES, export_study, import_study
 from prunescope.engine.store.index import Index
-from prunescope.engine.store.keeping import (
+from prunescope.engine.store.listing import StudyRow, study_rows
+from prunescope.engine.store.maintenance import (
     clean_store,
     pin_study,
     remove_study,
     store_sizes,
     verify_store,
 )
-from prunescope.engine.store.listing import StudyRow, study_rows
 
 Answer = tuple[dict[str, Any], str]
 DAY = 86400.0

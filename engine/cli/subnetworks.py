@@ -100,7 +100,7 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.data import load_dataset
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import BiasSpec, make_bias
-    from prunescope.engine.training.members import named_data
+    from prunescope.engine.training.class_names import named_data
     from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
@@ -142,8 +142,8 @@ def _search_and_write(
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import read_bias
     from prunescope.engine.subnetworks.run import find_subnetwork
+    from prunescope.engine.training.class_names import named_data
     from prunescope.engine.training.finetune import TrainingSetup
-    from prunescope.engine.training.members import named_data
     from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
