@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
-from prunescope.engine.pruning.sparsegpt import blocked
+from prunescope.engine.pruning.sparsegpt import sweep
 from prunescope.engine.pruning.targets import factorise
 
 SHAPES = ((768, 768), (3072, 768), (768, 3072))
@@ -71,7 +71,7 @@ def peer(weight: Tensor, hessian: Tensor) -> Tensor:
 
 
 def ours(weight: Tensor, hessian: Tensor, pattern: Pattern | None = None) -> Tensor:
-    return blocked(weight, factorise(hessian, DAMPING).upper, pattern or Unstructured(), SPARSITY)
+    return sweep(weight, factorise(hessian, DAMPING).upper, pattern or Unstructured(), SPARSITY)
 
 
 def relative_error(weight: Tensor, solved: Tensor, hessian: Tensor) -> float:

@@ -39,9 +39,11 @@ from prunescope.engine.export.pruned_models import is_kept, load_pruned, save_pr
 from prunescope.engine.models.victim import Victim, check_place, load_victim
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import PARTS, Reporter, silent, within
+from prunescope.engine.pruning.checks import check_plan, check_tokens
+from prunescope.engine.pruning.layerwise import SharedMeasurements
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.patterns import check_sparsity
-from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
+from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import AttackRecord, LevelResult, Study, StudySpec
 from prunescope.engine.store import SCHEMA, Store, key_of, level_key
@@ -68,7 +70,7 @@ class Prepared:
     solving: dict[float, dict[str, float]] = field(
         default_factory=dict
     )  # seconds of each level that was solved here
-    known: Kept = field(default_factory=Kept)  # what the pruner measured once
+    known: SharedMeasurements = field(default_factory=SharedMeasurements)
 
 
 def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:

@@ -1,4 +1,4 @@
-"""What the pruning tests share: calibration sentences, and a way to write models of other families."""
+"""What the pruning tests share: calibration sentences, and writing models of other families."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from prunescope.engine.models.victim import Victim, load_victim
 
 @pytest.fixture(scope="session")
 def write_model(pytestconfig: pytest.Config) -> Callable[..., Path]:
-    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous between folders."""
+    """`write_model` of tests/conftest.py, whose module name is ambiguous between folders."""
     house = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
     return house.write_model
 

@@ -130,7 +130,7 @@ def test_words_that_no_version_here_knows_stay_as_they_are(name: str):
 def test_an_unknown_method_lists_those_there_are(name: str):
     with pytest.raises(
         SettingError,
-        match="is unknown; choose one of adaptive, p1, sparsegpt, sparsegpt-static, wanda, magnitude",
+        match="is unknown; choose one of adaptive, p1, sparsegpt, sparsegpt-static, wanda, mag",
     ):
         method_named(name)
 

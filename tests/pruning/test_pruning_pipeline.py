@@ -17,19 +17,19 @@ from torch import Tensor
 
 from prunescope.engine.errors import InterruptedStudy, ModelError, SettingError
 from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim, weights_sha256
-from prunescope.engine.pruning import layerwise, memory, pipeline
+from prunescope.engine.pruning import groups, layerwise, memory
 from prunescope.engine.pruning.allocation import SPREAD
 from prunescope.engine.pruning.importance import measure_importance
 from prunescope.engine.pruning.memory import (
-    container_rooms,
+    bytes_per_sparsity,
+    cgroup_bytes_left,
     free_bytes,
-    level_bytes,
-    levels_at_once,
     out_of_memory,
+    sparsities_at_once,
 )
 from prunescope.engine.pruning.methods import METHODS, Method, method_named
-from prunescope.engine.pruning.obc import exact
-from prunescope.engine.pruning.pipeline import Kept, prune, prune_levels
+from prunescope.engine.pruning.obc import remove_one_by_one
+from prunescope.engine.pruning.pipeline import SharedMeasurements, prune, prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.pruning.solvers import Problem
 from prunescope.engine.pruning.statistics import Gram
@@ -381,10 +381,10 @@ def hessians(
 
     def spy(gram: Gram, method: Method) -> Factor:
         found.append(gram.hessian().double())
-        return layerwise.damped(gram, method)
+        return groups.factorise_statistics(gram, method)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "damped", spy)
+        patch.setattr(layerwise, "factorise_statistics", spy)
         pruned = prune(dense, texts, None, method_named(name), sparsity)
     return found, pruned.victim
 
@@ -431,7 +431,7 @@ def test_statistics_do_not_depend_on_how_the_tokens_are_cut(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     whole, _ = hessians(monkeypatch, dense, sentences[:60])
-    monkeypatch.setattr(pipeline, "STREAM", 50)
+    monkeypatch.setattr(layerwise, "STREAM", 50)
     cut, _ = hessians(monkeypatch, dense, sentences[:60])
     assert len(cut) == len(whole) == 8
     assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(whole, cut, strict=True))
@@ -559,9 +559,9 @@ def test_the_papers_target_reaches_the_solver(
 ):
     """Before it is pruned, each layer's target is Eq. 5 on the pruned model's inputs."""
     targets: list[Tensor] = []
-    real = layerwise.solver_named
+    real = groups.solver_named
     monkeypatch.setattr(
-        layerwise,
+        groups,
         "solver_named",
         lambda name: lambda problem: targets.append(problem.target.double()) or real(name)(problem),
     )
@@ -691,10 +691,10 @@ def problems_of(
 ) -> tuple[list[Problem], Victim]:
     """What the solver was given for every layer at 50 %, and the pruned victim."""
     seen: list[Problem] = []
-    real = layerwise.solver_named
+    real = groups.solver_named
     with monkeypatch.context() as patch:
         patch.setattr(
-            layerwise,
+            groups,
             "solver_named",
             lambda name: lambda problem: seen.append(problem) or real(name)(problem),
         )
@@ -752,7 +752,7 @@ def test_the_papers_masks_are_those_of_double_precision(
         system = x_new.T @ x_new + 1e-4 * torch.eye(x_new.shape[1], dtype=torch.float64)
         inverse = torch.linalg.inv(system)
         target = (inverse @ (x_new.T @ goal)).T
-        wanted = exact(target, (inverse + inverse.T) / 2, x_new.shape[1] // 2)
+        wanted = remove_one_by_one(target, (inverse + inverse.T) / 2, x_new.shape[1] // 2)
         assert torch.equal(pruned.prunable()[layer] == 0, wanted == 0), layer
         if given.target.dtype == torch.float64:
             assert torch.allclose(given.target, target, rtol=1e-4, atol=1e-4), layer
@@ -792,11 +792,9 @@ def test_no_weight_comes_back_where_a_model_has_more_zeros_than_asked_for(
         torch.equal(now, zeros_of(sparse)[layer]) for layer, now in zeros_of(made.victim).items()
     )
     assert len(made.notices) == 1 and made.notices[0].startswith(
-        "The model has 70.0 % zeros as it was given. "
+        "The dense model already has 70.0% zeros. "
     )
-    assert made.notices[0].endswith(
-        f"this level has 70.0 % where {100 * level:g} % were asked for."
-    )
+    assert made.notices[0].endswith(f"the sparsity is 70.0% where {100 * level:g}% was requested.")
 
 
 def test_the_default_keeps_what_a_sparser_model_saves(sparse: Victim, sentences: tuple[str, ...]):
@@ -817,7 +815,7 @@ def test_the_default_keeps_what_a_sparser_model_saves(sparse: Victim, sentences:
         assert len(told_of) == (filled > 12)  # a thousandth of the weights
         assert (
             not told_of
-            or f"it had 70.0 % zeros, this level has {100 * made.achieved:.1f} %" in told_of[0]
+            or f"it had 70.0% zeros, the pruned model has {100 * made.achieved:.1f}%" in told_of[0]
         )
 
 
@@ -830,9 +828,8 @@ def test_a_pattern_that_moves_zeros_says_so(sparse: Victim, sentences: tuple[str
     assert filled > 0 and made.achieved == 0.5
     own = sum(map(zeros, sparse.prunable().values()))
     assert made.notices[-1] == (
-        f"Of the zeros that the model was given with, {100 * filled / own:.1f} % hold weights "
-        "again, as other weights were "
-        "removed: it had 70.0 % zeros, this level has 50.0 %."
+        f"{100 * filled / own:.1f}% of the dense model's zeros hold weights again, because other "
+        "weights were removed: it had 70.0% zeros, the pruned model has 50.0%."
     )
     again = prune(made.victim, sentences[:60], None, Plan.named("adaptive", "2:4"), 0.5)
     assert not any("hold weights" in said for said in again.notices)
@@ -903,7 +900,7 @@ def test_levels_of_one_pass_are_those_of_passes_apart(
 def test_levels_are_made_as_they_are_asked_for(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pipeline, "levels_at_once", lambda victim, tokens: 1)
+    monkeypatch.setattr(layerwise, "sparsities_at_once", lambda victim, tokens: 1)
     heard: list[int] = []
     levels = prune_levels(
         dense,
@@ -929,11 +926,13 @@ def test_levels_that_do_not_fit_together_are_the_same(
     levels = (0.3, 0.5, 0.7)
     together = list(prune_levels(dense, sentences[:50], None, METHODS[name], levels))
     passes: list[int] = []
-    real = pipeline._Work._together
+    real = layerwise.LayerwisePruner._prune_together
     monkeypatch.setattr(
-        pipeline._Work, "_together", lambda self, some: passes.append(len(some)) or real(self, some)
+        layerwise.LayerwisePruner,
+        "_prune_together",
+        lambda self, some: passes.append(len(some)) or real(self, some),
     )
-    monkeypatch.setattr(pipeline, "levels_at_once", lambda victim, tokens: at_once)
+    monkeypatch.setattr(layerwise, "sparsities_at_once", lambda victim, tokens: at_once)
     apart = list(prune_levels(dense, sentences[:50], None, METHODS[name], levels))
     assert passes == {1: [1, 1, 1], 2: [2, 1]}[at_once]
     assert all(same_weights(a.victim, b.victim) for a, b in zip(together, apart, strict=True))
@@ -947,15 +946,15 @@ def short_of_memory(
     monkeypatch: pytest.MonkeyPatch, times: int, error: Exception | None = None, after: int = 3
 ) -> None:
     """The first `times` passes run out of memory in their group of that number."""
-    real, left = pipeline._Work._prune_group, [times]
+    real, left = layerwise.LayerwisePruner._prune_group, [times]
 
-    def tight(self: Any, index: int, group: int, *rest: Any) -> None:
-        if left[0] and 4 * index + group == after:
+    def tight(self: Any, group: groups.Group, *rest: Any) -> None:
+        if left[0] and 4 * group.index + group.number == after:
             left[0] -= 1
             raise error or torch.OutOfMemoryError("CUDA out of memory")
-        real(self, index, group, *rest)
+        real(self, group, *rest)
 
-    monkeypatch.setattr(pipeline._Work, "_prune_group", tight)
+    monkeypatch.setattr(layerwise.LayerwisePruner, "_prune_group", tight)
 
 
 @pytest.mark.parametrize(
@@ -990,8 +989,8 @@ def test_memory_that_runs_out_halves_the_levels(
     assert all(same_weights(a.victim, b.victim) for a, b in zip(plenty, tight, strict=True))
     assert [made.layers for made in plenty] == [made.layers for made in tight]
     assert tight[0].notices == (
-        "Memory ran out with 4 levels at once; 2 are tried.",
-        "Memory ran out with 2 levels at once; 1 are tried.",
+        "Memory ran out with 4 sparsities at once; 2 are tried.",
+        "Memory ran out with 2 sparsities at once; 1 are tried.",
     )
     assert [done / total for done, total in heard] == sorted(done / total for done, total in heard)
     assert heard[-1] == (40, 40)  # losses of the 8 groups, then 8 at each level
@@ -1005,17 +1004,17 @@ def test_memory_that_runs_out_halves_the_levels(
 def test_what_is_kept_changes_nothing_and_is_not_measured_again(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, plan: Plan
 ):
-    level, kept = (0.5, Kept())
+    level, shared = (0.5, SharedMeasurements())
     alone = next(prune_levels(dense, sentences[:50], None, plan, (level,)))
     assert same_weights(
-        next(prune_levels(dense, sentences[:50], None, plan, (level,), kept=kept)).victim,
+        next(prune_levels(dense, sentences[:50], None, plan, (level,), shared=shared)).victim,
         alone.victim,
     )
-    assert (kept.importance is not None) == plan.method.importance
-    assert (kept.losses is not None) == (plan.allocation != "uniform")
-    monkeypatch.setattr(pipeline, "measure_importance", None)
-    monkeypatch.setattr(pipeline, "loss_curves", None)
-    again = next(prune_levels(dense, sentences[:50], None, plan, (level,), kept=kept))
+    assert (shared.importance is not None) == plan.method.importance
+    assert (shared.losses is not None) == (plan.allocation != "uniform")
+    monkeypatch.setattr(layerwise, "measure_importance", None)
+    monkeypatch.setattr(layerwise, "loss_curves", None)
+    again = next(prune_levels(dense, sentences[:50], None, plan, (level,), shared=shared))
     assert same_weights(again.victim, alone.victim) and again.layers == alone.layers
 
 
@@ -1042,7 +1041,7 @@ def test_memory_that_is_never_enough_is_an_error(
     short_of_memory(monkeypatch, 10**6)
     with pytest.raises(
         SettingError,
-        match=r"Memory ran out with one level and 256 tokens at once \(CUDA out of memory\)",
+        match=r"Memory ran out with one sparsity and 256 tokens at once \(CUDA out of memory\)",
     ):
         list(prune_levels(dense, sentences[:50], None, METHODS["sparsegpt"], (0.5, 0.7)))
 
@@ -1067,7 +1066,7 @@ def test_memory_that_runs_out_while_importance_is_measured_halves_its_tokens(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return measure_importance(*given, stream_tokens=stream_tokens)
 
-    monkeypatch.setattr(pipeline, "measure_importance", tight)
+    monkeypatch.setattr(layerwise, "measure_importance", tight)
     pruned = prune(dense, sentences[:50], None, METHODS["adaptive"], 0.5)
     assert tried == [2048, 1024, 512] and len(pruned.notices) == 2
     assert same_weights(plenty.victim, pruned.victim)
@@ -1096,7 +1095,7 @@ def test_the_limit_of_a_container_bounds_what_is_free(tmp_path: Path, version: i
 
     def rooms(path: str) -> list[int]:
         membership.write_text(f"12:devices:/elsewhere\n{line.format(path)}\n")
-        return container_rooms(membership, groups)
+        return cgroup_bytes_left(membership, groups)
 
     assert rooms("a/b") == []  # nothing to read: no limit is known
     control_group(groups, version, "a", "1000", 700, 100)
@@ -1111,7 +1110,7 @@ def test_the_limit_of_a_container_bounds_what_is_free(tmp_path: Path, version: i
         50
     ]  # in a container the path is the host's, and the limit stands at the root
     membership.unlink()
-    assert container_rooms(membership, groups) == []
+    assert cgroup_bytes_left(membership, groups) == []
 
 
 def test_free_memory_is_what_is_available_within_the_limits(
@@ -1121,7 +1120,7 @@ def test_free_memory_is_what_is_available_within_the_limits(
         memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=900, free=10)
     )
     for limits, free in (([], 900), ([2000], 900), ([700, 800], 700)):
-        monkeypatch.setattr(memory, "container_rooms", lambda limits=limits: limits)
+        monkeypatch.setattr(memory, "cgroup_bytes_left", lambda limits=limits: limits)
         assert free_bytes(dense.device) == free
 
 
@@ -1133,7 +1132,7 @@ def test_what_counts_as_memory_that_ran_out():
 def test_at_least_one_level_fits_and_more_with_more_memory(
     dense: Victim, monkeypatch: pytest.MonkeyPatch
 ):
-    need = level_bytes(dense, 1000)
+    need = bytes_per_sparsity(dense, 1000)
     assert need >= 4 * (
         1000 * (64 + 2 * 32) + sum(weight.numel() for weight in dense.prunable().values())
     )
@@ -1142,7 +1141,7 @@ def test_at_least_one_level_fits_and_more_with_more_memory(
         monkeypatch.setattr(
             "prunescope.engine.pruning.memory.free_bytes", lambda device, free=free: free
         )
-        assert levels_at_once(dense, 1000) == levels
+        assert sparsities_at_once(dense, 1000) == levels
 
 
 # Precision
@@ -1195,7 +1194,7 @@ def test_the_flags_are_set_back_after_a_failure(
         during.append(flags())
         raise ValueError("in the middle")
 
-    monkeypatch.setattr("prunescope.engine.pruning.activations.Walk.step", fail)
+    monkeypatch.setattr("prunescope.engine.pruning.activations.ActivationState.advance", fail)
     try:
         with pytest.raises(ValueError, match="in the middle"):
             prune(dense, sentences[:60], None, Plan.named("sparsegpt", precision=precision), 0.5)
@@ -1218,7 +1217,7 @@ def test_progress_never_goes_back_and_ends_complete(
     plan: Plan,
     at_once: int,
 ):
-    monkeypatch.setattr(pipeline, "levels_at_once", lambda victim, tokens: at_once)
+    monkeypatch.setattr(layerwise, "sparsities_at_once", lambda victim, tokens: at_once)
     heard: list[float] = []
     list(
         prune_levels(
@@ -1254,11 +1253,11 @@ STAGES = [
     "block 1: losses",
     "block 2: losses",
     "block 1: query key value",
-    "block 1: query key value, level 2",
+    "block 1: query key value, sparsity 2",
     "block 1: forward",
     "block 1: attention_output",
     "block 2: intermediate",
-    "block 2: output, level 2",
+    "block 2: output, sparsity 2",
     "block 2: forward",
     "pruned",
 ]

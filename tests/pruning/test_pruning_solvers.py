@@ -13,8 +13,8 @@ from torch import Tensor
 from prunescope.engine.errors import InterruptedStudy, NumericalError, SettingError
 from prunescope.engine.pruning import solvers as solvers_module
 from prunescope.engine.pruning.allocation import GRID
-from prunescope.engine.pruning.importance import Metric
-from prunescope.engine.pruning.layerwise import _refitted
+from prunescope.engine.pruning.groups import refit_weights
+from prunescope.engine.pruning.importance import OutputMetric
 from prunescope.engine.pruning.methods import REFITS, Method
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
 from prunescope.engine.pruning.solvers import (
@@ -24,8 +24,8 @@ from prunescope.engine.pruning.solvers import (
     SOLVERS,
     Problem,
     _toward,
-    by_magnitude,
     loss_curves,
+    prune_by_magnitude,
     refit,
     refit_exactly,
     solver_named,
@@ -57,16 +57,16 @@ def problem(
     )
 
 
-def coupled(rows: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Metric:
+def coupled(rows: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> OutputMetric:
     """A metric in which a few combinations of outputs carry most."""
     axes = torch.randn(
         rows, max(1, rows // 4), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     )
     matrix = (axes @ axes.T + 0.1 * torch.eye(rows, dtype=torch.float64)).to(dtype)
-    return Metric(matrix.diagonal().clone(), matrix)
+    return OutputMetric(matrix.diagonal().clone(), matrix)
 
 
-def metric_loss(weights: Tensor, one: Problem, metric: Metric) -> float:
+def metric_loss(weights: Tensor, one: Problem, metric: OutputMetric) -> float:
     """tr(M (w* − w)(H + Λ)(w* − w)ᵀ), in float64."""
     assert metric.matrix is not None
     gap = (one.target - weights).double()
@@ -153,22 +153,22 @@ def test_a_long_solver_can_be_cancelled(name: str):
 
 def test_magnitude_removes_exactly_the_smallest():
     target = torch.tensor([[3.0, -0.1, 0.2, 1.0], [-5.0, 0.3, -4.0, 2.0]])
-    assert by_magnitude(target, Unstructured(), 0.5).tolist() == [
+    assert prune_by_magnitude(target, Unstructured(), 0.5).tolist() == [
         [3.0, 0.0, 0.0, 0.0],
         [-5.0, 0.0, -4.0, 2.0],
     ]
-    assert by_magnitude(target, Unstructured(True), 0.5).tolist() == [
+    assert prune_by_magnitude(target, Unstructured(True), 0.5).tolist() == [
         [3.0, 0.0, 0.0, 1.0],
         [-5.0, 0.0, -4.0, 0.0],
     ]
-    found = by_magnitude(target, NofM(1, 2), 0.5)
+    found = prune_by_magnitude(target, NofM(1, 2), 0.5)
     assert found.tolist() == [[3.0, 0.0, 0.0, 1.0], [-5.0, 0.0, -4.0, 0.0]]
-    assert torch.equal(by_magnitude(target, Unstructured(), 0.0), target)
+    assert torch.equal(prune_by_magnitude(target, Unstructured(), 0.0), target)
 
 
 def test_ties_are_broken_by_position():
     wanted = torch.tensor([[0.0] * 6, [1.0] * 6])
-    assert torch.equal(by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), wanted)
+    assert torch.equal(prune_by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), wanted)
     even = Problem(
         torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured()
     )
@@ -225,14 +225,16 @@ def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float
 def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern):
     one, solve = problem(12, 64, 0.6, pattern), solver_named(name)
     importance = torch.rand(12, generator=torch.Generator().manual_seed(5)) + 0.1
-    plain = solve(replace(one, metric=Metric(importance)))
+    plain = solve(replace(one, metric=OutputMetric(importance)))
     assert torch.equal(
-        solve(replace(one, metric=Metric(importance * 4))), plain
+        solve(replace(one, metric=OutputMetric(importance * 4))), plain
     )  # a power of four is exact under the root
-    assert torch.equal(solve(replace(one, metric=Metric(torch.full((12,), 16.0)))), solve(one))
+    assert torch.equal(
+        solve(replace(one, metric=OutputMetric(torch.full((12,), 16.0)))), solve(one)
+    )
     whole = coupled(12)
     assert whole.matrix is not None
-    larger = Metric(whole.diagonal * 4, whole.matrix * 4)
+    larger = OutputMetric(whole.diagonal * 4, whole.matrix * 4)
     assert torch.equal(solve(replace(one, metric=larger)), solve(replace(one, metric=whole)))
 
 
@@ -241,7 +243,7 @@ def test_importance_moves_zeros_to_outputs_that_matter_little():
     importance = torch.tensor([10.0] * 6 + [0.1] * 6)
     plain, led = (
         refitted(solve(one), one),
-        refitted(solve(replace(one, metric=Metric(importance))), one),
+        refitted(solve(replace(one, metric=OutputMetric(importance))), one),
     )
     assert zeros(led[:6]) < zeros(plain[:6]) and zeros(led) == zeros(plain)
     assert loss(led, one, importance) < loss(plain, one, importance)
@@ -261,7 +263,7 @@ def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
     system = torch.kron(vectors @ torch.diag(values) @ vectors.T, scaled)
     ridged = system + penalty * torch.eye(len(system), dtype=torch.float64)
     wanted = torch.linalg.solve(ridged, system @ one.target.double().reshape(-1)).view(rows, 20)
-    metric = Metric(torch.ones(rows), torch.eye(rows))
+    metric = OutputMetric(torch.ones(rows), torch.eye(rows))
     vars(metric)["axes"] = values.float(), vectors.float()  # as if found for a metric of these axes
     found = _toward(one.target, one.factor, metric, step)
     assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-4)
@@ -286,7 +288,7 @@ def test_the_metric_lowers_what_it_measures(sparsity: float):
         with_it = metric_loss(
             refit(chosen, one.target, one.factor.hessian, 40, metric), one, metric
         )
-        plain = solve(replace(one, metric=Metric(metric.diagonal)))
+        plain = solve(replace(one, metric=OutputMetric(metric.diagonal)))
         apart.append(with_it / metric_loss(refitted(plain, one), one, metric))
         half.append(
             with_it
@@ -309,7 +311,7 @@ def wide_problem() -> tuple[Tensor, Tensor, Tensor]:
     """(W*, a sparse start, H + Λ) in double precision."""
     one = problem(5, 24, seed=3)
     target = one.target.double()
-    return target, by_magnitude(target, Unstructured(), 0.6), one.factor.hessian.double()
+    return target, prune_by_magnitude(target, Unstructured(), 0.6), one.factor.hessian.double()
 
 
 def row_losses(weights: Tensor, target: Tensor, hessian: Tensor) -> Tensor:
@@ -409,7 +411,7 @@ def test_no_refit_is_worse_than_none_by_its_own_objective(
         pattern = Unstructured(per_row=True)
     metric = {
         "alike": None,
-        "apart": Metric(coupled(rows, seed).diagonal),
+        "apart": OutputMetric(coupled(rows, seed).diagonal),
         "coupled": coupled(rows, seed),
     }[outputs]
     one = problem(rows, 16, sparsity, pattern, seed)
@@ -421,7 +423,7 @@ def test_no_refit_is_worse_than_none_by_its_own_objective(
         metric=metric and metric.like(factor.hessian),
     )
     solved = solver_named(solver)(one)
-    after = _refitted(solved, one, Method("", "", "", solver, refit=refit_name, steps=10))
+    after = refit_weights(solved, one, Method("", "", "", solver, refit=refit_name, steps=10))
     assert after.dtype == kind and torch.equal(after == 0, solved == 0)
     room = 1e-5 if kind == torch.float32 else 1e-12
     scale = own_loss(
@@ -436,7 +438,7 @@ def test_no_refit_is_worse_than_none_by_its_own_objective(
 
 def test_an_exact_refit_that_does_not_settle_is_an_error(monkeypatch: pytest.MonkeyPatch):
     target, start, hessian = wide_problem()
-    monkeypatch.setattr(solvers_module, "MOST", 3)
+    monkeypatch.setattr(solvers_module, "MAX_STEPS", 3)
     with pytest.raises(
         NumericalError, match="did not settle within 3 steps; use more damping, or refit=cg"
     ):
@@ -468,7 +470,7 @@ def test_what_needs_no_refit_stays_as_it_is_under_a_metric():
 
 def test_outputs_apart_are_refitted_row_by_row():
     target, start, hessian = wide_problem()
-    apart = Metric(torch.tensor([5.0, 0.1, 1.0, 2.0, 7.0], dtype=torch.float64))
+    apart = OutputMetric(torch.tensor([5.0, 0.1, 1.0, 2.0, 7.0], dtype=torch.float64))
     assert torch.equal(refit(start, target, hessian, 4, apart), refit(start, target, hessian, 4))
 
 

@@ -11,9 +11,9 @@ from prunescope.engine.pruning.statistics import Gram
 from prunescope.engine.pruning.targets import (
     LEAST_PIVOT,
     MAX_DAMPING,
+    adaptive_target,
     factorise,
     p1_target,
-    retarget,
 )
 
 TOKENS, ROWS, WIDTH, DAMPING = 80, 6, 9, 0.01
@@ -45,7 +45,7 @@ def gram_of(
 
 
 def target(weight: Tensor, gram: Gram, alpha: float = 1.0) -> Tensor:
-    return retarget(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
+    return adaptive_target(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
 
 
 def least_squares(
