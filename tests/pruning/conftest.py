@@ -9,6 +9,9 @@ from torch import Tensor
 
 from prunescope.engine.data import load_dataset
 from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.pruning.pipeline import prune
+from prunescope.engine.pruning.plan import Pruned
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,12 @@ def sentences(data_folder: Path) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def dense(model_folder: Path) -> Victim:
     return load_victim(str(model_folder), "cpu")
+
+
+@pytest.fixture(scope="module")
+def halves(dense: Victim, sentences: tuple[str, ...]) -> dict[str, Pruned]:
+    """The dense model at a sparsity of 50% by every method."""
+    return {name: prune(dense, sentences, None, method, 0.5) for name, method in METHODS.items()}
 
 
 @pytest.fixture(scope="session")
