@@ -20,7 +20,8 @@ from prunescope.engine.pruning.methods import P1_RIDGE, Method
 from prunescope.engine.pruning.patterns import has_zeros
 from prunescope.engine.pruning.plan import LayerReport, Plan
 from prunescope.engine.pruning.precision import in_double
-from prunescope.engine.pruning.solvers import Problem, refit, refit_exactly, solver_named
+from prunescope.engine.pruning.refits import refit, refit_exactly
+from prunescope.engine.pruning.solvers import Problem, solver_named
 from prunescope.engine.pruning.statistics import Gram
 from prunescope.engine.pruning.targets import Factor, adaptive_target, factorise, p1_target
 

@@ -185,7 +185,7 @@ def test_centring_repairs_the_mean_of_every_output(
                     {"attention_output": "query", "output": "intermediate"}.get(module),
                 )
                 one, other = before.linears[module], after.linears[module]
-                wanted = (
+                expected = (
                     old[key].mean(dim=0) @ one.weight.detach().double().T
                     + one.bias.detach().double()
                 )
@@ -194,11 +194,11 @@ def test_centring_repairs_the_mean_of_every_output(
                     + other.bias.detach().double()
                 )
                 if feeder:
-                    wanted, found = (
-                        wanted + old[f"{block}.{feeder}"].mean(dim=0),
+                    expected, found = (
+                        expected + old[f"{block}.{feeder}"].mean(dim=0),
                         found + new[f"{block}.{feeder}"].mean(dim=0),
                     )
-                gaps[setting, key] = float((wanted - found).norm() / wanted.norm())
+                gaps[setting, key] = float((expected - found).norm() / expected.norm())
     assert max(gap for (setting, _), gap in gaps.items() if setting == "on") < 1e-5
     assert min(gap for (setting, _), gap in gaps.items() if setting == "off") > 1e-3
 
@@ -219,10 +219,10 @@ def test_the_papers_target_reaches_the_solver(
     for layer, found in zip(LAYERS, targets, strict=True):
         x_new, goal = new[layer], old[layer] @ dense.prunable()[layer].double().T
         system = x_new.T @ x_new + 1e-4 * torch.eye(x_new.shape[1], dtype=torch.float64)
-        wanted = torch.linalg.solve(system, x_new.T @ goal).T
+        expected = torch.linalg.solve(system, x_new.T @ goal).T
         # compared by what they put out: where inputs hardly vary, single precision leaves the
         # weights undecided
-        assert float(((found - wanted) @ x_new.T).norm() / goal.norm()) < 1e-3, layer
+        assert float(((found - expected) @ x_new.T).norm() / goal.norm()) < 1e-3, layer
 
 
 def test_the_papers_heads_are_its_equation_on_cls(dense: Victim, sentences: tuple[str, ...]):
@@ -234,9 +234,9 @@ def test_the_papers_heads_are_its_equation_on_cls(dense: Victim, sentences: tupl
     ):
         goal = x_old @ old.weight.detach().double().T
         system = x_new.T @ x_new + 1e-4 * torch.eye(32, dtype=torch.float64)
-        wanted = torch.linalg.solve(system, x_new.T @ goal).T
+        expected = torch.linalg.solve(system, x_new.T @ goal).T
         assert (
-            float(((linear.weight.detach().double() - wanted) @ x_new.T).norm() / goal.norm())
+            float(((linear.weight.detach().double() - expected) @ x_new.T).norm() / goal.norm())
             < 1e-3
         )
         assert torch.equal(linear.bias, old.bias)

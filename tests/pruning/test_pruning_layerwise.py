@@ -175,11 +175,11 @@ def test_memory_that_runs_out_with_one_level_halves_the_tokens(
     assert [said.split("with ")[1] for said in tight.notices] == [
         f"{tokens} tokens at once; {tokens // 2} are tried." for tokens in (8192, 4096, 2048)
     ]
-    for wanted, found in zip(
+    for expected, found in zip(
         plenty.victim.prunable().values(), tight.victim.prunable().values(), strict=True
     ):
-        assert torch.allclose(wanted, found, rtol=1e-3, atol=1e-4) and torch.equal(
-            wanted == 0, found == 0
+        assert torch.allclose(expected, found, rtol=1e-3, atol=1e-4) and torch.equal(
+            expected == 0, found == 0
         )
 
 

@@ -92,10 +92,11 @@ def test_a_setting_is_changed_and_named(setting: str, value: object):
 
 
 def test_settings_have_one_order_however_they_were_given():
-    wanted = method_named("adaptive:target=adaptive,alpha=0.5,refit=none,importance=off")
-    assert wanted.name == "adaptive:target=adaptive,alpha=0.5,refit=none,importance=off"
+    expected = method_named("adaptive:target=adaptive,alpha=0.5,refit=none,importance=off")
+    assert expected.name == "adaptive:target=adaptive,alpha=0.5,refit=none,importance=off"
     assert (
-        method_named("adaptive:importance=off, refit = none ,alpha=0.50,target=adaptive,") == wanted
+        method_named("adaptive:importance=off, refit = none ,alpha=0.50,target=adaptive,")
+        == expected
     )
 
 

@@ -83,10 +83,10 @@ def test_weights_and_support_are_the_oracles(
 ):
     small(monkeypatch, block, 3, width)
     target, _, inverse = problem(rows, width)
-    wanted, _ = oracle(target, inverse, int(share * width))
+    expected, _ = oracle(target, inverse, int(share * width))
     found = remove_one_by_one(target, inverse, int(share * width))
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).abs().max()) < 1e-9
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).abs().max()) < 1e-9
 
 
 def test_weights_leave_in_the_oracles_order(monkeypatch: pytest.MonkeyPatch):
@@ -131,11 +131,11 @@ def test_groups_keep_their_share(
     target, _, inverse = problem(5, 32)
     keep, size = group
     per_row = 32 * (size - keep) // size
-    wanted, _ = oracle(target, inverse, per_row, group)
+    expected, _ = oracle(target, inverse, per_row, group)
     found = remove_one_by_one(target, inverse, per_row, group)
     assert ((found.view(5, -1, size) != 0).sum(dim=2) == keep).all()
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).abs().max()) < 1e-9
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).abs().max()) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_survivors_are_least_squares_on_their_support(
         small(patch, block, 2, width)
         target, hessian, inverse = problem(rows, width, seed)
         found = remove_one_by_one(target, inverse, round(share * width))
-    for wanted, weights in zip(target, found, strict=True):
+    for expected, weights in zip(target, found, strict=True):
         support = weights.nonzero()[:, 0]
         assert len(support) == width - round(share * width)
-        best = torch.linalg.solve(hessian[support][:, support], (hessian @ wanted)[support])
+        best = torch.linalg.solve(hessian[support][:, support], (hessian @ expected)[support])
         assert torch.allclose(weights[support], best, rtol=1e-9, atol=1e-9)
 
 
@@ -196,19 +196,19 @@ def test_single_precision_follows_double(monkeypatch: pytest.MonkeyPatch):
     small(monkeypatch, 32, 2, 160)
     target, hessian, inverse = problem(4, 160)
     for per_row in (80, 140):
-        wanted, _ = oracle(target, inverse, per_row)
+        expected, _ = oracle(target, inverse, per_row)
         found = remove_one_by_one(target.float(), inverse.float(), per_row)
         assert found.dtype == torch.float32
-        assert loss(found, target, hessian) < 1.001 * loss(wanted, target, hessian)
+        assert loss(found, target, hessian) < 1.001 * loss(expected, target, hessian)
 
 
 @pytest.mark.parametrize("damping", [1e-5, 1e-6])
 def test_single_precision_stands_a_nearly_singular_hessian(damping: float):
     target, hessian, inverse = problem(3, 128, damping=damping, samples=0.25)
     for per_row in (64, 96, 100):  # up to, at and beyond the rank that is missing
-        wanted, _ = oracle(target, inverse, per_row)
+        expected, _ = oracle(target, inverse, per_row)
         found = remove_one_by_one(target.float(), inverse.float(), per_row)
-        assert loss(found, target, hessian) < 1.1 * loss(wanted, target, hessian)
+        assert loss(found, target, hessian) < 1.1 * loss(expected, target, hessian)
 
 
 @pytest.mark.parametrize("damping", [1e-8, 1e-12])

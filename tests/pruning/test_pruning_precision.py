@@ -87,8 +87,8 @@ def test_the_papers_masks_are_those_of_double_precision(
         system = x_new.T @ x_new + 1e-4 * torch.eye(x_new.shape[1], dtype=torch.float64)
         inverse = torch.linalg.inv(system)
         target = (inverse @ (x_new.T @ goal)).T
-        wanted = remove_one_by_one(target, (inverse + inverse.T) / 2, x_new.shape[1] // 2)
-        assert torch.equal(pruned.prunable()[layer] == 0, wanted == 0), layer
+        expected = remove_one_by_one(target, (inverse + inverse.T) / 2, x_new.shape[1] // 2)
+        assert torch.equal(pruned.prunable()[layer] == 0, expected == 0), layer
         if given.target.dtype == torch.float64:
             assert torch.allclose(given.target, target, rtol=1e-4, atol=1e-4), layer
 

@@ -100,7 +100,7 @@ def test_the_sweep_is_the_oracle(
 ):
     target, factor = problem(rows, width)
     importance = torch.arange(1.0, rows + 1).double() if weighted else None
-    wanted = oracle(
+    expected = oracle(
         target,
         factor.hessian,
         pattern,
@@ -108,8 +108,8 @@ def test_the_sweep_is_the_oracle(
         torch.ones(rows) if importance is None else importance,
     )
     found = sweep(target, factor.upper, pattern, sparsity, importance)
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).norm() / wanted.norm()) < 1e-9
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).norm() / expected.norm()) < 1e-9
 
 
 @pytest.mark.parametrize("pattern", [ANYWHERE, *ROW_WISE])
@@ -128,10 +128,10 @@ def test_a_leaf_in_one_solve_is_the_leaf_column_by_column(pattern: Pattern):
         30:51
     ]
     sweep.solve_by_column(30, 51, scale)
-    wanted = sweep.errors.clone()
+    expected = sweep.errors.clone()
     sweep.weights.copy_(target.T)
     sweep.solve_at_once(30, 51, scale)
-    assert torch.allclose(sweep.errors, wanted, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(sweep.errors, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("sparsity", SPARSITIES)
