@@ -96,8 +96,8 @@ def _peak() -> float:
     """The largest resident memory of this process so far in MiB, from Linux; ru_maxrss would count
     the parent's too.
     """
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 1024 if found else float("nan")
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(match[1]) / 1024 if match else float("nan")
 
 
 def _grown(solver: Solver, path: str) -> float:
