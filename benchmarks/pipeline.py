@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--methods",
-        help="names with commas (default: adaptive; minilm: sparsegpt, sparsegpt-static, wanda too)",
+        help="names with commas (default: adaptive; minilm: SparseGPT and Wanda too)",
     )
     parser.add_argument(
         "--count", type=int, default=19, help="of levels, evenly spread (default: 19)"
