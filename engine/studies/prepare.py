@@ -13,8 +13,9 @@ from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Predictions
 from prunescope.engine.models.victim import Victim, check_model_path, load_victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.checks import check_tokens
 from prunescope.engine.pruning.methods import canonical_name
-from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens
+from prunescope.engine.pruning.pipeline import SharedMeasurements, check_plan
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
@@ -32,7 +33,9 @@ class PreparedStudy:
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
     dense: Predictions | None = None
-    known: Kept = field(default_factory=Kept)  # what the pruner measured once
+    known: SharedMeasurements = field(
+        default_factory=SharedMeasurements
+    )  # what the pruner measured once
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 
