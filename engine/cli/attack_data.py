@@ -147,7 +147,7 @@ def _comparison(
         return {"paired": None, "transfer": {}}, ""
     records = [[text.record for text in of_victim] for of_victim in texts.values()]
     paired, transferred = paired_attack(*records), transfer(texts, victims, console.report)
-    tables = paired_table(list(texts), paired, "Right without attack with both")
+    tables = paired_table(list(texts), paired, "Right without attack for both")
     values = {
         source: {target: asdict(rate) for target, rate in row.items()}
         for source, row in transferred.items()

@@ -41,21 +41,20 @@ def outcome_word(outcome: str) -> str:
 def attack_table(
     head: str, summaries: "Mapping[str, AttackSummary]", similar: "Mapping[str, Statistic]"
 ) -> str:
-    """Rates, means and counts of every victim; every rate is of all n examples but Asr, which is of
-    those once right.
+    """Rates, means and counts of every victim.
+
+    Every rate is of all n examples but Asr, which is of those that are right without attack.
     """
     wide = max(6, *(len(name) for name in summaries))
     columns = (
         f"{'victim':<{wide}}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'queries':>19}  "
-        f"{'words changed %':>17}  "
-        f"{'similarity':>17}  "
-        f"{'n':>5} {'skipped':>7} {'failed':>6} {'withstood':>9} {'exhausted':>9} {'errors':>6} "
-        f"{'untried':>7}\n"
+        f"{'words changed %':>17}  {'similarity':>17}  {'n':>5} {'skipped':>7} {'failed':>6} "
+        f"{'withstood':>9} {'exhausted':>9} {'errors':>6} {'untried':>7}\n"
     )
     rows = [
         f"{name:<{wide}}  {rate_text(s.acc)}  {rate_text(s.aua)}  {rate_text(s.asr)}  "
-        f"{_mean(s.queries, 1, 19)}  "
-        f"{_mean(s.words_changed, 100, 17)}  {_mean(similar[name], 1, 17, 2)}  "
+        f"{_mean(s.queries, 1, 19)}  {_mean(s.words_changed, 100, 17)}  "
+        f"{_mean(similar[name], 1, 17, 2)}  "
         f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>9} {s.exhausted:>9} {s.errors:>6} "
         f"{s.untried:>7}\n"
         for name, s in summaries.items()
@@ -66,8 +65,9 @@ def attack_table(
 def paired_table(
     names: Sequence[str], paired: "Paired", what: str, good: str = "withstands", bad: str = "fails"
 ) -> str:
-    """The 2×2 flip table of two victims with McNemar's exact p-value. `what` says which examples
-    are in it.
+    """The 2×2 flip table of two victims with McNemar's exact p-value.
+
+    `what` says which examples are in it.
     """
     first, second = names
     cells = (
@@ -83,17 +83,19 @@ def paired_table(
     ]
     return (
         f"\n{what}: {paired.first.n}{left_out}\n{head}{''.join(rows)}"
-        f"{bad}: {first} {rate_text(paired.first).strip()} %, {second} "
-        f"{rate_text(paired.second).strip()} %; McNemar's exact "
-        f"p = {paired.p_value:.4g}\n"
+        f"{bad}: {first} {rate_text(paired.first).strip()}%, {second} "
+        f"{rate_text(paired.second).strip()}%; McNemar's exact p = {paired.p_value:.4g}\n"
     )
 
 
 def transfer_table(transfer: "Mapping[str, Mapping[str, Transfer]]") -> str:
-    """How much of what broke one victim breaks another, among the examples that both get right."""
+    """On how many of the adversarial texts against one victim another fails.
+
+    Only examples that both get right without attack count.
+    """
     rows = [
-        f"what broke {source} breaks {target}: {rate_text(result.rate).strip()} % of "
-        f"{result.rate.n}\n"
+        f"of what {source} fails on, {target} fails on {rate_text(result.rate).strip()}% "
+        f"(n = {result.rate.n})\n"
         for source, row in transfer.items()
         for target, result in row.items()
         if source != target

@@ -142,7 +142,7 @@ def test_two_models_are_compared(run: Run, other: Path) -> None:
         assert row[source]["rate"]["value"] in (1.0, None)  # what broke it breaks it again
     assert (
         "McNemar" in done[1]
-        and "what broke tiny-bert breaks other-bert" in done[1]
+        and "of what tiny-bert fails on, other-bert fails on" in done[1]
         and "Aua %" in done[1]
     )
 
