@@ -1,4 +1,4 @@
-"""The victims of a comparison, by name: a model alone, beside another one, or beside itself pruned."""
+"""The victims of a comparison, by name: one model, two models, or a model and itself pruned."""
 
 from dataclasses import replace
 

@@ -57,7 +57,8 @@ def _sweep(options: argparse.Namespace, console: Console) -> Answer:
     specs = read_sweep(expanded(options.file))
     for spec in specs:
         check_spec(spec)
-    name = f"sweep-{key_of([[getattr(spec, field) for field in spec.__slots__] for spec in specs])[:8]}"
+    values = [[getattr(spec, field) for field in spec.__slots__] for spec in specs]
+    name = f"sweep-{key_of(values)[:8]}"
     if options.ray:
         return _on_cluster(options, console, specs, name)
     return _here(options, console, specs, name)
