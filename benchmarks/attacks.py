@@ -223,9 +223,8 @@ def main() -> None:
         f"{torch.__version__}, Python {platform.python_version()}"
     )
     for name in options.attacks.split(","):
-        lockstep(
-            {"dense": victim}, name, examples[:1], options.resources
-        )  # imports and first calls
+        # imports and first calls
+        lockstep({"dense": victim}, name, examples[:1], options.resources)
         against_stock(victim, name, examples, options.resources)
         if options.sparse:
             together(victim, name, examples, options.sparse, options.resources)

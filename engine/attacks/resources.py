@@ -59,9 +59,8 @@ class Resources:
     search: tuple[str, ...]
     stopwords_from: str  # "named folder", "NLTK's folder", "built in"
     stopwords_sha256: str
-    parts: Mapping[str, Source] = field(
-        default_factory=dict
-    )  # lexicon, encoder, neighbours, tagger, wordnet, masked-lm
+    # lexicon, encoder, neighbours, tagger, wordnet, masked-lm
+    parts: Mapping[str, Source] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=64)

@@ -18,15 +18,16 @@ from prunescope.engine.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AttackText:
-    """One attacked example with its texts; what the attack left behind where it did not break the
-    victim.
+    """One attacked example with its texts.
+
+    Where the victim withstood the attack, `perturbed` is the text the attack ended with.
     """
 
     record: AttackRecord
     truth: int  # the true label
     original: str
     perturbed: str
-    label_before: int | None  # what the victim says; None where it gave no answer
+    label_before: int | None  # the predicted label; None where there was no answer
     label_after: int | None
     truth_perturbed: float | None  # probability of the true label for the perturbed text
     pair: str | None = None  # the second column of a pair of texts

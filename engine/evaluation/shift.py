@@ -76,9 +76,8 @@ class SetResult:
     accuracy: Statistic  # Wilson's interval
     f1_weighted: Statistic  # Σ_c n_c/n · F1_c; bootstrap percentiles
     f1_binary: Statistic | None  # F1 of class 1, for two classes
-    groups: dict[str, dict[str, Statistic]] = field(
-        default_factory=dict
-    )  # column → value → accuracy
+    # column → value → accuracy
+    groups: dict[str, dict[str, Statistic]] = field(default_factory=dict)
     correct: tuple[bool, ...] = ()  # example by example
 
     @property
@@ -107,9 +106,8 @@ class ShiftedSet:
     classes: int
     mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
     metric: str = "accuracy"
-    groups: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # column → value of every row
+    # column → value of every row
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  # what reading it had to say
 
     def __post_init__(self) -> None:

@@ -84,9 +84,8 @@ def test_victims_are_attacked_on_the_same_examples_skipped_ones_included(victim:
 def test_a_victim_that_is_all_too_sure_still_ranks_words(victim: Victim):
     """In single precision p(true) = 1 for every candidate, and none is better than another."""
     logits = victim.read([TEXT])[0][0]
-    factor = 25.0 / float(
-        (logits[0] - logits[1]).abs()
-    )  # far beyond single precision's 17, within double's 36
+    # far beyond single precision's 17, within double's 36
+    factor = 25.0 / float((logits[0] - logits[1]).abs())
     with torch.no_grad():
         classifier(victim).weight.mul_(factor)
         classifier(victim).bias.mul_(factor)

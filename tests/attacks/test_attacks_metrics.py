@@ -160,9 +160,8 @@ def test_without_discordant_pairs_nothing_speaks_for_a_difference():
 
 def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
     """Accuracy, Aua and Asr that TextAttack printed for 303 runs."""
-    monkeypatch.setattr(
-        "prunescope.engine.evaluation.statistics.RESAMPLES", 2
-    )  # no interval of a mean is looked at
+    # no interval of a mean is looked at
+    monkeypatch.setattr("prunescope.engine.evaluation.statistics.RESAMPLES", 2)
     folder = os.environ.get("PRUNESCOPE_DATA")
     file = Path(folder or ".") / "published_attacks" / "textattack_search_benchmark_summary.tsv"
     if not folder or not file.is_file():

@@ -298,9 +298,8 @@ def test_interruption_within_an_attack_reaches_the_caller(attacker: Attacker, ex
     stored: list[Outcome] = []
     with pytest.raises(InterruptedStudy):
         attack_examples(attacker, examples, range(8), stop_after(2), keep=stored.append)
-    assert (
-        stored == []
-    )  # one call before the first attack, one before its first query: this is its second query
+    # one call before the first attack, one before its first query: this is its second query
+    assert stored == []
 
 
 def test_attack_after_an_interruption_is_not_disturbed(

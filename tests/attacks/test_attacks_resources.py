@@ -103,9 +103,8 @@ def test_wordnet_alone_is_enough_and_the_other_languages_are_not_needed(tmp_path
     assert RECIPES["pwws"].missing(result) == () and result.stopwords_from == "built in"
     before = result.parts["wordnet"].sha256
     put(tmp_path / "named" / inner, "corpora/omw-1.4/fra/wn-data-fra.tab")
-    assert (
-        find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before
-    )  # as in the keys of stored studies
+    # as in the keys of stored studies
+    assert find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before
 
 
 def test_missing_built_in_stop_words_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -490,9 +490,8 @@ def test_steps_of_both_sides_are_told_as_they_happen(
                     "cast",
                 ]
     order = [side for side, result in events if isinstance(result, AttemptStep)]
-    assert order.index("most") < len(order) - 1 - order[::-1].index(
-        "dense"
-    )  # in step, not one after the other
+    # in step, not one after the other
+    assert order.index("most") < len(order) - 1 - order[::-1].index("dense")
 
 
 def test_a_closed_watch_stops_the_attack(attackers: Attackers, victims: dict[str, Victim]):

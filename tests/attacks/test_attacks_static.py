@@ -360,9 +360,8 @@ def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
         and fitted.clean.labels == (1, 0)
     )
     assert fit_to_victim(of_task(None), swapped) == of_task(None)
-    own = StaticSet(
-        "set", Examples(("a",), None, (0,)), None, Classes(("positive",))
-    )  # as the file calls them
+    # as the file calls them
+    own = StaticSet("set", Examples(("a",), None, (0,)), None, Classes(("positive",)))
     assert fit_to_victim(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
 
 

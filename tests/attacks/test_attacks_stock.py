@@ -186,9 +186,8 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
         if status == "Maximized":
             left = len(words_from_text(text))
             assert (outcome.record.outcome == "broken") == (left == 1)
-            assert (
-                outcome.record.words_changed >= outcome.record.words - left
-            )  # more where two words became one
+            # more where two words became one
+            assert outcome.record.words_changed >= outcome.record.words - left
     assert sum(status == "Maximized" for status, _, _ in expected) >= 50
 
 

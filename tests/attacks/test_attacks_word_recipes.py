@@ -256,9 +256,8 @@ def test_outcomes_are_those_of_stock_parts(
     parts = stock_parts(
         counterfitted_neighbours(resources.parts["neighbours"]), masked_folder / "masked-lm"
     )
-    chosen = [
-        text for text in texts[:count] if len(set(text.split())) == len(text.split())
-    ]  # see the test of repeated words
+    # see the test of repeated words
+    chosen = [text for text in texts[:count] if len(set(text.split())) == len(text.split())]
     examples = labelled(tiny, chosen)
     assert_same(
         stock(name, parts, tiny, examples), ours(name, masked_folder, tiny, examples), chosen
@@ -277,9 +276,8 @@ def test_tag_is_that_of_the_words_own_place(masked_folder: Path):
     text = AttackedText("they watch the watch")  # a verb, then a noun
     swapped = text.replace_word_at_index(3, "clock")
     assert SamePartOfSpeech(Tagger(), False)._check_constraint(swapped, text)
-    assert not PartOfSpeech(allow_verb_noun_swap=False)._check_constraint(
-        swapped, text
-    )  # it reads the first one's tag
+    # it reads the first one's tag
+    assert not PartOfSpeech(allow_verb_noun_swap=False)._check_constraint(swapped, text)
     assert not SamePartOfSpeech(Tagger(), True)._check_constraint(
         text.replace_word_at_index(3, "quickly"), text
     )
@@ -439,9 +437,8 @@ def test_pwws_is_stock_pwws_without_other_languages(tiny: Victim, texts: list[st
             self.language = language
 
         def _get_replacement_words(self, word: str, random: bool = False) -> list[str]:
-            return sorted(
-                super()._get_replacement_words(word, random)
-            )  # a set's order changes from run to run
+            # a set's order changes from run to run
+            return sorted(super()._get_replacement_words(word, random))
 
     examples = labelled(tiny, texts[:24])
     expected = stock("pwws", {"WordSwapWordNet": Stock}, tiny, examples)

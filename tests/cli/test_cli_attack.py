@@ -453,9 +453,8 @@ def test_the_rows_are_those_of_a_study_and_what_it_attacked_is_not_attacked_agai
     first = {record.example for record in study.levels[0].attacks}
     assert len(ran) == 6 and not set(ran) & first  # three more, on both victims
     ran.clear()
-    answer(
-        run("--examples", "9", "--seed", "2", "--json")
-    )  # of all 60 rows: another draw, other texts
+    # of all 60 rows: another draw, other texts
+    answer(run("--examples", "9", "--seed", "2", "--json"))
     assert len(ran) == 9
 
 
@@ -477,9 +476,8 @@ def test_of_two_numbers_of_attacked_rows_the_smaller_ones_are_among_the_larger_o
         and set(first[1]) <= set(two[1])
         and len(first[1]) == min(few, many, evaluated, rows)
     )
-    again, attacked = drawn_rows(
-        first[0], len(first[0]), few, seed
-    )  # a batch on what a study has drawn
+    # a batch on what a study has drawn
+    again, attacked = drawn_rows(first[0], len(first[0]), few, seed)
     assert again == first[0] and attacked == drawn_rows(examples, evaluated, few, seed)[1]
 
 

@@ -99,9 +99,8 @@ def test_sides_are_measured_in_turn_and_compared_round_by_round(
     assert order == ["dense", "csr"] * 5
     assert [side.seconds.median for side in result.sides] == [2.0, 2.0]
     assert result.ratios[0] == Spread(1.0, 1.0, 1.0)
-    assert result.ratios[1].median == 2.0 and result.ratios[1].low == pytest.approx(
-        0.65
-    )  # of 2, 0.5, 2
+    # of 2, 0.5, 2
+    assert result.ratios[1].median == 2.0 and result.ratios[1].low == pytest.approx(0.65)
 
 
 def test_every_sentence_is_in_one_batch_and_little_is_padded(victim: Victim) -> None:
@@ -163,9 +162,8 @@ def test_two_four_wants_half_precision(victim: Victim, gpu: SimpleNamespace) -> 
 
 
 def test_a_shape_that_the_gpu_cannot_take_is_named(victim: Victim, gpu: SimpleNamespace) -> None:
-    with pytest.raises(
-        SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"
-    ):  # what torch says of this machine's
+    # what torch says of this machine's
+    with pytest.raises(SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"):
         in_form(two_four(victim), "2:4", torch.float16)
 
 
