@@ -181,7 +181,7 @@ def test_settings_out_of_range(victim: Victim) -> None:
     ):
         with pytest.raises(SettingError, match=match):
             measure_latency(victim, TEXTS, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="0 texts and 1 sides"):
+    with pytest.raises(SettingError, match="0 texts and 1 models"):
         measure_latency(victim, [])
     with pytest.raises(SettingError, match="6 texts and 0 sides"):
         compare_latency([], TEXTS)
