@@ -1,4 +1,4 @@
-"""One attack of one victim on one example: a recipe's parts, joined anew, and what came of it."""
+"""One attack on one example of one victim: a recipe's parts, joined for it, and the outcome."""
 
 import copy
 from collections import OrderedDict
@@ -30,8 +30,9 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one attack may use; None is no limit. Seconds are those of the machine, so they make
-    outcomes depend on it.
+    """What one attack may use; None is no limit.
+
+    Seconds are those of the machine, so they make outcomes depend on it.
     """
 
     queries: int | None = None
@@ -40,15 +41,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What is attacked."""
+    """A text, or a pair of texts, to attack."""
 
     text: str
     pair: str | None
     label: int
     row: int = -1
-    columns: tuple[str, str] | None = (
-        None  # what the texts of a pair are called; TextFooler leaves a premise as it is
-    )
+    # what the texts of a pair are called; TextFooler leaves a premise as it is
+    columns: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, examples: Examples, row: int) -> "Example":
@@ -68,16 +68,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStep:
-    """What the victim was asked and said, for the live panel. Probabilities are those of the true
-    label.
+    """One exchange of an attack with the victim, for the live panel.
+
+    Probabilities are those of the true label.
     """
 
     kind: str  # "start"; "rank", words masked in turn to see which matter; "try", candidates
     queries: int  # so far
     lowest: float  # so far
-    words: tuple[
-        tuple[int, float], ...
-    ] = ()  # of "rank": (place of a word, how much masking it raised the attack's score)
+    # of "rank": (index of a word, how much masking it raised the attack's score)
+    words: tuple[tuple[int, float], ...] = ()
     tried: tuple[tuple[str, float], ...] = ()  # of "try": (text, probability)
 
 
@@ -88,21 +88,21 @@ class Outcome:
     record: AttackRecord
     original: str
     perturbed: str  # the original where nothing was found
-    label_before: int  # -1 where the victim was not asked
+    label_before: int  # the predicted label; -1 where the victim was not queried
     label_after: int
     path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
     perturbed_pair: str | None = None  # of a pair of texts
-    truth_perturbed: float | None = (
-        None  # probability of the true label for the perturbed text; None where none was given
-    )
+    # probability of the true label for the perturbed text; None where none was given
+    truth_perturbed: float | None = None
 
 
 Watcher = Callable[[AttemptStep], None]
 
 
 class VictimModel:
-    """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true
-    label got.
+    """The victim as TextAttack sees it: texts in, probabilities out.
+
+    Records the lowest probability of the true label so far.
     """
 
     def __init__(self, service: VictimService, label: int, watch: Watcher | None = None) -> None:
@@ -125,8 +125,9 @@ class VictimModel:
 
 
 class Attempt:
-    """Attacks one example. `parts` is a TextAttack `Attack`, of which nothing is changed: it serves
-    many attempts at once.
+    """An attack on one example.
+
+    `parts` is a TextAttack `Attack`, which serves many attempts at once and is not changed.
     """
 
     def __init__(
@@ -148,31 +149,29 @@ class Attempt:
         goal.query_budget = float("inf") if budget.queries is None else budget.queries
         search.goal_function = goal
         search.get_transformations = partial(shared.get, attack.get_transformations)
-        search.get_goal_results = goal.get_results if watch is None else self._watched
+        search.get_goal_results = goal.get_results if watch is None else self._get_results
         search.get_indices_to_order = (
-            attack.get_indices_to_order if watch is None else self._ordered
+            attack.get_indices_to_order if watch is None else self._rank_words
         )
         search.filter_transformations = attack.filter_transformations
         self._ranking: list[int] | None = None
 
     def run(self) -> Outcome:
-        """The outcome, which may be that it ran out of its budget, or an error of this example. To
-        be called once.
-        """
+        """Attack once: the outcome may be an exhausted budget, or an error of this example."""
         try:
-            return self._tried()
+            return self._attack_example()
         finally:
             # TextAttack's parts refer to one another in circles, with every text of the example in
             # their caches
             for part in (self._attack.search_method, self._attack.goal_function, self._attack):
                 vars(part).clear()
 
-    def _tried(self) -> Outcome:
+    def _attack_example(self) -> Outcome:
         example = self.example
         try:
             check_label(example, self._model.victim)
             if reason := nothing_to_try(example):
-                return self._untried(reason)
+                return self._read_only(reason)
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
@@ -184,13 +183,11 @@ class Attempt:
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))
-        except (
-            Exception
-        ) as error:  # of this example alone; it stands in its record and is counted as an error
+        # of this example alone; it stands in its record and is counted as an error
+        except Exception as error:
             over = self._budget.queries is not None and self._model.queries >= self._budget.queries
-            if over and isinstance(
-                error, ValueError
-            ):  # a beam that its budget left nothing to choose from takes its largest
+            # a beam that its budget left nothing to choose from takes its largest
+            if over and isinstance(error, ValueError):
                 return self._unfinished("exhausted", f"{self._budget.queries} queries")
             return self._unfinished(
                 "error", ": ".join(filter(None, (type(error).__name__, str(error))))[:300]
@@ -236,17 +233,15 @@ class Attempt:
         )
 
     def _maximised(self, after: Any) -> str:
-        """Of a goal without an end, such as reducing the input: whether the end was reached all the
-        same.
-        """
+        """The outcome of a goal without an end, such as reducing the input."""
         return (
             "broken"
             if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text)
             else "held"
         )
 
-    def _untried(self, reason: str) -> Outcome:
-        """Read, and not attacked: no attack breaks what it has no other text for."""
+    def _read_only(self, reason: str) -> Outcome:
+        """The outcome of a text that is read and not attacked, since there is nothing to try."""
         (answer,) = self._model([self.example.item])
         return self._unfinished(
             "held" if int(answer.argmax()) == self.example.label else "skipped", reason
@@ -271,11 +266,11 @@ class Attempt:
             record, example.text, example.text, label, label, tuple(model.path), example.pair, truth
         )
 
-    def _ordered(self, text: Any, **limits: Any) -> Any:
+    def _rank_words(self, text: Any, **limits: Any) -> Any:
         count, self._ranking = self._attack.get_indices_to_order(text, **limits)
         return count, list(self._ranking)
 
-    def _watched(self, texts: Sequence[Any], **how: Any) -> Any:
+    def _get_results(self, texts: Sequence[Any], **how: Any) -> Any:
         assert self._watch is not None
         results, over = self._attack.goal_function.get_results(texts, **how)
         model, ranking, self._ranking = self._model, self._ranking, None
@@ -310,7 +305,7 @@ def check_label(example: Example, victim: Any) -> None:
 
 
 def nothing_to_try(example: Example) -> str:
-    """Why no attack has another text to try than this one; empty where it may have some."""
+    """Why an attack has no other text to try than this one; empty where it may have one."""
     words = _text_class()(" ".join((example.text, example.pair or ""))).words
     if not words:
         return "There are no words to attack."
@@ -322,8 +317,7 @@ def nothing_to_try(example: Example) -> str:
 
 
 def check_read(text: str, victim: Any) -> None:
-    """Raises NotAttackable where a victim's tokenizer knows nothing in a text; for texts that were
-    typed.
+    """Raises NotAttackable where a victim's tokenizer knows no part of a typed text.
 
     An example of a data set is attacked all the same, as TextAttack does.
     """
@@ -346,9 +340,7 @@ def _second_column(attacked: Any) -> str | None:
 
 @cache
 def _text_class() -> Any:
-    """TextAttack's text, whose copies with words replaced can be interrupted: of a long text there
-    are many.
-    """
+    """TextAttack's text, with a check for cancelling at each of its many edited copies."""
     from textattack.shared import AttackedText
 
     class Text(AttackedText):  # type: ignore[misc]

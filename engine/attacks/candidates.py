@@ -1,5 +1,5 @@
-"""The texts an attack may try next: drawn from the text and the seed alone, and found once for all
-victims of an example.
+"""The texts an attack may try next: decided by text and seed alone, and shared by the victims of an
+example.
 """
 
 import copy
@@ -14,11 +14,10 @@ from prunescope.engine.attacks.services import current_turn, yield_turn
 
 
 class SeededTransformation:
-    """A transformation whose random draws depend only on the seed, the text and the words it may
-    change.
+    """A transformation whose random choices depend only on seed, text and words to change.
 
-    So every victim is offered the same candidates for the same word of the same text, in whatever
-    order they are asked. The generators are left as they were.
+    So every victim is offered the same candidates for the same word of the same text, whatever the
+    order of the queries. The global generators are restored.
     """
 
     def __init__(self, transformation: Any, seed: int) -> None:
@@ -42,7 +41,7 @@ class SeededTransformation:
         return getattr(self._transformation, name)
 
 
-_COMING = object()  # another attack is finding these candidates
+_PENDING = object()  # another attack is finding these candidates
 
 
 class SharedCandidates:
@@ -56,7 +55,7 @@ class SharedCandidates:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Any, ...], Any] = {}
+        self._candidates: dict[tuple[Any, ...], Any] = {}
 
     def get(
         self, find: Callable[..., Sequence[Any]], current_text: Any, **limits: Any
@@ -74,22 +73,21 @@ class SharedCandidates:
             state["original_index_map"].tobytes(),
             limits_key,
         )
-        while self._found.get(key) is _COMING:
+        while self._candidates.get(key) is _PENDING:
             yield_turn()
         turn = current_turn()
-        if key not in self._found:
-            self._found[key], before = _COMING, turn.used() if turn else 0.0
+        if key not in self._candidates:
+            self._candidates[key], before = _PENDING, turn.used() if turn else 0.0
             try:
                 texts = tuple(_own(text, current_text) for text in find(current_text, **limits))
-                self._found[key] = texts, (turn.used() if turn else 0.0) - before
+                self._candidates[key] = texts, (turn.used() if turn else 0.0) - before
             finally:
-                if (
-                    self._found[key] is _COMING
-                ):  # this attack ended; another one may still find them
-                    del self._found[key]
+                # this attack ended; another one may still find them
+                if self._candidates[key] is _PENDING:
+                    del self._candidates[key]
         elif turn is not None:
-            turn.spent += self._found[key][1]
-        return [_own(text, current_text) for text in self._found[key][0]]
+            turn.spent += self._candidates[key][1]
+        return [_own(text, current_text) for text in self._candidates[key][0]]
 
 
 def _own(text: Any, previous: Any) -> Any:

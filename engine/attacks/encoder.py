@@ -29,8 +29,9 @@ MOST = 256  # tokens of a text; the rest is cut, as by the model's makers
 
 
 class SentenceEncoder(VictimService):
-    """A service: texts in, sentence embeddings (width,) of length 1 out, the same bits in whatever
-    company.
+    """A service: texts in, sentence embeddings (width,) of length 1 out.
+
+    The bits of an embedding do not depend on the other texts of the batch.
     """
 
     cached = True

@@ -81,9 +81,8 @@ class Vocabulary:
         indices_read = [i for i in indices if positions.get(i)]
         if not indices_read:
             return []
-        pulls = torch.stack(
-            [gradient[positions[i]].sum(dim=0) for i in indices_read]
-        )  # (words of the text, width)
+        # (words of the text, width)
+        pulls = torch.stack([gradient[positions[i]].sum(dim=0) for i in indices_read])
         lost = torch.stack(
             [
                 (gradient[positions[i]] * self.embeddings[[ids[j] for j in positions[i]]]).sum()

@@ -15,7 +15,7 @@ from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean, h
 from prunescope.engine.records import AttackRecord, Rate
 
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
-HOLDS = ("held", "exhausted")
+WITHSTOOD = ("held", "exhausted")
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -55,11 +55,11 @@ def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
     """(Aua, Asr): withstood / all, and broken / originally correct.
 
     An error is in the denominator of Aua and not in its numerator, because a failed attack shows no
-    robustness; Asr leaves it out on both sides.
+    robustness; Asr leaves it out of both.
     """
     counts = outcome_counts(records)
-    holds = sum(counts[outcome] for outcome in HOLDS)
-    return Rate.of(holds, len(records)), Rate.of(counts["broken"], holds + counts["broken"])
+    withstood = sum(counts[outcome] for outcome in WITHSTOOD)
+    return Rate.of(withstood, len(records)), Rate.of(counts["broken"], withstood + counts["broken"])
 
 
 def attack_summary(records: Sequence[AttackRecord], right: int | None = None) -> AttackSummary:
@@ -71,7 +71,7 @@ def attack_summary(records: Sequence[AttackRecord], right: int | None = None) ->
     counts = outcome_counts(records)
     aua, asr = attack_rates(records)
     finished = [
-        record for record in records if record.outcome == "broken" or record.outcome in HOLDS
+        record for record in records if record.outcome == "broken" or record.outcome in WITHSTOOD
     ]
     shares = [
         record.words_changed / record.words

@@ -36,19 +36,17 @@ class AttackRecipe:
     paper: str
     build: Builder
     needs: tuple[str, ...] = ()  # names in `NEEDS`
-    deterministic: bool = (
-        True  # nothing in it is drawn at random; what is drawn depends on seed and text alone
-    )
-    reads_victim: bool = (
-        False  # its candidates depend on the victim (its gradient), so victims share none
-    )
+    # nothing in it is drawn at random; what is drawn depends on seed and text alone
+    deterministic: bool = True
+    # its candidates depend on the victim (its gradient), so victims share none
+    reads_victim: bool = False
 
     def used(self, resources: Resources) -> dict[str, Source]:
         """What it needs, by name. Raises ResourceError that names what is not here."""
         if missing := self.missing(resources):
             raise ResourceError(
                 f"The attack {self.name} needs {'; '.join(missing)}, not found on this machine; "
-                "name a folder that has it with --resources, or choose another attack."
+                "name a folder that has it with `resources`, or choose another attack."
             )
         return {
             name: source

@@ -35,9 +35,8 @@ def _checked(need: str, source: Source, resources: Resources, sha256: str) -> No
     if need == "stop words":
         lists = (Path(folder, "corpora", "stopwords", "english") for folder in resources.search)
         files = tuple(path for path in lists if path.is_file())[:1]
-    (textattack if need == "masked-lm" else set_nltk_path)(
-        resources
-    )  # its module imports TextAttack
+    # its module imports TextAttack
+    (textattack if need == "masked-lm" else set_nltk_path)(resources)
     _checked_once(need, files, sha256)
 
 

@@ -47,7 +47,7 @@ TASKS = {  # in the order of their labels
     "rte": ("entailment", "not_entailment"),
     "ag_news": ("world", "sports", "business", "sci/tech"),
 }
-_SIDES = (
+_SIDE_BY_SIDE = (
     ("original_text", "perturbed_text", "original_output"),
     ("text1", "text2", "original_class"),
 )
@@ -73,7 +73,7 @@ def read_set(
         if where:
             raise SettingError(
                 f"{source.name} is a JSON log, which has no columns to choose rows by; leave "
-                "--where out."
+                "`where` out."
             )
         return replace(
             _from_log(read_log(source), name),
@@ -85,19 +85,18 @@ def read_set(
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
     names = set(rows[0])
-    sides = next((sides for sides in _SIDES if set(sides) <= names), None)
+    text_columns = next((trio for trio in _SIDE_BY_SIDE if set(trio) <= names), None)
     if names >= set(COLUMNS):
         static = _from_log(read_rows(rows, name), name)
-    elif sides:
-        static = _from_sides(rows, sides, name, columns or Choice())
+    elif text_columns:
+        static = _from_columns(rows, text_columns, name, columns or Choice())
     else:
         static = _labelled(rows, name, columns or Choice(), table.class_names)
     chosen = bool({"task", "dataset"} & names)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
     static = _as_pairs(static)
-    if (
-        classes is None or static.classes.names is not None
-    ):  # what the file itself calls its classes counts
+    # what the file itself calls its classes counts
+    if classes is None or static.classes.names is not None:
         return static
     return replace(static, classes=Classes(classes, numbered=True))
 
@@ -121,7 +120,7 @@ def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
     if task not in TASKS:
         raise SettingError(
             f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use "
-            f"one of {', '.join(TASKS)}, or leave --task out."
+            f"one of {', '.join(TASKS)}, or leave `task` out."
         )
     return TASKS[task]
 
@@ -133,13 +132,13 @@ def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) 
         conditions[split] = task
     if split == "task" and "task" not in conditions and len({row["task"] for row in rows}) > 1:
         raise SettingError(
-            f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task."
+            f"{name} holds the tasks {_listed(rows, 'task')}; choose one with `task`."
         )
     for column, value in conditions.items():
         if column not in rows[0]:
             raise SettingError(
                 f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct "
-                "--where."
+                "`where`."
             )
         matching = [row for row in rows if str(row[column]) == value]
         if not matching:
@@ -186,10 +185,10 @@ def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
     return replace(static, name=name, notices=(notice, *_repeated(static)))
 
 
-def _from_sides(
-    rows: list[Row], sides: tuple[str, str, str], name: str, choice: Choice
+def _from_columns(
+    rows: list[Row], text_columns: tuple[str, str, str], name: str, choice: Choice
 ) -> StaticSet:
-    clean, adversarial, label = sides
+    clean, adversarial, label = text_columns
     for number, row in enumerate(rows, start=1):
         for column in (clean, adversarial):
             if not isinstance(row[column], str) or not row[column].strip():
@@ -197,13 +196,13 @@ def _from_sides(
                     f"Row {number} of {name} has no text in {column!r}; add it or remove the row."
                 )
     rows, labels, classes, notices = _labels(rows, label, name, choice.label_map, {})
-    if classes.names is None:  # what a victim said: class numbers
+    if classes.names is None:  # predictions of a victim: class numbers
         classes = replace(classes, numbered=True)
     cells = [from_cells(row[clean], row[adversarial]) for row in rows]
-    halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
+    halves = [_examples([pair[half] for pair in cells], labels) for half in (0, 1)]
     notice = (
-        f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is "
-        "taken for true."
+        f"{name} does not hold true labels; its victim's prediction for the clean text, {label!r}, "
+        "is taken for true."
     )
     static = StaticSet(name, halves[1], halves[0], classes)
     return replace(static, notices=(notice, *notices, *_repeated(static)))
@@ -314,9 +313,8 @@ def fit_to_victim(static: StaticSet, victim: Victim) -> StaticSet:
     of classes than the victim.
     """
     names = static.classes.names
-    if (
-        names is None and static.classes.numbered and not static.classes.values
-    ):  # class numbers of a log
+    # class numbers of a log
+    if names is None and static.classes.numbered and not static.classes.values:
         return static
     if names is not None and static.classes.numbered and len(names) != victim.num_labels:
         raise DataError(

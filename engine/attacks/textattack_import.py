@@ -59,9 +59,8 @@ def _import() -> None:
     silenced = _enabled_loggers()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations of its dependencies are not ours to mend
-        (
-            Path(folder) / "post_install_check_3"
-        ).touch()  # its marker for "NLTK data was fetched": nothing is fetched
+        # its marker for "NLTK data was fetched": nothing is fetched
+        (Path(folder) / "post_install_check_3").touch()
         os.environ["TA_CACHE_DIR"] = folder
         try:
             import textattack

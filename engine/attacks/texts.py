@@ -18,15 +18,16 @@ from prunescope.engine.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AttackText:
-    """One attacked example with its texts; what the attack left behind where it did not break the
-    victim.
+    """One attacked example with its texts.
+
+    Where the victim withstood the attack, `perturbed` is the text the attack ended with.
     """
 
     record: AttackRecord
     truth: int  # the true label
     original: str
     perturbed: str
-    label_before: int | None  # what the victim says; None where it gave no answer
+    label_before: int | None  # the predicted label; None where there was no answer
     label_after: int | None
     truth_perturbed: float | None  # probability of the true label for the perturbed text
     pair: str | None = None  # the second column of a pair of texts
@@ -60,7 +61,7 @@ class AttackTexts:
         if not may_hold_texts(store):
             raise StoreError(
                 f"{store.root} is the bundled store, which holds no texts; name another folder "
-                "with --cache."
+                "with `cache`."
             )
         self.path = store.root / "texts" / f"{key}.jsonl"
 
@@ -77,7 +78,7 @@ class AttackTexts:
         except OSError as error:
             raise StoreError(
                 f"The cache cannot be written at {self.path.parent} ({error.strerror}); name "
-                "another with --cache."
+                "another with `cache`."
             ) from error
 
     def stored(self) -> tuple[AttackText, ...]:

@@ -1,4 +1,4 @@
-"""Transfer: do the adversarial texts that were found on one victim break another?"""
+"""Transfer: do adversarial texts against one victim also succeed against another?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""A victim as a service: texts in, probabilities out, the same bits in whatever company a text is
-asked.
-"""
+"""A victim as a service: texts in, probabilities out, the same bits whatever else is in a batch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -62,9 +60,8 @@ class VictimService:
             if isinstance(items[0], str):
                 return self.victim.encode([str(item) for item in items])
             return self.victim.encode([item[0] for item in items], [item[1] for item in items])
-        except (
-            DataError
-        ) as error:  # of a candidate: it concerns the attack that tried it, not the others
+        # of a candidate: it concerns the attack that tried it, not the others
+        except DataError as error:
             raise NotAttackable(str(error)) from error
 
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:

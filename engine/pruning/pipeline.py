@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import SILENT, Progress, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.checks import check_plan
 from prunescope.engine.pruning.data_free import prune_without_text
 from prunescope.engine.pruning.layerwise import LayerwisePruner, SharedMeasurements
@@ -29,7 +29,7 @@ def prune_levels(
     pairs: Sequence[str] | None,
     plan: Plan | Method,
     levels: Sequence[float],
-    report: Progress = silent,
+    report: Progress = SILENT,
     shared: SharedMeasurements | None = None,
 ) -> Iterator[Pruned]:
     """Prune every block's linears to each sparsity of `levels`, in one pass where memory allows;

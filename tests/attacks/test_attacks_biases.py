@@ -32,8 +32,8 @@ def said(victim: Victim, text: str) -> int:
 
 
 def classifier(victim: Victim) -> torch.nn.Linear:
-    found: torch.nn.Linear = victim.model.classifier
-    return found
+    result: torch.nn.Linear = victim.model.classifier
+    return result
 
 
 def test_nothing_said_before_the_weights_changed_is_believed(victim: Victim):
@@ -54,10 +54,10 @@ def test_attacks_of_two_people_do_not_mix(victim: Victim):
     alone = [list(attackers.watch(example)) for example in examples]
     mixed: list[list[tuple[str, AttemptStep | Outcome]]] = [[], []]
     runs = [attackers.watch(example) for example in examples]
-    while any(len(found) < len(whole) for found, whole in zip(mixed, alone, strict=True)):
-        for run, found, whole in zip(runs, mixed, alone, strict=True):
-            if len(found) < len(whole):
-                found.append(next(run))
+    while any(len(result) < len(whole) for result, whole in zip(mixed, alone, strict=True)):
+        for run, result, whole in zip(runs, mixed, alone, strict=True):
+            if len(result) < len(whole):
+                result.append(next(run))
     assert mixed == alone
 
 
@@ -68,14 +68,14 @@ def test_victims_are_attacked_on_the_same_examples_skipped_ones_included(victim:
         classifier(worse).weight.neg_()
         classifier(worse).bias.neg_()
     examples = Examples((TEXT, OTHER), None, (said(victim, TEXT), 1 - said(victim, OTHER)))
-    found = attack_many(
+    result = attack_many(
         Attackers({"dense": victim, "worse": worse}, "deepwordbug", 0), examples, [1, 0]
     )
-    assert [[record.example for record in records] for records in found.values()] == [
+    assert [[record.example for record in records] for records in result.values()] == [
         [1, 0],
         [1, 0],
     ]
-    assert [[record.outcome == "skipped" for record in records] for records in found.values()] == [
+    assert [[record.outcome == "skipped" for record in records] for records in result.values()] == [
         [True, False],
         [False, True],
     ]
@@ -84,9 +84,8 @@ def test_victims_are_attacked_on_the_same_examples_skipped_ones_included(victim:
 def test_a_victim_that_is_all_too_sure_still_ranks_words(victim: Victim):
     """In single precision p(true) = 1 for every candidate, and none is better than another."""
     logits = victim.read([TEXT])[0][0]
-    factor = 25.0 / float(
-        (logits[0] - logits[1]).abs()
-    )  # far beyond single precision's 17, within double's 36
+    # far beyond single precision's 17, within double's 36
+    factor = 25.0 / float((logits[0] - logits[1]).abs())
     with torch.no_grad():
         classifier(victim).weight.mul_(factor)
         classifier(victim).bias.mul_(factor)

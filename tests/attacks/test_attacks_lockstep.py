@@ -40,21 +40,21 @@ def run(
     tasks: Sequence[AttackTask[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
 ) -> list[Any]:
     """The results in the order of the tasks, found by their identity."""
-    found = {
+    outcome = {
         id(job): result for ended in LockStep(tasks, in_flight, tick).run() for job, result in ended
     }
-    return [found[id(job)] for job in tasks]
+    return [outcome[id(job)] for job in tasks]
 
 
 def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[float]]:
     """Asks for what it draws from all three generators, and tells all that it drew and heard."""
 
     def work() -> list[float]:
-        seen: list[float] = []
+        steps: list[float] = []
         for _ in range(length):
             items = [random.randrange(50), int(np.random.randint(50)), int(torch.randint(50, ()))]
-            seen += ask(services[random.randrange(len(services))], items)
-        return seen
+            steps += ask(services[random.randrange(len(services))], items)
+        return steps
 
     return work
 
@@ -158,9 +158,9 @@ def test_a_cancel_ends_every_attack_and_puts_the_generators_back(calls: int):
     with pytest.raises(InterruptedStudy):
         run([AttackTask(i, lambda i=i: work(i), 0) for i in range(3)], tick=tick)
     assert sorted(cleaned) == sorted(begun)
-    drawn = random.random(), np.random.rand(), torch.rand(()).item()
+    sampled = random.random(), np.random.rand(), torch.rand(()).item()
     before.restore()
-    assert drawn == (random.random(), np.random.rand(), torch.rand(()).item())
+    assert sampled == (random.random(), np.random.rand(), torch.rand(()).item())
 
 
 def test_closing_the_run_ends_every_attack():
@@ -229,7 +229,7 @@ def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(
     """
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    shared, service, found = SharedCandidates(), Squares(), list[float]()
+    shared, service, result = SharedCandidates(), Squares(), list[float]()
     state = {"modified_indices": set(), "original_index_map": np.arange(3)}
     text = SimpleNamespace(text="a b c", attack_attrs=state)
 
@@ -240,10 +240,10 @@ def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(
         return [SimpleNamespace(text="a b", attack_attrs={})]
 
     def work() -> None:
-        assert [one.text for one in shared.get(find, text)] == ["a b"]
+        assert [first.text for first in shared.get(find, text)] == ["a b"]
         turn = current_turn()
         assert turn is not None
-        found.append(turn.used())
+        result.append(turn.used())
 
     run([AttackTask(0, work, 0) for _ in range(3)])
-    assert found == [7.0, 7.0, 7.0] and service.batches == [[3]]
+    assert result == [7.0, 7.0, 7.0] and service.batches == [[3]]

@@ -13,8 +13,8 @@ from prunescope.engine.records import Rate
 )
 def test_interval_is_wilsons(hits: int, n: int):
     rate = Rate.of(hits, n)
-    wanted = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    assert (rate.low, rate.high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    expected = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert (rate.value, rate.n, rate.hits) == (hits / n, n, hits)
 
 
