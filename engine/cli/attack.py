@@ -11,7 +11,7 @@ from collections.abc import Callable
 from prunescope.engine.attacks.catalogue import ATTACK_HELP, RESOURCES_HELP
 from prunescope.engine.cli.attack_victims import SPARSITY
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import Answer, budget_options, spec_from, victim_options
+from prunescope.engine.cli.options import Answer, budget_options, spec_from, victim_options
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 
