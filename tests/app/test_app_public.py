@@ -8,13 +8,13 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.state.limits import A_MINUTE, AT_ONCE, IN_ALL, Gate
-from prunescope.engine import Job, JobQueue, StudySpec, Workbench
+from prunescope.engine import JobQueue, LiveJob, StudySpec, Workbench
 
 TEXT = {"text": "a good film", "label": None}
 
 
 @pytest.fixture
-def bench(asked: list[Job], tmp_path: Path) -> Workbench:
+def bench(asked: list[LiveJob], tmp_path: Path) -> Workbench:
     return Workbench(tmp_path)
 
 
@@ -25,7 +25,7 @@ def ask(
     now: float = 0.0,
     do: str = "attack",
     **arguments: object,
-) -> Job | str:
+) -> LiveJob | str:
     return gate.ask(who, bench, do, {**TEXT, **arguments}, now)
 
 
@@ -33,39 +33,39 @@ def test_a_visitor_has_a_rate_and_it_comes_back(bench: Workbench) -> None:
     gate = Gate()
     for second in range(A_MINUTE):
         job = ask(gate, bench, "one", float(second))
-        assert isinstance(job, Job)
+        assert isinstance(job, LiveJob)
         job.state = "done"
     assert (
         ask(gate, bench, "one", 30.0)
         == f"You have asked {A_MINUTE} times within a minute; go on in 30 s."
     )
-    assert isinstance(ask(gate, bench, "two", 30.0), Job), "and others go on"
-    assert isinstance(ask(gate, bench, "one", 60.5), Job)
+    assert isinstance(ask(gate, bench, "two", 30.0), LiveJob), "and others go on"
+    assert isinstance(ask(gate, bench, "one", 60.5), LiveJob)
 
 
 def test_a_visitor_and_all_visitors_have_so_many_at_once(
-    bench: Workbench, asked: list[Job]
+    bench: Workbench, asked: list[LiveJob]
 ) -> None:
     gate = Gate()
     for place in range(IN_ALL):
-        assert isinstance(ask(gate, bench, f"visitor {place // AT_ONCE}"), Job)
+        assert isinstance(ask(gate, bench, f"visitor {place // AT_ONCE}"), LiveJob)
         if place == AT_ONCE:
             assert "of your requests are running or waiting" in str(ask(gate, bench, "visitor 0"))
     assert "of all visitors are running or waiting" in str(ask(gate, bench, "another"))
     asked[0].state = "done"
-    assert isinstance(ask(gate, bench, "another"), Job)
+    assert isinstance(ask(gate, bench, "another"), LiveJob)
 
 
 @pytest.mark.parametrize("do", ["measure", "time", "export", "batch", "check", "solve"])
 def test_what_costs_or_changes_much_is_refused_whoever_asks(
-    bench: Workbench, asked: list[Job], do: str
+    bench: Workbench, asked: list[LiveJob], do: str
 ) -> None:
     assert "public page" in str(ask(Gate(), bench, "one", do=do)) and asked == []
 
 
 @pytest.mark.parametrize("name", ["text", "adversarial"])
 def test_a_long_text_is_refused_even_where_the_field_let_it_pass(
-    bench: Workbench, asked: list[Job], name: str
+    bench: Workbench, asked: list[LiveJob], name: str
 ) -> None:
     assert (
         "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301})) and asked == []
@@ -85,7 +85,7 @@ def keys(app: AppTest) -> set[str]:
 
 
 def test_pages_leave_out_what_is_not_offered_and_say_so(
-    cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, asked: list[LiveJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     queue = JobQueue(cache)
@@ -112,7 +112,7 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
 
 
 def test_a_refused_request_says_why_on_the_page(
-    cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, asked: list[LiveJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")

@@ -24,7 +24,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from prunescope.engine import open_packed, paths, timed_levels
 from prunescope.engine.errors import SettingError
 from prunescope.engine.live import client
-from prunescope.engine.live.client import Job, Look, Workbench
+from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
 from prunescope.engine.live.memory import bytes_in_memory
 from prunescope.engine.live.models import LiveModels, OpenedStudy
 from prunescope.engine.live.worker import Worker
@@ -65,12 +65,12 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
     raise AssertionError("it never came true")
 
 
-def finished(job: Job) -> Job:
+def finished(job: LiveJob) -> LiveJob:
     wait_until(lambda: not job.active)
     return job
 
 
-def running(job: Job) -> Job:
+def running(job: LiveJob) -> LiveJob:
     wait_until(lambda: job.state != "queued")
     assert job.state == "running"
     return job
@@ -109,7 +109,7 @@ def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
     assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
     assert job.progress == ProgressState("block 1", 3, 4)
     assert job.steps == [("dense", 5, 0.25), ("dense", 9, 0.25)]
-    assert job.snapshots == {"dense": Look("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
+    assert job.snapshots == {"dense": AttackSnapshot("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
 
 
 def test_jobs_share_one_worker_and_keep_their_answers_apart(bench: Workbench) -> None:
