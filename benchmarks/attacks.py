@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from prunescope.engine.attacks.attempt import Budget, Outcome
-from prunescope.engine.attacks.candidates import Seeded
+from prunescope.engine.attacks.candidates import SeededTransformation
 from prunescope.engine.attacks.recipes import RECIPES
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attackers, Example
@@ -51,11 +51,11 @@ def stock(
     victim: Victim, name: str, examples: Sequence[Example], resources: str | None
 ) -> list[Found]:
     """TextAttack's own run."""
-    found = find_resources(resources)
-    package = textattack(found)
+    outcome = find_resources(resources)
+    package = textattack(outcome)
     wrapper = package.models.wrappers.HuggingFaceModelWrapper(victim.model, victim.tokenizer)
-    attack = RECIPES[name].build(package, wrapper, found)
-    attack.transformation = Seeded(attack.transformation, SEED)
+    attack = RECIPES[name].build(package, wrapper, outcome)
+    attack.transformation = SeededTransformation(attack.transformation, SEED)
     results = []
     for example in examples:
         attack.clear_cache()
@@ -86,12 +86,12 @@ def lockstep(
     attackers = Attackers(victims, name, SEED, resources)
     services = {side: Counting(victim) for side, victim in victims.items()}
     attackers._services = dict(services)
-    found: dict[str, dict[int, Outcome]] = {side: {} for side in victims}
-    for ended in attackers.run(((example, attackers.sides) for example in examples), lambda: None):
+    result: dict[str, dict[int, Outcome]] = {side: {} for side in victims}
+    for ended in attackers.run(((example, attackers.names) for example in examples), lambda: None):
         for side, outcome in ended:
-            found[side][outcome.record.example] = outcome
+            result[side][outcome.record.example] = outcome
     return {
-        side: [outcomes[example.row] for example in examples] for side, outcomes in found.items()
+        side: [outcomes[example.row] for example in examples] for side, outcomes in result.items()
     }, services
 
 
@@ -116,7 +116,7 @@ def against_stock(
         timed(lambda: VictimService(victim).answer(list(dict.fromkeys(items))))[0] for _ in range(2)
     )
     pairs = zip(outcomes["dense"], theirs, strict=True)
-    differ = [one.record.example for one, other in pairs if not same(one, other)]
+    differ = [item.record.example for item, other in pairs if not same(item, other)]
     queries = sum(outcome.record.queries for outcome in outcomes["dense"])
     print(
         f"{name}: {len(examples)} examples, {queries} queries. Stock {slow:.1f} s, ours "
@@ -140,7 +140,7 @@ def together(
         levels, prune_levels(victim, (), None, Plan.named("magnitude"), levels), strict=True
     ):
         victims[f"{100 * level:.0f} %"] = pruned.victim
-    one, (joint, _) = timed(lambda: lockstep(victims, name, examples, resources))
+    first, (joint, _) = timed(lambda: lockstep(victims, name, examples, resources))
     apart, agree = 0.0, True
     for side, each in victims.items():
         spent, (alone, _) = timed(
@@ -149,9 +149,8 @@ def together(
         apart += spent
         agree = agree and alone[side] == joint[side]
     print(
-        f"{name}: {len(victims)} victims together {one:.1f} s, apart {apart:.1f} s: "
-        f"{one / apart:.2f}; "
-        f"outcomes {'identical' if agree else 'DIFFER'}",
+        f"{name}: {len(victims)} victims together {first:.1f} s, apart {apart:.1f} s: "
+        f"{first / apart:.2f}; outcomes {'identical' if agree else 'DIFFER'}",
         flush=True,
     )
 
@@ -173,12 +172,12 @@ def stream(
         {round(count * part / 10) for part in range(11)},
     )
     work = (
-        (Example(examples.texts[row], None, examples.labels[row], place), attackers.sides)
-        for place, row in enumerate(rows)
+        (Example(examples.texts[row], None, examples.labels[row], index), attackers.names)
+        for index, row in enumerate(rows)
     )
     ended = 0
-    for found in attackers.run(work, lambda: None):
-        for _ in found:
+    for result in attackers.run(work, lambda: None):
+        for _ in result:
             ended += 1
             if ended in marks:
                 print(f"{name}: {ended:,} examples, {resident():.0f} MiB", flush=True)
@@ -221,13 +220,11 @@ def main() -> None:
     ]
     print(
         f"{victim.name}, {options.data}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}, "
-        f"Python {platform.python_version()}"
+        f"{torch.__version__}, Python {platform.python_version()}"
     )
     for name in options.attacks.split(","):
-        lockstep(
-            {"dense": victim}, name, examples[:1], options.resources
-        )  # imports and first calls
+        # imports and first calls
+        lockstep({"dense": victim}, name, examples[:1], options.resources)
         against_stock(victim, name, examples, options.resources)
         if options.sparse:
             together(victim, name, examples, options.sparse, options.resources)

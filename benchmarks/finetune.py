@@ -25,7 +25,7 @@ from benchmarks.pipeline import timed
 from prunescope.engine.data import Examples
 from prunescope.engine.models.base import Base, open_base
 from prunescope.engine.models.embedded import embedded_base
-from prunescope.engine.training.finetune import Shared, encoded, finetune
+from prunescope.engine.training.finetune import TrainingSetup, encode_examples, finetune
 from prunescope.engine.training.spec import TrainSpec
 
 WARM = 10  # steps before the clock runs
@@ -75,14 +75,16 @@ def main() -> None:
         for least, most in ((10, 40), (128, 128)):
             data = rows(options.steps * options.batch, least, most)
             for kind in ("none", "freelb"):
-                shared = Shared(base, data, ("negative", "positive"), device=options.device)
+                shared = TrainingSetup(base, data, ("negative", "positive"), device=options.device)
                 spec = TrainSpec(
                     kind, 0, 2e-5, batch_size=options.batch, rank=0, adversarial=kind, adv_steps=3
                 )
                 _measure(spec, shared, Path(name) / f"{kind}-{most}", options)
 
 
-def _measure(spec: TrainSpec, shared: Shared, out: Path, options: argparse.Namespace) -> None:
+def _measure(
+    spec: TrainSpec, shared: TrainingSetup, out: Path, options: argparse.Namespace
+) -> None:
     seen: dict[int, float] = {}
 
     def report(stage: str, done: int, total: int) -> None:
@@ -93,7 +95,7 @@ def _measure(spec: TrainSpec, shared: Shared, out: Path, options: argparse.Names
 
     finetune(spec, shared, out, report=report)
     seconds = (seen[options.steps] - seen[WARM]) / (options.steps - WARM)
-    tokens = sum(map(len, encoded(shared, shared.data).ids["input_ids"])) / options.steps
+    tokens = sum(map(len, encode_examples(shared, shared.data).ids["input_ids"])) / options.steps
     rate = product_rate(options.device, shared.computed_in())
     weights = options.layers * (4 * 768**2 + 2 * 768 * 3072)
     share = (

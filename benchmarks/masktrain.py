@@ -21,10 +21,10 @@ import torch
 from benchmarks.solver import _peak
 from prunescope.engine.models.victim import load_victim
 from prunescope.engine.subnetworks.masks import HardConcrete, Shrinking, StraightThrough
-from prunescope.engine.subnetworks.run import matrices_of
+from prunescope.engine.subnetworks.search_inputs import matrices_of
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
-from prunescope.engine.training.callbacks import Course
-from prunescope.engine.training.loop import Rows, Training
+from prunescope.engine.training.callbacks import TrainerCallback
+from prunescope.engine.training.loop import EncodedExamples, Training
 from prunescope.engine.training.spec import TrainSpec
 
 KINDS = {
@@ -49,7 +49,7 @@ def training(kind: str, batch: int, tokens: int) -> Training:
     ids = [
         [101, *(draw.randrange(1000, 20000) for _ in range(tokens - 2)), 102] for _ in range(count)
     ]
-    rows = Rows(
+    rows = EncodedExamples(
         {"input_ids": ids, "attention_mask": [[1] * tokens] * count},
         tuple(row % 2 for row in range(count)),
         0,
@@ -57,16 +57,16 @@ def training(kind: str, batch: int, tokens: int) -> Training:
     victim, spec = load_victim("embedded", "cpu"), KINDS[kind]
     victim.model.requires_grad_(True)
     train = TrainSpec(kind, seed=0, learning_rate=1e-4, batch_size=batch, rank=0)
-    course = Course()
+    callback = TrainerCallback()
     if spec is not None:
         matrices, trained = matrices_of(victim, spec.head)
         classes: dict[str, Any] = {"mask": StraightThrough, "hard-concrete": HardConcrete}
-        course = (
+        callback = (
             Shrinking(victim.model, matrices, spec)
             if spec.method == "imp"
             else classes[spec.method](victim.model, matrices, spec, trained)
         )
-    return Training(victim.model, train, rows, None, "benchmark", course=course)
+    return Training(victim.model, train, rows, None, "benchmark", callback=callback)
 
 
 def stepping(one: Training) -> Iterator[None]:

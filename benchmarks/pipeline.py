@@ -29,7 +29,7 @@ from prunescope.engine.models.families import family_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.allocation import GRID
 from prunescope.engine.pruning.importance import DIRECTIONS, SAMPLE
-from prunescope.engine.pruning.methods import METHODS, Method
+from prunescope.engine.pruning.methods import Method, method_named
 from prunescope.engine.pruning.pipeline import prune, prune_levels
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.pruning.solvers import PENALTIES, ROUNDS
@@ -78,16 +78,15 @@ def operations(
     solving = 0.0
     for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)):
         product, cube = 2.0 * rows * columns**2, 1.0 * columns**3
-        if (
-            corrects
-        ):  # a factor for α and one for the target, each with two triangular solves; W H twice
+        if corrects:
+            # a factor for α and one for the target, each with two triangular solves; W H twice
             solving += 2 * cube / 3 + 2 * product + 2 * product
         outward = 0.0
         if method.importance and rows != wide:  # M times, for q, k and v apart
             outward = 2.0 * rows**2 * columns / (3 if rows == 3 * width else 1)
         if method.solver == "joint":
             solving += len(PENALTIES) * (cube + ROUNDS * (product + 2 * outward))
-        elif method.solver == "blocked":
+        elif method.solver == "sparsegpt":
             solving += cube / 3 + cube / 3 + product / 2  # factor, its inverse, a triangular sweep
         if method.refit == "cg":
             solving += (1 + method.steps) * (product + outward)
@@ -95,9 +94,8 @@ def operations(
     if method.importance:  # forward, gradients of outputs, and their moments
         moments = DIRECTIONS * tokens * (width**2 * 5)
         sample = min(1.0, SAMPLE / sentences) * ((1 + DIRECTIONS) * forward + moments)
-    if (
-        method.allocation != "uniform"
-    ):  # the dense model's pass, and a sweep and its loss for every point of the curves
+    if method.allocation != "uniform":
+        # the dense model's pass, and a sweep and its loss for every point of the curves
         curve = sum(
             2 * columns**3 / 3 + len(GRID) * (2.5 * rows * columns**2)
             for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide))
@@ -162,7 +160,7 @@ def case(
             )  # type: ignore[misc]
         ratio = statistics.median(t / f for t, f in zip(times, floors, strict=True))
         print(
-            f"  {name:<11} {statistics.median(times):7.2f} s   floor "
+            f"  {name:<16} {statistics.median(times):7.2f} s   floor "
             f"{statistics.median(floors):6.2f} s "
             f"({needed / 1e12:.2f} TFLOP)   ratio {ratio:5.2f}   peak {_peak(victim)}",
             flush=True,
@@ -178,20 +176,21 @@ def many_levels(
         plan = Plan.named(name)
         start = time.perf_counter()
         together = [
-            made.victim.prunable() for made in prune_levels(victim, texts, None, plan, levels)
+            pruned.victim.prunable() for pruned in prune_levels(victim, texts, None, plan, levels)
         ]
         _wait(victim.device)
-        one, apart, same = time.perf_counter() - start, 0.0, True
-        for level, found in zip(levels, together, strict=True):
+        at_once, apart, same = time.perf_counter() - start, 0.0, True
+        for level, weights in zip(levels, together, strict=True):
             start = time.perf_counter()
             alone = prune(victim, texts, None, plan, level).victim.prunable()
             _wait(victim.device)
             apart += time.perf_counter() - start
             same = same and all(
-                torch.equal(alone[layer] == 0, weight == 0) for layer, weight in found.items()
+                torch.equal(alone[layer] == 0, weight == 0) for layer, weight in weights.items()
             )
         print(
-            f"  {name:<11} {one:7.1f} s   apart {apart:7.1f} s   ratio {one / apart:5.2f}   "
+            f"  {name:<16} {at_once:7.1f} s   apart {apart:7.1f} s   "
+            f"ratio {at_once / apart:5.2f}   "
             f"masks {'identical' if same else 'DIFFER'}   peak {_peak(victim)}",
             flush=True,
         )
@@ -216,14 +215,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--methods",
-        help="a list of names (default: adaptive, with minilm sequential, static and wanda too)",
+        help="names with commas (default: adaptive; minilm: SparseGPT and Wanda too)",
     )
     parser.add_argument(
         "--count", type=int, default=19, help="of levels, evenly spread (default: 19)"
     )
     options = parser.parse_args()
-    usual = "adaptive,sequential,static,wanda" if options.case == "minilm" else "adaptive"
-    names = [name for name in (options.methods or usual).split(",") if name in METHODS]
+    usual = "adaptive,sparsegpt,sparsegpt-static,wanda" if options.case == "minilm" else "adaptive"
+    names = [method_named(name).name for name in (options.methods or usual).split(",")]
     if options.case in SIZES:
         victim = random_bert(options.case, options.device)
         on_card = victim.device.type == "cuda"

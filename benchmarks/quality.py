@@ -29,11 +29,12 @@ import torch
 from prunescope.engine.data import load_dataset
 from prunescope.engine.evaluation.measure import relative_error
 from prunescope.engine.models.victim import load_victim
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Plan
 
 UNSTRUCTURED = (0.3, 0.5, 0.7, 0.875)
-FIRST, PEERS = "adaptive", ("sequential", "paper")
+FIRST, PEERS = "adaptive", ("sparsegpt", "p1")
 PATTERNS = ("unstructured", "2:4", "4:8", "32:64")
 TRAIN = {"sst2": "train_sentences.tsv", "ag_news": "train.parquet", "imdb": "train.parquet"}
 EVALUATION = {"sst2": "validation.tsv", "ag_news": "test.tsv", "imdb": "test.parquet"}
@@ -41,13 +42,11 @@ EXAMPLES = 872  # of the evaluation file, drawn with seed 0
 
 
 def _rows(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """All texts and labels of a file; it is divided in two when it is loaded, and here both halves
-    are wanted.
-    """
-    found = load_dataset(str(path))
-    if found.train is None:
-        raise SystemExit(f"{path} is not one file of rows")
-    return found.train.texts + found.evaluation.texts, found.train.labels + found.evaluation.labels
+    """All texts and labels of a file: both halves that loading divides it into."""
+    data = load_dataset(str(path))
+    if data.train is None:
+        raise SystemExit(f"{path} is not one file of examples")
+    return data.train.texts + data.evaluation.texts, data.train.labels + data.evaluation.labels
 
 
 Job = tuple[str, int, str, str, tuple[float, ...]]
@@ -59,14 +58,14 @@ def jobs(data: list[str], methods: list[str], patterns: list[str], draws: int) -
         yield name, draw, method, pattern, UNSTRUCTURED if pattern == "unstructured" else (0.5,)
 
 
-def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
+def measure(out: Path, pending: Iterable[Job], sentences: int) -> None:
     folder = Path(os.environ["PRUNESCOPE_DATA"])
     done = {
         tuple(record[name] for name in ("data", "draw", "method", "pattern"))
         for record in records(out)
     }
     victim = load_victim("embedded")
-    for name, draw, method, pattern, levels in wanted:
+    for name, draw, method, pattern, levels in pending:
         if (name, draw, method, pattern) in done:
             continue
         texts, _ = _rows(folder / name / TRAIN[name])
@@ -84,9 +83,9 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
                 f"{name}: {len(overlap)} calibration sentences are in the evaluation set"
             )
         dense, dense_cls = victim.read(judged)
-        start, found = time.perf_counter(), []
-        for made in prune_levels(victim, calibration, None, Plan.named(method, pattern), levels):
-            logits, cls = made.victim.read(judged)
+        start, results = time.perf_counter(), []
+        for pruned in prune_levels(victim, calibration, None, Plan.named(method, pattern), levels):
+            logits, cls = pruned.victim.read(judged)
             same = name == "sst2"  # the victim knows other labels than AG News has
             acc = (
                 float((logits.argmax(1) == truth).float().mean())
@@ -94,9 +93,9 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
                 else None
             )
             agree = float((logits.argmax(1) == dense.argmax(1)).float().mean())
-            found.append(
+            results.append(
                 {
-                    "level": made.sparsity,
+                    "level": pruned.sparsity,
                     "error": relative_error(dense_cls, cls),
                     "acc": acc,
                     "agree": agree,
@@ -109,7 +108,7 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
             "draw": draw,
             "method": method,
             "pattern": pattern,
-            "levels": found,
+            "levels": results,
             "n": len(judged),
             "seconds": round(seconds, 1),
             "tokens": sum(map(len, victim.encode(calibration)["input_ids"])),
@@ -122,27 +121,27 @@ def measure(out: Path, wanted: Iterable[Job], sentences: int) -> None:
 
 
 def records(out: Path) -> list[dict[str, Any]]:
-    return (
-        [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-        if out.is_file()
-        else []
-    )
+    """What was measured before, under today's names of methods."""
+    if not out.is_file():
+        return []
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    return [line | {"method": canonical_name(line["method"])} for line in lines]
 
 
 def table(out: Path) -> Iterator[str]:
     """Lines of a Markdown table: errors of the three, and the ratio with its worst draw."""
-    found: dict[tuple[str, str, float], dict[str, dict[int, dict[str, Any]]]] = {}
+    errors: dict[tuple[str, str, float], dict[str, dict[int, dict[str, Any]]]] = {}
     for record in records(out):
         for level in record["levels"]:
-            place = found.setdefault((record["data"], record["pattern"], level["level"]), {})
-            place.setdefault(record["method"], {})[record["draw"]] = level
+            by_method = errors.setdefault((record["data"], record["pattern"], level["level"]), {})
+            by_method.setdefault(record["method"], {})[record["draw"]] = level
     yield (
         "| text | pattern | sparsity | default | SparseGPT | P1 Eq. 5, exact, per row | ratio | "
         "worst draw | draws |"
     )
     yield "|---|---|--:|--:|--:|--:|--:|--:|--:|"
     ordered = sorted(
-        found.items(), key=lambda item: (item[0][0], PATTERNS.index(item[0][1]), item[0][2])
+        errors.items(), key=lambda item: (item[0][0], PATTERNS.index(item[0][1]), item[0][2])
     )
     for (data, pattern, level), methods in ordered:
         if FIRST not in methods:
@@ -182,8 +181,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if not options.table:
-        lists = (options.data.split(","), options.methods.split(","), options.patterns.split(","))
-        measure(options.out, jobs(*lists, options.draws), options.sentences)
+        methods = [canonical_name(name) for name in options.methods.split(",")]
+        data, patterns = options.data.split(","), options.patterns.split(",")
+        measure(options.out, jobs(data, methods, patterns, options.draws), options.sentences)
     print("\n".join(table(options.out)))
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
-from prunescope.engine.pruning.sparsegpt import blocked
+from prunescope.engine.pruning.sparsegpt import sweep
 from prunescope.engine.pruning.targets import factorise
 
 SHAPES = ((768, 768), (3072, 768), (768, 3072))
@@ -71,7 +71,7 @@ def peer(weight: Tensor, hessian: Tensor) -> Tensor:
 
 
 def ours(weight: Tensor, hessian: Tensor, pattern: Pattern | None = None) -> Tensor:
-    return blocked(weight, factorise(hessian, DAMPING).upper, pattern or Unstructured(), SPARSITY)
+    return sweep(weight, factorise(hessian, DAMPING).upper, pattern or Unstructured(), SPARSITY)
 
 
 def relative_error(weight: Tensor, solved: Tensor, hessian: Tensor) -> float:
@@ -96,8 +96,8 @@ def _peak() -> float:
     """The largest resident memory of this process so far in MiB, from Linux; ru_maxrss would count
     the parent's too.
     """
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 1024 if found else float("nan")
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(match[1]) / 1024 if match else float("nan")
 
 
 def _grown(solver: Solver, path: str) -> float:

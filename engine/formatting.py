@@ -35,8 +35,8 @@ def visible(text: str) -> str:
 
 def short(text: str, most: int = 60) -> str:
     """The text for a name: nothing invisible in it, and cut where it is too long to be one."""
-    seen = visible(text)
-    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+    name = visible(text)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def error_line(error: BaseException) -> str:

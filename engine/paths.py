@@ -39,5 +39,5 @@ def whole_path(name: str) -> str:
 
 def shared_cache() -> Path | None:
     """The shared folder, if the environment names one."""
-    named = os.environ.get("PRUNESCOPE_SHARED")
-    return expanded(named) if named else None
+    name = os.environ.get("PRUNESCOPE_SHARED")
+    return expanded(name) if name else None

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from functools import partial
 
 from prunescope.engine.errors import DataError, InputError, ModelError, ResourceError
 from prunescope.engine.formatting import format_bytes
@@ -22,16 +23,10 @@ def every_name_resolves(
 ) -> bool:
     """Print a line for the base, each data set and each attack; False where one cannot be used."""
     lookups: list[tuple[str, str, Callable[[], Description]]] = [
-        ("model", base, lambda: look_at_model(base))
+        ("model", base, partial(look_at_model, base)),
+        *(("data", d.source, partial(look_at_data, d.source, len(d.labels))) for d in sets),
+        *(("attack", name, partial(look_at_attack, name, options.resources)) for name in attacks),
     ]
-    for data in sets:
-        lookups.append(
-            ("data", data.source, lambda data=data: look_at_data(data.source, len(data.labels)))
-        )
-    for attack in attacks:
-        lookups.append(
-            ("attack", attack, lambda attack=attack: look_at_attack(attack, options.resources))
-        )
     lines = [_line(kind, name, look) for kind, name, look in lookups]  # all of them, in order
     return all(lines)
 

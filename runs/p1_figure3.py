@@ -5,6 +5,7 @@ TextFooler's resources (`--resources`).
 """
 
 import sys
+from typing import Any
 
 from runs.tables import Run, main
 
@@ -17,8 +18,8 @@ def table(run: Run) -> None:
         average = run.average(data)
         for count in COUNTS:
             for seed in run.scale.seeds:
-                settings = {"method": "paper", "levels": "0.5", "seed": seed, "force": True}
-                settings |= {"calibration": count}
+                settings: dict[str, Any] = {"method": "paper", "levels": "0.5", "seed": seed}
+                settings |= {"calibration": count, "force": True}
                 run.study(f"Ours, {count} texts", data, average, **settings)
 
 

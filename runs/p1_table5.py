@@ -22,8 +22,9 @@ def table(run: Run) -> None:
         average = run.average(data)
         for seed in run.scale.seeds:
             for row, method, pattern in ROWS:
-                settings = {"method": method, "pattern": pattern, "levels": "0,0.5", "seed": seed}
-                run.study(row, data, average, **settings)
+                run.study(
+                    row, data, average, method=method, pattern=pattern, levels="0,0.5", seed=seed
+                )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prunescope.engine import Store, Study, alternative_tables, member_sets, subnetwork_tables  # noqa: E402
+from prunescope.engine import Store, Study, baseline_tables, member_sets, subnetwork_tables  # noqa: E402
 from prunescope.engine.paths import BUNDLED  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
@@ -56,7 +56,7 @@ def render() -> str:
     models = _dense_models(everything)
     sets = [found for found in member_sets(store) if found.bundled]
     tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
-    others = [found for found in alternative_tables(store) if found.bundled]
+    others = [found for found in baseline_tables(store) if found.bundled]
     parts = [
         summary.section(everything, models, sets, tables, others),
         summary.debiasing(tables),

@@ -1,4 +1,4 @@
-"""One attack of one victim on one example: a recipe's parts, joined anew, and what came of it."""
+"""One attack on one example of one victim: a recipe's parts, joined for it, and the outcome."""
 
 import copy
 from collections import OrderedDict
@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.lockstep import OutOfTime
-from prunescope.engine.attacks.services import NotAttackable, ask, breathe
+from prunescope.engine.attacks.services import NotAttackable, ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
 from prunescope.engine.attacks.word_diff import words_changed
 from prunescope.engine.data import Examples
@@ -30,8 +30,9 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one attack may use; None is no limit. Seconds are those of the machine, so they make
-    outcomes depend on it.
+    """What one attack may use; None is no limit.
+
+    Seconds are those of the machine, so they make outcomes depend on it.
     """
 
     queries: int | None = None
@@ -40,15 +41,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What is attacked."""
+    """A text, or a pair of texts, to attack."""
 
     text: str
     pair: str | None
     label: int
     row: int = -1
-    columns: tuple[str, str] | None = (
-        None  # what the texts of a pair are called; TextFooler leaves a premise as it is
-    )
+    # what the texts of a pair are called; TextFooler leaves a premise as it is
+    columns: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, examples: Examples, row: int) -> "Example":
@@ -67,17 +67,17 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What the victim was asked and said, for the live panel. Probabilities are those of the true
-    label.
+class AttemptStep:
+    """One exchange of an attack with the victim, for the live panel.
+
+    Probabilities are those of the true label.
     """
 
     kind: str  # "start"; "rank", words masked in turn to see which matter; "try", candidates
     queries: int  # so far
     lowest: float  # so far
-    words: tuple[
-        tuple[int, float], ...
-    ] = ()  # of "rank": (place of a word, how much masking it raised the attack's score)
+    # of "rank": (index of a word, how much masking it raised the attack's score)
+    words: tuple[tuple[int, float], ...] = ()
     tried: tuple[tuple[str, float], ...] = ()  # of "try": (text, probability)
 
 
@@ -88,21 +88,21 @@ class Outcome:
     record: AttackRecord
     original: str
     perturbed: str  # the original where nothing was found
-    label_before: int  # -1 where the victim was not asked
+    label_before: int  # the predicted label; -1 where the victim was not queried
     label_after: int
     path: tuple[tuple[int, float], ...]  # (queries, lowest probability of the true label so far)
     perturbed_pair: str | None = None  # of a pair of texts
-    truth_perturbed: float | None = (
-        None  # probability of the true label for the perturbed text; None where none was given
-    )
+    # probability of the true label for the perturbed text; None where none was given
+    truth_perturbed: float | None = None
 
 
-Watcher = Callable[[Step], None]
+Watcher = Callable[[AttemptStep], None]
 
 
-class Model:
-    """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true
-    label got.
+class VictimModel:
+    """The victim as TextAttack sees it: texts in, probabilities out.
+
+    Records the lowest probability of the true label so far.
     """
 
     def __init__(self, service: VictimService, label: int, watch: Watcher | None = None) -> None:
@@ -120,13 +120,14 @@ class Model:
         if self.first is None:
             self.first = probabilities[0]
             if self._watch:
-                self._watch(Step("start", self.queries, self.lowest))
+                self._watch(AttemptStep("start", self.queries, self.lowest))
         return probabilities
 
 
 class Attempt:
-    """Attacks one example. `parts` is a TextAttack `Attack`, of which nothing is changed: it serves
-    many attempts at once.
+    """An attack on one example.
+
+    `parts` is a TextAttack `Attack`, which serves many attempts at once and is not changed.
     """
 
     def __init__(
@@ -134,12 +135,12 @@ class Attempt:
         parts: Any,
         service: VictimService,
         example: Example,
-        shared: Shared,
+        shared: SharedCandidates,
         budget: Budget,
         watch: Watcher | None = None,
     ) -> None:
         self.example, self._budget, self._watch = example, budget, watch
-        self._model = Model(service, example.label, watch)
+        self._model = VictimModel(service, example.label, watch)
         self._attack = attack = copy.copy(parts)  # with caches of its own
         attack.goal_function = goal = copy.copy(parts.goal_function)
         attack.search_method = search = copy.copy(parts.search_method)
@@ -148,31 +149,29 @@ class Attempt:
         goal.query_budget = float("inf") if budget.queries is None else budget.queries
         search.goal_function = goal
         search.get_transformations = partial(shared.get, attack.get_transformations)
-        search.get_goal_results = goal.get_results if watch is None else self._watched
+        search.get_goal_results = goal.get_results if watch is None else self._get_results
         search.get_indices_to_order = (
-            attack.get_indices_to_order if watch is None else self._ordered
+            attack.get_indices_to_order if watch is None else self._rank_words
         )
         search.filter_transformations = attack.filter_transformations
         self._ranking: list[int] | None = None
 
     def run(self) -> Outcome:
-        """The outcome, which may be that it ran out of its budget, or an error of this example. To
-        be called once.
-        """
+        """Attack once: the outcome may be an exhausted budget, or an error of this example."""
         try:
-            return self._tried()
+            return self._attack_example()
         finally:
             # TextAttack's parts refer to one another in circles, with every text of the example in
             # their caches
             for part in (self._attack.search_method, self._attack.goal_function, self._attack):
                 vars(part).clear()
 
-    def _tried(self) -> Outcome:
+    def _attack_example(self) -> Outcome:
         example = self.example
         try:
             check_label(example, self._model.victim)
-            if why := nothing_to_try(example):
-                return self._untried(why)
+            if reason := nothing_to_try(example):
+                return self._read_only(reason)
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
@@ -184,13 +183,11 @@ class Attempt:
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))
-        except (
-            Exception
-        ) as error:  # of this example alone; it stands in its record and is counted as an error
+        # of this example alone; it stands in its record and is counted as an error
+        except Exception as error:
             over = self._budget.queries is not None and self._model.queries >= self._budget.queries
-            if over and isinstance(
-                error, ValueError
-            ):  # a beam that its budget left nothing to choose from takes its largest
+            # a beam that its budget left nothing to choose from takes its largest
+            if over and isinstance(error, ValueError):
                 return self._unfinished("exhausted", f"{self._budget.queries} queries")
             return self._unfinished(
                 "error", ": ".join(filter(None, (type(error).__name__, str(error))))[:300]
@@ -209,44 +206,42 @@ class Attempt:
         elif outcome == "held" and after.num_queries <= 1:
             reason = "The attack has no candidate for this text."
         old, new = before.attacked_text, after.attacked_text
-        found = outcome == "broken" or self._attack.goal_function.maximizable
+        has_result = outcome == "broken" or self._attack.goal_function.maximizable
         record = AttackRecord(
             example.row,
             outcome,
             int(after.num_queries),
-            words_changed(old.words, new.words) if found else 0,
+            words_changed(old.words, new.words) if has_result else 0,
             len(old.words),
             round(float(before.raw_output[example.label]), 6),
             round(self._model.lowest, 6),
             reason,
         )
-        said, last = (
+        label, truth_after = (
             int(before.output),
-            round(float((after if found else before).raw_output[example.label]), 6),
+            round(float((after if has_result else before).raw_output[example.label]), 6),
         )
         return Outcome(
             record,
             example.text,
-            _first_column(new) if found else example.text,
-            said,
-            int(after.output) if found else said,
+            _first_column(new) if has_result else example.text,
+            label,
+            int(after.output) if has_result else label,
             tuple(self._model.path),
-            _second_column(new) if found else example.pair,
-            last,
+            _second_column(new) if has_result else example.pair,
+            truth_after,
         )
 
     def _maximised(self, after: Any) -> str:
-        """Of a goal without an end, such as reducing the input: whether the end was reached all the
-        same.
-        """
+        """The outcome of a goal without an end, such as reducing the input."""
         return (
             "broken"
             if self._attack.goal_function._is_goal_complete(after.raw_output, after.attacked_text)
             else "held"
         )
 
-    def _untried(self, reason: str) -> Outcome:
-        """Read, and not attacked: no attack breaks what it has no other text for."""
+    def _read_only(self, reason: str) -> Outcome:
+        """The outcome of a text that is read and not attacked, since there is nothing to try."""
         (answer,) = self._model([self.example.item])
         return self._unfinished(
             "held" if int(answer.argmax()) == self.example.label else "skipped", reason
@@ -266,16 +261,16 @@ class Attempt:
             None if first is None else round(model.lowest, 6),
             reason,
         )
-        said = -1 if first is None else int(first.argmax())
+        label = -1 if first is None else int(first.argmax())
         return Outcome(
-            record, example.text, example.text, said, said, tuple(model.path), example.pair, truth
+            record, example.text, example.text, label, label, tuple(model.path), example.pair, truth
         )
 
-    def _ordered(self, text: Any, **wanted: Any) -> Any:
-        count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
+    def _rank_words(self, text: Any, **limits: Any) -> Any:
+        count, self._ranking = self._attack.get_indices_to_order(text, **limits)
         return count, list(self._ranking)
 
-    def _watched(self, texts: Sequence[Any], **how: Any) -> Any:
+    def _get_results(self, texts: Sequence[Any], **how: Any) -> Any:
         assert self._watch is not None
         results, over = self._attack.goal_function.get_results(texts, **how)
         model, ranking, self._ranking = self._model, self._ranking, None
@@ -285,12 +280,12 @@ class Attempt:
                 (int(i), float(result.score) - start)
                 for i, result in zip(ranking, results, strict=True)
             )
-            self._watch(Step("rank", model.queries, model.lowest, words=words))
+            self._watch(AttemptStep("rank", model.queries, model.lowest, words=words))
         else:
             tried = tuple(
                 (_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results
             )
-            self._watch(Step("try", model.queries, model.lowest, tried=tried))
+            self._watch(AttemptStep("try", model.queries, model.lowest, tried=tried))
         return results, over
 
 
@@ -310,7 +305,7 @@ def check_label(example: Example, victim: Any) -> None:
 
 
 def nothing_to_try(example: Example) -> str:
-    """Why no attack has another text to try than this one; empty where it may have some."""
+    """Why an attack has no other text to try than this one; empty where it may have one."""
     words = _text_class()(" ".join((example.text, example.pair or ""))).words
     if not words:
         return "There are no words to attack."
@@ -322,8 +317,7 @@ def nothing_to_try(example: Example) -> str:
 
 
 def check_read(text: str, victim: Any) -> None:
-    """Raises NotAttackable where a victim's tokenizer knows nothing in a text; for texts that were
-    typed.
+    """Raises NotAttackable where a victim's tokenizer knows no part of a typed text.
 
     An example of a data set is attacked all the same, as TextAttack does.
     """
@@ -346,16 +340,14 @@ def _second_column(attacked: Any) -> str | None:
 
 @cache
 def _text_class() -> Any:
-    """TextAttack's text, whose copies with words replaced can be interrupted: of a long text there
-    are many.
-    """
+    """TextAttack's text, with a check for cancelling at each of its many edited copies."""
     from textattack.shared import AttackedText
 
     class Text(AttackedText):  # type: ignore[misc]
         def generate_new_attacked_text(self, new_words: Any) -> Any:
-            breathe()
-            found = super().generate_new_attacked_text(new_words)
-            found.__class__ = Text
-            return found
+            check_cancel()
+            text = super().generate_new_attacked_text(new_words)
+            text.__class__ = Text
+            return text
 
     return Text

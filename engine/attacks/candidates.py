@@ -1,5 +1,5 @@
-"""The texts an attack may try next: drawn from the text and the seed alone, and found once for all
-victims of an example.
+"""The texts an attack may try next: decided by text and seed alone, and shared by the victims of an
+example.
 """
 
 import copy
@@ -10,24 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.engine.attacks.services import current_turn, pause
+from prunescope.engine.attacks.services import current_turn, yield_turn
 
 
-class Seeded:
-    """A transformation whose random draws depend only on the seed, the text and the words it may
-    change.
+class SeededTransformation:
+    """A transformation whose random choices depend only on seed, text and words to change.
 
-    So every victim is offered the same candidates for the same word of the same text, in whatever
-    order they are asked. The generators are left as they were.
+    So every victim is offered the same candidates for the same word of the same text, whatever the
+    order of the queries. The global generators are restored.
     """
 
     def __init__(self, transformation: Any, seed: int) -> None:
         self._transformation, self._seed = transformation, seed
 
     def __call__(self, current_text: Any, *args: Any, **kwargs: Any) -> Any:
-        wanted = sorted(kwargs.get("indices_to_modify") or ())
+        indices = sorted(kwargs.get("indices_to_modify") or ())
         digest = hashlib.sha256(
-            f"{self._seed}|{current_text.text}|{wanted}".encode("utf-8", "surrogatepass")
+            f"{self._seed}|{current_text.text}|{indices}".encode("utf-8", "surrogatepass")
         ).digest()
         state, numpy_state = random.getstate(), np.random.get_state()
         try:
@@ -42,10 +41,10 @@ class Seeded:
         return getattr(self._transformation, name)
 
 
-_COMING = object()  # another attack is finding these candidates
+_PENDING = object()  # another attack is finding these candidates
 
 
-class Shared:
+class SharedCandidates:
     """The candidates of one example, shared by the attacks on several victims.
 
     What may follow a text is decided by its words, by which of them were changed, by the words to
@@ -56,46 +55,45 @@ class Shared:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Any, ...], Any] = {}
+        self._candidates: dict[tuple[Any, ...], Any] = {}
 
     def get(
-        self, find: Callable[..., Sequence[Any]], current_text: Any, **wanted: Any
+        self, find: Callable[..., Sequence[Any]], current_text: Any, **limits: Any
     ) -> list[Any]:
         """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it
         gave before.
         """
         state = current_text.attack_attrs
-        asked = repr(
-            sorted((name, value) for name, value in wanted.items() if name != "original_text")
+        limits_key = repr(
+            sorted((name, value) for name, value in limits.items() if name != "original_text")
         )
         key = (
             current_text.text,
             frozenset(state["modified_indices"]),
             state["original_index_map"].tobytes(),
-            asked,
+            limits_key,
         )
-        while self._found.get(key) is _COMING:
-            pause()
+        while self._candidates.get(key) is _PENDING:
+            yield_turn()
         turn = current_turn()
-        if key not in self._found:
-            self._found[key], before = _COMING, turn.used() if turn else 0.0
+        if key not in self._candidates:
+            self._candidates[key], before = _PENDING, turn.used() if turn else 0.0
             try:
-                texts = tuple(_own(text, current_text) for text in find(current_text, **wanted))
-                self._found[key] = texts, (turn.used() if turn else 0.0) - before
+                texts = tuple(_own(text, current_text) for text in find(current_text, **limits))
+                self._candidates[key] = texts, (turn.used() if turn else 0.0) - before
             finally:
-                if (
-                    self._found[key] is _COMING
-                ):  # this attack ended; another one may still find them
-                    del self._found[key]
+                # this attack ended; another one may still find them
+                if self._candidates[key] is _PENDING:
+                    del self._candidates[key]
         elif turn is not None:
-            turn.spent += self._found[key][1]
-        return [_own(text, current_text) for text in self._found[key][0]]
+            turn.spent += self._candidates[key][1]
+        return [_own(text, current_text) for text in self._candidates[key][0]]
 
 
 def _own(text: Any, previous: Any) -> Any:
     """The same text with attributes of its own."""
-    found = copy.copy(text)
-    found.attack_attrs = dict(text.attack_attrs)
-    if "previous_attacked_text" in found.attack_attrs:
-        found.attack_attrs["previous_attacked_text"] = previous
-    return found
+    duplicate = copy.copy(text)
+    duplicate.attack_attrs = dict(text.attack_attrs)
+    if "previous_attacked_text" in duplicate.attack_attrs:
+        duplicate.attack_attrs["previous_attacked_text"] = previous
+    return duplicate

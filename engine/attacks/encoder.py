@@ -29,11 +29,12 @@ MOST = 256  # tokens of a text; the rest is cut, as by the model's makers
 
 
 class SentenceEncoder(VictimService):
-    """A service: texts in, sentence embeddings (width,) of length 1 out, the same bits in whatever
-    company.
+    """A service: texts in, sentence embeddings (width,) of length 1 out.
+
+    The bits of an embedding do not depend on the other texts of the batch.
     """
 
-    kept = True
+    cached = True
 
     def __init__(self, device: torch.device) -> None:
         base = embedded_base()
@@ -64,5 +65,5 @@ def sentence_encoder(device: str) -> SentenceEncoder:
 
 def angular(first: Tensor, second: Tensor) -> Tensor:
     """1 − arccos(cos) / π of the rows of two tensors of unit length, (rows, width) each."""
-    found: Tensor = 1 - torch.acos((first * second).sum(dim=1).clamp(-1.0, 1.0)) / torch.pi
-    return found
+    similarity: Tensor = 1 - torch.acos((first * second).sum(dim=1).clamp(-1.0, 1.0)) / torch.pi
+    return similarity

@@ -18,15 +18,16 @@ from prunescope.engine.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AttackText:
-    """One attacked example with its texts; what the attack left behind where it did not break the
-    victim.
+    """One attacked example with its texts.
+
+    Where the victim withstood the attack, `perturbed` is the text the attack ended with.
     """
 
     record: AttackRecord
     truth: int  # the true label
     original: str
     perturbed: str
-    label_before: int | None  # what the victim says; None where it gave no answer
+    label_before: int | None  # the predicted label; None where there was no answer
     label_after: int | None
     truth_perturbed: float | None  # probability of the true label for the perturbed text
     pair: str | None = None  # the second column of a pair of texts
@@ -35,17 +36,17 @@ class AttackText:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "AttackText":
         """The inverse of `asdict`. Raises TypeError, KeyError or ValueError for anything else."""
-        found = cls(**{**value, "record": AttackRecord(**value["record"])})
-        _check_kinds(found)
-        _check_kinds(found.record)
-        return found
+        text = cls(**{**value, "record": AttackRecord(**value["record"])})
+        _check_kinds(text)
+        _check_kinds(text.record)
+        return text
 
 
-def _check_kinds(found: AttackText | AttackRecord) -> None:
-    for known in fields(found):
-        value, kind = getattr(found, known.name), known.type
+def _check_kinds(record: AttackText | AttackRecord) -> None:
+    for field in fields(record):
+        value, kind = getattr(record, field.name), field.type
         if not isinstance(value, kind | int if kind in (float, float | None) else kind):  # type: ignore[arg-type]
-            raise ValueError(f"{known.name} is {value!r:.40}")
+            raise ValueError(f"{field.name} is {value!r:.40}")
 
 
 class AttackTexts:
@@ -60,7 +61,7 @@ class AttackTexts:
         if not may_hold_texts(store):
             raise StoreError(
                 f"{store.root} is the bundled store, which holds no texts; name another folder "
-                "with --cache."
+                "with `cache`."
             )
         self.path = store.root / "texts" / f"{key}.jsonl"
 
@@ -77,12 +78,12 @@ class AttackTexts:
         except OSError as error:
             raise StoreError(
                 f"The cache cannot be written at {self.path.parent} ({error.strerror}); name "
-                "another with --cache."
+                "another with `cache`."
             ) from error
 
-    def kept(self) -> tuple[AttackText, ...]:
-        """The whole examples, in the order they were kept."""
-        found = []
+    def stored(self) -> tuple[AttackText, ...]:
+        """The whole examples, in the order they were written."""
+        texts = []
         for line in self.path.read_bytes().splitlines() if self.path.is_file() else ():
             try:
                 entry = json.loads(line)
@@ -90,10 +91,10 @@ class AttackTexts:
                     entry["sha256"]
                     == hashlib.sha256(_line(entry["text"]).encode("ascii")).hexdigest()
                 ):
-                    found.append(AttackText.from_json(entry["text"]))
+                    texts.append(AttackText.from_json(entry["text"]))
             except (ValueError, KeyError, TypeError):
                 continue
-        return tuple(found)
+        return tuple(texts)
 
 
 def may_hold_texts(store: Store) -> bool:

@@ -31,13 +31,13 @@ def first_blocks(victim: Victim, count: int) -> Victim:
             f"{victim.name} has {blocks} blocks and the first {count} were asked for; give 1 to "
             f"{blocks - 1}."
         )
-    made = victim.copy()
-    _cut(made.family, getattr(made.model, made.family.body), made.model.config, count)
-    made.name, made.fingerprint = (
+    shallow = victim.copy()
+    _cut(shallow.family, getattr(shallow.model, shallow.family.body), shallow.model.config, count)
+    shallow.name, shallow.fingerprint = (
         f"{victim.name}, first {count} blocks",
-        fingerprint_of(made.model, made.tokenizer),
+        fingerprint_of(shallow.model, shallow.tokenizer),
     )
-    return made
+    return shallow
 
 
 def _cut(family: Family, body: nn.Module, config: Any, count: int) -> None:
@@ -58,29 +58,29 @@ def head_resolved(
     X_sᵀ + λI)⁻¹ and b ← b + W x̄_d − Ŵ x̄_s, λ a hundredth of the mean diagonal; the linears after
     it stay.
     """
-    made = shallow.copy()
-    (linear, wanted), (own, given) = (
-        head_inputs(victim, victim.read(texts, pairs)[1])[0] for victim in (dense, made)
+    resolved = shallow.copy()
+    (linear, dense_inputs), (own, inputs) = (
+        head_inputs(victim, victim.read(texts, pairs)[1])[0] for victim in (dense, resolved)
     )
-    weight, bias = _fitted(linear, wanted.double(), given.double())
+    weight, bias = _fitted(linear, dense_inputs.double(), inputs.double())
     own.weight, own.bias = (
         nn.Parameter(weight, requires_grad=False),
         nn.Parameter(bias, requires_grad=False),
     )
-    made.name, made.fingerprint = (
+    resolved.name, resolved.fingerprint = (
         f"{shallow.name}, head re-solved",
-        fingerprint_of(made.model, made.tokenizer),
+        fingerprint_of(resolved.model, resolved.tokenizer),
     )
-    return made
+    return resolved
 
 
-def _fitted(linear: nn.Linear, wanted: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+def _fitted(linear: nn.Linear, dense_inputs: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """(weight (d_out, d_in), bias (d_out,)) that give on `given` (sentences, d_in) what `linear`
     gives on `wanted`.
     """
-    target = wanted @ linear.weight.double().T + linear.bias.double()  # (sentences, d_out)
-    mean, centre = given.mean(dim=0), target.mean(dim=0)
-    centred = given - mean
+    target = dense_inputs @ linear.weight.double().T + linear.bias.double()  # (sentences, d_out)
+    mean, centre = inputs.mean(dim=0), target.mean(dim=0)
+    centred = inputs - mean
     gram = centred.T @ centred
     gram.diagonal().add_(RIDGE * gram.diagonal().mean())
     weight = torch.linalg.solve(gram, centred.T @ (target - centre)).T

@@ -60,20 +60,19 @@ def in_int8(victim: Victim) -> Victim:
     if victim.device.type != "cpu":
         raise SettingError(
             f"int8 is measured on the CPU, not on {victim.device}; use --device cpu, or leave it "
-            "out with "
-            "--no-int8."
+            "out with --no-int8."
         )
-    made = victim.copy()
-    for block in made.family.modules(made.model):
-        for path in made.family.layout.linears:
+    quantized = victim.copy()
+    for block in quantized.family.modules(quantized.model):
+        for path in quantized.family.layout.linears:
             linear = block.get_submodule(path)
             assert isinstance(linear, nn.Linear)
             block.set_submodule(path, Int8Linear(linear))
-    made.name, made.fingerprint = (
+    quantized.name, quantized.fingerprint = (
         f"{victim.name} in int8",
-        fingerprint_of(made.model, made.tokenizer),
+        fingerprint_of(quantized.model, quantized.tokenizer),
     )
-    return made
+    return quantized
 
 
 def int8_linears(model: nn.Module) -> dict[str, Int8Linear]:
@@ -112,8 +111,8 @@ def _packed(name: str, whole: Tensor) -> dict[str, Tensor]:
 
 def read_int8(like: Victim, path: Path) -> Victim:
     """The inverse of `write_int8`, into a victim of the same architecture that is `in_int8`."""
-    made, tensors = like.copy(), load_file(path)
-    for name, linear in int8_linears(made.model).items():
+    victim, tensors = like.copy(), load_file(path)
+    for name, linear in int8_linears(victim.model).items():
         if f"{name}.weight.bitmap" in tensors:
             bitmap, survivors = (
                 tensors.pop(f"{name}.weight.{part}") for part in ("bitmap", "survivors")
@@ -124,6 +123,6 @@ def read_int8(like: Victim, path: Path) -> Victim:
             whole: Any = torch.zeros(linear.weight.numel(), dtype=torch.int8)
             whole[alive] = survivors
             tensors[f"{name}.weight"] = whole.view(linear.weight.shape)
-    made.model.load_state_dict(tensors)
-    made.fingerprint = fingerprint_of(made.model, made.tokenizer)
-    return made
+    victim.model.load_state_dict(tensors)
+    victim.fingerprint = fingerprint_of(victim.model, victim.tokenizer)
+    return victim

@@ -1,7 +1,7 @@
-"""What a comparison with the alternatives came to: read from the bundle and from the user's cache.
+"""What a comparison with the baselines came to: read from the bundle and from the user's cache.
 Light to import.
 
-alternatives/<name>.json    every alternative with its bytes, Acc, Aua, Asr and time; figures only,
+alternatives/<name>.json    every baseline with its bytes, Acc, Aua, Asr and time; figures only,
 no texts
 """
 
@@ -22,7 +22,7 @@ KINDS = ("dense", "pruned", "int8", "blocks", "small", "pruned-int8")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LatencyRatio:
     """Time of the forward pass against the dense model's, measured in turn: medians with 5 % and 95
     % quantiles.
     """
@@ -35,20 +35,20 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """An alternative beside the pruned level that is nearest in bytes, on the same rows."""
+class VersusPruned:
+    """An baseline beside the pruned level that is nearest in bytes, on the same examples."""
 
     level: str  # its name
     bytes: int  # the alternative's weights minus the level's, on disk
-    only_here: int  # rows that the alternative alone gets right
+    only_here: int  # rows that the baseline alone gets right
     only_there: int  # rows that the pruned level alone gets right
     p_value: float  # McNemar's exact test on these two
-    adjusted: float  # Holm's, over all alternatives of the table
+    adjusted: float  # Holm's, over all baselines of the table
     attack: Paired | None  # the pruned level first; None where nothing was attacked
 
 
 @dataclass(frozen=True, slots=True)
-class Alternative:
+class Baseline:
     """One way to a smaller model, and what it reaches."""
 
     name: str
@@ -57,14 +57,14 @@ class Alternative:
     blocks: int
     trained_rows: int  # rows it was trained on for this; 0 for all that is made without training
     file_bytes: int  # of all weights as they are stored on disk, header included
-    embedding_bytes: int  # of these, the embeddings, which none of the alternatives makes smaller
+    embedding_bytes: int  # of these, the embeddings, which none of the baselines makes smaller
     acc: Rate
     aua: Rate | None
     asr: Rate | None
-    correct: tuple[bool, ...]  # evaluation rows, one by one
+    correct: tuple[bool, ...]  # evaluation examples, one by one
     attacks: tuple[AttackRecord, ...]
-    pace: Pace | None = None
-    against: Against | None = None  # None for dense and pruned ones
+    pace: LatencyRatio | None = None
+    against: VersusPruned | None = None  # None for dense and pruned ones
 
     @property
     def bytes(self) -> int:
@@ -73,8 +73,8 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
-class AlternativesTable:
-    """The alternatives of one victim on one data set."""
+class BaselineTable:
+    """The baselines of one victim on one data set."""
 
     name: str  # of its file
     path: Path
@@ -83,56 +83,60 @@ class AlternativesTable:
         str, Any
     ]  # model, data, method, attack, counts, seed, training, share of the commonest label
     latency: dict[str, Any]  # device, threads, batch, sentences, rounds
-    rows: tuple[Alternative, ...]
+    rows: tuple[Baseline, ...]
 
-    def is_collapsed(self, row: Alternative) -> bool:
-        """Whether an alternative hardly beats always naming the most common label."""
+    def is_collapsed(self, row: Baseline) -> bool:
+        """Whether a baseline hardly beats always naming the most common label."""
         return is_collapsed(row.acc, majority=self.about["commonest"])
 
-    def row(self, name: str) -> Alternative:
-        """One alternative. Raises KeyError where there is none of that name."""
+    def row(self, name: str) -> Baseline:
+        """One baseline. Raises KeyError where there is none of that name."""
         return {row.name: row for row in self.rows}[name]
 
 
-def with_tests(rows: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Every alternative beside the pruned level that is nearest in bytes; p-values are adjusted
+def with_tests(rows: Sequence[Baseline]) -> tuple[Baseline, ...]:
+    """Every baseline beside the pruned level that is nearest in bytes; p-values are adjusted
     over all of them together.
 
     Of two levels equally near the smaller one counts.
     """
     levels = [row for row in rows if row.kind == "pruned"]
     due = [row for row in rows if row.kind not in ("dense", "pruned")] if levels else []
-    found = {
+    versus = {
         row.name: _against(
             row, min(levels, key=lambda level: (abs(level.bytes - row.bytes), level.bytes))
         )
         for row in due
     }
-    by_rows = holm([one.p_value for one in found.values()])
-    attacked = [name for name, one in found.items() if one.attack is not None]
+    by_rows = holm([comparison.p_value for comparison in versus.values()])
+    attacked = [name for name, comparison in versus.items() if comparison.attack is not None]
     by_attack = dict(
-        zip(attacked, holm([_paired(found[name]).p_value for name in attacked]), strict=True)
+        zip(attacked, holm([_paired(versus[name]).p_value for name in attacked]), strict=True)
     )
-    for (name, one), adjusted in zip(list(found.items()), by_rows, strict=True):
-        attack = None if one.attack is None else replace(one.attack, adjusted=by_attack[name])
-        found[name] = replace(one, adjusted=adjusted, attack=attack)
-    return tuple(replace(row, against=found.get(row.name)) for row in rows)
+    for (name, comparison), adjusted in zip(list(versus.items()), by_rows, strict=True):
+        attack = (
+            None
+            if comparison.attack is None
+            else replace(comparison.attack, adjusted=by_attack[name])
+        )
+        versus[name] = replace(comparison, adjusted=adjusted, attack=attack)
+    return tuple(replace(row, against=versus.get(row.name)) for row in rows)
 
 
-def _paired(one: Against) -> Paired:
-    assert one.attack is not None
-    return one.attack
+def _paired(comparison: VersusPruned) -> Paired:
+    assert comparison.attack is not None
+    return comparison.attack
 
 
-def _against(row: Alternative, level: Alternative) -> Against:
+def _against(row: Baseline, level: Baseline) -> VersusPruned:
     here = sum(a and not b for a, b in zip(row.correct, level.correct, strict=True))
     there = sum(b and not a for a, b in zip(row.correct, level.correct, strict=True))
     attack = paired_attack(level.attacks, row.attacks) if row.attacks and level.attacks else None
     p_value = mcnemar(here, there)
-    return Against(level.name, row.bytes - level.bytes, here, there, p_value, p_value, attack)
+    return VersusPruned(level.name, row.bytes - level.bytes, here, there, p_value, p_value, attack)
 
 
-def payload(table: AlternativesTable) -> dict[str, Any]:
+def payload(table: BaselineTable) -> dict[str, Any]:
     """As JSON values. Tests are not in it: they follow from the rows."""
     return {
         "about": table.about,
@@ -141,42 +145,43 @@ def payload(table: AlternativesTable) -> dict[str, Any]:
     }
 
 
-def row_payload(row: Alternative) -> dict[str, Any]:
-    right = sum(1 << (len(row.correct) - 1 - i) for i, one in enumerate(row.correct) if one)
+def row_payload(row: Baseline) -> dict[str, Any]:
+    """One baseline as JSON values."""
+    right = sum(1 << (len(row.correct) - 1 - i) for i, correct in enumerate(row.correct) if correct)
     spare = -len(row.correct) % 8
     plain = {**asdict(row), "correct": (right << spare).to_bytes((len(row.correct) + 7) // 8).hex()}
     return {name: value for name, value in plain.items() if name != "against"}
 
 
-def alternative_tables(store: Store) -> list[AlternativesTable]:
+def baseline_tables(store: Store) -> list[BaselineTable]:
     """All tables, bundled ones first. What cannot be read is named in the store's notices."""
-    found = []
+    tables = []
     for base, bundled in ((store.bundled, True), (store.root, False)):
         for path in sorted((base / FOLDER).glob("*.json")):
             try:
-                found.append(read_table(path, bundled))
+                tables.append(read_table(path, bundled))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
-                    f"The alternatives in {path} cannot be read ({type(error).__name__}: {error}); "
-                    "make them "
-                    "again with `python -m engine alternatives`."
+                    f"The baselines in {path} cannot be read ({type(error).__name__}: {error}); "
+                    "make them again with `python -m engine baselines`."
                 )
-    return found
+    return tables
 
 
-def read_table(path: Path, bundled: bool = False) -> AlternativesTable:
+def read_table(path: Path, bundled: bool = False) -> BaselineTable:
     """The table of a file. Raises OSError, ValueError, KeyError or TypeError for one that is not
     whole.
     """
-    told = json.loads(path.read_text(encoding="utf-8"))
-    rows = with_tests([alternative_from(entry) for entry in told["rows"]])
-    return AlternativesTable(path.stem, path, bundled, told["about"], told["latency"], rows)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    rows = with_tests([baseline_from(entry) for entry in record["rows"]])
+    return BaselineTable(path.stem, path, bundled, record["about"], record["latency"], rows)
 
 
-def alternative_from(entry: dict[str, Any]) -> Alternative:
+def baseline_from(entry: dict[str, Any]) -> Baseline:
+    """The inverse of `row_payload`."""
     rates = {name: Rate(**entry[name]) if entry[name] else None for name in ("acc", "aua", "asr")}
-    attacks = tuple(AttackRecord(**one) for one in entry["attacks"])
-    return Alternative(
+    attacks = tuple(AttackRecord(**attack) for attack in entry["attacks"])
+    return Baseline(
         **{
             **entry,
             **rates,
@@ -184,6 +189,6 @@ def alternative_from(entry: dict[str, Any]) -> Alternative:
                 bits_from_hex(entry["correct"], rates["acc"].n if rates["acc"] else 0)
             ),
             "attacks": attacks,
-            "pace": Pace(**entry["pace"]) if entry["pace"] else None,
+            "pace": LatencyRatio(**entry["pace"]) if entry["pace"] else None,
         }
     )

@@ -1,7 +1,7 @@
-"""Make every alternative, and measure each on the rows of the study: what is measured already is
+"""Make every baseline, and measure each on the rows of the study: what is measured already is
 not measured again.
 
-<cache>/alternatives/parts/<key>.json    one alternative, by everything that decides it
+<cache>/alternatives/parts/<key>.json    one baseline, by everything that decides it
 <cache>/alternatives/models/<key>        a smaller model that was fine-tuned
 """
 
@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.baselines.blocks import first_blocks, head_resolved, shallow_base
 from prunescope.engine.baselines.int8 import in_int8, int8_linears, write_int8
 from prunescope.engine.baselines.records import (
     FOLDER,
-    Alternative,
-    AlternativesTable,
-    Pace,
-    alternative_from,
+    Baseline,
+    BaselineTable,
+    LatencyRatio,
+    baseline_from,
     payload,
     row_payload,
     with_tests,
 )
-from prunescope.engine.baselines.spec import AlternativesSpec, Way
+from prunescope.engine.baselines.spec import BaselineSpec, Way
 from prunescope.engine.data import fit_dataset, load_dataset, sample
 from prunescope.engine.evaluation.collapse import is_collapsed, majority_share
 from prunescope.engine.evaluation.latency import compare_latency
@@ -44,9 +45,9 @@ from prunescope.engine.store import Store, canonical, key_of, write_atomic
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import prune_and_save, pruned_at
-from prunescope.engine.training.finetune import Shared, finetune
-from prunescope.engine.training.members import names_of
-from prunescope.engine.training.selection import rows_to_train_on
+from prunescope.engine.training.class_names import names_of
+from prunescope.engine.training.finetune import TrainingSetup, finetune
+from prunescope.engine.training.selection import training_split
 from prunescope.engine.training.spec import TrainSpec
 
 ROW_SHARES = {"make": 4, "judge": 5, "latency": 1}  # of the time that a row of the table takes
@@ -54,66 +55,67 @@ JUDGE_SHARES = {"evaluate": 1, "attack": 4}
 
 
 @dataclass(slots=True)
-class Bench:
+class BaselineContext:
     """Everything a comparison works with, loaded once."""
 
-    spec: AlternativesSpec
+    spec: BaselineSpec
     prepared: PreparedStudy
     store: Store
     say: Callable[[str], None]
 
     @property
     def folder(self) -> Path:
+        """Where tables, parts and trained models are stored."""
         return self.store.root / FOLDER
 
 
-def run_alternatives(
-    spec: AlternativesSpec,
+def run_baselines(
+    spec: BaselineSpec,
     store: Store | None = None,
     out: Path | None = None,
     report: Progress = SILENT,
     say: Callable[[str], None] = lambda sentence: None,
-) -> AlternativesTable:
-    """Measure dense, the pruned levels and every alternative, and write the table to `out`
+) -> BaselineTable:
+    """Measure dense, the pruned levels and every baseline, and write the table to `out`
     (default: in the cache).
 
     Raises InputError before any long work on what cannot be used; InterruptedStudy from `report`
     leaves what is finished.
     """
     store = store or Store()
-    bench = Bench(spec, prepare(spec.study, report), store, say)
-    study, victim = bench.prepared.study, bench.prepared.victim
+    context = BaselineContext(spec, prepare(spec.study, report), store, say)
+    study, victim = context.prepared.study, context.prepared.victim
     ways = spec.ways(len(victim.family.modules(victim.model)))
     if spec.int8:
         in_int8(victim)  # raises where it cannot be measured
     store.save_study(study)
     parts = report.parts({"prune": 2, "ways": len(ways)})
-    _solve_ahead(bench, ways, parts["prune"])
+    _solve_ahead(context, ways, parts["prune"])
     each_way = parts["ways"].each(ways, label=lambda way: way.name)
-    rows = [_row_of(bench, way, part) for way, part in each_way]
+    rows = [_row_of(context, way, part) for way, part in each_way]
     report.finish()
-    path = out or bench.folder / f"{study.key[:12]}.json"
-    labels = bench.prepared.evaluation.labels
-    kept = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
-    about = {name: study.about[name] for name in kept} | {
+    path = out or context.folder / f"{study.key[:12]}.json"
+    labels = context.prepared.evaluation.labels
+    described = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
+    about = {name: study.about[name] for name in described} | {
         "study": study.key,
         "blocks": len(victim.family.modules(victim.model)),
         "commonest": majority_share(labels),
         "training": spec.training() if spec.small else None,
     }
-    table = AlternativesTable(path.stem, path, False, about, _conditions(bench), with_tests(rows))
+    table = BaselineTable(path.stem, path, False, about, _conditions(context), with_tests(rows))
     write_atomic(path, json.dumps(payload(table)).encode() + b"\n")
     return table
 
 
-def _conditions(bench: Bench) -> dict[str, Any]:
+def _conditions(context: BaselineContext) -> dict[str, Any]:
     import torch
 
     from prunescope.engine.evaluation.latency import device_name
 
-    spec = bench.spec
+    spec = context.spec
     return {
-        "device": device_name(bench.prepared.victim.device),
+        "device": device_name(context.prepared.victim.device),
         "threads": torch.get_num_threads(),
         "batch": spec.batch,
         "sentences": spec.sentences,
@@ -121,18 +123,18 @@ def _conditions(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Progress) -> None:
+def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Progress) -> None:
     """Solve all levels that are due in one pass over the text; each then waits in the cache of
     victims.
     """
-    prepared, store = bench.prepared, bench.store
+    prepared, store = context.prepared, context.store
     if not prepared.plan.method.calibrated:
         return
-    asked = sorted(
-        {way.sparsity for way in ways if way.sparsity and not _part(bench, way).is_file()}
+    levels = sorted(
+        {way.sparsity for way in ways if way.sparsity and not _part(context, way).is_file()}
     )
-    keys = {level: victim_key(prepared.study.identity, level) for level in asked}
-    if due := [level for level in asked if not has_pruned(store, keys[level])]:
+    keys = {level: victim_key(prepared.study.identity, level) for level in levels}
+    if due := [level for level in levels if not has_pruned(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
             if due := [
                 level for level in due if not has_pruned(store, keys[level])
@@ -141,35 +143,35 @@ def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Progress) -> None:
                     pass
 
 
-def _part(bench: Bench, way: Way) -> Path:
-    """Where an alternative is kept, by everything that decides it."""
-    spec = bench.spec
+def _part(context: BaselineContext, way: Way) -> Path:
+    """Where a baseline is kept, by everything that decides it."""
+    spec = context.spec
     key = key_of(
         {
-            "study": bench.prepared.study.identity,
+            "study": context.prepared.study.identity,
             "way": [way.kind, way.sparsity, way.blocks, way.head],
             "training": spec.training() if way.kind == "small" else None,
             "latency": [spec.sentences, spec.batch, spec.rounds],
         }
     )
-    return bench.folder / "parts" / f"{key}.json"
+    return context.folder / "parts" / f"{key}.json"
 
 
-def _row_of(bench: Bench, way: Way, report: Progress) -> Alternative:
-    """One alternative: kept, or measured now and kept."""
-    path = _part(bench, way)
+def _row_of(context: BaselineContext, way: Way, report: Progress) -> Baseline:
+    """One baseline: kept, or measured now and kept."""
+    path = _part(context, way)
     if path.is_file():
-        return alternative_from(json.loads(path.read_text(encoding="utf-8")))
-    with bench.store.computing(path.stem, report=report):
-        row = _measured(bench, way, report)
+        return baseline_from(json.loads(path.read_text(encoding="utf-8")))
+    with context.store.computing(path.stem, report=report):
+        row = _measured(context, way, report)
         write_atomic(path, canonical(row_payload(row)) + b"\n")
     return row
 
 
-def _measured(bench: Bench, way: Way, report: Progress) -> Alternative:
+def _measured(context: BaselineContext, way: Way, report: Progress) -> Baseline:
     parts = report.parts(ROW_SHARES)
-    victim, trained = _made(bench, way, parts["make"])
-    acc, aua, asr, correct, attacks = judged(bench, way, victim, parts["judge"])
+    victim, trained = _model_of(context, way, parts["make"])
+    acc, aua, asr, correct, attacks = measure_baseline(context, way, victim, parts["judge"])
     file_bytes = _bytes_on_disk(victim, way)
     body = getattr(victim.model, victim.family.body)
     embeddings = {
@@ -179,9 +181,9 @@ def _measured(bench: Bench, way: Way, report: Progress) -> Alternative:
     zeros = sum(int((weight == 0).sum()) for weight in prunable) / sum(
         weight.numel() for weight in prunable
     )
-    pace = _pace(bench, way, victim, parts["latency"])
+    pace = _pace(context, way, victim, parts["latency"])
     right = set(correct)
-    return Alternative(
+    return Baseline(
         way.name,
         way.kind,
         zeros,
@@ -192,75 +194,77 @@ def _measured(bench: Bench, way: Way, report: Progress) -> Alternative:
         acc,
         aua,
         asr,
-        tuple(row in right for row in range(len(bench.prepared.evaluation))),
+        tuple(row in right for row in range(len(context.prepared.evaluation))),
         attacks,
         pace,
     )
 
 
-def _made(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
-    """(the model of an alternative, rows it was trained on)."""
-    prepared, dense = bench.prepared, bench.prepared.victim
+def _model_of(context: BaselineContext, way: Way, report: Progress) -> tuple[Victim, int]:
+    """(the model of a baseline, rows it was trained on)."""
+    prepared, dense = context.prepared, context.prepared.victim
     if way.kind == "small":
-        return _trained(bench, way, report)
+        return _trained(context, way, report)
     if way.kind == "dense":
         return dense, 0
     if way.kind == "blocks":
         assert way.blocks is not None
         shallow, text = first_blocks(dense, way.blocks), prepared.calibration
         return (head_resolved(dense, shallow, text.texts, text.pairs) if way.head else shallow), 0
-    sparse = pruned_at(prepared, way.sparsity, bench.store, report).victim
+    sparse = pruned_at(prepared, way.sparsity, context.store, report).victim
     return (in_int8(sparse) if "int8" in way.kind else sparse), 0
 
 
-def _trained(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
-    """A smaller model, fine-tuned from the base's first blocks on the training rows, or found where
-    it was before.
+def _trained(context: BaselineContext, way: Way, report: Progress) -> tuple[Victim, int]:
+    """A smaller model, fine-tuned from the base's first blocks on the training examples, or found
+    where it was before.
     """
-    spec, study = bench.spec, bench.spec.study
+    spec, study = context.spec, context.spec.study
     assert way.blocks is not None
     data = load_dataset(study.data, **study.reading, seed=study.seed)
-    data, _ = fit_dataset(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
-    rows, base = rows_to_train_on(data), open_base(spec.base)
-    names = names_of(data.name, None, rows, bench.prepared.victim.label_names)
+    data, _ = fit_dataset(data, context.prepared.victim.label_names, context.prepared.victim.name)
+    rows, base = training_split(data), open_base(spec.base)
+    names = names_of(data.name, None, rows, context.prepared.victim.label_names)
     key = key_of(
         {"base": base.sha256, "rows": rows.fingerprint(), "blocks": way.blocks, **spec.training()}
     )
-    folder = bench.folder / "models" / key[:16]
+    folder = context.folder / "models" / key[:16]
     if not (folder / "member.json").is_file():
         with tempfile.TemporaryDirectory() as work:
             start = open_base(str(shallow_base(base, way.blocks, Path(work) / "base")))
-            shared = Shared(
+            shared = TrainingSetup(
                 start,
                 rows,
                 names,
                 0,
-                bench.prepared.victim.max_tokens,
-                str(bench.prepared.victim.device),
+                context.prepared.victim.max_tokens,
+                str(context.prepared.victim.device),
             )
             train = TrainSpec(
                 f"blocks-{way.blocks}", study.seed, spec.learning_rate, spec.epochs, rank=0
             )
-            finetune(train, shared, folder, report=report, say=bench.say)
-    victim = load_victim(str(folder.resolve()), str(bench.prepared.victim.device))
-    return replace(victim, max_tokens=bench.prepared.victim.max_tokens), len(rows)
+            finetune(train, shared, folder, report=report, say=context.say)
+    victim = load_victim(str(folder.resolve()), str(context.prepared.victim.device))
+    return replace(victim, max_tokens=context.prepared.victim.max_tokens), len(rows)
 
 
-Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
+Measured = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
-def judged(bench: Bench, way: Way, victim: Victim, report: Progress) -> Judged:
-    """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of
-    the study.
+def measure_baseline(
+    context: BaselineContext, way: Way, victim: Victim, report: Progress
+) -> Measured:
+    """(Acc, Aua, Asr, examples that are right, attacked examples); dense and pruned ones are levels
+    of the study.
 
     What hardly beats always naming the commonest label is not attacked: that such a model holds
     shows no robustness.
     """
-    prepared = bench.prepared
+    prepared = context.prepared
     if way.kind in ("dense", "pruned"):
-        level = measure_level(prepared, way.sparsity, bench.store, report)
+        level = measure_level(prepared, way.sparsity, context.store, report)
         for notice in attack_notices(level.attacks, f"{way.name}: "):
-            bench.say(notice)
+            context.say(notice)
         return level.acc, level.aua, level.asr, level.correct, level.attacks
     parts = report.parts(JUDGE_SHARES)
     reading = read(victim, prepared.evaluation, parts["evaluate"])
@@ -272,21 +276,21 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Progress) -> Judged:
     if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
-    found = attack_kept(
-        {"it": Side(victim, victim.fingerprint)},
+    outcomes = attack_cached(
+        {"it": KeyedVictim(victim, victim.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,
         spec.seed,
-        bench.store,
+        context.store,
         parts["attack"],
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
-        bench.say,
+        context.say,
     )
-    attacks = tuple(text.record for text in found["it"])
+    attacks = tuple(text.record for text in outcomes["it"])
     for notice in attack_notices(attacks, f"{way.name}: "):
-        bench.say(notice)
+        context.say(notice)
     aua, asr = attack_rates(attacks)
     return acc, aua, asr, correct, attacks
 
@@ -303,15 +307,15 @@ def _bytes_on_disk(victim: Victim, way: Way) -> int:
         return (export_model(victim, work / "dense", {}) / "model.safetensors").stat().st_size
 
 
-def _pace(bench: Bench, way: Way, victim: Victim, report: Progress) -> Pace:
+def _pace(context: BaselineContext, way: Way, victim: Victim, report: Progress) -> LatencyRatio:
     """Seconds a sentence, in turn with the dense model: pruned weights as CSR where that can be,
     else as they are.
     """
-    spec, rows = bench.spec, bench.prepared.evaluation
+    spec, rows = context.spec, context.prepared.evaluation
     chosen = rows.take(sample(rows, spec.sentences, spec.study.seed))
     csr = way.kind == "pruned" and victim.device.type == "cpu"
-    found = compare_latency(
-        [(bench.prepared.victim, "dense"), (victim, "csr" if csr else "dense")],
+    comparison = compare_latency(
+        [(context.prepared.victim, "dense"), (victim, "csr" if csr else "dense")],
         chosen.texts,
         chosen.pairs,
         batch=spec.batch,
@@ -319,5 +323,7 @@ def _pace(bench: Bench, way: Way, victim: Victim, report: Progress) -> Pace:
         report=report,
     )
     form = "csr" if csr else "int8" if int8_linears(victim.model) else "dense"
-    ratio = found.ratios[1]
-    return Pace(form, found.sides[1].seconds.median, ratio.median, ratio.low, ratio.high)
+    ratio = comparison.ratios[1]
+    return LatencyRatio(
+        form, comparison.sides[1].seconds.median, ratio.median, ratio.low, ratio.high
+    )

@@ -1,7 +1,7 @@
 """What `python -m engine attack` prints: victims side by side, the flip table, transfer."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import rate_text
 from prunescope.engine.records import Rate
@@ -13,25 +13,49 @@ if TYPE_CHECKING:  # their modules import torch or SciPy, which the help must no
     from prunescope.engine.evaluation.statistics import Statistic
 
 
+# the stored names of outcomes, in the words of a table
+OUTCOME_WORDS = {"held": "withstood", "broken": "failed"}
+
+
+def text_table(answer: Mapping[str, Any]) -> str:
+    """What the attack on one text did to every victim, a line each."""
+    names, results = answer["label_names"], answer["sides"]
+    wide = max(8, *(len(result["name"]) for result in results))
+    labels = [
+        " → ".join(dict.fromkeys((names[result["label_before"]], names[result["label_after"]])))
+        for result in results
+    ]
+    room = max(map(len, labels))
+    return "".join(
+        f"{result['name']:<{wide}} {outcome_word(result['outcome']):<9} "
+        f"{result['queries']:>4} queries  {label:<{room}}  {result['perturbed']}\n"
+        for result, label in zip(results, labels, strict=True)
+    )
+
+
+def outcome_word(outcome: str) -> str:
+    """An outcome of an attack as a person reads it: the victim withstood the attack or failed."""
+    return OUTCOME_WORDS.get(outcome, outcome)
+
+
 def attack_table(
     head: str, summaries: "Mapping[str, AttackSummary]", similar: "Mapping[str, Statistic]"
 ) -> str:
-    """Rates, means and counts of every victim; every rate is of all n examples but Asr, which is of
-    those once right.
+    """Rates, means and counts of every victim.
+
+    Every rate is of all n examples but Asr, which is of those that are right without attack.
     """
     wide = max(6, *(len(name) for name in summaries))
     columns = (
         f"{'victim':<{wide}}  {'Acc %':>17}  {'Aua %':>17}  {'Asr %':>17}  {'queries':>19}  "
-        f"{'words changed %':>17}  "
-        f"{'similarity':>17}  "
-        f"{'n':>5} {'skipped':>7} {'broken':>6} {'held':>5} {'exhausted':>9} {'errors':>6} "
-        f"{'untried':>7}\n"
+        f"{'words changed %':>17}  {'similarity':>17}  {'n':>5} {'skipped':>7} {'failed':>6} "
+        f"{'withstood':>9} {'exhausted':>9} {'errors':>6} {'untried':>7}\n"
     )
     rows = [
         f"{name:<{wide}}  {rate_text(s.acc)}  {rate_text(s.aua)}  {rate_text(s.asr)}  "
-        f"{_mean(s.queries, 1, 19)}  "
-        f"{_mean(s.words_changed, 100, 17)}  {_mean(similar[name], 1, 17, 2)}  "
-        f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>5} {s.exhausted:>9} {s.errors:>6} "
+        f"{_mean(s.queries, 1, 19)}  {_mean(s.words_changed, 100, 17)}  "
+        f"{_mean(similar[name], 1, 17, 2)}  "
+        f"{s.n:>5} {s.skipped:>7} {s.broken:>6} {s.held:>9} {s.exhausted:>9} {s.errors:>6} "
         f"{s.untried:>7}\n"
         for name, s in summaries.items()
     ]
@@ -39,38 +63,41 @@ def attack_table(
 
 
 def paired_table(
-    names: Sequence[str], paired: "Paired", what: str, good: str = "holds", bad: str = "breaks"
+    names: Sequence[str], paired: "Paired", what: str, good: str = "withstands", bad: str = "fails"
 ) -> str:
-    """The 2×2 flip table of two victims with McNemar's exact p-value. `what` says which examples
-    are in it.
+    """The 2×2 flip table of two victims with McNemar's exact p-value.
+
+    `what` says which examples are in it.
     """
-    one, two = names
+    first, second = names
     cells = (
         (paired.both_hold, paired.only_second_breaks),
         (paired.only_first_breaks, paired.both_break),
     )
-    wide = max(len(one), len(two)) + max(len(good), len(bad)) + 1
+    wide = max(len(first), len(second)) + max(len(good), len(bad)) + 1
     left_out = f", {paired.errors} left out because an attack failed" if paired.errors else ""
-    head = f"{'':<{wide}}  {f'{two} {good}':>{wide}}  {f'{two} {bad}':>{wide}}\n"
+    head = f"{'':<{wide}}  {f'{second} {good}':>{wide}}  {f'{second} {bad}':>{wide}}\n"
     rows = [
-        f"{f'{one} {word}':<{wide}}  {a:>{wide}}  {b:>{wide}}\n"
+        f"{f'{first} {word}':<{wide}}  {a:>{wide}}  {b:>{wide}}\n"
         for word, (a, b) in zip((good, bad), cells, strict=True)
     ]
     return (
         f"\n{what}: {paired.first.n}{left_out}\n{head}{''.join(rows)}"
-        f"{bad}: {one} {rate_text(paired.first).strip()} %, {two} "
-        f"{rate_text(paired.second).strip()} %; McNemar's exact "
-        f"p = {paired.p_value:.4g}\n"
+        f"{bad}: {first} {rate_text(paired.first).strip()}%, {second} "
+        f"{rate_text(paired.second).strip()}%; McNemar's exact p = {paired.p_value:.4g}\n"
     )
 
 
 def transfer_table(transfer: "Mapping[str, Mapping[str, Transfer]]") -> str:
-    """How much of what broke one victim breaks another, among the examples that both get right."""
+    """On how many of the adversarial texts against one victim another fails.
+
+    Only examples that both get right without attack count.
+    """
     rows = [
-        f"what broke {source} breaks {target}: {rate_text(found.rate).strip()} % of "
-        f"{found.rate.n}\n"
+        f"of what {source} fails on, {target} fails on {rate_text(result.rate).strip()}% "
+        f"(n = {result.rate.n})\n"
         for source, row in transfer.items()
-        for target, found in row.items()
+        for target, result in row.items()
         if source != target
     ]
     return "\n" + "".join(rows) if rows else ""

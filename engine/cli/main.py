@@ -17,29 +17,40 @@ from typing import Any, NoReturn
 
 from prunescope.engine.cli import (
     attack,
+    average,
     baselines,
+    evaluate,
+    export,
+    finetune,
     jobs,
+    latency,
+    ood,
     papers,
     runs,
     studies,
     subnetworks,
     sweep,
-    training,
 )
 from prunescope.engine.cli.console import Console, printable
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
+
+# In the order in which --help lists their commands.
+GROUPS = (
+    *(studies, export, latency, attack, baselines, finetune, average, evaluate),
+    *(runs, jobs, subnetworks, ood, sweep, papers),
+)
 
 
 class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
-        told = f"{message[0].upper()}{message[1:]}"
+        sentence = f"{message[0].upper()}{message[1:]}"
         self.exit(
             2,
-            f"{told} See {self.prog} --help.\n"
-            if told.endswith("?")
-            else f"{told}; see {self.prog} --help.\n",
+            f"{sentence} See {self.prog} --help.\n"
+            if sentence.endswith("?")
+            else f"{sentence}; see {self.prog} --help.\n",
         )
 
     def options(self) -> list[str]:
@@ -54,12 +65,11 @@ class _Parser(argparse.ArgumentParser):
     def flag_of(self, name: str, value: str | None) -> str | None:
         """How this command's line gives a setting that a message names; see `engine.errors`."""
         flags = {action.dest: action.option_strings for action in self._actions}
-        if value == "false":
-            name, value = f"no_{name}", None
+        value = None if value in ("true", "false") else value
         if not flags.get(name):
             return None
         flag = next(text for text in flags[name] if text.startswith("--"))
-        if value is None or value == "true":
+        if value is None:
             return flag
         return (
             f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
@@ -150,19 +160,14 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, run: Callable[..., Any], about: str, **more: Any
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about, **more)
-        made.set_defaults(run=run, parser=made)
-        made.add_argument("--json", action="store_true", help="end stdout with one JSON object")
-        made.add_argument("--quiet", action="store_true", help="no progress on stderr")
-        return made
+        subparser = commands.add_parser(name, help=about, description=about, **more)
+        subparser.set_defaults(run=run, parser=subparser)
+        subparser.add_argument(
+            "--json", action="store_true", help="end stdout with one JSON object"
+        )
+        subparser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+        return subparser
 
-    studies.add_commands(command)
-    attack.add_commands(command)
-    baselines.add_commands(command)
-    training.add_commands(command)
-    runs.add_commands(command)
-    jobs.add_commands(command)
-    subnetworks.add_commands(command)
-    sweep.add_commands(command)
-    papers.add_commands(command)
+    for group in GROUPS:
+        group.add_commands(command)
     return parser

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import levels_of, measure_options, spec_from, victim_options
+from prunescope.engine.cli.options import levels_of, measure_options, spec_from, victim_options
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import PROJECT
 from prunescope.engine.store import Store
@@ -72,8 +72,8 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     distances = command(
         "distances",
         _distances,
-        "How far [CLS] moves from the dense model's, block by block, on clean texts and "
-        "on the adversarial ones that break the dense model.",
+        "How far [CLS] moves from the dense model's, block by block, on clean texts and on the "
+        "adversarial ones that break the dense model.",
     )
     victim_options(distances)
     distances.add_argument(
@@ -119,8 +119,7 @@ def distances_table(attacked: int, broken: int, rows: list["Distances"]) -> str:
     """Mean 1 − cos, a column a block."""
     head = (
         f"mean 1 − cos of [CLS] between dense and pruned, on the {broken} of {attacked} texts that "
-        "break the dense model\n"
-        f"{'sparsity':>8}  {'text':<11}"
+        f"break the dense model\n{'sparsity':>8}  {'text':<11}"
         + "".join(f" {f'block {block}':>9}" for block in range(1, len(rows[0].cosine) + 1))
     )
     lines = [

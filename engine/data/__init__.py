@@ -1,4 +1,4 @@
-"""Data sets: loading, checking and sampling labelled texts."""
+"""Data sets: load, check and sample labelled texts."""
 
 from prunescope.engine.data.checks import check_labels, fit_dataset, fit_examples
 from prunescope.engine.data.draw import drawn_rows, sample

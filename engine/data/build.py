@@ -11,17 +11,13 @@ from prunescope.engine.data.labels import LabelColumn, encode_labels
 from prunescope.engine.data.records import Classes, Examples, Origin
 from prunescope.engine.errors import DataError
 
-NAMING = (
-    "text",
-    "name",
-    "names",
-    "str",
-)  # of columns that name the numbers of another: label_text, label_name
+# Endings of columns that name the numbers of another: label_text, label_name.
+NAMING = ("text", "name", "names", "str")
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """The examples of every table in turn, how their labels are to be read, and what was left out."""
+class BuiltExamples:
+    """The examples of every table in turn, how to read their labels, and what was left out."""
 
     examples: tuple[Examples, ...]
     classes: Classes
@@ -29,7 +25,7 @@ class Built:
     rows: tuple[tuple[int, ...], ...]  # of each table, the rows that are examples, from 0
 
 
-def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
+def build_examples(tables: Sequence[Table], choice: Choice) -> BuiltExamples:
     """The examples of tables that belong together. A row without a label is left out, and a notice
     says so.
 
@@ -47,13 +43,13 @@ def build_examples(tables: Sequence[Table], choice: Choice) -> Built:
         for labels in encoded.splits
     ]
     examples = [
-        _examples(table, columns, labels, kept)
-        for (table, columns), labels, kept in zip(parts, encoded.splits, rows, strict=True)
+        _examples(table, columns, labels, indices)
+        for (table, columns), labels, indices in zip(parts, encoded.splits, rows, strict=True)
     ]
     left_out = {
         columns.left_out: unread(table, columns) for table, columns in parts if columns.left_out
     }
-    return Built(
+    return BuiltExamples(
         tuple(examples), encoded.classes, (*left_out.values(), *encoded.notices), tuple(rows)
     )
 
@@ -77,20 +73,19 @@ def _with_names(table: Table, label: str) -> Table:
     if beside is None:
         return table
     pairs = set(zip(map(str, table.frame[label]), map(str, table.frame[beside]), strict=True))
-    named = {number: name for number, name in pairs if number.isdecimal()}
-    if len(named) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
+    by_number = {number: name for number, name in pairs if number.isdecimal()}
+    if len(by_number) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
         raise DataError(
             f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, "
-            "or name the "
-            "column that holds the labels with --label-column."
+            "or name the column that holds the labels with --label-column."
         )
     if (
-        sorted(map(int, named)) != list(range(len(named)))
-        or len(set(named.values())) < len(named)
-        or len(named) < len(pairs)
+        sorted(map(int, by_number)) != list(range(len(by_number)))
+        or len(set(by_number.values())) < len(by_number)
+        or len(by_number) < len(pairs)
     ):
         return table  # names for some of the classes tell nothing of the others
-    names = tuple(named[str(number)] for number in range(len(named)))
+    names = tuple(by_number[str(number)] for number in range(len(by_number)))
     return replace(table, class_names={**table.class_names, label: names})
 
 
@@ -99,8 +94,7 @@ def unread(table: Table, columns: Columns) -> str:
     if columns.pair is not None:
         return (
             f"{table.where} is read as pairs, the columns {columns.text!r} and {columns.pair!r}; "
-            f"{columns.left_out!r} holds "
-            "texts too and is left out."
+            f"{columns.left_out!r} holds texts too and is left out."
         )
     return (
         f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} "
@@ -121,8 +115,8 @@ def _examples(
     return Examples(texts, _texts(table, columns.pair, rows), chosen, called, origin)
 
 
-def _check_same_kind(found: Sequence[tuple[Table, Columns]]) -> None:
-    kinds = {columns.pair is None: table.where for table, columns in found}
+def _check_same_kind(parts: Sequence[tuple[Table, Columns]]) -> None:
+    kinds = {columns.pair is None: table.where for table, columns in parts}
     if len(kinds) > 1:
         raise DataError(
             f"{kinds[True]} holds single texts and {kinds[False]} holds pairs; "

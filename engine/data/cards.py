@@ -17,11 +17,11 @@ def card_names(folder: Path) -> dict[str, tuple[str, ...]]:
     """Column → names of its class numbers, where the cards of all configurations in a folder agree;
     nothing without a card.
     """
-    found: dict[str, set[tuple[str, ...]]] = {}
+    candidates: dict[str, set[tuple[str, ...]]] = {}
     for features in _features(folder):
         for column, names in features:
-            found.setdefault(column, set()).add(names)
-    return {column: names.copy().pop() for column, names in found.items() if len(names) == 1}
+            candidates.setdefault(column, set()).add(names)
+    return {column: names.copy().pop() for column, names in candidates.items() if len(names) == 1}
 
 
 def _features(folder: Path) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
@@ -35,11 +35,11 @@ def _features(folder: Path) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
         for info in about if isinstance(about, list) else [about]:
             features = info.get("features") if isinstance(info, Mapping) else None
             yield [
-                (str(one["name"]), names)
-                for one in features or ()
-                if isinstance(one, Mapping)
-                and "name" in one
-                and (names := _of_yaml(one.get("dtype")))
+                (str(feature["name"]), names)
+                for feature in features or ()
+                if isinstance(feature, Mapping)
+                and "name" in feature
+                and (names := _of_yaml(feature.get("dtype")))
             ]
     try:
         content = json.loads(infos or "{}")
@@ -48,13 +48,17 @@ def _features(folder: Path) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
     for info in content.values() if isinstance(content, dict) else ():
         features = info.get("features") if isinstance(info, Mapping) else None
         kinds = {
-            column: one for column, one in (features or {}).items() if isinstance(one, Mapping)
+            column: feature
+            for column, feature in (features or {}).items()
+            if isinstance(feature, Mapping)
         }
-        labels = {column: one for column, one in kinds.items() if one.get("_type") == LABEL}
+        labels = {
+            column: feature for column, feature in kinds.items() if feature.get("_type") == LABEL
+        }
         yield [
-            (column, tuple(map(str, one["names"])))
-            for column, one in labels.items()
-            if isinstance(one.get("names"), list)
+            (column, tuple(map(str, feature["names"])))
+            for column, feature in labels.items()
+            if isinstance(feature.get("names"), list)
         ]
 
 

@@ -23,8 +23,7 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
         if not 0 <= label < num_labels:
             raise DataError(
                 f"{examples.place(position, where)} has the label {label}, outside the model's "
-                f"{allowed}; "
-                "use data with the model's labels, or a model for these."
+                f"{allowed}; use data with the model's labels, or a model for these."
             )
     if len(set(examples.labels)) == 1:
         raise DataError(
@@ -63,7 +62,7 @@ def fit_examples(
 def _fitted(
     parts: Sequence[Examples], classes: Classes, own: Sequence[str], model: str, name: str
 ) -> tuple[list[Examples], tuple[str, ...]]:
-    def place(label: int) -> str:
+    def locate(label: int) -> str:
         for part in parts:
             if label in part.labels:
                 return part.place(part.labels.index(label), name)
@@ -79,21 +78,16 @@ def _fitted(
         odd := [value for value in classes.values if not 0 <= value < len(classes.names)]
     ):
         raise DataError(
-            f"{place(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of "
-            "the names "
-            f"{', '.join(classes.names[:12])}; correct it."
+            f"{locate(odd[0])} has the label {odd[0]}, outside the 0..{len(classes.names) - 1} of "
+            f"the names {', '.join(classes.names[:12])}; correct it."
         )
     if classes.names is None and not classes.numbered and min(classes.values) == 0:
-        for part in (
-            part for part in parts if len(set(part.labels)) > 1 and min(part.labels) > 0
-        ):  # it may count otherwise
-            match_labels(
-                Classes(values=tuple(sorted(set(part.labels)))),
-                own,
-                model,
-                part.origin.where if part.origin else name,
-            )
-    match = match_labels(classes, own, model, where, place)
+        for part in parts:
+            values = tuple(sorted(set(part.labels)))
+            if len(values) > 1 and min(values) > 0:  # this part may count from 1
+                part_name = part.origin.where if part.origin else name
+                match_labels(Classes(values=values), own, model, part_name)
+    match = match_labels(classes, own, model, where, locate)
     fitted = [
         replace(part, labels=tuple(match.places[label] for label in part.labels)) for part in parts
     ]

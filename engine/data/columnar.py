@@ -70,10 +70,10 @@ def _names_in(metadata: Mapping[bytes, bytes], where: str) -> dict[str, tuple[st
 
 def class_names(features: object) -> dict[str, tuple[str, ...]]:
     """Column → names of its class numbers, from the features that `datasets` describes in JSON."""
-    known = features if isinstance(features, dict) else {}
+    described = features if isinstance(features, dict) else {}
     return {
         str(column): tuple(map(str, feature["names"]))
-        for column, feature in known.items()
+        for column, feature in described.items()
         if isinstance(feature, dict)
         and feature.get("_type") == "ClassLabel"
         and isinstance(feature.get("names"), list)

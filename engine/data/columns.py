@@ -133,20 +133,22 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
             _check_single(table, {text, pair})
             return text, pair
     single = _first_match(TEXT_NAMES, table.names())
-    if (
-        single is None
-    ):  # a file of single texts in the columns of pairs, as AdvGLUE's, whose second column is blank
-        single = next(
-            (
-                text
-                for first, second in PAIR_NAMES
-                if (text := _match(first, table.names())) and _match(second, table.names())
-            ),
-            None,
-        )
+    if single is None:
+        single = _first_of_pair(table)
     if single is None:
         raise DataError(_not_found(table, "text", "--text-column"))
     return single, None
+
+
+def _first_of_pair(table: Table) -> str | None:
+    """The column of single texts in a file with the columns of pairs, such as AdvGLUE's, whose
+    second column is blank.
+    """
+    for first, second in PAIR_NAMES:
+        text = _match(first, table.names())
+        if text and _match(second, table.names()):
+            return text
+    return None
 
 
 def _check_single(table: Table, pair: set[str]) -> None:
@@ -159,9 +161,8 @@ def _check_single(table: Table, pair: set[str]) -> None:
             first, second = sorted(pair, key=table.names().index)
             raise DataError(
                 f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; "
-                "say what is "
-                f"classified: --text-column {single}, or --text-column {first} --pair-column "
-                f"{second}."
+                f"say what is classified: --text-column {single}, or --text-column {first} "
+                f"--pair-column {second}."
             )
 
 
@@ -201,29 +202,28 @@ def _detected_label(table: Table) -> str:
         if table.frame[other].tolist() != table.frame[usual[0]].tolist():
             raise DataError(
                 f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the "
-                "one that holds "
-                "the labels with --label-column."
+                "one that holds the labels with --label-column."
             )
     return usual[0]
 
 
-def _named(table: Table, wanted: str, option: str) -> str:
-    found = _match(wanted, table.names())
-    if found is None:
+def _named(table: Table, column: str, option: str) -> str:
+    name = _match(column, table.names())
+    if name is None:
         raise DataError(
-            f"{table.where} has no column {wanted!r}, it has {_listed(table)}; correct {option}."
+            f"{table.where} has no column {column!r}, it has {_listed(table)}; correct {option}."
         )
-    return found
+    return name
 
 
-def _first_match(wanted: Iterable[str], present: Sequence[str]) -> str | None:
-    return next((found for name in wanted if (found := _match(name, present))), None)
+def _first_match(names: Iterable[str], present: Sequence[str]) -> str | None:
+    return next((match for name in names if (match := _match(name, present))), None)
 
 
-def _match(wanted: str, present: Sequence[str]) -> str | None:
-    if wanted in present:
-        return wanted
-    return next((name for name in present if name.strip().lower() == wanted.lower()), None)
+def _match(column: str, present: Sequence[str]) -> str | None:
+    if column in present:
+        return column
+    return next((name for name in present if name.strip().lower() == column.lower()), None)
 
 
 def _check_distinct(table: Table, used: list[str]) -> None:

@@ -27,9 +27,8 @@ csv.field_size_limit(1 << 30)  # characters: a text may be a book, the default i
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
 _LINE_END = re.compile("\r\n|\r|\n")
-_SEPARATOR_LINE = re.compile(
-    r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE
-)  # Excel's own first line
+# Excel's own first line.
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)
 _MARK = "\0"  # stands for a quoted cell; a text with this sign is refused before
 
 
@@ -132,7 +131,7 @@ def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: obj
 
 
 def _stray_return(text: str, where: str, first_line: int) -> str | None:
-    """What is wrong where a carriage return stands inside a line, which a reader takes for its end."""
+    """The fault where a carriage return stands inside a line, which a reader takes for its end."""
     if "\r" not in text or "\n" not in text or (stray := re.search(r"\r(?!\n)", text)) is None:
         return None
     line = text.count("\n", 0, stray.start()) + first_line
@@ -164,8 +163,8 @@ def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
     return _Reading([(line, row[:width]) for line, row in rows])
 
 
-def _cell(row: Sequence[str], place: int) -> str:
-    return row[place].strip() if place < len(row) else ""
+def _cell(row: Sequence[str], column: int) -> str:
+    return row[column].strip() if column < len(row) else ""
 
 
 def _has_lone_quote(text: str, delimiter: str, escaped: bool) -> bool:
@@ -192,7 +191,7 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
 
 
 def _single_escapes(text: str, delimiter: str) -> str:
-    """The text with a second backslash where one escapes nothing, as in AC\\DC, so that it stays."""
+    """The text with a second backslash where one escapes nothing, as in AC\\DC, so it stays."""
     signs = '"\\\n' + delimiter
     return re.sub(
         r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text

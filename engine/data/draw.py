@@ -1,4 +1,7 @@
-"""Which rows are drawn: the one draw of every command and page. Light to import."""
+"""Which examples are evaluated and attacked: one seeded draw for every command and page.
+
+Light to import.
+"""
 
 import random
 
@@ -18,7 +21,7 @@ def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:
 
 
 def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
-    """Which of so many rows are attacked: drawn, for a file may be sorted by its labels."""
+    """Which of so many rows are attacked. They are drawn, because a file may be sorted by label."""
     order = list(range(rows))
     random.Random(seed).shuffle(order)
     return tuple(sorted(order[:attacked]))
@@ -27,12 +30,11 @@ def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
 def drawn_rows(
     examples: Examples, evaluated: int, attacked: int, seed: int
 ) -> tuple[Examples, tuple[int, ...]]:
-    """(the rows that are evaluated, which of these are attacked): the one draw of every command and
-    page.
+    """(the examples to evaluate, the positions of those to attack).
 
-    A study, `attack --data`, `evaluate`, members, averages and tables of subnetworks with the same
-    sizes and seed read and attack the same examples; of two numbers of attacked rows, the smaller
-    one's are among the larger one's. Raises SettingError where nothing is to be evaluated.
+    Every command and page calls this, so that the same sizes and seed always mean the same
+    examples. Of two numbers of attacked examples, the smaller set lies within the larger one.
+    Raises SettingError where nothing is to be evaluated.
     """
     evaluation = examples.take(sample(examples, evaluated, seed))
     return evaluation, drawn_to_attack(len(evaluation), attacked, seed)

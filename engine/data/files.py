@@ -87,14 +87,12 @@ def read_tables(paths: Sequence[Path]) -> Table:
             different = sorted(set(table.names()) ^ set(first.names()))[0]
             raise DataError(
                 f"{first.where} and {table.where} are shards of one split, and only one has the "
-                "column "
-                f"{different[:40]!r}; write them again."
+                f"column {different[:40]!r}; write them again."
             )
         if dict(table.class_names) != dict(first.class_names):
             raise DataError(
                 f"{first.where} and {table.where} are shards of one split and name their classes "
-                "differently; "
-                "write them again."
+                "differently; write them again."
             )
     where = f"{first.where} and the {len(tables) - 1} shards after it"
     parts = tuple((table.where, len(table.frame)) for table in tables)
@@ -175,8 +173,7 @@ def _check_kind(data: bytes, kind: str, suffix: str, where: str) -> None:
     if actual is None and kind in _COLUMNAR:
         raise DataError(
             f"{where} is not a readable {kind} file: it begins with {data[:20]!r}; write it again, "
-            "or give it its "
-            "own suffix if it is text."
+            "or give it its own suffix if it is text."
         )
 
 
@@ -232,6 +229,5 @@ def _undecodable(
             pass
     return (
         f"{where} is not UTF-8: line {line} has the byte 0x{byte.hex()} at offset "
-        f"{error.start + skipped}; "
-        f"save the file as UTF-8.{hint}"
+        f"{error.start + skipped}; save the file as UTF-8.{hint}"
     )

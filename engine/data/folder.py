@@ -67,8 +67,8 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
 
 def _with_card(table: Table, folder: Path) -> Table:
     """The table with the class names of the folder's card, where its own schema has none."""
-    named = card_names(folder)
-    return replace(table, class_names={**named, **table.class_names}) if named else table
+    names = card_names(folder)
+    return replace(table, class_names={**names, **table.class_names}) if names else table
 
 
 def evaluation_table(folder: Path, choice: Choice) -> Table:
@@ -91,12 +91,11 @@ def _find(folder: Path) -> dict[str, _Split]:
     if not splits:
         below = _below(folder)
         if len(below) > 1:
-            shown = [os.path.relpath(place, folder) for place in below]
-            more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
+            names = [os.path.relpath(path, folder) for path in below]
+            more = f" and {len(names) - 12} more" if len(names) > 12 else ""
             raise DataError(
-                f"{folder} holds several data sets: {', '.join(shown[:12])}{more}; name one of "
-                "them, "
-                f"as in {folder / shown[0]}."
+                f"{folder} holds several data sets: {', '.join(names[:12])}{more}; name one of "
+                f"them, as in {folder / names[0]}."
             )
         splits = next(iter(below.values()), {})
     if not evaluation_splits(splits):
@@ -108,7 +107,7 @@ def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
     """Folder → splits, of the folders below that have some; what is below these is not searched."""
     level, results, searched = [folder], {}, 0
     for _ in range(_DEPTH):
-        inner = [entry for place in level for entry in _readable(place) if _is_folder(entry)]
+        inner = [entry for path in level for entry in _readable(path) if _is_folder(entry)]
         level = []
         searched += len(inner)
         if searched > _MOST_FOLDERS:
@@ -116,11 +115,11 @@ def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
                 f"{folder} has no data set itself and more than {_MOST_FOLDERS} folders below it; "
                 "name one of them."
             )
-        for place in inner:
-            if splits := _splits_in(place, _readable(place)):
-                results[place] = splits
+        for path in inner:
+            if splits := _splits_in(path, _readable(path)):
+                results[path] = splits
             else:
-                level.append(place)
+                level.append(path)
     return results
 
 
@@ -156,9 +155,9 @@ def _splits_in(folder: Path, entries: Iterable[Path]) -> dict[str, _Split]:
         return saved
     present = list(entries)
     files = [path for path in present if is_data_name(path.name) and path.is_file()]
-    named = {name: split for name in SPLITS if (split := _of_files(files, name))}
-    if named:
-        return named
+    splits = {name: split for name in SPLITS if (split := _of_files(files, name))}
+    if splits:
+        return splits
     folders = {path.name.lower(): path for path in present if path.is_dir()}
     return {
         name: split for name in SPLITS if name in folders and (split := _of_folder(folders[name]))

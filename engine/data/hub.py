@@ -33,7 +33,7 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
-    shown, evaluation = _evaluation(splits, name, choice)
+    split, evaluation = _evaluation(splits, name, choice)
     train = train_split(splits)
     tables = [evaluation, *([_table(train, TRAIN, name)] if train is not None else [])]
     built = build_examples(tables, choice)
@@ -43,11 +43,11 @@ def load_hub(name: str, choice: Choice) -> Dataset:
         evaluation=built.examples[0],
         classes=built.classes,
         notices=built.notices,
-        source=f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), shown])})",
+        source=f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), split])})",
     )
 
 
-def one_split(name: str, wanted: str | None, choice: Choice) -> Table:
+def one_split(name: str, split: str | None, choice: Choice) -> Table:
     """One split of the hub's data set, or with None the evaluation rows, with all columns; raises
     as `load_hub` does.
     """
@@ -55,12 +55,12 @@ def one_split(name: str, wanted: str | None, choice: Choice) -> Table:
     if _READER_NAMES.fullmatch(repository):
         raise DataError(f"{name!r} is a file format, not a data set; {_LOCAL}.")
     splits = _fetch(repository, config or None)
-    if wanted is not None and wanted not in splits:
+    if split is not None and split not in splits:
         raise DataError(
-            f"{name} has no split {wanted!r}, it has {', '.join(map(str, splits))}; correct what "
+            f"{name} has no split {split!r}, it has {', '.join(map(str, splits))}; correct what "
             "follows the #."
         )
-    return _table(splits[wanted], wanted, name) if wanted else _evaluation(splits, name, choice)[1]
+    return _table(splits[split], split, name) if split else _evaluation(splits, name, choice)[1]
 
 
 def _evaluation(splits: Mapping[str, Any], name: str, choice: Choice) -> tuple[str, Table]:
@@ -82,12 +82,12 @@ def _candidates(splits: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
 
 def _table(split: Any, split_name: str, name: str) -> Table:
     table = arrow_table(split.with_format("arrow")[:], f"split {split_name!r} of {name}")
-    named = {
+    names = {
         column: tuple(feature.names)
         for column, feature in split.features.items()
         if getattr(feature, "names", None)
     }
-    return replace(table, class_names=named)
+    return replace(table, class_names=names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,12 @@ def outline(name: str) -> Outline:
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, name) from error
     first = _candidates(splits, name)[0][1]
-    features = (
-        first.features or first._resolve_features().features
-    )  # a card may leave them out; then one row tells
+    # A card may leave the features out; then one row tells.
+    features = first.features or first._resolve_features().features
     columns = find_columns(Table(name, pd.DataFrame(columns=list(features))), Choice())
-    known = first.info.splits or {}
+    sizes = first.info.splits or {}
     rows = {
-        str(split): int(known[split].num_examples or 0) if split in known else 0 for split in splits
+        str(split): int(sizes[split].num_examples or 0) if split in sizes else 0 for split in splits
     }
     return Outline(
         columns.text,
@@ -136,33 +135,32 @@ def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
         raise ResourceError(
             f"The package {error.name} is missing; install it, or {_LOCAL}."
         ) from error
-    shown = f"{repository}:{config}" if config else repository
+    full_name = f"{repository}:{config}" if config else repository
     try:
         return dict(datasets.load_dataset(repository, config))
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise _explained(error, shown) from error
+        raise _explained(error, full_name) from error
 
 
-def _explained(error: Exception, shown: str) -> InputError:
+def _explained(error: Exception, name: str) -> InputError:
     """What a failure of the hub means for the user; the hub has no common base for its errors."""
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     if isinstance(error, DatasetNotFoundError) and "gated" in str(error):
         return ResourceError(
-            f"{shown!r} is gated on the hub: accept its conditions on its page and log in with `hf "
-            "auth login`, "
-            f"or {_LOCAL}."
+            f"{name!r} is gated on the hub: accept its conditions on its page and log in with `hf "
+            f"auth login`, or {_LOCAL}."
         )
     if isinstance(error, DatasetNotFoundError | RepositoryNotFoundError | HFValidationError):
         return DataError(
-            f"{shown!r} is neither here nor on the hub; check the spelling, or {_LOCAL}."
+            f"{name!r} is neither here nor on the hub; check the spelling, or {_LOCAL}."
         )
     if isinstance(error, DatasetsError | ValueError | RuntimeError):
         reason = " ".join(str(error).partition("Example of usage")[0].split())
         return DataError(
-            f"{shown!r} cannot be used ({reason}); name a config as name:config, or {_LOCAL}."
+            f"{name!r} cannot be used ({reason}); name a config as name:config, or {_LOCAL}."
         )
     return ResourceError(
-        f"The hub did not give {shown!r} ({error}); check the network, or {_LOCAL}."
+        f"The hub did not give {name!r} ({error}); check the network, or {_LOCAL}."
     )

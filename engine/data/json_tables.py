@@ -1,4 +1,4 @@
-"""Tables in JSON: one object a line, a list of rows, or columns, as people and pandas write them."""
+"""Tables in JSON: an object a line, a list of rows, or columns, as people and pandas write them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -102,15 +102,14 @@ def _frame(rows: Sequence[Any], where: str) -> pd.DataFrame:
 
 
 def _check_flat(frame: pd.DataFrame, where: str) -> None:
-    """Refuse rows that hold rows, such as SQuAD's, in whose upper level there is nothing to read."""
+    """Refuse rows that hold rows, such as SQuAD's, whose upper level has nothing to read."""
     if any(str(name).strip().lower() in LABEL_NAMES for name in frame.columns):
         return
     nested = [str(name) for name in frame.columns if len(frame) and all(map(_is_rows, frame[name]))]
     if nested:
         raise DataError(
             f"{where} has rows inside its rows, under {nested[0][:40]!r}; write one flat object "
-            "for each text "
-            "and its label."
+            "for each text and its label."
         )
 
 
@@ -160,11 +159,11 @@ def _split(document: Mapping[str, Any], where: str) -> pd.DataFrame:
 def _columns(document: Mapping[str, list[Any]], where: str) -> pd.DataFrame:
     lengths = {name: len(values) for name, values in document.items()}
     if len(set(lengths.values())) > 1:
-        shown = ", ".join(
+        listed = ", ".join(
             f"{name[:40]!r} has {length}" for name, length in list(lengths.items())[:6]
         )
         raise DataError(
-            f"The columns of {where} have other numbers of rows ({shown}); complete them."
+            f"The columns of {where} have other numbers of rows ({listed}); complete them."
         )
     return pd.DataFrame(dict(document), dtype=object)
 
@@ -197,8 +196,7 @@ def _tasks(document: Mapping[str, list[Any]], where: str, several: bool) -> pd.D
     if not several:
         raise DataError(
             f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file "
-            "and name that, "
-            "or choose one with --task where the file is a set of adversarial texts."
+            "and name that, or choose one with --task where the file is a set of adversarial texts."
         )
     return pd.DataFrame(
         [{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object

@@ -38,9 +38,11 @@ class LabelMap:
 
     def names(self, label: str) -> bool:
         """Whether the map says what a label is, in whatever case."""
-        return label in self.targets or label.lower() in {known.lower() for known in self.targets}
+        return label in self.targets or label.lower() in {
+            named_label.lower() for named_label in self.targets
+        }
 
-    def target(self, written: Sequence[str], place: str) -> int | str | None:
+    def target(self, written: Sequence[str], where: str) -> int | str | None:
         """What a label is, which may be `written` in several ways. Raises DataError, with its
         place, where the map has none.
         """
@@ -52,10 +54,9 @@ class LabelMap:
             if form.lower() in lowered:
                 return lowered[form.lower()]
         raise DataError(
-            f"{place} has the label {written[-1]!r}, which the label map does not name; it names "
+            f"{where} has the label {written[-1]!r}, which the label map does not name; it names "
             f"{', '.join(map(repr, self.targets))}: add {written[-1]}=… to it, or {written[-1]}=-1 "
-            "to leave such "
-            "rows out."
+            "to leave such rows out."
         )
 
 
@@ -66,8 +67,7 @@ def _entries(text: str) -> list[tuple[str, object]]:
         if not sign or not target.strip() or (";" in label and "=" in label):
             raise SettingError(
                 f"The label map {text!r} is no list of LABEL=CLASS parted by commas, such as "
-                "neg=0,pos=1; correct "
-                f"{part!r}."
+                f"neg=0,pos=1; correct {part!r}."
             )
         entries.append((label, target.strip()))
     return entries

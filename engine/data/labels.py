@@ -20,6 +20,7 @@ from prunescope.engine.errors import DataError
 
 Label = bool | int | float | str
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 # What stands in the place of a label that is missing, in lower case; a column of names may well
 # have a class called "none".
 JUNK = frozenset(
@@ -52,7 +53,7 @@ class LabelColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedLabels:
     """The labels of every split in turn, LEFT_OUT for a row without one, and how to read them."""
 
     splits: tuple[tuple[int | None, ...], ...]
@@ -60,7 +61,9 @@ class Encoded:
     notices: tuple[str, ...]
 
 
-def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = None) -> Encoded:
+def encode_labels(
+    columns: Sequence[LabelColumn], label_map: LabelMap | None = None
+) -> EncodedLabels:
     """The class numbers of every split.
 
     Raises DataError for a label that is neither a whole number nor a name, for a split without
@@ -96,7 +99,7 @@ def encode_labels(columns: Sequence[LabelColumn], label_map: LabelMap | None = N
 
 def _encoded(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[int | None]], classes: Classes
-) -> Encoded:
+) -> EncodedLabels:
     """The record, with a notice on what was left out. Raises DataError for a split in which nothing
     is left.
     """
@@ -112,23 +115,20 @@ def _encoded(
         if len(missing) == len(split) and classes.numbered and classes.names is None:
             raise DataError(
                 f"The label map leaves out all {len(split)} rows of {column.table.where} "
-                f"({listed}); -1 is for rows "
-                "without a class."
+                f"({listed}); -1 is for rows without a class."
             )
         if len(missing) == len(split):
             raise DataError(
                 f"{column.table.where} has no labels in {column.column!r} ({listed} of "
-                f"{len(split)} rows), as a "
-                "published test split; use a split with labels."
+                f"{len(split)} rows), as a published test split; use a split with labels."
             )
         notices.append(
             f"{len(missing)} of the {len(split)} rows of {column.table.where} have no label "
-            f"({listed}) and are left "
-            "out; the first is "
+            f"({listed}) and are left out; the first is "
             f"{column.place(missing[0])[0].lower()}{column.place(missing[0])[1:]}."
         )
     present = tuple(sorted({label for split in labels for label in split if label is not None}))
-    return Encoded(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
+    return EncodedLabels(labels, Classes(classes.names, classes.numbered, present), tuple(notices))
 
 
 def _shown(value: object) -> str:
@@ -168,8 +168,7 @@ def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     kind = type(value).__name__
     raise DataError(
         f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, "
-        "so name another "
-        "column with --label-column."
+        "so name another column with --label-column."
     )
 
 
@@ -208,9 +207,8 @@ def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: Lab
         if name.lower() in junk and classes and count >= max(3, min(classes)):
             raise DataError(
                 f"{column.table.where} has the label {name!r} in {count} rows, as often as a "
-                "class, and it may mean "
-                "that there is no label. Say what each label is with --label-map, "
-                f"{name}=-1 where it is none."
+                "class, and it may mean that there is no label. Say what each label is with "
+                f"--label-map, {name}=-1 where it is none."
             )
 
 
@@ -222,15 +220,14 @@ def _schema(
     """
     if any(_is_name(value) for split in splits for value in split):
         return None
-    named = {column.names: column.table.where for column in columns if column.names is not None}
-    if len(named) > 1:
-        (first, one), (second, two) = list(named.items())[:2]
+    schemas = {column.names: column.table.where for column in columns if column.names is not None}
+    if len(schemas) > 1:
+        (first, where), (second, other) = list(schemas.items())[:2]
         raise DataError(
-            f"{one} calls its classes {', '.join(first[:12])} and {two} {', '.join(second[:12])}; "
-            "give all splits "
-            "one schema."
+            f"{where} calls its classes {', '.join(first[:12])} and {other} "
+            f"{', '.join(second[:12])}; give all splits one schema."
         )
-    return next(iter(named), None)
+    return next(iter(schemas), None)
 
 
 def _by_schema(
@@ -249,8 +246,7 @@ def _by_schema(
             if number is not None and not 0 <= number < len(names):
                 raise DataError(
                     f"{column.place(row)} has the label {number}, and the schema names the classes "
-                    "0 to "
-                    f"{len(names) - 1}; correct the row or the schema."
+                    f"0 to {len(names) - 1}; correct the row or the schema."
                 )
     return numbers
 
@@ -281,8 +277,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
     if len(kinds) > 1:
         raise DataError(
             f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use "
-            "one kind in all "
-            "splits, or map them with --label-map."
+            "one kind in all splits, or map them with --label-map."
         )
     if True not in kinds:
         return False
@@ -291,8 +286,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
             if value is not None and not isinstance(value, str):
                 raise DataError(
                     f"{column.place(row)} has the label {value} among names; use one kind, or map "
-                    "them with "
-                    "--label-map."
+                    "them with --label-map."
                 )
     return True
 
@@ -327,19 +321,19 @@ def _integer(value: Label, column: LabelColumn, row: int) -> int:
 
 def _mapped(
     columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label | None]], label_map: LabelMap
-) -> Encoded:
+) -> EncodedLabels:
     """The labels by a label map, which must say what each of them is."""
     mapped = [
         [_target(value, column, row, label_map) for row, value in enumerate(split)]
         for column, split in zip(columns, splits, strict=True)
     ]
-    named = {target for split in mapped for target in split if isinstance(target, str)}
-    order = natural(named)
+    targets = {target for split in mapped for target in split if isinstance(target, str)}
+    order = natural(targets)
     encoded = [
         [order.index(target) if isinstance(target, str) else target for target in split]
         for split in mapped
     ]
-    return _encoded(columns, encoded, Classes(order) if named else Classes(numbered=True))
+    return _encoded(columns, encoded, Classes(order) if targets else Classes(numbered=True))
 
 
 def _target(
@@ -350,12 +344,9 @@ def _target(
     written = [str(value)]
     if isinstance(value, float) and value.is_integer():
         written.insert(0, str(int(value)))
-    elif isinstance(value, str) and re.fullmatch(
-        r"[+-]?\d{1,15}(\.0*)?", value, re.ASCII
-    ):  # 1.0 is 1, as without a map
+    elif isinstance(value, str) and _WHOLE.fullmatch(value):  # 1.0 is 1, as without a map
         written.append(str(int(float(value))))
-    if (
-        column.names and isinstance(value, int) and 0 <= value < len(column.names)
-    ):  # by what the schema calls it, too
-        written.append(column.names[value])
+    names = column.names
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        written.append(names[value])  # by what the schema calls it, too
     return label_map.target(written, column.place(row))

@@ -61,7 +61,7 @@ def load_dataset(
 
 
 def looks_like_path(name: str) -> bool:
-    # A hub name has at most one slash, so anything deeper can only be meant as a path.
+    """Whether a name can only be meant as a path: a hub name has at most one slash."""
     return (
         name.startswith((".", "/", "~"))
         or "\\" in name
@@ -95,8 +95,7 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     half = len(order) // 2
     source = (
         f"file ({path.name}: {len(order)} distinct texts of {len(examples)} rows, shuffled with "
-        f"seed {seed}; "
-        "the first half is train, the second evaluation)"
+        f"seed {seed}; the first half is train, the second evaluation)"
     )
     halves = examples.take(order[:half]), examples.take(order[half:])
     return Dataset(
@@ -108,14 +107,14 @@ def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
     )
 
 
-def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
+def _repeats(path: Path, examples: Examples, order: list[int]) -> list[str]:
     """A notice where rows of a divided file were left out because their text is there already."""
-    if len(kept) == len(examples):
+    if len(order) == len(examples):
         return []
     first, other = (
         {
             key: examples.labels[row]
-            for key, row in zip(examples.take(kept).row_keys(), kept, strict=True)
+            for key, row in zip(examples.take(order).row_keys(), order, strict=True)
         },
         0,
     )
@@ -123,7 +122,7 @@ def _repeats(path: Path, examples: Examples, kept: list[int]) -> list[str]:
         other += first[key] != label
     differ = f", {other} of them with another label" if other else ""
     return [
-        f"{len(examples) - len(kept)} of the {len(examples)} rows of {path} repeat a text and are "
+        f"{len(examples) - len(order)} of the {len(examples)} rows of {path} repeat a text and are "
         f"left out{differ}."
     ]
 

@@ -115,10 +115,10 @@ def can_match(names: Sequence[str], own: Sequence[str]) -> bool:
     return nameless(names) or nameless(own) or class_places(names, own) is not None
 
 
-def unmatched(one: str, names: Sequence[str], other: str, others: Sequence[str]) -> str:
+def unmatched(first: str, names: Sequence[str], second: str, others: Sequence[str]) -> str:
     """The sentence, without its end, on two sides whose classes cannot be matched."""
     return (
-        f"{one} calls its classes {_listed(names)}, and {other} calls them {_listed(others)}; "
+        f"{first} calls its classes {_listed(names)}, and {second} calls them {_listed(others)}; "
         "nothing says which is which"
     )
 
@@ -128,31 +128,31 @@ def match_labels(
     own: Sequence[str],
     model: str,
     where: str,
-    place: Callable[[int], str] | None = None,
+    locate: Callable[[int], str] | None = None,
 ) -> Match:
     """What the labels of a data set are for a model that calls its classes `own`.
 
-    `place` says where a label occurs first, such as "Row 3 of b.tsv". Raises DataError where a
+    `locate` says where a label occurs first, such as "Row 3 of b.tsv". Raises DataError where a
     label is none of the model's, and where nothing tells which is which.
     """
-    place = place or (lambda label: where)
+    locate = locate or (lambda label: where)
     if classes.names is None:
         if classes.numbered:  # by a label map, whose numbers are the model's
-            return _identity(classes.values, own, model, place)
-        return _match_numbers(classes.values, own, model, where, place)
+            return _identity(classes.values, own, model, locate)
+        return _match_numbers(classes.values, own, model, where, locate)
     used = [classes.names[value] for value in classes.values]
-    if (places := class_places(used, own)) is not None:
-        return Match(dict(zip(classes.values, places, strict=True)))
+    if (numbers := class_places(used, own)) is not None:
+        return Match(dict(zip(classes.values, numbers, strict=True)))
     if (
-        known := class_places(own, classes.names)
+        inverse := class_places(own, classes.names)
     ) is not None:  # the set tells further classes apart
-        unknown = next((value for value in classes.values if value not in known), classes.values[0])
+        unknown = next(
+            (value for value in classes.values if value not in inverse), classes.values[0]
+        )
         raise DataError(
-            f"{place(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its "
-            "classes "
-            f"{_listed(own)}; use a model that knows it, or say which is which: "
-            f"{_hint(used, own)}, "
-            "with -1 for rows to leave out."
+            f"{locate(unknown)} has the label {classes.names[unknown]!r}, and {model} calls its "
+            f"classes {_listed(own)}; use a model that knows it, or say which is which: "
+            f"{_hint(used, own)}, with -1 for rows to leave out."
         )
     counted = (classes.names == BOOLEANS and not _is_turned(own)) if not nameless(own) else True
     if classes.numbered and counted and len(classes.names) == len(own):
@@ -161,7 +161,7 @@ def match_labels(
     if not classes.numbered and (numbers := numbers_in(used)) is not None:
         labels = dict(zip(numbers, classes.values, strict=True))
         match = _match_numbers(
-            tuple(sorted(numbers)), own, model, where, lambda number: place(labels[number])
+            tuple(sorted(numbers)), own, model, where, lambda number: locate(labels[number])
         )
         taken = [match.places[number] for number in numbers]
         notice = _taken(used, [own[number] for number in taken], model, where)
@@ -193,8 +193,8 @@ def _places_in(names: Sequence[str]) -> list[int] | None:
     """The numbers in names that hold one each, whatever their words: "0_negative", "1_positive";
     all places, in some order.
     """
-    found = [re.findall(r"[0-9]+", name) for name in names]
-    numbers = [int(digits[0]) for digits in found if len(digits) == 1 and len(digits[0]) < 9]
+    runs = [re.findall(r"[0-9]+", name) for name in names]
+    numbers = [int(digits[0]) for digits in runs if len(digits) == 1 and len(digits[0]) < 9]
     return numbers if sorted(numbers) == list(range(len(names))) else None
 
 
@@ -211,7 +211,7 @@ def numbers_named(classes: Classes) -> dict[int, int] | None:
         and not classes.numbered
         and (values == (-1, 1) or values == tuple(range(1, len(values) + 1)))
     ):
-        return {value: place for place, value in enumerate(values)}
+        return {value: number for number, value in enumerate(values)}
     return None
 
 
@@ -240,70 +240,72 @@ def _is_turned(own: Sequence[str]) -> bool:
 
 
 def _match_numbers(
-    values: Sequence[int], own: Sequence[str], model: str, where: str, place: Callable[[int], str]
+    values: Sequence[int], own: Sequence[str], model: str, where: str, locate: Callable[[int], str]
 ) -> Match:
     """Numbers are class numbers from 0, or what the model calls its classes, or counted from 1, or
     −1 and 1.
     """
-    count, named = len(own), numbers_in(own) or _places_in(own)
-    by_place = (
-        {value: value for value in values} if min(values) >= 0 and max(values) < count else None
-    )
+    count, numbers = len(own), numbers_in(own) or _places_in(own)
+    from_zero = list(range(count))
+    by_place = {value: value for value in values} if set(values) <= set(from_zero) else None
     by_name = (
-        {value: named.index(value) for value in values}
-        if named and set(values) <= set(named)
+        {value: numbers.index(value) for value in values}
+        if numbers and set(values) <= set(numbers)
         else None
     )
     if by_place and by_name and by_place != by_name:
         raise DataError(
             _two_readings(values, own, model, where, "or be the numbers in their names")
         )
-    if by_name and named != list(range(count)):
+    if by_name and numbers != from_zero:
         return Match(by_name)
-    if (
-        by_place and min(values) > 0 and len(values) > 1
-    ):  # 0 is not there: they may count from 1 as well
+    if not by_place:
+        return _match_shifted(values, own, model, where, locate, numbers)
+    if min(values) > 0 and len(values) > 1:  # where 0 is missing they may count from 1 as well
         raise DataError(_two_readings(values, own, model, where))
-    if by_place:
-        # Worth a word: classes that are called by other numbers, stand in another order than is
-        # usual, or lack the last
-        odd = (
-            (named is not None and named != list(range(count)))
-            or _is_turned(own)
-            or max(values) < count - 1
-        )
-        names = [own[value] for value in values]
-        return Match(
-            by_place, _taken([str(value) for value in values], names, model, where) if odd else None
-        )
+    # Worth a notice: classes that are called by other numbers, stand in another order than is
+    # usual, or lack the last.
+    is_odd = numbers not in (None, from_zero) or _is_turned(own) or max(values) < count - 1
+    notice = _taken_by(by_place, own, model, where) if is_odd else None
+    return Match(by_place, notice)
+
+
+def _match_shifted(
+    values: Sequence[int],
+    own: Sequence[str],
+    model: str,
+    where: str,
+    locate: Callable[[int], str],
+    numbers: Sequence[int] | None,
+) -> Match:
+    """Numbers counted from 1, or −1 and 1. `numbers` are those in the names of the classes."""
+    count, labels = len(own), [str(value) for value in values]
     if _is_turned(own):  # by meaning −1 would be the other class than by place
         raise DataError(
-            f"The labels of {where} are {_listed([str(value) for value in values])}, and {model} "
-            "calls its classes "
+            f"The labels of {where} are {_listed(labels)}, and {model} calls its classes "
             f"{_listed(own)}, in this order; nothing says which is which. Say it with a label map: "
-            f"{_hint([str(value) for value in values], own)}."
+            f"{_hint(labels, own)}."
         )
+    shifted = None
     if set(values) == {-1, 1} and count == 2:
-        return Match({-1: 0, 1: 1}, _taken(("-1", "1"), own, model, where))
-    if (
-        min(values) >= 1
-        and max(values) == count
-        and not (named and min(named) == 0 and not nameless(own))
-    ):
-        taken = {value: value - 1 for value in values}
-        return Match(
-            taken,
-            _taken(
-                [str(value) for value in values], [own[value - 1] for value in values], model, where
-            ),
-        )
+        shifted = {-1: 0, 1: 1}
+    elif min(values) >= 1 and max(values) == count:
+        named_from_zero = numbers and min(numbers) == 0 and not nameless(own)
+        shifted = None if named_from_zero else {value: value - 1 for value in values}
+    if shifted:
+        return Match(shifted, _taken_by(shifted, own, model, where))
     outside = next(value for value in values if not 0 <= value < count)
-    labels = [str(value) for value in values]
     raise DataError(
-        f"{place(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of "
-        f"{model} "
-        f"({_listed(own)}); use data with the model's classes, or say what each label is: "
+        f"{locate(outside)} has the label {str(outside)[:40]}, outside the 0..{count - 1} of "
+        f"{model} ({_listed(own)}); use data with the model's classes, or say what each label is: "
         f"{_hint(labels, own)}."
+    )
+
+
+def _taken_by(order: Mapping[int, int], own: Sequence[str], model: str, where: str) -> str:
+    """`_taken` for labels that are numbers."""
+    return _taken(
+        [str(value) for value in order], [own[number] for number in order.values()], model, where
     )
 
 
@@ -313,19 +315,17 @@ def _two_readings(
     labels = [str(value) for value in values]
     return (
         f"The labels of {where} are {_listed(labels)}: {model}'s {len(own)} classes "
-        f"({_listed(own)}) may be counted from 0 "
-        f"{other}. Say which: {_hint(labels, own)}."
+        f"({_listed(own)}) may be counted from 0 {other}. Say which: {_hint(labels, own)}."
     )
 
 
 def _identity(
-    values: Sequence[int], own: Sequence[str], model: str, place: Callable[[int], str]
+    values: Sequence[int], own: Sequence[str], model: str, locate: Callable[[int], str]
 ) -> Match:
     if outside := [value for value in values if not 0 <= value < len(own)]:
         raise DataError(
-            f"{place(outside[0])} has the class {outside[0]} by the label map, outside the "
-            f"0..{len(own) - 1} of "
-            f"{model} ({_listed(own)}); correct the label map."
+            f"{locate(outside[0])} has the class {outside[0]} by the label map, outside the "
+            f"0..{len(own) - 1} of {model} ({_listed(own)}); correct the label map."
         )
     return Match({value: value for value in values})
 
@@ -341,16 +341,16 @@ def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
     """
     more = ",…" if len(labels) > 4 else ""
     if any(set(label) & set(",='{\"") for label in labels):
-        shown = (
+        entries = (
             "{"
             + ", ".join(f"{json.dumps(label, ensure_ascii=False)}: …" for label in labels[:4])
             + more
             + "}"
         )
     else:
-        shown = ",".join(f"{label}=…" for label in labels[:4]) + more
+        entries = ",".join(f"{label}=…" for label in labels[:4]) + more
     last = f" to {len(own) - 1} for {own[-1]}" if len(own) > 1 else ""
-    return f"--label-map={shlex.quote(shown)}, with 0 for {own[0]}{last}"
+    return f"--label-map={shlex.quote(entries)}, with 0 for {own[0]}{last}"
 
 
 def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:
@@ -361,6 +361,5 @@ def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) 
     more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
     return (
         f"The labels of {where} are taken for the classes of {model} in this order: {pairs}{more}. "
-        "Where that is wrong, say "
-        "which is which with --label-map."
+        "Where that is wrong, say which is which with --label-map."
     )

@@ -19,9 +19,8 @@ class Origin:
 
     where: str
     rows: tuple[int, ...]  # of each example, from 1, over all files together
-    parts: tuple[
-        tuple[str, int], ...
-    ] = ()  # (file, rows in it); empty where `where` is the one file
+    # (file, rows in it); empty where `where` is the one file.
+    parts: tuple[tuple[str, int], ...] = ()
 
     def place(self, position: int) -> str:
         """ "Row 3 of b.tsv" for the example at a position."""
@@ -54,12 +53,10 @@ class Examples:
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
     labels: tuple[int, ...]
-    columns: tuple[str, str] | None = (
-        None  # what a pair's texts are called, which some attacks mind; None is unknown
-    )
-    origin: Origin | None = field(
-        default=None, compare=False, repr=False
-    )  # None: not read from a table
+    # What a pair's texts are called, which some attacks mind; None is unknown.
+    columns: tuple[str, str] | None = None
+    # None: not read from a table.
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         pairs = len(self.texts) if self.pairs is None else len(self.pairs)
@@ -138,10 +135,13 @@ class Examples:
 class Classes:
     """How the label numbers of examples are to be read.
 
-    | names | numbered | the labels are | |---|---|---| | None | no | numbers as the file has them,
-    from 0, from 1, or −1 and 1 | | yes | no | places in the names, which the file has instead of
-    numbers | | yes | yes | class numbers of a data set that also names its classes (a `ClassLabel`,
-    True and False) | | None | yes | class numbers of the model, by a label map |
+    | names | numbered | the labels are                                             |
+    |-------|----------|------------------------------------------------------------|
+    | None  | no       | numbers as the file has them: from 0, from 1, or −1 and 1  |
+    | yes   | no       | positions in the names, which the file has in their place  |
+    | yes   | yes      | class numbers of a data set that also names its classes    |
+    |       |          | (a `ClassLabel`, True and False)                           |
+    | None  | yes      | class numbers of the model, by a label map                 |
     """
 
     names: tuple[str, ...] | None = None

@@ -16,8 +16,8 @@ Split = TypeVar("Split")
 
 def evaluation_splits(splits: Mapping[str, Split]) -> list[tuple[str, Split]]:
     """Name and content of the splits that can be evaluated, the usual one first."""
-    known = {name.lower(): name for name in splits}
-    return [(known[name], splits[known[name]]) for name in _NAMES if name in known]
+    spelling = {name.lower(): name for name in splits}
+    return [(spelling[name], splits[spelling[name]]) for name in _NAMES if name in spelling]
 
 
 def train_split(splits: Mapping[str, Split]) -> Split | None:

@@ -1,4 +1,4 @@
-"""Labelled rows with further columns, for sets that are broken down by what their rows are about."""
+"""Labelled rows with further columns, for sets that are broken down by what rows are about."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class LabelledRows:
 
 def labelled_rows(
     name: str,
-    wanted: Sequence[str] = (),
+    columns: Sequence[str] = (),
     *,
     text_column: str | None = None,
     pair_column: str | None = None,
@@ -35,7 +35,7 @@ def labelled_rows(
     label_map: str | None = None,
 ) -> LabelledRows:
     """All rows of a file, or the evaluation split of a folder or hub data set, with those of the
-    columns `wanted` that are there.
+    `columns` that are there.
 
     Another split of a hub data set is named as in `stanfordnlp/sst2#train`. Raises DataError,
     SettingError or ResourceError.
@@ -52,6 +52,6 @@ def labelled_rows(
         table = one_split(name.partition("#")[0], name.partition("#")[2] or None, choice)
     built = build_examples([table], choice)
     (examples,), (rows,) = built.examples, built.rows
-    there = [column for column in wanted if column in table.names()]
+    there = [column for column in columns if column in table.names()]
     groups = {column: tuple(str(table.frame[column].iloc[row]) for row in rows) for column in there}
     return LabelledRows(examples, built.classes, groups, built.notices)

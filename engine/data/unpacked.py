@@ -84,14 +84,14 @@ def _bytes(path: Path) -> bytes:
 
 
 def _packing(data: bytes) -> str | None:
-    known = (
+    starts = (
         (rb"\x1f\x8b", "gzip"),
         (rb"BZh[1-9]1AY&SY", "bzip2"),
         (rb"\xfd7zXZ\0", "xz"),
         (rb"\x28\xb5\x2f\xfd", "zstd"),
         (rb"PK\x03\x04", "zip"),
     )
-    return next((kind for start, kind in known if re.match(start, data)), None)
+    return next((kind for start, kind in starts if re.match(start, data)), None)
 
 
 def _unpack(data: bytes, kind: str, where: str) -> tuple[str | None, bytes]:

@@ -19,8 +19,8 @@ MAX_SHOWN = 48  # tokens of an attention map
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one victim makes of one text."""
+class HiddenStates:
+    """The internals of one victim reading one text."""
 
     tokens: tuple[str, ...]
     cls: Tensor  # (blocks + 1, width), float64: [CLS] after the embeddings and after every block
@@ -29,28 +29,28 @@ class Reading:
 
 
 @torch.inference_mode()
-def read_inside(victim: Victim, text: str) -> Reading:
-    """Read a text and keep what happens inside. Attention is softmax(q kᵀ / √d) of every head, d
-    the head's width.
+def read_inside(victim: Victim, text: str) -> HiddenStates:
+    """Read a text and keep the [CLS] states and attention of every block.
+
+    Attention is softmax(q kᵀ / √d) of every head, d the head's width.
     """
     (stream,) = victim.streams([text])
     hidden = embed(victim.family, victim.model, stream)  # (tokens, width)
     states, maps = [hidden[0]], []
     for block in victim.family.blocks(victim.model):
-        seen: dict[str, Tensor] = {}
-        hidden = run_block(block, hidden, stream.lengths, seen.__setitem__)
+        projections: dict[str, Tensor] = {}
+        hidden = run_block(block, hidden, stream.lengths, projections.__setitem__)
         q, k = (
-            seen[name].view(stream.tokens, block.heads, -1).transpose(0, 1)
+            projections[name].view(stream.tokens, block.heads, -1).transpose(0, 1)
             for name in ("query", "key")
         )
-        maps.append(
-            (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(dim=-1)
-        )  # (heads, tokens, tokens)
+        scores = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5  # (heads, tokens, tokens)
+        maps.append(scores.softmax(dim=-1))
         states.append(hidden[0])
     logits = victim.family.head(victim.model, hidden[:1])[0]
     victim.check_answers(logits[None], torch.stack(states)[None])
     ids = victim.encode([text])["input_ids"][0]
-    return Reading(
+    return HiddenStates(
         tuple(victim.tokenizer.convert_ids_to_tokens(ids)),
         torch.stack(states).double().cpu(),
         torch.stack(maps).float().cpu(),
@@ -58,12 +58,13 @@ def read_inside(victim: Victim, text: str) -> Reading:
     )
 
 
-def cls_distances(one: Tensor, other: Tensor) -> tuple[list[float], list[float]]:
-    """(‖a − b‖₂, 1 − cos(a, b)) of every row of two (blocks + 1, width) tensors. P1, Table 4, does
-    not name its distance.
+def cls_distances(first: Tensor, second: Tensor) -> tuple[list[float], list[float]]:
+    """(‖a − b‖₂, 1 − cos(a, b)) of every row of two (blocks + 1, width) tensors.
+
+    P1, Table 4, does not name its distance.
     """
-    euclidean: list[float] = (one - other).norm(dim=1).tolist()
-    cosine: list[float] = (1 - torch.cosine_similarity(one, other, dim=1)).clamp(min=0).tolist()
+    euclidean: list[float] = (first - second).norm(dim=1).tolist()
+    cosine: list[float] = (1 - torch.cosine_similarity(first, second, dim=1)).clamp(min=0).tolist()
     return euclidean, cosine
 
 
@@ -99,36 +100,36 @@ def look_inside(
         {"adversarial": _checked(adversarial)} if adversarial else {}
     )
     readings = {
-        (side, kind): read_inside(victim, words)
-        for side, victim in (("dense", dense), ("pruned", pruned))
+        (model, kind): read_inside(victim, words)
+        for model, victim in (("dense", dense), ("pruned", pruned))
         for kind, words in texts.items()
     }
     pairs = [(("dense", kind), ("pruned", kind)) for kind in texts]
     if adversarial:
-        pairs += [((side, "clean"), (side, "adversarial")) for side in ("dense", "pruned")]
-    placed, shares = principal_map(torch.cat([reading.cls for reading in readings.values()]))
+        pairs += [((model, "clean"), (model, "adversarial")) for model in ("dense", "pruned")]
+    points, shares = principal_map(torch.cat([reading.cls for reading in readings.values()]))
     return {
         "texts": texts,
         "blocks": len(readings["dense", "clean"].attention),
         "shares": shares,
         "distances": [
-            {"from": list(a), "to": list(b), "euclidean": found[0], "cosine": found[1]}
+            {"from": list(a), "to": list(b), "euclidean": distances[0], "cosine": distances[1]}
             for a, b in pairs
-            for found in [cls_distances(readings[a].cls, readings[b].cls)]
+            for distances in [cls_distances(readings[a].cls, readings[b].cls)]
         ],
         "map": [
-            {"side": side, "text": kind, "points": part.tolist()}
-            for (side, kind), part in zip(
-                readings, placed.split(len(readings["dense", "clean"].cls)), strict=True
+            {"side": model, "text": kind, "points": part.tolist()}
+            for (model, kind), part in zip(
+                readings, points.split(len(readings["dense", "clean"].cls)), strict=True
             )
         ],
         "attention": [
-            {"side": side, "text": kind, **_packed(reading)}
-            for (side, kind), reading in readings.items()
+            {"side": model, "text": kind, **_packed(reading)}
+            for (model, kind), reading in readings.items()
         ],
         "probabilities": [
-            {"side": side, "text": kind, "values": reading.probabilities.tolist()}
-            for (side, kind), reading in readings.items()
+            {"side": model, "text": kind, "values": reading.probabilities.tolist()}
+            for (model, kind), reading in readings.items()
         ],
     }
 
@@ -140,11 +141,11 @@ def _checked(text: str) -> str:
     return text
 
 
-def _packed(reading: Reading) -> dict[str, Any]:
-    shown = reading.attention[:, :, :MAX_SHOWN, :MAX_SHOWN].half().contiguous()
+def _packed(reading: HiddenStates) -> dict[str, Any]:
+    visible = reading.attention[:, :, :MAX_SHOWN, :MAX_SHOWN].half().contiguous()
     return {
         "tokens": list(reading.tokens[:MAX_SHOWN]),
         "cut": max(0, len(reading.tokens) - MAX_SHOWN),
-        "shape": list(shown.shape),
-        "values": base64.b64encode(shown.numpy().tobytes()).decode(),
+        "shape": list(visible.shape),
+        "values": base64.b64encode(visible.numpy().tobytes()).decode(),
     }

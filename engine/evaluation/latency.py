@@ -1,8 +1,8 @@
-"""How long a victim takes a sentence, in the forms that its zeros could be used in: dense, CSR on
-the CPU, 2:4 on a GPU.
+"""Latency of a victim per sentence, in the forms that can use its zeros: dense, CSR on the CPU, 2:4
+on a GPU.
 
 The forward pass of the ordinary model is timed, over batches padded to their longest sentence;
-tokenising is not. All sides are measured in one run, in turn (A, B, A, B, …) after a warm-up, so
+tokenizing is not. All models are measured in one run, in turn (A, B, A, B, …) after a warm-up, so
 that whatever else the machine does hits them alike, and ratios are taken round by round.
 """
 
@@ -28,7 +28,7 @@ from prunescope.engine.progress import SILENT, Progress
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
-Side = tuple[Victim, str]  # a victim and the form in which it is measured
+ModelInForm = tuple[Victim, str]  # a victim and the form in which it is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Sides that were measured in turn."""
+    """Models that were measured in turn."""
 
     sides: tuple[Latency, ...]
-    ratios: tuple[Spread, ...]  # of each side's seconds to the first side's, round by round
+    ratios: tuple[Spread, ...]  # of each model's seconds to the first one's, round by round
 
 
 class CsrLinear(nn.Module):
-    """A linear whose weight is stored as CSR: only survivors are multiplied."""
+    """A linear whose weight is stored as CSR: only the remaining weights are multiplied."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -89,8 +89,9 @@ def measure_latency(
     dtype: torch.dtype = torch.float32,
     report: Progress = SILENT,
 ) -> Latency:
-    """Seconds a sentence of one victim. Raises SettingError for a form that is not available here,
-    with the reason.
+    """Seconds a sentence of one victim.
+
+    Raises SettingError for a form that is not available here, with the reason.
     """
     return compare_latency(
         [(victim, form)], texts, pairs, batch=batch, repeats=repeats, dtype=dtype, report=report
@@ -99,7 +100,7 @@ def measure_latency(
 
 @torch.inference_mode()
 def compare_latency(
-    sides: Sequence[Side],
+    models: Sequence[ModelInForm],
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,
@@ -108,59 +109,55 @@ def compare_latency(
     dtype: torch.dtype = torch.float32,
     report: Progress = SILENT,
 ) -> Comparison:
-    """Measure the sides in turn, `repeats` rounds over all texts, every side in the same `dtype`.
+    """Measure the models in turn, `repeats` rounds over all texts, all in the same `dtype`.
 
-    Raises SettingError for no texts, no sides, a size below 1, or a form that is not available
+    Raises SettingError for no texts, no models, a size below 1, or a form that is not available
     here, with the reason.
     """
-    if not texts or not sides:
+    if not texts or not models:
         raise SettingError(
-            f"There are {len(texts)} texts and {len(sides)} sides to measure; give at least one of "
-            "each."
+            f"There are {len(texts)} texts and {len(models)} models to measure; give at least one "
+            "of each."
         )
     for name, value in (("batch", batch), ("repeats", repeats)):
         if value < 1:
             raise SettingError(f"{name} is {value}; it must be at least 1.")
-    models = [in_form(victim, form, dtype) for victim, form in sides]
-    inputs = [_batches(victim, texts, pairs, batch) for victim, _ in sides]
-    rounds = np.empty((WARM_UP + repeats, len(sides)))
+    modules = [in_form(victim, form, dtype) for victim, form in models]
+    inputs = [_batches(victim, texts, pairs, batch) for victim, _ in models]
+    rounds = np.empty((WARM_UP + repeats, len(models)))
     for turn in range(len(rounds)):
         report("latency", turn, len(rounds))
-        for place, ((victim, _), model) in enumerate(zip(sides, models, strict=True)):
-            rounds[turn, place] = _seconds(model, inputs[place], victim.device) / len(texts)
+        for column, ((victim, _), module) in enumerate(zip(models, modules, strict=True)):
+            rounds[turn, column] = _seconds(module, inputs[column], victim.device) / len(texts)
     report("latency", len(rounds), len(rounds))
     rounds = rounds[WARM_UP:]
-    found = tuple(
+    latencies = tuple(
         Latency(
             victim.name,
             form,
-            Spread.of(rounds[:, place]),
+            Spread.of(rounds[:, column]),
             batch,
             len(texts),
-            sum(int(part["attention_mask"].sum()) for part in inputs[place]),
+            sum(int(part["attention_mask"].sum()) for part in inputs[column]),
             repeats,
             device_name(victim.device),
             str(dtype).removeprefix("torch."),
             torch.get_num_threads(),
         )
-        for place, (victim, form) in enumerate(sides)
+        for column, (victim, form) in enumerate(models)
     )
-    return Comparison(
-        found, tuple(Spread.of(rounds[:, place] / rounds[:, 0]) for place in range(len(sides)))
-    )
+    ratios = rounds / rounds[:, :1]
+    return Comparison(latencies, tuple(map(Spread.of, ratios.T)))
 
 
 def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> Any:
-    """The victim's model with the linears of its blocks in one form; the victim itself is left as
-    it is.
-    """
+    """A copy of the victim's model with the linears of its blocks in one form."""
     if form not in FORMS:
         raise SettingError(f"The form {form!r} is unknown; choose one of {', '.join(FORMS)}.")
     if form == "csr" and (victim.device.type != "cpu" or dtype != torch.float32):
         raise SettingError(
             f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use "
-            "--device cpu, or "
-            "another form."
+            "`device=cpu`, or another form."
         )
     if form == "2:4":
         _check_two_four(victim, dtype)
@@ -188,24 +185,23 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
         if not is_two_four(weight):
             raise SettingError(
                 f"2:4 is not available: {name} of {victim.name} does not have two zeros in every "
-                "four "
-                "weights; prune with the pattern 2:4 first, or measure dense."
+                "four weights; prune with the pattern 2:4 first, or measure dense."
             )
     if victim.device.type != "cuda":
         raise SettingError(
             f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; "
-            "use --device "
-            "cuda, or the form csr."
+            "use `device=cuda`, or the form csr."
         )
-    if (found := torch.cuda.get_device_capability(victim.device)) < (8, 0):
+    if (capability := torch.cuda.get_device_capability(victim.device)) < (8, 0):
         raise SettingError(
             f"2:4 is not available: {device_name(victim.device)} has compute capability "
-            f"{found[0]}.{found[1]} "
-            "and sparse tensor cores begin with 8.0; measure dense."
+            f"{capability[0]}.{capability[1]}, and sparse tensor cores begin with 8.0; measure "
+            "dense."
         )
     if dtype not in (torch.float16, torch.bfloat16):
         raise SettingError(
-            f"2:4 is not available in {dtype}; use --dtype float16 or bfloat16, for all sides."
+            f"2:4 is not available in {dtype}; use `dtype=float16` or `dtype=bfloat16`, for all "
+            "models."
         )
 
 
@@ -257,7 +253,7 @@ def _seconds(model: Any, batches: list[dict[str, Tensor]], device: torch.device)
 
 
 def device_name(device: torch.device) -> str:
-    """The processor as its maker calls it."""
+    """The processor's product name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     listed = Path("/proc/cpuinfo")  # Linux; platform.processor() is empty on many of them
@@ -266,13 +262,14 @@ def device_name(device: torch.device) -> str:
         if listed.is_file()
         else []
     )
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def machine_of(device: torch.device) -> dict[str, str | int]:
-    """What decides the last digits of a result beside its settings: another processor, number of
-    threads or PyTorch rounds otherwise, and a mask follows.
+    """What decides the last digits of a result beside its settings.
+
+    Another processor, number of threads or PyTorch rounds otherwise, and a mask follows.
     """
     return {
         "device": device_name(device),

@@ -16,14 +16,14 @@ from prunescope.engine.records import MODULES, Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a victim says about an evaluation set."""
+class Predictions:
+    """A victim's predictions on an evaluation set."""
 
     predicted: tuple[int, ...]
     cls: Tensor  # (examples, width)
 
     def correct(self, labels: Sequence[int]) -> tuple[int, ...]:
-        """Rows that are classified rightly."""
+        """Rows that are classified correctly."""
         return tuple(
             i for i, (a, b) in enumerate(zip(self.predicted, labels, strict=True)) if a == b
         )
@@ -31,7 +31,7 @@ class Reading:
 
 def read(
     victim: Victim, examples: Examples, report: Progress = SILENT, piece: int = 256
-) -> Reading:
+) -> Predictions:
     """Predictions and last [CLS] embeddings, in the examples' order."""
     predicted: list[int] = []
     embedded = []
@@ -41,22 +41,21 @@ def read(
         logits, cls = victim.read(part.texts, part.pairs)
         predicted += logits.argmax(dim=1).tolist()
         embedded.append(cls)
-    return Reading(tuple(predicted), torch.cat(embedded))
+    return Predictions(tuple(predicted), torch.cat(embedded))
 
 
-def accuracy(reading: Reading, labels: Sequence[int]) -> Rate:
+def accuracy(reading: Predictions, labels: Sequence[int]) -> Rate:
     """Acc = correct / n."""
     return Rate.of(len(reading.correct(labels)), len(labels))
 
 
 def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
-    """What to say of a dense model that is worse than a coin: it hardly is one for these labels."""
+    """A notice where a dense model is worse than chance: it may not be one for these labels."""
     if acc.high >= 1 / classes:
         return ()
     return (
         f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with "
-        f"{classes} classes; its "
-        "classes may be numbered otherwise than the labels.",
+        f"{classes} classes; its classes may be numbered differently from the labels.",
     )
 
 
@@ -75,27 +74,30 @@ def layer_errors(
     pairs: Sequence[str] | None,
     report: Progress = SILENT,
 ) -> dict[str, float]:
-    """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the real tokens of
-    `texts`.
+    """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the tokens of `texts`.
 
-    `texts` must be calibration text that the solver has not seen. Sums run over streams, so memory
-    stays bounded.
+    Padding is left out. `texts` must be calibration text that the solver has not seen. Sums run
+    over streams, so memory stays bounded.
     """
     sums: dict[str, list[Tensor]] = {}
     for stream in dense.streams(texts, pairs):
         report("layer errors", 0, 1)
-        seen: dict[str, Tensor] = {}
+        dense_outputs: dict[str, Tensor] = {}
 
-        def remember(block: int, name: str, value: Tensor, seen: dict[str, Tensor] = seen) -> None:
-            seen[f"{block}.{name}"] = value
+        def remember(
+            block: int, name: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs
+        ) -> None:
+            outputs[f"{block}.{name}"] = value
 
-        def compare(block: int, name: str, value: Tensor, seen: dict[str, Tensor] = seen) -> None:
-            wanted = seen.pop(f"{block}.{name}").double()
+        def compare(
+            block: int, name: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs
+        ) -> None:
+            expected = outputs.pop(f"{block}.{name}").double()
             parts = (
-                (wanted - value).square().sum(),
-                wanted.square().sum(),
-                wanted.sum(dim=0),
-                torch.tensor(float(len(wanted))),
+                (expected - value).square().sum(),
+                expected.square().sum(),
+                expected.sum(dim=0),
+                torch.tensor(float(len(expected))),
             )
             old = sums.get(f"{block}.{name}")
             sums[f"{block}.{name}"] = (
@@ -104,7 +106,7 @@ def layer_errors(
 
         for victim, tap in ((dense, remember), (sparse, compare)):
             victim.check_answers(run_stream(victim.family, victim.model, stream, tap)[0])
-    order = {name: place for place, name in enumerate(MODULES)}
+    order = {name: index for index, name in enumerate(MODULES)}
     names = sorted(sums, key=lambda key: (int(key.split(".")[0]), order[key.split(".")[1]]))
     return {name: _ratio(*sums[name]) for name in names}
 

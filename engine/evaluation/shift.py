@@ -1,5 +1,4 @@
-"""In and out of distribution: one model on rows like its training rows and on sets made to break
-shortcuts.
+"""Accuracy in distribution (ID) and out of it (OOD), on sets made to expose shortcuts.
 
 A set has its own classes; a mapping turns the model's into them. HANS knows entailment and
 non-entailment, so contradiction and neutral both count as non-entailment.
@@ -77,57 +76,49 @@ class SetResult:
     accuracy: Statistic  # Wilson's interval
     f1_weighted: Statistic  # Σ_c n_c/n · F1_c; bootstrap percentiles
     f1_binary: Statistic | None  # F1 of class 1, for two classes
-    groups: dict[str, dict[str, Statistic]] = field(
-        default_factory=dict
-    )  # column → value → accuracy
-    correct: tuple[bool, ...] = ()  # row by row
+    # column → value → accuracy
+    groups: dict[str, dict[str, Statistic]] = field(default_factory=dict)
+    correct: tuple[bool, ...] = ()  # example by example
 
     @property
     def headline(self) -> Statistic:
-        found: Statistic = getattr(self, self.metric)
-        return found
+        statistic: Statistic = getattr(self, self.metric)
+        return statistic
 
 
 def check_metric(metric: str, classes: int, where: str) -> None:
-    """Raises SettingError for a metric that is unknown, or that a set with so many classes does not
-    have.
-    """
+    """Raises SettingError for a metric that is unknown, or undefined for so many classes."""
     if metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
     if metric == "f1_binary" and classes != 2:
         raise SettingError(
             f"f1_binary is the F1 of class 1 of two, and {where} has {classes} classes; choose "
-            "accuracy or "
-            "f1_weighted."
+            "accuracy or f1_weighted."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftedSet:
-    """Rows with the mapping from a model's classes to theirs, checked."""
+    """Examples with the checked mapping from a model's classes to theirs."""
 
     name: str
     examples: Examples
     classes: int
     mapping: tuple[int, ...]  # class of the model → class of the set, or WRONG
     metric: str = "accuracy"
-    groups: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # column → value of every row
+    # column → value of every row
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  # what reading it had to say
 
     def __post_init__(self) -> None:
         check_metric(self.metric, self.classes, self.name)
 
     def column(self, name: str) -> tuple[str, ...]:
-        """The values of a column by which it is broken down. Raises DataError where it is not
-        there.
-        """
+        """The values of a column of groups. Raises DataError where the set has no such column."""
         if name not in self.groups:
             raise DataError(
                 f"{self.name} has no column {name!r} to draw rows by; it has "
-                f"{', '.join(self.groups) or 'none'}: "
-                "name one of these, or leave of_each out."
+                f"{', '.join(self.groups) or 'none'}: name one of these, or leave of_each out."
             )
         return self.groups[name]
 
@@ -140,39 +131,39 @@ class ShiftedSet:
 def mapping_for(
     task: str | None,
     model_classes: Sequence[str],
-    given: Sequence[int] | None,
+    numbers: Sequence[int] | None,
     where: str,
     classes: int,
 ) -> tuple[int, ...]:
     """Class of the model → class of the set.
 
-    `given` wins; a task knows its own by the names of the model's classes; without either, as many
-    classes on both sides are the same ones (`load_shifted` numbers like names alike). Raises
-    DataError where nothing of this applies.
+    `numbers`, one class of the set for each of the model's, come first; a task maps the names of
+    the model's classes; without either, equal numbers of classes are the same classes
+    (`load_shifted` gives equal names equal numbers). Raises DataError where none of this applies.
     """
-    told = ", ".join(model_classes)
-    if given is not None:
-        if len(given) != len(model_classes) or any(not WRONG <= one < classes for one in given):
+    class_names = ", ".join(model_classes)
+    if numbers is not None:
+        if len(numbers) != len(model_classes) or any(
+            not WRONG <= number < classes for number in numbers
+        ):
             raise SettingError(
-                f"The label map {','.join(map(str, given))} does not take the model's "
-                f"{len(model_classes)} "
-                f"classes ({told}) to the {classes} of {where}; give one number for each, -1 for "
-                "one that "
-                "is not there."
+                f"The label map {','.join(map(str, numbers))} does not take the model's "
+                f"{len(model_classes)} classes ({class_names}) to the {classes} of {where}; give "
+                "one number for each, -1 for one that is not there."
             )
-        return tuple(given)
+        return tuple(numbers)
     if task is not None:
-        known = TASKS[task].of_model
-        if all(name.strip().lower() in known for name in model_classes):
-            return tuple(known[name.strip().lower()] for name in model_classes)
+        task_classes = TASKS[task].of_model
+        if all(name.strip().lower() in task_classes for name in model_classes):
+            return tuple(task_classes[name.strip().lower()] for name in model_classes)
         if len(model_classes) == classes and nameless(model_classes):
             return tuple(range(classes))
     elif len(model_classes) == classes:
         return tuple(range(classes))
     raise DataError(
-        f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing "
-        "says which is "
-        "which; give --label-map, one class of the set for each of the model's, such as 0,1,1."
+        f"{where} has {classes} classes and the model {len(model_classes)} ({class_names}), and "
+        "nothing says which is which; give `label_map`, one class of the set for each of the "
+        "model's, such as 0,1,1."
     )
 
 
@@ -187,8 +178,7 @@ def load_shifted(
     metric: str | None = None,
     **columns: str | None,
 ) -> ShiftedSet:
-    """The labelled rows of a file, of a folder's or of a hub data set's evaluation split, ready for
-    a model with these classes.
+    """The labelled evaluation rows of a file, a folder or a hub data set, for a model's classes.
 
     `label_map` is a list, for each class of the model the set's (−1 for none), or text that says
     what each label of the set is, see `prunescope.engine.data.label_map`. `pairs` is whether the
@@ -196,20 +186,19 @@ def load_shifted(
     """
     if task is not None and task not in TASKS:
         raise SettingError(
-            f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map."
+            f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give `label_map`."
         )
     if metric is not None and metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
-    wanted = TASKS[task].groups if task else ()
+    groups = TASKS[task].groups if task else ()
     of_labels, of_classes = (label_map, None) if isinstance(label_map, str) else (None, label_map)
-    rows = labelled_rows(data, wanted, label_map=of_labels, **columns)
+    rows = labelled_rows(data, groups, label_map=of_labels, **columns)
     examples, notices = _in_classes_of_the_set(rows, model_classes, task, of_classes, data)
     if pairs is not None and pairs != (examples.pairs is not None):
         raise DataError(
             f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was "
-            "trained on "
-            f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
-            "--pair-column."
+            f"trained on {'pairs' if pairs else 'single texts'}; name its columns with "
+            "`text_column` and `pair_column`."
         )
     if task is not None:
         classes = len(TASKS[task].classes)
@@ -236,8 +225,9 @@ def _in_classes_of_the_set(
     label_map: Sequence[int] | None,
     where: str,
 ) -> tuple[Examples, tuple[str, ...]]:
-    """The rows in the numbering of their own classes: a task's, those that a label map is given
-    for, or the model's; notices.
+    """The rows in the numbering of their own classes, with notices.
+
+    These are a task's, those a label map is for, or the model's.
     """
     if task is not None:
         return fit_examples(
@@ -248,15 +238,15 @@ def _in_classes_of_the_set(
         if names is None and not rows.classes.numbered and len(values) == 1 and values[0] != 0:
             raise DataError(
                 f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; "
-                "say which class it "
-                f"is with --label-map={values[0]}=…, or give rows of several classes."
+                f"say which class it is with `label_map={values[0]}=…`, or give rows of several "
+                "classes."
             )
         if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
-            told = f"{len(model_classes)} ({', '.join(model_classes)})"
+            model_names = f"{len(model_classes)} ({', '.join(model_classes)})"
             raise DataError(
-                f"{where} has {max(values) + 1} classes and the model {told}, and nothing says "
-                "which is which; give "
-                "--label-map, one class of the set for each of the model's, such as 0,1,1."
+                f"{where} has {max(values) + 1} classes and the model {model_names}, and nothing "
+                "says which is which; give `label_map`, one class of the set for each of the "
+                "model's, such as 0,1,1."
             )
         return fit_examples(rows.examples, rows.classes, model_classes, "the model", where)
     if min(rows.classes.values) < 0:
@@ -268,35 +258,35 @@ def _in_classes_of_the_set(
 
 
 def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy") -> ShiftedSet:
-    """Rows like the training rows: the classes are the model's."""
+    """Examples in distribution: the classes are the model's."""
     return ShiftedSet(name, examples, classes, tuple(range(classes)), metric)
 
 
-def measure_set(victim: Victim, given: ShiftedSet, report: Progress = SILENT) -> SetResult:
+def measure_set(victim: Victim, shifted: ShiftedSet, report: Progress = SILENT) -> SetResult:
     """Accuracy, weighted and binary F1 with intervals, and accuracy by group."""
     predicted = np.array(
-        [given.mapping[one] for one in read(victim, given.examples, report).predicted]
+        [shifted.mapping[label] for label in read(victim, shifted.examples, report).predicted]
     )
-    return result_of(given, predicted)
+    return result_of(shifted, predicted)
 
 
-def result_of(given: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]]) -> SetResult:
-    """The figures of predictions, (rows,), in the set's classes."""
-    labels = np.array(given.examples.labels)
+def result_of(shifted: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]]) -> SetResult:
+    """The measures of predictions (examples,) in the set's classes."""
+    labels = np.array(shifted.examples.labels)
     right = predicted == labels
-    table = confusion(labels, predicted, given.classes)
+    table = confusion(labels, predicted, shifted.classes)
     groups = {
         column: {
             value: _accuracy(right[np.array(values) == value]) for value in sorted(set(values))
         }
-        for column, values in given.groups.items()
+        for column, values in shifted.groups.items()
     }
     return SetResult(
-        given.name,
-        given.metric,
+        shifted.name,
+        shifted.metric,
         _accuracy(right),
         f1_interval(table, "weighted"),
-        f1_interval(table, "binary") if given.classes == 2 else None,
+        f1_interval(table, "binary") if shifted.classes == 2 else None,
         groups,
         tuple(map(bool, right)),
     )
@@ -307,8 +297,9 @@ def _accuracy(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Statistic:
 
 
 def confusion(labels: Any, predicted: Any, classes: int) -> Any:
-    """(classes, classes + 1): rows are truths, columns predictions, the last one those that are no
-    class of the set.
+    """(classes, classes + 1): rows are true classes, columns predictions.
+
+    The last column counts predictions that are no class of the set.
     """
     table = np.zeros((classes, classes + 1), dtype=np.int64)
     np.add.at(table, (labels, np.where(predicted == WRONG, classes, predicted)), 1)
@@ -325,30 +316,30 @@ class Generalisation:
     def gaps(self) -> dict[str, Statistic]:
         """ID − OOD of what counts on each set."""
         return {
-            one.name: independent_difference(self.inside.headline, one.headline)
-            for one in self.outside
+            result.name: independent_difference(self.inside.headline, result.headline)
+            for result in self.outside
         }
 
     def payload(self) -> dict[str, Any]:
         """As JSON values; rows that are right as hexadecimal digits, 8 rows in two of them."""
 
-        def plain(one: SetResult) -> dict[str, Any]:
+        def plain(result: SetResult) -> dict[str, Any]:
             return {
-                **asdict(replace(one, correct=())),
-                "correct": bits_to_hex(one.correct),
+                **asdict(replace(result, correct=())),
+                "correct": bits_to_hex(result.correct),
             }
 
         return {
             "id": plain(self.inside),
-            "ood": [plain(one) for one in self.outside],
-            "gaps": {name: asdict(one) for name, one in self.gaps().items()},
+            "ood": [plain(result) for result in self.outside],
+            "gaps": {name: asdict(difference) for name, difference in self.gaps().items()},
         }
 
 
 def generalisation(
     victim: Victim, inside: ShiftedSet, outside: Sequence[ShiftedSet], report: Progress = SILENT
 ) -> Generalisation:
-    """A model on its own kind of rows and on every other set."""
+    """Measure a model in distribution and on every other set."""
     measured = tuple(
         measure_set(victim, shifted, part) for shifted, part in report.each((inside, *outside))
     )

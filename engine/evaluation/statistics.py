@@ -183,8 +183,8 @@ def _score_interval(first: Sequence[bool], second: Sequence[bool]) -> Statistic:
     """
     n = len(first)
     both = sum(a and b for a, b in zip(first, second, strict=True))
-    one, two = Rate.of(sum(first), n), Rate.of(sum(second), n)
-    assert one.value is not None and two.value is not None
+    first_rate, second_rate = Rate.of(sum(first), n), Rate.of(sum(second), n)
+    assert first_rate.value is not None and second_rate.value is not None
     only_one, only_two = sum(first) - both, sum(second) - both
     neither = n - both - only_one - only_two
     covariance = float(both * neither - only_one * only_two)
@@ -196,12 +196,9 @@ def _score_interval(first: Sequence[bool], second: Sequence[bool]) -> Statistic:
         return math.sqrt(max(a * a - 2 * phi * a * b + b * b, 0.0))
 
     difference = (only_two - only_one) / n
-    return Statistic(
-        difference,
-        n,
-        difference - combined(two.value - two.low, one.high - one.value),
-        difference + combined(two.high - two.value, one.value - one.low),
-    )
+    below = combined(second_rate.value - second_rate.low, first_rate.high - first_rate.value)
+    above = combined(second_rate.high - second_rate.value, first_rate.value - first_rate.low)
+    return Statistic(difference, n, difference - below, difference + above)
 
 
 # Tests

@@ -1,0 +1,1 @@
+"""Pruned models on their way out: ordinary folders, packed folders, one file, and the cache."""

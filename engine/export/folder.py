@@ -18,16 +18,9 @@ from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study
 from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folder
+from prunescope.engine.store.exchange import EARLIEST
 
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
-BEFORE_1980 = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest time that a zip can say: the same model is the same file
 
 
 def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any]) -> Path:
@@ -66,9 +59,8 @@ def check_form(form: str, half: bool) -> None:
         raise SettingError(f"The format {form!r} is unknown; use packed or dense.")
     if half and form == "dense":
         raise SettingError(
-            "--half rounds the survivors of a packed folder and the format is dense; use --format "
-            "packed, or "
-            "leave --half out."
+            "--half rounds the remaining weights of a packed folder and the format is dense; use "
+            "--format packed, or leave --half out."
         )
 
 
@@ -110,21 +102,21 @@ def zip_packed(
     """Write the packed folder of a victim as one zip archive, whole or not at all, and say how
     large the model became.
 
-    The archive holds one folder with the archive's name; nothing in it is compressed, as survivors
-    have nothing to gain by it. It is written in pieces, so no more than the model itself is in
+    The archive holds one folder with the archive's name; nothing in it is compressed, as weights
+    gain nothing by it. It is written in pieces, so no more than the model itself is in
     memory. Raises StoreError when it cannot be written.
     """
     with (
         atomic_file(path) as work,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as place,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder,
     ):
         report("write the model", 0, 1)
-        size = save_packed(victim, Path(place, path.stem), provenance)
-        files = sorted(Path(place, path.stem).iterdir())
+        size = save_packed(victim, Path(folder, path.stem), provenance)
+        files = sorted(Path(folder, path.stem).iterdir())
         whole, done = sum(file.stat().st_size for file in files), 0
         with zipfile.ZipFile(work, "w", zipfile.ZIP_STORED) as archive:
             for file in files:
-                entry = zipfile.ZipInfo(f"{path.stem}/{file.name}", BEFORE_1980)
+                entry = zipfile.ZipInfo(f"{path.stem}/{file.name}", EARLIEST)
                 with (
                     file.open("rb") as source,
                     archive.open(entry, "w", force_zip64=True) as target,

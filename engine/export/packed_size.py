@@ -20,8 +20,8 @@ class PackedSize:
     prunable_packed: int  # the prunable weights alone, as they are stored
     prunable_dense: int  # the same weights in fp32
     matrices: int  # prunable weights
-    packed: int  # of these, stored as bitmap and survivors; the others gain nothing by it
-    half: int  # of these, with survivors rounded to fp16
+    packed: int  # of these, stored as a bitmap and remaining weights; the others gain nothing
+    half: int  # of these, with remaining weights rounded to fp16
 
     @property
     def ratio(self) -> float:
@@ -37,14 +37,13 @@ class PackedSize:
         """The sizes in words."""
         than = "instead of" if self.file_bytes < self.dense_bytes else "no less than the dense"
         rounded = (
-            f"; survivors are rounded to fp16 in {self.half} of {self.matrices} weights"
+            f"; remaining weights are rounded to fp16 in {self.half} of {self.matrices} weights"
             if self.half
             else ""
         )
         return (
             f"{format_bytes(self.file_bytes)} on disk {than} {format_bytes(self.dense_bytes)}; the "
-            "embeddings, "
-            f"{format_bytes(self.embedding_bytes)}, are not pruned{rounded}."
+            f"embeddings, {format_bytes(self.embedding_bytes)}, are not pruned{rounded}."
         )
 
 
@@ -60,6 +59,5 @@ def dense_file_bytes(state: dict[str, Tensor]) -> int:
         header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, stop]}
         start = stop
     length = len(json.dumps(header, separators=(",", ":")).encode())
-    return (
-        8 + -(-length // 8) * 8 + start
-    )  # eight bytes of length, the header padded to eight, the tensors
+    # Eight bytes of length, the header padded to eight, the tensors.
+    return 8 + -(-length // 8) * 8 + start

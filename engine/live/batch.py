@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from prunescope.engine.attacks.cached_run import attack_kept, summary_of
+from prunescope.engine.attacks.cached_run import attack_cached, summary_of
 from prunescope.engine.attacks.metrics import attack_notices, paired_levels
 from prunescope.engine.attacks.similarity import similarity
 from prunescope.engine.attacks.texts import AttackText
@@ -47,7 +47,7 @@ def attack_batch(
             f"The study evaluates {len(rows)} examples, so {len(rows)} are attacked and not "
             f"{count}."
         )
-    texts = attack_kept(
+    texts = attack_cached(
         ready.sides,
         settings.attack,
         examples,

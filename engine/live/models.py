@@ -19,7 +19,7 @@ from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import EXPORTS
+from prunescope.engine.store.maintenance import EXPORTS
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side
 from prunescope.engine.attacks.run import Attackers
 from prunescope.engine.attacks.similarity import cosines
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.models import LiveModels
@@ -64,7 +64,7 @@ class AttackRequest:
 class ReadyVictims:
     """The victims of a request, loaded."""
 
-    sides: Mapping[str, Side]
+    sides: Mapping[str, KeyedVictim]
     targets: Mapping[str, TextTarget]
     notices: tuple[str, ...]
     first: PreparedStudy
@@ -92,7 +92,7 @@ def open_victims(
 
     Raises DataError where a study is not in the store, or where classes differ.
     """
-    sides: dict[str, Side] = {}
+    sides: dict[str, KeyedVictim] = {}
     targets: dict[str, TextTarget] = {}
     notices: list[str] = []
     opened: list[tuple[PreparedStudy, bool]] = []
@@ -110,7 +110,7 @@ def open_victims(
             victim_id = victim_key(prepared.study.identity, sparsity)
             victim, achieved = pruned.victim, pruned.achieved
             notices += [] if notice is None else [notice]
-        sides[name] = Side(victim, victim_id)
+        sides[name] = KeyedVictim(victim, victim_id)
         targets[name] = TextTarget(victim, key, sparsity, achieved)
     return ReadyVictims(sides, targets, tuple(dict.fromkeys(notices)), *opened[0])
 

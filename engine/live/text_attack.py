@@ -9,9 +9,9 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from prunescope.engine.attacks.attempt import Budget, Example, Outcome, Step, check_read
+from prunescope.engine.attacks.attempt import AttemptStep, Budget, Example, Outcome, check_read
 from prunescope.engine.attacks.run import Attackers
-from prunescope.engine.attacks.services import NotAttackable, breathing
+from prunescope.engine.attacks.services import NotAttackable, cancel_checks
 from prunescope.engine.attacks.similarity import cosines
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.attacks.word_diff import word_changes, word_spans
@@ -50,7 +50,7 @@ class AttackStep:
     """Event: what happened on one victim while it is attacked."""
 
     side: str
-    step: Step
+    step: AttemptStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def word_importance(
         return None
     shortened = [" ".join(f"{text[:start]} {text[end:]}".split()) for start, end in spans]
     falls: dict[str, list[float]] = {}
-    with breathing(lambda: report("word importance", len(falls), len(victims))):
+    with cancel_checks(lambda: report("word importance", len(falls), len(victims))):
         for name, victim in victims.items():
             report("word importance", len(falls), len(victims))
             answers = _probabilities(victim, [text, *shortened])

@@ -66,8 +66,7 @@ class WeightAverage:
             if value.shape != self._first[key].shape:
                 raise ModelError(
                     f"{name} cannot be averaged with {self._name}: {key} is {tuple(value.shape)}, "
-                    "not "
-                    f"{tuple(self._first[key].shape)}."
+                    f"not {tuple(self._first[key].shape)}."
                 )
 
     def value(self) -> dict[str, Tensor]:
@@ -96,9 +95,8 @@ def merged_member(base: Path, adapter: Path) -> Any:
         model = load_weights(
             AutoModelForSequenceClassification, base, config, base.name, local_only=True
         ).model
-        with (
-            warnings.catch_warnings()
-        ):  # peft only warns where the adapter has other names than its config
+        with warnings.catch_warnings():
+            # peft only warns where the adapter has other names than its config.
             warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
             with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
     except (

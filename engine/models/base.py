@@ -17,7 +17,7 @@ from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
 from prunescope.engine.models.families import HEADS, Family, family_of
 from prunescope.engine.models.files import check_files
 from prunescope.engine.models.fit import fit
-from prunescope.engine.models.weights import Loaded, check_finite, load_weights
+from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksums import file_sha256, sha256_of
 
@@ -83,7 +83,7 @@ def open_base(name: str) -> Base:
     )
 
 
-def _loaded(folder: Path, config: Any, name: str) -> Loaded:
+def _loaded(folder: Path, config: Any, name: str) -> LoadedModel:
     """The checkpoint as a classifier. Raises ModelError where its weights cannot be read, do not
     fit or are not finite.
     """

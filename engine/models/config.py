@@ -11,10 +11,8 @@ from transformers import AutoConfig
 
 from prunescope.engine.errors import ModelError
 
-ONE_LABEL = (
-    None,
-    "single_label_classification",
-)  # values of `problem_type` by which a text has one label
+# Values of `problem_type` by which a text has one label.
+ONE_LABEL = (None, "single_label_classification")
 
 
 def read_config(source: str | Path, local_only: bool) -> Any:
@@ -67,8 +65,7 @@ def label_names(config: Any, name: str) -> tuple[tuple[str, ...], tuple[str, ...
     if config.problem_type not in ONE_LABEL:
         raise ModelError(
             f"{name} has the problem_type {config.problem_type!r}, and only classifiers that give "
-            "one label a text can be studied; give one of the problem_type "
-            f"{ONE_LABEL[-1]!r}."
+            f"one label a text can be studied; give one of the problem_type {ONE_LABEL[-1]!r}."
         )
     numbers = sorted(config.id2label)
     if len(numbers) < 2:

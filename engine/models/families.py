@@ -16,15 +16,10 @@ from torch.nn import functional
 from prunescope.engine.errors import ModelError
 from prunescope.engine.records import MODULES
 
-HEADS = (
-    "classifier",
-    "pre_classifier",
-    "pooler",
-)  # modules after the encoder, whichever a family has
-LAST = (
-    "classifier",
-    "classifier.out_proj",
-)  # the one whose rows are the labels, whichever a family has
+# Modules after the encoder, whichever a family has.
+HEADS = ("classifier", "pre_classifier", "pooler")
+# The one whose rows are the labels, whichever a family has.
+LAST = ("classifier", "classifier.out_proj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +95,12 @@ class Family:
     name: str  # `model_type` of its configurations
     body: str  # attribute that holds the encoder
     layout: Layout
-    head: Callable[
-        [Any, Tensor], Tensor
-    ]  # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
-    after_pad: bool = (
-        False  # positions count on from the pad token's id, so that those up to it are free
-    )
-    inputs: tuple[str, ...] = (
-        "input_ids",
-        "token_type_ids",
-    )  # of the embeddings; a tokenizer may give more or fewer
+    # (model, last [CLS] embedding (rows, width)) → logits (rows, labels)
+    head: Callable[[Any, Tensor], Tensor]
+    # Positions count on from the pad token's id, so that those up to it are free.
+    after_pad: bool = False
+    # Of the embeddings; a tokenizer may give more or fewer.
+    inputs: tuple[str, ...] = ("input_ids", "token_type_ids")
 
     def positions(self, config: Any, where: str) -> int:
         """Most tokens of a text for which the table has positions, special tokens included.
@@ -141,9 +132,8 @@ class Family:
         """
         body = getattr(model, self.body)
         embed: Callable[..., Tensor] = body.embeddings
-        widen = getattr(
-            body, "embeddings_project", None
-        )  # ELECTRA's embeddings may be narrower than its blocks
+        # ELECTRA's embeddings may be narrower than its blocks.
+        widen = getattr(body, "embeddings_project", None)
         return embed if widen is None else lambda **inputs: widen(embed(**inputs))
 
     def last_layer(self, model: Any) -> list[str]:
@@ -185,9 +175,8 @@ def family_of(config: Any, where: str) -> Family:
     Raises ModelError with what is supported for another family, for relative positions, decoders
     and removed heads.
     """
-    positions = getattr(
-        config, "position_embedding_type", "absolute"
-    )  # which settings a family has, transformers 4 and 5 differ
+    # Which settings a family has differs between transformers 4 and 5.
+    positions = getattr(config, "position_embedding_type", "absolute")
     if config.model_type not in FAMILIES:
         odd = f"is of the family {config.model_type!r}"
     elif positions != "absolute":
@@ -201,6 +190,5 @@ def family_of(config: Any, where: str) -> Family:
     *names, last = FAMILIES
     raise ModelError(
         f"{where} {odd}; supported are sequence classifiers of the families {', '.join(names)} and "
-        f"{last} (MiniLM counts "
-        "as bert): encoders with absolute positions and all their heads."
+        f"{last} (MiniLM counts as bert): encoders with absolute positions and all their heads."
     )

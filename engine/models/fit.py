@@ -96,23 +96,22 @@ def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple
             f"The tokenizer of {name} fails on a text ({str(error)[:200].rstrip('.')}); save it "
             "again with tokenizer.save_pretrained, or copy the model's own."
         ) from error
-    types, notices, kept = "token_type_ids", tuple[str, ...](), ["input_ids", "attention_mask"]
+    types, notices, inputs = "token_type_ids", tuple[str, ...](), ["input_ids", "attention_mask"]
     if types in family.inputs and types in single:
         rows = int(tables.token_type_embeddings.num_embeddings)
         highest = max([0, *single[types], *pair[types]])
         if highest < rows:
-            kept.insert(1, types)
+            inputs.insert(1, types)
         elif rows == 1:  # a model with one type reads all tokens alike
             notices = (
                 f"The tokenizer of {name} marks the second text of a pair with token type "
-                f"{highest} "
-                "and the model knows type 0 alone; the marks are left out.",
+                f"{highest} and the model knows type 0 alone; the marks are left out.",
             )
         else:
             raise ModelError(
                 f"The tokenizer of {name} gives the token type {highest} and the model has {rows}, "
                 f"from 0 to {rows - 1}; copy the model's own tokenizer to its folder."
             )
-    if set(tokenizer.model_input_names) != set(kept):
-        tokenizer.model_input_names = kept
+    if set(tokenizer.model_input_names) != set(inputs):
+        tokenizer.model_input_names = inputs
     return notices

@@ -19,9 +19,8 @@ from torch.nn import functional
 from prunescope.engine.models.families import Block, Family
 from prunescope.engine.models.tokens import pad_rows
 
-Tap = Callable[
-    [int, str, Tensor], None
-]  # (block, module name, the linear's output (tokens, d_out))
+# (block, module name, the linear's output (tokens, d_out))
+Tap = Callable[[int, str, Tensor], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,8 @@ def context(
         q, k, v = (
             part[start:stop].view(rows, length, block.heads, -1).transpose(1, 2) for part in queries
         )
-        mixed = functional.scaled_dot_product_attention(
-            q, k, v
-        )  # (rows, heads, length, width / heads)
+        # (rows, heads, length, width / heads)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
         out[start:stop] = mixed.transpose(1, 2).reshape(stop - start, -1)
         start = stop
     return out
@@ -126,7 +124,7 @@ def _unseen(name: str, value: Tensor) -> None:
 def run_stream(
     family: Family, model: Any, stream: Stream, tap: Tap | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in the stream's order."""
+    """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in stream order."""
     hidden = embed(family, model, stream)
     for index, block in enumerate(family.blocks(model)):
         hidden = run_block(block, hidden, stream.lengths, partial(tap, index) if tap else _unseen)

@@ -2,8 +2,8 @@
 
 `model.packed.safetensors` holds, for each prunable weight with enough zeros to gain,
 `<name>.bitmap` (one bit a weight) and `<name>.survivors`, its remaining weights in row order;
-everything else is an ordinary tensor, a shared one only once. Beside it lie the config, the tokenizer's files and
-`prunescope.json`. A weight of −0.0 counts as a zero and comes back as 0.0.
+everything else is an ordinary tensor, a shared one only once. Beside it lie the config, the
+tokenizer's files and `prunescope.json`. A weight of −0.0 counts as a zero and comes back as 0.0.
 """
 
 import math

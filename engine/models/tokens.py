@@ -1,4 +1,4 @@
-"""Token ids of texts, in and out of padded batches."""
+"""Token ids of texts, and padded batches of them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -26,17 +26,18 @@ ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune leaves of a weigh
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """A model with a checkpoint's weights in single precision."""
 
     model: Any
     notices: tuple[str, ...]  # how its weights' names were understood
-    headless: (
-        str | None
-    )  # the first weight of the head that the checkpoint lacks; it is drawn at random
+    # The first weight of the head that the checkpoint lacks; it is drawn at random.
+    headless: str | None
 
 
-def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_only: bool) -> Loaded:
+def load_weights(
+    kind: Any, source: str | Path, config: Any, name: str, local_only: bool
+) -> LoadedModel:
     """The model of an Auto class with the weights of a local folder or a hub name.
 
     Names under wrappers and what pruning leaves of a weight are understood. Raises ModelError
@@ -65,7 +66,7 @@ def load_weights(kind: Any, source: str | Path, config: Any, name: str, local_on
         _check_shapes(model, info["mismatched_keys"], _files(source), name)
     missing = sorted(info["missing_keys"])
     _check_names(missing, sorted(info["unexpected_keys"]), family, config, name)
-    return Loaded(model, notices, missing[0] if missing else None)
+    return LoadedModel(model, notices, missing[0] if missing else None)
 
 
 def check_finite(model: nn.Module, name: str, remedy: str = "load an undamaged checkpoint") -> None:
@@ -108,16 +109,16 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
     inner = {name: WRAPPERS.sub("", name) for name in names}
     bodies = {family.body for family in FAMILIES.values()}
     before: set[str] = set()
-    for wanted in missing:
-        head, _, rest = wanted.partition(".")
-        endings = [f".{wanted}"] + ([f".{rest}"] if head in bodies else [])
-        found = [
+    for key in missing:
+        head, _, rest = key.partition(".")
+        endings = [f".{key}"] + ([f".{rest}"] if head in bodies else [])
+        prefixes = [
             name.removesuffix(end[1:])
             for end in endings
             for name in inner.values()
             if name.endswith(end)
         ]
-        before |= {prefix for prefix in found if bodies.isdisjoint(prefix.split("."))}
+        before |= {prefix for prefix in prefixes if bodies.isdisjoint(prefix.split("."))}
     prefix = before.pop() if len(before) == 1 else ""
     wrappers = dict.fromkeys(part for name in inner for part in WRAPPERS.findall(name))
     return (
@@ -129,7 +130,7 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
 def _understood(
     files: Mapping[str, Path], missing: Iterable[str], name: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """(a checkpoint's tensors under the names that its model knows, notices on what was changed)."""
+    """(a checkpoint's tensors under the names that its model knows, notices on what changed)."""
     plain, prefix = plain_names(files, missing)
     pruned = sorted(
         stem
@@ -153,8 +154,8 @@ def _understood(
         notices.append(f"The names of {name}'s weights are read without {prefix}.")
     if pruned:
         notices.append(
-            f"Pruning with torch left {pluralize(len(pruned), 'weight')} of {name} as {ORIGINAL} and "
-            f"{MASK}, {pruned[0]} first; each is read as their product."
+            f"Pruning with torch left {pluralize(len(pruned), 'weight')} of {name} as {ORIGINAL} "
+            f"and {MASK}, {pruned[0]} first; each is read as their product."
         )
     return state, tuple(notices)
 
@@ -162,7 +163,7 @@ def _understood(
 def _check_names(
     missing: list[str], unexpected: list[str], family: Family, config: Any, name: str
 ) -> None:
-    """Raises ModelError where a weight outside the head is missing, or one of a block is left over."""
+    """Raises ModelError where a weight outside the head is missing, or a block's is left over."""
     lacking = [key for key in missing if not set(key.split(".")) & set(HEADS)]
     if lacking:
         instead = f"; it has {unexpected[0]} instead" if unexpected else ""
@@ -196,7 +197,7 @@ def _check_shapes(
     """Raises ModelError for the first of the tensors that have another shape, with both shapes."""
     state = model.state_dict()
     key = min(keys, key=lambda key: (-state[key].dim(), key))  # a matrix says more than its bias
-    wanted = tuple(state[key].shape)
+    expected = tuple(state[key].shape)
     stored = _stored_shape(key, files)
     is_head = bool(set(key.split(".")) & set(HEADS))
     remedy = (
@@ -206,7 +207,7 @@ def _check_shapes(
     )
     raise ModelError(
         f"The weights of {name} do not fit its config: {key} has the shape "
-        f"{stored or 'of another size'} in the weights and {wanted} by the config; {remedy}, or "
+        f"{stored or 'of another size'} in the weights and {expected} by the config; {remedy}, or "
         "save both together with model.save_pretrained."
     )
 
@@ -237,11 +238,11 @@ def _files(source: str | Path) -> dict[str, Path]:
     if not paths[0].is_file():
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
         paths = [folder / file for file in sorted(set(index.values()))]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         with safe_open(str(path), framework="pt") as file:
-            found |= dict.fromkeys(file.keys(), path)
-    return found
+            files |= dict.fromkeys(file.keys(), path)
+    return files
 
 
 def _tensors(files: Mapping[str, Path]) -> Iterable[tuple[str, Tensor]]:

@@ -26,39 +26,37 @@ from torch.nn import functional
 from prunescope.engine.models.forward import Stream, embed, run_block, streams
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.pruning.statistics import in_double
+from prunescope.engine.pruning.precision import in_double
 
-SAMPLE = 512  # sentences at least, where there are as many
+SAMPLE = 512  # examples at least, where there are as many
 # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
 DIRECTIONS = 4
 # part of every token's weight that does not depend on its kind: it keeps the statistics of rank
 FLOOR = 0.25
-OUTPUT_FLOOR = (
-    0.03  # the same for outputs: an estimate from a sample calls some directions free that are not
-)
-STREAM = {
-    "cpu": 2048,
-    "cuda": 8192,
-}  # tokens of a sample stream: a backward pass keeps every activation
+# the same for outputs: an estimate from a sample calls some directions free that are not
+OUTPUT_FLOOR = 0.03
+# tokens of a sample stream, by device: a backward pass keeps every activation
+STREAM = {"cpu": 2048, "cuda": 8192}
 KINDS = 3
-BASE = 10**0.5  # eigenvalues of a metric count in steps of this factor
-MIN_AXIS = 0.01  # and as no less
+BASE = 10**0.5  # eigenvalues of a metric are rounded to powers of this
+MIN_AXIS = 0.01  # smaller eigenvalues count as this
 
 
 @dataclass(frozen=True)
-class Metric:
-    """How errors of a linear's outputs count: an error E costs tr(M E H Eᵀ). Positive definite."""
+class OutputMetric:
+    """How errors of a linear's outputs count: an error E (d_out, d_in) of its weights costs
+    tr(M E H Eᵀ). Positive definite.
+    """
 
     diagonal: Tensor  # (d_out,), the importance of every output
     matrix: Tensor | None = None  # M, (d_out, d_out); None: outputs count apart, M is the diagonal
 
-    def like(self, errors: Tensor) -> "Metric":
+    def like(self, errors: Tensor) -> "OutputMetric":
         """The same in the precision and on the device of the errors it will measure."""
         if self.diagonal.dtype == errors.dtype and self.diagonal.device == errors.device:
             return self
-        return Metric(
-            self.diagonal.to(errors), None if self.matrix is None else self.matrix.to(errors)
-        )
+        matrix = None if self.matrix is None else self.matrix.to(errors)
+        return OutputMetric(self.diagonal.to(errors), matrix)
 
     def __call__(self, errors: Tensor) -> Tensor:
         """M E for (d_out, anything)."""
@@ -77,9 +75,9 @@ class Metric:
         return values.to(matrix.device), vectors.to(matrix.device)
 
     @cached_property
-    def reaches(self) -> list[tuple[int, slice]]:
-        """The axes in runs of like eigenvalue γ: log γ in steps of log BASE, and which axes those
-        are.
+    def axis_groups(self) -> list[tuple[int, slice]]:
+        """Neighbouring axes whose eigenvalues γ are alike: log γ in whole steps of log BASE, and
+        which axes they are.
         """
         if self.axes is None:
             return []
@@ -97,10 +95,10 @@ class Importance:
     """
 
     kinds: dict[str, Tensor]  # (3,): first, last, between
-    outputs: dict[str, Metric]
+    outputs: dict[str, OutputMetric]
     scale: dict[str, float]  # mean squared gradient of an output: compares layers with each other
 
-    def of_tokens(self, layers: Sequence[str], stream: Stream, device: torch.device) -> Tensor:
+    def token_weights(self, layers: Sequence[str], stream: Stream, device: torch.device) -> Tensor:
         """ω of every token of a stream, (tokens,), for layers that share their inputs."""
         share = torch.stack([self.kinds[layer] for layer in layers]).mean(dim=0)
         weights: Tensor = (FLOOR + (1 - FLOOR) * share.to(device))[_kinds(stream, device)]
@@ -124,48 +122,47 @@ def measure_importance(
     sample: int = SAMPLE,
     stream_tokens: int | None = None,
 ) -> Importance:
-    """Importance of the dense victim's tokens and outputs, over evenly spaced rows of the
+    """Importance of the dense victim's tokens and outputs, over evenly spaced examples of the
     calibration text.
 
-    Every k-th row is read, k = ⌊rows / sample⌋: all rows where there are fewer than 2 · `sample` of
-    them, and from `sample` to 1.5 · `sample` rows where there are more.
+    Every k-th example is read, k = ⌊examples / sample⌋: all where there are fewer than 2 · `sample`
+    of them, and from `sample` to 1.5 · `sample` where there are more.
 
     `stream_tokens` go through the model together, by default as many as suit the device. The random
     directions are drawn from generators of their own, so the result depends on victim and text
     only.
     """
-    rows = range(0, len(texts), max(1, len(texts) // sample))
-    encoded = victim.encode([texts[r] for r in rows], [pairs[r] for r in rows] if pairs else None)
+    chosen = range(0, len(texts), max(1, len(texts) // sample))
+    encoded = victim.encode(
+        [texts[i] for i in chosen], [pairs[i] for i in chosen] if pairs else None
+    )
     by_kind: dict[str, Tensor] = {}
     by_output: dict[str, Tensor] = {}
     moments: dict[str, Tensor] = {}
-    joined = {
+    coupled = {
         layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]
     }
     counts = torch.zeros(KINDS, dtype=torch.float64)
-    generators = [
-        torch.Generator().manual_seed(place) for place in range(DIRECTIONS)
-    ]  # one each: streams may be cut anyhow
-    together = stream_tokens or sample_stream(victim.device)
-    for stream in streams(encoded, victim.pad_id, victim.device, together):
+    # one generator for each direction, so that the draws do not depend on how streams are cut
+    generators = [torch.Generator().manual_seed(seed) for seed in range(DIRECTIONS)]
+    max_tokens = stream_tokens or sample_stream(victim.device)
+    for stream in streams(encoded, victim.pad_id, victim.device, max_tokens):
         kinds = _kinds(stream, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
         for layer, gradient in _gradients(victim, stream, generators):
             report("importance of tokens and outputs", 0, 1)
             power = gradient.square()  # (tokens, d_out)
-            # in float64, which waits for nothing: reading sums back each time would cost more than
-            # they do
+            # summed in float64 on the device: reading the sums back each time would cost more
             by_kind[layer] = by_kind.get(layer, 0) + in_double(_of_kinds(power.sum(dim=1), kinds))
             by_output[layer] = by_output.get(layer, 0) + in_double(power.sum(dim=0))
-            if layer in joined:
+            if layer in coupled:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
     tokens = counts.sum()
-    by_kind, by_output = (
-        {layer: sums.cpu() for layer, sums in found.items()} for found in (by_kind, by_output)
-    )
+    by_kind = {layer: sums.cpu() for layer, sums in by_kind.items()}
+    by_output = {layer: sums.cpu() for layer, sums in by_output.items()}
     return Importance(
         {
-            layer: _level(sums / counts.clamp_min(1), sums.sum() / tokens)
+            layer: _relative(sums / counts.clamp_min(1), sums.sum() / tokens)
             for layer, sums in by_kind.items()
         },
         {
@@ -190,22 +187,22 @@ def _of_kinds(values: Tensor, kinds: Tensor) -> Tensor:
     )  # `index_add_` adds in any order there
 
 
-def _level(values: Tensor, mean: Tensor) -> Tensor:
+def _relative(values: Tensor, mean: Tensor) -> Tensor:
     """Values in units of their mean; all ones where nothing reaches the last [CLS]."""
     return (values / mean if mean > 0 else torch.ones_like(values)).float()
 
 
-def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Metric:
+def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> OutputMetric:
     """The metric from Σ g² and Σ g gᵀ over tokens, in units of the mean of its diagonal, with its
     floor.
     """
     mean = float(sums.mean())
-    diagonal = (OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _level(sums, sums.mean())).to(device)
+    diagonal = (OUTPUT_FLOOR + (1 - OUTPUT_FLOOR) * _relative(sums, sums.mean())).to(device)
     if moments is None or mean <= 0:
-        return Metric(diagonal)
+        return OutputMetric(diagonal)
     matrix = (moments + moments.T) * ((1 - OUTPUT_FLOOR) / (2 * mean))
     matrix.diagonal().copy_(diagonal)
-    return Metric(diagonal, matrix)
+    return OutputMetric(diagonal, matrix)
 
 
 def _gradients(
@@ -225,10 +222,10 @@ def _gradients(
             hidden = run_block(block, hidden, stream.lengths, partial(remember, index))
         ends = list(itertools.accumulate(stream.lengths))
         first = hidden[torch.tensor([0, *ends[:-1]], device=hidden.device)]  # (sentences, width)
-        for place, generator in enumerate(generators):
+        for index, generator in enumerate(generators):
             directions = torch.randn(first.shape, generator=generator).to(first.device)
-            more = place + 1 < len(generators)
-            found = torch.autograd.grad(
+            more = index + 1 < len(generators)
+            gradients = torch.autograd.grad(
                 (first * directions).sum(), list(outputs.values()), retain_graph=more
             )
-            yield from zip(outputs, found, strict=True)
+            yield from zip(outputs, gradients, strict=True)

@@ -85,7 +85,7 @@ class Method:
         )
 
     @property
-    def looks_at_dense(self) -> bool:
+    def needs_dense(self) -> bool:
         """Whether the dense model has to run beside the pruned one."""
         return self.inputs == "dense" or self.target != "none"
 

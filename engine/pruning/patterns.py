@@ -30,9 +30,7 @@ def zeros_of(weights: int, sparsity: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Unstructured:
-    """Zeros anywhere in a layer, or with `per_row` int(d_in · s) of them in every row, as the seed
-    paper prunes.
-    """
+    """Zeros anywhere in a layer, or with `per_row`, as in P1, int(d_in · s) in every row."""
 
     per_row: bool = False
 
@@ -41,7 +39,7 @@ class Unstructured:
         return "row" if self.per_row else "unstructured"
 
     def check_width(self, layer: str, width: int) -> None:
-        """Every width will do."""
+        """Accepts every width."""
 
     def check_level(self, sparsity: float) -> float:
         """The sparsity itself. Raises SettingError outside [0, 1)."""
@@ -53,11 +51,9 @@ class Unstructured:
 
     def zeros(self, rows: int, width: int, sparsity: float) -> int:
         """Zeros in a layer of that shape."""
-        return (
-            rows * self.row_zeros(width, sparsity)
-            if self.per_row
-            else zeros_of(rows * width, sparsity)
-        )
+        if self.per_row:
+            return rows * self.row_zeros(width, sparsity)
+        return zeros_of(rows * width, sparsity)
 
     def removed(self, scores: Tensor, sparsity: float) -> Tensor:
         """The mask of the weights to remove, (d_out, d_in): those of smallest score."""
@@ -96,8 +92,7 @@ class NofM:
         if check_sparsity(sparsity) and abs(sparsity - self.sparsity) > 1e-6:
             raise SettingError(
                 f"The pattern {self.name} has a sparsity of {self.sparsity:g} and cannot reach "
-                f"{sparsity:g}; "
-                f"use --levels 0,{self.sparsity:g}, or --pattern unstructured."
+                f"{sparsity:g}; use --levels 0,{self.sparsity:g}, or --pattern unstructured."
             )
         return float(sparsity)
 
@@ -126,26 +121,26 @@ def has_zeros(weights: Tensor, pattern: Pattern, sparsity: float) -> bool:
     sparsity, and it asks for some.
     """
     rows, width = weights.shape
-    due = pattern.zeros(rows, width, sparsity)
-    if not 0 < due <= int((weights == 0).sum()):
+    required = pattern.zeros(rows, width, sparsity)
+    if not 0 < required <= int((weights == 0).sum()):
         return False
     return not bool(weights[pattern.removed(weights.abs(), sparsity)].any())
 
 
-SHOWN = "unstructured, row, or n:m such as 2:4, 4:8, 32:64"
+PATTERN_NAMES = "unstructured, row, or n:m such as 2:4, 4:8, 32:64"
 
 
 def pattern_named(name: str) -> Pattern:
-    """The pattern of that name: `unstructured`, `row` or `n:m`. Raises SettingError for any other."""
+    """The pattern called `unstructured`, `row` or `n:m`. Raises SettingError for any other name."""
     if name in ("unstructured", "row"):
         return Unstructured(per_row=name == "row")
-    found = re.fullmatch(r"(\d{1,4}):(\d{1,4})", name)
-    if not found:
-        raise SettingError(f"The pattern {name!r} is unknown; choose {SHOWN}.")
-    n, m = int(found[1]), int(found[2])
+    match = re.fullmatch(r"(\d{1,4}):(\d{1,4})", name)
+    if not match:
+        raise SettingError(f"The pattern {name!r} is unknown; choose {PATTERN_NAMES}.")
+    n, m = int(match[1]), int(match[2])
     if not 0 < n < m:
         raise SettingError(
-            f"The pattern {name!r} keeps {n} of {m}; n must be at least 1 and less than m, as in "
-            "2:4."
+            f"The pattern {name!r} keeps {n} of {m}; n must be at least 1 and less than m, as "
+            "in 2:4."
         )
     return NofM(n, m)

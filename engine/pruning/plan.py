@@ -1,4 +1,4 @@
-"""What is asked of the pruner, and what it reports."""
+"""What the pruner is asked to do, and what it reports."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from prunescope.engine.errors import SettingError
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.allocation import ALLOCATIONS, RULE, parse_layers
-from prunescope.engine.pruning.memory import PRECISIONS
 from prunescope.engine.pruning.methods import SETTINGS, Method, method_named
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
+from prunescope.engine.pruning.precision import PRECISIONS
 
 # What solvers and targets are called in identities. They are older than the literature's names in
 # `methods`, and every key of a stored study depends on them: never change one.
@@ -17,16 +17,14 @@ STORED_WORDS = {"solver": {"obc": "exact", "sparsegpt": "blocked"}, "target": {"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to prune, the sparsity left open."""
+    """How to prune; the sparsity is given separately."""
 
     method: Method
     pattern: Pattern = field(default_factory=Unstructured)
     allocation: str = "uniform"
-    layers: str = ""  # shares of chosen layers by hand, see `parse_layers`
-    precision: str = (
-        "fp32"  # of the forward passes; statistics and solving are never less than fp32
-    )
-    force: bool = False  # go on with fewer tokens than a layer has inputs
+    layers: str = ""  # sparsity of single layers, see `parse_layers`
+    precision: str = "fp32"  # of the forward passes; statistics and solvers use at least fp32
+    force: bool = False  # prune even with fewer tokens than a layer has inputs
 
     def __post_init__(self) -> None:
         if self.allocation not in ALLOCATIONS:
@@ -61,18 +59,18 @@ class Plan:
         precision: str = "fp32",
         force: bool = False,
     ) -> "Plan":
-        """A plan from the names that a person gives; a method that works row by row spreads its
-        zeros over rows.
+        """A plan from names; a method that works row by row spreads its zeros over rows.
 
-        The allocation "auto" is `Method.usual_allocation`.
+        The allocation "auto" is `Method.usual_allocation`. Raises SettingError for unknown names.
         """
-        chosen = method if isinstance(method, Method) else method_named(method)
-        found = pattern_named(pattern)
-        if chosen.rows and found == Unstructured():
-            found = Unstructured(per_row=True)
+        if isinstance(method, str):
+            method = method_named(method)
+        where = pattern_named(pattern)
+        if method.rows and where == Unstructured():
+            where = Unstructured(per_row=True)
         if allocation == "auto":
-            allocation = chosen.usual_allocation(found.name)
-        return cls(chosen, found, allocation, layers, precision, force)
+            allocation = method.usual_allocation(where.name)
+        return cls(method, where, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the weights, as the key of a study hashes it.
@@ -102,16 +100,16 @@ class LayerReport:
     layer: str  # `block.module`
     weights: int
     zeros: int
-    requested: float  # share of zeros asked for
+    requested: float  # share of zeros that was requested
     tokens: int  # calibration tokens behind the statistics; 0 for a method that uses none
     inputs: int  # d_in; tokens / inputs below about 3 means noisy statistics
     damping: float  # what the factorisation needed, as a share of the mean diagonal of H
-    raised: bool  # the damping asked for was not enough
+    raised: bool  # the requested damping was not enough
     alpha: float  # strength of the correction
 
 
 def level_name(name: str, sparsity: float) -> str:
-    """What a victim called `name` is called once it is pruned."""
+    """The name of a pruned victim: "MiniLM-L6 at 50 %"."""
     return f"{name} at {100 * sparsity:g} %" if sparsity else name
 
 
@@ -120,16 +118,14 @@ class Pruned:
     """A pruned victim with the report of every layer."""
 
     victim: Victim
-    sparsity: float  # asked for
+    sparsity: float  # requested
     layers: tuple[LayerReport, ...]
     notices: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(
-        default_factory=dict, compare=False
-    )  # solving each layer; not part of the result
+    # for pruning each layer; not part of the result
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def achieved(self) -> float:
         """Zeros / prunable weights."""
-        return sum(layer.zeros for layer in self.layers) / sum(
-            layer.weights for layer in self.layers
-        )
+        weights = sum(layer.weights for layer in self.layers)
+        return sum(layer.zeros for layer in self.layers) / weights

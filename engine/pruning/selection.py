@@ -14,19 +14,17 @@ def smallest(scores: Tensor, count: int) -> Tensor:
     if scores.device.type != "cpu":
         return _sorted(scores.reshape(1, -1), count).view(scores.shape)
     values = scores.detach().numpy()
-    flat = values.ravel(
-        order="K"
-    )  # the edge is the same in any order, and the order of memory needs no copy
-    mask = (
-        values <= np.partition(flat, count - 1)[count - 1]
-    )  # vectorised: a tenth of the time of torch.kthvalue
+    # The threshold is the same in any order, and the order of memory needs no copy
+    flat = values.ravel(order="K")
+    # vectorised: a tenth of the time of torch.kthvalue
+    mask = values <= np.partition(flat, count - 1)[count - 1]
     if np.count_nonzero(mask) != count:
         return _sorted(scores.reshape(1, -1), count).view(scores.shape)
     return torch.from_numpy(mask)
 
 
 def smallest_of_each(scores: Tensor, count: int) -> Tensor:
-    """Boolean mask (rows, columns) of the `count` smallest scores of every row, ties from the left."""
+    """Boolean mask (rows, columns) of the `count` smallest of every row, ties from the left."""
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     if scores.device.type != "cpu":
@@ -40,6 +38,6 @@ def smallest_of_each(scores: Tensor, count: int) -> Tensor:
 
 
 def _sorted(scores: Tensor, count: int) -> Tensor:
-    """The mask of every row by a stable sort, which nothing has to be read back for."""
+    """The mask of every row by a stable sort, which needs no value read back from the device."""
     order = scores.argsort(dim=1, stable=True)[:, :count]
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(1, order, True)

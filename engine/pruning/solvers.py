@@ -1,23 +1,21 @@
-"""Turn target weights into sparse weights: which to remove, and what the others become.
+"""Turn target weights into sparse weights: which to remove, and what the remaining ones become.
 
 Every solver takes a `Problem` and removes exactly as many weights as its pattern says. A solver
-says nothing about where the target came from; `refit` improves the survivors of any of them.
+knows nothing of where the target came from; `refits` improves the remaining weights of any.
 """
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from prunescope.engine.errors import NumericalError, SettingError
+from prunescope.engine.errors import SettingError
 from prunescope.engine.pruning.allocation import GRID
-from prunescope.engine.pruning.importance import BASE, Metric
-from prunescope.engine.pruning.obc import exact
+from prunescope.engine.pruning.importance import BASE, OutputMetric
+from prunescope.engine.pruning.obc import remove_one_by_one
 from prunescope.engine.pruning.patterns import NofM, Pattern
-from prunescope.engine.pruning.sparsegpt import blocked, blocked_apart
-from prunescope.engine.pruning.statistics import in_double
+from prunescope.engine.pruning.sparsegpt import sweep, sweep_many
 from prunescope.engine.pruning.targets import Factor
 
 # the least penalty of the joint solver in units of the scaled diagonal; the others are steps of
@@ -25,12 +23,6 @@ from prunescope.engine.pruning.targets import Factor
 LEAST = 0.05
 PENALTIES = range(4)
 ROUNDS = 4  # alternations at each penalty
-PRECISE, WINDOW, MOST = (
-    1e-9,
-    10,
-    5000,
-)  # when an exact refit under a metric has come to its end, see `refit_exactly`
-TINY = 1e-12  # share of the loss before a refit that counts as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +34,10 @@ class Problem:
     power: Tensor  # diag H without damping, (d_in,)
     sparsity: float
     pattern: Pattern
-    metric: Metric | None = None  # of errors at the outputs; None: outputs count alike, and apart
-    tick: Callable[[], None] = lambda: (
-        None
-    )  # called now and then; a caller cancels by raising from it
+    # of errors at the outputs; None: outputs count alike and separately
+    metric: OutputMetric | None = None
+    # called a few times a second; a caller cancels by raising from it
+    tick: Callable[[], None] = lambda: None
 
     @property
     def importance(self) -> Tensor | None:
@@ -53,13 +45,13 @@ class Problem:
         return None if self.metric is None else self.metric.diagonal
 
 
-def by_magnitude(target: Tensor, pattern: Pattern, sparsity: float) -> Tensor:
+def prune_by_magnitude(target: Tensor, pattern: Pattern, sparsity: float) -> Tensor:
     """Remove the weights of smallest magnitude, leave the others."""
     return target.masked_fill(pattern.removed(target.abs(), sparsity), 0.0)
 
 
 def _magnitude(problem: Problem) -> Tensor:
-    return by_magnitude(problem.target, problem.pattern, problem.sparsity)
+    return prune_by_magnitude(problem.target, problem.pattern, problem.sparsity)
 
 
 def _wanda(problem: Problem) -> Tensor:
@@ -68,20 +60,22 @@ def _wanda(problem: Problem) -> Tensor:
     return problem.target.masked_fill(problem.pattern.removed(scores, problem.sparsity), 0.0)
 
 
-def _blocked(problem: Problem) -> Tensor:
-    return blocked(
+def _sparsegpt(problem: Problem) -> Tensor:
+    return sweep(
         problem.target, problem.factor.upper, problem.pattern, problem.sparsity, problem.importance
     )
 
 
-def _exact(problem: Problem) -> Tensor:
+def _obc(problem: Problem) -> Tensor:
     width = problem.target.shape[1]
     group = (problem.pattern.n, problem.pattern.m) if isinstance(problem.pattern, NofM) else None
     per_row = problem.pattern.row_zeros(width, problem.sparsity)
     factor, target = problem.factor, problem.target
     if factor.coarse:  # single precision would leave the downdates of the inverse too few digits
         factor = factor.wide
-    return exact(target.to(factor.upper), factor.inverse, per_row, group, problem.tick).to(target)
+    weights = target.to(factor.upper)
+    pruned = remove_one_by_one(weights, factor.inverse, per_row, group, problem.tick)
+    return pruned.to(target)
 
 
 def _joint(problem: Problem) -> Tensor:
@@ -115,21 +109,21 @@ def _joint(problem: Problem) -> Tensor:
     return (sparse / scale).masked_fill_(removed, 0.0)
 
 
-def _toward(gap: Tensor, factor: Factor, metric: Metric | None, step: int) -> Tensor:
+def _toward(gap: Tensor, factor: Factor, metric: OutputMetric | None, step: int) -> Tensor:
     """What the least squares close of a gap (d_out, d_in) at a penalty, see `_joint`."""
     if metric is None or metric.axes is None:
         return gap @ factor.filter(LEAST * BASE**step)
     _, vectors = metric.axes
     rotated = vectors.T @ gap
-    for reach, rows in metric.reaches:
-        rotated[rows] = rotated[rows] @ factor.filter(LEAST * BASE ** (step - reach))
+    for power, rows in metric.axis_groups:
+        rotated[rows] = rotated[rows] @ factor.filter(LEAST * BASE ** (step - power))
     return vectors @ rotated
 
 
 SOLVERS: dict[str, Callable[[Problem], Tensor]] = {
     "joint": _joint,
-    "sparsegpt": _blocked,
-    "obc": _exact,
+    "sparsegpt": _sparsegpt,
+    "obc": _obc,
     "wanda": _wanda,
     "magnitude": _magnitude,
 }
@@ -142,178 +136,27 @@ def solver_named(name: str) -> Callable[[Problem], Tensor]:
     return SOLVERS[name]
 
 
-def refit(
-    weights: Tensor, target: Tensor, hessian: Tensor, steps: int, metric: Metric | None = None
-) -> Tensor:
-    """Improve the survivors for their mask: conjugate gradients on tr(M (W* − Ŵ)(H + Λ)(W* − Ŵ)ᵀ)
-    over the support.
-
-    Where outputs count apart every row is a problem of its own. Preconditioned by the diagonals;
-    `steps` products with H, and with M. The loss never rises from one step to the next.
-    """
-    support, descent = weights != 0, _descent(weights, target, hessian, metric)
-    for _ in range(steps):
-        weights, _ = next(descent)
-    return torch.where(support, weights, 0.0)
-
-
-def _descent(
-    weights: Tensor,
-    target: Tensor,
-    hessian: Tensor,
-    metric: Metric | None,
-    precondition: Callable[[Tensor], Tensor] | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The weights after each step of `refit`, and by how much the step lowered the loss, by row
-    where rows are apart.
-
-    What stands at the places of removed weights is zero, but for its sign. `precondition` takes a
-    gradient to a direction, by the diagonals unless given.
-    """
-    support = weights != 0
-    if metric is None or metric.matrix is None:
-        metric = None  # a row's own weight changes nothing
-
-    def cost(change: Tensor) -> Tensor:
-        there = change @ hessian
-        return (there if metric is None else metric(there)) * support
-
-    def along(first: Tensor, second: Tensor) -> Tensor:
-        product = first * second
-        return product.sum(dim=1, keepdim=True) if metric is None else product.sum()
-
-    scale = 1.0 / hessian.diagonal()
-    if metric is not None:
-        scale = scale / metric.diagonal[:, None]
-
-    def turn(gradient: Tensor) -> Tensor:
-        return gradient * scale if precondition is None else precondition(gradient) * support
-
-    residual = cost(target - weights)
-    towards = turn(residual)
-    size = along(residual, towards)
-    while True:
-        ahead = cost(towards)
-        step = size / along(towards, ahead).clamp_min(1e-30)
-        weights = weights + step * towards
-        yield weights, step * size
-        residual = residual - step * ahead
-        turned = turn(residual)
-        size_after = along(residual, turned)
-        towards = turned + size_after / size.clamp_min(1e-30) * towards
-        size = size_after
-
-
-def refit_exactly(
-    weights: Tensor,
-    target: Tensor,
-    hessian: Tensor,
-    metric: Metric | None = None,
-    tick: Callable[[], None] = lambda: None,
-    room: int = 1 << 25,
-) -> Tensor:
-    """The best survivors for their mask under M, in float64, rounded at the end to the precision of
-    `weights`.
-
-    Where outputs count apart, (H + Λ)_SS ŵ_S = ((H + Λ) w*)_S of every row by Cholesky, in chunks
-    of rows whose systems have at most `room` numbers; removed inputs stand in them as an identity,
-    so all rows have one shape. A matrix M couples all survivors of a layer, too many for one
-    system: then the descent of `refit` goes on until WINDOW more steps lower the loss by less than
-    a share of PRECISE. Raises NumericalError where that takes more than MOST steps.
-    """
-    support, kind = weights != 0, weights
-    weights, target, hessian = in_double(weights), in_double(target), in_double(hessian)
-    if metric is None or metric.matrix is None:
-        solved = _by_rows(weights != 0, target, hessian, tick, room)
-    else:
-        solved = _to_the_end(weights, target, hessian, metric.like(weights), tick)
-    return torch.where(support, solved.to(kind), 0.0)
-
-
-def _by_rows(
-    support: Tensor, target: Tensor, hessian: Tensor, tick: Callable[[], None], room: int
-) -> Tensor:
-    right = (target @ hessian) * support
-    width = len(hessian)
-    solved = torch.empty_like(right)
-    for start in range(0, len(right), max(1, room // width**2)):
-        tick()
-        part = slice(start, start + max(1, room // width**2))
-        alive = support[part].to(right)
-        system = hessian * alive[:, :, None] * alive[:, None, :] + torch.diag_embed(
-            1 - alive
-        )  # (rows, d_in, d_in)
-        solved[part] = torch.cholesky_solve(right[part, :, None], _factored(system)).squeeze(2)
-    return solved
-
-
-def _factored(systems: Tensor) -> Tensor:
-    """Lower factors of symmetric systems (…, d, d). Raises NumericalError where one is not positive
-    definite.
-    """
-    lower: Tensor
-    lower, failed = torch.linalg.cholesky_ex(systems)
-    if bool(failed.any()):
-        raise NumericalError(
-            "The exact refit of a layer met statistics that are singular; use more damping, or "
-            "refit=cg."
-        )
-    return lower
-
-
-def _to_the_end(
-    weights: Tensor, target: Tensor, hessian: Tensor, metric: Metric, tick: Callable[[], None]
-) -> Tensor:
-    """The descent until nothing is left to gain, preconditioned by M⁻¹ · (H + Λ)⁻¹, which takes
-    half the steps or fewer.
-    """
-    if metric.matrix is None:
-        raise RuntimeError("outputs that count apart are solved by rows")
-    outputs, inputs = (
-        torch.cholesky_inverse(_factored(matrix)) for matrix in (metric.matrix, hessian)
-    )
-    gap = target - weights
-    start = loss = float((metric(gap) * (gap @ hessian)).sum())
-    falls: list[float] = []
-    descent = _descent(
-        weights, target, hessian, metric, lambda gradient: outputs @ gradient @ inputs
-    )
-    for better, fall in itertools.islice(descent, MOST):
-        tick()
-        falls.append(float(fall))
-        loss -= falls[-1]
-        # The falls of all steps to come add up to what is left to gain, and those of the last steps
-        # are larger
-        if sum(falls[-WINDOW:]) <= PRECISE * max(loss, TINY * start) and len(falls) >= WINDOW:
-            return better
-    raise NumericalError(
-        f"The exact refit of a layer did not settle within {MOST} steps; use more damping, or "
-        "refit=cg."
-    )
-
-
 def loss_curves(
     weights: Sequence[Tensor],
     factor: Factor,
-    metrics: Sequence[Metric],
+    metrics: Sequence[OutputMetric],
     tick: Callable[[], None] = lambda: None,
 ) -> list[list[float]]:
-    """tr(M (W − Ŵ)(H + Λ)(W − Ŵ)ᵀ) of linears (d_out, d_in) that share their inputs, swept to each
-    of the allocation's grid.
+    """tr(M (W − Ŵ)(H + Λ)(W − Ŵ)ᵀ) of linears (d_out, d_in) that share their inputs, pruned to each
+    sparsity of the allocation's grid.
     """
     cases = [
         (weight, metric, sparsity)
         for weight, metric in zip(weights, metrics, strict=True)
         for sparsity in GRID
     ]
-    together = (
-        1 if factor.upper.device.type == "cpu" else len(cases)
-    )  # a core's cache holds one at a time
-    found: list[Tensor] = []
-    for start in range(0, len(cases), together):
+    # On the CPU one case at a time, because a core's cache holds no more
+    at_once = 1 if factor.upper.device.type == "cpu" else len(cases)
+    results: list[Tensor] = []
+    for start in range(0, len(cases), at_once):
         tick()
-        part = cases[start : start + together]
-        swept = blocked_apart(
+        part = cases[start : start + at_once]
+        swept = sweep_many(
             [weight for weight, _, _ in part],
             factor.upper,
             [sparsity for _, _, sparsity in part],
@@ -321,6 +164,6 @@ def loss_curves(
         )
         for (weight, metric, _), sparse in zip(part, swept, strict=True):
             gap = weight - sparse
-            found.append((metric(gap) * (gap @ factor.hessian)).sum())
-    losses: list[float] = torch.stack(found).tolist()
+            results.append((metric(gap) * (gap @ factor.hessian)).sum())
+    losses: list[float] = torch.stack(results).tolist()
     return [losses[start : start + len(GRID)] for start in range(0, len(losses), len(GRID))]

@@ -1,4 +1,4 @@
-"""Factor the damped Hessian, and re-target the weights to the dense model's outputs.
+"""Factorise the damped Hessian, and re-target the weights to the dense model's outputs.
 
 Minimising ‖W X_d + R_d − Ŵ X_s − R_s‖²/n + ‖(Ŵ − W) Λ^½‖² over a sparse Ŵ is, by completing the
 square, ordinary Optimal Brain Surgeon with Hessian H + Λ started from
@@ -6,8 +6,8 @@ square, ordinary Optimal Brain Surgeon with Hessian H + Λ started from
     W* = W + α C (H + Λ)⁻¹,    C = [W(X_d − X_s) + R_d − R_s] X_sᵀ / n.
 
 The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier
-layers uncorrected. Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the
-one-sided relative, see `p1_target`.
+layers uncorrected. Source of the two-sided form: DESIGN §3. P1's Eq. 5 is the one-sided
+relative, see `p1_target`.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import NumericalError
-from prunescope.engine.pruning.statistics import in_double
+from prunescope.engine.pruning.precision import in_double
 
 MAX_DAMPING = 0.1
 # `Factor.pivot` below which greedy choices are made in float64: single precision differed up to
@@ -31,14 +31,14 @@ LEAF = 256  # columns factorised by LAPACK at once
 
 @dataclass(frozen=True)
 class Factor:
-    """H + Λ and its inverse's upper factor: (H + Λ)⁻¹ = Uᵀ U. What else a solver asks for is made
-    once.
+    """H + Λ and the upper factor of its inverse: (H + Λ)⁻¹ = Uᵀ U. What solvers derive from them is
+    computed once.
     """
 
     hessian: Tensor  # (d, d), damped
     upper: Tensor  # U, (d, d), upper triangular
     damping: float  # the ridge that was needed, as a share of the mean diagonal of H
-    raised: bool = False  # the damping asked for was not enough
+    raised: bool = False  # the requested damping was not enough
     ridge: float = 0.0  # Λ = ridge · I
 
     @cached_property
@@ -84,15 +84,15 @@ class Factor:
         return {}
 
     def filter(self, ratio: float) -> Tensor:
-        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ `scaled`, (d, d), kept for the
-        linears that share these inputs.
+        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ = `scaled`, (d, d); cached for
+        the linears that share these inputs.
         """
         if ratio not in self._filters:
             matrix = self.scaled.clone()
             matrix.diagonal().add_(ratio)
-            found = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).mul_(-ratio)
-            found.diagonal().add_(1.0)
-            self._filters[ratio] = found
+            result = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).mul_(-ratio)
+            result.diagonal().add_(1.0)
+            self._filters[ratio] = result
         return self._filters[ratio]
 
     def solve(self, right: Tensor) -> Tensor:
@@ -101,8 +101,7 @@ class Factor:
 
 
 def _inverse_root(matrix: Tensor) -> Tensor | None:
-    """Upper U with matrix⁻¹ = Uᵀ U, or None when the matrix is not positive definite in its
-    precision.
+    """Upper U with matrix⁻¹ = Uᵀ U; None when the matrix is not positive definite in its precision.
 
     Below float64 a pivot 1 / U_jj² counts as positive only when cancellation left it digits: its
     relative error is about ε · H_jj U_jj².
@@ -115,7 +114,7 @@ def _inverse_root(matrix: Tensor) -> Tensor | None:
 
 
 def _fill(matrix: Tensor, upper: Tensor) -> Tensor:
-    """Write U into zeros by halves, and say whether every pivot was positive.
+    """Write U into `upper`, which is zero, by halves; returns whether every pivot was positive.
 
     With matrix = R Rᵀ = [[A, B], [Bᵀ, C]] and R upper: U₂₂ is the factor of C, R₁₂ = B U₂₂ᵀ, U₁₁
     the factor of A − R₁₂ R₁₂ᵀ, U₁₂ = −U₁₁ R₁₂ U₂₂. All but the leaves is matrix products; LAPACK's
@@ -144,17 +143,15 @@ def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor
     λ is `damping` · mean(diag H), or `damping` itself when `absolute`. Raises NumericalError where
     λ would exceed a tenth of the mean diagonal, or on values that are not finite.
     """
-    if not bool(
-        torch.isfinite(torch.stack(torch.aminmax(hessian))).all()
-    ):  # either end of a range with NaN is NaN
+    # Either end of a range with NaN is NaN
+    if not bool(torch.isfinite(torch.stack(torch.aminmax(hessian))).all()):
         raise NumericalError(
             "The layer's input statistics are not finite; check the model's weights for NaN or Inf."
         )
     home, kind = hessian.device, hessian.dtype
     work = hessian.cpu() if home.type == "mps" else hessian  # MPS has no float64
-    mean = (
-        float(work.diagonal().double().mean()) or 1.0
-    )  # inputs that never fired: any ridge will do
+    # Inputs that are all zero have a mean of zero: then any ridge will do
+    mean = float(work.diagonal().double().mean()) or 1.0
     share, raised = damping / mean if absolute else damping, False
     while True:
         for precision in dict.fromkeys((torch.promote_types(kind, torch.float32), torch.float64)):
@@ -164,27 +161,23 @@ def factorise(hessian: Tensor, damping: float, absolute: bool = False) -> Factor
             if upper is not None:
                 ridge = damping if absolute and not raised else share * mean
                 return Factor(damped.to(home, kind), upper.to(home, kind), share, raised, ridge)
-        share, raised = (
-            10 * share or MAX_DAMPING * 1e-4,
-            True,
-        )  # from zero too, or it would stay there
+        share, raised = 10 * share or MAX_DAMPING * 1e-4, True  # ten times zero would stay zero
         if share > MAX_DAMPING * (1 + 1e-9):
             raise NumericalError(
                 f"The input statistics of a layer ({len(work)} inputs) stay singular up to a "
-                f"damping of {MAX_DAMPING}; "
-                "use more calibration text."
+                f"damping of {MAX_DAMPING}; use more calibration text."
             )
 
 
-def retarget(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float) -> Tensor:
-    """W* = W + α C (H + Λ)⁻¹, (d_out, d_in)."""
+def adaptive_target(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float) -> Tensor:
+    """W* = W + α C (H + Λ)⁻¹, (d_out, d_in); a copy of W without drift C."""
     if drift is None or alpha == 0:
         return weight.clone()
     return weight + alpha * factor.solve(drift)
 
 
 def p1_target(weight: Tensor, drift: Tensor | None, factor: Factor) -> Tensor:
-    """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls
+    """P1's Eq. 5, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls
     toward zero.
 
     With C = W(G − H) it is W + (C − λW)(H + λI)⁻¹; the factor's ridge is λ / n where H is a mean

@@ -178,7 +178,7 @@ def _flush_folder(path: Path) -> None:
 
 @contextmanager
 def _flushed(folder: Path) -> Iterator[None]:
-    """Make a folder's names survive a power cut once the block is done; Windows has no such call."""
+    """Make a folder's names survive a power cut after the block; Windows has no such call."""
     if os.name == "nt":
         yield
         return

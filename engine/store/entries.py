@@ -1,5 +1,5 @@
-"""One entry of the store: a payload in an envelope that shows whether it is whole, and the ways
-from older envelopes.
+"""One entry of the store: a payload in an envelope with checksums, and the migrations from older
+envelopes.
 
     {"schema": 2, "kind": "level", "key": …, "payload": …, "sha256": of these four,
      "seconds": {"sha256": …, "value": …}, "machine": {"sha256": …, "value": …}}
@@ -19,8 +19,8 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.records import AttackRecord, LevelResult, Rate
 from prunescope.engine.store.checksums import canonical, key_of
 
-# of what decides a result; it is part of every identity, so it stays while the same request gives
-# the same result
+# Of what decides a result. It is part of every identity, so it stays while the same request gives
+# the same result.
 SCHEMA = 1
 FORMAT = 2  # of an entry's envelope
 LARGEST = 1 << 28  # bytes of an entry; more was not written by this program
@@ -29,15 +29,14 @@ BESIDE = ("seconds", "machine")  # of a level
 
 
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
-    """The key of one level of a study. At sparsity 0 nothing is pruned, so the plan does not enter."""
-    decided = {
+    """The key of one level of a study; at sparsity 0 nothing is pruned, so the plan is left out."""
+    deciding = {
         name: value
         for name, value in identity.items()
         if sparsity > 0 or name not in ("plan", "calibration")
     }
-    return key_of(
-        {**decided, "sparsity": round(float(sparsity), 6) + 0.0}
-    )  # 0, 0.0 and -0.0 are one level
+    # 0, 0.0 and -0.0 are one level.
+    return key_of({**deciding, "sparsity": round(float(sparsity), 6) + 0.0})
 
 
 def entry_bytes(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
@@ -66,14 +65,14 @@ def _sum(envelope: dict[str, Any]) -> str:
     return key_of({name: envelope[name] for name in FIXED if name != "sha256"})
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: _sums_beside
-}  # from a schema to the next one
+# From a schema to the next one.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _sums_beside}
 
 
 def read_entry(path: Path, kind: str, key: str) -> dict[str, Any]:
-    """The envelope of an entry, verified, in today's form. Raises DamagedEntryError, or StoreError
-    for a newer schema.
+    """The envelope of an entry, verified and in today's schema.
+
+    Raises DamagedEntryError, or StoreError for a newer schema.
     """
     if path.stat().st_size > LARGEST:
         raise DamagedEntryError(f"The entry {path.name} is larger than any entry can be.")
@@ -100,9 +99,9 @@ def parse_entry(content: bytes, name: str, kind: str, key: str) -> dict[str, Any
             envelope = MIGRATIONS[older](envelope)
         if not set(envelope) <= {*FIXED, *BESIDE}:
             raise ValueError("a name that no entry has")
-        found = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
+        beside = {part: value["value"] for part, value in envelope.items() if part not in FIXED}
         whole = whole and all(
-            envelope[part]["sha256"] == key_of(value) for part, value in found.items()
+            envelope[part]["sha256"] == key_of(value) for part, value in beside.items()
         )
         whole = whole and (envelope["kind"], envelope["key"], envelope["sha256"]) == (
             kind,
@@ -115,7 +114,7 @@ def parse_entry(content: bytes, name: str, kind: str, key: str) -> dict[str, Any
         ) from error
     if not whole:
         raise DamagedEntryError(f"The entry {name} does not match its checksum.")
-    return {**envelope, **found}
+    return {**envelope, **beside}
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -131,9 +130,8 @@ def level_payload(level: LevelResult) -> dict[str, Any]:
 
 def level_bytes(key: str, level: LevelResult) -> bytes:
     """A level as an entry, its times and machine beside it."""
-    machine = (
-        {"machine": level.machine} if level.machine else {}
-    )  # levels made before 2026-11-28 know none
+    # Levels of before 2026-11-28 have no machine.
+    machine = {"machine": level.machine} if level.machine else {}
     return entry_bytes("level", key, level_payload(level), seconds=level.seconds, **machine)
 
 

@@ -36,14 +36,8 @@ FORMAT = 1
 MANIFEST, HEAD = "manifest.json", "study.json"
 LEVEL = re.compile(r"[0-9a-f]{64}\.json")
 MOST_BYTES, MOST_ENTRIES, MOST_HEADER = 1 << 28, 1002, 1 << 20
-BEFORE_1980 = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest time that a zip can say: the same study is the same file
+# The earliest time that a zip can say: the same content is the same file.
+EARLIEST = (1980, 1, 1, 0, 0, 0)
 MOST_COUNT, MOST_NUMBER = 1 << 53, 1e300  # what a page can still show and a chart can still draw
 END = struct.Struct("<4s4H2LH")  # the last record of a zip without a comment
 
@@ -68,9 +62,8 @@ def packed_study(store: Store, key: str) -> bytes:
             f"The study {key[:12]!r} is not in the store; `python -m engine runs list` shows what "
             "is there."
         )
-    about = {
-        name: value for name, value in study.about.items() if name != "order"
-    }  # its place among the bundled ones
+    # "order" is its place among the bundled studies.
+    about = {name: value for name, value in study.about.items() if name != "order"}
     files = {HEAD: entry_bytes("study", key, {"identity": study.identity, "about": about})}
     for level in study.levels:
         name = level_key(study.identity, level.sparsity)
@@ -83,7 +76,7 @@ def packed_study(store: Store, key: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, content in {MANIFEST: manifest, **files}.items():
-            archive.writestr(zipfile.ZipInfo(name, BEFORE_1980), content)
+            archive.writestr(zipfile.ZipInfo(name, EARLIEST), content)
     return out.getvalue()
 
 
@@ -123,8 +116,7 @@ def read_packed(content: bytes) -> tuple[Study, list[LevelResult]]:
         if manifest["format"] > FORMAT:
             raise InputError(
                 f"The file has format {manifest['format']}, this version reads {FORMAT}; update "
-                "PruneScope to "
-                "open it."
+                "PruneScope to open it."
             )
         return _study(manifest, files)
     except DamagedEntryError as error:
@@ -234,7 +226,7 @@ ABOUT = {
 
 
 def _check_about(about: dict[str, Any]) -> None:
-    """What pages rely on is there and of its kind; anything else in it is shown as text, if at all."""
+    """What pages rely on is there and of its kind; anything else is shown as text, if at all."""
     for name, kind in ABOUT.items():
         _check(type(about[name]) is kind, f"about.{name}")
     _check(all(type(name) is str for name in about["label_names"]), "about.label_names")

@@ -19,14 +19,13 @@ from prunescope.engine.records import TIMED, LevelResult
 NAME = "index.sqlite"
 VERSION = 1
 WAIT = 1.0  # seconds that a writer waits for another one
-Seen = tuple[int, int, int, int]  # size, two times and inode of a file
-Read = Callable[
-    [Path], dict[str, Any] | None
-]  # an entry's summary, or None for one that is damaged
+Status = tuple[int, int, int, int]  # size, two times and inode of a file
+# An entry's summary, or None for a damaged entry.
+Read = Callable[[Path], dict[str, Any] | None]
 
 TABLE = """create table if not exists entries (
-    layer text, study text, name text, size integer, modified integer, changed integer, inode integer, summary text,
-    primary key (layer, study, name)) without rowid"""
+    layer text, study text, name text, size integer, modified integer, changed integer,
+    inode integer, summary text, primary key (layer, study, name)) without rowid"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +59,26 @@ class Index:
         """Every whole entry of every study of a layer, from the index where the file is as it was
         seen.
         """
-        found = {
-            (study, name): (seen, path) for study, name, seen, path in _files(layer / "studies")
+        files = {
+            (study, name): (status, path) for study, name, status, path in _files(layer / "studies")
         }
-        known = self._known(layer)
+        indexed = self._known(layer)
         new: dict[tuple[str, str], dict[str, Any]] = {}
         entries = []
-        for (study, name), (seen, path) in found.items():
+        for (study, name), (status, path) in files.items():
             summary = (
-                known[study, name][1] if known.get((study, name), (None,))[0] == seen else None
+                indexed[study, name][1]
+                if indexed.get((study, name), (None,))[0] == status
+                else None
             )
             if summary is None and (summary := read(path)) is not None:
                 new[study, name] = summary
             if summary is not None:
-                entries.append(Entry(study, name, seen[0], seen[1] / 1e9, summary))
-        gone = [place for place in known if place not in found]
-        if new or gone:
+                entries.append(Entry(study, name, status[0], status[1] / 1e9, summary))
+        removed = [pair for pair in indexed if pair not in files]
+        if new or removed:
             self._keep(
-                layer, {place: (found[place][0], summary) for place, summary in new.items()}, gone
+                layer, {pair: (files[pair][0], summary) for pair, summary in new.items()}, removed
             )
         return entries
 
@@ -87,7 +88,7 @@ class Index:
             with contextlib.suppress(OSError):
                 self.path.with_name(NAME + end).unlink()
 
-    def _known(self, layer: Path) -> dict[tuple[str, str], tuple[Seen, dict[str, Any]]]:
+    def _known(self, layer: Path) -> dict[tuple[str, str], tuple[Status, dict[str, Any]]]:
         try:
             with self._open() as database:
                 columns = "study, name, size, modified, changed, inode, summary"
@@ -96,21 +97,19 @@ class Index:
                 )
                 return {(row[0], row[1]): (row[2:6], json.loads(row[6])) for row in rows}
         except (sqlite3.Error, ValueError, OSError) as error:
-            if not isinstance(
-                error, sqlite3.OperationalError
-            ):  # not merely busy or read-only: it is no database any more
-                self.remove()
+            if not isinstance(error, sqlite3.OperationalError):
+                self.remove()  # not merely busy or read-only: it is no database any more
             return {}
 
     def _keep(
         self,
         layer: Path,
-        new: dict[tuple[str, str], tuple[Seen, dict[str, Any]]],
-        gone: list[tuple[str, str]],
+        new: dict[tuple[str, str], tuple[Status, dict[str, Any]]],
+        removed: list[tuple[str, str]],
     ) -> None:
         rows = [
-            (str(layer), study, name, *seen, json.dumps(summary))
-            for (study, name), (seen, summary) in new.items()
+            (str(layer), study, name, *status, json.dumps(summary))
+            for (study, name), (status, summary) in new.items()
         ]
         # A store that cannot be written, or a writer that keeps it too long: the list is right all
         # the same.
@@ -124,7 +123,7 @@ class Index:
             )
             database.executemany(
                 "delete from entries where layer = ? and study = ? and name = ?",
-                [(str(layer), *place) for place in gone],
+                [(str(layer), *pair) for pair in removed],
             )
 
     @contextlib.contextmanager
@@ -146,11 +145,11 @@ class Index:
             yield database
 
 
-def _files(folder: Path) -> Iterator[tuple[str, str, Seen, Path]]:
+def _files(folder: Path) -> Iterator[tuple[str, str, Status, Path]]:
     """(study, file name, what is seen of it, path) of every entry below a folder of studies."""
     if not folder.is_dir():
         return
-    for study in sorted(os.scandir(folder), key=lambda found: found.name):
+    for study in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if not study.name.startswith(".") and study.is_dir():
             for file in os.scandir(study.path):
                 if file.name.endswith(".json") and not file.name.startswith("."):

@@ -57,14 +57,14 @@ class Store:
 
     def studies(self) -> list[Study]:
         """All studies without their levels, bundled ones first."""
-        found: dict[str, Study] = {}
+        studies: dict[str, Study] = {}
         for base in reversed(self.layers):
             for path in sorted((base / "studies").glob("*/study.json")):
                 key = path.parent.name
-                if key not in found and KEY.fullmatch(key) and (study := self.head(path)):
-                    found[key] = study
+                if key not in studies and KEY.fullmatch(key) and (study := self.head(path)):
+                    studies[key] = study
         return sorted(
-            found.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key)
+            studies.values(), key=lambda s: (not s.bundled, s.about.get("order", 99), s.key)
         )
 
     def head(self, path: Path) -> Study | None:
@@ -125,7 +125,7 @@ class Store:
         )
 
     def twin(self, study: Study, sparsity: float) -> LevelResult | None:
-        """The same level of another study: dense ones have the same key however the rest is pruned."""
+        """The same level of another study: dense levels have one key, however others are pruned."""
         key = level_key(study.identity, sparsity)
         files = (
             path
@@ -157,9 +157,8 @@ class Store:
 
     def save_level(self, study: Study, level: LevelResult) -> None:
         """Write one level and drop its unfinished records."""
-        if not any(
-            (base / "studies" / study.key / "study.json").is_file() for base in self.layers
-        ):  # removed meanwhile
+        heads = (base / "studies" / study.key / "study.json" for base in self.layers)
+        if not any(head.is_file() for head in heads):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
         content = level_bytes(key, level)
@@ -167,19 +166,18 @@ class Store:
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
     def computing(self, *keys: str, report: Progress = SILENT) -> AbstractContextManager[None]:
-        """Hold what has these keys, so that no other process computes it too; wait while another
-        one does.
+        """Hold the locks of these keys, so that no other process computes the same; wait while one
+        does.
 
-        Look into the store again inside: it may have been made meanwhile. `report` may cancel the
-        waiting.
+        Look into the store again inside: another process may have finished meanwhile. `report` may
+        cancel the waiting.
         """
 
         @contextmanager
         def all_of_them() -> Iterator[None]:
             with ExitStack() as stack:
-                for key in sorted(
-                    set(keys)
-                ):  # one order for everyone, so that no two wait for each other
+                # One order for everyone, so that no two wait for each other.
+                for key in sorted(set(keys)):
                     stack.enter_context(hold_lock(self.root / "locks" / f"{key}.lock", report))
                 yield
 

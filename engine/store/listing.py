@@ -17,13 +17,11 @@ class StudyRow:
     """One study in a list."""
 
     key: str
-    layer: (
-        str  # "user", "shared" or "bundled": where its head is; the user's own levels lie over it
-    )
+    # "user", "shared" or "bundled": where its head is; the user's own levels lie over it.
+    layer: str
     about: dict[str, Any]
-    levels: tuple[
-        dict[str, Any], ...
-    ]  # sparsity, achieved, acc, aua, asr (values alone), seconds; ascending
+    # Ascending: sparsity, achieved, acc, aua, asr (values alone) and seconds of each.
+    levels: tuple[dict[str, Any], ...]
     bytes: int  # of what the user's own folder holds of it, or of the layer where it is not there
     modified: float  # the newest of its files, s since 1970
     pinned: bool
@@ -33,16 +31,16 @@ def study_rows(store: Store) -> list[StudyRow]:
     """Every study of every layer, bundled ones first. Damage is set aside and named in the store's
     notices.
     """
-    index, found = Index(store.root), dict[str, dict[str, Any]]()
+    index, parts = Index(store.root), dict[str, dict[str, Any]]()
     for layer in reversed(store.layers):
         for entry in index.entries(layer, lambda path: _summary(store, path)):
             if KEY.fullmatch(entry.study):
                 _add(
-                    found.setdefault(entry.study, {"levels": {}, "bytes": {}, "modified": 0.0}),
+                    parts.setdefault(entry.study, {"levels": {}, "bytes": {}, "modified": 0.0}),
                     entry,
                     layer,
                 )
-    rows = [_row(store, key, seen) for key, seen in found.items() if "about" in seen]
+    rows = [_row(store, key, part) for key, part in parts.items() if "about" in part]
     return sorted(
         rows, key=lambda row: (row.layer != "bundled", row.about.get("order", 99), row.key)
     )
@@ -57,26 +55,26 @@ def _summary(store: Store, path: Path) -> dict[str, Any] | None:
     return None if level is None else level_summary(level)
 
 
-def _add(seen: dict[str, Any], entry: Entry, layer: Path) -> None:
+def _add(part: dict[str, Any], entry: Entry, layer: Path) -> None:
     if entry.name == "study.json":
-        seen.setdefault("about", entry.summary["about"])
-        seen.setdefault("layer", layer)
+        part.setdefault("about", entry.summary["about"])
+        part.setdefault("layer", layer)
     else:
-        seen["levels"][entry.summary["sparsity"]] = entry.summary
-    seen["bytes"][layer] = seen["bytes"].get(layer, 0) + entry.size
-    seen["modified"] = max(seen["modified"], entry.modified)
+        part["levels"][entry.summary["sparsity"]] = entry.summary
+    part["bytes"][layer] = part["bytes"].get(layer, 0) + entry.size
+    part["modified"] = max(part["modified"], entry.modified)
 
 
-def _row(store: Store, key: str, seen: dict[str, Any]) -> StudyRow:
+def _row(store: Store, key: str, part: dict[str, Any]) -> StudyRow:
     names = {store.bundled: "bundled", store.shared: "shared", store.root: "user"}
-    levels = tuple(seen["levels"][sparsity] for sparsity in sorted(seen["levels"]))
-    size = seen["bytes"].get(store.root) or next(iter(seen["bytes"].values()))
+    levels = tuple(part["levels"][sparsity] for sparsity in sorted(part["levels"]))
+    size = part["bytes"].get(store.root) or next(iter(part["bytes"].values()))
     return StudyRow(
         key,
-        names[seen["layer"]],
-        seen["about"],
+        names[part["layer"]],
+        part["about"],
         levels,
         size,
-        seen["modified"],
+        part["modified"],
         (store.root / "studies" / key / PIN).is_file(),
     )

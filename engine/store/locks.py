@@ -1,5 +1,5 @@
-"""Locks between processes. They belong to the operating system, so a process that dies frees what
-it held.
+"""Locks between processes. They belong to the operating system, which releases those of a process
+that dies.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from prunescope.engine.errors import StoreError
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store.atomic import cannot_write
 
-EVERY = 0.1  # seconds between two looks at a lock that another process holds
+POLL_SECONDS = 0.1  # between two attempts at a lock that another process holds
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,7 +38,7 @@ def hold_lock(path: Path, report: Progress = SILENT) -> Iterator[None]:
     """
     while (descriptor := try_lock(path)) is None:
         report("wait for another process that computes the same", 0, 1)
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
@@ -47,8 +47,9 @@ def hold_lock(path: Path, report: Progress = SILENT) -> Iterator[None]:
 
 @contextmanager
 def mark_in_use(folder: Path, key: str) -> Iterator[None]:
-    """Say that this process works on what has this key; any number of processes may. Not where
-    nothing can be written.
+    """Mark a key as in use by this process; any number of processes may do so.
+
+    Does nothing where the folder cannot be written.
     """
     path = folder / f"{key}.{secrets.token_hex(8)}.use"
     try:
@@ -63,7 +64,7 @@ def mark_in_use(folder: Path, key: str) -> Iterator[None]:
 
 
 def is_in_use(folder: Path, key: str) -> bool:
-    """Whether some process works on what has this key."""
+    """Whether some process has marked this key as in use."""
     for path in folder.glob(f"{key}.*.use"):
         if (descriptor := try_lock(path)) is None:
             return True
@@ -72,7 +73,7 @@ def is_in_use(folder: Path, key: str) -> bool:
 
 
 def try_lock(path: Path) -> int | None:
-    """The descriptor that holds the lock, or None where someone else holds it."""
+    """The descriptor that holds the lock, or None where another process or thread holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -84,15 +85,14 @@ def try_lock(path: Path) -> int | None:
             except (BlockingIOError, PermissionError):  # the two ways systems say that it is taken
                 os.close(descriptor)
                 return None
-            os.close(
-                descriptor
-            )  # whoever held it has removed the file since; there may be a new one
+            # Whoever held it has removed the file since; there may be a new one.
+            os.close(descriptor)
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 
 
 def release_lock(path: Path, descriptor: int) -> None:
-    """Let go of a lock and remove its file, so that locks leave nothing behind."""
+    """Release a lock and remove its file, so that locks leave nothing behind."""
     if os.name == "nt":  # an open file cannot be removed there
         os.close(descriptor)
     with contextlib.suppress(OSError):

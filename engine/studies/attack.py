@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from prunescope.engine.attacks.attempt import Outcome
-from prunescope.engine.attacks.cached_run import Side, Terms, with_texts
+from prunescope.engine.attacks.cached_run import attacked_text
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
+from prunescope.engine.attacks.terms import AttackTerms, KeyedVictim
 from prunescope.engine.attacks.texts import may_hold_texts
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.victim import Victim
@@ -72,13 +73,15 @@ def _save_outcomes(
     """
     spec, identity = prepared.spec, prepared.study.identity
     key = victim_key(identity, sparsity) if sparsity else prepared.victim.fingerprint
-    terms = Terms(spec.attack, prepared.evaluation, spec.seed, spec.resources, budget_of(spec))
-    texts = terms.texts(store, Side(victim, key)) if may_hold_texts(store) else None
+    terms = AttackTerms(
+        spec.attack, prepared.evaluation, spec.seed, spec.resources, budget_of(spec)
+    )
+    texts = terms.texts(store, KeyedVictim(victim, key)) if may_hold_texts(store) else None
 
     def save(outcome: Outcome) -> None:
         store.append_attack(prepared.study, sparsity, outcome.record)
         if texts is not None:
-            texts.keep(with_texts(outcome, prepared.evaluation))
+            texts.keep(attacked_text(outcome, prepared.evaluation))
 
     return save
 

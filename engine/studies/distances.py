@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
 from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
@@ -50,8 +51,8 @@ def measure_distances(
         )
     dense, levels = prepared.victim, sorted({level for level in spec.levels if level})
     parts = report.parts({"attack": 2, "levels": len(levels)})
-    attacked = attack_kept(
-        {"dense": Side(dense, dense.fingerprint)},
+    attacked = attack_cached(
+        {"dense": KeyedVictim(dense, dense.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,

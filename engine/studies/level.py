@@ -8,7 +8,7 @@ from typing import TypeVar
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.evaluation.latency import machine_of
 from prunescope.engine.evaluation.measure import (
-    Reading,
+    Predictions,
     accuracy,
     below_chance,
     layer_errors,
@@ -83,9 +83,9 @@ def _measure(
 
 def _result(
     prepared: PreparedStudy,
-    dense: Reading,
+    dense: Predictions,
     pruned: Pruned,
-    reading: Reading,
+    reading: Predictions,
     errors: dict[str, float],
     attacks: tuple[AttackRecord, ...],
     seconds: dict[str, float],

@@ -10,11 +10,12 @@ from prunescope.engine.data import Dataset, Examples, check_labels, fit_dataset,
 from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.data.load import EMBEDDED, looks_like_path
 from prunescope.engine.errors import DataError
-from prunescope.engine.evaluation.measure import Reading
+from prunescope.engine.evaluation.measure import Predictions
 from prunescope.engine.models.victim import Victim, check_model_path, load_victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.checks import check_tokens
 from prunescope.engine.pruning.methods import canonical_name
-from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens
+from prunescope.engine.pruning.pipeline import SharedMeasurements, check_plan
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
@@ -31,8 +32,10 @@ class PreparedStudy:
     plan: Plan
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
-    dense: Reading | None = None
-    known: Kept = field(default_factory=Kept)  # what the pruner measured once
+    dense: Predictions | None = None
+    known: SharedMeasurements = field(
+        default_factory=SharedMeasurements
+    )  # what the pruner measured once
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 

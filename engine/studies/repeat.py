@@ -15,7 +15,7 @@ from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import REPEATED
+from prunescope.engine.store.maintenance import REPEATED
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.run import run_prepared

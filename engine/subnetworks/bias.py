@@ -48,7 +48,7 @@ class BiasSpec:
     )
     penalty: float = 1.0  # strength of the ridge on the weights
     balanced: bool = True  # classes weigh the same however many rows they have
-    folds: int = 0  # above 1: the training rows are predicted by models that have not seen them
+    folds: int = 0  # above 1: the training examples are predicted by models that have not seen them
     vectors: str = "embedded"  # or a file of word vectors
 
     def __post_init__(self) -> None:
@@ -59,8 +59,7 @@ class BiasSpec:
         if not 0 < self.penalty < math.inf or self.folds < 0 or self.folds == 1:
             raise SettingError(
                 f"The penalty is {self.penalty:g} and there are {self.folds} folds; the first must "
-                "be above 0, "
-                "the second 0 or at least 2."
+                "be above 0, the second 0 or at least 2."
             )
 
     def identity(self) -> dict[str, Any]:
@@ -103,8 +102,8 @@ def features_of(spec: BiasSpec, examples: Examples, report: Progress = SILENT) -
 def make_bias(
     spec: BiasSpec, train: Examples, evaluation: Examples, out: Path, report: Progress = SILENT
 ) -> dict[str, Any]:
-    """Train the bias model, write its predictions for the training rows to `out`, and say how well
-    it does alone.
+    """Train the bias model, write its predictions for the training examples to `out`, and say how
+    well it does alone.
 
     −1/n Σ w_y log softmax(A z + c)(y) + penalty/2n ‖A‖², z the standardised features, w the class
     weights. Raises DataError, ResourceError, SettingError, StoreError.
@@ -119,32 +118,30 @@ def make_bias(
     if classes != list(range(len(classes))) or len(classes) < 2:
         raise DataError(
             f"The training labels are {', '.join(map(str, classes))}; a bias model needs at least "
-            "two, numbered from "
-            "0 without a gap."
+            "two, numbered from 0 without a gap."
         )
-    rarest, rows_of_it = min(Counter(train.labels).items(), key=lambda found: (found[1], found[0]))
+    rarest, rows_of_it = min(Counter(train.labels).items(), key=lambda count: (count[1], count[0]))
     if rows_of_it < spec.folds:
         raise SettingError(
             f"There are {spec.folds} folds and {pluralize(rows_of_it, 'training row')} of class "
-            f"{rarest}; every "
-            "fold needs rows of every class: give fewer folds, or 0."
+            f"{rarest}; every fold needs rows of every class: give fewer folds, or 0."
         )
-    seen = features_of(spec, train, report)
+    features = features_of(spec, train, report)
 
     def fitted(rows: Any) -> Any:
         regression = LogisticRegression(
             C=1 / spec.penalty, class_weight="balanced" if spec.balanced else None, max_iter=2000
         )
-        return make_pipeline(StandardScaler(), regression).fit(seen[rows], labels[rows])
+        return make_pipeline(StandardScaler(), regression).fit(features[rows], labels[rows])
 
     model = fitted(np.arange(len(labels)))
-    log_probs = np.asarray(model.predict_log_proba(seen), dtype=np.float32)
+    log_probs = np.asarray(model.predict_log_proba(features), dtype=np.float32)
     if spec.folds:
         for rows, others in StratifiedKFold(spec.folds, shuffle=True, random_state=0).split(
-            seen, labels
+            features, labels
         ):
             report("predictions of rows not seen", 0, 1)
-            log_probs[others] = fitted(rows).predict_log_proba(seen[others])
+            log_probs[others] = fitted(rows).predict_log_proba(features[others])
     right = int((model.predict(features_of(spec, evaluation, report)) == judged).sum())
     record = {
         **spec.identity(),
@@ -180,18 +177,17 @@ class BiasPredictions:
         if self.log_probs.shape[1] != classes:
             raise DataError(
                 f"The bias predictions in {self.folder} are for {self.log_probs.shape[1]} classes "
-                f"and {where} "
-                f"has {classes}; make them on these rows with `python -m engine biasmodel`."
-            )
-        found = [self.places.get(number) for number in row_ids(examples).tolist()]
-        if missing := [row for row, place in enumerate(found, start=1) if place is None]:
-            raise DataError(
-                f"{len(missing)} of the {len(examples)} rows of {where} have no bias prediction in "
-                f"{self.folder} "
-                f"(the first is row {missing[0]}); make them on these rows with `python -m engine "
+                f"and {where} has {classes}; make them on these rows with `python -m engine "
                 "biasmodel`."
             )
-        return self.log_probs[torch.tensor([place for place in found if place is not None])]
+        rows = [self.places.get(number) for number in row_ids(examples).tolist()]
+        if missing := [row for row, index in enumerate(rows, start=1) if index is None]:
+            raise DataError(
+                f"{len(missing)} of the {len(examples)} rows of {where} have no bias prediction in "
+                f"{self.folder} (the first is row {missing[0]}); make them on these rows with "
+                "`python -m engine biasmodel`."
+            )
+        return self.log_probs[torch.tensor([index for index in rows if index is not None])]
 
 
 def read_bias(folder: Path | str) -> BiasPredictions:
@@ -206,8 +202,7 @@ def read_bias(folder: Path | str) -> BiasPredictions:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(
             f"{folder} holds no readable bias predictions ({error}); make them with `python -m "
-            "engine "
-            "biasmodel`."
+            "engine biasmodel`."
         ) from error
     return BiasPredictions(
         str(folder),

@@ -23,7 +23,7 @@ def reweighted(
 ) -> Tensor:
     """Σ (1 − β) · −log p(y) / Σ (1 − β). Source: P2, Eq. 7, normalised as in its code.
 
-    `mean` of 1 − β over all rows of a step, of which these are a part, takes the place of these
+    `mean` of 1 − β over all examples of a step, of which these are a part, takes the place of these
     rows' own.
     """
     weight = 1 - log_bias.gather(1, labels[:, None]).squeeze(1).exp()
@@ -55,19 +55,19 @@ def losses_of_rows(
 ) -> Callable[[list[int], list[int]], Supervised]:
     """What gives the loss of a part of a step's rows, so that the parts' losses, each by its share
     of the rows, add up to the step's. `log_bias` and `teacher` are (rows, classes) and `labels`
-    (rows,), over all rows.
+    (rows,), over all examples.
     """
     if loss == "ce":
         return lambda part, rows: cross_entropy
     assert log_bias is not None
-    held = log_bias.to(device=device, dtype=torch.float32)
+    log_probs = log_bias.to(device=device, dtype=torch.float32)
     taught = None if teacher is None else teacher.to(device=device, dtype=torch.float32)
     weights = (
-        1 - held.gather(1, torch.tensor(labels, device=device)[:, None]).squeeze(1).exp()
+        1 - log_probs.gather(1, torch.tensor(labels, device=device)[:, None]).squeeze(1).exp()
     )  # 1 − β, (rows,)
 
     def of(part: list[int], rows: list[int]) -> Supervised:
-        bias, mean = held[part], weights[rows].mean()
+        bias, mean = log_probs[part], weights[rows].mean()
 
         def value(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
             if loss == "poe":

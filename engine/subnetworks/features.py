@@ -40,8 +40,8 @@ class Vectors:
         return np.stack([self._one(word) for word in words])
 
     def _one(self, word: str) -> Array:
-        if (found := self.known.get(word)) is not None:
-            return found
+        if (vector := self.known.get(word)) is not None:
+            return vector
         if self.pieces is None:
             return np.zeros_like(next(iter(self.known.values())))
         tokenizer, table = self.pieces
@@ -61,26 +61,26 @@ def word_vectors(source: str = "embedded") -> Vectors:
     if source == "embedded":
         return _embedded()
     try:
-        known = _from_file(expanded(source))
+        vectors = _from_file(expanded(source))
     except (OSError, ValueError) as error:
         raise ResourceError(
             f"The word vectors {source} cannot be read ({error}); give a file of lines `word x x "
             "x`."
         ) from error
-    return Vectors(Path(source).name, known)
+    return Vectors(Path(source).name, vectors)
 
 
 def _from_file(path: Path) -> dict[str, Array]:
-    known = {}
+    vectors = {}
     with path.open(encoding="utf-8") as file:
         for line in file:
             word, *numbers = line.rstrip().split(" ")
             if len(numbers) > 1:  # the first line of fastText's files holds two counts
                 vector = np.array(numbers, dtype=np.float32)
-                known[word] = vector / max(float(np.linalg.norm(vector)), 1e-12)
-    if len({len(vector) for vector in known.values()}) != 1:
+                vectors[word] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    if len({len(vector) for vector in vectors.values()}) != 1:
         raise ValueError("its lines are not equally long")
-    return known
+    return vectors
 
 
 def _embedded() -> Vectors:
@@ -119,8 +119,7 @@ def overlap_features(
     if pairs is None:
         raise DataError(
             "Overlap features compare two texts and these rows hold single ones; give pairs, or "
-            "--features claim or "
-            "bag."
+            "--features claim or bag."
         )
     rows = np.empty((len(texts), len(OVERLAP)), dtype=np.float32)
     for number, (first, second) in enumerate(zip(texts, pairs, strict=True)):
@@ -132,13 +131,13 @@ def overlap_features(
 
 def _overlap(first: list[str], second: list[str], vectors: Vectors) -> list[float]:
     there = set(first)
-    found = [word in there for word in second]
+    shared = [word in there for word in second]
     run = any(first[i : i + len(second)] == second for i in range(len(first) - len(second) + 1))
     closest = np.sort((vectors.of(second) @ vectors.of(first).T).max(axis=1))
     return [
-        float(all(found)),
+        float(all(shared)),
         float(run),
-        sum(found) / len(found),
+        sum(shared) / len(shared),
         float(closest.mean()),
         float(closest[0]),
         float(closest[min(1, len(closest) - 1)]),
@@ -173,5 +172,5 @@ def bag_features(texts: Sequence[str], width: int = 4096) -> Array:
         token_pattern=None,
         lowercase=False,
     )
-    found: Array = maker.transform(texts).toarray().astype(np.float32)
-    return found
+    counts: Array = maker.transform(texts).toarray().astype(np.float32)
+    return counts

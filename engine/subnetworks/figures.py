@@ -29,6 +29,7 @@ class MeasuredSet:
 
     @property
     def headline(self) -> Statistic:
+        """The metric that counts on this set."""
         return self.figures[self.metric]
 
 
@@ -73,18 +74,17 @@ class SubnetworkTable:
 
 def subnetwork_tables(store: Store) -> list[SubnetworkTable]:
     """All tables, bundled ones first. What cannot be read is named in the store's notices."""
-    found = []
+    tables = []
     for base, bundled in ((store.bundled, True), (store.root, False)):
         for path in sorted((base / "subnetworks").glob(f"*/{TABLE}")):
             try:
-                found.append(_read(path, bundled))
+                tables.append(_read(path, bundled))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
                     f"The table {path} cannot be read ({type(error).__name__}: {error}); make it "
-                    "again with "
-                    "`python -m engine subnetworks`."
+                    "again with `python -m engine subnetworks`."
                 )
-    return found
+    return tables
 
 
 def _read(path: Path, bundled: bool) -> SubnetworkTable:
@@ -106,12 +106,22 @@ def _read(path: Path, bundled: bool) -> SubnetworkTable:
 
 
 def _run(entry: dict[str, Any]) -> SubnetworkRun:
-    kept = ("cell", "method", "loss", "schedule", "init", "sparsity", "achieved", "seed", "seconds")
+    names = (
+        "cell",
+        "method",
+        "loss",
+        "schedule",
+        "init",
+        "sparsity",
+        "achieved",
+        "seed",
+        "seconds",
+    )
     return SubnetworkRun(
-        **{name: entry[name] for name in kept},
+        **{name: entry[name] for name in names},
         inside=_set(entry["id"]),
-        outside=tuple(_set(one) for one in entry["ood"]),
-        gaps={name: Statistic(**one) for name, one in entry["gaps"].items()},
+        outside=tuple(_set(figures) for figures in entry["ood"]),
+        gaps={name: Statistic(**figures) for name, figures in entry["gaps"].items()},
         aua=Rate(**entry["aua"]) if entry.get("aua") else None,
         adversarial=entry.get("adversarial", "none"),
         rewind=entry.get("rewind", False),
@@ -125,8 +135,8 @@ def _set(entry: dict[str, Any]) -> MeasuredSet:
         if entry[name]
     }
     groups = {
-        column: {value: Statistic(**one) for value, one in found.items()}
-        for column, found in entry["groups"].items()
+        column: {value: Statistic(**figure) for value, figure in values.items()}
+        for column, values in entry["groups"].items()
     }
     return MeasuredSet(
         entry["name"],

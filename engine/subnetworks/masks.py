@@ -1,9 +1,9 @@
-"""Courses of training that make or keep a mask: straight-through, hard-concrete, iterative
-magnitude, and a mask that stays.
+"""Callbacks that find or keep a mask during training: straight-through, hard-concrete, iterative
+magnitude pruning, and a fixed mask.
 
-A matrix W of the start and its mask m in {0, 1}: what runs is W ∘ m. The model always holds W ∘ m
-as ordinary weights, so a forward pass costs what it always costs; the gradient of a mask is read
-off the weight's, ∂L/∂m = ∂L/∂(W ∘ m) ∘ W.
+A matrix W of the starting model and its mask m in {0, 1}: the model computes with W ∘ m. The model
+always holds W ∘ m as ordinary weights, so a forward pass costs what it always costs; the gradient
+of a mask is read off the weight's, ∂L/∂m = ∂L/∂(W ∘ m) ∘ W.
 """
 
 import math
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from prunescope.engine.pruning.patterns import zeros_of
 from prunescope.engine.pruning.selection import smallest
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
-from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.callbacks import TrainerCallback
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1  # of the hard-concrete distribution
 Matrices = Mapping[str, nn.Parameter]  # the weights that are masked, (d_out, d_in), by name
 
 
-class _Frozen(Course):
+class _Frozen(TrainerCallback):
     """Only scores learn, one for every weight of the matrices, and `trained` parameters where there
     are any.
     """
@@ -44,10 +44,12 @@ class _Frozen(Course):
     def _first(self, own: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def learning(self, model: nn.Module) -> dict[str, nn.Parameter]:
+    def trainable(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        """The scores, and the parameters that are trained whole."""
         return {**{f"score.{name}": score for name, score in self.scores.items()}, **self._trained}
 
-    def may_be_kept(self, step: int, steps: int) -> bool:
+    def can_be_best(self, step: int, steps: int) -> bool:
+        """No step before `keep_from` of them, where the mask still moves a lot."""
         return step >= self._spec.keep_from * steps
 
     @torch.no_grad()
@@ -55,13 +57,14 @@ class _Frozen(Course):
         torch.mul(self._own[name], mask, out=self._matrices[name].data)
 
     @torch.no_grad()
-    def judged(self, step: int, steps: int) -> None:
-        """The subnetwork as it would be returned now: exactly the sparsity of the schedule's end."""
+    def on_evaluate(self, step: int, steps: int) -> None:
+        """Put the subnetwork in place that would be returned now, at the final sparsity."""
         for name, score in self.scores.items():
             self._put(name, ~smallest(score, zeros_of(score.numel(), self._spec.sparsity)))
 
-    def finish(self) -> None:
-        self.judged(1, 1)
+    def on_train_end(self) -> None:
+        """Put the final subnetwork in place."""
+        self.on_evaluate(1, 1)
 
 
 class StraightThrough(_Frozen):
@@ -82,11 +85,12 @@ class StraightThrough(_Frozen):
     def _first(self, own: Tensor) -> Tensor:
         if self._spec.init == "soft":
             return own.abs()
-        kept = ~smallest(own.abs(), zeros_of(own.numel(), self._spec.sparsity_at(0.0)))
-        return kept.to(own.dtype) * (self._spec.alpha * self._spec.phi)
+        remaining = ~smallest(own.abs(), zeros_of(own.numel(), self._spec.sparsity_at(0.0)))
+        return remaining.to(own.dtype) * (self._spec.alpha * self._spec.phi)
 
     @torch.no_grad()
-    def before(self, step: int, steps: int) -> None:
+    def on_step_begin(self, step: int, steps: int) -> None:
+        """Mask by the thresholds, which are set anew at intervals."""
         if step % max(1, round(self._spec.every * steps)) == 0:
             for name, score in self.scores.items():
                 self._threshold[name] = self._reset(
@@ -108,7 +112,8 @@ class StraightThrough(_Frozen):
         return (float(last) + float(first)) / 2
 
     @torch.no_grad()
-    def gathered(self) -> None:
+    def on_after_backward(self) -> None:
+        """The gradient of a score, ∂L/∂(W ∘ m) ∘ W, in place of the weight's."""
         for name, weight in self._matrices.items():
             assert weight.grad is not None
             self.scores[name].grad = weight.grad.mul_(
@@ -117,12 +122,14 @@ class StraightThrough(_Frozen):
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:
+        """The thresholds."""
         return {
             name: torch.tensor(value, dtype=torch.float64)
             for name, value in self._threshold.items()
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Take thresholds from `state`."""
         self._threshold |= {name: float(value) for name, value in state.items()}
 
 
@@ -141,7 +148,8 @@ class HardConcrete(_Frozen):
             own
         )  # as drawn by the training's seed
 
-    def before(self, step: int, steps: int) -> None:
+    def on_step_begin(self, step: int, steps: int) -> None:
+        """Draw a mask of every matrix."""
         self._drawn = {
             name: hard_concrete(score, torch.rand_like(score))
             for name, score in self.scores.items()
@@ -149,7 +157,8 @@ class HardConcrete(_Frozen):
         for name, mask in self._drawn.items():
             self._put(name, mask.detach())
 
-    def gathered(self) -> None:
+    def on_after_backward(self) -> None:
+        """The gradients of the scores, the penalty's included."""
         count = sum(score.numel() for score in self.scores.values())
         for name, weight in self._matrices.items():
             assert weight.grad is not None
@@ -164,8 +173,8 @@ class HardConcrete(_Frozen):
 def hard_concrete(score: Tensor, uniform: Tensor) -> Tensor:
     """A mask in [0, 1] drawn with the numbers `uniform` in (0, 1); differentiable in the scores."""
     uniform = uniform.clamp(1e-6, 1 - 1e-6)
-    drawn = torch.sigmoid((uniform.log() - (1 - uniform).log() + score) / BETA)
-    return (drawn * (ZETA - GAMMA) + GAMMA).clamp(0, 1)
+    sample = torch.sigmoid((uniform.log() - (1 - uniform).log() + score) / BETA)
+    return (sample * (ZETA - GAMMA) + GAMMA).clamp(0, 1)
 
 
 def chance_above_zero(score: Tensor) -> Tensor:
@@ -173,7 +182,7 @@ def chance_above_zero(score: Tensor) -> Tensor:
     return torch.sigmoid(score - BETA * math.log(-GAMMA / ZETA))
 
 
-class Shrinking(Course):
+class Shrinking(TrainerCallback):
     """All weights learn, those removed stay 0: iterative magnitude pruning, or with a mask that is
     given, nothing but keeping it.
 
@@ -206,7 +215,8 @@ class Shrinking(Course):
         self._put()
 
     @torch.no_grad()
-    def before(self, step: int, steps: int) -> None:
+    def on_step_begin(self, step: int, steps: int) -> None:
+        """Remove further weights where a removal is due."""
         due = {self._step_of(k, steps): k + 1 for k in range(self._spec.removals)}
         if not self._removing or step not in due:
             return
@@ -219,12 +229,14 @@ class Shrinking(Course):
         self._put()
 
     @torch.no_grad()
-    def gathered(self) -> None:
+    def on_after_backward(self) -> None:
+        """Removed weights have no gradient."""
         for name, weight in self._matrices.items():
             if weight.grad is not None:
                 weight.grad.mul_(self.masks[name])
 
-    def after(self, step: int, steps: int) -> None:
+    def on_step_end(self, step: int, steps: int) -> None:
+        """Put removed weights back to 0."""
         self._put()  # an optimizer with momentum moves weights that have no gradient
 
     def _step_of(self, removal: int, steps: int) -> int:
@@ -233,12 +245,14 @@ class Shrinking(Course):
         """
         return min(round(removal * self._spec.interval * steps), steps - 1)
 
-    def may_be_kept(self, step: int, steps: int) -> bool:
+    def can_be_best(self, step: int, steps: int) -> bool:
+        """No step before the last removal."""
         last = self._step_of(self._spec.removals - 1, steps)
         return not self._removing or step > max(last, 0)
 
     @torch.no_grad()
-    def finish(self) -> None:
+    def on_train_end(self) -> None:
+        """Return the starting weights under the mask where `rewind` is on."""
         if self._spec.rewind:
             self._model.load_state_dict(self._start)
         self._put()
@@ -249,8 +263,10 @@ class Shrinking(Course):
             weight.data.mul_(self.masks[name])
 
     def state(self) -> dict[str, Tensor]:
+        """The masks."""
         return {name: mask.to(torch.uint8) for name, mask in self.masks.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Take masks from `state`."""
         self.masks |= {name: mask.bool() for name, mask in state.items()}
         self._put()

@@ -8,10 +8,10 @@ from typing import Any
 from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.callbacks import TrainerCallback
 
 
-class Snapshots(Course):
+class Snapshots(TrainerCallback):
     """Writes the model as it is at given shares of the steps, to `<out>-at-<steps>`; one of this
     training that is there stays.
 
@@ -31,7 +31,8 @@ class Snapshots(Course):
                     "another folder."
                 )
 
-    def after(self, step: int, steps: int) -> None:
+    def on_step_end(self, step: int, steps: int) -> None:
+        """Write the model where a share of the steps is reached."""
         if step not in {at(share, steps) for share in self._shares}:
             return
         folder = self._out.with_name(f"{self._out.name}-at-{step}")
@@ -57,11 +58,11 @@ def snapshot_at(model: Path, share: float) -> Path | None:
     """The model on the way at a share of the steps that were planned; None where it was not
     written.
     """
-    told = ((folder, _about(folder)) for folder in snapshots_of(model))
+    records = ((folder, _about(folder)) for folder in snapshots_of(model))
     return next(
         (
             folder
-            for folder, about in told
+            for folder, about in records
             if "step" in about and about["step"] == at(share, about["steps"])
         ),
         None,
@@ -71,5 +72,5 @@ def snapshot_at(model: Path, share: float) -> Path | None:
 def _about(folder: Path) -> dict[str, Any]:
     """The record of a model folder; empty where there is none."""
     file = folder / "prunescope.json"
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return record

@@ -1,11 +1,15 @@
-"""Rows in random order, rows of like length together."""
+"""Batches of examples in random order, examples of similar length together."""
 
 import random
 from collections.abc import Iterator, Sequence
 
 
 def batches(lengths: Sequence[int], size: int, generator: random.Random) -> Iterator[list[int]]:
-    """One pass over the rows; 64 batches are sorted at a time."""
+    """One pass over the examples, as batches of their numbers.
+
+    The order is shuffled, 64 batches at a time are sorted by length and cut into batches, and these
+    are shuffled again: little padding, and still random.
+    """
     order = list(range(len(lengths)))
     generator.shuffle(order)
     for start in range(0, len(order), 64 * size):
@@ -16,7 +20,7 @@ def batches(lengths: Sequence[int], size: int, generator: random.Random) -> Iter
 
 
 class Passes:
-    """Batches without end, pass after pass, whose place can be written down and found again."""
+    """Batches without end, pass after pass, whose position can be stored and restored."""
 
     def __init__(self, lengths: Sequence[int], size: int, seed: int) -> None:
         self._lengths, self._size = lengths, size
@@ -28,20 +32,20 @@ class Passes:
         self._taken, self._batches = 0, batches(self._lengths, self._size, self._generator)
 
     def take(self) -> list[int]:
-        """The rows of the next step."""
+        """The examples of the next step, by number."""
         while (rows := next(self._batches, None)) is None:
             self._begin()
         self._taken += 1
         return rows
 
     def place(self) -> list[object]:
-        """Where it stands, as JSON values."""
+        """The position, as JSON values."""
         version, numbers, gauss = self._state
         return [version, list(numbers), gauss, self._taken]
 
-    def go_to(self, place: list[object]) -> None:
-        """Go on from a place, as if it had never been left."""
-        version, numbers, gauss, taken = place
+    def go_to(self, position: list[object]) -> None:
+        """Go on from a position, as if it had never been left."""
+        version, numbers, gauss, taken = position
         self._generator.setstate((version, tuple(numbers), gauss))  # type: ignore[arg-type]
         self._begin()
         for _ in range(int(taken)):  # type: ignore[call-overload]

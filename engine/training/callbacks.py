@@ -1,44 +1,44 @@
-"""What a training does around its steps, for trainings in which not simply all weights learn."""
+"""What a training does around its steps, where not simply all weights are trained."""
 
 from torch import Tensor, nn
 
 
-class Course:
-    """The ordinary course: every weight that may learn does, and nothing happens around a step.
+class TrainerCallback:
+    """The ordinary training: all weights with `requires_grad` are trained, nothing else happens.
 
-    The calls of a step come in this order: `before`, forward and backward passes, `gathered`,
-    clipping and the optimizer's step, `after`. A training that is taken up again calls `restore`
-    with what `state` gave, once, before its first step.
+    A step calls `on_step_begin`, forward and backward passes, `on_after_backward`, clipping and the
+    optimizer's step, `on_step_end`. A training that resumes calls `restore` with what `state` gave,
+    once, before its first step.
     """
 
-    tolerance = 2.0  # a mean loss above so many times that of guessing, ln(classes), is divergence
+    tolerance = 2.0  # divergence: a mean loss above so many times that of guessing, ln(classes)
 
-    def learning(self, model: nn.Module) -> dict[str, nn.Parameter]:
+    def trainable(self, model: nn.Module) -> dict[str, nn.Parameter]:
         """What the optimizer moves, by name."""
         return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
-    def before(self, step: int, steps: int) -> None:
+    def on_step_begin(self, step: int, steps: int) -> None:
         """Before the forward passes of a step, counted from 0."""
 
-    def gathered(self) -> None:
-        """The gradients are there and not clipped yet."""
+    def on_after_backward(self) -> None:
+        """All gradients of a step are computed, and not clipped yet."""
 
-    def after(self, step: int, steps: int) -> None:
-        """So many steps are done."""
+    def on_step_end(self, step: int, steps: int) -> None:
+        """So many steps are finished."""
 
-    def judged(self, step: int, steps: int) -> None:
-        """Held-out rows will be read now."""
+    def on_evaluate(self, step: int, steps: int) -> None:
+        """Before the held-out examples are evaluated."""
 
-    def may_be_kept(self, step: int, steps: int) -> bool:
-        """Whether early stopping may keep the weights of this step."""
+    def can_be_best(self, step: int, steps: int) -> bool:
+        """Whether early stopping may return the weights of this step."""
         return True
 
-    def finish(self) -> None:
-        """The weights to keep are in place; nothing more will be trained."""
+    def on_train_end(self) -> None:
+        """The weights to return are in place; nothing more is trained."""
 
     def state(self) -> dict[str, Tensor]:
-        """What decides the next steps beside the weights that learn."""
+        """What decides the next steps beside the trained weights."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state`; the weights that learn are in place."""
+        """The inverse of `state`; the trained weights are in place."""

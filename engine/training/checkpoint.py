@@ -1,10 +1,10 @@
-"""Where a training stands, on disk: weights that learn, the optimizer's state, random states and
-the place in the rows.
+"""Checkpoints: trained weights, the optimizer's state, random states and the position in the data.
 
-One sealed safetensors file, replaced as a whole: a kill or a full disk leaves the one before.
+One checksummed safetensors file, replaced as a whole: a kill or a full disk leaves the one before.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,41 +18,38 @@ from prunescope.engine.store.checksummed import read_about, read_checksummed, wr
 
 
 @dataclass(slots=True)
-class Standing:
+class TrainingState:
     """A training between two steps."""
 
     about: dict[str, Any]  # JSON: step, place, losses, …
-    weights: dict[str, Tensor]  # the ones that learn, by name
+    weights: dict[str, Tensor]  # the trained ones, by name
     optimizer: dict[str, Tensor]  # `parameter number/name of the moment`
     best: dict[str, Tensor]  # the weights at the best check, where there is early stopping
-    course: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # what decides the next steps beside all this: masks, thresholds
+    # what decides the next steps beside all this: masks, thresholds
+    callback: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save(path: Path, key: str, now: Standing) -> None:
-    """Write a standing that belongs to the training `key`. Raises StoreError when it cannot be
-    written.
-    """
+def save(path: Path, key: str, state: TrainingState) -> None:
+    """Write the state of the training `key`. Raises StoreError when it cannot be written."""
     parts: dict[str, Mapping[str, Tensor]] = {
-        "weights": now.weights,
-        "optimizer": now.optimizer,
-        "best": now.best,
-        "course": now.course,
+        "weights": state.weights,
+        "optimizer": state.optimizer,
+        "best": state.best,
+        "course": state.callback,
         "random": random_states(),
     }
     tensors = {
         f"{part}/{name}": value.detach().cpu().contiguous()
-        for part, held in parts.items()
-        for name, value in held.items()
+        for part, values in parts.items()
+        for name, value in values.items()
     }
     with atomic_file(path) as work:
-        write_checksummed(work, tensors, {"training": key, **now.about})
+        write_checksummed(work, tensors, {"training": key, **state.about})
 
 
-def load(path: Path, key: str) -> Standing | None:
-    """The standing of the training `key`, random states set; None where there is none, another's,
-    or a damaged one.
+def load(path: Path, key: str) -> TrainingState | None:
+    """The state of the training `key`, after setting the random states; None where the file is
+    missing, damaged or another training's.
     """
     if not path.is_file():
         return None
@@ -71,12 +68,14 @@ def load(path: Path, key: str) -> Standing | None:
         part, _, rest = name.partition("/")
         parts[part][rest] = value
     set_random_states(parts["random"])
-    return Standing(about, parts["weights"], parts["optimizer"], parts["best"], parts["course"])
+    return TrainingState(
+        about, parts["weights"], parts["optimizer"], parts["best"], parts["course"]
+    )
 
 
 def unusable(path: Path, key: str) -> str:
-    """Why the training `key` cannot go on from this file; empty where it can, or where there is no
-    file.
+    """Why the training `key` cannot resume from this file; empty where it can, or where there is
+    none.
     """
     try:
         if path.is_file():
@@ -100,8 +99,14 @@ def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     raise _Unusable("it belongs to other settings, rows or another base")
 
 
+def forked_random_state(device: str) -> AbstractContextManager[None]:
+    """A block after which the global random state is as it was, on the CPU and the device."""
+    devices = [torch.device(device)] if device.startswith("cuda") else []
+    return torch.random.fork_rng(devices=devices)
+
+
 def random_states() -> dict[str, Tensor]:
-    """Where the generators that a step draws from stand."""
+    """The states of the generators that a step draws from."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()

@@ -22,17 +22,17 @@ from prunescope.engine.records import check_seed
 from prunescope.engine.store.atomic import atomic_folder, new_folder
 from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training import checkpoint
-from prunescope.engine.training.loop import Rows, Training
+from prunescope.engine.training.loop import EncodedExamples, Training
 from prunescope.engine.training.spec import TrainSpec
 
 CHECKED = 1000  # most rows that early stopping looks at
 RECORD = "member.json"  # beside the weights: what decided them, and how the training went
 WEIGHTS = "adapter_model.safetensors"  # as peft calls the file
-SHARE = 0.05  # of the training rows, at most
+SHARE = 0.05  # of the training examples, at most
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class TrainingSetup:
     """What all members of one recipe have in common."""
 
     base: Base
@@ -76,7 +76,7 @@ class Shared:
 
 def finetune(
     spec: TrainSpec,
-    shared: Shared,
+    shared: TrainingSetup,
     out: Path,
     *,
     start: Path | None = None,
@@ -105,14 +105,13 @@ def finetune(
             "it."
         )
     rows, held_out = split_for_stopping(shared.data, spec)
-    devices = [torch.device(shared.device)] if shared.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
+    with checkpoint.forked_random_state(shared.device):
         model = _model(spec, shared, start).to(shared.device)
         training = Training(
             model,
             spec,
-            encoded(shared, rows),
-            encoded(shared, held_out) if held_out else None,
+            encode_examples(shared, rows),
+            encode_examples(shared, held_out) if held_out else None,
             key,
             device=shared.device,
             precision=shared.computed_in(),
@@ -138,7 +137,7 @@ def finetune(
     return record
 
 
-def training_identity(spec: TrainSpec, shared: Shared, start: Path | None) -> dict[str, Any]:
+def training_identity(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> dict[str, Any]:
     """Everything that decides the weights of one training, the adapter it goes on from included."""
     return {
         **shared.identity(spec),
@@ -163,7 +162,7 @@ def finished_training(folder: Path, identity: dict[str, Any]) -> dict[str, Any] 
 
 
 def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examples | None]:
-    """(rows to train on, rows that early stopping looks at): disjoint by text, drawn with the
+    """(examples to train on, rows that early stopping looks at): disjoint by text, drawn with the
     spec's seed.
     """
     if not spec.patience:
@@ -171,45 +170,46 @@ def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examp
     texts = data.row_keys()
     distinct = sorted(set(texts))
     random.Random(spec.seed).shuffle(distinct)
-    wanted = set(distinct[: min(CHECKED, max(1, round(SHARE * len(distinct))))])
-    held = [row for row, text in enumerate(texts) if text in wanted]
-    rest = [row for row, text in enumerate(texts) if text not in wanted]
+    held_out_texts = set(distinct[: min(CHECKED, max(1, round(SHARE * len(distinct))))])
+    held_out = [row for row, text in enumerate(texts) if text in held_out_texts]
+    rest = [row for row, text in enumerate(texts) if text not in held_out_texts]
     if not rest:
         raise DataError(
             f"{len(data)} training rows are too few to hold some out for early stopping; give "
             "more, or patience 0."
         )
-    return data.take(rest), data.take(held)
+    return data.take(rest), data.take(held_out)
 
 
-def encoded(shared: Shared, data: Examples) -> Rows:
+def encode_examples(shared: TrainingSetup, data: Examples) -> EncodedExamples:
+    """The examples as token ids, with the inputs that the base takes."""
     tokenizer = shared.base.tokenizer
     ids = token_ids(tokenizer, data.texts, data.pairs, shared.max_tokens)
-    known = {
+    inputs = {
         name: lists
         for name, lists in ids.items()
         if name in (*shared.base.family.inputs, "attention_mask")
     }
-    return Rows(known, data.labels, pad_id(tokenizer))
+    return EncodedExamples(inputs, data.labels, pad_id(tokenizer))
 
 
-def _model(spec: TrainSpec, shared: Shared, start: Path | None) -> Any:
+def _model(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> Any:
     if start is not None:
         model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
-        made = PeftModel.from_pretrained(model, str(start), is_trainable=True).float()
+        trained = PeftModel.from_pretrained(model, str(start), is_trainable=True).float()
         torch.manual_seed(spec.seed)
-        return made
-    made = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
+        return trained
+    trained = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
     torch.manual_seed(spec.seed)
-    for (
-        module
-    ) in made.modules():  # the head is shared, the adapters' starting points are the member's own
+    for module in (
+        trained.modules()
+    ):  # the head is shared, the adapters' starting points are the member's own
         if isinstance(module, LoraLayer):
             module.reset_lora_parameters("default", init_lora_weights=True)
-    return made
+    return trained
 
 
-def _write(model: Any, shared: Shared, folder: Path) -> None:
+def _write(model: Any, shared: TrainingSetup, folder: Path) -> None:
     if isinstance(model, PeftModel):
         save_adapter(model, folder)
         return

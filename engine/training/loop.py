@@ -1,5 +1,5 @@
-"""The training loop: steps, early stopping on held-out rows, checkpoints, exact resume, and a stop
-where it diverges.
+"""The training loop: steps, early stopping on held-out examples, checkpoints, exact resume, and a
+stop where it diverges.
 """
 
 import math
@@ -19,7 +19,7 @@ from prunescope.engine.models.tokens import pad_rows
 from prunescope.engine.progress import Progress, defer_signals
 from prunescope.engine.training import checkpoint
 from prunescope.engine.training.batches import Passes
-from prunescope.engine.training.callbacks import Course
+from prunescope.engine.training.callbacks import TrainerCallback
 from prunescope.engine.training.losses import LOSSES, Supervised, cross_entropy
 from prunescope.engine.training.spec import TrainSpec
 
@@ -29,8 +29,8 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Encoded rows with their labels."""
+class EncodedExamples:
+    """Tokenized examples with their labels."""
 
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
@@ -42,6 +42,7 @@ class Rows:
 
     @property
     def lengths(self) -> list[int]:
+        """Tokens of every example."""
         return [len(ids) for ids in self.ids["input_ids"]]
 
     def batch(self, rows: list[int], device: str) -> tuple[dict[str, Tensor], Tensor]:
@@ -56,7 +57,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training came to."""
+    """The outcome of a training."""
 
     steps: int
     final_loss: float  # mean of the last hundred steps
@@ -71,8 +72,8 @@ def rate_at(spec: TrainSpec, step: int, steps: int) -> float:
     rise = max(1, round(steps * spec.warmup))
     if step < rise:
         return spec.learning_rate * (step + 1) / rise
-    gone = (step - rise + 1) / (steps - rise + 1)
-    share = {"linear": 1 - gone, "cosine": (1 + math.cos(math.pi * gone)) / 2, "constant": 1.0}[
+    done = (step - rise + 1) / (steps - rise + 1)
+    share = {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[
         spec.schedule
     ]
     return spec.learning_rate * share
@@ -85,32 +86,32 @@ def optimizer_of(spec: TrainSpec, weights: list[nn.Parameter]) -> torch.optim.Op
             weights, lr=0.0, momentum=spec.momentum, weight_decay=spec.weight_decay
         )
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[spec.optimizer]
-    made: torch.optim.Optimizer = kind(
+    optimizer: torch.optim.Optimizer = kind(
         weights, lr=0.0, betas=BETAS, eps=EPSILON, weight_decay=spec.weight_decay
     )
-    return made
+    return optimizer
 
 
 class Training:
-    """One training that can be left and taken up again between any two steps."""
+    """One training, which can stop and resume between any two steps with the same result."""
 
     def __init__(
         self,
         model: nn.Module,
         spec: TrainSpec,
-        rows: Rows,
-        held_out: Rows | None,
+        rows: EncodedExamples,
+        held_out: EncodedExamples | None,
         key: str,
         *,
         device: str = "cpu",
         precision: str = "fp32",
         keep: Path | None = None,
-        course: Course | None = None,
+        callback: TrainerCallback | None = None,
     ) -> None:
         self._model, self._spec, self._rows, self._held_out = model, spec, rows, held_out
         self._key, self._device, self._precision, self._keep = key, device, precision, keep
-        self._course = course or Course()
-        self._weights = self._course.learning(model)
+        self._callback = callback or TrainerCallback()
+        self._weights = self._callback.trainable(model)
         self._optimizer = optimizer_of(spec, list(self._weights.values()))
         self._passes = Passes(rows.lengths, spec.batch_size, spec.seed)
         a_pass = -(-len(rows.labels) // spec.batch_size)
@@ -122,7 +123,7 @@ class Training:
         self._begun: tuple[list[object], dict[str, Tensor]] | None = (
             None  # (place, random states) before an unfinished step
         )
-        self._limit = self._course.tolerance * max(
+        self._limit = self._callback.tolerance * max(
             math.log(max(*rows.labels, 1) + 1), rows.guessing
         )
         self._recent: deque[tuple[float, int]] = deque(
@@ -130,8 +131,7 @@ class Training:
         )  # (when, rows)
 
     def run(self, report: Progress) -> Trained:
-        """Train to the end, or to where early stopping ends it; the model then holds the weights to
-        keep.
+        """Train to the end, or until early stopping; the model then holds the weights to return.
 
         Raises TrainingDiverged; InterruptedStudy from `report`, and a signal anywhere, leaves a
         checkpoint of the last finished step where there is a place for one.
@@ -157,13 +157,13 @@ class Training:
         stopped = self._step < self.steps
         self._restore(self._best_weights)
         self._watch_weights()
-        self._course.finish()
+        self._callback.on_train_end()
         return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
 
     def _one_step(self, report: Progress) -> None:
         self._model.train()
         self._begun = (self._passes.place(), checkpoint.random_states())
-        self._course.before(self._step, self.steps)
+        self._callback.on_step_begin(self._step, self.steps)
         rows, loss = self._passes.take(), 0.0
         piece = -(-len(rows) // self._spec.accumulation)
         for start in range(0, len(rows), piece):
@@ -180,7 +180,7 @@ class Training:
                 )
             if start + piece < len(rows):
                 report(self._told(), self._step, self.steps)
-        self._course.gathered()
+        self._callback.on_after_backward()
         norm = float(nn.utils.clip_grad_norm_(self._weights.values(), self._spec.clip))
         self._watch(loss, norm)
         for group in self._optimizer.param_groups:
@@ -190,20 +190,19 @@ class Training:
             self._optimizer.zero_grad()
             self._losses.append(loss)
             self._step += 1
-            self._course.after(self._step, self.steps)
+            self._callback.on_step_end(self._step, self.steps)
             self._begun = None
         self._recent.append((time.monotonic(), len(rows)))
 
     def _leave_step(self) -> None:
-        """Back to before a step that was begun: no weight has moved yet, but rows were taken and
-        random numbers drawn.
+        """Return to the state before an unfinished step: no weight has moved yet, but examples were
+        taken and random numbers drawn.
 
-        What a course does before a step follows from the weights that learn, so that doing it again
-        changes nothing.
+        What `on_step_begin` does follows from the trained weights, so repeating it changes nothing.
         """
         if self._begun is not None:
-            place, states = self._begun
-            self._passes.go_to(place)
+            position, states = self._begun
+            self._passes.go_to(position)
             checkpoint.set_random_states(states)
             self._begun = None
 
@@ -214,19 +213,19 @@ class Training:
 
     def _watch(self, loss: float, norm: float) -> None:
         """Divergence: a loss or gradient that is no number, or a mean loss above twice (see
-        `Course`) that of guessing.
+        `TrainerCallback`) that of guessing.
         """
         recent = list(self._losses)[-RECENT:]
         mean = sum(recent) / len(recent) if len(recent) == RECENT else 0.0
         if math.isfinite(loss) and math.isfinite(norm) and mean <= self._limit:
             return
         finite = math.isfinite(loss) and math.isfinite(norm)
-        said = (
+        symptom = (
             f"its mean loss is {mean:.2f}"
             if finite
             else f"its loss is {loss:g}, its gradient's norm {norm:g}"
         )
-        raise self._diverged(self._step + 1, said)
+        raise self._diverged(self._step + 1, symptom)
 
     def _watch_weights(self) -> None:
         """Divergence that no loss has shown yet: weights that the last step made infinite are
@@ -235,30 +234,29 @@ class Training:
         if not all(bool(weight.isfinite().all()) for weight in self._weights.values()):
             raise self._diverged(self._step, "its weights are no longer finite")
 
-    def _diverged(self, step: int, said: str) -> TrainingDiverged:
-        kept = (
+    def _diverged(self, step: int, symptom: str) -> TrainingDiverged:
+        last_checkpoint = (
             f" The last checkpoint is {self._keep}."
             if self._keep is not None and self._keep.is_file()
             else ""
         )
         return TrainingDiverged(
-            f"{self._spec.name} diverged at step {step} of {self.steps}: {said}; lower the "
-            "learning rate "
-            f"{self._spec.learning_rate:g}.{kept}"
+            f"{self._spec.name} diverged at step {step} of {self.steps}: {symptom}; lower the "
+            f"learning rate {self._spec.learning_rate:g}.{last_checkpoint}"
         )
 
     def _check_is_due(self) -> bool:
         if (
             not self._spec.patience
             or self._checked == self._step
-            or not self._course.may_be_kept(self._step, self.steps)
+            or not self._callback.can_be_best(self._step, self.steps)
         ):
             return False
         return self._step % self._every == 0 or self._step == self.steps
 
     def _check(self, report: Progress) -> None:
         assert self._held_out is not None
-        self._course.judged(self._step, self.steps)
+        self._callback.on_evaluate(self._step, self.steps)
         accuracy, loss = held_out_score(
             self._model, self._held_out, self._device, report, (self._step, self.steps)
         )
@@ -310,25 +308,34 @@ class Training:
         checkpoint.save(
             self._keep,
             self._key,
-            checkpoint.Standing(about, weights, moments, self._best_weights, self._course.state()),
+            checkpoint.TrainingState(
+                about, weights, moments, self._best_weights, self._callback.state()
+            ),
         )
 
     def _resume(self) -> None:
-        found = None if self._keep is None else checkpoint.load(self._keep, self._key)
-        if found is None:
+        checkpointed = None if self._keep is None else checkpoint.load(self._keep, self._key)
+        if checkpointed is None:
             return
-        self._restore(found.weights)
+        self._restore(checkpointed.weights)
         state = self._optimizer.state_dict()
-        for name, value in found.optimizer.items():
+        for name, value in checkpointed.optimizer.items():
             number, _, moment = name.partition("/")
             state["state"].setdefault(int(number), {})[moment] = value
         self._optimizer.load_state_dict(state)
-        self._step, self._checked = int(found.about["step"]), int(found.about["checked"])
-        self._passes.go_to(found.about["place"])
-        self._losses.extend(found.about["losses"])
-        self._best = tuple(found.about["best"]) if found.about["best"] else None
-        self._best_weights = {name: value.to(self._device) for name, value in found.best.items()}
-        self._course.restore({name: value.to(self._device) for name, value in found.course.items()})
+        self._step, self._checked = (
+            int(checkpointed.about["step"]),
+            int(checkpointed.about["checked"]),
+        )
+        self._passes.go_to(checkpointed.about["place"])
+        self._losses.extend(checkpointed.about["losses"])
+        self._best = tuple(checkpointed.about["best"]) if checkpointed.about["best"] else None
+        self._best_weights = {
+            name: value.to(self._device) for name, value in checkpointed.best.items()
+        }
+        self._callback.restore(
+            {name: value.to(self._device) for name, value in checkpointed.callback.items()}
+        )
 
     @torch.no_grad()
     def _restore(self, weights: dict[str, Tensor]) -> None:
@@ -339,13 +346,13 @@ class Training:
 @torch.inference_mode()
 def held_out_score(
     model: nn.Module,
-    rows: Rows,
+    rows: EncodedExamples,
     device: str,
     report: Progress,
-    place: tuple[int, int],
+    progress: tuple[int, int],
     size: int = 64,
 ) -> tuple[float, float]:
-    """(accuracy, mean cross-entropy) of held-out rows; `place` is what the reporter is told
+    """(accuracy, mean cross-entropy) of held-out examples; `place` is what the reporter is told
     meanwhile.
     """
     model.eval()
@@ -356,5 +363,5 @@ def held_out_score(
         logits = model(**inputs).logits.float()
         right += int((logits.argmax(dim=1) == labels).sum())
         loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
-        report("check held-out rows", *place)
+        report("check held-out rows", *progress)
     return right / len(order), loss / len(order)

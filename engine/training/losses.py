@@ -113,8 +113,8 @@ LOSSES: dict[str, Callable[..., float]] = {
 }
 
 
-def _divergence(one: Tensor, two: Tensor) -> Tensor:
-    p, q = one.float().log_softmax(dim=1), two.float().log_softmax(dim=1)
+def _divergence(first: Tensor, second: Tensor) -> Tensor:
+    p, q = first.float().log_softmax(dim=1), second.float().log_softmax(dim=1)
     return ((p.exp() - q.exp()) * (p - q)).sum(dim=1).mean()
 
 
@@ -136,12 +136,13 @@ class _Embedded:
         """(rows, labels) at x + δ; the embeddings are looked up anew, so that they learn too where
         they are trained.
         """
-        found: Tensor = self._model(
+        logits: Tensor = self._model(
             inputs_embeds=self._embed(self._ids) + delta, **self._rest
         ).logits
-        return found
+        return logits
 
     def zero(self) -> Tensor:
+        """No perturbation, (rows, tokens, width)."""
         return self._none
 
     def start(self) -> Tensor:
@@ -149,10 +150,10 @@ class _Embedded:
         width).
         """
         size = (self._real.sum(dim=(1, 2), keepdim=True) * self._none.shape[-1]).sqrt()
-        drawn: Tensor = (
+        noise: Tensor = (
             (torch.rand_like(self._none) * 2 - 1) * self._real * (self._spec.adv_init / size)
         )
-        return drawn.detach()
+        return noise.detach()
 
     def ascend(self, delta: Tensor) -> Tensor:
         """One normalised step up from where `backward` was called, projected."""
@@ -175,5 +176,5 @@ class _Embedded:
 
 def _norm(value: Tensor) -> Tensor:
     """Norm of every row, (rows, 1, 1)."""
-    found: Tensor = value.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1)
-    return found
+    norm: Tensor = value.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1)
+    return norm

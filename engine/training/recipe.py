@@ -1,4 +1,4 @@
-"""Recipe files: JSON with shared settings and one entry a member."""
+"""Recipe files of members: JSON with shared settings and one entry a member."""
 
 import json
 import re
@@ -15,8 +15,8 @@ KNOWN = {"members": list, "about": str, "head_seed": int, "max_tokens": int, "fi
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A short second pass over further rows, mixed with some of the first pass's so that those are
-    not forgotten.
+    """A short second pass over further examples, mixed with some of the first pass's so that those
+    are not forgotten.
     """
 
     data: str  # what `--data` takes; its training split is used
@@ -26,7 +26,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class MemberRecipe:
     """A recipe file, checked."""
 
     members: tuple[TrainSpec, ...]
@@ -51,7 +51,7 @@ def recipe_path(name: str, folder: Path = SHIPPED) -> Path:
     return Path(name)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> MemberRecipe:
     """Raises SettingError on anything it does not know or that does not fit."""
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def read_recipe(path: Path) -> Recipe:
             "rank, or leave `finish` out."
         )
     finish = recipe.get("finish")
-    return Recipe(
+    return MemberRecipe(
         members,
         recipe.get("about", ""),
         recipe.get("head_seed", 0),

@@ -13,7 +13,7 @@ ORDERS = ("uniform", "acc", "aua")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one model reaches on the judging rows, or on the evaluation rows."""
+    """What one model reaches on the selection set, or on the evaluation examples."""
 
     acc: Rate
     aua: Rate | None  # None where nothing was attacked
@@ -44,7 +44,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AverageStep:
     """One decision of an average: the average with this member, and whether it was kept."""
 
     member: str
@@ -58,7 +58,7 @@ class MadeAverage:
 
     by: str  # one of ORDERS
     singles: dict[str, Score]  # of every member alone
-    steps: tuple[Step, ...]
+    steps: tuple[AverageStep, ...]
     ingredients: tuple[str, ...]
     score: Score
 
@@ -80,7 +80,7 @@ class MadeAverage:
         """The inverse of `as_json`; further entries are left alone."""
         singles = {name: Score.of(single) for name, single in entry["singles"].items()}
         steps = tuple(
-            Step(step["member"], Score.of(step), step["taken"]) for step in entry["steps"]
+            AverageStep(step["member"], Score.of(step), step["taken"]) for step in entry["steps"]
         )
         return cls(entry["by"], singles, steps, tuple(entry["ingredients"]), Score.of(entry))
 
@@ -99,7 +99,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A member or an average on the evaluation rows, dense or pruned."""
+    """A member or an average on the evaluation examples, dense or pruned."""
 
     model: str
     sparsity: float
@@ -120,5 +120,7 @@ class MemberSet:
     selection: dict[str, Any]  # rows, attack, attacked, seed
     members: tuple[Member, ...]
     averages: dict[str, MadeAverage]  # by one of ORDERS
-    evaluated: tuple[Evaluated, ...] = ()  # on the evaluation rows; empty where nobody measured it
+    evaluated: tuple[
+        Evaluated, ...
+    ] = ()  # on the evaluation examples; empty where nobody measured it
     evaluation: dict[str, Any] | None = None  # how: attack, method, counts, seed

@@ -1,5 +1,5 @@
-"""The rows that members and averages are judged on: held out of the training rows, never the
-evaluation set.
+"""The selection set: examples held out of the training split, on which members and averages are
+scored. It never overlaps the evaluation set.
 """
 
 import random
@@ -29,7 +29,7 @@ from prunescope.engine.training.records import Score
 
 @dataclass(frozen=True, slots=True)
 class SelectionSpec:
-    """How the judging rows are drawn."""
+    """How the selection set is drawn."""
 
     rows: int = 500  # for Acc
     attack: str = "deepwordbug"  # or "none"
@@ -46,14 +46,13 @@ class SelectionSpec:
         if self.rows < 1 or (self.attack != "none" and self.attacked < 1):
             raise SettingError(
                 f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at "
-                "least 1 of each, "
-                "or the attack none."
+                "least 1 of each, or the attack none."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The judging rows."""
+    """The selection set, and which of its examples are attacked."""
 
     spec: SelectionSpec
     examples: Examples
@@ -62,8 +61,8 @@ class Selection:
     notices: tuple[str, ...] = ()  # what reading the rows left out
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
-        """The same rows in the numbering of a model whose classes are called `own`, and notices;
-        see `fit_dataset`.
+        """The same examples in the numbering of a model whose classes are called `own`, and
+        notices; see `fit_dataset`.
 
         Raises DataError where the labels cannot be matched by meaning.
         """
@@ -105,7 +104,7 @@ class Selection:
         )
 
     def about(self) -> dict[str, Any]:
-        """For people and for drawing the same rows again."""
+        """For people and for drawing the same examples again."""
         return {
             **asdict(self.spec),
             "n": len(self.examples),
@@ -113,23 +112,23 @@ class Selection:
         }
 
 
-def all_rows(name: str, columns: dict[str, str | None]) -> Dataset:
-    """A data set whose evaluation set is every labelled row of a file or data set, whatever split
-    it is in.
+def load_all_examples(name: str, columns: dict[str, str | None]) -> Dataset:
+    """A data set whose evaluation set is every labelled example of a file or data set, whatever
+    split it is in.
     """
     data = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (data.train, data.evaluation) if part is not None]
     return replace(data, train=None, evaluation=Examples.join(parts))
 
 
-def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
-    """Rows drawn from the file or data set that `spec` names."""
+def selection_from_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:
+    """Examples drawn from the file or data set that `spec` names."""
     assert spec.data is not None
-    data = all_rows(spec.data, columns)
+    data = load_all_examples(spec.data, columns)
     return _selection(data.evaluation, spec, data)
 
 
-def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
+def training_split(data: Dataset, allow_overlap: bool = False) -> Examples:
     """The training split. Raises DataError where there is none, or where a row of it is also
     evaluated, with their number.
     """
@@ -142,54 +141,56 @@ def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
     if shared and not allow_overlap:
         raise DataError(
             f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be "
-            "found in its "
-            f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
-            "--allow-overlap."
+            f"found in its evaluation set (the first is row {shared[0]}); remove them, or keep "
+            "them with --allow-overlap."
         )
     return data.train
 
 
-def training_rows(
+def split_selection(
     data: Dataset, spec: SelectionSpec, columns: dict[str, str | None], allow_overlap: bool = False
 ) -> tuple[Examples, Selection]:
-    """(rows to train on, judging rows), disjoint by text from each other and from the evaluation
-    set.
+    """(examples to train on, selection set), disjoint by text from each other and from the
+    evaluation set.
 
-    Raises DataError where there is no training split, too little text, or a training row that is
-    also evaluated, with their number; `allow_overlap` keeps such rows.
+    Raises DataError where there is no training split, too little text, or a training example that
+    is also evaluated, with their number; `allow_overlap` keeps such rows.
     """
-    train, evaluated = rows_to_train_on(data, allow_overlap), set(data.evaluation.row_keys())
+    train, evaluated = training_split(data, allow_overlap), set(data.evaluation.row_keys())
     if spec.data is not None:
-        from_file = judging_file(spec, columns)
-        drawn, source = (
+        from_file = selection_from_file(spec, columns)
+        selected, source = (
             from_file.examples,
             replace(data, classes=from_file.classes, notices=from_file.notices),
         )
-        if seen := set(drawn.row_keys()) & evaluated:
+        if overlap := set(selected.row_keys()) & evaluated:
             raise DataError(
-                f"{len(seen)} rows of {spec.data} are in the evaluation set; members must not be "
-                "chosen on it."
+                f"{len(overlap)} rows of {spec.data} are in the evaluation set; members must not "
+                "be chosen on it."
             )
     else:
         free = sorted({key for key in train.row_keys() if key not in evaluated})
         random.Random(spec.seed).shuffle(free)
-        wanted, first = set(free[: min(spec.rows, len(free) // 5)]), dict[tuple[str, str], int]()
+        selected_keys, first = (
+            set(free[: min(spec.rows, len(free) // 5)]),
+            dict[tuple[str, str], int](),
+        )
         for row, key in enumerate(train.row_keys()):
-            if key in wanted:
+            if key in selected_keys:
                 first.setdefault(key, row)
-        drawn, source = train.take(sorted(first.values())), data
-    judging = set(drawn.row_keys())
+        selected, source = train.take(sorted(first.values())), data
+    judging = set(selected.row_keys())
     rest = [row for row, key in enumerate(train.row_keys()) if key not in judging]
-    if not rest or not len(drawn):
+    if not rest or not len(selected):
         raise DataError(
             f"{data.name} has {len(train)} training rows, too few to train on and to judge by; "
             "give more rows."
         )
-    return train.take(rest), _selection(drawn, spec, source)
+    return train.take(rest), _selection(selected, spec, source)
 
 
-def evaluation_rows(data: Dataset, spec: SelectionSpec) -> Selection:
-    """The evaluation rows that a study with these sizes and seed reads and attacks."""
+def evaluation_selection(data: Dataset, spec: SelectionSpec) -> Selection:
+    """The evaluation examples that a study with these sizes and seed reads and attacks."""
     return _selection(data.evaluation, spec, data)
 
 
@@ -198,7 +199,7 @@ def _selection(rows: Examples, spec: SelectionSpec, data: Dataset) -> Selection:
     lacks something.
     """
     check_ready(spec.attack, spec.resources)
-    drawn, attacked = drawn_rows(
+    examples, attacked = drawn_rows(
         rows, spec.rows, spec.attacked if spec.attack != "none" else 0, spec.seed
     )
-    return Selection(spec, drawn, attacked, data.classes, data.notices)
+    return Selection(spec, examples, attacked, data.classes, data.notices)

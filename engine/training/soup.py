@@ -1,4 +1,8 @@
-"""Average members into one dense model: all of them, or greedily those that help."""
+"""Average members into one dense model: all of them, or greedily those that help.
+
+W̄ = 1/k Σ W_i over the weights of k members. Source: model soups (Wortsman et al., ICML 2022); P1,
+Algorithm 3.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,9 +23,15 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import write_atomic
 from prunescope.engine.store.atomic import new_folder
-from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid
-from prunescope.engine.training.records import ORDERS, MadeAverage, Score, Step
-from prunescope.engine.training.selection import Selection, SelectionSpec, training_rows
+from prunescope.engine.training.class_names import named_data
+from prunescope.engine.training.members import (
+    MANIFEST,
+    Say,
+    cached_score,
+    ignore_notice,
+)
+from prunescope.engine.training.records import ORDERS, AverageStep, MadeAverage, Score
+from prunescope.engine.training.selection import Selection, SelectionSpec, split_selection
 
 
 def value_of(score: Score, by: str) -> int:
@@ -29,8 +39,8 @@ def value_of(score: Score, by: str) -> int:
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
         raise SettingError(
-            "A greedy average by Aua needs an attack on the judging rows; judge with --attack, or "
-            "use --by acc."
+            "A greedy average by Aua needs an attack on the selection set; judge with --attack, "
+            "or use --by acc."
         )
     return rate.hits
 
@@ -53,11 +63,11 @@ def greedy(
         key=lambda name: (-value_of(singles[name], by), -singles[name].acc.hits, names.index(name)),
     )
     taken, best = [order[0]], singles[order[0]]
-    steps = [Step(order[0], best, True)]
+    steps = [AverageStep(order[0], best, True)]
     for name in order[1:]:
         score = together([*taken, name])
         keep = value_of(score, by) >= value_of(best, by)
-        steps.append(Step(name, score, keep))
+        steps.append(AverageStep(name, score, keep))
         if keep:
             taken, best = [*taken, name], score
     return MadeAverage(by, singles, tuple(steps), tuple(taken), best)
@@ -69,10 +79,10 @@ def uniform(
     """The average of all members, with what every further member did to it, in the given order."""
     singles = {name: single(name) for name in names}
     scores = [
-        singles[name] if place == 0 else together(names[: place + 1])
-        for place, name in enumerate(names)
+        singles[name] if position == 0 else together(names[: position + 1])
+        for position, name in enumerate(names)
     ]
-    steps = tuple(Step(name, score, True) for name, score in zip(names, scores, strict=True))
+    steps = tuple(AverageStep(name, score, True) for name, score in zip(names, scores, strict=True))
     return MadeAverage("uniform", singles, steps, tuple(names), scores[-1])
 
 
@@ -87,37 +97,33 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
     for position, name in enumerate(names):
         member = first if position == 0 else open_member(name)
         mean.add(name, _aligned(first, member, names[0], name))
-    made = first.copy()
-    made.model.load_state_dict(mean.value())
-    made.name, made.fingerprint = (
+    average = first.copy()
+    average.model.load_state_dict(mean.value())
+    average.name, average.fingerprint = (
         f"average of {len(names)}",
-        fingerprint_of(made.model, made.tokenizer),
+        fingerprint_of(average.model, average.tokenizer),
     )
-    return made
+    return average
 
 
-def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tensor]:
+def _aligned(first: Victim, other: Victim, first_name: str, other_name: str) -> dict[str, Tensor]:
     """The weights of a member with its labels in the first one's order."""
+
+    def refuse(difference: str) -> ModelError:
+        return ModelError(f"{other_name} cannot be averaged with {first_name}: {difference}.")
+
     kinds = first.model.config.model_type, other.model.config.model_type
     if kinds[0] != kinds[1]:
-        raise ModelError(f"{two} cannot be averaged with {one}: it is {kinds[1]}, not {kinds[0]}.")
-    mine, theirs = (victim.tokenizer.get_vocab() for victim in (first, other))
-    if different := sorted(
-        set(mine.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0])
-    ):
+        raise refuse(f"it is {kinds[1]}, not {kinds[0]}")
+    mine, theirs = (victim.tokenizer.get_vocab().items() for victim in (first, other))
+    if different := sorted(set(mine) ^ set(theirs), key=lambda item: (item[1], item[0])):
         word, number = different[0]
-        raise ModelError(
-            f"{two} cannot be averaged with {one}: their vocabularies differ, first at {number} "
-            f"({word!r})."
-        )
+        raise refuse(f"their vocabularies differ, first at {number} ({word!r})")
     if first.num_labels != other.num_labels:
-        raise ModelError(
-            f"{two} cannot be averaged with {one}: it has {other.num_labels} labels, not "
-            f"{first.num_labels}."
-        )
+        raise refuse(f"it has {other.num_labels} labels, not {first.num_labels}")
     fitted = in_order(other, first.label_names)
     if not can_match(first.label_names, fitted.label_names):
-        clash = unmatched(one, first.label_names, two, other.label_names)
+        clash = unmatched(first_name, first.label_names, other_name, other.label_names)
         raise ModelError(f"{clash}, so they cannot be averaged.")
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
@@ -129,7 +135,7 @@ def average_folder(
     *,
     device: str = "auto",
     report: Progress = SILENT,
-    say: Say = unsaid,
+    say: Say = ignore_notice,
 ) -> dict[str, Any]:
     """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json`
     beside its weights.
@@ -141,15 +147,14 @@ def average_folder(
     if (done := len(manifest["members"])) < manifest["planned"]:
         raise ModelError(
             f"Only {done} of {manifest['planned']} members in {folder} are there; let `python -m "
-            "engine members` "
-            "end first."
+            "engine members` end first."
         )
     names = [entry["name"] for entry in manifest["members"] if entry["status"] == "trained"]
     if not names:
         raise ModelError(
             f"No member in {folder} can be averaged; all of them diverged or did not learn."
         )
-    selection = selection_again(manifest)
+    selection = restore_selection(manifest)
     return _average(
         names,
         lambda name: load_victim(str((folder / name).resolve()), device),
@@ -171,7 +176,7 @@ def average_models(
     *,
     device: str = "auto",
     report: Progress = SILENT,
-    say: Say = unsaid,
+    say: Say = ignore_notice,
 ) -> dict[str, Any]:
     """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
     return _average(
@@ -210,7 +215,7 @@ def _average(
         return next(steps)[1].part(0, 1, f"{name}: ")
 
     def judged(victim: Victim, name: str) -> Score:
-        score = scored(in_order(victim, first.label_names), selection, scores, part(name))
+        score = cached_score(in_order(victim, first.label_names), selection, scores, part(name))
         for notice in score.notices:
             say(f"{name}: {notice}")
         return score
@@ -257,18 +262,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def selection_again(manifest: dict[str, Any]) -> Selection:
+def restore_selection(manifest: dict[str, Any]) -> Selection:
     """The rows that the members of a manifest were judged on. Raises DataError where the data has
     changed since.
     """
-    wanted = manifest["selection"]
-    spec = SelectionSpec(**{name: wanted[name] for name in asdict(SelectionSpec())})
+    recorded = manifest["selection"]
+    spec = SelectionSpec(**{name: recorded[name] for name in asdict(SelectionSpec())})
     data, _, _ = named_data(
         load_dataset(manifest["data"], **manifest["columns"]), tuple(manifest["label_names"])
     )
-    _, selection = training_rows(data, spec, manifest["columns"], manifest["allow_overlap"])
+    _, selection = split_selection(data, spec, manifest["columns"], manifest["allow_overlap"])
     selection, _ = selection.fitted(manifest["label_names"], "The members")
-    if selection.examples.fingerprint() != wanted["fingerprint"]:
+    if selection.examples.fingerprint() != recorded["fingerprint"]:
         raise DataError(
             f"{manifest['data']} has changed since the members were judged; run `python -m engine "
             "members` again."

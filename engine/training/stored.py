@@ -3,7 +3,8 @@ the user's cache.
 
     members/<name>/members.json        the members of a recipe with their scores
     members/<name>/average-<by>.json   how an average of them came about
-    members/<name>/evaluation.json     members and averages on the evaluation rows, dense and pruned
+    members/<name>/evaluation.json     members and averages on the evaluation examples, dense and
+    pruned
 
 Only figures are read here, so a page that shows them imports neither torch nor transformers.
 """
@@ -28,18 +29,19 @@ def member_sets(store: Store) -> list[MemberSet]:
 
     What cannot be read is named in the store's notices.
     """
-    found = []
+    sets = []
     for base, bundled in ((store.bundled, True), (store.root, False)):
         for path in sorted((base / "members").glob("*/members.json")):
             try:
-                found.append(_read(path, bundled))
+                sets.append(_read(path, bundled))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
                     f"The members in {path.parent} cannot be read ({type(error).__name__}: "
-                    f"{error}); make them "
-                    "again with `python -m engine members`."
+                    f"{error}); make them again with `python -m engine members`."
                 )
-    return sorted(found, key=lambda one: (not one.bundled, not one.evaluated, one.name))
+    return sorted(
+        sets, key=lambda members: (not members.bundled, not members.evaluated, members.name)
+    )
 
 
 def _read(path: Path, bundled: bool) -> MemberSet:

@@ -2,7 +2,7 @@
 is nearest in bytes.
 """
 
-from prunescope.engine import Alternative, AlternativesTable, pluralize
+from prunescope.engine import Baseline, BaselineTable, pluralize
 from prunescope.engine.pruning.methods import canonical_name
 from scripts.reading.words import ATTACKS, TITLES, rows, share
 
@@ -33,7 +33,7 @@ TESTED = [
 ]
 
 
-def section(table: AlternativesTable) -> str:
+def section(table: BaselineTable) -> str:
     """One table by bytes, and its tests."""
     about, told = table.about, table.latency
     ordered = sorted(table.rows, key=lambda row: -row.file_bytes)
@@ -71,7 +71,7 @@ def section(table: AlternativesTable) -> str:
     )
 
 
-def _pace(row: Alternative) -> list[str]:
+def _pace(row: Baseline) -> list[str]:
     pace = row.pace
     return (
         ["–", "–"]
@@ -80,7 +80,7 @@ def _pace(row: Alternative) -> list[str]:
     )
 
 
-def _training(table: AlternativesTable) -> str:
+def _training(table: BaselineTable) -> str:
     told = table.about["training"]
     if not told:
         return ""
@@ -93,7 +93,7 @@ def _training(table: AlternativesTable) -> str:
     )
 
 
-def _test(row: Alternative) -> list[str]:
+def _test(row: Baseline) -> list[str]:
     one = row.against
     assert one is not None
     attack = ["–", "–"]

@@ -183,7 +183,7 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
 
 
 def patterns(studies: Sequence[Study], data: str, model: str) -> str:
-    """n of m at 50 %, beside 50 % anywhere, on one data set."""
+    """N of m at 50 %, beside 50 % anywhere, on one data set."""
     mine = [
         study
         for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)

@@ -7,7 +7,7 @@ from typing import Any
 
 from prunescope.app.charts import subnetworks as subnetwork_charts
 from prunescope.engine import (
-    AlternativesTable,
+    BaselineTable,
     MemberSet,
     Statistic,
     Study,
@@ -52,7 +52,7 @@ def section(
     dense_models: Mapping[str, Sequence[Study]],
     members: Iterable[MemberSet],
     tables: Iterable[SubnetworkTable],
-    others: Iterable[AlternativesTable],
+    others: Iterable[BaselineTable],
 ) -> str:
     """The questions, with a sentence for each answer; `dense_models` are the studies of each of
     these.
@@ -244,7 +244,7 @@ def _steps(table: SubnetworkTable, name: str) -> int:
     )
 
 
-def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
+def _alternatives(tables: Iterable[BaselineTable]) -> list[str]:
     """Which alternatives are right more or less often than the pruned level nearest in bytes, and
     what time they take.
     """

@@ -16,7 +16,7 @@ from prunescope.engine import (
     paired_difference,
     usual_allocation,
 )
-from prunescope.engine.attacks.metrics import HOLDS
+from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
 
@@ -108,7 +108,7 @@ def right(level: LevelResult, n: int) -> list[bool]:
 def holding(records: Sequence[AttackRecord]) -> list[bool]:
     """Whether each attacked example is right and stays so, in the order of the examples."""
     return [
-        record.outcome in HOLDS for record in sorted(records, key=lambda record: record.example)
+        record.outcome in WITHSTOOD for record in sorted(records, key=lambda record: record.example)
     ]
 
 

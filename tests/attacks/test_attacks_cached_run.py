@@ -12,7 +12,8 @@ import torch
 from prunescope.engine import paths
 from prunescope.engine.attacks import cached_run
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText, AttackTexts
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import InterruptedStudy, StoreError
@@ -35,30 +36,30 @@ ROWS = (0, 2, 3, 5)
 @pytest.fixture
 def other(victim: Victim) -> Victim:
     """Another victim, with weights a little off the first one's."""
-    found = replace(victim.copy(), fingerprint="other")
+    result = replace(victim.copy(), fingerprint="other")
     generator = torch.Generator().manual_seed(0)
-    for weight in found.prunable().values():
+    for weight in result.prunable().values():
         weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    return found
+    return result
 
 
 def attack(
     sides: dict[str, Victim], root: Path, **more: object
 ) -> dict[str, tuple[AttackText, ...]]:
-    named = {name: Side(victim, victim.fingerprint) for name, victim in sides.items()}
-    return attack_kept(named, "deepwordbug", EXAMPLES, ROWS, 0, Store(root), **more)  # type: ignore[arg-type]
+    folder = {name: KeyedVictim(victim, victim.fingerprint) for name, victim in sides.items()}
+    return attack_cached(folder, "deepwordbug", EXAMPLES, ROWS, 0, Store(root), **more)  # type: ignore[arg-type]
 
 
 def test_every_row_has_its_texts_and_what_the_victim_says_of_them(
     victim: Victim, other: Victim, tmp_path: Path
 ) -> None:
-    found = attack({"a": victim, "b": other}, tmp_path)
-    assert list(found) == ["a", "b"] and "broken" in {
-        text.record.outcome for texts in found.values() for text in texts
+    result = attack({"a": victim, "b": other}, tmp_path)
+    assert list(result) == ["a", "b"] and "broken" in {
+        text.record.outcome for texts in result.values() for text in texts
     }
     for side, model in (("a", victim), ("b", other)):
-        assert [text.record.example for text in found[side]] == list(ROWS)
-        for text in found[side]:
+        assert [text.record.example for text in result[side]] == list(ROWS)
+        for text in result[side]:
             row, changed = text.record.example, text.perturbed != text.original
             assert (text.original, text.truth, text.pair) == (
                 TEXTS[row],
@@ -74,11 +75,11 @@ def test_every_row_has_its_texts_and_what_the_victim_says_of_them(
 
 def test_both_texts_of_a_pair_are_kept(victim: Victim, tmp_path: Path) -> None:
     examples = Examples(TEXTS, TEXTS[::-1], EXAMPLES.labels)
-    found = attack_kept(
-        {"a": Side(victim, "a")}, "deepwordbug", examples, range(6), 0, Store(tmp_path)
+    result = attack_cached(
+        {"a": KeyedVictim(victim, "a")}, "deepwordbug", examples, range(6), 0, Store(tmp_path)
     )["a"]
-    assert [text.pair for text in found] == list(TEXTS[::-1])
-    broken = [text for text in found if text.record.outcome == "broken"]
+    assert [text.pair for text in result] == list(TEXTS[::-1])
+    broken = [text for text in result if text.record.outcome == "broken"]
     assert broken
     for text in broken:
         assert text.perturbed_pair is not None
@@ -102,13 +103,13 @@ def test_a_stopped_run_goes_on_and_ends_alike(
         attack(sides, tmp_path / "cut", report=stop)
     lines = [path.read_bytes().count(b"\n") for path in (tmp_path / "cut").rglob("*.jsonl")]
     assert 3 <= sum(lines) < 8
-    asked: list[int] = []
-    old = cached_run.with_texts
+    queries: list[int] = []
+    old = cached_run.attacked_text
     monkeypatch.setattr(
-        cached_run, "with_texts", lambda outcome, *rest: asked.append(0) or old(outcome, *rest)
+        cached_run, "attacked_text", lambda outcome, *rest: queries.append(0) or old(outcome, *rest)
     )
-    assert attack(sides, tmp_path / "cut") == whole and len(asked) == 8 - sum(lines)
-    assert attack(sides, tmp_path / "cut") == whole and len(asked) == 8 - sum(lines)
+    assert attack(sides, tmp_path / "cut") == whole and len(queries) == 8 - sum(lines)
+    assert attack(sides, tmp_path / "cut") == whole and len(queries) == 8 - sum(lines)
 
 
 def test_what_decides_the_outcome_decides_what_is_found_again(
@@ -126,8 +127,8 @@ def test_what_decides_the_outcome_decides_what_is_found_again(
 
 
 def test_a_budget_is_kept_to(victim: Victim, tmp_path: Path) -> None:
-    found = attack({"a": victim}, tmp_path, budget=Budget(queries=2))["a"]
-    assert {text.record.outcome for text in found} & {"exhausted"}
+    result = attack({"a": victim}, tmp_path, budget=Budget(queries=2))["a"]
+    assert {text.record.outcome for text in result} & {"exhausted"}
 
 
 # The cache of texts
@@ -140,15 +141,15 @@ def text(example: int = 0) -> AttackText:
 
 def test_kept_texts_come_back_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     texts = AttackTexts(Store(tmp_path), "k" * 64)
-    assert texts.kept() == ()
+    assert texts.stored() == ()
     for example in range(3):
         texts.keep(text(example))
     content = texts.path.read_bytes()
-    assert texts.kept() == (text(0), text(1), text(2))
+    assert texts.stored() == (text(0), text(1), text(2))
     texts.path.write_bytes(content[:-30])
-    assert texts.kept() == (text(0), text(1))
+    assert texts.stored() == (text(0), text(1))
     texts.keep(text(4))
-    assert texts.kept() == (text(0), text(1), text(4))
+    assert texts.stored() == (text(0), text(1), text(4))
 
 
 def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
     entry = json.loads(texts.path.read_bytes())
     entry["text"]["perturbed"] = "y"
     texts.path.write_text(json.dumps(entry))
-    assert texts.kept() == ()
+    assert texts.stored() == ()
 
 
 @pytest.mark.parametrize("root", [paths.BUNDLED, paths.BUNDLED / "deeper"])

@@ -38,8 +38,8 @@ def alone(text: str) -> Tensor:
 
 
 def test_embeddings_are_the_models(encoder: SentenceEncoder):
-    found = ask(encoder, TEXTS)
-    for text, row in zip(TEXTS, found, strict=True):
+    result = ask(encoder, TEXTS)
+    for text, row in zip(TEXTS, result, strict=True):
         assert torch.allclose(row, alone(text), atol=2e-6), text[:20]
         assert float(row.norm()) == pytest.approx(1, abs=1e-5)
 
@@ -54,10 +54,10 @@ def test_embedding_does_not_depend_on_company(encoder: SentenceEncoder):
 
 
 def test_like_sentences_are_nearer(encoder: SentenceEncoder):
-    one, like, other = ask(
+    first, like, other = ask(
         encoder, ["the film was good", "the movie was good", "rain fell on the harbour"]
     )
-    near, far = angular(one[None], like[None]), angular(one[None], other[None])
+    near, far = angular(first[None], like[None]), angular(first[None], other[None])
     assert float(far) < 0.65 < 0.8 < float(near) < 1
 
 

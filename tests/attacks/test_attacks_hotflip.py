@@ -85,42 +85,42 @@ def test_swaps_come_in_the_order_of_their_estimated_gain(victim: Victim):
         victim.tokenizer.convert_tokens_to_ids,
     )
 
-    def gain(place: int, word: str) -> float:
-        old = embeddings[index("warm film".split()[place])]
-        return float((embeddings[index(word)] - old) @ gradient[place + 1])
+    def gain(position: int, word: str) -> float:
+        old = embeddings[index("warm film".split()[position])]
+        return float((embeddings[index(word)] - old) @ gradient[position + 1])
 
-    found = Vocabulary(victim).swaps(text, [0, 1], gradient)
-    gains = [gain(place, word) for place, word in found]
+    result = Vocabulary(victim).swaps(text, [0, 1], gradient)
+    gains = [gain(position, word) for position, word in result]
     every = sorted(
         (
-            gain(place, word)
-            for place in (0, 1)
+            gain(position, word)
+            for position in (0, 1)
             for word in WORDS
-            if len(word) > 1 and word != "warm film".split()[place]
+            if len(word) > 1 and word != "warm film".split()[position]
         ),
         reverse=True,
     )
-    assert len(found) == TRIED
+    assert len(result) == TRIED
     assert gains == pytest.approx(every[:TRIED], abs=1e-5)
 
 
 def test_every_query_swaps_whole_words_for_single_pieces(
     victim: Victim, monkeypatch: pytest.MonkeyPatch
 ):
-    asked: list[str] = []
+    queries: list[str] = []
     answer = VictimService.answer
 
     def spy(self: VictimService, items: Sequence[Any]) -> list[Tensor]:
-        asked.extend(items if type(self) is VictimService else ())
+        queries.extend(items if type(self) is VictimService else ())
         return answer(self, items)
 
     monkeypatch.setattr(VictimService, "answer", spy)
-    told = list(
+    events = list(
         Attackers({"victim": victim}, "hotflip", 0).watch(Example(TEXT, None, said(victim, TEXT)))
     )
-    assert isinstance(told[-1][1], Outcome) and len(set(asked)) > TRIED
+    assert isinstance(events[-1][1], Outcome) and len(set(queries)) > TRIED
     original = apart(TEXT)
-    for text in set(asked) - {TEXT}:
+    for text in set(queries) - {TEXT}:
         words = apart(text)
         changed = {
             i for i, (old, new) in enumerate(zip(original, words, strict=True)) if old != new
@@ -142,7 +142,7 @@ def test_victims_attacked_together_follow_their_own_gradients(victim: Victim):
     def run(victims: dict[str, Victim]) -> dict[tuple[str, int], Outcome]:
         attackers = Attackers(victims, "hotflip", 0)
         examples = [Example(text, None, said(victim, text), row) for row, text in enumerate(texts)]
-        turns = attackers.run(((example, attackers.sides) for example in examples), lambda: None)
+        turns = attackers.run(((example, attackers.names) for example in examples), lambda: None)
         return {
             (side, outcome.record.example): outcome for ended in turns for side, outcome in ended
         }

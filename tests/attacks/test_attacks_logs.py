@@ -162,8 +162,8 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_row_of_textattack_becomes_an_example() -> None:
-    (found,) = read_rows([row()], "log")
-    assert found == AttackText(
+    (result,) = read_rows([row()], "log")
+    assert result == AttackText(
         AttackRecord(0, "broken", 9, 1, 3, 0.75, 0.25), 1, "a good film", "a goood film", 1, 0, 0.25
     )
 
@@ -310,18 +310,18 @@ def test_a_log_that_textattack_wrote_is_read(tmp_path: Path, style: str | None) 
     for result in results_of_textattack(package):
         logger.log_attack_result(result)
     logger.flush()
-    found = read_log(tmp_path / "log.csv")
+    outcome = read_log(tmp_path / "log.csv")
     good = "This is a good film, isn't it?"
-    assert [(text.original, text.perturbed) for text in found] == [
+    assert [(text.original, text.perturbed) for text in outcome] == [
         (good, good.replace("good", "goood")),
         (good, good.replace("film", "fil m")),
         (good, good),
         ("A man sleeps.\nLong.", "A man sleeps.\nLong."),
     ]
-    assert (found[3].pair, found[3].perturbed_pair) == ("A person rests.", "A person reads.")
-    assert [text.record.outcome for text in found] == ["broken", "held", "skipped", "broken"]
-    assert found[0].record == AttackRecord(0, "broken", 7, 1, 7, 0.9, 0.2)
-    frame = pd.read_csv(write_log(tmp_path / "ours.csv", found))
+    assert (outcome[3].pair, outcome[3].perturbed_pair) == ("A person rests.", "A person reads.")
+    assert [text.record.outcome for text in outcome] == ["broken", "held", "skipped", "broken"]
+    assert outcome[0].record == AttackRecord(0, "broken", 7, 1, 7, 0.9, 0.2)
+    frame = pd.read_csv(write_log(tmp_path / "ours.csv", outcome))
     if style == "file":
         stock = pd.read_csv(tmp_path / "log.csv")
         singles = frame.iloc[:3][list(COLUMNS)]
@@ -346,18 +346,18 @@ def test_published_logs_give_the_published_figures(tmp_path: Path) -> None:
     assert len(runs) == 10
     for run, frame in runs:
         texts = read_rows(frame.to_dict("records"), str(run))
-        wanted, found = (
+        expected, result = (
             printed[str(run).replace(".csv", ".txt")],
             attack_summary([text.record for text in texts]),
         )
-        assert (found.n, found.errors) == (603, 0)
+        assert (result.n, result.errors) == (603, 0)
         for value, name in (
-            (100 * (found.acc.value or 0), "original_accuracy_pct"),
-            (100 * (found.aua.value or 0), "accuracy_under_attack_pct"),
-            (100 * (found.asr.value or 0), "attack_success_rate_pct"),
-            (found.queries.value, "avg_queries"),
-            (100 * (found.words_changed.value or 0), "avg_perturbed_word_pct"),
+            (100 * (result.acc.value or 0), "original_accuracy_pct"),
+            (100 * (result.aua.value or 0), "accuracy_under_attack_pct"),
+            (100 * (result.asr.value or 0), "attack_success_rate_pct"),
+            (result.queries.value, "avg_queries"),
+            (100 * (result.words_changed.value or 0), "avg_perturbed_word_pct"),
             (sum(text.record.words for text in texts) / 603, "avg_words"),
         ):
-            assert value == pytest.approx(float(wanted[name]), abs=0.00501), (run, name)
+            assert value == pytest.approx(float(expected[name]), abs=0.00501), (run, name)
         assert read_log(write_log(tmp_path / "log.csv", texts)) == texts

@@ -45,8 +45,15 @@ def test_no_attacks_give_no_rates():
 def test_what_ran_out_holds_and_what_failed_is_in_no_numerator():
     aua, asr = attack_rates(records("bbhxxese"))
     assert (aua, asr) == (Rate.of(3, 8), Rate.of(2, 5))
-    found = attack_summary(records("bbhxxese"))
-    assert (found.n, found.skipped, found.broken, found.held, found.exhausted, found.errors) == (
+    result = attack_summary(records("bbhxxese"))
+    assert (
+        result.n,
+        result.skipped,
+        result.broken,
+        result.held,
+        result.exhausted,
+        result.errors,
+    ) == (
         8,
         1,
         2,
@@ -54,7 +61,7 @@ def test_what_ran_out_holds_and_what_failed_is_in_no_numerator():
         2,
         2,
     )
-    assert (found.acc, found.aua, found.asr) == (Rate.of(5, 8), aua, asr)
+    assert (result.acc, result.aua, result.asr) == (Rate.of(5, 8), aua, asr)
 
 
 def test_an_unknown_outcome_is_refused():
@@ -66,7 +73,7 @@ def test_an_unknown_outcome_is_refused():
 
 def test_means_are_over_what_they_say():
     """Queries over broken, held and exhausted; words over broken alone."""
-    given = [
+    inputs = [
         AttackRecord(i, outcome, queries, changed, words, 0.9, 0.4)
         for i, (outcome, queries, changed, words) in enumerate(
             (
@@ -80,9 +87,9 @@ def test_means_are_over_what_they_say():
             )
         )
     ]
-    found = attack_summary(given)
-    assert (found.queries.value, found.queries.n) == (30, 5)
-    assert (found.words_changed.value, found.words_changed.n) == (0.5, 2)
+    result = attack_summary(inputs)
+    assert (result.queries.value, result.queries.n) == (30, 5)
+    assert (result.words_changed.value, result.words_changed.n) == (0.5, 2)
 
 
 def test_flip_table_counts_what_both_had_right():
@@ -125,12 +132,12 @@ def test_an_example_is_attacked_once():
 
 def test_levels_are_compared_with_dense_and_adjusted_together():
     dense, far, near = records("h" * 12), records("b" * 8 + "h" * 4), records("b" + "h" * 11)
-    found = paired_levels(dense, {0.5: near, 0.9: far})
-    assert list(found) == [0.5, 0.9]
-    assert found[0.9].p_value == pytest.approx(2 / 2**8) and found[0.9].adjusted == pytest.approx(
+    result = paired_levels(dense, {0.5: near, 0.9: far})
+    assert list(result) == [0.5, 0.9]
+    assert result[0.9].p_value == pytest.approx(2 / 2**8) and result[0.9].adjusted == pytest.approx(
         4 / 2**8
     )
-    assert found[0.5].p_value == found[0.5].adjusted == 1.0
+    assert result[0.5].p_value == result[0.5].adjusted == 1.0
     assert paired_levels(dense, {}) == {}
 
 
@@ -141,9 +148,9 @@ def test_p_value_is_mcnemars_exact_test(one: int, two: int):
     paired = paired_attack(
         records("b" * one + "h" * two + "hb"), records("h" * one + "b" * two + "hb")
     )
-    wanted = min(1.0, 2 * binom.cdf(min(one, two), one + two, 0.5))
+    expected = min(1.0, 2 * binom.cdf(min(one, two), one + two, 0.5))
     assert (paired.only_first_breaks, paired.only_second_breaks) == (one, two)
-    assert paired.p_value == pytest.approx(wanted, rel=1e-9)
+    assert paired.p_value == pytest.approx(expected, rel=1e-9)
 
 
 def test_without_discordant_pairs_nothing_speaks_for_a_difference():
@@ -153,9 +160,8 @@ def test_without_discordant_pairs_nothing_speaks_for_a_difference():
 
 def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
     """Accuracy, Aua and Asr that TextAttack printed for 303 runs."""
-    monkeypatch.setattr(
-        "prunescope.engine.evaluation.statistics.RESAMPLES", 2
-    )  # no interval of a mean is looked at
+    # no interval of a mean is looked at
+    monkeypatch.setattr("prunescope.engine.evaluation.statistics.RESAMPLES", 2)
     folder = os.environ.get("PRUNESCOPE_DATA")
     file = Path(folder or ".") / "published_attacks" / "textattack_search_benchmark_summary.tsv"
     if not folder or not file.is_file():
@@ -163,12 +169,14 @@ def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
     assert len(rows) == 303
     for row in rows:
-        broken, held, skipped = (int(row[name]) for name in ("successful", "failed", "skipped"))
-        found = attack_summary(records("b" * broken + "h" * held + "s" * skipped))
+        broken, withstood, skipped = (
+            int(row[name]) for name in ("successful", "failed", "skipped")
+        )
+        result = attack_summary(records("b" * broken + "h" * withstood + "s" * skipped))
         for rate, name in (
-            (found.acc, "original_accuracy_pct"),
-            (found.aua, "accuracy_under_attack_pct"),
-            (found.asr, "attack_success_rate_pct"),
+            (result.acc, "original_accuracy_pct"),
+            (result.aua, "accuracy_under_attack_pct"),
+            (result.asr, "attack_success_rate_pct"),
         ):
             assert 100 * (rate.value or 0.0) == pytest.approx(float(row[name]), abs=0.00501), row[
                 "run"

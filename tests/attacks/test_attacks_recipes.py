@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine import ATTACKS
-from prunescope.engine.attacks.attempt import Outcome, Step
+from prunescope.engine.attacks.attempt import AttemptStep, Outcome
 from prunescope.engine.attacks.recipes import RECIPES, attack_identity, check_attack
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, attack_examples
@@ -55,11 +55,11 @@ def tiny(model_folder: Path) -> Victim:
 @pytest.fixture(scope="module")
 def other(tiny: Victim) -> Victim:
     """Another victim, with weights a little off the first one's."""
-    found = tiny.copy()
+    result = tiny.copy()
     generator = torch.Generator().manual_seed(0)
-    for weight in found.prunable().values():
+    for weight in result.prunable().values():
         weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,10 @@ def attacker(tiny: Victim) -> Attacker:
 
 @pytest.fixture(scope="module")
 def examples(tiny: Victim, data_folder: Path) -> Examples:
-    """Eight texts under the labels the victim gives them, but for the last, whose label is wrong."""
+    """Eight texts under the labels the victim gives them; the label of the last is wrong."""
     texts = load_dataset(str(data_folder)).evaluation.texts[:8]
-    said = tiny.read(texts)[0].argmax(dim=1).tolist()
-    return Examples(texts, None, (*said[:-1], 1 - said[-1]))
+    predicted = tiny.read(texts)[0].argmax(dim=1).tolist()
+    return Examples(texts, None, (*predicted[:-1], 1 - predicted[-1]))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def said(victim: Victim, text: str, pair: str | None = None) -> int:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text a victim is asked about."""
     texts: list[str] = []
     answer = VictimService.answer
@@ -126,22 +126,22 @@ def test_identity_holds_what_decides_the_outcome():
     assert identity["stopwords"] == resources.stopwords_sha256
 
 
-def test_stop_words_are_those_of_the_named_folder(tiny: Victim, asked: list[str], tmp_path: Path):
+def test_stop_words_are_those_of_the_named_folder(tiny: Victim, queries: list[str], tmp_path: Path):
     file = tmp_path / "corpora" / "stopwords" / "english"
     file.parent.mkdir(parents=True)
     file.write_text("slow\nfilm\ngood\n")
     Attacker(tiny, "deepwordbug", 0, str(tmp_path)).run(
         "good slow film", None, said(tiny, "good slow film")
     )
-    assert set(asked) == {"good slow film"}
+    assert set(queries) == {"good slow film"}
     Attacker(tiny, "deepwordbug", 0).run("good slow film", None, said(tiny, "good slow film"))
-    assert len(set(asked)) > 1
+    assert len(set(queries)) > 1
 
 
-def test_stop_words_are_left_alone(attacker: Attacker, tiny: Victim, asked: list[str]):
+def test_stop_words_are_left_alone(attacker: Attacker, tiny: Victim, queries: list[str]):
     attacker.run("the film of a cast", None, said(tiny, "the film of a cast"))
-    assert len(set(asked)) > 3
-    assert all([text.split()[i] for i in (0, 2, 3)] == ["the", "of", "a"] for text in asked)
+    assert len(set(queries)) > 3
+    assert all([text.split()[i] for i in (0, 2, 3)] == ["the", "of", "a"] for text in queries)
 
 
 def test_wrong_label_is_skipped_after_one_query(attacker: Attacker, tiny: Victim):
@@ -199,10 +199,10 @@ def test_path_falls_and_ends_at_the_record(attacker: Attacker, tiny: Victim, tex
 
 
 def test_watcher_sees_the_path(attacker: Attacker, examples: Examples):
-    seen: list[Step] = []
-    outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=seen.append)
-    assert tuple((step.queries, step.lowest) for step in seen) == outcome.path
-    assert [step.kind for step in seen[:3]] == ["start", "rank", "try"]
+    steps: list[AttemptStep] = []
+    outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=steps.append)
+    assert tuple((step.queries, step.lowest) for step in steps) == outcome.path
+    assert [step.kind for step in steps[:3]] == ["start", "rank", "try"]
 
 
 def test_held_attack_changes_nothing_on_record(attacker: Attacker, tiny: Victim):
@@ -235,31 +235,33 @@ def test_order_of_examples_changes_nothing(
     assert shuffled == tuple(records[row] for row in (5, 7, 0, 3))
 
 
-def candidates(victim: Victim, seed: int, asked: list[str], text: str) -> list[str]:
+def candidates(victim: Victim, seed: int, queries: list[str], text: str) -> list[str]:
     """What a victim is asked about a text with one word that may be changed."""
     label = said(victim, text)
-    asked.clear()
+    queries.clear()
     Attacker(victim, "deepwordbug", seed).run(text, None, label)
-    return list(asked)
+    return list(queries)
 
 
-def test_two_victims_are_offered_the_same_candidates(tiny: Victim, other: Victim, asked: list[str]):
-    first = candidates(tiny, 0, asked, "the quiet of a")
+def test_two_victims_are_offered_the_same_candidates(
+    tiny: Victim, other: Victim, queries: list[str]
+):
+    first = candidates(tiny, 0, queries, "the quiet of a")
     random.seed(7)
     assert len(first) > 4
-    assert candidates(other, 0, asked, "the quiet of a") == first
+    assert candidates(other, 0, queries, "the quiet of a") == first
 
 
-def test_another_seed_offers_other_candidates(tiny: Victim, asked: list[str]):
-    assert candidates(tiny, 0, asked, "the quiet of a") != candidates(
-        tiny, 1, asked, "the quiet of a"
+def test_another_seed_offers_other_candidates(tiny: Victim, queries: list[str]):
+    assert candidates(tiny, 0, queries, "the quiet of a") != candidates(
+        tiny, 1, queries, "the quiet of a"
     )
 
 
-def test_queries_counted_are_texts_asked(attacker: Attacker, tiny: Victim, asked: list[str]):
+def test_queries_counted_are_texts_asked(attacker: Attacker, tiny: Victim, queries: list[str]):
     label = said(tiny, TEXT)
-    asked.clear()
-    assert attacker.run(TEXT, None, label).path[-1][0] == len(asked)
+    queries.clear()
+    assert attacker.run(TEXT, None, label).path[-1][0] == len(queries)
 
 
 def test_global_random_state_is_left_alone(attacker: Attacker, examples: Examples):
@@ -293,12 +295,11 @@ def stop_after(calls: int) -> Callable[[str, int, int], None]:
 
 
 def test_interruption_within_an_attack_reaches_the_caller(attacker: Attacker, examples: Examples):
-    kept: list[Outcome] = []
+    stored: list[Outcome] = []
     with pytest.raises(InterruptedStudy):
-        attack_examples(attacker, examples, range(8), stop_after(2), keep=kept.append)
-    assert (
-        kept == []
-    )  # one call before the first attack, one before its first query: this is its second query
+        attack_examples(attacker, examples, range(8), stop_after(2), keep=stored.append)
+    # one call before the first attack, one before its first query: this is its second query
+    assert stored == []
 
 
 def test_attack_after_an_interruption_is_not_disturbed(
@@ -310,15 +311,15 @@ def test_attack_after_an_interruption_is_not_disturbed(
 
 
 def test_kept_records_are_not_redone(
-    attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...], asked: list[str]
+    attacker: Attacker, examples: Examples, records: tuple[AttackRecord, ...], queries: list[str]
 ):
-    kept: list[Outcome] = []
-    found = attack_examples(
-        attacker, examples, [0, 7, 1], done=(records[0], records[1]), keep=kept.append
+    stored: list[Outcome] = []
+    result = attack_examples(
+        attacker, examples, [0, 7, 1], done=(records[0], records[1]), keep=stored.append
     )
-    assert found == (records[0], records[7], records[1])
-    assert [outcome.record for outcome in kept] == [records[7]]
-    assert set(asked) == {examples.texts[7]}
+    assert result == (records[0], records[7], records[1])
+    assert [outcome.record for outcome in stored] == [records[7]]
+    assert set(queries) == {examples.texts[7]}
 
 
 def test_progress_counts_the_examples(attacker: Attacker, examples: Examples):
@@ -338,13 +339,13 @@ def test_pairs_are_attacked(attacker: Attacker, tiny: Victim):
     assert outcome.label_before == label
 
 
-def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: list[Any]):
+def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, queries: list[Any]):
     attack_examples(
         attacker,
         Examples(("good film",), ("bad cast",), (1 - said(tiny, "good film", "bad cast"),)),
         [0],
     )
-    assert asked == [("good film", "bad cast")]
+    assert queries == [("good film", "bad cast")]
 
 
 @pytest.mark.parametrize(
@@ -352,7 +353,7 @@ def test_pairs_come_from_the_examples(attacker: Attacker, tiny: Victim, asked: l
     [(("premise", "hypothesis"), True), (("question1", "question2"), False), (None, False)],
 )
 def test_textfooler_leaves_a_premise_as_it_is(
-    tiny: Victim, asked: list[Any], columns: tuple[str, str] | None, kept: bool
+    tiny: Victim, queries: list[Any], columns: tuple[str, str] | None, kept: bool
 ):
     pairs = Examples(
         ("a wonderful film",),
@@ -361,7 +362,9 @@ def test_textfooler_leaves_a_premise_as_it_is(
         columns,
     )
     attack_examples(Attacker(tiny, "textfooler-like", 0), pairs, [0])
-    masked = {(first != "a wonderful film", second != "an awful story") for first, second in asked}
+    masked = {
+        (first != "a wonderful film", second != "an awful story") for first, second in queries
+    }
     assert (False, True) in masked and ((True, False) in masked) != kept
 
 

@@ -32,11 +32,11 @@ def cut(path: Path, share: float = 0.9) -> None:
     path.write_bytes(content[: int(len(content) * share)])
 
 
-def refused(attack: str, root: Path, *said: str) -> None:
+def refused(attack: str, root: Path, *parts: str) -> None:
     with pytest.raises(InputError) as error:
         check_ready(attack, str(root))
     message = str(error.value)
-    assert all(part in message for part in said) and "\n" not in message, message
+    assert all(part in message for part in parts) and "\n" not in message, message
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -85,15 +85,15 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "said"), DAMAGE, ids=[said for _, said in DAMAGE])
+@pytest.mark.parametrize(("damage", "message"), DAMAGE, ids=[message for _, message in DAMAGE])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_damaged_wordnet_is_refused(
-    tmp_path: Path, damage: Callable[[Path], object], said: str, packed: bool
+    tmp_path: Path, damage: Callable[[Path], object], message: str, packed: bool
 ) -> None:
     folder = write_wordnet(tmp_path / "corpora" / "wordnet")
     damage(folder)
     where = as_archive(folder) if packed else folder
-    refused("pwws", tmp_path, f"WordNet in {where} cannot be used", said, "copy it again")
+    refused("pwws", tmp_path, f"WordNet in {where} cannot be used", message, "copy it again")
 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "empty"])

@@ -31,16 +31,16 @@ def write_stopwords(folder: Path, words: str = "the\na\n") -> str:
 
 
 def test_built_in_stop_words_are_the_last_resort():
-    found = find_resources(None)
-    assert (found.stopwords_from, found.search) == ("built in", (str(BUILT_IN),))
+    result = find_resources(None)
+    assert (result.stopwords_from, result.search) == ("built in", (str(BUILT_IN),))
 
 
 def test_nltks_own_folder_comes_before_the_built_in(tmp_path: Path):
     digest = write_stopwords(tmp_path / "home")
     nltk.data.path[:] = [str(tmp_path / "nothing"), str(tmp_path / "home")]
-    found = find_resources(None)
-    assert (found.stopwords_from, found.stopwords_sha256) == ("NLTK's folder", digest)
-    assert found.search == (str(tmp_path / "nothing"), str(tmp_path / "home"), str(BUILT_IN))
+    result = find_resources(None)
+    assert (result.stopwords_from, result.stopwords_sha256) == ("NLTK's folder", digest)
+    assert result.search == (str(tmp_path / "nothing"), str(tmp_path / "home"), str(BUILT_IN))
 
 
 @pytest.mark.parametrize("inner", ["", "nltk_data"])
@@ -48,23 +48,23 @@ def test_named_folder_comes_first(tmp_path: Path, inner: str):
     write_stopwords(tmp_path / "home", "other\n")
     nltk.data.path[:] = [str(tmp_path / "home")]
     digest = write_stopwords(tmp_path / "named" / inner)
-    found = find_resources(str(tmp_path / "named"))
-    assert (found.stopwords_from, found.stopwords_sha256) == ("named folder", digest)
-    assert found.search == (str(tmp_path / "named" / inner), str(tmp_path / "home"), str(BUILT_IN))
+    result = find_resources(str(tmp_path / "named"))
+    assert (result.stopwords_from, result.stopwords_sha256) == ("named folder", digest)
+    assert result.search == (str(tmp_path / "named" / inner), str(tmp_path / "home"), str(BUILT_IN))
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("nothing", "There is no folder"),
         ("file", "is a file"),
         ("empty", r"holds no NLTK data.* no lexicon folder"),
     ],
 )
-def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str, said: str):
+def test_named_folder_without_data_is_an_error(tmp_path: Path, name: str, message: str):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match=said):
+    with pytest.raises(ResourceError, match=message):
         find_resources(str(tmp_path / name))
 
 
@@ -86,7 +86,7 @@ def test_a_folder_of_the_wrong_level_is_told_which_one_is_right(
     with pytest.raises(ResourceError) as refused:
         find_resources(str(tmp_path / level))
     assert str(refused.value).endswith(
-        f"is the wrong level of a folder of resources; name {tmp_path / right} with --resources."
+        f"is the wrong level of a folder of resources; name {tmp_path / right} with `resources`."
     )
 
 
@@ -99,13 +99,12 @@ def test_wordnet_without_its_place_is_told_where_it_belongs(tmp_path: Path):
 @pytest.mark.parametrize("inner", ["", "nltk_data"])
 def test_wordnet_alone_is_enough_and_the_other_languages_are_not_needed(tmp_path: Path, inner: str):
     put(tmp_path / "named" / inner, "corpora/wordnet/data.noun")
-    found = find_resources(str(tmp_path / "named"))
-    assert RECIPES["pwws"].missing(found) == () and found.stopwords_from == "built in"
-    before = found.parts["wordnet"].sha256
+    result = find_resources(str(tmp_path / "named"))
+    assert RECIPES["pwws"].missing(result) == () and result.stopwords_from == "built in"
+    before = result.parts["wordnet"].sha256
     put(tmp_path / "named" / inner, "corpora/omw-1.4/fra/wn-data-fra.tab")
-    assert (
-        find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before
-    )  # as in the keys of stored studies
+    # as in the keys of stored studies
+    assert find_resources(str(tmp_path / "named")).parts["wordnet"].sha256 != before
 
 
 def test_missing_built_in_stop_words_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -143,8 +142,8 @@ def test_parts_of_a_named_folder(tmp_path: Path):
         "nltk_data/taggers/averaged_perceptron_tagger_eng/x.json",
         "nltk_data/corpora/wordnet.zip",
     )
-    found = find_resources(str(tmp_path / "named")).parts
-    assert {name: source.origin for name, source in found.items()} == {
+    result = find_resources(str(tmp_path / "named")).parts
+    assert {name: source.origin for name, source in result.items()} == {
         "lexicon": "built in",
         "encoder": "installed package",
         "neighbours": "named folder",
@@ -152,7 +151,7 @@ def test_parts_of_a_named_folder(tmp_path: Path):
         "tagger": "NLTK's folder",  # the named one lacks a part
         "wordnet": "named folder",
     }
-    assert found["neighbours"].files[0].name == "counterfitted_neighbors.json.gz"
+    assert result["neighbours"].files[0].name == "counterfitted_neighbors.json.gz"
     assert "neighbours" not in find_resources(None).parts
 
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prunescope.engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
-from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.attempt import MAX_WORDS, AttemptStep, Budget, Example, Outcome
+from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from prunescope.engine.attacks.services import NotAttackable, Turn
@@ -34,22 +34,22 @@ TEXT = "a very good film of the slow cast"
 def victims(steady_folder: Path) -> dict[str, Victim]:
     """A victim and two that are a little off it."""
     textattack(find_resources(None))
-    found = {"dense": load_victim(str(steady_folder), "cpu")}
+    result = {"dense": load_victim(str(steady_folder), "cpu")}
     for seed, side in enumerate(("half", "most")):
-        found[side] = found["dense"].copy()
+        result[side] = result["dense"].copy()
         generator = torch.Generator().manual_seed(seed)
-        for weight in found[side].prunable().values():
+        for weight in result[side].prunable().values():
             weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
 def examples(victims: dict[str, Victim], data_folder: Path) -> Examples:
     """Twelve texts under the labels the dense victim gives them, every sixth under another."""
     texts = load_dataset(str(data_folder)).evaluation.texts[:12]
-    said = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
+    predicted = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
     return Examples(
-        texts, None, tuple(label if row % 6 else 1 - label for row, label in enumerate(said))
+        texts, None, tuple(label if row % 6 else 1 - label for row, label in enumerate(predicted))
     )
 
 
@@ -61,14 +61,14 @@ def attackers(victims: dict[str, Victim]) -> Attackers:
 @pytest.fixture(scope="module")
 def apart(victims: dict[str, Victim], examples: Examples) -> dict[str, tuple[AttackRecord, ...]]:
     """Each victim on its own, one example at a time."""
-    found = {}
+    result = {}
     for side, victim in victims.items():
         attacker = Attacker(victim, "deepwordbug", 0)
-        found[side] = tuple(
+        result[side] = tuple(
             attacker.run(examples.texts[row], None, examples.labels[row], row).record
             for row in range(12)
         )
-    return found
+    return result
 
 
 # The victim as a service
@@ -82,29 +82,29 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_batch(
     service = VictimService(victims["dense"])
     items = data.draw(st.lists(st.sampled_from(examples.texts), min_size=1, unique=True))
     expected = victims["dense"].read(items)[0].double().softmax(dim=1)
-    for item, row, known in zip(items, service.answer(items), expected, strict=True):
+    for item, row, reference in zip(items, service.answer(items), expected, strict=True):
         assert torch.equal(row, service.answer([item])[0])
-        assert torch.allclose(row, known, atol=1e-5, rtol=0)
+        assert torch.allclose(row, reference, atol=1e-5, rtol=0)
 
 
 def test_texts_of_equal_tokens_are_computed_once(
     victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
 ):
-    service, seen = VictimService(victims["dense"]), []
+    service, steps = VictimService(victims["dense"]), []
     computed = service._computed
 
     def spy(encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
-        seen.extend(encoded["input_ids"])
+        steps.extend(encoded["input_ids"])
         return computed(encoded)
 
     monkeypatch.setattr(service, "_computed", spy)
     upper, lower, other = service.answer(["GOOD film", "good film", "bad film"])
     assert torch.equal(upper, lower) and not torch.equal(upper, other)
-    assert len(seen) == 2
+    assert len(steps) == 2
 
 
 def test_pairs_are_answered(victims: dict[str, Victim]):
-    found = VictimService(victims["dense"]).answer(
+    result = VictimService(victims["dense"]).answer(
         [("good film", "bad cast"), ("bad cast", "good film")]
     )
     expected = (
@@ -113,7 +113,7 @@ def test_pairs_are_answered(victims: dict[str, Victim]):
         .double()
         .softmax(dim=1)
     )
-    assert torch.allclose(torch.stack(found), expected, atol=1e-6)
+    assert torch.allclose(torch.stack(result), expected, atol=1e-6)
 
 
 # In company
@@ -141,38 +141,38 @@ def test_order_number_and_company_change_nothing(
 ):
     rows = order[:count]
     random.seed(count)
-    found = attack_many(attackers, examples, rows, in_flight=in_flight)
-    assert found == {side: tuple(records[row] for row in rows) for side, records in apart.items()}
+    result = attack_many(attackers, examples, rows, in_flight=in_flight)
+    assert result == {side: tuple(records[row] for row in rows) for side, records in apart.items()}
 
 
 def test_candidates_are_found_once_for_all_victims(
     victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
 ):
-    asked: list[Any] = []
-    get = Shared.get
+    queries: list[Any] = []
+    get = SharedCandidates.get
 
-    def spy(self: Shared, find: Any, current_text: Any, **wanted: Any) -> list[Any]:
+    def spy(self: SharedCandidates, find: Any, current_text: Any, **wanted: Any) -> list[Any]:
         def counted(text: Any, **more: Any) -> Any:
-            asked.append((text.text, str(more["indices_to_modify"])))
+            queries.append((text.text, str(more["indices_to_modify"])))
             return find(text, **more)
 
         return get(self, counted, current_text, **wanted)
 
-    monkeypatch.setattr(Shared, "get", spy)
+    monkeypatch.setattr(SharedCandidates, "get", spy)
     same = {
         "one": victims["dense"],
         "two": victims["dense"].copy(),
         "three": victims["dense"].copy(),
     }
-    told = list(Attackers(same, "deepwordbug", 0).watch(Example(TEXT, None, 1)))
-    outcomes = [found for _, found in told if isinstance(found, Outcome)]
+    events = list(Attackers(same, "deepwordbug", 0).watch(Example(TEXT, None, 1)))
+    outcomes = [result for _, result in events if isinstance(result, Outcome)]
     assert len({outcome.perturbed for outcome in outcomes}) == 1 and len(outcomes) == 3
-    assert len(asked) == len(set(asked)) > 1
+    assert len(queries) == len(set(queries)) > 1
 
 
 def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
     """TextAttack empties the attributes of a text it has done with."""
-    shared, texts = Shared(), []
+    shared, texts = SharedCandidates(), []
     package = textattack(find_resources(None))
     original = package.shared.AttackedText(TEXT)
 
@@ -189,17 +189,17 @@ def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
 def test_what_is_done_is_not_redone(
     attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]]
 ):
-    kept: list[tuple[str, int]] = []
+    stored: list[tuple[str, int]] = []
     done = {"dense": apart["dense"][:5], "half": apart["half"][3:]}
-    found = attack_many(
+    result = attack_many(
         attackers,
         examples,
         range(12),
         done=done,
-        keep=lambda side, outcome: kept.append((side, outcome.record.example)),
+        keep=lambda side, outcome: stored.append((side, outcome.record.example)),
     )
-    assert found == apart
-    assert sorted(kept) == sorted(
+    assert result == apart
+    assert sorted(stored) == sorted(
         [("dense", row) for row in range(5, 12)]
         + [("half", row) for row in range(3)]
         + [("most", row) for row in range(12)]
@@ -210,7 +210,7 @@ def test_what_is_done_is_not_redone(
 def test_a_cancelled_run_goes_on_to_the_same_end(
     attackers: Attackers, examples: Examples, apart: dict[str, tuple[AttackRecord, ...]], calls: int
 ):
-    kept: dict[str, list[AttackRecord]] = {side: [] for side in apart}
+    stored: dict[str, list[AttackRecord]] = {side: [] for side in apart}
     left = [calls]
 
     def report(_stage: str, _done: int, _total: int) -> None:
@@ -225,10 +225,10 @@ def test_a_cancelled_run_goes_on_to_the_same_end(
             range(12),
             report,
             in_flight=2,
-            keep=lambda side, outcome: kept[side].append(outcome.record),
+            keep=lambda side, outcome: stored[side].append(outcome.record),
         )
-    assert all(record in apart[side] for side, records in kept.items() for record in records)
-    assert attack_many(attackers, examples, range(12), done=kept) == apart
+    assert all(record in apart[side] for side, records in stored.items() for record in records)
+    assert attack_many(attackers, examples, range(12), done=stored) == apart
 
 
 def test_nothing_of_an_example_outlives_its_attack(attackers: Attackers, examples: Examples):
@@ -238,7 +238,7 @@ def test_nothing_of_an_example_outlives_its_attack(attackers: Attackers, example
     try:
         attack_many(attackers, examples, range(12), in_flight=2)
         kinds = (Turn, textattack(find_resources(None)).shared.AttackedText)
-        assert sum(issubclass(type(found), kinds) for found in gc.get_objects()) == 0
+        assert sum(issubclass(type(result), kinds) for result in gc.get_objects()) == 0
     finally:
         gc.enable()
 
@@ -301,8 +301,8 @@ def outcome_of(victim: Victim, text: str, label: int = 0, pair: str | None = Non
 def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(
     victims: dict[str, Victim], text: str
 ):
-    said = victims["dense"].read([text])[0].double().softmax(dim=1)[0]
-    right = int(said.argmax())
+    predicted = victims["dense"].read([text])[0].double().softmax(dim=1)[0]
+    right = int(predicted.argmax())
     for label, outcome in ((right, "held"), (1 - right, "skipped")):
         record = outcome_of(victims["dense"], text, label)
         assert (record.outcome, record.queries, record.words_changed, record.untried) == (
@@ -312,7 +312,9 @@ def test_a_text_with_nothing_to_try_is_withstood_where_the_victim_is_right(
             True,
         )
         assert (
-            record.truth_before == record.truth_after == pytest.approx(float(said[label]), abs=1e-5)
+            record.truth_before
+            == record.truth_after
+            == pytest.approx(float(predicted[label]), abs=1e-5)
         )
         reasons = (
             "There are no words to attack.",
@@ -418,15 +420,15 @@ def test_a_victim_that_answers_nan_ends_the_run(victims: dict[str, Victim], seco
     """
     sick = victims["dense"].copy()
     sick.model.classifier.bias.data[1] = math.nan
-    kept: list[Any] = []
+    stored: list[Any] = []
     with pytest.raises(ModelError, match="answers with NaN or infinity"):
         attack_examples(
             Attacker(sick, "deepwordbug", 0, budget=Budget(seconds=seconds)),
             Examples(("good film", "slow film"), None, (0, 1)),
             range(2),
-            keep=kept.append,
+            keep=stored.append,
         )
-    assert not kept
+    assert not stored
 
 
 def test_a_candidate_of_which_the_tokenizer_makes_nothing_is_an_error_of_its_example(
@@ -441,12 +443,14 @@ def test_a_candidate_of_which_the_tokenizer_makes_nothing_is_an_error_of_its_exa
 
     monkeypatch.setattr(VictimService, "_encode", fails)
     texts = ("good film", "slow film", "bad cast")
-    said = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
-    found = attack_examples(
-        Attacker(victims["dense"], "deepwordbug", 0), Examples(texts, None, tuple(said)), range(3)
+    predicted = victims["dense"].read(texts)[0].argmax(dim=1).tolist()
+    result = attack_examples(
+        Attacker(victims["dense"], "deepwordbug", 0),
+        Examples(texts, None, tuple(predicted)),
+        range(3),
     )
-    assert [record.outcome == "error" for record in found] == [False, True, False]
-    assert found[1].reason == "no token"
+    assert [record.outcome == "error" for record in result] == [False, True, False]
+    assert result[1].reason == "no token"
 
 
 @pytest.mark.parametrize("defect", [NameError, ImportError])
@@ -468,11 +472,11 @@ def test_steps_of_both_sides_are_told_as_they_happen(
     attackers: Attackers, victims: dict[str, Victim]
 ):
     label = int(victims["dense"].read([TEXT])[0].argmax())
-    told = list(attackers.watch(Example(TEXT, None, label)))
-    for side in attackers.sides:
-        mine = [found for name, found in told if name == side]
+    events = list(attackers.watch(Example(TEXT, None, label)))
+    for side in attackers.names:
+        mine = [result for name, result in events if name == side]
         *steps, outcome = mine
-        assert isinstance(outcome, Outcome) and all(isinstance(step, Step) for step in steps)
+        assert isinstance(outcome, Outcome) and all(isinstance(step, AttemptStep) for step in steps)
         assert tuple((step.queries, step.lowest) for step in steps) == outcome.path
         assert steps[0].kind == "start"
         for step in steps[1:]:
@@ -485,10 +489,9 @@ def test_steps_of_both_sides_are_told_as_they_happen(
                     "slow",
                     "cast",
                 ]
-    order = [side for side, found in told if isinstance(found, Step)]
-    assert order.index("most") < len(order) - 1 - order[::-1].index(
-        "dense"
-    )  # in step, not one after the other
+    order = [side for side, result in events if isinstance(result, AttemptStep)]
+    # in step, not one after the other
+    assert order.index("most") < len(order) - 1 - order[::-1].index("dense")
 
 
 def test_a_closed_watch_stops_the_attack(attackers: Attackers, victims: dict[str, Victim]):

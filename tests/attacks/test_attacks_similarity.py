@@ -18,22 +18,22 @@ OTHER = replace(SAME, perturbed="the stock market fell")
 
 def test_equal_texts_have_similarity_one_and_others_less() -> None:
     assert similarity([SAME]).value == pytest.approx(1.0, abs=1e-6)
-    found = similarity([SAME, OTHER])
-    assert found.n == 2 and found.value is not None and found.value < 0.8
+    result = similarity([SAME, OTHER])
+    assert result.n == 2 and result.value is not None and result.value < 0.8
 
 
 def test_it_is_the_cosine_of_the_encoder() -> None:
-    one, two = sentence_encoder("cpu").answer(["a good film", "the stock market fell"])
-    assert similarity([OTHER]).value == pytest.approx(float(one @ two), abs=1e-6)
+    first, two = sentence_encoder("cpu").answer(["a good film", "the stock market fell"])
+    assert similarity([OTHER]).value == pytest.approx(float(first @ two), abs=1e-6)
 
 
 def test_examples_that_did_not_break_are_left_out() -> None:
-    held = [
+    withstood = [
         replace(OTHER, record=replace(RECORD, outcome=outcome))
         for outcome in ("held", "skipped", "exhausted", "error")
     ]
-    assert similarity(held).value is None
-    assert similarity([*held, SAME]).value == pytest.approx(1.0, abs=1e-6)
+    assert similarity(withstood).value is None
+    assert similarity([*withstood, SAME]).value == pytest.approx(1.0, abs=1e-6)
 
 
 def test_both_columns_of_a_pair_are_read() -> None:

@@ -14,7 +14,7 @@ import torch
 
 from prunescope.engine.attacks.logs import write_log
 from prunescope.engine.attacks.static import StaticSet, compare_static, read_answers, run_static
-from prunescope.engine.attacks.static_files import fit_labels, read_set
+from prunescope.engine.attacks.static_files import fit_to_victim, read_set
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.attacks.transfer import Transfer, transfer
 from prunescope.engine.data import Classes, Examples
@@ -36,7 +36,7 @@ def says(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> Says:
         return replace(victim, name=name, label_names=classes, tokenizer=table)
 
     def answer(service: Any, items: Sequence[str | tuple[str, str]]) -> list[torch.Tensor]:
-        said = [
+        answers = [
             service.victim.tokenizer[item if isinstance(item, str) else " / ".join(item)]
             for item in items
         ]
@@ -44,7 +44,7 @@ def says(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> Says:
             torch.full((2,), NAN)
             if label != label
             else torch.tensor([0.9, 0.1])[[label, 1 - label]]
-            for label in said
+            for label in answers
         ]
 
     def begin(service: Any, victim: Victim) -> None:
@@ -65,14 +65,14 @@ def table(clean: Sequence[float], adversarial: Sequence[float]) -> dict[str, flo
 
 
 def test_a_set_alone_gives_accuracy(says: Says) -> None:
-    found = run_static(says(table((1,) * 5, (1, 0, 0, 1, 1))), replace(PAIRS, clean=None))
-    assert (found.adversarial, found.clean, found.aua, found.asr) == (
+    result = run_static(says(table((1,) * 5, (1, 0, 0, 1, 1))), replace(PAIRS, clean=None))
+    assert (result.adversarial, result.clean, result.aua, result.asr) == (
         Rate.of(3, 5),
         None,
         None,
         None,
     )
-    assert [record.outcome for record in found.on_adversarial] == [
+    assert [record.outcome for record in result.on_adversarial] == [
         "held",
         "broken",
         "held",
@@ -82,18 +82,18 @@ def test_a_set_alone_gives_accuracy(says: Says) -> None:
 
 
 def test_clean_texts_say_who_counts_as_attacked(says: Says) -> None:
-    found = run_static(says(table((1, 1, 1, 0, NAN), (1, 0, 0, 1, 1))), PAIRS)
-    assert [record.outcome for record in found.attacks] == [
+    result = run_static(says(table((1, 1, 1, 0, NAN), (1, 0, 0, 1, 1))), PAIRS)
+    assert [record.outcome for record in result.attacks] == [
         "held",
         "broken",
         "skipped",
         "broken",
         "error",
     ]
-    assert (found.adversarial, found.clean) == (Rate.of(3, 5), Rate.of(3, 5))
-    assert (found.aua, found.asr, found.errors) == (Rate.of(1, 5), Rate.of(2, 3), 1)
-    assert (found.attacks[0].truth_before, found.attacks[1].truth_after) == (0.9, 0.1)
-    assert found.attacks[4].truth_before is None and "NaN" in found.attacks[4].reason
+    assert (result.adversarial, result.clean) == (Rate.of(3, 5), Rate.of(3, 5))
+    assert (result.aua, result.asr, result.errors) == (Rate.of(1, 5), Rate.of(2, 3), 1)
+    assert (result.attacks[0].truth_before, result.attacks[1].truth_after) == (0.9, 0.1)
+    assert result.attacks[4].truth_before is None and "NaN" in result.attacks[4].reason
 
 
 def test_two_victims_are_compared_on_all_texts_and_on_those_both_read_rightly(says: Says) -> None:
@@ -116,20 +116,20 @@ def test_two_victims_are_compared_on_all_texts_and_on_those_both_read_rightly(sa
 
 
 def test_a_text_is_asked_once_and_reported(says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
-    victim, asked = says({"a": 1, "b": 0, "a / b": 1}), []
+    victim, queries = says({"a": 1, "b": 0, "a / b": 1}), []
     old = read_answers.__globals__["VictimService"].answer
     monkeypatch.setattr(
         "prunescope.engine.attacks.static.VictimService.answer",
-        lambda self, items: asked.append(list(items)) or old(self, items),
+        lambda self, items: queries.append(list(items)) or old(self, items),
     )
-    told: list[tuple[int, int]] = []
-    found = read_answers(
+    reports: list[tuple[int, int]] = []
+    result = read_answers(
         victim,
         [("a", None), ("b", None), ("a", None), ("a", "b")],
-        lambda _, done, total: told.append((done, total)),
+        lambda _, done, total: reports.append((done, total)),
     )
-    assert asked == [["a", "b"], [("a", "b")]] and told[-1] == (3, 3)
-    assert [int(found[text].argmax()) for text in (("a", None), ("b", None), ("a", "b"))] == [
+    assert queries == [["a", "b"], [("a", "b")]] and reports[-1] == (3, 3)
+    assert [int(result[text].argmax()) for text in (("a", None), ("b", None), ("a", "b"))] == [
         1,
         0,
         1,
@@ -137,24 +137,24 @@ def test_a_text_is_asked_once_and_reported(says: Says, monkeypatch: pytest.Monke
 
 
 def test_answers_of_a_real_victim_are_its_probabilities(victim: Victim) -> None:
-    found = read_answers(victim, [("a good film", None), ("the plot", "was thin")])
+    result = read_answers(victim, [("a good film", None), ("the plot", "was thin")])
     logits = torch.cat(
         [victim.read(["a good film"])[0], victim.read(["the plot"], ["was thin"])[0]]
     )
     torch.testing.assert_close(
-        torch.stack(list(found.values())), logits.double().softmax(dim=1), atol=1e-6, rtol=0
+        torch.stack(list(result.values())), logits.double().softmax(dim=1), atol=1e-6, rtol=0
     )
 
 
 def test_texts_that_fill_the_limit_are_counted(victim: Victim) -> None:
     texts = ("good " * 100, "good", "good", "good " * 99)
-    found = run_static(
+    result = run_static(
         victim,
         StaticSet(
             "set", Examples(texts, None, (0, 1, 0, 1)), Examples(texts[::-1], None, (0, 1, 0, 1))
         ),
     )
-    assert found.cut == 2
+    assert result.cut == 2
 
 
 # Transfer
@@ -179,8 +179,8 @@ def found_on_first(outcomes: str) -> list[AttackText]:
 def test_transfer_counts_what_broke_the_source_and_the_target_had_right(says: Says) -> None:
     """a, b, d broke the source; the target is wrong on clean d, and breaks on A alone."""
     target = says(table((1, 1, 0, 1, 1), (0, 1, 1, 1, 1)))
-    found = transfer({"source": found_on_first("bbhbs")}, {"target": target})
-    assert found == {"source": {"target": Transfer(3, Rate.of(1, 2), 0)}}
+    result = transfer({"source": found_on_first("bbhbs")}, {"target": target})
+    assert result == {"source": {"target": Transfer(3, Rate.of(1, 2), 0)}}
 
 
 def test_transfer_between_all_and_from_a_victim_that_never_broke(says: Says) -> None:
@@ -188,9 +188,9 @@ def test_transfer_between_all_and_from_a_victim_that_never_broke(says: Says) -> 
         "x": says(table((1, 1, 0, 0, 1), (0, 0, 1, 1, 0))),
         "y": says(table((1, NAN, 0, 0, 1), (1, 0, 0, 1, 1))),
     }
-    found = transfer({"x": found_on_first("bbbbb"), "y": found_on_first("hhshh")}, victims)
-    assert found["x"] == {"x": Transfer(5, Rate.of(5, 5), 0), "y": Transfer(5, Rate.of(1, 4), 1)}
-    assert found["y"] == {"x": Transfer(0, Rate.of(0, 0), 0), "y": Transfer(0, Rate.of(0, 0), 0)}
+    result = transfer({"x": found_on_first("bbbbb"), "y": found_on_first("hhshh")}, victims)
+    assert result["x"] == {"x": Transfer(5, Rate.of(5, 5), 0), "y": Transfer(5, Rate.of(1, 4), 1)}
+    assert result["y"] == {"x": Transfer(0, Rate.of(0, 0), 0), "y": Transfer(0, Rate.of(0, 0), 0)}
 
 
 def test_a_label_that_the_target_lacks_is_refused(says: Says) -> None:
@@ -215,13 +215,13 @@ def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
         "qqp\twhy\thow\t0",
         "sst2\tno film\t\t0",
     )
-    found = read_set(path, "sst2")
+    result = read_set(path, "sst2")
     assert (
-        found.adversarial == Examples(("a film", "no film"), None, (1, 0)) and found.clean is None
+        result.adversarial == Examples(("a film", "no film"), None, (1, 0)) and result.clean is None
     )
-    assert (found.name, found.classes.names) == ("set.tsv, sst2", ("negative", "positive"))
+    assert (result.name, result.classes.names) == ("set.tsv, sst2", ("negative", "positive"))
     assert read_set(path, where=["task=qqp"]).adversarial == Examples(("why",), ("how",), (0,))
-    with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with --task"):
+    with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with `task`"):
         read_set(path)
     with pytest.raises(SettingError, match="no row whose task is 'mnli'; it has qqp, sst2"):
         read_set(path, "mnli")
@@ -241,13 +241,13 @@ def test_advglues_own_file_has_a_list_of_rows_for_each_task(tmp_path: Path) -> N
         ("a film", "no film"), None, (1, 0)
     )
     assert read_set(tmp_path / "dev.json", "qqp").adversarial.pairs == ("how",)
-    found = read_set(tmp_path / "dev.json", "mnli-mm")
-    assert (found.adversarial.texts, found.classes.names) == (
+    result = read_set(tmp_path / "dev.json", "mnli-mm")
+    assert (result.adversarial.texts, result.classes.names) == (
         ("a",),
         ("entailment", "neutral", "contradiction"),
     )
     with pytest.raises(
-        SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"
+        SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with `task`"
     ):
         read_set(tmp_path / "dev.json")
 
@@ -264,10 +264,10 @@ def test_texts_side_by_side(tmp_path: Path) -> None:
         "jin,good film,fine film,1",
         "x,a [[b]],a [[c]],0",
     )
-    found = read_set(path)
-    assert found.clean == Examples(("good film", "a b"), None, (1, 0))
-    assert found.adversarial == Examples(("fine film", "a c"), None, (1, 0))
-    assert "'original_class', is taken for true" in found.notices[0] and len(found.notices) == 1
+    result = read_set(path)
+    assert result.clean == Examples(("good film", "a b"), None, (1, 0))
+    assert result.adversarial == Examples(("fine film", "a c"), None, (1, 0))
+    assert "'original_class', is taken for true" in result.notices[0] and len(result.notices) == 1
     assert len(read_set(path, where=["run_type=jin"])) == 1
 
 
@@ -276,21 +276,21 @@ def test_a_blank_line_in_every_text_divides_a_pair(tmp_path: Path) -> None:
         '{"original_text": "one\\n\\ntwo", "perturbed_text": "one\\n\\n[[three]]", '
         '"original_output": 2}'
     )
-    found = read_set(write(tmp_path / "set.jsonl", line, line), "mnli")
-    assert found.adversarial == Examples(("one", "one"), ("three", "three"), (2, 2))
-    assert any("one blank line" in notice for notice in found.notices)
-    assert any(notice.startswith("The clean texts of 2 rows occur") for notice in found.notices)
+    result = read_set(write(tmp_path / "set.jsonl", line, line), "mnli")
+    assert result.adversarial == Examples(("one", "one"), ("three", "three"), (2, 2))
+    assert any("one blank line" in notice for notice in result.notices)
+    assert any(notice.startswith("The clean texts of 2 rows occur") for notice in result.notices)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
 def test_the_broken_examples_of_a_log(tmp_path: Path, suffix: str) -> None:
     path = write_log(tmp_path / f"log{suffix}", found_on_first("bhsbh"))
-    found = read_set(path)
-    assert found.clean == Examples(("a", "d"), None, (1, 0)) and found.adversarial.texts == (
+    result = read_set(path)
+    assert result.clean == Examples(("a", "d"), None, (1, 0)) and result.adversarial.texts == (
         "A",
         "D",
     )
-    assert found.notices[0].startswith("2 of the 5 attacks")
+    assert result.notices[0].startswith("2 of the 5 attacks")
     assert read_set(path, "sst2").classes.names == ("negative", "positive")
     with pytest.raises(SettingError, match="what the labels of 'sst3' mean is unknown"):
         read_set(path, "sst3")
@@ -353,39 +353,39 @@ def of_task(classes: tuple[str, ...] | None, labels: tuple[int, ...] = (0, 1)) -
 
 def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
     swapped = says({}, classes=("POSITIVE", "Negative"))
-    fitted = fit_labels(of_task(("negative", "positive")), swapped)
+    fitted = fit_to_victim(of_task(("negative", "positive")), swapped)
     assert (
         fitted.adversarial.labels == (1, 0)
         and fitted.clean is not None
         and fitted.clean.labels == (1, 0)
     )
-    assert fit_labels(of_task(None), swapped) == of_task(None)
-    own = StaticSet(
-        "set", Examples(("a",), None, (0,)), None, Classes(("positive",))
-    )  # as the file calls them
-    assert fit_labels(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
+    assert fit_to_victim(of_task(None), swapped) == of_task(None)
+    # as the file calls them
+    own = StaticSet("set", Examples(("a",), None, (0,)), None, Classes(("positive",)))
+    assert fit_to_victim(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
 
 
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
-    fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
+    fitted = fit_to_victim(
+        of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1"))
+    )
     assert fitted.adversarial.labels == (0, 1)
     assert fitted.notices == (
         "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
-        "positive "
-        "for LABEL_1. Where that is wrong, say which is which with --label-map.",
+        "positive for LABEL_1. Where that is wrong, say which is which with --label-map.",
     )
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
     with pytest.raises(
         DataError,
-        match=r"set has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
+        match=r"has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
     ):
-        fit_labels(of_task(("entailment", "neutral", "contradiction")), says({}))
+        fit_to_victim(of_task(("entailment", "neutral", "contradiction")), says({}))
     with pytest.raises(DataError, match=r"label 2, outside the model's 0\.\.1"):
         run_static(says({}), of_task(None, (0, 2)))
     with pytest.raises(DataError, match=r"label 5, outside the 0\.\.1 of the names no, yes"):
-        fit_labels(of_task(("no", "yes"), (0, 5)), says({}))
+        fit_to_victim(of_task(("no", "yes"), (0, 5)), says({}))
 
 
 def test_the_published_sets_are_read() -> None:
@@ -394,8 +394,8 @@ def test_the_published_sets_are_read() -> None:
         pytest.skip("PRUNESCOPE_DATA names no folder with published_attacks/")
     sizes = {"sst2": 148, "qqp": 78, "mnli": 121, "mnli-mm": 162}
     for task, size in sizes.items():
-        found = read_set(folder / "advglue_dev.tsv", task)
-        assert len(found) == size and (found.adversarial.pairs is None) is (task == "sst2")
+        result = read_set(folder / "advglue_dev.tsv", task)
+        assert len(result) == size and (result.adversarial.pairs is None) is (task == "sst2")
     sampled = read_set(
         folder / "reevaluating_100_sampled_per_run.parquet", "imdb", ["run_type=jin"]
     )

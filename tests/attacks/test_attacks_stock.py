@@ -20,8 +20,8 @@ from small_models import write_model
 from prunescope.engine import paths
 from prunescope.engine.attacks import recipes
 from prunescope.engine.attacks.attempt import Outcome
-from prunescope.engine.attacks.candidates import Seeded
-from prunescope.engine.attacks.recipes import RECIPES, Recipe
+from prunescope.engine.attacks.candidates import SeededTransformation
+from prunescope.engine.attacks.recipes import RECIPES, AttackRecipe
 from prunescope.engine.attacks.resources import Resources, find_resources
 from prunescope.engine.attacks.run import Attackers, Example
 from prunescope.engine.attacks.textattack_import import textattack
@@ -94,40 +94,40 @@ class Plain:
 
 
 def stock(
-    victim: Victim, recipe: Recipe, examples: Sequence[Example]
+    victim: Victim, recipe: AttackRecipe, examples: Sequence[Example]
 ) -> list[tuple[str, Any, int]]:
     """(status, perturbed text or pair, queries) of TextAttack's own `Attack.attack`."""
     resources = find_resources(None)
     attack = recipe.build(textattack(resources), Plain(victim), resources)
-    attack.transformation = Seeded(attack.transformation, SEED)
-    found = []
+    attack.transformation = SeededTransformation(attack.transformation, SEED)
+    outcome = []
     for example in examples:
         attack.clear_cache()
         text = example.text if example.pair is None else OrderedDict(a=example.text, b=example.pair)
         result = attack.attack(text, example.label)
         status = type(result).__name__.removesuffix("AttackResult")
-        found.append(
+        outcome.append(
             (status, result.perturbed_result.attacked_text.tokenizer_input, int(result.num_queries))
         )
-    return found
+    return outcome
 
 
 def ours(victim: Victim, name: str, examples: Sequence[Example]) -> list[Outcome]:
     attackers = Attackers({"victim": victim}, name, SEED)
-    found = {
+    result = {
         outcome.record.example: outcome
         for ended in attackers.run(((e, ("victim",)) for e in examples), lambda: None)
         for _, outcome in ended
     }
-    return [found[example.row] for example in examples]
+    return [result[example.row] for example in examples]
 
 
 def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
     """Examples under the label the victim gives, every eighth under another one."""
-    said = victim.read(texts)[0].argmax(dim=1).tolist()
+    predicted = victim.read(texts)[0].argmax(dim=1).tolist()
     return [
         Example(text, None, label if row % 8 else 1 - label, row)
-        for row, (text, label) in enumerate(zip(texts, said, strict=True))
+        for row, (text, label) in enumerate(zip(texts, predicted, strict=True))
     ]
 
 
@@ -155,7 +155,7 @@ def reviews() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def synonyms(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = Recipe("synonyms", "Synonyms", "these tests", word_level)
+    recipe = AttackRecipe("synonyms", "Synonyms", "these tests", word_level)
     monkeypatch.setattr(recipes, "RECIPES", {**RECIPES, recipe.name: recipe})
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
 
@@ -186,18 +186,17 @@ def test_reduced_inputs_are_stock_textattacks(tiny: Victim, reviews: list[str]):
         if status == "Maximized":
             left = len(words_from_text(text))
             assert (outcome.record.outcome == "broken") == (left == 1)
-            assert (
-                outcome.record.words_changed >= outcome.record.words - left
-            )  # more where two words became one
+            # more where two words became one
+            assert outcome.record.words_changed >= outcome.record.words - left
     assert sum(status == "Maximized" for status, _, _ in expected) >= 50
 
 
 def test_pairs_are_attacked_as_by_stock_textattack(tiny: Victim, reviews: list[str]):
     texts, pairs = reviews[:20], reviews[20:40]
-    said = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
+    predicted = tiny.read(texts, pairs)[0].argmax(dim=1).tolist()
     examples = [
         Example(text, pair, label, row)
-        for row, (text, pair, label) in enumerate(zip(texts, pairs, said, strict=True))
+        for row, (text, pair, label) in enumerate(zip(texts, pairs, predicted, strict=True))
     ]
     for (status, text, queries), outcome in zip(
         stock(tiny, RECIPES["deepwordbug"], examples),

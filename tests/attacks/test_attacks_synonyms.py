@@ -25,17 +25,13 @@ ANTONYMS = [
 ]
 FACTS = set(
     "zero one two three four five six seven eight nine ten eleven twelve hundred thousand million "
-    "billion third fourth "
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
-    "june july august september "
-    "october november december today tomorrow yesterday north south east west northern southern "
-    "eastern western america "
-    "american britain british china chinese france french germany german india iraq iran israel "
-    "japan japanese russia russian "
-    "president king queen red green blue black white gold silver bronze dollar euro pound percent "
-    "year month week day hour "
-    "minute football soccer baseball basketball tennis hockey golf not no never none nothing "
-    "nobody without".split()
+    "billion third fourth monday tuesday wednesday thursday friday saturday sunday january "
+    "february march april may june july august september october november december today tomorrow "
+    "yesterday north south east west northern southern eastern western america american britain "
+    "british china chinese france french germany german india iraq iran israel japan japanese "
+    "russia russian president king queen red green blue black white gold silver bronze dollar euro "
+    "pound percent year month week day hour minute football soccer baseball basketball tennis "
+    "hockey golf not no never none nothing nobody without".split()
 )
 
 
@@ -50,7 +46,7 @@ def test_lines_are_well_formed():
     heads = [line.split("\t")[0] for line in lines]
     assert heads == sorted(set(heads))
     for word, (_, synonyms) in WORDS.items():
-        assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", found) for found in (word, *synonyms)), word
+        assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", result) for result in (word, *synonyms)), word
         assert synonyms and word not in synonyms and len(set(synonyms)) == len(synonyms), word
 
 
@@ -65,9 +61,9 @@ def test_no_antonyms_meet():
 
 def test_every_antonym_pair_has_a_word_that_the_lexicon_knows():
     """Else the list would test nothing."""
-    known = {found for word, (_, synonyms) in WORDS.items() for found in (word, *synonyms)}
-    assert sum(bool(known & set(pair)) for pair in ANTONYMS) >= 0.95 * len(ANTONYMS)
-    assert sum(set(pair) <= known for pair in ANTONYMS) >= 150
+    reference = {result for word, (_, synonyms) in WORDS.items() for result in (word, *synonyms)}
+    assert sum(bool(reference & set(pair)) for pair in ANTONYMS) >= 0.95 * len(ANTONYMS)
+    assert sum(set(pair) <= reference for pair in ANTONYMS) >= 150
 
 
 def test_no_fact_is_swapped():
@@ -91,7 +87,7 @@ def test_synonyms_share_the_inflection_of_their_word():
             and word.endswith("ing")
             and word not in ("bring", "cling", "sing", "spring")
         ):
-            assert all(found.endswith("ing") for found in synonyms), word
+            assert all(result.endswith("ing") for result in synonyms), word
         if part == "adv" and word.endswith("ing"):
             raise AssertionError(word)
 
@@ -105,12 +101,12 @@ def test_share_of_pairs_that_are_counter_fitted_neighbours():
         pytest.skip("PRUNESCOPE_DATA names no folder with lexicon/")
     near = counterfitted_neighbours(find_resources(str(folder)).parts["neighbours"])
     pairs = [
-        (word, found)
+        (word, result)
         for word, (_, synonyms) in WORDS.items()
-        for found in synonyms
+        for result in synonyms
         if near(word, 8)
     ]
-    share = sum(found in near(word, 8) or word in near(found, 8) for word, found in pairs) / len(
+    share = sum(result in near(word, 8) or word in near(result, 8) for word, result in pairs) / len(
         pairs
     )
     print(f"{share:.1%} of {len(pairs)} pairs")

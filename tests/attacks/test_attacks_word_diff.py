@@ -138,10 +138,10 @@ def test_it_is_textattacks_number_where_its_words_are_as_many(
     from textattack.shared import AttackedText
 
     others = [data.draw(st.sampled_from([word, "new", "word"])) for word in words]
-    one, two = AttackedText(" ".join(words)), AttackedText(" ".join(others))
-    assert (words_of(one.text), words_of(two.text)) == (one.words, two.words)
-    if len(one.words) == len(two.words):
-        assert words_changed(one.words, two.words) == len(one.all_words_diff(two))
+    first, two = AttackedText(" ".join(words)), AttackedText(" ".join(others))
+    assert (words_of(first.text), words_of(two.text)) == (first.words, two.words)
+    if len(first.words) == len(two.words):
+        assert words_changed(first.words, two.words) == len(first.all_words_diff(two))
 
 
 def test_the_words_of_a_pair_are_counted_together():

@@ -52,7 +52,7 @@ def tiny(model_folder: Path) -> Victim:
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
+def masked_folder(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
     """A folder with a small random masked language model and, where there is data, neighbours and a
     tagger.
     """
@@ -103,7 +103,7 @@ def texts() -> list[str]:
     """
     lines = (paths.BUNDLED / "reviews" / "evaluation.tsv").read_text(encoding="utf-8").splitlines()
     rows = [row["text"].split() for row in csv.DictReader(lines, delimiter="\t")][:30]
-    return [" ".join(row[:22] if place % 3 == 0 else row[:9]) for place, row in enumerate(rows)]
+    return [" ".join(row[:22] if index % 3 == 0 else row[:9]) for index, row in enumerate(rows)]
 
 
 class Plain:
@@ -179,28 +179,30 @@ def stock(
     module = sys.modules[f"textattack.attack_recipes.{MODULES[recipe]}"]
     with _in_place(module, {name: part for name, part in parts.items() if hasattr(module, name)}):
         kind = next(
-            found for name, found in vars(module).items() if name.endswith(("2018", "2019", "2020"))
+            part for name, part in vars(module).items() if name.endswith(("2018", "2019", "2020"))
         )
         attack = kind.build(Plain(victim))
-    found = []
+    outcomes = []
     for example in examples:
         attack.clear_cache()
         result = attack.attack(example.text, example.label)
         status = type(result).__name__.removesuffix("AttackResult")
-        found.append((status, result.perturbed_result.attacked_text.text, int(result.num_queries)))
-    return found
+        outcomes.append(
+            (status, result.perturbed_result.attacked_text.text, int(result.num_queries))
+        )
+    return outcomes
 
 
 def ours(
     name: str, folder: Path | None, victim: Victim, examples: Sequence[Example]
 ) -> list[tuple[str, str, int]]:
     attackers = Attackers({"victim": victim}, name, 0, str(folder) if folder else None)
-    found = {
+    result = {
         outcome.record.example: outcome
         for ended in attackers.run(((e, ("victim",)) for e in examples), lambda: None)
         for _, outcome in ended
     }
-    outcomes = [found[example.row] for example in examples]
+    outcomes = [result[example.row] for example in examples]
     assert [
         outcome.record.reason for outcome in outcomes if outcome.record.outcome == "error"
     ] == []
@@ -212,10 +214,10 @@ def ours(
 
 def labelled(victim: Victim, texts: Sequence[str]) -> list[Example]:
     """Examples under the label the victim gives, every tenth under the other."""
-    said = victim.read(texts)[0].argmax(dim=1).tolist()
+    predicted = victim.read(texts)[0].argmax(dim=1).tolist()
     return [
         Example(text, None, label if row % 10 else 1 - label, row)
-        for row, (text, label) in enumerate(zip(texts, said, strict=True))
+        for row, (text, label) in enumerate(zip(texts, predicted, strict=True))
     ]
 
 
@@ -247,23 +249,24 @@ def test_textfooler_like_is_stock_textfooler_on_the_lexicon(tiny: Victim, texts:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("name", "count"), [("textfooler", 30), ("bert-attack", 12), ("bae", 12)])
 def test_outcomes_are_those_of_stock_parts(
-    tiny: Victim, texts: list[str], named: Path, name: str, count: int
+    tiny: Victim, texts: list[str], masked_folder: Path, name: str, count: int
 ):
-    resources = find_resources(str(named))
+    resources = find_resources(str(masked_folder))
     textattack(resources)
     parts = stock_parts(
-        counterfitted_neighbours(resources.parts["neighbours"]), named / "masked-lm"
+        counterfitted_neighbours(resources.parts["neighbours"]), masked_folder / "masked-lm"
     )
-    chosen = [
-        text for text in texts[:count] if len(set(text.split())) == len(text.split())
-    ]  # see the test of repeated words
+    # see the test of repeated words
+    chosen = [text for text in texts[:count] if len(set(text.split())) == len(text.split())]
     examples = labelled(tiny, chosen)
-    assert_same(stock(name, parts, tiny, examples), ours(name, named, tiny, examples), chosen)
+    assert_same(
+        stock(name, parts, tiny, examples), ours(name, masked_folder, tiny, examples), chosen
+    )
 
 
 @needs_data
-def test_tag_is_that_of_the_words_own_place(named: Path):
-    textattack(find_resources(str(named)))
+def test_tag_is_that_of_the_words_own_place(masked_folder: Path):
+    textattack(find_resources(str(masked_folder)))
     from textattack.constraints.grammaticality import PartOfSpeech
     from textattack.shared import AttackedText
 
@@ -273,19 +276,18 @@ def test_tag_is_that_of_the_words_own_place(named: Path):
     text = AttackedText("they watch the watch")  # a verb, then a noun
     swapped = text.replace_word_at_index(3, "clock")
     assert SamePartOfSpeech(Tagger(), False)._check_constraint(swapped, text)
-    assert not PartOfSpeech(allow_verb_noun_swap=False)._check_constraint(
-        swapped, text
-    )  # it reads the first one's tag
+    # it reads the first one's tag
+    assert not PartOfSpeech(allow_verb_noun_swap=False)._check_constraint(swapped, text)
     assert not SamePartOfSpeech(Tagger(), True)._check_constraint(
         text.replace_word_at_index(3, "quickly"), text
     )
 
 
 @needs_data
-def test_tags_are_nltks(named: Path):
+def test_tags_are_nltks(masked_folder: Path):
     import nltk
 
-    textattack(find_resources(str(named)))
+    textattack(find_resources(str(masked_folder)))
     from prunescope.engine.attacks.tagger import Tagger
 
     items = [
@@ -337,7 +339,7 @@ def test_folder_that_is_no_masked_model_is_an_error(tmp_path: Path):
         masked_lm(tmp_path, "", "cpu")
 
 
-def test_masked_model_of_another_family_is_an_error(tmp_path: Path, named: Path):
+def test_masked_model_of_another_family_is_an_error(tmp_path: Path, masked_folder: Path):
     textattack(find_resources(None))
     from prunescope.engine.attacks.masked import masked_lm
 
@@ -345,7 +347,7 @@ def test_masked_model_of_another_family_is_an_error(tmp_path: Path, named: Path)
         "distilbert", vocab_size=400, dim=16, n_layers=1, n_heads=2, hidden_dim=16
     )
     AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path)
-    AutoTokenizer.from_pretrained(named / "masked-lm").save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(masked_folder / "masked-lm").save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="a distilbert model"):
         masked_lm(tmp_path, "", "cpu")
 
@@ -372,21 +374,21 @@ def test_identity_changes_with_the_content_of_what_is_used(tmp_path: Path):
 
 def test_record_says_where_each_resource_comes_from(tmp_path: Path):
     (tmp_path / "counterfitted_neighbors.json.gz").write_bytes(b"one")
-    found = used_resources("textbugger", find_resources(str(tmp_path)))
-    assert {name: entry["from"] for name, entry in found.items() if name != "stop words"} == {
+    result = used_resources("textbugger", find_resources(str(tmp_path)))
+    assert {name: entry["from"] for name, entry in result.items() if name != "stop words"} == {
         "neighbours": "named folder",
         "encoder": "installed package",
     }
-    assert all(len(entry["sha256"]) == 64 for entry in found.values())
+    assert all(len(entry["sha256"]) == 64 for entry in result.values())
     with pytest.raises(ResourceError, match="tagger"):
         attack_identity("textfooler", Resources((), "built in", ""))
 
 
 def test_textbugger_runs_on_the_lexicon(tiny: Victim, texts: list[str]):
     examples = labelled(tiny, texts[:6])
-    found = ours("textbugger-like", None, tiny, examples)
-    assert found == ours("textbugger-like", None, tiny, examples)
-    assert {status for status, _, _ in found} >= {"Skipped", "Successful"}
+    result = ours("textbugger-like", None, tiny, examples)
+    assert result == ours("textbugger-like", None, tiny, examples)
+    assert {status for status, _, _ in result} >= {"Skipped", "Successful"}
 
 
 def test_homoglyphs_are_textattacks():
@@ -435,9 +437,8 @@ def test_pwws_is_stock_pwws_without_other_languages(tiny: Victim, texts: list[st
             self.language = language
 
         def _get_replacement_words(self, word: str, random: bool = False) -> list[str]:
-            return sorted(
-                super()._get_replacement_words(word, random)
-            )  # a set's order changes from run to run
+            # a set's order changes from run to run
+            return sorted(super()._get_replacement_words(word, random))
 
     examples = labelled(tiny, texts[:24])
     expected = stock("pwws", {"WordSwapWordNet": Stock}, tiny, examples)
@@ -447,8 +448,8 @@ def test_pwws_is_stock_pwws_without_other_languages(tiny: Victim, texts: list[st
 def test_each_folders_own_wordnet_is_read(tiny: Victim, tmp_path: Path):
     """In one process, one after the other, as a worker's studies may want it."""
     tried: list[set[str]] = []
-    for place, words in enumerate((("great", "grand"), ("great", "huge"), ("great", "grand"))):
-        root = tmp_path / str(place)
+    for index, words in enumerate((("great", "grand"), ("great", "huge"), ("great", "grand"))):
+        root = tmp_path / str(index)
         write_wordnet(root / "corpora" / "wordnet", *words)
         label = int(tiny.read(["a great film"])[0].argmax())
         steps = Attackers({"it": tiny}, "pwws", 0, str(root)).watch(

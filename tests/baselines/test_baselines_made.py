@@ -55,20 +55,20 @@ def by_hand(linear: torch.nn.Linear, value: torch.Tensor) -> torch.Tensor:
 
 def test_an_int8_linear_is_the_rounded_product(victim: Victim) -> None:
     linear = victim.family.blocks(victim.model)[0].linears["query"]
-    made = victim.family.blocks(in_int8(victim).model)[0].linears["query"]
+    built = victim.family.blocks(in_int8(victim).model)[0].linears["query"]
     value = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found = made(value)
-    for row, token in zip(found, value, strict=True):
+        result = built(value)
+    for row, token in zip(result, value, strict=True):
         torch.testing.assert_close(row, by_hand(linear, token), rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(found, linear(value), rtol=1e-4, atol=1e-5)  # it is rounded
+    assert not torch.allclose(result, linear(value), rtol=1e-4, atol=1e-5)  # it is rounded
 
 
 def test_an_int8_answer_does_not_depend_on_the_texts_beside_it(steady_folder: Path) -> None:
-    made = in_int8(load_victim(str(steady_folder), "cpu"))
-    loud = made.read((*TEXTS, "awful awful awful"))[0]
-    torch.testing.assert_close(made.read(TEXTS[:1])[0][0], loud[0], rtol=0, atol=1e-5)
-    linear = next(iter(int8_linears(made.model).values()))
+    built = in_int8(load_victim(str(steady_folder), "cpu"))
+    loud = built.read((*TEXTS, "awful awful awful"))[0]
+    torch.testing.assert_close(built.read(TEXTS[:1])[0][0], loud[0], rtol=0, atol=1e-5)
+    linear = next(iter(int8_linears(built.model).values()))
     rows = torch.randn(4, 64)
     torch.testing.assert_close(
         linear(rows)[:1], linear(torch.cat([rows[:1], 1e3 * rows[1:]]))[:1], rtol=0, atol=0
@@ -77,10 +77,10 @@ def test_an_int8_answer_does_not_depend_on_the_texts_beside_it(steady_folder: Pa
 
 def test_int8_leaves_the_rest_alone_and_the_victim_unharmed(victim: Victim) -> None:
     before = victim.read(TEXTS)[0]
-    made = in_int8(victim)
+    built = in_int8(victim)
     assert torch.equal(victim.read(TEXTS)[0], before)
-    assert len(int8_linears(made.model)) == 12 and made.fingerprint != victim.fingerprint
-    here, there = victim.model.state_dict(), made.model.state_dict()
+    assert len(int8_linears(built.model)) == 12 and built.fingerprint != victim.fingerprint
+    here, there = victim.model.state_dict(), built.model.state_dict()
     assert torch.equal(here["classifier.weight"], there["classifier.weight"])
     assert torch.equal(
         here["bert.embeddings.word_embeddings.weight"],
@@ -93,16 +93,16 @@ def test_int8_files_come_back_and_their_size_is_what_they_hold(
     victim: Victim, tmp_path: Path, sparsity: float
 ) -> None:
     pruned = prune(victim, (), None, METHODS["magnitude"], sparsity).victim if sparsity else victim
-    made = in_int8(pruned)
-    size = write_int8(made, path := tmp_path / "int8.safetensors")
+    built = in_int8(pruned)
+    size = write_int8(built, path := tmp_path / "int8.safetensors")
     assert size == path.stat().st_size
     with safe_open(str(path), framework="pt") as file:
-        held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    packed = [name for name in held if name.endswith(".bitmap")]
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    packed = [name for name in stored if name.endswith(".bitmap")]
     assert bool(packed) == (sparsity > 0.2)
-    assert 0 < size - sum(tensor.nbytes for tensor in held.values()) < 10_000  # the header
+    assert 0 < size - sum(tensor.nbytes for tensor in stored.values()) < 10_000  # the header
     weights = sum(
-        value.nbytes for name, value in held.items() if ".bitmap" in name or ".survivors" in name
+        value.nbytes for name, value in stored.items() if ".bitmap" in name or ".survivors" in name
     )
     if packed:
         assert (
@@ -115,8 +115,8 @@ def test_int8_files_come_back_and_their_size_is_what_they_hold(
         )
     back = read_int8(in_int8(victim), path)
     assert (
-        torch.equal(back.read(TEXTS)[0], made.read(TEXTS)[0])
-        and back.fingerprint == made.fingerprint
+        torch.equal(back.read(TEXTS)[0], built.read(TEXTS)[0])
+        and back.fingerprint == built.fingerprint
     )
 
 
@@ -130,32 +130,32 @@ def test_zeros_stay_zeros_in_int8(victim: Victim) -> None:
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
 def test_fewer_blocks_equal_a_model_that_stops_there(tmp_path: Path, family: str) -> None:
     victim = load_victim(str(write_model(tmp_path / family, family, layers=4)), "cpu")
-    made = first_blocks(victim, 2)
+    built = first_blocks(victim, 2)
     assert (
-        len(victim.family.modules(victim.model)) == 4 and made.model.config.num_hidden_layers == 2
+        len(victim.family.modules(victim.model)) == 4 and built.model.config.num_hidden_layers == 2
     )
-    for place, text in enumerate(TEXTS):
+    for index, text in enumerate(TEXTS):
         inputs = {
             name: torch.tensor(ids)
             for name, ids in victim.encode([text]).items()
-            if name in made.family.inputs
+            if name in built.family.inputs
         }
         with torch.no_grad():
             body = getattr(victim.model, victim.family.body)
             states = body(**inputs, output_hidden_states=True).hidden_states
-            wanted = victim.family.head(victim.model, states[2][:, 0])
-        logits, cls = made.read(TEXTS)
-        torch.testing.assert_close(cls[place], states[2][0, 0], rtol=0, atol=1e-5)
-        torch.testing.assert_close(logits[place], wanted[0], rtol=0, atol=1e-5)
+            expected = victim.family.head(victim.model, states[2][:, 0])
+        logits, cls = built.read(TEXTS)
+        torch.testing.assert_close(cls[index], states[2][0, 0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(logits[index], expected[0], rtol=0, atol=1e-5)
 
 
 def test_a_shallow_victim_is_saved_and_opened_as_it_is(victim: Victim, tmp_path: Path) -> None:
-    made = first_blocks(victim, 1)
-    made.model.save_pretrained(tmp_path / "one")
-    made.tokenizer.save_pretrained(tmp_path / "one")
+    built = first_blocks(victim, 1)
+    built.model.save_pretrained(tmp_path / "one")
+    built.tokenizer.save_pretrained(tmp_path / "one")
     again = load_victim(str(tmp_path / "one"), "cpu")
-    assert again.fingerprint == made.fingerprint and torch.equal(
-        again.read(TEXTS)[0], made.read(TEXTS)[0]
+    assert again.fingerprint == built.fingerprint and torch.equal(
+        again.read(TEXTS)[0], built.read(TEXTS)[0]
     )
 
 
@@ -168,19 +168,19 @@ def test_blocks_that_are_not_there_are_refused(victim: Victim, count: int) -> No
 def test_a_head_is_resolved_to_the_least_squares(victim: Victim) -> None:
     """Against torch's least squares with the ridge as further rows."""
     texts = tuple(
-        f"{one} {other} film {end}"
-        for one in ("good", "bad", "dull", "warm", "sad", "great")
+        f"{item} {other} film {end}"
+        for item in ("good", "bad", "dull", "warm", "sad", "great")
         for other in ("the", "a", "not", "very")
         for end in ("music", "story")
     )
     shallow = first_blocks(victim, 1)
-    made = head_resolved(victim, shallow, texts, None)
+    built = head_resolved(victim, shallow, texts, None)
     with torch.no_grad():
-        (linear, wanted), (own, given) = (
-            head_inputs(one, one.read(texts)[1])[0] for one in (victim, made)
+        (linear, expected), (own, inputs) = (
+            head_inputs(item, item.read(texts)[1])[0] for item in (victim, built)
         )
-        target = linear(wanted).double()
-    centred = (given - given.mean(dim=0)).double()
+        target = linear(expected).double()
+    centred = (inputs - inputs.mean(dim=0)).double()
     ridge = 0.01 * centred.square().sum() / centred.shape[1]
     rows = torch.cat([centred, ridge.sqrt() * torch.eye(centred.shape[1], dtype=torch.float64)])
     goal = torch.cat(
@@ -192,18 +192,20 @@ def test_a_head_is_resolved_to_the_least_squares(victim: Victim) -> None:
     torch.testing.assert_close(
         own.weight.double(), torch.linalg.lstsq(rows, goal).solution.T, rtol=1e-3, atol=1e-4
     )
-    before, after = ((one.read(texts)[0] - victim.read(texts)[0]).norm() for one in (shallow, made))
+    before, after = (
+        (item.read(texts)[0] - victim.read(texts)[0]).norm() for item in (shallow, built)
+    )
     assert after < before / 2
 
 
 def test_a_shallow_base_is_the_first_blocks_of_the_base(model_folder: Path, tmp_path: Path) -> None:
     base = open_base(str(model_folder))
     whole = AutoModel.from_pretrained(model_folder)
-    made = AutoModel.from_pretrained(shallow_base(base, 1, tmp_path / "base"))
+    built = AutoModel.from_pretrained(shallow_base(base, 1, tmp_path / "base"))
     assert open_base(str(tmp_path / "base")).family.name == "bert"
     ids = torch.tensor([[2, 7, 9, 3]])
     with torch.no_grad():
         states = whole(ids, output_hidden_states=True).hidden_states
-        torch.testing.assert_close(made(ids).last_hidden_state, states[1], rtol=0, atol=1e-6)
+        torch.testing.assert_close(built(ids).last_hidden_state, states[1], rtol=0, atol=1e-6)
     with pytest.raises(SettingError, match="has 2 blocks"):
         shallow_base(base, 2, tmp_path / "more")

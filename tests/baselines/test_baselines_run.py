@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.engine import alternative_tables
+from prunescope.engine import baseline_tables
 from prunescope.engine.baselines.int8 import in_int8
-from prunescope.engine.baselines.records import Alternative, payload, read_table, with_tests
-from prunescope.engine.baselines.run import Bench, judged, run_alternatives
-from prunescope.engine.baselines.spec import AlternativesSpec, Way
+from prunescope.engine.baselines.records import Baseline, payload, read_table, with_tests
+from prunescope.engine.baselines.run import BaselineContext, measure_baseline, run_baselines
+from prunescope.engine.baselines.spec import BaselineSpec, Way
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import InterruptedStudy, SettingError
 from prunescope.engine.evaluation.statistics import mcnemar
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.packed import FILE
-from prunescope.engine.progress import Progress, ProgressState
+from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.prepare import prepare
@@ -28,7 +28,7 @@ from prunescope.engine.studies.run import run_study
 
 
 @pytest.fixture(scope="module")
-def spec(model_folder: Path, data_folder: Path) -> AlternativesSpec:
+def spec(model_folder: Path, data_folder: Path) -> BaselineSpec:
     study = StudySpec(
         str(model_folder),
         str(data_folder),
@@ -40,7 +40,7 @@ def spec(model_folder: Path, data_folder: Path) -> AlternativesSpec:
         attack_examples=6,
         device="cpu",
     )
-    return AlternativesSpec(
+    return BaselineSpec(
         study,
         pruned_int8=(0.5,),
         small=(1,),
@@ -57,11 +57,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def table(spec: AlternativesSpec, store: Store):
-    return run_alternatives(spec, store)
+def table(spec: BaselineSpec, store: Store):
+    return run_baselines(spec, store)
 
 
-def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSpec) -> None:
+def test_every_way_is_measured_once_on_the_same_rows(table, spec: BaselineSpec) -> None:
     assert [row.name for row in table.rows] == [
         "dense",
         "pruned 50 %",
@@ -76,7 +76,7 @@ def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSp
         row.aua.n for row in table.rows if row.aua
     } == {6}
     assert (
-        len({tuple(one.example for one in row.attacks) for row in table.rows if row.attacks}) == 1
+        len({tuple(item.example for item in row.attacks) for row in table.rows if row.attacks}) == 1
     )
     assert all(sum(row.correct) == row.acc.hits for row in table.rows)
     assert all((row.aua is None) <= table.is_collapsed(row) for row in table.rows)
@@ -87,7 +87,7 @@ def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSp
     assert table.row("pruned 80 %").sparsity == pytest.approx(0.8, abs=1e-3)
 
 
-def test_dense_and_pruned_rows_are_the_study(table, spec: AlternativesSpec, store: Store) -> None:
+def test_dense_and_pruned_rows_are_the_study(table, spec: BaselineSpec, store: Store) -> None:
     study = run_study(replace(spec.study, levels=(0.0, 0.5, 0.8)), store)
     assert table.about["study"] == study.key
     for level, row in zip(study.levels, table.rows[:3], strict=True):
@@ -101,7 +101,7 @@ def test_dense_and_pruned_rows_are_the_study(table, spec: AlternativesSpec, stor
 
 
 def test_bytes_are_those_of_the_files(
-    table, spec: AlternativesSpec, store: Store, tmp_path: Path
+    table, spec: BaselineSpec, store: Store, tmp_path: Path
 ) -> None:
     prepared = prepare(spec.study)
     export_model(prepared.victim, tmp_path / "dense", {})
@@ -121,27 +121,27 @@ def test_bytes_are_those_of_the_files(
 
 
 def test_what_guesses_is_not_attacked(
-    spec: AlternativesSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+    spec: BaselineSpec, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("prunescope.engine.baselines.run.majority_share", lambda labels: 1.0)
-    bench = Bench(spec, prepare(spec.study), store, lambda sentence: None)
-    acc, aua, asr, _, attacks = judged(
-        bench, Way("int8"), in_int8(bench.prepared.victim), lambda stage, done, total: None
+    context = BaselineContext(spec, prepare(spec.study), store, lambda sentence: None)
+    acc, aua, asr, _, attacks = measure_baseline(
+        context, Way("int8"), in_int8(context.prepared.victim), SILENT
     )
     assert (acc.n, aua, asr, attacks) == (40, None, None, ())
 
 
 def test_a_second_run_measures_nothing_and_writes_the_same(
-    table, spec: AlternativesSpec, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    table, spec: BaselineSpec, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("prunescope.engine.baselines.run._measured", None)
-    again = run_alternatives(spec, store, tmp_path / "again.json")
+    again = run_baselines(spec, store, tmp_path / "again.json")
     assert (
         tmp_path / "again.json"
     ).read_bytes() == table.path.read_bytes() and again.rows == table.rows
 
 
-def test_an_interruption_keeps_what_is_measured(spec: AlternativesSpec, tmp_path: Path) -> None:
+def test_an_interruption_keeps_what_is_measured(spec: BaselineSpec, tmp_path: Path) -> None:
     few = replace(
         spec,
         small=(),
@@ -155,18 +155,18 @@ def test_an_interruption_keeps_what_is_measured(spec: AlternativesSpec, tmp_path
             raise InterruptedStudy("enough")
 
     with pytest.raises(InterruptedStudy):
-        run_alternatives(few, Store(tmp_path), report=Progress(stop))
+        run_baselines(few, Store(tmp_path), report=Progress(stop))
     assert len(list((tmp_path / "alternatives" / "parts").glob("*.json"))) == 2
     assert not list((tmp_path / "alternatives").glob("*.json"))
-    found = run_alternatives(few, Store(tmp_path))
-    assert [row.name for row in found.rows] == ["dense", "pruned 50 %", "int8"] and found.rows[
+    result = run_baselines(few, Store(tmp_path))
+    assert [row.name for row in result.rows] == ["dense", "pruned 50 %", "int8"] and result.rows[
         2
     ].aua is None
 
 
 def test_what_is_written_is_read_again(table, store: Store) -> None:
-    (found,) = [one for one in alternative_tables(store) if not one.bundled]
-    assert found == table and json.loads(table.path.read_text()) == json.loads(
+    (result,) = [item for item in baseline_tables(store) if not item.bundled]
+    assert result == table and json.loads(table.path.read_text()) == json.loads(
         json.dumps(payload(table))
     )
     assert "text" not in table.path.read_text()  # figures only
@@ -176,16 +176,16 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     store = Store(tmp_path, bundled=tmp_path / "none")
     (tmp_path / "alternatives").mkdir()
     (tmp_path / "alternatives" / "odd.json").write_text('{"rows": [{}]}')
-    assert alternative_tables(store) == [] and "odd.json cannot be read" in store.notices[0]
+    assert baseline_tables(store) == [] and "odd.json cannot be read" in store.notices[0]
 
 
-def made(name: str, kind: str, size: int, right: str, outcomes: str = "") -> Alternative:
+def made(name: str, kind: str, size: int, right: str, outcomes: str = "") -> Baseline:
     attacks = tuple(
-        AttackRecord(i, {"h": "held", "b": "broken"}[one], 1, 0, 3, 0.9, 0.4)
-        for i, one in enumerate(outcomes)
+        AttackRecord(i, {"h": "held", "b": "broken"}[item], 1, 0, 3, 0.9, 0.4)
+        for i, item in enumerate(outcomes)
     )
-    correct = tuple(one == "1" for one in right)
-    return Alternative(
+    correct = tuple(item == "1" for item in right)
+    return Baseline(
         name,
         kind,
         0.0,
@@ -212,25 +212,25 @@ def test_the_nearest_level_in_bytes_is_compared_row_by_row_and_adjusted_together
             made("tiny", "blocks", 11, "11111111", "hhhhhhhh"),
         ]
     )
-    found = {row.name: row.against for row in rows}
-    assert found["dense"] is found["large"] is found["little"] is None
-    assert {name: one.level for name, one in found.items() if one} == {
+    result = {row.name: row.against for row in rows}
+    assert result["dense"] is result["large"] is result["little"] is None
+    assert {name: item.level for name, item in result.items() if item} == {
         "same": "large",
         "between": "little",
         "tiny": "little",
     }
-    assert (found["same"].only_here, found["same"].only_there, found["same"].bytes) == (4, 4, 0)
-    assert [found[name].p_value for name in ("same", "between", "tiny")] == [
+    assert (result["same"].only_here, result["same"].only_there, result["same"].bytes) == (4, 4, 0)
+    assert [result[name].p_value for name in ("same", "between", "tiny")] == [
         1.0,
         mcnemar(4, 0),
         mcnemar(8, 0),
     ]
-    assert [found[name].adjusted for name in ("same", "between", "tiny")] == [
+    assert [result[name].adjusted for name in ("same", "between", "tiny")] == [
         1.0,
         2 * mcnemar(4, 0),
         3 * mcnemar(8, 0),
     ]
-    assert (found["tiny"].attack.only_first_breaks, found["tiny"].attack.adjusted) == (
+    assert (result["tiny"].attack.only_first_breaks, result["tiny"].attack.adjusted) == (
         8,
         3 * mcnemar(8, 0),
     )
@@ -244,7 +244,7 @@ def test_without_pruned_levels_nothing_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"blocks": (0,)}, "blocks is 0"),
         ({"small": (2, 2)}, "small is 2,2"),
@@ -252,13 +252,13 @@ def test_without_pruned_levels_nothing_is_compared() -> None:
         ({"rounds": 0}, "rounds is 0"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes: dict[str, object], told: str) -> None:
-    with pytest.raises(SettingError, match=told):
-        AlternativesSpec(**{"study": StudySpec(levels=(0.5,)), "pruned_int8": (), **changes})
+def test_settings_that_cannot_be_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        BaselineSpec(**{"study": StudySpec(levels=(0.5,)), "pruned_int8": (), **changes})
 
 
 def test_ways_follow_the_blocks_that_are_there() -> None:
-    spec = AlternativesSpec(StudySpec(levels=(0.9, 0.0)), pruned_int8=())
+    spec = BaselineSpec(StudySpec(levels=(0.9, 0.0)), pruned_int8=())
     assert [way.name for way in spec.ways(3) if way.kind == "blocks" and way.head] == [
         "first 2 blocks, head re-solved",
         "first 1 block, head re-solved",

@@ -1,4 +1,4 @@
-"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one victim and on two."""
+"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one or two victims."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from prunescope.engine.attacks.attempt import Attempt, Model
+from prunescope.engine.attacks.attempt import Attempt, VictimModel
 from prunescope.engine.attacks.logs import COLUMNS, read_log
 from prunescope.engine.cli.main import main
 from prunescope.engine.data import Examples
@@ -97,8 +97,8 @@ def adversarial(tmp_path: Path) -> Path:
 
 def answer(done: tuple[int, str, str]) -> dict[str, Any]:
     assert done[0] == 0, done[2]
-    found: dict[str, Any] = json.loads(done[1].splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done[1].splitlines()[-1])
+    return result
 
 
 def one_sentence(done: tuple[int, str, str], value: str) -> None:
@@ -111,10 +111,10 @@ RATE = {"value", "n", "low", "high"}
 
 
 def test_one_victim_on_rows_of_a_data_set(run: Run) -> None:
-    found = answer(run("--examples", "6", "--json"))
-    assert (found["attack"], found["examples"]) == ("deepwordbug", 6)
-    assert (found["paired"], found["transfer"], found["logs"]) == (None, {}, [])
-    (victim,) = found["victims"]
+    result = answer(run("--examples", "6", "--json"))
+    assert (result["attack"], result["examples"]) == ("deepwordbug", 6)
+    assert (result["paired"], result["transfer"], result["logs"]) == (None, {}, [])
+    (victim,) = result["victims"]
     assert victim["name"] == "tiny-bert" and victim["n"] == 6
     assert (
         victim["skipped"]
@@ -132,32 +132,32 @@ def test_one_victim_on_rows_of_a_data_set(run: Run) -> None:
 
 def test_two_models_are_compared(run: Run, other: Path) -> None:
     done = run("--examples", "8", "--against", other, "--json")
-    found = answer(done)
-    assert [victim["name"] for victim in found["victims"]] == ["tiny-bert", "other-bert"]
-    paired = found["paired"]
+    result = answer(done)
+    assert [victim["name"] for victim in result["victims"]] == ["tiny-bert", "other-bert"]
+    paired = result["paired"]
     cells = ("both_hold", "only_first_breaks", "only_second_breaks", "both_break")
     assert sum(paired[name] for name in cells) == paired["first"]["n"]
     assert 0 < paired["p_value"] <= 1
-    for source, row in found["transfer"].items():
+    for source, row in result["transfer"].items():
         assert row[source]["rate"]["value"] in (1.0, None)  # what broke it breaks it again
     assert (
         "McNemar" in done[1]
-        and "what broke tiny-bert breaks other-bert" in done[1]
+        and "of what tiny-bert fails on, other-bert fails on" in done[1]
         and "Aua %" in done[1]
     )
 
 
 def test_a_model_is_compared_with_itself_pruned(run: Run) -> None:
-    found = answer(run("--examples", "4", "--sparsity", "0.5", "--json"))
-    assert [victim["name"] for victim in found["victims"]] == ["tiny-bert", "tiny-bert at 50 %"]
+    result = answer(run("--examples", "4", "--sparsity", "0.5", "--json"))
+    assert [victim["name"] for victim in result["victims"]] == ["tiny-bert", "tiny-bert at 50 %"]
 
 
 def test_logs_of_both_are_written_and_read(run: Run, other: Path, tmp_path: Path) -> None:
-    found = answer(
+    result = answer(
         run("--examples", "6", "--against", other, "--log", tmp_path / "log.csv", "--json")
     )
-    assert found["logs"] == [str(tmp_path / "log.csv"), str(tmp_path / "log-against.csv")]
-    for path, victim in zip(found["logs"], found["victims"], strict=True):
+    assert result["logs"] == [str(tmp_path / "log.csv"), str(tmp_path / "log-against.csv")]
+    for path, victim in zip(result["logs"], result["victims"], strict=True):
         with Path(path).open(newline="", encoding="utf-8") as file:
             assert tuple(next(csv.reader(file))[:9]) == COLUMNS
         texts = read_log(path)
@@ -166,7 +166,7 @@ def test_logs_of_both_are_written_and_read(run: Run, other: Path, tmp_path: Path
             and len(texts) == 6
         )
     again = answer(run("--examples", "6", "--log", tmp_path / "log.json", "--json"))
-    assert read_log(again["logs"][0]) == read_log(found["logs"][0])
+    assert read_log(again["logs"][0]) == read_log(result["logs"][0])
     one_sentence(run("--examples", "6", "--log", tmp_path / "log.csv"), "log.csv is there already")
     (tmp_path / "new-against.csv").touch()
     one_sentence(
@@ -186,75 +186,78 @@ def test_a_run_that_was_stopped_goes_on(
         patch.setattr("prunescope.engine.cli.console.Console._show", stop)
         code, out, err = run("--examples", "6")
     assert (code, out) == (3, "") and err.startswith("Stopped.")
-    (kept,) = (tmp_path / "cache" / "texts").iterdir()
-    begun = kept.read_bytes()
+    (stored,) = (tmp_path / "cache" / "texts").iterdir()
+    begun = stored.read_bytes()
     assert begun.count(b"\n") >= 2
     answer(run("--examples", "6", "--json"))
-    assert kept.read_bytes().startswith(begun) and kept.read_bytes().count(b"\n") == 6
+    assert stored.read_bytes().startswith(begun) and stored.read_bytes().count(b"\n") == 6
 
 
 def test_a_budget_is_reported(run: Run) -> None:
-    found = answer(run("--examples", "8", "--max-queries", "2", "--json"))
+    result = answer(run("--examples", "8", "--max-queries", "2", "--json"))
     assert (
-        found["budget"] == {"queries": 2, "seconds": None} and found["victims"][0]["exhausted"] > 0
+        result["budget"] == {"queries": 2, "seconds": None}
+        and result["victims"][0]["exhausted"] > 0
     )
 
 
 def test_a_fixed_set_on_one_victim_and_on_two(run: Run, adversarial: Path, other: Path) -> None:
     done = run("--set", adversarial, "--task", "sst2", "--json", quiet=False)
-    found = answer(done)
-    assert (found["set"], found["n"], found["paired"]) == ("set.tsv, sst2", 2, None)
-    assert set(found["victims"][0]["adversarial"]) == RATE and found["victims"][0]["clean"] is None
+    result = answer(done)
+    assert (result["set"], result["n"], result["paired"]) == ("set.tsv, sst2", 2, None)
+    assert (
+        set(result["victims"][0]["adversarial"]) == RATE and result["victims"][0]["clean"] is None
+    )
     assert "negative for LABEL_0, positive for LABEL_1" in done[2]
     both = answer(run("--set", adversarial, "--task", "sst2", "--against", other, "--json"))
     assert [victim["name"] for victim in both["victims"]] == ["tiny-bert", "other-bert"]
-    assert both["victims"][0] == found["victims"][0] and both["paired"]["attacks"] is None
+    assert both["victims"][0] == result["victims"][0] and both["paired"]["attacks"] is None
     assert both["paired"]["adversarial"]["first"]["n"] == 2
     pairs = answer(run("--set", adversarial, "--where", "task=qqp", "--json"))
     assert pairs["n"] == 1
 
 
 def test_a_log_is_a_fixed_set(run: Run, other: Path, tmp_path: Path) -> None:
-    made = answer(run("--examples", "8", "--log", tmp_path / "log.csv", "--json"))
+    created = answer(run("--examples", "8", "--log", tmp_path / "log.csv", "--json"))
     done = run("--set", tmp_path / "log.csv", "--against", other, "--json")
-    found, broken = answer(done), made["victims"][0]["broken"]
-    assert found["n"] == broken > 0 and found["victims"][0]["asr"]["value"] == 1.0
+    result, broken = answer(done), created["victims"][0]["broken"]
+    assert result["n"] == broken > 0 and result["victims"][0]["asr"]["value"] == 1.0
     assert (
-        found["victims"][0]["adversarial"]["value"] == 0.0
-        and found["paired"]["attacks"]["first"]["value"] == 1.0
+        result["victims"][0]["adversarial"]["value"] == 0.0
+        and result["paired"]["attacks"]["first"]["value"] == 1.0
     )
-    assert "one-sided" in found["notices"][0] and "Clean text right with both" in done[1]
+    assert "one-sided" in result["notices"][0] and "Clean text right with both" in done[1]
 
 
 def test_one_text_on_two_models(run: Run, other: Path) -> None:
     done = run("--text", "a good film", "--against", other, "--json")
-    found = answer(done)
-    assert [side["name"] for side in found["sides"]] == ["tiny-bert", "other-bert"] and not found[
+    result = answer(done)
+    assert [side["name"] for side in result["sides"]] == ["tiny-bert", "other-bert"] and not result[
         "truth_given"
     ]
     assert [line.split()[0] for line in done[1].splitlines()[:-1]] == ["tiny-bert", "other-bert"]
-    told = answer(
+    labelled = answer(
         run(
             "--text",
             "a good film",
             "--against",
             other,
             "--label",
-            str(1 - found["truth"]),
+            str(1 - result["truth"]),
             "--json",
         )
     )
-    assert told["truth_given"] and told["sides"][0]["outcome"] == "skipped"
-    name = found["label_names"][1 - found["truth"]]
+    assert labelled["truth_given"] and labelled["sides"][0]["outcome"] == "skipped"
+    name = result["label_names"][1 - result["truth"]]
     assert (
         answer(run("--text", "a good film", "--against", other, "--label", name.lower(), "--json"))[
             "sides"
         ]
-        == told["sides"]
+        == labelled["sides"]
     )
     assert (
         f"queries  {name}" in done[1]
-        or f"queries  {found['label_names'][found['truth']]}" in done[1]
+        or f"queries  {result['label_names'][result['truth']]}" in done[1]
     )
 
 
@@ -262,8 +265,8 @@ def test_models_of_one_name_are_told_apart(
     run: Run, model_folder: Path, other: Path, tmp_path: Path
 ) -> None:
     same = Path(shutil.copytree(other, tmp_path / "deep" / model_folder.name))
-    found = answer(run("--examples", "2", "--against", same, "--json"))
-    assert [victim["name"] for victim in found["victims"]] == [str(model_folder), str(same)]
+    result = answer(run("--examples", "2", "--against", same, "--json"))
+    assert [victim["name"] for victim in result["victims"]] == [str(model_folder), str(same)]
 
 
 def three_classes(model_folder: Path, tmp_path: Path) -> Path:
@@ -440,19 +443,18 @@ def test_the_rows_are_those_of_a_study_and_what_it_attacked_is_not_attacked_agai
     ran: list[int] = []
     attempt = Attempt.run
     monkeypatch.setattr(Attempt, "run", lambda self: ran.append(self.example.row) or attempt(self))
-    given = ("--seed", "2", "--eval-examples", "50", "--sparsity", "0.5", "--json")
-    found = answer(run("--examples", "9", *given, "--log", tmp_path / "log.json"))
-    assert ran == [] and (found["rows"], found["evaluated"], found["examples"]) == (60, 50, 9)
-    for level, victim, log in zip(study.levels, found["victims"], found["logs"], strict=True):
+    inputs = ("--seed", "2", "--eval-examples", "50", "--sparsity", "0.5", "--json")
+    result = answer(run("--examples", "9", *inputs, "--log", tmp_path / "log.json"))
+    assert ran == [] and (result["rows"], result["evaluated"], result["examples"]) == (60, 50, 9)
+    for level, victim, log in zip(study.levels, result["victims"], result["logs"], strict=True):
         assert victim["aua"] == asdict(level.aua) and victim["asr"] == asdict(level.asr)
         assert tuple(text.record for text in read_log(log)) == level.attacks
-    answer(run("--examples", "12", *given))
+    answer(run("--examples", "12", *inputs))
     first = {record.example for record in study.levels[0].attacks}
     assert len(ran) == 6 and not set(ran) & first  # three more, on both victims
     ran.clear()
-    answer(
-        run("--examples", "9", "--seed", "2", "--json")
-    )  # of all 60 rows: another draw, other texts
+    # of all 60 rows: another draw, other texts
+    answer(run("--examples", "9", "--seed", "2", "--json"))
     assert len(ran) == 9
 
 
@@ -468,37 +470,36 @@ def test_of_two_numbers_of_attacked_rows_the_smaller_ones_are_among_the_larger_o
     rows: int, evaluated: int, few: int, many: int, seed: int
 ) -> None:
     examples = Examples(tuple(map(str, range(rows))), None, (0,) * rows)
-    one, two = (drawn_rows(examples, evaluated, number, seed) for number in sorted((few, many)))
+    first, two = (drawn_rows(examples, evaluated, number, seed) for number in sorted((few, many)))
     assert (
-        one[0] == two[0]
-        and set(one[1]) <= set(two[1])
-        and len(one[1]) == min(few, many, evaluated, rows)
+        first[0] == two[0]
+        and set(first[1]) <= set(two[1])
+        and len(first[1]) == min(few, many, evaluated, rows)
     )
-    again, attacked = drawn_rows(
-        one[0], len(one[0]), few, seed
-    )  # a batch on what a study has drawn
-    assert again == one[0] and attacked == drawn_rows(examples, evaluated, few, seed)[1]
+    # a batch on what a study has drawn
+    again, attacked = drawn_rows(first[0], len(first[0]), few, seed)
+    assert again == first[0] and attacked == drawn_rows(examples, evaluated, few, seed)[1]
 
 
 def test_a_file_is_attacked_whole_and_halved_only_for_pruning(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "twelve.tsv"
     file.write_text("text\tlabel\n" + "".join(f"a good film {n}\t{n % 2}\n" for n in range(12)))
     done = run("--data", file, "--examples", "12", "--json")
-    found = answer(done)
-    assert (found["rows"], found["examples"], found["notices"], done[2]) == (12, 12, [], "")
+    result = answer(done)
+    assert (result["rows"], result["examples"], result["notices"], done[2]) == (12, 12, [], "")
     assert "12 examples, seed 0; 12 of 12 rows evaluated" in done[1]
     done = run(
         "--data", file, "--examples", "12", "--sparsity", "0.5", "--method", "magnitude", "--json"
     )
-    said = (
-        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), "
-        "so 6 are attacked and not 12."
+    message = (
+        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), so 6 "
+        "are attacked and not 12."
     )
-    assert answer(done)["notices"] == [said] and said in done[2]
+    assert answer(done)["notices"] == [message] and message in done[2]
     done = run("--data", file, "--examples", "12", "--eval-examples", "7", "--json")
     assert answer(done)["notices"] == [
-        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked "
-        "and not 12."
+        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked and "
+        "not 12."
     ]
 
 
@@ -518,8 +519,8 @@ def test_evaluate_and_attack_count_texts_without_words_alike(
 ) -> None:
     file = signs_and_plain(tmp_path)
     attacked = run("--data", file, "--examples", "30", "--json")
-    found = answer(attacked)
-    (victim,) = found["victims"]
+    result = answer(attacked)
+    (victim,) = result["victims"]
     assert (
         main(
             [
@@ -552,16 +553,16 @@ def test_evaluate_and_attack_count_texts_without_words_alike(
         0,
     )
     assert victim["acc"]["value"] == pytest.approx((30 - victim["skipped"]) / 30)
-    said = "10 of 30 examples gave the attack nothing to try, as in TextAttack"
+    message = "10 of 30 examples gave the attack nothing to try, as in TextAttack"
     assert (
-        said in found["notices"][0]
-        and said in attacked[2]
-        and said in score["notices"][0]
-        and said in err
+        message in result["notices"][0]
+        and message in attacked[2]
+        and message in score["notices"][0]
+        and message in err
     )
     assert (
         "(10 gave the attack nothing to try)" in out
-        and "There are no words to attack." in found["notices"][0]
+        and "There are no words to attack." in result["notices"][0]
     )
 
 
@@ -572,8 +573,8 @@ def test_rows_of_which_none_can_be_attacked_are_refused_with_the_reason(
     file.write_text("text\tlabel\n" + "".join(f"{'!' * n}\t{n % 2}\n" for n in range(1, 9)))
     one_sentence(
         run("--data", file, "--examples", "8"),
-        "None of the 8 examples could be attacked, the first of them "
-        "because: There are no words to attack",
+        "None of the 8 examples could be attacked, the first of them because: There are no words "
+        "to attack",
     )
 
 
@@ -581,14 +582,14 @@ def test_acc_counts_answers_also_where_the_attack_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = answer(run("--examples", "10", "--json"))["victims"][0]
-    call = Model.__call__
+    call = VictimModel.__call__
 
-    def sick(self: Model, texts: Any) -> Any:
+    def sick(self: VictimModel, texts: Any) -> Any:
         if self.queries and self.label == 1:
             raise ValueError("odd")
         return call(self, texts)
 
-    monkeypatch.setattr(Model, "__call__", sick)
+    monkeypatch.setattr(VictimModel, "__call__", sick)
     done = run("--examples", "10", "--max-queries", "10000", "--json")
     victim = answer(done)["victims"][0]
     assert (

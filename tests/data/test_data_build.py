@@ -66,9 +66,9 @@ def test_single_texts_beside_pairs():
 
 
 def test_rows_without_a_label_are_left_out_and_the_others_keep_their_place():
-    one = table("a.tsv", text=["a", "b"], label=["pos", "-"])
+    item = table("a.tsv", text=["a", "b"], label=["pos", "-"])
     two = table("b.tsv", text=["c", None, "d"], label=["neg", None, "pos"])
-    built = build_examples([one, two], Choice())
+    built = build_examples([item, two], Choice())
     assert [part.texts for part in built.examples] == [("a",), ("c", "d")] and built.rows == (
         (0,),
         (0, 2),

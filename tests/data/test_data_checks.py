@@ -104,9 +104,9 @@ def test_a_label_outside_the_model_is_refused_by_its_row_in_the_file():
 
 
 def test_sample_is_sorted_without_repeats():
-    drawn = sample(labelled(*[0] * 100), 20, seed=3)
-    assert len(set(drawn)) == 20
-    assert drawn == tuple(sorted(drawn))
+    sample_rows = sample(labelled(*[0] * 100), 20, seed=3)
+    assert len(set(sample_rows)) == 20
+    assert sample_rows == tuple(sorted(sample_rows))
 
 
 def test_sample_depends_on_the_seed_alone():

@@ -24,14 +24,14 @@ FEATURES = datasets.Features(
 
 
 @pytest.fixture
-def named() -> datasets.Dataset:
+def class_labels() -> datasets.Dataset:
     return datasets.Dataset.from_dict(
         {"text": ["fine", "poor"], "label": [0, 1]}, features=FEATURES
     )
 
 
-def test_class_names_of_a_parquet_file(named, tmp_path):
-    named.to_parquet(str(tmp_path / "a.parquet"))
+def test_class_names_of_a_parquet_file(class_labels, tmp_path):
+    class_labels.to_parquet(str(tmp_path / "a.parquet"))
     table = read_table(tmp_path / "a.parquet")
     assert table.class_names == {"label": ("pos", "neg")} and table.frame["label"].tolist() == [
         0,

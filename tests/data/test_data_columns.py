@@ -59,8 +59,8 @@ def test_no_label_column():
 
 
 def test_named_columns_win_over_usual_names():
-    found = find("text", "q", "a", "label", "y", text="q", pair="a", label="y")
-    assert found == Columns("q", "a", "y")
+    result = find("text", "q", "a", "label", "y", text="q", pair="a", label="y")
+    assert result == Columns("q", "a", "y")
 
 
 def test_named_text_alone_is_a_single_text():

@@ -34,17 +34,17 @@ def hub(monkeypatch):
     """Answer the next loads with these splits, or raise this error; the list collects what was
     asked for.
     """
-    asked: list[tuple[str, str | None]] = []
+    requests: list[tuple[str, str | None]] = []
 
     def _hub(answer):
         def load(path, name=None):
-            asked.append((path, name))
+            requests.append((path, name))
             if isinstance(answer, Exception):
                 raise answer
             return datasets.DatasetDict(answer)
 
         monkeypatch.setattr(datasets, "load_dataset", load)
-        return asked
+        return requests
 
     return _hub
 
@@ -54,16 +54,16 @@ def loaded(name: str, **options: str) -> Dataset:
 
 
 def test_config_is_passed_on(hub):
-    asked = hub({"train": split([0, 1]), "validation": split([1, 0])})
+    requests = hub({"train": split([0, 1]), "validation": split([1, 0])})
     data = loaded("nyu-mll/glue:sst2")
-    assert asked == [("nyu-mll/glue", "sst2")]
+    assert requests == [("nyu-mll/glue", "sst2")]
     assert (data.name, data.source) == ("sst2", "hub (nyu-mll/glue:sst2: train, validation)")
 
 
 def test_name_without_a_config(hub):
-    asked = hub({"test": split([1, 0], text="text")})
+    requests = hub({"test": split([1, 0], text="text")})
     data = loaded("stanfordnlp/imdb")
-    assert asked == [("stanfordnlp/imdb", None)]
+    assert requests == [("stanfordnlp/imdb", None)]
     assert (data.name, data.train, data.evaluation.labels) == ("imdb", None, (1, 0))
 
 
@@ -204,10 +204,10 @@ def test_a_fault_of_our_own_is_not_swallowed(hub):
 
 @pytest.mark.parametrize("name", ["csv", "json:x", "parquet", "text"])
 def test_names_of_file_readers_are_not_asked_for(hub, name):
-    asked = hub({"validation": split([0, 1])})
+    requests = hub({"validation": split([0, 1])})
     with pytest.raises(DataError, match="is a file format"):
         loaded(name)
-    assert asked == []
+    assert requests == []
 
 
 def test_without_the_package(monkeypatch):

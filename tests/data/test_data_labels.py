@@ -7,16 +7,16 @@ import pytest
 
 from prunescope.engine.data.columns import Table
 from prunescope.engine.data.label_map import LabelMap
-from prunescope.engine.data.labels import Encoded, LabelColumn, encode_labels, natural
+from prunescope.engine.data.labels import EncodedLabels, LabelColumn, encode_labels, natural
 from prunescope.engine.errors import DataError, SettingError
 
 
 def encode(
     *splits: list[object], label_map: str | None = None, schema: tuple[str, ...] | None = None
-) -> Encoded:
-    named = {"label": schema} if schema else {}
+) -> EncodedLabels:
+    class_names = {"label": schema} if schema else {}
     tables = [
-        Table(f"split {n}", pd.DataFrame({"label": pd.Series(values, dtype=object)}), named)
+        Table(f"split {n}", pd.DataFrame({"label": pd.Series(values, dtype=object)}), class_names)
         for n, values in enumerate(splits)
     ]
     return encode_labels(
@@ -190,7 +190,7 @@ def test_a_label_map_says_what_each_label_is():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("good", "is no list of LABEL=CLASS"),
         ("a=0,a=1", "names a label twice"),
@@ -203,6 +203,6 @@ def test_a_label_map_says_what_each_label_is():
         ('{"a": [1]}', "give a class number or a class name"),
     ],
 )
-def test_what_is_no_label_map(text, said):
-    with pytest.raises(SettingError, match=said):
+def test_what_is_no_label_map(text, message):
+    with pytest.raises(SettingError, match=message):
         LabelMap.parse(text)

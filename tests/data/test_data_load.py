@@ -110,9 +110,9 @@ def test_source_of_one_file_says_that_it_was_halved(reviews):
 def test_of_a_repeated_text_the_first_row_is_kept(write):
     data = load_dataset(str(write("a.tsv", "text\tlabel\na\t0\nb\t1\na\t1\n")))
     assert data.train is not None
-    kept = {*zip(data.train.texts, data.train.labels, strict=True)}
-    kept |= {*zip(data.evaluation.texts, data.evaluation.labels, strict=True)}
-    assert kept == {("a", 0), ("b", 1)}
+    stored = {*zip(data.train.texts, data.train.labels, strict=True)}
+    stored |= {*zip(data.evaluation.texts, data.evaluation.labels, strict=True)}
+    assert stored == {("a", 0), ("b", 1)}
 
 
 def test_pairs_with_one_text_in_common_are_different_examples(write):

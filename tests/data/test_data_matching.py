@@ -27,7 +27,7 @@ def places(classes: Classes, own: tuple[str, ...]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "own", "found"),
+    ("theirs", "own", "result"),
     [
         (("neg", "pos"), ("neg", "pos"), [0, 1]),
         (("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), [2, 1]),
@@ -41,8 +41,8 @@ def places(classes: Classes, own: tuple[str, ...]) -> dict[int, int]:
         (("a", "b"), ("A", "a"), None),
     ],
 )
-def test_names_by_meaning(theirs, own, found):
-    assert class_places(theirs, own) == found
+def test_names_by_meaning(theirs, own, result):
+    assert class_places(theirs, own) == result
 
 
 def test_numbers_that_a_class_is_called_by():
@@ -66,8 +66,7 @@ def test_numbers_from_one_and_from_minus_one_are_said():
     assert match.places == {1: 0, 2: 1}
     assert match.notice == (
         "The labels of d.csv are taken for the classes of m in this order: 1 for bad, 2 for good. "
-        "Where that "
-        "is wrong, say which is which with --label-map."
+        "Where that is wrong, say which is which with --label-map."
     )
     match = match_labels(numbers(-1, 1), ("bad", "good"), "m", "d.csv")
     assert match.places == {-1: 0, 1: 1} and "-1 for bad, 1 for good" in (match.notice or "")
@@ -129,7 +128,7 @@ def test_names_with_numbers_are_class_numbers_where_nothing_else_is_known():
 def test_names_that_the_model_does_not_know_are_refused(own):
     with pytest.raises(
         DataError,
-        match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which is which",
+        match=r"d.csv calls its classes bad, good, and m calls them .*; nothing says which",
     ):
         match_labels(names("bad", "good"), own, "m", "d.csv")
 
@@ -207,31 +206,33 @@ def encodings(draw: st.DrawFn) -> tuple[tuple[str, ...], dict[int, int], Classes
     the file writes them.
     """
     count = draw(st.integers(2, 6))
-    named = draw(st.sampled_from(("words", "nameless", "stars")))
+    style = draw(st.sampled_from(("words", "nameless", "stars")))
     own = {
         "words": WORDS[:count],
         "nameless": tuple(f"LABEL_{n}" for n in range(count)),
         "stars": tuple(str(n) for n in range(1, count + 1)),
-    }[named]
-    seen = sorted(draw(st.sets(st.integers(0, count - 1), min_size=2)))
+    }[style]
+    recorded = sorted(draw(st.sets(st.integers(0, count - 1), min_size=2)))
     kind = draw(st.sampled_from(("zero", "one", "names", "schema", "C", "class_")))
     if kind == "zero":
-        return own, {n: n for n in seen}, numbers(*seen)
+        return own, {n: n for n in recorded}, numbers(*recorded)
     if kind == "one":
-        return own, {n + 1: n for n in seen}, numbers(*(n + 1 for n in seen))
+        return own, {n + 1: n for n in recorded}, numbers(*(n + 1 for n in recorded))
     if kind in ("C", "class_"):
-        called = [f"{kind}{n + (kind == 'C')}" for n in seen]
-        return own, dict(enumerate(seen)), names(*called)
+        called = [f"{kind}{n + (kind == 'C')}" for n in recorded]
+        return own, dict(enumerate(recorded)), names(*called)
     change = draw(st.sampled_from((str.lower, str.upper, str)))
     if kind == "names":
-        order = draw(st.permutations(seen))
+        order = draw(st.permutations(recorded))
         return own, dict(enumerate(order)), names(*(change(own[n]) for n in order))
     order = draw(st.permutations(range(count)))
     return (
         own,
-        {order.index(n): n for n in seen},
+        {order.index(n): n for n in recorded},
         Classes(
-            tuple(change(own[n]) for n in order), True, tuple(sorted(order.index(n) for n in seen))
+            tuple(change(own[n]) for n in order),
+            True,
+            tuple(sorted(order.index(n) for n in recorded)),
         ),
     )
 

@@ -69,5 +69,5 @@ def test_fingerprint_depends_on_where_one_text_ends():
 
 def test_fingerprint_is_stable_across_runs():
     # SHA-256 of {"labels":[1],"pairs":null,"texts":["\\u00e9"]}, computed with another program.
-    known = "0d8f5e296b7a80f9d84db07bf3a0653465b7e8aa90c72e8ce2e188e010ee0652"
-    assert Examples(("é",), None, (1,)).fingerprint() == known
+    expected = "0d8f5e296b7a80f9d84db07bf3a0653465b7e8aa90c72e8ce2e188e010ee0652"
+    assert Examples(("é",), None, (1,)).fingerprint() == expected

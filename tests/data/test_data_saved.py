@@ -28,7 +28,7 @@ def rows(start: int, count: int = 6) -> datasets.Dataset:
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     rows(0).save_to_disk(tmp_path / "one", num_shards=3)
     return tmp_path / "one"
 
@@ -46,17 +46,21 @@ def splits(tmp_path: Path) -> Path:
     return tmp_path / "splits"
 
 
-def test_a_table_in_several_files(one):
-    table = read_saved(one)
+def test_a_table_in_several_files(folder):
+    table = read_saved(folder)
     assert table.frame["text"].tolist() == [
         f"text {n}" for n in range(6)
     ] and table.class_names == {"label": NAMES}
-    assert table.place(3) == f"Row 1 of {one / 'data-00001-of-00003.arrow'}"
-    assert len(evaluation_table(one, Choice()).frame) == len(labelled_rows(str(one)).examples) == 6
+    assert table.place(3) == f"Row 1 of {folder / 'data-00001-of-00003.arrow'}"
+    assert (
+        len(evaluation_table(folder, Choice()).frame)
+        == len(labelled_rows(str(folder)).examples)
+        == 6
+    )
 
 
-def test_a_table_is_one_file_for_every_command(one):
-    data = load_dataset(str(one))
+def test_a_table_is_one_file_for_every_command(folder):
+    data = load_dataset(str(folder))
     assert data.train is not None and len(data.train) + len(data.evaluation) == 6
     assert data.name == "one"
 
@@ -79,14 +83,14 @@ def test_splits_that_were_saved_one_by_one(tmp_path):
     assert data.train is not None and data.evaluation.texts[0] == "text 10"
 
 
-def test_the_description_of_the_folder_counts_as_the_package_reads_it(one):
-    info = json.loads((one / "dataset_info.json").read_text())
+def test_the_description_of_the_folder_counts_as_the_package_reads_it(folder):
+    info = json.loads((folder / "dataset_info.json").read_text())
     info["features"]["label"]["names"] = ["bad", "good"]
-    (one / "dataset_info.json").write_text(json.dumps(info))
-    assert datasets.load_from_disk(str(one)).features["label"].names == ["bad", "good"]
-    assert read_saved(one).class_names == {"label": ("bad", "good")}
-    (one / "dataset_info.json").unlink()
-    assert read_saved(one).class_names == {"label": NAMES}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    assert datasets.load_from_disk(str(folder)).features["label"].names == ["bad", "good"]
+    assert read_saved(folder).class_names == {"label": ("bad", "good")}
+    (folder / "dataset_info.json").unlink()
+    assert read_saved(folder).class_names == {"label": NAMES}
 
 
 @pytest.mark.parametrize(
@@ -114,17 +118,17 @@ def test_the_description_of_the_folder_counts_as_the_package_reads_it(one):
         ("data-00001-of-00003.arrow", "text", "is not a readable Arrow file"),
     ],
 )
-def test_a_damaged_folder_is_refused(one, file, content, says):
-    (one / file).write_text(content)
+def test_a_damaged_folder_is_refused(folder, file, content, says):
+    (folder / file).write_text(content)
     with pytest.raises(DataError, match=says):
-        load_dataset(str(one))
+        load_dataset(str(folder))
 
 
-def test_a_cut_off_file_is_refused(one):
-    path = one / "data-00001-of-00003.arrow"
+def test_a_cut_off_file_is_refused(folder):
+    path = folder / "data-00001-of-00003.arrow"
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match="is not a readable Arrow file"):
-        load_dataset(str(one))
+        load_dataset(str(folder))
 
 
 def test_a_split_that_is_gone_is_refused(splits):

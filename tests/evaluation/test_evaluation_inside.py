@@ -32,36 +32,39 @@ def test_states_attention_and_answer_are_those_of_transformers(tmp_path: Path, f
         folder, attn_implementation="eager"
     ).eval()
     with torch.no_grad():
-        wanted = model(
+        expected = model(
             **victim.tokenizer(TEXT, return_tensors="pt"),
             output_hidden_states=True,
             output_attentions=True,
         )
-    found = read_inside(victim, TEXT)
-    assert found.cls.shape == (4, 32) and found.attention.shape[:2] == (3, 4)
+    result = read_inside(victim, TEXT)
+    assert result.cls.shape == (4, 32) and result.attention.shape[:2] == (3, 4)
     torch.testing.assert_close(
-        found.cls,
-        torch.stack([state[0, 0] for state in wanted.hidden_states]).double(),
+        result.cls,
+        torch.stack([state[0, 0] for state in expected.hidden_states]).double(),
         rtol=1e-4,
         atol=1e-5,
     )
     torch.testing.assert_close(
-        found.attention, torch.stack([part[0] for part in wanted.attentions]), rtol=1e-4, atol=1e-5
+        result.attention,
+        torch.stack([part[0] for part in expected.attentions]),
+        rtol=1e-4,
+        atol=1e-5,
     )
     torch.testing.assert_close(
-        found.probabilities, wanted.logits[0].double().softmax(dim=0), rtol=1e-4, atol=1e-6
+        result.probabilities, expected.logits[0].double().softmax(dim=0), rtol=1e-4, atol=1e-6
     )
-    assert len(found.tokens) == found.attention.shape[-1] and found.tokens[0] == "[CLS]"
+    assert len(result.tokens) == result.attention.shape[-1] and result.tokens[0] == "[CLS]"
 
 
 def test_distances_are_the_plain_formulas() -> None:
-    one, other = (
+    first, other = (
         torch.tensor([[3.0, 4.0], [1.0, 0.0]]).double(),
         torch.tensor([[0.0, 0.0], [0.0, 2.0]]).double(),
     )
-    euclidean, cosine = cls_distances(one, other)
+    euclidean, cosine = cls_distances(first, other)
     assert euclidean == pytest.approx([5, 5**0.5]) and cosine[1] == pytest.approx(1)
-    assert cls_distances(one, one) == ([0, 0], pytest.approx([0, 0]))
+    assert cls_distances(first, first) == ([0, 0], pytest.approx([0, 0]))
 
 
 @settings(max_examples=40, deadline=None)
@@ -71,8 +74,8 @@ def test_the_map_is_numpys_principal_components(points: int, width: int, seed: i
     placed, shares = principal_map(values)
     variances, axes = np.linalg.eigh(np.cov(values.numpy().T, bias=True))
     assert shares == pytest.approx(tuple(variances[::-1][:2] / variances.sum()), abs=1e-9)
-    wanted = (values.numpy() - values.numpy().mean(axis=0)) @ axes[:, ::-1][:, :2]
-    np.testing.assert_allclose(np.abs(placed.numpy()), np.abs(wanted), atol=1e-6)
+    expected = (values.numpy() - values.numpy().mean(axis=0)) @ axes[:, ::-1][:, :2]
+    np.testing.assert_allclose(np.abs(placed.numpy()), np.abs(expected), atol=1e-6)
     torch.testing.assert_close(principal_map(values)[0], placed, rtol=0, atol=0)
 
 
@@ -103,25 +106,25 @@ def test_points_that_do_not_span_a_plane_are_placed_all_the_same(points: torch.T
 
 @pytest.fixture
 def pruned(victim: Victim) -> Victim:
-    found = victim.copy()
-    for weight in found.prunable().values():
+    result = victim.copy()
+    for weight in result.prunable().values():
         weight[::2] = 0
-    return found
+    return result
 
 
 def test_a_look_holds_every_pair_and_reading(victim: Victim, pruned: Victim) -> None:
-    found = look_inside(victim, pruned, TEXT, "a dull start.")
-    assert [(pair["from"], pair["to"]) for pair in found["distances"]] == [
+    result = look_inside(victim, pruned, TEXT, "a dull start.")
+    assert [(pair["from"], pair["to"]) for pair in result["distances"]] == [
         (["dense", "clean"], ["pruned", "clean"]),
         (["dense", "adversarial"], ["pruned", "adversarial"]),
         (["dense", "clean"], ["dense", "adversarial"]),
         (["pruned", "clean"], ["pruned", "adversarial"]),
     ]
-    assert found["distances"][0]["euclidean"][0] == 0 < found["distances"][0]["euclidean"][-1]
-    assert {(part["side"], part["text"]) for part in found["map"]} == {
+    assert result["distances"][0]["euclidean"][0] == 0 < result["distances"][0]["euclidean"][-1]
+    assert {(part["side"], part["text"]) for part in result["map"]} == {
         (side, text) for side in ("dense", "pruned") for text in ("clean", "adversarial")
     }
-    for part in found["attention"]:
+    for part in result["attention"]:
         values = np.frombuffer(base64.b64decode(part["values"]), dtype=np.float16).reshape(
             part["shape"]
         )
@@ -131,9 +134,9 @@ def test_a_look_holds_every_pair_and_reading(victim: Victim, pruned: Victim) -> 
 
 
 def test_the_same_victim_twice_is_at_no_distance(victim: Victim) -> None:
-    found = look_inside(victim, victim.copy(), TEXT)
-    assert found["distances"][0]["euclidean"] == [0.0] * (found["blocks"] + 1)
-    assert len(found["distances"]) == 1
+    result = look_inside(victim, victim.copy(), TEXT)
+    assert result["distances"][0]["euclidean"] == [0.0] * (result["blocks"] + 1)
+    assert len(result["distances"]) == 1
 
 
 def test_a_long_text_shows_the_first_tokens_and_says_how_many_are_left_out(victim: Victim) -> None:

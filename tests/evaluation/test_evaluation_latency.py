@@ -53,17 +53,17 @@ def two_four(victim: Victim) -> Victim:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What torch says about a GPU that is not here."""
-    said = SimpleNamespace(capability=(9, 0))
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: said.capability)
+    properties = SimpleNamespace(capability=(9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: properties.capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
     monkeypatch.setattr(Victim, "device", property(lambda self: torch.device("cuda")))
-    return said
+    return properties
 
 
 def test_a_measurement_says_what_was_measured(victim: Victim) -> None:
-    found = measure_latency(victim, TEXTS, batch=4, repeats=3)
+    result = measure_latency(victim, TEXTS, batch=4, repeats=3)
     tokens = sum(len(ids) for ids in victim.encode(TEXTS)["input_ids"])
-    assert replace(found, seconds=Spread(0, 0, 0), device="") == latency.Latency(
+    assert replace(result, seconds=Spread(0, 0, 0), device="") == latency.Latency(
         "tiny-bert",
         "dense",
         Spread(0, 0, 0),
@@ -75,7 +75,7 @@ def test_a_measurement_says_what_was_measured(victim: Victim) -> None:
         "float32",
         torch.get_num_threads(),
     )
-    assert found.device and 0 < found.seconds.low <= found.seconds.median <= found.seconds.high
+    assert result.device and 0 < result.seconds.low <= result.seconds.median <= result.seconds.high
 
 
 def test_sides_are_measured_in_turn_and_compared_round_by_round(
@@ -96,13 +96,12 @@ def test_sides_are_measured_in_turn_and_compared_round_by_round(
         return float(next(times[order[-1]]))
 
     monkeypatch.setattr(latency, "_seconds", seconds)
-    found = compare_latency([(victim, "dense"), (pruned, "csr")], TEXTS, repeats=3)
+    result = compare_latency([(victim, "dense"), (pruned, "csr")], TEXTS, repeats=3)
     assert order == ["dense", "csr"] * 5
-    assert [side.seconds.median for side in found.sides] == [2.0, 2.0]
-    assert found.ratios[0] == Spread(1.0, 1.0, 1.0)
-    assert found.ratios[1].median == 2.0 and found.ratios[1].low == pytest.approx(
-        0.65
-    )  # of 2, 0.5, 2
+    assert [side.seconds.median for side in result.sides] == [2.0, 2.0]
+    assert result.ratios[0] == Spread(1.0, 1.0, 1.0)
+    # of 2, 0.5, 2
+    assert result.ratios[1].median == 2.0 and result.ratios[1].low == pytest.approx(0.65)
 
 
 def test_every_sentence_is_in_one_batch_and_little_is_padded(victim: Victim) -> None:
@@ -159,14 +158,13 @@ def test_two_four_wants_a_gpu_that_can(victim: Victim, gpu: SimpleNamespace) -> 
 
 
 def test_two_four_wants_half_precision(victim: Victim, gpu: SimpleNamespace) -> None:
-    with pytest.raises(SettingError, match=r"not available in torch\.float32; use --dtype float16"):
+    with pytest.raises(SettingError, match=r"not available in torch\.float32; use `dtype=float16`"):
         in_form(two_four(victim), "2:4")
 
 
 def test_a_shape_that_the_gpu_cannot_take_is_named(victim: Victim, gpu: SimpleNamespace) -> None:
-    with pytest.raises(
-        SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"
-    ):  # what torch says of this machine's
+    # what torch says of this machine's
+    with pytest.raises(SettingError, match=r"weight of \(32, 32\) \(.*Only CUDA tensors"):
         in_form(two_four(victim), "2:4", torch.float16)
 
 
@@ -184,18 +182,18 @@ def test_settings_out_of_range(victim: Victim) -> None:
     ):
         with pytest.raises(SettingError, match=match):
             measure_latency(victim, TEXTS, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="0 texts and 1 sides"):
+    with pytest.raises(SettingError, match="0 texts and 1 models"):
         measure_latency(victim, [])
     with pytest.raises(SettingError, match="6 texts and 0 sides"):
         compare_latency([], TEXTS)
 
 
 def test_models_and_texts_are_found_by_name(model_folder: Any, data_folder: Any) -> None:
-    found = latency_of(
+    result = latency_of(
         [str(model_folder)] * 2, str(data_folder), None, 5, 2, 1, "float32", 0, "cpu"
     )
-    assert [side.form for side in found.sides] == ["dense", "csr", "dense", "csr"]
-    assert {side.sentences for side in found.sides} == {5}
+    assert [side.form for side in result.sides] == ["dense", "csr", "dense", "csr"]
+    assert {side.sentences for side in result.sides} == {5}
     half = latency_of([str(model_folder)], str(data_folder), None, 5, 2, 1, "bfloat16", 0, "cpu")
     assert [(side.form, side.dtype) for side in half.sides] == [("dense", "bfloat16")]
     with pytest.raises(SettingError, match="0 examples"):

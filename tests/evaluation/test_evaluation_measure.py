@@ -1,4 +1,4 @@
-"""Readings and relative errors, against naive float64 computations over sentences read one by one."""
+"""Predictions and relative errors, against naive float64 computations over single sentences."""
 
 from functools import partial
 
@@ -23,32 +23,34 @@ def texts(data_folder: object) -> tuple[str, ...]:
 @pytest.fixture
 def other(victim: Victim) -> Victim:
     """The victim with every prunable weight moved a little."""
-    found = victim.copy()
+    result = victim.copy()
     generator = torch.Generator().manual_seed(0)
-    for weight in found.prunable().values():
+    for weight in result.prunable().values():
         weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    return found
+    return result
 
 
 def outputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
     """`block.module` → its output over all real tokens, from a float64 copy of the model."""
     model = victim.copy().model.double()
-    seen: dict[str, list[Tensor]] = {}
+    outputs: dict[str, list[Tensor]] = {}
     for block, module in enumerate(victim.family.blocks(model)):
         for name, linear in module.linears.items():
-            kept = seen.setdefault(f"{block}.{name}", [])
-            linear.register_forward_hook(lambda _m, _i, value, kept=kept: kept.append(value[0]))
+            stored = outputs.setdefault(f"{block}.{name}", [])
+            linear.register_forward_hook(
+                lambda _m, _i, value, stored=stored: stored.append(value[0])
+            )
     with torch.no_grad():
         for text in texts:
             model(**victim.tokenizer(text, return_tensors="pt"))
-    return {name: torch.cat(parts) for name, parts in seen.items()}
+    return {name: torch.cat(parts) for name, parts in outputs.items()}
 
 
 def test_layer_errors_are_the_naive_ones(victim: Victim, other: Victim, texts: tuple[str, ...]):
     dense, sparse = outputs_of_linears(victim, texts), outputs_of_linears(other, texts)
-    found = layer_errors(victim, other, texts, None)
-    assert list(found) == [f"{block}.{name}" for block in range(2) for name in MODULES]
-    for name, value in found.items():
+    result = layer_errors(victim, other, texts, None)
+    assert list(result) == [f"{block}.{name}" for block in range(2) for name in MODULES]
+    for name, value in result.items():
         spread = (dense[name] - dense[name].mean(dim=0)).square().sum()
         assert value == pytest.approx(
             float((dense[name] - sparse[name]).square().sum() / spread), rel=1e-4
@@ -100,11 +102,11 @@ def test_relative_error_of_equal_values_is_zero():
 
 @pytest.mark.parametrize("piece", [1, 7, 256])
 def test_reading_is_in_the_examples_order(victim: Victim, texts: tuple[str, ...], piece: int):
-    found = read(victim, Examples(texts, None, (0,) * len(texts)), piece=piece)
+    result = read(victim, Examples(texts, None, (0,) * len(texts)), piece=piece)
     logits, cls = victim.read(texts)
-    assert found.predicted == tuple(logits.argmax(dim=1).tolist())
-    assert len(set(found.predicted)) == 2
-    assert torch.allclose(found.cls, cls, atol=1e-5)
+    assert result.predicted == tuple(logits.argmax(dim=1).tolist())
+    assert len(set(result.predicted)) == 2
+    assert torch.allclose(result.cls, cls, atol=1e-5)
 
 
 def test_reading_takes_in_the_pairs(victim: Victim, texts: tuple[str, ...]):

@@ -35,7 +35,7 @@ def write_hans(path: Path, rows: int = 12, labels: tuple[str, str] = ("0", "1"))
 
 
 @pytest.mark.parametrize(
-    ("task", "classes", "given", "wanted"),
+    ("task", "classes", "numbers", "mapping"),
     [
         ("hans", NLI, None, (0, 1, 1)),
         ("hans", ("CONTRADICTION", "Entailment", "neutral"), None, (1, 0, 1)),
@@ -48,13 +48,13 @@ def write_hans(path: Path, rows: int = 12, labels: tuple[str, str] = ("0", "1"))
     ],
 )
 def test_the_models_classes_become_the_sets(
-    task: str | None, classes: tuple[str, ...], given: Any, wanted: tuple[int, ...]
+    task: str | None, classes: tuple[str, ...], numbers: Any, mapping: tuple[int, ...]
 ):
-    assert mapping_for(task, classes, given, "the set", 2) == wanted
+    assert mapping_for(task, classes, numbers, "the set", 2) == mapping
 
 
 @pytest.mark.parametrize(
-    ("task", "classes", "given", "said"),
+    ("task", "classes", "numbers", "message"),
     [
         ("hans", ("LABEL_0", "LABEL_1", "LABEL_2"), None, "nothing says which is which"),
         (None, NLI, None, "the set has 2 classes and the model 3"),
@@ -64,32 +64,34 @@ def test_the_models_classes_become_the_sets(
     ],
 )
 def test_classes_without_a_mapping_are_refused(
-    task: str | None, classes: tuple[str, ...], given: Any, said: str
+    task: str | None, classes: tuple[str, ...], numbers: Any, message: str
 ):
-    with pytest.raises((DataError, SettingError), match=said):
-        mapping_for(task, classes, given, "the set", 2)
+    with pytest.raises((DataError, SettingError), match=message):
+        mapping_for(task, classes, numbers, "the set", 2)
 
 
 def test_contradiction_and_neutral_count_as_non_entailment(tmp_path: Path):
-    found = load_shifted(str(write_hans(tmp_path / "hans.tsv")), NLI, task="hans", pairs=True)
-    predicted = np.array([found.mapping[one] for one in (0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 0, 2)])
-    result = result_of(found, predicted)
+    shifted = load_shifted(str(write_hans(tmp_path / "hans.tsv")), NLI, task="hans", pairs=True)
+    predicted = np.array([shifted.mapping[label] for label in (0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 0, 2)])
+    result = result_of(shifted, predicted)
     right = [1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
     assert result.correct == tuple(map(bool, right))
     assert result.accuracy.value == pytest.approx(8 / 12)
-    found_groups = {name: (one.value, one.n) for name, one in result.groups["heuristic"].items()}
+    found_groups = {
+        name: (share.value, share.n) for name, share in result.groups["heuristic"].items()
+    }
     assert found_groups == {"lexical": (6 / 8, 8), "sub": (0.5, 4)}
-    assert sum(one.n for one in result.groups["subcase"].values()) == 12
+    assert sum(first.n for first in result.groups["subcase"].values()) == 12
 
 
 def test_labels_that_are_names_are_the_tasks_whatever_their_order(tmp_path: Path):
     """Sorted, REFUTES would come before SUPPORTS."""
     path = write_hans(tmp_path / "symmetric.tsv", labels=("SUPPORTS", "REFUTES"))
-    found = load_shifted(
+    result = load_shifted(
         str(path), ("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), task="fever-symmetric"
     )
-    assert found.examples.labels[:2] == (0, 1)
-    assert result_of(found, np.array([found.mapping[2]] * 12)).accuracy.value == 0
+    assert result.examples.labels[:2] == (0, 1)
+    assert result_of(result, np.array([result.mapping[2]] * 12)).accuracy.value == 0
     with pytest.raises(
         DataError,
         match="calls its classes REFUTES, SUPPORTS, and the task hans calls them entailment",
@@ -129,14 +131,16 @@ def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
     rows = Examples(("good film", "bad plot", "dull scene"), None, (1, 0, 1))
     inside = own_set("ID", rows, 2)
     outside = replace(inside, name="turned", mapping=(1, 0))
-    found = generalisation(victim, inside, [outside])
-    assert isinstance(found, Generalisation)
-    assert found.outside[0].accuracy.value == pytest.approx(1 - (found.inside.accuracy.value or 0))
-    payload = found.payload()
-    assert payload["gaps"]["turned"]["value"] == pytest.approx(
-        2 * (found.inside.accuracy.value or 0) - 1
+    result = generalisation(victim, inside, [outside])
+    assert isinstance(result, Generalisation)
+    assert result.outside[0].accuracy.value == pytest.approx(
+        1 - (result.inside.accuracy.value or 0)
     )
-    assert bits_from_hex(payload["id"]["correct"], 3) == list(found.inside.correct)
+    payload = result.payload()
+    assert payload["gaps"]["turned"]["value"] == pytest.approx(
+        2 * (result.inside.accuracy.value or 0) - 1
+    )
+    assert bits_from_hex(payload["id"]["correct"], 3) == list(result.inside.correct)
 
 
 def named_rows(path: Path, *labels: str) -> Path:
@@ -148,8 +152,8 @@ def named_rows(path: Path, *labels: str) -> Path:
 
 def test_a_set_without_a_task_is_read_by_the_models_own_names(tmp_path: Path):
     path = named_rows(tmp_path / "set.tsv", "bad", "good", "bad")
-    found = load_shifted(str(path), ("good", "bad"))
-    assert found.examples.labels == (1, 0, 1) and found.mapping == (0, 1) and found.classes == 2
+    result = load_shifted(str(path), ("good", "bad"))
+    assert result.examples.labels == (1, 0, 1) and result.mapping == (0, 1) and result.classes == 2
     assert load_shifted(
         str(named_rows(tmp_path / "one.tsv", "good", "good")), ("bad", "good")
     ).examples.labels == (1, 1)

@@ -32,8 +32,8 @@ def test_pages_get_statistics_without_torch_and_scipy():
     """Each takes a second or more to load."""
     loads = (
         "import sys, prunescope.engine.evaluation.statistics, "
-        "prunescope.engine.evaluation.collapse; "
-        "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
+        "prunescope.engine.evaluation.collapse; sys.exit(', '.join({'torch', 'scipy', 'pandas'} & "
+        "set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", loads], check=True)
 
@@ -62,12 +62,12 @@ def test_resamples_do_not_depend_on_the_size_of_a_block():
 
 def test_a_mean_has_its_bootstrap_interval():
     values = np.random.default_rng(1).exponential(10, 400).tolist()
-    found = bootstrap_mean(values)
-    assert (found.value, found.n) == (pytest.approx(np.mean(values)), 400)
+    result = bootstrap_mean(values)
+    assert (result.value, result.n) == (pytest.approx(np.mean(values)), 400)
     normal = 1.96 * np.std(values) / 20
-    assert found.low == pytest.approx(found.value - normal, abs=0.3 * normal)
-    assert found.high == pytest.approx(found.value + normal, abs=0.3 * normal)
-    assert bootstrap_mean(values[::-1]) == found
+    assert result.low == pytest.approx(result.value - normal, abs=0.3 * normal)
+    assert result.high == pytest.approx(result.value + normal, abs=0.3 * normal)
+    assert bootstrap_mean(values[::-1]) == result
 
 
 def test_a_mean_of_few_values_has_no_interval():
@@ -86,15 +86,15 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]):
         for size in range(1, 7)
         for chosen in itertools.combinations(range(len(p_values)), size)
     ]
-    wanted = [
+    expected = [
         max(
             min(1.0, len(chosen) * min(p_values[i] for i in chosen))
             for chosen in sets
-            if place in chosen
+            if index in chosen
         )
-        for place in range(len(p_values))
+        for index in range(len(p_values))
     ]
-    assert holm(p_values) == pytest.approx(tuple(wanted))
+    assert holm(p_values) == pytest.approx(tuple(expected))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -103,13 +103,13 @@ def test_f1_is_scikit_learns(classes: int):
     for _ in range(30):
         labels, predicted = draw.integers(0, classes, 40), draw.integers(-1, classes, 40)
         table = confusion(labels, predicted, classes)
-        known = f1_score(
+        reference = f1_score(
             labels, predicted, average="weighted", labels=list(range(classes)), zero_division=0
         )
-        assert float(f1(table, "weighted")) == pytest.approx(known, abs=1e-12)
+        assert float(f1(table, "weighted")) == pytest.approx(reference, abs=1e-12)
         if classes == 2:
-            known = f1_score(labels == 1, predicted == 1, zero_division=0)
-            assert float(f1(table, "binary")) == pytest.approx(known, abs=1e-12)
+            reference = f1_score(labels == 1, predicted == 1, zero_division=0)
+            assert float(f1(table, "binary")) == pytest.approx(reference, abs=1e-12)
 
 
 def test_the_interval_of_f1_covers_the_truth_about_as_often_as_it_says():
@@ -117,10 +117,10 @@ def test_the_interval_of_f1_covers_the_truth_about_as_often_as_it_says():
     draw, value = np.random.default_rng(1), float(f1(truth, "binary"))
     hits = 0
     for _ in range(200):
-        found = f1_interval(
+        result = f1_interval(
             draw.multinomial(200, truth.reshape(-1) / truth.sum()).reshape(truth.shape), "binary"
         )
-        hits += found.low <= value <= found.high
+        hits += result.low <= value <= result.high
     assert 0.88 <= hits / 200 <= 0.99
 
 
@@ -128,10 +128,10 @@ def test_an_independent_difference_has_newcombes_interval():
     """56/70 against 48/80: the difference .2000 with .0524 to .3339 (Newcombe 1998, table II,
     method 10).
     """
-    one, two = (Statistic.of_rate(Rate.of(hits, n)) for hits, n in ((56, 70), (48, 80)))
-    found = independent_difference(one, two)
-    assert found.value == pytest.approx(0.2)
-    assert (found.low, found.high) == (
+    first, two = (Statistic.of_rate(Rate.of(hits, n)) for hits, n in ((56, 70), (48, 80)))
+    result = independent_difference(first, two)
+    assert result.value == pytest.approx(0.2)
+    assert (result.low, result.high) == (
         pytest.approx(0.0524, abs=5e-5),
         pytest.approx(0.3339, abs=5e-5),
     )
@@ -140,9 +140,9 @@ def test_an_independent_difference_has_newcombes_interval():
 def test_a_paired_difference_is_over_rows_and_seeds():
     first, second = [[True, False, False, True]], [[True, True, False, False]]
     assert paired_difference(first, second).value == 0
-    found = paired_difference([[True, False] * 50] * 2, [[True, True] * 50] * 2)
-    assert found.value == pytest.approx(0.5)
-    assert found.high - 0.5 == pytest.approx(1.96 * 0.5 / np.sqrt(99), rel=1e-3)
+    result = paired_difference([[True, False] * 50] * 2, [[True, True] * 50] * 2)
+    assert result.value == pytest.approx(0.5)
+    assert result.high - 0.5 == pytest.approx(1.96 * 0.5 / np.sqrt(99), rel=1e-3)
     assert paired_difference([], []).value is None
 
 
@@ -155,14 +155,14 @@ def pairs(both: int, first: int, second: int, neither: int) -> Statistic:
 
 
 def test_the_interval_of_one_seed_is_the_published_score_interval():
-    found = pairs(36, 2, 12, 0)  # the first example of Newcombe's Table II
-    assert (found.value, round(found.low, 4), round(found.high, 4)) == (
+    result = pairs(36, 2, 12, 0)  # the first example of Newcombe's Table II
+    assert (result.value, round(result.low, 4), round(result.high, 4)) == (
         pytest.approx(0.2),
         0.0569,
         0.3404,
     )
     other = pairs(36, 12, 2, 0)
-    assert (other.low, other.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+    assert (other.low, other.high) == (pytest.approx(-result.high), pytest.approx(-result.low))
 
 
 def test_few_rows_that_differ_or_none_leave_room():
@@ -173,7 +173,7 @@ def test_few_rows_that_differ_or_none_leave_room():
 
 
 def test_bits_come_back_from_their_digits():
-    right = [bool(one) for one in np.random.default_rng(0).integers(0, 2, 37)]
+    right = [bool(first) for first in np.random.default_rng(0).integers(0, 2, 37)]
     assert bits_from_hex(bits_to_hex(right), 37) == right
 
 

@@ -89,12 +89,12 @@ def test_the_smallest_numbers_survive_and_a_negative_zero_is_a_zero() -> None:
 
 def test_what_is_loaded_is_what_was_saved(store: Store, victim: Victim, pruned: Pruned) -> None:
     path = save_pruned(store, "key", pruned, victim)
-    found = load_pruned(store, "key", victim)
-    assert found is not None and store.notices == []
-    assert (found.sparsity, found.layers) == (pruned.sparsity, pruned.layers)
-    wanted = pruned.victim.model.state_dict()
-    for name, value in found.victim.model.state_dict().items():
-        assert bits(value) == bits(wanted[name]), name
+    result = load_pruned(store, "key", victim)
+    assert result is not None and store.notices == []
+    assert (result.sparsity, result.layers) == (pruned.sparsity, pruned.layers)
+    expected = pruned.victim.model.state_dict()
+    for name, value in result.victim.model.state_dict().items():
+        assert bits(value) == bits(expected[name]), name
     assert path.parent == store.root / "victims"
 
 
@@ -126,22 +126,22 @@ def test_what_a_method_changes_beside_the_weights_is_kept(
 ) -> None:
     pruned = prune(victim, TEXTS, None, method_named(name), 0.5)
     with safe_open(str(save_pruned(store, "key", pruned, victim)), framework="pt") as file:
-        kept = {
+        stored = {
             key.removeprefix(pruned_models.OTHER)
             for key in file.keys()  # noqa: SIM118  not a dict
             if key.startswith(pruned_models.OTHER)
         }
-    assert kept == changed
-    found = load_pruned(store, "key", victim)
-    assert found is not None and (found.layers, found.notices) == (pruned.layers, pruned.notices)
-    assert weights_sha256(found.victim.model) == weights_sha256(pruned.victim.model)
+    assert stored == changed
+    result = load_pruned(store, "key", victim)
+    assert result is not None and (result.layers, result.notices) == (pruned.layers, pruned.notices)
+    assert weights_sha256(result.victim.model) == weights_sha256(pruned.victim.model)
     assert fingerprint_of(victim.model, victim.tokenizer) == victim.fingerprint
 
 
 def test_notices_come_back(store: Store, victim: Victim, pruned: Pruned) -> None:
     save_pruned(store, "key", replace(pruned, notices=("few tokens", "memory – ran out")), victim)
-    found = load_pruned(store, "key", victim)
-    assert found is not None and found.notices == ("few tokens", "memory – ran out")
+    result = load_pruned(store, "key", victim)
+    assert result is not None and result.notices == ("few tokens", "memory – ran out")
 
 
 def test_loading_leaves_the_dense_victim_as_it_was(

@@ -14,8 +14,8 @@ Environment = Callable[..., dict[str, str]]
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running(stocked(tmp_path_factory.mktemp("repositories"))) as found:
-        yield found
+    with running(stocked(tmp_path_factory.mktemp("repositories"))) as result:
+        yield result
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +25,13 @@ def environment(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Environme
     def made() -> dict[str, str]:
         home = tmp_path_factory.mktemp("home")
         closed = "http://127.0.0.1:9"  # whatever would leave this machine ends here
-        known = {
+        known_value = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HF_", "PRUNESCOPE_"))
         }
         return {
-            **known,
+            **known_value,
             "HF_ENDPOINT": hub.address,
             "HF_HOME": str(home / "hf"),
             "HTTPS_PROXY": closed,

@@ -40,12 +40,12 @@ def model_files(folder: Path, layers: int = 2) -> dict[str, bytes]:
     )
     BertForPreTraining(config).save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
-    named = load_file(folder / "model.safetensors")
+    names = load_file(folder / "model.safetensors")
     old = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
             "LayerNorm.bias", "LayerNorm.beta"
         ): value
-        for name, value in named.items()
+        for name, value in names.items()
     }
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     return files | {
@@ -63,10 +63,10 @@ def table(rows: int, classes: int, column: str, seed: int, unlabelled: bool = Fa
         " ".join([*draw.choices(plain, k=5), FLAVOUR[label], *draw.choices(plain, k=2)])
         for label in labels
     ]
-    given = [-1] * rows if unlabelled else labels
-    kept = io.BytesIO()
-    pq.write_table(pa.table({column: texts, "label": pa.array(given, pa.int64())}), kept)
-    return kept.getvalue()
+    inputs = [-1] * rows if unlabelled else labels
+    remaining = io.BytesIO()
+    pq.write_table(pa.table({column: texts, "label": pa.array(inputs, pa.int64())}), remaining)
+    return remaining.getvalue()
 
 
 def card(column: str, classes: tuple[str, ...], rows: dict[str, int]) -> bytes:

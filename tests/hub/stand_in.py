@@ -67,10 +67,10 @@ def listing(files: dict[str, bytes], below: str, deep: bool) -> list[dict[str, A
     start = f"{below}/" if below else ""
     inside = {path: content for path, content in files.items() if path.startswith(start)}
     folders = {
-        path[: place.start()]
+        path[: index.start()]
         for path in inside
-        for place in re.finditer("/", path)
-        if place.start() >= len(start)
+        for index in re.finditer("/", path)
+        if index.start() >= len(start)
     }
     own = [folder for folder in sorted(folders) if deep or "/" not in folder[len(start) :]]
     return [
@@ -102,8 +102,8 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def hub(self) -> Hub:
-        found: Hub = self.server.hub  # type: ignore[attr-defined]
-        return found
+        result: Hub = self.server.hub  # type: ignore[attr-defined]
+        return result
 
     def answer(self, body: bytes = b"") -> None:
         self.hub.asked.append(f"{self.command} {self.path}")
@@ -112,12 +112,12 @@ class Handler(BaseHTTPRequestHandler):
             unquote(parts.path),
             {name: values[0] for name, values in parse_qs(parts.query).items()},
         )
-        if found := re.fullmatch(
+        if result := re.fullmatch(
             r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?", path
         ):
-            self.api(*found.groups(), query, body)
-        elif found := re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path):
-            self.file("datasets" if found[1] else "models", found[2], found[4])
+            self.api(*result.groups(), query, body)
+        elif result := re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path):
+            self.file("datasets" if result[1] else "models", result[2], result[4])
         else:
             self.failed(404, "EntryNotFound", "nothing here")
 
@@ -159,10 +159,10 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "tree":
             self.json(listing(files, below or "", query.get("recursive") == "True"))
         elif what == "paths-info":
-            wanted = parse_qs(body.decode()).get("paths") or json.loads(body or b"{}").get(
+            expected = parse_qs(body.decode()).get("paths") or json.loads(body or b"{}").get(
                 "paths", []
             )
-            self.json([entry(path, files[path]) for path in wanted if path in files])
+            self.json([entry(path, files[path]) for path in expected if path in files])
         else:
             siblings = [
                 {"rfilename": path} | ({"size": len(files[path])} if "blobs" in query else {})
@@ -188,32 +188,32 @@ class Handler(BaseHTTPRequestHandler):
     def file(self, kind: str, name: str, path: str) -> None:
         if (files := self.repository(kind, name)) is None:
             return
-        told = {"X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        message = {"X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if path not in files:
-            self.failed(404, "EntryNotFound", "Entry not found", told)
+            self.failed(404, "EntryNotFound", "Entry not found", message)
             return
         content = files[path]
-        told["ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
+        message["ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
         first, status = 0, 200
-        if found := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-            first, last = int(found[1]), min(int(found[2] or len(content) - 1), len(content) - 1)
-            told["Content-Range"], status = f"bytes {first}-{last}/{len(content)}", 206
+        if result := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, last = int(result[1]), min(int(result[2] or len(content) - 1), len(content) - 1)
+            message["Content-Range"], status = f"bytes {first}-{last}/{len(content)}", 206
             content = content[first : last + 1]
         if self.command == "GET" and path in self.hub.broken:
-            self.cut(content, max(0, self.hub.broken[path] - first), status, told)
+            self.cut(content, max(0, self.hub.broken[path] - first), status, message)
         else:
-            self.send(status, content, told)
+            self.send(status, content, message)
 
-    def cut(self, content: bytes, after: int, status: int, told: dict[str, str]) -> None:
+    def cut(self, content: bytes, after: int, status: int, message: dict[str, str]) -> None:
         """Promise all of it, send some, and hang up."""
-        self.send(status, content[:after], told, length=len(content))
+        self.send(status, content[:after], message, length=len(content))
         self.wfile.flush()
         self.close_connection = True
 
     def failed(
-        self, status: int, code: str, message: str, told: dict[str, str] | None = None
+        self, status: int, code: str, message: str, text: dict[str, str] | None = None
     ) -> None:
-        headers = {"X-Error-Code": code, "X-Error-Message": message, **(told or {})}
+        headers = {"X-Error-Code": code, "X-Error-Message": message, **(text or {})}
         self.send(status, json.dumps({"error": message}).encode(), headers)
 
     def json(self, value: Any) -> None:

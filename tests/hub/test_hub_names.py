@@ -82,8 +82,8 @@ def asked(environment: dict[str, str], *names: str) -> dict[str, Any]:
         env=environment,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def compiled_files(folder: Path) -> dict[str, bytes]:
@@ -127,7 +127,7 @@ def test_wrappers_in_names_are_understood_on_the_hub_too(answers: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("model bert-base-uncased", "bert, 2 blocks of width 32"),
         (
@@ -139,13 +139,15 @@ def test_wrappers_in_names_are_understood_on_the_hub_too(answers: dict[str, Any]
         ("data some/bare", "text 'text', label 'label'; examples: train, test"),
     ],
 )
-def test_a_name_that_is_there_is_described(answers: dict[str, Any], name: str, told: str) -> None:
+def test_a_name_that_is_there_is_described(
+    answers: dict[str, Any], name: str, message: str
+) -> None:
     about, size = answers[name]
-    assert about == told and size > 0
+    assert about == message and size > 0
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         (
             "model shut/away",
@@ -187,10 +189,15 @@ def test_a_name_that_is_there_is_described(answers: dict[str, Any], name: str, t
     ],
 )
 def test_a_name_that_cannot_be_used_says_why_in_a_sentence(
-    answers: dict[str, Any], name: str, told: str
+    answers: dict[str, Any], name: str, message: str
 ) -> None:
-    found = answers[name]
-    assert isinstance(found, str) and told in found and found.endswith(".") and "\n" not in found
+    result = answers[name]
+    assert (
+        isinstance(result, str)
+        and message in result
+        and result.endswith(".")
+        and "\n" not in result
+    )
 
 
 def test_rows_come_from_the_split_that_is_named(answers: dict[str, Any]) -> None:
@@ -203,10 +210,14 @@ def test_looking_fetches_no_weights_and_loading_no_pickles(
     hub: Hub, answers: dict[str, Any]
 ) -> None:
     """These two were only looked at."""
-    seen = [line for line in hub.asked if "fancyzhx/ag_news" in line or "all-MiniLM-L6-v2" in line]
-    assert any(line.startswith("GET") and line.endswith("config.json") for line in seen)
+    observed = [
+        line for line in hub.asked if "fancyzhx/ag_news" in line or "all-MiniLM-L6-v2" in line
+    ]
+    assert any(line.startswith("GET") and line.endswith("config.json") for line in observed)
     assert answers["data fancyzhx/ag_news"][1] > 0
-    assert not [line for line in seen if line.split("?")[0].endswith((".safetensors", ".parquet"))]
+    assert not [
+        line for line in observed if line.split("?")[0].endswith((".safetensors", ".parquet"))
+    ]
     assert not hub.fetched(".bin")
 
 

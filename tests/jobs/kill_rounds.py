@@ -31,7 +31,7 @@ from prunescope.engine.jobs.queue import JobQueue  # noqa: E402
 from prunescope.engine.jobs.work import Work  # noqa: E402
 from prunescope.engine.records import StudySpec  # noqa: E402
 from prunescope.engine.store import Store  # noqa: E402
-from prunescope.engine.store.keeping import verify_store  # noqa: E402
+from prunescope.engine.store.maintenance import verify_store  # noqa: E402
 from prunescope.engine.studies.run import run_study  # noqa: E402
 
 JobQueue.start = lambda self: None  # type: ignore[method-assign]  workers are started here

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from prunescope.engine.attacks.attempt import Attempt, Step
+from prunescope.engine.attacks.attempt import Attempt, AttemptStep
 from prunescope.engine.attacks.run import Attacker
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.data import Examples
@@ -85,7 +85,7 @@ def request(study: Study, *sparsities: float, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def found(models: LiveModels, study: Study) -> tuple[dict[str, Any], list[tuple[str, Step]]]:
+def found(models: LiveModels, study: Study) -> tuple[dict[str, Any], list[tuple[str, AttemptStep]]]:
     """An attack on the dense victim and three sparse ones, and its steps."""
     events: list[Any] = []
     asked = request(study, 0.5, 0.8, 0.95, do="attack", text=f"  {TEXT} ", label=None)
@@ -434,7 +434,7 @@ def test_a_study_whose_texts_are_not_here_has_only_what_it_broke_attacked_again(
     """
     study, store = attacked
     shutil.copytree(store.root, tmp_path / "store")
-    with_texts = attack_batch(
+    attacked_text = attack_batch(
         LiveModels(Store(tmp_path / "store")), AttackRequest.of(request(study, 0.8, seed=3)), 12
     )
     shutil.rmtree(tmp_path / "store" / "texts")
@@ -442,7 +442,7 @@ def test_a_study_whose_texts_are_not_here_has_only_what_it_broke_attacked_again(
     result = attack_batch(
         LiveModels(Store(tmp_path / "store")), AttackRequest.of(request(study, 0.8, seed=3)), 12
     )
-    assert result == with_texts
+    assert result == attacked_text
     assert (
         len(ran)
         == sum(record.outcome == "broken" for level in study.levels for record in level.attacks)

@@ -21,19 +21,19 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def test_mean_is_taken_key_by_key():
-    found = mean_of(
+    result = mean_of(
         [
             {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(0.0)},
             {"b": torch.tensor(3.0), "a": torch.tensor([5.0, 2.0])},
         ]
     )
-    assert {name: value.tolist() for name, value in found.items()} == {"a": [3.0, 2.0], "b": 1.5}
+    assert {name: value.tolist() for name, value in result.items()} == {"a": [3.0, 2.0], "b": 1.5}
 
 
 def test_mean_is_accumulated_in_double_precision():
     values = [1e8, 1.0, -1e8, 1.0]
-    (found,) = mean_of([{"a": torch.tensor([value])} for value in values])["a"].tolist()
-    assert found == 0.5
+    (result,) = mean_of([{"a": torch.tensor([value])} for value in values])["a"].tolist()
+    assert result == 0.5
 
 
 NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 0.1, -1e8, 3e-39])
@@ -44,10 +44,10 @@ def test_tensors_that_are_the_same_in_some_members_are_averaged_as_any_other(
     rows: list[list[float]],
 ):
     states = [
-        {str(place): torch.tensor([value]) for place, value in enumerate(row)} for row in rows
+        {str(index): torch.tensor([value]) for index, value in enumerate(row)} for row in rows
     ]
-    found = mean_of(states)
-    for name, value in found.items():
+    result = mean_of(states)
+    for name, value in result.items():
         total = torch.zeros(1, dtype=torch.float64)
         for state in states:
             total += state[name]
@@ -55,9 +55,9 @@ def test_tensors_that_are_the_same_in_some_members_are_averaged_as_any_other(
 
 
 def test_half_precision_does_not_overflow():
-    found = mean_of([{"a": torch.full((2,), 60000.0, dtype=torch.float16)}] * 3)["a"]
-    assert found.dtype == torch.float16
-    assert found.tolist() == [60000.0] * 2
+    result = mean_of([{"a": torch.full((2,), 60000.0, dtype=torch.float16)}] * 3)["a"]
+    assert result.dtype == torch.float16
+    assert result.tolist() == [60000.0] * 2
 
 
 def test_one_member_is_its_own_average():
@@ -66,16 +66,19 @@ def test_one_member_is_its_own_average():
 
 
 def test_members_keep_their_weights():
-    one, two = torch.tensor([1.0], dtype=torch.float64), torch.tensor([3.0], dtype=torch.float64)
-    assert mean_of([{"a": one}, {"a": two}])["a"].tolist() == [2.0]
-    assert (one.item(), two.item()) == (1.0, 3.0)
+    first, second = (
+        torch.tensor([1.0], dtype=torch.float64),
+        torch.tensor([3.0], dtype=torch.float64),
+    )
+    assert mean_of([{"a": first}, {"a": second}])["a"].tolist() == [2.0]
+    assert (first.item(), second.item()) == (1.0, 3.0)
 
 
 def test_integer_buffers_are_the_first_members():
     first, second = torch.arange(3), torch.arange(3) + 4
-    found = mean_of([{"ids": first}, {"ids": second}])["ids"]
-    assert found.tolist() == [0, 1, 2]
-    assert found.data_ptr() != first.data_ptr()
+    result = mean_of([{"ids": first}, {"ids": second}])["ids"]
+    assert result.tolist() == [0, 1, 2]
+    assert result.data_ptr() != first.data_ptr()
 
 
 @pytest.mark.parametrize(

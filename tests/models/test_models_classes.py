@@ -13,21 +13,21 @@ TEXTS = ("a rich film", "dull and weak", "the music of grim scenes")
 
 
 @pytest.fixture
-def named(model_folder: Path) -> Victim:
-    found = load_victim(str(model_folder), "cpu")
-    found.label_names = ("bad", "good")
-    return found
+def labelled(model_folder: Path) -> Victim:
+    result = load_victim(str(model_folder), "cpu")
+    result.label_names = ("bad", "good")
+    return result
 
 
-def test_the_rows_of_the_last_layer_follow_the_names(named: Victim):
-    turned = in_order(named, ("Good", "BAD"))
+def test_the_rows_of_the_last_layer_follow_the_names(labelled: Victim):
+    turned = in_order(labelled, ("Good", "BAD"))
     assert turned.label_names == ("Good", "BAD") and turned.model.config.id2label == {
         0: "Good",
         1: "BAD",
     }
-    assert torch.equal(turned.read(TEXTS)[0], named.read(TEXTS)[0].flip(1))
-    assert turned.fingerprint != named.fingerprint
-    assert torch.equal(in_order(turned, ("bad", "good")).read(TEXTS)[0], named.read(TEXTS)[0])
+    assert torch.equal(turned.read(TEXTS)[0], labelled.read(TEXTS)[0].flip(1))
+    assert turned.fingerprint != labelled.fingerprint
+    assert torch.equal(in_order(turned, ("bad", "good")).read(TEXTS)[0], labelled.read(TEXTS)[0])
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,18 @@ def test_the_rows_of_the_last_layer_follow_the_names(named: Victim):
         ("good", "bad", "neutral"),
     ],
 )
-def test_where_the_names_do_not_tell_the_numbers_count(named: Victim, names: tuple[str, ...]):
-    assert in_order(named, names) is named
+def test_where_the_names_do_not_tell_the_numbers_count(labelled: Victim, names: tuple[str, ...]):
+    assert in_order(labelled, names) is labelled
 
 
-def test_a_model_that_names_other_classes_is_refused(named: Victim):
+def test_a_model_that_names_other_classes_is_refused(labelled: Victim):
     with pytest.raises(
         ModelError,
-        match="m calls its classes bad, good, and the data calls them poor, fine; nothing says which is which",
+        match="m calls its classes bad, good, and the data calls them poor, fine; nothing says "
+        "which is which",
     ):
-        check_classes(named, ("poor", "fine"), "m")
-    check_classes(named, ("good", "bad"), "m")
-    check_classes(named, ("LABEL_0", "LABEL_1"), "m")
-    named.label_names = ("LABEL_0", "LABEL_1")
-    check_classes(named, ("poor", "fine"), "m")
+        check_classes(labelled, ("poor", "fine"), "m")
+    check_classes(labelled, ("good", "bad"), "m")
+    check_classes(labelled, ("LABEL_0", "LABEL_1"), "m")
+    labelled.label_names = ("LABEL_0", "LABEL_1")
+    check_classes(labelled, ("poor", "fine"), "m")

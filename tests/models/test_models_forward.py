@@ -39,12 +39,12 @@ def trained(folder: Path) -> Victim:
     """The classifier in a folder with random biases and LayerNorms, so that none can stand in for
     another.
     """
-    found = load_victim(str(folder), "cpu")
+    result = load_victim(str(folder), "cpu")
     generator = torch.Generator().manual_seed(0)
-    for parameter in found.model.parameters():
+    for parameter in result.model.parameters():
         if parameter.ndim == 1:
             parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
-    return found
+    return result
 
 
 @pytest.fixture(params=FAMILIES)
@@ -67,13 +67,13 @@ def padded(
         return_tensors="pt",
     )
     with torch.no_grad():
-        found = victim.model(**batch, output_hidden_states=True)
-    return found.logits, found.hidden_states[-1][:, 0]
+        result = victim.model(**batch, output_hidden_states=True)
+    return result.logits, result.hidden_states[-1][:, 0]
 
 
-def close(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> bool:
+def close(result: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> bool:
     return all(
-        torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(found, wanted, strict=True)
+        torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(result, expected, strict=True)
     )
 
 
@@ -125,12 +125,12 @@ def test_token_types_that_the_model_does_not_know_are_left_out(
     write_model: Callable[..., Path], model_folder: Path, tmp_path: Path
 ):
     folder = write_model(tmp_path / "distilbert", family="distilbert")
-    wanted = load_victim(str(folder), "cpu").read(TEXTS, SECONDS)
+    expected = load_victim(str(folder), "cpu").read(TEXTS, SECONDS)
     AutoTokenizer.from_pretrained(model_folder).save_pretrained(folder)
     victim = load_victim(str(folder), "cpu")
     assert "token_type_ids" in AutoTokenizer.from_pretrained(folder).model_input_names
     assert set(victim.encode(TEXTS, SECONDS)) == {"input_ids", "attention_mask"}
-    assert close(victim.read(TEXTS, SECONDS), wanted)
+    assert close(victim.read(TEXTS, SECONDS), expected)
 
 
 def test_text_alone_is_read_as_beside_long_ones(each: Victim):
@@ -187,15 +187,15 @@ def test_streams_are_sorted_by_length(victim: Victim):
 
 
 def test_tap_sees_the_output_of_every_linear(each: Victim):
-    seen: dict[str, Tensor] = {}
+    recorded: dict[str, Tensor] = {}
     (stream,) = each.streams(TEXTS)
     run_stream(
         each.family,
         each.model,
         stream,
-        lambda block, name, value: seen.update({f"{block}.{name}": value}),
+        lambda block, name, value: recorded.update({f"{block}.{name}": value}),
     )
-    assert list(seen) == [f"{block}.{name}" for block in range(2) for name in MODULES]
-    assert {name: value.shape for name, value in seen.items()} == {
+    assert list(recorded) == [f"{block}.{name}" for block in range(2) for name in MODULES]
+    assert {name: value.shape for name, value in recorded.items()} == {
         name: (stream.tokens, weight.shape[0]) for name, weight in each.prunable().items()
     }

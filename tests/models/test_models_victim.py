@@ -59,11 +59,11 @@ def test_prunable_weights_are_the_linears_of_the_blocks(victim: Victim):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_prunable_weights_of_every_family(write_model: Write, tmp_path: Path, family: str):
-    found = load_victim(
+    result = load_victim(
         str(write_model(tmp_path / family, family=family, layers=3)), "cpu"
     ).prunable()
     shapes = dict(zip(MODULES, [(32, 32)] * 4 + [(64, 32), (32, 64)], strict=True))
-    assert [(name, tuple(weight.shape)) for name, weight in found.items()] == [
+    assert [(name, tuple(weight.shape)) for name, weight in result.items()] == [
         (f"{block}.{name}", shape) for block in range(3) for name, shape in shapes.items()
     ]
 
@@ -227,7 +227,7 @@ def test_hub_name_without_network(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(AutoConfig, "from_pretrained", offline)
     with pytest.raises(
         ResourceError,
-        match=r"'some/name' cannot be fetched .*connect to the hub\.\); .* local folder",
+        match=r"'some/name' cannot be fetched .*connect to the hub\); .* local folder",
     ):
         load_victim("some/name", "cpu")
 
@@ -263,21 +263,21 @@ def test_a_victim_that_reads_or_counts_otherwise_is_another(
             (model_folder / "config.json").read_text().replace('"gelu"', '"relu"'),
         ),
     }
-    found = {victim.fingerprint}
+    result = {victim.fingerprint}
     for name, (file, text) in changed.items():
         folder = shutil.copytree(model_folder, tmp_path / name)
         assert (folder / file).read_text() != text
         (folder / file).write_text(text)
         other = load_victim(str(folder), "cpu")
         assert weights_sha256(other.model) == weights_sha256(victim.model)
-        found.add(other.fingerprint)
-    assert len(found) == 4
+        result.add(other.fingerprint)
+    assert len(result) == 4
 
 
 def test_victims_of_the_embedded_base_keep_their_keys():
-    found = load_victim("embedded", "cpu")
-    assert reading_sha256(found.model.config, found.tokenizer) == EMBEDDED_READING
-    assert fingerprint_of(found.model, found.tokenizer) == weights_sha256(found.model)
+    result = load_victim("embedded", "cpu")
+    assert reading_sha256(result.model.config, result.tokenizer) == EMBEDDED_READING
+    assert fingerprint_of(result.model, result.tokenizer) == weights_sha256(result.model)
 
 
 def test_a_model_without_a_tokenizer_says_so(model_folder: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What the pruning tests share: calibration sentences, and a way to write models of other families."""
+"""What the pruning tests share: calibration sentences, and writing models of other families."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +9,14 @@ from torch import Tensor
 
 from prunescope.engine.data import load_dataset
 from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.pruning.pipeline import prune
+from prunescope.engine.pruning.plan import Pruned
 
 
 @pytest.fixture(scope="session")
 def write_model(pytestconfig: pytest.Config) -> Callable[..., Path]:
-    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous between folders."""
+    """`write_model` of tests/conftest.py, whose module name is ambiguous between folders."""
     house = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
     return house.write_model
 
@@ -28,6 +31,12 @@ def sentences(data_folder: Path) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def dense(model_folder: Path) -> Victim:
     return load_victim(str(model_folder), "cpu")
+
+
+@pytest.fixture(scope="module")
+def halves(dense: Victim, sentences: tuple[str, ...]) -> dict[str, Pruned]:
+    """The dense model at a sparsity of 50% by every method."""
+    return {name: prune(dense, sentences, None, method, 0.5) for name, method in METHODS.items()}
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ def test_other_families_are_pruned_as_well(
     write_model: Callable[..., Path], sentences: tuple[str, ...], tmp_path: Path, family: str
 ):
     dense = load_victim(str(write_model(tmp_path / family, family=family)), "cpu")
-    wanted = dense.read(sentences[60:])[1]
+    expected = dense.read(sentences[60:])[1]
     errors = {}
     for name in ("adaptive", "magnitude"):
         pruned = prune(dense, sentences[:60], None, METHODS[name], 0.5).victim
@@ -25,7 +25,7 @@ def test_other_families_are_pruned_as_well(
         assert sum(int((weight == 0).sum()) for weight in weights) * 2 == sum(
             weight.numel() for weight in weights
         )
-        errors[name] = float(torch.dist(pruned.read(sentences[60:])[1], wanted))
+        errors[name] = float(torch.dist(pruned.read(sentences[60:])[1], expected))
     assert 0 < errors["adaptive"] < errors["magnitude"]
     assert fingerprint_of(dense.model, dense.tokenizer) == dense.fingerprint
 

@@ -20,7 +20,7 @@ from prunescope.engine.pruning.importance import (
     MIN_AXIS,
     OUTPUT_FLOOR,
     Importance,
-    Metric,
+    OutputMetric,
     measure_importance,
 )
 from prunescope.engine.records import MODULES
@@ -89,7 +89,7 @@ def oracle(victim: Victim, texts: tuple[str, ...]) -> Truth:
     return truth
 
 
-def without_floor(metric: Metric) -> Tensor:
+def without_floor(metric: OutputMetric) -> Tensor:
     """E g gᵀ of mean diagonal 1 again; the diagonal where no more is kept."""
     whole = torch.diag(metric.diagonal) if metric.matrix is None else metric.matrix
     return ((whole - OUTPUT_FLOOR * torch.eye(len(whole))) / (1 - OUTPUT_FLOOR)).double()
@@ -191,16 +191,16 @@ def test_axes_are_those_of_the_unit_diagonal(dense: Victim, sentences: tuple[str
         rebuilt * scale * scale[:, None], matrix, atol=1e-4
     )
     assert found["0.intermediate"].matrix is None and found["0.intermediate"].axes is None
-    for reach, part in found["0.query"].reaches:
+    for reach, part in found["0.query"].axis_groups:
         assert torch.allclose(
             values[part].clamp_min(MIN_AXIS).log() / math.log(BASE),
             torch.tensor(float(reach)),
             atol=0.51,
         )
     assert [
-        row for _, part in found["0.query"].reaches for row in range(part.start, part.stop)
+        row for _, part in found["0.query"].axis_groups for row in range(part.start, part.stop)
     ] == list(range(32))
-    assert found["0.intermediate"].reaches == []
+    assert found["0.intermediate"].axis_groups == []
 
 
 def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
@@ -222,7 +222,7 @@ def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str
         {"0.query": torch.tensor([4.0, 2.0, 0.0]), "0.key": torch.tensor([0.0, 2.0, 0.0])}, {}, {}
     )
     stream = next(iter(dense.streams(sentences[:3])))
-    weights = found.of_tokens(["0.query", "0.key"], stream, dense.device).split(stream.lengths)
+    weights = found.token_weights(["0.query", "0.key"], stream, dense.device).split(stream.lengths)
     first, last, between = (FLOOR + (1 - FLOOR) * share for share in (2.0, 2.0, 0.0))
     for part in weights:
         assert part.tolist() == [first, *[between] * (len(part) - 2), last]

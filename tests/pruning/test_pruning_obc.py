@@ -10,9 +10,9 @@ from torch import Tensor
 
 from prunescope.engine.errors import SettingError
 from prunescope.engine.pruning import obc as module
-from prunescope.engine.pruning.obc import exact
+from prunescope.engine.pruning.obc import remove_one_by_one
 from prunescope.engine.pruning.patterns import Unstructured
-from prunescope.engine.pruning.sparsegpt import blocked
+from prunescope.engine.pruning.sparsegpt import sweep
 from prunescope.engine.pruning.targets import factorise
 
 Group = tuple[int, int] | None
@@ -83,10 +83,10 @@ def test_weights_and_support_are_the_oracles(
 ):
     small(monkeypatch, block, 3, width)
     target, _, inverse = problem(rows, width)
-    wanted, _ = oracle(target, inverse, int(share * width))
-    found = exact(target, inverse, int(share * width))
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).abs().max()) < 1e-9
+    expected, _ = oracle(target, inverse, int(share * width))
+    found = remove_one_by_one(target, inverse, int(share * width))
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).abs().max()) < 1e-9
 
 
 def test_weights_leave_in_the_oracles_order(monkeypatch: pytest.MonkeyPatch):
@@ -95,7 +95,7 @@ def test_weights_leave_in_the_oracles_order(monkeypatch: pytest.MonkeyPatch):
     _, orders = oracle(target, inverse, 19)
     gone = torch.zeros(3, 20, dtype=torch.bool)
     for count in range(1, 20):
-        now = exact(target, inverse, count) == 0
+        now = remove_one_by_one(target, inverse, count) == 0
         assert [int(j) for j in (now & ~gone).int().argmax(dim=1)] == [
             order[count - 1] for order in orders
         ]
@@ -107,7 +107,7 @@ def test_ends_of_the_range(monkeypatch: pytest.MonkeyPatch, per_row: int):
     small(monkeypatch, 4, 2, 24)
     target, _, inverse = problem(5, 24)
     before = target.clone(), inverse.clone()
-    found = exact(target, inverse, per_row)
+    found = remove_one_by_one(target, inverse, per_row)
     assert float((found - oracle(target, inverse, per_row)[0]).abs().max()) < 1e-9
     assert ((found == 0).sum(dim=1) == per_row).all()
     assert torch.equal(target, before[0]) and torch.equal(inverse, before[1])
@@ -118,7 +118,7 @@ def test_inverse_of_a_single_row_is_left_alone(monkeypatch: pytest.MonkeyPatch):
     small(monkeypatch, 2, 1, 40)
     target, _, inverse = problem(1, 40)
     before = inverse.clone()
-    exact(target, inverse, 20)
+    remove_one_by_one(target, inverse, 20)
     assert torch.equal(inverse, before)
 
 
@@ -131,11 +131,11 @@ def test_groups_keep_their_share(
     target, _, inverse = problem(5, 32)
     keep, size = group
     per_row = 32 * (size - keep) // size
-    wanted, _ = oracle(target, inverse, per_row, group)
-    found = exact(target, inverse, per_row, group)
+    expected, _ = oracle(target, inverse, per_row, group)
+    found = remove_one_by_one(target, inverse, per_row, group)
     assert ((found.view(5, -1, size) != 0).sum(dim=2) == keep).all()
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).abs().max()) < 1e-9
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).abs().max()) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_groups_keep_their_share(
 def test_what_does_not_fit_is_refused(per_row: int, group: Group):
     target, _, inverse = problem(2, 24)
     with pytest.raises(SettingError):
-        exact(target, inverse, per_row, group)
+        remove_one_by_one(target, inverse, per_row, group)
 
 
 @given(
@@ -162,31 +162,33 @@ def test_survivors_are_least_squares_on_their_support(
     with pytest.MonkeyPatch.context() as patch:
         small(patch, block, 2, width)
         target, hessian, inverse = problem(rows, width, seed)
-        found = exact(target, inverse, round(share * width))
-    for wanted, weights in zip(target, found, strict=True):
+        found = remove_one_by_one(target, inverse, round(share * width))
+    for expected, weights in zip(target, found, strict=True):
         support = weights.nonzero()[:, 0]
         assert len(support) == width - round(share * width)
-        best = torch.linalg.solve(hessian[support][:, support], (hessian @ wanted)[support])
+        best = torch.linalg.solve(hessian[support][:, support], (hessian @ expected)[support])
         assert torch.allclose(weights[support], best, rtol=1e-9, atol=1e-9)
 
 
 def test_rows_and_chunks_are_independent(monkeypatch: pytest.MonkeyPatch):
     target, _, inverse = problem(9, 48)
-    whole = exact(target, inverse, 36)
-    assert torch.equal(exact(target, inverse, 36), whole)
-    assert float((exact(target.flip(0), inverse, 36).flip(0) - whole).abs().max()) < 1e-12
+    whole = remove_one_by_one(target, inverse, 36)
+    assert torch.equal(remove_one_by_one(target, inverse, 36), whole)
+    assert (
+        float((remove_one_by_one(target.flip(0), inverse, 36).flip(0) - whole).abs().max()) < 1e-12
+    )
     for rows in (1, 2, 4):
         small(monkeypatch, 8, rows, 48)
-        found = exact(target, inverse, 36)
+        found = remove_one_by_one(target, inverse, 36)
         assert torch.equal(found == 0, whole == 0)
         assert float((found - whole).abs().max()) < 1e-11
 
 
 def test_ties_go_to_the_lowest_position(monkeypatch: pytest.MonkeyPatch):
     small(monkeypatch, 2, 1, 12)
-    found = exact(torch.ones(2, 12), torch.eye(12), 7)
+    found = remove_one_by_one(torch.ones(2, 12), torch.eye(12), 7)
     assert torch.equal(found, torch.tensor([0.0] * 7 + [1.0] * 5).repeat(2, 1))
-    found = exact(torch.ones(2, 12), torch.eye(12), 6, (2, 4))
+    found = remove_one_by_one(torch.ones(2, 12), torch.eye(12), 6, (2, 4))
     assert torch.equal(found, torch.tensor([0.0, 0.0, 1.0, 1.0] * 3).repeat(2, 1))
 
 
@@ -194,26 +196,26 @@ def test_single_precision_follows_double(monkeypatch: pytest.MonkeyPatch):
     small(monkeypatch, 32, 2, 160)
     target, hessian, inverse = problem(4, 160)
     for per_row in (80, 140):
-        wanted, _ = oracle(target, inverse, per_row)
-        found = exact(target.float(), inverse.float(), per_row)
+        expected, _ = oracle(target, inverse, per_row)
+        found = remove_one_by_one(target.float(), inverse.float(), per_row)
         assert found.dtype == torch.float32
-        assert loss(found, target, hessian) < 1.001 * loss(wanted, target, hessian)
+        assert loss(found, target, hessian) < 1.001 * loss(expected, target, hessian)
 
 
 @pytest.mark.parametrize("damping", [1e-5, 1e-6])
 def test_single_precision_stands_a_nearly_singular_hessian(damping: float):
     target, hessian, inverse = problem(3, 128, damping=damping, samples=0.25)
     for per_row in (64, 96, 100):  # up to, at and beyond the rank that is missing
-        wanted, _ = oracle(target, inverse, per_row)
-        found = exact(target.float(), inverse.float(), per_row)
-        assert loss(found, target, hessian) < 1.1 * loss(wanted, target, hessian)
+        expected, _ = oracle(target, inverse, per_row)
+        found = remove_one_by_one(target.float(), inverse.float(), per_row)
+        assert loss(found, target, hessian) < 1.1 * loss(expected, target, hessian)
 
 
 @pytest.mark.parametrize("damping", [1e-8, 1e-12])
 def test_weights_stay_finite_where_single_precision_fails(damping: float):
     target, _, inverse = problem(3, 256, damping=damping, samples=0.25)
     for per_row in (192, 200, 250):
-        found = exact(target.float(), inverse.float(), per_row)
+        found = remove_one_by_one(target.float(), inverse.float(), per_row)
         assert found.isfinite().all()
         assert ((found == 0).sum(dim=1) == per_row).all()
 
@@ -225,8 +227,11 @@ def test_loss_is_below_that_of_the_sweep():
         factor = factorise(hessian.float(), 0.01)
         damped = factor.hessian.double()
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-        swept = loss(blocked(target.float(), factor.upper, Unstructured(), 0.5), target, damped)
-        better += loss(exact(target.float(), inverse.float(), 48), target, damped) < 0.9 * swept
+        swept = loss(sweep(target.float(), factor.upper, Unstructured(), 0.5), target, damped)
+        better += (
+            loss(remove_one_by_one(target.float(), inverse.float(), 48), target, damped)
+            < 0.9 * swept
+        )
     assert better >= 9
 
 
@@ -234,7 +239,7 @@ def test_report_can_cancel(monkeypatch: pytest.MonkeyPatch):
     small(monkeypatch, 4, 2, 24)
     target, _, inverse = problem(6, 24)
     calls = []
-    exact(target, inverse, 12, report=lambda: calls.append(1))
+    remove_one_by_one(target, inverse, 12, report=lambda: calls.append(1))
     assert len(calls) == 9  # three chunks of three blocks
 
     def stop() -> None:
@@ -242,5 +247,5 @@ def test_report_can_cancel(monkeypatch: pytest.MonkeyPatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        exact(target, inverse, 12, report=stop)
+        remove_one_by_one(target, inverse, 12, report=stop)
     assert len(calls) == 10

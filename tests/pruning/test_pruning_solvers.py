@@ -1,22 +1,17 @@
 """Masks and updates of the solvers, against their definitions and slow float64 oracles."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
+from problems import coupled, loss, metric_loss, problem, refitted, zeros
 
-from prunescope.engine.errors import InterruptedStudy, NumericalError, SettingError
-from prunescope.engine.pruning import solvers as solvers_module
+from prunescope.engine.errors import InterruptedStudy, SettingError
 from prunescope.engine.pruning.allocation import GRID
-from prunescope.engine.pruning.importance import Metric
-from prunescope.engine.pruning.layerwise import _refitted
-from prunescope.engine.pruning.methods import REFITS, Method
+from prunescope.engine.pruning.importance import OutputMetric
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
+from prunescope.engine.pruning.refits import refit
 from prunescope.engine.pruning.solvers import (
     BASE,
     LEAST,
@@ -24,68 +19,14 @@ from prunescope.engine.pruning.solvers import (
     SOLVERS,
     Problem,
     _toward,
-    by_magnitude,
     loss_curves,
-    refit,
-    refit_exactly,
+    prune_by_magnitude,
     solver_named,
 )
 from prunescope.engine.pruning.targets import Factor, factorise
 
 SPARSITIES = [0.01, 0.1, 0.25, 1 / 3, 0.5, 0.617, 0.75, 0.875, 0.95, 0.999]
 PATTERNS = [Unstructured(), Unstructured(per_row=True), NofM(2, 4), NofM(1, 4)]
-Solve = Callable[[Problem], Tensor]
-
-
-def problem(
-    rows: int, width: int, sparsity: float = 0.5, pattern: Pattern | None = None, seed: int = 0
-) -> Problem:
-    """Weights and the factor of correlated inputs, in single precision."""
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(4 * width, width, generator=generator) @ torch.randn(
-        width, width, generator=generator
-    )
-    hessian = inputs.T @ inputs / len(inputs)
-    chosen = pattern or Unstructured()
-    level = chosen.sparsity if isinstance(chosen, NofM) else sparsity
-    return Problem(
-        torch.randn(rows, width, generator=generator),
-        factorise(hessian, 0.01),
-        hessian.diagonal(),
-        level,
-        chosen,
-    )
-
-
-def coupled(rows: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Metric:
-    """A metric in which a few combinations of outputs carry most."""
-    axes = torch.randn(
-        rows, max(1, rows // 4), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    matrix = (axes @ axes.T + 0.1 * torch.eye(rows, dtype=torch.float64)).to(dtype)
-    return Metric(matrix.diagonal().clone(), matrix)
-
-
-def metric_loss(weights: Tensor, one: Problem, metric: Metric) -> float:
-    """tr(M (w* − w)(H + Λ)(w* − w)ᵀ), in float64."""
-    assert metric.matrix is not None
-    gap = (one.target - weights).double()
-    return float(((metric.matrix.double() @ gap) * (gap @ one.factor.hessian.double())).sum())
-
-
-def loss(weights: Tensor, one: Problem, importance: Tensor | None = None) -> float:
-    """Σ over rows of importance · (w* − w)ᵀ (H + Λ)(w* − w), in float64."""
-    gap = (one.target - weights).double()
-    rows = ((gap @ one.factor.hessian.double()) * gap).sum(dim=1)
-    return float(rows.sum() if importance is None else (rows * importance.double()).sum())
-
-
-def refitted(weights: Tensor, one: Problem) -> Tensor:
-    return refit_exactly(weights, one.target, one.factor.hessian)
-
-
-def zeros(weights: Tensor) -> int:
-    return int((weights == 0).sum())
 
 
 # All of them
@@ -153,27 +94,27 @@ def test_a_long_solver_can_be_cancelled(name: str):
 
 def test_magnitude_removes_exactly_the_smallest():
     target = torch.tensor([[3.0, -0.1, 0.2, 1.0], [-5.0, 0.3, -4.0, 2.0]])
-    assert by_magnitude(target, Unstructured(), 0.5).tolist() == [
+    assert prune_by_magnitude(target, Unstructured(), 0.5).tolist() == [
         [3.0, 0.0, 0.0, 0.0],
         [-5.0, 0.0, -4.0, 2.0],
     ]
-    assert by_magnitude(target, Unstructured(True), 0.5).tolist() == [
+    assert prune_by_magnitude(target, Unstructured(True), 0.5).tolist() == [
         [3.0, 0.0, 0.0, 1.0],
         [-5.0, 0.0, -4.0, 0.0],
     ]
-    found = by_magnitude(target, NofM(1, 2), 0.5)
+    found = prune_by_magnitude(target, NofM(1, 2), 0.5)
     assert found.tolist() == [[3.0, 0.0, 0.0, 1.0], [-5.0, 0.0, -4.0, 0.0]]
-    assert torch.equal(by_magnitude(target, Unstructured(), 0.0), target)
+    assert torch.equal(prune_by_magnitude(target, Unstructured(), 0.0), target)
 
 
 def test_ties_are_broken_by_position():
-    wanted = torch.tensor([[0.0] * 6, [1.0] * 6])
-    assert torch.equal(by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), wanted)
+    expected = torch.tensor([[0.0] * 6, [1.0] * 6])
+    assert torch.equal(prune_by_magnitude(torch.ones(2, 6), Unstructured(), 0.5), expected)
     even = Problem(
         torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured()
     )
     for name in ("wanda", "magnitude", "sparsegpt", "joint"):
-        assert torch.equal(solver_named(name)(even) == 0, wanted == 0), name
+        assert torch.equal(solver_named(name)(even) == 0, expected == 0), name
 
 
 def test_wanda_is_its_definition():
@@ -225,14 +166,16 @@ def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float
 def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern):
     one, solve = problem(12, 64, 0.6, pattern), solver_named(name)
     importance = torch.rand(12, generator=torch.Generator().manual_seed(5)) + 0.1
-    plain = solve(replace(one, metric=Metric(importance)))
+    plain = solve(replace(one, metric=OutputMetric(importance)))
     assert torch.equal(
-        solve(replace(one, metric=Metric(importance * 4))), plain
+        solve(replace(one, metric=OutputMetric(importance * 4))), plain
     )  # a power of four is exact under the root
-    assert torch.equal(solve(replace(one, metric=Metric(torch.full((12,), 16.0)))), solve(one))
+    assert torch.equal(
+        solve(replace(one, metric=OutputMetric(torch.full((12,), 16.0)))), solve(one)
+    )
     whole = coupled(12)
     assert whole.matrix is not None
-    larger = Metric(whole.diagonal * 4, whole.matrix * 4)
+    larger = OutputMetric(whole.diagonal * 4, whole.matrix * 4)
     assert torch.equal(solve(replace(one, metric=larger)), solve(replace(one, metric=whole)))
 
 
@@ -241,7 +184,7 @@ def test_importance_moves_zeros_to_outputs_that_matter_little():
     importance = torch.tensor([10.0] * 6 + [0.1] * 6)
     plain, led = (
         refitted(solve(one), one),
-        refitted(solve(replace(one, metric=Metric(importance))), one),
+        refitted(solve(replace(one, metric=OutputMetric(importance))), one),
     )
     assert zeros(led[:6]) < zeros(plain[:6]) and zeros(led) == zeros(plain)
     assert loss(led, one, importance) < loss(plain, one, importance)
@@ -260,11 +203,11 @@ def test_a_step_of_the_alternation_is_the_damped_least_squares(step: int):
     penalty, scaled = LEAST * BASE**step, one.factor.scaled.double()
     system = torch.kron(vectors @ torch.diag(values) @ vectors.T, scaled)
     ridged = system + penalty * torch.eye(len(system), dtype=torch.float64)
-    wanted = torch.linalg.solve(ridged, system @ one.target.double().reshape(-1)).view(rows, 20)
-    metric = Metric(torch.ones(rows), torch.eye(rows))
+    expected = torch.linalg.solve(ridged, system @ one.target.double().reshape(-1)).view(rows, 20)
+    metric = OutputMetric(torch.ones(rows), torch.eye(rows))
     vars(metric)["axes"] = values.float(), vectors.float()  # as if found for a metric of these axes
     found = _toward(one.target, one.factor, metric, step)
-    assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(found.double(), expected, rtol=1e-3, atol=1e-4)
     alone = torch.linalg.solve(
         scaled + penalty * torch.eye(20, dtype=torch.float64), scaled @ one.target.double().T
     ).T
@@ -286,7 +229,7 @@ def test_the_metric_lowers_what_it_measures(sparsity: float):
         with_it = metric_loss(
             refit(chosen, one.target, one.factor.hessian, 40, metric), one, metric
         )
-        plain = solve(replace(one, metric=Metric(metric.diagonal)))
+        plain = solve(replace(one, metric=OutputMetric(metric.diagonal)))
         apart.append(with_it / metric_loss(refitted(plain, one), one, metric))
         half.append(
             with_it
@@ -302,176 +245,6 @@ def test_the_scale_of_the_inputs_changes_no_mask():
     assert torch.equal(solve(larger) == 0, solve(same) == 0)
 
 
-# Survivors
-
-
-def wide_problem() -> tuple[Tensor, Tensor, Tensor]:
-    """(W*, a sparse start, H + Λ) in double precision."""
-    one = problem(5, 24, seed=3)
-    target = one.target.double()
-    return target, by_magnitude(target, Unstructured(), 0.6), one.factor.hessian.double()
-
-
-def row_losses(weights: Tensor, target: Tensor, hessian: Tensor) -> Tensor:
-    """(rows,)"""
-    return (((target - weights) @ hessian) * (target - weights)).sum(dim=1)
-
-
-def test_refit_never_raises_the_loss_of_a_row():
-    target, start, hessian = wide_problem()
-    losses = torch.stack(
-        [row_losses(refit(start, target, hessian, steps), target, hessian) for steps in range(15)]
-    )
-    assert bool((losses[1:] <= losses[:-1] * (1 + 1e-12)).all())
-    assert bool((losses[-1] < losses[0]).all())
-
-
-@pytest.mark.parametrize("how", ["cg", "cholesky", "cholesky in chunks", "a row at a time"])
-def test_refitting_reaches_least_squares_on_the_support(how: str):
-    target, start, hessian = wide_problem()
-    room = {"cholesky in chunks": 2 * 24**2, "a row at a time": 1}.get(how, 1 << 26)
-    found = (
-        refit(start, target, hessian, 60)
-        if how == "cg"
-        else refit_exactly(start, target, hessian, room=room)
-    )
-    for row in range(len(target)):
-        kept = start[row] != 0
-        wanted = torch.linalg.solve(hessian[kept][:, kept], hessian[kept] @ target[row])
-        assert torch.allclose(found[row, kept], wanted, rtol=1e-7, atol=1e-9)
-    assert torch.equal(found == 0, start == 0)
-
-
-def test_refitting_under_a_metric_reaches_its_least_squares_on_the_support():
-    """One system over all survivors: Σ_kl M_ik H_jl w_kl over the kept equals (M W* H)_ij."""
-    target, start, hessian = wide_problem()
-    metric = coupled(5, dtype=torch.float64)
-    assert metric.matrix is not None
-    kept = (start != 0).reshape(-1)
-    system = torch.kron(metric.matrix, hessian)
-    wanted = torch.zeros(kept.shape, dtype=torch.float64)
-    wanted[kept] = torch.linalg.solve(system[kept][:, kept], (system @ target.reshape(-1))[kept])
-    found = refit(start, target, hessian, 400, metric)
-    assert torch.allclose(found, wanted.view_as(found), rtol=1e-6, atol=1e-8)
-    gaps = [target - refit(start, target, hessian, steps, metric) for steps in range(20)]
-    losses = torch.stack([(metric(gap) * (gap @ hessian)).sum() for gap in gaps])
-    assert bool((losses[1:] <= losses[:-1] * (1 + 1e-12)).all()) and losses[-1] < losses[0]
-
-
-def best_loss(weights: Tensor, one: Problem) -> float:
-    """The least loss that any weights of this support have: one dense system in float64 over all of
-    the survivors.
-    """
-    rows = len(weights)
-    matrix = torch.eye(rows) if one.metric is None else one.metric.matrix
-    system = torch.kron(
-        (torch.diag(one.metric.diagonal) if matrix is None else matrix).double(),
-        one.factor.hessian.double(),
-    )
-    support, target = (weights != 0).reshape(-1), one.target.double().reshape(-1)
-    gap = target.clone()
-    gap[support] -= torch.linalg.solve(system[support][:, support], (system @ target)[support])
-    return float(gap @ system @ gap)
-
-
-def own_loss(weights: Tensor, one: Problem) -> float:
-    """The loss that the problem itself states: under its metric where it has one."""
-    if one.metric is not None and one.metric.matrix is not None:
-        return metric_loss(weights, one, one.metric)
-    return loss(weights, one, one.importance)
-
-
-@pytest.mark.parametrize("refit_name", REFITS)
-@pytest.mark.parametrize("solver", SOLVERS)
-@given(
-    seed=st.integers(0, 999),
-    rows=st.integers(1, 6),
-    sparsity=st.floats(0.1, 0.9),
-    pattern=st.sampled_from(PATTERNS),
-    outputs=st.sampled_from(["alike", "apart", "coupled"]),
-    kind=st.sampled_from([torch.float32, torch.float64]),
-)
-@settings(max_examples=25, deadline=None, derandomize=True)
-def test_no_refit_is_worse_than_none_by_its_own_objective(
-    solver: str,
-    refit_name: str,
-    seed: int,
-    rows: int,
-    sparsity: float,
-    pattern: Pattern,
-    outputs: str,
-    kind: torch.dtype,
-):
-    """And the exact one is at the bottom of it, for every metric that a method may have."""
-    if refit_name == "cholesky" and outputs == "coupled":
-        outputs = "apart"  # that combination is refused
-    if solver == "obc" and pattern == Unstructured():
-        pattern = Unstructured(per_row=True)
-    metric = {
-        "alike": None,
-        "apart": Metric(coupled(rows, seed).diagonal),
-        "coupled": coupled(rows, seed),
-    }[outputs]
-    one = problem(rows, 16, sparsity, pattern, seed)
-    factor = one.factor if kind == torch.float32 else one.factor.wide
-    one = replace(
-        one,
-        target=one.target.to(kind),
-        factor=factor,
-        metric=metric and metric.like(factor.hessian),
-    )
-    solved = solver_named(solver)(one)
-    after = _refitted(solved, one, Method("", "", "", solver, refit=refit_name, steps=10))
-    assert after.dtype == kind and torch.equal(after == 0, solved == 0)
-    room = 1e-5 if kind == torch.float32 else 1e-12
-    scale = own_loss(
-        torch.zeros_like(solved), one
-    )  # what single precision rounds is a share of this
-    assert own_loss(after, one) <= own_loss(solved, one) + room * scale
-    if refit_name in ("exact", "cholesky"):
-        assert own_loss(after, one) == pytest.approx(
-            best_loss(solved, one), rel=1e-7, abs=room * scale
-        )
-
-
-def test_an_exact_refit_that_does_not_settle_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    target, start, hessian = wide_problem()
-    monkeypatch.setattr(solvers_module, "MOST", 3)
-    with pytest.raises(
-        NumericalError, match="did not settle within 3 steps; use more damping, or refit=cg"
-    ):
-        refit_exactly(start, target, hessian, coupled(5, dtype=torch.float64))
-    for metric in (None, coupled(5)):
-        with pytest.raises(
-            NumericalError, match="statistics that are singular; use more damping, or refit=cg"
-        ):
-            refit_exactly(
-                start, target, hessian - 2 * hessian.diagonal().mean() * torch.eye(24), metric
-            )
-
-
-def test_an_exact_refit_can_be_cancelled():
-    def stop() -> None:
-        raise InterruptedStudy("now")
-
-    target, start, hessian = wide_problem()
-    for metric in (None, coupled(5)):
-        with pytest.raises(InterruptedStudy):
-            refit_exactly(start, target, hessian, metric, stop)
-
-
-def test_what_needs_no_refit_stays_as_it_is_under_a_metric():
-    target, start, hessian = wide_problem()
-    assert torch.equal(refit_exactly(start, start, hessian, coupled(5)), start)
-    assert torch.allclose(refit_exactly(target, target, hessian, coupled(5)), target, rtol=1e-12)
-
-
-def test_outputs_apart_are_refitted_row_by_row():
-    target, start, hessian = wide_problem()
-    apart = Metric(torch.tensor([5.0, 0.1, 1.0, 2.0, 7.0], dtype=torch.float64))
-    assert torch.equal(refit(start, target, hessian, 4, apart), refit(start, target, hessian, 4))
-
-
 def test_a_curve_is_the_loss_of_the_sweeps():
     one, metric, apart = problem(12, 40), coupled(12), coupled(7, 1)
     others = replace(one, target=one.target[:7] * 1.5)
@@ -485,20 +258,6 @@ def test_a_curve_is_the_loss_of_the_sweeps():
             [metric_loss(weights, each, outputs) for weights in swept], rel=1e-4
         )
         assert curve == sorted(curve) and curve[0] > 0
-
-
-@pytest.mark.parametrize("steps", [1, 8])
-def test_refit_keeps_the_mask(steps: int):
-    target, start, hessian = wide_problem()
-    start[2] = 0.0  # a row may be empty
-    assert torch.equal(refit(start, target, hessian, steps) == 0, start == 0)
-    assert torch.equal(refit_exactly(start, target, hessian) == 0, start == 0)
-
-
-def test_a_solved_row_stays_as_it_is():
-    target, _, hessian = wide_problem()
-    assert torch.equal(refit(target, target, hessian, 5), target)
-    assert torch.allclose(refit_exactly(target, target, hessian), target, rtol=1e-9, atol=1e-9)
 
 
 def test_the_exact_solver_refuses_no_level_of_a_row():
@@ -521,6 +280,6 @@ def test_inputs_that_nearly_add_up_are_solved_exactly_in_double():
     assert single.pivot < 1e-6 and single.coarse and not wide.coarse
     rows, solve = Unstructured(per_row=True), solver_named("obc")
     found = solve(Problem(weights.float(), single, wide.hessian.diagonal().float(), 0.75, rows))
-    wanted = solve(Problem(weights, wide, wide.hessian.diagonal(), 0.75, rows))
-    assert found.dtype == torch.float32 and torch.equal(found == 0, wanted == 0)
-    assert torch.allclose(found.double(), wanted, rtol=1e-3, atol=1e-5)
+    expected = solve(Problem(weights, wide, wide.hessian.diagonal(), 0.75, rows))
+    assert found.dtype == torch.float32 and torch.equal(found == 0, expected == 0)
+    assert torch.allclose(found.double(), expected, rtol=1e-3, atol=1e-5)

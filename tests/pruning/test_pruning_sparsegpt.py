@@ -12,7 +12,7 @@ from prunescope.engine.errors import SettingError
 from prunescope.engine.pruning import sparsegpt as module
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured
 from prunescope.engine.pruning.selection import smallest, smallest_of_each
-from prunescope.engine.pruning.sparsegpt import blocked, blocked_apart
+from prunescope.engine.pruning.sparsegpt import sweep, sweep_many
 from prunescope.engine.pruning.targets import Factor, factorise
 
 SPARSITIES = [0.01, 0.1, 0.25, 1 / 3, 0.5, 0.617, 0.75, 0.875, 0.95, 0.999]
@@ -100,16 +100,16 @@ def test_the_sweep_is_the_oracle(
 ):
     target, factor = problem(rows, width)
     importance = torch.arange(1.0, rows + 1).double() if weighted else None
-    wanted = oracle(
+    expected = oracle(
         target,
         factor.hessian,
         pattern,
         sparsity,
         torch.ones(rows) if importance is None else importance,
     )
-    found = blocked(target, factor.upper, pattern, sparsity, importance)
-    assert torch.equal(found == 0, wanted == 0)
-    assert float((found - wanted).norm() / wanted.norm()) < 1e-9
+    found = sweep(target, factor.upper, pattern, sparsity, importance)
+    assert torch.equal(found == 0, expected == 0)
+    assert float((found - expected).norm() / expected.norm()) < 1e-9
 
 
 @pytest.mark.parametrize("pattern", [ANYWHERE, *ROW_WISE])
@@ -127,11 +127,11 @@ def test_a_leaf_in_one_solve_is_the_leaf_column_by_column(pattern: Pattern):
     scale = (torch.rand(21, 7, generator=torch.Generator().manual_seed(1)) < 0.6) * sweep.inverse[
         30:51
     ]
-    sweep.one_by_one(30, 51, scale)
-    wanted = sweep.errors.clone()
+    sweep.solve_by_column(30, 51, scale)
+    expected = sweep.errors.clone()
     sweep.weights.copy_(target.T)
-    sweep.together(30, 51, scale)
-    assert torch.allclose(sweep.errors, wanted, rtol=1e-10, atol=1e-12)
+    sweep.solve_at_once(30, 51, scale)
+    assert torch.allclose(sweep.errors, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("sparsity", SPARSITIES)
@@ -139,10 +139,10 @@ def test_a_leaf_in_one_solve_is_the_leaf_column_by_column(pattern: Pattern):
 def test_zeros_are_exact(rows: int, width: int, sparsity: float):
     target, factor = problem(rows, width)
     single = (target.float(), factor.upper.float())
-    assert int((blocked(*single, ANYWHERE, sparsity) == 0).sum()) == math.floor(
+    assert int((sweep(*single, ANYWHERE, sparsity) == 0).sum()) == math.floor(
         rows * width * sparsity + 0.5
     )
-    by_row = (blocked(*single, BY_ROW, sparsity) == 0).sum(dim=1)
+    by_row = (sweep(*single, BY_ROW, sparsity) == 0).sum(dim=1)
     assert by_row.tolist() == [math.floor(width * sparsity + 1e-9)] * rows
 
 
@@ -151,7 +151,7 @@ def test_zeros_are_exact(rows: int, width: int, sparsity: float):
 )
 def test_every_group_keeps_n_of_m(pattern: NofM):
     target, factor = problem(5, 192)
-    found = blocked(target.float(), factor.upper.float(), pattern, 0.9)
+    found = sweep(target.float(), factor.upper.float(), pattern, 0.9)
     assert bool(((found.view(5, -1, pattern.m) != 0).sum(dim=2) == pattern.n).all())
 
 
@@ -159,11 +159,11 @@ def test_every_group_keeps_n_of_m(pattern: NofM):
 def test_rows_do_not_know_each_other(pattern: Pattern):
     target, factor = problem(8, 140)
     order = torch.tensor([5, 2, 7, 0, 1, 6, 3, 4])
-    whole = blocked(target, factor.upper, pattern, 0.6)
+    whole = sweep(target, factor.upper, pattern, 0.6)
     assert torch.allclose(
-        blocked(target[order], factor.upper, pattern, 0.6), whole[order], rtol=1e-11, atol=1e-13
+        sweep(target[order], factor.upper, pattern, 0.6), whole[order], rtol=1e-11, atol=1e-13
     )
-    padded = blocked(torch.cat([target, torch.zeros(3, 140)]), factor.upper, pattern, 0.6)
+    padded = sweep(torch.cat([target, torch.zeros(3, 140)]), factor.upper, pattern, 0.6)
     assert torch.allclose(padded[:8], whole, rtol=1e-11, atol=1e-13)
     assert not padded[8:].any()
 
@@ -171,15 +171,14 @@ def test_rows_do_not_know_each_other(pattern: Pattern):
 @pytest.mark.parametrize("pattern", [ANYWHERE, *ROW_WISE])
 def test_importance_alike_changes_nothing(pattern: Pattern):
     target, factor = problem(6, 140)
-    alike = blocked(target, factor.upper, pattern, 0.5, torch.full((6,), 4.0).double())
-    assert torch.equal(alike, blocked(target, factor.upper, pattern, 0.5))
+    alike = sweep(target, factor.upper, pattern, 0.5, torch.full((6,), 4.0).double())
+    assert torch.equal(alike, sweep(target, factor.upper, pattern, 0.5))
 
 
 def test_important_rows_keep_more():
     target, factor = problem(6, 140)
     kept = (
-        blocked(target, factor.upper, ANYWHERE, 0.5, torch.tensor([1e6, 1, 1, 1, 1, 1]).double())
-        != 0
+        sweep(target, factor.upper, ANYWHERE, 0.5, torch.tensor([1e6, 1, 1, 1, 1, 1]).double()) != 0
     ).sum(dim=1)
     assert kept[0] == 140 and int(kept.sum()) == 420
 
@@ -187,25 +186,23 @@ def test_important_rows_keep_more():
 @pytest.mark.parametrize("pattern", [ANYWHERE, BY_ROW, NofM(4, 4)])
 def test_nothing_to_remove_leaves_the_weights(pattern: Pattern):
     target, factor = problem(6, 140)
-    assert torch.equal(blocked(target, factor.upper, pattern, 0.0), target)
+    assert torch.equal(sweep(target, factor.upper, pattern, 0.0), target)
 
 
 @pytest.mark.parametrize("rows", [1, 6])
 def test_the_target_is_left_alone_and_the_answer_contiguous(rows: int):
     target, factor = problem(rows, 140)
     before = target.clone()
-    assert blocked(target, factor.upper, ANYWHERE, 0.5).is_contiguous()
+    assert sweep(target, factor.upper, ANYWHERE, 0.5).is_contiguous()
     assert torch.equal(target, before)
 
 
 def test_ties_are_broken_by_position():
     alike, upper = torch.ones(2, 8), factorise(torch.eye(8), 0.01).upper
-    assert torch.equal(blocked(alike, upper, ANYWHERE, 0.5), torch.tensor([[0.0] * 8, [1.0] * 8]))
+    assert torch.equal(sweep(alike, upper, ANYWHERE, 0.5), torch.tensor([[0.0] * 8, [1.0] * 8]))
+    assert torch.equal(sweep(alike, upper, BY_ROW, 0.5), torch.tensor([[0.0] * 4 + [1.0] * 4] * 2))
     assert torch.equal(
-        blocked(alike, upper, BY_ROW, 0.5), torch.tensor([[0.0] * 4 + [1.0] * 4] * 2)
-    )
-    assert torch.equal(
-        blocked(alike, upper, NofM(2, 4), 0.5), torch.tensor([[0.0, 0.0, 1.0, 1.0] * 2] * 2)
+        sweep(alike, upper, NofM(2, 4), 0.5), torch.tensor([[0.0, 0.0, 1.0, 1.0] * 2] * 2)
     )
 
 
@@ -222,7 +219,7 @@ def test_selection_is_a_stable_sort(count: int):
 
 def test_a_width_that_no_group_divides_is_an_error():
     with pytest.raises(SettingError, match="multiple of 4 inputs, not 7"):
-        blocked(torch.ones(2, 7), torch.eye(7), NofM(2, 4), 0.5)
+        sweep(torch.ones(2, 7), torch.eye(7), NofM(2, 4), 0.5)
 
 
 def test_sweeps_in_one_equal_sweeps_apart():
@@ -234,9 +231,9 @@ def test_sweeps_in_one_equal_sweeps_apart():
     ]
     targets, sparsities, weights = zip(*cases, strict=True)
     for found, (one, sparsity, importance) in zip(
-        blocked_apart(targets, factor.upper, sparsities, weights), cases, strict=True
+        sweep_many(targets, factor.upper, sparsities, weights), cases, strict=True
     ):
-        alone = blocked(one, factor.upper, ANYWHERE, sparsity, importance)
+        alone = sweep(one, factor.upper, ANYWHERE, sparsity, importance)
         assert torch.equal(found == 0, alone == 0) and torch.allclose(
             found, alone, rtol=1e-11, atol=1e-13
         )

@@ -36,12 +36,14 @@ class Case:
             else torch.zeros(TOKENS, rows, dtype=torch.float64)
         )
         self.weights = draw(TOKENS, seed=5).square() if weighted else None
-        self.wanted = self.dense @ self.weight.T + self.residual if self.by_outputs else self.dense
+        self.expected = (
+            self.dense @ self.weight.T + self.residual if self.by_outputs else self.dense
+        )
 
     def add(self, gram: Gram, rows: slice | Tensor = slice(None)) -> None:
         gram.add(
             self.sparse[rows],
-            self.wanted[rows],
+            self.expected[rows],
             None if self.weights is None else self.weights[rows],
         )
 
@@ -78,22 +80,22 @@ def case(draw: Draw, shape: tuple[int, int], request: pytest.FixtureRequest) -> 
     return Case(draw, shape, request.param)
 
 
-def same(found: Tensor | None, wanted: Tensor | None) -> bool:
+def same(found: Tensor | None, expected: Tensor | None) -> bool:
     return (
         found is not None
-        and wanted is not None
-        and torch.allclose(found, wanted, rtol=1e-11, atol=1e-11)
+        and expected is not None
+        and torch.allclose(found, expected, rtol=1e-11, atol=1e-11)
     )
 
 
-def alike(found: Gram, wanted: Gram) -> bool:
+def alike(found: Gram, expected: Gram) -> bool:
     pairs = [
-        (getattr(found, name)(), getattr(wanted, name)())
+        (getattr(found, name)(), getattr(expected, name)())
         for name in ("hessian", "drift", "mean", "mean_drift", "power")
     ]
     return (
-        found.tokens == wanted.tokens
-        and found.mass == pytest.approx(wanted.mass)
+        found.tokens == expected.tokens
+        and found.mass == pytest.approx(expected.mass)
         and all(same(a, b) for a, b in pairs)
     )
 
@@ -157,10 +159,10 @@ def test_hessian_is_symmetric_to_the_bit(draw: Draw, centred: bool):
 def test_single_precision_is_close_to_the_naive_sum(draw: Draw, shape: tuple[int, int]):
     case = Case(draw, shape, weighted=True)
     gram = Gram(case.weight.float())
-    gram.add(case.sparse.float(), case.wanted.float(), case.weights.float())  # type: ignore[union-attr]
-    drift, wanted = gram.drift(), case.sums(False)[1]
+    gram.add(case.sparse.float(), case.expected.float(), case.weights.float())  # type: ignore[union-attr]
+    drift, expected = gram.drift(), case.sums(False)[1]
     assert drift is not None
-    assert float((drift.double() - wanted).norm() / wanted.norm()) < 1e-5
+    assert float((drift.double() - expected).norm() / expected.norm()) < 1e-5
 
 
 @pytest.mark.parametrize("centred", [False, True])

@@ -11,9 +11,9 @@ from prunescope.engine.pruning.statistics import Gram
 from prunescope.engine.pruning.targets import (
     LEAST_PIVOT,
     MAX_DAMPING,
+    adaptive_target,
     factorise,
     p1_target,
-    retarget,
 )
 
 TOKENS, ROWS, WIDTH, DAMPING = 80, 6, 9, 0.01
@@ -39,13 +39,13 @@ def gram_of(
     weight: Tensor, sparse: Tensor, dense: Tensor | None, residual: Tensor | float = 0.0
 ) -> Gram:
     gram = Gram(weight)
-    wanted = None if dense is None else dense @ weight.T + residual if gram.by_outputs else dense
-    gram.add(sparse, wanted)
+    expected = None if dense is None else dense @ weight.T + residual if gram.by_outputs else dense
+    gram.add(sparse, expected)
     return gram
 
 
 def target(weight: Tensor, gram: Gram, alpha: float = 1.0) -> Tensor:
-    return retarget(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
+    return adaptive_target(weight, gram.drift(), factorise(gram.hessian(), DAMPING), alpha)
 
 
 def least_squares(
@@ -59,8 +59,8 @@ def least_squares(
     return torch.linalg.lstsq(left, right, driver="gelsd").solution.T
 
 
-def close(found: Tensor, wanted: Tensor) -> bool:
-    return torch.allclose(found, wanted, rtol=1e-9, atol=1e-9)
+def close(found: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 # W*
@@ -126,19 +126,19 @@ def test_papers_target_is_its_equation(
     gram = gram_of(weight, sparse, dense)
     factor = factorise(gram.hessian(), ridge / TOKENS, absolute=True)
     system = sparse.T @ sparse + ridge * torch.eye(WIDTH, dtype=torch.float64)
-    wanted = torch.linalg.solve(system, sparse.T @ dense @ weight.T).T
-    assert close(p1_target(weight, gram.drift(), factor), wanted)
+    expected = torch.linalg.solve(system, sparse.T @ dense @ weight.T).T
+    assert close(p1_target(weight, gram.drift(), factor), expected)
 
 
 def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor):
     gram = gram_of(weight, sparse, None)
     factor = factorise(gram.hessian(), 0.5, absolute=True)
-    wanted = (
+    expected = (
         weight
         @ gram.hessian()
         @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
     )
-    assert close(p1_target(weight, None, factor), wanted)
+    assert close(p1_target(weight, None, factor), expected)
 
 
 def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw):
@@ -151,9 +151,9 @@ def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw
     wide, drift = gram.hessian().double(), gram.drift()
     assert drift is not None
     system = wide + factor.ridge * torch.eye(WIDTH, dtype=torch.float64)
-    wanted = torch.linalg.solve(system, (drift.double() + weight.double() @ wide).T).T
+    expected = torch.linalg.solve(system, (drift.double() + weight.double() @ wide).T).T
     assert torch.allclose(
-        p1_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3
+        p1_target(weight, drift, factor).double() @ wide, expected @ wide, rtol=1e-3, atol=1e-3
     )
 
 
@@ -213,8 +213,8 @@ def test_a_factor_is_coarse_below_the_least_pivot_in_single_precision_only(spars
 def test_solve_multiplies_by_the_inverse(draw: Draw, sparse: Tensor, rows: int, damping: float):
     factor = factorise(sparse.T @ sparse / TOKENS, damping)
     right = draw(rows, WIDTH, seed=8)
-    wanted = torch.linalg.solve(factor.hessian, right.T).T
-    assert torch.allclose(factor.solve(right), wanted, rtol=1e-8, atol=1e-8)
+    expected = torch.linalg.solve(factor.hessian, right.T).T
+    assert torch.allclose(factor.solve(right), expected, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("rows", [2, 200])
@@ -223,14 +223,14 @@ def test_solve_in_single_precision_is_close(draw: Draw, rows: int):
     hessian = (inputs.T @ inputs / 400).float()
     factor = factorise(hessian, DAMPING)
     right = draw(rows, 100, seed=8)
-    wanted = torch.linalg.solve(factor.hessian.double(), right.T).T
+    expected = torch.linalg.solve(factor.hessian.double(), right.T).T
     assert (
         factor.solve(right.float()).dtype
         == factor.upper.dtype
         == factor.inverse.dtype
         == torch.float32
     )
-    assert float((factor.solve(right.float()).double() - wanted).norm() / wanted.norm()) < 1e-4
+    assert float((factor.solve(right.float()).double() - expected).norm() / expected.norm()) < 1e-4
 
 
 def test_the_hessian_given_is_left_alone(sparse: Tensor):
@@ -311,9 +311,9 @@ def error_in_single_precision(hessian: Tensor) -> float:
     numbers.
     """
     single = hessian.float()
-    found, wanted = factorise(single, DAMPING), factorise(single.double(), DAMPING)
-    assert found.upper.dtype == torch.float32 and found.damping == wanted.damping
-    return float(((found.upper - wanted.upper).norm(dim=1) / wanted.upper.norm(dim=1)).max())
+    found, expected = factorise(single, DAMPING), factorise(single.double(), DAMPING)
+    assert found.upper.dtype == torch.float32 and found.damping == expected.damping
+    return float(((found.upper - expected.upper).norm(dim=1) / expected.upper.norm(dim=1)).max())
 
 
 def test_single_precision_is_enough_where_pivots_are_large(draw: Draw):

@@ -17,7 +17,7 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def kept(store: Store) -> tuple[Study, Path]:
+def saved_level(store: Store) -> tuple[Study, Path]:
     """A study with the levels 0.5 and 0.75, and the file of 0.5."""
     study = a_study()
     store.save_study(study)

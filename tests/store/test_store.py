@@ -1,6 +1,4 @@
-"""The store: keys, whole writes, verified reads, damage set aside, and the user's store over the
-bundled one.
-"""
+"""The store: keys, verified reads, damage set aside, and unfinished attacks."""
 
 import errno
 import json
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 from made_up_store import IDENTITY, a_level, a_study
 
-from prunescope.engine.errors import DamagedEntryError, StoreError
+from prunescope.engine.errors import DamagedEntryError
 from prunescope.engine.records import Study
 from prunescope.engine.store import (
     Store,
@@ -31,8 +29,8 @@ def aside(store: Store) -> list[str]:
     return sorted(path.name for path in (store.root / "damaged").rglob("*") if path.is_file())
 
 
-def litter(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*") if path.is_file()]
+def full_disk(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # Keys
@@ -75,11 +73,11 @@ def test_the_sparsity_enters_the_key_and_zero_has_one_spelling() -> None:
 # Round trips
 
 
-def test_a_study_comes_back_as_it_was_saved(store: Store, kept: tuple[Study, Path]) -> None:
-    study, _ = kept
-    found = store.study(study.key)
-    assert found == replace(study, levels=(a_level(0.5), a_level(0.75)))
-    assert found is not None and found.levels[0].seconds == {"prune": 1.5, "attack": 2.25}
+def test_a_study_comes_back_as_it_was_saved(store: Store, saved_level: tuple[Study, Path]) -> None:
+    study, _ = saved_level
+    result = store.study(study.key)
+    assert result == replace(study, levels=(a_level(0.5), a_level(0.75)))
+    assert result is not None and result.levels[0].seconds == {"prune": 1.5, "attack": 2.25}
     assert store.notices == []
 
 
@@ -88,12 +86,12 @@ def test_the_machine_stands_beside_the_result_and_is_no_part_of_it(store: Store)
     machine = {"device": "A processor", "threads": 2, "torch": "2.13.0"}
     store.save_study(study)
     store.save_level(study, bare)  # levels of before know no machine
-    found = store.study(study.key)
-    assert found is not None and found.machines == () and found.levels == (bare,)
+    result = store.study(study.key)
+    assert result is not None and result.machines == () and result.levels == (bare,)
     store.save_level(study, replace(bare, machine=machine))
-    found = store.study(study.key)
-    assert found is not None and found.levels == (bare,) and found.levels[0].machine == machine
-    assert found.machines == ("A processor, 2 threads, PyTorch 2.13.0",)
+    result = store.study(study.key)
+    assert result is not None and result.levels == (bare,) and result.levels[0].machine == machine
+    assert result.machines == ("A processor, 2 threads, PyTorch 2.13.0",)
 
 
 def test_times_of_single_layers_lie_within_those_of_the_pruner() -> None:
@@ -109,8 +107,8 @@ def test_levels_come_back_one_by_one_and_in_order(store: Store) -> None:
         store.save_level(study, a_level(sparsity))
     assert store.level(study, 0.9) == a_level(0.9)
     assert store.level(study, 0.7) is None
-    found = store.study(study.key)
-    assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.5, 0.9]
+    result = store.study(study.key)
+    assert result is not None and [level.sparsity for level in result.levels] == [0.0, 0.5, 0.9]
 
 
 def test_a_level_without_an_attack_has_no_attack_rates(store: Store) -> None:
@@ -119,8 +117,8 @@ def test_a_level_without_an_attack_has_no_attack_rates(store: Store) -> None:
     assert store.level(study, 0.5) == level
 
 
-def test_times_do_not_enter_the_checksum(store: Store, kept: tuple[Study, Path]) -> None:
-    study, path = kept
+def test_times_do_not_enter_the_checksum(store: Store, saved_level: tuple[Study, Path]) -> None:
+    study, path = saved_level
     before = json.loads(path.read_bytes())
     store.save_level(study, replace(a_level(0.5), seconds={"prune": 99.0}))
     after = json.loads(path.read_bytes())
@@ -148,8 +146,10 @@ def test_a_key_cannot_leave_the_store(store: Store) -> None:
 # Damage
 
 
-def test_no_flipped_byte_changes_what_a_level_says(store: Store, kept: tuple[Study, Path]) -> None:
-    study, path = kept
+def test_no_flipped_byte_changes_what_a_level_says(
+    store: Store, saved_level: tuple[Study, Path]
+) -> None:
+    study, path = saved_level
     whole = path.read_bytes()
     refused = 0
     for position in range(0, len(whole), 3):
@@ -157,9 +157,9 @@ def test_no_flipped_byte_changes_what_a_level_says(store: Store, kept: tuple[Stu
             path.write_bytes(
                 whole[:position] + bytes([whole[position] ^ flip]) + whole[position + 1 :]
             )
-            found = store.level(study, 0.5)
-            refused += found is None
-            assert found in (None, a_level(0.5)), f"byte {position} ^ {flip}"
+            result = store.level(study, 0.5)
+            refused += result is None
+            assert result in (None, a_level(0.5)), f"byte {position} ^ {flip}"
     assert refused > 0.9 * len(range(0, len(whole), 3)) * 3
     assert len(store.notices) == refused
     assert store.level(study, 0.75) == a_level(0.75)
@@ -232,17 +232,17 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda made: made.__name__)
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_level_is_set_aside_and_the_others_stay(
-    store: Store, kept: tuple[Study, Path], damage: Any
+    store: Store, saved_level: tuple[Study, Path], damage: Any
 ) -> None:
-    study, path = kept
+    study, path = saved_level
     other = path.with_name(f"{level_key(study.identity, 0.75)}.json")
     content = damage(path.read_bytes(), other.read_bytes())
     assert content != path.read_bytes()
     path.write_bytes(content)
-    found = store.study(study.key)
-    assert found is not None and found.levels == (a_level(0.75),)
+    result = store.study(study.key)
+    assert result is not None and result.levels == (a_level(0.75),)
     assert aside(store) == [path.name] and not path.exists()
     assert (
         len(store.notices) == 1 and path.name in store.notices[0] and "damaged" in store.notices[0]
@@ -261,14 +261,16 @@ def test_an_envelope_opens_under_its_own_kind_and_key_only(
         read_entry(tmp_path / "entry.json", kind, key)
 
 
-def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Study, Path]) -> None:
-    _, path = kept
+def test_a_level_of_another_study_is_not_taken_in(
+    store: Store, saved_level: tuple[Study, Path]
+) -> None:
+    _, path = saved_level
     other = a_study(seed=1)
     store.save_study(other)
     foreign = store.root / "studies" / other.key / path.name
     foreign.write_bytes(path.read_bytes())
-    found = store.study(other.key)
-    assert found is not None and found.levels == ()
+    result = store.study(other.key)
+    assert result is not None and result.levels == ()
     assert aside(store) == [path.name]
 
 
@@ -276,9 +278,9 @@ def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Stud
     ("old", "new"), [(b'"aa"', b'"zz"'), (b'"adaptive"', b'"Adaptive"'), (b'"tiny"', b'"huge"')]
 )
 def test_a_study_whose_head_was_edited_is_not_shown(
-    store: Store, kept: tuple[Study, Path], old: bytes, new: bytes
+    store: Store, saved_level: tuple[Study, Path], old: bytes, new: bytes
 ) -> None:
-    study, _ = kept
+    study, _ = saved_level
     head = store.root / "studies" / study.key / "study.json"
     assert old in head.read_bytes()
     head.write_bytes(head.read_bytes().replace(old, new))
@@ -286,8 +288,10 @@ def test_a_study_whose_head_was_edited_is_not_shown(
     assert aside(store) == ["study.json"] and len(store.notices) == 1
 
 
-def test_a_study_under_another_key_is_not_shown(store: Store, kept: tuple[Study, Path]) -> None:
-    study, _ = kept
+def test_a_study_under_another_key_is_not_shown(
+    store: Store, saved_level: tuple[Study, Path]
+) -> None:
+    study, _ = saved_level
     payload = {"identity": {**IDENTITY, "seed": 7}, "about": {}}
     write_atomic(
         store.root / "studies" / study.key / "study.json", entry_bytes("study", study.key, payload)
@@ -297,144 +301,33 @@ def test_a_study_under_another_key_is_not_shown(store: Store, kept: tuple[Study,
 
 
 def test_an_entry_that_cannot_be_read_is_left_where_it_is(
-    store: Store, kept: tuple[Study, Path]
+    store: Store, saved_level: tuple[Study, Path]
 ) -> None:
-    study, path = kept
+    study, path = saved_level
     path.unlink()
     path.mkdir()
-    found = store.study(study.key)
-    assert found is not None and found.levels == (a_level(0.75),)
+    result = store.study(study.key)
+    assert result is not None and result.levels == (a_level(0.75),)
     assert path.is_dir() and "cannot be read" in store.notices[0]
 
 
 def test_damage_that_cannot_be_set_aside_is_left_out(
-    store: Store, kept: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch
+    store: Store, saved_level: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, path = kept
+    study, path = saved_level
     path.write_bytes(b"")
     monkeypatch.setattr(atomic.os, "replace", full_disk)
     assert store.level(study, 0.5) is None
     assert path.exists() and "could not be set aside" in store.notices[0]
 
 
-def test_a_newer_schema_is_refused_and_stays(store: Store, kept: tuple[Study, Path]) -> None:
-    study, path = kept
+def test_a_newer_schema_is_refused_and_stays(store: Store, saved_level: tuple[Study, Path]) -> None:
+    study, path = saved_level
     newer = json.dumps({"schema": 3, "contents": "unknown to this version"}).encode()
     path.write_bytes(newer)
     assert store.level(study, 0.5) is None
     assert path.read_bytes() == newer and aside(store) == []
     assert "schema 3" in store.notices[0] and "update PruneScope" in store.notices[0]
-
-
-# The bundled store
-
-
-@pytest.fixture
-def shipped(tmp_path: Path) -> Store:
-    """A user's store over a bundled one that holds a study with the levels 0.5 and 0.75."""
-    bundled = Store(tmp_path / "bundled", tmp_path / "none")
-    bundled.save_study(a_study())
-    bundled.save_level(a_study(), a_level(0.5))
-    bundled.save_level(a_study(), a_level(0.75))
-    return Store(tmp_path / "user", tmp_path / "bundled")
-
-
-@pytest.mark.parametrize("name", ["study.json", f"{level_key(IDENTITY, 0.5)}.json"])
-def test_a_damaged_bundled_entry_is_never_moved(shipped: Store, name: str) -> None:
-    path = shipped.bundled / "studies" / a_study().key / name
-    path.write_bytes(b"damaged")
-    shipped.studies()
-    shipped.study(a_study().key)
-    shipped.level(a_study(), 0.5)
-    assert path.read_bytes() == b"damaged"
-    assert "It is bundled" in shipped.notices[0] and not (shipped.root / "damaged").exists()
-
-
-def test_a_bundled_store_inside_the_users_own_is_not_touched(tmp_path: Path) -> None:
-    bad = tmp_path / "bundled" / "studies" / a_study().key / "study.json"
-    write_atomic(bad, b"damaged")
-    assert Store(tmp_path, tmp_path / "bundled").studies() == []
-    assert bad.read_bytes() == b"damaged"
-
-
-def test_studies_lists_the_bundled_first_and_each_once(shipped: Store) -> None:
-    own = a_study(seed=1)
-    shipped.save_study(own)
-    shipped.save_study(a_study())  # the bundled one again
-    assert [(study.key, study.bundled) for study in shipped.studies()] == [
-        (a_study().key, True),
-        (own.key, False),
-    ]
-
-
-def test_a_study_merges_the_users_levels_over_the_bundled_ones(shipped: Store) -> None:
-    shipped.save_level(a_study(), a_level(0.5, hits=4))
-    shipped.save_level(a_study(), a_level(0.25))
-    found = shipped.study(a_study().key)
-    assert found is not None and found.bundled
-    assert found.levels == (a_level(0.25), a_level(0.5, hits=4), a_level(0.75))
-    assert shipped.level(a_study(), 0.5) == a_level(0.5, hits=4)
-    assert shipped.level(a_study(), 0.75) == a_level(0.75)
-
-
-# Writing
-
-
-def full_disk(*_: Any, **__: Any) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def read_only(*_: Any, **__: Any) -> None:
-    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-
-@pytest.mark.parametrize(
-    ("where", "fails", "reason"),
-    [
-        ("os.replace", read_only, "Read-only"),
-        ("os.fsync", full_disk, "No space"),
-        ("os.open", read_only, "Read-only"),
-    ],
-)
-def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
-    store: Store,
-    kept: tuple[Study, Path],
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-    fails: Any,
-    reason: str,
-) -> None:
-    study, path = kept
-    before = path.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(f"prunescope.engine.store.atomic.{where}", fails)
-        with pytest.raises(StoreError, match=reason) as caught:
-            store.save_level(study, a_level(0.5, hits=0))
-    assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
-    assert path.read_bytes() == before and litter(store.root) == []
-    assert store.level(study, 0.5) == a_level(0.5)
-
-
-def test_a_write_stopped_by_a_signal_leaves_the_old_content(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    path = tmp_path / "entry.json"
-    write_atomic(path, b"old")
-    monkeypatch.setattr(atomic.os, "fsync", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old" and litter(tmp_path) == []
-
-
-def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").save_study(a_study())
-    with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").append_attack(a_study(), 0.5, a_level().attacks[0])
 
 
 # Unfinished attacks

@@ -30,8 +30,8 @@ def other(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def packed(store: Store, kept: tuple[Study, Path]) -> bytes:
-    return packed_study(store, kept[0].key)
+def packed(store: Store, saved_level: tuple[Study, Path]) -> bytes:
+    return packed_study(store, saved_level[0].key)
 
 
 def everything(folder: Path) -> list[Path]:
@@ -39,9 +39,9 @@ def everything(folder: Path) -> list[Path]:
 
 
 def test_a_study_comes_in_as_it_went_out(
-    store: Store, kept: tuple[Study, Path], other: Store, tmp_path: Path
+    store: Store, saved_level: tuple[Study, Path], other: Store, tmp_path: Path
 ) -> None:
-    study, _ = kept
+    study, _ = saved_level
     path = export_study(store, study.key, tmp_path / "out" / "study.prunescope")
     taken, new = import_study(other, path.read_bytes())
     assert (taken.key, new) == (study.key, 2)
@@ -57,8 +57,8 @@ def test_what_is_here_already_stays_and_the_rest_is_added(packed: bytes, other: 
     other.save_study(study)
     other.save_level(study, a_level(0.5, hits=4))
     assert import_study(other, packed)[1] == 1
-    found = other.study(study.key)
-    assert found is not None and found.levels == (a_level(0.5, hits=4), a_level(0.75))
+    result = other.study(study.key)
+    assert result is not None and result.levels == (a_level(0.5, hits=4), a_level(0.75))
     assert import_study(other, packed)[1] == 0
 
 
@@ -104,8 +104,8 @@ def zipped(
 
 def a_manifest(files: Files, **changes: Any) -> bytes:
     listed = {
-        name: {"bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()}
-        for name, one in files.items()
+        name: {"bytes": len(item), "sha256": hashlib.sha256(item).hexdigest()}
+        for name, item in files.items()
     }
     return canonical(
         {"prunescope": "study", "format": 1, "key": a_study().key, "files": listed, **changes}
@@ -342,11 +342,11 @@ def test_of_five_hundred_random_corruptions_of_a_file_none_comes_in_changed(
 ) -> None:
     import random
 
-    draw, came = random.Random(0), 0
+    draw, arrivals = random.Random(0), 0
     for number in range(500):
-        place = draw.randrange(len(packed))
+        index = draw.randrange(len(packed))
         content = (
-            packed[:place] + bytes([packed[place] ^ draw.randrange(1, 256)]) + packed[place + 1 :]
+            packed[:index] + bytes([packed[index] ^ draw.randrange(1, 256)]) + packed[index + 1 :]
         )
         taker = Store(tmp_path / str(number), tmp_path / "none")
         try:
@@ -354,6 +354,6 @@ def test_of_five_hundred_random_corruptions_of_a_file_none_comes_in_changed(
         except InputError:
             assert everything(taker.root) == []
         else:  # a byte that says nothing, such as the zip's date
-            came += 1
+            arrivals += 1
             assert packed_study(taker, a_study().key) == packed
-    assert came < 150
+    assert arrivals < 150

@@ -49,7 +49,8 @@ while looks == 0 or not (root / "stop").exists():
     store, looks = Store(root, root / "none"), looks + 1
     for row in study_rows(store):
         study = store.study(row.key)
-        assert study is not None and {level["sparsity"] for level in row.levels} <= {level.sparsity for level in study.levels}
+        listed = {level["sparsity"] for level in row.levels}
+        assert study is not None and listed <= {level.sparsity for level in study.levels}
     assert store.notices == [], store.notices
     time.sleep(0.3)
 print(looks)

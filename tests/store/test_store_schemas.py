@@ -32,14 +32,14 @@ def test_a_study_of_every_schema_opens_as_it_was_saved(schema: str, tmp_path: Pa
     shutil.copytree(GOLDEN / schema, tmp_path / "user")
     before = {path: path.read_bytes() for path in (tmp_path / "user").rglob("*.json")}
     store = Store(tmp_path / "user", tmp_path / "none")
-    found = store.study(a_study().key)
-    assert found == replace(a_study(), levels=(a_level(0.5), a_level(0.75)))
-    assert found.levels[0].seconds == {"prune": 1.5, "attack": 2.25} and store.notices == []
+    result = store.study(a_study().key)
+    assert result == replace(a_study(), levels=(a_level(0.5), a_level(0.75)))
+    assert result.levels[0].seconds == {"prune": 1.5, "attack": 2.25} and store.notices == []
     assert {path: path.read_bytes() for path in (tmp_path / "user").rglob("*.json")} == before
 
 
 def test_todays_schema_is_written_byte_for_byte_as_the_golden_one(
-    store: Store, kept: tuple[Study, Path]
+    store: Store, saved_level: tuple[Study, Path]
 ) -> None:
     for path in (GOLDEN / SCHEMAS[-1]).rglob("*.json"):
         assert (
@@ -48,7 +48,7 @@ def test_todays_schema_is_written_byte_for_byte_as_the_golden_one(
 
 
 def test_the_golden_export_opens_and_is_what_is_written_today(
-    store: Store, kept: tuple[Study, Path]
+    store: Store, saved_level: tuple[Study, Path]
 ) -> None:
     content = (GOLDEN / "format-1.prunescope").read_bytes()
     study, levels = read_packed(content)
@@ -66,9 +66,9 @@ def test_every_bundled_entry_is_whole() -> None:
 
 @pytest.mark.parametrize("schema", [0, -1, 1.0, "1", None, True])
 def test_a_schema_that_never_was_is_damage(
-    store: Store, kept: tuple[Study, Path], schema: object
+    store: Store, saved_level: tuple[Study, Path], schema: object
 ) -> None:
-    study, path = kept
+    study, path = saved_level
     path.write_bytes(canonical({**json.loads(path.read_bytes()), "schema": schema}) + b"\n")
     assert store.level(study, 0.5) is None and not path.exists()
 
@@ -77,8 +77,8 @@ def test_a_schema_that_never_was_is_damage(
 
 
 def flip(whole: bytes, other: bytes, draw: random.Random) -> bytes:
-    place = draw.randrange(len(whole))
-    return whole[:place] + bytes([whole[place] ^ draw.randrange(1, 256)]) + whole[place + 1 :]
+    index = draw.randrange(len(whole))
+    return whole[:index] + bytes([whole[index] ^ draw.randrange(1, 256)]) + whole[index + 1 :]
 
 
 def cut(whole: bytes, other: bytes, draw: random.Random) -> bytes:
@@ -86,8 +86,8 @@ def cut(whole: bytes, other: bytes, draw: random.Random) -> bytes:
 
 
 def zeroed(whole: bytes, other: bytes, draw: random.Random) -> bytes:
-    place, length = draw.randrange(len(whole)), draw.randrange(1, 512)
-    return whole[:place] + b"\0" * len(whole[place : place + length]) + whole[place + length :]
+    index, length = draw.randrange(len(whole)), draw.randrange(1, 512)
+    return whole[:index] + b"\0" * len(whole[index : index + length]) + whole[index + length :]
 
 
 def doubled(whole: bytes, other: bytes, draw: random.Random) -> bytes:
@@ -95,22 +95,24 @@ def doubled(whole: bytes, other: bytes, draw: random.Random) -> bytes:
 
 
 def mixed(whole: bytes, other: bytes, draw: random.Random) -> bytes:
-    place = draw.randrange(40, len(whole) - 4)
-    return whole[:place] + other[place:]
+    index = draw.randrange(40, len(whole) - 4)
+    return whole[:index] + other[index:]
 
 
 def spaced(whole: bytes, other: bytes, draw: random.Random) -> bytes:
-    place = draw.choice([at for at, byte in enumerate(whole) if byte in b",:"])
-    return whole[: place + 1] + b" " + whole[place + 1 :]
+    index = draw.choice([at for at, byte in enumerate(whole) if byte in b",:"])
+    return whole[: index + 1] + b" " + whole[index + 1 :]
 
 
 @pytest.mark.parametrize(
-    "damage", [flip, cut, zeroed, doubled, mixed, spaced], ids=lambda made: made.__name__
+    "damage", [flip, cut, zeroed, doubled, mixed, spaced], ids=lambda damage: damage.__name__
 )
 def test_of_a_thousand_random_corruptions_none_passes(
-    store: Store, kept: tuple[Study, Path], damage: Callable[[bytes, bytes, random.Random], bytes]
+    store: Store,
+    saved_level: tuple[Study, Path],
+    damage: Callable[[bytes, bytes, random.Random], bytes],
 ) -> None:
-    study, path = kept
+    study, path = saved_level
     draw, whole = random.Random(damage.__name__), path.read_bytes()
     other = path.with_name(f"{level_key(study.identity, 0.75)}.json").read_bytes()
     for _ in range(ROUNDS // 6 + 1):
@@ -122,8 +124,10 @@ def test_of_a_thousand_random_corruptions_none_passes(
     assert store.level(study, 0.75) == a_level(0.75)
 
 
-def test_no_flip_of_any_bit_of_any_entry_passes(store: Store, kept: tuple[Study, Path]) -> None:
-    study, path = kept
+def test_no_flip_of_any_bit_of_any_entry_passes(
+    store: Store, saved_level: tuple[Study, Path]
+) -> None:
+    study, path = saved_level
     store.save_level(
         study,
         replace(a_level(0.5), machine={"device": "A processor", "threads": 2, "torch": "2.13.0"}),
@@ -131,11 +135,11 @@ def test_no_flip_of_any_bit_of_any_entry_passes(store: Store, kept: tuple[Study,
     head = path.with_name("study.json")
     for file, read in ((path, lambda: store.level(study, 0.5)), (head, lambda: store.head(head))):
         whole = file.read_bytes()
-        for place in range(len(whole)):
+        for index in range(len(whole)):
             file.write_bytes(
-                whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :]
+                whole[:index] + bytes([whole[index] ^ (1 << index % 8)]) + whole[index + 1 :]
             )
-            assert read() is None, f"{file.name}, byte {place}"
+            assert read() is None, f"{file.name}, byte {index}"
         file.write_bytes(whole)
         assert read() is not None
 

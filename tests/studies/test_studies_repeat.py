@@ -15,7 +15,7 @@ from prunescope.engine.cli.main import main
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import REPEATED
+from prunescope.engine.store.maintenance import REPEATED
 from prunescope.engine.studies.repeat import repeat_study
 from prunescope.engine.studies.run import run_study
 

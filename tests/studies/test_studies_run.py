@@ -33,7 +33,7 @@ from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.store.keeping import remove_study
+from prunescope.engine.store.maintenance import remove_study
 from prunescope.engine.studies import attack as attack_module
 from prunescope.engine.studies import level as level_module
 from prunescope.engine.studies import pruned as pruned_module

@@ -13,7 +13,7 @@ from prunescope.engine.data import Examples
 from prunescope.engine.errors import InterruptedStudy
 from prunescope.engine.models.base import open_base
 from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
-from prunescope.engine.training.finetune import Shared
+from prunescope.engine.training.finetune import TrainingSetup
 
 
 def made_pairs(rows: int, seed: int) -> Examples:
@@ -55,13 +55,15 @@ def write() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def shared(model_folder: Path) -> Shared:
+def shared(model_folder: Path) -> TrainingSetup:
     """Forty pairs and the tiny classifier's own weights as the pretrained ones."""
-    return Shared(open_base(str(model_folder)), made_pairs(40, 1), ("other", "same"), max_tokens=32)
+    return TrainingSetup(
+        open_base(str(model_folder)), made_pairs(40, 1), ("other", "same"), max_tokens=32
+    )
 
 
 @pytest.fixture(scope="session")
-def bias(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> BiasPredictions:
+def bias(shared: TrainingSetup, tmp_path_factory: pytest.TempPathFactory) -> BiasPredictions:
     folder = tmp_path_factory.mktemp("bias") / "bias"
     make_bias(BiasSpec("bag"), shared.data, made_pairs(20, 2), folder)
     return read_bias(folder)

@@ -56,20 +56,20 @@ def test_the_features_of_overlap_are_what_they_are_called(vectors: str):
 
 
 def test_a_claim_is_the_largest_value_of_every_dimension(vectors: str):
-    found = claim_features(["dog red", "unknown"], word_vectors(vectors))
-    assert found.tolist() == [[1, 0], [0, 0]]
+    result = claim_features(["dog red", "unknown"], word_vectors(vectors))
+    assert result.tolist() == [[1, 0], [0, 0]]
 
 
 def test_embedded_vectors_are_unit_means_of_pieces():
-    found = word_vectors("embedded").of(["film", "unfilmable", "film"])
-    assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
-    assert np.array_equal(found[0], found[2]) and float(found[0] @ found[1]) < 0.99
+    result = word_vectors("embedded").of(["film", "unfilmable", "film"])
+    assert np.linalg.norm(result, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert np.array_equal(result[0], result[2]) and float(result[0] @ result[1]) < 0.99
 
 
 def test_a_bag_knows_words_and_neighbours_not_their_place():
-    one, two, three = bag_features(["a b c", "a b c", "c b a"])
-    assert np.array_equal(one, two) and not np.array_equal(one, three)
-    assert float((one * one).sum()) == pytest.approx(1, abs=1e-6)
+    item, two, three = bag_features(["a b c", "a b c", "c b a"])
+    assert np.array_equal(item, two) and not np.array_equal(item, three)
+    assert float((item * item).sum()) == pytest.approx(1, abs=1e-6)
 
 
 def test_the_regression_is_at_the_minimum_of_its_loss(pairs: Any, tmp_path: Path):
@@ -80,14 +80,14 @@ def test_the_regression_is_at_the_minimum_of_its_loss(pairs: Any, tmp_path: Path
     )
     train = replace(train, labels=tuple(labels.tolist()))
     make_bias(spec, train, train, tmp_path / "bias")
-    seen = torch.tensor(features_of(spec, train), dtype=torch.float64)
-    spread = seen.std(dim=0, correction=0)
-    seen = (seen - seen.mean(dim=0)) / torch.where(spread > 0, spread, 1.0)
+    observed = torch.tensor(features_of(spec, train), dtype=torch.float64)
+    spread = observed.std(dim=0, correction=0)
+    observed = (observed - observed.mean(dim=0)) / torch.where(spread > 0, spread, 1.0)
     weight = len(labels) / (2 * torch.bincount(labels).double())[labels]
-    line = torch.zeros(seen.shape[1] + 1, dtype=torch.float64)
+    line = torch.zeros(observed.shape[1] + 1, dtype=torch.float64)
 
     def loss(line: torch.Tensor) -> torch.Tensor:
-        score = seen @ line[1:] + line[0]
+        score = observed @ line[1:] + line[0]
         each = torch.nn.functional.binary_cross_entropy_with_logits(
             score, labels.double(), reduction="none"
         )
@@ -98,9 +98,9 @@ def test_the_regression_is_at_the_minimum_of_its_loss(pairs: Any, tmp_path: Path
             torch.autograd.functional.hessian(loss, line), torch.func.grad(loss)(line)[:, None]
         ).solution
         line = line - step.squeeze(1)
-    wanted = (seen @ line[1:] + line[0]).sigmoid()
+    expected = (observed @ line[1:] + line[0]).sigmoid()
     assert torch.allclose(
-        read_bias(tmp_path / "bias").log_probs[:, 1].double().exp(), wanted, atol=2e-3
+        read_bias(tmp_path / "bias").log_probs[:, 1].double().exp(), expected, atol=2e-3
     )
 
 
@@ -131,15 +131,15 @@ def test_rows_without_a_prediction_are_counted_and_the_first_is_named(
 
 
 def test_folds_predict_rows_by_models_that_have_not_seen_them(pairs: Any, tmp_path: Path):
-    """A bag of many words knows its own rows by heart; of random labels it can know nothing else."""
+    """A bag of many words knows its own rows by heart; random labels hold nothing else."""
     train = pairs(60, 3)
     train = replace(
         train,
         labels=tuple(torch.randint(2, (60,), generator=torch.Generator().manual_seed(1)).tolist()),
     )
-    seen = make_bias(BiasSpec("bag"), train, train, tmp_path / "seen")
+    observed = make_bias(BiasSpec("bag"), train, train, tmp_path / "seen")
     apart = make_bias(BiasSpec("bag", folds=5), train, train, tmp_path / "apart")
-    assert seen["train_acc"]["value"] > 0.95 and apart["train_acc"]["value"] < 0.75
+    assert observed["train_acc"]["value"] > 0.95 and apart["train_acc"]["value"] < 0.75
 
 
 def test_the_same_rows_give_the_same_bytes(pairs: Any, tmp_path: Path):

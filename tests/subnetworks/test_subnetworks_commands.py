@@ -24,8 +24,8 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, 
     assert main([str(part) for part in (*arguments, "--json", "--quiet")]) == 0, (
         capsys.readouterr().err
     )
-    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return result
 
 
 def test_the_commands_hang_together(
@@ -45,7 +45,7 @@ def test_the_commands_hang_together(
         "--label-names",
         "entailment,neutral",
     )
-    made = answer(
+    built = answer(
         capsys,
         "biasmodel",
         "--data",
@@ -55,7 +55,7 @@ def test_the_commands_hang_together(
         "--out",
         folder / "bias",
     )
-    assert made["rows"] == 40 and made["acc"]["n"] == 12
+    assert built["rows"] == 40 and built["acc"]["n"] == 12
     answer(
         capsys,
         "retrain",
@@ -69,7 +69,7 @@ def test_the_commands_hang_together(
         "--out",
         folder / "full",
     )
-    found = answer(
+    result = answer(
         capsys,
         "masktrain",
         *steps,
@@ -80,7 +80,7 @@ def test_the_commands_hang_together(
         "--out",
         folder / "mask",
     )
-    assert found["subnetwork"]["sparsity"] == 0.7 and found["achieved"] == pytest.approx(
+    assert result["subnetwork"]["sparsity"] == 0.7 and result["achieved"] == pytest.approx(
         0.7, abs=1e-3
     )
     answer(
@@ -94,10 +94,10 @@ def test_the_commands_hang_together(
         "--out",
         folder / "ticket",
     )
-    found = answer(
+    result = answer(
         capsys, "imp", *steps, "--rewind", "--sparsity", 0.2, "--epochs", 4, "--out", folder / "imp"
     )
-    assert found["subnetwork"]["rewind"] is True
+    assert result["subnetwork"]["rewind"] is True
     answer(
         capsys,
         "retrain",
@@ -109,7 +109,7 @@ def test_the_commands_hang_together(
         "--out",
         folder / "alone",
     )
-    found = answer(
+    result = answer(
         capsys,
         "ood",
         "--model",
@@ -121,7 +121,7 @@ def test_the_commands_hang_together(
         "--task",
         "hans",
     )
-    assert found["ood"][0]["accuracy"]["n"] == 12 and list(found["ood"][0]["groups"]) == [
+    assert result["ood"][0]["accuracy"]["n"] == 12 and list(result["ood"][0]["groups"]) == [
         "heuristic"
     ]
     answer(capsys, "unpack", "--model", folder / "mask", "--out", folder / "dense")
@@ -132,7 +132,7 @@ def test_the_commands_hang_together(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "messages"),
     [
         (("masktrain", "--sparsity", "1.2"), "Sparsity 1.2 is outside"),
         (("masktrain", "--growth", "gradual", "--first", "0.9", "--sparsity", "0.5"), "goes down"),
@@ -150,7 +150,7 @@ def test_bad_input_is_one_sentence(
     model_folder: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
-    said: str,
+    messages: str,
 ):
     code = main(
         [
@@ -165,8 +165,8 @@ def test_bad_input_is_one_sentence(
             str(folder / "out"),
         ]
     )
-    told = capsys.readouterr().err
-    assert code == 2 and said in told and told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert code == 2 and messages in message and message.count("\n") == 1
 
 
 def test_single_texts_are_told_apart_from_pairs(

@@ -52,15 +52,15 @@ def by_hand(loss: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("loss", "found"),
+    ("loss", "result"),
     [
         ("poe", lambda: product_of_experts(LOGITS, LABELS, BIAS)),
         ("reweight", lambda: reweighted(LOGITS, LABELS, BIAS)),
         ("confreg", lambda: confidence_regularised(LOGITS, LABELS, BIAS, TEACHER)),
     ],
 )
-def test_a_loss_is_its_formula(loss: str, found):
-    assert float(found()) == pytest.approx(by_hand(loss), rel=1e-6)
+def test_a_loss_is_its_formula(loss: str, result):
+    assert float(result()) == pytest.approx(by_hand(loss), rel=1e-6)
 
 
 def test_a_bias_that_knows_nothing_leaves_cross_entropy():
@@ -106,8 +106,8 @@ def test_rows_find_their_own_bias_and_teacher():
     assert value("poe", None) == pytest.approx(
         float(product_of_experts(LOGITS[[4, 1]], LABELS[[4, 1]], BIAS[[4, 1]])), rel=1e-6
     )
-    wanted = confidence_regularised(LOGITS[[4, 1]], LABELS[[4, 1]], BIAS[[4, 1]], TEACHER[[4, 1]])
-    assert value("confreg", TEACHER) == pytest.approx(float(wanted), rel=1e-6)
+    expected = confidence_regularised(LOGITS[[4, 1]], LABELS[[4, 1]], BIAS[[4, 1]], TEACHER[[4, 1]])
+    assert value("confreg", TEACHER) == pytest.approx(float(expected), rel=1e-6)
     assert losses_of_rows("ce", None, None, (), "cpu")([0], [0]) is cross_entropy
 
 

@@ -45,7 +45,7 @@ def matrices(model: Small) -> dict[str, nn.Parameter]:
     return {"a": model.a.weight, "b": model.b.weight}
 
 
-def course(kind: type, model: Small, **changes: Any) -> Any:
+def callback(kind: type, model: Small, **changes: Any) -> Any:
     return kind(model, matrices(model), SubnetworkSpec(**changes), {})
 
 
@@ -56,10 +56,10 @@ def course(kind: type, model: Small, **changes: Any) -> Any:
 def test_a_score_gets_the_gradient_of_its_mask(init: str):
     model = Small()
     own = {name: weight.detach().clone() for name, weight in matrices(model).items()}
-    ste = course(StraightThrough, model, sparsity=0.5, init=init)
-    ste.before(0, 10)
+    ste = callback(StraightThrough, model, sparsity=0.5, init=init)
+    ste.on_step_begin(0, 10)
     model(X).square().sum().backward()
-    ste.gathered()
+    ste.on_after_backward()
     masks = {
         name: (weight.detach() != 0).double().requires_grad_()
         for name, weight in matrices(model).items()
@@ -72,8 +72,8 @@ def test_a_score_gets_the_gradient_of_its_mask(init: str):
         .square()
         .sum()
     )
-    wanted = torch.autograd.grad(value, list(masks.values()))
-    for name, gradient in zip(masks, wanted, strict=True):
+    expected = torch.autograd.grad(value, list(masks.values()))
+    for name, gradient in zip(masks, expected, strict=True):
         assert torch.allclose(ste.scores[name].grad, gradient, rtol=1e-12, atol=1e-12)
         assert matrices(model)[name].grad is None
 
@@ -81,10 +81,10 @@ def test_a_score_gets_the_gradient_of_its_mask(init: str):
 def test_the_hard_initialisation_keeps_the_largest_weights_at_alpha_phi_and_its_threshold_is_phi():
     model = Small()
     own = model.a.weight.detach().clone()
-    ste = course(StraightThrough, model, sparsity=0.4, init="hard", phi=0.03, alpha=2.0)
+    ste = callback(StraightThrough, model, sparsity=0.4, init="hard", phi=0.03, alpha=2.0)
     edge = own.abs().flatten().sort().values[12]  # 12 of 30 are removed
     assert torch.equal(ste.scores["a"].detach(), (own.abs() >= edge).double() * 0.06)
-    ste.before(0, 10)
+    ste.on_step_begin(0, 10)
     assert float(ste.state()["a"]) == pytest.approx(0.03)
     assert int((model.a.weight == 0).sum()) == 12
 
@@ -92,17 +92,17 @@ def test_the_hard_initialisation_keeps_the_largest_weights_at_alpha_phi_and_its_
 def test_between_resets_a_mask_is_the_score_against_the_threshold():
     model = Small()
     own = model.a.weight.detach().clone()
-    ste = course(StraightThrough, model, sparsity=0.5, init="soft", every=0.5)
-    ste.before(0, 10)
+    ste = callback(StraightThrough, model, sparsity=0.5, init="soft", every=0.5)
+    ste.on_step_begin(0, 10)
     threshold = float(ste.state()["a"])
     with torch.no_grad():
         ste.scores["a"].add_(0.2 * torch.randn(5, 6, generator=torch.Generator().manual_seed(2)))
-    ste.before(1, 10)
+    ste.on_step_begin(1, 10)
     assert torch.equal(model.a.weight.detach(), own * (ste.scores["a"].detach() >= threshold))
     assert (
         int((model.a.weight == 0).sum()) != 15
     )  # it has moved away, and the next reset takes it back
-    ste.before(5, 10)
+    ste.on_step_begin(5, 10)
     assert int((model.a.weight == 0).sum()) == 15
 
 
@@ -125,11 +125,11 @@ def test_every_reset_and_the_end_are_exact_to_the_weight(
         ste.scores["a"].mul_(
             torch.randn(5, 6, generator=torch.Generator().manual_seed(seed)).abs().double()
         )
-    ste.before(step, 30)
-    gone = step / 30
-    asked = sparsity + (first - sparsity) * (1 - gone) ** 3
-    assert int((model.a.weight == 0).sum()) == int(30 * asked + 0.5)
-    ste.finish()
+    ste.on_step_begin(step, 30)
+    removed = step / 30
+    requested = sparsity + (first - sparsity) * (1 - removed) ** 3
+    assert int((model.a.weight == 0).sum()) == int(30 * requested + 0.5)
+    ste.on_train_end()
     assert int((model.a.weight == 0).sum()) == int(30 * sparsity + 0.5)
 
 
@@ -150,10 +150,10 @@ def test_a_drawn_mask_is_as_often_above_zero_as_it_says_and_has_the_right_gradie
         score = torch.full((200_000,), value, dtype=torch.float64, requires_grad=True)
         uniform = torch.rand(200_000, generator=generator, dtype=torch.float64)
         mask = hard_concrete(score, uniform)
-        wanted = 1 / (1 + math.exp(-(value - BETA * math.log(-GAMMA / ZETA))))
-        spread = math.sqrt(wanted * (1 - wanted) / 200_000)
-        assert float((mask.detach() > 0).double().mean()) == pytest.approx(wanted, abs=4 * spread)
-        assert float(chance_above_zero(score[:1]).detach()) == pytest.approx(wanted, rel=1e-12)
+        expected = 1 / (1 + math.exp(-(value - BETA * math.log(-GAMMA / ZETA))))
+        spread = math.sqrt(expected * (1 - expected) / 200_000)
+        assert float((mask.detach() > 0).double().mean()) == pytest.approx(expected, abs=4 * spread)
+        assert float(chance_above_zero(score[:1]).detach()) == pytest.approx(expected, rel=1e-12)
         mask.sum().backward()
         moved = (
             hard_concrete(score.detach() + 1e-6, uniform)
@@ -166,13 +166,15 @@ def test_a_hard_concrete_score_gets_the_gradient_of_loss_and_penalty():
     model = Small()
     torch.manual_seed(0)
     own = {name: weight.detach().clone() for name, weight in matrices(model).items()}
-    drawn = course(HardConcrete, model, method="hard-concrete", sparsity=0.5, penalty=0.7)
+    sample = callback(HardConcrete, model, method="hard-concrete", sparsity=0.5, penalty=0.7)
     torch.manual_seed(8)
-    drawn.before(0, 10)
+    sample.on_step_begin(0, 10)
     model(X).square().sum().backward()
-    drawn.gathered()
+    sample.on_after_backward()
     torch.manual_seed(8)
-    scores = {name: score.detach().clone().requires_grad_() for name, score in drawn.scores.items()}
+    scores = {
+        name: score.detach().clone().requires_grad_() for name, score in sample.scores.items()
+    }
     masks = {name: hard_concrete(score, torch.rand_like(score)) for name, score in scores.items()}
     value = (
         (
@@ -186,11 +188,11 @@ def test_a_hard_concrete_score_gets_the_gradient_of_loss_and_penalty():
     for name, gradient in zip(
         scores, torch.autograd.grad(value, list(scores.values())), strict=True
     ):
-        assert torch.allclose(drawn.scores[name].grad, gradient, rtol=1e-9, atol=1e-12)
-    drawn.finish()
+        assert torch.allclose(sample.scores[name].grad, gradient, rtol=1e-9, atol=1e-12)
+    sample.on_train_end()
     assert [int((weight == 0).sum()) for weight in matrices(model).values()] == [15, 5]
-    kept = drawn.scores["a"].detach()[model.a.weight != 0]
-    assert float(kept.min()) > float(drawn.scores["a"].detach()[model.a.weight == 0].max())
+    remaining = sample.scores["a"].detach()[model.a.weight != 0]
+    assert float(remaining.min()) > float(sample.scores["a"].detach()[model.a.weight == 0].max())
     assert torch.equal(model.a.weight[model.a.weight != 0], own["a"][model.a.weight != 0])
 
 
@@ -200,15 +202,15 @@ def test_a_hard_concrete_score_gets_the_gradient_of_loss_and_penalty():
 def trained(
     shrinking: Shrinking, model: Small, steps: int, each: Callable[[int], None] = lambda step: None
 ) -> None:
-    optimizer = torch.optim.AdamW(shrinking.learning(model).values(), lr=0.05)
+    optimizer = torch.optim.AdamW(shrinking.trainable(model).values(), lr=0.05)
     for step in range(steps):
-        shrinking.before(step, steps)
+        shrinking.on_step_begin(step, steps)
         each(step)
         model(X).square().sum().backward()
-        shrinking.gathered()
+        shrinking.on_after_backward()
         optimizer.step()
         optimizer.zero_grad()
-        shrinking.after(step + 1, steps)
+        shrinking.on_step_end(step + 1, steps)
 
 
 def test_iterative_pruning_removes_a_tenth_at_every_tenth_and_what_is_removed_stays():
@@ -223,7 +225,7 @@ def test_iterative_pruning_removes_a_tenth_at_every_tenth_and_what_is_removed_st
 
     shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", sparsity=0.5))
     trained(shrinking, model, 20, look)
-    shrinking.finish()
+    shrinking.on_train_end()
     assert counts[::2] == [3, 6, 9, 12, 15, 15, 15, 15, 15, 15]
     assert int((model.a.weight == 0).sum()) == 15
 
@@ -238,9 +240,9 @@ def test_however_short_the_training_all_is_removed_in_the_end(
     model = Small()
     shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", **settings))  # type: ignore[arg-type]
     trained(shrinking, model, steps)
-    shrinking.finish()
+    shrinking.on_train_end()
     assert int((model.a.weight == 0).sum()) == 27
-    assert shrinking.may_be_kept(steps, steps)
+    assert shrinking.can_be_best(steps, steps)
 
 
 def test_it_removes_the_smallest_of_what_is_left():
@@ -248,11 +250,11 @@ def test_it_removes_the_smallest_of_what_is_left():
     with torch.no_grad():
         model.a.weight.copy_(torch.arange(1, 31, dtype=torch.float64).view(5, 6))
     shrinking = Shrinking(model, {"a": model.a.weight}, SubnetworkSpec("imp", sparsity=0.2))
-    shrinking.before(0, 10)
+    shrinking.on_step_begin(0, 10)
     assert model.a.weight.flatten()[:4].tolist() == [0, 0, 0, 4]
     with torch.no_grad():
         model.a.weight.view(-1)[10] = 0.5
-    shrinking.before(1, 10)
+    shrinking.on_step_begin(1, 10)
     assert torch.nonzero(model.a.weight.flatten() == 0).flatten().tolist() == [0, 1, 2, 3, 4, 10]
 
 
@@ -264,9 +266,12 @@ def test_rewinding_returns_the_starts_own_weights_under_the_mask():
     )
     trained(shrinking, model, 10)
     assert not torch.equal(model.b.bias, before["b.bias"])
-    shrinking.finish()
-    kept = shrinking.masks["a"]
-    assert torch.equal(model.a.weight, before["a.weight"] * kept) and int((~kept).sum()) == 15
+    shrinking.on_train_end()
+    remaining = shrinking.masks["a"]
+    assert (
+        torch.equal(model.a.weight, before["a.weight"] * remaining)
+        and int((~remaining).sum()) == 15
+    )
     assert torch.equal(model.b.weight, before["b.weight"]) and torch.equal(
         model.b.bias, before["b.bias"]
     )
@@ -284,7 +289,7 @@ def test_a_mask_that_is_given_stays_whatever_the_optimizer_does():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "messages"),
     [
         (
             {"growth": "gradual", "sparsity": 0.5, "first": 0.7},
@@ -299,8 +304,8 @@ def test_a_mask_that_is_given_stays_whatever_the_optimizer_does():
         ({"phi": math.nan}, "`phi` is nan"),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused(changes: dict[str, Any], said: str):
-    with pytest.raises(SettingError, match=said):
+def test_a_setting_that_cannot_work_is_refused(changes: dict[str, Any], messages: str):
+    with pytest.raises(SettingError, match=messages):
         SubnetworkSpec(**changes)
 
 

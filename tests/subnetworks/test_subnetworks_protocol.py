@@ -12,10 +12,11 @@ from prunescope.engine.errors import DataError, InterruptedStudy, ResourceError,
 from prunescope.engine.models.victim import load_victim
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.store import Store
-from prunescope.engine.subnetworks import protocol as room
+from prunescope.engine.subnetworks import table_models
 from prunescope.engine.subnetworks.figures import subnetwork_tables
-from prunescope.engine.subnetworks.protocol import prepare, run_protocol
+from prunescope.engine.subnetworks.protocol import run_protocol
 from prunescope.engine.subnetworks.protocol_file import SHIPPED, protocol_path, read_protocol
+from prunescope.engine.subnetworks.table_data import prepare_table
 from prunescope.engine.training.finetune import CHECKED
 from prunescope.engine.training.losses import LOSSES
 
@@ -98,7 +99,7 @@ def test_a_table_is_made_resumed_and_read(
         run_protocol(read, root, out, seeds=(0,), report=_stops_in("2 of 6"))
     table = run_protocol(read, root, out, seeds=(0,))
     assert len(table["runs"]) == 6 and table["planned"] == 12
-    monkeypatch.setattr(room, "find_subnetwork", _never)
+    monkeypatch.setattr(table_models, "find_subnetwork", _never)
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
     states: list[ProgressState] = []
@@ -114,15 +115,15 @@ def test_a_table_is_made_resumed_and_read(
         ("mask-poe", 0.9, 0),
         ("mask-poe", 0.9, 1),
     ]
-    (found,) = subnetwork_tables(Store(tmp_path / "cache", tmp_path / "bundled"))
-    assert (found.name, found.title, found.bundled, found.planned, len(found.runs)) == (
+    (result,) = subnetwork_tables(Store(tmp_path / "cache", tmp_path / "bundled"))
+    assert (result.name, result.title, result.bundled, result.planned, len(result.runs)) == (
         "pairs",
         "Pairs",
         False,
         12,
         12,
     )
-    alone = next(run for run in found.runs if run.cell == "alone")
+    alone = next(run for run in result.runs if run.cell == "alone")
     assert alone.achieved == pytest.approx(0.5, abs=1e-3) and alone.outside[0].headline.n == 12
     assert sum(alone.outside[0].correct) == round((alone.outside[0].headline.value or 0) * 12)
     assert set(alone.outside[0].groups) == {"heuristic", "subcase"} and set(alone.gaps) == {"HANS"}
@@ -163,7 +164,7 @@ def test_rows_that_are_evaluated_are_never_trained_on(
             "extra": [{"data": "other.tsv", "labels": [0, 1], "repeat": 3}],
         }
     ]
-    ready = prepare(
+    ready = prepare_table(
         read_protocol(
             written(tmp_path, recipe(model_folder, cells=cells, train="dev.tsv", evaluated=8))
         ),
@@ -172,8 +173,8 @@ def test_rows_that_are_evaluated_are_never_trained_on(
     )
     keys = {
         (a, b)
-        for one in (ready.inside, *ready.outside)
-        for a, b in zip(one.examples.texts, one.examples.pairs or (), strict=True)
+        for item in (ready.inside, *ready.outside)
+        for a, b in zip(item.examples.texts, item.examples.pairs or (), strict=True)
     }
     assert len(ready.shared.data) == 12 and len(ready.extra["full"]) == 36
     for part in (ready.shared.data, ready.extra["full"]):
@@ -181,7 +182,7 @@ def test_rows_that_are_evaluated_are_never_trained_on(
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "said"),
+    ("changes", "error", "messages"),
     [
         ({"cells": []}, SettingError, "cells need names"),
         ({"colour": 1}, SettingError, "unknown setting 'colour'"),
@@ -252,10 +253,10 @@ def test_a_recipe_that_cannot_work_is_refused_before_any_training(
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, Any],
     error: type[Exception],
-    said: str,
+    messages: str,
 ):
     monkeypatch.setitem(LOSSES, "none", _never)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=messages):
         run_protocol(
             read_protocol(written(tmp_path, recipe(model_folder, **changes))),
             root,
@@ -267,7 +268,7 @@ FULL = {"method": "full"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "messages"),
     [
         ({"attack": {"name": "deepwordbug"}}, "attack: there is no examples"),
         (
@@ -386,9 +387,9 @@ FULL = {"method": "full"}
     ],
 )
 def test_all_of_a_recipe_is_checked_when_it_is_read(
-    model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
+    model_folder: Path, tmp_path: Path, changes: dict[str, Any], messages: str
 ):
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=messages):
         read_protocol(written(tmp_path, recipe(model_folder, **changes)))
 
 
@@ -404,7 +405,7 @@ def test_a_recipe_that_lacks_a_part_says_which(model_folder: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "messages"),
     [
         (
             {"ood": [{"data": "dev.tsv", "task": "hans", "of_each": ["subcase", 2]}]},
@@ -425,10 +426,10 @@ def test_a_recipe_that_lacks_a_part_says_which(model_folder: Path, tmp_path: Pat
     ],
 )
 def test_rows_that_do_not_suit_a_recipe_are_told_before_any_training(
-    root: Path, model_folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
+    root: Path, model_folder: Path, tmp_path: Path, changes: dict[str, Any], messages: str
 ):
-    with pytest.raises(DataError, match=said):
-        prepare(
+    with pytest.raises(DataError, match=messages):
+        prepare_table(
             read_protocol(written(tmp_path, recipe(model_folder, **changes))),
             root,
             tmp_path / "out",
@@ -444,7 +445,7 @@ def test_further_rows_of_another_class_are_told(
     with pytest.raises(
         DataError, match=r"Row 3 of .*three.tsv has the label 2, outside the 0\.\.1 of the recipe"
     ):
-        prepare(
+        prepare_table(
             read_protocol(written(tmp_path, recipe(model_folder, cells=cells))),
             root,
             tmp_path / "out",
@@ -519,11 +520,11 @@ def test_class_names_in_the_files_say_what_numbers_would(
 ):
     """Sorted they would stand the other way round."""
     for name, seed, rows in (("train.tsv", 1, 48), ("dev.tsv", 2, 20), ("other.tsv", 3, 24)):
-        told = pairs(rows, seed)
+        message = pairs(rows, seed)
         write(
             tmp_path / "rows" / name,
-            told,
-            gold_label=[("neutral", "Entailment")[label] for label in told.labels],
+            message,
+            gold_label=[("neutral", "Entailment")[label] for label in message.labels],
         )
         lines = (tmp_path / "rows" / name).read_text().splitlines()
         (tmp_path / "rows" / name).write_text(
@@ -541,22 +542,23 @@ def test_class_names_in_the_files_say_what_numbers_would(
     read = read_protocol(
         written(tmp_path, recipe(model_folder, label_names=["neutral", "entailment"], **more))
     )
-    numbered, named = (
-        prepare(read, rows, tmp_path / f"out-{rows.name}") for rows in (root, tmp_path / "rows")
+    numbered, names = (
+        prepare_table(read, rows, tmp_path / f"out-{rows.name}")
+        for rows in (root, tmp_path / "rows")
     )
-    assert named.shared.data.labels == numbered.shared.data.labels
-    assert named.extra["full"].labels == numbered.extra["full"].labels
-    assert named.inside.examples.labels == numbered.inside.examples.labels
-    assert named.outside[0].examples.labels == numbered.outside[0].examples.labels
+    assert names.shared.data.labels == numbered.shared.data.labels
+    assert names.extra["full"].labels == numbered.extra["full"].labels
+    assert names.inside.examples.labels == numbered.inside.examples.labels
+    assert names.outside[0].examples.labels == numbered.outside[0].examples.labels
     with pytest.raises(
         DataError, match="calls its classes Entailment, neutral, and the recipe calls them no, yes"
     ):
         other = read_protocol(written(tmp_path, recipe(model_folder, label_names=["no", "yes"])))
-        prepare(other, tmp_path / "rows", tmp_path / "x")
+        prepare_table(other, tmp_path / "rows", tmp_path / "x")
 
 
 def test_the_rows_that_are_attacked_are_drawn(root: Path, model_folder: Path, tmp_path: Path):
-    ready = prepare(
+    ready = prepare_table(
         read_protocol(
             written(tmp_path, recipe(model_folder, attack={"name": "deepwordbug", "examples": 4}))
         ),
@@ -569,7 +571,7 @@ def test_the_rows_that_are_attacked_are_drawn(root: Path, model_folder: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("attack", "error", "said"),
+    ("attack", "error", "messages"),
     [
         ("nonsense", SettingError, "nonsense"),
         ("textfooler", ResourceError, "textfooler"),
@@ -582,11 +584,11 @@ def test_an_attack_that_cannot_run_is_refused_before_any_training(
     monkeypatch: pytest.MonkeyPatch,
     attack: str,
     error: type[Exception],
-    said: str,
+    messages: str,
 ):
     monkeypatch.setitem(LOSSES, "none", _never)
     path = written(tmp_path, recipe(model_folder, attack={"name": attack, "examples": 2}))
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=messages):
         run_protocol(read_protocol(path), root, tmp_path / "out")
 
 
@@ -625,7 +627,7 @@ def test_a_bias_model_by_other_vectors_is_made_anew(root: Path, model_folder: Pa
             (tmp_path / "v.vec").write_text(text)
             bias["vectors"] = str(tmp_path / "v.vec")
         for _ in range(2):
-            ready = prepare(
+            ready = prepare_table(
                 read_protocol(written(tmp_path, recipe(model_folder, bias=bias))),
                 root,
                 tmp_path / "out",

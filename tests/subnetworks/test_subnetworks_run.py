@@ -26,10 +26,11 @@ from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.run import run_study
 from prunescope.engine.subnetworks.bias import BiasPredictions
-from prunescope.engine.subnetworks.run import Inputs, find_subnetwork, matrices_of
+from prunescope.engine.subnetworks.run import find_subnetwork
+from prunescope.engine.subnetworks.search_inputs import SearchInputs, matrices_of
 from prunescope.engine.subnetworks.snapshots import snapshot_at
 from prunescope.engine.subnetworks.spec import SubnetworkSpec, check_smoothing
-from prunescope.engine.training.finetune import Shared
+from prunescope.engine.training.finetune import TrainingSetup
 from prunescope.engine.training.spec import TrainSpec
 
 TRAIN = TrainSpec(
@@ -64,8 +65,10 @@ KINDS: dict[
 }
 
 
-def given(shared: Shared, bias: BiasPredictions, spec: SubnetworkSpec, **more: Any) -> Inputs:
-    return Inputs(shared, bias=None if spec.loss == "ce" else bias, **more)
+def given(
+    shared: TrainingSetup, bias: BiasPredictions, spec: SubnetworkSpec, **more: Any
+) -> SearchInputs:
+    return SearchInputs(shared, bias=None if spec.loss == "ce" else bias, **more)
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -74,7 +77,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_that_was_stopped_ends_with_the_same_bytes(
-    shared: Shared,
+    shared: TrainingSetup,
     bias: BiasPredictions,
     tmp_path: Path,
     stop_after: Callable[[int], Any],
@@ -98,22 +101,22 @@ def test_a_search_that_was_stopped_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sparsity_is_exact_and_what_is_frozen_has_not_moved(
-    shared: Shared, bias: BiasPredictions, model_folder: Path, tmp_path: Path, kind: str
+    shared: TrainingSetup, bias: BiasPredictions, model_folder: Path, tmp_path: Path, kind: str
 ):
     spec, train = SubnetworkSpec(**KINDS[kind][0]), replace(TRAIN, **KINDS[kind][1])
     pruned, record = find_subnetwork(spec, train, given(shared, bias, spec), tmp_path / "out")
-    found = load_victim(str(tmp_path / "out"), "cpu")
+    result = load_victim(str(tmp_path / "out"), "cpu")
     start = load_victim(str(model_folder), "cpu")
-    masked, trained = matrices_of(found, spec.head)
+    masked, trained = matrices_of(result, spec.head)
     own = matrices_of(start, spec.head)[0]
     for name, weight in masked.items():
-        wanted = zeros_of(weight.numel(), spec.sparsity) if spec.prunes else 0
-        assert int((weight == 0).sum()) == wanted, name
+        expected = zeros_of(weight.numel(), spec.sparsity) if spec.prunes else 0
+        assert int((weight == 0).sum()) == expected, name
         if spec.method in ("mask", "hard-concrete") or spec.rewind:
             assert torch.equal(weight[weight != 0], own[name][weight != 0]), name
     moved = {
         name
-        for name, value in found.model.state_dict().items()
+        for name, value in result.model.state_dict().items()
         if not torch.equal(value, start.model.state_dict()[name])
     }
     outside = {
@@ -135,17 +138,20 @@ def test_the_sparsity_is_exact_and_what_is_frozen_has_not_moved(
     elif not spec.rewind:
         assert "bert.embeddings.word_embeddings.weight" in outside
     assert record["achieved"] == pruned.achieved
-    assert pruned.victim.fingerprint == found.fingerprint
+    assert pruned.victim.fingerprint == result.fingerprint
 
 
-def test_a_mask_learns_what_the_loss_asks_for(shared: Shared, tmp_path: Path):
+def test_a_mask_learns_what_the_loss_asks_for(shared: TrainingSetup, tmp_path: Path):
     """The mask found is not the one that magnitudes give, and its loss is lower than that one's."""
     spec = SubnetworkSpec(sparsity=0.5)
     pruned, record = find_subnetwork(
-        spec, replace(TRAIN, epochs=12), Inputs(shared), tmp_path / "out"
+        spec, replace(TRAIN, epochs=12), SearchInputs(shared), tmp_path / "out"
     )
     _, at_once = find_subnetwork(
-        spec, replace(TRAIN, epochs=12, learning_rate=1e-9), Inputs(shared), tmp_path / "still"
+        spec,
+        replace(TRAIN, epochs=12, learning_rate=1e-9),
+        SearchInputs(shared),
+        tmp_path / "still",
     )
     assert record["final_loss"] < 0.9 * at_once["final_loss"]
     still = load_victim(str(tmp_path / "still"), "cpu").prunable()["0.query"]
@@ -153,32 +159,34 @@ def test_a_mask_learns_what_the_loss_asks_for(shared: Shared, tmp_path: Path):
 
 
 def test_the_three_paradigms_and_snapshots_hang_together(
-    shared: Shared, bias: BiasPredictions, tmp_path: Path
+    shared: TrainingSetup, bias: BiasPredictions, tmp_path: Path
 ):
-    full = Inputs(shared, snapshots=(0.5,))
+    full = SearchInputs(shared, snapshots=(0.5,))
     find_subnetwork(SubnetworkSpec("full"), TRAIN, full, tmp_path / "full")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "full-at-5"]
     half = load_victim(str(tmp_path / "full-at-5"), "cpu")
     assert half.fingerprint != load_victim(str(tmp_path / "full"), "cpu").fingerprint
     start = str(tmp_path / "full")
     mask, _ = find_subnetwork(
-        SubnetworkSpec(sparsity=0.5), TRAIN, Inputs(shared, start), tmp_path / "a"
+        SubnetworkSpec(sparsity=0.5), TRAIN, SearchInputs(shared, start), tmp_path / "a"
     )
     spec = SubnetworkSpec("isolated")
     alone, _ = find_subnetwork(
-        spec, TRAIN, Inputs(shared, mask_from=str(tmp_path / "a")), tmp_path / "b"
+        spec, TRAIN, SearchInputs(shared, mask_from=str(tmp_path / "a")), tmp_path / "b"
     )
     for name, weight in alone.victim.prunable().items():
         assert torch.equal(weight == 0, mask.victim.prunable()[name] == 0)
         assert not torch.equal(weight, mask.victim.prunable()[name])
     taught = SubnetworkSpec(sparsity=0.5, loss="confreg")
-    find_subnetwork(taught, TRAIN, Inputs(shared, start, bias=bias, teacher=start), tmp_path / "c")
+    find_subnetwork(
+        taught, TRAIN, SearchInputs(shared, start, bias=bias, teacher=start), tmp_path / "c"
+    )
 
 
 def test_a_subnetwork_is_a_model_for_a_study(
-    shared: Shared, data_folder: Path, tmp_path: Path
+    shared: TrainingSetup, data_folder: Path, tmp_path: Path
 ) -> None:
-    find_subnetwork(SubnetworkSpec(sparsity=0.7), TRAIN, Inputs(shared), tmp_path / "out")
+    find_subnetwork(SubnetworkSpec(sparsity=0.7), TRAIN, SearchInputs(shared), tmp_path / "out")
     study = run_study(
         StudySpec(
             str(tmp_path / "out"),
@@ -197,7 +205,7 @@ def test_a_subnetwork_is_a_model_for_a_study(
 
 
 @pytest.mark.parametrize(
-    ("spec", "inputs", "error", "said"),
+    ("spec", "inputs", "error", "messages"),
     [
         ({"loss": "poe"}, {}, SettingError, "needs bias predictions"),
         ({"loss": "confreg"}, {"bias": True}, SettingError, "teacher"),
@@ -214,14 +222,14 @@ def test_a_subnetwork_is_a_model_for_a_study(
     ],
 )
 def test_what_cannot_work_is_refused_before_any_training(
-    shared: Shared,
+    shared: TrainingSetup,
     bias: BiasPredictions,
     model_folder: Path,
     tmp_path: Path,
     spec: dict[str, Any],
     inputs: dict[str, Any],
     error: type[Exception],
-    said: str,
+    messages: str,
 ):
     inputs = {
         **inputs,
@@ -232,75 +240,75 @@ def test_what_cannot_work_is_refused_before_any_training(
     def report(stage: str, done: int, total: int) -> None:
         raise AssertionError("training has begun")
 
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=messages):
         find_subnetwork(
-            SubnetworkSpec(**spec), TRAIN, Inputs(shared, **inputs), tmp_path / "out", report
+            SubnetworkSpec(**spec), TRAIN, SearchInputs(shared, **inputs), tmp_path / "out", report
         )
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("loss", ["poe", "reweight", "confreg"])
 def test_labels_are_smoothed_for_cross_entropy_alone(
-    shared: Shared, bias: BiasPredictions, tmp_path: Path, loss: str
+    shared: TrainingSetup, bias: BiasPredictions, tmp_path: Path, loss: str
 ):
     smooth = replace(TRAIN, label_smoothing=0.1)
     with pytest.raises(
         SettingError, match=f"label_smoothing is 0.1, and the loss {loss} does not smooth labels"
     ):
         find_subnetwork(
-            SubnetworkSpec(loss=loss), smooth, Inputs(shared, bias=bias), tmp_path / "out"
+            SubnetworkSpec(loss=loss), smooth, SearchInputs(shared, bias=bias), tmp_path / "out"
         )
     check_smoothing("ce", smooth)
     check_smoothing(loss, TRAIN)
 
 
 def test_bias_predictions_of_other_rows_are_refused(
-    shared: Shared, bias: BiasPredictions, pairs: Any, tmp_path: Path
+    shared: TrainingSetup, bias: BiasPredictions, pairs: Any, tmp_path: Path
 ):
     other = replace(shared, data=pairs(12, 9))
     with pytest.raises(
         DataError, match="12 of the 12 rows of the training data have no bias prediction"
     ):
         find_subnetwork(
-            SubnetworkSpec(loss="poe"), TRAIN, Inputs(other, bias=bias), tmp_path / "out"
+            SubnetworkSpec(loss="poe"), TRAIN, SearchInputs(other, bias=bias), tmp_path / "out"
         )
     three = replace(shared, label_names=("a", "b", "c"))
     with pytest.raises(DataError, match="for 2 classes and the training data has 3"):
         find_subnetwork(
-            SubnetworkSpec(loss="poe"), TRAIN, Inputs(three, bias=bias), tmp_path / "out"
+            SubnetworkSpec(loss="poe"), TRAIN, SearchInputs(three, bias=bias), tmp_path / "out"
         )
 
 
-def test_a_folder_that_is_there_is_not_overwritten(shared: Shared, tmp_path: Path):
+def test_a_folder_that_is_there_is_not_overwritten(shared: TrainingSetup, tmp_path: Path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "file").write_text("mine")
     with pytest.raises(StoreError, match="is there already"):
-        find_subnetwork(SubnetworkSpec(), TRAIN, Inputs(shared), tmp_path / "out")
+        find_subnetwork(SubnetworkSpec(), TRAIN, SearchInputs(shared), tmp_path / "out")
 
 
 def test_a_start_and_a_teacher_with_their_classes_the_other_way_round_are_the_same(
-    shared: Shared, bias: BiasPredictions, tmp_path: Path
+    shared: TrainingSetup, bias: BiasPredictions, tmp_path: Path
 ):
     first = tmp_path / "first"
-    find_subnetwork(SubnetworkSpec("full"), TRAIN, Inputs(shared), first)
+    find_subnetwork(SubnetworkSpec("full"), TRAIN, SearchInputs(shared), first)
     victim = load_victim(str(first), "cpu")
     assert victim.label_names == ("other", "same")
     export_model(in_order(victim, ("same", "other")), tmp_path / "turned", {})
     spec = SubnetworkSpec(sparsity=0.5, loss="confreg", head="frozen")
-    found = [
+    result = [
         find_subnetwork(
-            spec, TRAIN, Inputs(shared, start, bias=bias, teacher=start), tmp_path / name
+            spec, TRAIN, SearchInputs(shared, start, bias=bias, teacher=start), tmp_path / name
         )
         for name, start in (("one", str(first)), ("two", str(tmp_path / "turned")))
     ]
     assert (
-        found[0][0].victim.fingerprint == found[1][0].victim.fingerprint
-        and found[0][1] == found[1][1]
+        result[0][0].victim.fingerprint == result[1][0].victim.fingerprint
+        and result[0][1] == result[1][1]
     )
 
 
 def test_a_start_with_another_vocabulary_is_refused(
-    shared: Shared, model_folder: Path, tmp_path: Path
+    shared: TrainingSetup, model_folder: Path, tmp_path: Path
 ):
     other = shutil.copytree(model_folder, tmp_path / "other")
     tokens = (other / "vocab.txt").read_text().splitlines()
@@ -309,14 +317,14 @@ def test_a_start_with_another_vocabulary_is_refused(
     (other / "vocab.txt").write_text("\n".join([*tokens[:-2], tokens[-1], tokens[-2]]) + "\n")
     with pytest.raises(ModelError, match=r"another vocabulary than .* itself: --model"):
         find_subnetwork(
-            SubnetworkSpec(sparsity=0.5), TRAIN, Inputs(shared, str(other)), tmp_path / "out"
+            SubnetworkSpec(sparsity=0.5), TRAIN, SearchInputs(shared, str(other)), tmp_path / "out"
         )
 
 
 def test_models_on_the_way_of_another_training_are_not_taken_for_these(
-    shared: Shared, tmp_path: Path
+    shared: TrainingSetup, tmp_path: Path
 ):
-    inputs = Inputs(shared, snapshots=(0.5,))
+    inputs = SearchInputs(shared, snapshots=(0.5,))
     find_subnetwork(SubnetworkSpec("full"), TRAIN, inputs, tmp_path / "full")
     shutil.rmtree(tmp_path / "full")
     with pytest.raises(

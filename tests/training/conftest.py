@@ -9,12 +9,12 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 from prunescope.engine.data import Examples, load_dataset
 from prunescope.engine.errors import InterruptedStudy
 from prunescope.engine.models.base import Base, open_base
-from prunescope.engine.training.finetune import Shared
+from prunescope.engine.training.finetune import TrainingSetup
 
 
 @pytest.fixture(scope="session")
 def write_model(pytestconfig: pytest.Config) -> Callable[..., Path]:
-    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous between folders."""
+    """`write_model` of tests/conftest.py; the module name `conftest` is ambiguous."""
     house = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
     return house.write_model
 
@@ -42,9 +42,9 @@ def base(body: Path) -> Base:
 
 
 @pytest.fixture(scope="session")
-def shared(base: Base, rows: Examples) -> Shared:
+def shared(base: Base, rows: Examples) -> TrainingSetup:
     """Everything but the spec of a small fine-tuning."""
-    return Shared(base, rows, ("bad", "good"), max_tokens=32)
+    return TrainingSetup(base, rows, ("bad", "good"), max_tokens=32)
 
 
 @pytest.fixture(scope="session")

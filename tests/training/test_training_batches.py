@@ -17,9 +17,9 @@ from prunescope.engine.training.batches import Passes, batches
 @pytest.mark.parametrize("count", [1, 7, 64 * 4, 64 * 4 + 1, 1000])
 def test_batches_cover_every_row_once(count: int):
     lengths = [random.Random(0).randint(3, 50) for _ in range(count)]
-    found = list(batches(lengths, 4, random.Random(1)))
-    assert sorted(row for batch in found for row in batch) == list(range(count))
-    assert len(found) == math.ceil(count / 4)
+    result = list(batches(lengths, 4, random.Random(1)))
+    assert sorted(row for batch in result for row in batch) == list(range(count))
+    assert len(result) == math.ceil(count / 4)
 
 
 def test_batches_hold_rows_of_like_length():
@@ -59,9 +59,9 @@ def test_every_pass_has_every_row_once(lengths: list[int], size: int, seed: int,
 
 
 def test_passes_differ_by_pass_and_by_seed():
-    one, two = Passes([5] * 40, 40, 1), Passes([5] * 40, 40, 2)
-    first = one.take()
-    assert first != one.take() and first != two.take()
+    item, two = Passes([5] * 40, 40, 1), Passes([5] * 40, 40, 2)
+    first = item.take()
+    assert first != item.take() and first != two.take()
     assert Passes([5] * 40, 40, 1).take() == first
 
 
@@ -78,11 +78,11 @@ def test_a_place_that_was_written_down_is_gone_on_from(
     unbroken = Passes(lengths, size, seed)
     for _ in range(before):
         unbroken.take()
-    place = json.loads(json.dumps(unbroken.place()))
-    wanted = [unbroken.take() for _ in range(30)]
+    index = json.loads(json.dumps(unbroken.place()))
+    expected = [unbroken.take() for _ in range(30)]
     again = Passes(lengths, size, seed + 1)
     for _ in range(wrong):  # wherever it stood
         again.take()
-    again.go_to(place)
-    assert again.place() == place
-    assert [again.take() for _ in range(30)] == wanted
+    again.go_to(index)
+    assert again.place() == index
+    assert [again.take() for _ in range(30)] == expected

@@ -43,8 +43,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def answer(found: tuple[int, str, str]) -> dict[str, Any]:
-    code, out, err = found
+def answer(result: tuple[int, str, str]) -> dict[str, Any]:
+    code, out, err = result
     assert code == 0, err
     return json.loads(out.splitlines()[-1])
 
@@ -59,7 +59,7 @@ def test_from_members_to_an_average(
     ]
     (tmp_path / "recipe.json").write_text(json.dumps({"members": members, "max_tokens": 32}))
     judging = ["--select-rows", "20", "--attack", attack, "--attack-examples", "2"]
-    made = answer(
+    built = answer(
         run(
             "members",
             "--recipe",
@@ -75,8 +75,8 @@ def test_from_members_to_an_average(
             *judging,
         )
     )
-    assert [entry["name"] for entry in made["members"]] == ["one", "two"]
-    assert all((entry["aua"] is None) is (attack == "none") for entry in made["members"])
+    assert [entry["name"] for entry in built["members"]] == ["one", "two"]
+    assert all((entry["aua"] is None) is (attack == "none") for entry in built["members"])
     manifest = json.loads((tmp_path / "out" / "members.json").read_text())
     for entry in manifest[
         "members"
@@ -86,18 +86,18 @@ def test_from_members_to_an_average(
     by = "acc" if attack == "none" else "aua"
     for kind in (by, "uniform"):
         average = ["average", "--members", tmp_path / "out", "--by", kind, "--device", "cpu"]
-        found = answer(run(*average, "--out", tmp_path / kind))
+        result = answer(run(*average, "--out", tmp_path / kind))
         assert (
-            found["by"] == kind
-            and set(found["singles"]) == {"one", "two"}
-            and found["steps"][0]["taken"]
+            result["by"] == kind
+            and set(result["singles"]) == {"one", "two"}
+            and result["steps"][0]["taken"]
         )
         assert (tmp_path / "out" / f"average-{kind}.json").is_file()
         singles = {entry["name"]: entry["acc"] for entry in manifest["members"]}
-        assert {name: single["acc"] for name, single in found["singles"].items()} == singles
+        assert {name: single["acc"] for name, single in result["singles"].items()} == singles
         weights = tmp_path / kind / "model.safetensors"
         before = weights.stat().st_mtime_ns
-        assert answer(run(*average, "--out", tmp_path / kind)) == found  # it is there already
+        assert answer(run(*average, "--out", tmp_path / kind)) == result  # it is there already
         assert weights.stat().st_mtime_ns == before
     other = export_model(load_victim(str(tmp_path / "out" / "one"), "cpu"), tmp_path / "other", {})
     code, _, err = run(*average, "--out", other)
@@ -128,7 +128,7 @@ def test_average_of_single_models(
     write_model: Callable[..., Path],
 ):
     other = write_model(tmp_path / "other", seed=1)
-    found = answer(
+    result = answer(
         run(
             "average",
             "--member",
@@ -148,7 +148,7 @@ def test_average_of_single_models(
         )
     )
     assert (
-        found["ingredients"] == [str(model_folder), str(other)]
+        result["ingredients"] == [str(model_folder), str(other)]
         and (tmp_path / "out" / "model.safetensors").is_file()
     )
 
@@ -182,18 +182,18 @@ def test_a_model_is_judged_by_the_names_of_its_classes(
 ):
     """Whatever the order in which it and the rows count them."""
     model, turned, data = answered
-    for one in (model, turned):
+    for item in (model, turned):
         assert (
-            answer(run("evaluate", "--model", one, "--data", data, "--device", "cpu"))["acc"][
+            answer(run("evaluate", "--model", item, "--data", data, "--device", "cpu"))["acc"][
                 "value"
             ]
             == 1.0
         )
-        found = answer(
+        result = answer(
             run(
                 "ood",
                 "--model",
-                one,
+                item,
                 "--data",
                 data,
                 "--ood",
@@ -202,8 +202,8 @@ def test_a_model_is_judged_by_the_names_of_its_classes(
                 "cpu",
             )
         )
-        assert found["id"]["accuracy"]["value"] == found["ood"][0]["accuracy"]["value"] == 1.0
-    found = answer(
+        assert result["id"]["accuracy"]["value"] == result["ood"][0]["accuracy"]["value"] == 1.0
+    result = answer(
         run(
             "average",
             "--member",
@@ -222,8 +222,8 @@ def test_a_model_is_judged_by_the_names_of_its_classes(
             "cpu",
         )
     )
-    assert [single["acc"]["value"] for single in found["singles"].values()] == [1.0, 1.0] and len(
-        found["ingredients"]
+    assert [single["acc"]["value"] for single in result["singles"].values()] == [1.0, 1.0] and len(
+        result["ingredients"]
     ) == 2
     assert (
         answer(run("evaluate", "--model", tmp_path / "out", "--data", data, "--device", "cpu"))[
@@ -248,7 +248,7 @@ def test_evaluation_rows_that_cannot_judge_are_refused_before_any_training(
 def test_finetune_writes_a_model_and_says_how_good_it_is(
     run: Run, body: Path, data_folder: Path, tmp_path: Path, rank: str
 ):
-    found = answer(
+    result = answer(
         run(
             "finetune",
             "--model",
@@ -269,7 +269,12 @@ def test_finetune_writes_a_model_and_says_how_good_it_is(
             "freelb",
         )
     )
-    assert (found["steps"], found["spec"]["adversarial"], found["acc"]["n"], found["labels"]) == (
+    assert (
+        result["steps"],
+        result["spec"]["adversarial"],
+        result["acc"]["n"],
+        result["labels"],
+    ) == (
         1,
         "freelb",
         60,
@@ -278,7 +283,7 @@ def test_finetune_writes_a_model_and_says_how_good_it_is(
     again = answer(
         run("evaluate", "--model", tmp_path / "out", "--data", data_folder, "--device", "cpu")
     )
-    assert again["acc"] == found["acc"]
+    assert again["acc"] == result["acc"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from prunescope.engine.errors import DataError, ModelError, ResourceError, Setti
 from prunescope.engine.models.average import WeightAverage, average_adapters, merged_member
 from prunescope.engine.models.base import classifier, open_base
 from prunescope.engine.models.victim import load_victim
-from prunescope.engine.training.finetune import Shared, encoded, finetune
+from prunescope.engine.training.finetune import TrainingSetup, encode_examples, finetune
 from prunescope.engine.training.spec import TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=1, batch_size=8, rank=2)
@@ -31,7 +31,7 @@ Tune = Callable[..., Path]
 
 
 @pytest.fixture
-def tune(shared: Shared, tmp_path: Path) -> Tune:
+def tune(shared: TrainingSetup, tmp_path: Path) -> Tune:
     """Fine-tune on the first rows of the training data (three steps) and return the folder."""
 
     def _tune(
@@ -57,12 +57,12 @@ def written(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("rank", [0, 2])
 def test_same_seed_gives_the_same_bytes(tune: Tune, rank: int):
     torch.manual_seed(5)
-    one = written(tune(replace(SPEC, rank=rank), "one"))
+    item = written(tune(replace(SPEC, rank=rank), "one"))
     torch.manual_seed(6)  # the global state decides nothing
-    assert written(tune(replace(SPEC, rank=rank), "two")) == one
+    assert written(tune(replace(SPEC, rank=rank), "two")) == item
 
 
-def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: Shared):
+def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: TrainingSetup):
     with pytest.raises(
         SettingError,
         match="The head's seed is 99999999999999999999; it must be a number of 64 bits",
@@ -85,15 +85,15 @@ def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: Shared):
     ids=str,
 )
 def test_another_setting_gives_another_model(tune: Tune, changes: dict[str, Any], rank: int):
-    one, two = (
+    item, two = (
         tune(replace(SPEC, rank=rank), "one"),
         tune(replace(SPEC, rank=rank, **changes), "two"),
     )
     name = "adapter_model.safetensors" if rank else "model.safetensors"
-    assert (one / name).read_bytes() != (two / name).read_bytes()
+    assert (item / name).read_bytes() != (two / name).read_bytes()
 
 
-def test_training_lowers_the_loss(shared: Shared, tmp_path: Path):
+def test_training_lowers_the_loss(shared: TrainingSetup, tmp_path: Path):
     for rank in (0, 2):
         first, last = (
             finetune(
@@ -105,23 +105,25 @@ def test_training_lowers_the_loss(shared: Shared, tmp_path: Path):
 
 
 def test_members_share_their_head_at_the_start(tune: Tune):
-    one, two = weights(tune(STILL, "one")), weights(tune(replace(STILL, seed=2), "two"))
-    alike = {name for name in one if torch.equal(one[name], two[name])}
-    assert {name for name in one if "classifier" in name or "pooler" in name} <= alike
-    assert not {name for name in one if "lora_A" in name} & alike
+    item, two = weights(tune(STILL, "one")), weights(tune(replace(STILL, seed=2), "two"))
+    alike = {name for name in item if torch.equal(item[name], two[name])}
+    assert {name for name in item if "classifier" in name or "pooler" in name} <= alike
+    assert not {name for name in item if "lora_A" in name} & alike
 
 
 def test_whole_models_share_their_head_at_the_start(tune: Tune):
-    one, two = (
+    item, two = (
         tune(replace(STILL, rank=0, seed=seed, weight_decay=0.0), str(seed)) for seed in (1, 2)
     )
-    found = [load_victim(str(folder), "cpu").model.state_dict() for folder in (one, two)]
-    assert all(torch.allclose(value, found[1][name], atol=1e-9) for name, value in found[0].items())
+    result = [load_victim(str(folder), "cpu").model.state_dict() for folder in (item, two)]
+    assert all(
+        torch.allclose(value, result[1][name], atol=1e-9) for name, value in result[0].items()
+    )
 
 
 def test_head_seed_decides_the_head(tune: Tune):
-    one, two = (weights(tune(STILL, str(seed), head_seed=seed)) for seed in (0, 1))
-    assert not torch.equal(one[HEAD], two[HEAD])
+    item, two = (weights(tune(STILL, str(seed), head_seed=seed)) for seed in (0, 1))
+    assert not torch.equal(item[HEAD], two[HEAD])
 
 
 def test_training_goes_on_from_an_adapter(tune: Tune):
@@ -146,7 +148,7 @@ def test_adapter_is_written_in_half_precision_without_paths(tune: Tune, body: Pa
     assert str(body) not in (folder / "adapter_config.json").read_text()
 
 
-def test_record_says_what_decided_the_model(tune: Tune, shared: Shared, rows: Examples):
+def test_record_says_what_decided_the_model(tune: Tune, shared: TrainingSetup, rows: Examples):
     record = json.loads((tune() / "member.json").read_text())
     assert record["spec"]["learning_rate"] == 0.01 and record["spec"]["name"] == "member"
     assert (record["base_sha256"], record["data"]) == (shared.base.sha256, rows.fingerprint())
@@ -167,7 +169,7 @@ def test_every_family_is_fine_tuned_and_opens(
     write_model: Callable[..., Path], rows: Examples, tmp_path: Path, family: str, rank: int
 ):
     base = open_base(str(write_model(tmp_path / family, family=family)))
-    shared = Shared(base, rows, ("bad", "good"), max_tokens=32)
+    shared = TrainingSetup(base, rows, ("bad", "good"), max_tokens=32)
     logits = []
     for name, spec in (("still", STILL), ("moved", SPEC)):
         finetune(replace(spec, rank=rank), shared, tmp_path / name)
@@ -178,11 +180,11 @@ def test_every_family_is_fine_tuned_and_opens(
             2,
         )
         logits.append(victim.read(rows.texts)[0])
-    wanted = load_victim(str(tmp_path / family), "cpu").read(rows.texts)[0]
+    expected = load_victim(str(tmp_path / family), "cpu").read(rows.texts)[0]
     assert torch.allclose(
-        logits[0], wanted, atol=2e-3
+        logits[0], expected, atol=2e-3
     )  # the head is kept, in half precision where there is an adapter
-    assert bool(logits[1].isfinite().all()) and not torch.allclose(logits[1], wanted, atol=0.05)
+    assert bool(logits[1].isfinite().all()) and not torch.allclose(logits[1], expected, atol=0.05)
 
 
 def test_token_types_that_a_model_does_not_know_are_left_out(
@@ -193,7 +195,9 @@ def test_token_types_that_a_model_does_not_know_are_left_out(
         path.unlink()
     BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
     finetune(
-        SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out"
+        SPEC,
+        TrainingSetup(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
+        tmp_path / "out",
     )
     assert load_victim(str(tmp_path / "out"), "cpu").read(rows.texts)[0].shape == (20, 2)
 
@@ -211,15 +215,15 @@ def test_long_texts_are_cut(tune: Tune):
 
 
 def test_half_precision_passes_train_too(tune: Tune):
-    found = weights(tune(precision="bf16"))
-    assert all(bool(value.isfinite().all()) for value in found.values())
-    assert not torch.equal(found[HEAD], weights(tune(out="full"))[HEAD])
+    result = weights(tune(precision="bf16"))
+    assert all(bool(value.isfinite().all()) for value in result.values())
+    assert not torch.equal(result[HEAD], weights(tune(out="full"))[HEAD])
 
 
 # Adapters that are opened
 
 
-def test_merged_member_says_what_its_adapter_says(tune: Tune, shared: Shared, body: Path):
+def test_merged_member_says_what_its_adapter_says(tune: Tune, shared: TrainingSetup, body: Path):
     folder = tune()
     plain = classifier(shared.base, shared.label_names, 0, 0)
     with_adapter = PeftModel.from_pretrained(plain, str(folder)).float().eval()
@@ -238,14 +242,14 @@ def test_average_of_adapters_is_that_of_the_merged_members(tune: Tune, body: Pat
     folders, mean = [tune(out="one"), tune(replace(SPEC, seed=2), out="two")], WeightAverage()
     for folder in folders:
         mean.add(folder.name, merged_member(body, folder).state_dict())
-    found = average_adapters(body, folders).state_dict()
-    assert all(torch.equal(found[name], value) for name, value in mean.value().items())
+    result = average_adapters(body, folders).state_dict()
+    assert all(torch.equal(result[name], value) for name, value in mean.value().items())
 
 
 def test_adapter_without_a_classifier_cannot_be_merged(tune: Tune, body: Path):
     folder = tune()
-    kept = {name: value for name, value in weights(folder).items() if "classifier" not in name}
-    save_file(kept, folder / "adapter_model.safetensors")
+    remaining = {name: value for name, value in weights(folder).items() if "classifier" not in name}
+    save_file(remaining, folder / "adapter_model.safetensors")
     with pytest.raises(ModelError, match="holds no classifier"):
         merged_member(body, folder)
 
@@ -298,11 +302,11 @@ def test_truncated_adapter_is_refused(tune: Tune):
         load_victim(str(file.parent), "cpu")
 
 
-def test_a_text_of_which_nothing_is_left_is_no_training_row(shared: Shared, rows: Examples):
+def test_a_text_of_which_nothing_is_left_is_no_training_row(shared: TrainingSetup, rows: Examples):
     texts = (*rows.texts[:3], "\u200b")
     odd = replace(shared, base=replace(shared.base, tokenizer=Bare(shared.base.tokenizer)))
     with pytest.raises(DataError, match=r"makes no token of the text '\\u200b', number 4 of 4"):
-        encoded(odd, Examples(texts, None, rows.labels[:4]))
+        encode_examples(odd, Examples(texts, None, rows.labels[:4]))
 
 
 class Bare:
@@ -320,7 +324,9 @@ def test_adapter_on_another_base_is_refused(
 ):
     folder = write_model(tmp_path / "base")
     finetune(
-        SPEC, Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32), tmp_path / "out"
+        SPEC,
+        TrainingSetup(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
+        tmp_path / "out",
     )
     shutil.rmtree(folder)
     write_model(folder, seed=9)
@@ -356,7 +362,7 @@ def test_a_base_is_identified_by_its_weights(body: Path, tmp_path: Path):
 def test_a_head_for_another_number_of_labels_is_refused(
     model_folder: Path, rows: Examples, tmp_path: Path
 ):
-    shared = Shared(open_base(str(model_folder)), rows, ("a", "b", "c"), max_tokens=32)
+    shared = TrainingSetup(open_base(str(model_folder)), rows, ("a", "b", "c"), max_tokens=32)
     with pytest.raises(
         ModelError,
         match=r"The head of .*tiny-bert is for another number of labels than the 3 of the data",
@@ -429,7 +435,7 @@ def test_damaged_weights_of_a_base(body: Path, tmp_path: Path, rows: Examples):
     with pytest.raises(ModelError, match="copy"):
         finetune(
             SPEC,
-            Shared(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
+            TrainingSetup(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
             tmp_path / "out",
         )
 
@@ -442,7 +448,7 @@ def test_damaged_weights_of_a_base(body: Path, tmp_path: Path, rows: Examples):
         ({"precision": "fp16"}, "'fp16' is unknown; choose auto, fp32 or bf16"),
     ],
 )
-def test_shared_settings_out_of_range(shared: Shared, changes: dict[str, Any], message: str):
+def test_shared_settings_out_of_range(shared: TrainingSetup, changes: dict[str, Any], message: str):
     with pytest.raises(SettingError, match=message):
         replace(shared, **changes)
 
@@ -451,7 +457,7 @@ def test_the_embedded_base_is_fine_tuned(rows: Examples, tmp_path: Path):
     base = open_base("embedded")
     finetune(
         replace(SPEC, epochs=0.3),
-        Shared(base, rows.take(range(8)), ("bad", "good"), max_tokens=16),
+        TrainingSetup(base, rows.take(range(8)), ("bad", "good"), max_tokens=16),
         tmp_path / "out",
     )
     victim = load_victim(str(tmp_path / "out"), "cpu")

@@ -46,11 +46,13 @@ def gradients(model: Any, step: Callable[[], Any]) -> tuple[float, dict[str, Ten
     }
 
 
-def agree(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, dict[str, Tensor]]) -> None:
-    assert found[0] == pytest.approx(wanted[0], rel=1e-6)
-    assert found[1].keys() == wanted[1].keys()
-    for name, value in wanted[1].items():
-        assert torch.allclose(found[1][name], value, rtol=1e-3, atol=1e-6), (
+def agree(
+    result: tuple[float, dict[str, Tensor]], expected: tuple[float, dict[str, Tensor]]
+) -> None:
+    assert result[0] == pytest.approx(expected[0], rel=1e-6)
+    assert result[1].keys() == expected[1].keys()
+    for name, value in expected[1].items():
+        assert torch.allclose(result[1][name], value, rtol=1e-3, atol=1e-6), (
             name
         )  # cross-entropy is single precision
 
@@ -63,16 +65,16 @@ def nll(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     total = torch.zeros((), dtype=logits.dtype)
     for row, label in zip(logits, labels.tolist(), strict=True):
         log_p = row - torch.log(torch.exp(row).sum())
-        wanted = torch.full_like(row, smoothing / len(row))
-        wanted[label] += 1 - smoothing
-        total = total - (wanted * log_p).sum()
+        expected = torch.full_like(row, smoothing / len(row))
+        expected[label] += 1 - smoothing
+        total = total - (expected * log_p).sum()
     return total / len(labels)
 
 
-def symmetric_kl(one: Tensor, two: Tensor) -> Tensor:
+def symmetric_kl(item: Tensor, two: Tensor) -> Tensor:
     """KL(p‖q) + KL(q‖p), averaged over rows."""
-    p, q = (torch.exp(x) / torch.exp(x).sum(dim=1, keepdim=True) for x in (one, two))
-    return ((p * torch.log(p / q)).sum() + (q * torch.log(q / p)).sum()) / len(one)
+    p, q = (torch.exp(x) / torch.exp(x).sum(dim=1, keepdim=True) for x in (item, two))
+    return ((p * torch.log(p / q)).sum() + (q * torch.log(q / p)).sum()) / len(item)
 
 
 class Oracle:
@@ -89,12 +91,12 @@ class Oracle:
 
     def start(self) -> Tensor:
         """Drawn as one block, scaled by init / √(tokens · width), nothing on padding."""
-        drawn = torch.rand(*self.ids.shape, self.table.shape[1], dtype=self.table.dtype) * 2 - 1
-        for row in range(len(drawn)):
+        sample = torch.rand(*self.ids.shape, self.table.shape[1], dtype=self.table.dtype) * 2 - 1
+        for row in range(len(sample)):
             tokens = int(self.mask[row].sum())
-            drawn[row, tokens:] = 0
-            drawn[row] *= self.spec.adv_init / (tokens * self.table.shape[1]) ** 0.5
-        return drawn
+            sample[row, tokens:] = 0
+            sample[row] *= self.spec.adv_init / (tokens * self.table.shape[1]) ** 0.5
+        return sample
 
     def up(self, delta: Tensor, height: Callable[[Tensor], Tensor]) -> Tensor:
         """δ + a · g / ‖g‖ for each row, then shortened to the max norm."""
@@ -148,10 +150,10 @@ def test_loss_and_gradient_are_the_oracles(
         SPEC, adversarial=kind, adv_max_norm=bound, label_smoothing=smoothing, adv_weight=0.7
     )
     torch.manual_seed(3)
-    found = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
+    result = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
     torch.manual_seed(3)
-    agree(found, gradients(model, lambda: oracle(kind, model, inputs, spec)))
-    assert found[1][WORDS].any()  # embeddings learn
+    agree(result, gradients(model, lambda: oracle(kind, model, inputs, spec)))
+    assert result[1][WORDS].any()  # embeddings learn
 
 
 @pytest.mark.parametrize("kind", ADVERSARIAL)
@@ -161,7 +163,7 @@ def test_a_share_scales_value_and_gradient(model: Any, inputs: Inputs, kind: str
     torch.manual_seed(3)
     agree(
         gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, SPEC, 0.25)),
-        (value / 4, {name: found / 4 for name, found in whole.items()}),
+        (value / 4, {name: result / 4 for name, result in whole.items()}),
     )
 
 
@@ -169,10 +171,10 @@ def test_a_share_scales_value_and_gradient(model: Any, inputs: Inputs, kind: str
 def test_a_loss_adds_to_what_is_there(model: Any, inputs: Inputs, kind: str):
     spec = replace(SPEC, adv_init=0.0)
     value, once = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
-    found = gradients(
+    result = gradients(
         model, lambda: sum(LOSSES[kind](model, inputs, LABELS, spec) for _ in range(2))
     )
-    agree(found, (2 * value, {name: 2 * found for name, found in once.items()}))
+    agree(result, (2 * value, {name: 2 * result for name, result in once.items()}))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 2), (3, 1)])
@@ -199,9 +201,11 @@ def test_pieces_add_up_to_the_whole_batch(
 
 def test_without_ascent_all_losses_are_the_plain_one(model: Any, inputs: Inputs):
     spec = replace(SPEC, adv_init=0.0, adv_lr=0.0)
-    wanted = gradients(model, lambda: plain_loss(model, inputs, LABELS, spec))
+    expected = gradients(model, lambda: plain_loss(model, inputs, LABELS, spec))
     for kind in ADVERSARIAL:
-        agree(gradients(model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, spec)), wanted)
+        agree(
+            gradients(model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, spec)), expected
+        )
 
 
 # Perturbations
@@ -210,16 +214,16 @@ def test_without_ascent_all_losses_are_the_plain_one(model: Any, inputs: Inputs)
 def perturbations(model: Any, inputs: Inputs, kind: str, spec: TrainSpec) -> list[Tensor]:
     """What every forward pass added to the embeddings, (rows, tokens, width)."""
     clean = model.get_input_embeddings()(inputs["input_ids"]).detach()
-    given: list[Tensor] = []
+    arguments: list[Tensor] = []
 
     def spy(_module: object, _args: object, kwargs: dict[str, Tensor]) -> None:
-        given.append(kwargs["inputs_embeds"].detach() - clean)
+        arguments.append(kwargs["inputs_embeds"].detach() - clean)
 
     hook = model.register_forward_pre_hook(spy, with_kwargs=True)
     torch.manual_seed(5)
     LOSSES[kind](model, inputs, LABELS, spec)
     hook.remove()
-    return given
+    return arguments
 
 
 def norms(delta: Tensor) -> Tensor:
@@ -230,20 +234,20 @@ def norms(delta: Tensor) -> Tensor:
 def test_padding_is_left_alone(model: Any, inputs: Inputs, kind: str):
     padding = inputs["attention_mask"] == 0
     assert padding.any()
-    given = perturbations(model, inputs, kind, SPEC)
-    assert len(given) == {"freelb": 3, "pgd": 4, "smart": 6}[kind]
-    assert all(not delta[padding].any() for delta in given)
-    moved = [delta for delta in given if delta.any()]
+    arguments = perturbations(model, inputs, kind, SPEC)
+    assert len(arguments) == {"freelb": 3, "pgd": 4, "smart": 6}[kind]
+    assert all(not delta[padding].any() for delta in arguments)
+    moved = [delta for delta in arguments if delta.any()]
     assert len(moved) == {"freelb": 3, "pgd": 4, "smart": 4}[kind]
     assert all(bool((delta[~padding].norm(dim=-1) > 0).all()) for delta in moved)
 
 
 @pytest.mark.parametrize("kind", ["freelb", "pgd", "smart"])
 def test_no_perturbation_is_larger_than_its_bound(model: Any, inputs: Inputs, kind: str):
-    given = perturbations(model, inputs, kind, replace(SPEC, adv_init=0.3, adv_max_norm=0.4))
-    assert all(bool((norms(delta) <= 0.4 + 1e-9).all()) for delta in given)
+    arguments = perturbations(model, inputs, kind, replace(SPEC, adv_init=0.3, adv_max_norm=0.4))
+    assert all(bool((norms(delta) <= 0.4 + 1e-9).all()) for delta in arguments)
     assert any(
-        torch.allclose(norms(delta), torch.tensor(0.4, dtype=torch.float64)) for delta in given
+        torch.allclose(norms(delta), torch.tensor(0.4, dtype=torch.float64)) for delta in arguments
     )
 
 
@@ -271,24 +275,24 @@ def test_only_weights_that_learn_get_gradients(model: Any, inputs: Inputs):
     for name, weight in model.named_parameters():
         weight.requires_grad_("classifier" in name)
     for kind in ADVERSARIAL:
-        _, found = gradients(model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, SPEC))
-        assert set(found) == {"classifier.weight", "classifier.bias"}, kind
+        _, result = gradients(model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, SPEC))
+        assert set(result) == {"classifier.weight", "classifier.bias"}, kind
 
 
 def test_half_precision_forward_passes_give_finite_gradients(victim: Victim, inputs: Inputs):
     model = victim.model.float()
     for kind in ADVERSARIAL:
         with torch.autocast("cpu", torch.bfloat16):
-            value, found = gradients(
+            value, result = gradients(
                 model, lambda kind=kind: LOSSES[kind](model, inputs, LABELS, SPEC)
             )
-        assert abs(value) < 100 and all(bool(grad.isfinite().all()) for grad in found.values())
-        assert {grad.dtype for grad in found.values()} == {torch.float32}
+        assert abs(value) < 100 and all(bool(grad.isfinite().all()) for grad in result.values())
+        assert {grad.dtype for grad in result.values()} == {torch.float32}
 
 
 def test_freelb_takes_as_many_steps_as_asked_for(model: Any, inputs: Inputs):
     for steps in (1, 2, 5):
         spec = replace(SPEC, adv_steps=steps)
         assert len(perturbations(model, inputs, "freelb", spec)) == steps
-    one = freelb_loss(model, inputs, LABELS, replace(SPEC, adv_steps=1, adv_init=0.0))
-    assert one == pytest.approx(plain_loss(model, inputs, LABELS, SPEC), rel=1e-9)
+    item = freelb_loss(model, inputs, LABELS, replace(SPEC, adv_steps=1, adv_init=0.0))
+    assert item == pytest.approx(plain_loss(model, inputs, LABELS, SPEC), rel=1e-9)

@@ -15,7 +15,8 @@ from prunescope.engine.errors import DataError, InterruptedStudy, SettingError
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import Rate
 from prunescope.engine.training import members as room
-from prunescope.engine.training.members import named_data, names_of, run_members
+from prunescope.engine.training.class_names import named_data, names_of
+from prunescope.engine.training.members import run_members
 from prunescope.engine.training.recipe import read_recipe
 from prunescope.engine.training.records import Score
 from prunescope.engine.training.selection import Selection, SelectionSpec
@@ -105,20 +106,20 @@ def test_a_second_run_trains_and_judges_nothing(
 def test_the_manifest_says_what_was_done(
     run: Run, tmp_path: Path, data_folder: Path, body: Path, good: list[str]
 ):
-    found = run(ONE, TWO, recipe={"about": "made up", "head_seed": 4})
-    assert (found["data"], found["data_name"], found["base"], found["about"]) == (
+    result = run(ONE, TWO, recipe={"about": "made up", "head_seed": 4})
+    assert (result["data"], result["data_name"], result["base"], result["about"]) == (
         str(data_folder),
         "tiny",
         str(body),
         "made up",
     )
-    assert (found["rows"], found["selection"]["n"], found["label_names"]) == (
+    assert (result["rows"], result["selection"]["n"], result["label_names"]) == (
         180,
         20,
         ["LABEL_0", "LABEL_1"],
     )
     specs = read_recipe(tmp_path / "recipe.json").members
-    for entry, spec in zip(found["members"], specs, strict=True):
+    for entry, spec in zip(result["members"], specs, strict=True):
         assert entry["spec"] == json.loads(json.dumps(asdict(spec))) and entry["name"] == spec.name
         assert (entry["status"], entry["reason"], entry["averaged"], entry["aua"]) == (
             "trained",
@@ -185,17 +186,17 @@ def test_a_member_trained_on_another_machine_counts(
 
 
 def test_a_member_that_diverges_is_listed_and_left_out(run: Run, good: list[str]):
-    said: list[str] = []
+    messages: list[str] = []
     wild = {**TWO, "name": "wild", "learning_rate": 1e6, "epochs": 20, "warmup": 0.0}
-    found = run(wild, ONE, say=said.append)
-    first, second = found["members"]
+    result = run(wild, ONE, say=messages.append)
+    first, second = result["members"]
     assert (first["status"], first["averaged"], first["acc"], second["averaged"]) == (
         "diverged",
         False,
         None,
         True,
     )
-    assert "wild diverged at step" in first["reason"] and said == [
+    assert "wild diverged at step" in first["reason"] and messages == [
         f"wild is left out: {first['reason']}"
     ]
 
@@ -219,12 +220,12 @@ def test_a_second_pass_replays_and_leaves_judging_rows_out(
     run: Run, tmp_path: Path, data_folder: Path, trained: list[str], good: list[str]
 ):
     finish = {"data": str(data_folder), "epochs": 0.1, "replay": 7}
-    found = run(ONE, recipe={"finish": finish})
+    result = run(ONE, recipe={"finish": finish})
     assert trained == ["one-first-pass", "one"]
-    assert found["members"][0]["rows"] == 180 + 7  # of the 200 further rows, 20 judge
+    assert result["members"][0]["rows"] == 180 + 7  # of the 200 further rows, 20 judge
     record = json.loads((tmp_path / "out" / "one" / "member.json").read_text())
     assert record["start"] is not None and record["spec"]["learning_rate"] == 0.0003
-    assert run(ONE, recipe={"finish": finish}) == found and len(trained) == 2
+    assert run(ONE, recipe={"finish": finish}) == result and len(trained) == 2
 
 
 def by_name(path: Path, rows: list[tuple[str, int]], names: tuple[str, str]) -> None:
@@ -293,8 +294,8 @@ def test_names_of_labels():
 
 
 def test_given_names_that_the_data_has_too_say_the_order():
-    found, names, notices = named_data(data(0, 1, 1, names=("bad", "good")), ("Good", "bad"))
-    assert (found.train, found.evaluation, names, notices) == (
+    result, names, notices = named_data(data(0, 1, 1, names=("bad", "good")), ("Good", "bad"))
+    assert (result.train, result.evaluation, names, notices) == (
         rows(1, 0, 0),
         rows(1, 0, 0),
         ("Good", "bad"),
@@ -303,10 +304,11 @@ def test_given_names_that_the_data_has_too_say_the_order():
     assert named_data(data(0, 1, names=("neg", "pos")), ("positive", "negative"))[0].train == rows(
         1, 0
     )
-    found, names, notices = named_data(data(0, 1, names=("no", "yes")), ("cat", "dog"))
-    assert (found.train, names) == (rows(0, 1), ("cat", "dog"))
+    result, names, notices = named_data(data(0, 1, names=("no", "yes")), ("cat", "dog"))
+    assert (result.train, names) == (rows(0, 1), ("cat", "dog"))
     assert notices == (
-        "The classes of made-up get the names that were given: no is called cat, yes is called dog.",
+        "The classes of made-up get the names that were given: no is called cat, yes is called "
+        "dog.",
     )
 
 
@@ -317,13 +319,13 @@ def test_labels_that_do_not_count_from_zero_name_the_classes(
     labels: tuple[int, ...], names: tuple[str, ...]
 ):
     """So that the model reads the same labels rightly afterwards."""
-    found, called, _ = named_data(data(*labels))
-    assert called == names and found.train == rows(*range(len(labels)))
-    assert fit_dataset(data(*labels), names, "m")[0].evaluation == found.evaluation
+    result, called, _ = named_data(data(*labels))
+    assert called == names and result.train == rows(*range(len(labels)))
+    assert fit_dataset(data(*labels), names, "m")[0].evaluation == result.evaluation
 
 
 @pytest.mark.parametrize(
-    ("labels", "given", "message"),
+    ("labels", "inputs", "message"),
     [
         (
             (0, 2),
@@ -336,13 +338,13 @@ def test_labels_that_do_not_count_from_zero_name_the_classes(
         (
             (0, 1, 2),
             ("a", "b"),
-            r"A training row has the label 2 and there are 2 label names \(a, b\); name all of them",
+            r"A training row has the label 2 and there are 2 label names \(a, b\); name all",
         ),
         ((1, 1), None, "All 2 training rows have the label 1; give rows of at least two classes"),
     ],
 )
 def test_labels_that_do_not_suit_their_names(
-    labels: tuple[int, ...], given: tuple[str, ...] | None, message: str
+    labels: tuple[int, ...], inputs: tuple[str, ...] | None, message: str
 ):
     with pytest.raises(DataError, match=message):
-        names_of("here", None, rows(*labels), given)
+        names_of("here", None, rows(*labels), inputs)

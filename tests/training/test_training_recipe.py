@@ -21,7 +21,7 @@ def write(folder: Path, *members: Any, **shared: Any) -> Path:
 
 
 def test_a_recipe_is_read(tmp_path: Path):
-    found = read_recipe(
+    result = read_recipe(
         write(
             tmp_path,
             ONE,
@@ -32,8 +32,8 @@ def test_a_recipe_is_read(tmp_path: Path):
             finish={"data": "d", "replay": 2},
         )
     )
-    assert found.members == (TrainSpec(**ONE), TrainSpec(**TWO))  # type: ignore[arg-type]
-    assert (found.head_seed, found.about, found.max_tokens, found.finish) == (
+    assert result.members == (TrainSpec(**ONE), TrainSpec(**TWO))  # type: ignore[arg-type]
+    assert (result.head_seed, result.about, result.max_tokens, result.finish) == (
         7,
         "x",
         33,

@@ -22,8 +22,8 @@ from prunescope.engine import paths
 from prunescope.engine.errors import InterruptedStudy, StoreError
 from prunescope.engine.store import checksummed
 from prunescope.engine.training import checkpoint, loop
-from prunescope.engine.training.checkpoint import Standing
-from prunescope.engine.training.finetune import Shared, finetune
+from prunescope.engine.training.checkpoint import TrainingState
+from prunescope.engine.training.finetune import TrainingSetup, finetune
 from prunescope.engine.training.spec import TrainSpec
 
 SPEC = TrainSpec("member", seed=1, learning_rate=0.01, epochs=2, batch_size=8, rank=0, adv_steps=2)
@@ -46,17 +46,17 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def unbroken(
-    shared: Shared, tmp_path_factory: pytest.TempPathFactory
+    shared: TrainingSetup, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], dict[str, bytes]]:
     """What a training of one kind writes when nothing stops it."""
-    kept: dict[str, dict[str, bytes]] = {}
+    remaining: dict[str, dict[str, bytes]] = {}
 
     def of(kind: str) -> dict[str, bytes]:
-        if kind not in kept:
+        if kind not in remaining:
             out = tmp_path_factory.mktemp("unbroken") / "out"
             finetune(replace(SPEC, **KINDS[kind]), shared, out)
-            kept[kind] = written(out)
-        return kept[kind]
+            remaining[kind] = written(out)
+        return remaining[kind]
 
     return of
 
@@ -67,7 +67,7 @@ def unbroken(
 @pytest.mark.parametrize("step", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupted_training_ends_with_the_same_bytes(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     stop_after: Stop,
@@ -88,7 +88,10 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
 
 
 def test_a_training_may_be_interrupted_at_every_step(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], stop_after: Stop
+    shared: TrainingSetup,
+    tmp_path: Path,
+    unbroken: Callable[[str], dict[str, bytes]],
+    stop_after: Stop,
 ):
     spec, out = replace(SPEC, **KINDS["early stopping"]), tmp_path / "out"
     for step in range(1, 7):
@@ -100,7 +103,7 @@ def test_a_training_may_be_interrupted_at_every_step(
 
 @pytest.mark.parametrize("kind", ["early stopping", "smart, pieces"])
 def test_an_interruption_within_a_step_or_a_check(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], kind: str
+    shared: TrainingSetup, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]], kind: str
 ):
     """What is kept is the state before it, so that no finished step is lost and every run comes one
     step further.
@@ -130,13 +133,13 @@ def told_in(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch, *, at: int) 
     """
     real, calls = getattr(owner, name), 0
 
-    def then_told(*given: Any, **named: Any) -> Any:
+    def then_told(*inputs: Any, **names: Any) -> Any:
         nonlocal calls
-        found = real(*given, **named)
+        result = real(*inputs, **names)
         calls += 1
         if calls == at:
             signal.raise_signal(signal.SIGTERM)
-        return found
+        return result
 
     monkeypatch.setattr(owner, name, then_told)
 
@@ -148,7 +151,7 @@ PLACES = [
     (torch.nn.utils, "clip_grad_norm_", 4, 3),
     (torch.optim.AdamW, "step", 2, 2),
     (torch.optim.AdamW, "zero_grad", 3, 3),
-    (loop.Course, "after", 1, 1),
+    (loop.TrainerCallback, "after", 1, 1),
     (loop, "rate_at", 1, 0),
 ]
 
@@ -156,7 +159,7 @@ PLACES = [
 @pytest.mark.parametrize("kind", ["freelb adapter", "early stopping"])
 @pytest.mark.parametrize(("owner", "name", "at", "done"), PLACES)
 def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
@@ -166,7 +169,7 @@ def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
     at: int,
     done: int,
 ):
-    wanted, spec, out = unbroken(kind), replace(SPEC, **KINDS[kind]), tmp_path / "out"
+    expected, spec, out = unbroken(kind), replace(SPEC, **KINDS[kind]), tmp_path / "out"
     before = signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # as the command line's: KeyboardInterrupt
@@ -182,20 +185,20 @@ def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
     steps: list[int] = []
     finetune(spec, shared, out, report=lambda _stage, done, _total: steps.append(done))
     assert steps[0] == done
-    assert written(out) == wanted
+    assert written(out) == expected
 
 
 def test_a_training_outside_the_main_thread_leaves_signals_alone(
-    shared: Shared, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]]
+    shared: TrainingSetup, tmp_path: Path, unbroken: Callable[[str], dict[str, bytes]]
 ):
-    wanted = unbroken("all weights")
+    expected = unbroken("all weights")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(finetune, SPEC, shared, tmp_path / "out").result()
-    assert written(tmp_path / "out") == wanted
+    assert written(tmp_path / "out") == expected
 
 
 def test_checkpoints_change_nothing(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
@@ -210,14 +213,15 @@ import sys
 from prunescope.engine.data import load_dataset
 from prunescope.engine.training import loop
 from prunescope.engine.models.base import open_base
-from prunescope.engine.training.finetune import Shared, finetune
+from prunescope.engine.training.finetune import TrainingSetup, finetune
 from prunescope.engine.training.spec import TrainSpec
 import time
 
 loop.BETWEEN = 0.0
 body, data, out = sys.argv[1:4]
 rows = load_dataset(data).train.take(range(20))
-spec = TrainSpec("member", seed=1, learning_rate=0.01, epochs=2, batch_size=8, rank=2, adversarial="freelb", adv_steps=2)
+spec = TrainSpec("member", seed=1, learning_rate=0.01, epochs=2, batch_size=8, rank=2,
+                 adversarial="freelb", adv_steps=2)
 
 def slowly(stage, done, total):
     if done > 1:
@@ -225,12 +229,13 @@ def slowly(stage, done, total):
         time.sleep(60)
 
 from pathlib import Path
-finetune(spec, Shared(open_base(body), rows, ("bad", "good"), max_tokens=32), Path(out), report=slowly)
+setup = TrainingSetup(open_base(body), rows, ("bad", "good"), max_tokens=32)
+finetune(spec, setup, Path(out), report=slowly)
 """
 
 
 def test_a_killed_training_ends_with_the_same_bytes(
-    shared: Shared,
+    shared: TrainingSetup,
     body: Path,
     data_folder: Path,
     tmp_path: Path,
@@ -291,7 +296,7 @@ def text(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, cut_short, flip, empty, foreign, text])
 def test_a_damaged_or_foreign_checkpoint_is_not_used(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     stop_after: Stop,
@@ -301,13 +306,17 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(
     with pytest.raises(InterruptedStudy):
         finetune(spec, shared, out, report=stop_after(4))
     damage(tmp_path / "out.checkpoint")
-    steps, said = list[int](), list[str]()
+    steps, messages = list[int](), list[str]()
     finetune(
-        spec, shared, out, report=lambda _stage, done, _total: steps.append(done), say=said.append
+        spec,
+        shared,
+        out,
+        report=lambda _stage, done, _total: steps.append(done),
+        say=messages.append,
     )
     assert steps[0] == 0
-    assert len(said) == 1 and "out.checkpoint is not used: it " in said[0]
-    assert ("belongs to other settings" in said[0]) == (damage is foreign)
+    assert len(messages) == 1 and "out.checkpoint is not used: it " in messages[0]
+    assert ("belongs to other settings" in messages[0]) == (damage is foreign)
     assert written(out) == unbroken("adapter")
 
 
@@ -315,7 +324,7 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(
     "changes", [{"seed": 2}, {"learning_rate": 0.02}, {"epochs": 3}, {"adversarial": "freelb"}]
 )
 def test_a_checkpoint_of_other_settings_is_not_used(
-    shared: Shared, tmp_path: Path, stop_after: Stop, changes: dict[str, Any]
+    shared: TrainingSetup, tmp_path: Path, stop_after: Stop, changes: dict[str, Any]
 ):
     out = tmp_path / "out"
     with pytest.raises(InterruptedStudy):
@@ -330,7 +339,9 @@ def test_a_checkpoint_of_other_settings_is_not_used(
     assert steps[0] == 0
 
 
-def test_a_checkpoint_of_other_rows_is_not_used(shared: Shared, tmp_path: Path, stop_after: Stop):
+def test_a_checkpoint_of_other_rows_is_not_used(
+    shared: TrainingSetup, tmp_path: Path, stop_after: Stop
+):
     out = tmp_path / "out"
     with pytest.raises(InterruptedStudy):
         finetune(SPEC, shared, out, report=stop_after(4))
@@ -343,8 +354,8 @@ def test_a_checkpoint_of_other_rows_is_not_used(shared: Shared, tmp_path: Path, 
 # What a checkpoint holds
 
 
-def standing(value: float) -> Standing:
-    return Standing(
+def standing(value: float) -> TrainingState:
+    return TrainingState(
         {"step": 3, "best": None},
         {"a.b": torch.full((2,), value)},
         {"0/exp_avg": torch.ones(2)},
@@ -355,16 +366,19 @@ def standing(value: float) -> Standing:
 def test_a_standing_is_read_back_with_its_random_state(tmp_path: Path):
     torch.manual_seed(5)
     checkpoint.save(tmp_path / "deep" / "keep", "key", standing(0.5))
-    wanted = torch.rand(3)
-    found = checkpoint.load(tmp_path / "deep" / "keep", "key")
-    assert found is not None
-    assert torch.equal(torch.rand(3), wanted)
+    expected = torch.rand(3)
+    result = checkpoint.load(tmp_path / "deep" / "keep", "key")
+    assert result is not None
+    assert torch.equal(torch.rand(3), expected)
     assert (
-        found.about["step"] == 3
-        and found.weights.keys() == {"a.b"}
-        and found.weights["a.b"].tolist() == [0.5, 0.5]
+        result.about["step"] == 3
+        and result.weights.keys() == {"a.b"}
+        and result.weights["a.b"].tolist() == [0.5, 0.5]
     )
-    assert found.optimizer["0/exp_avg"].tolist() == [1, 1] and found.best["a.b"].tolist() == [0, 0]
+    assert result.optimizer["0/exp_avg"].tolist() == [1, 1] and result.best["a.b"].tolist() == [
+        0,
+        0,
+    ]
 
 
 def test_what_is_not_loaded_changes_no_random_state(tmp_path: Path):
@@ -415,8 +429,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         ):
             checkpoint.save(tmp_path / "keep", "key", standing(2.0))
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
-    found = checkpoint.load(tmp_path / "keep", "key")
-    assert found is not None and found.weights["a.b"].tolist() == [1, 1]
+    result = checkpoint.load(tmp_path / "keep", "key")
+    assert result is not None and result.weights["a.b"].tolist() == [1, 1]
 
 
 def test_a_real_limit_on_files_leaves_the_checkpoint_before(tmp_path: Path):
@@ -437,12 +451,12 @@ def test_a_real_limit_on_files_leaves_the_checkpoint_before(tmp_path: Path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
-    found = checkpoint.load(tmp_path / "keep", "key")
-    assert found is not None and found.weights["a.b"].tolist() == [1, 1]
+    result = checkpoint.load(tmp_path / "keep", "key")
+    assert result is not None and result.weights["a.b"].tolist() == [1, 1]
 
 
 def test_a_full_disk_during_training_leaves_what_can_be_gone_on_from(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
@@ -468,7 +482,7 @@ def test_a_full_disk_during_training_leaves_what_can_be_gone_on_from(
 
 
 def test_a_disk_that_fills_while_the_model_is_written_is_one_sentence(
-    shared: Shared,
+    shared: TrainingSetup,
     tmp_path: Path,
     unbroken: Callable[[str], dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
@@ -494,7 +508,7 @@ def test_a_disk_that_fills_while_the_model_is_written_is_one_sentence(
     assert written(tmp_path / "out") == unbroken("all weights")
 
 
-def test_a_folder_that_is_taken_is_told_before_the_work(shared: Shared, tmp_path: Path):
+def test_a_folder_that_is_taken_is_told_before_the_work(shared: TrainingSetup, tmp_path: Path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     steps: list[int] = []
@@ -506,7 +520,7 @@ def test_a_folder_that_is_taken_is_told_before_the_work(shared: Shared, tmp_path
 
 
 def test_checkpoints_come_as_often_as_asked_for(
-    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: TrainingSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     saved: list[int] = []
     clock = iter(range(10**6))
@@ -521,7 +535,7 @@ def test_checkpoints_come_as_often_as_asked_for(
     assert saved == sorted(set(saved)) and 0 < len(saved) < 5
 
 
-def test_a_finished_training_is_not_done_again(shared: Shared, tmp_path: Path):
+def test_a_finished_training_is_not_done_again(shared: TrainingSetup, tmp_path: Path):
     record = finetune(SPEC, shared, tmp_path / "out")
     before = written(tmp_path / "out")
     steps: list[int] = []

@@ -18,11 +18,11 @@ from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.run import run_study
 from prunescope.engine.training.selection import (
     SelectionSpec,
-    all_rows,
-    evaluation_rows,
-    judging_file,
-    rows_to_train_on,
-    training_rows,
+    evaluation_selection,
+    load_all_examples,
+    selection_from_file,
+    split_selection,
+    training_split,
 )
 
 NO_ATTACK = SelectionSpec(rows=5, attack="none")
@@ -71,9 +71,9 @@ def test_judging_rows_are_disjoint_by_text(
             DataError,
             match=f"made-up has {len(train)} training rows, too few to train on and to judge by",
         ):
-            training_rows(data, spec, COLUMNS, allow_overlap=True)
+            split_selection(data, spec, COLUMNS, allow_overlap=True)
         return
-    trained, selection = training_rows(data, spec, COLUMNS, allow_overlap=True)
+    trained, selection = split_selection(data, spec, COLUMNS, allow_overlap=True)
     judged = set(selection.examples.row_keys())
     assert not judged & set(trained.row_keys()) and not judged & evaluated
     assert len(selection.examples) == len(judged) == min(rows, len(free) // 5)
@@ -83,23 +83,23 @@ def test_judging_rows_are_disjoint_by_text(
     assert set(zip(selection.examples.row_keys(), selection.examples.labels, strict=True)) <= set(
         zip(data.train.row_keys(), data.train.labels, strict=True)
     )
-    again = training_rows(data, spec, COLUMNS, allow_overlap=True)
+    again = split_selection(data, spec, COLUMNS, allow_overlap=True)
     assert again == (trained, selection)
 
 
 def test_another_seed_judges_by_other_rows(data_folder: Path):
     data = load_dataset(str(data_folder))
-    one, two = (
-        training_rows(data, SelectionSpec(rows=30, attacked=5, seed=seed), COLUMNS)[1]
+    item, two = (
+        split_selection(data, SelectionSpec(rows=30, attacked=5, seed=seed), COLUMNS)[1]
         for seed in (0, 1)
     )
-    assert one.examples != two.examples and len(one.examples) == len(two.examples) == 30
+    assert item.examples != two.examples and len(item.examples) == len(two.examples) == 30
     assert (
-        len(one.attacked) == 5
-        and set(one.attacked) <= set(range(30))
-        and list(one.attacked) == sorted(set(one.attacked))
+        len(item.attacked) == 5
+        and set(item.attacked) <= set(range(30))
+        and list(item.attacked) == sorted(set(item.attacked))
     )
-    assert training_rows(data, NO_ATTACK, COLUMNS)[1].attacked == ()
+    assert split_selection(data, NO_ATTACK, COLUMNS)[1].attacked == ()
 
 
 def test_overlap_is_counted_with_its_first_row():
@@ -111,15 +111,15 @@ def test_overlap_is_counted_with_its_first_row():
         match=r"3 of the 30 training rows of made-up can also be found in its evaluation set "
         r"\(the first is row 7\); .*--allow-overlap",
     ):
-        training_rows(data, NO_ATTACK, COLUMNS)
-    assert rows_to_train_on(data, allow_overlap=True) == data.train
-    trained, selection = training_rows(data, NO_ATTACK, COLUMNS, allow_overlap=True)
+        split_selection(data, NO_ATTACK, COLUMNS)
+    assert training_split(data, allow_overlap=True) == data.train
+    trained, selection = split_selection(data, NO_ATTACK, COLUMNS, allow_overlap=True)
     assert trained.texts.count("shared") == 3 and "shared" not in selection.examples.texts
 
 
 def test_a_pair_overlaps_only_as_a_pair():
     data = dataset([(f"t{n}", "same") for n in range(30)], [("t1", "other"), ("x", "same")])
-    assert rows_to_train_on(data) == data.train
+    assert training_split(data) == data.train
 
 
 def test_without_a_training_split():
@@ -128,7 +128,7 @@ def test_without_a_training_split():
         DataError,
         match="only has no training split; fine-tuning needs one, never the evaluation set",
     ):
-        rows_to_train_on(data)
+        training_split(data)
 
 
 def tsv(path: Path, rows: list[tuple[str, int]]) -> Path:
@@ -142,10 +142,10 @@ def test_rows_of_a_judging_file_are_not_trained_on(tmp_path: Path):
     )
     data = dataset([(f"t{n}", "") for n in range(30)], [("e1", ""), ("e2", "")], paired=False)
     spec = SelectionSpec(rows=100, attack="none", data=str(file))
-    trained, selection = training_rows(data, spec, COLUMNS)
+    trained, selection = split_selection(data, spec, COLUMNS)
     assert sorted(selection.examples.texts) == sorted([f"j{n}" for n in range(10)] + ["t3", "t4"])
     assert len(trained) == 28 and not {"t3", "t4"} & set(trained.texts)
-    fewer = training_rows(data, SelectionSpec(rows=4, attack="none", data=str(file)), COLUMNS)[1]
+    fewer = split_selection(data, SelectionSpec(rows=4, attack="none", data=str(file)), COLUMNS)[1]
     assert len(fewer.examples) == 4
 
 
@@ -153,16 +153,16 @@ def test_a_judging_file_with_evaluated_rows_is_refused(tmp_path: Path):
     file = tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(10)] + [("e1", 1)])
     data = dataset([(f"t{n}", "") for n in range(30)], [("e1", ""), ("e2", "")], paired=False)
     with pytest.raises(DataError, match=r"1 rows of .*judge.tsv are in the evaluation set"):
-        training_rows(data, SelectionSpec(rows=100, attack="none", data=str(file)), COLUMNS)
+        split_selection(data, SelectionSpec(rows=100, attack="none", data=str(file)), COLUMNS)
 
 
 def test_all_rows_are_both_halves_of_a_file(tmp_path: Path):
-    data = all_rows(
+    data = load_all_examples(
         str(tsv(tmp_path / "judge.tsv", [(f"j{n}", n % 2) for n in range(11)])), COLUMNS
     )
-    found = data.evaluation
+    result = data.evaluation
     assert data.train is None and data.classes.values == (0, 1)
-    assert sorted(zip(found.texts, found.labels, strict=True)) == sorted(
+    assert sorted(zip(result.texts, result.labels, strict=True)) == sorted(
         (f"j{n}", n % 2) for n in range(11)
     )
 
@@ -183,10 +183,10 @@ def test_evaluation_rows_are_the_studys(
             device="cpu",
         )
     )
-    found = evaluation_rows(
+    result = evaluation_selection(
         load_dataset(str(data_folder), seed=seed), SelectionSpec(rows, attacked=4, seed=seed)
     )
-    assert (found.examples, found.attacked) == (study.evaluation, study.attacked)
+    assert (result.examples, result.attacked) == (study.evaluation, study.attacked)
 
 
 def test_a_score_is_the_dense_level_of_a_study(
@@ -203,12 +203,12 @@ def test_a_score_is_the_dense_level_of_a_study(
         ),
         Store(tmp_path / "c", tmp_path / "n"),
     ).levels[0]
-    found = evaluation_rows(load_dataset(str(data_folder)), SelectionSpec(30, attacked=3)).score(
-        victim
-    )
-    assert (found.acc, found.aua) == (level.acc, level.aua)
+    result = evaluation_selection(
+        load_dataset(str(data_folder)), SelectionSpec(30, attacked=3)
+    ).score(victim)
+    assert (result.acc, result.aua) == (level.acc, level.aua)
     assert (
-        evaluation_rows(load_dataset(str(data_folder)), SelectionSpec(30, attack="none"))
+        evaluation_selection(load_dataset(str(data_folder)), SelectionSpec(30, attack="none"))
         .score(victim)
         .aua
         is None
@@ -219,7 +219,7 @@ def test_identity_is_what_decides_a_score(data_folder: Path):
     data = load_dataset(str(data_folder))
 
     def identity(**changes: Any) -> dict[str, Any]:
-        return training_rows(
+        return split_selection(
             data, SelectionSpec(**{"rows": 20, "attacked": 3, **changes}), COLUMNS
         )[1].identity()
 
@@ -244,7 +244,7 @@ def test_settings_out_of_range(changes: dict[str, Any], message: str):
 
 def test_judging_rows_take_the_numbers_of_the_model_that_they_judge(tmp_path: Path):
     path = str(tsv(tmp_path / "judge.tsv", [(f"j{n}", ("bad", "good")[n % 2]) for n in range(10)]))
-    judged = judging_file(SelectionSpec(10, attack="none", data=path), COLUMNS)
+    judged = selection_from_file(SelectionSpec(10, attack="none", data=path), COLUMNS)
     turned, notices = judged.fitted(("good", "bad"), "m")
     assert notices == () and turned.classes.names == ("good", "bad")
     assert turned.examples.labels == tuple(1 - label for label in judged.examples.labels)

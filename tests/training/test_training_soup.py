@@ -39,62 +39,62 @@ def tables(draw: st.DrawFn) -> tuple[list[str], Table]:
 
 
 def oracle(names: list[str], table: Table, which: int) -> tuple[list[str], list[str], int]:
-    """(order, ingredients, value), written out: repeatedly the best member that is left is tried."""
+    """(order, ingredients, value): repeatedly the best of the remaining members is tried."""
     left, order = list(names), []
     while left:
         best = left[0]
         for name in left[1:]:
-            one, two = table[frozenset([name])], table[frozenset([best])]
-            if (one[which], one[0]) > (two[which], two[0]):
+            item, two = table[frozenset([name])], table[frozenset([best])]
+            if (item[which], item[0]) > (two[which], two[0]):
                 best = name
         left.remove(best)
         order.append(best)
     taken, value = [], -1
     for name in order:
-        found = table[frozenset([*taken, name])][which]
-        if found >= value:
-            taken, value = [*taken, name], found
+        result = table[frozenset([*taken, name])][which]
+        if result >= value:
+            taken, value = [*taken, name], result
     return order, taken, value
 
 
 @given(tables(), st.sampled_from(["acc", "aua"]))
-def test_greedy_is_the_written_out_algorithm(drawn: tuple[list[str], Table], by: str):
-    names, table = drawn
-    asked: list[frozenset[str]] = []
+def test_greedy_is_the_written_out_algorithm(sample: tuple[list[str], Table], by: str):
+    names, table = sample
+    requested: list[frozenset[str]] = []
 
     def together(chosen: Sequence[str]) -> Score:
         assert len(chosen) > 1
-        asked.append(frozenset(chosen))
+        requested.append(frozenset(chosen))
         return score(*table[frozenset(chosen)])
 
-    found = greedy(names, by, lambda name: score(*table[frozenset([name])]), together)
+    result = greedy(names, by, lambda name: score(*table[frozenset([name])]), together)
     order, taken, value = oracle(names, table, 0 if by == "acc" else 1)
-    assert [step.member for step in found.steps] == order
-    assert list(found.ingredients) == taken == [step.member for step in found.steps if step.taken]
-    assert found.steps[0].taken and found.by == by
-    assert value_of(found.score, by) == value == table[frozenset(taken)][0 if by == "acc" else 1]
-    assert all(value >= value_of(single, by) for single in found.singles.values())
-    assert found.singles == {name: score(*table[frozenset([name])]) for name in names}
-    assert len(asked) == len(names) - 1
+    assert [step.member for step in result.steps] == order
+    assert list(result.ingredients) == taken == [step.member for step in result.steps if step.taken]
+    assert result.steps[0].taken and result.by == by
+    assert value_of(result.score, by) == value == table[frozenset(taken)][0 if by == "acc" else 1]
+    assert all(value >= value_of(single, by) for single in result.singles.values())
+    assert result.singles == {name: score(*table[frozenset([name])]) for name in names}
+    assert len(requested) == len(names) - 1
 
 
 @given(tables())
-def test_uniform_takes_all_in_their_order(drawn: tuple[list[str], Table]):
-    names, table = drawn
-    found = uniform(
+def test_uniform_takes_all_in_their_order(sample: tuple[list[str], Table]):
+    names, table = sample
+    result = uniform(
         names,
         lambda name: score(*table[frozenset([name])]),
         lambda chosen: score(*table[frozenset(chosen)]),
     )
-    assert found.ingredients == tuple(names) and all(step.taken for step in found.steps)
-    assert [step.score for step in found.steps] == [
+    assert result.ingredients == tuple(names) and all(step.taken for step in result.steps)
+    assert [step.score for step in result.steps] == [
         score(*table[frozenset(names[:k])]) for k in range(1, len(names) + 1)
     ]
-    assert found.score == score(*table[frozenset(names)])
+    assert result.score == score(*table[frozenset(names)])
 
 
 def test_greedy_by_aua_needs_an_attack():
-    with pytest.raises(SettingError, match="needs an attack on the judging rows"):
+    with pytest.raises(SettingError, match="needs an attack on the selection set"):
         greedy(["a"], "aua", lambda _: score(3, None), lambda _: score(3, None))
     assert greedy(["a"], "acc", lambda _: score(3, None), lambda _: score(3, None)).ingredients == (
         "a",
@@ -125,39 +125,39 @@ def members(write_model: Callable[..., Path], tmp_path: Path) -> Callable[..., d
 
 
 def test_the_average_is_the_mean_of_the_weights(members: Callable[..., dict[str, Victim]]):
-    found = members()
-    made = average_victims(found.__getitem__, NAMES[:3])
-    states = [victim.model.state_dict() for victim in found.values()]
-    for name, value in made.model.state_dict().items():
-        wanted = (
+    result = members()
+    built = average_victims(result.__getitem__, NAMES[:3])
+    states = [victim.model.state_dict() for victim in result.values()]
+    for name, value in built.model.state_dict().items():
+        expected = (
             sum(state[name].double() for state in states) / 3
             if value.is_floating_point()
             else states[0][name]
         )
-        assert torch.equal(value, wanted.to(value.dtype)), name
-    assert made.fingerprint not in {victim.fingerprint for victim in found.values()}
-    other = average_victims(found.__getitem__, ["c", "a", "b"]).model.state_dict()
+        assert torch.equal(value, expected.to(value.dtype)), name
+    assert built.fingerprint not in {victim.fingerprint for victim in result.values()}
+    other = average_victims(result.__getitem__, ["c", "a", "b"]).model.state_dict()
     assert all(
         torch.allclose(value, other[name], rtol=1e-6, atol=1e-7)
-        for name, value in made.model.state_dict().items()
+        for name, value in built.model.state_dict().items()
     )
 
 
 def test_members_stay_as_they_were_and_one_is_its_own_average(
     members: Callable[..., dict[str, Victim]],
 ):
-    found = members(2)
+    result = members(2)
     before = {
         name: {key: v.clone() for key, v in victim.model.state_dict().items()}
-        for name, victim in found.items()
+        for name, victim in result.items()
     }
-    average_victims(found.__getitem__, ["a", "b"])
-    for name, victim in found.items():
+    average_victims(result.__getitem__, ["a", "b"])
+    for name, victim in result.items():
         assert all(
             torch.equal(value, before[name][key])
             for key, value in victim.model.state_dict().items()
         )
-    assert average_victims(found.__getitem__, ["b"]).fingerprint == found["b"].fingerprint
+    assert average_victims(result.__getitem__, ["b"]).fingerprint == result["b"].fingerprint
 
 
 LABELS = {"id2label": {0: "negative", 1: "neutral", 2: "positive"}, "num_labels": 3}
@@ -166,34 +166,34 @@ TURNED = {"id2label": {0: "Positive", 1: "Negative", 2: "Neutral"}, "num_labels"
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
 def test_heads_are_aligned_by_their_labels(members: Callable[..., dict[str, Victim]], family: str):
-    found = members(2, family, a=LABELS, b=TURNED)
+    result = members(2, family, a=LABELS, b=TURNED)
     texts = ["a good film", "bad"]
-    wanted = found["b"].read(texts)[0][:, [1, 2, 0]]  # negative, neutral, positive
+    expected = result["b"].read(texts)[0][:, [1, 2, 0]]  # negative, neutral, positive
     twice = average_victims(
-        lambda name: found["b"] if name == "b" else relabelled(found["b"]), ["a", "b"]
+        lambda name: result["b"] if name == "b" else relabelled(result["b"]), ["a", "b"]
     )
     assert twice.label_names == ("negative", "neutral", "positive")
-    assert torch.allclose(twice.read(texts)[0], wanted, atol=1e-5)
+    assert torch.allclose(twice.read(texts)[0], expected, atol=1e-5)
 
 
 def relabelled(victim: Victim) -> Victim:
     """The same classifier with its labels in the usual order."""
-    made = victim.copy()
-    state = made.model.state_dict()
-    for name in made.family.last_layer(made.model):
+    built = victim.copy()
+    state = built.model.state_dict()
+    for name in built.family.last_layer(built.model):
         state[name].copy_(state[name][[1, 2, 0]].clone())
-    made.model.config.id2label = LABELS["id2label"]
-    made.label_names = tuple(LABELS["id2label"].values())
-    return made
+    built.model.config.id2label = LABELS["id2label"]
+    built.label_names = tuple(LABELS["id2label"].values())
+    return built
 
 
 def test_labels_without_names_are_taken_as_they_stand(members: Callable[..., dict[str, Victim]]):
-    found = members(2, a=LABELS, b={"num_labels": 3})
-    made = average_victims(found.__getitem__, ["a", "b"]).model.state_dict()
-    wanted = (
-        found["a"].model.classifier.bias.double() + found["b"].model.classifier.bias.double()
+    result = members(2, a=LABELS, b={"num_labels": 3})
+    built = average_victims(result.__getitem__, ["a", "b"]).model.state_dict()
+    expected = (
+        result["a"].model.classifier.bias.double() + result["b"].model.classifier.bias.double()
     ) / 2
-    assert torch.equal(made["classifier.bias"], wanted.float())
+    assert torch.equal(built["classifier.bias"], expected.float())
 
 
 @pytest.mark.parametrize(
@@ -218,33 +218,34 @@ def test_members_that_differ(
         ("layers" if name == "num_hidden_layers" else name): value
         for name, value in changes.items()
     }
-    found = members(2, b=changes)
+    result = members(2, b=changes)
     if message is None:  # named against nameless is no difference
-        average_victims(found.__getitem__, ["a", "b"])
+        average_victims(result.__getitem__, ["a", "b"])
         return
     with pytest.raises(ModelError, match=message):
-        average_victims(found.__getitem__, ["a", "b"])
+        average_victims(result.__getitem__, ["a", "b"])
 
 
 def test_members_with_other_labels(members: Callable[..., dict[str, Victim]]):
-    found = members(2, a={"id2label": {0: "no", 1: "yes"}}, b={"id2label": {0: "bad", 1: "good"}})
+    result = members(2, a={"id2label": {0: "no", 1: "yes"}}, b={"id2label": {0: "bad", 1: "good"}})
     with pytest.raises(
         ModelError,
-        match="a calls its classes no, yes, and b calls them bad, good; nothing says which is which, so",
+        match="a calls its classes no, yes, and b calls them bad, good; nothing says which is "
+        "which, so",
     ):
-        average_victims(found.__getitem__, ["a", "b"])
+        average_victims(result.__getitem__, ["a", "b"])
 
 
 def test_members_of_another_family_or_vocabulary(
     members: Callable[..., dict[str, Victim]], write_model: Any, tmp_path: Path
 ):
-    found = members(2)
+    result = members(2)
     electra = load_victim(str(write_model(tmp_path / "electra", family="electra")), "cpu")
     with pytest.raises(ModelError, match="b cannot be averaged with a: it is electra, not bert"):
-        average_victims(lambda name: found["a"] if name == "a" else electra, ["a", "b"])
-    found["b"].tokenizer.add_tokens(["zebra"])
+        average_victims(lambda name: result["a"] if name == "a" else electra, ["a", "b"])
+    result["b"].tokenizer.add_tokens(["zebra"])
     with pytest.raises(
         ModelError,
         match=r"b cannot be averaged with a: their vocabularies differ, first at \d+ \('zebra'\)",
     ):
-        average_victims(found.__getitem__, ["a", "b"])
+        average_victims(result.__getitem__, ["a", "b"])

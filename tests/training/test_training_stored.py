@@ -15,41 +15,41 @@ from prunescope.engine import Store, member_sets, paths
 
 def test_a_set_is_read_with_its_averages(tmp_path: Path) -> None:
     write_members(tmp_path / "cache" / "members" / "mine")
-    (found,) = member_sets(Store(tmp_path / "cache", tmp_path / "bundled"))
-    assert (found.name, found.bundled, found.training_rows) == ("mine", False, 4000)
-    assert [(m.name, m.status, m.averaged) for m in found.members] == [
+    (result,) = member_sets(Store(tmp_path / "cache", tmp_path / "bundled"))
+    assert (result.name, result.bundled, result.training_rows) == ("mine", False, 4000)
+    assert [(m.name, m.status, m.averaged) for m in result.members] == [
         ("ce-1", "trained", True),
         ("freelb-1", "trained", True),
         ("ce-2", "trained", False),
         ("wild", "diverged", False),
     ]
-    assert found.members[0].score is not None and found.members[0].score.acc.value == 0.9
+    assert result.members[0].score is not None and result.members[0].score.acc.value == 0.9
     assert (
-        found.members[-1].score is None and found.members[-1].reason == "wild diverged at step 3."
+        result.members[-1].score is None and result.members[-1].reason == "wild diverged at step 3."
     )
-    assert list(found.averages) == ["uniform", "acc", "aua"]
-    made = found.averages["aua"]
-    assert made.ingredients == ("freelb-1", "ce-1")
-    assert [(step.member, step.taken) for step in made.steps] == [
+    assert list(result.averages) == ["uniform", "acc", "aua"]
+    built = result.averages["aua"]
+    assert built.ingredients == ("freelb-1", "ce-1")
+    assert [(step.member, step.taken) for step in built.steps] == [
         ("freelb-1", True),
         ("ce-1", True),
         ("ce-2", False),
     ]
-    assert made.score.aua is not None and made.score.aua.hits == 23
+    assert built.score.aua is not None and built.score.aua.hits == 23
 
 
 def test_sets_without_an_attack_have_no_aua(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine", attacked=False, averages=("acc",))
-    (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    assert found.averages["acc"].score.aua is None
-    assert all(member.score is None or member.score.aua is None for member in found.members)
+    (result,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
+    assert result.averages["acc"].score.aua is None
+    assert all(member.score is None or member.score.aua is None for member in result.members)
 
 
 def test_bundled_sets_come_first(tmp_path: Path) -> None:
     write_members(tmp_path / "cache" / "members" / "a")
     write_members(tmp_path / "bundled" / "members" / "b")
-    found = member_sets(Store(tmp_path / "cache", tmp_path / "bundled"))
-    assert [(one.name, one.bundled) for one in found] == [("b", True), ("a", False)]
+    result = member_sets(Store(tmp_path / "cache", tmp_path / "bundled"))
+    assert [(item.name, item.bundled) for item in result] == [("b", True), ("a", False)]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"members": [3]}', '{"members": []}'])
@@ -57,7 +57,7 @@ def test_a_damaged_set_is_named_and_the_rest_is_read(tmp_path: Path, content: st
     write_members(tmp_path / "members" / "good")
     (write_members(tmp_path / "members" / "bad") / "members.json").write_text(content)
     store = Store(tmp_path, tmp_path / "bundled")
-    assert [one.name for one in member_sets(store)] == ["good"]
+    assert [item.name for item in member_sets(store)] == ["good"]
     assert len(store.notices) == 1 and "bad cannot be read" in store.notices[0]
 
 
@@ -74,11 +74,11 @@ def test_reading_sets_loads_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys, engine\nengine.member_sets(engine.Store(sys.argv[1]))\nprint(*sys.modules)"
     )
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
         capture_output=True,
         text=True,
         check=True,
         cwd=paths.PROJECT,
     )
-    assert {"torch", "transformers", "peft"}.isdisjoint(found.stdout.split())
+    assert {"torch", "transformers", "peft"}.isdisjoint(result.stdout.split())

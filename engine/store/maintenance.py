@@ -1,6 +1,4 @@
-"""What the store takes up, and how it is made smaller: sizes, pins, removal, clean-up,
-verification.
-"""
+"""Sizes, pins, removal, clean-up and verification of what the store holds."""
 
 import contextlib
 import os
@@ -35,12 +33,12 @@ KINDS = (
     EXPORTS,
 )
 LITTER_AFTER = 3600.0  # seconds after which an unfinished file belongs to nobody any more
-GOING = ".removing-"  # before the name of a folder on its way out
+REMOVING = ".removing-"  # before the name of a folder on its way out
 AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock is not believed
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CleanupItem:
     """Something that clean-up may remove."""
 
     kind: str  # "study", "victim", "texts", "damaged", "export", "unfinished"
@@ -52,11 +50,11 @@ class Item:
 
 def store_sizes(store: Store) -> dict[str, int]:
     """Bytes of the user's folder by kind, `index` and `total` among them."""
-    found = {kind: _bytes(store.root / kind) for kind in KINDS}
-    found["index"] = sum(
+    sizes = {kind: _bytes(store.root / kind) for kind in KINDS}
+    sizes["index"] = sum(
         path.stat().st_size for path in store.root.glob(f"{NAME}*") if path.is_file()
     )
-    return {**found, "total": sum(found.values())}
+    return {**sizes, "total": sum(sizes.values())}
 
 
 def _bytes(folder: Path) -> int:
@@ -67,9 +65,9 @@ def _stats(folder: Path) -> Iterator[tuple[Path, int, float]]:
     """(path, bytes, when written) of every file below a folder; what vanishes meanwhile is passed
     over.
     """
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
-            path = Path(place, name)
+            path = Path(parent, name)
             with contextlib.suppress(FileNotFoundError):
                 at = path.lstat()
                 yield path, at.st_size, at.st_mtime
@@ -124,9 +122,9 @@ def _own(store: Store, key: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Gone for readers at once; then its bytes."""
+    """Hide a file or folder from readers at once, then remove its bytes."""
     try:
-        going = path.with_name(f"{GOING}{secrets.token_hex(8)}")
+        going = path.with_name(f"{REMOVING}{secrets.token_hex(8)}")
         os.replace(path, going)
         if going.is_dir():
             shutil.rmtree(going)
@@ -142,7 +140,7 @@ def clean_store(
     total: int | None = None,
     dry: bool = False,
     report: Progress = SILENT,
-) -> list[Item]:
+) -> list[CleanupItem]:
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's
     folder holds at most `total` bytes: what can be made again at once (pruned victims, texts,
     exports, damaged entries) before studies.
@@ -157,8 +155,7 @@ def clean_store(
     if older_than is not None and newest > now + AHEAD:
         raise SettingError(
             f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the "
-            "clock, or clean by "
-            "--total."
+            "clock, or clean by --total."
         )
     going = [
         item
@@ -185,7 +182,7 @@ def _day(moment: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(moment))
 
 
-def _items(store: Store, now: float) -> Iterator[Item]:
+def _items(store: Store, now: float) -> Iterator[CleanupItem]:
     for folder in sorted((store.root / "studies").glob("*")):
         if (
             KEY.fullmatch(folder.name)
@@ -194,7 +191,9 @@ def _items(store: Store, now: float) -> Iterator[Item]:
         ):
             files = list(_stats(folder))
             written = max((at for *_, at in files), default=now)
-            yield Item("study", folder.name, folder, sum(size for _, size, _ in files), written)
+            yield CleanupItem(
+                "study", folder.name, folder, sum(size for _, size, _ in files), written
+            )
     for kind, name in (
         ("victim", "victims"),
         ("texts", "texts"),
@@ -203,17 +202,17 @@ def _items(store: Store, now: float) -> Iterator[Item]:
     ):
         for path, size, modified in sorted(_stats(store.root / name)):
             if not path.name.startswith("."):
-                yield Item(kind, path.name, path, size, modified)
+                yield CleanupItem(kind, path.name, path, size, modified)
     for path in (
         *store.root.glob("*/.*"),
         *store.root.glob("studies/*/.*"),
         *store.root.glob(".*"),
     ):
         if (
-            path.name.startswith((UNFINISHED, GOING))
+            path.name.startswith((UNFINISHED, REMOVING))
             and abs(now - path.stat().st_mtime) > LITTER_AFTER
         ):
-            yield Item(
+            yield CleanupItem(
                 "unfinished",
                 path.name,
                 path,

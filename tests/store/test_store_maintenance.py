@@ -17,14 +17,14 @@ from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.records import Study
 from prunescope.engine.store import Store, level_key
 from prunescope.engine.store.index import Index
-from prunescope.engine.store.keeping import (
+from prunescope.engine.store.listing import study_rows
+from prunescope.engine.store.maintenance import (
     clean_store,
     pin_study,
     remove_study,
     store_sizes,
     verify_store,
 )
-from prunescope.engine.store.listing import study_rows
 
 DAY = 86400.0
 
@@ -68,8 +68,8 @@ def test_a_shared_folder_lies_between_the_users_own_and_the_bundled_one(tmp_path
         for level in levels:
             layer.save_level(study, a_level(level, hits=hits))
     store = Store(tmp_path / "user", tmp_path / "bundled", tmp_path / "shared")
-    found = store.study(study.key)
-    assert found is not None and [level.acc.hits for level in found.levels] == [1, 2, 3]
+    result = store.study(study.key)
+    assert result is not None and [level.acc.hits for level in result.levels] == [1, 2, 3]
     assert [store.level(study, level).acc.hits for level in (0.25, 0.5, 0.75)] == [1, 2, 3]  # type: ignore[union-attr]
     (row,) = study_rows(store)
     assert row.layer == "bundled" and [round(level["acc"] * 4) for level in row.levels] == [1, 2, 3]
@@ -149,13 +149,13 @@ def test_what_the_index_says_is_not_believed_over_a_file(store: Store) -> None:
     study = saved(store, 0)
     index = Index(store.root)
     study_rows(store)
-    place = store.root / "studies" / study.key / "study.json"
+    head = store.root / "studies" / study.key / "study.json"
     with index._open(write=True) as database, database:
         database.execute(
             "update entries set summary = ?, size = 1 where name = 'study.json'",
             (json.dumps({"about": {}}),),
         )
-    assert study_rows(store)[0].about == study.about and place.is_file()
+    assert study_rows(store)[0].about == study.about and head.is_file()
 
 
 def test_a_list_needs_no_index_where_none_can_be_written(
@@ -177,11 +177,11 @@ def test_sizes_are_told_by_kind(store: Store) -> None:
     study = saved(store, 0)
     (store.root / "victims").mkdir()
     (store.root / "victims" / "a.safetensors").write_bytes(bytes(1000))
-    found = store_sizes(store)
-    assert found["victims"] == 1000 and found["studies"] == sum(
+    result = store_sizes(store)
+    assert result["victims"] == 1000 and result["studies"] == sum(
         path.stat().st_size for path in (store.root / "studies" / study.key).iterdir()
     )
-    assert found["total"] == sum(size for name, size in found.items() if name != "total")
+    assert result["total"] == sum(size for name, size in result.items() if name != "total")
 
 
 def test_a_study_is_removed_whole_and_a_pinned_one_is_not(store: Store) -> None:
@@ -244,9 +244,13 @@ def test_clean_up_by_age_spares_the_young_and_the_pinned(store: Store) -> None:
     pinned = saved(store, 1, age=10 * DAY)
     saved(store, 2, age=DAY)
     pin_study(store, pinned.key)
-    told = clean_store(store, older_than=5 * DAY, dry=True)
-    assert [item.name for item in told] == [a_study(seed=0).key] and set(listed(store)) == {0, 1, 2}
-    assert clean_store(store, older_than=5 * DAY) == told
+    removed = clean_store(store, older_than=5 * DAY, dry=True)
+    assert [item.name for item in removed] == [a_study(seed=0).key] and set(listed(store)) == {
+        0,
+        1,
+        2,
+    }
+    assert clean_store(store, older_than=5 * DAY) == removed
     assert set(listed(store)) == {1, 2}
 
 
@@ -281,7 +285,7 @@ def test_a_clock_that_went_back_cleans_nothing_by_age(
 ) -> None:
     saved(store, 0)
     now = time.time()
-    monkeypatch.setattr("prunescope.engine.store.keeping.time.time", lambda: now - 30 * DAY)
+    monkeypatch.setattr("prunescope.engine.store.maintenance.time.time", lambda: now - 30 * DAY)
     with pytest.raises(SettingError, match="set the clock"):
         clean_store(store, older_than=DAY)
     assert (
@@ -313,7 +317,7 @@ def test_removal_that_the_disk_refuses_is_one_sentence(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     study = saved(store, 0)
-    monkeypatch.setattr("prunescope.engine.store.keeping.os.replace", refused)
+    monkeypatch.setattr("prunescope.engine.store.maintenance.os.replace", refused)
     with pytest.raises(StoreError, match="Read-only"):
         remove_study(store, study.key)
     assert listed(store) == {0: [0.0, 0.5]}
@@ -356,8 +360,10 @@ def test_verifying_counts_the_whole_and_sets_the_damaged_aside(store: Store) -> 
 
 
 @pytest.mark.parametrize("way", ["removed", "cleaned"])
-def test_the_times_of_a_study_go_with_it(store: Store, kept: tuple[Study, Path], way: str) -> None:
-    key = kept[0].key
+def test_the_times_of_a_study_go_with_it(
+    store: Store, saved_level: tuple[Study, Path], way: str
+) -> None:
+    key = saved_level[0].key
     for name in (key, "0" * 64):
         (store.root / "latency" / name).mkdir(parents=True)
         (store.root / "latency" / name / "0.5.json").write_text("{}")
