@@ -1,8 +1,8 @@
-"""The queue as pages and the command line see it: submit, look, cancel, resume, remove. Light to
-import.
+"""The queue as pages and the command line see it: submit, cancel, resume, remove. Light to import.
 
-queue = JobQueue() row = queue.submit(StudySpec(levels=(0.0, 0.5))) queue.row(row.id).state
-# it goes on when this process ends
+queue = JobQueue()
+row = queue.submit(StudySpec(levels=(0.0, 0.5)))
+queue.row(row.id).state     # the job goes on when this process ends
 """
 
 import contextlib
@@ -50,9 +50,7 @@ class JobQueue:
         self._rows = JobTable(self.root)
 
     def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:
-        """Queue a study; one that is queued or running already with the same settings is not queued
-        twice.
-        """
+        """Queue a study, unless one with the same settings is queued or running already."""
         spec = spec.rooted()  # it may be run from another folder, and asked for from a third
         arguments = asdict(spec) | {"levels": list(spec.levels)}
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -74,40 +72,31 @@ class JobQueue:
         return self.row(job)
 
     def start(self) -> None:
-        """See to it that there is a supervisor while there is something to keep."""
+        """Start a supervisor, unless there is one."""
         if (handle := try_lock(lock := self._rows.folder / "supervisor.lock")) is None:
             return
         release_lock(lock, handle)
         with (self._rows.folder / "supervisor.log").open("ab") as log:
+            module = "prunescope.engine.jobs.supervisor"
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "prunescope.engine.jobs.supervisor",
-                    "--cache",
-                    str(self.root),
-                ],
+                [sys.executable, "-m", module, "--cache", str(self.root)],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd=paths.PROJECT,
             )
-        threading.Thread(
-            target=process.wait, daemon=True
-        ).start()  # it may end before this process does
+        # it may end before this process does
+        threading.Thread(target=process.wait, daemon=True).start()
 
     def rows(self) -> list[JobRow]:
-        """Every job, oldest first. Workers that died are noticed here."""
+        """Every job, oldest first. Jobs whose worker died are marked here."""
         rows = self._rows.read()
-        changed = [
-            notice(self._rows, row)
-            for row in rows
-            if row.state == "running" or (row.active and row.do != "study")
+        running = [
+            row for row in rows if row.state == "running" or (row.active and row.do != "study")
         ]
-        if any(changed):
-            rows = self._rows.read()
-        return rows
+        marked = [mark_if_dead(self._rows, row) for row in running]
+        return self._rows.read() if any(marked) else rows
 
     def row(self, job: str) -> JobRow:
         """One job by its id or the id's first digits. Raises StoreError where there is none."""
@@ -221,7 +210,7 @@ class JobQueue:
         )
 
 
-def notice(rows: JobTable, row: JobRow) -> bool:
+def mark_if_dead(rows: JobTable, row: JobRow) -> bool:
     """Whether a running job's process is gone; then it is marked interrupted, or cancelled where
     that was wanted.
     """
@@ -255,4 +244,4 @@ def slot_of(device: str) -> str:
     return "cuda:0" if device == "cuda" else device
 
 
-__all__ = ["ENDED", "JobQueue", "JobRow", "notice", "slot_of"]
+__all__ = ["ENDED", "JobQueue", "JobRow", "mark_if_dead", "slot_of"]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from prunescope.engine import paths
 from prunescope.engine.jobs.processes import PATIENCE, kill_group, killed_for_memory, start_time
-from prunescope.engine.jobs.queue import INTERRUPTED, notice
+from prunescope.engine.jobs.queue import INTERRUPTED, mark_if_dead
 from prunescope.engine.jobs.rows import JobRow, JobTable
 from prunescope.engine.store.locks import release_lock, try_lock
 
-EVERY = 0.25  # seconds between two looks
+EVERY = 0.25  # seconds between two checks
 IDLE = 2.0  # seconds without work after which it leaves
 
 
@@ -28,26 +28,26 @@ class Child:
 
     row: JobRow
     process: subprocess.Popen[bytes]
-    born: str
+    started: str  # its start time, "" where it was gone already
     killed_before: int  # for lack of memory, on this machine
 
 
 class Supervisor:
-    """One look at the queue after the other."""
+    """Starts and ends workers, one `check` of the queue after the other."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.rows = root, JobTable(root)
         self.me = (os.getpid(), start_time(os.getpid()))
         self.children: dict[str, Child] = {}
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Do what is due now; whether there is anything to come back for."""
         for child in list(self.children.values()):
-            self._see(child)
+            self._check_child(child)
         active = self.rows.read("state in ('queued', 'running') and do = 'study'")
         for row in active:
             if row.state == "running" and row.id not in self.children:
-                notice(self.rows, row)
+                mark_if_dead(self.rows, row)
         taken = {row.slot for row in self.rows.read("state = 'running' and do = 'study'")}
         for row in active:
             if row.state == "queued" and row.slot not in taken:
@@ -83,16 +83,9 @@ class Supervisor:
         }
         try:
             with self.rows.log(row.id).open("ab") as log:
+                module = "prunescope.engine.jobs.work"
                 process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "prunescope.engine.jobs.work",
-                        "--cache",
-                        str(self.root),
-                        row.id,
-                        ticket,
-                    ],
+                    [sys.executable, "-m", module, "--cache", str(self.root), row.id, ticket],
                     env=environment,
                     cwd=row.folder if Path(row.folder).is_dir() else paths.PROJECT,
                     stdin=subprocess.DEVNULL,
@@ -103,22 +96,21 @@ class Supervisor:
         except OSError as error:
             self._end(row.id, "failed", f"The worker could not be started ({error.strerror}).")
             return
-        self.children[row.id] = Child(
-            row, process, start_time(process.pid) or "", killed_for_memory()
-        )
+        started = start_time(process.pid) or ""
+        self.children[row.id] = Child(row, process, started, killed_for_memory())
 
-    def _see(self, child: Child) -> None:
+    def _check_child(self, child: Child) -> None:
         """Notice the end of a worker; end one that was cancelled and does not stop."""
         row = next(iter(self.rows.read("id = ?", child.row.id)), None)
         late = row is None or (
             row.cancelled is not None and time.monotonic() > row.cancelled + PATIENCE
         )
-        if child.process.poll() is None and late and child.born:
-            kill_group(child.process.pid, child.born)
+        if child.process.poll() is None and late and child.started:
+            kill_group(child.process.pid, child.started)
             child.process.wait()
         if (code := child.process.poll()) is None:
             return
-        kill_group(child.process.pid, child.born)  # what it may have started
+        kill_group(child.process.pid, child.started)  # what it may have started
         del self.children[child.row.id]
         if row is not None and row.state == "running":
             self._end(row.id, *_how(row, code, killed_for_memory() > child.killed_before))
@@ -141,46 +133,40 @@ def _how(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
 
 
 def out_of_memory(row: JobRow) -> str:
-    """What a person is told when memory ran out."""
+    """The reason of a job that ran out of memory, with what to try."""
     sentences, levels = row.arguments.get("calibration", 0), len(row.arguments.get("levels", ()))
-    ways = (
-        [f"--calibration {max(16, sentences // 2)} instead of {sentences}"]
-        if sentences > 16
-        else []
-    )
+    fewer = f"--calibration {max(16, sentences // 2)} instead of {sentences}"
+    ways = [fewer] if sentences > 16 else []
     ways += ["fewer --levels at a time"] if levels > 2 else []
-    held = f" at {row.memory / 1e9:.1f} GB" if row.memory else ""
+    memory = f" at {row.memory / 1e9:.1f} GB" if row.memory else ""
     return (
-        f"Memory ran out{held}. What was finished is kept; try a smaller batch: "
-        f"{' or '.join(ways) or 'a smaller model'}, or "
-        "close other programs and resume."
+        f"Memory ran out{memory}. What was finished is kept; try a smaller batch: "
+        f"{' or '.join(ways) or 'a smaller model'}, or close other programs and resume."
     )
 
 
-def keep(root: Path) -> None:
-    """Keep the queue until it is empty, unless another supervisor does."""
+def supervise(root: Path) -> None:
+    """Supervise the queue until it is empty, unless another process does."""
     supervisor, lock = Supervisor(root), root / "jobs" / "supervisor.lock"
     while (handle := try_lock(lock)) is not None:
         try:
             last = time.monotonic()
             while time.monotonic() < last + IDLE:
-                if supervisor.look():
+                if supervisor.check():
                     last = time.monotonic()
                 time.sleep(EVERY)
         finally:
             release_lock(lock, handle)
-        if not supervisor.rows.read(
-            "state = 'queued' and do = 'study'"
-        ):  # nothing came between the last look and letting go
-            return
+        if not supervisor.rows.read("state = 'queued' and do = 'study'"):
+            return  # nothing came between the last check and the release of the lock
 
 
 def main() -> None:
-    """Keep the queue of one user's folder."""
+    """Supervise the queue of one user's folder."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", required=True)
     with contextlib.suppress(KeyboardInterrupt):
-        keep(Path(parser.parse_args().cache))
+        supervise(Path(parser.parse_args().cache))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from prunescope.engine import Job, Workbench, paths
+from prunescope.engine import LiveJob, Workbench, paths
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[LiveJob]:
     """What a page asked of its workers, batches included; no worker runs."""
-    jobs: list[Job] = []
+    jobs: list[LiveJob] = []
 
-    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        jobs.append(Job(len(jobs) + 1, do, arguments))
+    def submit(self: Workbench, do: str, **arguments: Any) -> LiveJob:
+        jobs.append(LiveJob(len(jobs) + 1, do, arguments))
         return jobs[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import attack, files
 from prunescope.app.components.text import for_chart, plain
 from prunescope.app.components.text_diff import escaped, marked
-from prunescope.engine import Job, Look, Study, bundled_reviews
+from prunescope.engine import AttackSnapshot, LiveJob, Study, bundled_reviews
 from prunescope.engine.progress import ProgressState
 
 
@@ -26,7 +26,7 @@ def page(**query: str) -> AppTest:
     return app_at("attack", query).run()
 
 
-def of(requests: list[Job], do: str) -> Job:
+def of(requests: list[LiveJob], do: str) -> LiveJob:
     return [job for job in requests if job.do == do][-1]
 
 
@@ -44,7 +44,7 @@ def view(app: AppTest) -> dict[str, str]:
     }
 
 
-def attacked(requests: list[Job], study: Study, **result: object) -> AppTest:
+def attacked(requests: list[LiveJob], study: Study, **result: object) -> AppTest:
     """The page after an attack that ended with a result."""
     app = page(study=study.key[:12]).button(key="a-start").click().run()
     job = of(requests, "attack")
@@ -52,7 +52,7 @@ def attacked(requests: list[Job], study: Study, **result: object) -> AppTest:
     return app.run()
 
 
-def test_an_empty_store_says_what_to_do(cache: Path, requests: list[Job]) -> None:
+def test_an_empty_store_says_what_to_do(cache: Path, requests: list[LiveJob]) -> None:
     app = page()
     assert not app.exception
     assert app.header[0].value == "No study yet"
@@ -60,7 +60,7 @@ def test_an_empty_store_says_what_to_do(cache: Path, requests: list[Job]) -> Non
 
 
 def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     study = save(cache, made_up_study())
     app = page()
@@ -78,7 +78,7 @@ def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(
 
 
 def test_an_attack_names_victims_attack_seed_budget_text_and_label(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     study = save(cache, made_up_study())
     app = page()
@@ -103,7 +103,7 @@ def test_an_attack_names_victims_attack_seed_budget_text_and_label(
 
 
 def test_a_percentage_that_was_typed_is_a_level_of_the_study(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     from prunescope.engine.reading.levels import parse
 
@@ -131,7 +131,7 @@ def test_a_percentage_that_was_typed_is_a_level_of_the_study(
 
 
 def test_levels_of_studies_with_the_same_classes_are_offered_and_others_are_not(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     own = save(cache, made_up_study())
     same = save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
@@ -151,7 +151,7 @@ def test_levels_of_studies_with_the_same_classes_are_offered_and_others_are_not(
 
 
 def test_a_sentence_is_picked_by_label_and_brings_its_label(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, with_texts())
     reviews = bundled_reviews()
@@ -167,7 +167,7 @@ def test_a_sentence_is_picked_by_label_and_brings_its_label(
     assert view(app)["row"] == str(rows[2]) and "text" not in app.query_params
 
 
-def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: list[Job]) -> None:
+def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: list[LiveJob]) -> None:
     study = save(
         cache, with_texts()
     )  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
@@ -185,7 +185,7 @@ def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: lis
 
 
 def test_typing_over_a_picked_sentence_lets_go_of_its_label(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, with_texts())
     app = page(row="3")
@@ -196,7 +196,7 @@ def test_typing_over_a_picked_sentence_lets_go_of_its_label(
 
 
 def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study(spec={"model": "embedded", "data": "/nowhere/sst2"}))
     app = page()
@@ -204,7 +204,7 @@ def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
 
 
 def test_an_attack_that_lacks_something_says_what_and_cannot_start(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study())
     app = page(attack="checklist")
@@ -216,7 +216,7 @@ def test_an_attack_that_lacks_something_says_what_and_cannot_start(
     assert not requests
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[Job]) -> None:
+def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[LiveJob]) -> None:
     study = save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("what a film")
@@ -238,7 +238,7 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: 
     assert again.multiselect(key="a-victims").value == [f"{study.key[:12]}@0.9"]
 
 
-def test_a_long_text_stays_out_of_the_address(cache: Path, requests: list[Job]) -> None:
+def test_a_long_text_stays_out_of_the_address(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("secret " * 40).run()
@@ -260,7 +260,7 @@ def test_a_long_text_stays_out_of_the_address(cache: Path, requests: list[Job]) 
     ],
 )
 def test_a_stale_link_says_so(
-    cache: Path, requests: list[Job], query: dict[str, str], notice: str
+    cache: Path, requests: list[LiveJob], query: dict[str, str], notice: str
 ) -> None:
     save(cache, made_up_study())
     app = page(**query)
@@ -269,14 +269,14 @@ def test_a_stale_link_says_so(
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e400", "x", "", "99999999999999999999"])
 def test_numbers_of_a_link_that_are_out_of_range_are_passed_over(
-    cache: Path, requests: list[Job], value: str
+    cache: Path, requests: list[LiveJob], value: str
 ) -> None:
     save(cache, made_up_study())
     app = page(seed=value, queries=value, seconds=value, row=value, label=value)
     assert not app.exception and app.number_input(key="a-queries").value == 0
 
 
-def test_a_reload_finds_the_attack_that_is_running(cache: Path, requests: list[Job]) -> None:
+def test_a_reload_finds_the_attack_that_is_running(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
     job = of(requests, "attack")
@@ -287,15 +287,15 @@ def test_a_reload_finds_the_attack_that_is_running(cache: Path, requests: list[J
     assert job.state == "cancelled" and "Cancelled" in told(again)
 
 
-def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[Job]) -> None:
+def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("a fine film")
     app.button(key="a-start").click().run()
     job = of(requests, "attack")
-    job.state, job.looks = (
+    job.state, job.snapshots = (
         "running",
-        {"50%": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
+        {"50%": AttackSnapshot("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
     )
     app.run()
     assert not app.exception
@@ -305,7 +305,7 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[Job])
     ) and "DeepWordBug at work: 7 queries" in told(app)
 
 
-def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, requests: list[Job]) -> None:
+def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
     ready = of(requests, "ready")
@@ -314,7 +314,7 @@ def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, requests:
     assert any("block 2: output" in bar.proto.text.replace("\\", "") for bar in app.get("progress"))
 
 
-def test_a_failed_attack_is_one_sentence(cache: Path, requests: list[Job]) -> None:
+def test_a_failed_attack_is_one_sentence(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
     of(requests, "attack").state, of(requests, "attack").reason = (
@@ -329,7 +329,7 @@ def test_a_failed_attack_is_one_sentence(cache: Path, requests: list[Job]) -> No
 
 
 def test_the_result_shows_every_side_the_transfer_and_the_words(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     app = attacked(requests, save(cache, made_up_study()))
     assert not app.exception
@@ -344,14 +344,14 @@ def test_the_result_shows_every_side_the_transfer_and_the_words(
 
 
 def test_a_result_without_breaks_and_without_words_is_told(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     app = attacked(requests, save(cache, made_up_study()), transfer={}, importance=None)
     assert not app.exception
     assert "Every model withstood the attack" in told(app) and "2 to 60 words" in told(app)
 
 
-def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[Job]) -> None:
+def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page()
     app.number_input(key="a-count").set_value(20)
@@ -402,7 +402,7 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
         )
 
 
-def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, requests: list[Job]) -> None:
+def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, requests: list[LiveJob]) -> None:
     good, bad = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
     path = cache / "studies" / bad.key / "study.json"
     path.write_bytes(path.read_bytes()[:-30])
@@ -429,7 +429,7 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
     assert html.unescape(escaped("naïve “film” <b>")) == "naïve “film” <b>"
 
 
-def test_hostile_text_passes_through_the_whole_page(cache: Path, requests: list[Job]) -> None:
+def test_hostile_text_passes_through_the_whole_page(cache: Path, requests: list[LiveJob]) -> None:
     text = " ".join(text for text in HOSTILE if len(text) < 60)
     perturbed = text.replace("x", "y")
     app = attacked(
@@ -501,7 +501,7 @@ def test_the_batch_table_and_chart_hold_every_rate_with_its_interval() -> None:
 
 
 def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     first, second = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
     app = page(study=first.key[:12], victims=f"{first.key[:12]}@0.9")
@@ -513,7 +513,7 @@ def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(
     )
 
 
-def test_a_text_without_words_cannot_be_attacked(cache: Path, requests: list[Job]) -> None:
+def test_a_text_without_words_cannot_be_attacked(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page()
     assert not app.button(key="a-start").disabled
@@ -521,7 +521,7 @@ def test_a_text_without_words_cannot_be_attacked(cache: Path, requests: list[Job
     assert app.button(key="a-start").disabled
 
 
-def test_a_label_that_is_none_leaves_the_automatic_one(cache: Path, requests: list[Job]) -> None:
+def test_a_label_that_is_none_leaves_the_automatic_one(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page(label="7")
     assert "the automatic one is shown" in told(app) and app.selectbox(key="a-truth").value == -1

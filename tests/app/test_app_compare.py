@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import compare as charts
 from prunescope.app.charts import mark_names, pareto
 from prunescope.app.charts.compare import Level
-from prunescope.engine import Job, Rate, Study, bundled_reviews, short_names
+from prunescope.engine import LiveJob, Rate, Study, bundled_reviews, short_names
 from prunescope.engine.reading import flips
 
 
@@ -52,13 +52,13 @@ def of_examples(evaluation: str, **about: Any) -> Study:
     )
 
 
-def test_an_empty_store_says_what_to_do(cache: Path, requests: list[Job]) -> None:
+def test_an_empty_store_says_what_to_do(cache: Path, requests: list[LiveJob]) -> None:
     app = page()
     assert not app.exception and app.header[0].value == "No study yet"
 
 
 def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     first, second = (
         save(cache, made_up_study()),
@@ -78,7 +78,7 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     assert "model" not in table and "The same in all: model Tiny" in told(app)
 
 
-def test_all_settings_are_shown_on_demand(cache: Path, requests: list[Job]) -> None:
+def test_all_settings_are_shown_on_demand(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page()
     assert "model" not in app.dataframe[0].value
@@ -93,7 +93,7 @@ def test_all_settings_are_shown_on_demand(cache: Path, requests: list[Job]) -> N
 
 
 def test_a_value_between_levels_says_so_and_has_no_interval(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study())
     app = page().slider(key="c-sparsity").set_value(45).run()
@@ -103,7 +103,7 @@ def test_a_value_between_levels_says_so_and_has_no_interval(
     assert app.dataframe[0].value["values"].tolist() == ["as at 90%, the nearest"]
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[Job]) -> None:
+def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[LiveJob]) -> None:
     first, second = (
         save(cache, made_up_study()),
         save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
@@ -135,20 +135,20 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: 
     ],
 )
 def test_a_stale_link_says_so(
-    cache: Path, requests: list[Job], query: dict[str, str], notice: str
+    cache: Path, requests: list[LiveJob], query: dict[str, str], notice: str
 ) -> None:
     save(cache, made_up_study())
     app = page(**query)
     assert not app.exception and notice in told(app)
 
 
-def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, requests: list[Job]) -> None:
+def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     assert page(sparsity="0").slider(key="c-sparsity").value == 0
 
 
 def test_flips_are_counted_and_tested_and_their_rows_listed(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(
         cache, made_up_study()
@@ -164,7 +164,7 @@ def test_flips_are_counted_and_tested_and_their_rows_listed(
 
 
 def test_flipped_examples_are_filtered_by_label_and_length(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, with_texts())
     reviews = bundled_reviews()
@@ -180,7 +180,7 @@ def test_flipped_examples_are_filtered_by_label_and_length(
 
 
 def test_studies_on_other_examples_are_refused_with_the_reason(
-    cache: Path, requests: list[Job]
+    cache: Path, requests: list[LiveJob]
 ) -> None:
     first, second = of_examples("a" * 64), of_examples("b" * 64, data="other")
     three = of_examples("c" * 64, seed=1)
@@ -211,7 +211,7 @@ def test_attacks_that_differ_are_not_paired() -> None:
     assert "has no attack" in (flips.same_attack(first, made_up_study(attacked=0)) or "")
 
 
-def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests: list[Job]) -> None:
+def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests: list[LiveJob]) -> None:
     from prunescope.engine import Store
 
     save(cache, made_up_study(attacked=0))
@@ -224,7 +224,7 @@ def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests:
     assert "stopped before a level was done; start the same study again" in told(app)
 
 
-def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, requests: list[Job]) -> None:
+def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, requests: list[LiveJob]) -> None:
     study = save(cache, made_up_study())
     path = next(
         path
@@ -238,7 +238,7 @@ def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, requests: list[
 
 @pytest.mark.parametrize("text", HOSTILE[:12])
 def test_hostile_names_pass_through_the_page_and_the_chart(
-    cache: Path, requests: list[Job], text: str
+    cache: Path, requests: list[LiveJob], text: str
 ) -> None:
     save(cache, made_up_study(method=text, data=text, label_names=[text, "yes"]))
     app = page()
@@ -435,7 +435,7 @@ def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
     assert 90 in set(pareto.front(table, "acc", "sparsity")["sparsity"])
 
 
-def test_a_damaged_table_of_alternatives_is_named(cache: Path, requests: list[Job]) -> None:
+def test_a_damaged_table_of_alternatives_is_named(cache: Path, requests: list[LiveJob]) -> None:
     study = save(cache, made_up_study())
     (cache / "alternatives").mkdir()
     (cache / "alternatives" / "torn.json").write_text("{")

@@ -14,7 +14,7 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.components import example_list
-from prunescope.engine import Job, Study, bundled_reviews
+from prunescope.engine import LiveJob, Study, bundled_reviews
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def study(cache: Path) -> Study:
 
 
 def test_an_example_that_flipped_on_compare(
-    study: Study, requests: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     ticks["c-rows"] = 2
     app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
@@ -94,7 +94,7 @@ def test_an_example_that_flipped_on_compare(
 
 
 def test_an_example_that_broke_on_explore(
-    study: Study, requests: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     ticks["e-rows"] = 5
     app = page("explore", study=study.key[:12], sparsity="50")
@@ -104,7 +104,7 @@ def test_an_example_that_broke_on_explore(
 
 
 def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
-    study: Study, requests: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     app = page("attack", study=study.key[:12])
     app.button(key="a-batch").click().run()
@@ -130,7 +130,7 @@ def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
 
 
 def test_rows_of_texts_that_are_not_here_are_listed_and_lead_nowhere(
-    cache: Path, requests: list[Job], ticks: dict[str, int]
+    cache: Path, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     study = with_texts(spec={"model": "embedded", "data": "/nowhere/sst2"})
     save(cache, study)

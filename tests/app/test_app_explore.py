@@ -14,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope import engine
 from prunescope.app.components.text import plain
-from prunescope.engine import Job, Store, Workbench
+from prunescope.engine import LiveJob, Store, Workbench
 from prunescope.engine.studies.timings import keep_timed
 
 
-class Requests(list[Job]):
+class Requests(list[LiveJob]):
     """What the page asked of the worker; no worker runs."""
 
 
@@ -26,8 +26,8 @@ class Requests(list[Job]):
 def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
     requests = Requests()
 
-    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        requests.append(Job(len(requests) + 1, do, arguments))
+    def submit(self: Workbench, do: str, **arguments: Any) -> LiveJob:
+        requests.append(LiveJob(len(requests) + 1, do, arguments))
         return requests[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)

@@ -16,18 +16,18 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import inside
 from prunescope.app.charts.palette import SPARSE
 from prunescope.app.components import cards
-from prunescope.engine import Job, Workbench
+from prunescope.engine import LiveJob, Workbench
 from prunescope.engine.reading import series
 
 TOKENS = ["[CLS]", "a", "<b>", "\u202efilm", "[SEP]"]
 
 
 @pytest.fixture(autouse=True)
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    requests: list[Job] = []
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[LiveJob]:
+    requests: list[LiveJob] = []
 
-    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        requests.append(Job(len(requests) + 1, do, arguments))
+    def submit(self: Workbench, do: str, **arguments: Any) -> LiveJob:
+        requests.append(LiveJob(len(requests) + 1, do, arguments))
         return requests[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)
@@ -103,7 +103,7 @@ def test_the_worst_layer_is_shown_until_a_cell_is_picked(cache: Path) -> None:
     assert page(cell="9.nothing").header[0].value.startswith("Block 3, ")
 
 
-def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: list[Job]) -> None:
+def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: list[LiveJob]) -> None:
     study = save(cache, made_up_study())
     app = page(sparsity="40")
     app.text_area(key="look-text").set_value("what a film")
@@ -121,13 +121,13 @@ def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: lis
     assert requests[0].state == "cancelled"
 
 
-def test_an_n_m_study_is_looked_into_at_its_own_sparsity(cache: Path, requests: list[Job]) -> None:
+def test_an_n_m_study_is_looked_into_at_its_own_sparsity(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study((0.0, 0.5), pattern="2:4"))
     page(sparsity="70").button(key="look").click().run()
     assert requests[0].arguments["sparsity"] == 0.5
 
 
-def test_a_failed_look_is_a_notice(cache: Path, requests: list[Job]) -> None:
+def test_a_failed_look_is_a_notice(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="look").click().run()
     requests[0].state, requests[0].reason = "failed", "There are no words to read; type a sentence."
@@ -138,7 +138,7 @@ def test_a_failed_look_is_a_notice(cache: Path, requests: list[Job]) -> None:
 
 @pytest.mark.parametrize("adversarial", [True, False])
 def test_a_look_shows_answers_distances_map_and_attention(
-    cache: Path, requests: list[Job], adversarial: bool
+    cache: Path, requests: list[LiveJob], adversarial: bool
 ) -> None:
     save(cache, made_up_study())
     app = page().button(key="look").click().run()
@@ -158,7 +158,7 @@ def attacked(outcome: str) -> dict[str, Any]:
     return {"sides": [{**side, "name": "dense"}, side]}
 
 
-def test_the_text_of_an_attack_goes_into_its_field_once(cache: Path, requests: list[Job]) -> None:
+def test_the_text_of_an_attack_goes_into_its_field_once(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="look-attack").click().run()
     requests[0].state, requests[0].result = "done", attacked("broken")
@@ -168,7 +168,7 @@ def test_the_text_of_an_attack_goes_into_its_field_once(cache: Path, requests: l
     assert app.text_area(key="look-adversarial").value == "my own"
 
 
-def test_an_attack_that_does_not_break_the_model_says_so(cache: Path, requests: list[Job]) -> None:
+def test_an_attack_that_does_not_break_the_model_says_so(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
     app = page().button(key="look-attack").click().run()
     requests[0].state, requests[0].result = "done", attacked("held")

@@ -8,13 +8,13 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.state.limits import A_MINUTE, AT_ONCE, IN_ALL, Gate
-from prunescope.engine import Job, JobQueue, StudySpec, Workbench
+from prunescope.engine import JobQueue, LiveJob, StudySpec, Workbench
 
 TEXT = {"text": "a good film", "label": None}
 
 
 @pytest.fixture
-def bench(requests: list[Job], tmp_path: Path) -> Workbench:
+def bench(requests: list[LiveJob], tmp_path: Path) -> Workbench:
     return Workbench(tmp_path)
 
 
@@ -25,7 +25,7 @@ def ask(
     now: float = 0.0,
     do: str = "attack",
     **arguments: object,
-) -> Job | str:
+) -> LiveJob | str:
     return gate.ask(visitor, bench, do, {**TEXT, **arguments}, now)
 
 
@@ -33,39 +33,39 @@ def test_a_visitor_has_a_rate_and_it_comes_back(bench: Workbench) -> None:
     gate = Gate()
     for second in range(A_MINUTE):
         job = ask(gate, bench, "one", float(second))
-        assert isinstance(job, Job)
+        assert isinstance(job, LiveJob)
         job.state = "done"
     assert (
         ask(gate, bench, "one", 30.0)
         == f"You have asked {A_MINUTE} times within a minute; go on in 30 s."
     )
-    assert isinstance(ask(gate, bench, "two", 30.0), Job), "and others go on"
-    assert isinstance(ask(gate, bench, "one", 60.5), Job)
+    assert isinstance(ask(gate, bench, "two", 30.0), LiveJob), "and others go on"
+    assert isinstance(ask(gate, bench, "one", 60.5), LiveJob)
 
 
 def test_a_visitor_and_all_visitors_have_so_many_at_once(
-    bench: Workbench, requests: list[Job]
+    bench: Workbench, requests: list[LiveJob]
 ) -> None:
     gate = Gate()
     for index in range(IN_ALL):
-        assert isinstance(ask(gate, bench, f"visitor {index // AT_ONCE}"), Job)
+        assert isinstance(ask(gate, bench, f"visitor {index // AT_ONCE}"), LiveJob)
         if index == AT_ONCE:
             assert "of your requests are running or waiting" in str(ask(gate, bench, "visitor 0"))
     assert "of all visitors are running or waiting" in str(ask(gate, bench, "another"))
     requests[0].state = "done"
-    assert isinstance(ask(gate, bench, "another"), Job)
+    assert isinstance(ask(gate, bench, "another"), LiveJob)
 
 
 @pytest.mark.parametrize("do", ["measure", "time", "export", "batch", "check", "solve"])
 def test_what_costs_or_changes_much_is_refused_whoever_asks(
-    bench: Workbench, requests: list[Job], do: str
+    bench: Workbench, requests: list[LiveJob], do: str
 ) -> None:
     assert "public page" in str(ask(Gate(), bench, "one", do=do)) and requests == []
 
 
 @pytest.mark.parametrize("name", ["text", "adversarial"])
 def test_a_long_text_is_refused_even_where_the_field_let_it_pass(
-    bench: Workbench, requests: list[Job], name: str
+    bench: Workbench, requests: list[LiveJob], name: str
 ) -> None:
     assert (
         "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301}))
@@ -86,7 +86,7 @@ def keys(app: AppTest) -> set[str]:
 
 
 def test_pages_leave_out_what_is_not_offered_and_say_so(
-    cache: Path, requests: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, requests: list[LiveJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     queue = JobQueue(cache)
@@ -113,7 +113,7 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
 
 
 def test_a_refused_request_says_why_on_the_page(
-    cache: Path, requests: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, requests: list[LiveJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")

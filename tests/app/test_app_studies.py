@@ -12,14 +12,14 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.screens.studies.start import command, levels_in
-from prunescope.engine import Job, JobQueue, SettingError, Store, StudySpec, Workbench
+from prunescope.engine import JobQueue, LiveJob, SettingError, Store, StudySpec, Workbench
 from prunescope.engine.jobs.processes import start_time
 from prunescope.engine.store.exchange import packed_study
 
 HOSTILE = "<b>**x**</b> $a$ [l](http://x) \u202etxt.exe"
 
 
-class Asked(list[Job]):
+class Asked(list[LiveJob]):
     """What the page asked of the worker; no worker runs."""
 
 
@@ -27,8 +27,8 @@ class Asked(list[Job]):
 def requests(monkeypatch: pytest.MonkeyPatch) -> Asked:
     jobs = Asked()
 
-    def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        jobs.append(Job(len(jobs) + 1, do, arguments))
+    def submit(self: Workbench, do: str, **arguments: Any) -> LiveJob:
+        jobs.append(LiveJob(len(jobs) + 1, do, arguments))
         return jobs[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)

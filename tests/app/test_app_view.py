@@ -10,7 +10,7 @@ from made_up_studies import made_up_study, save
 from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from prunescope.engine import Job
+from prunescope.engine import LiveJob
 
 PAGES = {  # page: the names its address has
     "explore": ("study", "sparsity", "tolerance", "curves", "cell"),
@@ -59,7 +59,7 @@ VALUES = (
 
 
 @pytest.fixture
-def there(cache: Path, requests: list[Job]) -> None:
+def there(cache: Path, requests: list[LiveJob]) -> None:
     save(cache, made_up_study())
 
 

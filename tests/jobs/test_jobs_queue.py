@@ -27,7 +27,7 @@ from made_up_workers import (
 from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs import supervisor
 from prunescope.engine.jobs.processes import end_group, is_alive, start_time
-from prunescope.engine.jobs.queue import JobQueue, notice, slot_of
+from prunescope.engine.jobs.queue import JobQueue, mark_if_dead, slot_of
 from prunescope.engine.progress import WHOLE
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.locks import release_lock, try_lock
@@ -195,7 +195,7 @@ def test_a_worker_killed_for_lack_of_memory_is_a_failed_job_that_says_what_to_do
     counts = iter(range(100))
     monkeypatch.setattr(supervisor, "killed_for_memory", lambda: next(counts))
     row, kept = ask(queue, KILLED), supervisor.Supervisor(queue.root)
-    until(lambda: not kept.look())
+    until(lambda: not kept.check())
     row = queue.row(row.id)
     assert row.state == "failed" and row.reason.startswith("Memory ran out")
     assert (
@@ -256,7 +256,7 @@ def test_a_row_that_changed_since_it_was_read_is_not_marked_dead(
     queue._rows.change(row.id, "1", state="running", pid=999_999_999, born="x", ticket="old")
     seen = queue._rows.read("id = ?", row.id)[0]
     queue._rows.change(row.id, "1", ticket="new", pid=os.getpid(), born=start_time(os.getpid()))
-    assert not notice(queue._rows, seen)
+    assert not mark_if_dead(queue._rows, seen)
     assert queue.row(row.id).state == "running"
 
 
