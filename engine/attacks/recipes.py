@@ -48,7 +48,7 @@ class AttackRecipe:
         if missing := self.missing(resources):
             raise ResourceError(
                 f"The attack {self.name} needs {'; '.join(missing)}, not found on this machine; "
-                "name a folder that has it with --resources, or choose another attack."
+                "name a folder that has it with `resources`, or choose another attack."
             )
         return {
             name: source

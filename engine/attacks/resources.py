@@ -160,16 +160,16 @@ def _nothing_in(root: Path) -> str:
     if not root.exists():
         return (
             f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, or "
-            "leave --resources out."
+            "leave `resources` out."
         )
     if not root.is_dir():
         return (
             f"{root} is a file; name the folder that holds nltk_data, lexicon or masked-lm, or "
-            "leave --resources out."
+            "leave `resources` out."
         )
     near = [*list(whole.parents)[:2], *sorted(path for path in whole.iterdir() if path.is_dir())]
     if (right := next((path for path in near if _holds(path)), None)) is not None:
-        return f"{root} is the wrong level of a folder of resources; name {right} with --resources."
+        return f"{root} is the wrong level of a folder of resources; name {right} with `resources`."
     if (whole / "data.noun").is_file() or (whole / "wordnet" / "data.noun").is_file():
         return (
             f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of its "
@@ -177,7 +177,7 @@ def _nothing_in(root: Path) -> str:
         )
     return (
         f"{root} holds no NLTK data (corpora/ or taggers/), no lexicon folder and no masked-lm "
-        "folder; name a folder that holds one of them, or leave --resources out to use what the "
+        "folder; name a folder that holds one of them, or leave `resources` out to use what the "
         "project carries."
     )
 

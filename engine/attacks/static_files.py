@@ -73,7 +73,7 @@ def read_set(
         if where:
             raise SettingError(
                 f"{source.name} is a JSON log, which has no columns to choose rows by; leave "
-                "--where out."
+                "`where` out."
             )
         return replace(
             _from_log(read_log(source), name),
@@ -121,7 +121,7 @@ def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
     if task not in TASKS:
         raise SettingError(
             f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use "
-            f"one of {', '.join(TASKS)}, or leave --task out."
+            f"one of {', '.join(TASKS)}, or leave `task` out."
         )
     return TASKS[task]
 
@@ -133,13 +133,13 @@ def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) 
         conditions[split] = task
     if split == "task" and "task" not in conditions and len({row["task"] for row in rows}) > 1:
         raise SettingError(
-            f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task."
+            f"{name} holds the tasks {_listed(rows, 'task')}; choose one with `task`."
         )
     for column, value in conditions.items():
         if column not in rows[0]:
             raise SettingError(
                 f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct "
-                "--where."
+                "`where`."
             )
         matching = [row for row in rows if str(row[column]) == value]
         if not matching:

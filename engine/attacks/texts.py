@@ -60,7 +60,7 @@ class AttackTexts:
         if not may_hold_texts(store):
             raise StoreError(
                 f"{store.root} is the bundled store, which holds no texts; name another folder "
-                "with --cache."
+                "with `cache`."
             )
         self.path = store.root / "texts" / f"{key}.jsonl"
 
@@ -77,7 +77,7 @@ class AttackTexts:
         except OSError as error:
             raise StoreError(
                 f"The cache cannot be written at {self.path.parent} ({error.strerror}); name "
-                "another with --cache."
+                "another with `cache`."
             ) from error
 
     def stored(self) -> tuple[AttackText, ...]:

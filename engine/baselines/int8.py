@@ -59,9 +59,9 @@ def in_int8(victim: Victim) -> Victim:
     """The victim with the linears of its blocks in int8. Raises SettingError off the CPU."""
     if victim.device.type != "cpu":
         raise SettingError(
-            f"int8 is measured on the CPU, not on {victim.device}; use --device cpu, or leave it "
+            f"int8 is measured on the CPU, not on {victim.device}; use `device=cpu`, or leave it "
             "out with "
-            "--no-int8."
+            "`int8=false`."
         )
     made = victim.copy()
     for block in made.family.modules(made.model):

@@ -169,7 +169,7 @@ def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     raise DataError(
         f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, "
         "so name another "
-        "column with --label-column."
+        "column with `label_column`."
     )
 
 
@@ -209,7 +209,7 @@ def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: Lab
             raise DataError(
                 f"{column.table.where} has the label {name!r} in {count} rows, as often as a "
                 "class, and it may mean "
-                "that there is no label. Say what each label is with --label-map, "
+                "that there is no label. Say what each label is with `label_map`, "
                 f"{name}=-1 where it is none."
             )
 
@@ -282,7 +282,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
         raise DataError(
             f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use "
             "one kind in all "
-            "splits, or map them with --label-map."
+            "splits, or map them with `label_map`."
         )
     if True not in kinds:
         return False
@@ -292,7 +292,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
                 raise DataError(
                     f"{column.place(row)} has the label {value} among names; use one kind, or map "
                     "them with "
-                    "--label-map."
+                    "`label_map`."
                 )
     return True
 
@@ -320,7 +320,7 @@ def _integer(value: Label, column: LabelColumn, row: int) -> int:
         raise DataError(
             f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; "
             "only classes are "
-            "read, so name another column with --label-column, or map the values with --label-map."
+            "read, so name another column with `label_column`, or map the values with `label_map`."
         )
     return int(number)
 

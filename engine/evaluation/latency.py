@@ -159,7 +159,7 @@ def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> An
     if form == "csr" and (victim.device.type != "cpu" or dtype != torch.float32):
         raise SettingError(
             f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use "
-            "--device cpu, or another form."
+            "`device=cpu`, or another form."
         )
     if form == "2:4":
         _check_two_four(victim, dtype)
@@ -192,7 +192,7 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
     if victim.device.type != "cuda":
         raise SettingError(
             f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; "
-            "use --device cuda, or the form csr."
+            "use `device=cuda`, or the form csr."
         )
     if (found := torch.cuda.get_device_capability(victim.device)) < (8, 0):
         raise SettingError(
@@ -201,7 +201,7 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
         )
     if dtype not in (torch.float16, torch.bfloat16):
         raise SettingError(
-            f"2:4 is not available in {dtype}; use --dtype float16 or bfloat16, for all sides."
+            f"2:4 is not available in {dtype}; use `dtype=float16` or bfloat16, for all sides."
         )
 
 

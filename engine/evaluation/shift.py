@@ -167,7 +167,7 @@ def mapping_for(
         return tuple(range(classes))
     raise DataError(
         f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing "
-        "says which is which; give --label-map, one class of the set for each of the model's, such "
+        "says which is which; give `label_map`, one class of the set for each of the model's, such "
         "as 0,1,1."
     )
 
@@ -192,7 +192,7 @@ def load_shifted(
     """
     if task is not None and task not in TASKS:
         raise SettingError(
-            f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give --label-map."
+            f"The task {task!r} is unknown; choose {', '.join(TASKS)}, or give `label_map`."
         )
     if metric is not None and metric not in METRICS:
         raise SettingError(f"The metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
@@ -204,7 +204,7 @@ def load_shifted(
         raise DataError(
             f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was "
             f"trained on {'pairs' if pairs else 'single texts'}; name its columns with "
-            "--text-column and --pair-column."
+            "`text_column` and `pair_column`."
         )
     if task is not None:
         classes = len(TASKS[task].classes)
@@ -243,14 +243,14 @@ def _in_classes_of_the_set(
         if names is None and not rows.classes.numbered and len(values) == 1 and values[0] != 0:
             raise DataError(
                 f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; "
-                f"say which class it is with --label-map={values[0]}=…, or give rows of several "
+                f"say which class it is with `label_map={values[0]}=…`, or give rows of several "
                 "classes."
             )
         if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
             told = f"{len(model_classes)} ({', '.join(model_classes)})"
             raise DataError(
                 f"{where} has {max(values) + 1} classes and the model {told}, and nothing says "
-                "which is which; give --label-map, one class of the set for each of the model's, "
+                "which is which; give `label_map`, one class of the set for each of the model's, "
                 "such as 0,1,1."
             )
         return fit_examples(rows.examples, rows.classes, model_classes, "the model", where)

@@ -88,7 +88,7 @@ class NofM:
         if width % self.m:
             raise SettingError(
                 f"The pattern {self.name} does not divide the {width} inputs of layer {layer}; "
-                "choose an m that divides the widths of the model, or --pattern unstructured."
+                "choose an m that divides the widths of the model, or `pattern=unstructured`."
             )
 
     def check_level(self, sparsity: float) -> float:
@@ -97,7 +97,7 @@ class NofM:
             raise SettingError(
                 f"The pattern {self.name} has a sparsity of {self.sparsity:g} and cannot reach "
                 f"{sparsity:g}; "
-                f"use --levels 0,{self.sparsity:g}, or --pattern unstructured."
+                f"use `levels=0,{self.sparsity:g}`, or `pattern=unstructured`."
             )
         return float(sparsity)
 

@@ -129,8 +129,8 @@ def check_tokens(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[s
     if ratio < 1 and not plan.force:
         raise SettingError(
             f"{said}; below one the statistics are singular: give more calibration text, about "
-            f"{math.ceil(texts / max(ratio, 1e-9))} texts like these {texts} or more, or --force "
-            "it."
+            f"{math.ceil(texts / max(ratio, 1e-9))} texts like these {texts} or more, or set "
+            "`force=true`."
         )
     return (f"{said}; below about {ENOUGH:g} the statistics are noisy.",) if ratio < ENOUGH else ()
 

@@ -158,7 +158,7 @@ def clean_store(
         raise SettingError(
             f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the "
             "clock, or clean by "
-            "--total."
+            "`total`."
         )
     going = [
         item

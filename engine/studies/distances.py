@@ -42,7 +42,7 @@ def measure_distances(
     nothing is broken.
     """
     if spec.attack == "none":
-        raise SettingError("Adversarial texts need an attack; choose one with --attack.")
+        raise SettingError("Adversarial texts need an attack; choose one with `attack`.")
     prepared = prepare(spec, report)
     if prepared.evaluation.pairs is not None:
         raise DataError(
@@ -65,7 +65,7 @@ def measure_distances(
     if not broken:
         raise DataError(
             f"{spec.attack} breaks none of {len(found)} texts on {dense.name}; attack more with "
-            "--attack-examples."
+            "`attack_examples`."
         )
     texts = {
         "clean": [one.original for one in broken],

@@ -149,7 +149,7 @@ def prepare(spec: StudySpec, report: Progress = SILENT, victim: Victim | None = 
         raise DataError(
             f"None of the {len(attacked)} examples that were drawn to be attacked holds a word; "
             "give other data, or "
-            "--attack none."
+            "`attack=none`."
         )
     identity: dict[str, Any] = {
         "schema": SCHEMA,

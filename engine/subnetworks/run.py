@@ -134,26 +134,26 @@ def check(spec: SubnetworkSpec, train: TrainSpec, given: Inputs) -> None:
     check_smoothing(spec.loss, train)
     if (spec.loss == "ce") != (given.bias is None):
         raise SettingError(
-            "The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or "
+            "The loss ce takes no bias predictions; leave `bias` out, or choose poe, reweight or "
             "confreg."
             if spec.loss == "ce"
             else f"The loss {spec.loss} needs bias predictions; make them with `python -m "
-            "engine biasmodel` and name their folder with --bias."
+            "engine biasmodel` and name their folder with `bias`."
         )
     if (spec.loss == "confreg") != (given.teacher is not None):
         raise SettingError(
             "A teacher is for the loss confreg alone, which needs one: a model fine-tuned with "
             "cross-entropy, "
-            "--teacher DIR."
+            "`teacher=DIR`."
         )
     if (spec.method == "isolated") != (given.mask_from is not None):
         raise SettingError(
-            "Fine-tuning in isolation keeps the zeros of a model that --mask-from names, and "
+            "Fine-tuning in isolation keeps the zeros of a model that `mask_from` names, and "
             "nothing else does."
         )
     if given.snapshots and spec.method != "full":
         raise SettingError(
-            "Only a full training writes the models on its way; leave --snapshots out."
+            "Only a full training writes the models on its way; leave `snapshots` out."
         )
     if given.bias is not None:
         given.bias.of(given.shared.data, len(given.shared.label_names), "the training data")
@@ -179,7 +179,7 @@ def _started(given: Inputs) -> Victim:
             raise ModelError(
                 f"{given.start} has another vocabulary than {shared.base.name}, by which the texts "
                 "would be read; "
-                f"name its own base with --model, or itself: --model {given.start}."
+                f"name its own base with `model`, or itself: `model={given.start}`."
             )
         made.model.requires_grad_(True)
     made.fingerprint = fingerprint_of(made.model, made.tokenizer)
@@ -261,7 +261,7 @@ def _masks_from(given: Inputs, spec: SubnetworkSpec, victim: Victim) -> dict[str
         )
     if all(bool(mask.all()) for mask in masks.values()):
         raise ModelError(
-            f"{given.mask_from} has no zeros to keep; name a subnetwork with --mask-from."
+            f"{given.mask_from} has no zeros to keep; name a subnetwork with `mask_from`."
         )
     return masks
 

@@ -161,7 +161,7 @@ def names_of(
         raise DataError(
             f"{rows.place(rows.labels.index(min(present)), where)} has the label {min(present)}, "
             "below 0; say what "
-            "each label is with --label-map, −1 leaves rows out."
+            "each label is with `label_map`, −1 leaves rows out."
         )
     names = given or own or tuple(f"LABEL_{number}" for number in range(max(present) + 1))
     alike = {name.lower(): name for name in names}
@@ -169,7 +169,7 @@ def names_of(
         raise DataError(
             f"{where} has the labels {twin!r} and {alike[twin.lower()]!r}, which differ in "
             "capitals alone; write "
-            "them alike, or say which class each is with --label-map."
+            "them alike, or say which class each is with `label_map`."
         )
     if len(present) < 2:
         raise DataError(
@@ -316,7 +316,7 @@ def _stage(
     if (folder / RECORD).is_file():
         raise SettingError(
             f"{folder} holds a member made with other settings, rows or base; name another folder "
-            "with --out, or remove it."
+            "with `out`, or remove it."
         )
     return finetune(spec, shared, folder, start=start, report=report, say=say)
 

@@ -144,7 +144,7 @@ def rows_to_train_on(data: Dataset, allow_overlap: bool = False) -> Examples:
             f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be "
             "found in its "
             f"evaluation set (the first is row {shared[0]}); remove them, or keep them with "
-            "--allow-overlap."
+            "`allow_overlap`."
         )
     return data.train
 

@@ -29,8 +29,8 @@ def value_of(score: Score, by: str) -> int:
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
         raise SettingError(
-            "A greedy average by Aua needs an attack on the judging rows; judge with --attack, or "
-            "use --by acc."
+            "A greedy average by Aua needs an attack on the judging rows; judge with `attack`, or "
+            "use `by=acc`."
         )
     return rate.hits
 
@@ -231,7 +231,7 @@ def _average(
     elif load_victim(str(out.resolve()), "cpu").fingerprint != victim.fingerprint:
         raise StoreError(
             f"{out} holds another model than the average of {', '.join(result.ingredients)}; "
-            "remove it, or name another folder with --out."
+            "remove it, or name another folder with `out`."
         )
     write_atomic(
         scores / f"average-{by}.json",

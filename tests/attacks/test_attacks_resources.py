@@ -86,7 +86,7 @@ def test_a_folder_of_the_wrong_level_is_told_which_one_is_right(
     with pytest.raises(ResourceError) as refused:
         find_resources(str(tmp_path / level))
     assert str(refused.value).endswith(
-        f"is the wrong level of a folder of resources; name {tmp_path / right} with --resources."
+        f"is the wrong level of a folder of resources; name {tmp_path / right} with `resources`."
     )
 
 

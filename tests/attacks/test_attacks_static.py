@@ -221,7 +221,7 @@ def test_labelled_texts_of_one_task(tmp_path: Path) -> None:
     )
     assert (found.name, found.classes.names) == ("set.tsv, sst2", ("negative", "positive"))
     assert read_set(path, where=["task=qqp"]).adversarial == Examples(("why",), ("how",), (0,))
-    with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with --task"):
+    with pytest.raises(SettingError, match="holds the tasks qqp, sst2; choose one with `task`"):
         read_set(path)
     with pytest.raises(SettingError, match="no row whose task is 'mnli'; it has qqp, sst2"):
         read_set(path, "mnli")
@@ -247,7 +247,7 @@ def test_advglues_own_file_has_a_list_of_rows_for_each_task(tmp_path: Path) -> N
         ("entailment", "neutral", "contradiction"),
     )
     with pytest.raises(
-        SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with --task"
+        SettingError, match="holds the tasks mnli-mm, qqp, sst2; choose one with `task`"
     ):
         read_set(tmp_path / "dev.json")
 
@@ -373,7 +373,7 @@ def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) ->
     assert fitted.adversarial.labels == (0, 1)
     assert fitted.notices == (
         "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
-        "positive for LABEL_1. Where that is wrong, say which is which with --label-map.",
+        "positive for LABEL_1. Where that is wrong, say which is which with `label_map`.",
     )
 
 

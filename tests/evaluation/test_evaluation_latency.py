@@ -159,7 +159,7 @@ def test_two_four_wants_a_gpu_that_can(victim: Victim, gpu: SimpleNamespace) -> 
 
 
 def test_two_four_wants_half_precision(victim: Victim, gpu: SimpleNamespace) -> None:
-    with pytest.raises(SettingError, match=r"not available in torch\.float32; use --dtype float16"):
+    with pytest.raises(SettingError, match=r"not available in torch\.float32; use `dtype=float16`"):
         in_form(two_four(victim), "2:4")
 
 
