@@ -4,7 +4,6 @@ import argparse
 
 from prunescope.engine.cli.console import Console
 from prunescope.engine.cli.options import (
-    READING,
     Answer,
     Command,
     add_settings,
@@ -15,7 +14,7 @@ from prunescope.engine.cli.settings import Places, ShiftSettings, TableSettings
 from prunescope.engine.cli.subnetwork_tables import ood_table, protocol_table
 from prunescope.engine.config.describe import settings_of
 from prunescope.engine.paths import expanded, user_cache
-from prunescope.engine.records import StudySpec
+from prunescope.engine.records import READING, StudySpec
 
 
 def add_commands(command: Command) -> None:
