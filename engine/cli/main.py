@@ -71,9 +71,9 @@ class _Parser(argparse.ArgumentParser):
         flag = next(text for text in flags[name] if text.startswith("--"))
         if value is None:
             return flag
-        return (
-            f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
-        )
+        # A label map is given with an equals sign, since a label may begin with a minus.
+        glue = "=" if value[:1] == "-" or "=" in value else " "
+        return f"{flag}{glue}{shlex.quote(value)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@ guess is a wrong accuracy that nobody sees.
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -336,9 +335,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
-    """A label map to fill in. With the equals sign, because a label may begin with a minus; as JSON
-    where one holds a sign.
-    """
+    """A label map to fill in; as JSON where a label holds a sign."""
     more = ",…" if len(labels) > 4 else ""
     if any(set(label) & set(",='{\"") for label in labels):
         entries = (

@@ -103,7 +103,9 @@ def test_a_value_between_levels_says_so_and_has_no_interval(
     assert app.dataframe[0].value["values"].tolist() == ["as at 90%, the nearest"]
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[LiveJob]) -> None:
+def test_the_address_carries_the_view_and_opens_it_again(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     first, second = (
         save(cache, made_up_study()),
         save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
@@ -211,7 +213,9 @@ def test_attacks_that_differ_are_not_paired() -> None:
     assert "has no attack" in (flips.same_attack(first, made_up_study(attacked=0)) or "")
 
 
-def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests: list[LiveJob]) -> None:
+def test_a_study_without_attack_or_without_levels_is_told(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     from prunescope.engine import Store
 
     save(cache, made_up_study(attacked=0))

@@ -778,7 +778,7 @@ def test_a_budget_is_part_of_a_study_and_ends_attacks(
     (level,) = run_study(replace(wanted, max_queries=3), new_store("one")).levels
     assert {record.outcome for record in level.attacks} & {"exhausted"}
     assert max(record.queries for record in level.attacks) <= 3
-    with pytest.raises(SettingError, match="--max-queries is 0; it must be above 0"):
+    with pytest.raises(SettingError, match="`max_queries` is 0; it must be a whole number above 0"):
         replace(wanted, max_queries=0)
 
 
