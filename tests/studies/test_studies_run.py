@@ -242,7 +242,7 @@ def test_an_interrupted_study_keeps_its_levels_and_resumes(
 
 
 @pytest.mark.parametrize(
-    "stage", ["importance", "block 1: query key value, level 2", "block 2: forward", "pruned"]
+    "stage", ["importance", "block 1: query key value, sparsity 2", "block 2: forward", "pruned"]
 )
 def test_a_study_interrupted_while_it_solves_keeps_the_dense_level_and_resumes(
     spec: StudySpec, new_store: Callable[[str], Store], stage: str
