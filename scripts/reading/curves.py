@@ -11,9 +11,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from prunescope.engine import LevelResult, Statistic, Study
+from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
 from scripts.reading.words import holding, rows
 
-RESAMPLES = 2000
 NEAR = 0.05  # of accuracy
 FEWEST = 5  # victims
 CALIBRATION = """
@@ -182,12 +182,8 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statist
     The examples stay: shares are noisy by the draw of examples already, and drawing them again
     would count that twice and pull ρ toward 0.
     """
-    given, shares, draw = (
-        np.array(x),
-        np.array(table, dtype=float).mean(1),
-        np.random.default_rng(0),
-    )
-    chosen = draw.integers(len(given), size=(RESAMPLES, len(given)))
+    given, shares = np.array(x), np.array(table, dtype=float).mean(1)
+    chosen = np.concatenate(list(Resampler(RESAMPLES).rows(len(given))))
     low, high = np.nanpercentile(
         [_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
     )
