@@ -5,7 +5,6 @@ otherwise changes the sentence.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prunescope.app.charts import subnetworks as subnetwork_charts
 from prunescope.engine import (
     AlternativesTable,
     MemberSet,
@@ -14,10 +13,12 @@ from prunescope.engine import (
     SubnetworkTable,
     is_collapsed,
 )
+from prunescope.engine.reading import subnetworks as subnetwork_tables
+from prunescope.engine.reading.findings import Finding
+from prunescope.engine.reading.titles import data_title
 from scripts.reading import ablation, curves, subnetworks
 from scripts.reading.words import (
     ATTACKS,
-    TITLES,
     about,
     acc_difference,
     aua_difference,
@@ -30,34 +31,36 @@ from scripts.reading.words import (
 )
 
 SURE = 0.05  # p, after Holm
+HIGH = 0.875  # the sparsity at which methods are compared
 ENOUGH = 20  # pruned victims of one dense model, for a sentence about all of them
+Methods = dict[str, dict[str, Study]]  # method → attack → study
 HEAD = """
 ## In short
 
-Differences are in points on the same rows, with 95 % intervals; bold leaves out zero. They are not corrected for their number.
+Differences are in points on the same examples, with 95% intervals; bold means that the interval
+excludes zero. They are not corrected for multiple comparisons.
 
 """
 
 
 DEBIASING = """
-Does debiasing a subnetwork help, does a gradual schedule, do masks beat magnitudes? Accuracy of the same rows, in and out of
-distribution; the sections below have every model. Many at 70 and 90 % are close to guessing at home, and what such a model does
-abroad says nothing.
+Does debiasing a subnetwork help? Does a gradual schedule? Do masks beat magnitudes? The table
+compares accuracy on the same examples, in and out of distribution; the sections below list every
+model. Many models at 70 and 90% are near chance in distribution, so their OOD scores are not
+meaningful.
 
 """
 
 
-def section(
+def findings(
     studies: Sequence[Study],
     dense_models: Mapping[str, Sequence[Study]],
     members: Iterable[MemberSet],
     tables: Iterable[SubnetworkTable],
     others: Iterable[AlternativesTable],
-) -> str:
-    """The questions, with a sentence for each answer; `dense_models` are the studies of each of
-    these.
-    """
-    told = {
+) -> list[Finding]:
+    """The questions with their answers; `dense_models` are the studies of each dense model."""
+    answers = {
         "What does the default cost?": _cost(studies),
         "Is it better than other methods?": _others(studies),
         "Is training better than solving?": _untrained(studies, tables),
@@ -66,18 +69,26 @@ def section(
         "Does robustness follow the knowledge that is kept?": _thesis(dense_models),
         "Where does robustness come from?": [*_starts(studies), *_averaging(members)],
     }
+    return [
+        Finding(question, tuple(sentences)) for question, sentences in answers.items() if sentences
+    ]
+
+
+def section(entries: Iterable[Finding]) -> str:
+    """The findings as they open the page."""
     return HEAD + "\n".join(
-        f"**{question}**\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
-        for question, sentences in told.items()
-        if sentences
+        f"**{finding.question}**\n\n" + "".join(f"- {answer}\n" for answer in finding.answers)
+        for finding in entries
     )
 
 
-def _verdict(found: Statistic, up: str, down: str, same: str) -> str:
-    return up if found.low > 0 else down if found.high < 0 else same
+def _verdict(difference: Statistic, up: str, down: str, same: str) -> str:
+    if difference.low is None or difference.high is None:
+        return same
+    return up if difference.low > 0 else down if difference.high < 0 else same
 
 
-def _sets(studies: Sequence[Study]) -> list[tuple[str, dict[str, dict[str, Study]]]]:
+def _sets(studies: Sequence[Study]) -> list[tuple[str, Methods]]:
     """Data set → method → attack → study, of the shipped victims without a pattern."""
     found = []
     for title, data, model in (
@@ -101,7 +112,7 @@ def _sets(studies: Sequence[Study]) -> list[tuple[str, dict[str, dict[str, Study
 
 def _cost(studies: Sequence[Study]) -> list[str]:
     """What pruning with the default costs."""
-    told = []
+    sentences = []
     for title, methods in _sets(studies):
         for sparsity in (0.5, 0.875):
             default = methods["adaptive"]
@@ -115,53 +126,52 @@ def _cost(studies: Sequence[Study]) -> list[str]:
                 is not None
             ]
             if acc.value is not None and parts:
-                told.append(
+                sentences.append(
                     f"{title}, the default at {level_name(sparsity)} against dense: {points(acc)} "
                     "in Acc, " + ", ".join(parts) + "."
                 )
-    return told
+    return sentences
 
 
 def _others(studies: Sequence[Study]) -> list[str]:
-    """Whether the default's accuracy and robustness are above those of the others at high sparsity."""
-    told = []
-    for title, methods in _sets(studies):
-        default = methods["adaptive"].get("deepwordbug")
-        for method, name in (
-            ("p1", "P1's formula"),
-            ("sparsegpt", "SparseGPT"),
-            ("magnitude", "magnitude pruning"),
-        ):
-            other = methods.get(method, {}).get("deepwordbug")
-            if default is None or other is None:
-                continue
-            acc, aua = acc_difference(other, default, 0.875), aua_difference(other, default, 0.875)
-            if acc.value is None or aua.value is None:
-                continue
-            if (chance := _collapsed(other, 0.875)) is not None:
-                told.append(
-                    f"{title} at 87.5 %: {name} has collapsed ({chance} Acc; the default keeps "
-                    f"{points(acc)} more), so "
-                    "its Aua says nothing."
-                )
-                continue
-            verdict = _verdict(
-                acc,
-                "keeps more accuracy than",
-                "keeps less accuracy than",
-                "cannot be told in accuracy from",
-            )
-            tail = _verdict(
-                aua,
-                "and holds more attacks",
-                "yet holds fewer attacks",
-                "and attacks do not tell them apart",
-            )
-            told.append(
-                f"{title} at 87.5 %: the default {verdict} {name} ({points(acc)}), {tail} "
-                f"({points(aua)} in Aua)."
-            )
-    return told
+    """Whether the default is more accurate and more robust than the others at high sparsity."""
+    return [
+        sentence
+        for title, methods in _sets(studies)
+        for method in ("p1", "sparsegpt", "magnitude")
+        if (sentence := _beside(title, methods, method)) is not None
+    ]
+
+
+def _beside(title: str, methods: Methods, method: str) -> str | None:
+    """The default beside another method on one data set; nothing where either was not measured."""
+    default = methods["adaptive"].get("deepwordbug")
+    other = methods.get(method, {}).get("deepwordbug")
+    if default is None or other is None:
+        return None
+    acc, aua = acc_difference(other, default, HIGH), aua_difference(other, default, HIGH)
+    if acc.value is None or aua.value is None:
+        return None
+    name = method_name_title(method)
+    start = f"{title} at {percent(HIGH)}:"
+    if (chance := _collapsed(other, HIGH)) is not None:
+        return (
+            f"{start} {name[0].upper()}{name[1:]} has collapsed ({chance} Acc; Adaptive keeps "
+            f"{points(acc)} more), so its Aua is not meaningful."
+        )
+    accuracy = _verdict(
+        acc,
+        "is more accurate than",
+        "is less accurate than",
+        "does not differ significantly in accuracy from",
+    )
+    robustness = _verdict(
+        aua,
+        "and withstands more attacks",
+        "but withstands fewer attacks",
+        "and Aua does not differ significantly",
+    )
+    return f"{start} Adaptive {accuracy} {name} ({points(acc)}) {robustness} ({points(aua)} in Aua)."
 
 
 def _collapsed(study: Study, sparsity: float) -> str | None:
@@ -178,28 +188,28 @@ def _collapsed(study: Study, sparsity: float) -> str | None:
 
 def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> list[str]:
     """Whether outcomes, and whether robustness, follow the distance of the embeddings."""
-    told = []
+    sentences = []
     for name, studies in dense_models.items():
         found = curves.correlations(studies)
         if not found or found[0].n < ENOUGH:
             continue
         alike, aua = found
         tail = _verdict(aua, "rises with it", "falls with it", "is not established to go with it")
-        told.append(
+        sentences.append(
             f"{name}: over {alike.n} pruned victims the share of attacks that end as on the dense "
             "model follows the "
             f"[CLS] error (Spearman's ρ {curves.correlation(alike)}). Over the {aua.n} within five "
             "points of dense "
             f"accuracy Aua {tail} (ρ {curves.correlation(aua)})."
         )
-    return told
+    return sentences
 
 
 def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> list[str]:
     """The default, which trains nothing, beside the best of the subnetworks that were trained from
     the same model.
     """
-    told = []
+    sentences = []
     for table in tables:
         found, parts, steps = subnetworks.untrained(table, studies), [], set()
         for sparsity in sorted({run.sparsity for run, _, _ in found}):
@@ -214,13 +224,13 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> l
             )
             steps.add(f"{_steps(table, best.cell):,}")
         if parts:
-            told.append(
+            sentences.append(
                 f"{table.title}: the default, which trains nothing, minus the best subnetwork that "
                 "was trained from the "
                 f"same model for {' or '.join(sorted(steps))} steps, in Acc: {', '.join(parts)}."
                 + _dense_holds(table)
             )
-    return told
+    return sentences
 
 
 def _dense_holds(table: SubnetworkTable) -> str:
@@ -248,26 +258,26 @@ def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
     """Which alternatives are right more or less often than the pruned level nearest in bytes, and
     what time they take.
     """
-    told = []
+    sentences = []
     for table in tables:
-        title = TITLES.get(table.about["data"], table.about["data"])
+        title = data_title(table.about["data"])
         groups: dict[str, list[str]] = {
             "more accurate than": [],
-            "not told apart from": [],
+            "not sentences apart from": [],
             "less accurate than": [],
         }
         for row in table.rows:
             if (one := row.against) is not None:
                 sure = one.adjusted < SURE
                 group = (
-                    "not told apart from"
+                    "not sentences apart from"
                     if not sure
                     else "more accurate than"
                     if one.only_here > one.only_there
                     else "less accurate than"
                 )
                 groups[group].append(f"{row.name} ({one.level})")
-        told += [
+        sentences += [
             f"{title}, {group} the pruned level that is nearest in bytes, in brackets: "
             f"{'; '.join(names)}."
             for group, names in groups.items()
@@ -278,12 +288,12 @@ def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
             for row in table.rows
             if row.pace is not None and row.kind != "dense" and not table.is_collapsed(row)
         ]
-        told.append(
+        sentences.append(
             f"{title}, times dense on one kind of processor ({table.latency['device']}), pruned "
             "weights as CSR: "
             f"{'; '.join(paces)}."
         )
-    return told
+    return sentences
 
 
 def _starts(studies: Sequence[Study]) -> list[str]:
@@ -301,22 +311,22 @@ def _starts(studies: Sequence[Study]) -> list[str]:
         if usual(study)
     }
     average = mine.pop("MiniLM-L6", None)
-    told = []
+    sentences = []
     for model, study in mine.items() if average is not None else ():
         parts = [
             f"{points(found)} {'dense' if sparsity == 0 else 'at ' + level_name(sparsity)}"
             for sparsity in (0.0, 0.5, 0.875)
             if (found := aua_difference(average, study, sparsity)).value is not None
         ]
-        told.append(
+        sentences.append(
             f"SST-2, the member {model} minus the average of five in Aua: {', '.join(parts)}."
         )
-    return told
+    return sentences
 
 
 def _averaging(members: Iterable[MemberSet]) -> list[str]:
     """Whether averaging raised Aua."""
-    told = []
+    sentences = []
     for found in members:
         made = found.averages.get("uniform")
         scored = [
@@ -333,13 +343,13 @@ def _averaging(members: Iterable[MemberSet]) -> list[str]:
             if member.settings["adversarial"] == "none"
         ]
         alone = f"{best.name}, {bare(best.score.aua)} (of {made.score.aua.n} held-out rows)"
-        told.append(
-            f"{TITLES.get(found.name, found.name)}: the uniform average has Aua "
+        sentences.append(
+            f"{data_title(found.name)}: the uniform average has Aua "
             f"{bare(made.score.aua)} where the plain "
             f"members have {100 * sum(plain) / len(plain):.1f} on average and the best member, "
             f"{alone}."
         )
-    return told
+    return sentences
 
 
 MASK, IMP = "mask training, PoE", "IMP, PoE"
@@ -359,8 +369,8 @@ def debiasing(tables: Iterable[SubnetworkTable]) -> str:
     """
     lines = []
     for table in tables:
-        for place, name in enumerate(subnetwork_charts.sets_of(table)):
-            found = subnetwork_charts.differences(table, name)
+        for place, name in enumerate(subnetwork_tables.sets_of(table)):
+            found = subnetwork_tables.differences(table, name)
             cells = [_asked(found, second, minus, at) for _, second, minus, at in QUESTIONS]
             if set(cells) != {"–"}:
                 lines.append(
