@@ -4,7 +4,7 @@ is nearest in bytes.
 
 from prunescope.engine import Alternative, AlternativesTable, pluralize
 from prunescope.engine.reading.titles import data_title, method_name_title
-from scripts.reading.words import ATTACKS, rows, share
+from scripts.reading.words import ATTACKS, alternative_name, rows, share
 
 INTRODUCTION = """
 ## Pruning against the alternatives, on {title}
@@ -56,7 +56,7 @@ def section(table: AlternativesTable) -> str:
     )
     lines = [
         [
-            row.name,
+            alternative_name(row.name),
             f"{row.file_bytes / 1e6:.1f}",
             f"{row.bytes / 1e6:.1f}",
             share(row.acc),
@@ -105,8 +105,8 @@ def _test(row: Alternative) -> list[str]:
     ) is not None:  # the level is first: where it alone breaks, the alternative alone holds
         attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
     return [
-        row.name,
-        one.level,
+        alternative_name(row.name),
+        alternative_name(one.level),
         f"{one.bytes / 1e6:+.1f} MB",
         f"{one.only_here} / {one.only_there}",
         f"{one.adjusted:.2g}",

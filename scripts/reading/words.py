@@ -51,6 +51,11 @@ def level_name(sparsity: float) -> str:
     return percent(sparsity)
 
 
+def alternative_name(name: str) -> str:
+    """The name of an alternative as it is stored, with percentages as the page writes them."""
+    return name.replace(" %", "%")
+
+
 def rows(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table; the first column is left, the others are as they come."""
     head = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
