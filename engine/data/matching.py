@@ -347,7 +347,7 @@ def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
     else:
         entries = ",".join(f"{label}=…" for label in labels[:4]) + more
     last = f" to {len(own) - 1} for {own[-1]}" if len(own) > 1 else ""
-    return f"--label-map={shlex.quote(entries)}, with 0 for {own[0]}{last}"
+    return f"`label_map={entries}`, with 0 for {own[0]}{last}"
 
 
 def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:
