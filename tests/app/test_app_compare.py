@@ -68,8 +68,8 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     assert not app.exception
     table = app.dataframe[0].value
     assert table["study"].tolist() == ["Adaptive", "Wanda"] and table["method"].tolist() == [
-        "adaptive",
-        "wanda",
+        "Adaptive",
+        "Wanda",
     ]
     assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [
         -20.0,
