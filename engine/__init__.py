@@ -65,6 +65,7 @@ _HOME = {
     "estimate": "prunescope.engine.studies.estimate",
     "evaluation_texts": "prunescope.engine.studies.examples",
     "export_model": "prunescope.engine.export.folder",
+    "full_name": "prunescope.engine.reading.names",
     "full_names": "prunescope.engine.reading.names",
     "guesses": "prunescope.engine.attacks.metrics",
     "import_study": "prunescope.engine.store.exchange",

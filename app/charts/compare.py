@@ -76,7 +76,8 @@ class Level:
         """Whether it was measured, or between which levels it lies."""
         if self.measured is not None:
             return "measured"
-        low, high = (100 * level.sparsity for level in neighbours(self.study, self.sparsity))
+        beside = neighbours(self.study, self.sparsity)
+        low, high = 100 * beside.low.sparsity, 100 * beside.high.sparsity
         return f"between {low:g} and {high:g}%" if low != high else f"as at {low:g}%, the nearest"
 
 

@@ -10,30 +10,21 @@ import plotly.graph_objects as go
 
 from prunescope.app.charts import curves, files
 from prunescope.app.components.text import for_html
-from prunescope.engine import SafeSparsity, Study, data_title, last_safe, paired_levels
-from prunescope.engine.reading import commands, series
+from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
+from prunescope.engine.reading import commands, glossary, safety, series, verdicts
 
-DEFINED = {
-    "Sparsity": "zeros / prunable weights: the linears of the encoder blocks, without embeddings "
-    "and head",
-    "Acc": "correct / n, on the evaluation set",
-    "Aua": "accuracy under attack: right at first and not broken / attacked",
-    "Asr": "attack success rate: broken / right at first; its denominator differs from level to "
-    "level",
-    "Layer error": "‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over calibration text that the "
-    "solver did not see",
-    "[CLS] error": "the same ratio for the last [CLS] embedding, over the evaluation set",
-    "Intervals": "Wilson's, 95 %; curves between measured levels are interpolated",
-}
+DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
 
 
 def study_report(study: Study, points: float) -> str:
     """The page. Every text in it is escaped, and it asks for nothing from a network."""
     about, frame = study.about, series.curves(study)
+    safe = last_safe(study, points) if len(study.levels) > 1 else None
     shown = [name for name in curves.LOOKS if name in frame or name == "size"]
     parts = [
-        f"<p>{for_html(series.sentence(study))}, {about['counts']['evaluation']} evaluated.</p>",
-        _safe(last_safe(study, points)),
+        f"<p>{for_html(full_name(study))}, {about['counts']['evaluation']} evaluated.</p>",
+        _safe(safe),
+        *(f"<p>{for_html(sentence)}</p>" for sentence in _sentences(study, safe)),
         "<h2>Robustness against sparsity</h2>",
         _plot("curves", curves.curves([("", frame)], shown)),
         files.table_html(_rates(frame)),
@@ -41,20 +32,25 @@ def study_report(study: Study, points: float) -> str:
         _plot("layers", layers_figure(study)),
         _paired(study),
         "<h2>What the numbers mean</h2>",
-        files.about_html(dict(DEFINED)),
-        "<h2>Measure it again</h2>",
+        files.about_html(_definitions()),
+        "<h2>Reproduce</h2>",
         f"<pre>{for_html_lines(_commands(study))}</pre>",
-        "<h2>Where it comes from</h2>",
+        "<h2>Provenance</h2>",
         files.about_html(_origin(study)),
     ]
-    data = data_title(about["data"])
-    return files.page_html(f"{about['model']} on {data}", "".join(parts), with_plotly=True)
+    return files.page_html(study_title(about), "".join(parts), with_plotly=True)
 
 
 def _commands(study: Study) -> str:
     levels = [level.sparsity for level in study.levels]
     repeat = commands.repeat_command(study, levels)
     return commands.shell(repeat, commands.export_command(study, levels[-1]))
+
+
+def _sentences(study: Study, safe: SafeSparsity | None) -> list[str]:
+    """What is kept at the highest safe sparsity and at the highest measured one."""
+    sparsities = {study.levels[-1].sparsity, *([safe.sparsity] if safe else [])}
+    return [verdicts.level_sentence(study, sparsity) for sparsity in sorted(sparsities)]
 
 
 def for_html_lines(text: str) -> str:
@@ -77,14 +73,16 @@ def _plot(name: str, figure: go.Figure) -> str:
 def _safe(safe: SafeSparsity | None) -> str:
     if safe is None:
         return ""
-    what = " and ".join(name.capitalize() for name in safe.checked)
     return (
-        f"<p>Last safe sparsity: <strong>{100 * safe.sparsity:g} %</strong> ({what} at most "
-        f"{safe.points:g} points below "
-        f"dense up to there), between {100 * safe.low:g} and {100 * safe.high:g} % over 2,000 "
-        "draws of the "
-        "examples.</p>"
+        f"<p><strong>{for_html(verdicts.safe_headline(safe))}</strong>: "
+        f"{for_html(verdicts.safe_explanation(safe))}. The interval is that of "
+        f"{safety.RESAMPLES:,} resamples of the examples.</p>"
     )
+
+
+def _definitions() -> dict[str, object]:
+    measures = map(glossary.measure, DEFINED)
+    return {measure.symbol: f"{measure.meaning} {measure.not_meaning}" for measure in measures}
 
 
 def _rates(frame: pd.DataFrame) -> pd.DataFrame:
@@ -99,9 +97,9 @@ def _rates(frame: pd.DataFrame) -> pd.DataFrame:
         ]
     return table.assign(
         **{
-            "[CLS] error": frame["cls_error"],
+            glossary.measure("cls_error").head: frame["cls_error"],
             "layer error, median": frame["layer_error_median"],
-            "packed, MB": frame["packed_bytes"] / 1e6,
+            glossary.measure("size").head: frame["packed_bytes"] / 1e6,
         }
     )
 
@@ -160,13 +158,13 @@ def _paired(study: Study) -> str:
         [
             {
                 "sparsity, %": 100 * sparsity,
-                "both right": pair.first.n,
+                "both correct": pair.first.n,
                 "Asr dense, %": _share(pair.first.value),
                 "Asr pruned, %": _share(pair.second.value),
-                "both hold": pair.both_hold,
-                "only dense breaks": pair.only_first_breaks,
-                "only pruned breaks": pair.only_second_breaks,
-                "both break": pair.both_break,
+                "both withstand": pair.both_hold,
+                "only dense fails": pair.only_first_breaks,
+                "only pruned fails": pair.only_second_breaks,
+                "both fail": pair.both_break,
                 "p": pair.p_value,
                 "p, Holm": pair.adjusted,
             }
@@ -174,9 +172,9 @@ def _paired(study: Study) -> str:
         ]
     )
     return (
-        "<h2>Paired with dense</h2><p>The attacked examples that both models get right; McNemar's "
-        "exact test, adjusted for "
-        f"the number of levels.</p>{files.table_html(table)}"
+        "<h2>Paired with dense</h2><p>The attacked examples that both models classify correctly, "
+        "and how many of them fail the attack on one model only. McNemar's exact test, adjusted by "
+        f"Holm's method for the number of sparsities.</p>{files.table_html(table)}"
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from prunescope import engine
-from prunescope.engine.reading import series
 
 
 def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
@@ -11,7 +10,7 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
     machines = dict.fromkeys(machine for study in studies for machine in study.machines)
     return {
         "made by": "PruneScope",
-        "study": "; ".join(map(series.sentence, studies)),
+        "study": "; ".join(map(engine.full_name, studies)),
         "key": ", ".join(study.key for study in studies),
         "seed": ", ".join(str(study.about["seed"]) for study in studies),
         "rates": "with 95% Wilson intervals",

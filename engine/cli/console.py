@@ -124,20 +124,15 @@ def level_table(study: Study) -> str:
 
 
 def safe_lines(study: Study, points: float) -> str:
-    """The last safe sparsity of a study, and what there is to doubt; nothing where only one level
+    """Up to which sparsity a study is safe, and what there is to doubt; nothing where only one level
     was measured.
     """
     from prunescope.engine.reading.safety import doubts, last_safe
+    from prunescope.engine.reading.verdicts import safe_sentence
 
     if len(study.levels) < 2 or (safe := last_safe(study, points)) is None:
         return ""
-    what = " and ".join(name.capitalize() for name in safe.checked)
-    found = (
-        f"last safe: {100 * safe.sparsity:g} %, up to which {what} stay within {points:g} points "
-        "of dense; between "
-        f"{100 * safe.low:g} and {100 * safe.high:g} % over draws of the examples\n"
-    )
-    return found + "".join(f"{doubt}\n" for doubt in doubts(study, points))
+    return "".join(f"{line}\n" for line in (safe_sentence(safe), *doubts(study, points)))
 
 
 def repeat_table(pairs: Sequence["Repeated"], verdict: str) -> str:

@@ -66,6 +66,11 @@ class StudyName:
     text: str  # the whole name
 
 
+def full_name(study: Listed) -> str:
+    """A study in words, by itself."""
+    return full_names([study])[0]
+
+
 def full_names(studies: Sequence[Listed]) -> list[str]:
     """Each study in words, all of them distinct: "MiniLM-L6 on SST-2, Adaptive, DeepWordBug, 200
     attacked".

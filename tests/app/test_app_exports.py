@@ -15,6 +15,7 @@ from prunescope.app.charts import files, palette
 from prunescope.app.components.export_menu import KINDS, file_of
 from prunescope.app.components.text import for_html, for_latex, for_sheet, short, visible
 from prunescope.engine.reading import series
+from prunescope.engine.reading.names import full_name
 
 FRAME = pd.DataFrame({"name": list(HOSTILE), "value": range(len(HOSTILE))})
 
@@ -159,6 +160,5 @@ def test_a_name_is_short_and_shows_what_is_invisible() -> None:
     assert short("x" * 5000) == "x" * 59 + "…" and short("bert") == "bert"
     assert short("a\u202eb") == "a⟨U+202E⟩b"
     assert (
-        len(series.sentence(made_up_study(model=HOSTILE[-2], data=HOSTILE[-2], method=HOSTILE[-2])))
-        < 300
+        len(full_name(made_up_study(model=HOSTILE[-2], data=HOSTILE[-2], method=HOSTILE[-2]))) < 300
     )

@@ -21,7 +21,11 @@ def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
     for level in ("0", "40", "50", "90"):
         assert f"<td>{level}</td>" in page
     assert "90.0 [82.6, 94.5], n = 100" in page
-    assert "python -m engine study" in page and "Last safe sparsity" in page and "p, Holm" in page
+    assert (
+        "python -m engine study" in page
+        and "<strong>No sparsity is safe" in page
+        and "p, Holm" in page
+    )
     assert made_up_study().key in page
 
 
@@ -42,7 +46,7 @@ def test_it_asks_for_nothing_outside() -> None:
 
 def test_a_study_without_attack_and_one_without_dense_have_a_report() -> None:
     assert "p, Holm" not in report.study_report(made_up_study(attacked=0), 3.0)
-    assert "Last safe" not in outside(report.study_report(made_up_study((0.4, 0.5)), 3.0))
+    assert "95% interval 0" not in outside(report.study_report(made_up_study((0.4, 0.5)), 3.0))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

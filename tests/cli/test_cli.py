@@ -150,13 +150,13 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
 def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
     _, out, _ = run("study", *basic, *small("--tolerance", "50"))
     assert (
-        "\nlast safe: 50 %, up to which Acc stay within 50 points of dense; between 50 and 50 % "
-        "over draws" in out
+        "\nSafe up to 50% (95% interval 50–50%): accuracy stays within 50 points of the dense model.\n"
+        in out
     )
     assert run("study", *basic, *small("--tolerance", "101"))[0] == 2
     key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]
     _, out, _ = run("runs", "show", key[:12], "--cache", basic[5])
-    assert "calibration 40" in out and "last safe: " in out
+    assert "calibration 40" in out and "Safe up to " in out
 
 
 def test_which_class_is_taken_for_which_is_said_before_the_work_and_kept(
@@ -231,10 +231,10 @@ def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str
     assert "load data" not in out and "left)" not in out
     table = out.splitlines()
     assert (
-        table[0].startswith("tiny-bert on tiny, adaptive, no attack, 50 evaluated")
+        table[0].startswith("tiny-bert on tiny, Adaptive, no attack, 50 evaluated")
         and len(table) == 7
     )
-    assert table[-2].startswith("last safe: ")
+    assert table[-2].startswith("Safe up to ")
     assert table[3].startswith(" 50.00 %") and "{" not in out
     assert table[4].startswith("measured with ") and " thread" in table[4]
 

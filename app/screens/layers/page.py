@@ -31,7 +31,7 @@ def main() -> None:
     with header.controls[0]:
         key, of_link = pick_shared_study(stored, len(STUDIES))
     studies, of_study = open_studies([key])
-    header.subtitle(series.sentence(studies[0]) if studies else "Pick another study.")
+    header.subtitle(engine.full_name(studies[0]) if studies else "Pick another study.")
     show_notices([*view.notices, *of_study], of_link)
     if studies:
         _answer(studies[0].key)

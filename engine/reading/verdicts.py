@@ -1,0 +1,78 @@
+"""Sentences about a study that pages, the command line, reports and documents share. They follow
+from the figures, so a study that comes out otherwise changes the sentence.
+"""
+
+from collections.abc import Sequence
+
+from prunescope.engine.attacks.metrics import guesses
+from prunescope.engine.formatting import pluralize
+from prunescope.engine.reading.glossary import measure
+from prunescope.engine.reading.safety import SafeSparsity
+from prunescope.engine.reading.titles import method_title
+from prunescope.engine.records import LevelResult, Rate, Study
+
+
+def percent(share: float, digits: int | None = None) -> str:
+    """A share as people write it: `0.875` → "87.5%"."""
+    return f"{100 * share:g}%" if digits is None else f"{100 * share:.{digits}f}%"
+
+
+def safe_headline(safe: SafeSparsity) -> str:
+    """ "Safe up to 80% (95% interval 35–95%)"."""
+    answer = f"Safe up to {percent(safe.sparsity)}" if safe.sparsity else "No sparsity is safe"
+    return f"{answer} (95% interval {100 * safe.low:g}–{percent(safe.high)})"
+
+
+def safe_explanation(safe: SafeSparsity) -> str:
+    """What that means, with the tolerance."""
+    names = [measure(name).name.lower() for name in safe.checked]
+    points = pluralize(f"{safe.points:g}", "point") if safe.points != 1 else "1 point"
+    if safe.sparsity == 0:
+        fall = " or ".join(names)
+        return f"{fall} falls more than {points} below the dense model at the lowest one measured"
+    verb = "stays" if len(names) == 1 else "stay"
+    return f"{' and '.join(names)} {verb} within {points} of the dense model"
+
+
+def safe_sentence(safe: SafeSparsity) -> str:
+    """The headline and its explanation as one sentence."""
+    return f"{safe_headline(safe)}: {safe_explanation(safe)}."
+
+
+def has_collapsed(study: Study, level: LevelResult) -> bool:
+    """Whether the model of a level hardly does better than one answer to everything."""
+    return guesses(level.acc, len(study.about["label_names"]))
+
+
+def level_sentence(study: Study, sparsity: float) -> str:
+    """What the pruned model keeps at a measured sparsity; nothing where it was not measured.
+
+    "At 87.5%, Adaptive keeps 86.1 of 89.4% accuracy and withstands 17 of 100 attacks (dense: 18)."
+    """
+    level, dense = study.level(sparsity), study.level(0.0)
+    if level is None or level.acc.value is None:
+        return ""
+    start = "Dense" if sparsity == 0 else f"At {percent(sparsity)}, {method_title(study.about)}"
+    if has_collapsed(study, level):
+        return (
+            f"{start} has collapsed: its accuracy, {percent(level.acc.value, 1)}, is near chance."
+        )
+    accuracy = percent(level.acc.value, 1)
+    if sparsity == 0 or dense is None or dense.acc.value is None:
+        kept = f"has {accuracy} accuracy"
+    else:
+        kept = f"keeps {accuracy.removesuffix('%')} of {percent(dense.acc.value, 1)} accuracy"
+    return f"{start} {kept}{_withstood(level.aua, dense and dense.aua if sparsity else None)}."
+
+
+def _withstood(aua: Rate | None, dense: Rate | None) -> str:
+    """How many of the attacks a model withstands, beside the dense one."""
+    if aua is None or aua.n == 0:
+        return ""
+    beside = f" (dense: {dense.hits})" if dense is not None and dense.n == aua.n else ""
+    return f" and withstands {aua.hits} of {aua.n} attacks{beside}"
+
+
+def comparison_sentence(studies: Sequence[Study], sparsity: float) -> str:
+    """A sentence for each study that was measured at the sparsity."""
+    return " ".join(filter(None, (level_sentence(study, sparsity) for study in studies)))
