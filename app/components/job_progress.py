@@ -124,12 +124,14 @@ def share_and_sentence(job: engine.Job, behind: engine.Job | None = None) -> tup
     if job.state == "queued" and behind is not None and behind.active:
         share, text = share_and_sentence(behind)
         return share, f"Getting ready: {text}"
-    waiting = job.state == "queued" or not job.stage
-    stage = "waiting for the worker" if waiting else doing(job.stage)
-    count = f" {job.done} of {job.total}" if job.do == "batch" and job.stage == "attack" else ""
-    left = job.pace.seconds_left(job.done, job.total)
+    progress = job.progress
+    waiting = job.state == "queued" or not progress.stage
+    stage = "waiting for the worker" if waiting else doing(progress.stage)
+    counting = job.do == "batch" and progress.stage == "attack"
+    count = f" {progress.done} of {progress.total}" if counting else ""
+    left = progress.seconds_left
     remaining = f", about {left:.0f} s left" if left is not None and left > 1 else ""
-    return job.share, plain(stage) + count + remaining
+    return progress.share, plain(stage) + count + remaining
 
 
 def doing(stage: str) -> str:

@@ -22,7 +22,7 @@ from prunescope.engine.data import Examples
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord
 from prunescope.engine.store import Store, key_of
 
@@ -108,7 +108,7 @@ def attack_kept(
     rows: Sequence[int],
     seed: int,
     store: Store,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     resources: str | None = None,
     budget: Budget | None = None,
     say: Callable[[str], None] = lambda notice: None,

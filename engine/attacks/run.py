@@ -27,7 +27,7 @@ from prunescope.engine.attacks.textattack_import import textattack
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.data import Examples
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord
 
 IN_FLIGHT = {"cpu": 32, "cuda": 256}  # examples; enough for full batches, few enough for memory
@@ -160,7 +160,7 @@ class Attacker:
         pair: str | None,
         label: int,
         example: int = -1,
-        report: Reporter = silent,
+        report: Progress = SILENT,
         watch: Watcher = lambda step: None,
     ) -> Outcome:
         """Attack one example whose true label is `label`. The global random state is left as it
@@ -183,7 +183,7 @@ def each_ended(
     examples: Examples,
     rows: Sequence[int],
     done: Mapping[str, Container[int]],
-    report: Reporter = silent,
+    report: Progress = SILENT,
     in_flight: int | None = None,
 ) -> Generator[tuple[str, Outcome]]:
     """Attack the rows on every side that has not done them: (side, outcome) as each ends, in no
@@ -214,7 +214,7 @@ def attack_many(
     attackers: Attackers,
     examples: Examples,
     rows: Sequence[int],
-    report: Reporter = silent,
+    report: Progress = SILENT,
     done: Done | None = None,
     keep: Keep = lambda side, outcome: None,
     in_flight: int | None = None,
@@ -245,7 +245,7 @@ def attack_examples(
     attacker: Attacker,
     examples: Examples,
     rows: Sequence[int],
-    report: Reporter = silent,
+    report: Progress = SILENT,
     done: Sequence[AttackRecord] = (),
     keep: Callable[[Outcome], None] = lambda outcome: None,
     in_flight: int | None = None,

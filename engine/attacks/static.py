@@ -18,7 +18,7 @@ from prunescope.engine.attacks.word_diff import words_changed, words_of_all
 from prunescope.engine.data import Classes, Examples
 from prunescope.engine.errors import DataError
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 
 PIECE = 64  # texts read between two reports
@@ -87,7 +87,7 @@ def check_range(examples: Examples, num_labels: int, where: str) -> None:
             )
 
 
-def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = silent) -> Answers:
+def read_answers(victim: Victim, texts: Iterable[Texts], report: Progress = SILENT) -> Answers:
     """The victim's probabilities for every distinct text; NaN where its logits are not finite."""
     distinct, found = list(dict.fromkeys(texts)), Answers()
     service = VictimService(victim)  # whose answers are those an attack got, to the last bit
@@ -102,7 +102,7 @@ def read_answers(victim: Victim, texts: Iterable[Texts], report: Reporter = sile
     return found
 
 
-def run_static(victim: Victim, static: StaticSet, report: Reporter = silent) -> StaticResult:
+def run_static(victim: Victim, static: StaticSet, report: Progress = SILENT) -> StaticResult:
     """Read a set with one victim. Raises DataError for an empty set and for labels the victim does
     not have.
     """

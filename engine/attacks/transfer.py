@@ -15,7 +15,7 @@ from prunescope.engine.attacks.static import (
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.data import Examples
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 
 
@@ -42,7 +42,7 @@ def found_on(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
 def transfer(
     texts: Mapping[str, Sequence[AttackText]],
     victims: Mapping[str, Victim],
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> dict[str, dict[str, Transfer]]:
     """source → target → how much of what broke the source also breaks the target, among those that
     both get right.

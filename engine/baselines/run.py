@@ -38,7 +38,7 @@ from prunescope.engine.models.base import open_base
 from prunescope.engine.models.packed import FILE as PACKED
 from prunescope.engine.models.packed import save_packed
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
 from prunescope.engine.studies.study import (
@@ -52,6 +52,9 @@ from prunescope.engine.training.finetune import Shared, finetune
 from prunescope.engine.training.members import names_of
 from prunescope.engine.training.selection import rows_to_train_on
 from prunescope.engine.training.spec import TrainSpec
+
+ROW_SHARES = {"make": 4, "judge": 5, "latency": 1}  # of the time that a row of the table takes
+JUDGE_SHARES = {"evaluate": 1, "attack": 4}
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ def run_alternatives(
     spec: AlternativesSpec,
     store: Store | None = None,
     out: Path | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> AlternativesTable:
     """Measure dense, the pruned levels and every alternative, and write the table to `out`
@@ -88,11 +91,11 @@ def run_alternatives(
     if spec.int8:
         in_int8(victim)  # raises where it cannot be measured
     store.save_study(study)
-    rows, whole = [], len(ways) + 2
-    _solve_ahead(bench, ways, within(report, 0, 2, whole))
-    for place, way in enumerate(ways, start=2):
-        rows.append(_row_of(bench, way, within(report, place, place + 1, whole, f"{way.name}: ")))
-    report("done", 1, 1)
+    parts = report.parts({"prune": 2, "ways": len(ways)})
+    _solve_ahead(bench, ways, parts["prune"])
+    each_way = parts["ways"].each(ways, label=lambda way: way.name)
+    rows = [_row_of(bench, way, part) for way, part in each_way]
+    report.finish()
     path = out or bench.folder / f"{study.key[:12]}.json"
     labels = bench.prepared.evaluation.labels
     kept = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
@@ -122,7 +125,7 @@ def _conditions(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Reporter) -> None:
+def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Progress) -> None:
     """Solve all levels that are due in one pass over the text; each then waits in the cache of
     victims.
     """
@@ -156,7 +159,7 @@ def _part(bench: Bench, way: Way) -> Path:
     return bench.folder / "parts" / f"{key}.json"
 
 
-def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
+def _row_of(bench: Bench, way: Way, report: Progress) -> Alternative:
     """One alternative: kept, or measured now and kept."""
     path = _part(bench, way)
     if path.is_file():
@@ -167,9 +170,10 @@ def _row_of(bench: Bench, way: Way, report: Reporter) -> Alternative:
     return row
 
 
-def _measured(bench: Bench, way: Way, report: Reporter) -> Alternative:
-    victim, trained = _made(bench, way, within(report, 0, 4, 10))
-    acc, aua, asr, correct, attacks = judged(bench, way, victim, within(report, 4, 9, 10))
+def _measured(bench: Bench, way: Way, report: Progress) -> Alternative:
+    parts = report.parts(ROW_SHARES)
+    victim, trained = _made(bench, way, parts["make"])
+    acc, aua, asr, correct, attacks = judged(bench, way, victim, parts["judge"])
     file_bytes = _bytes_on_disk(victim, way)
     body = getattr(victim.model, victim.family.body)
     embeddings = {
@@ -179,7 +183,7 @@ def _measured(bench: Bench, way: Way, report: Reporter) -> Alternative:
     zeros = sum(int((weight == 0).sum()) for weight in prunable) / sum(
         weight.numel() for weight in prunable
     )
-    pace = _pace(bench, way, victim, within(report, 9, 10, 10))
+    pace = _pace(bench, way, victim, parts["latency"])
     right = set(correct)
     return Alternative(
         way.name,
@@ -198,7 +202,7 @@ def _measured(bench: Bench, way: Way, report: Reporter) -> Alternative:
     )
 
 
-def _made(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
+def _made(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
     """(the model of an alternative, rows it was trained on)."""
     prepared, dense = bench.prepared, bench.prepared.victim
     if way.kind == "small":
@@ -213,7 +217,7 @@ def _made(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
     return (in_int8(sparse) if "int8" in way.kind else sparse), 0
 
 
-def _trained(bench: Bench, way: Way, report: Reporter) -> tuple[Victim, int]:
+def _trained(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
     """A smaller model, fine-tuned from the base's first blocks on the training rows, or found where
     it was before.
     """
@@ -254,7 +258,7 @@ def commonest(labels: Sequence[int]) -> float:
 Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
-def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
+def judged(bench: Bench, way: Way, victim: Victim, report: Progress) -> Judged:
     """(Acc, Aua, Asr, rows that are right, attacked examples); dense and pruned ones are levels of
     the study.
 
@@ -267,7 +271,8 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
         for notice in attack_notices(level.attacks, f"{way.name}: "):
             bench.say(notice)
         return level.acc, level.aua, level.asr, level.correct, level.attacks
-    reading = read(victim, prepared.evaluation, within(report, 0, 1, 5))
+    parts = report.parts(JUDGE_SHARES)
+    reading = read(victim, prepared.evaluation, parts["evaluate"])
     acc, correct = (
         accuracy(reading, prepared.evaluation.labels),
         reading.correct(prepared.evaluation.labels),
@@ -282,7 +287,7 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Judged:
         prepared.attacked,
         spec.seed,
         bench.store,
-        within(report, 1, 5, 5),
+        parts["attack"],
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
         bench.say,
@@ -306,7 +311,7 @@ def _bytes_on_disk(victim: Victim, way: Way) -> int:
         return (export_model(victim, work / "dense", {}) / "model.safetensors").stat().st_size
 
 
-def _pace(bench: Bench, way: Way, victim: Victim, report: Reporter) -> Pace:
+def _pace(bench: Bench, way: Way, victim: Victim, report: Progress) -> Pace:
     """Seconds a sentence, in turn with the dense model: pruned weights as CSR where that can be,
     else as they are.
     """

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from prunescope.engine.formatting import format_duration, pluralize
-from prunescope.engine.progress import Pace
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.reading.names import full_names
 from prunescope.engine.records import READING, Rate, Study
+from prunescope.engine.studies.events import StudyOpened
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from prunescope.engine.evaluation.latency import Comparison
@@ -56,26 +57,28 @@ class Console:
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._quiet, self._terminal = quiet, self._stream.isatty()
-        self._pace, self._total, self._last = Pace(), 0, 0.0
+        self.report, self._last = Progress(self._show, self._on_event), 0.0
         self._line, self._said, self.noticed = "", set[str](), list[str]()
 
-    def report(self, stage: str, done: int, total: int) -> None:
-        """A `Reporter`."""
-        if total != self._total:  # another kind of work: its pace starts anew
-            self._pace, self._total = Pace(), total
-        now = time.monotonic()
-        if self._quiet or (now - self._last < (0.2 if self._terminal else 5.0) and done < total):
+    def _show(self, state: ProgressState) -> None:
+        ended, now = state.done >= state.total, time.monotonic()
+        if self._quiet or (now - self._last < (0.2 if self._terminal else 5.0) and not ended):
             return
         self._last = now
-        left = format_duration(self._pace.seconds_left(done, total))
-        line = f"{100 * done // max(total, 1):3d} %  {printable(stage)}  ({left} left)"
-        if line == self._line:  # the end of a work may be told many times
+        left = format_duration(state.seconds_left)
+        percent = 100 * state.done // max(state.total, 1)
+        line = f"{percent:3d} %  {printable(state.stage)}  ({left} left)"
+        if line == self._line:  # the end may be reported many times
             return
         self._line = line
         self._stream.write(f"\r\033[K{line}" if self._terminal else f"{line}\n")
-        if self._terminal and done >= total:
+        if self._terminal and ended:
             self._stream.write("\r\033[K")
         self._stream.flush()
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, StudyOpened):
+            self.notices(event.notices)
 
     def say(self, sentence: str) -> None:
         """One sentence to the person, after clearing the progress line."""

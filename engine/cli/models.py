@@ -8,7 +8,7 @@ from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import level_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
@@ -60,7 +60,7 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[st
 
 
 def pruned_sides(
-    spec: StudySpec, sparsity: float, store: Store, report: Reporter = silent
+    spec: StudySpec, sparsity: float, store: Store, report: Progress = SILENT
 ) -> tuple[dict[str, Side], list[str]]:
     """(the model dense and pruned, notices)."""
     prepared = prepare(replace(spec, attack="none"), report)

@@ -349,7 +349,7 @@ def _run(spec: StudySpec, options: argparse.Namespace, console: Console) -> Answ
     from prunescope.engine.studies.study import run_study
 
     store = Store(options.cache)
-    study = run_study(spec, store, console.report, say=console.notices)
+    study = run_study(spec, store, console.report)
     console.notices(store.notices, answered=False)
     return _answer(study, spec, options.tolerance), level_table(study) + safe_lines(
         study, options.tolerance

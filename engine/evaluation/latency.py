@@ -23,7 +23,7 @@ from prunescope.engine.data import load_dataset, sample
 from prunescope.engine.errors import SettingError
 from prunescope.engine.models.tokens import pad_rows
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
@@ -102,7 +102,7 @@ def measure_latency(
     batch: int = 8,
     repeats: int = 20,
     dtype: torch.dtype = torch.float32,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> Latency:
     """Seconds a sentence of one victim. Raises SettingError for a form that is not available here,
     with the reason.
@@ -121,7 +121,7 @@ def compare_latency(
     batch: int = 8,
     repeats: int = 20,
     dtype: torch.dtype = torch.float32,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> Comparison:
     """Measure the sides in turn, `repeats` rounds over all texts, every side in the same `dtype`.
 
@@ -306,7 +306,7 @@ def latency_of(
     dtype: str,
     seed: int,
     device: str,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     **columns: str | None,
 ) -> Comparison:
     """Load models and texts by name and measure every model in every form; `forms` None is what the

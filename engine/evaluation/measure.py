@@ -11,7 +11,7 @@ from torch import Tensor
 from prunescope.engine.data import Examples
 from prunescope.engine.models.forward import run_stream
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import MODULES, Rate
 
 
@@ -30,7 +30,7 @@ class Reading:
 
 
 def read(
-    victim: Victim, examples: Examples, report: Reporter = silent, piece: int = 256
+    victim: Victim, examples: Examples, report: Progress = SILENT, piece: int = 256
 ) -> Reading:
     """Predictions and last [CLS] embeddings, in the examples' order."""
     predicted: list[int] = []
@@ -73,7 +73,7 @@ def layer_errors(
     sparse: Victim,
     texts: Sequence[str],
     pairs: Sequence[str] | None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> dict[str, float]:
     """`block.module` → ‖(W X_d + b) − (Ŵ X_s + b)‖² / ‖W X_d − mean‖² over the real tokens of
     `texts`.

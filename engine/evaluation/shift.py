@@ -18,7 +18,7 @@ from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.measure import read
 from prunescope.engine.evaluation.metric import Metric, gap
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 
 WRONG = -1  # a class of the model that the set does not have: such a prediction is wrong
@@ -266,7 +266,7 @@ def own_set(name: str, examples: Examples, classes: int, metric: str = "accuracy
     return ShiftedSet(name, examples, classes, tuple(range(classes)), metric)
 
 
-def measure_set(victim: Victim, given: ShiftedSet, report: Reporter = silent) -> SetResult:
+def measure_set(victim: Victim, given: ShiftedSet, report: Progress = SILENT) -> SetResult:
     """Accuracy, weighted and binary F1 with intervals, and accuracy by group."""
     predicted = np.array(
         [given.mapping[one] for one in read(victim, given.examples, report).predicted]
@@ -365,13 +365,10 @@ class Generalisation:
 
 
 def generalisation(
-    victim: Victim, inside: ShiftedSet, outside: Sequence[ShiftedSet], report: Reporter = silent
+    victim: Victim, inside: ShiftedSet, outside: Sequence[ShiftedSet], report: Progress = SILENT
 ) -> Generalisation:
     """A model on its own kind of rows and on every other set."""
-
-    whole = 1 + len(outside)
-    sets = enumerate((inside, *outside))
-    found = tuple(
-        measure_set(victim, one, within(report, number, number + 1, whole)) for number, one in sets
+    measured = tuple(
+        measure_set(victim, shifted, part) for shifted, part in report.each((inside, *outside))
     )
-    return Generalisation(found[0], found[1:])
+    return Generalisation(measured[0], measured[1:])

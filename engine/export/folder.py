@@ -13,7 +13,7 @@ from prunescope.engine.models.packed import is_packed, provenance_of, save_packe
 from prunescope.engine.models.packed_size import PackedSize
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.paths import expanded
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study
 from prunescope.engine.store.atomic import atomic_file, atomic_folder
@@ -105,7 +105,7 @@ def made_by(study: Study, pruned: Pruned) -> dict[str, Any]:
 
 
 def zip_packed(
-    victim: Victim, path: Path, provenance: dict[str, Any], report: Reporter = silent
+    victim: Victim, path: Path, provenance: dict[str, Any], report: Progress = SILENT
 ) -> PackedSize:
     """Write the packed folder of a victim as one zip archive, whole or not at all, and say how
     large the model became.

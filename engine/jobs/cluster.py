@@ -16,7 +16,7 @@ from prunescope.engine import paths
 from prunescope.engine.errors import PruneScopeError, SettingError
 from prunescope.engine.jobs.processes import born
 from prunescope.engine.jobs.rows import Rows
-from prunescope.engine.progress import Reporter
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
 
@@ -30,30 +30,26 @@ def run_task(arguments: dict[str, Any], shared: str, name: str) -> tuple[str, st
     from prunescope.engine.store import Store, canonical, write_atomic
     from prunescope.engine.studies.study import run_study
 
-    told, last = Path(shared) / "sweeps" / f"{name}.json", 0.0
+    path, last = Path(shared) / "sweeps" / f"{name}.json", 0.0
 
-    def report(stage: str, done: int, total: int) -> None:
+    def write(state: ProgressState) -> None:
         nonlocal last
         if time.monotonic() > last + EVERY:
             last = time.monotonic()
-            write_atomic(
-                told,
-                canonical(
-                    {"stage": stage, "done": done, "total": total, "on": os.uname().nodename}
-                ),
-            )
+            done = {"stage": state.stage, "done": state.done, "total": state.total}
+            write_atomic(path, canonical(done | {"on": os.uname().nodename}))
 
     try:
         spec = StudySpec(**{**arguments, "levels": tuple(arguments["levels"])})
-        return "done", run_study(spec, Store(shared), report).key, ""
+        return "done", run_study(spec, Store(shared), Progress(write)).key, ""
     except PruneScopeError as error:
         return "failed", "", str(error)
     finally:
-        told.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def run_on_cluster(
-    specs: list[StudySpec], address: str, shared: Path, rows: Rows, sweep: str, report: Reporter
+    specs: list[StudySpec], address: str, shared: Path, rows: Rows, sweep: str, report: Progress
 ) -> list[str]:
     """Run every study on the cluster and return their keys, "" for those that failed; rows of the
     queue follow them.
@@ -133,7 +129,7 @@ def _show(rows: Rows, name: str, sweep: str, spec: StudySpec, slot: str) -> None
 
 
 def _follow(
-    ray: Any, pending: dict[Any, str], shared: Path, rows: Rows, report: Reporter
+    ray: Any, pending: dict[Any, str], shared: Path, rows: Rows, report: Progress
 ) -> list[str]:
     total, keys = len(pending), dict.fromkeys(pending.values(), "")
     while pending:

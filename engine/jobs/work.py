@@ -14,11 +14,11 @@ from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.jobs.processes import born, memory_of
 from prunescope.engine.jobs.rows import JobRow, Rows
 from prunescope.engine.jobs.supervisor import out_of_memory
-from prunescope.engine.progress import Pace
-from prunescope.engine.records import Study, StudySpec
+from prunescope.engine.progress import Progress, ProgressState
+from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
+from prunescope.engine.studies.events import StudyOpened
 
-LEVEL = 1000  # what a study counts for each level
 EVERY = 0.5  # seconds between two heartbeats
 OURS = "state = 'running' and ticket = ?"
 DEFECT = "Something went wrong inside PruneScope; the job's log has the details."
@@ -30,8 +30,9 @@ class Work:
     def __init__(self, root: Path, job: str, ticket: str) -> None:
         self.root, self.job, self.ticket, self.rows = root, job, ticket, Rows(root)
         self.lost = False  # the row belongs to someone else, or is to be cancelled
-        self.told: dict[str, Any] = {}
-        self.pace, self.total, self.said = Pace(), 0, 0.0
+        self.columns: dict[str, Any] = {}  # of the row, to be written with the next heartbeat
+        self.report = Progress(self._note, self._on_event)
+        self.logged = 0.0  # when progress was last written into the log
 
     def begin(self) -> JobRow | None:
         """Tell this process's number; None where the job is not this worker's any more."""
@@ -52,7 +53,7 @@ class Work:
                     self.ticket,
                     heard=time.monotonic(),
                     memory=memory_of(os.getpid()),
-                    **self.told,
+                    **self.columns,
                 )
                 self.lost = not ours
             except (
@@ -61,31 +62,30 @@ class Work:
                 print(error, file=sys.stderr, flush=True)
             time.sleep(EVERY)
 
-    def report(self, stage: str, done: int, total: int) -> None:
-        """A `Reporter`: into the row with the next heartbeat, and into the log every few seconds."""
+    def _note(self, state: ProgressState) -> None:
+        """Put progress into the row with the next heartbeat, and into the log every few seconds."""
         if self.lost:
             raise InterruptedStudy("cancelled")
-        if total != self.total:
-            self.pace, self.total = Pace(), total
-        measuring = total >= LEVEL  # loading has a count of its own, which is no share of the work
-        left = self.pace.seconds_left(done, total) if measuring else None
-        self.told = {
-            "stage": stage,
-            "done": measuring * done,
-            "total": measuring * total,
-            "remaining": left,
+        if state.of_whole:
+            done, total, remaining = state.done, state.total, state.seconds_left
+        else:  # loading has a count of its own, which is no share of the work
+            done, total, remaining = 0, 0, None
+        self.columns = {
+            "stage": state.stage,
+            "done": done,
+            "total": total,
+            "remaining": remaining,
         }
-        if time.monotonic() > self.said + 5 or done >= total > 0:
-            self.said = time.monotonic()
-            print(
-                f"{time.strftime('%H:%M:%S')} {100 * done // max(total, 1):3d} % {stage}",
-                file=sys.stderr,
-                flush=True,
-            )
+        if time.monotonic() > self.logged + 5 or state.done >= state.total > 0:
+            self.logged = time.monotonic()
+            percent = 100 * state.done // max(state.total, 1)
+            line = f"{time.strftime('%H:%M:%S')} {percent:3d}% {state.stage}"
+            print(line, file=sys.stderr, flush=True)
 
-    def know(self, study: Study) -> None:
-        """Which study it is, so that a page can show its levels while they come."""
-        self.rows.change(self.job, OURS, self.ticket, study=study.key)
+    def _on_event(self, event: object) -> None:
+        """Name the study in the row, so that a page can show its levels while they come."""
+        if isinstance(event, StudyOpened):
+            self.rows.change(self.job, OURS, self.ticket, study=event.study.key)
 
     def do(self, row: JobRow) -> None:
         """The work, and how it ended."""
@@ -94,7 +94,7 @@ class Work:
 
             spec = StudySpec(**{**row.arguments, "levels": tuple(row.arguments["levels"])})
             store = Store(self.root)
-            study = run_study(spec, store, self.report, self.know)
+            study = run_study(spec, store, self.report)
             for notice in store.notices:
                 print(notice, file=sys.stderr)
             self.end("done", study=study.key, done=1, total=1)
@@ -113,7 +113,7 @@ class Work:
 
     def end(self, state: str, reason: str = "", **more: Any) -> None:
         self.lost = True
-        told = {name: value for name, value in self.told.items() if name != "remaining"}
+        columns = self.columns | {"remaining": None} | more
         self.rows.change(
             self.job,
             OURS,
@@ -121,8 +121,7 @@ class Work:
             state=state,
             reason=reason,
             ended=time.time(),
-            remaining=None,
-            **(told | more),
+            **columns,
         )
 
 

@@ -21,7 +21,7 @@ from prunescope.engine.export.folder import made_by, zip_packed
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.memory import Held, give_back, held_bytes
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store
@@ -58,7 +58,7 @@ class Bench:
         """A request begins: what only the ones before it have used may be dropped."""
         self._held.begin()
 
-    def open(self, study: Study, report: Reporter = silent) -> tuple[Prepared, str | None]:
+    def open(self, study: Study, report: Progress = SILENT) -> tuple[Prepared, str | None]:
         """What a stored study works with, and a notice where its data is not on this machine.
 
         Without the study's own calibration text the same victim is pruned on the embedded reviews,
@@ -88,7 +88,7 @@ class Bench:
         return [value.prepared for value in self._held.values() if isinstance(value, Opened)]
 
     def prepare(
-        self, spec: StudySpec, report: Reporter = silent, victim: Victim | None = None
+        self, spec: StudySpec, report: Progress = SILENT, victim: Victim | None = None
     ) -> Prepared:
         """Load what a specification names, with a dense victim that is open already; what is known
         of the same study is kept.
@@ -98,7 +98,7 @@ class Bench:
             (same for same in self._prepared() if same.study.key == prepared.study.key), prepared
         )
 
-    def _open(self, study: Study, report: Reporter) -> Opened:
+    def _open(self, study: Study, report: Progress) -> Opened:
         if (victim := self._dense(study)) is None:
             self._held.room(
                 MAKING * max((held_bytes([open_.victim]) for open_ in self._prepared()), default=0)
@@ -144,7 +144,7 @@ class Bench:
         }  # the reviews call theirs otherwise
         return Opened(replace(prepared, study=replace(prepared.study, about=about)), notice)
 
-    def solve(self, prepared: Prepared, sparsity: float, report: Reporter = silent) -> Pruned:
+    def solve(self, prepared: Prepared, sparsity: float, report: Progress = SILENT) -> Pruned:
         """The pruned victim, from memory, the cache, or solved now."""
         key = f"pruned {victim_key(prepared.study.identity, sparsity)}"
         pruned = self._held.get(key)
@@ -161,7 +161,7 @@ class Bench:
         text: str,
         label: int | None,
         sparsity: float,
-        report: Reporter = silent,
+        report: Progress = SILENT,
         watch: Watch = lambda side, step: None,
         budget: Budget | None = None,
     ) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class Bench:
         text: str,
         adversarial: str | None,
         sparsity: float,
-        report: Reporter = silent,
+        report: Progress = SILENT,
     ) -> dict[str, Any]:
         """A look inside the dense and the pruned victim while they read a text, see
         `prunescope.engine.evaluation.inside`.
@@ -226,7 +226,7 @@ class Bench:
         return {**found, "sparsity": sparsity, "label_names": prepared.study.about["label_names"]}
 
     def time(
-        self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent
+        self, prepared: Prepared, study: Study, sparsity: float, report: Progress = SILENT
     ) -> None:
         """Time a level as CSR against the dense model, in turn, and keep it beside the study."""
         pruned = self.solve(prepared, sparsity, report)
@@ -240,7 +240,7 @@ class Bench:
         keep_timed(self.store, study, Timed.of(sparsity, found))
 
     def export(
-        self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent
+        self, prepared: Prepared, study: Study, sparsity: float, report: Progress = SILENT
     ) -> dict[str, Any]:
         """Write the pruned model as one file into the user's folder: {path, bytes, sentence,
         achieved}. The newest ones stay.
@@ -260,7 +260,7 @@ class Bench:
         }
 
     def measure(
-        self, prepared: Prepared, study: Study, sparsity: float, report: Reporter = silent
+        self, prepared: Prepared, study: Study, sparsity: float, report: Progress = SILENT
     ) -> None:
         """Measure one level of a study and keep it in the store. Raises SettingError where it would
         not belong to it.
@@ -310,7 +310,7 @@ def attack_sides(
     truth: int,
     seed: int,
     resources: str | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     watch: Watch = lambda side, step: None,
     budget: Budget | None = None,
 ) -> list[dict[str, Any]]:

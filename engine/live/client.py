@@ -14,13 +14,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prunescope.engine import paths
-from prunescope.engine.progress import Pace
+from prunescope.engine.progress import ProgressState
 
 # seconds until the libraries are loaded early, so that a page that is being drawn has the cores
 WARM_AFTER = 4.0
@@ -50,16 +49,13 @@ class Job:
     do: str
     arguments: dict[str, Any]
     state: str = "queued"  # queued, running, done, failed, cancelled
-    stage: str = ""
-    done: int = 0
-    total: int = 0
+    progress: ProgressState = field(default_factory=ProgressState)
     steps: list[tuple[str, int, float]] = field(
         default_factory=list
     )  # (side, queries, lowest probability so far)
     result: dict[str, Any] | None = None
     reason: str = ""
     looks: dict[str, Look] = field(default_factory=dict)  # by side, while it is attacked
-    pace: Pace = field(default_factory=Pace)
     token: str = field(
         default_factory=lambda: secrets.token_hex(8)
     )  # finds the job again from a page's address
@@ -67,11 +63,6 @@ class Job:
     @property
     def active(self) -> bool:
         return self.state in ("queued", "running")
-
-    @property
-    def share(self) -> float:
-        """How much of the current stage is done, in [0, 1]."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 class Workbench:
@@ -239,11 +230,10 @@ def _apply(job: Job, event: dict[str, Any]) -> None:
         return
     match event["event"]:
         case "started":
-            job.state, job.pace = "running", Pace(time.monotonic)
+            job.state = "running"
         case "progress":
-            if event["total"] != job.total:
-                job.pace = Pace(time.monotonic)
-            job.stage, job.done, job.total = event["stage"], event["done"], event["total"]
+            left = event.get("seconds_left")
+            job.progress = ProgressState(event["stage"], event["done"], event["total"], left)
         case "step":
             job.steps.append((event["side"], event["queries"], event["lowest"]))
             _look(job.looks.setdefault(event["side"], Look()), event)

@@ -34,7 +34,7 @@ from prunescope.engine.errors import DataError, InputError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.bench import Bench, Watch, check_typed, checked_text, told
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.studies.study import Prepared
 
 REQUESTS = ("ready", "attack", "batch")
@@ -92,7 +92,7 @@ class Opened:
 
 
 def answer(
-    bench: Bench, request: Mapping[str, Any], report: Reporter, watch: Watch
+    bench: Bench, request: Mapping[str, Any], report: Progress, watch: Watch
 ) -> dict[str, Any]:
     """Do one of `REQUESTS`. Raises InputError for what cannot be attacked."""
     if request["do"] not in REQUESTS:
@@ -108,7 +108,7 @@ def answer(
     return attack_text(bench, wanted, request["text"], request["label"], report, watch)
 
 
-def open_victims(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+def open_victims(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Opened:
     """Load or solve every victim. Raises DataError where a study is not here, or where classes
     differ.
     """
@@ -139,7 +139,7 @@ def open_victims(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Ope
     return Opened(sides, achieved, tuple(dict.fromkeys(notices)), *opened[0])
 
 
-def make_ready(bench: Bench, wanted: Wanted, report: Reporter = silent) -> Opened:
+def make_ready(bench: Bench, wanted: Wanted, report: Progress = SILENT) -> Opened:
     """Everything that the first attack would have to wait for: the victims, TextAttack, and the
     sentence encoder.
     """
@@ -158,7 +158,7 @@ def attack_text(
     wanted: Wanted,
     text: str,
     label: int | None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     watch: Watch = lambda side, step: None,
 ) -> dict[str, Any]:
     """Attack one text on all victims in lock-step. `label` None takes the first victim's word.
@@ -213,7 +213,7 @@ def _attacked(
     wanted: Wanted,
     resources: str | None,
     example: Example,
-    report: Reporter,
+    report: Progress,
     watch: Watch,
 ) -> dict[str, Outcome]:
     check_typed(example.text, victims)
@@ -242,7 +242,7 @@ def _alike(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float]:
 
 
 def importance(
-    victims: Mapping[str, Victim], text: str, truth: int, report: Reporter = silent
+    victims: Mapping[str, Victim], text: str, truth: int, report: Progress = SILENT
 ) -> dict[str, Any] | None:
     """Leave-one-out: for each word, by how much the probability of the true label falls when the
     word is left out.
@@ -300,7 +300,7 @@ def _answers(victim: Victim, texts: Sequence[str]) -> list[Any]:
 
 
 def attack_batch(
-    bench: Bench, wanted: Wanted, count: int, report: Reporter = silent
+    bench: Bench, wanted: Wanted, count: int, report: Progress = SILENT
 ) -> dict[str, Any]:
     """Attack `count` examples of the first victim's evaluation set: rates, paired tests, transfer.
 

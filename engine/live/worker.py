@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from prunescope.engine.errors import DataError, InterruptedStudy, PruneScopeError
-from prunescope.engine.progress import Reporter
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
@@ -94,12 +95,14 @@ class Worker:
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         number = request["id"]
 
-        def report(stage: str, done: int, total: int) -> None:
+        def show(state: ProgressState) -> None:
             if number in self._cancelled:
                 raise InterruptedStudy("cancelled from the page")
             if time.monotonic() - self._last > 0.1:
                 self._last = time.monotonic()
-                self._send(number, "progress", stage=stage, done=done, total=total)
+                self._send(number, "progress", **asdict(state))
+
+        report = Progress(show)
 
         def step(side: str, seen: Any) -> None:
             text, truth = min(seen.tried, key=lambda tried: tried[1], default=(None, None))
@@ -152,7 +155,7 @@ class Worker:
             return {"notice": notice}
         raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 
-    def _check(self, spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    def _check(self, spec: dict[str, Any], report: Progress) -> dict[str, Any]:
         """Load what a study names and say what it would be; raises InputError for what cannot be
         used.
         """

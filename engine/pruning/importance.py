@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from prunescope.engine.models.forward import Stream, embed, run_block, streams
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.statistics import in_double
 
 SAMPLE = 512  # sentences at least, where there are as many
@@ -120,7 +120,7 @@ def measure_importance(
     victim: Victim,
     texts: Sequence[str],
     pairs: Sequence[str] | None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     sample: int = SAMPLE,
     stream_tokens: int | None = None,
 ) -> Importance:

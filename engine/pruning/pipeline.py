@@ -20,7 +20,7 @@ from prunescope.engine.errors import ModelError, SettingError
 from prunescope.engine.models.families import Block
 from prunescope.engine.models.forward import embed, streams
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.activations import GROUPS, Pass, Walk
 from prunescope.engine.pruning.allocation import Shares, parse_layers
 from prunescope.engine.pruning.heads import resolve_heads
@@ -66,7 +66,7 @@ def prune(
     pairs: Sequence[str] | None,
     plan: Plan | Method,
     sparsity: float,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> Pruned:
     """One level of `prune_levels`."""
     return next(prune_levels(victim, texts, pairs, plan, (sparsity,), report))
@@ -78,7 +78,7 @@ def prune_levels(
     pairs: Sequence[str] | None,
     plan: Plan | Method,
     levels: Sequence[float],
-    report: Reporter = silent,
+    report: Progress = SILENT,
     kept: Kept | None = None,
 ) -> Iterator[Pruned]:
     """Prune every block's linears to each of `levels`, in one pass where memory allows; the victim
@@ -190,7 +190,7 @@ class _Work:
         pairs: Sequence[str] | None,
         plan: Plan,
         shares: Shares,
-        report: Reporter,
+        report: Progress,
         kept: Kept,
     ) -> None:
         if not texts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.engine.errors import SettingError, StoreError
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store.files import UNFINISHED, cannot_write, write_atomic
 from prunescope.engine.store.index import NAME
 from prunescope.engine.store.layers import KEY, Store
@@ -141,7 +141,7 @@ def clean_store(
     older_than: float | None = None,
     total: int | None = None,
     dry: bool = False,
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> list[Item]:
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's
     folder holds at most `total` bytes: what can be made again at once (pruned victims, texts,
@@ -222,7 +222,7 @@ def _items(store: Store, now: float) -> Iterator[Item]:
             )
 
 
-def verify_store(store: Store, report: Reporter = silent) -> tuple[int, int]:
+def verify_store(store: Store, report: Progress = SILENT) -> tuple[int, int]:
     """Read every entry of every layer from its file: (whole, damaged). Damage is set aside and
     named in the notices.
     """

@@ -12,7 +12,7 @@ from typing import Any
 from prunescope.engine import paths
 from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.paths import expanded
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, LevelResult, Study
 from prunescope.engine.store.entries import (
     level_in,
@@ -163,7 +163,7 @@ class Store:
         write_atomic(self.root / "studies" / study.key / f"{key}.json", content)
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
-    def computing(self, *keys: str, report: Reporter = silent) -> AbstractContextManager[None]:
+    def computing(self, *keys: str, report: Progress = SILENT) -> AbstractContextManager[None]:
         """Hold what has these keys, so that no other process computes it too; wait while another
         one does.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prunescope.engine.errors import StoreError
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store.files import cannot_write
 
 EVERY = 0.1  # seconds between two looks at a lock that another process holds
@@ -30,7 +30,7 @@ else:
 
 
 @contextmanager
-def held(path: Path, report: Reporter = silent) -> Iterator[None]:
+def held(path: Path, report: Progress = SILENT) -> Iterator[None]:
     """Hold the lock `path`; while another process (or thread) holds it, wait and say so,
     cancellable through `report`.
 

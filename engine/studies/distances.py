@@ -10,7 +10,7 @@ from prunescope.engine.attacks.cached_run import Side, attack_kept
 from prunescope.engine.attacks.metrics import Mean
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at
@@ -31,7 +31,7 @@ class Distances:
 
 
 def measure_distances(
-    spec: StudySpec, store: Store, report: Reporter = silent
+    spec: StudySpec, store: Store, report: Progress = SILENT
 ) -> tuple[int, int, list[Distances]]:
     """(texts attacked, texts that break the dense model, distances of every level above 0 on these
     texts, clean and adversarial).
@@ -48,7 +48,7 @@ def measure_distances(
             f"{prepared.study.about['data']} holds pairs; distances are of single texts."
         )
     dense, levels = prepared.victim, sorted({level for level in spec.levels if level})
-    whole = 2 + len(levels)
+    parts = report.parts({"attack": 2, "levels": len(levels)})
     found = attack_kept(
         {"dense": Side(dense, dense.fingerprint)},
         spec.attack,
@@ -56,7 +56,7 @@ def measure_distances(
         prepared.attacked,
         spec.seed,
         store,
-        within(report, 0, 2, whole),
+        parts["attack"],
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
     )["dense"]
@@ -72,8 +72,7 @@ def measure_distances(
     }
     before = {kind: [read_inside(dense, text).cls for text in texts[kind]] for kind in KINDS}
     rows = []
-    for place, level in enumerate(levels, start=2):
-        part = within(report, place, place + 1, whole, f"{100 * level:g} %: ")
+    for level, part in parts["levels"].each(levels, label=lambda level: f"{100 * level:g}%"):
         victim = pruned_at(prepared, level, store, part).victim
         for kind in KINDS:
             each = [

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.engine.errors import DataError, SettingError
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.keeping import REPEATED
 from prunescope.engine.studies.examples import data_place
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.study import prepare, run_prepared
 
-PARTS = {
+IDENTITY_WORDS = {
     "victim": "the model",
     "max_tokens": "the model's longest text",
     "calibration": "the calibration text",
@@ -72,7 +72,7 @@ def repeat_study(
     levels: Sequence[float] = (),
     resources: str | None = None,
     device: str = "auto",
-    report: Reporter = silent,
+    report: Progress = SILENT,
 ) -> tuple[Repeated, ...]:
     """Measure levels of a stored study again, all of them unless some are named, without what any
     store holds of it.
@@ -101,27 +101,29 @@ def repeat_study(
         root, bundled=root / "none", shared=root
     )  # neither a shared nor the bundled store
 
-    def check(found: Study) -> None:
-        other = [
-            told
-            for name, told in PARTS.items()
-            if found.identity.get(name) != study.identity.get(name)
-        ]
-        if other:
-            _forget(apart.root / "studies" / found.key)
-            raise DataError(
-                f"What is here is not what the study {study.key[:12]} was made of. This is "
-                "another: "
-                f"{', '.join(other)}. Name its data with --data; `runs show --json` has its "
-                "settings."
-            )
-
-    again = run_study(spec, apart, report, check)
+    prepared = prepare(spec, report)
+    _check_same(prepared.study, study)
+    again = run_prepared(prepared, apart, report)
     pairs = tuple(
         Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None
     )
     _forget(apart.root)
     return pairs
+
+
+def _check_same(loaded: Study, study: Study) -> None:
+    """Raises DataError where what was loaded here is not what the stored study was made of."""
+    different = [
+        what
+        for name, what in IDENTITY_WORDS.items()
+        if loaded.identity.get(name) != study.identity.get(name)
+    ]
+    if different:
+        raise DataError(
+            f"What is here is not what the study {study.key[:12]} was made of. This is another: "
+            f"{', '.join(different)}. Name its data with --data; `runs show --json` has its "
+            "settings."
+        )
 
 
 def _forget(folder: Path) -> None:

@@ -38,15 +38,17 @@ from prunescope.engine.evaluation.measure import (
 from prunescope.engine.export.pruned_models import is_kept, load_pruned, save_pruned, victim_key
 from prunescope.engine.models.victim import Victim, check_place, load_victim
 from prunescope.engine.models.weights import check_finite
-from prunescope.engine.progress import PARTS, Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.pruning.patterns import check_sparsity
 from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import AttackRecord, LevelResult, Study, StudySpec
 from prunescope.engine.store import SCHEMA, Store, key_of, level_key
+from prunescope.engine.studies.events import StudyOpened
 
 Result = TypeVar("Result")
 AT_ONCE = 8  # levels solved in one pass, which is what an interruption can lose
+LEVEL_SHARES = {"prune": 6, "evaluate": 1, "layer_errors": 1, "attack": 12}  # of its time
 ATTACKED_TOGETHER = 4  # levels, whose weights are in memory together
 
 
@@ -122,7 +124,7 @@ def check_there(spec: StudySpec) -> None:
         load_dataset(spec.data, **spec.reading, seed=spec.seed)
 
 
-def prepare(spec: StudySpec, report: Reporter = silent, victim: Victim | None = None) -> Prepared:
+def prepare(spec: StudySpec, report: Progress = SILENT, victim: Victim | None = None) -> Prepared:
     """Load and check everything, the model only where it is not given; raises an InputError before
     any long work begins.
     """
@@ -260,7 +262,7 @@ def _about(
 
 
 def pruned_at(
-    prepared: Prepared, sparsity: float, store: Store, report: Reporter = silent
+    prepared: Prepared, sparsity: float, store: Store, report: Progress = SILENT
 ) -> Pruned:
     """The victim at one sparsity: from the cache, or solved now and kept there."""
     if (found := _kept(prepared, sparsity, store)) is not None:
@@ -285,7 +287,7 @@ def _quick(prepared: Prepared, sparsity: float) -> bool:
 
 
 def solve_levels(
-    prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter
+    prepared: Prepared, levels: Sequence[float], store: Store, report: Progress
 ) -> Iterator[Pruned]:
     """Solve levels in one pass and keep each as soon as it is there."""
     text, start = prepared.calibration, time.perf_counter()
@@ -308,7 +310,7 @@ def solve_levels(
 
 
 def measure_level(
-    prepared: Prepared, sparsity: float, store: Store, report: Reporter = silent
+    prepared: Prepared, sparsity: float, store: Store, report: Progress = SILENT
 ) -> LevelResult:
     """One level, from the store or measured now; an attack that was cut short goes on at the next
     example.
@@ -327,11 +329,10 @@ def measure_level(
         return _measure(prepared, sparsity, store, report)
 
 
-def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter) -> LevelResult:
+def _measure(prepared: Prepared, sparsity: float, store: Store, report: Progress) -> LevelResult:
     seconds: dict[str, float] = {}
-    pruned = _timed(
-        seconds, "prune", lambda: pruned_at(prepared, sparsity, store, within(report, 0, 6, 20))
-    )
+    parts = report.parts(LEVEL_SHARES)
+    pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, parts["prune"]))
     seconds |= prepared.solving.get(
         sparsity, {}
     )  # it may have waited in the cache since a pass of many levels
@@ -341,19 +342,17 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
     reading = _timed(
         seconds,
         "evaluate",
-        lambda: read(pruned.victim, prepared.evaluation, within(report, 6, 7, 20)),
+        lambda: read(pruned.victim, prepared.evaluation, parts["evaluate"]),
     )
     errors = layer_errors(
         prepared.victim,
         pruned.victim,
         prepared.held_out.texts,
         prepared.held_out.pairs,
-        within(report, 7, 8, 20),
+        parts["layer_errors"],
     )
     before = seconds.pop("attack", 0.0)
-    attacks = _timed(
-        seconds, "attack", lambda: _attack(prepared, pruned, store, within(report, 8, 20, 20))
-    )
+    attacks = _timed(seconds, "attack", lambda: _attack(prepared, pruned, store, parts["attack"]))
     seconds["attack"] = round(seconds["attack"] + before, 3)
     aua, asr = attack_rates(attacks) if attacks else (None, None)
     acc = accuracy(reading, prepared.evaluation.labels)
@@ -384,7 +383,7 @@ def _measure(prepared: Prepared, sparsity: float, store: Store, report: Reporter
 
 
 def _attack(
-    prepared: Prepared, pruned: Pruned, store: Store, report: Reporter
+    prepared: Prepared, pruned: Pruned, store: Store, report: Progress
 ) -> tuple[AttackRecord, ...]:
     if not prepared.attacked:
         return ()
@@ -421,8 +420,13 @@ def _keeper(
     return keep
 
 
-def _counted(report: Reporter) -> Reporter:
-    return lambda stage, done, total: report(f"{stage} {done} of {total}", done, total)
+def _counted(report: Progress) -> Progress:
+    """Adds the count to every stage."""
+
+    def show(state: ProgressState) -> None:
+        report(f"{state.stage} {state.done} of {state.total}", state.done, state.total)
+
+    return Progress(show, report.emit)
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> Result:
@@ -435,39 +439,38 @@ def _timed(seconds: dict[str, float], name: str, work: Callable[[], Result]) -> 
 def run_study(
     spec: StudySpec,
     store: Store | None = None,
-    report: Reporter = silent,
-    known: Callable[[Study], None] = lambda study: None,
-    say: Callable[[tuple[str, ...]], None] = lambda notices: None,
+    report: Progress = SILENT,
 ) -> Study:
     """Run every level of a study, dense first, and return it with the levels that were asked for.
 
-    `known` hears which study it is as soon as its model and data are read, and `say` what there is
-    to know about them. Raises InputError before any work on bad input; InterruptedStudy from
-    `report` leaves all finished work in the store.
+    Emits `StudyOpened` as soon as model and data are read. Raises InputError before any work on bad
+    input; InterruptedStudy from `report` leaves all finished work in the store.
     """
-    store = store or Store()
     prepared = prepare(spec, report)
-    say(prepared.notices)
+    report.emit(StudyOpened(prepared.study, prepared.notices))
+    return run_prepared(prepared, store or Store(), report)
+
+
+def run_prepared(prepared: Prepared, store: Store, report: Progress = SILENT) -> Study:
+    """Run every level of a study that is loaded."""
+    levels = prepared.spec.levels
     store.save_study(prepared.study)
-    known(prepared.study)
     with store.using(prepared.study.key):
-        return _run(prepared, sorted(set(spec.levels)), store, report)
+        return _run(prepared, sorted(set(levels)), store, report)
 
 
-def _run(prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter) -> Study:
+def _run(prepared: Prepared, levels: Sequence[float], store: Store, report: Progress) -> Study:
     sparse = [level for level in levels if level]
     batches = [
         levels[: len(levels) - len(sparse)],
         *(sparse[i : i + AT_ONCE] for i in range(0, len(sparse), AT_ONCE)),
     ]
-    results, whole = list[LevelResult](), 10 * len(levels)
-    for batch in batches:
-        ahead = 0 if len(batch) < 2 else 8  # of the ten parts of a level
-        low, high = 10 * len(results), 10 * len(results) + ahead * len(batch)
-        _work_ahead(prepared, batch, store, within(report, low, high, whole))
-        for place, level in enumerate(batch):
-            start = high + (10 - ahead) * place
-            part = within(report, start, start + 10 - ahead, whole, f"{100 * level:g} %: ")
+    results = list[LevelResult]()
+    for batch, of_batch in report.each(batches, [len(batch) for batch in batches]):
+        ahead = 0 if len(batch) < 2 else 8
+        parts = of_batch.parts({"ahead": ahead, "each": 10 - ahead})
+        _work_ahead(prepared, batch, store, parts["ahead"])
+        for level, part in parts["each"].each(batch, label=lambda level: f"{100 * level:g} %"):
             results.append(measure_level(prepared, level, store, part))
             store.notices += [
                 notice for notice in results[-1].notices if notice not in store.notices
@@ -477,28 +480,25 @@ def _run(prepared: Prepared, levels: Sequence[float], store: Store, report: Repo
             store.level(prepared.study, result.sparsity) is None
         ):  # its file was taken away while the others were measured
             store.save_level(prepared.study, result)
-    report("done", PARTS * whole, PARTS * whole)
+    report.finish()
     return replace(prepared.study, levels=tuple(results))
 
 
 def _work_ahead(
-    prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter
+    prepared: Prepared, levels: Sequence[float], store: Store, report: Progress
 ) -> None:
     """What levels share, done for all of them at once; `measure_level` finds it kept."""
-    _solve_ahead(prepared, levels, store, within(report, 0, 3, 8))
+    parts = report.parts({"prune": 3, "attack": 5})
+    _solve_ahead(prepared, levels, store, parts["prune"])
     due = [level for level in levels if store.level(prepared.study, level) is None]
-    for start in range(0, len(due), ATTACKED_TOGETHER):
-        part = within(
-            report,
-            3 * len(due) + 5 * start,
-            3 * len(due) + 5 * min(start + ATTACKED_TOGETHER, len(due)),
-            8 * len(due),
-        )
-        _attack_ahead(prepared, due[start : start + ATTACKED_TOGETHER], store, part)
+    starts = range(0, len(due), ATTACKED_TOGETHER)
+    groups = [due[start : start + ATTACKED_TOGETHER] for start in starts]
+    for group, part in parts["attack"].each(groups, [len(group) for group in groups]):
+        _attack_ahead(prepared, group, store, part)
 
 
 def _attack_ahead(
-    prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter
+    prepared: Prepared, levels: Sequence[float], store: Store, report: Progress
 ) -> None:
     """Attack several levels in lock-step, so that candidates that do not depend on the victim are
     made once.
@@ -515,10 +515,10 @@ def _attack_ahead(
 
 
 def _attack_together(
-    prepared: Prepared, due: dict[str, float], store: Store, report: Reporter
+    prepared: Prepared, due: dict[str, float], store: Store, report: Progress
 ) -> None:
     spec, study, began = prepared.spec, prepared.study, time.perf_counter()
-    waiting: Reporter = lambda stage, done, total: report(stage, 0, 1)  # noqa: E731
+    waiting = report.part(0, 0)
     victims = {
         side: pruned_at(prepared, level, store, waiting).victim for side, level in due.items()
     }
@@ -540,7 +540,7 @@ def _attack_together(
 
 
 def _solve_ahead(
-    prepared: Prepared, levels: Sequence[float], store: Store, report: Reporter
+    prepared: Prepared, levels: Sequence[float], store: Store, report: Progress
 ) -> None:
     """Solve those of the levels that are neither measured nor kept, in one pass; they wait in the
     cache of victims.

@@ -23,7 +23,7 @@ from prunescope.engine.errors import DataError, ResourceError, SettingError
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.paths import expanded
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 from prunescope.engine.store.atomic import atomic_folder
 from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
@@ -90,7 +90,7 @@ def row_ids(examples: Examples) -> Tensor:
     )
 
 
-def features_of(spec: BiasSpec, examples: Examples, report: Reporter = silent) -> Array:
+def features_of(spec: BiasSpec, examples: Examples, report: Progress = SILENT) -> Array:
     """(rows, features)."""
     if spec.features == "bag":
         return bag_features(examples.texts)
@@ -101,7 +101,7 @@ def features_of(spec: BiasSpec, examples: Examples, report: Reporter = silent) -
 
 
 def make_bias(
-    spec: BiasSpec, train: Examples, evaluation: Examples, out: Path, report: Reporter = silent
+    spec: BiasSpec, train: Examples, evaluation: Examples, out: Path, report: Progress = SILENT
 ) -> dict[str, Any]:
     """Train the bias model, write its predictions for the training rows to `out`, and say how well
     it does alone.

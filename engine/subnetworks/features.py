@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from prunescope.engine.errors import DataError, ResourceError
 from prunescope.engine.paths import expanded
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 
 Array = NDArray[np.float32]
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -109,7 +109,7 @@ OVERLAP = (
 
 
 def overlap_features(
-    texts: Sequence[str], pairs: Sequence[str] | None, vectors: Vectors, report: Reporter = silent
+    texts: Sequence[str], pairs: Sequence[str] | None, vectors: Vectors, report: Progress = SILENT
 ) -> Array:
     """How the second text's words are found in the first, (rows, 7), in the order of `OVERLAP`.
 
@@ -146,7 +146,7 @@ def _overlap(first: list[str], second: list[str], vectors: Vectors) -> list[floa
     ]
 
 
-def claim_features(texts: Sequence[str], vectors: Vectors, report: Reporter = silent) -> Array:
+def claim_features(texts: Sequence[str], vectors: Vectors, report: Progress = SILENT) -> Array:
     """The largest value of every dimension over a text's word vectors, (rows, width). Source: P2,
     for FEVER.
     """

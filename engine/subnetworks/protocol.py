@@ -7,7 +7,6 @@ what each reached, by content <out>/table.json                 the recipe and al
 so far
 """
 
-import itertools
 import json
 import random
 import shutil
@@ -29,7 +28,7 @@ from prunescope.engine.evaluation.shift import ShiftedSet, generalisation, load_
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import key_of, write_atomic
 from prunescope.engine.store.locks import held as held_lock
 from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
@@ -48,9 +47,9 @@ QUERIES = 30  # and an attacked row
 class Reports:
     """Whom the parts of one cell's work tell how far they are."""
 
-    train: Reporter = silent
-    read: Reporter = silent
-    attack: Reporter = silent
+    train: Progress = SILENT
+    read: Progress = SILENT
+    attack: Progress = SILENT
 
 
 @dataclass(slots=True)
@@ -84,7 +83,7 @@ def run_protocol(
     cells: tuple[str, ...] | None = None,
     device: str = "auto",
     resources: str | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
 ) -> dict[str, Any]:
     """Do every cell that is not done yet and write the table; returns what it holds.
@@ -111,13 +110,10 @@ def run_protocol(
         if (cells is None or cell.name in cells) and (cell.model is None or seed == seeds[0])
     ]
     work = [_work(ready, cell, sparsity, seed) for seed, cell, sparsity in wanted]
-    whole, done = max(1, sum(map(sum, work))), 0
-    for number, (seed, cell, sparsity) in enumerate(wanted):
-        ends = list(itertools.accumulate(work[number], initial=done))
-        prefix, done = f"{number + 1} of {len(wanted)}: ", ends[-1]
-        ready.reports = Reports(
-            *(within(report, low, high, whole, prefix) for low, high in itertools.pairwise(ends))
-        )
+    parts = report.each(work, list(map(sum, work)), number=True)
+    for number, (shares, part) in enumerate(parts):
+        seed, cell, sparsity = wanted[number]
+        ready.reports = Reports(*(progress for _, progress in part.each(shares, shares)))
         entry = _result(ready, cell, sparsity, seed)
         say(
             f"{number + 1} of {len(wanted)}: seed {seed}, {cell.label(sparsity)}: ID "
@@ -153,7 +149,7 @@ def prepare(
     out: Path,
     device: str = "auto",
     resources: str | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
 ) -> Prepared:
     """Load and check all rows, sets and settings; the bias model is made where its predictions are
@@ -276,7 +272,7 @@ def _drawn(rows: list[int], most: int) -> list[int]:
 
 
 def _bias(
-    spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Reporter
+    spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Progress
 ) -> BiasPredictions:
     with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
         if folder.is_dir():

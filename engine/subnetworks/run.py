@@ -19,7 +19,7 @@ from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.families import HEADS
 from prunescope.engine.models.packed import save_packed
 from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.patterns import zeros_of
 from prunescope.engine.pruning.plan import LayerReport, Pruned
 from prunescope.engine.store.atomic import new_folder
@@ -58,7 +58,7 @@ def find_subnetwork(
     train: TrainSpec,
     given: Inputs,
     out: Path,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
 ) -> tuple[Pruned, dict[str, Any]]:
     """Train and write to `out`, whole or not at all: packed where something is pruned, else an
@@ -288,7 +288,7 @@ def _guessing(spec: SubnetworkSpec, given: Inputs, rows: Examples) -> float:
     return guessing(spec.loss, torch.tensor(rows.labels), log_bias)
 
 
-def _teacher(given: Inputs, report: Reporter) -> dict[int, Tensor]:
+def _teacher(given: Inputs, report: Progress) -> dict[int, Tensor]:
     """row id → the teacher's probabilities (classes,)."""
     from prunescope.engine.subnetworks.bias import row_ids
 

@@ -18,7 +18,7 @@ from prunescope.engine.models.base import Base, classifier
 from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.fit import pad_id
 from prunescope.engine.models.tokens import token_ids
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import check_seed
 from prunescope.engine.store.atomic import atomic_folder, new_folder
 from prunescope.engine.training import checkpoint
@@ -79,7 +79,7 @@ def finetune(
     out: Path,
     *,
     start: Path | None = None,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Train one model and write it to `out`, whole or not at all: an adapter where the rank is

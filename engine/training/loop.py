@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from prunescope.engine.errors import InterruptedStudy, TrainingDiverged
 from prunescope.engine.models.tokens import pad_rows
-from prunescope.engine.progress import Reporter, defer_signals
+from prunescope.engine.progress import Progress, defer_signals
 from prunescope.engine.training import checkpoint
 from prunescope.engine.training.batches import Passes
 from prunescope.engine.training.callbacks import Course
@@ -129,7 +129,7 @@ class Training:
             [(time.monotonic(), 0)], maxlen=20
         )  # (when, rows)
 
-    def run(self, report: Reporter) -> Trained:
+    def run(self, report: Progress) -> Trained:
         """Train to the end, or to where early stopping ends it; the model then holds the weights to
         keep.
 
@@ -160,7 +160,7 @@ class Training:
         self._course.finish()
         return Trained(self._step, sum(self._losses) / len(self._losses), self._best, stopped)
 
-    def _one_step(self, report: Reporter) -> None:
+    def _one_step(self, report: Progress) -> None:
         self._model.train()
         self._begun = (self._passes.place(), checkpoint.random_states())
         self._course.before(self._step, self.steps)
@@ -256,7 +256,7 @@ class Training:
             return False
         return self._step % self._every == 0 or self._step == self.steps
 
-    def _check(self, report: Reporter) -> None:
+    def _check(self, report: Progress) -> None:
         assert self._held_out is not None
         self._course.judged(self._step, self.steps)
         accuracy, loss = held_out_score(
@@ -341,7 +341,7 @@ def held_out_score(
     model: nn.Module,
     rows: Rows,
     device: str,
-    report: Reporter,
+    report: Progress,
     place: tuple[int, int],
     size: int = 64,
 ) -> tuple[float, float]:

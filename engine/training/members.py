@@ -19,7 +19,7 @@ from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import canonical, key_of, write_atomic
 from prunescope.engine.training.finetune import WEIGHTS, Shared, finetune
 from prunescope.engine.training.recipe import Finish, read_recipe
@@ -29,6 +29,8 @@ from prunescope.engine.training.spec import TrainSpec
 
 MANIFEST = "members.json"
 MADE = "The new model"  # for notices
+MEMBER_SHARES = {"train": 7, "score": 3}  # of the time that a member takes
+PASS_SHARES = {"first": 7, "second": 3}  # of the time that training takes with a second pass
 Say = Callable[[str], None]  # told a sentence
 
 
@@ -47,7 +49,7 @@ def run_members(
     device: str = "auto",
     precision: str = "auto",
     allow_overlap: bool = False,
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
     **columns: str | None,
 ) -> dict[str, Any]:
@@ -84,14 +86,7 @@ def run_members(
         "planned": len(recipe.members),
         "members": [],
     }
-    for number, spec in enumerate(recipe.members):
-        part = within(
-            report,
-            number,
-            number + 1,
-            len(recipe.members),
-            f"{number + 1} of {len(recipe.members)}: ",
-        )
+    for spec, part in report.each(recipe.members, number=True):
         entry = _member(spec, recipe.finish, further, shared, out, selection, part, say)
         if entry["reason"]:
             say(f"{spec.name} is left out: {entry['reason']}")
@@ -197,11 +192,12 @@ def _member(
     shared: Shared,
     out: Path,
     selection: Selection,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     settings = {"name": spec.name, "spec": asdict(spec)}
     failed, identity = out / f"{spec.name}.diverged.json", shared.identity(spec)
+    parts = report.parts(MEMBER_SHARES)
     if finish is not None and further is not None:
         identity["finish"] = {**asdict(finish), "rows": further.fingerprint()}
     try:
@@ -210,7 +206,7 @@ def _member(
             and (told := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity
         ):
             raise TrainingDiverged(told["reason"])  # it would again
-        record = _trained(spec, finish, further, shared, out, within(report, 0, 7, 10), say)
+        record = _trained(spec, finish, further, shared, out, parts["train"], say)
     except TrainingDiverged as error:
         write_atomic(
             failed,
@@ -225,7 +221,7 @@ def _member(
             "averaged": False,
         }
     victim = load_victim(str((out / spec.name).resolve()), shared.device)
-    score = scored(victim, selection, out, within(report, 7, 10, 10))
+    score = scored(victim, selection, out, parts["score"])
     for notice in score.notices:
         say(f"{spec.name}: {notice}")
     share = (
@@ -259,17 +255,17 @@ def _trained(
     further: Examples | None,
     shared: Shared,
     out: Path,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     if finish is None or further is None:
         return _stage(spec, shared, out / spec.name, None, report, say)
-    halves = within(report, 0, 7, 10), within(report, 7, 10, 10)
+    passes = report.parts(PASS_SHARES)
     first = out / f"{spec.name}-first-pass"
-    _stage(spec, shared, first, None, halves[0], say)
+    _stage(spec, shared, first, None, passes["first"], say)
     mixed = _mixture(further, shared.data, finish, spec)
     short = replace(spec, epochs=finish.epochs, learning_rate=finish.learning_rate)
-    return _stage(short, replace(shared, data=mixed), out / spec.name, first, halves[1], say)
+    return _stage(short, replace(shared, data=mixed), out / spec.name, first, passes["second"], say)
 
 
 def _further(
@@ -304,7 +300,7 @@ def _mixture(further: Examples, data: Examples, finish: Finish, spec: TrainSpec)
 
 
 def _stage(
-    spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Reporter, say: Say
+    spec: TrainSpec, shared: Shared, folder: Path, start: Path | None, report: Progress, say: Say
 ) -> dict[str, Any]:
     """One pass of one member, unless its record says that exactly this was done before, on whatever
     machine.
@@ -332,7 +328,7 @@ def _stage(
     return finetune(spec, shared, folder, start=start, report=report, say=say)
 
 
-def scored(victim: Victim, selection: Selection, out: Path, report: Reporter) -> Score:
+def scored(victim: Victim, selection: Selection, out: Path, report: Progress) -> Score:
     """The score of a model on the judging rows, kept by content."""
     identity = {"victim": victim.fingerprint, **selection.identity()}
     path = out / "scores" / f"{key_of(identity)}.json"

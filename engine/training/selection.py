@@ -23,7 +23,7 @@ from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.measure import accuracy, below_chance, read
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import Reporter, silent
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.training.records import Score
 
 
@@ -87,7 +87,7 @@ class Selection:
             "seed": self.spec.seed,
         }
 
-    def score(self, victim: Victim, report: Reporter = silent) -> Score:
+    def score(self, victim: Victim, report: Progress = SILENT) -> Score:
         """Acc and Aua of a dense model."""
         check_labels(self.examples, victim.num_labels, "the selection set")
         acc = accuracy(read(victim, self.examples, report), self.examples.labels)

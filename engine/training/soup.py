@@ -15,7 +15,7 @@ from prunescope.engine.export.folder import export_model
 from prunescope.engine.models.average import Mean
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
-from prunescope.engine.progress import Reporter, silent, within
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import write_atomic
 from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid
 from prunescope.engine.training.records import ORDERS, MadeAverage, Score, Step
@@ -130,7 +130,7 @@ def average_folder(
     out: Path,
     *,
     device: str = "auto",
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
 ) -> dict[str, Any]:
     """Average the members of a recipe's folder and write the model to `out`, with `prunescope.json`
@@ -172,7 +172,7 @@ def average_models(
     scores: Path,
     *,
     device: str = "auto",
-    report: Reporter = silent,
+    report: Progress = SILENT,
     say: Say = unsaid,
 ) -> dict[str, Any]:
     """Average any fine-tuned models of one base: hub names, local folders, embedded victims."""
@@ -188,7 +188,7 @@ def _average(
     selection: Selection,
     scores: Path,
     out: Path,
-    report: Reporter,
+    report: Progress,
     say: Say,
 ) -> dict[str, Any]:
     if by not in ORDERS:
@@ -204,11 +204,10 @@ def _average(
     )  # and all members are read in the first one's order
     for notice in (*members_notices, *notices):
         say(notice)
-    places = iter(range(2 * len(names)))  # singles, then averages
+    steps = report.each(range(2 * len(names)))  # singles, then averages
 
-    def part(name: str) -> Reporter:
-        place = next(places)
-        return within(report, place, place + 1, 2 * len(names), f"{name}: ")
+    def part(name: str) -> Progress:
+        return next(steps)[1].part(0, 1, f"{name}: ")
 
     def judged(victim: Victim, name: str) -> Score:
         score = scored(in_order(victim, first.label_names), selection, scores, part(name))

@@ -19,6 +19,7 @@ from prunescope.app.charts import attack, files
 from prunescope.app.components.text import for_chart, plain
 from prunescope.app.components.text_diff import escaped, marked
 from prunescope.engine import Job, Look, Study, bundled_reviews
+from prunescope.engine.progress import ProgressState
 
 
 def page(**query: str) -> AppTest:
@@ -307,7 +308,8 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[Job])
 def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    of(requests, "ready").state, of(requests, "ready").stage = "running", "block 2: output"
+    ready = of(requests, "ready")
+    ready.state, ready.progress = "running", ProgressState("block 2: output")
     app.run()
     assert any("block 2: output" in bar.proto.text.replace("\\", "") for bar in app.get("progress"))
 
@@ -356,7 +358,7 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[
     app.button(key="a-batch").click().run()
     job = of(requests, "batch")
     assert job.arguments["count"] == 20 and len(job.arguments["victims"]) == 2
-    job.state, job.stage, job.done, job.total = "running", "attack", 3, 40
+    job.state, job.progress = "running", ProgressState("attack", 3, 40)
     again = page(batch=view(app)["batch"])
     assert any(
         "attack 3 of 40" in bar.proto.text.replace("\\", "") for bar in again.get("progress")

@@ -18,6 +18,7 @@ from prunescope.engine.cli.main import main
 from prunescope.engine.errors import InterruptedStudy, SettingError
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.models.packed import FILE, save_packed
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import prepare, pruned_at, run_study
@@ -146,12 +147,12 @@ def test_an_interruption_keeps_what_is_measured(spec: AlternativesSpec, tmp_path
         study=replace(spec.study, attack="none", levels=(0.5,)),
     )
 
-    def stop(stage: str, done: int, total: int) -> None:
-        if stage.startswith("int8"):
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith("int8"):
             raise InterruptedStudy("enough")
 
     with pytest.raises(InterruptedStudy):
-        run_alternatives(few, Store(tmp_path), report=stop)
+        run_alternatives(few, Store(tmp_path), report=Progress(stop))
     assert len(list((tmp_path / "alternatives" / "parts").glob("*.json"))) == 2
     assert not list((tmp_path / "alternatives").glob("*.json"))
     found = run_alternatives(few, Store(tmp_path))

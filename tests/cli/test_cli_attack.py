@@ -25,6 +25,7 @@ from prunescope.engine.errors import InterruptedStudy
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.victim import load_victim
+from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.study import run_study
@@ -177,12 +178,12 @@ def test_logs_of_both_are_written_and_read(run: Run, other: Path, tmp_path: Path
 def test_a_run_that_was_stopped_goes_on(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def stop(console: Any, stage: str, done: int, total: int) -> None:
-        if stage == "attack" and done >= 2:
+    def stop(console: Any, state: ProgressState) -> None:
+        if state.stage == "attack" and state.done >= 2:
             raise InterruptedStudy("stopped")
 
     with monkeypatch.context() as patch:
-        patch.setattr("prunescope.engine.cli.console.Console.report", stop)
+        patch.setattr("prunescope.engine.cli.console.Console._show", stop)
         code, out, err = run("--examples", "6")
     assert (code, out) == (3, "") and err.startswith("Stopped.")
     (kept,) = (tmp_path / "cache" / "texts").iterdir()

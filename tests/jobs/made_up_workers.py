@@ -18,10 +18,11 @@ import os, signal, subprocess, sys, time
 sys.path.insert(0, {project!r})
 from pathlib import Path
 if sys.argv[1:3] == ["-m", "prunescope.engine.jobs.supervisor"]:
-    from prunescope.engine.jobs import keeper
+    from prunescope.engine.jobs import supervisor
     sys.executable, sys.argv = __file__, sys.argv[2:]
-    sys.exit(keeper.main())
+    sys.exit(supervisor.main())
 from prunescope.engine.jobs import work
+from prunescope.engine.progress import WHOLE
 one = work.Work(Path(sys.argv[4]), sys.argv[5], sys.argv[6])
 row = one.begin()
 if row is None: sys.exit(0)
@@ -32,7 +33,7 @@ signal.signal(signal.SIGTERM, stop)
 try:
     if do == 0: one.end("done", study="a" * 64)
     if do == 1:                                   # works until it is told to stop, and stops at once
-        for step in range(10**6): one.report("step", step, 5000); time.sleep(0.02)
+        for step in range(10**6): one.report("step", 200 * step, WHOLE); time.sleep(0.02)
     if do == 2:                                   # does not listen, and has a child that does not either
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

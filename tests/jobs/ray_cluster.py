@@ -27,6 +27,7 @@ from small_models import write_model, write_reviews  # noqa: E402  the project i
 
 from prunescope.engine.jobs.cluster import run_on_cluster  # noqa: E402
 from prunescope.engine.jobs.rows import Rows  # noqa: E402
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.store import Store  # noqa: E402
 from prunescope.engine.studies.sweep import sweep_of  # noqa: E402
 
@@ -120,11 +121,11 @@ def main(folder: Path) -> None:
         kill_node(lost)
         seen.add("killed")
 
-    def report(stage: str, done: int, total: int) -> None:
+    def look(state: ProgressState) -> None:
         seen.update(row.state for row in rows.read())
 
     threading.Thread(target=kill, daemon=True).start()
-    keys = run_on_cluster(specs, address, folder / "shared", rows, "sweep-test", report)
+    keys = run_on_cluster(specs, address, folder / "shared", rows, "sweep-test", Progress(look))
     store = Store(folder / "shared", folder / "none")
     studies = [store.study(key) for key in keys]
     print(

@@ -28,6 +28,7 @@ from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs import supervisor
 from prunescope.engine.jobs.processes import born, end_group, lives
 from prunescope.engine.jobs.queue import JobQueue, notice, slot_of
+from prunescope.engine.progress import WHOLE
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.locks import free, try_lock
 
@@ -121,7 +122,7 @@ def test_progress_is_in_the_row(queue: JobQueue) -> None:
     row = ask(queue, LONG)
     until(lambda: queue.row(row.id).done > 0)
     row = queue.row(row.id)
-    assert (row.stage, row.total) == ("step", 5000) and 0 < row.share < 1
+    assert (row.stage, row.total) == ("step", WHOLE) and 0 < row.share < 1
     until(lambda: queue.row(row.id).remaining is not None)
     assert row.memory > 1_000_000 or sys.platform != "linux"
 

@@ -11,7 +11,9 @@ from prunescope.engine.errors import DataError, InterruptedStudy, StoreError
 from prunescope.engine.jobs.queue import JobQueue
 from prunescope.engine.jobs.rows import JobRow
 from prunescope.engine.jobs.work import DEFECT, Work, ran_out
+from prunescope.engine.progress import WHOLE, Progress
 from prunescope.engine.records import Study, StudySpec
+from prunescope.engine.studies.events import StudyOpened
 
 
 @pytest.fixture
@@ -21,10 +23,10 @@ def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(Work, "_beat", lambda self: None)  # no heartbeat changes the row meanwhile
 
     def ended(how: BaseException | Study, **values: Any) -> JobRow:
-        def made_up(spec: StudySpec, store: Any, report: Any, known: Any) -> Study:
+        def made_up(spec: StudySpec, store: Any, report: Progress) -> Study:
             assert spec == StudySpec(device="cpu")
-            report("50 %: attack", 500, 2000)
-            known(Study("e" * 64, {}, {}))
+            report("50%: attack", WHOLE // 4, WHOLE)
+            report.emit(StudyOpened(Study("e" * 64, {}, {}), ()))
             if isinstance(how, Study):
                 return how
             raise how
@@ -113,9 +115,11 @@ def test_a_worker_with_an_old_ticket_does_nothing(
 def test_a_report_stops_the_work_once_the_job_is_lost(tmp_path: Path) -> None:
     work = Work(tmp_path, "job", "ticket")
     work.report("load data", 1, 2)
-    assert (work.told["done"], work.told["total"], work.told["remaining"]) == (0, 0, None)
-    work.report("attack", 500, 2000)
-    assert (work.told["stage"], work.told["done"], work.told["total"]) == ("attack", 500, 2000)
+    columns = work.columns
+    assert (columns["done"], columns["total"], columns["remaining"]) == (0, 0, None)
+    work.report("attack", WHOLE // 4, WHOLE)
+    columns = work.columns
+    assert (columns["stage"], 4 * columns["done"], columns["total"]) == ("attack", WHOLE, WHOLE)
     work.lost = True
     with pytest.raises(InterruptedStudy):
-        work.report("attack", 501, 2000)
+        work.report("attack", WHOLE // 4 + 1, WHOLE)

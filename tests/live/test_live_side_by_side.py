@@ -35,7 +35,7 @@ from prunescope.engine.live.side_by_side import (
     open_victims,
 )
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.progress import silent
+from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies import examples
@@ -94,7 +94,7 @@ def found(bench: Bench, study: Study) -> tuple[dict[str, Any], list[tuple[str, S
     """An attack on the dense victim and three sparse ones, and its steps."""
     steps: list[tuple[str, Step]] = []
     asked = request(study, 0.5, 0.8, 0.95, do="attack", text=f"  {TEXT} ", label=None)
-    return answer(bench, asked, silent, lambda side, step: steps.append((side, step))), steps
+    return answer(bench, asked, SILENT, lambda side, step: steps.append((side, step))), steps
 
 
 def test_every_victim_is_attacked_as_it_would_be_alone(
@@ -191,8 +191,8 @@ def test_an_attack_is_cancelled_wherever_it_is(
     store = Store(tmp_path)
     store.save_study(study)
 
-    def report(now: str, done: int, total: int) -> None:
-        if now == stage:
+    def stop(state: ProgressState) -> None:
+        if state.stage == stage:
             raise InterruptedStudy("cancelled")
 
     state = torch.random.get_rng_state()
@@ -206,7 +206,7 @@ def test_an_attack_is_cancelled_wherever_it_is(
                 text=TEXT * (4 if stage == "word importance" else 1),
                 label=None,
             ),
-            report,
+            Progress(stop),
             lambda side, step: None,
         )
     assert torch.equal(state, torch.random.get_rng_state())
@@ -254,7 +254,7 @@ def test_a_request_that_cannot_be_done_says_why(
         answer(
             bench,
             {**request(study, do="attack", text=TEXT, label=None), **change},
-            silent,
+            SILENT,
             lambda side, step: None,
         )
 
@@ -264,7 +264,7 @@ def test_victims_of_other_classes_are_refused(
 ) -> None:
     opened = bench.open
 
-    def other(asked: Study, report: Any = silent) -> Any:
+    def other(asked: Study, report: Any = SILENT) -> Any:
         prepared, notice = opened(asked, report)
         other.calls += 1  # type: ignore[attr-defined]
         if other.calls > 1:  # type: ignore[attr-defined]
@@ -283,22 +283,18 @@ def test_a_batch_has_rates_pairs_and_transfer_and_goes_on_where_it_stopped(
 ) -> None:
     wanted, seen = Wanted.of(request(study, 0.8)), 0
 
-    def stop(stage: str, done: int, total: int) -> None:
+    def stop(state: ProgressState) -> None:
         nonlocal seen
-        seen = max(seen, done) if stage == "attack" else seen
+        seen = max(seen, state.done) if state.stage == "attack" else seen
         if seen >= 5:
             raise InterruptedStudy("cancelled")
 
     with pytest.raises(InterruptedStudy):
-        attack_batch(bench, wanted, 8, stop)
-    first: list[int] = []
-    result = attack_batch(
-        bench,
-        wanted,
-        8,
-        lambda stage, done, total: first.append(done) if stage == "attack" else None,
-    )
-    assert first[0] >= 5 and first[-1] == 16
+        attack_batch(bench, wanted, 8, Progress(stop))
+    states: list[ProgressState] = []
+    result = attack_batch(bench, wanted, 8, Progress(states.append))
+    attacked = [state.done for state in states if state.stage == "attack"]
+    assert attacked[0] >= 5 and attacked[-1] == 16
     assert [victim["n"] for victim in result["victims"]] == [8, 8] and set(result["paired"]) == {
         "80 %"
     }
@@ -514,14 +510,13 @@ def test_outcomes_of_two_machines_are_never_mixed(
     other = Store(tmp_path)
     other.save_study(study), other.save_level(study, replace(level, attacks=records))
 
-    def stop(stage: str, done: int, total: int) -> None:
-        if (
-            stage == "attack" and total == 12 and done
-        ):  # in the second part, in which all rows are due
+    def stop(state: ProgressState) -> None:
+        # in the second part, in which all examples are due
+        if state.stage == "attack" and state.total == 12 and state.done:
             raise InterruptedStudy("cancelled")
 
     with pytest.raises(InterruptedStudy):
-        attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12, stop)
+        attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12, Progress(stop))
     result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
     outcomes = {one["row"]: one["outcomes"]["Dense"] for one in result["examples"]}
     assert outcomes == {record.example: record.outcome for record in level.attacks}

@@ -29,6 +29,7 @@ from prunescope.engine.live.client import Job, Look, Workbench
 from prunescope.engine.live.memory import held_bytes
 from prunescope.engine.live.worker import Worker
 from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store, key_of
 from prunescope.engine.studies.study import prepare, run_study
@@ -105,7 +106,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
 def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
     job = finished(bench.submit("measure"))
     assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
-    assert (job.stage, job.done, job.total, job.share) == ("block 1", 3, 4, 0.75)
+    assert job.progress == ProgressState("block 1", 3, 4)
     assert job.steps == [("dense", 5, 0.25), ("dense", 9, 0.25)]
     assert job.looks == {"dense": Look("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
 
@@ -383,7 +384,7 @@ def test_the_worker_writes_the_pruned_model_as_one_file(
     stages = []
     job = real.submit("export", study=study.key, sparsity=0.5)
     while job.active:
-        stages.append(job.stage)
+        stages.append(job.progress.stage)
         time.sleep(0.01)
     assert job.state == "done" and job.result is not None, job.reason
     path = Path(job.result["path"])

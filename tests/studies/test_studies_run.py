@@ -29,6 +29,7 @@ from prunescope.engine.errors import (
     SettingError,
     StoreError,
 )
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
@@ -123,14 +124,14 @@ def without_times(store: Store) -> dict[str, bytes]:
     return found
 
 
-def stop_at(stage: str) -> Callable[[str, int, int], None]:
-    """A reporter that interrupts as soon as it hears of a stage."""
+def stop_at(stage: str) -> Progress:
+    """Interrupts the work as soon as a stage is reported."""
 
-    def report(heard: str, _done: int, _total: int) -> None:
-        if heard.startswith(stage):
-            raise InterruptedStudy(heard)
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith(stage):
+            raise InterruptedStudy(state.stage)
 
-    return report
+    return Progress(stop)
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
@@ -335,12 +336,12 @@ def test_what_the_pruner_had_to_say_is_recorded_and_told_once(
 def test_progress_never_goes_back_and_ends_complete(
     spec: StudySpec, new_store: Callable[[str], Store]
 ) -> None:
-    seen: list[tuple[str, int, int]] = []
-    run_study(spec, new_store("cache"), lambda *said: seen.append(said))
-    work = [(done, total) for stage, done, total in seen if not stage.startswith("load")]
-    assert [done for done, _ in work] == sorted(done for done, _ in work)
-    (whole,) = {total for _, total in work}
-    assert seen[-1] == ("done", whole, whole)
+    states: list[ProgressState] = []
+    run_study(spec, new_store("cache"), Progress(states.append))
+    work = [state for state in states if not state.stage.startswith("load")]
+    assert [state.done for state in work] == sorted(state.done for state in work)
+    assert all(state.of_whole for state in work)
+    assert (states[-1].stage, states[-1].share) == ("done", 1.0)
 
 
 # What is recorded
@@ -570,8 +571,9 @@ def test_a_draw_of_one_class_is_measured_and_says_so(
     labels, draw = next(
         (labels, draw) for draw in draws if len(set(labels := prepare(draw).evaluation.labels)) == 1
     )
-    heard: list[str] = []
-    study, label = run_study(draw, new_store("one"), say=heard.extend), labels[0]
+    events: list[Any] = []
+    study = run_study(draw, new_store("one"), Progress(on_event=events.append))
+    (opened,), label = events, labels[0]
     who = (
         "The one example drawn for the evaluation has"
         if drawn == 1
@@ -581,7 +583,7 @@ def test_a_draw_of_one_class_is_measured_and_says_so(
         f"{who} the label {label}; the figures say nothing of the model's other classes, so "
         "evaluate more examples."
     )
-    assert heard == [said] and all(
+    assert opened.notices == (said,) and all(
         said in level.notices and level.acc.n == drawn for level in study.levels
     )
     assert not any("drawn for" in notice for notice in prepare(spec).notices)
@@ -862,13 +864,13 @@ def test_a_study_cannot_be_removed_while_it_runs(
 ) -> None:
     store, refused = new_store("running"), list[str]()
 
-    def remove(stage: str, _done: int, _total: int) -> None:
-        if stage.startswith("50 %"):
+    def remove(state: ProgressState) -> None:
+        if state.stage.startswith("50 %"):
             with pytest.raises(StoreError, match="is being measured") as error:
                 remove_study(store, next((store.root / "studies").iterdir()).name)
             refused.append(str(error.value))
 
-    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, remove)
+    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, Progress(remove))
     assert refused
     remove_study(store, found.key)
 
@@ -878,11 +880,11 @@ def test_levels_whose_files_were_taken_away_are_there_in_the_end(
 ) -> None:
     store, gone = new_store("cleaned"), list[str]()
 
-    def clean(stage: str, _done: int, _total: int) -> None:
-        if not gone and stage.startswith("50 %"):
+    def clean(state: ProgressState) -> None:
+        if not gone and state.stage.startswith("50 %"):
             gone.extend(path.name for path in (store.root / "studies").rglob("*.json"))
             shutil.rmtree(store.root / "studies")
 
-    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, clean)
+    found = run_study(replace(spec, levels=(0.0, 0.5), method="magnitude"), store, Progress(clean))
     kept = store.study(found.key)
     assert len(gone) == 2 and kept is not None and kept.levels == found.levels

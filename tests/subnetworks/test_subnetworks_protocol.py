@@ -1,7 +1,6 @@
 """Tables: what a recipe refuses, what is not done twice, and what the light reader makes of it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from prunescope.engine.data.draw import drawn_to_attack
 from prunescope.engine.errors import DataError, InterruptedStudy, ResourceError, SettingError
 from prunescope.engine.models.victim import load_victim
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.store import Store
 from prunescope.engine.subnetworks import protocol as room
 from prunescope.engine.subnetworks.figures import subnetwork_tables
@@ -101,14 +101,11 @@ def test_a_table_is_made_resumed_and_read(
     monkeypatch.setattr(room, "find_subnetwork", _never)
     assert run_protocol(read, root, out, seeds=(0,)) == table  # what is done is not done again
     monkeypatch.undo()
-    told: list[tuple[int, int]] = []
-    table = run_protocol(
-        read, root, out, report=lambda stage, done, total: told.append((done, total))
-    )
-    assert (
-        told == sorted(told) and len({total for _, total in told}) == 1
-    )  # through training, reading and attacks
-    assert told[0][0] == 0 and told[-1][0] > 0.9 * told[-1][1]
+    states: list[ProgressState] = []
+    table = run_protocol(read, root, out, report=Progress(states.append))
+    shares = [state.share for state in states]  # through training, reading and attacks
+    assert shares == sorted(shares) and all(state.of_whole for state in states)
+    assert shares[0] == 0 and shares[-1] > 0.9
     assert [(run["cell"], run["sparsity"], run["seed"]) for run in table["runs"]][:6] == [
         ("full", 0.0, 0),
         ("full", 0.0, 1),
@@ -142,12 +139,12 @@ def test_a_table_is_made_resumed_and_read(
         assert bool(((weight == 0) <= (masks["0-alone-50"].prunable()[name] == 0)).all())
 
 
-def _stops_in(cell: str) -> Callable[[str, int, int], None]:
-    def report(stage: str, _done: int, _total: int) -> None:
-        if stage.startswith(cell) and "loss" in stage:
+def _stops_in(cell: str) -> Progress:
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith(cell) and "loss" in state.stage:
             raise InterruptedStudy("now")
 
-    return report
+    return Progress(stop)
 
 
 def _never(*_: Any) -> Any:

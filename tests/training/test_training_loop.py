@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import TrainingDiverged
 from prunescope.engine.models.base import classifier
-from prunescope.engine.progress import silent
+from prunescope.engine.progress import SILENT
 from prunescope.engine.training import loop
 from prunescope.engine.training.batches import Passes
 from prunescope.engine.training.finetune import Shared, finetune, split_for_stopping
@@ -123,7 +123,7 @@ def test_steps_are_torchs(
     )
     data = encoded(shared, rows)
     model, wanted = still(fresh(shared)).double(), still(fresh(shared)).double()
-    trained = Training(model, spec, data, None, "key").run(silent)
+    trained = Training(model, spec, data, None, "key").run(SILENT)
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
     own: Any = kind(
         wanted.parameters(),
@@ -160,12 +160,12 @@ def test_steps_are_the_epochs(shared: Shared, rows: Examples, epochs: float, ste
     training = Training(
         fresh(shared), replace(SPEC, epochs=epochs), encoded(shared, rows), None, "key"
     )
-    assert training.steps == steps == training.run(silent).steps
+    assert training.steps == steps == training.run(SILENT).steps
 
 
 def test_only_what_learns_moves(shared: Shared, rows: Examples):
     model, start = fresh(shared, 2), fresh(shared, 2).state_dict()
-    Training(model, replace(SPEC, rank=2), encoded(shared, rows), None, "key").run(silent)
+    Training(model, replace(SPEC, rank=2), encoded(shared, rows), None, "key").run(SILENT)
     moved = {
         name for name, value in model.state_dict().items() if not torch.equal(value, start[name])
     }
@@ -238,7 +238,7 @@ def test_early_stopping_keeps_the_best_weights(
     data = encoded(shared, rows)
     done = Training(
         model, replace(SPEC, epochs=6, checks=1, patience=patience), data, data, "key"
-    ).run(silent)
+    ).run(SILENT)
     assert len(seen) == checks and done.steps == 3 * checks
     assert done.stopped is (checks < 6)
     assert done.best == (3 * (best + 1), *scores[best])
@@ -262,14 +262,14 @@ def test_checks_come_as_often_as_asked_for(
     monkeypatch.setattr(loop, "held_out_score", check)
     data = encoded(shared, rows)
     Training(fresh(shared), replace(SPEC, checks=checks, patience=99), data, data, "key").run(
-        silent
+        SILENT
     )
     assert places == at
 
 
 def test_held_out_score_is_accuracy_and_loss(shared: Shared, rows: Examples):
     model, data = fresh(shared), encoded(shared, rows)
-    accuracy, loss = held_out_score(model, data, "cpu", silent, (0, 1), size=3)
+    accuracy, loss = held_out_score(model, data, "cpu", SILENT, (0, 1), size=3)
     model.eval()
     right, total = 0, 0.0
     for row in range(len(rows)):
@@ -353,7 +353,7 @@ def test_weights_that_are_no_numbers(shared: Shared, rows: Examples):
         TrainingDiverged,
         match="member diverged at step 1 of 6: its loss is nan, its gradient's norm nan",
     ):
-        Training(model, SPEC, encoded(shared, rows), None, "key").run(silent)
+        Training(model, SPEC, encoded(shared, rows), None, "key").run(SILENT)
 
 
 def test_a_gradient_that_is_no_number_moves_nothing(shared: Shared, rows: Examples):
@@ -361,7 +361,7 @@ def test_a_gradient_that_is_no_number_moves_nothing(shared: Shared, rows: Exampl
     start = {name: value.clone() for name, value in model.state_dict().items()}
     model.classifier.bias.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(TrainingDiverged, match=r"gradient's norm (inf|nan)"):
-        Training(model, SPEC, encoded(shared, rows), None, "key").run(silent)
+        Training(model, SPEC, encoded(shared, rows), None, "key").run(SILENT)
     assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
 
 
@@ -381,9 +381,9 @@ def test_a_mean_loss_far_above_guessing_stops(
         with pytest.raises(
             TrainingDiverged, match=r"at step 51 of 60: its mean loss is 1\.40; lower"
         ):
-            training.run(silent)
+            training.run(SILENT)
     else:
-        assert training.run(silent).final_loss == pytest.approx(loss)
+        assert training.run(SILENT).final_loss == pytest.approx(loss)
 
 
 def test_the_last_good_checkpoint_is_kept_and_named(
@@ -405,10 +405,10 @@ def test_the_last_good_checkpoint_is_kept_and_named(
     with pytest.raises(
         TrainingDiverged, match=rf"at step 5 of 6: .* The last checkpoint is {keep}\.$"
     ):
-        Training(fresh(shared), SPEC, data, None, "key", keep=keep).run(silent)
+        Training(fresh(shared), SPEC, data, None, "key", keep=keep).run(SILENT)
     monkeypatch.undo()
     model = fresh(shared)
-    assert Training(model, SPEC, data, None, "key", keep=keep).run(silent).steps == 6  # usable
+    assert Training(model, SPEC, data, None, "key", keep=keep).run(SILENT).steps == 6  # usable
     assert all(bool(value.isfinite().all()) for value in model.state_dict().values())
 
 

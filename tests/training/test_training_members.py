@@ -12,6 +12,7 @@ import pytest
 
 from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_dataset
 from prunescope.engine.errors import DataError, InterruptedStudy, SettingError
+from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import Rate
 from prunescope.engine.training import members as room
 from prunescope.engine.training.members import named_data, names_of, run_members
@@ -132,12 +133,12 @@ def test_the_manifest_says_what_was_done(
 def test_a_run_goes_on_with_what_is_missing(
     run: Run, trained: list[str], good: list[str], tmp_path: Path
 ):
-    def stop(stage: str, _done: int, _total: int) -> None:
-        if stage.startswith("2 of 2"):
+    def stop(state: ProgressState) -> None:
+        if state.stage.startswith("2 of 2"):
             raise InterruptedStudy("now")
 
     with pytest.raises(InterruptedStudy):
-        run(ONE, TWO, report=stop)
+        run(ONE, TWO, report=Progress(stop))
     assert [
         entry["name"]
         for entry in json.loads((tmp_path / "out" / "members.json").read_text())["members"]

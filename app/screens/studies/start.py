@@ -192,9 +192,9 @@ def _checking(rows: list[engine.StudyRow]) -> None:
             if not job.active:
                 st.rerun()
             st.progress(
-                job.share,
-                text=f"Checking model, data and settings: {plain(doing(job.stage))}"
-                if job.stage
+                job.progress.share,
+                text=f"Checking model, data and settings: {plain(doing(job.progress.stage))}"
+                if job.progress.stage
                 else "Waiting for the worker to check model, data and settings",
             )
             if st.button("Cancel", key="cancel-check"):
