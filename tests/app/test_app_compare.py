@@ -170,6 +170,8 @@ def test_flipped_examples_are_filtered_by_label_and_length(
     reviews = bundled_reviews()
     app = page()
     app.selectbox(key="c-kind").set_value("both wrong").run()
+    longest = max(len(text.split()) for text in reviews.texts)
+    assert app.slider(key="c-words").max == longest, "of all examples, whatever is filtered"
     app.selectbox(key="c-label").set_value("positive")
     app.slider(key="c-words").set_value((1, 12)).run()
     rows = app.dataframe[-1].value
