@@ -39,6 +39,12 @@ def short(text: str, most: int = 60) -> str:
     return seen if len(seen) <= most else f"{seen[: most - 1]}…"
 
 
+def error_line(error: BaseException) -> str:
+    """Why something failed, as a part of a sentence: the first line of an error's text."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    return f"{text} is unknown" if isinstance(error, KeyError) else text
+
+
 def format_bytes(size: int) -> str:
     """`90868376` → `90.9 MB`."""
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

@@ -1,4 +1,4 @@
-"""Local names that do not say what they hold, as a share of all local names: `vague_names.py PATH…`.
+"""Local names that do not say what they hold, as a share of local names: `vague_names.py PATH…`.
 
 A local name is what a function assigns to, loops over, or takes as a parameter, once a function.
 Exits with 1 where the share is 1% or more.

@@ -49,7 +49,7 @@ def test_a_seed_that_no_generator_takes_is_refused(seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["calibration", "held_out", "eval_examples", "attack_examples"])
 def test_a_size_below_one_is_refused_by_name_and_value(name: str) -> None:
-    with pytest.raises(SettingError, match=f"{name} is 0"):
+    with pytest.raises(SettingError, match=f"`{name}` is 0"):
         StudySpec(**{name: 0})  # type: ignore[arg-type]
 
 

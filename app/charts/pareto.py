@@ -14,7 +14,7 @@ from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.mark_names import name_marks
 from prunescope.app.charts.palette import GREY, STUDIES, ink
 from prunescope.app.components.text import for_chart
-from prunescope.engine import AlternativesTable, Rate, Study, guesses, short_names
+from prunescope.engine import AlternativesTable, Rate, Study, is_collapsed, short_names
 from prunescope.engine.reading.series import RATES, model_bytes
 
 COLUMNS = [
@@ -53,7 +53,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
             "sparsity": 100 * level.sparsity,
             "size": model_bytes(study, level) / 1e6,
             "group": _group(study),
-            "guesses": guesses(level.acc, len(study.about["label_names"])),
+            "guesses": is_collapsed(level.acc, len(study.about["label_names"])),
             **_rates(level),
         }
         for index, (name, study) in enumerate(zip(short_names(studies), studies, strict=True))
@@ -74,7 +74,9 @@ def baselines(studies: Sequence[Study], tables: Sequence[AlternativesTable]) -> 
         if study is None:
             continue
         for model in table.rows:
-            guessing = table.guesses(model) or guesses(model.acc, len(study.about["label_names"]))
+            guessing = table.is_collapsed(model) or is_collapsed(
+                model.acc, len(study.about["label_names"])
+            )
             if model.kind in ("dense", "pruned") or guessing:
                 continue
             rows.append(

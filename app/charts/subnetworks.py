@@ -14,8 +14,8 @@ from plotly.subplots import make_subplots
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE
 from prunescope.engine import (
-    Metric,
     Rate,
+    Statistic,
     SubnetworkRun,
     SubnetworkTable,
     paired_difference,
@@ -154,7 +154,7 @@ def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any
     }
 
 
-def _spread(results: Sequence[Metric | Rate]) -> dict[str, Any]:
+def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
     values = [100 * (result.value or 0) for result in results]
     lone = results[0] if len(results) == 1 else None
     return {

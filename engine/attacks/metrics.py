@@ -8,57 +8,15 @@ are among the skipped and the held, and are counted apart besides.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
 from typing import TypeVar
 
-import numpy as np
-
 from prunescope.engine.errors import DataError
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean, holm, mcnemar
 from prunescope.engine.records import AttackRecord, Rate
 
 OUTCOMES = ("skipped", "broken", "held", "exhausted", "error")
 HOLDS = ("held", "exhausted")
-RESAMPLES = 2000
-GUESSING = 0.05  # an accuracy less than this above one in the number of labels
 Name = TypeVar("Name", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean of n values with its 95 % bootstrap percentile interval; an interval needs two values."""
-
-    value: float | None
-    n: int
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Mean":
-        """The 2.5 % and 97.5 % quantiles of the means of 2,000 resamples of size n, drawn with a
-        fixed seed.
-
-        The values are sorted first, so their order does not matter. Source: Efron and Tibshirani
-        1993, chapter 13.
-        """
-        from scipy.stats import (
-            bootstrap,
-        )  # here, because it takes a second to load and pages want rates alone
-
-        if not values:
-            return cls(None, 0, None, None)
-        known = np.sort(np.asarray(values, dtype=float))
-        value = float(known.mean())
-        if len(known) == 1:
-            return cls(value, 1, None, None)
-        found = bootstrap(
-            (known,),
-            np.mean,
-            n_resamples=RESAMPLES,
-            batch=max(1, 1_000_000 // len(known)),
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        return cls(value, len(known), float(found.low), float(found.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +32,8 @@ class AttackSummary:
     acc: Rate  # right without attack / n
     aua: Rate  # (held + exhausted) / n
     asr: Rate  # broken / (broken + held + exhausted)
-    queries: Mean  # per example that is neither skipped nor an error
-    words_changed: Mean  # share of the words that were changed, over the broken examples
+    queries: Statistic  # per example that is neither skipped nor an error
+    words_changed: Statistic  # share of the words that were changed, over the broken examples
     untried: int = 0  # of the skipped and held: examples that gave the attack nothing to try
 
 
@@ -130,8 +88,8 @@ def attack_summary(records: Sequence[AttackRecord], right: int | None = None) ->
         Rate.of(asr.n if right is None else right, len(records)),
         aua,
         asr,
-        Mean.of([record.queries for record in finished]),
-        Mean.of(shares),
+        bootstrap_mean([record.queries for record in finished]),
+        bootstrap_mean(shares),
         sum(record.untried for record in records),
     )
 
@@ -188,26 +146,6 @@ class Paired:
     )
 
 
-def guesses(acc: Rate, labels: int) -> bool:
-    """Whether a model does hardly better than one answer to everything: no attack breaks that, so
-    its Aua says nothing.
-    """
-    return acc.value is not None and acc.value <= 1 / max(2, labels) + GUESSING
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact p-value: the two-sided binomial test of the discordant counts b, c at ½; 1
-    where there are none.
-
-    min(1, 2 Σ_{i ≤ min(b, c)} (b+c over i) / 2^(b+c)), in whole numbers. Source: McNemar,
-    Psychometrika 1947.
-    """
-    both = only_first + only_second
-    tail = sum(comb(both, i) for i in range(min(only_first, only_second) + 1))
-    whole: int = 1 << both
-    return min(1.0, 2 * tail / whole)
-
-
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:
     """The 2×2 flip table and McNemar's exact test, on the examples of both that neither gets wrong
     without attack.
@@ -243,21 +181,6 @@ def _by_example(records: Sequence[AttackRecord]) -> dict[int, str]:
             f"{len(records)} records name {len(found)} examples; each example is attacked once"
         )
     return found
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's adjusted p-values, in the given order.
-
-    With the m p-values in ascending order, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎).
-    Calling those below α different wrongly calls any of m comparisons different with a probability
-    of at most α, however they depend on each other. Source: Holm, Scandinavian Journal of
-    Statistics 1979.
-    """
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return tuple(adjusted)
 
 
 def paired_levels(

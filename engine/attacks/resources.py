@@ -22,8 +22,9 @@ from pathlib import Path
 
 from prunescope.engine import paths
 from prunescope.engine.errors import ResourceError
-from prunescope.engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE, file_sha256
+from prunescope.engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE
 from prunescope.engine.paths import expanded
+from prunescope.engine.store.checksums import file_sha256
 
 BUILT_IN = paths.BUNDLED / "resources" / "nltk_data"
 LEXICON = paths.BUNDLED / "resources" / "synonyms.tsv"

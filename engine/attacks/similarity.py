@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from prunescope.engine.attacks.encoder import sentence_encoder
-from prunescope.engine.attacks.metrics import Mean
 from prunescope.engine.attacks.texts import AttackText
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
 
 
-def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Mean:
+def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Statistic:
     """Mean cosine of the embedded MiniLM between the original and the perturbed text, over the
     broken examples.
 
     A pair is read as one text, its columns joined by a space.
     """
     broken = [text for text in texts if text.record.outcome == "broken"]
-    return Mean.of(
+    return bootstrap_mean(
         cosines(
             [
                 (_joined(text.original, text.pair), _joined(text.perturbed, text.perturbed_pair))

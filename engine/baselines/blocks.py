@@ -13,7 +13,8 @@ from prunescope.engine.errors import SettingError
 from prunescope.engine.models.base import Base
 from prunescope.engine.models.config import read_config
 from prunescope.engine.models.families import Family
-from prunescope.engine.models.victim import Victim, fingerprint_of
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim
 from prunescope.engine.models.weights import load_weights
 from prunescope.engine.pruning.heads import head_inputs
 

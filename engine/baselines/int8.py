@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.models.victim import Victim, fingerprint_of
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim
 
 MOST = 127  # of ±: symmetric, so zeros stay zeros
 

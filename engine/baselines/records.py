@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.attacks.metrics import GUESSING, Paired, holm, mcnemar, paired_attack
-from prunescope.engine.evaluation.metric import bits_of
+from prunescope.engine.attacks.metrics import Paired, paired_attack
+from prunescope.engine.evaluation.collapse import is_collapsed
+from prunescope.engine.evaluation.statistics import bits_from_hex, holm, mcnemar
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store
 
@@ -84,20 +85,13 @@ class AlternativesTable:
     latency: dict[str, Any]  # device, threads, batch, sentences, rounds
     rows: tuple[Alternative, ...]
 
-    def guesses(self, row: Alternative) -> bool:
-        """Whether an alternative hardly beats always naming the commonest label."""
-        return names_one_label(row.acc, self.about["commonest"])
+    def is_collapsed(self, row: Alternative) -> bool:
+        """Whether an alternative hardly beats always naming the most common label."""
+        return is_collapsed(row.acc, majority=self.about["commonest"])
 
     def row(self, name: str) -> Alternative:
         """One alternative. Raises KeyError where there is none of that name."""
         return {row.name: row for row in self.rows}[name]
-
-
-def names_one_label(acc: Rate, commonest: float) -> bool:
-    """Whether an accuracy is less than five points above that of always naming the commonest label,
-    whose share is `commonest`: what such a model holds under attack says nothing.
-    """
-    return acc.value is None or acc.value <= commonest + GUESSING
 
 
 def with_tests(rows: Sequence[Alternative]) -> tuple[Alternative, ...]:
@@ -186,7 +180,9 @@ def alternative_from(entry: dict[str, Any]) -> Alternative:
         **{
             **entry,
             **rates,
-            "correct": tuple(bits_of(entry["correct"], rates["acc"].n if rates["acc"] else 0)),
+            "correct": tuple(
+                bits_from_hex(entry["correct"], rates["acc"].n if rates["acc"] else 0)
+            ),
             "attacks": attacks,
             "pace": Pace(**entry["pace"]) if entry["pace"] else None,
         }

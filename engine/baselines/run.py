@@ -23,20 +23,20 @@ from prunescope.engine.baselines.records import (
     AlternativesTable,
     Pace,
     alternative_from,
-    names_one_label,
     payload,
     row_payload,
     with_tests,
 )
 from prunescope.engine.baselines.spec import AlternativesSpec, Way
-from prunescope.engine.data import fit_labels, load_dataset, sample
+from prunescope.engine.data import fit_dataset, load_dataset, sample
+from prunescope.engine.evaluation.collapse import is_collapsed, majority_share
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.evaluation.measure import accuracy, read
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.export.pruned_models import is_kept, victim_key
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.pruned_models import has_pruned, victim_key
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.packed import FILE as PACKED
-from prunescope.engine.models.packed import save_packed
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
@@ -102,7 +102,7 @@ def run_alternatives(
     about = {name: study.about[name] for name in kept} | {
         "study": study.key,
         "blocks": len(victim.family.modules(victim.model)),
-        "commonest": commonest(labels),
+        "commonest": majority_share(labels),
         "training": spec.training() if spec.small else None,
     }
     table = AlternativesTable(path.stem, path, False, about, _conditions(bench), with_tests(rows))
@@ -136,10 +136,10 @@ def _solve_ahead(bench: Bench, ways: Sequence[Way], report: Progress) -> None:
         {way.sparsity for way in ways if way.sparsity and not _part(bench, way).is_file()}
     )
     keys = {level: victim_key(prepared.study.identity, level) for level in asked}
-    if due := [level for level in asked if not is_kept(store, keys[level])]:
+    if due := [level for level in asked if not has_pruned(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
             if due := [
-                level for level in due if not is_kept(store, keys[level])
+                level for level in due if not has_pruned(store, keys[level])
             ]:  # what no other process has made meanwhile
                 for _ in solve_levels(prepared, due, store, report):
                     pass
@@ -224,7 +224,7 @@ def _trained(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
     spec, study = bench.spec, bench.spec.study
     assert way.blocks is not None
     data = load_dataset(study.data, **study.reading, seed=study.seed)
-    data, _ = fit_labels(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
+    data, _ = fit_dataset(data, bench.prepared.victim.label_names, bench.prepared.victim.name)
     rows, base = rows_to_train_on(data), open_base(spec.base)
     names = names_of(data.name, None, rows, bench.prepared.victim.label_names)
     key = key_of(
@@ -250,11 +250,6 @@ def _trained(bench: Bench, way: Way, report: Progress) -> tuple[Victim, int]:
     return replace(victim, max_tokens=bench.prepared.victim.max_tokens), len(rows)
 
 
-def commonest(labels: Sequence[int]) -> float:
-    """The share of the commonest label."""
-    return max(map(labels.count, set(labels))) / len(labels)
-
-
 Judged = tuple[Rate, Rate | None, Rate | None, tuple[int, ...], tuple[AttackRecord, ...]]
 
 
@@ -277,7 +272,8 @@ def judged(bench: Bench, way: Way, victim: Victim, report: Progress) -> Judged:
         accuracy(reading, prepared.evaluation.labels),
         reading.correct(prepared.evaluation.labels),
     )
-    if not prepared.attacked or names_one_label(acc, commonest(prepared.evaluation.labels)):
+    majority = majority_share(prepared.evaluation.labels)
+    if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
     found = attack_kept(

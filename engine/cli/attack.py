@@ -300,7 +300,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     from prunescope.engine.attacks.metrics import attack_notices, paired_attack
     from prunescope.engine.attacks.similarity import similarity
     from prunescope.engine.attacks.transfer import transfer
-    from prunescope.engine.data import check_labels, fit_labels, load_dataset
+    from prunescope.engine.data import check_labels, fit_dataset, load_dataset
     from prunescope.engine.data.draw import drawn_rows
 
     logs, store = _log_names(options), Store(options.cache)  # before the long work, not after it
@@ -311,7 +311,7 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     sides = _sides(options, spec, store, console)
     victims = {name: side.victim for name, side in sides.items()}
     first = next(iter(victims.values()))
-    data, notices = fit_labels(data, first.label_names, first.name)
+    data, notices = fit_dataset(data, first.label_names, first.name)
     console.notices(list(notices))
     check_labels(data.evaluation, first.num_labels, f"{data.name}, evaluation")
     evaluation, rows = drawn_rows(data.evaluation, spec.eval_examples, options.examples, spec.seed)

@@ -7,13 +7,14 @@ from prunescope.engine.cli.console import rate_text
 from prunescope.engine.records import Rate
 
 if TYPE_CHECKING:  # their modules import torch or SciPy, which the help must not wait for
-    from prunescope.engine.attacks.metrics import AttackSummary, Mean, Paired
+    from prunescope.engine.attacks.metrics import AttackSummary, Paired
     from prunescope.engine.attacks.static import StaticPaired, StaticResult, StaticSet
     from prunescope.engine.attacks.transfer import Transfer
+    from prunescope.engine.evaluation.statistics import Statistic
 
 
 def attack_table(
-    head: str, summaries: "Mapping[str, AttackSummary]", similar: "Mapping[str, Mean]"
+    head: str, summaries: "Mapping[str, AttackSummary]", similar: "Mapping[str, Statistic]"
 ) -> str:
     """Rates, means and counts of every victim; every rate is of all n examples but Asr, which is of
     those once right.
@@ -111,7 +112,7 @@ def _shown(result: "StaticResult") -> list[Rate]:
     ]
 
 
-def _mean(mean: "Mean", scale: int, wide: int, digits: int = 1) -> str:
+def _mean(mean: "Statistic", scale: int, wide: int, digits: int = 1) -> str:
     if mean.value is None:
         return f"{'–':>{wide}}"
     low, high = (

@@ -140,7 +140,7 @@ def alternatives_table(table: "AlternativesTable") -> str:
         if (one := row.against) is not None:
             attack = f", {one.attack.adjusted:.2g}" if one.attack else ""
             test = f"{one.level} ({one.bytes / 1e6:+.1f} MB): {one.adjusted:.2g}{attack}"
-            test += "; no better than guessing" if table.guesses(row) else ""
+            test += "; no better than guessing" if table.is_collapsed(row) else ""
         lines.append(
             f"{row.name:<{wide}}  {row.file_bytes / 1e6:6.1f} {row.bytes / 1e6:7.1f}  "
             f"{rate_text(row.acc)}  "

@@ -4,9 +4,10 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from prunescope.engine.errors import phrase
 from prunescope.engine.formatting import format_duration, pluralize
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.reading.names import full_names
@@ -54,7 +55,13 @@ class Console:
     elsewhere.
     """
 
-    def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        flag_of: Callable[[str, str | None], str | None] = lambda name, value: None,
+    ) -> None:
+        self._flag_of = flag_of
         self._stream = stream or sys.stderr
         self._quiet, self._terminal = quiet, self._stream.isatty()
         self.report, self._last = Progress(self._show, self._on_event), 0.0
@@ -81,8 +88,8 @@ class Console:
             self.notices(event.notices)
 
     def say(self, sentence: str) -> None:
-        """One sentence to the person, after clearing the progress line."""
-        sentence = printable(sentence)
+        """One sentence to the person, after clearing the progress line; settings as flags."""
+        sentence = printable(phrase(sentence, self._flag_of))
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 

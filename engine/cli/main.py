@@ -9,6 +9,7 @@ import argparse
 import difflib
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -50,6 +51,20 @@ class _Parser(argparse.ArgumentParser):
             if name.startswith("--")
         ]
 
+    def flag_of(self, name: str, value: str | None) -> str | None:
+        """How this command's line gives a setting that a message names; see `engine.errors`."""
+        flags = {action.dest: action.option_strings for action in self._actions}
+        if value == "false":
+            name, value = f"no_{name}", None
+        if not flags.get(name):
+            return None
+        flag = next(text for text in flags[name] if text.startswith("--"))
+        if value is None or value == "true":
+            return flag
+        return (
+            f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
+        )
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -65,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # spinning threads crawl when anything else wants a core
     options = parsed(arguments)
-    console = Console(quiet=getattr(options, "quiet", False))
+    console = Console(quiet=options.quiet, flag_of=options.parser.flag_of)
     signal.signal(signal.SIGTERM, _stop)
     try:
         answer, table = options.run(options, console)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from prunescope.engine.attacks.cached_run import Side
-from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.classes import in_order
@@ -39,13 +39,10 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[st
             f"--model and --against both name {names[0]}; name two models, or prune one with "
             "--sparsity."
         )
+    if not can_match(first.label_names, second.label_names):
+        clash = unmatched(names[0], first.label_names, names[1], second.label_names)
+        raise DataError(f"{clash}; name them alike in id2label of their config.json.")
     known = one == two or class_places(first.label_names, second.label_names) is not None
-    if not known and not (nameless(first.label_names) or nameless(second.label_names)):
-        raise DataError(
-            f"{names[0]} calls its classes {one} and {names[1]} {two}, and nothing says which is "
-            "which; name them "
-            "alike in id2label of their config.json."
-        )
     notices = (
         []
         if known

@@ -137,9 +137,8 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
         "--method",
         default=default.method,
         metavar="NAME[:SETTING=VALUE,…]",
-        help="adaptive, paper, sequential, static, wanda or magnitude; settings change single "
-        "steps, as in "
-        "adaptive:refit=none,importance=off (default: adaptive)",
+        help="adaptive, p1, sparsegpt, sparsegpt-static, wanda or magnitude; settings change single "
+        "steps, as in adaptive:refit=none,importance=off (default: adaptive)",
     )
     parser.add_argument(
         "--pattern",
@@ -357,7 +356,7 @@ def _run(spec: StudySpec, options: argparse.Namespace, console: Console) -> Answ
 
 
 def _export(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.export.folder import check_form, made_by, write_model
+    from prunescope.engine.export.folder import check_form, study_provenance, write_model
     from prunescope.engine.pruning.patterns import check_sparsity
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.studies.study import prepare, pruned_at
@@ -380,7 +379,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     console.notices(prepared.notices)
     pruned = pruned_at(prepared, sparsity, store, console.report)
     console.notices(store.notices, answered=False)
-    provenance = made_by(prepared.study, pruned)
+    provenance = study_provenance(prepared.study, pruned)
     console.notices(list(pruned.notices))
     sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
     lines = (

@@ -400,7 +400,7 @@ def _found(options: argparse.Namespace, console: Console, method: str, **more: A
 
 
 def _ood(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.data import fit_labels, load_dataset, sample
+    from prunescope.engine.data import fit_dataset, load_dataset, sample
     from prunescope.engine.evaluation.shift import generalisation, load_shifted, own_set
     from prunescope.engine.models.victim import load_victim
 
@@ -415,7 +415,7 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     label_map = _shares(options.label_map, "--label-map", int) if of_classes else options.label_map
     reading = {**reading_of(options), "label_map": None if of_classes else options.label_map}
     data = load_dataset(options.data, **reading, divide=False)
-    data, notices = fit_labels(data, victim.label_names, options.model)
+    data, notices = fit_dataset(data, victim.label_names, options.model)
     rows = data.evaluation.take(sample(data.evaluation, options.eval_examples, 0))
     outside = load_shifted(
         options.ood,

@@ -283,13 +283,12 @@ def _finetune(options: argparse.Namespace, console: Console) -> tuple[dict[str, 
     from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
-    from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.training.finetune import Shared, finetune
     from prunescope.engine.training.members import named_data
     from prunescope.engine.training.selection import rows_to_train_on
     from prunescope.engine.training.spec import TrainSpec
 
-    out = new_folder(options.out)
+    out = expanded(options.out)
     chosen = {
         field.name: getattr(options, field.name)
         for field in fields(TrainSpec)
@@ -355,7 +354,6 @@ def _members(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
 
 
 def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], str]:
-    from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.training.soup import average_folder, average_models
 
     if bool(options.members) == bool(options.member):
@@ -372,14 +370,14 @@ def _average(options: argparse.Namespace, console: Console) -> tuple[dict[str, A
     if options.members:
         folder = expanded(options.members)
         folder = folder if folder.is_dir() else _kept(options.cache, options.members)
-        out = new_folder(options.out or folder / f"average-{options.by}")
+        out = expanded(options.out or folder / f"average-{options.by}")
         record = average_folder(
             folder, options.by, out, device=options.device, report=console.report, say=console.say
         )
     else:
         if options.out is None:
             raise SettingError("There is no --out; name the model folder to write.")
-        out = new_folder(options.out)
+        out = expanded(options.out)
         selection = _judging_rows(options)
         record = average_models(
             options.member,

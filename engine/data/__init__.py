@@ -1,6 +1,6 @@
 """Data sets: loading, checking and sampling labelled texts."""
 
-from prunescope.engine.data.checks import check_labels, fit_examples, fit_labels
+from prunescope.engine.data.checks import check_labels, fit_dataset, fit_examples
 from prunescope.engine.data.draw import drawn_rows, sample
 from prunescope.engine.data.load import load_dataset
 from prunescope.engine.data.records import Classes, Dataset, Examples
@@ -11,8 +11,8 @@ __all__ = [
     "Examples",
     "check_labels",
     "drawn_rows",
+    "fit_dataset",
     "fit_examples",
-    "fit_labels",
     "load_dataset",
     "sample",
 ]

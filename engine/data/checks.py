@@ -33,7 +33,7 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
         )
 
 
-def fit_labels(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, tuple[str, ...]]:
+def fit_dataset(data: Dataset, own: Sequence[str], model: str) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with its labels in the numbering of a model whose classes are called `own`, and
     notices.
 

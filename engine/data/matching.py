@@ -108,6 +108,21 @@ def nameless(names: Sequence[str]) -> bool:
     return all(name.upper().startswith("LABEL_") for name in names)
 
 
+def can_match(names: Sequence[str], own: Sequence[str]) -> bool:
+    """Whether classes called `names` are classes of a model that calls them `own`: by name, or by
+    number where one side has no names.
+    """
+    return nameless(names) or nameless(own) or class_places(names, own) is not None
+
+
+def unmatched(one: str, names: Sequence[str], other: str, others: Sequence[str]) -> str:
+    """The sentence, without its end, on two sides whose classes cannot be matched."""
+    return (
+        f"{one} calls its classes {_listed(names)}, and {other} calls them {_listed(others)}; "
+        "nothing says which is which"
+    )
+
+
 def match_labels(
     classes: Classes,
     own: Sequence[str],
@@ -152,9 +167,7 @@ def match_labels(
         notice = _taken(used, [own[number] for number in taken], model, where)
         return Match(dict(zip(classes.values, taken, strict=True)), notice)
     raise DataError(
-        f"{where} calls its classes {_listed(used)}, and {model} calls them {_listed(own)}; "
-        "nothing says which is "
-        f"which. Say it with a label map: {_hint(used, own)}."
+        f"{unmatched(where, used, model, own)}. Say it with a label map: {_hint(used, own)}."
     )
 
 

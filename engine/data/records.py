@@ -2,12 +2,13 @@
 splits.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from prunescope.engine.errors import DataError
+from prunescope.engine.store.checksums import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,25 @@ class Examples:
             origin=None if self.origin is None else self.origin.take(chosen),
         )
 
+    @classmethod
+    def join(cls, parts: Sequence["Examples"]) -> "Examples":
+        """All examples, one part after the other, with the first part's columns and no origin.
+
+        Raises DataError where only some parts hold pairs.
+        """
+        pairs = [part.pairs for part in parts if part.pairs is not None]
+        if 0 < len(pairs) < len(parts):
+            raise DataError(
+                "Rows of pairs and rows of single texts cannot be trained on together; name data "
+                "of one kind."
+            )
+        return cls(
+            texts=tuple(chain.from_iterable(part.texts for part in parts)),
+            pairs=tuple(chain.from_iterable(pairs)) if pairs else None,
+            labels=tuple(chain.from_iterable(part.labels for part in parts)),
+            columns=parts[0].columns,
+        )
+
     def place(self, position: int, where: str) -> str:
         """What a message calls an example: its row of the file it was read from, else its row of
         `where`.
@@ -110,8 +130,8 @@ class Examples:
         }
         if self.columns is not None:
             content["columns"] = self.columns
-        canonical = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+        text = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return sha256_of(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The content of a data file: what is packed is unpacked, and what is no data is named and refused."""
+"""The content of a data file: packed files are unpacked; what is no data is named and refused."""
 
 import bz2
 import gzip
@@ -12,6 +12,7 @@ from typing import IO, cast
 
 import pyarrow as pa
 
+from prunescope.engine.data.stand_ins import stand_in
 from prunescope.engine.errors import DataError
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -31,16 +32,6 @@ _OTHERS = (
     (rb"Obj\x01", "an Avro file", _TABLE),
     (rb"ORC[^ -~]", "an ORC file", _TABLE),
     (rb"Rar!\x1a|7z\xbc\xaf|[\s\S]{257}ustar", "an archive", "unpack it and name one file"),
-    (
-        rb"version https://git-lfs\.github\.com/spec/",
-        "a Git LFS pointer, not the data",
-        "run `git lfs pull` in its folder",
-    ),
-    (
-        rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html|<head>|<\?xml))",
-        "a web page or XML, not data",
-        "fetch the file itself, on the hub from its /resolve/ address",
-    ),
 )
 _PATTERNS = [(re.compile(start), kind, remedy) for start, kind, remedy in _OTHERS]
 _HEAD = 300  # bytes that are enough to know any of these
@@ -76,6 +67,8 @@ def refuse_known(path: Path) -> None:
 
 
 def _refuse_others(data: bytes, path: Path) -> None:
+    if problem := stand_in(data):
+        raise DataError(f"{path} is {problem}.")
     for start, kind, remedy in _PATTERNS:
         if start.match(data):
             raise DataError(f"{path} is {kind}; {remedy}.")

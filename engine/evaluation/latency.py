@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from prunescope.engine.data import load_dataset, sample
 from prunescope.engine.errors import SettingError
+from prunescope.engine.evaluation.statistics import Spread
 from prunescope.engine.models.tokens import pad_rows
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
@@ -28,22 +29,6 @@ from prunescope.engine.progress import SILENT, Progress
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
 Side = tuple[Victim, str]  # a victim and the form in which it is measured
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Median of repeated measurements with their 5 % and 95 % quantiles."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float] | np.ndarray) -> "Spread":
-        low, median, high = (
-            float(value) for value in np.quantile(np.asarray(values), (0.05, 0.5, 0.95))
-        )
-        return cls(median, low, high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,17 @@ from prunescope.engine.data.matching import nameless
 from prunescope.engine.data.tables import LabelledRows, labelled_rows
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.measure import read
-from prunescope.engine.evaluation.metric import Metric, gap
+from prunescope.engine.evaluation.statistics import (
+    Statistic,
+    bits_to_hex,
+    f1_interval,
+    independent_difference,
+)
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 
 WRONG = -1  # a class of the model that the set does not have: such a prediction is wrong
-RESAMPLES = 2000
 METRICS = ("accuracy", "f1_weighted", "f1_binary")
 
 
@@ -70,15 +74,17 @@ class SetResult:
 
     name: str
     metric: str  # the one that counts here
-    accuracy: Metric  # Wilson's interval
-    f1_weighted: Metric  # Σ_c n_c/n · F1_c; bootstrap percentiles
-    f1_binary: Metric | None  # F1 of class 1, for two classes
-    groups: dict[str, dict[str, Metric]] = field(default_factory=dict)  # column → value → accuracy
+    accuracy: Statistic  # Wilson's interval
+    f1_weighted: Statistic  # Σ_c n_c/n · F1_c; bootstrap percentiles
+    f1_binary: Statistic | None  # F1 of class 1, for two classes
+    groups: dict[str, dict[str, Statistic]] = field(
+        default_factory=dict
+    )  # column → value → accuracy
     correct: tuple[bool, ...] = ()  # row by row
 
     @property
-    def headline(self) -> Metric:
-        found: Metric = getattr(self, self.metric)
+    def headline(self) -> Statistic:
+        found: Statistic = getattr(self, self.metric)
         return found
 
 
@@ -280,13 +286,15 @@ def result_of(given: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]])
     right = predicted == labels
     table = confusion(labels, predicted, given.classes)
     groups = {
-        column: {value: _share(right[np.array(values) == value]) for value in sorted(set(values))}
+        column: {
+            value: _accuracy(right[np.array(values) == value]) for value in sorted(set(values))
+        }
         for column, values in given.groups.items()
     }
     return SetResult(
         given.name,
         given.metric,
-        _share(right),
+        _accuracy(right),
         f1_interval(table, "weighted"),
         f1_interval(table, "binary") if given.classes == 2 else None,
         groups,
@@ -294,9 +302,8 @@ def result_of(given: ShiftedSet, predicted: np.ndarray[Any, np.dtype[np.int64]])
     )
 
 
-def _share(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Metric:
-    found = Rate.of(int(right.sum()), len(right))
-    return Metric(found.value, found.n, found.low, found.high)
+def _accuracy(right: np.ndarray[Any, np.dtype[np.bool_]]) -> Statistic:
+    return Statistic.of_rate(Rate.of(int(right.sum()), len(right)))
 
 
 def confusion(labels: Any, predicted: Any, classes: int) -> Any:
@@ -308,35 +315,6 @@ def confusion(labels: Any, predicted: Any, classes: int) -> Any:
     return table
 
 
-def f1(table: Any, average: str) -> Any:
-    """F1_c = 2 TP / (2 TP + FP + FN), 0 where a class is neither there nor predicted; `table` (…,
-    classes, classes + 1).
-
-    "weighted": Σ_c n_c/n · F1_c; "binary": F1 of class 1.
-    """
-    classes = table.shape[-2]
-    hits = np.diagonal(table[..., :classes], axis1=-2, axis2=-1)
-    support, called = table.sum(axis=-1), table[..., :classes].sum(axis=-2)
-    each = 2 * hits / np.maximum(support + called, 1)
-    if average == "binary":
-        return each[..., 1]
-    return (each * support).sum(axis=-1) / np.maximum(support.sum(axis=-1), 1)
-
-
-def f1_interval(table: Any, average: str) -> Metric:
-    """F1 with the 2.5 % and 97.5 % quantiles of 2,000 resamples of the rows, drawn with a fixed
-    seed.
-    """
-    n = int(table.sum())
-    drawn = (
-        np.random.default_rng(0)
-        .multinomial(n, table.reshape(-1) / n, size=RESAMPLES)
-        .reshape(RESAMPLES, *table.shape)
-    )
-    low, high = np.quantile(f1(drawn, average), [0.025, 0.975])
-    return Metric(float(f1(table, average)), n, float(low), float(high))
-
-
 @dataclass(frozen=True, slots=True)
 class Generalisation:
     """One model in and out of distribution."""
@@ -344,9 +322,12 @@ class Generalisation:
     inside: SetResult
     outside: tuple[SetResult, ...]
 
-    def gaps(self) -> dict[str, Metric]:
+    def gaps(self) -> dict[str, Statistic]:
         """ID − OOD of what counts on each set."""
-        return {one.name: gap(self.inside.headline, one.headline) for one in self.outside}
+        return {
+            one.name: independent_difference(self.inside.headline, one.headline)
+            for one in self.outside
+        }
 
     def payload(self) -> dict[str, Any]:
         """As JSON values; rows that are right as hexadecimal digits, 8 rows in two of them."""
@@ -354,7 +335,7 @@ class Generalisation:
         def plain(one: SetResult) -> dict[str, Any]:
             return {
                 **asdict(replace(one, correct=())),
-                "correct": np.packbits(one.correct).tobytes().hex(),
+                "correct": bits_to_hex(one.correct),
             }
 
         return {

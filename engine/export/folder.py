@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.packed_size import PackedSize
 from prunescope.engine.formatting import format_bytes
-from prunescope.engine.models.packed import is_packed, provenance_of, save_packed
-from prunescope.engine.models.packed_size import PackedSize
+from prunescope.engine.models.packed import is_packed, provenance_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study
-from prunescope.engine.store.atomic import atomic_file, atomic_folder
-from prunescope.engine.store.files import UNFINISHED
+from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folder
 
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
 BEFORE_1980 = (
@@ -91,7 +91,7 @@ def write_model(
     return {"bytes": dense, "dense_bytes": dense}, f"{format_bytes(dense)} on disk, zeros included."
 
 
-def made_by(study: Study, pruned: Pruned) -> dict[str, Any]:
+def study_provenance(study: Study, pruned: Pruned) -> dict[str, Any]:
     """Where a pruned model comes from, for its `prunescope.json`."""
     return {
         "sparsity": pruned.sparsity,

@@ -1,5 +1,5 @@
-"""Pruned victims on disk: the survivors of every prunable weight, packed behind a bitmap, in
-safetensors.
+"""Pruned victims in the cache: the remaining weights of every prunable matrix, packed behind a
+bitmap, in a checksummed file.
 """
 
 import contextlib
@@ -10,36 +10,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 from torch import Tensor
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.models.packed import pack, unpack
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import LayerReport, Pruned, level_name
-from prunescope.engine.store import Store, key_of, write_atomic
+from prunescope.engine.store import Store, key_of
+from prunescope.engine.store.atomic import atomic_cache_file
+from prunescope.engine.store.checksummed import (
+    read_about,
+    read_checksummed,
+    read_tensors,
+    write_checksummed,
+)
 
 OTHER = "other/"  # before the names of tensors that are stored whole
-KEPT = 40  # pruned victims that stay in the cache; the least recently used go first
+MOST = 40  # pruned victims that stay in the cache; the least recently used go first
 
 
 def victim_key(identity: dict[str, Any], sparsity: float) -> str:
     """The key of a pruned victim: everything that decides its weights, the attack and the
     evaluation left out.
     """
-    decides = ("schema", "victim", "calibration", "max_tokens", "plan")
-    return key_of(
-        {**{name: identity.get(name) for name in decides}, "sparsity": round(sparsity, 6)}
-    )
-
-
-def _digest(tensors: dict[str, Tensor], *beside: str) -> str:
-    digest = hashlib.sha256("|".join(beside).encode())
-    for name in sorted(tensors):
-        digest.update(f"|{name}|{tensors[name].dtype}|{tuple(tensors[name].shape)}|".encode())
-        digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    deciding = ("schema", "victim", "calibration", "max_tokens", "plan")
+    parts = {name: identity.get(name) for name in deciding}
+    return key_of({**parts, "sparsity": round(sparsity, 6)})
 
 
 def _changed(pruned: Victim, dense: Victim) -> dict[str, Tensor]:
@@ -57,27 +54,24 @@ def _path(store: Store, key: str) -> Path:
     return store.root / "victims" / f"{key}.safetensors"
 
 
-def is_kept(store: Store, key: str) -> bool:
+def has_pruned(store: Store, key: str) -> bool:
     """Whether there is a file for a pruned victim; only `load_pruned` says whether it is whole."""
     return _path(store, key).is_file()
 
 
 def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:
     """Write a pruned victim, as far as it differs from the dense one, and make room."""
-    packed = pack(pruned.victim.prunable()) | _changed(pruned.victim, dense)
-    told = {
+    tensors = pack(pruned.victim.prunable()) | _changed(pruned.victim, dense)
+    about = {
+        "key": key,
         "sparsity": pruned.sparsity,
         "layers": [astuple(layer) for layer in pruned.layers],
         "notices": pruned.notices,
     }
-    about = json.dumps(told)
     path = _path(store, key)
-    seal = json.dumps({"sha256": _digest(packed, key, about), "about": about})
-    metadata = {
-        "prunescope": seal
-    }  # one entry: several would be written in an order that changes from process to process
-    write_atomic(path, save(packed, metadata))
-    for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+    with atomic_cache_file(path) as work:
+        write_checksummed(work, tensors, about)
+    for old in sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)[:-MOST]:
         old.unlink(missing_ok=True)
     return path
 
@@ -100,7 +94,7 @@ def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
         RuntimeError,
     ) as error:
         store.notices.append(
-            f"The cached pruned model {key[:12]} is damaged ({error}); it is solved again."
+            f"The cached pruned model {key[:12]} is damaged ({error}); it is pruned again."
         )
         with contextlib.suppress(OSError):  # a read-only cache keeps it
             path.unlink(missing_ok=True)
@@ -110,24 +104,39 @@ def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
 
 
 def _read(path: Path, dense: Victim) -> Pruned:
-    with safe_open(str(path), framework="pt") as file:
-        metadata = file.metadata() or {}
-        packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    seal = json.loads(metadata["prunescope"])
-    if seal["sha256"] != _digest(packed, path.stem, seal["about"]):
-        raise DamagedEntryError("its checksum does not match")
-    sparse, about = dense.copy(), json.loads(seal["about"])
+    tensors, about = _verified(path)
+    sparse = dense.copy()
     sparse.name = level_name(dense.name, float(about["sparsity"]))
     with torch.no_grad():
         for name, weight in sparse.prunable().items():
-            weight.copy_(unpack(packed, name, weight))
+            weight.copy_(unpack(tensors, name, weight))
         others = sparse.model.state_dict()
-        for name, value in packed.items():
+        for name, value in tensors.items():
             if name.startswith(OTHER):
                 others[name.removeprefix(OTHER)].copy_(value)
     layers = tuple(LayerReport(*entry) for entry in about["layers"])
-    with contextlib.suppress(
-        OSError
-    ):  # only a hint for `KEPT`; a read-only cache is still good to read
+    with contextlib.suppress(OSError):  # only a hint for `MOST`; a read-only cache is good to read
         path.touch()
     return Pruned(sparse, float(about["sparsity"]), layers, tuple(about["notices"]))
+
+
+def _verified(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the description in a file, checksum and key compared."""
+    about = read_about(path)
+    if set(about) == {"sha256", "about"}:
+        return _verified_before(path, about)
+    if about["key"] != path.stem:
+        raise DamagedEntryError("it is another model's")
+    return read_checksummed(path), about
+
+
+def _verified_before(path: Path, envelope: dict[str, Any]) -> tuple[dict[str, Tensor], Any]:
+    """As `_verified` for a file written before 2026-12, whose checksum was of the tensors alone."""
+    tensors = read_tensors(path)
+    digest = hashlib.sha256(f"{path.stem}|{envelope['about']}".encode())
+    for name in sorted(tensors):
+        digest.update(f"|{name}|{tensors[name].dtype}|{tuple(tensors[name].shape)}|".encode())
+        digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
+    if envelope["sha256"] != digest.hexdigest():
+        raise DamagedEntryError("its checksum does not match")
+    return tensors, json.loads(envelope["about"])

@@ -22,7 +22,7 @@ from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
 from prunescope.engine.paths import expanded
 from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
-from prunescope.engine.store.locks import free, try_lock
+from prunescope.engine.store.locks import release_lock, try_lock
 
 PASSED_ON = (
     "OMP_NUM_THREADS",
@@ -77,7 +77,7 @@ class JobQueue:
         """See to it that there is a keeper while there is something to keep."""
         if (held := try_lock(lock := self._rows.folder / "keeper.lock")) is None:
             return
-        free(lock, held)
+        release_lock(lock, held)
         with (self._rows.folder / "keeper.log").open("ab") as log:
             process = subprocess.Popen(
                 [

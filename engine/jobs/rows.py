@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import StoreError
-from prunescope.engine.store.files import cannot_write
+from prunescope.engine.store.atomic import cannot_write
 
 VERSION = 1
 WAIT = 5.0  # seconds that one waits for another's change

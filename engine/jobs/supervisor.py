@@ -16,7 +16,7 @@ from prunescope.engine import paths
 from prunescope.engine.jobs.processes import PATIENCE, born, end_rest, killed_for_memory
 from prunescope.engine.jobs.queue import INTERRUPTED, notice
 from prunescope.engine.jobs.rows import JobRow, Rows
-from prunescope.engine.store.locks import free, try_lock
+from prunescope.engine.store.locks import release_lock, try_lock
 
 EVERY = 0.25  # seconds between two looks
 IDLE = 2.0  # seconds without work after which it leaves
@@ -166,7 +166,7 @@ def keep(root: Path) -> None:
                     last = time.monotonic()
                 time.sleep(EVERY)
         finally:
-            free(lock, held)
+            release_lock(lock, held)
         if not keeper.rows.read(
             "state = 'queued' and do = 'study'"
         ):  # nothing came between the last look and letting go

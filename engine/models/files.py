@@ -1,15 +1,10 @@
-"""What lies in a model's folder in place of its files, and what reading it fails with."""
+"""Whether the files in a model's folder are what they should be."""
 
 from pathlib import Path
 
+from prunescope.engine.data.stand_ins import HEAD, stand_in
 from prunescope.engine.errors import ModelError
 
-STAND_INS = {  # the first bytes of what is no file of a model
-    b"version https://git-lfs": "a Git LFS pointer and not the file itself; run `git lfs pull` in "
-    "its folder",
-    b"<!doctype html": "a web page; download the file itself",
-    b"<html": "a web page; download the file itself",
-}
 FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -22,21 +17,13 @@ FILES = (
 
 
 def check_files(folder: Path) -> None:
-    """Raises ModelError for a file of a model that something else stands in for, or that is empty."""
-    for pattern in FILES:
-        for path in sorted(folder.glob(pattern)):
-            if not path.is_file():
-                continue
-            with path.open("rb") as file:
-                head = file.read(64).lstrip().lower()
-            for start, what in STAND_INS.items():
-                if head.startswith(start):
-                    raise ModelError(f"{path} is {what}.")
-            if not head:
-                raise ModelError(f"{path} is empty; copy it again.")
-
-
-def first_line(error: Exception) -> str:
-    """Why something failed, as a part of a sentence."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-    return f"{text} is unknown" if isinstance(error, KeyError) else text
+    """Raises ModelError for a file that is empty, or that only stands for a file of a model."""
+    for path in (path for pattern in FILES for path in sorted(folder.glob(pattern))):
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if problem := stand_in(head):
+            raise ModelError(f"{path} is {problem}.")
+        if not head.strip():
+            raise ModelError(f"{path} is empty; copy it again.")

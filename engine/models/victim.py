@@ -1,7 +1,6 @@
 """A victim: a sequence classifier ready to be pruned and attacked."""
 
 import copy
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,9 +13,10 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
-from prunescope.engine.formatting import pluralize
+from prunescope.engine.formatting import error_line, pluralize
 from prunescope.engine.models.average import average_adapters, merged_member
-from prunescope.engine.models.config import label_names, read_config
+from prunescope.engine.models.base import hub_reason, open_base
+from prunescope.engine.models.config import label_names, read_config, set_label_names
 from prunescope.engine.models.embedded import (
     LABELS,
     adapter_folders,
@@ -24,7 +24,8 @@ from prunescope.engine.models.embedded import (
     embedded_fingerprint,
 )
 from prunescope.engine.models.families import Family, family_of
-from prunescope.engine.models.files import check_files, first_line
+from prunescope.engine.models.files import check_files
+from prunescope.engine.models.fingerprint import PROBE, fingerprint_of
 from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id
 from prunescope.engine.models.forward import Stream, run_stream, streams
 from prunescope.engine.models.packed import FILE as PACKED
@@ -60,8 +61,8 @@ class Victim:
 
     @property
     def device(self) -> torch.device:
-        found: torch.device = self.model.device
-        return found
+        device: torch.device = self.model.device
+        return device
 
     @property
     def num_labels(self) -> int:
@@ -94,21 +95,20 @@ class Victim:
         cls = torch.empty(len(texts), int(self.model.config.hidden_size))
         for stream in self.streams(texts, pairs):
             rows = torch.tensor(stream.rows)
-            found, embedded = run_stream(self.family, self.model, stream)
-            logits[rows], cls[rows] = found.float().cpu(), embedded.float().cpu()
+            scores, embedded = run_stream(self.family, self.model, stream)
+            logits[rows], cls[rows] = scores.float().cpu(), embedded.float().cpu()
         self.check_answers(logits, cls)
         return logits, cls
 
     def check_answers(self, *answers: Tensor) -> None:
-        """Raises ModelError where what the victim makes of texts, (texts, …) each, is not finite."""
+        """Raises ModelError where an answer to texts, (texts, …) each, is not finite."""
         for answer in answers:
             if not bool((finite := answer.isfinite()).all()):
                 bad = int((~finite.reshape(len(answer), -1).all(dim=1)).sum())
                 raise ModelError(
                     f"{self.name} answers with NaN or infinity to {bad} of "
-                    f"{pluralize(len(answer), 'text')}: its weights are "
-                    "finite and its activations overflow, so nothing it says counts; give another "
-                    "checkpoint, or prune less."
+                    f"{pluralize(len(answer), 'text')}: its weights are finite and its activations "
+                    "overflow, so nothing it says counts; give another checkpoint, or prune less."
                 )
 
     @property
@@ -136,52 +136,6 @@ class Victim:
             self.max_tokens,
             self.notices,
         )
-
-
-def weights_sha256(model: torch.nn.Module) -> str:
-    """SHA-256 over names, shapes, types and bytes of all parameters and buffers, sorted by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}|{tuple(value.shape)}|{value.dtype}|".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-# How the embedded base reads texts: its victims' keys are their weights alone, as they were before
-# reading counted.
-EMBEDDED_READING = "e76adda3aef9577e6181c0bc1f5d974cbd62981f53883d4e2f1b4ca6a4004b94"
-PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
-
-
-def fingerprint_of(model: Any, tokenizer: Any) -> str:
-    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside:
-    weights and `reading_sha256`.
-    """
-    weights, reading = weights_sha256(model), reading_sha256(model.config, tokenizer)
-    return (
-        weights
-        if reading == EMBEDDED_READING
-        else hashlib.sha256(f"{weights}|{reading}".encode()).hexdigest()
-    )
-
-
-def reading_sha256(config: Any, tokenizer: Any) -> str:
-    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use:
-    the vocabulary, the ids of some of its words in capitals and not and of what else tokenizers
-    treat differently, the activation, the number of heads and the ε of norms.
-    """
-    vocabulary = sorted(tokenizer.get_vocab().items())
-    words = " ".join([word for word, _ in vocabulary if word.isalpha()][:50])
-    activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
-    told = {
-        "vocabulary": vocabulary,
-        "activation": activation,
-        "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
-        "heads": config.num_attention_heads,
-        "epsilon": getattr(config, "layer_norm_eps", None),
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -224,8 +178,7 @@ def _embedded(which: str, device: torch.device) -> Victim:
     base = embedded_base()
     model = average_adapters(base, adapter_folders(which)).to(device)
     if which in LABELS:
-        model.config.id2label = dict(enumerate(LABELS[which]))
-        model.config.label2id = {name: number for number, name in enumerate(LABELS[which])}
+        set_label_names(model.config, LABELS[which])
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     return _victim(
         "MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})",
@@ -235,7 +188,7 @@ def _embedded(which: str, device: torch.device) -> Victim:
     )
 
 
-def check_place(name: str) -> None:
+def check_model_path(name: str) -> None:
     """Whether a model that is named by its folder is there. Raises ModelError."""
     if _looks_local(name):
         _check_folder(expanded(name))
@@ -263,11 +216,10 @@ def _check_folder(folder: Path) -> None:
             "model.save_pretrained."
         )
     if not list(folder.glob("*.safetensors")):
-        found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        names = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise ModelError(
-            f"{folder} has no safetensors weights (found {found}); only safetensors are loaded: "
-            "convert with "
-            "model.save_pretrained(folder, safe_serialization=True)."
+            f"{folder} has no safetensors weights (found {names}); only safetensors are loaded: "
+            "convert with model.save_pretrained(folder, safe_serialization=True)."
         )
     check_files(folder)
 
@@ -284,41 +236,30 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
         )
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
-            f"{folder} has no tokenizer that can be opened ({first_line(error)}); copy the folder "
-            "again, or "
-            "write it again with `python -m engine prune`."
+            f"{folder} has no tokenizer that can be opened ({error_line(error)}); copy the folder "
+            "again, or write it again with `python -m engine prune`."
         ) from error
     return _victim(folder.name, model, tokenizer)
 
 
 def _load_member(folder: Path, device: torch.device) -> Victim:
     """An adapter written by this program, merged into the base that its record names."""
-    from prunescope.engine.models.base import open_base
-
     try:
         record = json.loads((folder / "member.json").read_text(encoding="utf-8"))
-        base, wanted, names = (
-            open_base(record["base"]),
-            record["base_sha256"],
-            tuple(map(str, record["labels"])),
-        )
+        base, base_sha256 = open_base(record["base"]), record["base_sha256"]
+        names = tuple(map(str, record["labels"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder} is an adapter without a readable record of its base ({error}); only "
-            "adapters made by "
-            "`python -m engine members` or `finetune` are opened."
+            "adapters made by `python -m engine members` or `finetune` are opened."
         ) from error
-    if base.sha256 != wanted:
+    if base.sha256 != base_sha256:
         raise ModelError(
-            f"{folder} was made on another {record['base']} (SHA-256 {wanted[:16]}…, here "
-            f"{base.sha256[:16]}…); "
-            "restore that base, or train the member again."
+            f"{folder} was made on another {record['base']} (SHA-256 {base_sha256[:16]}…, here "
+            f"{base.sha256[:16]}…); restore that base, or train the member again."
         )
     model = merged_member(base.folder, folder).to(device)
-    model.config.id2label, model.config.label2id = (
-        dict(enumerate(names)),
-        {name: i for i, name in enumerate(names)},
-    )
+    set_label_names(model.config, names)
     return _victim(folder.name, model, base.tokenizer)
 
 
@@ -329,40 +270,29 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
         if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
             raise ModelError(
                 f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there "
-                "with "
-                "tokenizer.save_pretrained."
+                "with tokenizer.save_pretrained."
             )
         tokenizer = AutoTokenizer.from_pretrained(
             source, local_files_only=local_only, trust_remote_code=False
         )
     except PruneScopeError:
         raise
-    except (
-        Exception
-    ) as error:  # damaged files raise anything from SafetensorError to a bare Exception
+    except Exception as error:  # damaged files raise anything, a bare Exception included
         if local_only or not isinstance(error, OSError | ValueError):
             raise ModelError(
-                f"{source} cannot be opened as a model ({first_line(error)}); save it again with "
+                f"{source} cannot be opened as a model ({error_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."
             ) from error
         raise ResourceError(
-            f"The model {source!r} cannot be fetched from the hub ({_hub_reason(error)}); check "
-            "the name and the network, "
-            "or give a local folder."
+            f"The model {source!r} cannot be fetched from the hub ({hub_reason(error)}); check "
+            "the name and the network, or give a local folder."
         ) from error
     if loaded.headless:
         raise ModelError(
             f"{name} is not a sequence classifier: its weights lack {loaded.headless}; fine-tune "
-            "it first, or give a "
-            "fine-tuned checkpoint."
+            "it first, or give a fine-tuned checkpoint."
         )
     return _victim(name, loaded.model.to(device), tokenizer, notices=loaded.notices)
-
-
-def _hub_reason(error: Exception) -> str:
-    from prunescope.engine.models.base import hub_reason
-
-    return hub_reason(error)
 
 
 def _victim(
@@ -380,8 +310,7 @@ def _victim(
     check_finite(model, name)
     names, of_names = label_names(model.config, name)
     if of_names:  # as it is exported, too
-        model.config.id2label = dict(enumerate(names))
-        model.config.label2id = {label: number for number, label in enumerate(names)}
+        set_label_names(model.config, names)
     fitted = fit(name, family, model, tokenizer)
     victim = Victim(
         name,
@@ -398,8 +327,7 @@ def _victim(
             victim.read([PROBE])  # activations may overflow where no weight does
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
             raise ModelError(
-                f"{name} cannot read a text ({first_line(error)}); correct its config.json, or "
-                "save the model again with "
-                "model.save_pretrained."
+                f"{name} cannot read a text ({error_line(error)}); correct its config.json, or "
+                "save the model again with model.save_pretrained."
             ) from error
     return victim

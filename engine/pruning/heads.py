@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.pruning.methods import PAPER_RIDGE
+from prunescope.engine.pruning.methods import P1_RIDGE
 from prunescope.engine.pruning.statistics import Gram, in_double
-from prunescope.engine.pruning.targets import factorise, paper_target
+from prunescope.engine.pruning.targets import factorise, p1_target
 
 
 def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: Tensor) -> None:
@@ -33,9 +33,9 @@ def resolve_heads(dense: Victim, sparse: Victim, dense_cls: Tensor, sparse_cls: 
             in_double(given),
             torch.nn.functional.linear(wanted, weight) if gram.by_outputs else wanted,
         )
-        ridge = PAPER_RIDGE / gram.mass
+        ridge = P1_RIDGE / gram.mass
         factor = factorise(gram.hessian(), ridge, absolute=True)
-        solved = paper_target(weight, gram.drift(), factor).to(linear.weight)
+        solved = p1_target(weight, gram.drift(), factor).to(linear.weight)
         linear.weight = nn.Parameter(solved, requires_grad=linear.weight.requires_grad)
 
 

@@ -12,12 +12,12 @@ from prunescope.engine.errors import NumericalError
 from prunescope.engine.models.families import Block
 from prunescope.engine.pruning.activations import Pass, Walk
 from prunescope.engine.pruning.importance import Importance
-from prunescope.engine.pruning.methods import PAPER_RIDGE, Method
+from prunescope.engine.pruning.methods import P1_RIDGE, Method
 from prunescope.engine.pruning.patterns import has_zeros
 from prunescope.engine.pruning.plan import LayerReport, Plan
 from prunescope.engine.pruning.solvers import Problem, refit, refit_exactly, solver_named
 from prunescope.engine.pruning.statistics import Gram, in_double
-from prunescope.engine.pruning.targets import Factor, factorise, paper_target, retarget
+from prunescope.engine.pruning.targets import Factor, factorise, p1_target, retarget
 
 
 @dataclass(slots=True)
@@ -182,16 +182,16 @@ def damped(gram: Gram, method: Method) -> Factor:
     """
     if not method.factored:
         return Factor(gram.hessian(), gram.weight.new_empty(0, 0), 0.0)
-    if method.target == "paper":
-        return factorise(gram.hessian(), PAPER_RIDGE / gram.mass, absolute=True)
+    if method.target == "p1":
+        return factorise(gram.hessian(), P1_RIDGE / gram.mass, absolute=True)
     return factorise(gram.hessian(), method.damping)
 
 
 def _target(known: Statistics, factor: Factor, method: Method) -> tuple[Tensor, float]:
     """(target weights (d_out, d_in), strength of the correction)."""
     drift = known.gram.drift() if method.target != "none" else None
-    if method.target == "paper":
-        return paper_target(known.weight, drift, factor), 1.0
+    if method.target == "p1":
+        return p1_target(known.weight, drift, factor), 1.0
     alpha = _strength(known, method) if method.alpha is None else method.alpha
     return retarget(known.weight, drift, factor, alpha), alpha if drift is not None else 0.0
 

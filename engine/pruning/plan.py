@@ -10,6 +10,10 @@ from prunescope.engine.pruning.memory import PRECISIONS
 from prunescope.engine.pruning.methods import SETTINGS, Method, method_named
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
 
+# What solvers and targets are called in identities. They are older than the literature's names in
+# `methods`, and every key of a stored study depends on them: never change one.
+STORED_WORDS = {"solver": {"obc": "exact", "sparsegpt": "blocked"}, "target": {"p1": "paper"}}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -71,10 +75,14 @@ class Plan:
         return cls(chosen, found, allocation, layers, precision, force)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the weights, names left out; `force` only decides whether they
-        are made at all.
+        """Everything that decides the weights, as the key of a study hashes it.
+
+        Names and `force`, which only lets the pruning start, are left out. Solvers and targets are
+        written in STORED_WORDS, so that a study has the key it always had.
         """
         method = {name: getattr(self.method, name) for name in SETTINGS}
+        for setting, words in STORED_WORDS.items():
+            method[setting] = words.get(method[setting], method[setting])
         # Greedy choices were made in single precision once, which are other weights
         choices = {"choices": "float64"} if self.method.greedy else {}
         return {

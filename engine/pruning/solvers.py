@@ -128,8 +128,8 @@ def _toward(gap: Tensor, factor: Factor, metric: Metric | None, step: int) -> Te
 
 SOLVERS: dict[str, Callable[[Problem], Tensor]] = {
     "joint": _joint,
-    "blocked": _blocked,
-    "exact": _exact,
+    "sparsegpt": _blocked,
+    "obc": _exact,
     "wanda": _wanda,
     "magnitude": _magnitude,
 }

@@ -7,7 +7,7 @@ square, ordinary Optimal Brain Surgeon with Hessian H + Λ started from
 
 The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier
 layers uncorrected. Source of the two-sided form: DESIGN §3. Eq. 5 of the seed paper is the
-one-sided relative, see `paper_target`.
+one-sided relative, see `p1_target`.
 """
 
 from dataclasses import dataclass, replace
@@ -183,7 +183,7 @@ def retarget(weight: Tensor, drift: Tensor | None, factor: Factor, alpha: float)
     return weight + alpha * factor.solve(drift)
 
 
-def paper_target(weight: Tensor, drift: Tensor | None, factor: Factor) -> Tensor:
+def p1_target(weight: Tensor, drift: Tensor | None, factor: Factor) -> Tensor:
     """Eq. 5 of the seed paper, W̄ = W X_d X_sᵀ (X_s X_sᵀ + λI)⁻¹, (d_out, d_in): the ridge pulls
     toward zero.
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.engine.attacks.metrics import guesses
 from prunescope.engine.errors import SettingError
+from prunescope.engine.evaluation.collapse import is_collapsed
 from prunescope.engine.records import LevelResult, Study
 
 RESAMPLES = 2000
@@ -66,7 +66,7 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
     if not study.levels or study.levels[0].sparsity != 0:
         return ()
     dense, found = study.levels[0], list[str]()
-    if guesses(dense.acc, len(study.about["label_names"])):
+    if is_collapsed(dense.acc, len(study.about["label_names"])):
         found.append(
             "The dense model hardly does better than one answer to everything, so there is nothing "
             "to keep."

@@ -16,26 +16,27 @@ rest goes on. Three layers lie over each other: the user's own folder, a shared 
 (`PRUNESCOPE_SHARED`), and the bundled one; only the user's own is written.
 """
 
+from prunescope.engine.store.atomic import write_atomic
+from prunescope.engine.store.checksums import canonical, key_of
 from prunescope.engine.store.entries import (
     SCHEMA,
+    entry_bytes,
     level_from,
     level_key,
     level_payload,
-    open_sealed,
-    seal,
+    read_entry,
 )
-from prunescope.engine.store.files import canonical, key_of, write_atomic
 from prunescope.engine.store.layers import Store
 
 __all__ = [
     "SCHEMA",
     "Store",
     "canonical",
+    "entry_bytes",
     "key_of",
     "level_from",
     "level_key",
     "level_payload",
-    "open_sealed",
-    "seal",
+    "read_entry",
     "write_atomic",
 ]

@@ -1,4 +1,5 @@
-"""A safetensors file that knows its own checksum and what it is about.
+"""A safetensors file with its own checksum and a description: the one format in which the engine
+writes tensors that it reads again.
 
 The header's metadata has one entry, JSON: more entries would be written in an order that changes
 from process to process. The JSON begins with the SHA-256 of the whole file, header included, in
@@ -16,26 +17,25 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 ENTRY = "prunescope"
-UNSEALED = b"0" * 64
-SEAL = re.compile(
-    rb'\\"sha256\\": \\"([0-9a-f]{64})\\"'
-)  # JSON within JSON, so the quotes are escaped
+ZEROS = b"0" * 64  # in place of the checksum while it is computed
+# JSON within JSON, so the quotes are escaped.
+CHECKSUM = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')
 
 
-def write_sealed(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+def write_checksummed(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write the tensors with `about` (JSON) and their checksum. The same input gives the same
     bytes.
     """
-    save_file(tensors, path, {ENTRY: json.dumps({"sha256": UNSEALED.decode(), **about})})
-    digest, place = _digest(path)
+    save_file(tensors, path, {ENTRY: json.dumps({"sha256": ZEROS.decode(), **about})})
+    digest, offset = _digest(path)
     with path.open("r+b") as file:
-        file.seek(place)
+        file.seek(offset)
         file.write(digest.encode())
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What the file says about itself, unverified. Raises ValueError or SafetensorError when that
-    cannot be read.
+    """The description in the file, unverified. Raises ValueError or SafetensorError when it cannot
+    be read.
     """
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
@@ -48,16 +48,21 @@ def read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def read_sealed(path: Path) -> dict[str, Tensor]:
+def read_checksummed(path: Path) -> dict[str, Tensor]:
     """The tensors of a file that `read_about` could open, after its checksum has been compared.
 
     Raises ValueError or SafetensorError for damage.
     """
-    digest, place = _digest(path)
+    digest, offset = _digest(path)
     with path.open("rb") as file:
-        file.seek(place)
+        file.seek(offset)
         if file.read(64) != digest.encode():
             raise ValueError("its checksum does not match")
+    return read_tensors(path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of any safetensors file, unverified."""
     with safe_open(str(path), framework="pt") as file:
         # Cloned: a tensor of safetensors is a window on the file, and would change or crash with
         # it.
@@ -65,16 +70,16 @@ def read_sealed(path: Path) -> dict[str, Tensor]:
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    """(SHA-256 of the file with its own digits read as zeros, where these digits are)."""
+    """(SHA-256 of the file with its own digits read as zeros, the offset of these digits)."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         file.seek(0)
         head = file.read(8 + length)
-        found = SEAL.search(head)
-        if found is None:
+        checksum = CHECKSUM.search(head)
+        if checksum is None:
             raise ValueError("it has no checksum")
-        place = found.start(1)
-        digest = hashlib.sha256(head[:place] + UNSEALED + head[place + 64 :])
+        offset = checksum.start(1)
+        digest = hashlib.sha256(head[:offset] + ZEROS + head[offset + 64 :])
         while piece := file.read(1 << 20):
             digest.update(piece)
-    return digest.hexdigest(), place
+    return digest.hexdigest(), offset

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.records import AttackRecord, LevelResult, Rate
-from prunescope.engine.store.files import canonical, key_of
+from prunescope.engine.store.checksums import canonical, key_of
 
 # of what decides a result; it is part of every identity, so it stays while the same request gives
 # the same result
@@ -40,8 +40,8 @@ def level_key(identity: dict[str, Any], sparsity: float) -> str:
     )  # 0, 0.0 and -0.0 are one level
 
 
-def seal(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
-    """A payload in its envelope, with the checksums that `open_sealed` verifies."""
+def entry_bytes(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
+    """A payload in its envelope, with the checksums that `read_entry` verifies."""
     envelope = {"schema": FORMAT, "kind": kind, "key": key, "payload": payload}
     beside = {name: _with_sum(value) for name, value in beside.items()}
     return canonical({**envelope, "sha256": key_of(envelope), **beside}) + b"\n"
@@ -71,16 +71,16 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }  # from a schema to the next one
 
 
-def open_sealed(path: Path, kind: str, key: str) -> dict[str, Any]:
+def read_entry(path: Path, kind: str, key: str) -> dict[str, Any]:
     """The envelope of an entry, verified, in today's form. Raises DamagedEntryError, or StoreError
     for a newer schema.
     """
     if path.stat().st_size > LARGEST:
         raise DamagedEntryError(f"The entry {path.name} is larger than any entry can be.")
-    return verified(path.read_bytes(), path.name, kind, key)
+    return parse_entry(path.read_bytes(), path.name, kind, key)
 
 
-def verified(content: bytes, name: str, kind: str, key: str) -> dict[str, Any]:
+def parse_entry(content: bytes, name: str, kind: str, key: str) -> dict[str, Any]:
     """The envelope in `content`; what stands beside its payload is there without its checksum.
 
     Raises DamagedEntryError, or StoreError for a newer schema.
@@ -129,12 +129,12 @@ def level_payload(level: LevelResult) -> dict[str, Any]:
     return payload
 
 
-def seal_level(key: str, level: LevelResult) -> bytes:
+def level_bytes(key: str, level: LevelResult) -> bytes:
     """A level as an entry, its times and machine beside it."""
     machine = (
         {"machine": level.machine} if level.machine else {}
     )  # levels made before 2026-11-28 know none
-    return seal("level", key, level_payload(level), seconds=level.seconds, **machine)
+    return entry_bytes("level", key, level_payload(level), seconds=level.seconds, **machine)
 
 
 def level_in(envelope: dict[str, Any]) -> LevelResult:

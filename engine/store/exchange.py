@@ -10,7 +10,6 @@ What comes from elsewhere is not trusted: everything is checked before anything 
 names say nothing about places.
 """
 
-import hashlib
 import io
 import json
 import re
@@ -23,8 +22,14 @@ from typing import Any
 from prunescope.engine.errors import DamagedEntryError, InputError, SettingError, StoreError
 from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study, StudySpec
 from prunescope.engine.store.atomic import atomic_file
-from prunescope.engine.store.entries import level_in, level_key, seal, seal_level, verified
-from prunescope.engine.store.files import canonical, key_of
+from prunescope.engine.store.checksums import canonical, key_of, sha256_of
+from prunescope.engine.store.entries import (
+    entry_bytes,
+    level_bytes,
+    level_in,
+    level_key,
+    parse_entry,
+)
 from prunescope.engine.store.layers import Store
 
 FORMAT = 1
@@ -66,12 +71,12 @@ def packed_study(store: Store, key: str) -> bytes:
     about = {
         name: value for name, value in study.about.items() if name != "order"
     }  # its place among the bundled ones
-    files = {HEAD: seal("study", key, {"identity": study.identity, "about": about})}
+    files = {HEAD: entry_bytes("study", key, {"identity": study.identity, "about": about})}
     for level in study.levels:
         name = level_key(study.identity, level.sparsity)
-        files[f"{name}.json"] = seal_level(name, level)
+        files[f"{name}.json"] = level_bytes(name, level)
     listed = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        name: {"bytes": len(content), "sha256": sha256_of(content)}
         for name, content in files.items()
     }
     manifest = canonical({"prunescope": "study", "format": FORMAT, "key": key, "files": listed})
@@ -157,15 +162,15 @@ def _files(content: bytes) -> dict[str, Any]:
             _check_entry(entry)
         if archive.getinfo(MANIFEST).file_size > MOST_HEADER:
             raise _refused("its manifest is too large")
-        found = {name: archive.read(name) for name in names}
-    manifest = json.loads(found.pop(MANIFEST))
+        entries = {name: archive.read(name) for name in names}
+    manifest = json.loads(entries.pop(MANIFEST))
     sums = {
-        name: {"bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()}
-        for name, one in found.items()
+        name: {"bytes": len(content), "sha256": sha256_of(content)}
+        for name, content in entries.items()
     }
     if manifest["files"] != sums:
         raise _refused("its entries are not those of its manifest")
-    return {MANIFEST: manifest, **found}
+    return {MANIFEST: manifest, **entries}
 
 
 def _check_end(content: bytes) -> None:
@@ -198,13 +203,13 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 def _study(manifest: dict[str, Any], files: dict[str, bytes]) -> tuple[Study, list[LevelResult]]:
     key = manifest["key"]
-    payload = verified(files.pop(HEAD), HEAD, "study", key)["payload"]
+    payload = parse_entry(files.pop(HEAD), HEAD, "study", key)["payload"]
     if set(payload) != {"identity", "about"} or key_of(payload["identity"]) != key:
         raise _refused("its head does not match its key")
     _check_about(payload["about"])
     study, levels = Study(key, payload["identity"], payload["about"]), []
     for name, content in files.items():
-        envelope = verified(content, name, "level", name.removesuffix(".json"))
+        envelope = parse_entry(content, name, "level", name.removesuffix(".json"))
         level = level_in(envelope)
         if level_key(study.identity, level.sparsity) != envelope["key"]:
             raise _refused(f"{name} is not a level of it")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.store.files import UNFINISHED, cannot_write, write_atomic
+from prunescope.engine.store.atomic import UNFINISHED, cannot_write, write_atomic
 from prunescope.engine.store.index import NAME
 from prunescope.engine.store.layers import KEY, Store
 from prunescope.engine.store.listing import PIN

@@ -14,17 +14,18 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, LevelResult, Study
+from prunescope.engine.store.atomic import cannot_write, write_atomic
+from prunescope.engine.store.checksums import key_of
 from prunescope.engine.store.entries import (
+    entry_bytes,
+    level_bytes,
     level_in,
     level_key,
-    open_sealed,
+    read_entry,
     record_line,
     records_in,
-    seal,
-    seal_level,
 )
-from prunescope.engine.store.files import cannot_write, key_of, write_atomic
-from prunescope.engine.store.locks import held, in_use, is_in_use
+from prunescope.engine.store.locks import hold_lock, is_in_use, mark_in_use
 
 KEY = re.compile("[0-9a-f]{64}")
 
@@ -148,7 +149,9 @@ class Store:
         still be read.
         """
         path = self.root / "studies" / study.key / "study.json"
-        content = seal("study", study.key, {"identity": study.identity, "about": study.about})
+        content = entry_bytes(
+            "study", study.key, {"identity": study.identity, "about": study.about}
+        )
         if not path.is_file() or path.read_bytes() != content:
             write_atomic(path, content)
 
@@ -159,7 +162,7 @@ class Store:
         ):  # removed meanwhile
             self.save_study(study)
         key = level_key(study.identity, level.sparsity)
-        content = seal_level(key, level)
+        content = level_bytes(key, level)
         write_atomic(self.root / "studies" / study.key / f"{key}.json", content)
         self._partial(study, level.sparsity).unlink(missing_ok=True)
 
@@ -177,14 +180,14 @@ class Store:
                 for key in sorted(
                     set(keys)
                 ):  # one order for everyone, so that no two wait for each other
-                    stack.enter_context(held(self.root / "locks" / f"{key}.lock", report))
+                    stack.enter_context(hold_lock(self.root / "locks" / f"{key}.lock", report))
                 yield
 
         return all_of_them()
 
     def using(self, key: str) -> AbstractContextManager[None]:
         """Keep a study from clean-up and removal while it is measured."""
-        return in_use(self.root / "locks", key)
+        return mark_in_use(self.root / "locks", key)
 
     def is_used(self, key: str) -> bool:
         """Whether a study is being measured, by this process or another."""
@@ -193,7 +196,7 @@ class Store:
     def _partial(self, study: Study, sparsity: float) -> Path:
         return self.root / "studies" / study.key / f"{level_key(study.identity, sparsity)}.jsonl"
 
-    def keep_attack(self, study: Study, sparsity: float, record: AttackRecord) -> None:
+    def append_attack(self, study: Study, sparsity: float, record: AttackRecord) -> None:
         """Append one attack record of an unfinished level."""
         path = self._partial(study, sparsity)
         try:
@@ -203,7 +206,7 @@ class Store:
         except OSError as error:
             raise cannot_write(path.parent, error) from error
 
-    def kept_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
+    def unfinished_attacks(self, study: Study, sparsity: float) -> tuple[AttackRecord, ...]:
         """The whole records of an unfinished level; a line cut short by a crash is left out and
         redone.
         """
@@ -212,7 +215,7 @@ class Store:
 
     def _open(self, path: Path, kind: str, key: str) -> dict[str, Any] | None:
         try:
-            return open_sealed(path, kind, key)
+            return read_entry(path, kind, key)
         except DamagedEntryError as error:
             self._set_aside(path, str(error))
         except StoreError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prunescope.engine.errors import StoreError
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.store.files import cannot_write
+from prunescope.engine.store.atomic import cannot_write
 
 EVERY = 0.1  # seconds between two looks at a lock that another process holds
 
@@ -30,7 +30,7 @@ else:
 
 
 @contextmanager
-def held(path: Path, report: Progress = SILENT) -> Iterator[None]:
+def hold_lock(path: Path, report: Progress = SILENT) -> Iterator[None]:
     """Hold the lock `path`; while another process (or thread) holds it, wait and say so,
     cancellable through `report`.
 
@@ -42,11 +42,11 @@ def held(path: Path, report: Progress = SILENT) -> Iterator[None]:
     try:
         yield
     finally:
-        free(path, descriptor)
+        release_lock(path, descriptor)
 
 
 @contextmanager
-def in_use(folder: Path, key: str) -> Iterator[None]:
+def mark_in_use(folder: Path, key: str) -> Iterator[None]:
     """Say that this process works on what has this key; any number of processes may. Not where
     nothing can be written.
     """
@@ -59,7 +59,7 @@ def in_use(folder: Path, key: str) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            free(path, descriptor)
+            release_lock(path, descriptor)
 
 
 def is_in_use(folder: Path, key: str) -> bool:
@@ -67,7 +67,7 @@ def is_in_use(folder: Path, key: str) -> bool:
     for path in folder.glob(f"{key}.*.use"):
         if (descriptor := try_lock(path)) is None:
             return True
-        free(path, descriptor)  # of a process that died
+        release_lock(path, descriptor)  # of a process that died
     return False
 
 
@@ -91,7 +91,7 @@ def try_lock(path: Path) -> int | None:
         raise cannot_write(path.parent, error) from error
 
 
-def free(path: Path, descriptor: int) -> None:
+def release_lock(path: Path, descriptor: int) -> None:
     """Let go of a lock and remove its file, so that locks leave nothing behind."""
     if os.name == "nt":  # an open file cannot be removed there
         os.close(descriptor)

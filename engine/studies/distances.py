@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.cached_run import Side, attack_kept
-from prunescope.engine.attacks.metrics import Mean
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
+from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
@@ -26,8 +26,8 @@ class Distances:
 
     sparsity: float
     text: str  # one of KINDS
-    cosine: tuple[Mean, ...]  # 1 − cos, block by block
-    euclidean: tuple[Mean, ...]  # ‖a − b‖₂
+    cosine: tuple[Statistic, ...]  # 1 − cos, block by block
+    euclidean: tuple[Statistic, ...]  # ‖a − b‖₂
 
 
 def measure_distances(
@@ -80,7 +80,7 @@ def measure_distances(
                 for one, text in zip(before[kind], texts[kind], strict=True)
             ]
             euclidean, cosine = (
-                tuple(map(Mean.of, _by_block([one[way] for one in each]))) for way in (0, 1)
+                tuple(map(bootstrap_mean, _by_block([one[way] for one in each]))) for way in (0, 1)
             )
             rows.append(Distances(level, kind, cosine, euclidean))
     report("done", 1, 1)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.listing import StudyRow
 
@@ -38,7 +39,12 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
     evaluation = _there(here, "evaluation", "eval_examples", spec.eval_examples)
     attacked = min(evaluation, spec.attack_examples)
     same = [row for row in rows if row.about["spec"].get("model") == spec.model]
-    pruning = [(row, "prune", "calibration") for row in same if row.about["method"] == spec.method]
+    method = canonical_name(spec.method)
+    pruning = [
+        (row, "prune", "calibration")
+        for row in same
+        if canonical_name(row.about["method"]) == method
+    ]
     reading = [(row, "evaluate", "evaluation") for row in same]
     attacking = [
         (row, "attack", "attacked") for row in same if row.about["attack"] == spec.attack != "none"

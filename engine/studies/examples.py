@@ -2,7 +2,7 @@
 
 import os
 
-from prunescope.engine.data import Examples, drawn_rows, fit_labels, load_dataset
+from prunescope.engine.data import Examples, drawn_rows, fit_dataset, load_dataset
 from prunescope.engine.data.load import EMBEDDED
 from prunescope.engine.errors import DataError
 from prunescope.engine.paths import expanded
@@ -43,7 +43,7 @@ def evaluation_texts(study: Study) -> Examples:
             "PRUNESCOPE_DATA names."
         )
     data = load_dataset(place, **spec.reading, seed=spec.seed)
-    data, _ = fit_labels(data, study.about["label_names"], study.about["model"])
+    data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
     found, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
     if found.fingerprint() != study.identity.get("evaluation"):
         raise DataError(

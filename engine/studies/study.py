@@ -22,7 +22,7 @@ from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from prunescope.engine.attacks.texts import may_hold_texts
 from prunescope.engine.attacks.word_diff import words_of_all
-from prunescope.engine.data import Dataset, Examples, check_labels, fit_labels, load_dataset
+from prunescope.engine.data import Dataset, Examples, check_labels, fit_dataset, load_dataset
 from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.data.load import EMBEDDED, looks_like_path
 from prunescope.engine.errors import DataError
@@ -35,10 +35,11 @@ from prunescope.engine.evaluation.measure import (
     read,
     relative_error,
 )
-from prunescope.engine.export.pruned_models import is_kept, load_pruned, save_pruned, victim_key
-from prunescope.engine.models.victim import Victim, check_place, load_victim
+from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned, victim_key
+from prunescope.engine.models.victim import Victim, check_model_path, load_victim
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import SILENT, Progress, ProgressState
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.patterns import check_sparsity
 from prunescope.engine.pruning.pipeline import Kept, check_plan, check_tokens, prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
@@ -115,7 +116,7 @@ def check_there(spec: StudySpec) -> None:
     """Whether a local model is there and local data can be read, without loading the model; raises
     ModelError, DataError.
     """
-    check_place(spec.model)
+    check_model_path(spec.model)
     if (
         spec.data == EMBEDDED
         or os.path.exists(os.path.expanduser(spec.data))
@@ -128,13 +129,14 @@ def prepare(spec: StudySpec, report: Progress = SILENT, victim: Victim | None = 
     """Load and check everything, the model only where it is not given; raises an InputError before
     any long work begins.
     """
+    spec = replace(spec, method=canonical_name(spec.method))
     plan = check_spec(spec)
     report("load data", 0, 2)
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     report("load model", 1, 2)
     victim = victim or load_victim(spec.model, spec.device)
     check_plan(victim, plan)
-    data, notices = fit_labels(data, victim.label_names, victim.name)
+    data, notices = fit_dataset(data, victim.label_names, victim.name)
     check_labels(
         data.evaluation, victim.num_labels, f"{data.name}, evaluation"
     )  # before the draw: rows count as in the file
@@ -394,7 +396,7 @@ def _attack(
         prepared.evaluation,
         prepared.attacked,
         _counted(report),
-        store.kept_attacks(study, sparsity),
+        store.unfinished_attacks(study, sparsity),
         _keeper(prepared, pruned.victim, sparsity, store),
     )
 
@@ -413,7 +415,7 @@ def _keeper(
     texts = terms.texts(store, Side(victim, key)) if may_hold_texts(store) else None
 
     def keep(outcome: Outcome) -> None:
-        store.keep_attack(prepared.study, sparsity, outcome.record)
+        store.append_attack(prepared.study, sparsity, outcome.record)
         if texts is not None:
             texts.keep(with_texts(outcome, prepared.evaluation))
 
@@ -523,7 +525,7 @@ def _attack_together(
         side: pruned_at(prepared, level, store, waiting).victim for side, level in due.items()
     }
     attackers = Attackers(victims, spec.attack, spec.seed, spec.resources, _budget(spec))
-    done = {side: store.kept_attacks(study, level) for side, level in due.items()}
+    done = {side: store.unfinished_attacks(study, level) for side, level in due.items()}
     keepers = {side: _keeper(prepared, victims[side], level, store) for side, level in due.items()}
     attack_many(
         attackers,
@@ -561,5 +563,5 @@ def _due(prepared: Prepared, levels: Sequence[float], store: Store) -> list[floa
         for level in levels
         if not _quick(prepared, level)
         and store.level(prepared.study, level) is None
-        and not is_kept(store, victim_key(prepared.study.identity, level))
+        and not has_pruned(store, victim_key(prepared.study.identity, level))
     ]

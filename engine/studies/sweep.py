@@ -17,12 +17,13 @@ A name such as $PRUNESCOPE_DATA in a value stands for what the environment says.
 import itertools
 import os
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from prunescope.engine.config.check import check_value, unknown_setting
+from prunescope.engine.config.describe import Described, settings_of
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 
@@ -62,18 +63,17 @@ def sweep_of(found: object) -> list[StudySpec]:
         raise SettingError(
             "A sweep is a list of settings such as `methods: [adaptive, magnitude]`, one a line."
         )
-    types = {field.name: field.type for field in fields(StudySpec)}
-    single = {name for name in types if name not in (*AXES.values(), "levels")}
+    settings = settings_of(StudySpec)
+    single = [name for name in settings if name not in (*AXES.values(), "levels")]
     for name in found:
         if name not in (*AXES, *AXES.values(), "sparsities", *single):
-            known = ", ".join([*AXES, "sparsities", *sorted(single)])
-            raise SettingError(f"The sweep has {str(name)[:40]!r}; it may have {known}.")
-    common = {name: _of_kind(name, found[name], types[name]) for name in single if name in found}
+            raise unknown_setting(str(name), [*AXES, "sparsities", *single], "The sweep")
+    common = {name: _checked(name, found[name], settings[name]) for name in single if name in found}
     if "sparsities" in found:
         common["levels"] = tuple(
             _number(level) for level in _list("sparsities", found["sparsities"])
         )
-    axes = [_values(axis, name, found, types[name]) for axis, name in AXES.items()]
+    axes = [_values(axis, found, settings[name]) for axis, name in AXES.items()]
     count = 1
     for axis in axes:
         count *= len(axis)
@@ -85,18 +85,19 @@ def sweep_of(found: object) -> list[StudySpec]:
     ]
 
 
-def _values(axis: str, name: str, found: dict[str, Any], kind: Any) -> list[Any]:
+def _values(axis: str, found: dict[str, Any], setting: Described) -> list[Any]:
     """The values of one axis, given as a list under its own name or as one value under the
     setting's.
     """
+    name = setting.name
     if axis != name and axis in found and name in found:
         raise SettingError(
             f"The sweep has {axis} and {name}, which are the same; leave {name} away."
         )
     given = found.get(axis, found.get(name))
     if given is None:
-        return [getattr(StudySpec(), name)]
-    return [_of_kind(axis, value, kind) for value in _list(axis, given)]
+        return [setting.default]
+    return [_checked(axis, value, setting) for value in _list(axis, given)]
 
 
 def _list(name: str, value: object) -> list[Any]:
@@ -114,14 +115,11 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _of_kind(name: str, value: object, kind: Any) -> Any:
-    if kind == float | None and isinstance(value, int) and not isinstance(value, bool):
+def _checked(name: str, value: object, setting: Described) -> Any:
+    """The value of a setting, under the name that it has in the file."""
+    check_value(value, setting, f"The sweep: {name}")
+    if setting.kind is float and isinstance(value, int):
         return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise SettingError(
-            f"{name} has {str(value)[:60]!r} ({type(value).__name__}), which is not what the "
-            "setting takes."
-        )
     return _expanded(name, value) if isinstance(value, str) else value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.records import Study
-from prunescope.engine.store import Store, open_sealed, seal, write_atomic
+from prunescope.engine.store import Store, entry_bytes, read_entry, write_atomic
 
 if TYPE_CHECKING:  # it needs torch, and pages that read studies do not
     from prunescope.engine.evaluation.latency import Comparison
@@ -57,7 +57,7 @@ def keep_timed(store: Store, study: Study, timed: Timed) -> None:
     name = f"{timed.sparsity:.6f}"
     write_atomic(
         store.root / "latency" / study.key / f"{name}.json",
-        seal("latency", f"{study.key}/{name}", asdict(timed)),
+        entry_bytes("latency", f"{study.key}/{name}", asdict(timed)),
     )
 
 
@@ -69,7 +69,7 @@ def timed_levels(store: Store, study: Study) -> tuple[Timed, ...]:
     for path in sorted((store.root / "latency" / study.key).glob("*.json")):
         try:
             found.append(
-                Timed(**open_sealed(path, "latency", f"{study.key}/{path.stem}")["payload"])
+                Timed(**read_entry(path, "latency", f"{study.key}/{path.stem}")["payload"])
             )
         except (DamagedEntryError, StoreError, TypeError, OSError) as error:
             store.notices.append(

@@ -21,12 +21,12 @@ from torch import Tensor
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, ResourceError, SettingError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate
 from prunescope.engine.store.atomic import atomic_folder
-from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
+from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.subnetworks.features import (
     Array,
     bag_features,
@@ -159,7 +159,7 @@ def make_bias(
             "log_probs": torch.from_numpy(np.maximum(log_probs, -30.0)),
             "ids": row_ids(train),
         }
-        write_sealed(work / FILE, tensors, {"format": "prunescope-bias", **record})
+        write_checksummed(work / FILE, tensors, {"format": "prunescope-bias", **record})
         (work / "bias.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
@@ -201,7 +201,7 @@ def read_bias(folder: Path | str) -> BiasPredictions:
     path = expanded(folder) / FILE
     try:
         about = read_about(path)
-        tensors = read_sealed(path)
+        tensors = read_checksummed(path)
         ids, log_probs = tensors["ids"].tolist(), tensors["log_probs"]
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(

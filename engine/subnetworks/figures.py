@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.evaluation.metric import Metric, bits_of
+from prunescope.engine.evaluation.statistics import Statistic, bits_from_hex
 from prunescope.engine.records import Rate
 from prunescope.engine.store import Store
 
@@ -23,12 +23,12 @@ class MeasuredSet:
 
     name: str
     metric: str  # the one that counts here
-    figures: dict[str, Metric]  # "accuracy", "f1_weighted", "f1_binary"
-    groups: dict[str, dict[str, Metric]]  # column → value → accuracy
+    figures: dict[str, Statistic]  # "accuracy", "f1_weighted", "f1_binary"
+    groups: dict[str, dict[str, Statistic]]  # column → value → accuracy
     correct: tuple[bool, ...]  # row by row
 
     @property
-    def headline(self) -> Metric:
+    def headline(self) -> Statistic:
         return self.figures[self.metric]
 
 
@@ -47,7 +47,7 @@ class SubnetworkRun:
     seconds: float
     inside: MeasuredSet
     outside: tuple[MeasuredSet, ...]
-    gaps: dict[str, Metric] = field(default_factory=dict)  # by set: ID − OOD
+    gaps: dict[str, Statistic] = field(default_factory=dict)  # by set: ID − OOD
     aua: Rate | None = None  # accuracy under attack on rows of the inside set
     adversarial: str = "none"  # how its training was attacked: "freelb", "pgd", "smart"
     rewind: bool = False  # imp: the start's own weights under the mask
@@ -111,7 +111,7 @@ def _run(entry: dict[str, Any]) -> SubnetworkRun:
         **{name: entry[name] for name in kept},
         inside=_set(entry["id"]),
         outside=tuple(_set(one) for one in entry["ood"]),
-        gaps={name: Metric(**one) for name, one in entry["gaps"].items()},
+        gaps={name: Statistic(**one) for name, one in entry["gaps"].items()},
         aua=Rate(**entry["aua"]) if entry.get("aua") else None,
         adversarial=entry.get("adversarial", "none"),
         rewind=entry.get("rewind", False),
@@ -120,12 +120,12 @@ def _run(entry: dict[str, Any]) -> SubnetworkRun:
 
 def _set(entry: dict[str, Any]) -> MeasuredSet:
     figures = {
-        name: Metric(**entry[name])
+        name: Statistic(**entry[name])
         for name in ("accuracy", "f1_weighted", "f1_binary")
         if entry[name]
     }
     groups = {
-        column: {value: Metric(**one) for value, one in found.items()}
+        column: {value: Statistic(**one) for value, one in found.items()}
         for column, found in entry["groups"].items()
     }
     return MeasuredSet(
@@ -133,5 +133,5 @@ def _set(entry: dict[str, Any]) -> MeasuredSet:
         entry["metric"],
         figures,
         groups,
-        tuple(bits_of(entry["correct"], figures["accuracy"].n)),
+        tuple(bits_from_hex(entry["correct"], figures["accuracy"].n)),
     )

@@ -30,7 +30,7 @@ from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import key_of, write_atomic
-from prunescope.engine.store.locks import held as held_lock
+from prunescope.engine.store.locks import hold_lock
 from prunescope.engine.subnetworks.bias import BiasPredictions, BiasSpec, make_bias, read_bias
 from prunescope.engine.subnetworks.figures import TABLE
 from prunescope.engine.subnetworks.protocol_file import Cell, Protocol
@@ -274,7 +274,7 @@ def _drawn(rows: list[int], most: int) -> list[int]:
 def _bias(
     spec: BiasSpec, train: Examples, held: Examples, folder: Path, report: Progress
 ) -> BiasPredictions:
-    with held_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
+    with hold_lock(folder.with_name("bias.lock"), report):  # several processes may share a table
         if folder.is_dir():
             about = json.loads((folder / "bias.json").read_text(encoding="utf-8"))
             wanted = {**spec.identity(), "data": train.fingerprint()}
@@ -315,21 +315,7 @@ def _extra(
 
 def joined(parts: list[Examples]) -> Examples:
     """All rows, one part after the other. Raises DataError where only some are pairs."""
-    if len({part.pairs is None for part in parts}) > 1:
-        raise DataError(
-            "Rows of pairs and rows of single texts cannot be trained on together; name data of "
-            "one kind."
-        )
-    pairs = (
-        None
-        if parts[0].pairs is None
-        else tuple(pair for part in parts for pair in part.pairs or ())
-    )
-    return Examples(
-        tuple(t for part in parts for t in part.texts),
-        pairs,
-        tuple(n for part in parts for n in part.labels),
-    )
+    return replace(Examples.join(parts), columns=None)  # which never entered a cell's key
 
 
 def _rows(ready: Prepared, cell: Cell) -> Examples:

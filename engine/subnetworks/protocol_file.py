@@ -7,20 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunescope.engine.config.check import check_entry, check_value, read_record
 from prunescope.engine.data.label_map import LabelMap
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import READING, check_seed
 from prunescope.engine.subnetworks.bias import BiasSpec
 from prunescope.engine.subnetworks.spec import SubnetworkSpec, check_smoothing, subnetwork_from
 from prunescope.engine.training.recipe import recipe_path
-from prunescope.engine.training.spec import (
-    PRECISIONS,
-    TrainSpec,
-    check_entry,
-    check_kind,
-    kinds_of,
-    spec_from,
-)
+from prunescope.engine.training.spec import PRECISIONS, TrainSpec, spec_from
 
 SHIPPED = Path(__file__).parent / "recipes"
 MODELS = ("start", "mask_from", "teacher")
@@ -211,7 +205,7 @@ def _without_null(entry: Any) -> Any:
 def _each_is(values: list[Any], kind: Any, where: str) -> tuple[Any, ...]:
     """The values of a list. Raises SettingError for one that is not of this kind."""
     for value in values:
-        check_kind(value, kind, f"{where}: an entry")
+        check_value(value, kind, f"{where}: an entry")
     return tuple(values)
 
 
@@ -288,8 +282,7 @@ def _check_set(entry: Any, where: str) -> None:
 def _bias(told: dict[str, Any], where: str) -> BiasSpec | None:
     if "bias" not in told:
         return None
-    check_entry(told["bias"], kinds_of(BiasSpec), f"{where}, bias")
-    return BiasSpec(**told["bias"])
+    return read_record(BiasSpec, told["bias"], f"{where}, bias")
 
 
 def _check_extra(entry: Any, classes: int, where: str) -> None:

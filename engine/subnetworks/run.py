@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import ModelError, SettingError
 from prunescope.engine.export.folder import export_model
+from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.base import classifier
 from prunescope.engine.models.classes import check_classes, in_order
 from prunescope.engine.models.families import HEADS
-from prunescope.engine.models.packed import save_packed
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.patterns import zeros_of
 from prunescope.engine.pruning.plan import LayerReport, Pruned

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from prunescope.engine.store.atomic import atomic_file
-from prunescope.engine.store.checksummed import read_about, read_sealed, write_sealed
+from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ def save(path: Path, key: str, now: Standing) -> None:
         for name, value in held.items()
     }
     with atomic_file(path) as work:
-        write_sealed(work, tensors, {"training": key, **now.about})
+        write_checksummed(work, tensors, {"training": key, **now.about})
 
 
 def load(path: Path, key: str) -> Standing | None:
@@ -94,7 +94,7 @@ def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         about = read_about(path)
         if about.get("training") == key:
-            return about, read_sealed(path)
+            return about, read_checksummed(path)
     except (ValueError, SafetensorError) as error:
         raise _Unusable(f"it is damaged ({error})") from error
     raise _Unusable("it belongs to other settings, rows or another base")

@@ -15,17 +15,18 @@ from peft.tuners.lora import LoraLayer
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import Base, classifier
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.fit import pad_id
 from prunescope.engine.models.tokens import token_ids
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import check_seed
 from prunescope.engine.store.atomic import atomic_folder, new_folder
+from prunescope.engine.store.checksums import file_sha256
 from prunescope.engine.training import checkpoint
 from prunescope.engine.training.loop import Rows, Training
 from prunescope.engine.training.spec import TrainSpec
 
 CHECKED = 1000  # most rows that early stopping looks at
+RECORD = "member.json"  # beside the weights: what decided them, and how the training went
 WEIGHTS = "adapter_model.safetensors"  # as peft calls the file
 SHARE = 0.05  # of the training rows, at most
 
@@ -87,14 +88,15 @@ def finetune(
 
     `start` is an adapter to go on from. A run that was cut short leaves a checkpoint beside `out`,
     and the same call goes on from it to the same bytes; `say` is told where that is impossible.
-    Returns the record: what decided it, rows, steps, final loss and the best check. The global
-    random state is left as it was. Raises TrainingDiverged, DataError, SettingError, StoreError.
+    Nothing is trained where `out` already holds the result of exactly this training. Returns the
+    record: what decided it, the number of examples, steps, final loss and the best check. The
+    global random state is left as it was. Raises TrainingDiverged, DataError, SettingError,
+    StoreError.
     """
+    identity = training_identity(spec, shared, start)
+    if (record := finished_training(out, identity)) is not None:
+        return record
     new_folder(out)  # before the long work, not after it
-    identity = {
-        **shared.identity(spec),
-        "start": None if start is None else file_sha256(start / WEIGHTS),
-    }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     keep = out.with_name(f"{out.name}.checkpoint")
     if reason := checkpoint.unusable(keep, key):
@@ -131,9 +133,33 @@ def finetune(
     }
     with atomic_folder(out) as work:
         _write(model, shared, work)
-        (work / "member.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (work / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     keep.unlink(missing_ok=True)
     return record
+
+
+def training_identity(spec: TrainSpec, shared: Shared, start: Path | None) -> dict[str, Any]:
+    """Everything that decides the weights of one training, the adapter it goes on from included."""
+    return {
+        **shared.identity(spec),
+        "start": None if start is None else file_sha256(start / WEIGHTS),
+    }
+
+
+def finished_training(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of a training that ended in `folder`; None where another one did, or none.
+
+    A model trained on another kind of machine, in the precision that suits that one, counts as
+    this training.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    expected = dict(identity)
+    if record.get("device") != identity["device"]:
+        del expected["device"], expected["precision"]
+    return record if {name: record.get(name) for name in expected} == expected else None
 
 
 def split_for_stopping(data: Examples, spec: TrainSpec) -> tuple[Examples, Examples | None]:

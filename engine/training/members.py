@@ -13,15 +13,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_dataset, sample
+from prunescope.engine.data import Classes, Dataset, Examples, fit_dataset, load_dataset, sample
 from prunescope.engine.data.matching import class_places, numbers_named
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.models.base import open_base
-from prunescope.engine.models.embedded import file_sha256
 from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import canonical, key_of, write_atomic
-from prunescope.engine.training.finetune import WEIGHTS, Shared, finetune
+from prunescope.engine.training.finetune import (
+    RECORD,
+    Shared,
+    finetune,
+    finished_training,
+    training_identity,
+)
 from prunescope.engine.training.recipe import Finish, read_recipe
 from prunescope.engine.training.records import Score
 from prunescope.engine.training.selection import Selection, SelectionSpec, training_rows
@@ -276,7 +281,7 @@ def _further(
     """
     if finish is None:
         return None, ()
-    data, notices = fit_labels(load_dataset(finish.data), names, MADE)
+    data, notices = fit_dataset(load_dataset(finish.data), names, MADE)
     if data.train is None:
         raise DataError(
             f"{finish.data}, which the recipe finishes on, has no training split; name other data."
@@ -305,25 +310,13 @@ def _stage(
     """One pass of one member, unless its record says that exactly this was done before, on whatever
     machine.
     """
-    file = folder / "member.json"
-    if file.is_file():
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        wanted = {
-            **shared.identity(spec),
-            "start": None if start is None else file_sha256(start / WEIGHTS),
-        }
-        if (
-            record.get("device") != wanted["device"]
-        ):  # made on another machine, in what suits that one: judged here as it is
-            wanted = {
-                name: value for name, value in wanted.items() if name not in ("device", "precision")
-            }
-        if {name: record.get(name) for name in wanted} == wanted:
-            return record
+    identity = training_identity(spec, shared, start)
+    if (record := finished_training(folder, identity)) is not None:
+        return record
+    if (folder / RECORD).is_file():
         raise SettingError(
             f"{folder} holds a member made with other settings, rows or base; name another folder "
-            "with --out, or "
-            "remove it."
+            "with --out, or remove it."
         )
     return finetune(spec, shared, folder, start=start, report=report, say=say)
 

@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from prunescope.engine.config.check import check_entry, read_record
 from prunescope.engine.errors import SettingError
 from prunescope.engine.training.spec import TrainSpec, spec_from
 
 SHIPPED = Path(__file__).parent / "recipes"
+KNOWN = {"members": list, "about": str, "head_seed": int, "max_tokens": int, "finish": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +72,18 @@ def read_recipe(path: Path) -> Recipe:
             f"{path}: {bad[0]!r} cannot name a member; its name becomes a folder: use letters, "
             "digits, . _ -"
         )
-    if unknown := sorted(set(recipe) - {"members", "about", "head_seed", "max_tokens", "finish"}):
-        raise SettingError(
-            f"{path}: unknown setting {unknown[0]!r}; a recipe holds members, about, head_seed, "
-            "max_tokens and "
-            "finish."
-        )
+    check_entry(recipe, KNOWN, str(path))
     members = tuple(spec_from(entry, str(path)) for entry in entries)
     if "finish" in recipe and (whole := [member.name for member in members if member.rank == 0]):
         raise SettingError(
             f"{path}: {whole[0]} has the rank 0 and `finish` goes on from adapters only; give it a "
-            "rank, or leave "
-            "`finish` out."
+            "rank, or leave `finish` out."
         )
+    finish = recipe.get("finish")
     return Recipe(
         members,
-        str(recipe.get("about", "")),
-        _number(recipe, "head_seed", 0, path),
-        _number(recipe, "max_tokens", 128, path),
-        _finish(recipe["finish"], path) if "finish" in recipe else None,
+        recipe.get("about", ""),
+        recipe.get("head_seed", 0),
+        recipe.get("max_tokens", 128),
+        None if finish is None else read_record(Finish, finish, f"{path}, finish"),
     )
-
-
-def _number(recipe: dict[str, Any], name: str, default: int, path: Path) -> int:
-    value = recipe.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SettingError(f"{path}: {name} is {value!r}, not a whole number; correct it.")
-    return value
-
-
-def _finish(entry: Any, path: Path) -> Finish:
-    try:
-        return Finish(**entry)
-    except TypeError as error:
-        raise SettingError(
-            f"{path}: `finish` cannot be used ({error}); it needs data, and may hold epochs, "
-            "learning_rate and "
-            "replay."
-        ) from error

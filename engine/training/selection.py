@@ -63,7 +63,7 @@ class Selection:
 
     def fitted(self, own: Sequence[str], model: str) -> tuple["Selection", tuple[str, ...]]:
         """The same rows in the numbering of a model whose classes are called `own`, and notices;
-        see `fit_labels`.
+        see `fit_dataset`.
 
         Raises DataError where the labels cannot be matched by meaning.
         """
@@ -119,15 +119,7 @@ def all_rows(name: str, columns: dict[str, str | None]) -> Dataset:
     """
     data = load_dataset(name, **columns)  # type: ignore[arg-type]
     parts = [part for part in (data.train, data.evaluation) if part is not None]
-    pairs = [part.pairs for part in parts]
-    joined = None if None in pairs else tuple(pair for part in pairs for pair in part or ())
-    rows = Examples(
-        tuple(t for part in parts for t in part.texts),
-        joined,
-        tuple(n for part in parts for n in part.labels),
-        parts[0].columns,
-    )
-    return replace(data, train=None, evaluation=rows)
+    return replace(data, train=None, evaluation=Examples.join(parts))
 
 
 def judging_file(spec: SelectionSpec, columns: dict[str, str | None]) -> Selection:

@@ -9,14 +9,16 @@ from typing import Any
 from torch import Tensor
 
 from prunescope.engine.data import load_dataset
-from prunescope.engine.data.matching import class_places, nameless
-from prunescope.engine.errors import DataError, ModelError, SettingError
+from prunescope.engine.data.matching import can_match, unmatched
+from prunescope.engine.errors import DataError, ModelError, SettingError, StoreError
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.average import Mean
+from prunescope.engine.models.average import WeightAverage
 from prunescope.engine.models.classes import in_order
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import write_atomic
+from prunescope.engine.store.atomic import new_folder
 from prunescope.engine.training.members import MANIFEST, Say, named_data, scored, unsaid
 from prunescope.engine.training.records import ORDERS, MadeAverage, Score, Step
 from prunescope.engine.training.selection import Selection, SelectionSpec, training_rows
@@ -81,7 +83,7 @@ def average_victims(open_member: Callable[[str], Victim], names: Sequence[str]) 
     Members are opened one after the other. Raises ModelError naming the first difference in
     architecture, vocabulary or labels.
     """
-    mean, first = Mean(), open_member(names[0])
+    mean, first = WeightAverage(), open_member(names[0])
     for position, name in enumerate(names):
         member = first if position == 0 else open_member(name)
         mean.add(name, _aligned(first, member, names[0], name))
@@ -114,13 +116,9 @@ def _aligned(first: Victim, other: Victim, one: str, two: str) -> dict[str, Tens
             f"{first.num_labels}."
         )
     fitted = in_order(other, first.label_names)
-    named = not (nameless(first.label_names) or nameless(fitted.label_names))
-    if named and class_places(first.label_names, fitted.label_names) is None:
-        raise ModelError(
-            f"{two} cannot be averaged with {one}: its labels are {', '.join(other.label_names)}, "
-            "not "
-            f"{', '.join(first.label_names)}."
-        )
+    if not can_match(first.label_names, fitted.label_names):
+        clash = unmatched(one, first.label_names, two, other.label_names)
+        raise ModelError(f"{clash}, so they cannot be averaged.")
     return {name: value.detach() for name, value in fitted.model.state_dict().items()}
 
 
@@ -193,6 +191,8 @@ def _average(
 ) -> dict[str, Any]:
     if by not in ORDERS:
         raise SettingError(f"There is no average by {by!r}; choose {', '.join(ORDERS)}.")
+    if not (out / "config.json").is_file():
+        new_folder(out)  # before the long work, not after it
     first = open_member(names[0])
     members_notices = dict.fromkeys(first.notices)
     for name in names[1:]:  # before the long work, not in the middle of it
@@ -221,12 +221,18 @@ def _average(
     def together(chosen: Sequence[str]) -> Score:
         return judged(average_victims(open_member, chosen), f"average of {len(chosen)}")
 
-    found = (
+    result = (
         uniform(names, single, together) if by == "uniform" else greedy(names, by, single, together)
     )
-    victim = in_order(average_victims(open_member, found.ingredients), first.label_names)
-    record = {**found.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
-    export_model(victim, out, record)
+    victim = in_order(average_victims(open_member, result.ingredients), first.label_names)
+    record = {**result.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
+    if not (out / "config.json").is_file():
+        export_model(victim, out, record)
+    elif load_victim(str(out.resolve()), "cpu").fingerprint != victim.fingerprint:
+        raise StoreError(
+            f"{out} holds another model than the average of {', '.join(result.ingredients)}; "
+            "remove it, or name another folder with --out."
+        )
     write_atomic(
         scores / f"average-{by}.json",
         json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n",

@@ -1,146 +1,169 @@
 """How one model is fine-tuned, as a record."""
 
-import math
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from prunescope.engine.config.check import check_record, read_record
+from prunescope.engine.config.describe import Setting
+from prunescope.engine.config.study import A_SEED, check_seed
 from prunescope.engine.errors import SettingError
-from prunescope.engine.records import check_seed
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("linear", "cosine", "constant")
 ADVERSARIAL = ("none", "freelb", "pgd", "smart")
 PRECISIONS = ("auto", "fp32", "bf16")
-KINDS: dict[Any, tuple[Any, str]] = {
-    str: (str, "text"),
-    int: (int, "a whole number"),
-    float: (int | float, "a number"),
-    bool: (bool, "true or false"),
-    dict: (dict, "an object"),
-    list: (list, "a list"),
-    list | str: (list | str, "a list or text"),
-}
+
+# Titles of groups of settings, in --help and in docs/SETTINGS.md.
+STEPS, ADVERSARY, STOPPING = "training steps", "adversarial training", "early stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainSpec:
-    """One fine-tuning. The same record on the same rows, base and machine gives the same weights."""
+    """One fine-tuning. The same record on the same examples, base and machine gives the same
+    weights.
+    """
 
-    name: str
-    seed: int
-    learning_rate: float
-    epochs: float = 1.0  # passes over the training rows; may be a fraction
-    batch_size: int = 32  # rows a step
-    accumulation: int = 1  # pieces that a step's rows are read in, where memory is short
-    optimizer: str = "adamw"  # or "adam" (decay as a penalty on the loss), "sgd"
-    momentum: float = 0.0  # of sgd
-    weight_decay: float = 0.01
-    schedule: str = (
-        "linear"  # after the warm-up: falls to 0 linearly or as a cosine, or stays "constant"
-    )
-    warmup: float = 0.06  # share of the steps in which the rate rises
-    clip: float = 1.0  # largest norm of a step's gradient
-    label_smoothing: float = 0.0
-    rank: int = 16  # of the LoRA adapters; 0 trains all weights
-    adversarial: str = "none"  # or "freelb", "pgd", "smart"
-    adv_steps: int = 2  # K: ascent steps
-    adv_lr: float = 0.1  # length of an ascent step on a row's embeddings, Frobenius norm
-    adv_init: float = 0.2  # size of the random start, same unit
-    adv_max_norm: float = 0.0  # largest perturbation of a row; 0 leaves it free
-    adv_weight: float = 1.0  # of SMART's smoothness term
-    patience: int = (
-        0  # early stopping: checks without improvement before it stops; 0 trains to the end
-    )
-    checks: float = 2.0  # checks of the held-out rows a pass, where there is early stopping
+    name: Annotated[str, Setting("Name", "name of the member, and of its folder", "NAME", STEPS)]
+    seed: Annotated[
+        int,
+        Setting(
+            "Seed",
+            "seed of the order of examples and of all draws",
+            "N",
+            STEPS,
+            ge=-(2**63),
+            lt=2**63,
+            takes=A_SEED,
+        ),
+    ]
+    learning_rate: Annotated[
+        float, Setting("Learning rate", "highest learning rate", "X", STEPS, gt=0)
+    ]
+    epochs: Annotated[
+        float,
+        Setting("Epochs", "passes over the training examples; may be a fraction", "X", STEPS, gt=0),
+    ] = 1.0
+    batch_size: Annotated[int, Setting("Batch size", "examples a step", "N", STEPS, gt=0)] = 32
+    accumulation: Annotated[
+        int,
+        Setting(
+            "Accumulation", "gradient-accumulation steps, where memory is short", "N", STEPS, gt=0
+        ),
+    ] = 1
+    optimizer: Annotated[
+        str,
+        Setting(
+            "Optimizer",
+            "adamw, adam (weight decay as a penalty on the loss) or sgd",
+            "NAME",
+            STEPS,
+            choices=OPTIMIZERS,
+        ),
+    ] = "adamw"
+    momentum: Annotated[float, Setting("Momentum", "momentum of sgd", "X", STEPS, ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[
+        float, Setting("Weight decay", "weight decay of the optimizer", "X", STEPS, ge=0)
+    ] = 0.01
+    schedule: Annotated[
+        str,
+        Setting(
+            "Schedule",
+            "learning rate after the warm-up: linear or cosine to 0, or constant",
+            "NAME",
+            STEPS,
+            choices=SCHEDULES,
+        ),
+    ] = "linear"
+    warmup: Annotated[
+        float,
+        Setting(
+            "Warm-up", "share of the steps in which the learning rate rises", "X", STEPS, ge=0, lt=1
+        ),
+    ] = 0.06
+    clip: Annotated[
+        float, Setting("Gradient clipping", "gradient-clipping norm", "X", STEPS, gt=0)
+    ] = 1.0
+    label_smoothing: Annotated[
+        float,
+        Setting("Label smoothing", "label smoothing of the cross-entropy", "X", STEPS, ge=0, lt=1),
+    ] = 0.0
+    rank: Annotated[
+        int,
+        Setting("LoRA rank", "rank of the LoRA adapters; 0 trains all weights", "R", STEPS, ge=0),
+    ] = 16
+    adversarial: Annotated[
+        str,
+        Setting(
+            "Adversarial training",
+            "none, freelb, pgd or smart",
+            "NAME",
+            ADVERSARY,
+            choices=ADVERSARIAL,
+        ),
+    ] = "none"
+    adv_steps: Annotated[int, Setting("Ascent steps", "ascent steps K", "N", ADVERSARY, gt=0)] = 2
+    adv_lr: Annotated[
+        float,
+        Setting(
+            "Ascent step size",
+            "length of an ascent step on an example's embeddings, as a Frobenius norm",
+            "X",
+            ADVERSARY,
+            ge=0,
+        ),
+    ] = 0.1
+    adv_init: Annotated[
+        float,
+        Setting("Random start", "size of the random start, in the same unit", "X", ADVERSARY, ge=0),
+    ] = 0.2
+    adv_max_norm: Annotated[
+        float,
+        Setting(
+            "Largest perturbation",
+            "largest perturbation of an example; 0 is no limit",
+            "X",
+            ADVERSARY,
+            ge=0,
+        ),
+    ] = 0.0
+    adv_weight: Annotated[
+        float,
+        Setting("Smoothness weight", "weight of SMART's smoothness term", "X", ADVERSARY, ge=0),
+    ] = 1.0
+    patience: Annotated[
+        int,
+        Setting(
+            "Patience",
+            "checks on held-out training examples without improvement before training stops; 0 "
+            "is no early stopping",
+            "N",
+            STOPPING,
+            ge=0,
+        ),
+    ] = 0
+    checks: Annotated[
+        float,
+        Setting(
+            "Checks",
+            "checks on held-out training examples a pass, with early stopping",
+            "X",
+            STOPPING,
+            gt=0,
+        ),
+    ] = 2.0
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("adversarial", ADVERSARIAL),
-        ):
-            if getattr(self, name) not in known:
-                raise SettingError(
-                    f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(known)}."
-                )
         check_seed(self.seed, f"{self.name!r}: seed")
-        if endless := [
-            field.name for field in fields(self) if getattr(self, field.name) == math.inf
-        ]:
-            raise SettingError(f"{self.name!r}: {endless[0]} is inf; give a finite number.")
-        for name in (
-            "learning_rate",
-            "epochs",
-            "batch_size",
-            "accumulation",
-            "adv_steps",
-            "clip",
-            "checks",
-        ):
-            if not getattr(self, name) > 0:
-                raise SettingError(
-                    f"{self.name!r}: {name} is {getattr(self, name)}; it must be above 0."
-                )
-        for name in (
-            "weight_decay",
-            "rank",
-            "momentum",
-            "adv_lr",
-            "adv_init",
-            "adv_max_norm",
-            "adv_weight",
-            "patience",
-        ):
-            if not getattr(self, name) >= 0:
-                raise SettingError(
-                    f"{self.name!r}: {name} is {getattr(self, name)}; it must be 0 or above."
-                )
-        for name in ("label_smoothing", "warmup", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingError(
-                    f"{self.name!r}: {name} is {getattr(self, name)}; it must be in [0, 1)."
-                )
+        check_record(self, f"{self.name!r}: ", skip=("seed",))
         if self.accumulation > self.batch_size:
             raise SettingError(
-                f"{self.name!r}: {self.batch_size} rows a step cannot be read in "
-                f"{self.accumulation} pieces; "
-                "lower accumulation."
+                f"{self.name!r}: a step has {self.batch_size} examples, which is fewer than its "
+                f"{self.accumulation} pieces; lower `accumulation`."
             )
 
 
-def check_kind(value: Any, kind: Any, where: str) -> None:
-    """Raises SettingError for a JSON value that is not of this kind; true and false are no numbers."""
-    wanted, called = KINDS[kind]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-        raise SettingError(f"{where} is {value!r}, not {called}; correct it.")
-
-
-def check_entry(entry: Any, kinds: dict[str, Any], where: str) -> None:
-    """Raises SettingError where an entry is no object, or naming its first setting that is unknown
-    or does not fit.
-    """
-    if not isinstance(entry, dict):
-        raise SettingError(f"{where}: {entry!r} is not an object with settings; correct it.")
-    if unknown := sorted(set(entry) - set(kinds)):
-        raise SettingError(
-            f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(kinds))}."
-        )
-    for name, value in entry.items():
-        check_kind(value, kinds[name], f"{where}: {name}")
-
-
-def kinds_of(record: Any) -> dict[str, Any]:
-    """Field → the kind of its values."""
-    return {field.name: field.type for field in fields(record)}
-
-
 def spec_from(entry: dict[str, Any], where: str) -> TrainSpec:
-    """A record from JSON values. Raises SettingError naming the first setting that is unknown or
-    does not fit.
+    """A record from JSON values. Raises SettingError naming the first setting that is unknown,
+    missing or does not fit.
     """
-    check_entry(entry, kinds_of(TrainSpec), where)
-    if missing := [name for name in ("name", "seed", "learning_rate") if name not in entry]:
-        raise SettingError(
-            f"{where}: a member has no {missing[0]}; it needs name, seed and learning_rate."
-        )
-    return TrainSpec(**entry)
+    return read_record(TrainSpec, entry, where)

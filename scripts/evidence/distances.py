@@ -21,7 +21,7 @@ from prunescope.engine.cli.console import Console  # noqa: E402
 from prunescope.engine.studies.distances import measure_distances  # noqa: E402
 
 OUT = ROOT / "cache" / "bundled" / "evidence" / "distances.json"
-METHODS = ("adaptive", "paper", "sequential", "magnitude")
+METHODS = ("adaptive", "p1", "sparsegpt", "magnitude")
 
 
 def main() -> None:

@@ -13,23 +13,23 @@ WORDS = {True: "on", False: "off"}
 LEVELS = (0.5, 0.875)
 ORDER: dict[str, list[object]] = {
     "inputs": ["dense", "sparse"],
-    "target": ["none", "paper", "adaptive"],
+    "target": ["none", "p1", "adaptive"],
     "refit": ["none", "cg"],
     "residual": [False, True],
     "importance": [False, True],
-    "solver": ["blocked", "joint"],
+    "solver": ["sparsegpt", "joint"],
     "allocation": ["uniform", "loss-equalised"],
 }
-ADAPTIVE = "sequential:target=adaptive"
+ADAPTIVE = "sparsegpt:target=adaptive"
 WEIGHED = f"{ADAPTIVE},residual=on,refit=cg,steps=10,importance=on"
 STEPS = (  # part, what is pruned without it, with it
     (
         "inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)",
-        "static",
-        "sequential",
+        "sparsegpt-static",
+        "sparsegpt",
     ),
-    ("then P1's target", "sequential", "sequential:target=paper"),
-    ("ours instead", "sequential:target=paper", ADAPTIVE),
+    ("then P1's target", "sparsegpt", "sparsegpt:target=p1"),
+    ("ours instead", "sparsegpt:target=p1", ADAPTIVE),
     ("the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
     ("the residual target", f"{ADAPTIVE},refit=cg", f"{ADAPTIVE},residual=on,refit=cg"),
     ("importance, with the metric in the refit", f"{ADAPTIVE},residual=on,refit=cg", WEIGHED),
@@ -39,10 +39,10 @@ STEPS = (  # part, what is pruned without it, with it
 INTRODUCTION = """
 ## The ablation that P1 lacks, on SST-2 dev
 
-Statistics from the pruned model's inputs (`sparse`, P1's adaptive Hessian) or the dense one's; the target of Eq. 5 (`paper`) or
+Statistics from the pruned model's inputs (`sparse`, P1's adaptive Hessian) or the dense one's; the target of Eq. 5 (`p1`) or
 ours with two-sided damping (`adaptive`), with the drift of the residual stream in it or not; the survivors refitted or not;
 tokens and outputs weighed by what reaches the last [CLS] or not (the refit then takes ten steps, not five); the weights to remove
-chosen in one sweep (`blocked`) or jointly (`joint`); every layer as sparse as the others or more so where it costs less. The
+chosen in one sweep (`sparsegpt`) or jointly (`joint`); every layer as sparse as the others or more so where it costs less. The
 default is the last row.
 
 """
@@ -66,7 +66,7 @@ def section(studies: Sequence[Study]) -> str:
     mine = [
         study
         for study in mine
-        if study.about["method"].partition(":")[0] in ("sequential", "adaptive", "static")
+        if study.about["method"].partition(":")[0] in ("sparsegpt", "adaptive", "sparsegpt-static")
     ]
     if not mine:
         return ""

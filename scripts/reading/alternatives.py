@@ -3,6 +3,7 @@ is nearest in bytes.
 """
 
 from prunescope.engine import Alternative, AlternativesTable, pluralize
+from prunescope.engine.pruning.methods import canonical_name
 from scripts.reading.words import ATTACKS, TITLES, rows, share
 
 INTRODUCTION = """
@@ -42,7 +43,7 @@ def section(table: AlternativesTable) -> str:
         evaluation=about["counts"]["evaluation"],
         attack=ATTACKS.get(about["attack"], about["attack"]),
         attacked=about["counts"]["attacked"],
-        method=about["method"],
+        method=canonical_name(about["method"]),
         calibration=about["counts"]["calibration"],
         embeddings=table.row("dense").embedding_bytes / 1e6,
         device=told["device"],

@@ -10,7 +10,7 @@ from statistics import mean, stdev
 import numpy as np
 from scipy.stats import rankdata
 
-from prunescope.engine import LevelResult, Metric, Study
+from prunescope.engine import LevelResult, Statistic, Study
 from scripts.reading.words import holding, rows
 
 RESAMPLES = 2000
@@ -89,7 +89,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return told if len(values) < 2 else f"{told} ({stdev(values):.{digits}f})"
 
 
-def correlations(studies: Sequence[Study]) -> tuple[Metric, Metric] | None:
+def correlations(studies: Sequence[Study]) -> tuple[Statistic, Statistic] | None:
     """ρ of *alike* against the [CLS] error over all pruned victims of one dense model, and ρ of Aua
     over those near to it in accuracy: one that has collapsed may hold because it gives one answer
     to everything.
@@ -170,12 +170,12 @@ def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
     ]
 
 
-def correlation(found: Metric) -> str:
+def correlation(found: Statistic) -> str:
     """Spearman's ρ in words."""
     return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
-def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Metric:
+def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statistic:
     """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap
     interval over the victims.
 
@@ -191,7 +191,7 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Metric:
     low, high = np.nanpercentile(
         [_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
     )
-    return Metric(_spearman(given, shares), len(given), float(low), float(high))
+    return Statistic(_spearman(given, shares), len(given), float(low), float(high))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.pruning.methods import canonical_name
 from scripts.reading.words import level_name, rows
 
 FILE = BUNDLED / "evidence" / "distances.json"
@@ -25,7 +26,12 @@ def section() -> str:
     told = json.loads(FILE.read_text(encoding="utf-8"))
     blocks = len(told["series"][0]["cosine"])
     lines = [
-        [one["method"], level_name(one["sparsity"]), one["text"], *_cells(one["cosine"])]
+        [
+            canonical_name(one["method"]),
+            level_name(one["sparsity"]),
+            one["text"],
+            *_cells(one["cosine"]),
+        ]
         for one in told["series"]
     ]
     header = ["method", "sparsity", "text", *(f"block {block + 1}" for block in range(blocks))]

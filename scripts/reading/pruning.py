@@ -1,11 +1,10 @@
 """P1's tables: methods, patterns and starting models against sparsity, on each data set."""
 
-import json
 from collections.abc import Sequence
 
 from prunescope.engine import LevelResult, Study
-from prunescope.engine.papers.recipe import SHIPPED
 from prunescope.engine.reading.series import how
+from runs.figures import PUBLISHED
 from scripts.reading.words import (
     ATTACKS,
     TITLES,
@@ -21,22 +20,22 @@ from scripts.reading.words import (
     usual,
 )
 
-ORDER = ("adaptive", "paper", "sequential", "static", "wanda", "magnitude")
+ORDER = ("adaptive", "p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded victim
 NAMES = {
     "adaptive": "`adaptive`, the default",
-    "paper": "`paper`, P1's formula",
-    "sequential": "`sequential`, SparseGPT",
-    "static": "`static`, OBS with dense inputs",
+    "p1": "`p1`, P1's formula",
+    "sparsegpt": "`sparsegpt`",
+    "sparsegpt-static": "`sparsegpt-static`, SparseGPT with dense inputs",
     "wanda": "`wanda`",
     "magnitude": "`magnitude`",
 }
 
 
 def section(studies: Sequence[Study], data: str, model: str) -> str:
-    """One data set: every method at every level, and what the default differs by on the same rows."""
+    """One data set: every method at every level, and how the default differs on the same rows."""
     mine = [
         study
         for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
@@ -112,7 +111,7 @@ def _published(title: str, data: str) -> str:
     """What P1 prints for this data set, as the recipes of its tables have it."""
     lines: dict[tuple[str, str], str] = {}
     for name in PRINTED:
-        for row in json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))["published"]:
+        for row in PUBLISHED[name]:
             if row["set"] == data:
                 lines[row["row"], level_name(row["sparsity"])] = (
                     f"{row['acc']} / {row['aua']} / {row['asr']}"
@@ -231,7 +230,7 @@ def starts(studies: Sequence[Study]) -> str:
         for study in about(
             studies, data="sst2", attack="deepwordbug", seed=0, pattern="unstructured"
         )
-        if usual(study) and study.about["method"] in ("adaptive", "sequential")
+        if usual(study) and study.about["method"] in ("adaptive", "sparsegpt")
     }
     models = sorted({model for model, _ in mine}, key=lambda model: (model != AVERAGE, model))
     if len(models) < 2:

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prunescope.app.charts import subnetworks
-from prunescope.engine import Metric, Rate, Study, SubnetworkRun, SubnetworkTable, paired_difference
+from prunescope.engine import (
+    Rate,
+    Statistic,
+    Study,
+    SubnetworkRun,
+    SubnetworkTable,
+    paired_difference,
+)
 from scripts.reading.words import about, bare, level_name, points, right, rows, share, usual
 
 START = "MiniLM-L6"  # the embedded victim, as studies name it
@@ -12,7 +19,7 @@ START = "MiniLM-L6"  # the embedded victim, as studies name it
 
 def untrained(
     found: SubnetworkTable, studies: Iterable[Study]
-) -> list[tuple[SubnetworkRun, Study, Metric]]:
+) -> list[tuple[SubnetworkRun, Study, Statistic]]:
     """Every trained subnetwork of the embedded victim, and how much more often the default, which
     trains nothing, is right on the same rows; nothing where the table's dense model is another one.
     """

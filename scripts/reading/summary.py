@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prunescope.app.charts import subnetworks as subnetwork_charts
-from prunescope.engine import AlternativesTable, MemberSet, Metric, Study, SubnetworkTable, guesses
+from prunescope.engine import (
+    AlternativesTable,
+    MemberSet,
+    Statistic,
+    Study,
+    SubnetworkTable,
+    is_collapsed,
+)
 from scripts.reading import ablation, curves, subnetworks
 from scripts.reading.words import (
     ATTACKS,
@@ -66,7 +73,7 @@ def section(
     )
 
 
-def _verdict(found: Metric, up: str, down: str, same: str) -> str:
+def _verdict(found: Statistic, up: str, down: str, same: str) -> str:
     return up if found.low > 0 else down if found.high < 0 else same
 
 
@@ -121,8 +128,8 @@ def _others(studies: Sequence[Study]) -> list[str]:
     for title, methods in _sets(studies):
         default = methods["adaptive"].get("deepwordbug")
         for method, name in (
-            ("paper", "P1's formula"),
-            ("sequential", "SparseGPT"),
+            ("p1", "P1's formula"),
+            ("sparsegpt", "SparseGPT"),
             ("magnitude", "magnitude pruning"),
         ):
             other = methods.get(method, {}).get("deepwordbug")
@@ -164,7 +171,7 @@ def _collapsed(study: Study, sparsity: float) -> str | None:
     level = study.level(sparsity)
     return (
         bare(level.acc)
-        if level is not None and guesses(level.acc, len(study.about["label_names"]))
+        if level is not None and is_collapsed(level.acc, len(study.about["label_names"]))
         else None
     )
 
@@ -269,7 +276,7 @@ def _alternatives(tables: Iterable[AlternativesTable]) -> list[str]:
         paces = [
             f"{row.name} {row.pace.ratio:.2f}"
             for row in table.rows
-            if row.pace is not None and row.kind != "dense" and not table.guesses(row)
+            if row.pace is not None and row.kind != "dense" and not table.is_collapsed(row)
         ]
         told.append(
             f"{title}, times dense on one kind of processor ({table.latency['device']}), pruned "
@@ -374,5 +381,5 @@ def _asked(found: Any, second: str, minus: str, at: float) -> str:
     for part, sign in ((one, 1), (other, -1)):
         for row in part.itertuples():
             low, high = sorted((sign * row.low / 100, sign * row.high / 100))
-            return points(Metric(sign * row.difference / 100, row.n, low, high))
+            return points(Statistic(sign * row.difference / 100, row.n, low, high))
     return "–"

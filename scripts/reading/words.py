@@ -1,6 +1,7 @@
 """Figures in words, and the bundled studies by what they are about."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ from prunescope import engine
 from prunescope.engine import (
     AttackRecord,
     LevelResult,
-    Metric,
     Rate,
+    Statistic,
     Store,
     Study,
     paired_difference,
@@ -17,6 +18,7 @@ from prunescope.engine import (
 )
 from prunescope.engine.attacks.metrics import HOLDS
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.pruning.methods import canonical_name
 
 TITLES = {
     "embedded": "the project's reviews",
@@ -41,7 +43,7 @@ def bare(rate: Rate | None) -> str:
     return "–" if rate is None or rate.value is None else f"{100 * rate.value:.1f}"
 
 
-def points(metric: Metric) -> str:
+def points(metric: Statistic) -> str:
     """A difference in points with its interval, bold where the interval leaves out zero."""
     if metric.value is None:
         return "–"
@@ -75,7 +77,12 @@ def _all(folder: Path) -> list[Study]:
     found = [store.study(study.key) for study in store.studies() if study.bundled]
     if store.notices:
         raise SystemExit(store.notices[0])
-    return [study for study in found if study is not None]
+    return [_under_todays_names(study) for study in found if study is not None]
+
+
+def _under_todays_names(study: Study) -> Study:
+    """A stored study may hold the former name of its method."""
+    return replace(study, about={**study.about, "method": canonical_name(study.about["method"])})
 
 
 def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
@@ -107,26 +114,26 @@ def holding(records: Sequence[AttackRecord]) -> list[bool]:
 
 def acc_difference(
     first: Study, second: Study, sparsity: float, of_first: float | None = None
-) -> Metric:
+) -> Statistic:
     """Accuracy of the second study's level minus the first's (at `of_first`, else the same), on the
     same rows.
     """
     n = first.about["counts"]["evaluation"]
     one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
     if one is None or two is None or first.identity["evaluation"] != second.identity["evaluation"]:
-        return Metric(None, 0, -1.0, 1.0)
+        return Statistic(None, 0, -1.0, 1.0)
     return paired_difference([right(one, n)], [right(two, n)])
 
 
 def aua_difference(
     first: Study, second: Study, sparsity: float, of_first: float | None = None
-) -> Metric:
+) -> Statistic:
     """The same of accuracy under attack, on the same attacked examples."""
     one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
     if one is None or two is None or not one.attacks or not two.attacks:
-        return Metric(None, 0, -1.0, 1.0)
+        return Statistic(None, 0, -1.0, 1.0)
     if {record.example for record in one.attacks} != {record.example for record in two.attacks}:
-        return Metric(None, 0, -1.0, 1.0)
+        return Statistic(None, 0, -1.0, 1.0)
     return paired_difference([holding(one.attacks)], [holding(two.attacks)])
 
 

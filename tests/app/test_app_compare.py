@@ -371,7 +371,7 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
         )
     ]
     table: Any = SimpleNamespace(
-        about={"study": study.key}, rows=rows, guesses=lambda row: row.kind == "blocks"
+        about={"study": study.key}, rows=rows, is_collapsed=lambda row: row.kind == "blocks"
     )
     baselines = pareto.baselines([study], [table])
     assert baselines["study"].tolist() == ["int8"] and baselines["size"].tolist() == [
@@ -406,7 +406,9 @@ def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
         )
         for blocks, size in ((3, 69.6), (4, 69.7), (5, 70.4), (6, 71.0))
     ]
-    table: Any = SimpleNamespace(about={"study": study.key}, rows=rows, guesses=lambda row: False)
+    table: Any = SimpleNamespace(
+        about={"study": study.key}, rows=rows, is_collapsed=lambda row: False
+    )
     whole = pd.concat(
         [pareto.points([study]), pareto.baselines([study], [table])], ignore_index=True
     )

@@ -3,21 +3,15 @@ hand.
 """
 
 import csv
-import itertools
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import binom
 
 from prunescope.engine.attacks.metrics import (
-    Mean,
     attack_rates,
     attack_summary,
-    holm,
     paired_attack,
     paired_levels,
 )
@@ -91,22 +85,6 @@ def test_means_are_over_what_they_say():
     assert (found.words_changed.value, found.words_changed.n) == (0.5, 2)
 
 
-def test_a_mean_has_its_bootstrap_interval():
-    values = np.random.default_rng(1).exponential(10, 400).tolist()
-    found = Mean.of(values)
-    assert (found.value, found.n) == (pytest.approx(np.mean(values)), 400)
-    normal = 1.96 * np.std(values) / 20
-    assert found.low == pytest.approx(found.value - normal, abs=0.3 * normal)
-    assert found.high == pytest.approx(found.value + normal, abs=0.3 * normal)
-    assert Mean.of(values[::-1]) == found
-
-
-def test_a_mean_of_few_values_has_no_interval():
-    assert Mean.of([]) == Mean(None, 0, None, None)
-    assert Mean.of([3]) == Mean(3.0, 1, None, None)
-    assert Mean.of([3, 3]) == Mean(3.0, 2, 3.0, 3.0)
-
-
 def test_flip_table_counts_what_both_had_right():
     paired = paired_attack(records("hhbbsbh"), records("hbhbbsh"))
     table = (
@@ -145,27 +123,6 @@ def test_an_example_is_attacked_once():
         paired_attack(records("b") * 2, records("b"))
 
 
-@given(st.lists(st.floats(0, 1), max_size=6))
-def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]):
-    """A comparison's adjusted p-value is the largest Bonferroni p-value of any set of comparisons
-    that holds it.
-    """
-    sets = [
-        chosen
-        for size in range(1, 7)
-        for chosen in itertools.combinations(range(len(p_values)), size)
-    ]
-    wanted = [
-        max(
-            min(1.0, len(chosen) * min(p_values[i] for i in chosen))
-            for chosen in sets
-            if place in chosen
-        )
-        for place in range(len(p_values))
-    ]
-    assert holm(p_values) == pytest.approx(tuple(wanted))
-
-
 def test_levels_are_compared_with_dense_and_adjusted_together():
     dense, far, near = records("h" * 12), records("b" * 8 + "h" * 4), records("b" + "h" * 11)
     found = paired_levels(dense, {0.5: near, 0.9: far})
@@ -197,7 +154,7 @@ def test_without_discordant_pairs_nothing_speaks_for_a_difference():
 def test_published_totals_are_reproduced(monkeypatch: pytest.MonkeyPatch):
     """Accuracy, Aua and Asr that TextAttack printed for 303 runs."""
     monkeypatch.setattr(
-        "prunescope.engine.attacks.metrics.RESAMPLES", 2
+        "prunescope.engine.evaluation.statistics.RESAMPLES", 2
     )  # no interval of a mean is looked at
     folder = os.environ.get("PRUNESCOPE_DATA")
     file = Path(folder or ".") / "published_attacks" / "textattack_search_benchmark_summary.tsv"

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from prunescope.engine import alternative_tables
-from prunescope.engine.attacks.metrics import mcnemar
 from prunescope.engine.baselines.int8 import in_int8
 from prunescope.engine.baselines.records import Alternative, payload, read_table, with_tests
 from prunescope.engine.baselines.run import Bench, judged, run_alternatives
 from prunescope.engine.baselines.spec import AlternativesSpec, Way
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import InterruptedStudy, SettingError
+from prunescope.engine.evaluation.statistics import mcnemar
 from prunescope.engine.export.folder import export_model
-from prunescope.engine.models.packed import FILE, save_packed
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.models.packed import FILE
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
@@ -76,7 +77,7 @@ def test_every_way_is_measured_once_on_the_same_rows(table, spec: AlternativesSp
         len({tuple(one.example for one in row.attacks) for row in table.rows if row.attacks}) == 1
     )
     assert all(sum(row.correct) == row.acc.hits for row in table.rows)
-    assert all((row.aua is None) <= table.guesses(row) for row in table.rows)
+    assert all((row.aua is None) <= table.is_collapsed(row) for row in table.rows)
     assert [row.blocks for row in table.rows] == [2, 2, 2, 2, 2, 1, 1, 1]
     assert [row.trained_rows for row in table.rows][-1] == 200 and table.about["training"][
         "epochs"
@@ -120,7 +121,7 @@ def test_bytes_are_those_of_the_files(
 def test_what_guesses_is_not_attacked(
     spec: AlternativesSpec, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunescope.engine.baselines.run.commonest", lambda labels: 1.0)
+    monkeypatch.setattr("prunescope.engine.baselines.run.majority_share", lambda labels: 1.0)
     bench = Bench(spec, prepare(spec.study), store, lambda sentence: None)
     acc, aua, asr, _, attacks = judged(
         bench, Way("int8"), in_int8(bench.prepared.victim), lambda stage, done, total: None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prunescope.engine.data import Classes, Dataset, Examples, check_labels, fit_labels, sample
+from prunescope.engine.data import Classes, Dataset, Examples, check_labels, fit_dataset, sample
 from prunescope.engine.data.records import Origin
 from prunescope.engine.errors import DataError, SettingError
 
@@ -47,7 +47,7 @@ def named(*names: str) -> Dataset:
 
 
 def test_fitted_labels_are_in_the_numbering_of_the_model():
-    fitted, notices = fit_labels(
+    fitted, notices = fit_dataset(
         named("business", "Sci/Tech"), ("World", "Sci/Tech", "Business"), "m"
     )
     assert (
@@ -56,7 +56,7 @@ def test_fitted_labels_are_in_the_numbering_of_the_model():
         and fitted.train.labels == (1, 2)
     )
     assert fitted.label_names == ("World", "Sci/Tech", "Business") and notices == ("said before",)
-    again, notices = fit_labels(fitted, ("World", "Sci/Tech", "Business"), "m")
+    again, notices = fit_dataset(fitted, ("World", "Sci/Tech", "Business"), "m")
     assert again == fitted and notices == ()
 
 
@@ -64,7 +64,7 @@ def test_all_splits_decide_how_labels_are_counted():
     data = Dataset(
         "stars", labelled(1, 2, 3), labelled(1, 2), Classes(values=(1, 2, 3)), "stars.csv"
     )
-    fitted, (notice,) = fit_labels(data, ("a", "b", "c"), "m")
+    fitted, (notice,) = fit_dataset(data, ("a", "b", "c"), "m")
     assert fitted.evaluation.labels == (0, 1) and "1 for a, 2 for b, 3 for c" in notice
 
 
@@ -76,7 +76,7 @@ def test_splits_that_may_count_differently_are_refused():
         DataError,
         match=r"The labels of stars are 1, 2: m's 3 classes .* may be counted from 0 or from 1",
     ):
-        fit_labels(data, ("a", "b", "c"), "m")
+        fit_dataset(data, ("a", "b", "c"), "m")
 
 
 def test_names_that_do_not_tell_are_refused():
@@ -84,7 +84,7 @@ def test_names_that_do_not_tell_are_refused():
         DataError,
         match="news calls its classes neg, pos, and m calls them LABEL_0, LABEL_1; nothing says",
     ):
-        fit_labels(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
+        fit_dataset(named("neg", "pos"), ("LABEL_0", "LABEL_1"), "m")
 
 
 def test_a_label_outside_the_model_is_refused_by_its_row_in_the_file():
@@ -93,14 +93,14 @@ def test_a_label_outside_the_model_is_refused_by_its_row_in_the_file():
     with pytest.raises(
         DataError, match=r"Row 9 of f\.tsv has the label 3, outside the 0\.\.1 of m \(bad, good\)"
     ):
-        fit_labels(data, ("bad", "good"), "m")
+        fit_dataset(data, ("bad", "good"), "m")
     odd = Dataset(
         "news", None, labelled(0, 2, 1), Classes(("a", "b"), False, (0, 1, 2)), "news.csv"
     )
     with pytest.raises(
         DataError, match=r"Row 2 of news has the label 2, outside the 0\.\.1 of the names a, b"
     ):
-        fit_labels(odd, ("b", "a"), "m")
+        fit_dataset(odd, ("b", "a"), "m")
 
 
 def test_sample_is_sorted_without_repeats():

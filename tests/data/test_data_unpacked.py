@@ -94,7 +94,7 @@ def test_packed_files_that_are_cut_off(tmp_path, suffix, keep):
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n",
-            "not the data; run `git lfs pull`",
+            "not the file itself; run `git lfs pull`",
         ),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "a web page or XML"),
         (b"\xef\xbb\xbf\n <HTML lang='en'>", "a web page or XML"),

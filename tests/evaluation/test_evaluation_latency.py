@@ -21,7 +21,8 @@ from prunescope.engine.evaluation.latency import (
     latency_of,
     measure_latency,
 )
-from prunescope.engine.models.victim import Victim, weights_sha256
+from prunescope.engine.models.fingerprint import weights_sha256
+from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 

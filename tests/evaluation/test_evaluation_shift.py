@@ -1,4 +1,4 @@
-"""Mappings between classes, F1 against scikit-learn, intervals that cover, and groups."""
+"""Mappings between classes, groups, and the record of a model in and out of distribution."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,22 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, SettingError
-from prunescope.engine.evaluation.metric import Metric, bits_of, gap, paired_difference
 from prunescope.engine.evaluation.shift import (
     Generalisation,
-    confusion,
-    f1,
-    f1_interval,
     generalisation,
     load_shifted,
     mapping_for,
     own_set,
     result_of,
 )
+from prunescope.engine.evaluation.statistics import bits_from_hex
 from prunescope.engine.models.victim import Victim
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -114,91 +110,6 @@ def test_a_set_that_does_not_suit_the_model_is_refused(tmp_path: Path, data_fold
         load_shifted(str(tmp_path / "none.tsv"), NLI)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_f1_is_scikit_learns(classes: int):
-    draw = np.random.default_rng(classes)
-    for _ in range(30):
-        labels, predicted = draw.integers(0, classes, 40), draw.integers(-1, classes, 40)
-        table = confusion(labels, predicted, classes)
-        known = f1_score(
-            labels, predicted, average="weighted", labels=list(range(classes)), zero_division=0
-        )
-        assert float(f1(table, "weighted")) == pytest.approx(known, abs=1e-12)
-        if classes == 2:
-            known = f1_score(labels == 1, predicted == 1, zero_division=0)
-            assert float(f1(table, "binary")) == pytest.approx(known, abs=1e-12)
-
-
-def test_the_interval_of_f1_covers_the_truth_about_as_often_as_it_says():
-    truth = np.array([[300, 100, 0], [80, 220, 0]])
-    draw, value = np.random.default_rng(1), float(f1(truth, "binary"))
-    hits = 0
-    for _ in range(200):
-        found = f1_interval(
-            draw.multinomial(200, truth.reshape(-1) / truth.sum()).reshape(truth.shape), "binary"
-        )
-        hits += found.low <= value <= found.high
-    assert 0.88 <= hits / 200 <= 0.99
-
-
-def test_the_gap_has_newcombes_interval():
-    """56/70 against 48/80: the difference .2000 with .0524 to .3339 (Newcombe 1998, table II,
-    method 10).
-    """
-    from prunescope.engine.records import Rate
-
-    one, two = (
-        Metric(rate.value, rate.n, rate.low, rate.high)
-        for rate in (Rate.of(56, 70), Rate.of(48, 80))
-    )
-    found = gap(one, two)
-    assert found.value == pytest.approx(0.2)
-    assert (found.low, found.high) == (
-        pytest.approx(0.0524, abs=5e-5),
-        pytest.approx(0.3339, abs=5e-5),
-    )
-
-
-def test_a_paired_difference_is_over_rows_and_seeds():
-    first, second = [[True, False, False, True]], [[True, True, False, False]]
-    assert paired_difference(first, second).value == 0
-    found = paired_difference([[True, False] * 50] * 2, [[True, True] * 50] * 2)
-    assert found.value == pytest.approx(0.5)
-    assert found.high - 0.5 == pytest.approx(1.96 * 0.5 / np.sqrt(99), rel=1e-3)
-    assert paired_difference([], []).value is None
-
-
-def pairs(both: int, first: int, second: int, neither: int) -> Metric:
-    """The difference of a table of pairs, one seed."""
-    return paired_difference(
-        [[True] * (both + first) + [False] * (second + neither)],
-        [[True] * both + [False] * first + [True] * second + [False] * neither],
-    )
-
-
-def test_the_interval_of_one_seed_is_the_published_score_interval():
-    found = pairs(36, 2, 12, 0)  # the first example of Newcombe's Table II
-    assert (found.value, round(found.low, 4), round(found.high, 4)) == (
-        pytest.approx(0.2),
-        0.0569,
-        0.3404,
-    )
-    other = pairs(36, 12, 2, 0)
-    assert (other.low, other.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
-
-
-def test_few_rows_that_differ_or_none_leave_room():
-    assert pairs(0, 0, 4, 56).low < 0 < pairs(0, 0, 4, 56).high  # McNemar's exact p is .125
-    assert pairs(0, 0, 9, 51).low > 0  # .004
-    for none in (pairs(30, 0, 0, 30), pairs(60, 0, 0, 0), pairs(0, 0, 0, 60)):
-        assert none.value == 0 and none.low == pytest.approx(-none.high) and 0 < none.high < 0.07
-
-
-def test_rows_come_back_from_their_digits():
-    right = [bool(one) for one in np.random.default_rng(0).integers(0, 2, 37)]
-    assert bits_of(np.packbits(right).tobytes().hex(), 37) == right
-
-
 def test_the_f1_of_one_class_needs_two_classes():
     """HANS has two, and a model of NLI three: its own rows have no such figure, and so there is no
     gap.
@@ -225,7 +136,7 @@ def test_both_kinds_of_rows_stand_in_one_record(victim: Victim, tmp_path: Path):
     assert payload["gaps"]["turned"]["value"] == pytest.approx(
         2 * (found.inside.accuracy.value or 0) - 1
     )
-    assert bits_of(payload["id"]["correct"], 3) == list(found.inside.correct)
+    assert bits_from_hex(payload["id"]["correct"], 3) == list(found.inside.correct)
 
 
 def named_rows(path: Path, *labels: str) -> Path:

@@ -1,5 +1,7 @@
 """Pruned victims on disk: packed and back, verified when read, the least recently used removed."""
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from prunescope.engine.errors import StoreError
@@ -19,10 +22,12 @@ from prunescope.engine.export.pruned_models import (
     unpack,
     victim_key,
 )
-from prunescope.engine.models.victim import Victim, fingerprint_of, weights_sha256
+from prunescope.engine.models.fingerprint import fingerprint_of, weights_sha256
+from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.methods import METHODS, method_named
 from prunescope.engine.pruning.pipeline import Pruned, prune
 from prunescope.engine.store import Store
+from prunescope.engine.store.checksummed import read_about, read_checksummed
 
 TEXTS = [
     f"{first} {second} of a {third} and {fourth}"
@@ -203,7 +208,36 @@ def test_a_file_under_another_key_is_not_used(store: Store, victim: Victim, prun
         save_pruned(store, "key", pruned, victim), store.root / "victims" / "other.safetensors"
     )
     assert load_pruned(store, "other", victim) is None
-    assert "checksum" in store.notices[0]
+    assert "it is another model's" in store.notices[0]
+
+
+def write_as_before(path: Path, store: Store, key: str) -> None:
+    """A saved file in the format of before 2026-12: a checksum of the tensors, not of the file."""
+    about, tensors = read_about(path), read_checksummed(path)
+    text = json.dumps({name: about[name] for name in ("sparsity", "layers", "notices")})
+    digest = hashlib.sha256(f"{key}|{text}".encode())
+    for name in sorted(tensors):
+        digest.update(f"|{name}|{tensors[name].dtype}|{tuple(tensors[name].shape)}|".encode())
+        digest.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
+    envelope = json.dumps({"sha256": digest.hexdigest(), "about": text})
+    save_file(tensors, store.root / "victims" / f"{key}.safetensors", {"prunescope": envelope})
+
+
+def test_a_file_of_before_is_read_and_its_damage_noticed(
+    store: Store, victim: Victim, pruned: Pruned
+) -> None:
+    path = save_pruned(store, "key", pruned, victim)
+    write_as_before(path, store, "key")
+    loaded = load_pruned(store, "key", victim)
+    assert loaded is not None and loaded.layers == pruned.layers
+    assert weights_sha256(loaded.victim.model) == weights_sha256(pruned.victim.model)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 0x01]))
+    assert load_pruned(store, "key", victim) is None
+    assert "checksum does not match" in store.notices[0]
+    write_as_before(save_pruned(store, "other", pruned, victim), store, "key")
+    os.replace(path, path.with_name("other.safetensors"))
+    assert load_pruned(store, "other", victim) is None
 
 
 def test_a_file_that_cannot_be_read_is_a_store_error(
@@ -213,7 +247,7 @@ def test_a_file_that_cannot_be_read_is_a_store_error(
         raise PermissionError(13, "Permission denied")
 
     path = save_pruned(store, "key", pruned, victim)
-    monkeypatch.setattr(pruned_models, "safe_open", refused)
+    monkeypatch.setattr(pruned_models, "read_about", refused)
     with pytest.raises(StoreError, match="Permission denied"):
         load_pruned(store, "key", victim)
     assert path.is_file()
@@ -222,7 +256,7 @@ def test_a_file_that_cannot_be_read_is_a_store_error(
 def test_the_least_recently_used_goes_first(
     store: Store, victim: Victim, pruned: Pruned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pruned_models, "KEPT", 3)
+    monkeypatch.setattr(pruned_models, "MOST", 3)
     for age, key in enumerate(["a", "b", "c"]):
         os.utime(save_pruned(store, key, pruned, victim), (1000 + age, 1000 + age))
     assert load_pruned(store, "a", victim) is not None  # now the youngest

@@ -2,10 +2,8 @@
 address when it is imported.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from made_up_hub import stocked
@@ -46,36 +44,3 @@ def environment(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Environme
         }
 
     return made
-
-
-@pytest.fixture(scope="session")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Members, their average, and one study: the way of the papers' tables, as short as it can be."""
-    folder = tmp_path_factory.mktemp("recipe")
-    members = folder / "members.json"
-    shared = {"learning_rate": 3e-3, "rank": 0, "epochs": 8, "batch_size": 16}
-    members.write_text(
-        json.dumps(
-            {
-                "members": [
-                    {"name": "one", "seed": 1, **shared},
-                    {"name": "two", "seed": 2, **shared},
-                ]
-            }
-        )
-    )
-    path = folder / "tiny.json"
-    path.write_text(
-        """{
- "title": "As Table 1, tiny", "with": "p1",
- "scales": {"full": {"members": "%s", "attack": "deepwordbug", "judge_rows": 20, "judge_attacked": 2, "calibration": 60,
-                     "held_out": 10, "sets": ["sst2"], "seeds": [0], "of_sets": {"sst2": {"evaluated": 20, "attacked": 4}}}},
- "steps": [{"name": "paper-{set}-{seed}", "for": ["set", "seed"], "row": "Ours",
-            "run": ["study", "--model", "{work}/{set}/average-{attack}", "--data", "{data}", "--method", "paper",
-                    "--levels", "0,0.5",
-                    "--calibration", "{calibration}", "--held-out", "{held_out}", "--eval-examples", "{evaluated}",
-                    "--attack", "{attack}", "--attack-examples", "{attacked}", "--seed", "{seed}"]}],
- "published": [{"row": "Ours", "set": "sst2", "sparsity": 0.5, "acc": 88.31, "aua": 43.1, "asr": 51.2}]
-}""".replace("%s", members)
-    )
-    return path

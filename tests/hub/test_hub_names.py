@@ -22,12 +22,18 @@ from prunescope.engine.data import load_dataset
 from prunescope.engine.data.tables import labelled_rows
 from prunescope.engine.errors import InputError
 from prunescope.engine.models.victim import load_victim
-from prunescope.engine.papers.check import look_at_data, look_at_model
+from runs.names import look_at_data, look_at_model
 from prunescope.engine.models.base import open_base
 
-KINDS = {"model": look_at_model, "data": look_at_data, "base": lambda name: open_base(name).name,
-         "victim": lambda name: load_victim(name).name, "notices": lambda name: load_victim(name).notices,
-         "rows": lambda name: len(labelled_rows(name).examples), "load": lambda name: load_dataset(name).source}
+KINDS = {
+    "model": look_at_model,
+    "data": look_at_data,
+    "base": lambda name: open_base(name).name,
+    "victim": lambda name: load_victim(name).name,
+    "notices": lambda name: load_victim(name).notices,
+    "rows": lambda name: len(labelled_rows(name).examples),
+    "load": lambda name: load_dataset(name).source,
+}
 told = {}
 for line in sys.argv[1:]:
     kind, name = line.split(" ")
@@ -126,16 +132,16 @@ def test_wrappers_in_names_are_understood_on_the_hub_too(answers: dict[str, Any]
         ("model bert-base-uncased", "bert, 2 blocks of width 32"),
         (
             "data stanfordnlp/sst2",
-            "text 'sentence', label 'label'; classes negative, positive; rows: train 120, "
+            "text 'sentence', label 'label'; classes negative, positive; examples: train 120, "
             "validation 40, test 8",
         ),
-        ("data imdb", "text 'text', label 'label'; classes neg, pos; rows: train 120, test 40"),
-        ("data some/bare", "text 'text', label 'label'; rows: train, test"),
+        ("data imdb", "text 'text', label 'label'; classes neg, pos; examples: train 120, test 40"),
+        ("data some/bare", "text 'text', label 'label'; examples: train, test"),
     ],
 )
 def test_a_name_that_is_there_is_described(answers: dict[str, Any], name: str, told: str) -> None:
-    about, size, rows = answers[name]
-    assert about == told and size > 0 and rows == (120 if "train 120" in told else 0)
+    about, size = answers[name]
+    assert about == told and size > 0
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from small_models import write_model, write_reviews  # noqa: E402  the project i
 
 from prunescope.engine.jobs.cluster import run_on_cluster  # noqa: E402
 from prunescope.engine.jobs.rows import Rows  # noqa: E402
-from prunescope.engine.progress import Progress, ProgressState
+from prunescope.engine.progress import Progress, ProgressState  # noqa: E402
 from prunescope.engine.store import Store  # noqa: E402
 from prunescope.engine.studies.sweep import sweep_of  # noqa: E402
 

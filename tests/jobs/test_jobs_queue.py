@@ -30,7 +30,7 @@ from prunescope.engine.jobs.processes import born, end_group, lives
 from prunescope.engine.jobs.queue import JobQueue, notice, slot_of
 from prunescope.engine.progress import WHOLE
 from prunescope.engine.records import StudySpec
-from prunescope.engine.store.locks import free, try_lock
+from prunescope.engine.store.locks import release_lock, try_lock
 
 
 def test_a_job_is_done_and_the_row_says_so(queue: JobQueue) -> None:
@@ -285,7 +285,7 @@ def test_one_keeper_is_enough(queue: JobQueue) -> None:
     assert queue.row(row.id).holder == row.holder
     queue.cancel(row.id)
     until(
-        lambda: (held := try_lock(lock)) is not None and free(lock, held) is None
+        lambda: (held := try_lock(lock)) is not None and release_lock(lock, held) is None
     )  # it leaves when nothing is left
 
 
@@ -312,7 +312,7 @@ def test_a_list_that_is_damaged_is_set_aside_and_the_next_one_works(queue: JobQu
     until(
         lambda: (
             (held := try_lock(queue._rows.folder / "keeper.lock")) is not None
-            and free(queue._rows.folder / "keeper.lock", held) is None
+            and release_lock(queue._rows.folder / "keeper.lock", held) is None
         )
     )
     queue._rows.path.write_bytes(b"no database at all" * 100)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from prunescope.engine.errors import ModelError
-from prunescope.engine.models.average import Mean, average_adapters
+from prunescope.engine.models.average import WeightAverage, average_adapters
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    mean = Mean()
+    mean = WeightAverage()
     for number, state in enumerate(states, start=1):
         mean.add(f"member {number}", state)
     return mean.value()

@@ -48,7 +48,7 @@ def test_where_the_names_do_not_tell_the_numbers_count(named: Victim, names: tup
 def test_a_model_that_names_other_classes_is_refused(named: Victim):
     with pytest.raises(
         ModelError,
-        match="m calls its classes bad, good, and the data poor, fine; nothing says which is which",
+        match="m calls its classes bad, good, and the data calls them poor, fine; nothing says which is which",
     ):
         check_classes(named, ("poor", "fine"), "m")
     check_classes(named, ("good", "bad"), "m")

@@ -19,10 +19,11 @@ from prunescope.engine.attacks.services import NotAttackable
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.cli.main import main
 from prunescope.engine.errors import DataError, ModelError
+from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.base import classifier, open_base
 from prunescope.engine.models.config import label_names
-from prunescope.engine.models.packed import save_packed
-from prunescope.engine.models.victim import Victim, load_victim, weights_sha256
+from prunescope.engine.models.fingerprint import weights_sha256
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.models.weights import plain_names
 
 Write = Callable[..., Path]
@@ -613,7 +614,11 @@ def test_shards_of_any_precision_are_read(
             "is a Git LFS pointer",
         ),
         ("model.safetensors", b"", "is empty; copy it again"),
-        ("config.json", b"<!DOCTYPE html><html></html>", "is a web page; download the file itself"),
+        (
+            "config.json",
+            b"<!DOCTYPE html><html></html>",
+            "is a web page or XML, not the file itself; download that",
+        ),
         ("config.json", b"{", "cannot be opened as a model's config"),
         ("config.json", b"[1]", "holds a list, not a config"),
         ("config.json", b"{}", "does not say which model this is: its model_type is None"),

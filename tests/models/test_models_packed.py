@@ -17,13 +17,15 @@ from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError, SettingError, StoreError
 from prunescope.engine.export.folder import check_form, export_model, unpack_folder
-from prunescope.engine.models.packed import FILE, open_packed, pack, save_packed, unpack
-from prunescope.engine.models.packed_size import PackedSize
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.export.packed import save_packed
+from prunescope.engine.export.packed_size import PackedSize
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.packed import FILE, open_packed, pack, unpack
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.store import checksummed
-from prunescope.engine.store.checksummed import write_sealed
+from prunescope.engine.store.checksummed import write_checksummed
 
 PROVENANCE = {"sparsity": 0.75, "sha256": "0" * 64}  # which must not be taken for the file's own
 Change = Callable[[dict[str, Tensor], dict[str, Any]], object]
@@ -62,7 +64,7 @@ def resealed(folder: Path, change: Change) -> None:
     tensors, about = content(folder)
     del about["sha256"]
     change(tensors, about)
-    write_sealed(folder / FILE, tensors, about)
+    write_checksummed(folder / FILE, tensors, about)
 
 
 def refused(folder: Path, match: str = "cannot be opened") -> None:

@@ -11,15 +11,13 @@ from transformers import AutoConfig, BertForSequenceClassification
 
 from prunescope.engine.errors import ModelError, ResourceError, SettingError
 from prunescope.engine.models.families import FAMILIES
-from prunescope.engine.models.victim import (
+from prunescope.engine.models.fingerprint import (
     EMBEDDED_READING,
-    Victim,
     fingerprint_of,
-    load_victim,
-    pick_device,
     reading_sha256,
     weights_sha256,
 )
+from prunescope.engine.models.victim import Victim, load_victim, pick_device
 from prunescope.engine.records import MODULES
 
 Write = Callable[..., Path]

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 METHODS = (
     "adaptive",
     "adaptive:centre=on,refit=cholesky",
-    "paper",
-    "sequential",
-    "static",
+    "p1",
+    "sparsegpt",
+    "sparsegpt-static",
     "wanda",
     "magnitude",
 )

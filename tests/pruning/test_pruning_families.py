@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunescope.engine.models.victim import fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import prune
 
@@ -34,7 +35,7 @@ def test_the_papers_head_is_re_solved_in_every_family(
     write_model: Callable[..., Path], sentences: tuple[str, ...], tmp_path: Path, family: str
 ):
     dense = load_victim(str(write_model(tmp_path / family, family=family)), "cpu")
-    pruned = prune(dense, sentences[:60], None, METHODS["paper"], 0.5).victim
+    pruned = prune(dense, sentences[:60], None, METHODS["p1"], 0.5).victim
     packed = {weight.data_ptr() for weight in pruned.prunable().values()}
     before = dense.model.state_dict()
     changed = {

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.models.families import FAMILIES
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim
+from prunescope.engine.models.fingerprint import fingerprint_of
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning import importance as importance_module
 from prunescope.engine.pruning.importance import (
     BASE,

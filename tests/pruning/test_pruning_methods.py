@@ -5,7 +5,14 @@ from dataclasses import fields, replace
 import pytest
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.pruning.methods import METHODS, SETTINGS, Method, method_named
+from prunescope.engine.pruning.methods import (
+    METHODS,
+    SETTINGS,
+    SOLVER_NAMES,
+    Method,
+    canonical_name,
+    method_named,
+)
 from prunescope.engine.pruning.solvers import SOLVERS, solver_named
 
 
@@ -16,11 +23,19 @@ def test_every_name_gives_its_method(name: str):
     assert method_named(f"{name}:") is method
     assert method.about.endswith(".") and method.source
     assert method.solver in SOLVERS
+    assert tuple(SOLVERS) == SOLVER_NAMES
 
 
 def test_what_the_methods_are():
-    adaptive, paper, sequential, static, wanda, magnitude = METHODS.values()
-    assert list(METHODS) == ["adaptive", "paper", "sequential", "static", "wanda", "magnitude"]
+    adaptive, p1, sparsegpt, static, wanda, magnitude = METHODS.values()
+    assert list(METHODS) == [
+        "adaptive",
+        "p1",
+        "sparsegpt",
+        "sparsegpt-static",
+        "wanda",
+        "magnitude",
+    ]
     assert (
         adaptive.solver,
         adaptive.target,
@@ -28,10 +43,10 @@ def test_what_the_methods_are():
         adaptive.importance,
         adaptive.refit,
     ) == ("joint", "adaptive", True, True, "cg")
-    assert (paper.solver, paper.target, paper.rows, paper.heads) == ("exact", "paper", True, True)
-    assert (sequential.solver, sequential.target, sequential.refit) == ("blocked", "none", "none")
-    assert sequential == replace(
-        static, name="sequential", about=sequential.about, source=sequential.source, inputs="sparse"
+    assert (p1.solver, p1.target, p1.rows, p1.heads) == ("obc", "p1", True, True)
+    assert (sparsegpt.solver, sparsegpt.target, sparsegpt.refit) == ("sparsegpt", "none", "none")
+    assert sparsegpt == replace(
+        static, name="sparsegpt", about=sparsegpt.about, source=sparsegpt.source, inputs="sparse"
     )
     assert (wanda.solver, wanda.rows) == ("wanda", True)
     assert [method.calibrated for method in METHODS.values()] == [True] * 5 + [
@@ -84,17 +99,38 @@ def test_settings_have_one_order_however_they_were_given():
     )
 
 
-@pytest.mark.parametrize("target", ["adaptive", "sequential", "wanda"])
-def test_the_exact_solver_works_row_by_row(target: str):
-    assert method_named(f"{target}:solver=exact").rows
-    assert not method_named("adaptive:solver=blocked").rows
+@pytest.mark.parametrize("target", ["adaptive", "sparsegpt", "wanda"])
+def test_obc_works_row_by_row(target: str):
+    assert method_named(f"{target}:solver=obc").rows
+    assert not method_named("adaptive:solver=sparsegpt").rows
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("sequential", "sparsegpt"),
+        ("paper", "p1"),
+        ("static", "sparsegpt-static"),
+        ("paper:solver=blocked", "p1:solver=sparsegpt"),
+        ("sequential:target=paper,refit=exact", "sparsegpt:target=p1,refit=exact"),
+        ("adaptive: solver = exact ,steps=4", "adaptive:solver=obc,steps=4"),
+    ],
+)
+def test_former_names_stay_as_aliases(alias: str, name: str):
+    assert canonical_name(alias) == canonical_name(name) == name
+    assert method_named(alias) == method_named(name) and method_named(alias).name == name
+
+
+@pytest.mark.parametrize("name", ["", "later", "later:solver=magic", "adaptive:solver", "wanda:"])
+def test_words_that_no_version_here_knows_stay_as_they_are(name: str):
+    assert canonical_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "nope", "Adaptive", ":refit=cg", " adaptive"])
 def test_an_unknown_method_lists_those_there_are(name: str):
     with pytest.raises(
         SettingError,
-        match="is unknown; choose one of adaptive, paper, sequential, static, wanda, magnitude",
+        match="is unknown; choose one of adaptive, p1, sparsegpt, sparsegpt-static, wanda, magnitude",
     ):
         method_named(name)
 
@@ -121,18 +157,18 @@ def test_an_unknown_setting_lists_those_there_are(setting: str):
         ("centre=True", "centre=True is neither"),
         ("refit=lots", "refit=lots is unknown; choose one of none, cg, exact, cholesky"),
         ("inputs=both", "inputs=both is unknown; choose one of sparse, dense"),
-        ("target=eq5", "target=eq5 is unknown; choose one of none, paper, adaptive"),
+        ("target=eq5", "target=eq5 is unknown; choose one of none, p1, adaptive"),
         (
             "solver=admm",
-            "solver=admm is unknown; choose one of joint, blocked, exact, wanda, magnitude",
+            "solver=admm is unknown; choose one of joint, sparsegpt, obc, wanda, magnitude",
         ),
-        ("alpha=1.5", "alpha=1.5 is not a number in 0 to 1"),
+        ("alpha=1.5", "alpha=1.5 is not a number from 0 to 1"),
         ("alpha=-0.1", "alpha=-0.1 is not"),
         ("alpha=much", "alpha=much is not"),
         ("alpha=nan", "alpha=nan is not"),
-        ("damping=0.2", "damping=0.2 is not a number in 0 to 0.1"),
+        ("damping=0.2", "damping=0.2 is not a number from 0 to 0.1"),
         ("damping=auto", "damping=auto is not"),
-        ("steps=0", "steps=0 is not a number in 1 to 100"),
+        ("steps=0", "steps=0 is not a number from 1 to 100"),
         ("steps=101", "steps=101 is not"),
         ("steps=2.5", "steps=2.5 is not"),
         ("steps=nan", "steps=nan is not"),
@@ -147,18 +183,18 @@ def test_a_value_that_makes_no_sense_is_refused(setting: str, message: str):
     ("name", "message"),
     [
         ("adaptive:inputs=dense", "inputs=dense knows no drift to correct"),
-        ("paper:inputs=dense", "inputs=dense knows no drift"),
-        ("static:target=adaptive", "inputs=dense knows no drift"),
-        ("adaptive:heads=on", "heads=on belongs to target=paper"),
-        ("paper:target=none", "heads=on belongs to target=paper"),
-        ("sequential:alpha=0.5", "alpha is the strength of target=adaptive"),
-        ("paper:alpha=1", "alpha is the strength of target=adaptive"),
-        ("paper:residual=on", "do not belong to Eq. 5"),
-        ("paper:centre=on", "do not belong to Eq. 5"),
+        ("p1:inputs=dense", "inputs=dense knows no drift"),
+        ("sparsegpt-static:target=adaptive", "inputs=dense knows no drift"),
+        ("adaptive:heads=on", "heads=on belongs to target=p1"),
+        ("p1:target=none", "heads=on belongs to target=p1"),
+        ("sparsegpt:alpha=0.5", "alpha is the strength of target=adaptive"),
+        ("p1:alpha=1", "alpha is the strength of target=adaptive"),
+        ("p1:residual=on", "do not belong to Eq. 5"),
+        ("p1:centre=on", "do not belong to Eq. 5"),
         ("magnitude:refit=cg", "without statistics there is nothing to refit"),
         (
             "adaptive:refit=cholesky",
-            "refit=cholesky solves every output apart .*; use refit=exact, the best under that "
+            "refit=cholesky solves every output by itself .*; use refit=exact, the best under that "
             "metric",
         ),
         ("magnitude:importance=on", "without statistics"),
@@ -173,14 +209,14 @@ def test_settings_that_contradict_each_other_are_refused(name: str, message: str
 @pytest.mark.parametrize(
     "name",
     [
-        "static:target=adaptive,inputs=sparse",
-        "paper:heads=off,target=none",
+        "sparsegpt-static:target=adaptive,inputs=sparse",
+        "p1:heads=off,target=none",
         "magnitude:target=adaptive,refit=cg,centre=on",
-        "paper:solver=blocked",
-        "sequential:centre=on,refit=exact,importance=on",
+        "p1:solver=sparsegpt",
+        "sparsegpt:centre=on,refit=exact,importance=on",
         "wanda:refit=cg",
         "adaptive:refit=cholesky,importance=off",
-        "sequential:refit=cholesky",
+        "sparsegpt:refit=cholesky",
     ],
 )
 def test_settings_that_go_together_are_taken(name: str):
@@ -190,7 +226,7 @@ def test_settings_that_go_together_are_taken(name: str):
 def test_an_unknown_solver_lists_those_there_are():
     with pytest.raises(
         SettingError,
-        match="'admm' is unknown; choose one of joint, blocked, exact, wanda, magnitude",
+        match="'admm' is unknown; choose one of joint, sparsegpt, obc, wanda, magnitude",
     ):
         solver_named("admm")
 
@@ -198,11 +234,11 @@ def test_an_unknown_solver_lists_those_there_are():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sequential:residual=on", "residual=on belongs to target=adaptive"),
-        ("sequential:steps=4", "steps belongs to refit=cg"),
+        ("sparsegpt:residual=on", "residual=on belongs to target=adaptive"),
+        ("sparsegpt:steps=4", "steps belongs to refit=cg"),
         ("adaptive:steps=4,refit=none", "steps belongs to refit=cg"),
-        ("paper:damping=0.05", "has a ridge of its own"),
-        ("adaptive:solver=exact,rows=off", "works row by row, so rows stays on"),
+        ("p1:damping=0.05", "has a ridge of its own"),
+        ("adaptive:solver=obc,rows=off", "works row by row, so rows stays on"),
         ("adaptive:refit=cg,refit=none", "'refit' of the method 'adaptive' is given twice"),
     ],
 )

@@ -16,7 +16,8 @@ from small_models import write_model
 from torch import Tensor
 
 from prunescope.engine.errors import InterruptedStudy, ModelError, SettingError
-from prunescope.engine.models.victim import Victim, fingerprint_of, load_victim, weights_sha256
+from prunescope.engine.models.fingerprint import fingerprint_of, weights_sha256
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning import layerwise, memory, pipeline
 from prunescope.engine.pruning.allocation import SPREAD
 from prunescope.engine.pruning.importance import measure_importance
@@ -104,7 +105,7 @@ def test_report_covers_every_layer_in_order(dense: Victim, halves: dict[str, Pru
         damping = 0.01 if METHODS[name].factored else 0.0
         assert (
             all(layer.damping == damping and not layer.raised for layer in pruned.layers)
-            or name == "paper"
+            or name == "p1"
         )
 
 
@@ -140,14 +141,14 @@ def changed(dense: Victim, pruned: Victim) -> set[str]:
 def test_only_prunable_weights_change_and_for_the_paper_the_head(
     dense: Victim, halves: dict[str, Pruned], name: str
 ):
-    heads = {"bert.pooler.dense.weight", "classifier.weight"} if name == "paper" else set()
+    heads = {"bert.pooler.dense.weight", "classifier.weight"} if name == "p1" else set()
     assert changed(dense, halves[name].victim) == heads
 
 
 def test_centring_changes_the_biases_of_pruned_layers_and_nothing_else(
     dense: Victim, sentences: tuple[str, ...]
 ):
-    plan = Plan.named("sequential:centre=on", layers="0=0,value=0")
+    plan = Plan.named("sparsegpt:centre=on", layers="0=0,value=0")
     found = changed(dense, prune(dense, sentences[:40], None, plan, 0.5).victim)
     assert len(found) == 5 and all(
         name.startswith("bert.encoder.layer.1.") and name.endswith(".bias") for name in found
@@ -285,7 +286,7 @@ def text_of(
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptive", "paper", "sequential", "static", "magnitude:target=adaptive"]
+    "name", ["adaptive", "p1", "sparsegpt", "sparsegpt-static", "magnitude:target=adaptive"]
 )
 def test_less_than_a_token_an_input_is_refused_or_forced(
     dense: Victim, sentences: tuple[str, ...], name: str
@@ -311,7 +312,7 @@ def test_less_than_three_tokens_an_input_is_noticed(
     dense: Victim, sentences: tuple[str, ...], low: int, high: int, noticed: bool
 ):
     texts, tokens = text_of(dense, sentences, low, high)
-    notices = prune(dense, texts, None, METHODS["sequential"], 0.5).notices
+    notices = prune(dense, texts, None, METHODS["sparsegpt"], 0.5).notices
     assert len(notices) == noticed
     assert all(
         f"{tokens} calibration tokens are {tokens / 64:.2f} for" in said and "below about 3" in said
@@ -358,13 +359,13 @@ def test_unknown_layers_are_refused(dense: Victim, sentences: tuple[str, ...]):
 
 
 def test_calibration_tokens_are_counted_without_padding(dense: Victim, sentences: tuple[str, ...]):
-    pruned = prune(dense, sentences[:30], None, METHODS["sequential"], 0.5)
+    pruned = prune(dense, sentences[:30], None, METHODS["sparsegpt"], 0.5)
     real = sum(len(dense.encode([text])["input_ids"][0]) for text in sentences[:30])
     assert {layer.tokens for layer in pruned.layers} == {real}
 
 
 def test_pairs_reach_the_statistics(dense: Victim, sentences: tuple[str, ...]):
-    pruned = prune(dense, sentences[:20], sentences[20:40], METHODS["sequential"], 0.5)
+    pruned = prune(dense, sentences[:20], sentences[20:40], METHODS["sparsegpt"], 0.5)
     real = sum(map(len, dense.encode(sentences[:20], sentences[20:40])["input_ids"]))
     assert {layer.tokens for layer in pruned.layers} == {real}
 
@@ -373,7 +374,7 @@ def hessians(
     monkeypatch: pytest.MonkeyPatch,
     dense: Victim,
     texts: tuple[str, ...],
-    name: str = "sequential",
+    name: str = "sparsegpt",
     sparsity: float = 1e-6,
 ) -> tuple[list[Tensor], Victim]:
     """H of every group in order, and the pruned victim."""
@@ -397,7 +398,7 @@ GROUPS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "sees"), [("static", "dense"), ("sequential", "pruned"), ("wanda", "pruned")]
+    ("name", "sees"), [("sparsegpt-static", "dense"), ("sparsegpt", "pruned"), ("wanda", "pruned")]
 )
 def test_statistics_are_those_of_the_right_model_read_a_sentence_at_a_time(
     dense: Victim,
@@ -437,7 +438,7 @@ def test_statistics_do_not_depend_on_how_the_tokens_are_cut(
     assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(whole, cut, strict=True))
 
 
-@pytest.mark.parametrize("name", ["sequential", "adaptive:refit=none"])
+@pytest.mark.parametrize("name", ["sparsegpt", "adaptive:refit=none"])
 def test_damping_of_a_method_is_the_damping_used(
     dense: Victim, sentences: tuple[str, ...], name: str
 ):
@@ -471,13 +472,13 @@ def test_better_methods_come_nearer_to_the_dense_model(
     errors = {
         name: output_error(dense, pruned.victim, sentences) for name, pruned in halves.items()
     }
-    assert errors["adaptive"] < errors["paper"] < errors["sequential"] < errors["wanda"]
-    assert errors["static"] < errors["wanda"] < errors["magnitude"]
+    assert errors["adaptive"] < errors["p1"] < errors["sparsegpt"] < errors["wanda"]
+    assert errors["sparsegpt-static"] < errors["wanda"] < errors["magnitude"]
 
 
 def test_correction_pays_without_a_refit_too(dense: Victim, sentences: tuple[str, ...]):
     corrected, plain = (
-        prune(dense, sentences, None, method_named(f"sequential:target={target}"), 0.5).victim
+        prune(dense, sentences, None, method_named(f"sparsegpt:target={target}"), 0.5).victim
         for target in ("adaptive", "none")
     )
     assert output_error(dense, corrected, sentences) < output_error(dense, plain, sentences)
@@ -565,7 +566,7 @@ def test_the_papers_target_reaches_the_solver(
         "solver_named",
         lambda name: lambda problem: targets.append(problem.target.double()) or real(name)(problem),
     )
-    pruned = prune(dense, sentences[:80], None, method_named("paper:solver=blocked"), 0.5).victim
+    pruned = prune(dense, sentences[:80], None, method_named("p1:solver=sparsegpt"), 0.5).victim
     old, new = inputs_of(dense, sentences[:80]), inputs_of(pruned, sentences[:80])
     for layer, found in zip(LAYERS, targets, strict=True):
         x_new, goal = new[layer], old[layer] @ dense.prunable()[layer].double().T
@@ -577,7 +578,7 @@ def test_the_papers_target_reaches_the_solver(
 
 
 def test_the_papers_heads_are_its_equation_on_cls(dense: Victim, sentences: tuple[str, ...]):
-    pruned = prune(dense, sentences[:80], None, METHODS["paper"], 0.5).victim
+    pruned = prune(dense, sentences[:80], None, METHODS["p1"], 0.5).victim
     x_old, x_new = (v.read(sentences[:80])[1].double() for v in (dense, pruned))
     for linear, old in (
         (pruned.model.bert.pooler.dense, dense.model.bert.pooler.dense),
@@ -601,12 +602,12 @@ def test_the_papers_heads_are_its_equation_on_cls(dense: Victim, sentences: tupl
 def test_heads_off_leaves_the_heads_and_the_same_encoder(
     dense: Victim, sentences: tuple[str, ...], halves: dict[str, Pruned]
 ):
-    without = prune(dense, sentences, None, method_named("paper:heads=off"), 0.5).victim
+    without = prune(dense, sentences, None, method_named("p1:heads=off"), 0.5).victim
     assert changed(dense, without) == set()
     assert all(
         torch.equal(a, b)
         for a, b in zip(
-            without.prunable().values(), halves["paper"].victim.prunable().values(), strict=True
+            without.prunable().values(), halves["p1"].victim.prunable().values(), strict=True
         )
     )
 
@@ -616,7 +617,9 @@ def test_first_group_has_nothing_to_correct(halves: dict[str, Pruned]):
     assert [layer.alpha for layer in layers[:3]] == [0.0, 0.0, 0.0]
     assert all(0 < layer.alpha <= 1 for layer in layers[3:])
     assert {
-        layer.alpha for name in ("sequential", "static", "wanda") for layer in halves[name].layers
+        layer.alpha
+        for name in ("sparsegpt", "sparsegpt-static", "wanda")
+        for layer in halves[name].layers
     } == {0.0}
 
 
@@ -664,8 +667,8 @@ def test_residual_drift_counts_where_the_layer_that_feeds_it_is_narrow_too(
         "steps=1",
         "alpha=0.2",
         "centre=on",
-        "solver=blocked",
-        "solver=exact",
+        "solver=sparsegpt",
+        "solver=obc",
         "damping=0.1",
         "rows=on",
         "target=none",
@@ -701,7 +704,7 @@ def problems_of(
 
 @pytest.mark.parametrize(
     "name",
-    ["paper", "adaptive:solver=exact", "paper:solver=blocked", "adaptive:solver=exact,centre=on"],
+    ["p1", "adaptive:solver=obc", "p1:solver=sparsegpt", "adaptive:solver=obc,centre=on"],
 )
 def test_a_small_pivot_is_met_in_double_from_the_sums_on(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, name: str
@@ -726,7 +729,7 @@ def test_a_small_pivot_is_met_in_double_from_the_sums_on(
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptive", "sequential", "static", "wanda", "sequential:target=adaptive"]
+    "name", ["adaptive", "sparsegpt", "sparsegpt-static", "wanda", "sparsegpt:target=adaptive"]
 )
 def test_methods_that_are_not_greedy_stay_in_single_precision(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, name: str
@@ -742,7 +745,7 @@ def test_the_papers_masks_are_those_of_double_precision(
     """Eq. 5 and the greedy choice, all in float64 from a plain reading of the models, leave the
     same weights in every layer.
     """
-    seen, pruned = problems_of(monkeypatch, dense, sentences[:80], "paper")
+    seen, pruned = problems_of(monkeypatch, dense, sentences[:80], "p1")
     assert any(one.target.dtype == torch.float64 for one in seen)
     old, new = inputs_of(dense, sentences[:80]), inputs_of(pruned, sentences[:80])
     for layer, given in zip(LAYERS, seen, strict=True):
@@ -770,7 +773,7 @@ def zeros_of(victim: Victim) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    "name", [*METHODS, "adaptive:refit=none", "adaptive:refit=exact", "adaptive:solver=blocked"]
+    "name", [*METHODS, "adaptive:refit=none", "adaptive:refit=exact", "adaptive:solver=sparsegpt"]
 )
 @pytest.mark.parametrize("level", [0.3, 0.5])
 def test_no_weight_comes_back_where_a_model_has_more_zeros_than_asked_for(
@@ -873,7 +876,7 @@ PLANS = [
     *(Plan.named(name) for name in METHODS),
     Plan.named("adaptive", "row"),
     Plan.named("adaptive", layers="0.output=0,1=0.3"),
-    Plan.named("sequential", allocation="loss-equalised"),
+    Plan.named("sparsegpt", allocation="loss-equalised"),
     Plan.named("adaptive:centre=on,alpha=0.5"),
 ]
 
@@ -907,7 +910,7 @@ def test_levels_are_made_as_they_are_asked_for(
         dense,
         sentences[:50],
         None,
-        METHODS["sequential"],
+        METHODS["sparsegpt"],
         (0.5, 0.7),
         lambda _s, done, _t: heard.append(done),
     )
@@ -915,7 +918,7 @@ def test_levels_are_made_as_they_are_asked_for(
     assert next(levels).sparsity == 0.7 and max(heard) == 16
 
 
-@pytest.mark.parametrize("name", ["adaptive", "static", "paper"])
+@pytest.mark.parametrize("name", ["adaptive", "sparsegpt-static", "p1"])
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_levels_that_do_not_fit_together_are_the_same(
     dense: Victim,
@@ -997,7 +1000,7 @@ def test_memory_that_runs_out_halves_the_levels(
 
 @pytest.mark.parametrize(
     "plan",
-    [Plan.named("adaptive"), Plan.named("adaptive", "2:4"), Plan.named("sequential")],
+    [Plan.named("adaptive"), Plan.named("adaptive", "2:4"), Plan.named("sparsegpt")],
     ids=str,
 )
 def test_what_is_kept_changes_nothing_and_is_not_measured_again(
@@ -1020,9 +1023,9 @@ def test_what_is_kept_changes_nothing_and_is_not_measured_again(
 def test_memory_that_runs_out_with_one_level_halves_the_tokens(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
-    plenty = prune(dense, sentences[:50], None, METHODS["sequential"], 0.5)
+    plenty = prune(dense, sentences[:50], None, METHODS["sparsegpt"], 0.5)
     short_of_memory(monkeypatch, 3)
-    tight = prune(dense, sentences[:50], None, METHODS["sequential"], 0.5)
+    tight = prune(dense, sentences[:50], None, METHODS["sparsegpt"], 0.5)
     assert [said.split("with ")[1] for said in tight.notices] == [
         f"{tokens} tokens at once; {tokens // 2} are tried." for tokens in (8192, 4096, 2048)
     ]
@@ -1042,7 +1045,7 @@ def test_memory_that_is_never_enough_is_an_error(
         SettingError,
         match=r"Memory ran out with one level and 256 tokens at once \(CUDA out of memory\)",
     ):
-        list(prune_levels(dense, sentences[:50], None, METHODS["sequential"], (0.5, 0.7)))
+        list(prune_levels(dense, sentences[:50], None, METHODS["sparsegpt"], (0.5, 0.7)))
 
 
 def test_another_failure_is_not_taken_for_memory(
@@ -1050,7 +1053,7 @@ def test_another_failure_is_not_taken_for_memory(
 ):
     short_of_memory(monkeypatch, 1, RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        prune(dense, sentences[:50], None, METHODS["sequential"], 0.5)
+        prune(dense, sentences[:50], None, METHODS["sparsegpt"], 0.5)
 
 
 def test_memory_that_runs_out_while_importance_is_measured_halves_its_tokens(
@@ -1158,7 +1161,7 @@ def flags() -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-@pytest.mark.parametrize("name", ["adaptive", "static", "paper", "wanda"])
+@pytest.mark.parametrize("name", ["adaptive", "sparsegpt-static", "p1", "wanda"])
 def test_every_precision_runs_and_leaves_the_flags(
     dense: Victim, sentences: tuple[str, ...], name: str, precision: str
 ):
@@ -1196,7 +1199,7 @@ def test_the_flags_are_set_back_after_a_failure(
     monkeypatch.setattr("prunescope.engine.pruning.activations.Walk.step", fail)
     try:
         with pytest.raises(ValueError, match="in the middle"):
-            prune(dense, sentences[:60], None, Plan.named("sequential", precision=precision), 0.5)
+            prune(dense, sentences[:60], None, Plan.named("sparsegpt", precision=precision), 0.5)
         assert flags() == before
     finally:
         torch.backends.cuda.matmul.allow_tf32 = own
@@ -1238,7 +1241,7 @@ def test_progress_counts_the_groups_of_all_levels(dense: Victim, sentences: tupl
         dense,
         sentences[:10],
         None,
-        METHODS["sequential"],
+        METHODS["sparsegpt"],
         0.5,
         lambda _stage, done, total: heard.append((done, total)),
     )

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.pruning.methods import METHODS, SETTINGS, method_named
+from prunescope.engine.pruning.methods import METHODS, SETTINGS, canonical_name, method_named
 from prunescope.engine.pruning.patterns import NofM, Unstructured
 from prunescope.engine.pruning.plan import LayerReport, Plan, Pruned
 from prunescope.engine.store import key_of
 
 OTHERS = {
-    "solver": "blocked",
+    "solver": "sparsegpt",
     "inputs": "dense,target=none",
     "target": "none",
     "alpha": "0.5",
@@ -23,7 +23,7 @@ OTHERS = {
     "importance": "off",
     "damping": "0.02",
     "rows": "on",
-    "heads": "on,target=paper,residual=off",
+    "heads": "on,target=p1,residual=off",
 }
 
 
@@ -38,7 +38,7 @@ def test_every_setting_enters_the_identity(setting: str):
 @pytest.mark.parametrize(
     "change",
     [
-        {"method": "sequential"},
+        {"method": "sparsegpt"},
         {"pattern": "2:4"},
         {"pattern": "row"},
         {"allocation": "uniform"},
@@ -82,8 +82,8 @@ def test_the_content_of_a_file_of_layers_enters_not_its_name(tmp_path: Path):
     ("method", "given", "pattern"),
     [
         ("wanda", "unstructured", Unstructured(True)),
-        ("paper", "unstructured", Unstructured(True)),
-        ("paper:rows=off,solver=blocked", "unstructured", Unstructured()),
+        ("p1", "unstructured", Unstructured(True)),
+        ("p1:rows=off,solver=sparsegpt", "unstructured", Unstructured()),
         ("adaptive", "unstructured", Unstructured()),
         ("adaptive", "row", Unstructured(True)),
         ("wanda", "2:4", NofM(2, 4)),
@@ -104,8 +104,8 @@ def test_a_method_that_works_by_rows_spreads_its_zeros_over_rows(
         ("adaptive", "row", "loss-equalised"),
         ("adaptive", "2:4", "uniform"),
         ("adaptive:importance=off", "unstructured", "loss-equalised"),
-        ("sequential", "unstructured", "uniform"),
-        ("paper", "unstructured", "uniform"),
+        ("sparsegpt", "unstructured", "uniform"),
+        ("p1", "unstructured", "uniform"),
         ("magnitude", "unstructured", "uniform"),
         (
             "adaptive:solver=magnitude,target=none,residual=off,refit=none,importance=off",
@@ -151,3 +151,27 @@ def test_achieved_is_a_share_of_all_weights():
     )
     assert Pruned(None, 0.5, layers).achieved == 50 / 400  # type: ignore[arg-type]
     assert Plan(METHODS["adaptive"]).pattern == Unstructured()
+
+
+BUNDLED = sorted((Path(__file__).parents[2] / "cache" / "bundled").rglob("studies/*/study.json"))
+FORMER = {"p1": "paper", "sparsegpt": "sequential", "sparsegpt-static": "static"}
+
+
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.parent.name[:8])
+def test_a_bundled_study_keeps_its_identity_under_every_name_of_its_method(path: Path):
+    study = json.loads(path.read_text(encoding="utf-8"))["payload"]
+    spec, stored = study["about"]["spec"], study["identity"]["plan"]
+    settings = {name: spec[name] for name in ("pattern", "allocation", "layers", "precision")}
+    canonical = canonical_name(spec["method"])
+    base, colon, changes = canonical.partition(":")
+    for name in (spec["method"], canonical, FORMER.get(base, base) + colon + changes):
+        plan = Plan.named(name, **settings)
+        # Since commit ba35c08, greedy choices are made in float64, which is another plan
+        choices = {"choices": "float64"} if plan.method.greedy else {}
+        assert plan.identity() == {**stored, **choices}
+
+
+def test_there_are_bundled_studies_of_every_method():
+    payloads = (json.loads(path.read_text(encoding="utf-8"))["payload"] for path in BUNDLED)
+    methods = {canonical_name(payload["about"]["method"]).partition(":")[0] for payload in payloads}
+    assert methods == set(METHODS)

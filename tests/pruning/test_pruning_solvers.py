@@ -95,7 +95,7 @@ def zeros(weights: Tensor) -> int:
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_zeros_are_exact(name: str, pattern: Pattern, sparsity: float):
-    if name == "exact" and pattern == Unstructured():
+    if name == "obc" and pattern == Unstructured():
         pytest.skip("it works row by row")
     one = problem(5, 132, sparsity, pattern)
     solved = solver_named(name)(one)
@@ -139,7 +139,7 @@ def test_the_same_problem_gives_the_same_bytes(name: str):
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["joint", "exact"])
+@pytest.mark.parametrize("name", ["joint", "obc"])
 def test_a_long_solver_can_be_cancelled(name: str):
     def stop() -> None:
         raise InterruptedStudy("now")
@@ -172,7 +172,7 @@ def test_ties_are_broken_by_position():
     even = Problem(
         torch.ones(2, 6), factorise(torch.eye(6), 0.01), torch.ones(6), 0.5, Unstructured()
     )
-    for name in ("wanda", "magnitude", "blocked", "joint"):
+    for name in ("wanda", "magnitude", "sparsegpt", "joint"):
         assert torch.equal(solver_named(name)(even) == 0, wanted == 0), name
 
 
@@ -200,7 +200,7 @@ def test_joint_beats_the_sweep_once_both_are_refitted(pattern: Pattern, sparsity
     for seed in range(8):
         one = problem(24, 64, sparsity, pattern, seed)
         joint, sweep = (
-            loss(refitted(solver_named(name)(one), one), one) for name in ("joint", "blocked")
+            loss(refitted(solver_named(name)(one), one), one) for name in ("joint", "sparsegpt")
         )
         ratios.append(joint / sweep)
     assert max(ratios) < 1.0 and sum(ratios) / len(ratios) < 0.93
@@ -218,7 +218,7 @@ def test_joint_stays_near_the_best_where_inputs_do_not_correlate(sparsity: float
     assert best <= loss(refitted(solver_named("joint")(alone), alone), alone) < 1.25 * best
 
 
-@pytest.mark.parametrize("name", ["joint", "blocked"])
+@pytest.mark.parametrize("name", ["joint", "sparsegpt"])
 @pytest.mark.parametrize(
     "pattern", [Unstructured(), Unstructured(True), NofM(2, 4)], ids=lambda pattern: pattern.name
 )
@@ -405,7 +405,7 @@ def test_no_refit_is_worse_than_none_by_its_own_objective(
     """And the exact one is at the bottom of it, for every metric that a method may have."""
     if refit_name == "cholesky" and outputs == "coupled":
         outputs = "apart"  # that combination is refused
-    if solver == "exact" and pattern == Unstructured():
+    if solver == "obc" and pattern == Unstructured():
         pattern = Unstructured(per_row=True)
     metric = {
         "alike": None,
@@ -478,7 +478,8 @@ def test_a_curve_is_the_loss_of_the_sweeps():
     found = loss_curves([one.target, others.target], one.factor, [metric, apart])
     for each, outputs, curve in ((one, metric, found[0]), (others, apart, found[1])):
         swept = [
-            solver_named("blocked")(replace(each, sparsity=level, metric=outputs)) for level in GRID
+            solver_named("sparsegpt")(replace(each, sparsity=level, metric=outputs))
+            for level in GRID
         ]
         assert curve == pytest.approx(
             [metric_loss(weights, each, outputs) for weights in swept], rel=1e-4
@@ -502,7 +503,7 @@ def test_a_solved_row_stays_as_it_is():
 
 def test_the_exact_solver_refuses_no_level_of_a_row():
     one = problem(3, 10, 0.0, Unstructured(per_row=True))
-    assert torch.equal(solver_named("exact")(one), one.target)
+    assert torch.equal(solver_named("obc")(one), one.target)
     with pytest.raises(SettingError, match="outside"):
         solver_named("joint")(replace(one, sparsity=1.0))
 
@@ -518,7 +519,7 @@ def test_inputs_that_nearly_add_up_are_solved_exactly_in_double():
     wide = factorise(inputs.T @ inputs / 600, 1e-9, absolute=True)
     single = Factor(wide.hessian.float(), wide.upper.float(), wide.damping)
     assert single.pivot < 1e-6 and single.coarse and not wide.coarse
-    rows, solve = Unstructured(per_row=True), solver_named("exact")
+    rows, solve = Unstructured(per_row=True), solver_named("obc")
     found = solve(Problem(weights.float(), single, wide.hessian.diagonal().float(), 0.75, rows))
     wanted = solve(Problem(weights, wide, wide.hessian.diagonal(), 0.75, rows))
     assert found.dtype == torch.float32 and torch.equal(found == 0, wanted == 0)

@@ -12,7 +12,7 @@ from prunescope.engine.pruning.targets import (
     LEAST_PIVOT,
     MAX_DAMPING,
     factorise,
-    paper_target,
+    p1_target,
     retarget,
 )
 
@@ -127,7 +127,7 @@ def test_papers_target_is_its_equation(
     factor = factorise(gram.hessian(), ridge / TOKENS, absolute=True)
     system = sparse.T @ sparse + ridge * torch.eye(WIDTH, dtype=torch.float64)
     wanted = torch.linalg.solve(system, sparse.T @ dense @ weight.T).T
-    assert close(paper_target(weight, gram.drift(), factor), wanted)
+    assert close(p1_target(weight, gram.drift(), factor), wanted)
 
 
 def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor):
@@ -138,7 +138,7 @@ def test_papers_target_shrinks_even_without_drift(weight: Tensor, sparse: Tensor
         @ gram.hessian()
         @ torch.linalg.inv(gram.hessian() + 0.5 * torch.eye(WIDTH, dtype=torch.float64))
     )
-    assert close(paper_target(weight, None, factor), wanted)
+    assert close(p1_target(weight, None, factor), wanted)
 
 
 def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw):
@@ -153,7 +153,7 @@ def test_papers_target_is_its_equation_at_the_damping_that_was_needed(draw: Draw
     system = wide + factor.ridge * torch.eye(WIDTH, dtype=torch.float64)
     wanted = torch.linalg.solve(system, (drift.double() + weight.double() @ wide).T).T
     assert torch.allclose(
-        paper_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3
+        p1_target(weight, drift, factor).double() @ wide, wanted @ wide, rtol=1e-3, atol=1e-3
     )
 
 

@@ -16,13 +16,13 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.records import Study
 from prunescope.engine.store import (
     Store,
+    atomic,
     canonical,
-    files,
+    entry_bytes,
     key_of,
     level_key,
     level_payload,
-    open_sealed,
-    seal,
+    read_entry,
     write_atomic,
 )
 
@@ -213,7 +213,7 @@ def another_level(whole: bytes, other: bytes) -> bytes:
 
 def another_shape(whole: bytes, other: bytes) -> bytes:
     entry = json.loads(whole)
-    return seal("level", entry["key"], {"sparsity": 0.5}, seconds={})
+    return entry_bytes("level", entry["key"], {"sparsity": 0.5}, seconds={})
 
 
 DAMAGES = [
@@ -255,10 +255,10 @@ def test_a_damaged_level_is_set_aside_and_the_others_stay(
 def test_an_envelope_opens_under_its_own_kind_and_key_only(
     tmp_path: Path, kind: str, key: str
 ) -> None:
-    write_atomic(tmp_path / "entry.json", seal("level", "a", {"value": 1}))
-    assert open_sealed(tmp_path / "entry.json", "level", "a")["payload"] == {"value": 1}
+    write_atomic(tmp_path / "entry.json", entry_bytes("level", "a", {"value": 1}))
+    assert read_entry(tmp_path / "entry.json", "level", "a")["payload"] == {"value": 1}
     with pytest.raises(DamagedEntryError, match=r"entry\.json"):
-        open_sealed(tmp_path / "entry.json", kind, key)
+        read_entry(tmp_path / "entry.json", kind, key)
 
 
 def test_a_level_of_another_study_is_not_taken_in(store: Store, kept: tuple[Study, Path]) -> None:
@@ -290,7 +290,7 @@ def test_a_study_under_another_key_is_not_shown(store: Store, kept: tuple[Study,
     study, _ = kept
     payload = {"identity": {**IDENTITY, "seed": 7}, "about": {}}
     write_atomic(
-        store.root / "studies" / study.key / "study.json", seal("study", study.key, payload)
+        store.root / "studies" / study.key / "study.json", entry_bytes("study", study.key, payload)
     )
     assert store.study(study.key) is None
     assert "does not match its key" in store.notices[0]
@@ -312,7 +312,7 @@ def test_damage_that_cannot_be_set_aside_is_left_out(
 ) -> None:
     study, path = kept
     path.write_bytes(b"")
-    monkeypatch.setattr(files.os, "replace", full_disk)
+    monkeypatch.setattr(atomic.os, "replace", full_disk)
     assert store.level(study, 0.5) is None
     assert path.exists() and "could not be set aside" in store.notices[0]
 
@@ -407,7 +407,7 @@ def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
     study, path = kept
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(f"prunescope.engine.store.files.{where}", fails)
+        patch.setattr(f"prunescope.engine.store.atomic.{where}", fails)
         with pytest.raises(StoreError, match=reason) as caught:
             store.save_level(study, a_level(0.5, hits=0))
     assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
@@ -423,7 +423,7 @@ def test_a_write_stopped_by_a_signal_leaves_the_old_content(
 
     path = tmp_path / "entry.json"
     write_atomic(path, b"old")
-    monkeypatch.setattr(files.os, "fsync", stopped)
+    monkeypatch.setattr(atomic.os, "fsync", stopped)
     with pytest.raises(KeyboardInterrupt):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and litter(tmp_path) == []
@@ -434,7 +434,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="file/cache"):
         Store(tmp_path / "file" / "cache").save_study(a_study())
     with pytest.raises(StoreError, match="file/cache"):
-        Store(tmp_path / "file" / "cache").keep_attack(a_study(), 0.5, a_level().attacks[0])
+        Store(tmp_path / "file" / "cache").append_attack(a_study(), 0.5, a_level().attacks[0])
 
 
 # Unfinished attacks
@@ -442,13 +442,13 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
 
 def test_kept_attacks_come_back_until_the_level_is_saved(store: Store) -> None:
     study, records = a_study(), a_level().attacks
-    assert store.kept_attacks(study, 0.5) == ()
+    assert store.unfinished_attacks(study, 0.5) == ()
     for record in records:
-        store.keep_attack(study, 0.5, record)
-    assert store.kept_attacks(study, 0.5) == records
-    assert store.kept_attacks(study, 0.75) == ()
+        store.append_attack(study, 0.5, record)
+    assert store.unfinished_attacks(study, 0.5) == records
+    assert store.unfinished_attacks(study, 0.75) == ()
     store.save_level(study, a_level(0.5))
-    assert store.kept_attacks(study, 0.5) == ()
+    assert store.unfinished_attacks(study, 0.5) == ()
     assert list((store.root / "studies" / study.key).glob("*.jsonl")) == []
 
 
@@ -458,24 +458,24 @@ def unfinished(store: Store) -> Path:
 
 def test_a_record_cut_short_is_left_out_and_the_next_one_is_kept(store: Store) -> None:
     first, second = a_level().attacks
-    store.keep_attack(a_study(), 0.5, first)
-    store.keep_attack(a_study(), 0.5, second)
+    store.append_attack(a_study(), 0.5, first)
+    store.append_attack(a_study(), 0.5, second)
     whole = unfinished(store).read_bytes()
     for stop in range(len(whole) - 1, len(whole) // 2 + 2, -7):
         unfinished(store).write_bytes(whole[:stop])
-        assert store.kept_attacks(a_study(), 0.5) == (first,)
-        store.keep_attack(a_study(), 0.5, second)
-        assert store.kept_attacks(a_study(), 0.5) == (first, second)
+        assert store.unfinished_attacks(a_study(), 0.5) == (first,)
+        store.append_attack(a_study(), 0.5, second)
+        assert store.unfinished_attacks(a_study(), 0.5) == (first, second)
 
 
 def test_a_record_that_was_edited_is_left_out(store: Store) -> None:
     first, second = a_level().attacks
-    store.keep_attack(a_study(), 0.5, first)
-    store.keep_attack(a_study(), 0.5, second)
+    store.append_attack(a_study(), 0.5, first)
+    store.append_attack(a_study(), 0.5, second)
     unfinished(store).write_bytes(
         unfinished(store).read_bytes().replace(b'"queries":12', b'"queries":13')
     )
-    assert store.kept_attacks(a_study(), 0.5) == (second,)
+    assert store.unfinished_attacks(a_study(), 0.5) == (second,)
 
 
 def test_the_payload_of_a_level_leaves_its_times_out() -> None:

@@ -17,7 +17,7 @@ from made_up_store import ABOUT, IDENTITY, a_level, a_study
 
 from prunescope.engine.errors import InputError, StoreError
 from prunescope.engine.records import LevelResult, Study
-from prunescope.engine.store import Store, canonical, key_of, level_key, level_payload, seal
+from prunescope.engine.store import Store, canonical, entry_bytes, key_of, level_key, level_payload
 from prunescope.engine.store.exchange import export_study, import_study, packed_study
 
 Files = dict[str, bytes]
@@ -79,7 +79,7 @@ def test_a_full_disk_takes_in_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(*paths)
 
-    monkeypatch.setattr("prunescope.engine.store.files.os.replace", full)
+    monkeypatch.setattr("prunescope.engine.store.atomic.os.replace", full)
     with pytest.raises(StoreError, match="No space"):
         import_study(other, packed)
     monkeypatch.undo()
@@ -120,20 +120,22 @@ def whole(files: Files, **changes: Any) -> bytes:
 def files_of(*levels: LevelResult, about: dict[str, Any] | None = None) -> Files:
     study = a_study()
     files = {
-        "study.json": seal(
+        "study.json": entry_bytes(
             "study", study.key, {"identity": study.identity, "about": about or ABOUT}
         )
     }
     for level in levels:
         key = level_key(IDENTITY, level.sparsity)
-        files[f"{key}.json"] = seal("level", key, level_payload(level), seconds=level.seconds)
+        files[f"{key}.json"] = entry_bytes(
+            "level", key, level_payload(level), seconds=level.seconds
+        )
     return files
 
 
 def with_payload(machine: Any = None, **changes: Any) -> bytes:
     """A level with other values, all checksums right."""
     key, level = level_key(IDENTITY, 0.5), a_level(0.5)
-    content = seal(
+    content = entry_bytes(
         "level",
         key,
         {**level_payload(level), **changes},
@@ -228,7 +230,7 @@ def of_another_study() -> bytes:
     return whole(
         {
             **files_of(),
-            f"{key}.json": seal("level", key, level_payload(level), seconds=level.seconds),
+            f"{key}.json": entry_bytes("level", key, level_payload(level), seconds=level.seconds),
         }
     )
 

@@ -331,7 +331,7 @@ def test_whatever_the_disk_refuses_is_one_sentence_and_nothing_is_lost(
 
     for call in ("open", "fsync", "replace"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"prunescope.engine.store.files.os.{call}", refused)
+            patch.setattr(f"prunescope.engine.store.atomic.os.{call}", refused)
             for write in (
                 lambda: store.save_study(renamed),
                 lambda: store.save_level(study, a_level(0.9)),

@@ -15,7 +15,7 @@ from prunescope.engine import paths
 from prunescope.engine.errors import InterruptedStudy, StoreError
 from prunescope.engine.store import Store
 from prunescope.engine.store.listing import study_rows
-from prunescope.engine.store.locks import free, held, try_lock
+from prunescope.engine.store.locks import hold_lock, release_lock, try_lock
 
 COMPUTE = """
 import sys, time
@@ -89,7 +89,7 @@ def test_a_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
     assert try_lock(lock) is None
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
-    with held(lock):
+    with hold_lock(lock):
         assert lock.exists()
     assert not lock.exists()
 
@@ -102,11 +102,11 @@ def test_who_waits_says_so_and_can_be_cancelled(tmp_path: Path) -> None:
         if len(heard) == 3:
             raise InterruptedStudy(stage)
 
-    with held(tmp_path / "a.lock"):
-        with pytest.raises(InterruptedStudy), held(tmp_path / "a.lock", report):
+    with hold_lock(tmp_path / "a.lock"):
+        with pytest.raises(InterruptedStudy), hold_lock(tmp_path / "a.lock", report):
             raise AssertionError("it was held by two")
         assert heard == ["wait for another process that computes the same"] * 3
-    with held(tmp_path / "a.lock", report):  # whoever gave up holds nothing
+    with hold_lock(tmp_path / "a.lock", report):  # whoever gave up holds nothing
         pass
 
 
@@ -119,7 +119,7 @@ def test_a_lock_file_that_was_removed_while_waiting_is_not_taken_for_the_new_one
     lock.unlink()
     second = try_lock(lock)
     assert second is not None and try_lock(lock) is None
-    free(lock, second)
+    release_lock(lock, second)
     os.close(first)
 
 

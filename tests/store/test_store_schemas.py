@@ -142,11 +142,11 @@ def test_no_flip_of_any_bit_of_any_entry_passes(store: Store, kept: tuple[Study,
 
 def test_the_records_of_another_unfinished_level_are_left_out(store: Store) -> None:
     study, (first, second) = a_study(), a_level().attacks
-    store.keep_attack(study, 0.5, first)
-    store.keep_attack(study, 0.75, second)
+    store.append_attack(study, 0.5, first)
+    store.append_attack(study, 0.75, second)
     half, more = (
         store.root / "studies" / study.key / f"{level_key(study.identity, level)}.jsonl"
         for level in (0.5, 0.75)
     )
     more.write_bytes(half.read_bytes() + more.read_bytes())
-    assert store.kept_attacks(study, 0.75) == (second,)
+    assert store.unfinished_attacks(study, 0.75) == (second,)

@@ -651,7 +651,7 @@ def test_an_attack_cut_short_resumes_and_ends_with_the_same_bytes(
         run_study(attacked, broken, stop_at("50 %: attack 2 of 4"))
     monkeypatch.undo()
     head = prepare(attacked)
-    kept = broken.kept_attacks(head.study, 0.5)
+    kept = broken.unfinished_attacks(head.study, 0.5)
     assert tuple(record.example for record in kept) == head.attacked[:2]
     random.seed(99)  # the state of the process does not matter
     calls = count_calls(monkeypatch, Attempt, "run")
@@ -819,7 +819,7 @@ def test_a_stored_study_is_read_where_nothing_can_be_written(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("prunescope.engine.store.files.os.replace", full)
+    monkeypatch.setattr("prunescope.engine.store.atomic.os.replace", full)
     assert run_study(spec, store) == made
     with pytest.raises(StoreError, match="No space left"):
         run_study(replace(spec, seed=1), store)

@@ -291,12 +291,12 @@ def test_a_mask_that_is_given_stays_whatever_the_optimizer_does():
             "goes down, from a sparsity of 0.7 to 0.5",
         ),
         ({"method": "imp", "sparsity": 0.9, "interval": 0.2}, "would end at 1.6"),
-        ({"sparsity": 1.0}, r"outside \[0, 1\)"),
-        ({"loss": "focal"}, "loss='focal' is unknown"),
-        ({"every": 0.0}, "every is 0.0"),
-        ({"keep": 1.0}, "keep is 1.0"),
-        ({"alpha": 1.0}, "alpha 1.0"),
-        ({"phi": math.nan}, "phi is nan"),
+        ({"sparsity": 1.0}, r"`sparsity` is 1.0; it must be a number in \[0, 1\)"),
+        ({"loss": "focal"}, "`loss` is 'focal'; it must be one of ce"),
+        ({"every": 0.0}, "`every` is 0.0"),
+        ({"keep": 1.0}, "`keep` is 1.0"),
+        ({"alpha": 1.0}, "`alpha` is 1.0; it must be a number above 1"),
+        ({"phi": math.nan}, "`phi` is nan"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused(changes: dict[str, Any], said: str):

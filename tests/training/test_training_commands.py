@@ -35,7 +35,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         try:
-            code = main.main([*map(str, arguments), "--quiet", "--json"])
+            code = main([*map(str, arguments), "--quiet", "--json"])
         except SystemExit as leaving:
             code = int(leaving.code or 0)
         return code, *capfd.readouterr()
@@ -85,19 +85,8 @@ def test_from_members_to_an_average(
     (tmp_path / "out" / "members.json").write_text(json.dumps(manifest))
     by = "acc" if attack == "none" else "aua"
     for kind in (by, "uniform"):
-        found = answer(
-            run(
-                "average",
-                "--members",
-                tmp_path / "out",
-                "--by",
-                kind,
-                "--out",
-                tmp_path / kind,
-                "--device",
-                "cpu",
-            )
-        )
+        average = ["average", "--members", tmp_path / "out", "--by", kind, "--device", "cpu"]
+        found = answer(run(*average, "--out", tmp_path / kind))
         assert (
             found["by"] == kind
             and set(found["singles"]) == {"one", "two"}
@@ -106,6 +95,13 @@ def test_from_members_to_an_average(
         assert (tmp_path / "out" / f"average-{kind}.json").is_file()
         singles = {entry["name"]: entry["acc"] for entry in manifest["members"]}
         assert {name: single["acc"] for name, single in found["singles"].items()} == singles
+        weights = tmp_path / kind / "model.safetensors"
+        before = weights.stat().st_mtime_ns
+        assert answer(run(*average, "--out", tmp_path / kind)) == found  # it is there already
+        assert weights.stat().st_mtime_ns == before
+    other = export_model(load_victim(str(tmp_path / "out" / "one"), "cpu"), tmp_path / "other", {})
+    code, _, err = run(*average, "--out", other)
+    assert code == 2 and "other holds another model than the average of" in err
     score = answer(
         run(
             "evaluate",

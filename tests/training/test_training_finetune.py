@@ -18,7 +18,7 @@ from transformers import BertTokenizerFast
 
 from prunescope.engine.data import Examples, load_dataset
 from prunescope.engine.errors import DataError, ModelError, ResourceError, SettingError
-from prunescope.engine.models.average import Mean, average_adapters, merged_member
+from prunescope.engine.models.average import WeightAverage, average_adapters, merged_member
 from prunescope.engine.models.base import classifier, open_base
 from prunescope.engine.models.victim import load_victim
 from prunescope.engine.training.finetune import Shared, encoded, finetune
@@ -235,7 +235,7 @@ def test_merged_member_says_what_its_adapter_says(tune: Tune, shared: Shared, bo
 
 
 def test_average_of_adapters_is_that_of_the_merged_members(tune: Tune, body: Path):
-    folders, mean = [tune(out="one"), tune(replace(SPEC, seed=2), out="two")], Mean()
+    folders, mean = [tune(out="one"), tune(replace(SPEC, seed=2), out="two")], WeightAverage()
     for folder in folders:
         mean.add(folder.name, merged_member(body, folder).state_dict())
     found = average_adapters(body, folders).state_dict()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prunescope.engine.data import Classes, Dataset, Examples, fit_labels, load_dataset
+from prunescope.engine.data import Classes, Dataset, Examples, fit_dataset, load_dataset
 from prunescope.engine.errors import DataError, InterruptedStudy, SettingError
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import Rate
@@ -319,7 +319,7 @@ def test_labels_that_do_not_count_from_zero_name_the_classes(
     """So that the model reads the same labels rightly afterwards."""
     found, called, _ = named_data(data(*labels))
     assert called == names and found.train == rows(*range(len(labels)))
-    assert fit_labels(data(*labels), names, "m")[0].evaluation == found.evaluation
+    assert fit_dataset(data(*labels), names, "m")[0].evaluation == found.evaluation
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def empty(path: Path) -> None:
 
 
 def foreign(path: Path) -> None:
-    checksummed.write_sealed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
+    checksummed.write_checksummed(path, {"weights/x": torch.zeros(3)}, {"training": "another"})
 
 
 def text(path: Path) -> None:
@@ -519,3 +519,15 @@ def test_checkpoints_come_as_often_as_asked_for(
     monkeypatch.setattr(loop, "BETWEEN", 3.5)
     finetune(SPEC, shared, tmp_path / "out")
     assert saved == sorted(set(saved)) and 0 < len(saved) < 5
+
+
+def test_a_finished_training_is_not_done_again(shared: Shared, tmp_path: Path):
+    record = finetune(SPEC, shared, tmp_path / "out")
+    before = written(tmp_path / "out")
+    steps: list[int] = []
+    again = finetune(
+        SPEC, shared, tmp_path / "out", report=lambda _stage, done, _total: steps.append(done)
+    )
+    assert (again, steps, written(tmp_path / "out")) == (record, [], before)
+    with pytest.raises(StoreError, match="out is there already"):
+        finetune(replace(SPEC, seed=SPEC.seed + 1), shared, tmp_path / "out")

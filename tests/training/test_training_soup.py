@@ -229,7 +229,8 @@ def test_members_that_differ(
 def test_members_with_other_labels(members: Callable[..., dict[str, Victim]]):
     found = members(2, a={"id2label": {0: "no", 1: "yes"}}, b={"id2label": {0: "bad", 1: "good"}})
     with pytest.raises(
-        ModelError, match="b cannot be averaged with a: its labels are bad, good, not no, yes"
+        ModelError,
+        match="a calls its classes no, yes, and b calls them bad, good; nothing says which is which, so",
     ):
         average_victims(found.__getitem__, ["a", "b"])
 

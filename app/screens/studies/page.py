@@ -21,6 +21,7 @@ SHOWN = 25  # stored studies without scrolling
 
 
 def main() -> None:
+    """Draw the page."""
     page_header("Studies")
     view = store()
     rows = sorted(engine.study_rows(view), key=_order)

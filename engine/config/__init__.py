@@ -1,0 +1,1 @@
+"""One description of every setting, for records, files, the command line, pages and docs."""

@@ -1,0 +1,50 @@
+"""What tells victims apart: SHA-256 of their weights and of how they read texts."""
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+
+from prunescope.engine.store.checksums import sha256_of
+
+# How the embedded base reads texts: its victims' keys are their weights alone, as they were before
+# reading counted.
+EMBEDDED_READING = "e76adda3aef9577e6181c0bc1f5d974cbd62981f53883d4e2f1b4ca6a4004b94"
+PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """SHA-256 over names, shapes, types and bytes of all parameters and buffers, sorted by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}|{tuple(value.shape)}|{value.dtype}|".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint_of(model: Any, tokenizer: Any) -> str:
+    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside:
+    weights and `reading_sha256`.
+    """
+    weights, reading = weights_sha256(model), reading_sha256(model.config, tokenizer)
+    return weights if reading == EMBEDDED_READING else sha256_of(f"{weights}|{reading}")
+
+
+def reading_sha256(config: Any, tokenizer: Any) -> str:
+    """SHA-256 of what a tokenizer makes of texts and of what the weights do not say of their use:
+    the vocabulary, the ids of some of its words in capitals and not and of what else tokenizers
+    treat differently, the activation, the number of heads and the ε of norms.
+    """
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    words = " ".join([word for word, _ in vocabulary if word.isalpha()][:50])
+    activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
+    content = {
+        "vocabulary": vocabulary,
+        "activation": activation,
+        "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
+        "heads": config.num_attention_heads,
+        "epsilon": getattr(config, "layer_norm_eps", None),
+    }
+    return sha256_of(json.dumps(content, sort_keys=True))

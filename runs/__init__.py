@@ -1,0 +1,6 @@
+"""The seed paper's tables as plain scripts of our own commands: `python -m runs.p1_table1`.
+
+Run them from the checkout. `--dry-run` prints the commands and looks up every name, `--scale small`
+fits a laptop. The same command resumes a run that was cut short: `members`, `finetune`, `average`
+and `study` each find by content what is finished.
+"""
