@@ -173,7 +173,7 @@ def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: lis
     )  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
     app = page()
     kinds = app.selectbox(key="a-pick-kind").options
-    assert "only 50% breaks" in kinds
+    assert "only 50% fails" in kinds
     app.selectbox(key="a-pick-kind").set_value("only B breaks").run()
     assert [option.split(":")[0] for option in app.selectbox(key="a-picked").options[1:]] == [
         "8",

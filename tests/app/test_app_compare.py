@@ -68,8 +68,8 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     assert not app.exception
     table = app.dataframe[0].value
     assert table["study"].tolist() == ["Adaptive", "Wanda"] and table["method"].tolist() == [
-        "adaptive",
-        "wanda",
+        "Adaptive",
+        "Wanda",
     ]
     assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [
         -20.0,
@@ -172,6 +172,8 @@ def test_flipped_examples_are_filtered_by_label_and_length(
     reviews = bundled_reviews()
     app = page()
     app.selectbox(key="c-kind").set_value("both wrong").run()
+    longest = max(len(text.split()) for text in reviews.texts)
+    assert app.slider(key="c-words").max == longest, "of all examples, whatever is filtered"
     app.selectbox(key="c-label").set_value("positive")
     app.slider(key="c-words").set_value((1, 12)).run()
     rows = app.dataframe[-1].value

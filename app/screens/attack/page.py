@@ -19,6 +19,7 @@ from prunescope.engine.reading import commands
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     studies = view.studies()
     if not studies:

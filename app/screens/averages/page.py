@@ -18,6 +18,7 @@ BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     sets = engine.member_sets(view)
     header = page_header("Robust dense models", 2)

@@ -14,6 +14,8 @@ from prunescope.app.screens.compare.level import level_name
 from prunescope.app.screens.compare.link import ALL, DIFFERENT
 from prunescope.engine.reading import flips
 
+WIDE = 190  # pixels, enough for every name of a method
+
 
 def table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
     """One row a study, with deltas to the baseline."""
@@ -53,6 +55,8 @@ def _columns() -> dict[str, Any]:
     columns: dict[str, Any] = {
         "size": form("size, MB", format="%.1f"),
         "[CLS] error": form(format="%.3f"),
+        "study": st.column_config.TextColumn(width=WIDE),
+        "method": st.column_config.TextColumn(width=WIDE),
     }
     for title in charts.TITLES.values():
         columns |= {

@@ -15,6 +15,7 @@ from prunescope.engine.reading import commands, subnetworks
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     tables = [table for table in engine.subnetwork_tables(view) if table.runs]
     header = page_header("Bias robustness", 2)

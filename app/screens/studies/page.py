@@ -21,6 +21,7 @@ SHOWN = 25  # stored studies without scrolling
 
 
 def main() -> None:
+    """Draw the page."""
     page_header("Studies")
     view = store()
     rows = sorted(engine.study_rows(view), key=_order)
@@ -70,6 +71,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         height=35 * (min(len(rows), SHOWN) + 1) + 3,
         column_config={
             "data": st.column_config.TextColumn(width=150),
+            "method": st.column_config.TextColumn(width=190),  # every method's name in full
             "size": st.column_config.NumberColumn("kB", format="%.0f"),
             "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
