@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 from prunescope.app.state import limits
 
 Draw = Callable[[engine.LiveJob], None]

@@ -16,7 +16,7 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import attack, files
-from prunescope.app.components.text import for_chart, plain
+from prunescope.app.charts.text import for_chart, plain
 from prunescope.app.components.text_diff import escaped, marked
 from prunescope.engine import AttackSnapshot, LiveJob, Study, bundled_reviews
 from prunescope.engine.progress import ProgressState

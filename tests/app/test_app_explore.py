@@ -13,7 +13,7 @@ from pages import MAIN, app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 from prunescope.engine import LiveJob, Store, Workbench
 from prunescope.engine.reading.findings import read_findings
 from prunescope.engine.reading.glossary import MEASURES

@@ -11,10 +11,10 @@ from prunescope import engine
 from prunescope.app.charts import compare as charts
 from prunescope.app.charts.attack import verdict
 from prunescope.app.charts.compare import Level
+from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips as reading

@@ -7,9 +7,9 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import compare as charts
 from prunescope.app.charts.compare import Level
+from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.screens.compare.level import level_name
 from prunescope.app.screens.compare.link import ALL, DIFFERENT
 from prunescope.engine.reading import flips

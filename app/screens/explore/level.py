@@ -9,10 +9,10 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.attack import verdict
+from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips, series
 

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
-from prunescope.app.components.text import plain
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
