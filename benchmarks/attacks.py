@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from prunescope.engine.attacks.attempt import Budget, Outcome
-from prunescope.engine.attacks.candidates import Seeded
+from prunescope.engine.attacks.candidates import SeededTransformation
 from prunescope.engine.attacks.recipes import RECIPES
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attackers, Example
@@ -55,7 +55,7 @@ def stock(
     package = textattack(found)
     wrapper = package.models.wrappers.HuggingFaceModelWrapper(victim.model, victim.tokenizer)
     attack = RECIPES[name].build(package, wrapper, found)
-    attack.transformation = Seeded(attack.transformation, SEED)
+    attack.transformation = SeededTransformation(attack.transformation, SEED)
     results = []
     for example in examples:
         attack.clear_cache()
@@ -87,7 +87,7 @@ def lockstep(
     services = {side: Counting(victim) for side, victim in victims.items()}
     attackers._services = dict(services)
     found: dict[str, dict[int, Outcome]] = {side: {} for side in victims}
-    for ended in attackers.run(((example, attackers.sides) for example in examples), lambda: None):
+    for ended in attackers.run(((example, attackers.names) for example in examples), lambda: None):
         for side, outcome in ended:
             found[side][outcome.record.example] = outcome
     return {
@@ -150,8 +150,7 @@ def together(
         agree = agree and alone[side] == joint[side]
     print(
         f"{name}: {len(victims)} victims together {one:.1f} s, apart {apart:.1f} s: "
-        f"{one / apart:.2f}; "
-        f"outcomes {'identical' if agree else 'DIFFER'}",
+        f"{one / apart:.2f}; outcomes {'identical' if agree else 'DIFFER'}",
         flush=True,
     )
 
@@ -173,7 +172,7 @@ def stream(
         {round(count * part / 10) for part in range(11)},
     )
     work = (
-        (Example(examples.texts[row], None, examples.labels[row], place), attackers.sides)
+        (Example(examples.texts[row], None, examples.labels[row], place), attackers.names)
         for place, row in enumerate(rows)
     )
     ended = 0
@@ -221,8 +220,7 @@ def main() -> None:
     ]
     print(
         f"{victim.name}, {options.data}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}, "
-        f"Python {platform.python_version()}"
+        f"{torch.__version__}, Python {platform.python_version()}"
     )
     for name in options.attacks.split(","):
         lockstep(

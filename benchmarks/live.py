@@ -20,8 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from prunescope.engine.attacks.resources import find_resources  # noqa: E402
 from prunescope.engine.attacks.textattack_import import textattack  # noqa: E402
-from prunescope.engine.live.bench import Bench  # noqa: E402
-from prunescope.engine.live.side_by_side import answer  # noqa: E402
+from prunescope.engine.live.models import LiveModels  # noqa: E402
+from prunescope.engine.live.requests import answer  # noqa: E402
+from prunescope.engine.progress import SILENT  # noqa: E402
 from prunescope.engine.records import Study  # noqa: E402
 from prunescope.engine.store import Store  # noqa: E402
 
@@ -43,7 +44,7 @@ def resident() -> dict[str, int]:
 
 def request(study: Study) -> dict[str, Any]:
     sides = [
-        {"name": f"{100 * sparsity:g} %", "study": study.key, "sparsity": sparsity}
+        {"name": f"{100 * sparsity:g}%", "study": study.key, "sparsity": sparsity}
         for sparsity in (0.0, *SPARSITIES)
     ]
     return {"do": "attack", "victims": sides, "attack": "deepwordbug", "text": TEXT, "label": None}
@@ -52,26 +53,25 @@ def request(study: Study) -> dict[str, Any]:
 def main(attacked: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        bench = Bench(store)
+        models = LiveModels(store)
         textattack(find_resources(None))
-        told: dict[str, Any] = {"loaded": resident()["now"], "opened": [], "attacked": []}
+        memory: dict[str, Any] = {"loaded": resident()["now"], "opened": [], "attacked": []}
         studies = [study for study in store.studies() if study.bundled]
         for study in studies:
-            bench.begin()
-            bench.open(study)
-            told["opened"].append(resident()["now"])
-        told["peak while opening"] = resident()["peak"]
+            models.begin()
+            models.open(study)
+            memory["opened"].append(resident()["now"])
+        memory["peak while opening"] = resident()["peak"]
         by_model = {
             study.about["model"]: study
             for study in reversed(studies)
             if study.about["pattern"] == "unstructured"
         }
         for study in list(by_model.values())[:attacked]:
-            bench.begin()
-            answer(bench, request(study), lambda stage, done, total: None, lambda side, step: None)
-            told["attacked"].append(resident()["now"])
-        told["peak"] = resident()["peak"]
-        print(json.dumps(told))
+            answer(models, request(study), SILENT)
+            memory["attacked"].append(resident()["now"])
+        memory["peak"] = resident()["peak"]
+        print(json.dumps(memory))
 
 
 if __name__ == "__main__":

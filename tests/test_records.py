@@ -1,10 +1,15 @@
 """The records: rates with their Wilson interval, and what a specification refuses."""
 
+import json
 import math
+import subprocess
+import sys
+from dataclasses import asdict
 
 import pytest
 
 from prunescope import engine
+from prunescope.engine import paths
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import Rate, StudySpec
 
@@ -71,3 +76,38 @@ def test_a_study_finds_its_level_whatever_the_last_digit() -> None:
     study = engine.Study("key", {}, {}, (level,))
     assert study.level(0.1 + 0.2) is level
     assert study.level(0.31) is None
+
+
+def test_a_page_calls_settings_by_their_labels() -> None:
+    with pytest.raises(SettingError) as caught:
+        StudySpec(calibration=0)
+    assert engine.labelled(str(caught.value)).startswith("“Calibration sentences” is 0; it must be")
+    assert engine.labelled("Give `levels=0,0.875`.") == "Give “Levels, per cent: 0, 87.5”."
+    assert engine.labelled("Give `elsewhere`.") == "Give `elsewhere`."
+
+
+def test_the_record_of_a_stored_study_is_as_it_was() -> None:
+    """Keys and stored bytes depend on the names, order and values of the fields."""
+    assert json.dumps(asdict(StudySpec(levels=(0, 0.5)))) == (
+        '{"model": "embedded", "data": "embedded", "method": "adaptive", '
+        '"pattern": "unstructured", '
+        '"levels": [0.0, 0.5], "calibration": 512, "held_out": 128, "eval_examples": 872, '
+        '"attack": "deepwordbug", "attack_examples": 200, "max_queries": null, '
+        '"max_seconds": null, "seed": 0, "device": "auto", "allocation": "auto", "layers": "", '
+        '"precision": "fp32", "force": false, "resources": null, "text_column": null, '
+        '"pair_column": null, "label_column": null, "label_map": null}'
+    )
+
+
+def test_every_setting_of_a_study_is_described() -> None:
+    for name, described in engine.settings_of(StudySpec).items():
+        assert described.setting.help and described.setting.label and described.setting.group, name
+
+
+def test_stored_studies_are_read_without_pydantic() -> None:
+    """It takes 0.2 seconds to import, and only files of settings need it."""
+    code = (
+        "import sys; from prunescope import engine; engine.StudySpec(); engine.Store; "
+        "assert 'pydantic' not in sys.modules and 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=paths.PROJECT).returncode == 0

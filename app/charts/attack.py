@@ -3,7 +3,7 @@ Pure functions.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,14 +12,35 @@ from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from prunescope.app.components.text import for_chart
 
-LOOKS = (  # of the victims in their order: colour, dash, marker, and the marker as a character
-    (DENSE, "solid", "circle", "●"),
-    (SPARSE, "dash", "square", "■"),
-    (PURPLE, "dot", "diamond", "◆"),
-    (GREEN, "dashdot", "triangle-up", "▲"),
+
+class Look(NamedTuple):
+    """How a victim is drawn; `sign` is its marker as a character."""
+
+    colour: str
+    dash: str
+    marker: str
+    sign: str
+
+
+LOOKS = (  # of the victims in their order
+    Look(DENSE, "solid", "circle", "●"),
+    Look(SPARSE, "dash", "square", "■"),
+    Look(PURPLE, "dot", "diamond", "◆"),
+    Look(GREEN, "dashdot", "triangle-up", "▲"),
 )
+VERDICTS = {  # of a stored outcome, in words
+    "broken": "fails",
+    "held": "withstands",
+    "skipped": "wrong without any attack",
+    "exhausted": "withstands within the budget",
+}
 MOST_WORDS = 30  # columns of the map of words
 Path = Sequence[Sequence[float]]
+
+
+def verdict(outcome: str) -> str:
+    """A stored outcome in words; one that a newer version wrote as it is."""
+    return VERDICTS.get(outcome, outcome)
 
 
 def paths(sides: Mapping[str, Path], label: str | None, dark: bool = False) -> go.Figure:
@@ -28,7 +49,7 @@ def paths(sides: Mapping[str, Path], label: str | None, dark: bool = False) -> g
 
     `label` is None while nobody knows which it is.
     """
-    figure, named = go.Figure(), "the true label" if label is None else f"“{for_chart(label)}”"
+    figure, target = go.Figure(), "the true label" if label is None else f"“{for_chart(label)}”"
     for (name, points), (colour, dash, marker, _) in zip(sides.items(), LOOKS, strict=False):
         figure.add_scatter(
             x=[point[0] for point in points],
@@ -37,10 +58,10 @@ def paths(sides: Mapping[str, Path], label: str | None, dark: bool = False) -> g
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2.4, "shape": "hv"},
             marker={"symbol": marker, "size": 7, "color": colour},
-            hovertemplate=f"{for_chart(name)}: %{{y:.1f}} % after %{{x}} queries<extra></extra>",
+            hovertemplate=f"{for_chart(name)}: %{{y:.1f}}% after %{{x}} queries<extra></extra>",
         )
     figure.update_yaxes(
-        range=[0, 103], ticksuffix=" %", title_text=f"confidence in {named}", dtick=25
+        range=[0, 103], ticksuffix="%", title_text=f"confidence in {target}", dtick=25
     )
     figure.update_xaxes(title_text="queries", rangemode="tozero", showgrid=False)
     return _dressed(figure, dark, 280, True)
@@ -72,13 +93,12 @@ def importance_map(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     """
     names = list(table.columns[2:])
     strength = table[names].abs().max(axis=1)
-    shown = table.loc[sorted(strength.nlargest(MOST_WORDS).index)]
+    words = table.loc[sorted(strength.nlargest(MOST_WORDS).index)]
     most = max(float(strength.max()), 0.1)
-    digits = 0 if most >= 20 else 1
     figure = go.Figure(
         go.Heatmap(
-            z=shown[names].to_numpy().T,
-            x=list(range(len(shown))),
+            z=words[names].to_numpy().T,
+            x=list(range(len(words))),
             y=[for_chart(name) for name in names],
             zmin=-most,
             zmax=most,
@@ -86,22 +106,16 @@ def importance_map(table: pd.DataFrame, dark: bool = False) -> go.Figure:
             xgap=2,
             ygap=2,
             showscale=False,
-            text=[
-                [
-                    f"{value:+.{digits}f}" if abs(value) >= 0.5 * 10**-digits else "0"
-                    for value in shown[name]
-                ]
-                for name in names
-            ],
+            text=_points(words[names], 0 if most >= 20 else 1),
             texttemplate="%{text}",
             textfont={"size": 11, "color": "#1F2328" if not dark else "#E8EAED"},
-            customdata=[[for_chart(word) for word in shown["word"]]] * len(names),
+            customdata=[[for_chart(word) for word in words["word"]]] * len(names),
             hovertemplate="%{y}: without “%{customdata}” %{z:+.2f} points<extra></extra>",
         )
     )
     figure.update_xaxes(
-        tickvals=list(range(len(shown))),
-        ticktext=[for_chart(_cut(word)) for word in shown["word"]],
+        tickvals=list(range(len(words))),
+        ticktext=[for_chart(_cut(word)) for word in words["word"]],
         tickangle=-50,
         showgrid=False,
         side="bottom",
@@ -115,6 +129,15 @@ def importance_map(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     )
 
 
+def _points(falls: pd.DataFrame, digits: int) -> list[list[str]]:
+    """The numbers in the cells, one row a victim; what rounds to nothing is 0 without a sign."""
+    least = 0.5 * 10**-digits
+    return [
+        [f"{value:+.{digits}f}" if abs(value) >= least else "0" for value in falls[name]]
+        for name in falls
+    ]
+
+
 def _cut(word: str) -> str:
     return word if len(word) <= 14 else f"{word[:13]}…"
 
@@ -123,10 +146,10 @@ def transfer_table(result: Mapping[str, Any]) -> pd.DataFrame:
     """Source × target in words: what each victim says of each text that broke one of them."""
     names = [side["name"] for side in result["sides"]]
     rows = []
-    for source, said in result["transfer"].items():
+    for source, answers in result["transfer"].items():
         cells = {
-            name: f"{'broken' if said[name]['label'] != result['truth'] else 'holds'} · "
-            f"{100 * said[name]['truth']:.0f} %"
+            name: f"{'fails' if answers[name]['label'] != result['truth'] else 'withstands'} · "
+            f"{100 * answers[name]['truth']:.0f}%"
             for name in names
         }
         rows.append({"text found on": source, **cells})
@@ -134,14 +157,14 @@ def transfer_table(result: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def sides_table(result: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a victim: what came of the attack, confidences in per cent."""
+    """One row a victim: what came of the attack, confidences in percent."""
     names = result["label_names"]
     return pd.DataFrame(
         [
             {
                 "victim": side["name"],
                 "sparsity": 100 * side["sparsity"],
-                "outcome": side["outcome"],
+                "outcome": verdict(side["outcome"]),
                 "label before": _named(names, side["label_before"]),
                 "label after": _named(names, side["label_after"]),
                 "confidence before": 100 * side["truth_before"],
@@ -162,7 +185,7 @@ def _named(names: Sequence[str], label: int) -> str:
 
 
 def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a victim: rates in per cent with their intervals, means, and the paired test against
+    """One row a victim: rates in percent with their intervals, means, and the paired test against
     the first victim.
     """
     rows = []
@@ -174,11 +197,11 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
         }
         for name in ("acc", "aua", "asr"):
             rate = victim[name]
-            known = rate["value"] is not None
+            measured = rate["value"] is not None
             row |= {
-                name: 100 * rate["value"] if known else None,
-                f"{name}_low": 100 * rate["low"] if known else None,
-                f"{name}_high": 100 * rate["high"] if known else None,
+                name: 100 * rate["value"] if measured else None,
+                f"{name}_low": 100 * rate["low"] if measured else None,
+                f"{name}_high": 100 * rate["high"] if measured else None,
                 f"{name}_n": rate["n"],
             }
         row |= {
@@ -208,13 +231,12 @@ def _percent(share: float | None) -> float | None:
 def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     """Acc, Aua and Asr of every victim with their intervals, victims side by side."""
     figure, lines = go.Figure(), {"acc": 2, "aua": 1, "asr": 0}
-    for place, (row, (colour, _, marker, _)) in enumerate(
+    for index, (row, (colour, _, marker, _)) in enumerate(
         zip(table.to_dict("records"), LOOKS, strict=False)
     ):
         rates = [name for name in lines if pd.notna(row[name])]
-        shift = 0.18 * (
-            (len(table) - 1) / 2 - place
-        )  # the victims of a rate stand one above the other
+        # the victims of a rate stand one above the other
+        shift = 0.18 * ((len(table) - 1) / 2 - index)
         figure.add_scatter(
             x=[row[name] for name in rates],
             y=[lines[name] + shift for name in rates],
@@ -234,12 +256,12 @@ def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                 [name.capitalize(), row[f"{name}_low"], row[f"{name}_high"], row[f"{name}_n"]]
                 for name in rates
             ],
-            hovertemplate=f"{for_chart(row['victim'])}: %{{customdata[0]}} %{{x:.1f}} % "
+            hovertemplate=f"{for_chart(row['victim'])}: %{{customdata[0]}} %{{x:.1f}}% "
             "[%{customdata[1]:.1f}, "
             "%{customdata[2]:.1f}], n = %{customdata[3]}<extra></extra>",
         )
     figure.update_xaxes(
-        range=[-3, 103], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals"
+        range=[-3, 103], ticksuffix="%", dtick=20, title_text="rate, with 95% intervals"
     )
     figure.update_yaxes(
         tickvals=list(lines.values()),
@@ -261,7 +283,7 @@ def batch_transfer(result: Mapping[str, Any]) -> pd.DataFrame:
         cells = {
             name: "–"
             if row[name]["rate"]["value"] is None
-            else f"{100 * row[name]['rate']['value']:.0f} % of {row[name]['rate']['n']}"
+            else f"{100 * row[name]['rate']['value']:.0f}% of {row[name]['rate']['n']}"
             for name in names
         }
         rows.append({"texts found on": source, "found": row[source]["found"], **cells})

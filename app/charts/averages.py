@@ -21,15 +21,17 @@ NAMES = {
 RATES = {"acc": ("Acc", "circle"), "aua": ("Aua", "square")}
 
 
-def judged_table(found: MemberSet) -> pd.DataFrame:
-    """One row a model: members in falling order of Aua, then the averages. Rates in per cent."""
+def judged_table(member_set: MemberSet) -> pd.DataFrame:
+    """One row a model: members in falling order of Aua, then the averages. Rates in percent."""
     members = [
         (member.name, "member", member.score)
-        for member in found.members
+        for member in member_set.members
         if member.score is not None
     ]
     members.sort(key=lambda row: -((row[2].aua or row[2].acc).value or 0))
-    averages = [(NAMES[by], "average", made.score) for by, made in found.averages.items()]
+    averages = [
+        (NAMES[by], "average", average.score) for by, average in member_set.averages.items()
+    ]
     return pd.DataFrame(
         [
             {"model": name, "kind": kind, **_cells("acc", score.acc), **_cells("aua", score.aua)}
@@ -50,7 +52,7 @@ def _cells(name: str, rate: Rate | None) -> dict[str, float | None]:
 
 
 def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
-    """Acc and Aua of every model with their intervals; averages in the accent colour, members grey."""
+    """Acc and Aua of every model with intervals; averages in the accent colour, members grey."""
     figure = go.Figure()
     for name, (label, marker) in RATES.items():
         for kind, colour in (("member", GREY), ("average", DENSE)):
@@ -74,7 +76,7 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                         "width": 4,
                     },
                     customdata=part[[f"{name}_low", f"{name}_high", f"{name}_n"]].to_numpy(),
-                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [%{{customdata[0]:.1f}}, "
+                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}}% [%{{customdata[0]:.1f}}, "
                     "%{customdata[1]:.1f}], "
                     "n = %{customdata[2]}<extra></extra>",
                 )
@@ -86,13 +88,13 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
         automargin=True,
     )
     figure.update_xaxes(
-        range=[-2, 102], ticksuffix=" %", dtick=20, title_text="rate, with 95 % intervals"
+        range=[-2, 102], ticksuffix="%", dtick=20, title_text="rate, with 95% intervals"
     )
     return dressed(figure, dark, 120 + 34 * len(table))
 
 
-def evaluated_table(found: MemberSet) -> pd.DataFrame:
-    """Members and averages on the evaluation rows: one row a model and sparsity."""
+def evaluated_table(member_set: MemberSet) -> pd.DataFrame:
+    """Members and averages on the evaluation set: one row a model and sparsity."""
     names = {f"average-{by}": name for by, name in NAMES.items()}
     return pd.DataFrame(
         [
@@ -102,12 +104,12 @@ def evaluated_table(found: MemberSet) -> pd.DataFrame:
                 **_cells("acc", row.score.acc),
                 **_cells("aua", row.score.aua),
             }
-            for row in found.evaluated
+            for row in member_set.evaluated
         ]
     )
 
 
-def steps_table(made: MadeAverage) -> pd.DataFrame:
+def steps_table(average: MadeAverage) -> pd.DataFrame:
     """One row a decision, in the order in which members were tried."""
     return pd.DataFrame(
         [
@@ -117,7 +119,7 @@ def steps_table(made: MadeAverage) -> pd.DataFrame:
                 **_cells("acc", step.score.acc),
                 **_cells("aua", step.score.aua),
             }
-            for step in made.steps
+            for step in average.steps
         ]
     )
 
@@ -138,7 +140,7 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
             name=label,
             mode="markers",
             marker={
-                "symbol": [marker if kept else f"{marker}-open" for kept in table["kept"]],
+                "symbol": [marker if included else f"{marker}-open" for included in table["kept"]],
                 "size": 11,
                 "color": colour,
                 "line": {"width": 2, "color": colour},
@@ -152,19 +154,19 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
                 "thickness": 1.4,
                 "width": 4,
             },
-            customdata=["taken" if kept else "left out" for kept in table["kept"]],
-            hovertemplate=f"with %{{x}}: {label} %{{y:.1f}} %, %{{customdata}}<extra></extra>",
+            customdata=["taken" if included else "left out" for included in table["kept"]],
+            hovertemplate=f"with %{{x}}: {label} %{{y:.1f}}%, %{{customdata}}<extra></extra>",
         )
-        kept = table["kept"].to_numpy()
+        included = table["kept"].to_numpy()
         figure.add_scatter(
-            x=[place for place, taken in zip(x, kept, strict=True) if taken],
-            y=table[name][kept],
+            x=[label for label, taken in zip(x, included, strict=True) if taken],
+            y=table[name][included],
             mode="lines",
             line={"color": colour, "width": 2, "dash": "solid" if name == "acc" else "dash"},
             hoverinfo="skip",
             showlegend=False,
         )
-    figure.update_yaxes(range=[0, 102], ticksuffix=" %", dtick=20, title_text="rate of the average")
+    figure.update_yaxes(range=[0, 102], ticksuffix="%", dtick=20, title_text="rate of the average")
     figure.update_xaxes(
         showgrid=False,
         title_text="member tried, in this order",
@@ -185,7 +187,7 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
         cols=len(sparsities),
         shared_yaxes=True,
         horizontal_spacing=0.06,
-        subplot_titles=["dense" if s == 0 else f"{s:g} %" for s in sparsities],
+        subplot_titles=["dense" if s == 0 else f"{s:g}%" for s in sparsities],
     )
     for column, sparsity in enumerate(sparsities, start=1):
         part = table[table["sparsity"] == sparsity]
@@ -213,7 +215,7 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                         "thickness": 1.4,
                         "width": 4,
                     },
-                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}} % [{row[f'{name}_low']:.1f}, "
+                    hovertemplate=f"%{{y}}: {label} %{{x:.1f}}% [{row[f'{name}_low']:.1f}, "
                     f"{row[f'{name}_high']:.1f}], "
                     f"n = {row[f'{name}_n']}<extra></extra>",
                 )

@@ -8,7 +8,7 @@ the hand (`app/instrument`).
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -17,19 +17,28 @@ from plotly.subplots import make_subplots
 from prunescope.app.charts.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
 from prunescope.app.components.text import for_chart
 
-# title, colour, dash, marker where one study is shown, kind of axis: never told apart by colour
-# alone
+
+class Look(NamedTuple):
+    """How a quantity is drawn where one study is shown: never told apart by colour alone."""
+
+    title: str
+    colour: str
+    dash: str
+    marker: str
+    kind: str  # of its axis
+
+
 LOOKS = {
-    "acc": ("Acc", SPARSE, "solid", "circle", "rate"),
-    "aua": ("Aua", SPARSE, "dash", "square", "rate"),
-    "asr": ("Asr", GREY, "dot", "diamond", "rate"),
-    "cls_error": ("[CLS]", SPARSE, "solid", "circle", "error"),
-    "layer_error_median": ("layers, median", GREY, "dash", "square", "error"),
-    "size": ("size", SPARSE, "solid", "circle", "size"),
-    "latency": ("time", SPARSE, "solid", "circle", "latency"),
+    "acc": Look("Acc", SPARSE, "solid", "circle", "rate"),
+    "aua": Look("Aua", SPARSE, "dash", "square", "rate"),
+    "asr": Look("Asr", GREY, "dot", "diamond", "rate"),
+    "cls_error": Look("[CLS]", SPARSE, "solid", "circle", "error"),
+    "layer_error_median": Look("layers, median", GREY, "dash", "square", "error"),
+    "size": Look("size", SPARSE, "solid", "circle", "size"),
+    "latency": Look("time", SPARSE, "solid", "circle", "latency"),
 }
-AXES = {  # kind: title, settings
-    "rate": ("rate", {"range": [0, 102], "ticksuffix": " %", "dtick": 20}),
+AXES: dict[str, tuple[str, dict[str, Any]]] = {  # kind: title, settings
+    "rate": ("rate", {"range": [0, 102], "ticksuffix": "%", "dtick": 20}),
     "error": (
         "relative error",
         {
@@ -57,38 +66,39 @@ TALL, LOW, GAP = (
 Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
 
-def panels(shown: Sequence[str], several: bool) -> list[list[str]]:
+def panels(chosen: Sequence[str], several: bool) -> list[list[str]]:
     """Which curves share a panel: those of a kind where one study is shown, every quantity its own
     where there are several.
     """
     if several:
-        return [[name] for name in LOOKS if name in shown]
-    kinds = [[name for name in LOOKS if name in shown and LOOKS[name][4] == kind] for kind in AXES]
+        return [[name] for name in LOOKS if name in chosen]
+    kinds = [
+        [name for name in LOOKS if name in chosen and LOOKS[name].kind == kind] for kind in AXES
+    ]
     return [names for names in kinds if names]
 
 
-def axes(shown: Sequence[str], several: bool) -> dict[str, str]:
+def axes(chosen: Sequence[str], several: bool) -> dict[str, str]:
     """The name of every quantity's vertical axis, as the figure calls it."""
     return {
-        name: f"yaxis{row or ''}"
-        for row, names in enumerate(panels(shown, several), start=1)
+        name: "yaxis" if row == 1 else f"yaxis{row}"
+        for row, names in enumerate(panels(chosen, several), start=1)
         for name in names
-        for row in ["" if row == 1 else row]
     }
 
 
-def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figure:
-    """Panels over one sparsity axis: rates in per cent, errors as they are, size in MB, time
-    against dense.
+def curves(studies: Curves, names: Sequence[str], dark: bool = False) -> go.Figure:
+    """Panels over one sparsity axis: rates in percent, errors as they are, size in MB, time against
+    dense.
 
     One study's curves of a kind share a panel and are named at their ends; several studies have a
     panel a quantity and a legend.
     """
     several = len(studies) > 1
-    rows = panels(shown, several)
+    rows = panels(names, several)
     heights = [
-        TALL if len(names) > 1 and LOOKS[names[0]][4] == "rate" else LOW + 60 * several
-        for names in rows
+        TALL if len(row) > 1 and LOOKS[row[0]].kind == "rate" else LOW + 60 * several
+        for row in rows
     ]
     inner = sum(heights) + GAP * (len(rows) - 1)
     figure = make_subplots(
@@ -98,34 +108,29 @@ def curves(studies: Curves, shown: Sequence[str], dark: bool = False) -> go.Figu
         row_heights=[height / sum(heights) for height in heights],
         vertical_spacing=GAP / inner,
     )
-    for row, names in enumerate(rows, start=1):
-        for name in names:
-            for place, (study, frame) in enumerate(studies):
-                look = STUDIES[place] if several else LOOKS[name][1:4]
-                _curve(
-                    figure,
-                    _in_units(frame),
-                    name,
-                    study if several else LOOKS[name][0],
-                    look,
-                    row,
-                    several,
-                )
-            if not several:
-                _name(figure, _in_units(studies[0][1]), name, names, row, dark)
-        kind = LOOKS[names[0]][4]
-        title, settings = AXES[kind]
-        own = LOOKS[names[0]][0] + " error" * (kind == "error")
-        figure.update_yaxes(title_text=own if several else title, row=row, col=1, **settings)
-        if kind == "error":
-            figure.update_yaxes(
-                row=row, col=1, range=decades([frame for _, frame in studies], names)
-            )
-        if several and kind == "rate":  # where the curves are, so that studies can be told apart
-            figure.update_yaxes(
-                row=row, col=1, **_window([frame for _, frame in studies], names[0])
-            )
+    for number, row in enumerate(rows, start=1):
+        _panel(figure, studies, row, number, dark)
     return _dressed(figure, dark, inner, several)
+
+
+def _panel(figure: go.Figure, studies: Curves, names: Sequence[str], row: int, dark: bool) -> None:
+    """The curves of one panel, and its vertical axis."""
+    several, kind = len(studies) > 1, LOOKS[names[0]].kind
+    for name in names:
+        for index, (study, frame) in enumerate(studies):
+            look = STUDIES[index] if several else LOOKS[name][1:4]
+            title = study if several else LOOKS[name].title
+            _curve(figure, _in_units(frame), name, title, look, row, several)
+        if not several:
+            _name(figure, _in_units(studies[0][1]), name, names, row, dark)
+    title, settings = AXES[kind]
+    own = LOOKS[names[0]].title + " error" * (kind == "error")
+    figure.update_yaxes(title_text=own if several else title, row=row, col=1, **settings)
+    frames = [frame for _, frame in studies]
+    if kind == "error":
+        figure.update_yaxes(row=row, col=1, range=decades(frames, names))
+    if several and kind == "rate":  # where the curves are, so that studies can be told apart
+        figure.update_yaxes(row=row, col=1, **_window(frames, names[0]))
 
 
 def decades(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> list[float]:
@@ -144,7 +149,7 @@ def decades(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> list[float]
 
 
 def _window(frames: Sequence[pd.DataFrame], name: str) -> dict[str, Any]:
-    """An axis of per cent from the tens below all curves to the tens above."""
+    """An axis of percent from the tens below all curves to the tens above."""
     values = pd.concat(
         [frame[name] for frame in frames if frame[name].notna().any()] or [pd.Series([0.0, 100.0])]
     )
@@ -172,7 +177,7 @@ def _curve(
         return
     colour, dash, marker = look
     frame = frame[
-        frame[name].notna() & ((frame[name] > 0) | (LOOKS[name][4] != "error"))
+        frame[name].notna() & ((frame[name] > 0) | (LOOKS[name].kind != "error"))
     ]  # a logarithm has no zero
     if f"{name}_low" in frame:
         _band(figure, frame, name, colour, row, several)
@@ -183,7 +188,7 @@ def _curve(
         mode="lines+markers",
         row=row,
         col=1,
-        customdata=_told(frame, name),
+        customdata=_interval(frame, name),
         hovertemplate=_hover(name, title, several),
         legendgroup=title,
         showlegend=several and row == 1,
@@ -217,26 +222,26 @@ def _band(
         line={"width": 0},
         hoverinfo="skip",
         showlegend=False,
-        name=f"{LOOKS[name][0]} interval",
+        name=f"{LOOKS[name].title} interval",
         row=row,
         col=1,
     )
 
 
-def _told(frame: pd.DataFrame, name: str) -> Any:
-    there = [f"{name}_{part}" for part in ("low", "high", "n") if f"{name}_{part}" in frame]
-    return frame[there].to_numpy() if there else None
+def _interval(frame: pd.DataFrame, name: str) -> Any:
+    columns = [f"{name}_{part}" for part in ("low", "high", "n") if f"{name}_{part}" in frame]
+    return frame[columns].to_numpy() if columns else None
 
 
 def _hover(name: str, title: str, several: bool) -> str:
-    kind, study = LOOKS[name][4], f"{for_chart(title)}<br>" if several else ""
+    kind, study = LOOKS[name].kind, f"{for_chart(title)}<br>" if several else ""
     value = {
-        "rate": "%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], n = %{customdata[2]}",
+        "rate": "%{y:.1f}% [%{customdata[0]:.1f}, %{customdata[1]:.1f}], n = %{customdata[2]}",
         "error": "%{y:.3g}",
         "size": "%{y:.1f} MB",
         "latency": "%{y:.2f} × dense [%{customdata[0]:.2f}, %{customdata[1]:.2f}]",
     }[kind]
-    return f"{study}{LOOKS[name][0]} {value} at %{{x:g}} %<extra></extra>"
+    return f"{study}{LOOKS[name].title} {value} at %{{x:g}}%<extra></extra>"
 
 
 def _name(
@@ -250,7 +255,7 @@ def _name(
         for other in beside
         if other in frame and frame[other].notna().any()
     }
-    if name not in ends or (LOOKS[name][4] == "error" and ends[name] <= 0) or len(beside) == 1:
+    if name not in ends or (LOOKS[name].kind == "error" and ends[name] <= 0) or len(beside) == 1:
         return
     figure.add_scatter(
         x=[float(frame["sparsity"][frame[name].notna()].iloc[-1])],
@@ -258,13 +263,13 @@ def _name(
         mode="text",
         hoverinfo="skip",
         showlegend=False,
-        text=[f"   {for_chart(LOOKS[name][0])}"],
+        text=[f"   {for_chart(LOOKS[name].title)}"],
         textposition=f"{_place(name, ends)} right",
         cliponaxis=False,
         row=row,
         col=1,
-        textfont={"color": ink(LOOKS[name][1], dark), "size": 12},
-        name=f"{LOOKS[name][0]} name",
+        textfont={"color": ink(LOOKS[name].colour, dark), "size": 12},
+        name=f"{LOOKS[name].title} name",
     )
 
 
@@ -273,11 +278,11 @@ def _place(name: str, ends: dict[str, float]) -> str:
     return "middle" if not near else "top" if ends[name] >= max(near) else "bottom"
 
 
-def _close(name: str, one: float, other: float) -> bool:
+def _close(name: str, end: float, other: float) -> bool:
     return (
-        abs(one - other) < 8
-        if LOOKS[name][4] == "rate"
-        else min(one, other) > 0 and max(one, other) / min(one, other) < 5
+        abs(end - other) < 8
+        if LOOKS[name].kind == "rate"
+        else min(end, other) > 0 and max(end, other) / min(end, other) < 5
     )
 
 
@@ -290,7 +295,7 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
     )
     figure.update_xaxes(
         range=[-2, 100],
-        ticksuffix=" %",
+        ticksuffix="%",
         showgrid=False,
         tickangle=0,
         ticks="outside",
@@ -315,17 +320,22 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
 
 
 def dressed(
-    figure: go.Figure, dark: bool, height: int, top: int = 44, bottom: int = 46, kept: str = "kept"
+    figure: go.Figure,
+    dark: bool,
+    height: int,
+    top: int = 44,
+    bottom: int = 46,
+    uirevision: str = "kept",
 ) -> go.Figure:
     """The look that all charts share: the page's own colours, faint lines, a legend above. A zoom
-    lasts as long as `kept`.
+    lasts as long as `uirevision`.
     """
     line = "#2B313A" if dark else "#E3E6EA"
     figure.update_layout(
         height=height,
         margin={"l": 62, "r": 16, "t": top, "b": bottom},
         hovermode="closest",
-        uirevision=kept,
+        uirevision=uirevision,
         modebar=MODEBAR,
         paper_bgcolor=PAGE[dark],
         plot_bgcolor=PAGE[dark],

@@ -17,16 +17,7 @@ from prunescope.app.components.text import for_html, for_latex, for_markdown, fo
 
 About = dict[str, object]  # where the numbers come from, one line a name
 PLACE = "PRUNESCOPE-CHART-GOES-HERE"  # where the browser puts the chart as it stands on the page
-STYLE = """
-:root { color-scheme: light; } body { font: 16px/1.5 system-ui, sans-serif; color: #1F2328; background: #FFF; max-width: 72rem;
-margin: 2rem auto; padding: 0 1rem; } h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; } .wide { overflow-x: auto; }
-th, td { padding: .2rem .7rem .2rem 0; text-align: right; border-bottom: 1px solid #E3E6EA; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
-dt { color: #5C646E; } dd { margin: 0; overflow-wrap: anywhere; } pre { background: #F4F5F7; padding: .8rem; overflow-x: auto; }
-.chart svg { max-width: 100%; height: auto; } p { max-width: 46rem; }
-"""
+STYLE = Path(__file__).with_name("file.css").read_text(encoding="utf-8")
 
 
 def cells(frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,13 +175,13 @@ def page_html(title: str, body: str, with_plotly: bool) -> str:
     )
 
 
-def chart_html(title: str, frame: pd.DataFrame, about: About, drawn: bool) -> str:
+def chart_html(title: str, frame: pd.DataFrame, about: About, as_svg: bool) -> str:
     """The page of one chart, with `PLACE` where it goes: an SVG where it was `drawn`, else a Plotly
     figure's JSON.
     """
     chart = (
         f'<div class="chart">{PLACE}</div>'
-        if drawn
+        if as_svg
         else (
             f'<div id="chart"></div><script type="text/javascript">const figure = {PLACE};'
             'Plotly.newPlot("chart", figure.data, figure.layout, {responsive: true, displaylogo: '
@@ -200,5 +191,5 @@ def chart_html(title: str, frame: pd.DataFrame, about: About, drawn: bool) -> st
     return page_html(
         title,
         f"{chart}<h2>Data</h2>{table_html(frame)}<h2>Where it comes from</h2>{about_html(about)}",
-        not drawn,
+        not as_svg,
     )

@@ -103,7 +103,7 @@ def attention_table(look: Look, side: str, text: str, block: int, head: int | No
     """
     values, tokens, _ = attention_of(look, side, text)
     chosen = values[block].mean(axis=0) if head is None else values[block, head]
-    names = [f"{place + 1} {token}" for place, token in enumerate(tokens)]
+    names = [f"{index + 1} {token}" for index, token in enumerate(tokens)]
     return (
         pd.DataFrame(chosen, index=pd.Index(names, name="token"), columns=names)
         .astype(float)
@@ -114,24 +114,24 @@ def attention_table(look: Look, side: str, text: str, block: int, head: int | No
 def attention_chart(table: pd.DataFrame, highest: float, dark: bool = False) -> go.Figure:
     """One victim's attention on one colour scale, so that two maps compare."""
     names = [for_chart(visible(str(name).partition(" ")[2])) for name in table.columns]
-    places = list(range(len(names)))
+    positions = list(range(len(names)))
     figure = go.Figure(
         go.Heatmap(
             z=table.to_numpy(),
-            x=places,
-            y=places,
+            x=positions,
+            y=positions,
             zmin=0,
             zmax=highest,
             colorscale="Cividis",
             xgap=1,
             ygap=1,
-            customdata=[[f"{one} → {other}" for other in names] for one in names],
+            customdata=[[f"{row} → {column}" for column in names] for row in names],
             hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0},
         )
     )
     figure.update_xaxes(
-        tickvals=places,
+        tickvals=positions,
         ticktext=names,
         tickangle=-60,
         showgrid=False,
@@ -139,7 +139,7 @@ def attention_chart(table: pd.DataFrame, highest: float, dark: bool = False) -> 
         title_text="looked at",
     )
     figure.update_yaxes(
-        tickvals=places,
+        tickvals=positions,
         ticktext=names,
         autorange="reversed",
         showgrid=False,
@@ -196,10 +196,10 @@ def map_chart(look: Look, dark: bool = False) -> go.Figure:
         )
     first, second = look["shares"]
     figure.update_xaxes(
-        title_text=f"first axis, {100 * first:.0f} % of the variance", zeroline=False
+        title_text=f"first axis, {100 * first:.0f}% of the variance", zeroline=False
     )
     figure.update_yaxes(
-        title_text=f"second axis, {100 * second:.0f} %", zeroline=False, scaleanchor="x"
+        title_text=f"second axis, {100 * second:.0f}%", zeroline=False, scaleanchor="x"
     )
     return dressed(figure, dark, 460)
 
@@ -211,20 +211,20 @@ def cell_chart(frame: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
         ("median", "all layers, median", GREY, "dash", "square"),
         ("error", for_chart(name), SPARSE, "solid", "circle"),
     ):
-        shown = frame[frame[column] > 0]
+        points = frame[frame[column] > 0]
         figure.add_scatter(
-            x=shown["sparsity"],
-            y=shown[column],
+            x=points["sparsity"],
+            y=points[column],
             name=title,
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2.2},
             marker={"symbol": marker, "size": 7, "color": colour},
-            hovertemplate=f"{title}: %{{y:.3g}} at %{{x:g}} %<extra></extra>",
+            hovertemplate=f"{title}: %{{y:.3g}} at %{{x:g}}%<extra></extra>",
         )
     figure.update_xaxes(
         range=[-2, 100],
         dtick=20,
-        ticksuffix=" %",
+        ticksuffix="%",
         showgrid=False,
         title_text="sparsity of the prunable weights",
         tickangle=0,

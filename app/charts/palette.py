@@ -34,5 +34,5 @@ def ink(colour: str, dark: bool) -> str:
 
 def fill(colour: str, share: float = 0.15) -> str:
     """The colour as a transparent band."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"

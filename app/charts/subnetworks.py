@@ -1,10 +1,8 @@
-"""The charts of subnetworks in and out of distribution. Pure functions: tables of runs in, data
-frames and figures out.
+"""The charts of subnetworks in and out of distribution. Pure functions: tables in, figures
+out; the tables are those of `reading.subnetworks`.
 """
 
 import itertools
-from collections.abc import Sequence
-from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
@@ -13,34 +11,8 @@ from plotly.subplots import make_subplots
 
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE
-from prunescope.engine import (
-    Rate,
-    Statistic,
-    SubnetworkRun,
-    SubnetworkTable,
-    paired_difference,
-    pluralize,
-)
+from prunescope.engine import SubnetworkRun, SubnetworkTable, pluralize
 
-LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
-SPELLED = {
-    "ce": "cross-entropy",
-    "poe": "product of experts",
-    "confreg": "confidence regularisation",
-}
-METHODS = {
-    "full": "full model",
-    "mask": "mask training",
-    "imp": "IMP",
-    "hard-concrete": "hard-concrete masks",
-    "isolated": "fine-tuned in isolation",
-}
-ADVERSARIAL = {"freelb": "FreeLB", "pgd": "PGD", "smart": "SMART"}
-FIGURES = {
-    "accuracy": "accuracy",
-    "f1_weighted": "weighted F1",
-    "f1_binary": "F1 of the positive class",
-}
 DASHES = {"ce": "dash", "poe": "solid", "reweight": "dot", "confreg": "dashdot"}
 MARKERS = {
     "full": "star",
@@ -53,119 +25,29 @@ STEPS = {
     "gradual": "hexagon",
     "soft": "pentagon",
 }  # of mask training, where it is not the plain one
-ATTACKED = "under attack"
 COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": PURPLE, "isolated": GREEN}
 
 
-def series_name(run: SubnetworkRun) -> str:
-    """What a person calls the cell of a run."""
-    how = (
-        f", {run.schedule}"
-        if run.schedule != "fixed"
-        else ", soft scores"
-        if run.init == "soft"
-        else ""
-    )
-    attacked = (
-        ""
-        if run.adversarial == "none"
-        else f" + {ADVERSARIAL.get(run.adversarial, run.adversarial)}"
-    )
-    rewound = ", rewound" if run.rewind else ""
-    return (
-        f"{METHODS[run.method]}, "
-        f"{LOSSES[run.loss]}{attacked}{how if run.method == 'mask' else ''}{rewound}"
-    )
+def drawn(table: SubnetworkTable, spread: pd.DataFrame) -> pd.DataFrame:
+    """A table of `reading.subnetworks` with the marker, dash and colour of every cell."""
+    looks = {run.cell: _look(run) for run in reversed(table.runs)}
+    columns = pd.DataFrame([looks[cell] for cell in spread["cell"]], index=spread.index)
+    return pd.concat([spread, columns], axis=1)
 
 
-def sets_of(table: SubnetworkTable) -> list[str]:
-    """The inside set, then the others."""
-    return (
-        [table.runs[0].inside.name, *(one.name for one in table.runs[0].outside)]
-        if table.runs
-        else []
-    )
-
-
-def panels(table: SubnetworkTable) -> list[str]:
-    """The sets, and accuracy under attack where it was measured."""
-    return sets_of(table) + ([ATTACKED] if any(run.aua is not None for run in table.runs) else [])
+def _look(run: SubnetworkRun) -> dict[str, str]:
+    plain = run.adversarial == "none"
+    return {
+        "marker": _marker(run) + ("-open" if run.loss == "ce" and plain else ""),
+        "dash": DASHES[run.loss] if plain else "longdash",
+        "colour": OLIVE if run.rewind else COLOURS[run.method],
+    }
 
 
 def _marker(run: SubnetworkRun) -> str:
     if run.method != "mask" or (run.schedule == "fixed" and run.init == "hard"):
         return MARKERS[run.method]
     return STEPS["gradual" if run.schedule != "fixed" else "soft"]
-
-
-def spread_table(table: SubnetworkTable) -> pd.DataFrame:
-    """One row a cell, sparsity and set: mean and standard deviation over the seeds, in per cent;
-    the gap ID − OOD likewise.
-
-    With one seed `sd` is missing and `low` and `high` hold that model's own 95 % interval.
-    """
-    groups: dict[tuple[str, float], list[SubnetworkRun]] = {}
-    for run in table.runs:
-        groups.setdefault((run.cell, run.sparsity), []).append(run)
-    rows = []
-    for (cell, sparsity), runs in groups.items():
-        for number, name in enumerate(sets_of(table)):
-            found = [(run.inside, *run.outside)[number] for run in runs]
-            known = [run.gaps[name] for run in runs if name in run.gaps]
-            gaps, lone = (
-                [100 * (one.value or 0) for one in known],
-                known[0] if len(known) == 1 else None,
-            )
-            rows.append(
-                {
-                    **_row(cell, sparsity, runs),
-                    "set": name,
-                    "figure": FIGURES[found[0].metric],
-                    **_spread([one.headline for one in found]),
-                    "gap": mean(gaps) if gaps else None,
-                    "gap_sd": stdev(gaps) if len(gaps) > 1 else None,
-                    "gap_low": 100 * lone.low if lone else None,
-                    "gap_high": 100 * lone.high if lone else None,
-                }
-            )
-        attacked = [run.aua for run in runs if run.aua is not None]
-        if attacked:
-            rows.append(
-                {
-                    **_row(cell, sparsity, runs),
-                    "set": ATTACKED,
-                    "figure": "accuracy",
-                    **_spread(attacked),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _row(cell: str, sparsity: float, runs: list[SubnetworkRun]) -> dict[str, Any]:
-    one = runs[0]
-    fill = "-open" if one.loss == "ce" and one.adversarial == "none" else ""
-    dash = DASHES[one.loss] if one.adversarial == "none" else "longdash"
-    return {
-        "cell": cell,
-        "series": series_name(one),
-        "method": one.method,
-        "marker": _marker(one) + fill,
-        "dash": dash,
-        "colour": OLIVE if one.rewind else COLOURS[one.method],
-        "sparsity": 100 * sparsity,
-    }
-
-
-def _spread(found: Sequence[Statistic | Rate]) -> dict[str, Any]:
-    values, lone = [100 * (one.value or 0) for one in found], found[0] if len(found) == 1 else None
-    return {
-        "mean": mean(values),
-        "sd": stdev(values) if len(values) > 1 else None,
-        "low": 100 * lone.low if lone else None,
-        "high": 100 * lone.high if lone else None,
-        "seeds": len(found),
-        "n": found[0].n,
-    }
 
 
 def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Figure:
@@ -181,7 +63,7 @@ def curves(spread: pd.DataFrame, names: list[str], dark: bool = False) -> go.Fig
             _series(figure, part[part["series"] == series].sort_values("sparsity"), series, column)
     figure.update_annotations(font_size=13)  # the sets' names, side by side on a phone too
     figure.update_xaxes(**_axis(spread))
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix="%")
     figure.update_yaxes(title_text=" or ".join(dict.fromkeys(spread["figure"])), col=1)
     return dressed(figure, dark, 500, 126).update_layout(legend={"y": 1.1})
 
@@ -225,7 +107,7 @@ def _series(figure: go.Figure, part: pd.DataFrame, series: str, column: int) -> 
             ]
             for row in part.itertuples()
         ],
-        hovertemplate=f"{series}: %{{y:.1f}} % at %{{x:g}} %, %{{customdata[0]}}, n = "
+        hovertemplate=f"{series}: %{{y:.1f}}% at %{{x:g}}%, %{{customdata[0]}}, n = "
         "%{customdata[1]}<extra></extra>",
     )
 
@@ -238,21 +120,8 @@ def _axis(spread: pd.DataFrame) -> dict[str, Any]:
     return {"range": [-4, 100], "tickvals": ticks, "showgrid": False, "title_text": "sparsity, %"}
 
 
-def plain_table(spread: pd.DataFrame) -> pd.DataFrame:
-    """The figures without what draws them."""
-    return spread.drop(columns=["method", "marker", "dash", "colour"])
-
-
-def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
-    found = spread[(spread["set"] == name) & spread["gap"].notna()]
-    return found[
-        ["cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high", "seeds", "n"]
-    ]
-
-
 def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
-    """ID − OOD against sparsity: 0 is a model that generalises as well as it does at home."""
+    """ID − OOD against sparsity; a model at 0 is as good out of distribution as in it."""
     figure, part = go.Figure(), spread[(spread["set"] == name) & spread["gap"].notna()]
     for series in dict.fromkeys(part["series"]):
         rows = part[part["series"] == series].sort_values("sparsity")
@@ -280,40 +149,12 @@ def gap_chart(spread: pd.DataFrame, name: str, dark: bool = False) -> go.Figure:
                 "thickness": 1.2,
                 "width": 4,
             },
-            hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}} %<extra></extra>",
+            hovertemplate=f"{series}: %{{y:.1f}} points at %{{x:g}}%<extra></extra>",
         )
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(**_axis(spread))
     figure.update_yaxes(title_text=f"ID − {name}, points")
     return dressed(figure, dark, 380).update_layout(showlegend=False)
-
-
-def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float) -> pd.DataFrame:
-    """Accuracy of every group of a set at one sparsity and of the full models: mean over seeds, in
-    per cent, with the spread.
-    """
-    groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
-    for run in table.runs:
-        if run.sparsity not in (0.0, sparsity):
-            continue
-        for one in run.outside:
-            for value, rate in (one.groups.get(column, {}) if one.name == name else {}).items():
-                groups.setdefault((series_name(run), value), []).append(
-                    (100 * (rate.value or 0), rate.n)
-                )
-    return pd.DataFrame(
-        [
-            {
-                "series": series,
-                "group": value.replace("_", " "),
-                "mean": mean(one for one, _ in found),
-                "n": found[0][1],
-                "sd": stdev(one for one, _ in found) if len(found) > 1 else None,
-                "seeds": len(found),
-            }
-            for (series, value), found in groups.items()
-        ]
-    )
 
 
 def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
@@ -332,7 +173,7 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
             ygap=2,
             text=grid.map(lambda value: "" if pd.isna(value) else f"{value:.0f}").to_numpy(),
             texttemplate="%{text}",
-            hovertemplate="%{y}, %{x}: %{z:.1f} %<extra></extra>",
+            hovertemplate="%{y}, %{x}: %{z:.1f}%<extra></extra>",
             showscale=False,
         )
     )
@@ -341,57 +182,3 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
     figure.update_xaxes(tickangle=0 if few else -35, showgrid=False, automargin=True, ticks="")
     height = 150 + 34 * len(grid) + (60 if len(grid.columns) > 6 else 0)
     return dressed(figure, dark, height - 70 * few, 28, 110 - 70 * few)
-
-
-def _one_change(one: SubnetworkRun, two: SubnetworkRun) -> bool:
-    """Whether two cells differ in one thing. How scores begin and sparsity grows means something
-    between masks alone.
-    """
-    ways = ("loss", "schedule", "init") if one.method == two.method == "mask" else ("loss",)
-    ways = (*ways, "adversarial", "rewind")
-    if one.method != two.method and "gradual" in (one.schedule, two.schedule):
-        return False
-    return sum(getattr(one, what) != getattr(two, what) for what in ("method", *ways)) == 1
-
-
-def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
-    """Pairs of cells that differ in one thing, at every sparsity: accuracy of the second minus the
-    first's on the same rows.
-    """
-    runs: dict[tuple[str, float], dict[int, SubnetworkRun]] = {}
-    for run in table.runs:
-        runs.setdefault((run.cell, run.sparsity), {})[run.seed] = run
-    rows = []
-    for (cell, sparsity), first in runs.items():
-        for (other, level), second in runs.items():
-            if (
-                cell >= other
-                or level != sparsity
-                or not (seeds := sorted(set(first) & set(second)))
-            ):
-                continue
-            one, two = first[seeds[0]], second[seeds[0]]
-            if not _one_change(one, two):
-                continue
-            pairs = [
-                [
-                    next(s for s in (r.inside, *r.outside) if s.name == name).correct
-                    for r in (first[seed], second[seed])
-                ]
-                for seed in seeds
-            ]
-            found = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-            if found.value is not None:
-                rows.append(
-                    {
-                        "sparsity": 100 * sparsity,
-                        "second": series_name(two),
-                        "minus": series_name(one),
-                        "difference": 100 * found.value,
-                        "low": 100 * found.low,
-                        "high": 100 * found.high,
-                        "n": found.n,
-                        "seeds": len(seeds),
-                    }
-                )
-    return pd.DataFrame(rows)

@@ -13,17 +13,17 @@ from prunescope.engine.reading import series
 
 HELP = {
     "acc": "Accuracy: correct / n, on the evaluation set.",
-    "aua": "Accuracy under attack: right at first and not broken by the attack / attacked.",
-    "asr": "Attack success rate: broken / right at first. Its denominator differs from level to "
-    "level.",
+    "aua": "Accuracy under attack: examples classified correctly that withstand the attack / "
+    "attacked.",
+    "asr": "Attack success rate: attacks that succeed / attacked examples classified correctly. "
+    "Its denominator differs from level to level.",
     "cls_error": "Squared distance of the last [CLS] embedding from the dense model's / the dense "
     "one's spread over examples.",
-    "size": "The whole model with the pruned weights packed as a bitmap and survivors (fp32), as "
-    "`python -m engine prune` "
-    "writes it. Opened again it is an ordinary model, as large in memory and as fast as the dense "
-    "one.",
+    "size": "The whole model as the packed export writes it: pruned weights as a bitmap and the "
+    "remaining weights (fp32). Opened again it is an ordinary model, as large in memory and as "
+    "fast as the dense one.",
     "latency": "Time of the CSR form / time of the dense model, measured in turn on this machine, "
-    "with 5 % and 95 % quantiles.",
+    "with 5% and 95% quantiles.",
 }
 TITLES = {
     "acc": "Acc",
@@ -38,8 +38,8 @@ SAME, GOOD, BAD = "same", "good", "bad"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One value as it is told: with its change against dense, whether that is welcome, and how sure
-    it is.
+    """One value in words: with its change vs dense, whether that is welcome, and how certain it
+    is.
     """
 
     value: str
@@ -55,14 +55,14 @@ def card(study: Study, sparsity: float, name: str) -> Card:
     """What the card of a quantity says at a sparsity."""
     if name == "latency":
         return _latency(study, sparsity)
-    found = _value(study, sparsity, name)
-    if found.value is not None and found.between is not None and _beyond(found):
+    value = _value(study, sparsity, name)
+    if value.value is not None and value.between is not None and _beyond(value):
         return Card(
-            "–", note=f"not measured here; the nearest level is {100 * found.between[0]:g} %"
+            "–", note=f"not measured here; the nearest level is {100 * value.between[0]:g}%"
         )
     if name == "size":
-        return _size(study, found)
-    return _error(found) if name == "cls_error" else _rate(study, sparsity, name, found)
+        return _size(study, value)
+    return _error(value) if name == "cls_error" else _rate(study, sparsity, name, value)
 
 
 def _value(study: Study, sparsity: float, name: str) -> series.Value:
@@ -75,27 +75,27 @@ def _value(study: Study, sparsity: float, name: str) -> series.Value:
     return at(study, sparsity) if at else series.rate_at(study, sparsity, name)
 
 
-def _rate(study: Study, sparsity: float, name: str, found: series.Value) -> Card:
+def _rate(study: Study, sparsity: float, name: str, value: series.Value) -> Card:
     dense = study.level(0.0)
-    if found.value is None:
+    if value.value is None:
         here = study.level(sparsity)
         rate = getattr(here, name) if here else None
         if rate is not None and name == "asr":
-            return Card("–", note="none of the attacked examples was right at first")
+            return Card("–", note="none of the attacked examples was classified correctly")
         return NONE
     base = getattr(dense, name) if dense else None
     change = (
         None
         if base is None or base.value is None or sparsity == 0
-        else 100 * (found.value - base.value)
+        else 100 * (value.value - base.value)
     )
     sure = (
-        f"95 %: {100 * found.rate.low:.1f} – {100 * found.rate.high:.1f} %, n = {found.rate.n}"
-        if found.rate
-        else _between(found)
+        f"95%: {100 * value.rate.low:.1f}–{100 * value.rate.high:.1f}%, n = {value.rate.n}"
+        if value.rate
+        else _between(value)
     )
     return Card(
-        f"{'' if found.rate else '≈ '}{100 * found.value:.1f} %",
+        f"{'' if value.rate else '≈ '}{100 * value.value:.1f}%",
         *_delta(change, name == "asr"),
         sure,
     )
@@ -106,21 +106,20 @@ def _delta(points: float | None, less_is_good: bool) -> tuple[str, str]:
         return "", SAME
     if abs(points) < 0.05:
         return "as dense", SAME
-    return f"{points:+.1f} points to dense".replace("-", "−"), GOOD if (
-        points < 0
-    ) == less_is_good else BAD
+    text = f"{points:+.1f} points vs dense".replace("-", "−")
+    return text, GOOD if (points < 0) == less_is_good else BAD
 
 
-def _between(found: series.Value) -> str:
-    low, high = found.between or (0.0, 0.0)
-    return f"interpolated between {100 * low:g} and {100 * high:g} %"
+def _between(value: series.Value) -> str:
+    low, high = value.between or (0.0, 0.0)
+    return f"interpolated between {100 * low:g} and {100 * high:g}%"
 
 
-def _error(found: series.Value) -> Card:
-    assert found.value is not None
-    exact = found.between is None
+def _error(value: series.Value) -> Card:
+    assert value.value is not None
+    exact = value.between is None
     return Card(
-        f"{'' if exact else '≈ '}{found.value:.3g}", note="dense: 0" if exact else _between(found)
+        f"{'' if exact else '≈ '}{value.value:.3g}", note="dense: 0" if exact else _between(value)
     )
 
 
@@ -128,70 +127,67 @@ def _size(study: Study, size: series.Value) -> Card:
     dense = 4 * study.about["parameters"]
     assert size.value is not None
     change = 100 * (size.value / dense - 1)
-    told = f"{change:+.0f} %".replace("-", "−") if change <= -0.5 else ""
+    change_text = f"{change:+.0f}%".replace("-", "−") if change <= -0.5 else ""
     return Card(
         f"{'≈ ' if size.between else ''}{size.value / 1e6:.1f} MB",
-        told,
-        GOOD if told else SAME,
+        change_text,
+        GOOD if change_text else SAME,
         f"dense: {dense / 1e6:.1f} MB, fp32",
     )
 
 
 def _latency(study: Study, sparsity: float) -> Card:
-    found = series.latency_at(study, sparsity)
-    if found is None:
+    times = series.latency_at(study, sparsity)
+    if times is None:
         return Card("–", note="not timed at this sparsity")
-    told = (
+    change = (
         "as dense"
-        if abs(found.ratio - 1) < 0.005
-        else f"{100 * (found.ratio - 1):+.0f} %".replace("-", "−")
+        if abs(times.ratio - 1) < 0.005
+        else f"{100 * (times.ratio - 1):+.0f}%".replace("-", "−")
     )
     return Card(
-        f"× {found.ratio:.2f}",
-        told,
-        GOOD if found.ratio < 1 else BAD,
-        f"5–95 %: {found.low:.2f} – {found.high:.2f}",
+        f"× {times.ratio:.2f}",
+        change,
+        GOOD if times.ratio < 1 else BAD,
+        f"5–95%: {times.low:.2f}–{times.high:.2f}",
     )
 
 
 def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
     """What the browser needs to fill the cards while the slider moves."""
-    shown = [
-        name
-        for name in TITLES
-        if name != "latency" or any(series.latencies(study) for study in studies)
-    ]
+    timed = any(series.latencies(study) for study in studies)
+    names = [name for name in TITLES if timed or name != "latency"]
     return {
         "stops": stops,
-        "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in shown],
+        "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in names],
         "studies": [
             {
-                "name": short_names(studies)[place],
-                "colour": palette.STUDIES[place][0],
-                "symbol": palette.STUDIES[place][2],
-                "told": {
+                "name": short_names(studies)[index],
+                "colour": palette.STUDIES[index][0],
+                "symbol": palette.STUDIES[index][2],
+                "texts": {
                     name: [astuple(card(study, stop / 100, name)) for stop in stops]
-                    for name in shown
+                    for name in names
                 },
             }
-            for place, study in enumerate(studies)
+            for index, study in enumerate(studies)
         ],
     }
 
 
-def marks(studies: list[Study], stops: list[float], shown: list[str]) -> list[dict[str, Any]]:
+def marks(studies: list[Study], stops: list[float], names: list[str]) -> list[dict[str, Any]]:
     """The cursor's mark on every curve: the panel's axis, look, and (value, measured) at every
     stop, null for none.
     """
-    found = []
-    for place, study in enumerate(studies):
-        for name, axis in axes(shown, len(studies) > 1).items():
+    lines = []
+    for index, study in enumerate(studies):
+        for name, axis in axes(names, len(studies) > 1).items():
             colour, symbol = (
-                (LOOKS[name][1], LOOKS[name][3])
+                (LOOKS[name].colour, LOOKS[name].marker)
                 if len(studies) == 1
-                else palette.STUDIES[place][::2]
+                else palette.STUDIES[index][::2]
             )
-            found.append(
+            lines.append(
                 {
                     "axis": axis,
                     "colour": colour,
@@ -199,7 +195,7 @@ def marks(studies: list[Study], stops: list[float], shown: list[str]) -> list[di
                     "at": [_mark(study, stop / 100, name) for stop in stops],
                 }
             )
-    return found
+    return lines
 
 
 def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None:
@@ -214,7 +210,7 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
     )
     return (
         None
-        if height <= 0 and LOOKS[name][4] == "error"
+        if height <= 0 and LOOKS[name].kind == "error"
         else (_short(height), value.between is None)
     )
 
@@ -226,10 +222,10 @@ def _beyond(value: series.Value) -> bool:
 
 def cell_marks(study: Study, cell: str, stops: list[float]) -> list[dict[str, Any]]:
     """The cursor's mark on the curve of one layer."""
-    found = [series.cell_error_at(study, cell, stop / 100) for stop in stops]
+    values = [series.cell_error_at(study, cell, stop / 100) for stop in stops]
     at = [
         (_short(value.value), value.between is None) if value.value and not _beyond(value) else None
-        for value in found
+        for value in values
     ]
     return [{"axis": "yaxis", "colour": palette.SPARSE, "symbol": "circle", "at": at}]
 

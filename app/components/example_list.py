@@ -34,8 +34,8 @@ def examples(
 
 def ticked(table: pd.DataFrame, key: str) -> int | None:
     """The evaluation row that is ticked in the table with this key; None where none is."""
-    places = (st.session_state.get(key) or {}).get("selection", {}).get("rows", [])
-    return int(table["row"].iloc[places[0]]) if places and places[0] < len(table) else None
+    positions = (st.session_state.get(key) or {}).get("selection", {}).get("rows", [])
+    return int(table["row"].iloc[positions[0]]) if positions and positions[0] < len(table) else None
 
 
 def open_on_attack(levels: Sequence[tuple[Study, float]], row: int | None) -> None:

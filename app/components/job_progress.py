@@ -1,4 +1,7 @@
-"""A job on a page: shown while it runs, cancelled by a button, found again after a reload."""
+"""A job on a page: shown while it runs, cancelled by a button, found again after a reload.
+
+A job sits in a slot of the session, one for each thing that a page can ask a worker for.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,23 +13,52 @@ from prunescope import engine
 from prunescope.app.components.text import plain
 from prunescope.app.state import limits
 
+Draw = Callable[[engine.LiveJob], None]
+
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
     """Ask a worker, and let go of what the slot waited for."""
-    old: engine.Job | None = st.session_state.get(slot)
+    old: engine.LiveJob | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
     if (job := limits.submit(bench, do, **arguments)) is not None:
         st.session_state[slot] = job
 
 
-def of_study(slot: str, study: engine.Study) -> engine.Job | None:
+def in_slot(slot: str) -> engine.LiveJob | None:
+    """The job that was asked for last."""
+    job: engine.LiveJob | None = st.session_state.get(slot)
+    return job
+
+
+def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
     """The slot's job, if it belongs to the study that is shown."""
-    found: engine.Job | None = st.session_state.get(slot)
-    return found if found is not None and found.arguments["study"] == study.key else None
+    job = in_slot(slot)
+    return job if job is not None and job.arguments["study"] == study.key else None
 
 
-def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None:
+def resume_from_link(slot: str, token: str | None, bench: engine.Workbench) -> bool:
+    """Take up the job that an address names, after a reload. False where it is named and no longer
+    in memory.
+    """
+    if token and in_slot(slot) is None:
+        st.session_state[slot] = bench.find(token)
+    return not token or in_slot(slot) is not None
+
+
+def poll(key: str, seconds: float | None, draw: Callable[[], None]) -> None:
+    """Draw a part of the page, and again every so many seconds without running the rest; once only
+    where `seconds` is None.
+    """
+
+    @st.fragment(run_every=seconds, key=key)
+    def part() -> None:
+        draw()
+
+    part()
+
+
+def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> None:
     """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or
     there is none.
     """
@@ -36,55 +68,19 @@ def progress(slot: str, job: engine.Job | None, bench: engine.Workbench) -> None
         ended(job)
 
 
-def bar(job: engine.Job, before: str = "") -> None:
-    """A job's progress as a bar."""
-    share, text = told(job)
-    text = before + text if before else text[:1].upper() + text[1:]
-    st.progress(share, text=text)
-
-
-def found_again(slot: str, token: str | None, bench: engine.Workbench) -> bool:
-    """Take up the job that an address names, after a reload. False where it is named and no longer
-    in memory.
-    """
-    if token and st.session_state.get(slot) is None:
-        st.session_state[slot] = bench.find(token)
-    return not token or st.session_state.get(slot) is not None
-
-
-def told(job: engine.Job, behind: engine.Job | None = None) -> tuple[float, str]:
-    """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
-    if job.state == "queued" and behind is not None and behind.active:
-        share, text = told(behind)
-        return share, f"Getting ready: {text}"
-    left, stage = job.progress.seconds_left, job.progress.stage
-    waiting = "waiting for the worker" if job.state == "queued" or not stage else doing(stage)
-    counts = job.do == "batch" and stage == "attack"
-    counted = f" {job.progress.done} of {job.progress.total}" if counts else ""
-    return job.progress.share, plain(waiting) + counted + (
-        f", about {left:.0f} s left" if left is not None and left > 1 else ""
-    )
-
-
-def doing(stage: str) -> str:
-    """A worker's stage as a person says it."""
-    return f"loading{stage.removeprefix('load')}" if stage.partition(" ")[0] == "load" else stage
-
-
 def watch(
     slot: str,
-    job: engine.Job,
+    job: engine.LiveJob,
     bench: engine.Workbench,
-    every: float,
-    head: Callable[[engine.Job], None],
-    draw: Callable[[engine.Job], None] = lambda job: None,
+    seconds: float,
+    head: Draw,
+    body: Draw = lambda job: None,
 ) -> None:
     """Draw a job again and again, its head beside a button to cancel it; when it ends, the whole
     page runs once more.
     """
 
-    @st.fragment(run_every=every, key=f"progress-{slot}")
-    def poll() -> None:
+    def draw() -> None:
         if not job.active:
             st.rerun()
         left, right = st.columns([6, 1], vertical_alignment="center")
@@ -94,12 +90,12 @@ def watch(
             st.rerun()
         with left:
             head(job)
-        draw(job)
+        body(job)
 
-    poll()
+    poll(f"progress-{slot}", seconds, draw)
 
 
-def _wait_for_the_end(job: engine.Job) -> None:
+def _wait_for_the_end(job: engine.LiveJob) -> None:
     """A cancelled job ends within two seconds; the page need not be drawn in between."""
     for _ in range(40):
         if not job.active:
@@ -107,10 +103,41 @@ def _wait_for_the_end(job: engine.Job) -> None:
         time.sleep(0.05)
 
 
-def ended(job: engine.Job) -> bool:
+def bar(job: engine.LiveJob, before: str = "") -> None:
+    """A job's progress as a bar."""
+    share, text = share_and_sentence(job)
+    text = before + text if before else text[:1].upper() + text[1:]
+    st.progress(share, text=text)
+
+
+def ended(job: engine.LiveJob) -> bool:
     """Say why a job ended without a result; True where it has one."""
     if job.state == "failed":
         st.error(plain(job.reason))
     elif job.state == "cancelled":
         st.info("Cancelled. Nothing that was finished is lost.")
     return job.state == "done" and job.result is not None
+
+
+def share_and_sentence(
+    job: engine.LiveJob, behind: engine.LiveJob | None = None
+) -> tuple[float, str]:
+    """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
+    if job.state == "queued" and behind is not None and behind.active:
+        share, text = share_and_sentence(behind)
+        return share, f"Getting ready: {text}"
+    waiting = job.state == "queued" or not job.progress.stage
+    stage = "waiting for the worker" if waiting else doing(job.progress.stage)
+    count = (
+        f" {job.progress.done} of {job.progress.total}"
+        if job.do == "batch" and job.progress.stage == "attack"
+        else ""
+    )
+    left = job.progress.seconds_left
+    remaining = f", about {left:.0f} s left" if left is not None and left > 1 else ""
+    return job.progress.share, plain(stage) + count + remaining
+
+
+def doing(stage: str) -> str:
+    """A worker's stage as a person says it."""
+    return f"loading{stage.removeprefix('load')}" if stage.partition(" ")[0] == "load" else stage

@@ -15,6 +15,7 @@ __all__ = [
     "for_sheet",
     "plain",
     "short",
+    "span",
     "spelled_out",
     "visible",
 ]
@@ -74,9 +75,15 @@ def for_sheet(text: str) -> str:
     begins = text.lstrip(
         " \t\r\n\v\f\0\ufeff\u200b\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
     )
-    formula = begins[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") or text[:1] in (
-        "\t",
-        "\r",
-        "\n",
-    )
+    formula = begins[:1] in tuple("=+-@＝＋－＠") or text[:1] in tuple("\t\r\n")
     return f"'{text}" if formula and text else text
+
+
+def span(seconds: float) -> str:
+    """A duration: `75` → `1 min 15 s`."""
+    if seconds < 60:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 3600:
+        rest = f" {seconds % 60:.0f} s" if seconds < 600 and seconds % 60 >= 1 else ""
+        return f"{seconds // 60:.0f} min{rest}"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"

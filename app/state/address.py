@@ -16,7 +16,6 @@ import streamlit as st
 from prunescope.app.components.text import plain, visible
 from prunescope.engine import Study
 
-FIRST = 50.0  # per cent, where nothing else is asked for
 SHORT = 200  # characters of a typed text that may stand in an address
 ROOMS = {"": "study", "layers": "study"}  # the pages that share a view
 
@@ -31,13 +30,13 @@ def enter(page: str) -> None:
     if state.get("page") == page:
         return
     state["page"], state["room"], state["entered"] = page, ROOMS.get(page, page or "study"), True
-    if given := st.query_params.to_dict():
-        state[f"view-{state['room']}"] = given
+    if linked := st.query_params.to_dict():
+        state[f"view-{state['room']}"] = linked
 
 
 def _view() -> dict[str, str]:
-    found: dict[str, str] = st.session_state.setdefault(f"view-{st.session_state['room']}", {})
-    return found
+    view: dict[str, str] = st.session_state.setdefault(f"view-{st.session_state['room']}", {})
+    return view
 
 
 def hand_over(page: str, view: Mapping[str, str]) -> None:
@@ -49,10 +48,8 @@ def follow(view: Mapping[str, str]) -> None:
     """For a callback: the next run of this page takes up a view, as if a link to it had been
     followed.
     """
-    st.session_state[f"view-{st.session_state['room']}"], st.session_state["entered"] = (
-        dict(view),
-        True,
-    )
+    state = st.session_state
+    state[f"view-{state['room']}"], state["entered"] = dict(view), True
 
 
 def entered() -> dict[str, str] | None:
@@ -69,17 +66,16 @@ def read(name: str, default: str = "") -> str:
 
 def write(name: str, value: str | None, default: str | None = None) -> None:
     """Keep a part of the view; what is empty or as usual stays out of the address."""
-    kept = {**_view()}
-    kept.pop(name, None)
-    write_all({**kept, name: None if value == default else value})
+    view = {other: text for other, text in _view().items() if other != name}
+    write_all({**view, name: None if value == default else value})
 
 
 def write_all(view: Mapping[str, str | None]) -> None:
     """Make this the view, and the address."""
-    kept = {name: value for name, value in view.items() if value}
-    st.session_state[f"view-{st.session_state['room']}"] = kept
-    if st.query_params.to_dict() != kept:  # a write sends the whole address, so none without need
-        st.query_params.from_dict(kept)
+    parts = {name: value for name, value in view.items() if value}
+    st.session_state[f"view-{st.session_state['room']}"] = parts
+    if st.query_params.to_dict() != parts:  # a write sends the whole address, so none without need
+        st.query_params.from_dict(parts)
 
 
 def number(
@@ -95,15 +91,15 @@ def number(
     """
     text = read(name, f"{default:g}")
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
-        found = math.nan
-    if low <= found <= high and not (whole and found % 1):
-        return found, []
+        value = math.nan
+    if low <= value <= high and not (whole and value % 1):
+        return value, []
+    kind = "whole number" if whole else "number"
     return default, [
-        f"The link says {name} = {seen(text)}, which is not a {'whole ' * whole}number from "
-        f"{low:g} to {high:.10g}; "
-        f"{usual or f'{default:g}'} is shown."
+        f"The link says {name} = {quoted(text)}, which is not a {kind} from {low:g} to "
+        f"{high:.10g}; {usual or f'{default:g}'} is shown."
     ]
 
 
@@ -113,11 +109,11 @@ def one_of(name: str, options: Sequence[str], default: str) -> tuple[str, list[s
     if text in options:
         return text, []
     return default, [
-        f"The link says {name} = {seen(text)}, which is not here; {seen(default)} is shown."
+        f"The link says {name} = {quoted(text)}, which is not here; {quoted(default)} is shown."
     ]
 
 
-def chosen(
+def choose(
     widget: Callable[..., str],
     title: str,
     name: str,
@@ -125,33 +121,35 @@ def chosen(
     default: str,
     **more: Any,
 ) -> str:
-    """A select box or the like whose choice is a part of the view; `name` is the widget's key too."""
+    """A select box or the like whose choice is a part of the view; `name` is its key too."""
     if st.session_state.get(name) not in options:  # new on its page, or what was chosen is gone
-        st.session_state[name], told = one_of(name, options, default)
-        for notice in told:
+        st.session_state[name], notices = one_of(name, options, default)
+        for notice in notices:
             st.info(notice)
-    found = widget(title, options, key=name, **more)
-    write(name, found, default)
-    return found
+    choice = widget(title, options, key=name, **more)
+    write(name, choice, default)
+    return choice
 
 
-def seen(text: str) -> str:
+def quoted(text: str) -> str:
     """A word of an address for a notice: nothing invisible in it, and cut."""
     return plain(f"“{visible(text[:30])}{'…' if len(text) > 30 else ''}”")
 
 
-def studies(there: Sequence[Study], most: int, name: str = "study") -> tuple[list[str], list[str]]:
+def studies(stored: Sequence[Study], most: int, name: str = "study") -> tuple[list[str], list[str]]:
     """(keys of the view's studies, notices about those that are not here). Keys in the address are
     cut to 12 digits.
     """
     keys, notices = list[str](), list[str]()
-    for wanted in read(name).replace(",", " ").split():
+    for digits in read(name).replace(",", " ").split():
         key = next(
-            (study.key for study in there if len(wanted) >= 6 and study.key.startswith(wanted)),
+            (study.key for study in stored if len(digits) >= 6 and study.key.startswith(digits)),
             None,
         )
         if key is None:
-            notices.append(f"The link names the study {seen(wanted)}, which is not in this store.")
+            notices.append(
+                f"The link names the study {quoted(digits)}, which is not in this store."
+            )
         elif key not in keys:
             keys.append(key)
     if len(keys) > most:

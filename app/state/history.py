@@ -5,28 +5,13 @@ Back button would do nothing twenty times over: the address is written, and not 
 open. A change on the same page replaces the entry instead.
 """
 
-import streamlit as st
+from pathlib import Path
 
-JS = """
-export default function ({ parentElement }) {
-  const root = parentElement.getRootNode();
-  const holder = (root.host || parentElement).closest('[data-testid="stElementContainer"]');
-  if (holder) { holder.style.display = "none"; }
-  if (Object.hasOwn(window.history, "pushState")) { return; }
-  const push = window.history.pushState.bind(window.history);
-  window.history.pushState = (state, title, url) => {
-    const same = new URL(url ?? "", document.location.href).pathname === document.location.pathname;
-    return same ? window.history.replaceState(state, title, url) : push(state, title, url);
-  };
-}
-"""
+from prunescope.app.components.browser_component import browser_component
 
-
-@st.cache_resource
-def _component():  # type: ignore[no-untyped-def]
-    return st.components.v2.component("prunescope_history", html="<span hidden></span>", js=JS)
+FOLDER = str(Path(__file__).parent)
 
 
 def one_entry_a_page() -> None:
     """Call it on every page."""
-    _component()(key="history")
+    browser_component(FOLDER, "history")(key="history")

@@ -52,15 +52,17 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[str, deque[float]] = {}
-        self._jobs: list[tuple[str, engine.Job]] = []
+        self._jobs: list[tuple[str, engine.LiveJob]] = []
 
     def ask(
         self, visitor: str, bench: engine.Workbench, do: str, arguments: dict[str, Any], now: float
-    ) -> engine.Job | str:
+    ) -> engine.LiveJob | str:
         """The job, or in a sentence why there is none."""
         with self._lock:
-            self._asked = {who: times for who, times in self._asked.items() if times[-1] > now - 60}
-            self._jobs = [(who, job) for who, job in self._jobs if job.active]
+            self._asked = {
+                name: times for name, times in self._asked.items() if times[-1] > now - 60
+            }
+            self._jobs = [(name, job) for name, job in self._jobs if job.active]
             if why := self._refusal(visitor, do, arguments, now):
                 return why
             self._asked.setdefault(visitor, deque(maxlen=A_MINUTE)).append(now)
@@ -85,7 +87,7 @@ class Gate:
                 f"You have asked {A_MINUTE} times within a minute; go on in "
                 f"{60 - now + times[0]:.0f} s."
             )
-        if sum(who == visitor for who, _ in self._jobs) >= AT_ONCE:
+        if sum(name == visitor for name, _ in self._jobs) >= AT_ONCE:
             return f"{AT_ONCE} of your requests are running or waiting; wait for one, or cancel it."
         if len(self._jobs) >= IN_ALL:
             return (
@@ -99,20 +101,20 @@ def _gate() -> Gate:
     return Gate()
 
 
-def submit(bench: engine.Workbench, do: str, **arguments: Any) -> engine.Job | None:
-    """Ask a worker; in public mode within the limits, and where they refuse it the page says why."""
+def submit(bench: engine.Workbench, do: str, **arguments: Any) -> engine.LiveJob | None:
+    """Ask a worker; in public mode within the limits, and where they refuse the page says why."""
     if not public():
         return bench.submit(do, **arguments)
-    found = _gate().ask(_visitor(), bench, do, arguments, time.monotonic())
-    if isinstance(found, str):
+    answer = _gate().ask(_visitor(), bench, do, arguments, time.monotonic())
+    if isinstance(answer, str):
         if do != "ready":  # which nobody asked for by hand
-            st.warning(found)
+            st.warning(answer)
         return None
-    return found
+    return answer
 
 
 def _visitor() -> str:
     """By the address that the proxy in front has seen, else the browser's own, else the session."""
     forwarded: str = st.context.headers.get("X-Forwarded-For") or ""
-    seen = forwarded.rpartition(",")[2].strip() or st.context.ip_address
-    return str(seen or st.session_state.setdefault("visitor", secrets.token_hex(8)))
+    address = forwarded.rpartition(",")[2].strip() or st.context.ip_address
+    return str(address or st.session_state.setdefault("visitor", secrets.token_hex(8)))

@@ -10,6 +10,8 @@ import streamlit as st
 
 from prunescope import engine
 
+Signature = tuple[tuple[str, int], ...]  # (path, time of the last change) of each file
+
 
 @st.cache_resource
 def workbench() -> engine.Workbench:
@@ -38,7 +40,7 @@ def store() -> engine.Store:
     return engine.Store(os.environ.get("PRUNESCOPE_CACHE"))
 
 
-def signature(key: str) -> tuple[tuple[str, int], ...]:
+def signature(key: str) -> Signature:
     """Changes whenever an entry of the study is written, moved or damaged."""
     view = store()
     folders = (
@@ -51,11 +53,9 @@ def signature(key: str) -> tuple[tuple[str, int], ...]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def read_study(
-    key: str, seen: tuple[tuple[str, int], ...]
-) -> tuple[engine.Study | None, list[str]]:
+def read_study(key: str, version: Signature) -> tuple[engine.Study | None, list[str]]:
     """A study with its levels and this machine's times, and what the store had to say; read again
-    only when `seen` changes.
+    only when `version` changes.
     """
     view = store()
     study = view.study(key)
@@ -79,18 +79,16 @@ def alternatives() -> tuple[list[engine.BaselineTable], list[str]]:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _alternatives(
-    seen: tuple[tuple[str, int], ...],
+    version: Signature,
 ) -> tuple[list[engine.BaselineTable], list[str]]:
     view = store()
     return engine.baseline_tables(view), view.notices
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def safe_sparsity(
-    key: str, seen: tuple[tuple[str, int], ...], points: float
-) -> engine.SafeSparsity | None:
-    """The last safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""
-    study, _ = read_study(key, seen)
+def safe_sparsity(key: str, version: Signature, points: float) -> engine.SafeSparsity | None:
+    """The safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""
+    study, _ = read_study(key, version)
     return engine.last_safe(study, points) if study is not None else None
 
 
@@ -119,11 +117,10 @@ def reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
 def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
     """Every attack with what it lacks on this machine."""
     try:
-        return engine.attacks_here(folder)
-    except (
-        engine.PruneScopeError
-    ) as error:  # the study's own folder of resources is not here, and no attack works without
-        return dict.fromkeys(engine.ATTACKS, (str(error),))
+        lacking: dict[str, tuple[str, ...]] = engine.attacks_here(folder)
+    except engine.PruneScopeError as error:  # the study's resources are missing: no attack works
+        lacking = dict.fromkeys(engine.ATTACKS, (str(error),))
+    return lacking
 
 
 def dark() -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.lockstep import OutOfTime
-from prunescope.engine.attacks.services import NotAttackable, ask, breathe
+from prunescope.engine.attacks.services import NotAttackable, ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
 from prunescope.engine.attacks.word_diff import words_changed
 from prunescope.engine.data import Examples
@@ -67,7 +67,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AttemptStep:
     """What the victim was asked and said, for the live panel. Probabilities are those of the true
     label.
     """
@@ -97,10 +97,10 @@ class Outcome:
     )
 
 
-Watcher = Callable[[Step], None]
+Watcher = Callable[[AttemptStep], None]
 
 
-class Model:
+class VictimModel:
     """The victim as TextAttack sees it: texts in, probabilities out; remembers how low the true
     label got.
     """
@@ -120,7 +120,7 @@ class Model:
         if self.first is None:
             self.first = probabilities[0]
             if self._watch:
-                self._watch(Step("start", self.queries, self.lowest))
+                self._watch(AttemptStep("start", self.queries, self.lowest))
         return probabilities
 
 
@@ -134,12 +134,12 @@ class Attempt:
         parts: Any,
         service: VictimService,
         example: Example,
-        shared: Shared,
+        shared: SharedCandidates,
         budget: Budget,
         watch: Watcher | None = None,
     ) -> None:
         self.example, self._budget, self._watch = example, budget, watch
-        self._model = Model(service, example.label, watch)
+        self._model = VictimModel(service, example.label, watch)
         self._attack = attack = copy.copy(parts)  # with caches of its own
         attack.goal_function = goal = copy.copy(parts.goal_function)
         attack.search_method = search = copy.copy(parts.search_method)
@@ -171,8 +171,8 @@ class Attempt:
         example = self.example
         try:
             check_label(example, self._model.victim)
-            if why := nothing_to_try(example):
-                return self._untried(why)
+            if reason := nothing_to_try(example):
+                return self._untried(reason)
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
@@ -209,30 +209,30 @@ class Attempt:
         elif outcome == "held" and after.num_queries <= 1:
             reason = "The attack has no candidate for this text."
         old, new = before.attacked_text, after.attacked_text
-        found = outcome == "broken" or self._attack.goal_function.maximizable
+        has_result = outcome == "broken" or self._attack.goal_function.maximizable
         record = AttackRecord(
             example.row,
             outcome,
             int(after.num_queries),
-            words_changed(old.words, new.words) if found else 0,
+            words_changed(old.words, new.words) if has_result else 0,
             len(old.words),
             round(float(before.raw_output[example.label]), 6),
             round(self._model.lowest, 6),
             reason,
         )
-        said, last = (
+        label, truth_after = (
             int(before.output),
-            round(float((after if found else before).raw_output[example.label]), 6),
+            round(float((after if has_result else before).raw_output[example.label]), 6),
         )
         return Outcome(
             record,
             example.text,
-            _first_column(new) if found else example.text,
-            said,
-            int(after.output) if found else said,
+            _first_column(new) if has_result else example.text,
+            label,
+            int(after.output) if has_result else label,
             tuple(self._model.path),
-            _second_column(new) if found else example.pair,
-            last,
+            _second_column(new) if has_result else example.pair,
+            truth_after,
         )
 
     def _maximised(self, after: Any) -> str:
@@ -266,13 +266,13 @@ class Attempt:
             None if first is None else round(model.lowest, 6),
             reason,
         )
-        said = -1 if first is None else int(first.argmax())
+        label = -1 if first is None else int(first.argmax())
         return Outcome(
-            record, example.text, example.text, said, said, tuple(model.path), example.pair, truth
+            record, example.text, example.text, label, label, tuple(model.path), example.pair, truth
         )
 
-    def _ordered(self, text: Any, **wanted: Any) -> Any:
-        count, self._ranking = self._attack.get_indices_to_order(text, **wanted)
+    def _ordered(self, text: Any, **limits: Any) -> Any:
+        count, self._ranking = self._attack.get_indices_to_order(text, **limits)
         return count, list(self._ranking)
 
     def _watched(self, texts: Sequence[Any], **how: Any) -> Any:
@@ -285,12 +285,12 @@ class Attempt:
                 (int(i), float(result.score) - start)
                 for i, result in zip(ranking, results, strict=True)
             )
-            self._watch(Step("rank", model.queries, model.lowest, words=words))
+            self._watch(AttemptStep("rank", model.queries, model.lowest, words=words))
         else:
             tried = tuple(
                 (_first_column(r.attacked_text), float(r.raw_output[model.label])) for r in results
             )
-            self._watch(Step("try", model.queries, model.lowest, tried=tried))
+            self._watch(AttemptStep("try", model.queries, model.lowest, tried=tried))
         return results, over
 
 
@@ -353,9 +353,9 @@ def _text_class() -> Any:
 
     class Text(AttackedText):  # type: ignore[misc]
         def generate_new_attacked_text(self, new_words: Any) -> Any:
-            breathe()
-            found = super().generate_new_attacked_text(new_words)
-            found.__class__ = Text
-            return found
+            check_cancel()
+            text = super().generate_new_attacked_text(new_words)
+            text.__class__ = Text
+            return text
 
     return Text

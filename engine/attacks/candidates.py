@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.engine.attacks.services import current_turn, pause
+from prunescope.engine.attacks.services import current_turn, yield_turn
 
 
-class Seeded:
+class SeededTransformation:
     """A transformation whose random draws depend only on the seed, the text and the words it may
     change.
 
@@ -25,9 +25,9 @@ class Seeded:
         self._transformation, self._seed = transformation, seed
 
     def __call__(self, current_text: Any, *args: Any, **kwargs: Any) -> Any:
-        wanted = sorted(kwargs.get("indices_to_modify") or ())
+        indices = sorted(kwargs.get("indices_to_modify") or ())
         digest = hashlib.sha256(
-            f"{self._seed}|{current_text.text}|{wanted}".encode("utf-8", "surrogatepass")
+            f"{self._seed}|{current_text.text}|{indices}".encode("utf-8", "surrogatepass")
         ).digest()
         state, numpy_state = random.getstate(), np.random.get_state()
         try:
@@ -45,7 +45,7 @@ class Seeded:
 _COMING = object()  # another attack is finding these candidates
 
 
-class Shared:
+class SharedCandidates:
     """The candidates of one example, shared by the attacks on several victims.
 
     What may follow a text is decided by its words, by which of them were changed, by the words to
@@ -59,28 +59,28 @@ class Shared:
         self._found: dict[tuple[Any, ...], Any] = {}
 
     def get(
-        self, find: Callable[..., Sequence[Any]], current_text: Any, **wanted: Any
+        self, find: Callable[..., Sequence[Any]], current_text: Any, **limits: Any
     ) -> list[Any]:
         """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it
         gave before.
         """
         state = current_text.attack_attrs
-        asked = repr(
-            sorted((name, value) for name, value in wanted.items() if name != "original_text")
+        limits_key = repr(
+            sorted((name, value) for name, value in limits.items() if name != "original_text")
         )
         key = (
             current_text.text,
             frozenset(state["modified_indices"]),
             state["original_index_map"].tobytes(),
-            asked,
+            limits_key,
         )
         while self._found.get(key) is _COMING:
-            pause()
+            yield_turn()
         turn = current_turn()
         if key not in self._found:
             self._found[key], before = _COMING, turn.used() if turn else 0.0
             try:
-                texts = tuple(_own(text, current_text) for text in find(current_text, **wanted))
+                texts = tuple(_own(text, current_text) for text in find(current_text, **limits))
                 self._found[key] = texts, (turn.used() if turn else 0.0) - before
             finally:
                 if (
@@ -94,8 +94,8 @@ class Shared:
 
 def _own(text: Any, previous: Any) -> Any:
     """The same text with attributes of its own."""
-    found = copy.copy(text)
-    found.attack_attrs = dict(text.attack_attrs)
-    if "previous_attacked_text" in found.attack_attrs:
-        found.attack_attrs["previous_attacked_text"] = previous
-    return found
+    duplicate = copy.copy(text)
+    duplicate.attack_attrs = dict(text.attack_attrs)
+    if "previous_attacked_text" in duplicate.attack_attrs:
+        duplicate.attack_attrs["previous_attacked_text"] = previous
+    return duplicate

@@ -53,7 +53,7 @@ def to_cells(original: Texts, perturbed: Texts) -> tuple[str, str]:
 
 
 def from_cells(original: str, perturbed: str) -> tuple[Texts, Texts]:
-    """Both texts without marks. Cells that are equal hold no marks, so nothing is taken from them."""
+    """Both texts without marks. Equal cells hold no marks, so nothing is removed from them."""
     unmark = original != perturbed
     return _texts(original, unmark), _texts(perturbed, unmark)
 
@@ -67,9 +67,9 @@ def _marked(original: str, perturbed: str) -> tuple[str, str]:
     )
 
 
-def _with_marks(text: str, places: list[int]) -> str:
+def _with_marks(text: str, indices: list[int]) -> str:
     spans = word_spans(text)
-    for start, end in (spans[place] for place in reversed(places)):
+    for start, end in (spans[index] for index in reversed(indices)):
         text = f"{text[:start]}[[{text[start:end]}]]{text[end:]}"
     return text
 
@@ -85,9 +85,9 @@ def _plain(text: str) -> str:
 
 
 def _texts(cell: str, unmark: bool) -> Texts:
-    found = _PAIR.fullmatch(cell)
-    if found and (found[1].lower(), found[3].lower()) in _PAIRS:
-        return _text(found[2], unmark), _text(found[4], unmark)
+    match = _PAIR.fullmatch(cell)
+    if match and (match[1].lower(), match[3].lower()) in _PAIRS:
+        return _text(match[2], unmark), _text(match[4], unmark)
     return _text(cell, unmark), None
 
 

@@ -33,7 +33,7 @@ class SentenceEncoder(VictimService):
     company.
     """
 
-    kept = True
+    cached = True
 
     def __init__(self, device: torch.device) -> None:
         base = embedded_base()
@@ -64,5 +64,5 @@ def sentence_encoder(device: str) -> SentenceEncoder:
 
 def angular(first: Tensor, second: Tensor) -> Tensor:
     """1 − arccos(cos) / π of the rows of two tensors of unit length, (rows, width) each."""
-    found: Tensor = 1 - torch.acos((first * second).sum(dim=1).clamp(-1.0, 1.0)) / torch.pi
-    return found
+    similarity: Tensor = 1 - torch.acos((first * second).sum(dim=1).clamp(-1.0, 1.0)) / torch.pi
+    return similarity

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.attacks.resources import Resources
-from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.attacks.services import ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
 from prunescope.engine.models.forward import run_stream
 
@@ -72,38 +72,40 @@ class Vocabulary:
     def swaps(
         self, attacked: Any, indices: Sequence[int], gradient: Tensor
     ) -> list[tuple[int, str]]:
-        """The best swaps (place of the word, new word) of a text, most promising first; only those
-        that read as meant.
+        """The best swaps (index of the word, new word) of a text, most promising first.
+
+        A swap that the tokenizer would read otherwise than intended is left out.
         """
-        places = self._pieces(attacked)
-        ids, known = self._ids(attacked.tokenizer_input), [i for i in indices if places.get(i)]
-        if not known:
+        positions = self._pieces(attacked)
+        ids = self._ids(attacked.tokenizer_input)
+        indices_read = [i for i in indices if positions.get(i)]
+        if not indices_read:
             return []
         pulls = torch.stack(
-            [gradient[places[i]].sum(dim=0) for i in known]
+            [gradient[positions[i]].sum(dim=0) for i in indices_read]
         )  # (words of the text, width)
         lost = torch.stack(
             [
-                (gradient[places[i]] * self.embeddings[[ids[j] for j in places[i]]]).sum()
-                for i in known
+                (gradient[positions[i]] * self.embeddings[[ids[j] for j in positions[i]]]).sum()
+                for i in indices_read
             ]
         )
         gains = pulls @ self.offered.T - lost[:, None]
-        found: list[tuple[int, str]] = []
+        swaps: list[tuple[int, str]] = []
         for flat in gains.flatten().topk(min(4 * TRIED, gains.numel())).indices.tolist():
             row, piece = divmod(flat, len(self.ids))
-            place = places[known[row]]
-            meant = [*ids[: place[0]], self.ids[piece], *ids[place[-1] + 1 :]]
-            breathe()
-            changed = attacked.replace_word_at_index(known[row], self.words[piece])
+            span = positions[indices_read[row]]
+            intended = [*ids[: span[0]], self.ids[piece], *ids[span[-1] + 1 :]]
+            check_cancel()
+            changed = attacked.replace_word_at_index(indices_read[row], self.words[piece])
             if (
-                self.words[piece] != attacked.words[known[row]].lower()
-                and self._ids(changed.tokenizer_input) == meant
+                self.words[piece] != attacked.words[indices_read[row]].lower()
+                and self._ids(changed.tokenizer_input) == intended
             ):
-                found.append((known[row], self.words[piece]))
-            if len(found) == TRIED:
+                swaps.append((indices_read[row], self.words[piece]))
+            if len(swaps) == TRIED:
                 break
-        return found
+        return swaps
 
     def _ids(self, item: Item) -> list[int]:
         """All ids, not cut."""
@@ -111,11 +113,11 @@ class Vocabulary:
         return list(self.victim.tokenizer(first, second)["input_ids"])
 
     def _pieces(self, attacked: Any) -> dict[int, list[int]]:
-        """The places of each word's pieces among those the victim reads."""
+        """The positions of each word's pieces among those the victim reads."""
         item = attacked.tokenizer_input
         columns = (item,) if isinstance(item, str) else tuple(item)
         coded = self.victim.tokenizer(*columns, truncation=True, max_length=self.victim.max_tokens)
-        places, number = {}, 0
+        positions, number = {}, 0
         for column, (text, words) in enumerate(zip(columns, attacked.words_per_input, strict=True)):
             start = 0
             for word in words:
@@ -124,9 +126,9 @@ class Vocabulary:
                     coded.char_to_token(i, sequence_index=column)
                     for i in range(start, start + len(word))
                 } - {None}
-                places[number] = sorted(int(token) for token in read if token is not None)
+                positions[number] = sorted(int(token) for token in read if token is not None)
                 start, number = start + len(word), number + 1
-        return places
+        return positions
 
 
 @cache
@@ -136,9 +138,8 @@ def _transformation() -> Any:
     class GradientSwap(WordSwap):  # type: ignore[misc]
         def __init__(self, victim: Any, stop_words: set[str]) -> None:
             super().__init__()
-            self._stop_words = (
-                stop_words  # in small letters; TextAttack's own constraint lets "The" through
-            )
+            # in small letters; TextAttack's own constraint lets "The" through
+            self._stop_words = stop_words
             self._service, self._vocabulary = GradientService(victim), Vocabulary(victim)
 
         def _get_transformations(self, current_text: Any, indices_to_modify: set[int]) -> list[Any]:
@@ -149,7 +150,7 @@ def _transformation() -> Any:
                 if current_text.words[i].lower() not in self._stop_words
             ]
             swaps = self._vocabulary.swaps(current_text, free, gradient)
-            return [current_text.replace_word_at_index(place, word) for place, word in swaps]
+            return [current_text.replace_word_at_index(index, word) for index, word in swaps]
 
     return GradientSwap
 

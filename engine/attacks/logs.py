@@ -89,8 +89,7 @@ def read_rows(rows: Sequence[Row], where: str) -> tuple[AttackText, ...]:
     if missing:
         raise DataError(
             f"{where} has no column {missing[0]!r}, it has {', '.join(map(str, rows[0]))}; "
-            "TextAttack's CSV log has "
-            f"{', '.join(COLUMNS)}."
+            f"TextAttack's CSV log has {', '.join(COLUMNS)}."
         )
     return tuple(
         _example(row, number, f"Row {number + 1} of {where}") for number, row in enumerate(rows)
@@ -252,12 +251,11 @@ def _record(
 
 
 def _check_goal(kind: str, truth: int, before: int | None, after: int | None, where: str) -> None:
-    wanted = "Skipped" if before != truth else "Successful" if after != truth else "Failed"
-    if kind not in (wanted, "Error"):
+    expected = "Skipped" if before != truth else "Successful" if after != truth else "Failed"
+    if kind not in (expected, "Error"):
         raise DataError(
             f"{where} is {kind!r}, but the outputs {before} and {after} for the true label {truth} "
-            f"mean {wanted!r}; "
-            "only logs of untargeted attacks on classifiers can be read."
+            f"mean {expected!r}; only logs of untargeted attacks on classifiers can be read."
         )
 
 

@@ -1,6 +1,6 @@
-"""Words that a masked language model puts in a word's place, for BAE and BERT-Attack.
+"""Replacements for a word by a masked language model, for BAE and BERT-Attack.
 
-Import this module after `textattack_gate.textattack` alone: it imports TextAttack.
+Import this module only after `textattack_import.textattack`: it imports TextAttack.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from textattack.transformations import WordSwap, WordSwapMaskedLM
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from prunescope.engine.attacks.services import ask, breathe
+from prunescope.engine.attacks.services import ask, check_cancel
 from prunescope.engine.errors import ModelError
 
 TOKENS = 512  # of one batch, and the most of one text: a row of logits is as wide as the vocabulary
@@ -28,16 +28,15 @@ class MaskedLM:
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder = folder
         try:
-            self.model, told = AutoModelForMaskedLM.from_pretrained(
+            self.model, loading = AutoModelForMaskedLM.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-            if missing := sorted(
-                told["missing_keys"]
-            ):  # transformers would fill them with random numbers
+            # transformers would fill what is missing with random numbers
+            if missing := sorted(loading["missing_keys"]):
                 raise ValueError(f"the weights lack {missing[0]}")
             self.tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
@@ -45,15 +44,14 @@ class MaskedLM:
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"{folder} cannot be opened as a masked language model ({error}); save one there "
-                "with "
-                "model.save_pretrained and tokenizer.save_pretrained."
+                "with model.save_pretrained and tokenizer.save_pretrained."
             ) from error
         self.model.to(device).eval()
         if self.tokenizer.mask_token_id is None or not _tells_pieces(self.model.config.model_type):
             raise ModelError(
                 f"{folder} holds a {self.model.config.model_type} model, whose word pieces "
-                "TextAttack cannot tell "
-                "from words; put a BERT, RoBERTa or ELECTRA with a head for masked tokens there."
+                "TextAttack cannot tell from words; put a BERT, RoBERTa or ELECTRA with a head for "
+                "masked tokens there."
             )
         self.most = min(TOKENS, int(self.model.config.max_position_embeddings))
 
@@ -68,30 +66,27 @@ class MaskedLM:
 
     def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids, cut to what the model reads."""
-        return [
-            tuple(ids)
-            for ids in self.tokenizer(list(texts), truncation=True, max_length=self.most)[
-                "input_ids"
-            ]
-        ]
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.most)
+        return [tuple(ids) for ids in encoded["input_ids"]]
 
     @torch.inference_mode()
     def logits(self, texts: Sequence[str]) -> Iterator[tuple[int, tuple[int, ...], Tensor]]:
-        """(place in `texts`, token ids, logits (tokens, vocabulary)); texts of one length are read
-        together, unpadded.
+        """(index in `texts`, token ids, logits (tokens, vocabulary)) of every text.
+
+        Texts of one length are read together, unpadded.
         """
         encoded = self.ids(texts)
-        order = sorted(range(len(texts)), key=lambda place: len(encoded[place]))
-        for length, run in itertools.groupby(order, key=lambda place: len(encoded[place])):
-            places = list(run)
+        order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
+        for length, run in itertools.groupby(order, key=lambda index: len(encoded[index])):
+            indices = list(run)
             size = max(1, TOKENS // length)
-            for start in range(0, len(places), size):
-                breathe()
-                batch = places[start : start + size]
-                inputs = torch.tensor([encoded[place] for place in batch], device=self.model.device)
-                found = self.model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits
-                for place, rows in zip(batch, found.float().cpu(), strict=True):
-                    yield place, encoded[place], rows
+            for start in range(0, len(indices), size):
+                check_cancel()
+                batch = indices[start : start + size]
+                inputs = torch.tensor([encoded[index] for index in batch], device=self.model.device)
+                logits = self.model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits
+                for index, rows in zip(batch, logits.float().cpu(), strict=True):
+                    yield index, encoded[index], rows
 
 
 class WordsForMask:
@@ -100,25 +95,21 @@ class WordsForMask:
     """
 
     name = "masked language model"
-    kept = True
+    cached = True
 
     def __init__(self, model: MaskedLM, most: int, least: float) -> None:
-        self._lm, self._most, self._least = (
-            model,
-            most,
-            least,
-        )  # words wanted, and the least probability of one
+        self._lm = model
+        self._most, self._least = most, least  # words returned, and the least probability of one
 
     def answer(self, items: Sequence[str]) -> list[tuple[str, ...]]:
         """The words of each text; none where the mask was cut off."""
-        found: list[tuple[str, ...]] = [()] * len(items)
-        for place, ids, logits in self._lm.logits(items):
+        words: list[tuple[str, ...]] = [()] * len(items)
+        for index, ids, logits in self._lm.logits(items):
             if (mask := self._lm.tokenizer.mask_token_id) in ids:
-                at = ids.index(mask)
-                found[place] = tuple(
-                    itertools.islice(self._words(logits[at].softmax(dim=0), at == 1), self._most)
-                )
-        return found
+                position = ids.index(mask)
+                likely = self._words(logits[position].softmax(dim=0), position == 1)
+                words[index] = tuple(itertools.islice(likely, self._most))
+        return words
 
     def _words(self, probabilities: Tensor, first: bool) -> Iterator[str]:
         kind = self._lm.model.config.model_type
@@ -138,17 +129,17 @@ class TopTokens:
     """
 
     name = "masked language model"
-    kept = True
+    cached = True
 
     def __init__(self, model: MaskedLM, most: int) -> None:
         self._lm, self._most = model, most
 
     def answer(self, items: Sequence[str]) -> list[tuple[tuple[int, ...], ...]]:
         """`most` token ids a position."""
-        found: list[tuple[tuple[int, ...], ...]] = [()] * len(items)
-        for place, _, logits in self._lm.logits(items):
-            found[place] = tuple(map(tuple, logits.topk(self._most, dim=1).indices.tolist()))
-        return found
+        tokens: list[tuple[tuple[int, ...], ...]] = [()] * len(items)
+        for index, _, logits in self._lm.logits(items):
+            tokens[index] = tuple(map(tuple, logits.topk(self._most, dim=1).indices.tolist()))
+        return tokens
 
 
 class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
@@ -162,17 +153,12 @@ class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
         self, model: MaskedLM, method: str, max_candidates: int, min_confidence: float = 5e-4
     ) -> None:
         WordSwap.__init__(self)
-        self.method, self.max_candidates, self.min_confidence = (
-            method,
-            max_candidates,
-            min_confidence,
-        )
+        self.method, self.max_candidates = method, max_candidates
+        self.min_confidence = min_confidence
         self.max_length, self.masked_lm_name = model.most, type(model.model).__name__
         self._lm, self._lm_tokenizer = model, model.tokenizer
-        self._words, self._tokens = (
-            WordsForMask(model, max_candidates, min_confidence),
-            TopTokens(model, max_candidates),
-        )
+        self._words = WordsForMask(model, max_candidates, min_confidence)
+        self._tokens = TopTokens(model, max_candidates)
 
     def _masked(self, text: Any, index: int) -> str:
         return str(text.replace_word_at_index(index, self._lm_tokenizer.mask_token).text)
@@ -191,34 +177,33 @@ class MaskedSwap(WordSwapMaskedLM):  # type: ignore[misc]
         return [
             current_text.replace_word_at_index(index, word)
             for index in indices_to_modify
-            for word in (found.strip("Ġ") for found in self._whole_words(current_text, index, top))
+            for word in (
+                candidate.strip("Ġ") for candidate in self._whole_words(current_text, index, top)
+            )
             if word != current_text.words[index]
         ]
 
     def _whole_words(self, text: Any, index: int, top: tuple[tuple[int, ...], ...]) -> list[str]:
-        """BERT-Attack's words for one word, from the likeliest tokens at the places of its own."""
+        """BERT-Attack's words for one word, from the likeliest tokens at its own positions."""
         (ids,) = self._lm.ids([self._masked(text, index)])
         if self._lm_tokenizer.mask_token_id not in ids:
             return []  # cut off
         start = ids.index(self._lm_tokenizer.mask_token_id)
         own = self._lm_tokenizer.encode(text.words[index], add_special_tokens=False)
-        places = top[start : start + len(own)]
-        tokens = [self._lm_tokenizer.convert_ids_to_tokens(list(place)) for place in places]
-        if len(places) == 1:
+        choices = top[start : start + len(own)]
+        tokens = [self._lm_tokenizer.convert_ids_to_tokens(list(row)) for row in choices]
+        if len(choices) == 1:
             kind = self._lm.model.config.model_type
             return [
-                t
-                for t in tokens[0]
-                if utils.is_one_word(t) and not utils.check_if_subword(t, kind, index == 0)
+                token
+                for token in tokens[0]
+                if utils.is_one_word(token) and not utils.check_if_subword(token, kind, index == 0)
             ]
         joined = (
             "".join(pieces).replace("##", "") for pieces in itertools.product(*tokens) if pieces
         )
-        return list(
-            itertools.islice(
-                (word for word in joined if utils.is_one_word(word)), self.max_candidates
-            )
-        )
+        words = (word for word in joined if utils.is_one_word(word))
+        return list(itertools.islice(words, self.max_candidates))
 
 
 def _tells_pieces(kind: str) -> bool:

@@ -1,9 +1,9 @@
 """Rates and means of an attack, and the paired comparison of victims on the same examples.
 
 Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken",
-"held", "exhausted" (ran out of its budget and was not broken; it counts as held and is told apart),
-and "error" (its attack failed, so nothing is known). Examples that gave an attack nothing to try
-are among the skipped and the held, and are counted apart besides.
+"held" (withstood the attack), "exhausted" (ran out of its budget unbroken; counts as held, and is
+counted apart), and "error" (its attack failed, so nothing is known). Examples that gave an attack
+nothing to try are among the skipped and the held, and are counted apart besides.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -52,7 +52,7 @@ def outcome_counts(records: Sequence[AttackRecord]) -> dict[str, int]:
 
 
 def attack_rates(records: Sequence[AttackRecord]) -> tuple[Rate, Rate]:
-    """(Aua, Asr): holding / all, and broken / originally correct.
+    """(Aua, Asr): withstood / all, and broken / originally correct.
 
     An error is in the denominator of Aua and not in its numerator, because a failed attack shows no
     robustness; Asr leaves it out on both sides.
@@ -94,26 +94,22 @@ def attack_summary(records: Sequence[AttackRecord], right: int | None = None) ->
     )
 
 
-def attack_notices(records: Sequence[AttackRecord], whose: str = "") -> tuple[str, ...]:
-    """What to say of examples that were not attacked; `whose` names the victim where there are
-    several.
-    """
+def attack_notices(records: Sequence[AttackRecord], prefix: str = "") -> tuple[str, ...]:
+    """Notices about examples that were not attacked; `prefix` names the victim of several."""
     untried = [record for record in records if record.untried]
     failed = [record for record in records if record.outcome == "error"]
     of, notices = f" of {len(records)} examples", []
     if untried:
-        held = sum(record.outcome == "held" for record in untried)
+        withstood = sum(record.outcome == "held" for record in untried)
         notices.append(
-            f"{whose}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: {held} "
-            "that the model gets "
-            f"right count as withstood, {len(untried) - held} that it gets wrong as skipped. "
-            f"The first: {untried[0].reason}"
+            f"{prefix}{len(untried)}{of} gave the attack nothing to try, as in TextAttack: "
+            f"{withstood} that the model gets right count as withstood, {len(untried) - withstood} "
+            f"that it gets wrong as skipped. The first: {untried[0].reason}"
         )
     if failed:
         notices.append(
-            f"{whose}The attack failed on {len(failed)}{of}; they count against Aua and are left "
-            "out of Asr. "
-            f"The first: {failed[0].reason}"
+            f"{prefix}The attack failed on {len(failed)}{of}; they count against Aua and are left "
+            f"out of Asr. The first: {failed[0].reason}"
         )
     return tuple(notices)
 
@@ -131,7 +127,7 @@ def check_attacked(records: Sequence[AttackRecord]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Two victims under the same attack, on the examples that both get right without it."""
+    """Two victims under the same attack: the flip table of examples both get right without it."""
 
     both_hold: int
     only_first_breaks: int
@@ -141,9 +137,8 @@ class Paired:
     second: Rate
     p_value: float  # McNemar's exact test on the two discordant counts
     errors: int = 0  # examples left out only because the attack failed on a victim
-    adjusted: float | None = (
-        None  # the p-value after Holm's correction, where it is one of several comparisons
-    )
+    # the p-value after Holm's correction, where it is one of several comparisons
+    adjusted: float | None = None
 
 
 def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord]) -> Paired:
@@ -152,15 +147,16 @@ def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord])
 
     Raises ValueError where a victim has two records of one example.
     """
-    one, two = _by_example(first), _by_example(second)
-    pairs = [(outcome, two[example]) for example, outcome in one.items() if example in two]
-    known = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
-    table = [(a == "broken", b == "broken") for a, b in known]
-    only_first, only_second, both = (
-        table.count((True, False)),
-        table.count((False, True)),
-        table.count((True, True)),
-    )
+    first_outcomes, second_outcomes = _by_example(first), _by_example(second)
+    pairs = [
+        (outcome, second_outcomes[example])
+        for example, outcome in first_outcomes.items()
+        if example in second_outcomes
+    ]
+    attacked = [pair for pair in pairs if not {"skipped", "error"} & set(pair)]
+    table = [(a == "broken", b == "broken") for a, b in attacked]
+    only_first, only_second = table.count((True, False)), table.count((False, True))
+    both = table.count((True, True))
     return Paired(
         table.count((False, False)),
         only_first,
@@ -175,12 +171,12 @@ def paired_attack(first: Sequence[AttackRecord], second: Sequence[AttackRecord])
 
 def _by_example(records: Sequence[AttackRecord]) -> dict[int, str]:
     outcome_counts(records)
-    found = {record.example: record.outcome for record in records}
-    if len(found) < len(records):
+    outcomes = {record.example: record.outcome for record in records}
+    if len(outcomes) < len(records):
         raise ValueError(
-            f"{len(records)} records name {len(found)} examples; each example is attacked once"
+            f"{len(records)} records name {len(outcomes)} examples; each example is attacked once"
         )
-    return found
+    return outcomes
 
 
 def paired_levels(
@@ -189,9 +185,9 @@ def paired_levels(
     """The dense victim against each of several others, with p-values adjusted for their number by
     Holm's method.
     """
-    found = {name: paired_attack(dense, records) for name, records in levels.items()}
-    adjusted = holm([pair.p_value for pair in found.values()])
+    pairs = {name: paired_attack(dense, records) for name, records in levels.items()}
+    adjusted = holm([pair.p_value for pair in pairs.values()])
     return {
         name: replace(pair, adjusted=p)
-        for (name, pair), p in zip(found.items(), adjusted, strict=True)
+        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
     }

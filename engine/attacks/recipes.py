@@ -28,7 +28,7 @@ Builder = Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class AttackRecipe:
     """One attack."""
 
     name: str
@@ -48,8 +48,7 @@ class Recipe:
         if missing := self.missing(resources):
             raise ResourceError(
                 f"The attack {self.name} needs {'; '.join(missing)}, not found on this machine; "
-                "name a folder "
-                "that has it with --resources, or choose another attack."
+                "name a folder that has it with --resources, or choose another attack."
             )
         return {
             name: source
@@ -130,7 +129,7 @@ def _hotflip(package: Any, model: Any, resources: Resources) -> Any:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        AttackRecipe(
             "deepwordbug",
             "DeepWordBug",
             "Gao et al. 2018, arXiv:1801.04354",
@@ -138,7 +137,7 @@ RECIPES = {
             ("stop words",),
             deterministic=False,
         ),
-        Recipe(
+        AttackRecipe(
             "pruthi",
             "Pruthi",
             "Pruthi et al. 2019, arXiv:1905.11268",
@@ -146,28 +145,28 @@ RECIPES = {
             ("stop words",),
             deterministic=False,
         ),
-        Recipe(
+        AttackRecipe(
             "input-reduction",
             "Input reduction",
             "Feng et al. 2018, arXiv:1804.07781",
             _textattack("InputReductionFeng2018"),
             ("stop words",),
         ),
-        Recipe(
+        AttackRecipe(
             "textfooler",
             "TextFooler",
             "Jin et al. 2020, arXiv:1907.11932",
             with_parts("TextFoolerJin2019", counterfitted, tagged, encoded),
             ("neighbours", "tagger", "encoder"),
         ),
-        Recipe(
+        AttackRecipe(
             "textfooler-like",
             "TextFooler with the project's lexicon",
             "after Jin et al. 2020, arXiv:1907.11932",
             with_parts("TextFoolerJin2019", lexicon, encoded),
             ("lexicon", "encoder"),
         ),
-        Recipe(
+        AttackRecipe(
             "textbugger",
             "TextBugger",
             "Li et al. 2019, arXiv:1812.05271",
@@ -175,7 +174,7 @@ RECIPES = {
             ("stop words", "neighbours", "encoder"),
             deterministic=False,
         ),
-        Recipe(
+        AttackRecipe(
             "textbugger-like",
             "TextBugger with the project's lexicon",
             "after Li et al. 2019, arXiv:1812.05271",
@@ -183,28 +182,28 @@ RECIPES = {
             ("stop words", "lexicon", "encoder"),
             deterministic=False,
         ),
-        Recipe(
+        AttackRecipe(
             "pwws",
             "PWWS",
             "Ren et al. 2019, ACL P19-1103",
             with_parts("PWWSRen2019", wordnet),
             ("stop words", "wordnet"),
         ),
-        Recipe(
+        AttackRecipe(
             "bert-attack",
             "BERT-Attack",
             "Li et al. 2020, arXiv:2004.09984",
             with_parts("BERTAttackLi2020", masked, encoded),
             ("stop words", "masked-lm", "encoder"),
         ),
-        Recipe(
+        AttackRecipe(
             "bae",
             "BAE",
             "Garg & Ramakrishnan 2020, arXiv:2004.01970",
             with_parts("BAEGarg2019", masked, tagged, encoded),
             ("stop words", "masked-lm", "tagger", "encoder"),
         ),
-        Recipe(
+        AttackRecipe(
             "checklist",
             "CheckList",
             "Ribeiro et al. 2020, arXiv:2005.04118",
@@ -212,7 +211,7 @@ RECIPES = {
             ("name tagger",),
             deterministic=False,
         ),
-        Recipe(
+        AttackRecipe(
             "hotflip",
             "HotFlip for word pieces",
             "Ebrahimi et al. 2018, arXiv:1712.06751",
@@ -224,7 +223,7 @@ RECIPES = {
 }
 
 
-def recipe_named(name: str) -> Recipe:
+def recipe_named(name: str) -> AttackRecipe:
     """Raises SettingError with the names there are."""
     if name not in RECIPES:
         raise SettingError(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from prunescope.engine.attacks.resources import Resources, Source
-from prunescope.engine.attacks.textattack_import import look_in, textattack
+from prunescope.engine.attacks.textattack_import import set_nltk_path, textattack
 from prunescope.engine.errors import ResourceError
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
@@ -35,7 +35,9 @@ def _checked(need: str, source: Source, resources: Resources, sha256: str) -> No
     if need == "stop words":
         lists = (Path(folder, "corpora", "stopwords", "english") for folder in resources.search)
         files = tuple(path for path in lists if path.is_file())[:1]
-    (textattack if need == "masked-lm" else look_in)(resources)  # its module imports TextAttack
+    (textattack if need == "masked-lm" else set_nltk_path)(
+        resources
+    )  # its module imports TextAttack
     _checked_once(need, files, sha256)
 
 
@@ -124,7 +126,7 @@ def _through_nltk(what: str, path: Path, use: Callable[[], object]) -> None:
 
 def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: int) -> None:
     """The words of an index must name entries that begin where it says, and all of them."""
-    named = set[bytes]()
+    listed = set[bytes]()
     for number, line in enumerate(_lines("WordNet", path, f"index.{part}", index), start=1):
         if line.startswith(" "):
             continue  # the licence
@@ -133,8 +135,8 @@ def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: i
             raise _damaged(
                 "WordNet", path, f"line {number} of index.{part} is not a word and its entries"
             )
-        named |= {offset.encode() for offset in fields[-int(fields[2]) :]}
-    there, begin = set[bytes](), 0
+        listed |= {offset.encode() for offset in fields[-int(fields[2]) :]}
+    present, begin = set[bytes](), 0
     _lines("WordNet", path, f"data.{part}", data)
     for entry in data.splitlines(keepends=True):
         if not entry.startswith(b" "):
@@ -150,19 +152,19 @@ def _check_synsets(path: Path, part: str, data: bytes, index: bytes, lexnames: i
                     path,
                     f"data.{part} has an entry that is not where it says, at byte {begin}",
                 )
-            there.add(offset)
+            present.add(offset)
         begin += len(entry)
-    if lost := sorted(named - there):
+    if lost := sorted(listed - present):
         raise _damaged(
             "WordNet",
             path,
-            f"data.{part} lacks {len(lost)} of the {len(named)} entries that index.{part} names",
+            f"data.{part} lacks {len(lost)} of the {len(listed)} entries that index.{part} names",
         )
-    if lost := sorted(there - named):
+    if lost := sorted(present - listed):
         raise _damaged(
             "WordNet",
             path,
-            f"index.{part} names {len(named)} of the {len(there)} entries of data.{part}",
+            f"index.{part} names {len(listed)} of the {len(present)} entries of data.{part}",
         )
 
 

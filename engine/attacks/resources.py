@@ -70,12 +70,13 @@ def _digest(path: Path, _time: int, _size: int) -> str:
     return file_sha256(path)
 
 
-def _digests(found: Iterable[Path]) -> Iterable[str]:
-    for path in found:
+def _digests(paths: Iterable[Path]) -> Iterable[str]:
+    for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
             if file.is_file():
-                seen = file.stat()
-                yield f"{file.relative_to(path.parent).as_posix()}:{_digest(file, seen.st_mtime_ns, seen.st_size)}"
+                status = file.stat()
+                digest = _digest(file, status.st_mtime_ns, status.st_size)
+                yield f"{file.relative_to(path.parent).as_posix()}:{digest}"
 
 
 def _stopword_file(folder: Path) -> Path | None:
@@ -91,14 +92,14 @@ def usual_folders() -> tuple[Path, ...]:
     return tuple(Path(path) for path in data.path if Path(path) != BUILT_IN)
 
 
-def find_resources(named: str | None) -> Resources:
+def find_resources(folder_name: str | None) -> Resources:
     """Where everything is. Raises ResourceError when a named folder holds nothing that an attack
     can use.
     """
     candidates = [(path, "NLTK's folder") for path in usual_folders()] + [(BUILT_IN, "built in")]
     parts = _usual_parts()
-    if named is not None:
-        root = expanded(named)
+    if folder_name is not None:
+        root = expanded(folder_name)
         folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
         candidates.insert(0, (folder, "named folder"))
         own = _named_parts(root)
@@ -122,28 +123,28 @@ def _usual_parts() -> dict[str, Source]:
         encoder = Source((Path(package.origin).parent / "model",), "installed package", BASE_SHA256)
     else:
         encoder = Source((Path(HUB_COPY),), "hub", BASE_SHA256)
-    found = {"lexicon": Source((LEXICON,), "built in"), "encoder": encoder}
+    parts = {"lexicon": Source((LEXICON,), "built in"), "encoder": encoder}
     if cached := _hub_cached(MASKED_LM):
-        found["masked-lm"] = Source((cached,), "hub cache")
-    return found
+        parts["masked-lm"] = Source((cached,), "hub cache")
+    return parts
 
 
 def _hub_cached(name: str) -> Path | None:
     """The folder of a model in the hub's cache, or None. Nothing is fetched."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "model.safetensors")
-    return Path(found).parent if isinstance(found, str | os.PathLike) else None
+    file = try_to_load_from_cache(name, "model.safetensors")
+    return Path(file).parent if isinstance(file, str | os.PathLike) else None
 
 
 def _named_parts(root: Path) -> dict[str, Source]:
-    found = {}
-    places = [folder / name for name in NEIGHBOUR_FILES for folder in (root / "lexicon", root)]
-    if file := next((path for path in places if path.is_file()), None):
-        found["neighbours"] = Source((file,), "named folder")
+    parts = {}
+    candidates = [folder / name for name in NEIGHBOUR_FILES for folder in (root / "lexicon", root)]
+    if file := next((path for path in candidates if path.is_file()), None):
+        parts["neighbours"] = Source((file,), "named folder")
     if (root / "masked-lm" / "config.json").is_file():
-        found["masked-lm"] = Source((root / "masked-lm",), "named folder")
-    return found
+        parts["masked-lm"] = Source((root / "masked-lm",), "named folder")
+    return parts
 
 
 def _holds(root: Path) -> bool:
@@ -154,14 +155,12 @@ def _holds(root: Path) -> bool:
 
 
 def _nothing_in(root: Path) -> str:
-    """What to say of a named folder without resources: often it is a level too deep, or not deep
-    enough.
-    """
+    """Why a named folder holds no resources: often it is a level too deep, or not deep enough."""
     whole = root.absolute()
     if not root.exists():
         return (
-            f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, "
-            "or leave --resources out."
+            f"There is no folder {root}; name one that holds nltk_data, lexicon or masked-lm, or "
+            "leave --resources out."
         )
     if not root.is_dir():
         return (
@@ -173,27 +172,27 @@ def _nothing_in(root: Path) -> str:
         return f"{root} is the wrong level of a folder of resources; name {right} with --resources."
     if (whole / "data.noun").is_file() or (whole / "wordnet" / "data.noun").is_file():
         return (
-            f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of "
-            "its own, and name that folder."
+            f"{root} holds WordNet, but not as corpora/wordnet; put it there in a folder of its "
+            "own, and name that folder."
         )
     return (
         f"{root} holds no NLTK data (corpora/ or taggers/), no lexicon folder and no masked-lm "
-        "folder; name a folder that "
-        "holds one of them, or leave --resources out to use what the project carries."
+        "folder; name a folder that holds one of them, or leave --resources out to use what the "
+        "project carries."
     )
 
 
 def _nltk_parts(candidates: list[tuple[Path, str]]) -> dict[str, Source]:
     """For each of NLTK_PARTS the first folder that holds all of it, packed or not."""
-    found = {}
-    for name, wanted in NLTK_PARTS.items():
+    parts = {}
+    for name, needed in NLTK_PARTS.items():
         for folder, origin in candidates:
-            files = [_packed_or_not(folder, path) for path in wanted]
+            files = [_packed_or_not(folder, path) for path in needed]
             if all(files):
                 files += [_packed_or_not(folder, path) for path in COUNTED_TOO.get(name, ())]
-                found[name] = Source(tuple(file for file in files if file), origin)
+                parts[name] = Source(tuple(file for file in files if file), origin)
                 break
-    return found
+    return parts
 
 
 def _packed_or_not(folder: Path, name: str) -> Path | None:

@@ -11,15 +11,15 @@ from typing import Any
 
 from prunescope.engine.attacks.attempt import (
     Attempt,
+    AttemptStep,
     Budget,
     Example,
-    Model,
     Outcome,
-    Step,
+    VictimModel,
     Watcher,
 )
-from prunescope.engine.attacks.candidates import Seeded, Shared
-from prunescope.engine.attacks.lockstep import Job, LockStep
+from prunescope.engine.attacks.candidates import SeededTransformation, SharedCandidates
+from prunescope.engine.attacks.lockstep import AttackTask, LockStep
 from prunescope.engine.attacks.metrics import check_attacked
 from prunescope.engine.attacks.recipes import check_ready, recipe_named
 from prunescope.engine.attacks.resources import find_resources
@@ -36,68 +36,69 @@ Done = Mapping[str, Sequence[AttackRecord]]
 
 
 class Attackers:
-    """One recipe on several victims, which are offered the same candidates. Not for use by two
-    threads at once.
+    """One recipe on several victims, which are offered the same candidates; by name of the victim.
 
-    Raises SettingError for an unknown recipe, and ResourceError or ModelError for what it needs and
-    is missing or damaged.
+    Not for use by two threads at once. Raises SettingError for an unknown recipe, and ResourceError
+    or ModelError for what it needs and is missing or damaged.
     """
 
     def __init__(
         self,
         victims: Mapping[str, Victim],
-        name: str,
+        attack: str,
         seed: int,
         resources: str | None = None,
         budget: Budget | None = None,
     ) -> None:
-        self._recipe, found = recipe_named(name), find_resources(resources)
-        check_ready(name, resources)
-        package = textattack(found)
+        self._recipe, sources = recipe_named(attack), find_resources(resources)
+        check_ready(attack, resources)
+        package = textattack(sources)
         self._seed, self._budget = seed, budget or Budget()
-        self._services = {side: VictimService(victim) for side, victim in victims.items()}
+        self._services = {name: VictimService(victim) for name, victim in victims.items()}
         self._parts: dict[str, Any] = {}
-        for side, service in self._services.items():
+        for name, service in self._services.items():
             if self._recipe.reads_victim or not self._parts:
-                parts = self._recipe.build(package, Model(service, 0), found)
-                parts.transformation = Seeded(parts.transformation, seed)
-            self._parts[side] = parts
+                parts = self._recipe.build(package, VictimModel(service, 0), sources)
+                parts.transformation = SeededTransformation(parts.transformation, seed)
+            self._parts[name] = parts
 
     @property
-    def sides(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
+        """The names of the victims."""
         return tuple(self._services)
 
     @property
-    def leaves_unbroken_texts(self) -> bool:
-        """Whether an example that is not broken keeps its text; a goal without an end, such as
-        input reduction, changes it.
+    def keeps_withstood_texts(self) -> bool:
+        """Whether an example that withstands the attack keeps its text.
+
+        A goal without an end, such as input reduction, changes it all the same.
         """
         return not any(parts.goal_function.maximizable for parts in self._parts.values())
 
     def in_flight(self) -> int:
-        """How many examples are attacked at once unless told."""
+        """How many examples are attacked at once by default."""
         return min(
             IN_FLIGHT.get(service.victim.device.type, 32) for service in self._services.values()
         )
 
-    def jobs(
+    def tasks(
         self,
         example: Example,
-        sides: Sequence[str],
-        watch: Callable[[str, Step], None] | None = None,
-    ) -> Iterator[Job[tuple[str, Outcome]]]:
-        """The attacks on one example, one a side."""
-        shared = Shared()
+        names: Sequence[str],
+        watch: Callable[[str, AttemptStep], None] | None = None,
+    ) -> Iterator[AttackTask[tuple[str, Outcome]]]:
+        """The attacks on one example, one a victim."""
+        shared = SharedCandidates()
         digest = hashlib.sha256(f"{self._seed}|{example.item!r}".encode()).digest()
-        for side in sides:
-            watcher: Watcher | None = None if watch is None else partial(watch, side)
-            own = Shared() if self._recipe.reads_victim else shared
+        for name in names:
+            watcher: Watcher | None = None if watch is None else partial(watch, name)
+            candidates = SharedCandidates() if self._recipe.reads_victim else shared
             attempt = Attempt(
-                self._parts[side], self._services[side], example, own, self._budget, watcher
+                self._parts[name], self._services[name], example, candidates, self._budget, watcher
             )
-            yield Job(
+            yield AttackTask(
                 example.row,
-                partial(_on, side, attempt),
+                partial(_named_outcome, name, attempt),
                 int.from_bytes(digest[:8], "big"),
                 self._budget.seconds,
             )
@@ -107,52 +108,52 @@ class Attackers:
         work: Iterable[tuple[Example, Sequence[str]]],
         tick: Callable[[], None],
         in_flight: int | None = None,
-        watch: Callable[[str, Step], None] | None = None,
+        watch: Callable[[str, AttemptStep], None] | None = None,
     ) -> Generator[list[tuple[str, Outcome]]]:
-        """Attack examples, each on the sides given with it; turn after turn, the outcomes of those
-        that ended in it.
+        """Attack examples, each on the victims named with it, and yield outcomes turn by turn.
 
         Closing the iterator, or an error raised by `tick`, ends the attacks that are on their way.
         """
-        jobs = (job for example, sides in work for job in self.jobs(example, sides, watch))
-        steps = LockStep(jobs, (in_flight or self.in_flight()) * len(self._services), tick).run()
-        with closing(steps):
-            for ended in steps:
+        tasks = (task for example, names in work for task in self.tasks(example, names, watch))
+        turns = LockStep(tasks, (in_flight or self.in_flight()) * len(self._services), tick).run()
+        with closing(turns):
+            for ended in turns:
                 yield [result for _, result in ended]
 
     def watch(
         self, example: Example, tick: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[str, Step | Outcome]]:
-        """Attack one example on all sides and tell every step as it happens; the last of a side is
-        its outcome.
+    ) -> Generator[tuple[str, AttemptStep | Outcome]]:
+        """Attack one example on all victims and yield every step as it happens.
+
+        The last item of a victim is its outcome.
         """
-        seen: deque[tuple[str, Step | Outcome]] = deque()
+        steps: deque[tuple[str, AttemptStep | Outcome]] = deque()
         turns = self.run(
-            [(example, self.sides)], tick, watch=lambda side, step: seen.append((side, step))
+            [(example, self.names)], tick, watch=lambda name, step: steps.append((name, step))
         )
         with closing(turns):
             for ended in turns:
-                while seen:
-                    yield seen.popleft()
+                while steps:
+                    yield steps.popleft()
                 yield from ended
 
 
-def _on(side: str, attempt: Attempt) -> tuple[str, Outcome]:
-    return side, attempt.run()
+def _named_outcome(name: str, attempt: Attempt) -> tuple[str, Outcome]:
+    return name, attempt.run()
 
 
 class Attacker:
-    """One attack recipe on one victim: `Attackers` with one side."""
+    """One attack recipe on one victim: `Attackers` with a single victim."""
 
     def __init__(
         self,
         victim: Victim,
-        name: str,
+        attack: str,
         seed: int,
         resources: str | None = None,
         budget: Budget | None = None,
     ) -> None:
-        self.all = Attackers({"victim": victim}, name, seed, resources, budget)
+        self.all = Attackers({"victim": victim}, attack, seed, resources, budget)
 
     def run(
         self,
@@ -163,22 +164,19 @@ class Attacker:
         report: Progress = SILENT,
         watch: Watcher = lambda step: None,
     ) -> Outcome:
-        """Attack one example whose true label is `label`. The global random state is left as it
-        was.
-        """
+        """Attack one example whose true label is `label`; the global random state is restored."""
         outcome: Outcome | None = None
-        for _, found in self.all.watch(
-            Example(text, pair, label, example), lambda: report("attack", 0, 1)
-        ):
-            if isinstance(found, Outcome):
-                outcome = found
+        target = Example(text, pair, label, example)
+        for _, event in self.all.watch(target, lambda: report("attack", 0, 1)):
+            if isinstance(event, Outcome):
+                outcome = event
             else:
-                watch(found)
+                watch(event)
         assert outcome is not None
         return outcome
 
 
-def each_ended(
+def outcomes_as_they_end(
     attackers: Attackers,
     examples: Examples,
     rows: Sequence[int],
@@ -186,25 +184,26 @@ def each_ended(
     report: Progress = SILENT,
     in_flight: int | None = None,
 ) -> Generator[tuple[str, Outcome]]:
-    """Attack the rows on every side that has not done them: (side, outcome) as each ends, in no
-    certain order.
+    """Attack the rows on every victim for which they are not done: (name, outcome) as each ends.
+
+    The order of the outcomes is not fixed.
     """
     due = {
-        row: sides
+        row: names
         for row in dict.fromkeys(rows)
-        if (sides := [side for side in attackers.sides if row not in done[side]])
+        if (names := [name for name in attackers.names if row not in done[name]])
     }
-    total, left = len(set(rows)) * len(attackers.sides), sum(map(len, due.values()))
+    total, left = len(set(rows)) * len(attackers.names), sum(map(len, due.values()))
 
     def tick() -> None:
         report("attack", total - left, total)
 
     tick()
-    work = ((Example.of(examples, row), sides) for row, sides in due.items())
+    work = ((Example.of(examples, row), names) for row, names in due.items())
     with closing(attackers.run(work, tick, in_flight)) as turns:
         for ended in turns:
-            for found in ended:
-                yield found
+            for named_outcome in ended:
+                yield named_outcome
                 left -= 1
             if ended:
                 tick()
@@ -216,28 +215,28 @@ def attack_many(
     rows: Sequence[int],
     report: Progress = SILENT,
     done: Done | None = None,
-    keep: Keep = lambda side, outcome: None,
+    keep: Keep = lambda name, outcome: None,
     in_flight: int | None = None,
 ) -> dict[str, tuple[AttackRecord, ...]]:
-    """Attack the given rows of the evaluation set on every victim at once: by side, the records in
-    the order of `rows`.
+    """Attack the given rows of the evaluation set on every victim at once.
 
-    `done` are not redone. `keep` gets each new outcome as soon as its attack ends, which is in no
-    certain order; what a record says depends on its example, the victim and the seed alone, so a
-    run that was cut short ends like a whole one. Raises DataError where no example of a side could
-    be attacked.
+    Returns, by victim, the records in the order of `rows`. `done` are not redone. `keep` gets each
+    new outcome as soon as its attack ends, in no fixed order; what a record says depends on its
+    example, the victim and the seed alone, so a run that was cut short ends like a whole one.
+    Raises DataError where no example of a victim could be attacked.
     """
-    found = {
-        side: {record.example: record for record in (done or {}).get(side, ())}
-        for side in attackers.sides
+    by_row = {
+        name: {record.example: record for record in (done or {}).get(name, ())}
+        for name in attackers.names
     }
-    with closing(each_ended(attackers, examples, rows, found, report, in_flight)) as ended:
-        for side, outcome in ended:
-            found[side][outcome.record.example] = outcome.record
-            keep(side, outcome)
-    records = {side: tuple(found[side][row] for row in rows) for side in attackers.sides}
-    for of_side in records.values():
-        check_attacked(of_side)
+    outcomes = outcomes_as_they_end(attackers, examples, rows, by_row, report, in_flight)
+    with closing(outcomes):
+        for name, outcome in outcomes:
+            by_row[name][outcome.record.example] = outcome.record
+            keep(name, outcome)
+    records = {name: tuple(by_row[name][row] for row in rows) for name in attackers.names}
+    for victim_records in records.values():
+        check_attacked(victim_records)
     return records
 
 
@@ -251,14 +250,14 @@ def attack_examples(
     in_flight: int | None = None,
 ) -> tuple[AttackRecord, ...]:
     """`attack_many` on one victim."""
-    (side,) = attacker.all.sides
-    found = attack_many(
+    (name,) = attacker.all.names
+    records = attack_many(
         attacker.all,
         examples,
         rows,
         report,
-        {side: done},
+        {name: done},
         lambda _, outcome: keep(outcome),
         in_flight,
     )
-    return found[side]
+    return records[name]

@@ -1,5 +1,4 @@
-"""What an attack asks for while it runs: victims and the models behind its constraints, each as a
-service.
+"""The models an attack asks while it runs: victims and those behind its constraints, as services.
 
 An attack calls `ask` wherever it needs answers. Alone, the service answers at once. In lock-step
 the attack's greenlet stops there, the scheduler gathers the questions of all attacks, and each
@@ -23,14 +22,11 @@ class NotAttackable(ValueError):
 
 
 class Service(Protocol):
-    """A model that many attacks ask. One object is one service: attacks that share it are answered
-    together.
-    """
+    """A model that many attacks ask; attacks that share one object are answered together."""
 
     name: str  # for progress and errors
-    # whether an answer is kept for the other victims of the same example (victims: no, encoders:
-    # yes)
-    kept: bool
+    # whether an answer also serves the other victims of an example (encoders: yes, victims: no)
+    cached: bool
 
     def answer(self, items: Sequence[Any]) -> Sequence[Any]:
         """One answer an item, in order. Items are hashable (a text, a tuple of texts) and no two
@@ -50,8 +46,9 @@ class Request:
 
 
 class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
-    """The greenlet of one attack in lock-step; its parent is the scheduler, which it switches to
-    with a `Request`.
+    """The greenlet of one attack in lock-step.
+
+    Its parent is the scheduler, to which it switches with a `Request`.
     """
 
     def __init__(self, work: Callable[[], Any]) -> None:
@@ -61,7 +58,7 @@ class Turn(greenlet):  # type: ignore[misc]  # greenlet is untyped
         self.since = 0.0  # when that was
 
     def used(self) -> float:
-        """What it has spent by now; to be asked by itself."""
+        """Seconds spent by now; to be called by the attack itself."""
         return self.spent + time.perf_counter() - self.since
 
 
@@ -78,21 +75,20 @@ def ask(service: Service, items: Sequence[Hashable]) -> list[Any]:
     Torch's modes (`no_grad`, `inference_mode`) belong to the thread and must not be open around a
     call.
     """
-    wanted = tuple(items)
-    if not wanted:
+    questions = tuple(items)
+    if not questions:
         return []
     if (current := current_turn()) is not None:
-        return list(current.parent.switch(Request(service, wanted)))
-    distinct = tuple(dict.fromkeys(wanted))
+        return list(current.parent.switch(Request(service, questions)))
+    distinct = tuple(dict.fromkeys(questions))
     answers = dict(zip(distinct, service.answer(distinct), strict=True))
-    return [answers[item] for item in wanted]
+    return [answers[item] for item in questions]
 
 
-def breathe() -> None:
-    """For services and other long work: call it between parts of less than half a second; it may
-    raise InterruptedStudy.
+def check_cancel() -> None:
+    """Call the run's `tick`, at most twenty times a second; it may raise InterruptedStudy.
 
-    The run's `tick` is called at most twenty times a second.
+    For services and other long work, between parts of less than half a second.
     """
     tick, now = getattr(_here, "tick", None), time.monotonic()
     if tick is not None and now - _here.last >= 0.05:
@@ -101,8 +97,8 @@ def breathe() -> None:
 
 
 @contextmanager
-def breathing(tick: Callable[[], None]) -> Iterator[None]:
-    """`breathe` calls `tick` meanwhile, in this thread."""
+def cancel_checks(tick: Callable[[], None]) -> Iterator[None]:
+    """Have `check_cancel` call `tick` in this thread, within the block."""
     before = getattr(_here, "tick", None)
     _here.tick, _here.last = tick, time.monotonic()
     try:
@@ -111,7 +107,7 @@ def breathing(tick: Callable[[], None]) -> Iterator[None]:
         _here.tick = before
 
 
-def pause() -> None:
-    """Let the other attacks in lock-step have their turn."""
+def yield_turn() -> None:
+    """Let the other attacks in lock-step run until they ask again."""
     if (current := current_turn()) is not None:
         current.parent.switch(None)

@@ -27,11 +27,11 @@ def similarity(texts: Sequence[AttackText], device: str = "cpu") -> Statistic:
 
 def cosines(pairs: Sequence[tuple[str, str]], device: str = "cpu") -> list[float]:
     """The cosine of the embedded MiniLM between the two texts of every pair."""
-    asked = list(dict.fromkeys(text for pair in pairs for text in pair))
-    if not asked:
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    if not texts:
         return []
-    found = dict(zip(asked, sentence_encoder(device).answer(asked), strict=True))
-    return [float((found[one] * found[two]).sum()) for one, two in pairs]
+    embeddings = dict(zip(texts, sentence_encoder(device).answer(texts), strict=True))
+    return [float((embeddings[first] * embeddings[second]).sum()) for first, second in pairs]
 
 
 def _joined(text: str, pair: str | None) -> str:

@@ -28,14 +28,14 @@ Answers = dict[Texts, Tensor]  # probabilities, (labels,)
 
 @dataclass(frozen=True, slots=True)
 class StaticSet:
-    """Adversarial texts with their true labels, and the clean text of each where the set has them."""
+    """Adversarial texts with their true labels, and their clean texts where the set has them."""
 
     name: str
     adversarial: Examples
     clean: Examples | None = None
     # How the labels are to be read; without names they are class numbers
     classes: Classes = field(default_factory=partial(Classes, numbered=True))
-    notices: tuple[str, ...] = ()  # what was read into the file
+    notices: tuple[str, ...] = ()  # assumptions made on reading the file
 
     def __len__(self) -> int:
         return len(self.adversarial)
@@ -56,12 +56,10 @@ class StaticResult:
     # examples with a text that fills the victim's limit of tokens, so that its end may not have
     # been read
     cut: int
-    on_adversarial: tuple[
-        AttackRecord, ...
-    ]  # "broken" where the adversarial text is read wrongly, clean text aside
-    attacks: tuple[
-        AttackRecord, ...
-    ]  # "skipped" where the clean text is; empty without clean texts
+    # "broken" where the adversarial text is classified wrongly, clean text aside
+    on_adversarial: tuple[AttackRecord, ...]
+    # "skipped" where the clean text is classified wrongly; empty without clean texts
+    attacks: tuple[AttackRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +80,23 @@ def check_range(examples: Examples, num_labels: int, where: str) -> None:
         if not 0 <= label < num_labels:
             raise DataError(
                 f"Row {row} of {where} has the label {label}, outside the model's "
-                f"0..{num_labels - 1}; use a model "
-                "for these classes."
+                f"0..{num_labels - 1}; use a model for these classes."
             )
 
 
 def read_answers(victim: Victim, texts: Iterable[Texts], report: Progress = SILENT) -> Answers:
     """The victim's probabilities for every distinct text; NaN where its logits are not finite."""
-    distinct, found = list(dict.fromkeys(texts)), Answers()
+    distinct, answers = list(dict.fromkeys(texts)), Answers()
     service = VictimService(victim)  # whose answers are those an attack got, to the last bit
     for paired in (False, True):
         kind = [text for text in distinct if (text[1] is not None) is paired]
         for start in range(0, len(kind), PIECE):
-            report(f"read {victim.name}", len(found), len(distinct))
+            report(f"read {victim.name}", len(answers), len(distinct))
             part = kind[start : start + PIECE]
             items = [text if pair is None else (text, pair) for text, pair in part]
-            found |= zip(part, service.answer(items), strict=True)
+            answers |= zip(part, service.answer(items), strict=True)
     report(f"read {victim.name}", len(distinct), len(distinct))
-    return found
+    return answers
 
 
 def run_static(victim: Victim, static: StaticSet, report: Progress = SILENT) -> StaticResult:
@@ -107,8 +104,8 @@ def run_static(victim: Victim, static: StaticSet, report: Progress = SILENT) -> 
     not have.
     """
     check_range(static.adversarial, victim.num_labels, static.name)
-    found = judge(victim.name, static, read_answers(victim, all_texts(static), report))
-    return replace(found, cut=_cut(victim, static))
+    result = judge(victim.name, static, read_answers(victim, all_texts(static), report))
+    return replace(result, cut=_cut(victim, static))
 
 
 def _cut(victim: Victim, static: StaticSet) -> int:
@@ -176,7 +173,7 @@ def _records(
 def _record(
     row: int, label: int, clean: Texts | None, text: Texts, answers: Answers
 ) -> AttackRecord:
-    """One example as an attack that tried one text; without a clean text it counts as right before."""
+    """One example as an attack of one text; without a clean text it counts as right before."""
     before, after = answers[clean or text], answers[text]
     old, new = words_of_all(clean or text), words_of_all(text)
     words, queries = len(old), 1 if clean is None else 2

@@ -19,7 +19,7 @@ from prunescope.engine.attacks.csv_log import from_cells
 from prunescope.engine.attacks.logs import COLUMNS, read_log, read_rows
 from prunescope.engine.attacks.static import StaticSet
 from prunescope.engine.attacks.texts import AttackText
-from prunescope.engine.attacks.transfer import found_on
+from prunescope.engine.attacks.transfer import adversarial_set
 from prunescope.engine.data import Classes, Examples, fit_examples
 from prunescope.engine.data.build import unread
 from prunescope.engine.data.checks import is_whole
@@ -84,22 +84,22 @@ def read_set(
     for number, row in enumerate(rows, start=1):
         if not all(is_whole(value) for value in row.values() if isinstance(value, str)):
             raise DataError(f"Row {number} of {name} has half a character; write it whole.")
-    there = set(rows[0])
-    sides = next((sides for sides in _SIDES if set(sides) <= there), None)
-    if there >= set(COLUMNS):
-        found = _from_log(read_rows(rows, name), name)
+    names = set(rows[0])
+    sides = next((sides for sides in _SIDES if set(sides) <= names), None)
+    if names >= set(COLUMNS):
+        static = _from_log(read_rows(rows, name), name)
     elif sides:
-        found = _from_sides(rows, sides, name, columns or Choice())
+        static = _from_sides(rows, sides, name, columns or Choice())
     else:
-        found = _labelled(rows, name, columns or Choice(), table.class_names)
-    chosen = bool({"task", "dataset"} & there)  # by the task's name, so it may be any
+        static = _labelled(rows, name, columns or Choice(), table.class_names)
+    chosen = bool({"task", "dataset"} & names)  # by the task's name, so it may be any
     classes = TASKS.get(task or "") if chosen else _classes(task, source.name)
-    found = _as_pairs(found)
+    static = _as_pairs(static)
     if (
-        classes is None or found.classes.names is not None
+        classes is None or static.classes.names is not None
     ):  # what the file itself calls its classes counts
-        return found
-    return replace(found, classes=Classes(classes, numbered=True))
+        return static
+    return replace(static, classes=Classes(classes, numbered=True))
 
 
 def _is_log(path: Path) -> bool:
@@ -121,33 +121,32 @@ def _classes(task: str | None, name: str) -> tuple[str, ...] | None:
     if task not in TASKS:
         raise SettingError(
             f"{name} has no column of tasks, and what the labels of {task!r} mean is unknown; use "
-            "one of "
-            f"{', '.join(TASKS)}, or leave --task out."
+            f"one of {', '.join(TASKS)}, or leave --task out."
         )
     return TASKS[task]
 
 
 def _chosen(rows: list[Row], task: str | None, where: Sequence[str], name: str) -> list[Row]:
-    wanted = dict(_condition(text) for text in where)
+    conditions = dict(_condition(text) for text in where)
     split = next((column for column in ("task", "dataset") if column in rows[0]), None)
     if task and split:
-        wanted[split] = task
-    if split == "task" and "task" not in wanted and len({row["task"] for row in rows}) > 1:
+        conditions[split] = task
+    if split == "task" and "task" not in conditions and len({row["task"] for row in rows}) > 1:
         raise SettingError(
             f"{name} holds the tasks {_listed(rows, 'task')}; choose one with --task."
         )
-    for column, value in wanted.items():
+    for column, value in conditions.items():
         if column not in rows[0]:
             raise SettingError(
                 f"{name} has no column {column!r}, it has {', '.join(map(str, rows[0]))}; correct "
                 "--where."
             )
-        kept = [row for row in rows if str(row[column]) == value]
-        if not kept:
+        matching = [row for row in rows if str(row[column]) == value]
+        if not matching:
             raise SettingError(
                 f"{name} has no row whose {column} is {value!r}; it has {_listed(rows, column)}."
             )
-        rows = kept
+        rows = matching
     # A file of several tasks has columns that the rows of this one lack.
     used = [column for column in rows[0] if any(not _is_missing(row[column]) for row in rows)]
     return [{column: row[column] for column in used} for row in rows]
@@ -174,19 +173,17 @@ def _listed(rows: list[Row], column: str) -> str:
 
 
 def _from_log(texts: Sequence[AttackText], name: str) -> StaticSet:
-    found = found_on(name, texts)
-    if found is None:
+    static = adversarial_set(name, texts)
+    if static is None:
         raise DataError(
             f"{name} holds {len(texts)} attacks and none broke its victim, so it has no "
-            "adversarial text; use "
-            "another."
+            "adversarial text; use another."
         )
     notice = (
-        f"{len(found)} of the {len(texts)} attacks in {name} broke their victim; their texts are "
-        "the set, so a comparison "
-        "with that victim is one-sided."
+        f"{len(static)} of the {len(texts)} attacks in {name} broke their victim; their texts are "
+        "the set, so a comparison with that victim is one-sided."
     )
-    return replace(found, name=name, notices=(notice, *_repeated(found)))
+    return replace(static, name=name, notices=(notice, *_repeated(static)))
 
 
 def _from_sides(
@@ -205,11 +202,11 @@ def _from_sides(
     cells = [from_cells(row[clean], row[adversarial]) for row in rows]
     halves = [_examples([pair[side] for pair in cells], labels) for side in (0, 1)]
     notice = (
-        f"{name} does not hold true labels; what its victim said of the clean text, "
-        f"{label!r}, is taken for true."
+        f"{name} does not hold true labels; what its victim said of the clean text, {label!r}, is "
+        "taken for true."
     )
-    found = StaticSet(name, halves[1], halves[0], classes)
-    return replace(found, notices=(notice, *notices, *_repeated(found)))
+    static = StaticSet(name, halves[1], halves[0], classes)
+    return replace(static, notices=(notice, *notices, *_repeated(static)))
 
 
 def _labels(
@@ -224,14 +221,14 @@ def _labels(
         name, pd.DataFrame({column: [row[column] for row in rows]}, dtype=object), class_names
     )
     encoded = encode_labels([LabelColumn(table, column)], label_map)
-    kept = [
+    labelled = [
         (row, label)
         for row, label in zip(rows, encoded.splits[0], strict=True)
         if label is not None
     ]
     return (
-        [row for row, _ in kept],
-        tuple(label for _, label in kept),
+        [row for row, _ in labelled],
+        tuple(label for _, label in labelled),
         encoded.classes,
         encoded.notices,
     )
@@ -275,34 +272,34 @@ def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) 
     return Examples(tuple(text for text, _ in texts), pairs or None, labels)
 
 
-def _repeated(found: StaticSet) -> list[str]:
-    clean = found.clean.texts if found.clean else ()
-    again = sum(count for count in Counter(clean).values() if count > 1)
-    if not again:
+def _repeated(static: StaticSet) -> list[str]:
+    clean = static.clean.texts if static.clean else ()
+    repeats = sum(count for count in Counter(clean).values() if count > 1)
+    if not repeats:
         return []
     return [
-        f"The clean texts of {again} rows occur in other rows too, but intervals and tests take "
+        f"The clean texts of {repeats} rows occur in other rows too, but intervals and tests take "
         "rows for independent."
     ]
 
 
-def _as_pairs(found: StaticSet) -> StaticSet:
+def _as_pairs(static: StaticSet) -> StaticSet:
     """Divide texts at their blank line where every text has exactly one, as older versions of
     TextAttack wrote pairs.
     """
-    halves = [half for half in (found.clean, found.adversarial) if half]
-    if found.clean is None or any(
+    halves = [half for half in (static.clean, static.adversarial) if half]
+    if static.clean is None or any(
         half.pairs or any(text.count("\n\n") != 1 for text in half.texts) for half in halves
     ):
-        return found
+        return static
     clean, adversarial = (
         _examples([_split(text) for text in half.texts], half.labels) for half in halves
     )
     notice = (
-        f"Every text of {found.name} has one blank line; what is before and after it is "
-        "taken for a pair."
+        f"Every text of {static.name} has one blank line; what is before and after it is taken for "
+        "a pair."
     )
-    return replace(found, clean=clean, adversarial=adversarial, notices=(*found.notices, notice))
+    return replace(static, clean=clean, adversarial=adversarial, notices=(*static.notices, notice))
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -310,7 +307,7 @@ def _split(text: str) -> tuple[str, str]:
     return first, second
 
 
-def fit_labels(static: StaticSet, victim: Victim) -> StaticSet:
+def fit_to_victim(static: StaticSet, victim: Victim) -> StaticSet:
     """The set with its labels in the victim's numbering.
 
     Raises DataError where the labels cannot be matched by meaning, or the task has another number

@@ -49,16 +49,16 @@ def lexicon_neighbours(source: Source) -> Neighbours:
 def _load_neighbours(file: Path) -> dict[str, list[str]]:
     try:
         with gzip.open(file, "rt", encoding="utf-8") as opened:
-            found: dict[str, list[str]] = json.load(opened)
-        if not isinstance(found, dict) or not all(
-            isinstance(words, list) for words in found.values()
+            neighbours: dict[str, list[str]] = json.load(opened)
+        if not isinstance(neighbours, dict) or not all(
+            isinstance(words, list) for words in neighbours.values()
         ):
             raise ValueError("it holds something else")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ResourceError(
             f"{file} cannot be read as a packed JSON object of word lists ({error}); copy it again."
         ) from error
-    return found
+    return neighbours
 
 
 class _Vectors:
@@ -80,7 +80,7 @@ class _Vectors:
                 f"{file} cannot be read as lines of a word and its numbers ({error}); copy it "
                 "again."
             ) from error
-        self._words, self._places = words, {word: place for place, word in enumerate(words)}
+        self._words, self._places = words, {word: index for index, word in enumerate(words)}
         self._vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
         self._found: dict[tuple[str, int], tuple[str, ...]] = {}
 
@@ -88,9 +88,9 @@ class _Vectors:
         if word not in self._places:
             return ()
         if (word, most) not in self._found:
-            place = self._places[word]
-            cosines = self._vectors @ self._vectors[place]
-            cosines[place] = -1.0
+            row = self._places[word]
+            cosines = self._vectors @ self._vectors[row]
+            cosines[row] = -1.0
             order = np.argsort(-cosines, kind="stable")[:most]
             self._found[word, most] = tuple(
                 self._words[i] for i in order if cosines[i] >= LEAST_COSINE

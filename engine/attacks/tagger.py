@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from prunescope.engine.attacks.services import breathe
+from prunescope.engine.attacks.services import check_cancel
 
 Words = tuple[str, ...]
 
@@ -14,7 +14,7 @@ class Tagger:
     """
 
     name = "part-of-speech tagger"
-    kept = True
+    cached = True
 
     def __init__(self) -> None:
         from nltk.tag import PerceptronTagger, tagset_mapping
@@ -26,14 +26,14 @@ class Tagger:
 
     def answer(self, items: Sequence[Words]) -> list[Words]:
         """One tag a word."""
-        found = []
+        tags = []
         for count, words in enumerate(items):
             if count % 64 == 0:
-                breathe()
-            found.append(
+                check_cancel()
+            tags.append(
                 tuple(self._universal.get(tag, "X") for _, tag in self._tagger.tag(list(words)))
             )
-        return found
+        return tags
 
 
 @lru_cache(maxsize=2)

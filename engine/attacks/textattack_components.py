@@ -1,9 +1,9 @@
 """The parts of word-level recipes that TextAttack would load from the net, on this project's
 resources.
 
-Import this module after `textattack_gate.textattack` alone: it imports TextAttack. Each part takes
-the place of one of TextAttack's and differs from it in where its words or numbers come from; what
-needs a model asks a service for it.
+Import this module only after `textattack_import.textattack`: it imports TextAttack. Each part
+replaces one of TextAttack's and differs from it in the source of its words or numbers; what needs a
+model asks a service.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ class SynonymSwap(WordSwap):  # type: ignore[misc]
 
     def _get_replacement_words(self, word: str) -> list[str]:
         return [
-            in_the_case_of(found, word)
-            for found in self._neighbours(word.lower(), self.max_candidates)
+            in_the_case_of(neighbour, word)
+            for neighbour in self._neighbours(word.lower(), self.max_candidates)
         ]
 
 
@@ -108,14 +108,14 @@ class SamePartOfSpeech(PartOfSpeech):  # type: ignore[misc]
         self, transformed_texts: Sequence[Any], reference_text: Any
     ) -> list[Any]:
         questions = [self._contexts(text, reference_text) for text in transformed_texts]
-        contexts = [words for pairs in questions for place, *both in pairs for words in both]
+        contexts = [words for pairs in questions for index, *both in pairs for words in both]
         tags = dict(zip(contexts, ask(self._service, contexts), strict=True))
         return [
             text
             for text, pairs in zip(transformed_texts, questions, strict=True)
             if all(
-                self._can_replace_pos(tags[old][place], tags[new][place])
-                for place, old, new in pairs
+                self._can_replace_pos(tags[old][index], tags[new][index])
+                for index, old, new in pairs
             )
         ]
 
@@ -129,13 +129,13 @@ class SamePartOfSpeech(PartOfSpeech):  # type: ignore[misc]
         """For each changed word: its place in its context, and the context with the old word and
         with the new.
         """
-        words, found = reference.words, []
+        words, contexts = reference.words, []
         for i in sorted(transformed.attack_attrs["newly_modified_indices"]):
             before, after = words[max(i - 4, 0) : i], words[i + 1 : i + 4]
-            found.append(
+            contexts.append(
                 (len(before), (*before, words[i], *after), (*before, transformed.words[i], *after))
             )
-        return found
+        return contexts
 
 
 class Passed(Constraint):  # type: ignore[misc]

@@ -34,14 +34,14 @@ def version() -> str:
 
 def textattack(resources: Resources) -> ModuleType:
     """The imported package, with NLTK looking where `resources` says."""
-    look_in(resources)
+    set_nltk_path(resources)
     if "textattack" not in sys.modules:
         _import()
     _let_other_loggers_speak()
     return sys.modules["textattack"]
 
 
-def look_in(resources: Resources) -> None:
+def set_nltk_path(resources: Resources) -> None:
     """Have NLTK look where `resources` says; TextAttack is not imported for it."""
     import nltk
 
@@ -74,10 +74,10 @@ def _import() -> None:
 
 
 def _enabled_loggers() -> list[logging.Logger]:
-    known: dict[str, Any] = logging.Logger.manager.loggerDict
+    loggers: dict[str, Any] = logging.Logger.manager.loggerDict
     return [
         logger
-        for logger in known.values()
+        for logger in loggers.values()
         if isinstance(logger, logging.Logger) and not logger.disabled
     ]
 

@@ -35,17 +35,17 @@ class AttackText:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "AttackText":
         """The inverse of `asdict`. Raises TypeError, KeyError or ValueError for anything else."""
-        found = cls(**{**value, "record": AttackRecord(**value["record"])})
-        _check_kinds(found)
-        _check_kinds(found.record)
-        return found
+        text = cls(**{**value, "record": AttackRecord(**value["record"])})
+        _check_kinds(text)
+        _check_kinds(text.record)
+        return text
 
 
-def _check_kinds(found: AttackText | AttackRecord) -> None:
-    for known in fields(found):
-        value, kind = getattr(found, known.name), known.type
+def _check_kinds(record: AttackText | AttackRecord) -> None:
+    for field in fields(record):
+        value, kind = getattr(record, field.name), field.type
         if not isinstance(value, kind | int if kind in (float, float | None) else kind):  # type: ignore[arg-type]
-            raise ValueError(f"{known.name} is {value!r:.40}")
+            raise ValueError(f"{field.name} is {value!r:.40}")
 
 
 class AttackTexts:
@@ -80,9 +80,9 @@ class AttackTexts:
                 "another with --cache."
             ) from error
 
-    def kept(self) -> tuple[AttackText, ...]:
-        """The whole examples, in the order they were kept."""
-        found = []
+    def stored(self) -> tuple[AttackText, ...]:
+        """The whole examples, in the order they were written."""
+        texts = []
         for line in self.path.read_bytes().splitlines() if self.path.is_file() else ():
             try:
                 entry = json.loads(line)
@@ -90,10 +90,10 @@ class AttackTexts:
                     entry["sha256"]
                     == hashlib.sha256(_line(entry["text"]).encode("ascii")).hexdigest()
                 ):
-                    found.append(AttackText.from_json(entry["text"]))
+                    texts.append(AttackText.from_json(entry["text"]))
             except (ValueError, KeyError, TypeError):
                 continue
-        return tuple(found)
+        return tuple(texts)
 
 
 def may_hold_texts(store: Store) -> bool:

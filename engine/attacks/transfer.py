@@ -28,10 +28,8 @@ class Transfer:
     errors: int  # examples for which the target's answer is not finite; in no part of the rate
 
 
-def found_on(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
-    """The examples that the attack broke, with clean and adversarial text; None where it broke
-    none.
-    """
+def adversarial_set(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
+    """The examples that the attack broke, clean and adversarial; None where it broke none."""
     broken = [text for text in texts if text.record.outcome == "broken"]
     labels = tuple(text.truth for text in broken)
     clean = _examples([(text.original, text.pair) for text in broken], labels)
@@ -44,30 +42,30 @@ def transfer(
     victims: Mapping[str, Victim],
     report: Progress = SILENT,
 ) -> dict[str, dict[str, Transfer]]:
-    """source → target → how much of what broke the source also breaks the target, among those that
-    both get right.
+    """source → target → how many of the texts that broke the source also break the target.
 
-    The sources are names of victims with what an attack made of each example there; each victim
-    reads each text once. What broke a source breaks it again, so a rate below 1 of a victim by
-    itself tells of rounding. Raises DataError where a true label is outside a victim's classes.
+    Only examples that both get right without attack count. `texts` are, by victim, what an attack
+    made of each example there; each victim reads each text once. What broke a source breaks it
+    again, so a victim's rate against itself is below 1 only by rounding. Raises DataError where a
+    true label is outside a victim's classes.
     """
-    sets = {source: found_on(source, found) for source, found in texts.items()}
-    wanted = [text for found in sets.values() if found for text in all_texts(found)]
+    sets = {source: adversarial_set(source, attacked) for source, attacked in texts.items()}
+    every_text = [text for static in sets.values() if static for text in all_texts(static)]
     rows: dict[str, dict[str, Transfer]] = {source: {} for source in texts}
     for name, victim in victims.items():
-        for known in filter(None, sets.values()):
-            check_range(known.adversarial, victim.num_labels, known.name)
-        answers = read_answers(victim, wanted, report)
-        for source, found in sets.items():
+        for source_set in filter(None, sets.values()):
+            check_range(source_set.adversarial, victim.num_labels, source_set.name)
+        answers = read_answers(victim, every_text, report)
+        for source, static in sets.items():
             rows[source][name] = (
-                _transfer(name, found, answers) if found else Transfer(0, Rate.of(0, 0), 0)
+                _transfer(name, static, answers) if static else Transfer(0, Rate.of(0, 0), 0)
             )
     return rows
 
 
-def _transfer(target: str, found: StaticSet, answers: Answers) -> Transfer:
-    result = judge(target, found, answers)
-    return Transfer(len(found), attack_rates(result.attacks)[1], result.errors)
+def _transfer(target: str, static: StaticSet, answers: Answers) -> Transfer:
+    result = judge(target, static, answers)
+    return Transfer(len(static), attack_rates(result.attacks)[1], result.errors)
 
 
 def _examples(texts: Sequence[tuple[str, str | None]], labels: tuple[int, ...]) -> Examples:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from prunescope.engine.attacks.services import NotAttackable, breathe
+from prunescope.engine.attacks.services import NotAttackable, check_cancel
 from prunescope.engine.errors import DataError
 from prunescope.engine.models.forward import Stream, run_stream, streams
 from prunescope.engine.models.victim import Victim
@@ -32,7 +32,7 @@ class VictimService:
     whose logits are not finite is a ModelError.
     """
 
-    kept = False
+    cached = False
 
     def __init__(self, victim: Victim) -> None:
         self.name, self.victim = victim.name, victim
@@ -41,21 +41,21 @@ class VictimService:
     def answer(self, items: Sequence[Item]) -> list[Tensor]:
         """One row of probabilities an item; items are all texts or all pairs."""
         encoded = self._encode(items)
-        places: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for place, ids in enumerate(
+        indices: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for index, ids in enumerate(
             zip(*(map(tuple, lists) for lists in encoded.values()), strict=True)
         ):
-            places.setdefault(ids, []).append(place)
-        found: list[Tensor] = [torch.empty(0)] * len(items)
-        for batch in _batches(sorted(places, key=lambda ids: (len(ids[0]), ids[0]))):
-            breathe()
+            indices.setdefault(ids, []).append(index)
+        answers: list[Tensor] = [torch.empty(0)] * len(items)
+        for batch in _batches(sorted(indices, key=lambda ids: (len(ids[0]), ids[0]))):
+            check_cancel()
             rows = self._computed(
                 dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True))
             )
             for ids, row in zip(batch, rows, strict=True):
-                for place in places[ids]:
-                    found[place] = row
-        return found
+                for index in indices[ids]:
+                    answers[index] = row
+        return answers
 
     def _encode(self, items: Sequence[Item]) -> dict[str, list[list[int]]]:
         try:
@@ -76,7 +76,7 @@ class VictimService:
         }
         (stream,) = streams(filled, victim.pad_id, victim.device, max_tokens=1 << 62)
         rows = dict(zip(stream.rows, self._rows(stream), strict=True))
-        return [rows[place] for place in range(count)]
+        return [rows[index] for index in range(count)]
 
     @torch.inference_mode()
     def _rows(self, stream: Stream) -> list[Tensor]:
@@ -90,8 +90,8 @@ def _empty_row(victim: Victim) -> dict[str, list[int]]:
     """An empty text as the victim reads it; one token where its tokenizer adds none of its own."""
     if victim.tokenizer("")["input_ids"]:
         return {name: lists[0] for name, lists in victim.encode([""]).items()}
-    one = {"input_ids": 0, "token_type_ids": 0, "attention_mask": 1}
-    return {name: [one[name]] for name in victim.tokenizer.model_input_names}
+    token = {"input_ids": 0, "token_type_ids": 0, "attention_mask": 1}
+    return {name: [token[name]] for name in victim.tokenizer.model_input_names}
 
 
 def _batches(

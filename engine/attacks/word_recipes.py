@@ -43,8 +43,8 @@ def with_parts(recipe: str, *parts: Parts) -> Callable[[Any, Any, Resources], An
         module, device = sys.modules[kind.__module__], str(model.model.device)
         ours = {
             name: part
-            for found in parts
-            for name, part in found(resources, device).items()
+            for make_parts in parts
+            for name, part in make_parts(resources, device).items()
             if hasattr(module, name)
         }
         with _building, _in_place(module, ours):

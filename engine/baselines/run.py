@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.baselines.blocks import first_blocks, head_resolved, shallow_base
 from prunescope.engine.baselines.int8 import in_int8, int8_linears, write_int8
 from prunescope.engine.baselines.records import (
@@ -41,13 +42,9 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
-from prunescope.engine.studies.study import (
-    Prepared,
-    measure_level,
-    prepare,
-    pruned_at,
-    solve_levels,
-)
+from prunescope.engine.studies.level import measure_level
+from prunescope.engine.studies.prepare import PreparedStudy, prepare
+from prunescope.engine.studies.pruned import prune_and_save, pruned_at
 from prunescope.engine.training.class_names import names_of
 from prunescope.engine.training.finetune import TrainingSetup, finetune
 from prunescope.engine.training.selection import training_split
@@ -62,7 +59,7 @@ class BaselineContext:
     """Everything a comparison works with, loaded once."""
 
     spec: BaselineSpec
-    prepared: Prepared
+    prepared: PreparedStudy
     store: Store
     say: Callable[[str], None]
 
@@ -142,7 +139,7 @@ def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Progress
             if due := [
                 level for level in due if not has_pruned(store, keys[level])
             ]:  # what no other process has made meanwhile
-                for _ in solve_levels(prepared, due, store, report):
+                for _ in prune_and_save(prepared, due, store, report):
                     pass
 
 
@@ -279,8 +276,8 @@ def measure_baseline(
     if not prepared.attacked or is_collapsed(acc, majority=majority):
         return acc, None, None, correct, ()
     spec = prepared.spec
-    outcomes = attack_kept(
-        {"it": Side(victim, victim.fingerprint)},
+    outcomes = attack_cached(
+        {"it": KeyedVictim(victim, victim.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,

@@ -1,23 +1,19 @@
 """What a comparison with the baselines is asked to do, as records. Light to import."""
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from prunescope.engine.config.check import check_record
+from prunescope.engine.config.describe import Setting
 from prunescope.engine.errors import SettingError
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.records import StudySpec
 
-LEVELS = (
-    0.2,
-    0.4,
-    0.5,
-    0.7,
-    0.75,
-    0.8,
-    0.875,
-    0.9,
-)  # in bytes, near to every number of blocks of six, and to int8
+# In bytes, near to every number of blocks of six, and to int8.
+LEVELS = (0.2, 0.4, 0.5, 0.7, 0.75, 0.8, 0.875, 0.9)
+
+# Titles of groups of settings, in --help and in docs/SETTINGS.md.
+SMALLER, LATENCY = "baselines", "latency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +45,77 @@ class BaselineSpec:
     """Which baselines, on the rows of which study."""
 
     study: StudySpec  # its levels are the pruned ones
-    blocks: tuple[int, ...] | None = (
-        None  # how many of the first blocks to keep; None is every number below all
-    )
-    int8: bool = True
-    pruned_int8: tuple[float, ...] = (0.5, 0.75)
-    small: tuple[int, ...] = ()  # blocks of models that are fine-tuned from the base's first blocks
-    base: str = "embedded"  # the pretrained checkpoint of these
-    epochs: float = 1.0
-    learning_rate: float = 1e-4
-    sentences: int = 64  # of one round of the latency
-    batch: int = 8
-    rounds: int = 20
+    blocks: Annotated[
+        tuple[int, ...] | None,
+        Setting(
+            "Blocks",
+            "how many of the first blocks to keep, without training; none for no such model",
+            "LIST",
+            SMALLER,
+            default="every number below all",
+        ),
+    ] = None
+    int8: Annotated[bool, Setting("int8", "compare with int8 weights", group=SMALLER)] = True
+    pruned_int8: Annotated[
+        tuple[float, ...],
+        Setting(
+            "Pruned int8",
+            "levels that are also stored in int8; none for no such model",
+            "LIST",
+            SMALLER,
+            default="those of 0.5 and 0.75 that are levels",
+        ),
+    ] = (0.5, 0.75)
+    small: Annotated[
+        tuple[int, ...],
+        Setting(
+            "Small models",
+            "blocks of smaller models that are fine-tuned from the first blocks of the base",
+            "LIST",
+            SMALLER,
+            default="none",
+        ),
+    ] = ()
+    base: Annotated[
+        str, Setting("Base", "the pretrained checkpoint of the smaller models", "BASE", SMALLER)
+    ] = "embedded"
+    epochs: Annotated[
+        float,
+        Setting(
+            "Epochs",
+            "passes over the training examples, for the smaller models",
+            "X",
+            SMALLER,
+            gt=0,
+        ),
+    ] = 1.0
+    learning_rate: Annotated[
+        float,
+        Setting(
+            "Learning rate", "highest learning rate, for the smaller models", "X", SMALLER, gt=0
+        ),
+    ] = 1e-4
+    sentences: Annotated[
+        int, Setting("Sentences", "texts of one round of the latency", "N", LATENCY, gt=0)
+    ] = 64
+    batch: Annotated[int, Setting("Batch", "texts a forward pass", "N", LATENCY, gt=0)] = 8
+    rounds: Annotated[
+        int, Setting("Rounds", "rounds, in which the models take turns", "N", LATENCY, gt=0)
+    ] = 20
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "learning_rate", "sentences", "batch", "rounds"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        check_record(self)
         for name in ("blocks", "small"):
             numbers = getattr(self, name) or ()
             if len(set(numbers)) < len(numbers) or any(number < 1 for number in numbers):
                 raise SettingError(
-                    f"{name} is {','.join(map(str, numbers))}; give different numbers of at least "
-                    "1."
+                    f"`{name}` is {','.join(map(str, numbers))}; give different numbers of at "
+                    "least 1."
                 )
-        if unknown := sorted(set(self.pruned_int8) - set(self.study.levels)):
+        if missing := sorted(set(self.pruned_int8) - set(self.study.levels)):
             raise SettingError(
-                f"Pruning to {unknown[0]:g} in int8 needs the level {unknown[0]:g}; add it to "
-                "--levels."
+                f"Pruning to {missing[0]:g} in int8 needs the level {missing[0]:g}; add it to "
+                "`levels`."
             )
 
     def ways(self, blocks: int) -> tuple[Way, ...]:

@@ -27,7 +27,7 @@ from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
-    from prunescope.engine.attacks.cached_run import Side
+    from prunescope.engine.attacks.terms import KeyedVictim
     from prunescope.engine.data import Dataset
     from prunescope.engine.models.victim import Victim
 
@@ -39,8 +39,8 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     attack = command(
         "attack",
         _attack,
-        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim "
-        "or on two side by side.",
+        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim or "
+        "on two side by side.",
     )
     victim_options(attack)
     attack_options(attack)
@@ -137,11 +137,7 @@ def run_attack(options: argparse.Namespace, spec: StudySpec, console: Console) -
             if options.set is not None
             else _on_data(options, spec, console)
         )
-    return (
-        _on_text(options, spec, console)
-        if options.against is None
-        else _on_text_against(options, spec, console)
-    )
+    return _on_text(options, spec, console)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -179,7 +175,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _sides(
     options: argparse.Namespace, spec: StudySpec, store: Store, console: Console
-) -> "dict[str, Side]":
+) -> "dict[str, KeyedVictim]":
     from prunescope.engine.cli.models import model_sides, one_side, pruned_sides
 
     notices = list[str]()
@@ -199,58 +195,46 @@ def _sides(
 
 
 def _on_text(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.live.bench import Bench
-
-    bench = Bench(Store(options.cache))
-    sparsity = SPARSITY if options.sparsity is None else options.sparsity
-    prepared = bench.prepare(spec, console.report)
-    console.notices(prepared.victim.notices)
-    label = _label(options.label, prepared.victim.label_names)
-    answer = bench.attack(
-        prepared, options.text, label, sparsity, console.report, budget=_budget(options)
+    from prunescope.engine.live.text_attack import (
+        AttackSettings,
+        TextTarget,
+        attack_text,
+        checked_text,
     )
-    if answer["cut_at"] is not None:
-        console.notices([_limit(prepared.victim)])
+
+    text, store = checked_text(options.text), Store(options.cache)
+    if options.against is None and options.sparsity is None:
+        options.sparsity = SPARSITY
+    sides = list(_sides(options, spec, store, console).items())
+    extra: dict[str, Any] = {}
+    if options.against is not None:
+        targets = {name: TextTarget(side.victim) for name, side in sides}
+    else:
+        (_, dense), (_, pruned) = sides
+        extra = {"sparsity": options.sparsity, "achieved": _zero_share(pruned.victim)}
+        targets = {
+            "dense": TextTarget(dense.victim, sparsity=0.0, achieved=0.0),
+            "pruned": TextTarget(pruned.victim, **extra),
+        }
+    victims = [target.victim for target in targets.values()]
+    console.notices([_limit(victim) for victim in victims if _cut(victim, [text], None)])
+    label = _label(options.label, victims[0].label_names)
+    settings = AttackSettings(spec.attack, spec.seed, _budget(options), spec.resources)
+    result = attack_text(targets, text, label, settings, console.report)
+    answer = {**result.payload(), **extra}
     return answer, _text_table(answer)
 
 
-def _on_text_against(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.live.bench import attack_sides, checked_text
-
-    text = checked_text(options.text)
-    victims = {
-        name: side.victim
-        for name, side in _sides(options, spec, Store(options.cache), console).items()
-    }
-    console.notices([_limit(victim) for victim in victims.values() if _cut(victim, [text], None)])
-    first = next(iter(victims.values()))
-    label = _label(options.label, first.label_names)
-    truth = label if label is not None else int(first.read([text])[0].argmax())
-    sides = attack_sides(
-        victims,
-        spec.attack,
-        text,
-        truth,
-        spec.seed,
-        spec.resources,
-        console.report,
-        budget=_budget(options),
-    )
-    answer = {
-        "text": text,
-        "truth": truth,
-        "truth_given": label is not None,
-        "attack": spec.attack,
-        "label_names": list(first.label_names),
-        "sides": sides,
-    }
-    return answer, _text_table(answer)
+def _zero_share(victim: "Victim") -> float:
+    weights = list(victim.prunable().values())
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return zeros / sum(weight.numel() for weight in weights)
 
 
 def _limit(victim: "Victim") -> str:
     return (
-        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is "
-        "changed beyond it changes nothing."
+        f"The text reaches {victim.name}'s limit of {victim.max_tokens} tokens; what is changed "
+        "beyond it changes nothing."
     )
 
 
@@ -295,7 +279,7 @@ def _budget(options: argparse.Namespace) -> Any:
 
 
 def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
-    from prunescope.engine.attacks.cached_run import attack_kept, summary_of
+    from prunescope.engine.attacks.cached_run import attack_cached, summary_of
     from prunescope.engine.attacks.logs import write_log
     from prunescope.engine.attacks.metrics import attack_notices, paired_attack
     from prunescope.engine.attacks.similarity import similarity
@@ -322,13 +306,12 @@ def _on_data(options: argparse.Namespace, spec: StudySpec, console: Console) -> 
     console.notices(
         [
             f"{count} of the {len(rows)} examples reach {name}'s limit of "
-            f"{victims[name].max_tokens} tokens; what is "
-            "changed beyond it changes nothing."
+            f"{victims[name].max_tokens} tokens; what is changed beyond it changes nothing."
             for name, count in cut.items()
             if count
         ]
     )
-    found = attack_kept(
+    found = attack_cached(
         sides,
         spec.attack,
         evaluation,
@@ -399,8 +382,7 @@ def _fewer(
     drawn = f", of which --eval-examples draws {evaluated}" if evaluated < rows else ""
     return [
         f"{data.name} has {pluralize(rows, 'row')} to evaluate{half}{drawn}, so {attacked} are "
-        "attacked and not "
-        f"{options.examples}."
+        f"attacked and not {options.examples}."
     ]
 
 
@@ -446,14 +428,14 @@ def _plain(moved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _on_set(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
     from prunescope.engine.attacks.static import compare_static, run_static
-    from prunescope.engine.attacks.static_files import fit_labels, read_set
+    from prunescope.engine.attacks.static_files import fit_to_victim, read_set
     from prunescope.engine.data.columns import Choice
 
     columns = Choice.of(**spec.reading)
     static = read_set(options.set, options.task, options.where, columns)
     results = []
     for name, side in _sides(options, spec, Store(options.cache), console).items():
-        fitted = fit_labels(static, side.victim)
+        fitted = fit_to_victim(static, side.victim)
         console.notices([notice for notice in fitted.notices if notice not in static.notices])
         results.append(replace(run_static(side.victim, fitted, console.report), name=name))
     console.notices(list(static.notices))

@@ -1,116 +1,65 @@
-"""`python -m engine alternatives`: pruning beside int8, fewer blocks and smaller models, at equal
-bytes.
+"""`python -m engine baselines`: pruning beside int8, fewer blocks and smaller models, at equal
+bytes; `alternatives` is the same command.
 """
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from prunescope.engine.baselines.spec import LEVELS, BaselineSpec
 from prunescope.engine.cli.console import Console, rate_text
-from prunescope.engine.cli.studies import measure_options, spec_from, victim_options
-from prunescope.engine.errors import SettingError
+from prunescope.engine.cli.options import (
+    Answer,
+    Command,
+    add_settings,
+    measure_options,
+    record_of,
+    spec_from,
+    victim_options,
+)
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.paths import expanded
 from prunescope.engine.reading.names import study_title
 from prunescope.engine.reading.titles import attack_title
+from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
     from prunescope.engine.baselines.records import BaselineTable
 
-Answer = tuple[dict[str, Any], str]
+BLOCKS = ("blocks", "int8", "pruned_int8", "small", "base", "epochs", "learning_rate")
+LATENCY = ("sentences", "batch", "rounds")
 
 
-def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add `baselines`, which `alternatives` names too."""
+def add_commands(command: Command) -> None:
+    """Add `baselines`, and `alternatives`, as it was called."""
     parser = command(
         "baselines",
         _baselines,
-        "Compare pruned levels with int8 weights, fewer blocks and smaller models: "
-        "bytes on disk, accuracy, accuracy under attack and time, on the same examples.",
-        aliases=["alternatives"],
+        "Compare pruned levels with int8 weights, fewer blocks and smaller models: bytes on "
+        "disk, accuracy, accuracy under attack and time, on the same examples.",
+        aliases=("alternatives",),
     )
     victim_options(parser)
-    parser.add_argument(
-        "--levels",
-        metavar="LIST",
-        help="sparsities to compare with (default: 0.2,0.4,0.5,0.7,0.75,0.8,0.875,0.9)",
-    )
-    parser.add_argument(
-        "--blocks",
-        metavar="LIST",
-        help="how many of the first blocks to keep, without training (default: every "
-        "number below all; none leaves it out)",
-    )
-    parser.add_argument("--no-int8", action="store_true", help="leave int8 out")
-    parser.add_argument(
-        "--pruned-int8",
-        metavar="LIST",
-        help="levels that are also stored in int8 (default: those of 0.5 and "
-        "0.75 that are in --levels; none leaves it out)",
-    )
-    parser.add_argument(
-        "--small",
-        metavar="LIST",
-        help="blocks of smaller models that are fine-tuned from the base's first "
-        "blocks on the training rows (default: none)",
-    )
-    parser.add_argument(
-        "--base",
-        default="embedded",
-        metavar="BASE",
-        help="the checkpoint of these (default: embedded)",
-    )
-    for name, kind, value, about in (
-        ("epochs", float, 1.0, "passes of their training"),
-        ("learning-rate", float, 1e-4, "its highest rate"),
-        ("sentences", int, 64, "texts of a round of the latency"),
-        ("batch", int, 8, "texts a pass"),
-        ("rounds", int, 20, "rounds in turn"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=kind, default=value, metavar="N", help=f"{about} (default: {value:g})"
-        )
+    add_settings(parser, StudySpec, "levels", defaults={"levels": LEVELS})
+    add_settings(parser, BaselineSpec, *BLOCKS, *LATENCY)
     measure_options(parser)
     parser.add_argument(
         "--out", metavar="FILE", help="the record to write (default: alternatives/ in the cache)"
     )
 
 
-def _numbers(text: str | None, option: str, kind: Callable[[str], Any]) -> tuple[Any, ...] | None:
-    """None where the option was not given; nothing for `none`."""
-    if text is None or text == "none":
-        return None if text is None else ()
-    try:
-        return tuple(kind(part) for part in text.split(","))
-    except ValueError:
-        raise SettingError(
-            f"{option} is {text!r}, not a list of numbers, nor none; correct it."
-        ) from None
-
-
 def _baselines(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.baselines.records import payload
     from prunescope.engine.baselines.run import run_baselines
-    from prunescope.engine.baselines.spec import LEVELS, BaselineSpec
 
-    levels = _numbers(options.levels, "--levels", float)
-    levels = LEVELS if levels is None else levels
-    int8 = not options.no_int8
-    usual = tuple(level for level in (0.5, 0.75) if int8 and level in levels)
-    pruned_int8 = _numbers(options.pruned_int8, "--pruned-int8", float)
-    spec = BaselineSpec(
-        spec_from(options, levels=levels),
-        _numbers(options.blocks, "--blocks", int),
-        int8,
-        usual if pruned_int8 is None else pruned_int8,
-        _numbers(options.small, "--small", int) or (),
-        options.base,
-        options.epochs,
-        options.learning_rate,
-        options.sentences,
-        options.batch,
-        options.rounds,
+    levels = LEVELS if options.levels is None else options.levels
+    usual = tuple(level for level in (0.5, 0.75) if options.int8 and level in levels)
+    spec = record_of(
+        BaselineSpec,
+        options,
+        study=spec_from(options, levels=levels),
+        pruned_int8=usual if options.pruned_int8 is None else options.pruned_int8,
+        small=options.small or (),
     )
     store = Store(options.cache)
     out = expanded(options.out) if options.out else None

@@ -1,6 +1,5 @@
 """What the command line prints: progress on stderr, tables for stdout."""
 
-import argparse
 import re
 import sys
 import time
@@ -11,21 +10,13 @@ from prunescope.engine.errors import phrase
 from prunescope.engine.formatting import format_duration, pluralize
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.reading.names import full_names
-from prunescope.engine.records import READING, Rate, Study
+from prunescope.engine.records import Rate, Study
 from prunescope.engine.studies.events import StudyOpened
 
 if TYPE_CHECKING:  # its module imports torch, which the help must not wait for
     from prunescope.engine.evaluation.latency import Comparison
     from prunescope.engine.studies.repeat import Repeated
 
-LABEL_MAP_HELP = (
-    "what each label of the data means: the model's class numbers from 0 or its class names, as in "
-    "neg=0,pos=1 or "
-    "bad=negative,good=positive; −1 leaves such rows out"
-)
-TOLERANCE = (
-    3.0  # points of Acc and Aua below dense that are still safe, where nothing else is asked for
-)
 _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -34,20 +25,6 @@ def printable(text: str) -> str:
     spelled out. Names come from files that someone else may have written.
     """
     return _UNPRINTED.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-
-
-def reading_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say how a data set is to be read, one for each of `READING`."""
-    for name in ("text", "pair", "label"):
-        parser.add_argument(
-            f"--{name}-column", metavar="NAME", help=f"the {name} column, if it is not detected"
-        )
-    parser.add_argument("--label-map", metavar="LIST", help=LABEL_MAP_HELP)
-
-
-def reading_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What they say, as `load_dataset` takes it."""
-    return {name: getattr(options, name) for name in READING}
 
 
 class Console:
@@ -134,9 +111,7 @@ def level_table(study: Study) -> str:
 
 
 def safe_lines(study: Study, points: float) -> str:
-    """Up to which sparsity a study is safe, and what there is to doubt; nothing where only one level
-    was measured.
-    """
+    """Up to which sparsity a study is safe, and what there is to doubt; nothing for one level."""
     from prunescope.engine.reading.safety import doubts, last_safe
     from prunescope.engine.reading.verdicts import safe_sentence
 
@@ -207,7 +182,7 @@ def members_table(found: dict[str, Any]) -> str:
 
 
 def average_table(record: dict[str, Any]) -> str:
-    """How an average came about: every member in the order it was tried, and the average with it."""
+    """How an average was made: each member in the order tried, and the average with it."""
     head = (
         f"{'member':<28}  {'alone: Acc %':>17}  {'Aua %':>17}  {'average: Acc %':>17}  "
         f"{'Aua %':>17}\n"

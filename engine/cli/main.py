@@ -17,17 +17,28 @@ from typing import Any, NoReturn
 
 from prunescope.engine.cli import (
     attack,
+    average,
     baselines,
+    evaluate,
+    export,
+    finetune,
     jobs,
+    latency,
+    ood,
     papers,
     runs,
     studies,
     subnetworks,
     sweep,
-    training,
 )
 from prunescope.engine.cli.console import Console, printable
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
+
+# In the order in which --help lists their commands.
+GROUPS = (
+    *(studies, export, latency, attack, baselines, finetune, average, evaluate),
+    *(runs, jobs, subnetworks, ood, sweep, papers),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,12 +65,11 @@ class _Parser(argparse.ArgumentParser):
     def flag_of(self, name: str, value: str | None) -> str | None:
         """How this command's line gives a setting that a message names; see `engine.errors`."""
         flags = {action.dest: action.option_strings for action in self._actions}
-        if value == "false":
-            name, value = f"no_{name}", None
+        value = None if value in ("true", "false") else value
         if not flags.get(name):
             return None
         flag = next(text for text in flags[name] if text.startswith("--"))
-        if value is None or value == "true":
+        if value is None:
             return flag
         return (
             f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
@@ -156,13 +166,6 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--quiet", action="store_true", help="no progress on stderr")
         return made
 
-    studies.add_commands(command)
-    attack.add_commands(command)
-    baselines.add_commands(command)
-    training.add_commands(command)
-    runs.add_commands(command)
-    jobs.add_commands(command)
-    subnetworks.add_commands(command)
-    sweep.add_commands(command)
-    papers.add_commands(command)
+    for group in GROUPS:
+        group.add_commands(command)
     return parser

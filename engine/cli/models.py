@@ -1,8 +1,8 @@
-"""The victims of a comparison, by name: a model alone, beside another one, or beside itself pruned."""
+"""The victims of a comparison, by name: one model, two models, or a model and itself pruned."""
 
 from dataclasses import replace
 
-from prunescope.engine.attacks.cached_run import Side
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.export.pruned_models import victim_key
@@ -12,16 +12,17 @@ from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import level_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, pruned_at
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
 
 
-def one_side(spec: StudySpec) -> dict[str, Side]:
+def one_side(spec: StudySpec) -> dict[str, KeyedVictim]:
     """The model alone."""
     victim = load_victim(spec.model, spec.device)
-    return {victim.name: Side(victim, victim.fingerprint)}
+    return {victim.name: KeyedVictim(victim, victim.fingerprint)}
 
 
-def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[str]]:
+def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, KeyedVictim], list[str]]:
     """(the model and another one, notices). Raises DataError where they have different numbers of
     classes.
     """
@@ -58,17 +59,19 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, Side], list[st
 
 def pruned_sides(
     spec: StudySpec, sparsity: float, store: Store, report: Progress = SILENT
-) -> tuple[dict[str, Side], list[str]]:
+) -> tuple[dict[str, KeyedVictim], list[str]]:
     """(the model dense and pruned, notices)."""
     prepared = prepare(replace(spec, attack="none"), report)
     pruned = pruned_at(prepared, sparsity, store, report)
     dense, name = prepared.victim, level_name(prepared.victim.name, sparsity)
-    sparse = Side(replace(pruned.victim, name=name), victim_key(prepared.study.identity, sparsity))
-    return {dense.name: Side(dense, dense.fingerprint), name: sparse}, [
+    sparse = KeyedVictim(
+        replace(pruned.victim, name=name), victim_key(prepared.study.identity, sparsity)
+    )
+    return {dense.name: KeyedVictim(dense, dense.fingerprint), name: sparse}, [
         *store.notices,
         *pruned.notices,
     ]
 
 
-def _named(victim: Victim, name: str) -> Side:
-    return Side(replace(victim, name=name), victim.fingerprint)
+def _named(victim: Victim, name: str) -> KeyedVictim:
+    return KeyedVictim(replace(victim, name=name), victim.fingerprint)

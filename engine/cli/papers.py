@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import levels_of, measure_options, spec_from, victim_options
+from prunescope.engine.cli.options import levels_of, measure_options, spec_from, victim_options
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import PROJECT
 from prunescope.engine.store import Store

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import levels_of
+from prunescope.engine.cli.options import levels_of
 from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.jobs.unfinished import Unfinished, unfinished
 from prunescope.engine.paths import expanded
@@ -206,7 +206,8 @@ def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
 
 
 def _show(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.cli.console import TOLERANCE, level_table, safe_lines
+    from prunescope.engine.cli.console import level_table, safe_lines
+    from prunescope.engine.cli.settings import TOLERANCE
 
     store = Store(options.cache)
     study = store.study(_key(options, console, store))

@@ -51,13 +51,14 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _sweep(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.studies.study import check_spec
+    from prunescope.engine.studies.prepare import check_spec
     from prunescope.engine.studies.sweep import read_sweep
 
     specs = read_sweep(expanded(options.file))
     for spec in specs:
         check_spec(spec)
-    name = f"sweep-{key_of([[getattr(spec, field) for field in spec.__slots__] for spec in specs])[:8]}"
+    values = [[getattr(spec, field) for field in spec.__slots__] for spec in specs]
+    name = f"sweep-{key_of(values)[:8]}"
     if options.ray:
         return _on_cluster(options, console, specs, name)
     return _here(options, console, specs, name)
@@ -102,7 +103,7 @@ def _on_cluster(
     options: argparse.Namespace, console: Console, specs: list[Any], name: str
 ) -> Answer:
     from prunescope.engine.jobs.cluster import run_on_cluster
-    from prunescope.engine.jobs.rows import Rows
+    from prunescope.engine.jobs.rows import JobTable
     from prunescope.engine.paths import shared_cache, user_cache
 
     shared = expanded(options.cache) if options.cache else shared_cache()
@@ -115,7 +116,7 @@ def _on_cluster(
         raise SettingError(
             "--background is for this machine; let a sweep on a cluster run under nohup or tmux."
         )
-    rows = Rows(user_cache())
+    rows = JobTable(user_cache())
     run_on_cluster(specs, options.ray, shared.resolve(), rows, name, console.report)
     found = rows.read("sweep = ? and do = 'elsewhere'", name)
     return _told(

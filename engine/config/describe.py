@@ -142,9 +142,13 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@cache
 def settings_of(record: Any) -> Mapping[str, Described]:
     """Every field of a record type, by name; one without a `Setting` is described by its type."""
+    return _settings_of(record)
+
+
+@cache
+def _settings_of(record: Any) -> Mapping[str, Described]:
     return {field.name: describe(field.name, field.type, field.default) for field in fields(record)}
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from prunescope.engine.config.check import check_record
-from prunescope.engine.config.describe import Setting
-from prunescope.engine.errors import SettingError
+from prunescope.engine.config.describe import Setting, settings_of
+from prunescope.engine.errors import SettingError, phrase
 from prunescope.engine.paths import whole_path
 
 LEVELS = tuple(step / 100 for step in range(0, 100, 5))
@@ -202,7 +202,7 @@ class StudySpec:
         str,
         Setting(
             "Precision",
-            "of the pruner's forward passes: fp32, tf32 or bf16",
+            "precision of the pruner's forward passes: fp32, tf32 or bf16",
             "P",
             PRUNING,
             examples=("fp32", "tf32", "bf16"),
@@ -290,3 +290,27 @@ class StudySpec:
             layers=whole_path(self.layers),
             resources=resources,
         )
+
+
+def labelled(text: str) -> str:
+    """The text of an error or notice with a study's settings as a page calls them.
+
+    "`calibration` is 0" becomes "“Calibration sentences” is 0"; levels are percentages there.
+    """
+
+    def words(name: str, value: str | None) -> str | None:
+        if name not in StudySpec.__dataclass_fields__:
+            return None
+        label = settings_of(StudySpec)[name].setting.label
+        if value is None or value == "true":
+            return f"“{label}”"
+        return f"“{label}: {_percentages(value) if name == 'levels' else value}”"
+
+    return phrase(text, words)
+
+
+def _percentages(shares: str) -> str:
+    try:
+        return ", ".join(f"{100 * float(share):g}" for share in shares.split(","))
+    except ValueError:
+        return shares

@@ -19,7 +19,7 @@ MAX_SHOWN = 48  # tokens of an attention map
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class HiddenStates:
     """What one victim makes of one text."""
 
     tokens: tuple[str, ...]
@@ -29,7 +29,7 @@ class Reading:
 
 
 @torch.inference_mode()
-def read_inside(victim: Victim, text: str) -> Reading:
+def read_inside(victim: Victim, text: str) -> HiddenStates:
     """Read a text and keep what happens inside. Attention is softmax(q kᵀ / √d) of every head, d
     the head's width.
     """
@@ -50,7 +50,7 @@ def read_inside(victim: Victim, text: str) -> Reading:
     logits = victim.family.head(victim.model, hidden[:1])[0]
     victim.check_answers(logits[None], torch.stack(states)[None])
     ids = victim.encode([text])["input_ids"][0]
-    return Reading(
+    return HiddenStates(
         tuple(victim.tokenizer.convert_ids_to_tokens(ids)),
         torch.stack(states).double().cpu(),
         torch.stack(maps).float().cpu(),
@@ -140,7 +140,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _packed(reading: Reading) -> dict[str, Any]:
+def _packed(reading: HiddenStates) -> dict[str, Any]:
     shown = reading.attention[:, :, :MAX_SHOWN, :MAX_SHOWN].half().contiguous()
     return {
         "tokens": list(reading.tokens[:MAX_SHOWN]),

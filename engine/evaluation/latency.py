@@ -28,7 +28,7 @@ from prunescope.engine.progress import SILENT, Progress
 
 FORMS = ("dense", "csr", "2:4")
 WARM_UP = 2  # rounds: the first pays for allocations and kernel choices
-Side = tuple[Victim, str]  # a victim and the form in which it is measured
+ModelInForm = tuple[Victim, str]  # a victim and the form in which it is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def measure_latency(
 
 @torch.inference_mode()
 def compare_latency(
-    sides: Sequence[Side],
+    sides: Sequence[ModelInForm],
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,
@@ -159,8 +159,7 @@ def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> An
     if form == "csr" and (victim.device.type != "cpu" or dtype != torch.float32):
         raise SettingError(
             f"csr is measured on the CPU in float32, not on {victim.device} in {dtype}; use "
-            "--device cpu, or "
-            "another form."
+            "--device cpu, or another form."
         )
     if form == "2:4":
         _check_two_four(victim, dtype)
@@ -188,20 +187,17 @@ def _check_two_four(victim: Victim, dtype: torch.dtype) -> None:
         if not is_two_four(weight):
             raise SettingError(
                 f"2:4 is not available: {name} of {victim.name} does not have two zeros in every "
-                "four "
-                "weights; prune with the pattern 2:4 first, or measure dense."
+                "four weights; prune with the pattern 2:4 first, or measure dense."
             )
     if victim.device.type != "cuda":
         raise SettingError(
             f"2:4 is not available: it needs an NVIDIA GPU and the model is on {victim.device}; "
-            "use --device "
-            "cuda, or the form csr."
+            "use --device cuda, or the form csr."
         )
     if (found := torch.cuda.get_device_capability(victim.device)) < (8, 0):
         raise SettingError(
             f"2:4 is not available: {device_name(victim.device)} has compute capability "
-            f"{found[0]}.{found[1]} "
-            "and sparse tensor cores begin with 8.0; measure dense."
+            f"{found[0]}.{found[1]} and sparse tensor cores begin with 8.0; measure dense."
         )
     if dtype not in (torch.float16, torch.bfloat16):
         raise SettingError(

@@ -16,7 +16,7 @@ from prunescope.engine.records import MODULES, Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Predictions:
     """What a victim says about an evaluation set."""
 
     predicted: tuple[int, ...]
@@ -31,7 +31,7 @@ class Reading:
 
 def read(
     victim: Victim, examples: Examples, report: Progress = SILENT, piece: int = 256
-) -> Reading:
+) -> Predictions:
     """Predictions and last [CLS] embeddings, in the examples' order."""
     predicted: list[int] = []
     embedded = []
@@ -41,10 +41,10 @@ def read(
         logits, cls = victim.read(part.texts, part.pairs)
         predicted += logits.argmax(dim=1).tolist()
         embedded.append(cls)
-    return Reading(tuple(predicted), torch.cat(embedded))
+    return Predictions(tuple(predicted), torch.cat(embedded))
 
 
-def accuracy(reading: Reading, labels: Sequence[int]) -> Rate:
+def accuracy(reading: Predictions, labels: Sequence[int]) -> Rate:
     """Acc = correct / n."""
     return Rate.of(len(reading.correct(labels)), len(labels))
 
@@ -55,8 +55,7 @@ def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:
         return ()
     return (
         f"The dense model is right on {acc.hits} of {acc.n} examples, fewer than by chance with "
-        f"{classes} classes; its "
-        "classes may be numbered otherwise than the labels.",
+        f"{classes} classes; its classes may be numbered otherwise than the labels.",
     )
 
 

@@ -97,8 +97,7 @@ def check_metric(metric: str, classes: int, where: str) -> None:
     if metric == "f1_binary" and classes != 2:
         raise SettingError(
             f"f1_binary is the F1 of class 1 of two, and {where} has {classes} classes; choose "
-            "accuracy or "
-            "f1_weighted."
+            "accuracy or f1_weighted."
         )
 
 
@@ -126,8 +125,7 @@ class ShiftedSet:
         if name not in self.groups:
             raise DataError(
                 f"{self.name} has no column {name!r} to draw rows by; it has "
-                f"{', '.join(self.groups) or 'none'}: "
-                "name one of these, or leave of_each out."
+                f"{', '.join(self.groups) or 'none'}: name one of these, or leave of_each out."
             )
         return self.groups[name]
 
@@ -155,10 +153,8 @@ def mapping_for(
         if len(given) != len(model_classes) or any(not WRONG <= one < classes for one in given):
             raise SettingError(
                 f"The label map {','.join(map(str, given))} does not take the model's "
-                f"{len(model_classes)} "
-                f"classes ({told}) to the {classes} of {where}; give one number for each, -1 for "
-                "one that "
-                "is not there."
+                f"{len(model_classes)} classes ({told}) to the {classes} of {where}; give one "
+                "number for each, -1 for one that is not there."
             )
         return tuple(given)
     if task is not None:
@@ -171,8 +167,8 @@ def mapping_for(
         return tuple(range(classes))
     raise DataError(
         f"{where} has {classes} classes and the model {len(model_classes)} ({told}), and nothing "
-        "says which is "
-        "which; give --label-map, one class of the set for each of the model's, such as 0,1,1."
+        "says which is which; give --label-map, one class of the set for each of the model's, such "
+        "as 0,1,1."
     )
 
 
@@ -207,9 +203,8 @@ def load_shifted(
     if pairs is not None and pairs != (examples.pairs is not None):
         raise DataError(
             f"{data} holds {'pairs' if examples.pairs else 'single texts'} and the model was "
-            "trained on "
-            f"{'pairs' if pairs else 'single texts'}; name its columns with --text-column and "
-            "--pair-column."
+            f"trained on {'pairs' if pairs else 'single texts'}; name its columns with "
+            "--text-column and --pair-column."
         )
     if task is not None:
         classes = len(TASKS[task].classes)
@@ -248,15 +243,15 @@ def _in_classes_of_the_set(
         if names is None and not rows.classes.numbered and len(values) == 1 and values[0] != 0:
             raise DataError(
                 f"{where} has the label {values[0]} alone, which may be counted from 0 or from 1; "
-                "say which class it "
-                f"is with --label-map={values[0]}=…, or give rows of several classes."
+                f"say which class it is with --label-map={values[0]}=…, or give rows of several "
+                "classes."
             )
         if names is None and not rows.classes.numbered and max(values) + 1 < len(model_classes):
             told = f"{len(model_classes)} ({', '.join(model_classes)})"
             raise DataError(
                 f"{where} has {max(values) + 1} classes and the model {told}, and nothing says "
-                "which is which; give "
-                "--label-map, one class of the set for each of the model's, such as 0,1,1."
+                "which is which; give --label-map, one class of the set for each of the model's, "
+                "such as 0,1,1."
             )
         return fit_examples(rows.examples, rows.classes, model_classes, "the model", where)
     if min(rows.classes.values) < 0:

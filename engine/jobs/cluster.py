@@ -14,8 +14,8 @@ from typing import Any
 
 from prunescope.engine import paths
 from prunescope.engine.errors import PruneScopeError, SettingError
-from prunescope.engine.jobs.processes import born
-from prunescope.engine.jobs.rows import Rows
+from prunescope.engine.jobs.processes import start_time
+from prunescope.engine.jobs.rows import JobTable
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
@@ -28,7 +28,7 @@ LOST = "The sweep was stopped; start it again, it goes on."
 def run_task(arguments: dict[str, Any], shared: str, name: str) -> tuple[str, str, str]:
     """One study, on whatever machine this is: (state, study key, reason)."""
     from prunescope.engine.store import Store, canonical, write_atomic
-    from prunescope.engine.studies.study import run_study
+    from prunescope.engine.studies.run import run_study
 
     path, last = Path(shared) / "sweeps" / f"{name}.json", 0.0
 
@@ -49,7 +49,7 @@ def run_task(arguments: dict[str, Any], shared: str, name: str) -> tuple[str, st
 
 
 def run_on_cluster(
-    specs: list[StudySpec], address: str, shared: Path, rows: Rows, sweep: str, report: Progress
+    specs: list[StudySpec], address: str, shared: Path, rows: JobTable, sweep: str, report: Progress
 ) -> list[str]:
     """Run every study on the cluster and return their keys, "" for those that failed; rows of the
     queue follow them.
@@ -110,7 +110,7 @@ def run_on_cluster(
         ray.shutdown()
 
 
-def _show(rows: Rows, name: str, sweep: str, spec: StudySpec, slot: str) -> None:
+def _show(rows: JobTable, name: str, sweep: str, spec: StudySpec, slot: str) -> None:
     rows.remove(name)
     rows.add(
         id=name,
@@ -124,21 +124,21 @@ def _show(rows: Rows, name: str, sweep: str, spec: StudySpec, slot: str) -> None
         folder="",
         environment={},
         holder=os.getpid(),
-        holder_born=born(os.getpid()),
+        holder_born=start_time(os.getpid()),
     )
 
 
 def _follow(
-    ray: Any, pending: dict[Any, str], shared: Path, rows: Rows, report: Progress
+    ray: Any, pending: dict[Any, str], shared: Path, rows: JobTable, report: Progress
 ) -> list[str]:
     total, keys = len(pending), dict.fromkeys(pending.values(), "")
     while pending:
         report(f"{total - len(pending)} of {total} studies", total - len(pending), total)
         done, _ = ray.wait(list(pending), num_returns=len(pending), timeout=EVERY)
-        for one in done:
-            name = pending.pop(one)
+        for task in done:
+            name = pending.pop(task)
             try:
-                state, keys[name], reason = ray.get(one)
+                state, keys[name], reason = ray.get(task)
             except (
                 ray.exceptions.RayError
             ) as error:  # its machine was lost too often, or a defect of ours
@@ -157,18 +157,18 @@ def _follow(
     return list(keys.values())
 
 
-def _copy(told: Path, name: str, rows: Rows) -> None:
+def _copy(path: Path, name: str, rows: JobTable) -> None:
     """What a task says of itself, into its row."""
     try:
-        found = json.loads(told.read_bytes())
+        state = json.loads(path.read_bytes())
     except FileNotFoundError:  # not begun, or just ended
         return
     rows.change(name, "state = 'queued'", state="running", started=time.time())
     rows.change(
         name,
         "state = 'running'",
-        stage=found["stage"],
-        done=found["done"],
-        total=found["total"],
-        slot=found["on"],
+        stage=state["stage"],
+        done=state["done"],
+        total=state["total"],
+        slot=state["on"],
     )

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from prunescope.engine import paths
 from prunescope.engine.errors import StoreError
-from prunescope.engine.jobs.processes import PATIENCE, end_group, end_rest, lives
-from prunescope.engine.jobs.rows import ENDED, JobRow, Rows
+from prunescope.engine.jobs.processes import PATIENCE, end_group, is_alive, kill_group
+from prunescope.engine.jobs.rows import ENDED, JobRow, JobTable
 from prunescope.engine.paths import expanded
 from prunescope.engine.reading.names import spec_title
 from prunescope.engine.records import StudySpec
@@ -47,7 +47,7 @@ class JobQueue:
 
     def __init__(self, cache: Path | str | None = None) -> None:
         self.root = (expanded(cache) if cache else paths.user_cache()).resolve()
-        self._rows = Rows(self.root)
+        self._rows = JobTable(self.root)
 
     def submit(self, spec: StudySpec, expected: float | None = None, sweep: str = "") -> JobRow:
         """Queue a study; one that is queued or running already with the same settings is not queued
@@ -74,11 +74,11 @@ class JobQueue:
         return self.row(job)
 
     def start(self) -> None:
-        """See to it that there is a keeper while there is something to keep."""
-        if (held := try_lock(lock := self._rows.folder / "keeper.lock")) is None:
+        """See to it that there is a supervisor while there is something to keep."""
+        if (handle := try_lock(lock := self._rows.folder / "supervisor.lock")) is None:
             return
-        release_lock(lock, held)
-        with (self._rows.folder / "keeper.log").open("ab") as log:
+        release_lock(lock, handle)
+        with (self._rows.folder / "supervisor.log").open("ab") as log:
             process = subprocess.Popen(
                 [
                     sys.executable,
@@ -99,25 +99,25 @@ class JobQueue:
 
     def rows(self) -> list[JobRow]:
         """Every job, oldest first. Workers that died are noticed here."""
-        found = self._rows.read()
-        noticed = [
+        rows = self._rows.read()
+        changed = [
             notice(self._rows, row)
-            for row in found
+            for row in rows
             if row.state == "running" or (row.active and row.do != "study")
         ]
-        if any(noticed):
-            found = self._rows.read()
-        return found
+        if any(changed):
+            rows = self._rows.read()
+        return rows
 
     def row(self, job: str) -> JobRow:
         """One job by its id or the id's first digits. Raises StoreError where there is none."""
-        found = [row for row in self.rows() if job and row.id.startswith(job)]
-        if len(found) != 1:
+        matches = [row for row in self.rows() if job and row.id.startswith(job)]
+        if len(matches) != 1:
             raise StoreError(
-                f"{len(found) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs list` "
-                "shows them."
+                f"{len(matches) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs "
+                "list` shows them."
             )
-        return found[0]
+        return matches[0]
 
     def cancel(self, job: str) -> JobRow:
         """Stop a job within two seconds, with whatever it started. What it finished is kept."""
@@ -138,7 +138,7 @@ class JobQueue:
         return self.row(row.id)
 
     def _with_number(self, row: JobRow) -> JobRow:
-        """The row once its worker has told its process number, which it does as soon as it starts."""
+        """The row once its worker has written its process number, which it does at once."""
         end = time.monotonic() + PATIENCE
         while row.state == "running" and row.pid is None and time.monotonic() < end:
             time.sleep(0.05)
@@ -196,7 +196,7 @@ class JobQueue:
         return ""
 
     def start_if_due(self) -> None:
-        """Start a keeper where jobs wait for one, as after the machine was started anew."""
+        """Start a supervisor where jobs wait for one, as after the machine was started anew."""
         if self._rows.read("state = 'queued' and do = 'study'"):
             self.start()
 
@@ -205,15 +205,15 @@ class JobQueue:
         """(how many jobs are before a queued one on its device, seconds until its turn); None where
         nothing tells them.
         """
-        place = next(
-            place for place, other in enumerate(rows) if other.id == row.id
+        index = next(
+            index for index, other in enumerate(rows) if other.id == row.id
         )  # by rows, whatever the clock says
         before = [
             other
-            for at, other in enumerate(rows)
+            for position, other in enumerate(rows)
             if other.slot == row.slot
             and other.do == "study"
-            and (other.state == "running" or (other.state == "queued" and at < place))
+            and (other.state == "running" or (other.state == "queued" and position < index))
         ]
         times = [other.expected if other.remaining is None else other.remaining for other in before]
         return len(before), None if None in times else sum(
@@ -221,16 +221,16 @@ class JobQueue:
         )
 
 
-def notice(rows: Rows, row: JobRow) -> bool:
+def notice(rows: JobTable, row: JobRow) -> bool:
     """Whether a running job's process is gone; then it is marked interrupted, or cancelled where
     that was wanted.
     """
-    if lives(row.pid, row.born):
+    if is_alive(row.pid, row.born):
         return False
-    if (row.holder != os.getpid() or row.do != "study") and lives(row.holder, row.holder_born):
+    if (row.holder != os.getpid() or row.do != "study") and is_alive(row.holder, row.holder_born):
         return False  # it is the parent, and knows how the worker ended
     if row.pid is not None and row.born is not None:
-        end_rest(row.pid, row.born)  # what it started goes with it
+        kill_group(row.pid, row.born)  # what it started goes with it
     state, reason = ("interrupted", INTERRUPTED) if row.cancelled is None else ("cancelled", "")
     return rows.change(
         row.id,

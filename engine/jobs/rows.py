@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import StoreError
+from prunescope.engine.progress import ProgressState
 from prunescope.engine.store.atomic import cannot_write
 
 VERSION = 1
@@ -21,11 +22,12 @@ ACTIVE = ("queued", "running")
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 TABLE = """create table if not exists jobs (
-    id text primary key, do text, title text, arguments text, slot text, state text, stage text default '',
-    done integer default 0, total integer default 0, remaining real, expected real, created real, started real,
-    ended real, reason text default '', study text, sweep text default '', pid integer, born text, holder integer,
-    holder_born text, ticket text, heard real, memory integer default 0, cancelled real, tries integer default 0,
-    folder text, environment text)"""
+    id text primary key, do text, title text, arguments text, slot text, state text,
+    stage text default '', done integer default 0, total integer default 0, remaining real,
+    expected real, created real, started real, ended real, reason text default '', study text,
+    sweep text default '', pid integer, born text, holder integer, holder_born text, ticket text,
+    heard real, memory integer default 0, cancelled real, tries integer default 0, folder text,
+    environment text)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class JobRow:
     sweep: str
     pid: int | None
     born: str | None
-    holder: int | None  # the keeper that started it, until the worker has told its own number
+    holder: int | None  # the supervisor that started it, until the worker has told its own number
     holder_born: str | None
     ticket: str | None  # of this try; a worker with another one has lost the job
     heard: float | None  # monotonic clock
@@ -63,21 +65,27 @@ class JobRow:
 
     @property
     def active(self) -> bool:
+        """Whether it is queued or running."""
         return self.state in ACTIVE
+
+    @property
+    def progress(self) -> ProgressState:
+        """How far it is, in the same record as a live job's."""
+        if self.state == "done":
+            return ProgressState(self.stage, 1, 1)
+        return ProgressState(self.stage, self.done, self.total, self.remaining)
 
     @property
     def share(self) -> float:
         """How much is done, in [0, 1]."""
-        return (
-            1.0 if self.state == "done" else min(1.0, self.done / self.total) if self.total else 0.0
-        )
+        return self.progress.share
 
 
 COLUMNS = tuple(field.name for field in fields(JobRow))
 AS_JSON = ("arguments", "environment")
 
 
-class Rows:
+class JobTable:
     """The table of one user's folder."""
 
     def __init__(self, root: Path) -> None:
@@ -118,13 +126,13 @@ class Rows:
             raise cannot_write(self.folder, error) from error
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        found = database.execute("pragma user_version").fetchone()[0]
-        if found > VERSION:
+        version = database.execute("pragma user_version").fetchone()[0]
+        if version > VERSION:
             raise StoreError(
-                f"{self.path} has schema {found}, this version reads {VERSION}; update PruneScope "
-                "to open it."
+                f"{self.path} has schema {version}, this version reads {VERSION}; update "
+                "PruneScope to open it."
             )
-        if found < VERSION:
+        if version < VERSION:
             database.execute("pragma journal_mode = wal")
             database.execute(TABLE)
             database.execute(f"pragma user_version = {VERSION}")
@@ -143,20 +151,20 @@ class Rows:
         if not self.path.is_file():
             return []
         with self.open(write=False) as database:
-            found = database.execute(
+            rows = database.execute(
                 f"select {', '.join(COLUMNS)} from jobs where {where} order by rowid", values
             ).fetchall()
-        return [_row(values) for values in found]
+        return [_row(values) for values in rows]
 
     def add(self, unless: Callable[[JobRow], bool] = lambda row: False, **values: Any) -> str:
         """Insert one row, columns that are not given being empty, unless an active row is the same;
         the id of the one that is there. Look and insertion are one transaction, so no other process
         comes between.
         """
-        given = {
+        columns = {
             name: json.dumps(value) if name in AS_JSON else value for name, value in values.items()
         }
-        names, marks = ", ".join(given), ", ".join("?" * len(given))
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self.open() as database:
             active = database.execute(
                 f"select {', '.join(COLUMNS)} from jobs where state in (?, ?) order by rowid",
@@ -164,15 +172,18 @@ class Rows:
             )
             if same := next((row for row in map(_row, active.fetchall()) if unless(row)), None):
                 return same.id
-            database.execute(f"insert into jobs ({names}) values ({marks})", tuple(given.values()))
+            database.execute(
+                f"insert into jobs ({names}) values ({marks})", tuple(columns.values())
+            )
         return str(values["id"])
 
-    def change(self, job: str, where: str, *held: object, **values: Any) -> bool:
+    def change(self, job: str, where: str, *arguments: object, **values: Any) -> bool:
         """Set columns of a job where `where` still holds; whether it did."""
         sets = ", ".join(f"{name} = ?" for name in values)
         with self.open() as database:
             done = database.execute(
-                f"update jobs set {sets} where id = ? and ({where})", (*values.values(), job, *held)
+                f"update jobs set {sets} where id = ? and ({where})",
+                (*values.values(), job, *arguments),
             )
             return done.rowcount == 1
 
@@ -192,5 +203,5 @@ class Rows:
 
 
 def _row(values: tuple[Any, ...]) -> JobRow:
-    found = dict(zip(COLUMNS, values, strict=True))
-    return JobRow(**{**found, **{name: json.loads(found[name] or "{}") for name in AS_JSON}})
+    columns = dict(zip(COLUMNS, values, strict=True))
+    return JobRow(**{**columns, **{name: json.loads(columns[name] or "{}") for name in AS_JSON}})

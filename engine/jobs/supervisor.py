@@ -1,4 +1,4 @@
-"""The keeper: starts the workers of queued jobs, one for each device, and sees how they end. It
+"""The supervisor: starts the workers of queued jobs, one for each device, and sees how they end. It
 leaves when nothing is left.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.engine import paths
-from prunescope.engine.jobs.processes import PATIENCE, born, end_rest, killed_for_memory
+from prunescope.engine.jobs.processes import PATIENCE, kill_group, killed_for_memory, start_time
 from prunescope.engine.jobs.queue import INTERRUPTED, notice
-from prunescope.engine.jobs.rows import JobRow, Rows
+from prunescope.engine.jobs.rows import JobRow, JobTable
 from prunescope.engine.store.locks import release_lock, try_lock
 
 EVERY = 0.25  # seconds between two looks
@@ -24,7 +24,7 @@ IDLE = 2.0  # seconds without work after which it leaves
 
 @dataclass(slots=True)
 class Child:
-    """A worker that this keeper started."""
+    """A worker that this supervisor started."""
 
     row: JobRow
     process: subprocess.Popen[bytes]
@@ -32,12 +32,12 @@ class Child:
     killed_before: int  # for lack of memory, on this machine
 
 
-class Keeper:
+class Supervisor:
     """One look at the queue after the other."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.rows = root, Rows(root)
-        self.me = (os.getpid(), born(os.getpid()))
+        self.root, self.rows = root, JobTable(root)
+        self.me = (os.getpid(), start_time(os.getpid()))
         self.children: dict[str, Child] = {}
 
     def look(self) -> bool:
@@ -57,7 +57,7 @@ class Keeper:
 
     def _start(self, row: JobRow) -> None:
         ticket = secrets.token_hex(8)
-        mine = {
+        claim = {
             "ticket": ticket,
             "pid": None,
             "born": None,
@@ -71,15 +71,15 @@ class Keeper:
             started=time.time(),
             heard=time.monotonic(),
             tries=row.tries + 1,
-            **mine,
+            **claim,
         ):
             return  # cancelled meanwhile
-        known = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        import_paths = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             "OMP_WAIT_POLICY": "PASSIVE",
             **os.environ,
             **row.environment,
-            "PYTHONPATH": os.pathsep.join(known),
+            "PYTHONPATH": os.pathsep.join(import_paths),
         }
         try:
             with self.rows.log(row.id).open("ab") as log:
@@ -103,7 +103,9 @@ class Keeper:
         except OSError as error:
             self._end(row.id, "failed", f"The worker could not be started ({error.strerror}).")
             return
-        self.children[row.id] = Child(row, process, born(process.pid) or "", killed_for_memory())
+        self.children[row.id] = Child(
+            row, process, start_time(process.pid) or "", killed_for_memory()
+        )
 
     def _see(self, child: Child) -> None:
         """Notice the end of a worker; end one that was cancelled and does not stop."""
@@ -112,11 +114,11 @@ class Keeper:
             row.cancelled is not None and time.monotonic() > row.cancelled + PATIENCE
         )
         if child.process.poll() is None and late and child.born:
-            end_rest(child.process.pid, child.born)
+            kill_group(child.process.pid, child.born)
             child.process.wait()
         if (code := child.process.poll()) is None:
             return
-        end_rest(child.process.pid, child.born)  # what it may have started
+        kill_group(child.process.pid, child.born)  # what it may have started
         del self.children[child.row.id]
         if row is not None and row.state == "running":
             self._end(row.id, *_how(row, code, killed_for_memory() > child.killed_before))
@@ -156,18 +158,18 @@ def out_of_memory(row: JobRow) -> str:
 
 
 def keep(root: Path) -> None:
-    """Keep the queue until it is empty, unless another keeper does."""
-    keeper, lock = Keeper(root), root / "jobs" / "keeper.lock"
-    while (held := try_lock(lock)) is not None:
+    """Keep the queue until it is empty, unless another supervisor does."""
+    supervisor, lock = Supervisor(root), root / "jobs" / "supervisor.lock"
+    while (handle := try_lock(lock)) is not None:
         try:
             last = time.monotonic()
             while time.monotonic() < last + IDLE:
-                if keeper.look():
+                if supervisor.look():
                     last = time.monotonic()
                 time.sleep(EVERY)
         finally:
-            release_lock(lock, held)
-        if not keeper.rows.read(
+            release_lock(lock, handle)
+        if not supervisor.rows.read(
             "state = 'queued' and do = 'study'"
         ):  # nothing came between the last look and letting go
             return

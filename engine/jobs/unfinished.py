@@ -35,18 +35,18 @@ def unfinished(store: Store, keys: Iterable[str]) -> dict[str, Unfinished]:
 
     A list of jobs that cannot be read is named in the store's notices.
     """
-    wanted = list(keys)
+    listed = list(keys)
     try:
         jobs = (
-            {row.study: row for row in JobQueue(store.root).rows() if row.study in wanted}
-            if wanted
+            {row.study: row for row in JobQueue(store.root).rows() if row.study in listed}
+            if listed
             else {}
         )
     except PruneScopeError as error:
         store.notices.append(str(error))
         jobs = {}
     return {
-        key: _state(store, key, jobs.get(key)) for key in wanted
+        key: _state(store, key, jobs.get(key)) for key in listed
     }  # the newest job of a study counts
 
 

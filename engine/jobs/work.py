@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
-from prunescope.engine.jobs.processes import born, memory_of
-from prunescope.engine.jobs.rows import JobRow, Rows
+from prunescope.engine.jobs.processes import memory_of, start_time
+from prunescope.engine.jobs.rows import JobRow, JobTable
 from prunescope.engine.jobs.supervisor import out_of_memory
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
@@ -28,7 +28,7 @@ class Work:
     """One try at one job."""
 
     def __init__(self, root: Path, job: str, ticket: str) -> None:
-        self.root, self.job, self.ticket, self.rows = root, job, ticket, Rows(root)
+        self.root, self.job, self.ticket, self.rows = root, job, ticket, JobTable(root)
         self.lost = False  # the row belongs to someone else, or is to be cancelled
         self.columns: dict[str, Any] = {}  # of the row, to be written with the next heartbeat
         self.report = Progress(self._note, self._on_event)
@@ -38,7 +38,7 @@ class Work:
         """Tell this process's number; None where the job is not this worker's any more."""
         me = os.getpid()
         if not self.rows.change(
-            self.job, OURS, self.ticket, pid=me, born=born(me), heard=time.monotonic()
+            self.job, OURS, self.ticket, pid=me, born=start_time(me), heard=time.monotonic()
         ):
             return None
         threading.Thread(target=self._beat, daemon=True).start()
@@ -90,7 +90,7 @@ class Work:
     def do(self, row: JobRow) -> None:
         """The work, and how it ended."""
         try:
-            from prunescope.engine.studies.study import run_study
+            from prunescope.engine.studies.run import run_study
 
             spec = StudySpec(**{**row.arguments, "levels": tuple(row.arguments["levels"])})
             store = Store(self.root)
@@ -99,8 +99,8 @@ class Work:
                 print(notice, file=sys.stderr)
             self.end("done", study=study.key, done=1, total=1)
         except (InterruptedStudy, KeyboardInterrupt):
-            wanted = self.rows.read("id = ? and cancelled is not null", self.job)
-            self.end("cancelled") if wanted else self.end(
+            cancelled = self.rows.read("id = ? and cancelled is not null", self.job)
+            self.end("cancelled") if cancelled else self.end(
                 "interrupted", "It was told to stop. What was finished is kept."
             )
         except PruneScopeError as error:
@@ -108,10 +108,11 @@ class Work:
             self.end("failed", str(error))
         except Exception as error:  # the page says so, the log has the trace
             traceback.print_exc()
-            held = self.rows.read("id = ?", self.job)
-            self.end("failed", out_of_memory(held[0]) if held and ran_out(error) else DEFECT)
+            rows = self.rows.read("id = ?", self.job)
+            self.end("failed", out_of_memory(rows[0]) if rows and ran_out(error) else DEFECT)
 
     def end(self, state: str, reason: str = "", **more: Any) -> None:
+        """Write how it ended, with further columns."""
         self.lost = True
         columns = self.columns | {"remaining": None} | more
         self.rows.change(
@@ -126,14 +127,14 @@ class Work:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; PyTorch on the CPU has no type of its own for it."""
-    known = (
+    """Whether an error says that memory ran out; PyTorch on the CPU has no type for it."""
+    phrases = (
         "not enough memory",
         "can't allocate memory",
         "out of memory",
         "Cannot allocate memory",
     )
-    return isinstance(error, MemoryError) or any(words in str(error) for words in known)
+    return isinstance(error, MemoryError) or any(words in str(error) for words in phrases)
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:

@@ -1,8 +1,11 @@
 """Jobs for the worker process, seen from the page: submit, poll, cancel. Light to import.
 
-bench = Workbench() job = bench.submit("attack", victims=[…], attack="deepwordbug", seed=0,
-text="…", label=None)  # see prunescope.engine.live.side_by_side while job.active: ...            #
-job.stage, job.share, job.steps grow job.result, job.reason           # one of them, afterwards
+    bench = Workbench()
+    job = bench.submit("attack", victims=[…], attack="deepwordbug", seed=0, text="…", label=None)
+    while job.active: ...       # job.progress, job.steps grow
+    job.result, job.reason      # one of them, afterwards
+
+Requests are those of `prunescope.engine.live.requests`, and `check` of a study's settings.
 """
 
 import contextlib
@@ -27,22 +30,19 @@ PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worke
 
 
 @dataclass(slots=True)
-class Look:
+class AttackSnapshot:
     """How the attack on one victim stands."""
 
     kind: str = ""  # of its last step: "start", "rank", "try"
     queries: int = 0
-    text: str | None = (
-        None  # of those tried so far, the one that came closest to breaking the victim
-    )
-    truth: float = 1.0  # what the victim said of it: the probability of the true label
-    path: list[tuple[int, float]] = field(
-        default_factory=list
-    )  # (queries, lowest probability so far)
+    text: str | None = None  # of those tried, the one that came closest to breaking the victim
+    truth: float = 1.0  # the victim's probability of the true label for that text
+    # (queries, lowest probability so far)
+    path: list[tuple[int, float]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Job:
+class LiveJob:
     """One request and what has become of it."""
 
     number: int
@@ -50,18 +50,18 @@ class Job:
     arguments: dict[str, Any]
     state: str = "queued"  # queued, running, done, failed, cancelled
     progress: ProgressState = field(default_factory=ProgressState)
-    steps: list[tuple[str, int, float]] = field(
-        default_factory=list
-    )  # (side, queries, lowest probability so far)
+    # (side, queries, lowest probability so far)
+    steps: list[tuple[str, int, float]] = field(default_factory=list)
     result: dict[str, Any] | None = None
     reason: str = ""
-    looks: dict[str, Look] = field(default_factory=dict)  # by side, while it is attacked
-    token: str = field(
-        default_factory=lambda: secrets.token_hex(8)
-    )  # finds the job again from a page's address
+    # by side, while it is attacked
+    snapshots: dict[str, AttackSnapshot] = field(default_factory=dict)
+    # finds the job again from a page's address
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def active(self) -> bool:
+        """Whether it is queued or running."""
         return self.state in ("queued", "running")
 
 
@@ -71,7 +71,7 @@ class Workbench:
     def __init__(self, cache: Path | str | None = None) -> None:
         self._cache = Path(cache) if cache else paths.user_cache()
         self._process: subprocess.Popen[str] | None = None
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, LiveJob] = {}
         self._sent: dict[int, subprocess.Popen[str]] = {}  # which process has a job
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -95,27 +95,25 @@ class Workbench:
             if self._process is None and not self._closed:
                 self._write({"warm": True})
 
-    def submit(self, do: str, **arguments: Any) -> Job:
-        """Queue one request: `ready`, `attack` or `batch` on victims side by side, `check` of a
-        form, or of one study `attack`, `look`, `measure`, `time` or `export`.
-        """
+    def submit(self, do: str, **arguments: Any) -> LiveJob:
+        """Queue one request: `check`, or one of `prunescope.engine.live.requests`."""
         with self._lock:
-            job = Job(next(self._numbers), do, arguments)
+            job = LiveJob(next(self._numbers), do, arguments)
             self._jobs[job.number] = job
             self._send(job)
             for number in [n for n, old in self._jobs.items() if not old.active][:-50]:
                 del self._jobs[number], self._sent[number]
         return job
 
-    def find(self, token: str) -> Job | None:
+    def find(self, token: str) -> LiveJob | None:
         """A job by its token; None where it is long over, or was another app's."""
         with self._lock:
             return next((job for job in self._jobs.values() if job.token == token), None)
 
-    def _send(self, job: Job) -> None:
+    def _send(self, job: LiveJob) -> None:
         self._sent[job.number] = self._write({"id": job.number, "do": job.do, **job.arguments})
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: LiveJob) -> None:
         """Stop a job within two seconds; others in the queue go on."""
         with self._lock:
             if not job.active:
@@ -129,7 +127,7 @@ class Workbench:
             timer.daemon = True
             timer.start()
 
-    def _insist(self, job: Job) -> None:
+    def _insist(self, job: LiveJob) -> None:
         with self._lock:
             if not job.active:
                 return
@@ -160,9 +158,8 @@ class Workbench:
         try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
-        except (
-            BrokenPipeError
-        ):  # it died since the last look; the reader has marked its jobs, this one is sent again
+        except BrokenPipeError:
+            # it died since the last write; the reader has marked its jobs, this one is sent again
             self._process = None
             process = self._running()
             assert process.stdin is not None
@@ -172,24 +169,17 @@ class Workbench:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
+            module = "prunescope.engine.live.worker"
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "prunescope.engine.live.worker",
-                    "--cache",
-                    str(self._cache),
-                ],
+                [sys.executable, "-m", module, "--cache", str(self._cache)],
                 cwd=paths.PROJECT,
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
                 encoding="utf-8",
-                env={
-                    "OMP_WAIT_POLICY": "PASSIVE",
-                    **os.environ,
-                },  # idle threads leave the cores to page and browser
+                # idle threads leave the cores to page and browser
+                env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
             )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process
@@ -211,11 +201,9 @@ class Workbench:
                 self._process = None
             for job in self._jobs.values():
                 if job.active and self._sent.get(job.number) is process:  # nobody will answer these
+                    code = process.returncode
                     job.state = "failed"
-                    job.reason = (
-                        "The worker process ended unexpectedly (code "
-                        f"{process.returncode}); try again."
-                    )
+                    job.reason = f"The worker process ended unexpectedly (code {code}); try again."
 
 
 def _close_pipes(process: subprocess.Popen[str]) -> None:
@@ -225,7 +213,7 @@ def _close_pipes(process: subprocess.Popen[str]) -> None:
                 pipe.close()
 
 
-def _apply(job: Job, event: dict[str, Any]) -> None:
+def _apply(job: LiveJob, event: dict[str, Any]) -> None:
     if not job.active:
         return
     match event["event"]:
@@ -236,7 +224,7 @@ def _apply(job: Job, event: dict[str, Any]) -> None:
             job.progress = ProgressState(event["stage"], event["done"], event["total"], left)
         case "step":
             job.steps.append((event["side"], event["queries"], event["lowest"]))
-            _look(job.looks.setdefault(event["side"], Look()), event)
+            _update(job.snapshots.setdefault(event["side"], AttackSnapshot()), event)
         case "done":
             job.state, job.result = "done", event["result"]
         case "failed":
@@ -245,8 +233,8 @@ def _apply(job: Job, event: dict[str, Any]) -> None:
             job.state = "cancelled"
 
 
-def _look(look: Look, event: dict[str, Any]) -> None:
-    look.kind, look.queries = event.get("kind", ""), event["queries"]
-    look.path.append((event["queries"], event["lowest"]))
-    if event.get("text") is not None and event["truth"] < look.truth:
-        look.text, look.truth = event["text"], event["truth"]
+def _update(snapshot: AttackSnapshot, event: dict[str, Any]) -> None:
+    snapshot.kind, snapshot.queries = event.get("kind", ""), event["queries"]
+    snapshot.path.append((event["queries"], event["lowest"]))
+    if event.get("text") is not None and event["truth"] < snapshot.truth:
+        snapshot.text, snapshot.truth = event["text"], event["truth"]

@@ -1,6 +1,4 @@
-"""What the live worker keeps in memory between requests: opened studies and pruned victims, up to a
-number of bytes.
-"""
+"""What the live worker keeps in memory between requests, up to a number of bytes."""
 
 import ctypes
 import gc
@@ -15,12 +13,12 @@ from torch import Tensor, nn
 Value = TypeVar("Value")
 
 
-class Held(Generic[Value]):
-    """Values by key. Where they come to more than `most` bytes, the least recently used go first.
+class BoundedCache(Generic[Value]):
+    """Values by key; above `most` bytes the least recently used are dropped.
 
     Bytes are those of the tensors and texts that the values hold, each counted once: studies of one
     model share its weights. What the running request has used stays until the next one begins, even
-    above `most`, so that it is not made twice for one request; so does the newest value.
+    above `most`, so that it is not loaded twice for one request; so does the newest value.
     """
 
     def __init__(self, most: int) -> None:
@@ -29,82 +27,78 @@ class Held(Generic[Value]):
         self._used: set[str] = set()
 
     def begin(self) -> None:
-        """Another request begins: what the one before has used may go, once room is needed."""
+        """Another request begins: what the one before has used may be dropped for room."""
         self._used.clear()
 
     def get(self, key: str) -> Value | None:
-        """A value, which counts as used; None where it is not here."""
+        """A value, which counts as used; None where there is none."""
         if key in self._values:
             self._values.move_to_end(key)
             self._used.add(key)
         return self._values.get(key)
 
     def put(self, key: str, value: Value) -> None:
-        """Take a value in, and make room for it."""
+        """Add a value, and make room for it."""
         self._values[key] = value
         self.get(key)
-        self.room()
+        self.make_room()
 
-    def room(self, wanted: int = 0) -> None:
-        """Let go of what was used longest ago, until `wanted` bytes more fit or only what is in use
-        is left.
-        """
+    def make_room(self, needed: int = 0) -> None:
+        """Drop the least recently used until `needed` bytes fit or only values in use remain."""
         idle = [key for key in self._values if key not in self._used]
-        gone = False
-        while idle and self.bytes() + wanted > self.most:
+        dropped = False
+        while idle and self.bytes() + needed > self.most:
             del self._values[idle.pop(0)]
-            gone = True
-        if gone:
-            give_back()
+            dropped = True
+        if dropped:
+            release_memory()
 
     def values(self) -> tuple[Value, ...]:
         """All values, the least recently used first."""
         return tuple(self._values.values())
 
     def bytes(self) -> int:
-        """What all values hold together."""
-        return held_bytes(self._values.values())
+        """The bytes of all values together."""
+        return bytes_in_memory(self._values.values())
 
 
-def held_bytes(values: Iterable[object]) -> int:
-    """Bytes of the tensors and texts that values hold in their fields and containers, shared ones
-    counted once.
-    """
-    found: dict[tuple[str, int], int] = {}
-    for part in _parts(list(values)):
-        if isinstance(part, Tensor):
-            storage = part.untyped_storage()
-            found["tensor", storage.data_ptr()] = storage.nbytes()
+def bytes_in_memory(values: Iterable[object]) -> int:
+    """Bytes of the tensors and texts in the fields and containers of values, shared ones once."""
+    sizes: dict[tuple[str, int], int] = {}
+    for leaf in _leaves(list(values)):
+        if isinstance(leaf, Tensor):
+            storage = leaf.untyped_storage()
+            sizes["tensor", storage.data_ptr()] = storage.nbytes()
         else:
-            found["text", id(part)] = sys.getsizeof(part)
-    return sum(found.values())
+            sizes["text", id(leaf)] = sys.getsizeof(leaf)
+    return sum(sizes.values())
 
 
-def _parts(value: object) -> Iterator[Tensor | str]:
+def _leaves(value: object) -> Iterator[Tensor | str]:
     if isinstance(value, Tensor | str):
         yield value
     elif isinstance(value, nn.Module):
         yield from value.parameters()
         yield from value.buffers()
     elif isinstance(value, Mapping):
-        yield from _parts(list(value.values()))
+        yield from _leaves(list(value.values()))
     elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _parts(part)
+        for item in value:
+            yield from _leaves(item)
     elif is_dataclass(value):
         own = [getattr(value, field.name) for field in fields(value)]
-        yield from _parts(
-            [*own, *getattr(value, "__dict__", {}).values()]
-        )  # what is worked out once, too
+        cached = getattr(value, "__dict__", {}).values()  # of cached properties
+        yield from _leaves([*own, *cached])
 
 
-def give_back() -> None:
-    """Return freed memory to the system: models hold cycles, and the C library keeps what was
-    freed.
+def release_memory() -> None:
+    """Return freed memory to the system.
+
+    Models hold reference cycles, and the C library keeps what was freed.
     """
     gc.collect()
-    if (
-        sys.platform == "linux"
-        and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None
-    ):
+    if sys.platform != "linux":
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
         trim(0)

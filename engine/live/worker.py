@@ -17,10 +17,13 @@ import traceback
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from prunescope.engine.errors import DataError, InterruptedStudy, PruneScopeError
+from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
+
+EVERY = 0.1  # seconds between two progress events
+DEFECT = "Something went wrong inside PruneScope; the log of the app has the details."
 
 
 class Worker:
@@ -30,8 +33,8 @@ class Worker:
         self._store, self._answers = store, answers
         self._requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._bench: Any = None
-        self._last = 0.0
+        self._models: Any = None
+        self._last = 0.0  # when progress was last sent
 
     def listen(self, lines: TextIO) -> None:
         """Take requests until stdin closes; then this process has no owner and ends."""
@@ -44,30 +47,30 @@ class Worker:
         os._exit(0)
 
     def serve(self) -> None:
+        """Answer one request after the other."""
         while (request := self._requests.get()) is not None:
-            if "warm" in request:
-                try:
-                    self._warm()
-                except Exception:
-                    # only a head start: logged here, and a request that needs it will say what is
-                    # wrong
-                    traceback.print_exc(file=sys.stderr)
+            if "warm" not in request:
+                self._answer(request)
                 continue
-            self._answer(request)
+            try:
+                self._warm()
+            except Exception:
+                # only a head start: a request that needs the libraries will say what is wrong
+                traceback.print_exc(file=sys.stderr)
 
     def _warm(self) -> None:
         from prunescope.engine.attacks.resources import find_resources
         from prunescope.engine.attacks.textattack_import import textattack
 
-        self._work_bench()
+        self._live_models()
         textattack(find_resources(None))
 
-    def _work_bench(self) -> Any:
-        if self._bench is None:
-            from prunescope.engine.live.bench import Bench
+    def _live_models(self) -> Any:
+        if self._models is None:
+            from prunescope.engine.live.models import LiveModels
 
-            self._bench = Bench(self._store)
-        return self._bench
+            self._models = LiveModels(self._store)
+        return self._models
 
     def _send(self, request: int, event: str, **content: Any) -> None:
         self._answers.write(json.dumps({"id": request, "event": event, **content}) + "\n")
@@ -82,92 +85,61 @@ class Worker:
             self._send(number, "cancelled")
         except PruneScopeError as error:
             self._send(number, "failed", reason=str(error))
-        except (
-            Exception
-        ):  # a defect of ours: the page says so, the log has the trace, the worker lives on
+        except Exception:
+            # a defect of ours: the page says so, the log has the trace, the worker lives on
             traceback.print_exc(file=sys.stderr)
-            self._send(
-                number,
-                "failed",
-                reason="Something went wrong inside PruneScope; the log of the app has the details.",
-            )
+            self._send(number, "failed", reason=DEFECT)
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         number = request["id"]
-
-        def show(state: ProgressState) -> None:
-            if number in self._cancelled:
-                raise InterruptedStudy("cancelled from the page")
-            if time.monotonic() - self._last > 0.1:
-                self._last = time.monotonic()
-                self._send(number, "progress", **asdict(state))
-
-        report = Progress(show)
-
-        def step(side: str, seen: Any) -> None:
-            text, truth = min(seen.tried, key=lambda tried: tried[1], default=(None, None))
-            self._send(
-                number,
-                "step",
-                side=side,
-                kind=seen.kind,
-                queries=seen.queries,
-                lowest=seen.lowest,
-                text=text,
-                truth=truth,
-            )
-
+        report = Progress(
+            lambda state: self._send_progress(number, state),
+            lambda event: self._send_step(number, event),
+        )
         report("load", 0, 1)
         if request["do"] == "check":
             return self._check(request["spec"], report)
-        bench = self._work_bench()
-        bench.begin()
-        if "victims" in request:
-            from prunescope.engine.live import side_by_side
+        models = self._live_models()
+        from prunescope.engine.live.requests import answer
 
-            return side_by_side.answer(bench, request, report, step)
-        sparsity = request["sparsity"]
-        study = self._store.study(request["study"])
-        if study is None:
-            raise PruneScopeError(
-                f"The study {request['study'][:12]} is not in the store; choose another one."
-            )
-        prepared, notice = bench.open(study, report)
-        if request["do"] == "attack":
-            return {
-                "notice": notice,
-                **bench.attack(prepared, request["text"], request["label"], sparsity, report, step),
-            }
-        if request["do"] == "measure":
-            bench.measure(prepared, study, sparsity, report)
-            return {}
-        if request["do"] == "look":
-            return {
-                "notice": notice,
-                **bench.look(prepared, request["text"], request["adversarial"], sparsity, report),
-            }
-        if request["do"] == "export":
-            if notice is not None:
-                raise DataError(f"{notice} It is not given out as the model of this study.")
-            return {**bench.export(prepared, study, sparsity, report)}
-        if request["do"] == "time":
-            bench.time(prepared, study, sparsity, report)
-            return {"notice": notice}
-        raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
+        return answer(models, request, report)
+
+    def _send_progress(self, number: int, state: ProgressState) -> None:
+        if number in self._cancelled:
+            raise InterruptedStudy("cancelled from the page")
+        if time.monotonic() - self._last > EVERY:
+            self._last = time.monotonic()
+            self._send(number, "progress", **asdict(state))
+
+    def _send_step(self, number: int, event: object) -> None:
+        from prunescope.engine.live.text_attack import AttackStep
+
+        if not isinstance(event, AttackStep):
+            return
+        step = event.step
+        text, truth = min(step.tried, key=lambda tried: tried[1], default=(None, None))
+        self._send(
+            number,
+            "step",
+            side=event.side,
+            kind=step.kind,
+            queries=step.queries,
+            lowest=step.lowest,
+            text=text,
+            truth=truth,
+        )
 
     def _check(self, spec: dict[str, Any], report: Progress) -> dict[str, Any]:
-        """Load what a study names and say what it would be; raises InputError for what cannot be
-        used.
+        """Load what a study names and say what it would be.
+
+        Raises InputError for what cannot be used.
         """
-        from prunescope.engine.studies.study import prepare
+        from prunescope.engine.studies.prepare import prepare
 
         study = prepare(StudySpec(**{**spec, "levels": tuple(spec["levels"])}), report).study
-        kept = self._store.study(study.key)
-        return {
-            "key": study.key,
-            "about": study.about,
-            "stored": [level.sparsity for level in kept.levels] if kept else [],
-        }
+        stored = self._store.study(study.key)
+        levels = [level.sparsity for level in stored.levels] if stored else []
+        return {"key": study.key, "about": study.about, "stored": levels}
 
 
 def main() -> None:

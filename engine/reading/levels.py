@@ -54,7 +54,7 @@ def level_names(levels: Sequence[tuple[Study, float]], own: Study) -> list[str]:
     """
     studies = list({study.key: study for study in [own, *(study for study, _ in levels)]}.values())
     called = dict(zip((study.key for study in studies), short_names(studies), strict=True))
-    shares = [f"{100 * sparsity:g} %" if sparsity else "dense" for _, sparsity in levels]
+    shares = [f"{100 * sparsity:g}%" if sparsity else "dense" for _, sparsity in levels]
     return [
         share if study.key == own.key else f"{called[study.key]}, {share}"
         for share, (study, _) in zip(shares, levels, strict=True)

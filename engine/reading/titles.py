@@ -9,7 +9,7 @@ from typing import Any
 
 from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.formatting import short
-from prunescope.engine.pruning.methods import METHODS
+from prunescope.engine.pruning.methods import METHODS, canonical_name
 
 P1 = (
     "Li, Lei, Cheng and Xu, “Towards Robust Pruning: An Adaptive Knowledge-Retention Pruning "
@@ -28,7 +28,6 @@ METHOD_TITLES = {
     "wanda": "Wanda",
     "magnitude": "magnitude",
 }
-OLD_METHODS = {"sequential": "sparsegpt", "paper": "p1", "static": "sparsegpt-static"}
 DATA_TITLES = {
     "embedded": "PruneScope reviews",
     "sst2": "SST-2",
@@ -42,8 +41,7 @@ About = Mapping[str, Any]
 
 def method_name_title(name: str) -> str:
     """A method as the literature calls it, with its changed settings: "Adaptive (refit=none)"."""
-    base, _, settings = name.partition(":")
-    base = OLD_METHODS.get(base, base)
+    base, _, settings = canonical_name(name).partition(":")
     title = short(METHOD_TITLES.get(base, base))
     return f"{title} ({short(settings.replace(',', ', '))})" if settings else title
 
@@ -65,8 +63,7 @@ def usual_allocation(about: About) -> str:
     """The allocation that a study has unless it asks for another; uniform for a method that only
     another version knows.
     """
-    name = about["method"].partition(":")[0]
-    method = METHODS.get(name) or METHODS.get(OLD_METHODS.get(name, name))
+    method = METHODS.get(canonical_name(about["method"]).partition(":")[0])
     return "uniform" if method is None else method.usual_allocation(about["pattern"])
 
 

@@ -4,7 +4,7 @@ from the figures, so a study that comes out otherwise changes the sentence.
 
 from collections.abc import Sequence
 
-from prunescope.engine.attacks.metrics import guesses
+from prunescope.engine.evaluation.collapse import is_collapsed
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.reading.glossary import measure
 from prunescope.engine.reading.safety import SafeSparsity
@@ -41,7 +41,7 @@ def safe_sentence(safe: SafeSparsity) -> str:
 
 def has_collapsed(study: Study, level: LevelResult) -> bool:
     """Whether the model of a level hardly does better than one answer to everything."""
-    return guesses(level.acc, len(study.about["label_names"]))
+    return is_collapsed(level.acc, len(study.about["label_names"]))
 
 
 def level_sentence(study: Study, sparsity: float) -> str:

@@ -1,0 +1,1 @@
+"""Studies: prepare, prune, measure and attack levels; sweeps, repeats and estimates."""

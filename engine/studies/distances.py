@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.evaluation.inside import cls_distances, read_inside
 from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, pruned_at
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
 
 KINDS = ("clean", "adversarial")
 
@@ -49,8 +51,8 @@ def measure_distances(
         )
     dense, levels = prepared.victim, sorted({level for level in spec.levels if level})
     parts = report.parts({"attack": 2, "levels": len(levels)})
-    found = attack_kept(
-        {"dense": Side(dense, dense.fingerprint)},
+    attacked = attack_cached(
+        {"dense": KeyedVictim(dense, dense.fingerprint)},
         spec.attack,
         prepared.evaluation,
         prepared.attacked,
@@ -60,15 +62,15 @@ def measure_distances(
         spec.resources,
         Budget(spec.max_queries, spec.max_seconds),
     )["dense"]
-    broken = [text for text in found if text.record.outcome == "broken"]
+    broken = [text for text in attacked if text.record.outcome == "broken"]
     if not broken:
         raise DataError(
-            f"{spec.attack} breaks none of {len(found)} texts on {dense.name}; attack more with "
+            f"{spec.attack} breaks none of {len(attacked)} texts on {dense.name}; attack more with "
             "--attack-examples."
         )
     texts = {
-        "clean": [one.original for one in broken],
-        "adversarial": [one.perturbed for one in broken],
+        "clean": [text.original for text in broken],
+        "adversarial": [text.perturbed for text in broken],
     }
     before = {kind: [read_inside(dense, text).cls for text in texts[kind]] for kind in KINDS}
     rows = []
@@ -76,17 +78,18 @@ def measure_distances(
         victim = pruned_at(prepared, level, store, part).victim
         for kind in KINDS:
             each = [
-                cls_distances(one, read_inside(victim, text).cls)
-                for one, text in zip(before[kind], texts[kind], strict=True)
+                cls_distances(dense_cls, read_inside(victim, text).cls)
+                for dense_cls, text in zip(before[kind], texts[kind], strict=True)
             ]
             euclidean, cosine = (
-                tuple(map(bootstrap_mean, _by_block([one[way] for one in each]))) for way in (0, 1)
+                tuple(map(bootstrap_mean, _by_block([pair[index] for pair in each])))
+                for index in (0, 1)
             )
             rows.append(Distances(level, kind, cosine, euclidean))
-    report("done", 1, 1)
-    return len(found), len(broken), rows
+    report.finish()
+    return len(attacked), len(broken), rows
 
 
 def _by_block(each: Sequence[Sequence[float]]) -> list[list[float]]:
-    """For every block the values of all texts; the embeddings before the first block are left out."""
-    return [[one[block] for one in each] for block in range(1, len(each[0]))]
+    """For every block the values of all texts, without the embeddings before the first block."""
+    return [[values[block] for values in each] for block in range(1, len(each[0]))]

@@ -59,20 +59,20 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
     total, used, levels = LOADING, set[str](), 0
     for every, units in parts:
         like = [
-            one for one in every if _same_data(spec, one[0])
+            source for source in every if _same_data(spec, source[0])
         ] or every  # texts of one data set are of like length
-        found = [
+        times = [
             (row.key, level["seconds"][name] / row.about["counts"][count])
             for row, name, count in like
             if row.about["counts"][count]
             for level in row.levels
             if level["seconds"].get(name) and (level["sparsity"] or name != "prune")
         ]
-        if units and not found:
+        if units and not times:
             return Estimate(None, 0, 0, "No like study was measured, so there is no estimate.")
-        total += units * median([each for _, each in found]) if units else 0.0
-        used |= {key for key, _ in found}
-        levels = max(levels, len(found))
+        total += units * median([each for _, each in times]) if units else 0.0
+        used |= {key for key, _ in times}
+        levels = max(levels, len(times))
     names = (
         f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of this model, up "
         f"to {levels} levels"
@@ -95,13 +95,13 @@ def _left(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
 
 def _same_data(spec: StudySpec, row: StudyRow) -> bool:
     """Bundled studies of a local copy know its name alone."""
-    given = row.about["spec"].get("data")
-    return bool(given == spec.data or (given is None and row.about["data"] == Path(spec.data).name))
+    data = row.about["spec"].get("data")
+    return bool(data == spec.data or (data is None and row.about["data"] == Path(spec.data).name))
 
 
-def _there(here: Sequence[StudyRow], count: str, setting: str, asked: int) -> int:
+def _there(here: Sequence[StudyRow], count: str, setting: str, requested: int) -> int:
     """How many rows a study gets that asks for so many; a study of the same data that got fewer
     than it asked for tells.
     """
-    found = [(row.about["counts"][count], row.about["spec"].get(setting, 0)) for row in here]
-    return min([asked, *(int(got) for got, wanted in found if got < wanted)])
+    counts = [(row.about["counts"][count], row.about["spec"].get(setting, 0)) for row in here]
+    return min([requested, *(int(got) for got, asked_for in counts if got < asked_for)])

@@ -15,9 +15,9 @@ def data_place(study: Study) -> str:
 
     Raises DataError where that is not set: no network is asked for data that was a local copy.
     """
-    given, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
-    if given is not None:
-        return str(given)
+    data, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
+    if data is not None:
+        return str(data)
     if not root:
         raise DataError(
             f"The study was made on a local copy of {study.about['data']}; name its folder in "
@@ -32,23 +32,23 @@ def evaluation_texts(study: Study) -> Examples:
     Raises DataError where the texts are not on this machine, or are not those of the study; nothing
     is fetched.
     """
-    place, spec = (
+    path, spec = (
         data_place(study),
         StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,)),
     )
-    if place != EMBEDDED and not os.path.exists(os.path.expanduser(place)):
+    if path != EMBEDDED and not os.path.exists(os.path.expanduser(path)):
         raise DataError(
             f"The texts of {study.about['data']} are not on this machine; put a local copy into "
             "the folder that "
             "PRUNESCOPE_DATA names."
         )
-    data = load_dataset(place, **spec.reading, seed=spec.seed)
+    data = load_dataset(path, **spec.reading, seed=spec.seed)
     data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
-    found, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
-    if found.fingerprint() != study.identity.get("evaluation"):
+    evaluation, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
+    if evaluation.fingerprint() != study.identity.get("evaluation"):
         raise DataError(
             f"The texts of {study.about['data']} on this machine are not those of the study, so "
             "its rows cannot be "
             "shown; give it the data that the study was made on."
         )
-    return found
+    return evaluation

@@ -17,7 +17,8 @@ from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.keeping import REPEATED
 from prunescope.engine.studies.examples import data_place
-from prunescope.engine.studies.study import prepare, run_prepared
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.run import run_prepared
 
 IDENTITY_WORDS = {
     "victim": "the model",
@@ -82,20 +83,20 @@ def repeat_study(
     stopped. Raises SettingError for a level that the study has not, DataError where the model, the
     texts or this version's pruner are not those of the study.
     """
-    asked = list(levels) or [level.sparsity for level in study.levels]
-    stored = {sparsity: study.level(sparsity) for sparsity in asked}
+    sparsities = list(levels) or [level.sparsity for level in study.levels]
+    stored = {sparsity: study.level(sparsity) for sparsity in sparsities}
     if missing := [sparsity for sparsity, level in stored.items() if level is None]:
         there = ", ".join(f"{level.sparsity:g}" for level in study.levels) or "none"
         raise SettingError(
             f"The study {study.key[:12]} has no level {missing[0]:g}; it has {there}."
         )
-    named = {
+    settings = {
         **study.about["spec"],
         "data": data or data_place(study),
-        "levels": tuple(asked),
+        "levels": tuple(sparsities),
         "device": device,
     }
-    spec = StudySpec(**(named | ({"resources": resources} if resources else {})))
+    spec = StudySpec(**(settings | ({"resources": resources} if resources else {})))
     root = store.root / REPEATED / study.key[:12]
     apart = Store(
         root, bundled=root / "none", shared=root

@@ -47,33 +47,35 @@ def read_sweep(path: Path) -> list[StudySpec]:
     try:
         if path.stat().st_size > LARGEST:
             raise SettingError(f"{path} is larger than 1 MB; a sweep is a few lines of YAML.")
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(
             f"{path} cannot be read ({error.strerror}); name a YAML file with the sweep."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(f"{path} is not YAML ({' '.join(str(error).split())[:160]}).") from error
-    return sweep_of(found)
+    return sweep_of(content)
 
 
-def sweep_of(found: object) -> list[StudySpec]:
+def sweep_of(content: object) -> list[StudySpec]:
     """The studies of a sweep that was read from YAML. Raises SettingError."""
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise SettingError(
             "A sweep is a list of settings such as `methods: [adaptive, magnitude]`, one a line."
         )
     settings = settings_of(StudySpec)
     single = [name for name in settings if name not in (*AXES.values(), "levels")]
-    for name in found:
+    for name in content:
         if name not in (*AXES, *AXES.values(), "sparsities", *single):
             raise unknown_setting(str(name), [*AXES, "sparsities", *single], "The sweep")
-    common = {name: _checked(name, found[name], settings[name]) for name in single if name in found}
-    if "sparsities" in found:
+    common = {
+        name: _checked(name, content[name], settings[name]) for name in single if name in content
+    }
+    if "sparsities" in content:
         common["levels"] = tuple(
-            _number(level) for level in _list("sparsities", found["sparsities"])
+            _number(level) for level in _list("sparsities", content["sparsities"])
         )
-    axes = [_values(axis, found, settings[name]) for axis, name in AXES.items()]
+    axes = [_values(axis, content, settings[name]) for axis, name in AXES.items()]
     count = 1
     for axis in axes:
         count *= len(axis)
@@ -85,24 +87,24 @@ def sweep_of(found: object) -> list[StudySpec]:
     ]
 
 
-def _values(axis: str, found: dict[str, Any], setting: Described) -> list[Any]:
+def _values(axis: str, content: dict[str, Any], setting: Described) -> list[Any]:
     """The values of one axis, given as a list under its own name or as one value under the
     setting's.
     """
     name = setting.name
-    if axis != name and axis in found and name in found:
+    if axis != name and axis in content and name in content:
         raise SettingError(
             f"The sweep has {axis} and {name}, which are the same; leave {name} away."
         )
-    given = found.get(axis, found.get(name))
-    if given is None:
+    value_or_list = content.get(axis, content.get(name))
+    if value_or_list is None:
         return [setting.default]
-    return [_checked(axis, value, setting) for value in _list(axis, given)]
+    return [_checked(axis, value, setting) for value in _list(axis, value_or_list)]
 
 
 def _list(name: str, value: object) -> list[Any]:
     values = value if isinstance(value, list) else [value]
-    if not values or len({repr(one) for one in values}) < len(values):
+    if not values or len({repr(item) for item in values}) < len(values):
         raise SettingError(f"{name} is {str(value)[:60]}; give a list of different values.")
     return values
 
@@ -125,7 +127,8 @@ def _checked(name: str, value: object, setting: Described) -> Any:
 
 def _expanded(name: str, value: str) -> str:
     if missing := next(
-        (found for found in re.findall(r"\$\{?(\w+)", value) if found not in os.environ), None
+        (variable for variable in re.findall(r"\$\{?(\w+)", value) if variable not in os.environ),
+        None,
     ):
         raise SettingError(
             f"{name} has {value[:60]!r}, but the environment has no {missing}; set it to the "

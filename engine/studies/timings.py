@@ -34,9 +34,9 @@ class Timed:
     device: str
 
     @classmethod
-    def of(cls, sparsity: float, found: "Comparison") -> "Timed":
-        """From a comparison whose first side is dense and whose second is the pruned model as CSR."""
-        (dense, sparse), ratio = found.sides, found.ratios[1]
+    def of(cls, sparsity: float, comparison: "Comparison") -> "Timed":
+        """From a comparison whose first side is dense and whose second is the pruned one as CSR."""
+        (dense, sparse), ratio = comparison.sides, comparison.ratios[1]
         return cls(
             sparsity,
             ratio.median,
@@ -65,14 +65,14 @@ def timed_levels(store: Store, study: Study) -> tuple[Timed, ...]:
     """What was timed for a study on this machine, ascending. A damaged record is left out with a
     notice.
     """
-    found = []
+    levels = []
     for path in sorted((store.root / "latency" / study.key).glob("*.json")):
         try:
-            found.append(
+            levels.append(
                 Timed(**read_entry(path, "latency", f"{study.key}/{path.stem}")["payload"])
             )
         except (DamagedEntryError, StoreError, TypeError, OSError) as error:
             store.notices.append(
                 f"A measured time could not be read ({error}); time the level again."
             )
-    return tuple(sorted(found, key=lambda timed: timed.sparsity))
+    return tuple(sorted(levels, key=lambda timed: timed.sparsity))

@@ -19,6 +19,6 @@ def told(app: AppTest) -> dict[str, str]:
     (cards,), (slider,) = sent(app, "cards"), sent(app, "slider")
     stop = cards["stops"].index(slider["start"])
     return {
-        title["title"]: " | ".join(cards["studies"][0]["told"][title["name"]][stop])
+        title["title"]: " | ".join(cards["studies"][0]["texts"][title["name"]][stop])
         for title in cards["cards"]
     }

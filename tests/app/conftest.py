@@ -24,13 +24,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """What a page asked of its workers, batches included; no worker runs."""
-    found: list[Job] = []
+    jobs: list[Job] = []
 
     def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        found.append(Job(len(found) + 1, do, arguments))
-        return found[-1]
+        jobs.append(Job(len(jobs) + 1, do, arguments))
+        return jobs[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)
     monkeypatch.setattr(Workbench, "warm", lambda self: None)
@@ -38,6 +38,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     monkeypatch.setattr(
         Workbench,
         "find",
-        lambda self, token: next((job for job in found if job.token == token), None),
+        lambda self, token: next((job for job in jobs if job.token == token), None),
     )
-    return found
+    return jobs

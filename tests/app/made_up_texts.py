@@ -19,25 +19,25 @@ from prunescope.engine.store import key_of
 
 def with_texts(**more: Any) -> Study:
     """A made-up study on the shipped reviews, whose texts a page can show."""
-    made, reviews = made_up_study(**more), bundled_reviews()
-    identity = {**made.identity, "evaluation": reviews.fingerprint()}
-    counts = {**made.about["counts"], "evaluation": len(reviews)}
+    study, reviews = made_up_study(**more), bundled_reviews()
+    identity = {**study.identity, "evaluation": reviews.fingerprint()}
+    counts = {**study.about["counts"], "evaluation": len(reviews)}
     return replace(
-        made,
+        study,
         key=key_of(identity),
         identity=identity,
-        about={**made.about, "data": "embedded", "counts": counts},
+        about={**study.about, "data": "embedded", "counts": counts},
     )
 
 
 def attack_result(
-    names: tuple[str, ...] = ("Dense", "50 %"),
+    names: tuple[str, ...] = ("Dense", "50%"),
     text: str = "a fine film",
-    found: str = "a f1ne film",
+    perturbed: str = "a f1ne film",
     key: str = "0" * 64,
 ) -> dict[str, Any]:
     """What the worker answers to an attack: the first victim holds, the others break."""
-    changes = [[piece.before, piece.after] for piece in word_changes(text, found)]
+    changes = [[piece.before, piece.after] for piece in word_changes(text, perturbed)]
     side = {
         "study": key,
         "achieved": 0.5,
@@ -48,14 +48,14 @@ def attack_result(
         "truth_before": 0.93,
         "truth_after": 0.21,
         "reason": "",
-        "perturbed": found,
+        "perturbed": perturbed,
         "label_before": 1,
         "label_after": 0,
         "path": [[1, 0.93], [12, 0.21]],
         "changes": changes,
         "similarity": 0.81,
     }
-    held = {
+    withstood = {
         **side,
         "outcome": "held",
         "label_after": 1,
@@ -75,12 +75,12 @@ def attack_result(
         "notices": [],
         "cut_at": None,
         "sides": [
-            {**(side if place else held), "name": name, "sparsity": 0.5 * bool(place)}
-            for place, name in enumerate(names)
+            {**(side if index else withstood), "name": name, "sparsity": 0.5 * bool(index)}
+            for index, name in enumerate(names)
         ],
         "importance": {
             "words": words,
-            "falls": {name: [0.1 * place for place in range(len(words))] for name in names},
+            "falls": {name: [0.1 * index for index in range(len(words))] for name in names},
         },
         "transfer": {
             source: {
@@ -97,18 +97,18 @@ def attack_result(
 
 
 def batch_result(
-    names: tuple[str, ...] = ("Dense", "50 %"), text: str = "a fine film"
+    names: tuple[str, ...] = ("Dense", "50%"), text: str = "a fine film"
 ) -> dict[str, Any]:
     """What the worker answers to a batch of four, two of which break everywhere, and one on the
     others than the first.
     """
     outcomes = {
-        name: ["broken", "broken", "broken" if place else "held", "held"]
-        for place, name in enumerate(names)
+        name: ["broken", "broken", "broken" if index else "held", "held"]
+        for index, name in enumerate(names)
     }
     records = {
-        name: [AttackRecord(row, outcome, 12, 1, 5, 0.9, 0.4) for row, outcome in enumerate(found)]
-        for name, found in outcomes.items()
+        name: [AttackRecord(row, outcome, 12, 1, 5, 0.9, 0.4) for row, outcome in enumerate(states)]
+        for name, states in outcomes.items()
     }
     alike = {"value": 0.9, "n": 2, "low": 0.8, "high": 1.0}
     moved = {"found": 2, "rate": asdict(Rate.of(1, 2)), "errors": 0}
@@ -123,11 +123,11 @@ def batch_result(
             {
                 "name": name,
                 "study": "0" * 64,
-                "sparsity": 0.5 * bool(place),
+                "sparsity": 0.5 * bool(index),
                 **asdict(attack_summary(records[name])),
                 "similarity": alike,
             }
-            for place, name in enumerate(names)
+            for index, name in enumerate(names)
         ],
         "paired": {
             name: asdict(pair)
@@ -142,7 +142,7 @@ def batch_result(
                 "label": 1,
                 "text": text,
                 "found": {names[0]: text},
-                "outcomes": {name: found[row] for name, found in outcomes.items()},
+                "outcomes": {name: states[row] for name, states in outcomes.items()},
             }
             for row in range(4)
         ],

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import attack, files
 from prunescope.app.components.text import for_chart, plain
-from prunescope.app.components.text_diff import marked, shown
+from prunescope.app.components.text_diff import escaped, marked
 from prunescope.engine import Job, Look, Study, bundled_reviews
 from prunescope.engine.progress import ProgressState
 
@@ -26,8 +26,8 @@ def page(**query: str) -> AppTest:
     return app_at("attack", query).run()
 
 
-def of(asked: list[Job], do: str) -> Job:
-    return [job for job in asked if job.do == do][-1]
+def of(requests: list[Job], do: str) -> Job:
+    return [job for job in requests if job.do == do][-1]
 
 
 def told(app: AppTest) -> str:
@@ -44,22 +44,23 @@ def view(app: AppTest) -> dict[str, str]:
     }
 
 
-def attacked(asked: list[Job], study: Study, **result: object) -> AppTest:
+def attacked(requests: list[Job], study: Study, **result: object) -> AppTest:
     """The page after an attack that ended with a result."""
     app = page(study=study.key[:12]).button(key="a-start").click().run()
-    job = of(asked, "attack")
+    job = of(requests, "attack")
     job.state, job.result = "done", {**attack_result(), **result}
     return app.run()
 
 
-def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
+def test_an_empty_store_says_what_to_do(cache: Path, requests: list[Job]) -> None:
     app = page()
     assert not app.exception
-    assert app.header[0].value == "No study yet" and "python -m engine demo" in app.text[0].value
+    assert app.header[0].value == "No study yet"
+    assert [link.proto.page for link in app.get("page_link")] == ["studies"]
 
 
 def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
     study = save(cache, made_up_study())
     app = page()
@@ -67,17 +68,17 @@ def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(
     assert app.selectbox(key="a-study").value == study.key and app.multiselect(
         key="a-victims"
     ).value == [f"{study.key[:12]}@0.5"]
-    assert [job.do for job in asked] == ["ready"]
-    assert asked[0].arguments["victims"] == [
+    assert [job.do for job in requests] == ["ready"]
+    assert requests[0].arguments["victims"] == [
         {"name": "Dense", "study": study.key, "sparsity": 0.0},
-        {"name": "50 %", "study": study.key, "sparsity": 0.5},
+        {"name": "50%", "study": study.key, "sparsity": 0.5},
     ]
     app.run()
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_an_attack_names_victims_attack_seed_budget_text_and_label(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
     study = save(cache, made_up_study())
     app = page()
@@ -89,7 +90,7 @@ def test_an_attack_names_victims_attack_seed_budget_text_and_label(
     app.number_input(key="a-queries").set_value(40)
     app.button(key="a-start").click().run()
     assert not app.exception
-    arguments = of(asked, "attack").arguments
+    arguments = of(requests, "attack").arguments
     assert [victim["sparsity"] for victim in arguments["victims"]] == [0.0, 0.4, 0.9]
     assert {name: value for name, value in arguments.items() if name != "victims"} == {
         "attack": "textfooler-like",
@@ -101,7 +102,9 @@ def test_an_attack_names_victims_attack_seed_budget_text_and_label(
     }
 
 
-def test_a_percentage_that_was_typed_is_a_level_of_the_study(cache: Path, asked: list[Job]) -> None:
+def test_a_percentage_that_was_typed_is_a_level_of_the_study(
+    cache: Path, requests: list[Job]
+) -> None:
     from prunescope.engine.reading.levels import parse
 
     study, pattern = made_up_study(), made_up_study((0.0, 0.5), pattern="2:4")
@@ -128,26 +131,28 @@ def test_a_percentage_that_was_typed_is_a_level_of_the_study(cache: Path, asked:
 
 
 def test_levels_of_studies_with_the_same_classes_are_offered_and_others_are_not(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
     own = save(cache, made_up_study())
     same = save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10))
     other = save(cache, made_up_study((0.0, 0.6), label_names=["a", "b", "c"], attacked=5))
     app = page(study=own.key[:12], victims=f"{own.key[:12]}@0.5 {same.key[:12]}@0.7")
     options = " ".join(app.multiselect(key="a-victims").options)
-    assert "wanda, 70 %" in options and app.multiselect(key="a-victims").value == [
+    assert "Wanda, 70%" in options and app.multiselect(key="a-victims").value == [
         f"{own.key[:12]}@0.5",
         f"{same.key[:12]}@0.7",
     ]
-    assert [victim["name"] for victim in asked[-1].arguments["victims"]] == [
+    assert [victim["name"] for victim in requests[-1].arguments["victims"]] == [
         "Dense",
-        "50 %",
-        "wanda, 70 %",
+        "50%",
+        "Wanda, 70%",
     ]
-    assert other.key[:4] not in options and "60 %" not in options.replace("wanda, 60 %", "")
+    assert other.key[:4] not in options and "60%" not in options.replace("Wanda, 60%", "")
 
 
-def test_a_sentence_is_picked_by_label_and_brings_its_label(cache: Path, asked: list[Job]) -> None:
+def test_a_sentence_is_picked_by_label_and_brings_its_label(
+    cache: Path, requests: list[Job]
+) -> None:
     save(cache, with_texts())
     reviews = bundled_reviews()
     app = page()
@@ -158,17 +163,17 @@ def test_a_sentence_is_picked_by_label_and_brings_its_label(cache: Path, asked: 
     app = picker.set_value(rows[2]).run()
     assert not app.exception and app.text_area(key="a-text").value == reviews.texts[rows[2]]
     app.button(key="a-start").click().run()
-    assert of(asked, "attack").arguments["label"] == 0
+    assert of(requests, "attack").arguments["label"] == 0
     assert view(app)["row"] == str(rows[2]) and "text" not in app.query_params
 
 
-def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, asked: list[Job]) -> None:
+def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: list[Job]) -> None:
     study = save(
         cache, with_texts()
     )  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
     app = page()
     kinds = app.selectbox(key="a-pick-kind").options
-    assert "only 50 % breaks" in kinds
+    assert "only 50% breaks" in kinds
     app.selectbox(key="a-pick-kind").set_value("only B breaks").run()
     assert [option.split(":")[0] for option in app.selectbox(key="a-picked").options[1:]] == [
         "8",
@@ -179,17 +184,19 @@ def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, asked: list[J
     assert study.level(0.5) is not None
 
 
-def test_typing_over_a_picked_sentence_lets_go_of_its_label(cache: Path, asked: list[Job]) -> None:
+def test_typing_over_a_picked_sentence_lets_go_of_its_label(
+    cache: Path, requests: list[Job]
+) -> None:
     save(cache, with_texts())
     app = page(row="3")
     assert app.text_area(key="a-text").value == bundled_reviews().texts[3]
     app.text_area(key="a-text").set_value("something else").run()
     app.button(key="a-start").click().run()
-    assert of(asked, "attack").arguments["label"] is None and "row" not in app.query_params
+    assert of(requests, "attack").arguments["label"] is None and "row" not in app.query_params
 
 
 def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
     save(cache, made_up_study(spec={"model": "embedded", "data": "/nowhere/sst2"}))
     app = page()
@@ -197,7 +204,7 @@ def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
 
 
 def test_an_attack_that_lacks_something_says_what_and_cannot_start(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
     save(cache, made_up_study())
     app = page(attack="checklist")
@@ -206,10 +213,10 @@ def test_an_attack_that_lacks_something_says_what_and_cannot_start(
         and app.button(key="a-start").disabled
         and app.button(key="a-batch").disabled
     )
-    assert not asked
+    assert not requests
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: list[Job]) -> None:
+def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[Job]) -> None:
     study = save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("what a film")
@@ -231,7 +238,7 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: lis
     assert again.multiselect(key="a-victims").value == [f"{study.key[:12]}@0.9"]
 
 
-def test_a_long_text_stays_out_of_the_address(cache: Path, asked: list[Job]) -> None:
+def test_a_long_text_stays_out_of_the_address(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("secret " * 40).run()
@@ -239,7 +246,7 @@ def test_a_long_text_stays_out_of_the_address(cache: Path, asked: list[Job]) -> 
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "notice"),
     [
         (
             {"study": "feedbeef0000"},
@@ -253,26 +260,26 @@ def test_a_long_text_stays_out_of_the_address(cache: Path, asked: list[Job]) -> 
     ],
 )
 def test_a_stale_link_says_so(
-    cache: Path, asked: list[Job], query: dict[str, str], said: str
+    cache: Path, requests: list[Job], query: dict[str, str], notice: str
 ) -> None:
     save(cache, made_up_study())
     app = page(**query)
-    assert not app.exception and said in told(app)
+    assert not app.exception and notice in told(app)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e400", "x", "", "99999999999999999999"])
 def test_numbers_of_a_link_that_are_out_of_range_are_passed_over(
-    cache: Path, asked: list[Job], value: str
+    cache: Path, requests: list[Job], value: str
 ) -> None:
     save(cache, made_up_study())
     app = page(seed=value, queries=value, seconds=value, row=value, label=value)
     assert not app.exception and app.number_input(key="a-queries").value == 0
 
 
-def test_a_reload_finds_the_attack_that_is_running(cache: Path, asked: list[Job]) -> None:
+def test_a_reload_finds_the_attack_that_is_running(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    job = of(asked, "attack")
+    job = of(requests, "attack")
     job.state = "running"
     again = page(job=view(app)["job"])
     assert "cancel-attack" in [button.key for button in again.button]
@@ -280,37 +287,37 @@ def test_a_reload_finds_the_attack_that_is_running(cache: Path, asked: list[Job]
     assert job.state == "cancelled" and "Cancelled" in told(again)
 
 
-def test_steps_are_shown_while_the_attack_runs(cache: Path, asked: list[Job]) -> None:
+def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page()
     app.text_area(key="a-text").set_value("a fine film")
     app.button(key="a-start").click().run()
-    job = of(asked, "attack")
+    job = of(requests, "attack")
     job.state, job.looks = (
         "running",
-        {"50 %": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
+        {"50%": Look("try", 7, "a f1ne film", 0.4, [(1, 0.9), (7, 0.4)])},
     )
     app.run()
     assert not app.exception
     assert any("<u>[f1ne]</u>" in block.body for block in app.get("html"))
-    assert "7 queries, confidence down to 40.0 %" in told(
+    assert "7 queries, confidence down to 40.0%" in told(
         app
     ) and "DeepWordBug at work: 7 queries" in told(app)
 
 
-def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, asked: list[Job]) -> None:
+def test_an_attack_behind_one_that_prepares_tells_of_that(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    ready = of(asked, "ready")
+    ready = of(requests, "ready")
     ready.state, ready.progress = "running", ProgressState("block 2: output")
     app.run()
     assert any("block 2: output" in bar.proto.text.replace("\\", "") for bar in app.get("progress"))
 
 
-def test_a_failed_attack_is_one_sentence(cache: Path, asked: list[Job]) -> None:
+def test_a_failed_attack_is_one_sentence(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    of(asked, "attack").state, of(asked, "attack").reason = (
+    of(requests, "attack").state, of(requests, "attack").reason = (
         "failed",
         "The text has 2000 characters; shorten it.",
     )
@@ -322,32 +329,34 @@ def test_a_failed_attack_is_one_sentence(cache: Path, asked: list[Job]) -> None:
 
 
 def test_the_result_shows_every_side_the_transfer_and_the_words(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
-    app = attacked(asked, save(cache, made_up_study()))
+    app = attacked(requests, save(cache, made_up_study()))
     assert not app.exception
     blocks = " ".join(block.body for block in app.get("html"))
-    assert "Dense: held" in blocks and "50 %: broken" in blocks and "<u>[f1ne]</u>" in blocks
+    assert "Dense: withstands" in blocks and "50%: fails" in blocks and "<u>[f1ne]</u>" in blocks
     assert (
-        "positive → negative\nconfidence 93.0 % → 21.0 %\n12 queries, 1 of 3 words\nsimilarity 0.81"
+        "positive → negative\nconfidence 93.0% → 21.0%\n12 queries, 1 of 3 words\nsimilarity 0.81"
         in told(app)
     )
     frame = app.dataframe[0].value
-    assert frame.iloc[0].tolist() == ["50 %", "holds · 60 %", "broken · 21 %"]
+    assert frame.iloc[0].tolist() == ["50%", "withstands · 60%", "fails · 21%"]
 
 
-def test_a_result_without_breaks_and_without_words_is_told(cache: Path, asked: list[Job]) -> None:
-    app = attacked(asked, save(cache, made_up_study()), transfer={}, importance=None)
+def test_a_result_without_breaks_and_without_words_is_told(
+    cache: Path, requests: list[Job]
+) -> None:
+    app = attacked(requests, save(cache, made_up_study()), transfer={}, importance=None)
     assert not app.exception
-    assert "broke none of them" in told(app) and "2 to 60 words" in told(app)
+    assert "Every model withstood the attack" in told(app) and "2 to 60 words" in told(app)
 
 
-def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, asked: list[Job]) -> None:
+def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page()
     app.number_input(key="a-count").set_value(20)
     app.button(key="a-batch").click().run()
-    job = of(asked, "batch")
+    job = of(requests, "batch")
     assert job.arguments["count"] == 20 and len(job.arguments["victims"]) == 2
     job.state, job.progress = "running", ProgressState("attack", 3, 40)
     again = page(batch=view(app)["batch"])
@@ -357,7 +366,7 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, asked: list[Job
     job.state, job.result = "done", batch_result()
     again.run()
     assert not again.exception
-    assert "both hold 1, only Dense breaks 0, only 50 % breaks 1, both break 2; p = 1." in told(
+    assert "both withstand 1, only Dense fails 0, only 50% fails 1, both fail 2; p = 1." in told(
         again
     )
 
@@ -393,7 +402,7 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
         )
 
 
-def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
+def test_a_damaged_study_is_set_aside_with_a_notice(cache: Path, requests: list[Job]) -> None:
     good, bad = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
     path = cache / "studies" / bad.key / "study.json"
     path.write_bytes(path.read_bytes()[:-30])
@@ -407,7 +416,7 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
     markup = {"<u>[", "]</u>", "<span class='was'>", "</span>"}
     for written in (
         marked([[text, text], ["plain", text], [text, "plain"]]),
-        shown(text),
+        escaped(text),
         for_chart(text),
     ):
         bare = written
@@ -416,17 +425,17 @@ def test_hostile_text_is_written_and_never_rendered(text: str) -> None:
         assert "<" not in bare and ">" not in bare
     assert not re.search(r"(?<!\\)[`*_\[\]()<>$&:#|~]", plain(text))
     for character in "\u202e\u2066\u200b\u200d\ufeff\x00\x1b\x7f":
-        assert character not in shown(text)
-    assert html.unescape(shown("naïve “film” <b>")) == "naïve “film” <b>"
+        assert character not in escaped(text)
+    assert html.unescape(escaped("naïve “film” <b>")) == "naïve “film” <b>"
 
 
-def test_hostile_text_passes_through_the_whole_page(cache: Path, asked: list[Job]) -> None:
+def test_hostile_text_passes_through_the_whole_page(cache: Path, requests: list[Job]) -> None:
     text = " ".join(text for text in HOSTILE if len(text) < 60)
-    found = text.replace("x", "y")
+    perturbed = text.replace("x", "y")
     app = attacked(
-        asked,
+        requests,
         save(cache, made_up_study(label_names=["<b>no</b>", "$yes$"])),
-        **{**attack_result(text=text, found=found), "label_names": ["<b>no</b>", "$yes$"]},
+        **{**attack_result(text=text, perturbed=perturbed), "label_names": ["<b>no</b>", "$yes$"]},
     )
     assert not app.exception
     for block in app.get("html"):
@@ -438,11 +447,10 @@ def test_hostile_text_passes_through_the_whole_page(cache: Path, asked: list[Job
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_the_exports(text: str) -> None:
-    table = attack.sides_table(attack_result(found=f"{text} fine film", text="a fine film")).assign(
-        extra=text
-    )
+    outcome = attack_result(perturbed=f"{text} fine film", text="a fine film")
+    table = attack.sides_table(outcome).assign(extra=text)
     for make in (files.to_csv, files.to_json, files.to_markdown, files.to_latex):
-        assert "50 %" in make(table, {"text": text}).replace("\\", "")
+        assert "50%" in make(table, {"text": text}).replace("\\", "")
 
 
 def test_the_charts_escape_names_and_words() -> None:
@@ -469,12 +477,12 @@ def test_victims_differ_in_dash_marker_and_sign_and_not_by_colour_alone() -> Non
 
 
 def test_of_a_long_text_the_words_that_matter_most_are_drawn_in_their_order() -> None:
-    falls = [0.001 * place for place in range(50)]
+    falls = [0.001 * index for index in range(50)]
     table = attack.importance_table(
-        {"words": [f"w{place}" for place in range(50)], "falls": {"Dense": falls}}
+        {"words": [f"w{index}" for index in range(50)], "falls": {"Dense": falls}}
     )
     figure = attack.importance_map(table)
-    assert list(figure.layout.xaxis.ticktext) == [f"w{place}" for place in range(20, 50)]
+    assert list(figure.layout.xaxis.ticktext) == [f"w{index}" for index in range(20, 50)]
 
 
 def test_the_batch_table_and_chart_hold_every_rate_with_its_interval() -> None:
@@ -487,25 +495,25 @@ def test_the_batch_table_and_chart_hold_every_rate_with_its_interval() -> None:
     assert attack.batch_transfer(batch_result()).iloc[0].tolist() == [
         "Dense",
         2,
-        "50 % of 2",
-        "50 % of 2",
+        "50% of 2",
+        "50% of 2",
     ]
 
 
 def test_a_study_that_was_removed_meanwhile_is_told_and_its_victims_go(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
-    one, two = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
-    app = page(study=one.key[:12], victims=f"{one.key[:12]}@0.9")
-    shutil.rmtree(cache / "studies" / one.key)
+    first, second = save(cache, made_up_study()), save(cache, made_up_study((0.0, 0.5)))
+    app = page(study=first.key[:12], victims=f"{first.key[:12]}@0.9")
+    shutil.rmtree(cache / "studies" / first.key)
     app.text_area(key="a-text").set_value("a fine film").run()
-    assert not app.exception and app.selectbox(key="a-study").value == two.key
-    assert "no longer in the store" in told(app) and one.key[:12] not in " ".join(
+    assert not app.exception and app.selectbox(key="a-study").value == second.key
+    assert "no longer in the store" in told(app) and first.key[:12] not in " ".join(
         app.multiselect(key="a-victims").value
     )
 
 
-def test_a_text_without_words_cannot_be_attacked(cache: Path, asked: list[Job]) -> None:
+def test_a_text_without_words_cannot_be_attacked(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page()
     assert not app.button(key="a-start").disabled
@@ -513,7 +521,7 @@ def test_a_text_without_words_cannot_be_attacked(cache: Path, asked: list[Job]) 
     assert app.button(key="a-start").disabled
 
 
-def test_a_label_that_is_none_leaves_the_automatic_one(cache: Path, asked: list[Job]) -> None:
+def test_a_label_that_is_none_leaves_the_automatic_one(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page(label="7")
     assert "the automatic one is shown" in told(app) and app.selectbox(key="a-truth").value == -1

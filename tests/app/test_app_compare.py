@@ -19,6 +19,7 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import compare as charts
+from prunescope.app.charts import mark_names, pareto
 from prunescope.app.charts.compare import Level
 from prunescope.engine import Job, Rate, Study, bundled_reviews, short_names
 from prunescope.engine.reading import flips
@@ -43,28 +44,30 @@ def view(app: AppTest) -> dict[str, str]:
 
 def of_examples(evaluation: str, **about: Any) -> Study:
     """A made-up study on certain examples."""
-    made = made_up_study(**about)
+    study = made_up_study(**about)
     return replace(
-        made, identity={**made.identity, "evaluation": evaluation}, key=(evaluation + made.key)[:64]
+        study,
+        identity={**study.identity, "evaluation": evaluation},
+        key=(evaluation + study.key)[:64],
     )
 
 
-def test_an_empty_store_says_what_to_do(cache: Path, asked: list[Job]) -> None:
+def test_an_empty_store_says_what_to_do(cache: Path, requests: list[Job]) -> None:
     app = page()
     assert not app.exception and app.header[0].value == "No study yet"
 
 
 def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
-    one, two = (
+    first, second = (
         save(cache, made_up_study()),
         save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
     )
-    app = page(studies=f"{one.key[:12]} {two.key[:12]}", base=f"{one.key[:12]}@0")
+    app = page(studies=f"{first.key[:12]} {second.key[:12]}", base=f"{first.key[:12]}@0")
     assert not app.exception
     table = app.dataframe[0].value
-    assert table["study"].tolist() == ["adaptive", "wanda"] and table["method"].tolist() == [
+    assert table["study"].tolist() == ["Adaptive", "Wanda"] and table["method"].tolist() == [
         "adaptive",
         "wanda",
     ]
@@ -75,7 +78,7 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     assert "model" not in table and "The same in all: model Tiny" in told(app)
 
 
-def test_all_settings_are_shown_on_demand(cache: Path, asked: list[Job]) -> None:
+def test_all_settings_are_shown_on_demand(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     app = page()
     assert "model" not in app.dataframe[0].value
@@ -89,37 +92,39 @@ def test_all_settings_are_shown_on_demand(cache: Path, asked: list[Job]) -> None
     )
 
 
-def test_a_value_between_levels_says_so_and_has_no_interval(cache: Path, asked: list[Job]) -> None:
+def test_a_value_between_levels_says_so_and_has_no_interval(
+    cache: Path, requests: list[Job]
+) -> None:
     save(cache, made_up_study())
     app = page().slider(key="c-sparsity").set_value(45).run()
     table = app.dataframe[0].value
-    assert table["values"].tolist() == ["between 40 and 50 %"] and "Acc 95 %" not in table
+    assert table["values"].tolist() == ["between 40 and 50%"] and "Acc 95%" not in table
     app.slider(key="c-sparsity").set_value(95).run()
-    assert app.dataframe[0].value["values"].tolist() == ["as at 90 %, the nearest"]
+    assert app.dataframe[0].value["values"].tolist() == ["as at 90%, the nearest"]
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: list[Job]) -> None:
-    one, two = (
+def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[Job]) -> None:
+    first, second = (
         save(cache, made_up_study()),
         save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
     )
-    app = page(studies=two.key[:12])
+    app = page(studies=second.key[:12])
     app.slider(key="c-sparsity").set_value(30)
     app.segmented_control(key="c-y").set_value("acc")
     app.segmented_control(key="c-x").set_value("size")
-    app.multiselect(key="c-studies").set_value([two.key, one.key])
-    app.selectbox(key="c-base").set_value(f"{two.key[:12]}@0.5").run()
+    app.multiselect(key="c-studies").set_value([second.key, first.key])
+    app.selectbox(key="c-base").set_value(f"{second.key[:12]}@0.5").run()
     carried = view(app)
     assert (
-        carried["studies"] == f"{two.key[:12]} {one.key[:12]}"
-        and carried["base"] == f"{two.key[:12]}@0.5"
+        carried["studies"] == f"{second.key[:12]} {first.key[:12]}"
+        and carried["base"] == f"{second.key[:12]}@0.5"
     )
     assert (carried["sparsity"], carried["y"], carried["x"]) == ("30", "acc", "size")
     assert view(page(**carried)) == carried
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "notice"),
     [
         (
             {"studies": "feedbeef0000"},
@@ -130,77 +135,83 @@ def test_the_address_carries_the_view_and_opens_it_again(cache: Path, asked: lis
     ],
 )
 def test_a_stale_link_says_so(
-    cache: Path, asked: list[Job], query: dict[str, str], said: str
+    cache: Path, requests: list[Job], query: dict[str, str], notice: str
 ) -> None:
     save(cache, made_up_study())
     app = page(**query)
-    assert not app.exception and said in told(app)
+    assert not app.exception and notice in told(app)
 
 
-def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, asked: list[Job]) -> None:
+def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
     assert page(sparsity="0").slider(key="c-sparsity").value == 0
 
 
-def test_flips_are_counted_and_tested_and_their_rows_listed(cache: Path, asked: list[Job]) -> None:
+def test_flips_are_counted_and_tested_and_their_rows_listed(
+    cache: Path, requests: list[Job]
+) -> None:
     save(
         cache, made_up_study()
     )  # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
     app = page()
     clean, attack, rows = (frame.value for frame in app.dataframe[-3:])
     assert clean[["B right", "B wrong"]].to_numpy().tolist() == [[70, 20], [0, 10]]
-    assert attack[["B holds", "B breaks"]].to_numpy().tolist() == [[8, 4], [0, 8]]
+    assert attack[["B withstands", "B fails"]].to_numpy().tolist() == [[8, 4], [0, 8]]
     assert "100 examples. McNemar's exact test: p = 1.91e-06." in told(app)
     assert rows["row"].tolist() == [8, 9, 10, 11]
     app.selectbox(key="c-kind").set_value("only A right").run()
     assert app.dataframe[-1].value["row"].tolist() == list(range(70, 90))
 
 
-def test_flipped_examples_are_filtered_by_label_and_length(cache: Path, asked: list[Job]) -> None:
+def test_flipped_examples_are_filtered_by_label_and_length(
+    cache: Path, requests: list[Job]
+) -> None:
     save(cache, with_texts())
     reviews = bundled_reviews()
     app = page()
     app.selectbox(key="c-kind").set_value("both wrong").run()
     app.selectbox(key="c-label").set_value("positive")
     app.slider(key="c-words").set_value((1, 12)).run()
-    shown = app.dataframe[-1].value
-    assert len(shown) and all(
-        reviews.labels[row] == 1 and len(reviews.texts[row].split()) <= 12 for row in shown["row"]
+    rows = app.dataframe[-1].value
+    assert len(rows) and all(
+        reviews.labels[row] == 1 and len(reviews.texts[row].split()) <= 12 for row in rows["row"]
     )
-    assert shown["text"].tolist() == [reviews.texts[row] for row in shown["row"]]
+    assert rows["text"].tolist() == [reviews.texts[row] for row in rows["row"]]
 
 
 def test_studies_on_other_examples_are_refused_with_the_reason(
-    cache: Path, asked: list[Job]
+    cache: Path, requests: list[Job]
 ) -> None:
-    one, two = of_examples("a" * 64), of_examples("b" * 64, data="other")
+    first, second = of_examples("a" * 64), of_examples("b" * 64, data="other")
     three = of_examples("c" * 64, seed=1)
-    assert "evaluated on made-up and the other on other" in (flips.same_examples(one, two) or "")
-    assert "different examples (100 and 100, seeds 0 and 1)" in (
-        flips.same_examples(one, three) or ""
+    assert "evaluated on made-up and the other on other" in (
+        flips.same_examples(first, second) or ""
     )
-    assert flips.same_examples(one, of_examples("a" * 64, method="wanda")) is None
+    assert "different examples (100 and 100, seeds 0 and 1)" in (
+        flips.same_examples(first, three) or ""
+    )
+    assert flips.same_examples(first, of_examples("a" * 64, method="wanda")) is None
 
 
 def test_attacks_that_differ_are_not_paired() -> None:
     def study(**attack: Any) -> Study:
-        made = made_up_study(attack=attack["name"])
-        return replace(made, identity={**made.identity, "attack": attack})
+        base = made_up_study(attack=attack["name"])
+        return replace(base, identity={**base.identity, "attack": attack})
 
-    one = study(name="deepwordbug", textattack="1", examples=[1, 2])
+    first = study(name="deepwordbug", textattack="1", examples=[1, 2])
     assert (
-        flips.same_attack(one, study(name="deepwordbug", textattack="1", examples=[2, 3])) is None
+        flips.same_attack(first, study(name="deepwordbug", textattack="1", examples=[2, 3])) is None
     )
     assert "different versions" in (
-        flips.same_attack(one, study(name="deepwordbug", textattack="2")) or ""
+        flips.same_attack(first, study(name="deepwordbug", textattack="2")) or ""
     )
     assert "attacked with deepwordbug and the other with pwws" in (
-        flips.same_attack(one, study(name="pwws")) or ""
+        flips.same_attack(first, study(name="pwws")) or ""
     )
-    assert "has no attack" in (flips.same_attack(one, made_up_study(attacked=0)) or "")
+    assert "has no attack" in (flips.same_attack(first, made_up_study(attacked=0)) or "")
 
 
-def test_a_study_without_attack_or_without_levels_is_told(cache: Path, asked: list[Job]) -> None:
+def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests: list[Job]) -> None:
     from prunescope.engine import Store
 
     save(cache, made_up_study(attacked=0))
@@ -213,7 +224,7 @@ def test_a_study_without_attack_or_without_levels_is_told(cache: Path, asked: li
     assert "stopped before a level was done; start the same study again" in told(app)
 
 
-def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, asked: list[Job]) -> None:
+def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, requests: list[Job]) -> None:
     study = save(cache, made_up_study())
     path = next(
         path
@@ -227,13 +238,13 @@ def test_a_damaged_level_is_set_aside_with_a_notice(cache: Path, asked: list[Job
 
 @pytest.mark.parametrize("text", HOSTILE[:12])
 def test_hostile_names_pass_through_the_page_and_the_chart(
-    cache: Path, asked: list[Job], text: str
+    cache: Path, requests: list[Job], text: str
 ) -> None:
     save(cache, made_up_study(method=text, data=text, label_names=[text, "yes"]))
     app = page()
     assert not app.exception
-    table = charts.points([made_up_study(method=text)])
-    figure = charts.pareto(table, charts.front(table, "acc", "sparsity"), "acc", "sparsity")
+    table = pareto.points([made_up_study(method=text)])
+    figure = pareto.pareto(table, pareto.front(table, "acc", "sparsity"), "acc", "sparsity")
     assert not any(
         "<b>" in str(trace.name) or "<script" in str(trace.name) or "<img" in str(trace.name)
         for trace in figure.data
@@ -265,15 +276,15 @@ def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFra
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
-    best = charts.front(frame([(0, 50), (10, 60), (20, 55), (30, 55), (40, 20)]), "aua", "sparsity")
+    best = pareto.front(frame([(0, 50), (10, 60), (20, 55), (30, 55), (40, 20)]), "aua", "sparsity")
     assert list(zip(best["sparsity"], best["aua"], strict=True)) == [(10, 60), (30, 55), (40, 20)]
-    best = charts.front(frame([(0, 50), (10, 60), (40, 20)]), "aua", "size")
+    best = pareto.front(frame([(0, 50), (10, 60), (40, 20)]), "aua", "size")
     assert best["size"].tolist() == [60, 90]
 
 
 def test_levels_of_other_examples_do_not_beat_one_another() -> None:
     both = pd.concat([frame([(10, 50)], "one"), frame([(20, 90)], "two")], ignore_index=True)
-    assert len(charts.front(both, "aua", "sparsity")) == 2
+    assert len(pareto.front(both, "aua", "sparsity")) == 2
 
 
 @settings(deadline=None, max_examples=50)
@@ -281,7 +292,7 @@ def test_levels_of_other_examples_do_not_beat_one_another() -> None:
 def test_every_level_is_on_the_front_or_beaten_by_one_that_is(
     points: list[tuple[int, int]],
 ) -> None:
-    best = charts.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
+    best = pareto.front(frame([(float(x), float(y)) for x, y in points]), "aua", "sparsity")
     ahead = list(zip(best["sparsity"], best["aua"], strict=True))
     for x, y in points:
         assert (x, y) in ahead or any(a >= x and b >= y for a, b in ahead)
@@ -289,9 +300,9 @@ def test_every_level_is_on_the_front_or_beaten_by_one_that_is(
 
 
 def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
-    table = charts.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
-    best = charts.front(table, "acc", "sparsity")
-    figure = charts.pareto(table, best, "acc", "sparsity")
+    table = pareto.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
+    best = pareto.front(table, "acc", "sparsity")
+    figure = pareto.pareto(table, best, "acc", "sparsity")
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     assert [len(trace.x) for trace in marks] == [4, 2]
     assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
@@ -321,13 +332,13 @@ def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
     assert (
         between.measured is None
         and between.rate("acc").rate is None
-        and between.between() == "between 40 and 50 %"
+        and between.between() == "between 40 and 50%"
     )
 
 
 def test_twelve_studies_look_apart_and_are_named_apart() -> None:
-    assert len({charts.look(place) for place in range(charts.MOST)}) == charts.MOST
-    assert charts.look(6)[2] == f"{charts.look(0)[2]}-open", "a dot in a small mark is not seen"
+    assert len({pareto.look(index) for index in range(charts.MOST)}) == charts.MOST
+    assert pareto.look(6)[2] == f"{pareto.look(0)[2]}-open", "a dot in a small mark is not seen"
     studies = [
         made_up_study(method="adaptive"),
         made_up_study(method="wanda"),
@@ -360,22 +371,22 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
     table: Any = SimpleNamespace(
         about={"study": study.key}, rows=rows, is_collapsed=lambda row: row.kind == "blocks"
     )
-    found = charts.alternatives([study], [table])
-    assert found["study"].tolist() == ["int8"] and found["size"].tolist() == [
+    baselines = pareto.baselines([study], [table])
+    assert baselines["study"].tolist() == ["int8"] and baselines["size"].tolist() == [
         4.0
     ]  # not what guesses, nor what the study has
-    whole = pd.concat([charts.points([study]), found], ignore_index=True)
-    best = charts.front(whole, "acc", "size")
+    whole = pd.concat([pareto.points([study]), baselines], ignore_index=True)
+    best = pareto.front(whole, "acc", "size")
     assert "int8" in set(best["study"])  # as accurate as dense, and smaller
-    drawn = charts.pareto(whole, best, "acc", "size")
-    assert [list(trace.text) for trace in drawn.data if trace.text] == [["int8"]]
-    assert charts.alternatives([replace(study, key="f" * 64)], [table]).empty
+    figure = pareto.pareto(whole, best, "acc", "size")
+    assert [list(trace.text) for trace in figure.data if trace.text] == [["int8"]]
+    assert pareto.baselines([replace(study, key="f" * 64)], [table]).empty
 
 
 def test_a_front_of_what_nobody_measured_is_empty() -> None:
-    table = charts.points([made_up_study(attacked=0)])
-    assert not charts.pareto(
-        table, charts.front(table, "aua", "size"), "aua", "size"
+    table = pareto.points([made_up_study(attacked=0)])
+    assert not pareto.pareto(
+        table, pareto.front(table, "aua", "size"), "aua", "size"
     ).layout.annotations
 
 
@@ -397,14 +408,14 @@ def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
         about={"study": study.key}, rows=rows, is_collapsed=lambda row: False
     )
     whole = pd.concat(
-        [charts.points([study]), charts.alternatives([study], [table])], ignore_index=True
+        [pareto.points([study]), pareto.baselines([study], [table])], ignore_index=True
     )
-    names = charts.pareto(
-        whole, charts.front(whole, "aua", "size"), "aua", "size"
+    names = pareto.pareto(
+        whole, pareto.front(whole, "aua", "size"), "aua", "size"
     ).layout.annotations
     assert [name.text for name in names] == [row.name for row in rows]
     across = np.ptp(whole["size"])
-    for width in charts.WIDTHS:  # a name is some 180 pixels wide and 18 high
+    for width in mark_names.WIDTHS:  # a name is some 180 pixels wide and 18 high
         at = [
             (name.x / across * width + name.ax, -name.ay) for name in names
         ]  # all marks are equally high
@@ -418,13 +429,13 @@ def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
     study = made_up_study((0.0, 0.5))
     half = study.levels[1]
     collapsed = replace(half, sparsity=0.9, acc=Rate.of(50, 100), aua=Rate.of(50, 100))
-    table = charts.points([replace(study, levels=(*study.levels, collapsed))])
+    table = pareto.points([replace(study, levels=(*study.levels, collapsed))])
     assert table["guesses"].tolist() == [False, False, True]
-    assert 90 not in set(charts.front(table, "aua", "sparsity")["sparsity"])
-    assert 90 in set(charts.front(table, "acc", "sparsity")["sparsity"])
+    assert 90 not in set(pareto.front(table, "aua", "sparsity")["sparsity"])
+    assert 90 in set(pareto.front(table, "acc", "sparsity")["sparsity"])
 
 
-def test_a_damaged_table_of_alternatives_is_named(cache: Path, asked: list[Job]) -> None:
+def test_a_damaged_table_of_alternatives_is_named(cache: Path, requests: list[Job]) -> None:
     study = save(cache, made_up_study())
     (cache / "alternatives").mkdir()
     (cache / "alternatives" / "torn.json").write_text("{")

@@ -23,7 +23,7 @@ def page() -> AppTest:
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert "python -m engine members" in app.text[0].value
+    assert app.code[0].value.startswith("python -m engine members")
 
 
 def test_the_set_is_described_in_words(cache: Path) -> None:
@@ -31,9 +31,8 @@ def test_the_set_is_described_in_words(cache: Path) -> None:
     app = page()
     assert not app.exception
     assert app.text[0].value == (
-        "4 members fine-tuned from MiniLM on 4,000 rows of made-up, judged on 500 rows that none "
-        "was trained on, 100 of them "
-        "attacked with DeepWordBug."
+        "4 members fine-tuned from MiniLM on 4,000 examples of made-up, selected on 500 examples "
+        "that none was trained on, 100 of them attacked with DeepWordBug."
     )
     assert "Averaged: freelb-1, ce-1. Left out: ce-2." in app.caption[0].value.replace("\\", "")
 
@@ -66,8 +65,8 @@ def test_a_damaged_set_is_a_notice(cache: Path) -> None:
 
 def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine")
-    (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    table = averages.judged_table(found)
+    (member_set,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
+    table = averages.judged_table(member_set)
     assert list(table["model"]) == [
         "freelb-1",
         "ce-1",
@@ -84,8 +83,8 @@ def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) 
 
 def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine")
-    (found,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    figure = averages.steps_chart(averages.steps_table(found.averages["aua"]), "aua")
+    (member_set,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
+    figure = averages.steps_chart(averages.steps_table(member_set.averages["aua"]), "aua")
     points, line = figure.data[2], figure.data[3]
     assert list(points.marker.symbol) == ["square", "square", "square-open"]
     assert list(points.x) == ["1.<br>freelb-1", "2.<br>ce-1", "3.<br>ce-2"]

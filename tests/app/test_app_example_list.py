@@ -20,22 +20,22 @@ from prunescope.engine import Job, Study, bundled_reviews
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Which place of the table with a key is ticked, as the browser would say; it is said once."""
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     draw = st.dataframe
 
     def ticked(table: pd.DataFrame, key: str) -> int | None:
-        return int(table["row"].iloc[places.pop(key)]) if key in places else None
+        return int(table["row"].iloc[positions.pop(key)]) if key in positions else None
 
     def dataframe(*data: Any, **how: Any) -> Any:
-        drawn = draw(*data, **how)
-        if callable(how.get("on_select")) and how["key"] in places:
+        event = draw(*data, **how)
+        if callable(how.get("on_select")) and how["key"] in positions:
             how["on_select"]()
             st.rerun()  # a callback comes before the run
-        return drawn
+        return event
 
     monkeypatch.setattr(example_list, "ticked", ticked)
     monkeypatch.setattr(st, "dataframe", dataframe)
-    return places
+    return positions
 
 
 def page(name: str, **query: str) -> AppTest:
@@ -77,7 +77,7 @@ def study(cache: Path) -> Study:
 
 
 def test_an_example_that_flipped_on_compare(
-    study: Study, asked: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[Job], ticks: dict[str, int]
 ) -> None:
     ticks["c-rows"] = 2
     app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
@@ -85,7 +85,7 @@ def test_an_example_that_flipped_on_compare(
     again = page("attack", **view(app))
     opened(again, study, 10, 0.5, "textfooler-like")
     again.button(key="a-start").click().run()
-    attack = [job for job in asked if job.do == "attack"][-1].arguments
+    attack = [job for job in requests if job.do == "attack"][-1].arguments
     assert (attack["text"], attack["label"]) == (
         bundled_reviews().texts[10],
         bundled_reviews().labels[10],
@@ -94,7 +94,7 @@ def test_an_example_that_flipped_on_compare(
 
 
 def test_an_example_that_broke_on_explore(
-    study: Study, asked: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[Job], ticks: dict[str, int]
 ) -> None:
     ticks["e-rows"] = 5
     app = page("explore", study=study.key[:12], sparsity="50")
@@ -104,11 +104,11 @@ def test_an_example_that_broke_on_explore(
 
 
 def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
-    study: Study, asked: list[Job], ticks: dict[str, int]
+    study: Study, requests: list[Job], ticks: dict[str, int]
 ) -> None:
     app = page("attack", study=study.key[:12])
     app.button(key="a-batch").click().run()
-    job = [job for job in asked if job.do == "batch"][-1]
+    job = [job for job in requests if job.do == "batch"][-1]
     result = batch_result()
     for victim in result["victims"]:
         victim["study"] = study.key
@@ -130,10 +130,10 @@ def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
 
 
 def test_rows_of_texts_that_are_not_here_are_listed_and_lead_nowhere(
-    cache: Path, asked: list[Job], ticks: dict[str, int]
+    cache: Path, requests: list[Job], ticks: dict[str, int]
 ) -> None:
-    made = with_texts(spec={"model": "embedded", "data": "/nowhere/sst2"})
-    save(cache, made)
+    study = with_texts(spec={"model": "embedded", "data": "/nowhere/sst2"})
+    save(cache, study)
     ticks["c-rows"] = 0
-    app = page("compare", studies=made.key[:12], b=f"{made.key[:12]}@0.5")
+    app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
     assert not app.exception and app.title[0].value == "Compare" and ticks == {"c-rows": 0}

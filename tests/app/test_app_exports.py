@@ -41,10 +41,10 @@ def test_a_csv_reads_back_with_no_cell_that_a_sheet_would_run() -> None:
     assert text.startswith("# note: =1+1 x\n")
     rows = list(csv.reader(io.StringIO(text.split("\n", 1)[1], newline="")))
     assert rows[0] == ["name", "'=cmd"] and len(rows) == 51
-    for (found, _), meant in zip(rows[1:], HOSTILE, strict=True):
+    for (cell, _), meant in zip(rows[1:], HOSTILE, strict=True):
         lf = meant.replace("\r\n", "\n").replace("\r", "\n")
-        assert found in (lf, f"'{lf}")
-        assert not re.match(r"[\s\u200b]*[=+\-@＝]", found)
+        assert cell in (lf, f"'{lf}")
+        assert not re.match(r"[\s\u200b]*[=+\-@＝]", cell)
 
 
 @pytest.mark.parametrize("text", ["a - b", "good", "1.5", "'tis", "#1"])
@@ -72,7 +72,7 @@ def test_markdown_has_one_line_a_row_and_four_bars_in_it() -> None:
 def test_latex_has_no_command_but_its_own() -> None:
     text = files.to_latex(FRAME, {"a\nb": "\\input{x}\n\\write18"})
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    known = {
+    commands = {
         "textbackslash",
         "textasciitilde",
         "textasciicircum",
@@ -81,7 +81,7 @@ def test_latex_has_no_command_but_its_own() -> None:
         "textbar",
         "textasciigrave",
     }
-    assert set(re.findall(r"\\([a-zA-Z]+)", body)) <= known
+    assert set(re.findall(r"\\([a-zA-Z]+)", body)) <= commands
     assert all(line.startswith("%") for line in text.split(r"\begin{tabular}")[0].splitlines())
     rows = body.strip().split("\n")
     assert len(rows) == 50
@@ -101,14 +101,14 @@ def test_html_holds_text_alone(text: str) -> None:
 
 
 def test_a_page_of_hostile_text_has_no_tag_but_its_own() -> None:
-    page = files.chart_html(HOSTILE[0], FRAME, {text: text for text in HOSTILE}, drawn=True)
+    page = files.chart_html(HOSTILE[0], FRAME, {text: text for text in HOSTILE}, as_svg=True)
     own = "html head meta title style body main h1 h2 div table thead tbody tr th td dl dt dd"
     assert set(Tags(page).found) <= set(own.split())
     assert page.count(files.PLACE) == 1
 
 
 def test_a_stand_alone_page_of_a_chart_holds_plotly_and_asks_for_nothing() -> None:
-    page = files.chart_html("curves", series.curves(made_up_study()), {"key": "x"}, drawn=False)
+    page = files.chart_html("curves", series.curves(made_up_study()), {"key": "x"}, as_svg=False)
     outside = page.replace(files.plotly_script(), "")
     assert len(page) - len(outside) > 1_000_000
     assert "http" not in outside and " src=" not in outside and outside.count(files.PLACE) == 1
@@ -119,10 +119,10 @@ def test_invisible_characters_are_spelled_out() -> None:
     assert visible("é 日本 🙂") == "é 日本 🙂"
 
 
-@pytest.mark.parametrize("wanted", KINDS)
-def test_a_button_gets_the_file_that_it_asked_for(wanted: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_button_gets_the_file_that_it_asked_for(kind: str) -> None:
     file = file_of(
-        {"number": 7, "format": wanted, "drawn": True},
+        {"number": 7, "format": kind, "drawn": True},
         "n",
         pd.DataFrame({"a": [1.25]}),
         {"key": "k"},
@@ -131,15 +131,15 @@ def test_a_button_gets_the_file_that_it_asked_for(wanted: str) -> None:
 
 
 def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [
         part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
+def contrast(first: str, second: str) -> float:
+    low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 

@@ -24,16 +24,16 @@ TOKENS = ["[CLS]", "a", "<b>", "\u202efilm", "[SEP]"]
 
 @pytest.fixture(autouse=True)
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    asked: list[Job] = []
+    requests: list[Job] = []
 
     def submit(self: Workbench, do: str, **arguments: Any) -> Job:
-        asked.append(Job(len(asked) + 1, do, arguments))
-        return asked[-1]
+        requests.append(Job(len(requests) + 1, do, arguments))
+        return requests[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)
     monkeypatch.setattr(Workbench, "warm", lambda self: None)
     monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
-    return asked
+    return requests
 
 
 def page(**query: str) -> AppTest:
@@ -68,8 +68,8 @@ def looked(adversarial: bool = True) -> dict[str, Any]:
             for a, b in pairs
         ],
         "map": [
-            {"side": side, "text": kind, "points": [[0.0, 0.0], [1.0, place], [2.0, -place]]}
-            for place, (side, kind) in enumerate(readers)
+            {"side": side, "text": kind, "points": [[0.0, 0.0], [1.0, index], [2.0, -index]]}
+            for index, (side, kind) in enumerate(readers)
         ],
         "attention": [
             {
@@ -91,7 +91,7 @@ def looked(adversarial: bool = True) -> dict[str, Any]:
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert "python -m engine demo" in app.text[0].value
+    assert [link.proto.page for link in app.get("page_link")] == ["studies"]
 
 
 def test_the_worst_layer_is_shown_until_a_cell_is_picked(cache: Path) -> None:
@@ -109,13 +109,13 @@ def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: lis
     app.text_area(key="look-text").set_value("what a film")
     app.text_area(key="look-adversarial").set_value("what a f1lm")
     app = app.button(key="look").click().run()
-    wanted = {
+    arguments = {
         "study": study.key,
         "sparsity": 0.4,
         "text": "what a film",
         "adversarial": "what a f1lm",
     }
-    assert (requests[0].do, requests[0].arguments) == ("look", wanted)
+    assert (requests[0].do, requests[0].arguments) == ("look", arguments)
     assert "cancel-looking" in [button.key for button in app.button]
     app.button(key="cancel-looking").click().run()
     assert requests[0].state == "cancelled"
@@ -145,7 +145,7 @@ def test_a_look_shows_answers_distances_map_and_attention(
     requests[0].state, requests[0].result = "done", looked(adversarial)
     app.run()
     assert not app.exception
-    assert any("pruned, clean text: positive 75.0 %" in text.value for text in app.text)
+    assert any("pruned, clean text: positive 75.0%" in text.value for text in app.text)
     charts = {part["chart"] for part in sent(app, "export")}
     assert {"look-distances", "look-map", "attention-dense", "attention-pruned"} <= charts
     assert any("4 more are left out" in caption.value for caption in app.caption)
@@ -174,7 +174,7 @@ def test_an_attack_that_does_not_break_the_model_says_so(cache: Path, requests: 
     requests[0].state, requests[0].result = "done", attacked("held")
     app.run()
     assert app.text_area(key="look-adversarial").value == ""
-    assert any("did not break" in info.value for info in app.info)
+    assert any("withstood the attack" in info.value for info in app.info)
 
 
 def test_attention_reads_back_and_its_mean_is_over_heads() -> None:

@@ -1,4 +1,4 @@
-"""Public mode: what strangers may ask for, how much of it, and what the pages leave out for them."""
+"""Public mode: what strangers may ask for, how much of it, and what pages leave out."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ TEXT = {"text": "a good film", "label": None}
 
 
 @pytest.fixture
-def bench(asked: list[Job], tmp_path: Path) -> Workbench:
+def bench(requests: list[Job], tmp_path: Path) -> Workbench:
     return Workbench(tmp_path)
 
 
 def ask(
     gate: Gate,
     bench: Workbench,
-    who: str,
+    visitor: str,
     now: float = 0.0,
     do: str = "attack",
     **arguments: object,
 ) -> Job | str:
-    return gate.ask(who, bench, do, {**TEXT, **arguments}, now)
+    return gate.ask(visitor, bench, do, {**TEXT, **arguments}, now)
 
 
 def test_a_visitor_has_a_rate_and_it_comes_back(bench: Workbench) -> None:
@@ -44,31 +44,32 @@ def test_a_visitor_has_a_rate_and_it_comes_back(bench: Workbench) -> None:
 
 
 def test_a_visitor_and_all_visitors_have_so_many_at_once(
-    bench: Workbench, asked: list[Job]
+    bench: Workbench, requests: list[Job]
 ) -> None:
     gate = Gate()
-    for place in range(IN_ALL):
-        assert isinstance(ask(gate, bench, f"visitor {place // AT_ONCE}"), Job)
-        if place == AT_ONCE:
+    for index in range(IN_ALL):
+        assert isinstance(ask(gate, bench, f"visitor {index // AT_ONCE}"), Job)
+        if index == AT_ONCE:
             assert "of your requests are running or waiting" in str(ask(gate, bench, "visitor 0"))
     assert "of all visitors are running or waiting" in str(ask(gate, bench, "another"))
-    asked[0].state = "done"
+    requests[0].state = "done"
     assert isinstance(ask(gate, bench, "another"), Job)
 
 
 @pytest.mark.parametrize("do", ["measure", "time", "export", "batch", "check", "solve"])
 def test_what_costs_or_changes_much_is_refused_whoever_asks(
-    bench: Workbench, asked: list[Job], do: str
+    bench: Workbench, requests: list[Job], do: str
 ) -> None:
-    assert "public page" in str(ask(Gate(), bench, "one", do=do)) and asked == []
+    assert "public page" in str(ask(Gate(), bench, "one", do=do)) and requests == []
 
 
 @pytest.mark.parametrize("name", ["text", "adversarial"])
 def test_a_long_text_is_refused_even_where_the_field_let_it_pass(
-    bench: Workbench, asked: list[Job], name: str
+    bench: Workbench, requests: list[Job], name: str
 ) -> None:
     assert (
-        "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301})) and asked == []
+        "has 301 characters" in str(ask(Gate(), bench, "one", **{name: "x" * 301}))
+        and requests == []
     )
 
 
@@ -78,14 +79,14 @@ def page(name: str) -> AppTest:
 
 def keys(app: AppTest) -> set[str]:
     return {
-        str(one.key)
-        for one in (*app.button, *app.get("download_button"), *app.get("file_uploader"))
-        if one.key
+        str(widget.key)
+        for widget in (*app.button, *app.get("download_button"), *app.get("file_uploader"))
+        if widget.key
     }
 
 
 def test_pages_leave_out_what_is_not_offered_and_say_so(
-    cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, requests: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     queue = JobQueue(cache)
@@ -101,18 +102,18 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
         assert hidden <= keys(page(name))
         monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
         app = page(name)
-        told = "\n".join(one.value for one in (*app.caption, *app.error, *app.warning))
+        words = "\n".join(block.value for block in (*app.caption, *app.error, *app.warning))
         assert (
             not app.exception
             and not hidden & keys(app)
-            and "public page" in told
-            and "/home/me" not in told
+            and "public page" in words
+            and "/home/me" not in words
         )
         monkeypatch.delenv("PRUNESCOPE_PUBLIC")
 
 
 def test_a_refused_request_says_why_on_the_page(
-    cache: Path, asked: list[Job], monkeypatch: pytest.MonkeyPatch
+    cache: Path, requests: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
@@ -122,8 +123,8 @@ def test_a_refused_request_says_why_on_the_page(
     app = page("attack")
     app.text_area(key="a-text").set_value("good " * 80).run()
     assert app.text_area(key="a-text").value == ("good " * 80)[:300]
-    assert any("400 characters; the first 300 are kept" in one.value for one in app.info)
+    assert any("400 characters; the first 300 are kept" in info.value for info in app.info)
     monkeypatch.setattr("prunescope.app.state.limits.A_MINUTE", 1)  # getting ready was one
     app.button(key="a-start").click().run()
-    assert any("within a minute" in one.value for one in app.warning) and not app.exception
-    assert {job.do for job in asked} == {"ready"}
+    assert any("within a minute" in info.value for info in app.warning) and not app.exception
+    assert {job.do for job in requests} == {"ready"}

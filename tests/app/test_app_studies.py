@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope.app.screens.studies.start import command, levels_in
 from prunescope.engine import Job, JobQueue, SettingError, Store, StudySpec, Workbench
-from prunescope.engine.jobs.processes import born
+from prunescope.engine.jobs.processes import start_time
 from prunescope.engine.store.exchange import packed_study
 
 HOSTILE = "<b>**x**</b> $a$ [l](http://x) \u202etxt.exe"
@@ -24,7 +24,7 @@ class Asked(list[Job]):
 
 
 @pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+def requests(monkeypatch: pytest.MonkeyPatch) -> Asked:
     jobs = Asked()
 
     def submit(self: Workbench, do: str, **arguments: Any) -> Job:
@@ -53,7 +53,7 @@ def shown(app: AppTest) -> str:
         app.code,
         app.header,
     )
-    return "\n".join(str(one.value) for kind in kinds for one in kind)
+    return "\n".join(str(block.value) for kind in kinds for block in kind)
 
 
 def a_job(cache: Path, state: str, **values: Any) -> str:
@@ -70,7 +70,7 @@ def test_an_empty_store_offers_to_start(cache: Path) -> None:
     assert not app.exception
     assert "No study yet" in shown(app) and "no estimate" in shown(app)
     assert app.button(key="start").disabled is False
-    assert not [one for one in app.header if one.value == "Jobs"]
+    assert not [header for header in app.header if header.value == "Jobs"]
 
 
 def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> None:
@@ -84,37 +84,37 @@ def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> 
     assert (
         table.value.loc[0, "model"] == "Tiny"
         and table.value.loc[0, "levels"] == 4
-        and table.value.loc[0, "kept"] == "user"
+        and table.value.loc[0, "storage"] == "user"
     )
     assert "About" in shown(app) and "1 stored study of this model" in shown(app)
 
 
 def test_what_starts_is_checked_first_then_queued_and_named_in_the_address(
-    cache: Path, asked: Asked
+    cache: Path, requests: Asked
 ) -> None:
     app = page()
     app.text_input(key="new-levels").set_value("0, 62.5 %").run()
     app.number_input(key="new-seed").set_value(7).run()
     app.button(key="start").click().run()
-    assert not app.exception and asked[0].do == "check"
+    assert not app.exception and requests[0].do == "check"
     assert (
-        asked[0].arguments["spec"]["levels"] == (0.0, 0.625)
-        and asked[0].arguments["spec"]["seed"] == 7
+        requests[0].arguments["spec"]["levels"] == (0.0, 0.625)
+        and requests[0].arguments["spec"]["seed"] == 7
     )
     assert JobQueue(cache).rows() == []  # not before it is known to be well
-    asked[0].state, asked[0].result = "done", {"key": "k", "about": {}, "stored": []}
+    requests[0].state, requests[0].result = "done", {"key": "k", "about": {}, "stored": []}
     app.run()
     (row,) = JobQueue(cache).rows()
     assert row.state == "queued" and row.arguments["seed"] == 7
     assert app.query_params["job"] in (row.id, [row.id])
 
 
-def test_columns_of_other_names_can_be_told(cache: Path, asked: Asked) -> None:
+def test_columns_of_other_names_can_be_told(cache: Path, requests: Asked) -> None:
     app = page()
     app.text_input(key="new-text-column").set_value(" body ").run()
     app.text_input(key="new-label-column").set_value("stars").run()
     app.button(key="start").click().run()
-    spec = asked[0].arguments["spec"]
+    spec = requests[0].arguments["spec"]
     assert (spec["text_column"], spec["pair_column"], spec["label_column"]) == (
         "body",
         None,
@@ -122,10 +122,10 @@ def test_columns_of_other_names_can_be_told(cache: Path, asked: Asked) -> None:
     )
 
 
-def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, asked: Asked) -> None:
+def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, requests: Asked) -> None:
     app = page()
     app.button(key="start").click().run()
-    asked[0].state, asked[0].reason = "failed", "The folder nowhere holds no config.json."
+    requests[0].state, requests[0].reason = "failed", "The folder nowhere holds no config.json."
     app.run()
     assert (
         "The folder nowhere holds no config" in shown(app).replace("\\", "")
@@ -133,7 +133,7 @@ def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, asked: Aske
     )
 
 
-def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
+def test_a_check_can_be_cancelled(cache: Path, requests: Asked) -> None:
     app = page()
     app.button(key="start").click().run()
     app.button(key="cancel-check").click().run()
@@ -142,8 +142,8 @@ def test_a_check_can_be_cancelled(cache: Path, asked: Asked) -> None:
 
 BAD = {
     "0, x": "is not a list of percentages",
-    "120": "120 % is no sparsity",
-    "nan": "nan % is no sparsity",
+    "120": "120% is not a sparsity",
+    "nan": "nan% is not a sparsity",
     "": "no levels",
 }
 
@@ -167,7 +167,7 @@ def test_a_running_job_shows_its_progress_and_can_be_cancelled(
         total=2000,
         remaining=75.0,
         pid=me,
-        born=born(me),
+        born=start_time(me),
     )
     waiting = a_job(cache, "queued", calibration=64)
     app = page(job=job)
@@ -190,7 +190,7 @@ def test_a_failed_job_says_why_and_can_be_resumed_or_forgotten(cache: Path) -> N
     )
     app = page(job=job)
     assert not app.exception and app.error and "**x**" not in app.error[0].value
-    assert all("**x**" not in one.value for one in app.markdown)
+    assert all("**x**" not in block.value for block in app.markdown)
     app.button(key=f"resume-{job}").click().run()
     assert JobQueue(cache).row(job).state == "queued"
     app.button(key=f"cancel-{job}").click().run()
@@ -257,12 +257,14 @@ def test_a_study_without_a_level_says_where_it_stands_and_strangers_are_not_told
     a_job(cache, "failed", study=bare.key, reason="/secret/place is full.", ended=1.0)
     (table,) = page().dataframe
     assert table.value.loc[0, "sparsity"] == "failed" and table.value.loc[0, "levels"] == 0
-    for public, told in (("", True), ("1", False)):
+    for public, owner in (("", True), ("1", False)):
         monkeypatch.setenv("PRUNESCOPE_PUBLIC", public)
         app = app_at("explore", {"study": bare.key[:12]}).run()
-        (warning,) = [one.value for one in app.warning if "before a level was done" in one.value]
+        (warning,) = [
+            block.value for block in app.warning if "before a level was done" in block.value
+        ]
         assert (
             "failed before a level was done" in warning
-            and ("resume it on the page Studies" in warning) is told
+            and ("resume it on the page Studies" in warning) is owner
         )
-        assert ("secret" in warning) is told
+        assert ("secret" in warning) is owner

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import subnetworks as charts
 from prunescope.engine import Store, SubnetworkTable, Workbench, subnetwork_tables
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.reading import subnetworks
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +25,14 @@ def page() -> AppTest:
 
 def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
     write_table(folder / "subnetworks" / "mine", seeds)
-    (found,) = subnetwork_tables(Store(folder, folder / "bundled"))
-    return found
+    (table,) = subnetwork_tables(Store(folder, folder / "bundled"))
+    return table
 
 
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert "python -m engine subnetworks" in app.text[0].value
+    assert app.code[0].value.startswith("python -m engine subnetworks")
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -40,13 +41,13 @@ def test_the_table_is_described_in_words_and_says_what_stands_in(cache: Path, se
     app = page()
     assert not app.exception
     counted = {1: "1 seed;", 2: "2 seeds;"}[seeds]
-    said = (
-        f"{6 * seeds} models of MiniLM trained on 4,000 rows, {counted} read on other rows: 40 "
-        "of ID, 40 of HANS."
+    sentence = (
+        f"{6 * seeds} models of MiniLM trained on 4,000 examples, {counted} evaluated on other "
+        "examples: 40 of ID, 40 of HANS."
     )
-    assert app.text[0].value == said
+    assert app.text[0].value == sentence
     assert "Nothing here is real" in app.info[0].value
-    bars = {1: "95 % intervals of the one seed", 2: "one standard deviation"}[seeds]
+    bars = {1: "95% intervals of the one seed", 2: "one standard deviation"}[seeds]
     assert bars in app.caption[0].value
 
 
@@ -60,7 +61,7 @@ def test_another_sparsity_shows_its_groups(cache: Path) -> None:
 def test_a_table_that_is_not_done_says_so(cache: Path) -> None:
     write_table(cache / "subnetworks" / "mine", planned=40)
     app = page()
-    assert "12 of 40 models are measured so far." in app.text[0].value
+    assert "12 of 40 models are done so far." in app.text[0].value
 
 
 def test_a_damaged_table_is_a_notice(cache: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_damaged_table_is_a_notice(cache: Path) -> None:
 
 
 def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path))
+    spread = subnetworks.spread_table(table_of(tmp_path))
     row = spread[(spread["cell"] == "full-ce") & (spread["set"] == "ID")].iloc[0]
     assert row["mean"] == pytest.approx(100 * 36.5 / 40) and row["sd"] == pytest.approx(
         100 * 0.5**0.5 / 40
@@ -83,8 +84,8 @@ def test_mean_and_standard_deviation_are_over_the_seeds(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path, seeds=1))
-    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", charts.ATTACKED}
+    spread = subnetworks.spread_table(table_of(tmp_path, seeds=1))
+    assert spread["sd"].isna().all() and set(spread["set"]) == {"ID", "HANS", subnetworks.ATTACKED}
     assert bool((spread["low"] < spread["mean"]).all()) and bool(
         (spread["mean"] < spread["high"]).all()
     )
@@ -92,7 +93,8 @@ def test_one_seed_has_its_own_interval(tmp_path: Path) -> None:
 
 def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    figure = charts.curves(charts.spread_table(table), charts.panels(table))
+    spread = charts.drawn(table, subnetworks.spread_table(table))
+    figure = charts.curves(spread, subnetworks.panels(table))
     under = [trace for trace in figure.data if trace.xaxis == "x3"]
     assert len(under) == 4 and all(
         list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under
@@ -113,9 +115,11 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:
-    spread = charts.spread_table(table_of(tmp_path))
-    shown = [y for trace in charts.gap_chart(spread, "HANS").data for y in trace.y]
-    assert sorted(shown) == pytest.approx(sorted(charts.gaps(spread, "HANS")["gap"])) and shown
+    table = table_of(tmp_path)
+    spread = charts.drawn(table, subnetworks.spread_table(table))
+    heights = [y for trace in charts.gap_chart(spread, "HANS").data for y in trace.y]
+    gaps = subnetworks.gaps(spread, "HANS")["gap"]
+    assert sorted(heights) == pytest.approx(sorted(gaps)) and heights
 
 
 def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() -> None:
@@ -124,20 +128,21 @@ def test_models_of_every_shipped_table_look_apart_and_their_levels_have_ticks() 
     ]
     assert len(tables) == 6
     for table in tables:
-        spread = charts.spread_table(table)
+        spread = charts.drawn(table, subnetworks.spread_table(table))
         looks = spread.drop_duplicates("series")[["colour", "marker", "dash"]]
         assert not looks.duplicated().any(), table.name
-        assert list(charts.curves(spread, charts.panels(table)).layout.xaxis.tickvals) == sorted(
-            {0, *spread["sparsity"]}
-        )
+        axis = charts.curves(spread, subnetworks.panels(table)).layout.xaxis
+        assert list(axis.tickvals) == sorted({0, *spread["sparsity"]})
 
 
 def test_only_cells_that_differ_in_one_thing_are_compared(tmp_path: Path) -> None:
-    found = charts.differences(table_of(tmp_path), "HANS")
-    assert list(zip(found["sparsity"], found["second"], found["minus"], strict=True)) == [
-        (level, "mask training, PoE", "mask training, CE") for level in (50, 90)
-    ]
-    assert found["difference"].tolist() == pytest.approx([10, 10]) and found["seeds"].tolist() == [
+    differences = subnetworks.differences(table_of(tmp_path), "HANS")
+    assert list(
+        zip(differences["sparsity"], differences["second"], differences["minus"], strict=True)
+    ) == [(level, "mask training, PoE", "mask training, CE") for level in (50, 90)]
+    assert differences["difference"].tolist() == pytest.approx([10, 10]) and differences[
+        "seeds"
+    ].tolist() == [
         2,
         2,
     ]
@@ -153,15 +158,17 @@ def test_how_scores_begin_does_not_keep_other_methods_from_being_compared(tmp_pa
         else run
         for run in table.runs
     )
-    found = charts.differences(replace(table, runs=runs), "HANS")
-    pairs = set(zip(found["sparsity"], found["second"], found["minus"], strict=True))
+    differences = subnetworks.differences(replace(table, runs=runs), "HANS")
+    pairs = set(
+        zip(differences["sparsity"], differences["second"], differences["minus"], strict=True)
+    )
     imp, mask = "IMP, PoE", "mask training, PoE, soft scores"
     assert pairs == {(50, mask, imp), (90, mask, imp), (90, "mask training, PoE, gradual", mask)}
 
 
 def test_groups_are_read_with_the_full_models_beside_them(tmp_path: Path) -> None:
     table = table_of(tmp_path)
-    groups = charts.group_table(table, "HANS", "heuristic", 0.5)
+    groups = subnetworks.group_table(table, "HANS", "heuristic", 0.5)
     assert set(groups["series"]) == {"full model, CE", "mask training, CE", "mask training, PoE"}
     full = groups[
         (groups["series"] == "full model, CE") & (groups["group"] == "lexical overlap")

@@ -59,7 +59,7 @@ VALUES = (
 
 
 @pytest.fixture
-def there(cache: Path, asked: list[Job]) -> None:
+def there(cache: Path, requests: list[Job]) -> None:
     save(cache, made_up_study())
 
 
@@ -70,17 +70,17 @@ def page(name: str, query: dict[str, str]) -> AppTest:
 @pytest.mark.parametrize("turn", (0, 1))
 @pytest.mark.parametrize("name", PAGES)
 def test_no_address_breaks_a_page(there: None, name: str, turn: int) -> None:
-    place = 29 * turn + 5 * list(PAGES).index(name)  # over all pages every value has its turn
+    offset = 29 * turn + 5 * list(PAGES).index(name)  # over all pages every value has its turn
     query = {
-        part: VALUES[(place + 7 * number) % len(VALUES)] for number, part in enumerate(PAGES[name])
+        part: VALUES[(offset + 7 * number) % len(VALUES)] for number, part in enumerate(PAGES[name])
     }
     app = page(name, query)
     assert not app.exception, query
-    for one in (*app.info, *app.warning, *app.error):
+    for block in (*app.info, *app.warning, *app.error):
         assert (
-            len(one.value) < 500
-            and "<" not in one.value.replace("\\<", "")
-            and "\u202e" not in one.value
+            len(block.value) < 500
+            and "<" not in block.value.replace("\\<", "")
+            and "\u202e" not in block.value
         ), query
 
 
@@ -88,11 +88,11 @@ def test_no_address_breaks_a_page(there: None, name: str, turn: int) -> None:
 def test_what_cannot_be_is_told_once_and_not_passed_on(there: None, name: str) -> None:
     parts = [part for part in PAGES[name] if (name, part) not in FREE]
     app = page(name, dict.fromkeys(parts, "n0nsense"))
-    told = [one.value for one in (*app.info, *app.warning) if "link" in one.value]
-    assert len(told) == len(parts), told
+    notices = [block.value for block in (*app.info, *app.warning) if "link" in block.value]
+    assert len(notices) == len(parts), notices
     assert not [part for part in parts if app.query_params.get(part) in ("n0nsense", ["n0nsense"])]
     app.run()
-    assert not [one.value for one in (*app.info, *app.warning) if "link" in one.value]
+    assert not [block.value for block in (*app.info, *app.warning) if "link" in block.value]
 
 
 def test_a_view_survives_a_change_of_page_and_a_link_wins_over_it(there: None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunescope.engine.attacks.attempt import Example, Outcome, Step
+from prunescope.engine.attacks.attempt import AttemptStep, Example, Outcome
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_many
 from prunescope.engine.attacks.textattack_import import textattack
@@ -52,7 +52,7 @@ def test_attacks_of_two_people_do_not_mix(victim: Victim):
     attackers = Attackers({"dense": victim}, "deepwordbug", 0)
     examples = [Example(text, None, said(victim, text)) for text in (TEXT, OTHER)]
     alone = [list(attackers.watch(example)) for example in examples]
-    mixed: list[list[tuple[str, Step | Outcome]]] = [[], []]
+    mixed: list[list[tuple[str, AttemptStep | Outcome]]] = [[], []]
     runs = [attackers.watch(example) for example in examples]
     while any(len(found) < len(whole) for found, whole in zip(mixed, alone, strict=True)):
         for run, found, whole in zip(runs, mixed, alone, strict=True):
@@ -82,7 +82,7 @@ def test_victims_are_attacked_on_the_same_examples_skipped_ones_included(victim:
 
 
 def test_a_victim_that_is_all_too_sure_still_ranks_words(victim: Victim):
-    """In single precision p(true) = 1 for every candidate, and no candidate is better than another."""
+    """In single precision p(true) = 1 for every candidate, and none is better than another."""
     logits = victim.read([TEXT])[0][0]
     factor = 25.0 / float(
         (logits[0] - logits[1]).abs()
@@ -98,7 +98,7 @@ def test_a_victim_that_is_all_too_sure_still_ranks_words(victim: Victim):
             Example(TEXT, None, label)
         )
     ]
-    (ranked,) = [step for step in steps if isinstance(step, Step) and step.kind == "rank"]
+    (ranked,) = [step for step in steps if isinstance(step, AttemptStep) and step.kind == "rank"]
     assert len({gain for _, gain in ranked.words}) == len(ranked.words) == 4
 
 

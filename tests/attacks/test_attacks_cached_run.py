@@ -12,7 +12,8 @@ import torch
 from prunescope.engine import paths
 from prunescope.engine.attacks import cached_run
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.cached_run import Side, attack_kept
+from prunescope.engine.attacks.cached_run import attack_cached
+from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.attacks.texts import AttackText, AttackTexts
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import InterruptedStudy, StoreError
@@ -45,8 +46,8 @@ def other(victim: Victim) -> Victim:
 def attack(
     sides: dict[str, Victim], root: Path, **more: object
 ) -> dict[str, tuple[AttackText, ...]]:
-    named = {name: Side(victim, victim.fingerprint) for name, victim in sides.items()}
-    return attack_kept(named, "deepwordbug", EXAMPLES, ROWS, 0, Store(root), **more)  # type: ignore[arg-type]
+    named = {name: KeyedVictim(victim, victim.fingerprint) for name, victim in sides.items()}
+    return attack_cached(named, "deepwordbug", EXAMPLES, ROWS, 0, Store(root), **more)  # type: ignore[arg-type]
 
 
 def test_every_row_has_its_texts_and_what_the_victim_says_of_them(
@@ -74,8 +75,8 @@ def test_every_row_has_its_texts_and_what_the_victim_says_of_them(
 
 def test_both_texts_of_a_pair_are_kept(victim: Victim, tmp_path: Path) -> None:
     examples = Examples(TEXTS, TEXTS[::-1], EXAMPLES.labels)
-    found = attack_kept(
-        {"a": Side(victim, "a")}, "deepwordbug", examples, range(6), 0, Store(tmp_path)
+    found = attack_cached(
+        {"a": KeyedVictim(victim, "a")}, "deepwordbug", examples, range(6), 0, Store(tmp_path)
     )["a"]
     assert [text.pair for text in found] == list(TEXTS[::-1])
     broken = [text for text in found if text.record.outcome == "broken"]
@@ -103,9 +104,9 @@ def test_a_stopped_run_goes_on_and_ends_alike(
     lines = [path.read_bytes().count(b"\n") for path in (tmp_path / "cut").rglob("*.jsonl")]
     assert 3 <= sum(lines) < 8
     asked: list[int] = []
-    old = cached_run.with_texts
+    old = cached_run.attacked_text
     monkeypatch.setattr(
-        cached_run, "with_texts", lambda outcome, *rest: asked.append(0) or old(outcome, *rest)
+        cached_run, "attacked_text", lambda outcome, *rest: asked.append(0) or old(outcome, *rest)
     )
     assert attack(sides, tmp_path / "cut") == whole and len(asked) == 8 - sum(lines)
     assert attack(sides, tmp_path / "cut") == whole and len(asked) == 8 - sum(lines)
@@ -140,15 +141,15 @@ def text(example: int = 0) -> AttackText:
 
 def test_kept_texts_come_back_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     texts = AttackTexts(Store(tmp_path), "k" * 64)
-    assert texts.kept() == ()
+    assert texts.stored() == ()
     for example in range(3):
         texts.keep(text(example))
     content = texts.path.read_bytes()
-    assert texts.kept() == (text(0), text(1), text(2))
+    assert texts.stored() == (text(0), text(1), text(2))
     texts.path.write_bytes(content[:-30])
-    assert texts.kept() == (text(0), text(1))
+    assert texts.stored() == (text(0), text(1))
     texts.keep(text(4))
-    assert texts.kept() == (text(0), text(1), text(4))
+    assert texts.stored() == (text(0), text(1), text(4))
 
 
 def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_changed_line_is_left_out(tmp_path: Path) -> None:
     entry = json.loads(texts.path.read_bytes())
     entry["text"]["perturbed"] = "y"
     texts.path.write_text(json.dumps(entry))
-    assert texts.kept() == ()
+    assert texts.stored() == ()
 
 
 @pytest.mark.parametrize("root", [paths.BUNDLED, paths.BUNDLED / "deeper"])

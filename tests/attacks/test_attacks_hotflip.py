@@ -142,7 +142,7 @@ def test_victims_attacked_together_follow_their_own_gradients(victim: Victim):
     def run(victims: dict[str, Victim]) -> dict[tuple[str, int], Outcome]:
         attackers = Attackers(victims, "hotflip", 0)
         examples = [Example(text, None, said(victim, text), row) for row, text in enumerate(texts)]
-        turns = attackers.run(((example, attackers.sides) for example in examples), lambda: None)
+        turns = attackers.run(((example, attackers.names) for example in examples), lambda: None)
         return {
             (side, outcome.record.example): outcome for ended in turns for side, outcome in ended
         }

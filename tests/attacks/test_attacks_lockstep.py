@@ -12,17 +12,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunescope.engine.attacks.candidates import Shared
-from prunescope.engine.attacks.lockstep import Job, LockStep, OutOfTime, RandomState
-from prunescope.engine.attacks.services import ask, breathe, current_turn, pause
+from prunescope.engine.attacks.candidates import SharedCandidates
+from prunescope.engine.attacks.lockstep import AttackTask, LockStep, OutOfTime, RandomState
+from prunescope.engine.attacks.services import ask, check_cancel, current_turn, yield_turn
 from prunescope.engine.errors import InterruptedStudy
 
 
 class Squares:
     """A service that answers i with i² and remembers its batches."""
 
-    def __init__(self, kept: bool = False, bad: Sequence[int] = ()) -> None:
-        self.name, self.kept, self._bad = "squares", kept, set(bad)
+    def __init__(self, cached: bool = False, bad: Sequence[int] = ()) -> None:
+        self.name, self.cached, self._bad = "squares", cached, set(bad)
         self.batches: list[list[int]] = []
 
     def answer(self, items: Sequence[int]) -> list[int]:
@@ -37,13 +37,13 @@ def nothing() -> None:
 
 
 def run(
-    jobs: Sequence[Job[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
+    tasks: Sequence[AttackTask[Any]], in_flight: int = 8, tick: Callable[[], None] = nothing
 ) -> list[Any]:
-    """The results in the order of the jobs, found by their identity."""
+    """The results in the order of the tasks, found by their identity."""
     found = {
-        id(job): result for ended in LockStep(jobs, in_flight, tick).run() for job, result in ended
+        id(job): result for ended in LockStep(tasks, in_flight, tick).run() for job, result in ended
     }
-    return [found[id(job)] for job in jobs]
+    return [found[id(job)] for job in tasks]
 
 
 def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[float]]:
@@ -68,33 +68,33 @@ def wanderer(services: Sequence[Squares], length: int) -> Callable[[], list[floa
 def test_a_result_depends_on_its_own_seed_alone(
     kinds: list[tuple[int, int]], in_flight: int, shuffler: random.Random
 ):
-    services = (Squares(), Squares(kept=True))
-    jobs = [Job(seed % 3, wanderer(services, length), seed) for seed, length in kinds]
-    alone = [run([job])[0] for job in jobs]
-    order = list(range(len(jobs)))
+    services = (Squares(), Squares(cached=True))
+    tasks = [AttackTask(seed % 3, wanderer(services, length), seed) for seed, length in kinds]
+    alone = [run([job])[0] for job in tasks]
+    order = list(range(len(tasks)))
     shuffler.shuffle(order)
-    assert run([jobs[i] for i in order], in_flight) == [alone[i] for i in order]
+    assert run([tasks[i] for i in order], in_flight) == [alone[i] for i in order]
 
 
 def test_questions_of_all_are_answered_together_and_once():
     service = Squares()
-    jobs = [Job(i, lambda i=i: ask(service, [i, 7, 7]), 0) for i in range(3)]
-    assert run(jobs) == [[i * i, 49, 49] for i in range(3)]
+    tasks = [AttackTask(i, lambda i=i: ask(service, [i, 7, 7]), 0) for i in range(3)]
+    assert run(tasks) == [[i * i, 49, 49] for i in range(3)]
     assert [sorted(batch) for batch in service.batches] == [[0, 1, 2, 7]]
 
 
 @pytest.mark.parametrize(
-    ("kept", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)]
+    ("cached", "other", "times"), [(False, "a", 2), (True, "a", 1), (True, "b", 2)]
 )
-def test_kept_answers_serve_the_rest_of_their_group(kept: bool, other: str, times: int):
-    service = Squares(kept)
+def test_kept_answers_serve_the_rest_of_their_group(cached: bool, other: str, times: int):
+    service = Squares(cached)
 
     def later() -> list[int]:
-        pause()
+        yield_turn()
         return ask(service, [4])
 
-    first = Job("a", lambda: ask(service, [4]) + ask(service, [5]), 0)
-    assert run([first, Job(other, later, 0)]) == [[16, 25], [16]]
+    first = AttackTask("a", lambda: ask(service, [4]) + ask(service, [5]), 0)
+    assert run([first, AttackTask(other, later, 0)]) == [[16, 25], [16]]
     assert sum(4 in batch for batch in service.batches) == times
 
 
@@ -107,7 +107,7 @@ def test_an_item_that_cannot_be_answered_fails_those_who_asked_for_it():
         except ValueError as error:
             return str(error)
 
-    assert run([Job(i, lambda i=i: careful(i), 0) for i in range(6)]) == [
+    assert run([AttackTask(i, lambda i=i: careful(i), 0) for i in range(6)]) == [
         "0",
         "1",
         "4",
@@ -120,13 +120,13 @@ def test_an_item_that_cannot_be_answered_fails_those_who_asked_for_it():
 def test_jobs_are_taken_only_when_there_is_room():
     taken, flying = [0], [0]
 
-    def jobs() -> Iterator[Job[int]]:
+    def tasks() -> Iterator[AttackTask[int]]:
         for i in range(40):
             taken[0] += 1
-            yield Job(i, lambda: len(ask(Squares(), [1])), 0)
+            yield AttackTask(i, lambda: len(ask(Squares(), [1])), 0)
 
     ended = 0
-    for turn in LockStep(jobs(), 4, nothing).run():
+    for turn in LockStep(tasks(), 4, nothing).run():
         ended += len(turn)
         flying[0] = max(flying[0], taken[0] - ended)
     assert (ended, flying[0] <= 4) == (40, True)
@@ -156,7 +156,7 @@ def test_a_cancel_ends_every_attack_and_puts_the_generators_back(calls: int):
     torch.manual_seed(1)
     before = RandomState()
     with pytest.raises(InterruptedStudy):
-        run([Job(i, lambda i=i: work(i), 0) for i in range(3)], tick=tick)
+        run([AttackTask(i, lambda i=i: work(i), 0) for i in range(3)], tick=tick)
     assert sorted(cleaned) == sorted(begun)
     drawn = random.random(), np.random.rand(), torch.rand(()).item()
     before.restore()
@@ -169,11 +169,11 @@ def test_closing_the_run_ends_every_attack():
     def work() -> None:
         try:
             while True:
-                pause()
+                yield_turn()
         finally:
             cleaned.append(True)
 
-    turns = LockStep([Job(0, work, 0)] * 2, 2, nothing).run()
+    turns = LockStep([AttackTask(0, work, 0)] * 2, 2, nothing).run()
     next(turns)
     turns.close()
     assert len(cleaned) == 2
@@ -184,7 +184,7 @@ def test_an_error_of_one_attack_that_nobody_catches_ends_all():
         raise RuntimeError("a defect")
 
     with pytest.raises(RuntimeError, match="a defect"):
-        run([Job(0, fail, 0), Job(1, lambda: ask(Squares(), [1]), 0)])
+        run([AttackTask(0, fail, 0), AttackTask(1, lambda: ask(Squares(), [1]), 0)])
 
 
 def test_an_attack_out_of_time_is_told_so():
@@ -195,13 +195,13 @@ def test_an_attack_out_of_time_is_told_so():
         except OutOfTime:
             return "late"
 
-    quick = Job(1, lambda: ask(Squares(), [2]), 0, 60.0)
-    assert run([Job(0, slow, 0, 0.01), quick]) == ["late", [4]]
+    quick = AttackTask(1, lambda: ask(Squares(), [2]), 0, 60.0)
+    assert run([AttackTask(0, slow, 0, 0.01), quick]) == ["late", [4]]
 
 
 def test_outside_a_run_services_answer_at_once_and_nothing_cancels():
-    breathe()
-    pause()
+    check_cancel()
+    yield_turn()
     assert ask(Squares(), [3, 3, 2]) == [9, 9, 4]
     assert ask(Squares(), []) == []
 
@@ -214,10 +214,10 @@ def test_long_work_breathes(monkeypatch: pytest.MonkeyPatch):
     def work() -> int:
         for _ in range(100):
             clock[0] += 0.02
-            breathe()
+            check_cancel()
         return len(ticks)
 
-    (counted,) = run([Job(0, work, 0)], tick=lambda: ticks.append(clock[0]))
+    (counted,) = run([AttackTask(0, work, 0)], tick=lambda: ticks.append(clock[0]))
     assert 30 <= counted <= 41  # every 0.05 s of the two
 
 
@@ -229,7 +229,7 @@ def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(
     """
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    shared, service, found = Shared(), Squares(), list[float]()
+    shared, service, found = SharedCandidates(), Squares(), list[float]()
     state = {"modified_indices": set(), "original_index_map": np.arange(3)}
     text = SimpleNamespace(text="a b c", attack_attrs=state)
 
@@ -245,5 +245,5 @@ def test_all_who_use_shared_candidates_are_charged_what_finding_them_took(
         assert turn is not None
         found.append(turn.used())
 
-    run([Job(0, work, 0) for _ in range(3)])
+    run([AttackTask(0, work, 0) for _ in range(3)])
     assert found == [7.0, 7.0, 7.0] and service.batches == [[3]]

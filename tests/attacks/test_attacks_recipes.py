@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine import ATTACKS
-from prunescope.engine.attacks.attempt import Outcome, Step
+from prunescope.engine.attacks.attempt import AttemptStep, Outcome
 from prunescope.engine.attacks.recipes import RECIPES, attack_identity, check_attack
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, attack_examples
@@ -69,7 +69,7 @@ def attacker(tiny: Victim) -> Attacker:
 
 @pytest.fixture(scope="module")
 def examples(tiny: Victim, data_folder: Path) -> Examples:
-    """Eight texts under the labels the victim gives them, but for the last, whose label is wrong."""
+    """Eight texts under the labels the victim gives them; the label of the last is wrong."""
     texts = load_dataset(str(data_folder)).evaluation.texts[:8]
     said = tiny.read(texts)[0].argmax(dim=1).tolist()
     return Examples(texts, None, (*said[:-1], 1 - said[-1]))
@@ -199,7 +199,7 @@ def test_path_falls_and_ends_at_the_record(attacker: Attacker, tiny: Victim, tex
 
 
 def test_watcher_sees_the_path(attacker: Attacker, examples: Examples):
-    seen: list[Step] = []
+    seen: list[AttemptStep] = []
     outcome = attacker.run(examples.texts[0], None, examples.labels[0], watch=seen.append)
     assert tuple((step.queries, step.lowest) for step in seen) == outcome.path
     assert [step.kind for step in seen[:3]] == ["start", "rank", "try"]

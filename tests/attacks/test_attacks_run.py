@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prunescope.engine.attacks.attempt import MAX_WORDS, Budget, Example, Outcome, Step
-from prunescope.engine.attacks.candidates import Shared
+from prunescope.engine.attacks.attempt import MAX_WORDS, AttemptStep, Budget, Example, Outcome
+from prunescope.engine.attacks.candidates import SharedCandidates
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from prunescope.engine.attacks.services import NotAttackable, Turn
@@ -149,16 +149,16 @@ def test_candidates_are_found_once_for_all_victims(
     victims: dict[str, Victim], monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[Any] = []
-    get = Shared.get
+    get = SharedCandidates.get
 
-    def spy(self: Shared, find: Any, current_text: Any, **wanted: Any) -> list[Any]:
+    def spy(self: SharedCandidates, find: Any, current_text: Any, **wanted: Any) -> list[Any]:
         def counted(text: Any, **more: Any) -> Any:
             asked.append((text.text, str(more["indices_to_modify"])))
             return find(text, **more)
 
         return get(self, counted, current_text, **wanted)
 
-    monkeypatch.setattr(Shared, "get", spy)
+    monkeypatch.setattr(SharedCandidates, "get", spy)
     same = {
         "one": victims["dense"],
         "two": victims["dense"].copy(),
@@ -172,7 +172,7 @@ def test_candidates_are_found_once_for_all_victims(
 
 def test_texts_shared_by_victims_are_each_ones_own(victims: dict[str, Victim]):
     """TextAttack empties the attributes of a text it has done with."""
-    shared, texts = Shared(), []
+    shared, texts = SharedCandidates(), []
     package = textattack(find_resources(None))
     original = package.shared.AttackedText(TEXT)
 
@@ -469,10 +469,10 @@ def test_steps_of_both_sides_are_told_as_they_happen(
 ):
     label = int(victims["dense"].read([TEXT])[0].argmax())
     told = list(attackers.watch(Example(TEXT, None, label)))
-    for side in attackers.sides:
+    for side in attackers.names:
         mine = [found for name, found in told if name == side]
         *steps, outcome = mine
-        assert isinstance(outcome, Outcome) and all(isinstance(step, Step) for step in steps)
+        assert isinstance(outcome, Outcome) and all(isinstance(step, AttemptStep) for step in steps)
         assert tuple((step.queries, step.lowest) for step in steps) == outcome.path
         assert steps[0].kind == "start"
         for step in steps[1:]:
@@ -485,7 +485,7 @@ def test_steps_of_both_sides_are_told_as_they_happen(
                     "slow",
                     "cast",
                 ]
-    order = [side for side, found in told if isinstance(found, Step)]
+    order = [side for side, found in told if isinstance(found, AttemptStep)]
     assert order.index("most") < len(order) - 1 - order[::-1].index(
         "dense"
     )  # in step, not one after the other

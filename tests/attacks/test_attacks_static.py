@@ -14,7 +14,7 @@ import torch
 
 from prunescope.engine.attacks.logs import write_log
 from prunescope.engine.attacks.static import StaticSet, compare_static, read_answers, run_static
-from prunescope.engine.attacks.static_files import fit_labels, read_set
+from prunescope.engine.attacks.static_files import fit_to_victim, read_set
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.attacks.transfer import Transfer, transfer
 from prunescope.engine.data import Classes, Examples
@@ -353,39 +353,40 @@ def of_task(classes: tuple[str, ...] | None, labels: tuple[int, ...] = (0, 1)) -
 
 def test_labels_follow_the_names_of_the_classes(says: Says) -> None:
     swapped = says({}, classes=("POSITIVE", "Negative"))
-    fitted = fit_labels(of_task(("negative", "positive")), swapped)
+    fitted = fit_to_victim(of_task(("negative", "positive")), swapped)
     assert (
         fitted.adversarial.labels == (1, 0)
         and fitted.clean is not None
         and fitted.clean.labels == (1, 0)
     )
-    assert fit_labels(of_task(None), swapped) == of_task(None)
+    assert fit_to_victim(of_task(None), swapped) == of_task(None)
     own = StaticSet(
         "set", Examples(("a",), None, (0,)), None, Classes(("positive",))
     )  # as the file calls them
-    assert fit_labels(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
+    assert fit_to_victim(own, says({}, classes=("negative", "positive"))).adversarial.labels == (1,)
 
 
 def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) -> None:
-    fitted = fit_labels(of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1")))
+    fitted = fit_to_victim(
+        of_task(("negative", "positive")), says({}, classes=("LABEL_0", "LABEL_1"))
+    )
     assert fitted.adversarial.labels == (0, 1)
     assert fitted.notices == (
         "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
-        "positive "
-        "for LABEL_1. Where that is wrong, say which is which with --label-map.",
+        "positive for LABEL_1. Where that is wrong, say which is which with --label-map.",
     )
 
 
 def test_a_victim_with_other_classes_is_refused(says: Says) -> None:
     with pytest.raises(
         DataError,
-        match=r"set has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
+        match=r"has 3 classes \(entailment, neutral, contradiction\) and tiny has 2 \(no, yes\)",
     ):
-        fit_labels(of_task(("entailment", "neutral", "contradiction")), says({}))
+        fit_to_victim(of_task(("entailment", "neutral", "contradiction")), says({}))
     with pytest.raises(DataError, match=r"label 2, outside the model's 0\.\.1"):
         run_static(says({}), of_task(None, (0, 2)))
     with pytest.raises(DataError, match=r"label 5, outside the 0\.\.1 of the names no, yes"):
-        fit_labels(of_task(("no", "yes"), (0, 5)), says({}))
+        fit_to_victim(of_task(("no", "yes"), (0, 5)), says({}))
 
 
 def test_the_published_sets_are_read() -> None:

@@ -20,8 +20,8 @@ from small_models import write_model
 from prunescope.engine import paths
 from prunescope.engine.attacks import recipes
 from prunescope.engine.attacks.attempt import Outcome
-from prunescope.engine.attacks.candidates import Seeded
-from prunescope.engine.attacks.recipes import RECIPES, Recipe
+from prunescope.engine.attacks.candidates import SeededTransformation
+from prunescope.engine.attacks.recipes import RECIPES, AttackRecipe
 from prunescope.engine.attacks.resources import Resources, find_resources
 from prunescope.engine.attacks.run import Attackers, Example
 from prunescope.engine.attacks.textattack_import import textattack
@@ -94,12 +94,12 @@ class Plain:
 
 
 def stock(
-    victim: Victim, recipe: Recipe, examples: Sequence[Example]
+    victim: Victim, recipe: AttackRecipe, examples: Sequence[Example]
 ) -> list[tuple[str, Any, int]]:
     """(status, perturbed text or pair, queries) of TextAttack's own `Attack.attack`."""
     resources = find_resources(None)
     attack = recipe.build(textattack(resources), Plain(victim), resources)
-    attack.transformation = Seeded(attack.transformation, SEED)
+    attack.transformation = SeededTransformation(attack.transformation, SEED)
     found = []
     for example in examples:
         attack.clear_cache()
@@ -155,7 +155,7 @@ def reviews() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def synonyms(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = Recipe("synonyms", "Synonyms", "these tests", word_level)
+    recipe = AttackRecipe("synonyms", "Synonyms", "these tests", word_level)
     monkeypatch.setattr(recipes, "RECIPES", {**RECIPES, recipe.name: recipe})
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
 

@@ -25,17 +25,13 @@ ANTONYMS = [
 ]
 FACTS = set(
     "zero one two three four five six seven eight nine ten eleven twelve hundred thousand million "
-    "billion third fourth "
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
-    "june july august september "
-    "october november december today tomorrow yesterday north south east west northern southern "
-    "eastern western america "
-    "american britain british china chinese france french germany german india iraq iran israel "
-    "japan japanese russia russian "
-    "president king queen red green blue black white gold silver bronze dollar euro pound percent "
-    "year month week day hour "
-    "minute football soccer baseball basketball tennis hockey golf not no never none nothing "
-    "nobody without".split()
+    "billion third fourth monday tuesday wednesday thursday friday saturday sunday january "
+    "february march april may june july august september october november december today tomorrow "
+    "yesterday north south east west northern southern eastern western america american britain "
+    "british china chinese france french germany german india iraq iran israel japan japanese "
+    "russia russian president king queen red green blue black white gold silver bronze dollar euro "
+    "pound percent year month week day hour minute football soccer baseball basketball tennis "
+    "hockey golf not no never none nothing nobody without".split()
 )
 
 

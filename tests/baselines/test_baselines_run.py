@@ -22,7 +22,9 @@ from prunescope.engine.models.packed import FILE
 from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Rate, StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, pruned_at, run_study
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
+from prunescope.engine.studies.run import run_study
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,9 @@ FLAGS = [
 ]
 
 sys.path.insert(0, str(ROOT / "tests" / "app"))  # the made-up studies and the hostile strings
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from waiting import new_context  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,7 +70,7 @@ def address(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         try:
             with urllib.request.urlopen(url, timeout=1):
                 return
@@ -87,6 +90,6 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1800}, accept_downloads=True)
+    context = new_context(browser)
     yield context
     context.close()

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from waiting import new_context, param, param_is, param_is_not, settled
 
 from prunescope.engine import Store
 
-SECONDS = 240_000  # ms, a bound for a machine under load, not a claim
 LONG = (
     "The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads "
     "every slide aloud, takes "
@@ -31,41 +31,37 @@ def victim() -> str:
 def page(address: str, context: BrowserContext, victim: str) -> Page:
     page = context.new_page()
     page.goto(f"{address}/attack?study={victim}&victims={victim}@0.5&attack=deepwordbug")
-    expect(page.locator(".st-key-a-start button")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-a-start button")).to_be_visible()
     return page
 
 
-def type_text(page: Page, text: str) -> None:
+def type_text(page: Page, text: str, in_address: bool = True) -> None:
+    """Type the sentence; the address says when the page has taken it up."""
     page.locator(".st-key-a-text textarea").fill(text)
     page.keyboard.press("Control+Enter")
-    page.wait_for_timeout(1500)  # the page runs once more
-
-
-def param(page: Page, name: str) -> str:
-    return str(page.evaluate(f"new URLSearchParams(location.search).get('{name}')"))
+    param_is(page, "text", text if in_address else None)
+    settled(page)
 
 
 def test_the_tour_has_three_steps_and_does_not_come_back(page: Page) -> None:
     strip = page.locator("section[aria-label='A short tour']")
     for count in ("1 of 3", "2 of 3"):
-        expect(strip).to_contain_text(count, timeout=20_000)
+        expect(strip).to_contain_text(count)
         strip.get_by_role("button", name="Next").click()
     strip.get_by_role("button", name="Done").click()
     expect(strip).to_be_hidden()
     page.reload()
-    expect(page.locator(".st-key-a-start button")).to_be_visible(timeout=60_000)
-    page.wait_for_timeout(1000)
+    expect(page.locator(".st-key-a-start button")).to_be_visible()
+    expect(page.locator(".st-key-tour")).to_have_css("display", "none")  # it decided not to show
     expect(strip).to_be_hidden()
 
 
 def test_an_attack_shows_both_sides_and_renders_no_text(page: Page) -> None:
     type_text(page, "A warm, funny film that never wastes <b>a minute</b> of your time.")
     page.locator(".st-key-a-start button").click()
-    expect(page.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(
-        timeout=SECONDS
-    )
-    for name in ("Dense", "50 %"):
-        assert page.get_by_text(re.compile(f"^. ?{name}: (held|broken|wrong)")).count() == 1
+    expect(page.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible()
+    for name in ("Dense", "50 ?%"):
+        assert page.get_by_text(re.compile(f"^. ?{name}: (withstands|fails|wrong)")).count() == 1
     sides = page.locator(".side p:not(.head)")
     assert (
         sides.count() == 2
@@ -76,54 +72,39 @@ def test_an_attack_shows_both_sides_and_renders_no_text(page: Page) -> None:
 
 
 def test_another_browser_opens_the_same_view_with_its_result(page: Page, browser: Browser) -> None:
-    page.wait_for_function(
-        "new URLSearchParams(location.search).get('job') !== null", timeout=10_000
-    )
-    other = browser.new_context().new_page()
+    param_is_not(page, "job", None)
+    other = new_context(browser).new_page()
     other.goto(page.url)
-    expect(other.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible(
-        timeout=60_000
-    )
-    shown = [one.locator(".side p:not(.head)").first.inner_text() for one in (page, other)]
-    assert shown[0] == shown[1]
+    expect(other.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible()
+    texts = [tab.locator(".side p:not(.head)").first.inner_text() for tab in (page, other)]
+    assert texts[0] == texts[1]
     other.context.close()
 
 
 def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
     page.locator(".st-key-a-truth").get_by_role("combobox").click()
     page.get_by_role("option", name="positive").click()
-    type_text(page, LONG)
+    type_text(page, LONG, in_address=False)
     before = param(page, "job")
     page.locator(".st-key-a-start button").click()
-    page.wait_for_function(
-        f"![null, '{before}'].includes(new URLSearchParams(location.search).get('job'))",
-        timeout=60_000,
-    )
+    param_is_not(page, "job", before)
     page.reload()
     cancel = page.locator(".st-key-cancel-attack button")
-    expect(cancel.or_(page.locator(".st-key-importance"))).to_be_visible(timeout=60_000)
+    expect(cancel.or_(page.locator(".st-key-importance"))).to_be_visible()
     if cancel.is_visible():  # a fast machine may be done by now
         cancel.click()
-        expect(page.get_by_text("Cancelled.").or_(page.get_by_text("True label:"))).to_be_visible(
-            timeout=20_000
-        )
+        expect(page.get_by_text("Cancelled.").or_(page.get_by_text("True label:"))).to_be_visible()
 
 
 def test_compare_carries_its_view_into_another_browser(page: Page, browser: Browser) -> None:
     page.get_by_role("link", name="Compare").click()
-    expect(page.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(
-        timeout=60_000
-    )
+    expect(page.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible()
     page.locator(".st-key-c-y").get_by_text("Acc", exact=True).click()
-    page.wait_for_function(
-        "new URLSearchParams(location.search).get('y') === 'acc'", timeout=20_000
-    )
-    other = browser.new_context().new_page()
+    param_is(page, "y", "acc")
+    other = new_context(browser).new_page()
     other.goto(page.url)
-    expect(other.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible(
-        timeout=60_000
-    )
-    expect(other.locator(".st-key-pareto .ytitle")).to_have_text("Acc", timeout=20_000)
+    expect(other.locator(".st-key-pareto .js-plotly-plot .main-svg").first).to_be_visible()
+    expect(other.locator(".st-key-pareto .ytitle")).to_have_text("Acc")
     assert param(other, "studies") == param(page, "studies")
     assert other.locator('[data-testid="stException"]').count() == 0
     other.context.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from waiting import new_context, settled
 
 from prunescope.engine import JobQueue, Store, StudySpec
 
@@ -32,9 +33,7 @@ SCANS = [("light", path) for path in PAGES] + [("dark", path) for path in DARK]
 
 @pytest.fixture(scope="module")
 def page(request: pytest.FixtureRequest, address: str, browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1800}, color_scheme=request.param
-    )
+    context = new_context(browser, request.param)
     yield context.new_page()
     context.close()
 
@@ -46,14 +45,12 @@ def failed(cache: Path) -> str:
 
 
 def faults(page: Page) -> list[object]:
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
+    settled(page)
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    results = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
     return [
         (fault["impact"], fault["id"], fault["nodes"][0]["target"], fault["nodes"][0]["html"][:200])
-        for fault in found
+        for fault in results["violations"]
     ]
 
 
@@ -62,9 +59,9 @@ def faults(page: Page) -> list[object]:
 )
 def test_axe_finds_no_fault(address: str, page: Page, path: str, failed: str) -> None:
     page.goto(address + path + (f"?job={failed}" if path == "/studies" else ""))
-    expect(page.locator(PAGES[path]).first).to_be_attached(timeout=60_000)
+    expect(page.locator(PAGES[path]).first).to_be_attached()
     if path == "/studies":
-        expect(page.get_by_text("Failed", exact=False).first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Failed", exact=False).first).to_be_visible()
     assert faults(page) == []
 
 
@@ -76,6 +73,6 @@ def test_axe_finds_no_fault_in_a_finished_attack(address: str, page: Page) -> No
         if study.bundled and study.about["method"] == "magnitude"
     )
     page.goto(f"{address}/attack?study={magnitude}&victims={magnitude}@0.5&text=A+warm+funny+film.")
-    page.locator(".st-key-a-start button").click(timeout=60_000)
-    expect(page.locator(f".st-key-importance {CHART}").first).to_be_visible(timeout=240_000)
+    page.locator(".st-key-a-start button").click()
+    expect(page.locator(f".st-key-importance {CHART}").first).to_be_visible()
     assert faults(page) == []

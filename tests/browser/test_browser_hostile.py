@@ -8,6 +8,7 @@ import pytest
 from hostile import HOSTILE
 from made_up_studies import made_up_study, save
 from playwright.sync_api import Browser, expect
+from waiting import download, new_context, settled
 
 CURSOR = ".js-plotly-plot .prunescope-cursor line"
 MEANT = (
@@ -18,16 +19,16 @@ MEANT = (
 
 @pytest.fixture(scope="module")
 def keys(cache: Path) -> list[str]:
-    parts = [" ".join(HOSTILE[place::2]) for place in range(2)]
+    texts = [" ".join(HOSTILE[start::2]) for start in range(2)]
     studies = [
         made_up_study(
-            (0.0, 0.5, 0.8 + place / 10),
+            (0.0, 0.5, 0.8 + index / 10),
             data=text,
             model=text,
             method=text,
             label_names=[text, "b"],
         )
-        for place, text in enumerate(parts)
+        for index, text in enumerate(texts)
     ]
     return [save(cache, study).key for study in studies]
 
@@ -36,7 +37,7 @@ def keys(cache: Path) -> list[str]:
 def test_hostile_names_are_text_wherever_they_stand(
     address: str, browser: Browser, keys: list[str], tmp_path: Path, path: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 1800}, accept_downloads=True)
+    context = new_context(browser)
     page, faults = context.new_page(), list[str]()
     page.on("dialog", lambda dialog: faults.append(dialog.message))
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -45,15 +46,12 @@ def test_hostile_names_are_text_wherever_they_stand(
         lambda request: faults.append(request.url) if "example.invalid" in request.url else None,
     )
     page.goto(f"{address}{path}?study={','.join(keys)}")
-    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
+    expect(page.locator(CURSOR)).to_be_attached()
+    settled(page)
     assert page.evaluate(MEANT) == 0 and faults == []
     assert page.locator('[data-testid="stException"]').count() == 0
-    with page.expect_download(timeout=60_000) as download:
-        page.locator(".st-key-export-layers").get_by_role("button", name="HTML").click()
-    download.value.save_as(tmp_path / "layers.html")
+    button = page.locator(".st-key-export-layers").get_by_role("button", name="HTML")
+    download(page, button).save_as(tmp_path / "layers.html")
     page.goto((tmp_path / "layers.html").as_uri())
     expect(page.locator(".chart svg")).to_be_visible()
     assert page.evaluate(MEANT) == 0 and faults == []

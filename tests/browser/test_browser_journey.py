@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from waiting import act_until, download, param_is, settled
 
+REDRAWN_MARKS = """async () => {  // the marks after whoever still listens has drawn its own
+  window.dispatchEvent(new CustomEvent("prunescope-redraw"));
+  window.dispatchEvent(new CustomEvent("prunescope-cursor"));
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+  const marks = document.querySelectorAll(".st-key-cell .prunescope-cursor path");
+  return [...marks].map((mark) => mark.getAttribute("transform")).join();
+}"""
 CURSOR = ".st-key-curves .js-plotly-plot .prunescope-cursor line"
 
 
@@ -14,7 +22,7 @@ CURSOR = ".st-key-curves .js-plotly-plot .prunescope-cursor line"
 def page(address: str, context: BrowserContext) -> Page:
     page = context.new_page()
     page.goto(address)
-    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
+    expect(page.locator(CURSOR)).to_be_attached()
     return page
 
 
@@ -26,13 +34,9 @@ def cursor(page: Page) -> float:
     return float(page.locator(CURSOR).get_attribute("x1") or "nan")
 
 
-def settled(page: Page, percent: int) -> None:
-    page.wait_for_function(
-        f"new URLSearchParams(location.search).get('sparsity') === '{percent}'", timeout=30_000
-    )
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
+def settled_at(page: Page, percent: int) -> None:
+    param_is(page, "sparsity", str(percent))
+    settled(page)
 
 
 def slide(page: Page, *keys: str) -> None:
@@ -55,45 +59,47 @@ def test_keys_move_cards_cursor_and_heat_map_and_then_the_address(page: Page) ->
         page.locator(".ps-heat td").first.inner_text(),
     )
     slide(page, *["PageUp"] * 4, "ArrowRight")
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 71 % interpolated")
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 71% interpolated")
     after = (
         card(page, "Acc"),
         card(page, "Size, packed"),
         cursor(page),
         page.locator(".ps-heat td").first.inner_text(),
     )
-    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert all(old != new for old, new in zip(before, after, strict=True))
     assert card(page, "Acc").startswith("≈ ")
-    settled(page, 71)
+    settled_at(page, 71)
     slide(page, "Home")
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 0 % ")
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 0% ")
     slide(page, "End", "ArrowLeft")
-    settled(page, 94)
+    settled_at(page, 94)
 
 
 def test_the_mouse_drags_without_asking_the_server(page: Page) -> None:
     box = page.locator("input[type=range]").bounding_box()
     assert box is not None
-    middle, said = box["y"] + box["height"] / 2, []
-    at = page.evaluate("location.search")
+    middle, states = box["y"] + box["height"] / 2, []
+    title = page.locator(".ps-heat h2")
+    search = page.evaluate("location.search")
     page.mouse.move(box["x"] + box["width"] * 0.94, middle)
     page.mouse.down()
     for share in (0.8, 0.6, 0.4, 0.3):
+        before = title.inner_text()
         page.mouse.move(box["x"] + box["width"] * share, middle)
-        page.wait_for_timeout(50)
-        said.append((card(page, "Acc"), cursor(page), page.locator(".ps-heat h2").inner_text()))
-    assert len(set(said)) == 4, "everything follows while the button is down"
-    assert page.evaluate("location.search") == at, "and the address waits"
+        expect(title).not_to_have_text(before)
+        states.append((card(page, "Acc"), cursor(page), title.inner_text()))
+    assert len(set(states)) == 4, "everything follows while the button is down"
+    assert page.evaluate("location.search") == search, "and the address waits"
     page.mouse.up()
-    page.wait_for_function(f"location.search !== {at!r}", timeout=30_000)
+    page.wait_for_function("search => location.search !== search", arg=search)
 
 
 def test_the_address_carries_the_view(page: Page, context: BrowserContext) -> None:
     slide(page, "Home", *["PageUp"] * 14)
-    settled(page, 70)
+    settled_at(page, 70)
     other = context.new_page()
     other.goto(page.url)
-    expect(other.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ", timeout=60_000)
+    expect(other.locator(".ps-heat h2")).to_have_text("Layer errors at 70% ")
     assert card(other, "Acc") == card(page, "Acc")
     other.close()
 
@@ -104,33 +110,33 @@ def test_back_leaves_the_page_however_often_its_view_changed(
     page = context.new_page()
     page.goto(f"{address}/about")
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(page.locator(CURSOR)).to_be_attached(timeout=60_000)
+    expect(page.locator(CURSOR)).to_be_attached()
     entries = page.evaluate("history.length")
     slide(page, "Home")
-    settled(page, 0)
+    settled_at(page, 0)
     for percent in (5, 10, 15):
         slide(page, "PageUp")
-        settled(page, percent)
+        settled_at(page, percent)
     assert page.evaluate("history.length") == entries
     page.get_by_role("link", name="Layers", exact=True).click()
     page.wait_for_url("**/layers?*")
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15 % ", timeout=30_000)
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15% ")
     page.go_back()
-    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15 % ")
+    expect(page.locator(CURSOR)).to_be_attached()
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 15% ")
     page.go_back()
-    expect(page.get_by_role("heading", name="About", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="About", exact=True)).to_be_visible()
     page.go_forward()
-    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
-    settled(page, 15)
+    expect(page.locator(CURSOR)).to_be_attached()
+    settled_at(page, 15)
     page.close()
 
 
 def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
-    with page.expect_download(timeout=60_000) as download:
-        page.locator(f".st-key-{chart}").get_by_role("button", name=kind, exact=True).click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
+    button = page.locator(f".st-key-{chart}").get_by_role("button", name=kind, exact=True)
+    file = download(page, button)
+    path = folder / file.suggested_filename
+    file.save_as(path)
     return path
 
 
@@ -151,13 +157,13 @@ def test_a_chart_exports(
         ), "with its cursor"
     elif kind == "HTML":
         other = context.new_page()
-        asked: list[str] = []
-        other.on("request", lambda request: asked.append(request.url))
+        requests: list[str] = []
+        other.on("request", lambda request: requests.append(request.url))
         other.goto(path.as_uri())
         expect(
             other.locator(".main-svg" if chart == "export-curves" else ".chart svg").first
-        ).to_be_visible(timeout=30_000)
-        assert asked == [path.as_uri()], "a file asks for nothing but itself"
+        ).to_be_visible()
+        assert requests == [path.as_uri()], "a file asks for nothing but itself"
         other.close()
     elif kind == "CSV":
         first = b"sparsity,achieved,acc," if chart == "export-curves" else b"block,query,key,"
@@ -173,21 +179,14 @@ def test_a_chart_exports(
 def test_the_report_of_the_study_works_from_a_file(
     page: Page, context: BrowserContext, tmp_path: Path
 ) -> None:
-    page.get_by_text("Take it with you").click()
+    page.get_by_text("Reproduce and share").click()
     button = page.get_by_role("button", name="Report of the whole study")
-    expect(button).to_be_visible(timeout=30_000)
-    page.wait_for_timeout(
-        1000
-    )  # opening the section may draw it anew, and a click on what is replaced is lost
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=60_000)
-    with page.expect_download(timeout=60_000) as download:
-        button.click()
-    download.value.save_as(tmp_path / "report.html")
+    expect(button).to_be_visible()
+    settled(page)
+    download(page, button).save_as(tmp_path / "report.html")
     other = context.new_page()
     other.goto((tmp_path / "report.html").as_uri())
-    expect(other.locator("#layers .main-svg").first).to_be_visible(timeout=30_000)
+    expect(other.locator("#layers .main-svg").first).to_be_visible()
     assert (
         other.locator("#curves .main-svg").count()
         and other.get_by_role("heading", name="Paired with dense").count() == 1
@@ -200,38 +199,25 @@ def test_a_picked_cell_is_shown_on_the_page_of_layers(page: Page) -> None:
     cells.nth(0).focus()
     for key in ("ArrowDown", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    page.wait_for_function(
-        "new URLSearchParams(location.search).get('cell') === '1.key'", timeout=30_000
-    )
+    param_is(page, "cell", "1.key")
     page.get_by_role("link", name="Layers", exact=True).click()
-    expect(page.get_by_role("heading", name="Block 2, key")).to_be_visible(timeout=30_000)
-    expect(page.locator(".st-key-cell .prunescope-cursor line")).to_be_attached(timeout=30_000)
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
+    expect(page.get_by_role("heading", name="Block 2, key")).to_be_visible()
+    expect(page.locator(".st-key-cell .prunescope-cursor line")).to_be_attached()
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70% ")
     only_one_mark_stands_on_the_curve_of_a_layer(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(page.locator(CURSOR)).to_be_attached(timeout=30_000)
-    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70 % ")
+    expect(page.locator(CURSOR)).to_be_attached()
+    expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 70% ")
 
 
 def only_one_mark_stands_on_the_curve_of_a_layer(page: Page) -> None:
     """Of the cells that were picked one after the other, the last: those before do not draw theirs
     again.
     """
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
-    page.wait_for_timeout(
-        500
-    )  # a page that was just entered may be drawn anew, and a click on what is replaced is lost
-    page.locator(".ps-heat td").nth(35).click()
-    expect(page.get_by_role("heading", name="Block 6, output")).to_be_visible(timeout=30_000)
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
-    page.wait_for_timeout(1000)
-    places = set()
-    for _ in range(12):  # marks are drawn again every 0.4 seconds
-        mark = page.locator(".st-key-cell .prunescope-cursor path")
-        places.add((mark.count(), mark.first.get_attribute("transform")))
-        page.wait_for_timeout(150)
-    assert len(places) == 1 and next(iter(places))[0] == 1, places
+    settled(page)
+    heading = page.get_by_role("heading", name="Block 6, output")
+    act_until(page.locator(".ps-heat td").nth(35).click, heading)
+    settled(page)
+    expect(page.locator(".st-key-cell .prunescope-cursor path")).to_have_count(1)
+    positions = {page.evaluate(REDRAWN_MARKS) for _ in range(5)}
+    assert len(positions) == 1, positions

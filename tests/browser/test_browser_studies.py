@@ -5,11 +5,10 @@ exported, deleted, imported.
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Position, expect
+from waiting import act_until, download, param_is_not, settled
 
 from prunescope.engine import JobQueue, Store, study_rows
-
-SECONDS = 300_000  # ms, a bound for a machine under load, not a claim
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +16,8 @@ def page(address: str, context: BrowserContext) -> Page:
     context.add_init_script("localStorage.setItem('prunescope-tour', 'seen')")
     page = context.new_page()
     page.goto(f"{address}/studies")
-    expect(page.locator(".st-key-start button")).to_be_enabled(timeout=60_000)
+    expect(page.locator(".st-key-start button")).to_be_enabled()
     return page
-
-
-def settled(page: Page) -> None:
-    expect(
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    ).to_be_attached(timeout=30_000)
 
 
 def fill(page: Page, key: str, value: str) -> None:
@@ -38,11 +31,18 @@ def card(page: Page) -> Locator:
     return page.locator('[class*="st-key-job-"]').first
 
 
+def press(button: Locator, effect: Locator) -> None:
+    """Press a button of a card, which is drawn anew each second."""
+
+    def once() -> None:
+        if button.first.is_visible():  # one with help is there twice, for a mouse and a finger
+            button.first.dispatch_event("click")
+
+    act_until(once, effect.first)
+
+
 def job(page: Page) -> str:
-    page.wait_for_function(
-        "new URLSearchParams(location.search).get('job') !== null", timeout=SECONDS
-    )
-    return str(page.evaluate("new URLSearchParams(location.search).get('job')"))
+    return param_is_not(page, "job", None)
 
 
 def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
@@ -59,52 +59,47 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
         fill(page, key, value)
     page.locator(".st-key-start button").click()
     row = job(page)
-    expect(card(page).locator('[role="progressbar"]')).to_be_visible(timeout=60_000)
+    expect(card(page).locator('[role="progressbar"]')).to_be_visible()
     page.reload()
-    expect(card(page)).to_contain_text("Running", timeout=60_000)
-    page.locator(f".st-key-cancel-{row} button").dispatch_event(
-        "click"
-    )  # the card is drawn anew each second
-    expect(card(page)).to_contain_text("Cancelled", timeout=20_000)
+    expect(card(page)).to_contain_text("Running")
+    press(page.locator(f".st-key-cancel-{row} button"), card(page).get_by_text("Cancelled"))
     assert JobQueue(cache).row(row).state == "cancelled"
 
 
 def test_it_is_resumed_and_opens_in_explore(page: Page, cache: Path) -> None:
     row = job(page)
-    page.locator(f".st-key-resume-{row} button").click()
-    expect(card(page)).to_contain_text("Done", timeout=SECONDS)
+    running = page.locator(f".st-key-cancel-{row} button")
+    press(page.locator(f".st-key-resume-{row} button"), running.or_(card(page).get_by_text("Done")))
+    expect(card(page)).to_contain_text("Done")
     settled(page)
-    page.locator(
-        f".st-key-open-{row} button"
-    ).first.click()  # a button with help is there twice, for a mouse and for a finger
-    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 24", timeout=60_000)
+    press(page.locator(f".st-key-open-{row} button"), page.locator(".st-key-cards section"))
+    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 24")
     assert f"study={(JobQueue(cache).row(row).study or '')[:12]}" in page.url
 
 
 def test_it_is_exported_deleted_and_imported_again(page: Page, cache: Path, tmp_path: Path) -> None:
-    made = next(one.study for one in JobQueue(cache).rows() if one.state == "done" and one.study)
+    jobs = JobQueue(cache).rows()
+    key = next(row.study for row in jobs if row.state == "done" and row.study)
     page.get_by_role("link", name="Studies", exact=True).click()
     table = page.locator('[class*="st-key-stored-"] .stDataFrame')
-    expect(table).to_be_visible(timeout=60_000)
+    expect(table).to_be_visible()
     settled(page)
-    own = [one for one in study_rows(Store(cache)) if one.layer == "user"]
-    place = [one.key for one in sorted(own, key=lambda one: -one.modified)].index(
-        made
-    )  # they stand on top, the newest first
-    table.click(position={"x": 20, "y": 35 * (place + 1) + 17})
+    own = [row for row in study_rows(Store(cache)) if row.layer == "user"]
+    newest_first = [row.key for row in sorted(own, key=lambda row: -row.modified)]  # on top
+    position = Position(x=20, y=35 * (newest_first.index(key) + 1) + 17)
     export = page.locator(".st-key-export button")
-    expect(export).to_be_visible(timeout=30_000)
-    with page.expect_download(timeout=60_000) as download:
-        export.click()
-    file = tmp_path / download.value.suggested_filename
-    download.value.save_as(file)
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(export).to_be_hidden(timeout=30_000)
-    assert Store(cache).study(made) is None
+    act_until(lambda: table.click(position=position), export)
+    sent = download(page, export)
+    file = tmp_path / sent.suggested_filename
+    sent.save_as(file)
+    for_good = page.get_by_role("button", name="Delete for good")
+    act_until(page.get_by_role("button", name="Delete", exact=True).click, for_good)
+    for_good.click()
+    expect(export).to_be_hidden()
+    assert Store(cache).study(key) is None
     page.get_by_text("Import a study from a file").click()
     page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(file)
     page.locator(".st-key-take-in button").click()
-    expect(page.get_by_text("2 new levels")).to_be_visible(timeout=30_000)
-    found = Store(cache).study(made)
-    assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.5]
+    expect(page.get_by_text("2 new levels")).to_be_visible()
+    study = Store(cache).study(key)
+    assert study is not None and [level.sparsity for level in study.levels] == [0.0, 0.5]

@@ -864,7 +864,7 @@ def test_a_failure_that_is_not_the_users_is_told_apart(
     def singular(*_: object, **__: object) -> None:
         raise NumericalError("The statistics stay singular.")
 
-    monkeypatch.setattr("prunescope.engine.studies.study.prune_levels", singular)
+    monkeypatch.setattr("prunescope.engine.studies.pruned.prune_levels", singular)
     assert run("study", *basic, *small("--quiet", "--json")) == (
         1,
         "",

@@ -1,4 +1,4 @@
-"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one victim and on two."""
+"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one or two victims."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from prunescope.engine.attacks.attempt import Attempt, Model
+from prunescope.engine.attacks.attempt import Attempt, VictimModel
 from prunescope.engine.attacks.logs import COLUMNS, read_log
 from prunescope.engine.cli.main import main
 from prunescope.engine.data import Examples
@@ -28,7 +28,7 @@ from prunescope.engine.models.victim import load_victim
 from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -491,14 +491,14 @@ def test_a_file_is_attacked_whole_and_halved_only_for_pruning(run: Run, tmp_path
         "--data", file, "--examples", "12", "--sparsity", "0.5", "--method", "magnitude", "--json"
     )
     said = (
-        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), "
-        "so 6 are attacked and not 12."
+        "twelve has 6 rows to evaluate (the other 6 of the file calibrate the pruned model), so 6 "
+        "are attacked and not 12."
     )
     assert answer(done)["notices"] == [said] and said in done[2]
     done = run("--data", file, "--examples", "12", "--eval-examples", "7", "--json")
     assert answer(done)["notices"] == [
-        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked "
-        "and not 12."
+        "twelve has 12 rows to evaluate, of which --eval-examples draws 7, so 7 are attacked and "
+        "not 12."
     ]
 
 
@@ -572,8 +572,8 @@ def test_rows_of_which_none_can_be_attacked_are_refused_with_the_reason(
     file.write_text("text\tlabel\n" + "".join(f"{'!' * n}\t{n % 2}\n" for n in range(1, 9)))
     one_sentence(
         run("--data", file, "--examples", "8"),
-        "None of the 8 examples could be attacked, the first of them "
-        "because: There are no words to attack",
+        "None of the 8 examples could be attacked, the first of them because: There are no words "
+        "to attack",
     )
 
 
@@ -581,14 +581,14 @@ def test_acc_counts_answers_also_where_the_attack_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = answer(run("--examples", "10", "--json"))["victims"][0]
-    call = Model.__call__
+    call = VictimModel.__call__
 
-    def sick(self: Model, texts: Any) -> Any:
+    def sick(self: VictimModel, texts: Any) -> Any:
         if self.queries and self.label == 1:
             raise ValueError("odd")
         return call(self, texts)
 
-    monkeypatch.setattr(Model, "__call__", sick)
+    monkeypatch.setattr(VictimModel, "__call__", sick)
     done = run("--examples", "10", "--max-queries", "10000", "--json")
     victim = answer(done)["victims"][0]
     assert (

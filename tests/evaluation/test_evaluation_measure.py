@@ -1,4 +1,4 @@
-"""Readings and relative errors, against naive float64 computations over sentences read one by one."""
+"""Predictions and relative errors, against naive float64 computations over single sentences."""
 
 from functools import partial
 

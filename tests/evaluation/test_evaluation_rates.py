@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from prunescope.engine.evaluation.measure import Reading, accuracy
+from prunescope.engine.evaluation.measure import Predictions, accuracy
 from prunescope.engine.records import Rate
 
 
@@ -36,11 +36,11 @@ def test_counts_that_are_no_share(hits: int, n: int):
 
 
 def test_accuracy_counts_the_right_rows():
-    reading = Reading((1, 0, 1, 1), torch.empty(4, 2))
+    reading = Predictions((1, 0, 1, 1), torch.empty(4, 2))
     assert reading.correct([1, 1, 1, 0]) == (0, 2)
     assert accuracy(reading, [1, 1, 1, 0]) == Rate.of(2, 4)
 
 
 def test_labels_of_another_number_are_refused():
     with pytest.raises(ValueError):
-        accuracy(Reading((1, 0), torch.empty(2, 2)), [1, 0, 1])
+        accuracy(Predictions((1, 0), torch.empty(2, 2)), [1, 0, 1])

@@ -32,8 +32,8 @@ def test_pages_get_statistics_without_torch_and_scipy():
     """Each takes a second or more to load."""
     loads = (
         "import sys, prunescope.engine.evaluation.statistics, "
-        "prunescope.engine.evaluation.collapse; "
-        "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
+        "prunescope.engine.evaluation.collapse; sys.exit(', '.join({'torch', 'scipy', 'pandas'} & "
+        "set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", loads], check=True)
 

@@ -26,13 +26,13 @@ from small_models import write_model, write_reviews  # noqa: E402  the project i
 
 from prunescope.engine.attacks.resources import find_resources  # noqa: E402
 from prunescope.engine.attacks.textattack_import import textattack  # noqa: E402
-from prunescope.engine.jobs.processes import born  # noqa: E402
+from prunescope.engine.jobs.processes import start_time  # noqa: E402
 from prunescope.engine.jobs.queue import JobQueue  # noqa: E402
 from prunescope.engine.jobs.work import Work  # noqa: E402
 from prunescope.engine.records import StudySpec  # noqa: E402
 from prunescope.engine.store import Store  # noqa: E402
 from prunescope.engine.store.keeping import verify_store  # noqa: E402
-from prunescope.engine.studies.study import run_study  # noqa: E402
+from prunescope.engine.studies.run import run_study  # noqa: E402
 
 JobQueue.start = lambda self: None  # type: ignore[method-assign]  workers are started here
 
@@ -51,7 +51,12 @@ def start_worker(queue: JobQueue, job: str, ticket: str) -> int:
     """Fork the worker of a job; its process number."""
     me = os.getpid()
     assert queue._rows.change(
-        job, "state = 'queued'", state="running", ticket=ticket, holder=me, holder_born=born(me)
+        job,
+        "state = 'queued'",
+        state="running",
+        ticket=ticket,
+        holder=me,
+        holder_born=start_time(me),
     )
     if (child := os.fork()) == 0:
         os.setsid()

@@ -81,7 +81,7 @@ def alive(pid: int) -> bool:
 
 
 def end_everything(queue: JobQueue) -> None:
-    """End the keeper and the workers of a queue, as at the end of a test."""
+    """End the supervisor and the workers of a queue, as at the end of a test."""
     if queue._rows.path.is_file():
         with sqlite3.connect(queue._rows.path) as database:
             database.execute("update jobs set state = 'cancelled' where state = 'queued'")

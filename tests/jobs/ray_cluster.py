@@ -26,7 +26,7 @@ import ray  # noqa: E402
 from small_models import write_model, write_reviews  # noqa: E402  the project is not installed
 
 from prunescope.engine.jobs.cluster import run_on_cluster  # noqa: E402
-from prunescope.engine.jobs.rows import Rows  # noqa: E402
+from prunescope.engine.jobs.rows import JobTable  # noqa: E402
 from prunescope.engine.progress import Progress, ProgressState  # noqa: E402
 from prunescope.engine.store import Store  # noqa: E402
 from prunescope.engine.studies.sweep import sweep_of  # noqa: E402
@@ -113,7 +113,7 @@ def main(folder: Path) -> None:
         folder, HEAD, "--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false"
     )
     lost = start_node(folder, OTHER, f"--address={address}")
-    rows, seen = Rows(folder / "user"), set[str]()
+    rows, seen = JobTable(folder / "user"), set[str]()
 
     def kill() -> None:
         while sum(row.state == "running" for row in rows.read()) < 2:  # both nodes work

@@ -26,7 +26,7 @@ from made_up_workers import (
 
 from prunescope.engine.errors import StoreError
 from prunescope.engine.jobs import supervisor
-from prunescope.engine.jobs.processes import born, end_group, lives
+from prunescope.engine.jobs.processes import end_group, is_alive, start_time
 from prunescope.engine.jobs.queue import JobQueue, notice, slot_of
 from prunescope.engine.progress import WHOLE
 from prunescope.engine.records import StudySpec
@@ -191,10 +191,10 @@ def test_a_worker_killed_for_lack_of_memory_is_a_failed_job_that_says_what_to_do
 ) -> None:
     monkeypatch.setattr(
         JobQueue, "start", lambda self: None
-    )  # the keeper runs here, where the kernel's count is made up
+    )  # the supervisor runs here, where the kernel's count is made up
     counts = iter(range(100))
     monkeypatch.setattr(supervisor, "killed_for_memory", lambda: next(counts))
-    row, kept = ask(queue, KILLED), supervisor.Keeper(queue.root)
+    row, kept = ask(queue, KILLED), supervisor.Supervisor(queue.root)
     until(lambda: not kept.look())
     row = queue.row(row.id)
     assert row.state == "failed" and row.reason.startswith("Memory ran out")
@@ -214,7 +214,7 @@ def test_work_goes_on_under_a_new_keeper_when_the_old_one_is_killed(queue: JobQu
     assert row.pid is not None
     os.killpg(
         row.pid, signal.SIGKILL
-    )  # nobody's child any more; the new keeper sees it by its number and birth
+    )  # nobody's child any more; the new supervisor sees it by its number and birth
     assert ended(queue, row).state == "interrupted"
     assert ended(queue, behind).state == "done"
 
@@ -234,11 +234,11 @@ def test_a_number_that_was_given_anew_is_not_the_worker(
         assert queue.cancel(row.id).state in ("cancelled", "interrupted")
         end_group(bystander.pid, "another boot/1")
         assert bystander.poll() is None  # it belongs to someone else
-        assert lives(bystander.pid, born(bystander.pid))
+        assert is_alive(bystander.pid, start_time(bystander.pid))
     finally:
         bystander.kill()
         bystander.wait()
-    assert born(bystander.pid) is None
+    assert start_time(bystander.pid) is None
 
 
 def test_a_worker_that_lost_its_job_leaves_it_alone(queue: JobQueue) -> None:
@@ -255,7 +255,7 @@ def test_a_row_that_changed_since_it_was_read_is_not_marked_dead(
     row = ask(queue, LONG)
     queue._rows.change(row.id, "1", state="running", pid=999_999_999, born="x", ticket="old")
     seen = queue._rows.read("id = ?", row.id)[0]
-    queue._rows.change(row.id, "1", ticket="new", pid=os.getpid(), born=born(os.getpid()))
+    queue._rows.change(row.id, "1", ticket="new", pid=os.getpid(), born=start_time(os.getpid()))
     assert not notice(queue._rows, seen)
     assert queue.row(row.id).state == "running"
 
@@ -277,7 +277,7 @@ def test_a_clock_that_jumps_kills_nobody(queue: JobQueue, monkeypatch: pytest.Mo
 
 
 def test_one_keeper_is_enough(queue: JobQueue) -> None:
-    lock = queue._rows.folder / "keeper.lock"
+    lock = queue._rows.folder / "supervisor.lock"
     row = running(queue, ask(queue, LONG))
     assert try_lock(lock) is None
     for _ in range(3):
@@ -311,8 +311,8 @@ def test_a_list_that_is_damaged_is_set_aside_and_the_next_one_works(queue: JobQu
     ended(queue, ask(queue, DONE))
     until(
         lambda: (
-            (held := try_lock(queue._rows.folder / "keeper.lock")) is not None
-            and release_lock(queue._rows.folder / "keeper.lock", held) is None
+            (held := try_lock(queue._rows.folder / "supervisor.lock")) is not None
+            and release_lock(queue._rows.folder / "supervisor.lock", held) is None
         )
     )
     queue._rows.path.write_bytes(b"no database at all" * 100)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import prunescope.engine.studies.study
+import prunescope.engine.studies.run
 from prunescope.engine.errors import DataError, InterruptedStudy, StoreError
 from prunescope.engine.jobs.queue import JobQueue
 from prunescope.engine.jobs.rows import JobRow
@@ -31,7 +31,7 @@ def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 return how
             raise how
 
-        monkeypatch.setattr(prunescope.engine.studies.study, "run_study", made_up)
+        monkeypatch.setattr(prunescope.engine.studies.run, "run_study", made_up)
         queue = JobQueue(tmp_path)
         row = queue.submit(StudySpec(device="cpu"))
         queue._rows.change(row.id, "1", state="running", ticket="t")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from prunescope.engine.live.memory import Held, held_bytes
+from prunescope.engine.live.memory import BoundedCache, bytes_in_memory
 
 
 @dataclass
@@ -25,17 +25,17 @@ def box(size: int) -> Box:
 
 def test_bytes_are_those_of_tensors_and_texts_each_counted_once() -> None:
     weights, linear = torch.zeros(10), nn.Linear(3, 2)
-    assert held_bytes([Box(weights), Box([weights, {"a": (weights[2:5],)}])]) == 40
-    assert held_bytes([Box(linear), Box(linear)]) == 4 * (6 + 2)
+    assert bytes_in_memory([Box(weights), Box([weights, {"a": (weights[2:5],)}])]) == 40
+    assert bytes_in_memory([Box(linear), Box(linear)]) == 4 * (6 + 2)
     text = "a film " * 100
-    assert 700 <= held_bytes([Box((text, text))]) < 800
-    assert held_bytes([Box(None), Box(3), "", Box({1, 2})]) < 100
+    assert 700 <= bytes_in_memory([Box((text, text))]) < 800
+    assert bytes_in_memory([Box(None), Box(3), "", Box({1, 2})]) < 100
 
 
 def test_what_is_worked_out_once_is_counted() -> None:
     value = Box(torch.zeros(5))
     vars(value)["axes"] = torch.zeros(5)
-    assert held_bytes([value]) == 40
+    assert bytes_in_memory([value]) == 40
 
 
 @given(
@@ -46,7 +46,7 @@ def test_the_least_recently_used_go_first_and_what_is_in_use_stays(
     steps: list[tuple[int, int, bool]], most: int
 ) -> None:
     """Against a list that is kept by hand: (key, size), the least recently used first."""
-    held: Held[Box] = Held(most)
+    held: BoundedCache[Box] = BoundedCache(most)
     rows: list[tuple[str, int]] = []
     used = set[str]()
     for number, size, begins in steps:
@@ -73,14 +73,14 @@ def test_the_least_recently_used_go_first_and_what_is_in_use_stays(
 
 
 def test_room_is_made_before_it_is_needed_and_what_went_is_free() -> None:
-    held: Held[Box] = Held(100)
+    held: BoundedCache[Box] = BoundedCache(100)
     first = box(60)
     held.put("first", first)
     gone = weakref.ref(first)
     del first
     held.begin()
-    held.room(40)
+    held.make_room(40)
     assert len(held.values()) == 1
-    held.room(41)
+    held.make_room(41)
     gc.collect()
     assert held.values() == () and gone() is None

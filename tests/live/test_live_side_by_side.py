@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from prunescope.engine.attacks.attempt import Attempt, Step
+from prunescope.engine.attacks.attempt import Attempt, AttemptStep
 from prunescope.engine.attacks.run import Attacker
 from prunescope.engine.attacks.texts import AttackText
 from prunescope.engine.data import Examples
@@ -24,22 +24,17 @@ from prunescope.engine.errors import (
     ResourceError,
     SettingError,
 )
-from prunescope.engine.live.bench import Bench
-from prunescope.engine.live.side_by_side import (
-    Wanted,
-    _rows,
-    answer,
-    attack_batch,
-    attack_text,
-    importance,
-    open_victims,
-)
+from prunescope.engine.live.batch import _examples, attack_batch
+from prunescope.engine.live.models import LiveModels
+from prunescope.engine.live.requests import answer
+from prunescope.engine.live.side_by_side import AttackRequest, attack_studies, open_victims
+from prunescope.engine.live.text_attack import AttackStep, word_importance
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies import examples
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 
 TEXT = "a very good film of the slow cast"
 
@@ -64,10 +59,10 @@ def study(
 
 
 @pytest.fixture(scope="module")
-def bench(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    store = Store(tmp_path_factory.mktemp("bench"))
+def models(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveModels]:
+    store = Store(tmp_path_factory.mktemp("models"))
     store.save_study(study)
-    yield Bench(store)
+    yield LiveModels(store)
 
 
 def request(study: Study, *sparsities: float, **more: Any) -> dict[str, Any]:
@@ -90,19 +85,21 @@ def request(study: Study, *sparsities: float, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def found(bench: Bench, study: Study) -> tuple[dict[str, Any], list[tuple[str, Step]]]:
+def found(models: LiveModels, study: Study) -> tuple[dict[str, Any], list[tuple[str, AttemptStep]]]:
     """An attack on the dense victim and three sparse ones, and its steps."""
-    steps: list[tuple[str, Step]] = []
+    events: list[Any] = []
     asked = request(study, 0.5, 0.8, 0.95, do="attack", text=f"  {TEXT} ", label=None)
-    return answer(bench, asked, SILENT, lambda side, step: steps.append((side, step))), steps
+    result = answer(models, asked, Progress(on_event=events.append))
+    assert all(isinstance(event, AttackStep) for event in events)
+    return result, [(event.side, event.step) for event in events]
 
 
 def test_every_victim_is_attacked_as_it_would_be_alone(
-    bench: Bench, study: Study, found: Any
+    models: LiveModels, study: Study, found: Any
 ) -> None:
     result, _ = found
     assert [side["name"] for side in result["sides"]] == ["Dense", "50 %", "80 %", "95 %"]
-    opened = open_victims(bench, Wanted.of(request(study, 0.5, 0.8, 0.95)))
+    opened = open_victims(models, AttackRequest.of(request(study, 0.5, 0.8, 0.95)))
     for side in result["sides"]:
         alone = Attacker(opened.victims[side["name"]], "deepwordbug", 0).run(
             TEXT, None, result["truth"]
@@ -131,10 +128,10 @@ def test_every_victim_tells_its_steps_and_they_end_where_its_path_does(found: An
 
 
 def test_transfer_is_what_each_victim_says_of_each_text(
-    bench: Bench, study: Study, found: Any
+    models: LiveModels, study: Study, found: Any
 ) -> None:
     result, _ = found
-    opened = open_victims(bench, Wanted.of(request(study, 0.5, 0.8, 0.95)))
+    opened = open_victims(models, AttackRequest.of(request(study, 0.5, 0.8, 0.95)))
     broken = [side for side in result["sides"] if side["outcome"] == "broken"]
     assert broken and list(result["transfer"]) == [side["name"] for side in broken]
     for side in broken:
@@ -149,7 +146,7 @@ def test_transfer_is_what_each_victim_says_of_each_text(
 
 
 def test_importance_is_what_is_lost_without_each_word(victim: Victim) -> None:
-    told = importance({"it": victim}, "Good, very good film", 1)
+    told = word_importance({"it": victim}, "Good, very good film", 1)
     assert told is not None and told["words"] == ["Good", "very", "good", "film"]
     whole, without = (
         victim.read(["Good, very good film", ", very good film"])[0]
@@ -159,13 +156,15 @@ def test_importance_is_what_is_lost_without_each_word(victim: Victim) -> None:
     )
     assert told["falls"]["it"][0] == pytest.approx(whole - without, abs=1e-5)
     assert (
-        importance({"it": victim}, "Good!", 1) is None
-        and importance({"it": victim}, "good " * 61, 1) is None
+        word_importance({"it": victim}, "Good!", 1) is None
+        and word_importance({"it": victim}, "good " * 61, 1) is None
     )
 
 
-def test_a_budget_ends_the_attack_on_every_victim(bench: Bench, study: Study) -> None:
-    result = attack_text(bench, Wanted.of(request(study, 0.5, queries=3)), TEXT, None)
+def test_a_budget_ends_the_attack_on_every_victim(models: LiveModels, study: Study) -> None:
+    result = attack_studies(
+        models, AttackRequest.of(request(study, 0.5, queries=3)), TEXT, None
+    ).payload()
     assert result["budget"] == {"queries": 3, "seconds": None}
     assert all(side["outcome"] in ("exhausted", "broken", "skipped") for side in result["sides"])
     assert any(
@@ -173,9 +172,11 @@ def test_a_budget_ends_the_attack_on_every_victim(bench: Bench, study: Study) ->
     )
 
 
-def test_a_label_decides_what_counts_as_broken(bench: Bench, study: Study, found: Any) -> None:
+def test_a_label_decides_what_counts_as_broken(
+    models: LiveModels, study: Study, found: Any
+) -> None:
     other = 1 - found[0]["truth"]
-    result = attack_text(bench, Wanted.of(request(study)), TEXT, other)
+    result = attack_studies(models, AttackRequest.of(request(study)), TEXT, other).payload()
     assert (
         result["truth_given"]
         and result["truth"] == other
@@ -198,7 +199,7 @@ def test_an_attack_is_cancelled_wherever_it_is(
     state = torch.random.get_rng_state()
     with pytest.raises(InterruptedStudy):
         answer(
-            Bench(store),
+            LiveModels(store),
             request(
                 study,
                 0.5,
@@ -207,7 +208,6 @@ def test_an_attack_is_cancelled_wherever_it_is(
                 label=None,
             ),
             Progress(stop),
-            lambda side, step: None,
         )
     assert torch.equal(state, torch.random.get_rng_state())
 
@@ -248,21 +248,20 @@ def test_an_attack_is_cancelled_wherever_it_is(
     ],
 )
 def test_a_request_that_cannot_be_done_says_why(
-    bench: Bench, study: Study, change: dict[str, Any], error: type[Exception], reason: str
+    models: LiveModels, study: Study, change: dict[str, Any], error: type[Exception], reason: str
 ) -> None:
     with pytest.raises(error, match=reason):
         answer(
-            bench,
+            models,
             {**request(study, do="attack", text=TEXT, label=None), **change},
             SILENT,
-            lambda side, step: None,
         )
 
 
 def test_victims_of_other_classes_are_refused(
-    bench: Bench, study: Study, monkeypatch: pytest.MonkeyPatch
+    models: LiveModels, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = bench.open
+    opened = models.open
 
     def other(asked: Study, report: Any = SILENT) -> Any:
         prepared, notice = opened(asked, report)
@@ -273,15 +272,15 @@ def test_victims_of_other_classes_are_refused(
         return prepared, notice
 
     other.calls = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(bench, "open", other)
+    monkeypatch.setattr(models, "open", other)
     with pytest.raises(DataError, match="tells apart a, b, c and Dense"):
-        open_victims(bench, Wanted.of(request(study, 0.5)))
+        open_victims(models, AttackRequest.of(request(study, 0.5)))
 
 
 def test_a_batch_has_rates_pairs_and_transfer_and_goes_on_where_it_stopped(
-    bench: Bench, study: Study
+    models: LiveModels, study: Study
 ) -> None:
-    wanted, seen = Wanted.of(request(study, 0.8)), 0
+    wanted, seen = AttackRequest.of(request(study, 0.8)), 0
 
     def stop(state: ProgressState) -> None:
         nonlocal seen
@@ -290,9 +289,9 @@ def test_a_batch_has_rates_pairs_and_transfer_and_goes_on_where_it_stopped(
             raise InterruptedStudy("cancelled")
 
     with pytest.raises(InterruptedStudy):
-        attack_batch(bench, wanted, 8, Progress(stop))
+        attack_batch(models, wanted, 8, Progress(stop))
     states: list[ProgressState] = []
-    result = attack_batch(bench, wanted, 8, Progress(states.append))
+    result = attack_batch(models, wanted, 8, Progress(states.append))
     attacked = [state.done for state in states if state.stage == "attack"]
     assert attacked[0] >= 5 and attacked[-1] == 16
     assert [victim["n"] for victim in result["victims"]] == [8, 8] and set(result["paired"]) == {
@@ -314,7 +313,7 @@ def test_a_batch_without_the_studys_texts_is_refused(study: Study, tmp_path: Pat
     store = Store(tmp_path)
     store.save_study(gone)
     with pytest.raises(DataError, match="no batch to attack"):
-        attack_batch(Bench(store), Wanted.of(request(gone)), 5)
+        attack_batch(LiveModels(store), AttackRequest.of(request(gone)), 5)
 
 
 def test_the_texts_of_a_study_are_its_own_or_refused(study: Study, data_folder: Path) -> None:
@@ -348,7 +347,7 @@ def test_rows_of_pairs_are_told_whole() -> None:
     held = AttackText(
         AttackRecord(1, "held", 3, 0, 2, 0.9, 0.8), 0, "plain", "plain", 0, 0, 0.9, "dull", "dull"
     )
-    first, second = _rows({"Dense": [broken, held]}, examples, [0, 1])
+    first, second = _examples({"Dense": [broken, held]}, examples, [0, 1])
     assert first["text"] == "a story | warm and funny" and first["found"] == {
         "Dense": "a story | wam and funny"
     }
@@ -404,7 +403,7 @@ def test_a_batch_has_the_studys_examples_and_attacks_none_of_them_again(
     shutil.copytree(store.root, tmp_path / "store")
     behind = study.levels[0].attacks
     ran, asked = count_attacks(monkeypatch), request(study, 0.8, seed=3)
-    result = attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(asked), count)
+    result = attack_batch(LiveModels(Store(tmp_path / "store")), AttackRequest.of(asked), count)
     rows = {one["row"] for one in result["examples"]}
     of_study = {record.example for record in behind}
     assert (
@@ -435,15 +434,15 @@ def test_a_study_whose_texts_are_not_here_has_only_what_it_broke_attacked_again(
     """
     study, store = attacked
     shutil.copytree(store.root, tmp_path / "store")
-    with_texts = attack_batch(
-        Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, seed=3)), 12
+    attacked_text = attack_batch(
+        LiveModels(Store(tmp_path / "store")), AttackRequest.of(request(study, 0.8, seed=3)), 12
     )
     shutil.rmtree(tmp_path / "store" / "texts")
     ran = count_attacks(monkeypatch)
     result = attack_batch(
-        Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, seed=3)), 12
+        LiveModels(Store(tmp_path / "store")), AttackRequest.of(request(study, 0.8, seed=3)), 12
     )
-    assert result == with_texts
+    assert result == attacked_text
     assert (
         len(ran)
         == sum(record.outcome == "broken" for level in study.levels for record in level.attacks)
@@ -459,7 +458,9 @@ def test_another_attack_seed_or_budget_is_attacked_anew(
     ran = count_attacks(monkeypatch)
     for more in ({"seed": 4}, {"seed": 3, "queries": 5}, {"seed": 3, "attack": "hotflip"}):
         ran.clear()
-        attack_batch(Bench(Store(tmp_path / "store")), Wanted.of(request(study, 0.8, **more)), 4)
+        attack_batch(
+            LiveModels(Store(tmp_path / "store")), AttackRequest.of(request(study, 0.8, **more)), 4
+        )
         assert len(ran) == 8, more
 
 
@@ -484,7 +485,7 @@ def test_an_example_that_the_study_cannot_have_seen_so_is_told(
     )
     other = Store(tmp_path)
     other.save_study(study), other.save_level(study, changed)
-    result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
+    result = attack_batch(LiveModels(other), AttackRequest.of(request(study, seed=3)), 12)
     (row,) = [one for one in result["examples"] if one["row"] == record.example]
     assert row["outcomes"]["Dense"] == record.outcome
     assert any(
@@ -516,8 +517,10 @@ def test_outcomes_of_two_machines_are_never_mixed(
             raise InterruptedStudy("cancelled")
 
     with pytest.raises(InterruptedStudy):
-        attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12, Progress(stop))
-    result = attack_batch(Bench(other), Wanted.of(request(study, seed=3)), 12)
+        attack_batch(
+            LiveModels(other), AttackRequest.of(request(study, seed=3)), 12, Progress(stop)
+        )
+    result = attack_batch(LiveModels(other), AttackRequest.of(request(study, seed=3)), 12)
     outcomes = {one["row"]: one["outcomes"]["Dense"] for one in result["examples"]}
     assert outcomes == {record.example: record.outcome for record in level.attacks}
     assert any(
@@ -532,8 +535,8 @@ def test_more_examples_than_the_study_evaluates_are_told(
     study, store = attacked
     shutil.copytree(store.root, tmp_path / "store")
     result = attack_batch(
-        Bench(Store(tmp_path / "store")),
-        Wanted.of(request(study, seed=3, attack="deepwordbug")),
+        LiveModels(Store(tmp_path / "store")),
+        AttackRequest.of(request(study, seed=3, attack="deepwordbug")),
         50,
     )
     assert len(result["examples"]) == 40

@@ -22,17 +22,18 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine import open_packed, paths, timed_levels
-from prunescope.engine.errors import InputError, SettingError
+from prunescope.engine.errors import SettingError
 from prunescope.engine.live import client
-from prunescope.engine.live.bench import Bench, Opened
-from prunescope.engine.live.client import Job, Look, Workbench
-from prunescope.engine.live.memory import held_bytes
+from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
+from prunescope.engine.live.memory import bytes_in_memory
+from prunescope.engine.live.models import LiveModels, OpenedStudy
 from prunescope.engine.live.worker import Worker
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import ProgressState
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store, key_of
-from prunescope.engine.studies.study import prepare, run_study
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.run import run_study
 
 # Answers as prunescope.engine.live.worker does, without its libraries; `do` says how it behaves.
 MADE_UP = """#!{python} -S
@@ -64,12 +65,12 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
     raise AssertionError("it never came true")
 
 
-def finished(job: Job) -> Job:
+def finished(job: LiveJob) -> LiveJob:
     wait_until(lambda: not job.active)
     return job
 
 
-def running(job: Job) -> Job:
+def running(job: LiveJob) -> LiveJob:
     wait_until(lambda: job.state != "queued")
     assert job.state == "running"
     return job
@@ -108,7 +109,7 @@ def test_a_job_tells_its_progress_and_its_result(bench: Workbench) -> None:
     assert (job.state, job.result, job.reason) == ("done", {"pid": pid_of(bench)}, "")
     assert job.progress == ProgressState("block 1", 3, 4)
     assert job.steps == [("dense", 5, 0.25), ("dense", 9, 0.25)]
-    assert job.looks == {"dense": Look("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
+    assert job.snapshots == {"dense": AttackSnapshot("rank", 9, "b", 0.25, [(5, 0.25), (9, 0.25)])}
 
 
 def test_jobs_share_one_worker_and_keep_their_answers_apart(bench: Workbench) -> None:
@@ -330,7 +331,7 @@ def test_steps_of_an_attack_reach_the_page_and_its_job_is_found_by_a_token(
         "50 %",
     ]
     for side in job.result["sides"]:
-        look = job.looks[side["name"]]
+        look = job.snapshots[side["name"]]
         assert look.queries == side["queries"] and look.path[-1][1] == pytest.approx(
             side["path"][-1][1], abs=1e-6
         )
@@ -458,21 +459,23 @@ def test_a_running_job_is_cancelled_and_no_process_is_left(made: tuple[Study, Pa
 def test_a_pruned_victim_is_solved_once_and_kept_while_there_is_room(
     made: tuple[Study, Path], tmp_path: Path
 ) -> None:
-    bench = Bench(Store(tmp_path))
+    bench = LiveModels(Store(tmp_path))
     prepared, notice = bench.open(made[0])
     assert notice is None and prepared.study.key == made[0].key
-    first = bench.solve(prepared, 0.5)
+    first = bench.pruned(prepared, 0.5)
     for sparsity in (0.6, 0.7):
-        bench.solve(prepared, sparsity)
-    assert bench.solve(prepared, 0.5) is first and bench.open(made[0])[0] is prepared
-    bench._held.most = held_bytes([prepared, first])  # the texts, the dense victim and one pruned
+        bench.pruned(prepared, sparsity)
+    assert bench.pruned(prepared, 0.5) is first and bench.open(made[0])[0] is prepared
+    bench._cache.most = bytes_in_memory(
+        [prepared, first]
+    )  # the texts, the dense victim and one pruned
     bench.begin()
     assert bench.open(made[0])[0] is prepared
-    again = bench.solve(prepared, 0.8)
-    assert bench._held.values() == (Opened(prepared, None), again), (
+    again = bench.pruned(prepared, 0.8)
+    assert bench._cache.values() == (OpenedStudy(prepared, None), again), (
         "what was used longest ago has gone"
     )
-    assert bench.solve(prepared, 0.5) is not first
+    assert bench.pruned(prepared, 0.5) is not first
 
 
 @pytest.fixture(scope="module")
@@ -512,47 +515,47 @@ class Alive:
 
 
 def test_studies_of_one_model_share_its_dense_victim(many: list[Study], tmp_path: Path) -> None:
-    bench, alive = Bench(Store(tmp_path)), Alive()
+    bench, alive = LiveModels(Store(tmp_path)), Alive()
     for study in many:
         bench.begin()
         prepared, notice = bench.open(study)
         assert notice is None and prepared.study == study
         alive.see(prepared.victim)
-    assert alive.count() == len({id(one.victim) for one in bench._prepared()}) == 2
+    assert alive.count() == len({id(one.victim) for one in bench._studies()}) == 2
 
 
 def test_memory_is_bounded_whatever_is_opened_and_pruned(many: list[Study], tmp_path: Path) -> None:
     """Two dense victims and twelve pruned ones, under a bound of five with their statistics and
     texts.
     """
-    one = held_bytes([load_victim(many[0].about["spec"]["model"], "cpu")])
-    bench, alive = Bench(Store(tmp_path), most_bytes=5 * one), Alive()
+    one = bytes_in_memory([load_victim(many[0].about["spec"]["model"], "cpu")])
+    bench, alive = LiveModels(Store(tmp_path), most_bytes=5 * one), Alive()
     for study in [*many, *reversed(many)]:
         bench.begin()
         prepared, _ = bench.open(study)
         alive.see(prepared.victim)
         for sparsity in (0.5, 0.7):
-            alive.see(bench.solve(prepared, sparsity).victim)
+            alive.see(bench.pruned(prepared, sparsity).victim)
         del prepared
-        assert bench._held.bytes() <= bench._held.most and alive.count() <= 5
+        assert bench._cache.bytes() <= bench._cache.most and alive.count() <= 5
 
 
 def test_what_a_request_uses_stays_until_the_next_even_above_the_bound(
     many: list[Study], tmp_path: Path
 ) -> None:
-    bench = Bench(Store(tmp_path), most_bytes=1)
+    bench = LiveModels(Store(tmp_path), most_bytes=1)
     bench.begin()
     prepared, _ = bench.open(many[0])
-    pruned = [bench.solve(prepared, sparsity) for sparsity in (0.5, 0.7)]
-    assert [bench.solve(prepared, sparsity) for sparsity in (0.5, 0.7)] == pruned and bench.open(
+    pruned = [bench.pruned(prepared, sparsity) for sparsity in (0.5, 0.7)]
+    assert [bench.pruned(prepared, sparsity) for sparsity in (0.5, 0.7)] == pruned and bench.open(
         many[0]
     )[0] is prepared
     bench.begin()
-    assert bench.solve(prepared, 0.7) is pruned[1], (
+    assert bench.pruned(prepared, 0.7) is pruned[1], (
         "the next request finds it: attacking begins where it was made ready"
     )
     other, _ = bench.open(many[3])
-    assert bench._held.values() == (pruned[1], Opened(other, None))
+    assert bench._cache.values() == (pruned[1], OpenedStudy(other, None))
 
 
 def elsewhere(study: Study, data_folder: Path, folder: Path) -> Study:
@@ -567,7 +570,7 @@ def test_a_study_whose_data_is_gone_stands_in_and_says_so(
 ) -> None:
     study = elsewhere(made[0], data_folder, tmp_path)
     shutil.rmtree(tmp_path / "data")
-    prepared, notice = Bench(Store(tmp_path)).open(study)
+    prepared, notice = LiveModels(Store(tmp_path)).open(study)
     assert notice is not None and notice.startswith("The texts of data are not on this machine")
     assert prepared.study.key != study.key and prepared.spec.data == "embedded"
 
@@ -594,7 +597,7 @@ def test_a_stand_in_keeps_the_classes_of_the_study(
     study = elsewhere(made[0], data_folder, tmp_path)
     shutil.rmtree(tmp_path / "data")
     study = replace(study, about={**study.about, "label_names": ["quiet", "loud"]})
-    prepared, notice = Bench(Store(tmp_path)).open(study)
+    prepared, notice = LiveModels(Store(tmp_path)).open(study)
     assert notice is not None and prepared.study.about["label_names"] == ["quiet", "loud"]
 
 
@@ -612,7 +615,7 @@ def test_data_that_was_a_local_copy_is_never_looked_for_on_the_hub(
         monkeypatch.delenv(
             "PRUNESCOPE_DATA", raising=False
         ) if root is None else monkeypatch.setenv("PRUNESCOPE_DATA", root)
-        prepared, notice = Bench(Store(tmp_path)).open(shipped)
+        prepared, notice = LiveModels(Store(tmp_path)).open(shipped)
         assert notice is not None and prepared.spec.data == "embedded"
     assert asked == []
 
@@ -622,10 +625,10 @@ def test_a_study_of_groups_that_cannot_reach_a_half_opens(
 ) -> None:
     spec = replace(StudySpec(**made[0].about["spec"], levels=(0.75,)), pattern="1:4")
     study = run_study(spec, Store(tmp_path))
-    bench = Bench(Store(tmp_path))
+    bench = LiveModels(Store(tmp_path))
     prepared, notice = bench.open(study)
     assert notice is None and prepared.study.key == study.key
-    assert bench.solve(prepared, 0.75).achieved == 0.75
+    assert bench.pruned(prepared, 0.75).achieved == 0.75
 
 
 def test_a_study_made_before_there_were_plans_opens_on_todays_plan(
@@ -637,7 +640,7 @@ def test_a_study_made_before_there_were_plans_opens_on_todays_plan(
     spec = {name: value for name, value in made[0].about["spec"].items() if name not in newer}
     about = {name: value for name, value in made[0].about.items() if name not in newer}
     old = replace(made[0], key=key_of(identity), identity=identity, about={**about, "spec": spec})
-    prepared, notice = Bench(Store(tmp_path)).open(old)
+    prepared, notice = LiveModels(Store(tmp_path)).open(old)
     assert notice is not None and prepared.study.key != old.key
 
 
@@ -653,7 +656,7 @@ def test_a_study_whose_calibration_text_has_changed_stands_in_and_says_so(
     append(
         tmp_path / "data" / "train.tsv", *(f"a film of number {number}\t1" for number in range(50))
     )
-    prepared, notice = Bench(Store(tmp_path)).open(study)
+    prepared, notice = LiveModels(Store(tmp_path)).open(study)
     assert notice is not None and notice.startswith(
         "The texts of data have changed since the study was made"
     )
@@ -665,75 +668,13 @@ def test_a_study_whose_evaluation_has_changed_is_pruned_alike_but_gets_no_furthe
 ) -> None:
     study = elsewhere(made[0], data_folder, tmp_path)
     append(tmp_path / "data" / "validation.tsv", *["a film that was not there\t1"] * 20)
-    bench = Bench(Store(tmp_path))
+    bench = LiveModels(Store(tmp_path))
     prepared, notice = bench.open(study)
     assert notice is None and prepared.study.key != study.key
     with pytest.raises(SettingError, match=f"not belong to the study {study.key[:12]}"):
         bench.measure(prepared, study, 0.5)
     found = bench.store.study(study.key)
     assert found is not None and [level.sparsity for level in found.levels] == [0.0]
-
-
-def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(
-    made: tuple[Study, Path], tmp_path: Path
-) -> None:
-    bench = Bench(Store(tmp_path))
-    steps: list[tuple[str, Any]] = []
-    answer = bench.attack(
-        bench.open(made[0])[0],
-        " a  good film of dull music ",
-        None,
-        0.0,
-        watch=lambda *step: steps.append(step),
-    )
-    dense, pruned = answer["sides"]
-    assert (dense.pop("name"), pruned.pop("name")) == ("dense", "pruned")
-    assert (
-        dense == pruned
-        and dense["label_before"] == answer["truth"]
-        and dense["outcome"] in ("broken", "held")
-    )
-    assert (
-        answer["text"] == "a good film of dull music"
-        and not answer["truth_given"]
-        and answer["cut_at"] is None
-    )
-    assert " ".join(before for before, _ in dense["changes"]) == answer["text"]
-    assert " ".join(after for _, after in dense["changes"]) == dense["perturbed"]
-    assert [[step.queries, step.lowest] for side, step in steps if side == "dense"] == dense["path"]
-
-
-def test_a_text_the_victim_cannot_read_is_refused_with_the_reason(
-    made: tuple[Study, Path], tmp_path: Path
-) -> None:
-    bench = Bench(Store(tmp_path))
-    with pytest.raises(InputError, match="knows nothing in this text"):
-        bench.attack(bench.open(made[0])[0], "電影", None, 0.0)
-
-
-def test_the_label_given_is_the_one_that_is_attacked(
-    made: tuple[Study, Path], tmp_path: Path
-) -> None:
-    bench = Bench(Store(tmp_path))
-    prepared, _ = bench.open(made[0])
-    said = int(prepared.victim.read(["film"])[0].argmax())
-    answer = bench.attack(prepared, "film", 1 - said, 0.0)
-    assert (answer["truth"], answer["truth_given"]) == (1 - said, True)
-    assert {side["outcome"] for side in answer["sides"]} == {
-        "skipped"
-    }  # it was wrong before any attack
-    with pytest.raises(SettingError, match="label -1 is outside"):
-        bench.attack(prepared, "film", -1, 0.0)
-
-
-def test_a_text_beyond_the_victims_limit_says_where_it_is_cut(
-    made: tuple[Study, Path], tmp_path: Path
-) -> None:
-    bench = Bench(Store(tmp_path))
-    answer = bench.attack(
-        bench.open(made[0])[0], "film " * 63, None, 0.0
-    )  # 65 tokens with [CLS] and [SEP]
-    assert answer["cut_at"] == 64
 
 
 def test_a_study_that_is_asked_for_is_checked_without_being_made(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_studies import made_up_study
 
@@ -19,8 +19,8 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 MAYBE_TEXT = st.none() | TEXT
 SPECS = st.builds(
     StudySpec,
-    model=TEXT.map("m{}".format) | TEXT.map("-{}".format),
-    data=TEXT.map("d{}".format) | TEXT.map("--{}".format),
+    model=TEXT.map("m{}".format) | TEXT.map("-m{}".format),
+    data=TEXT.map("d{}".format) | TEXT.map("--d{}".format),
     method=st.sampled_from(["adaptive", "wanda", "adaptive:refit=none,importance=off"]),
     pattern=st.sampled_from(["unstructured", "row", "2:4"]),
     levels=st.lists(st.integers(0, 999_999).map(lambda part: part / 1e6), min_size=1).map(tuple),
@@ -67,6 +67,7 @@ def stored(spec: StudySpec, **changes: Any) -> Any:
     return made_up_study(spec={**settings, **changes})
 
 
+@settings(deadline=None, max_examples=40)
 @given(SPECS)
 def test_a_study_s_command_is_read_back_as_the_same_study(spec: StudySpec) -> None:
     assert spec_from(parse(commands.study_command(asdict(spec)))) == spec.rooted()
@@ -101,6 +102,7 @@ def test_data_of_which_only_the_name_is_known_is_a_path_to_fill_in() -> None:
     assert options.data == "PATH/TO/made-up"
 
 
+@settings(deadline=None, max_examples=40)
 @given(TEXT, st.none() | st.integers(0, 9), st.integers(0, 99), st.none() | st.integers(1, 99))
 def test_an_attack_names_its_text_its_label_and_its_budget(
     text: str, label: int | None, seed: int, queries: int | None

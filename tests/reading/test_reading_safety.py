@@ -108,7 +108,7 @@ def test_the_draws_are_paired_over_levels() -> None:
 
 
 def test_attacked_and_other_examples_are_drawn_apart() -> None:
-    """All attacked examples fall together: in every draw Aua falls by all, whatever the others do."""
+    """All attacked examples fall together: every resample loses all Aua, whatever the others do."""
     rights = [set(range(100)), set(range(100))]
     found = last_safe(study(rights, [set(range(5)), set()], 100, range(5)), 50.0)
     assert found is not None and found.sparsity == found.high == 0.0

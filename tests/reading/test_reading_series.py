@@ -1,16 +1,11 @@
-"""The numbers behind the charts, and the charts themselves."""
+"""The numbers behind the charts: measured, interpolated, and those of single layers."""
 
-import io
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from made_up_studies import made_up_study
 
-from prunescope.app.charts import curves
-from prunescope.app.charts.files import to_csv
-from prunescope.app.components import cards
-from prunescope.engine import Rate, method_title, short_names
+from prunescope.engine import method_title, short_names
 from prunescope.engine.reading import series
 
 
@@ -104,70 +99,6 @@ def test_the_packed_model_is_never_larger_than_the_dense_one() -> None:
     assert series.model_bytes(study, study.levels[0]) == 4 * study.about["parameters"]
 
 
-def test_measured_marks_are_solid_and_interpolated_ones_hollow_and_beyond_the_last_level_there_is_none() -> (
-    None
-):
-    marks = cards.marks([made_up_study()], [0.0, 45.0, 50.0, 95.0], ["acc", "cls_error"])
-    acc, error = (mark["at"] for mark in marks)
-    assert [mark and mark[1] for mark in acc] == [True, False, True, None]
-    assert acc[1][0] == pytest.approx(
-        100 * (series.rate_at(made_up_study(), 0.45, "acc").value or 0)
-    )
-    assert error[0] is None, "a logarithm has no zero"
-
-
-def test_marks_name_the_axis_that_the_figure_gives_the_curve() -> None:
-    studies = [made_up_study(data=name) for name in ("one", "two")]
-    shown = ["acc", "aua", "cls_error", "size"]
-    figure = curves.curves(
-        [(name, series.curves(study)) for name, study in zip("ab", studies, strict=True)], shown
-    )
-    for name, axis in curves.axes(shown, True).items():
-        assert figure.layout[axis].title.text.startswith(curves.LOOKS[name][0])
-    assert {mark["axis"] for mark in cards.marks(studies, [50.0], shown)} == {
-        "yaxis",
-        "yaxis2",
-        "yaxis3",
-        "yaxis4",
-    }
-
-
-def test_one_study_has_a_panel_a_kind_and_several_a_panel_a_quantity() -> None:
-    assert curves.panels(["size", "aua", "acc", "cls_error"], False) == [
-        ["acc", "aua"],
-        ["cls_error"],
-        ["size"],
-    ]
-    assert curves.panels(["size", "aua", "acc"], True) == [["acc"], ["aua"], ["size"]]
-
-
-def test_every_curve_is_the_frame_s_and_every_rate_has_its_band() -> None:
-    frame = series.curves(made_up_study())
-    figure = curves.curves([("", frame)], list(curves.LOOKS))
-    acc = next(trace for trace in figure.data if trace.name == "Acc")
-    assert list(acc.y) == list(frame["acc"])
-    assert sum("interval" in (trace.name or "") for trace in figure.data) == 3
-
-
-def test_the_dense_line_ends_before_the_names_and_is_explained() -> None:
-    frame = series.curves(made_up_study())
-    figure = curves.curves([("", frame)], ["acc", "aua", "size"])
-    assert [(line.x0, line.x1) for line in figure.layout.shapes] == [(0, 90), (0, 90)]
-    assert [note.text for note in figure.layout.annotations] == ["thin line: dense"]
-    assert not curves.curves([("", frame)], ["size"]).layout.annotations
-
-
-def test_every_font_of_the_charts_is_a_name_that_css_knows() -> None:
-    for name in curves.FONT.split(", "):  # one that is none makes the browser drop all of them
-        assert name.startswith('"') or all(part.isalpha() for part in name.split("-")), name
-
-
-def test_curves_of_a_kind_differ_in_dash_and_marker_and_not_by_colour_alone() -> None:
-    for kind in curves.AXES:
-        looks = [look for look in curves.LOOKS.values() if look[4] == kind]
-        assert len({look[2] for look in looks}) == len({look[3] for look in looks}) == len(looks)
-
-
 def test_the_heat_map_is_the_grid_at_every_stop() -> None:
     study = made_up_study()
     data = series.heat(study, [0.0, 45.0, 90.0, 95.0])
@@ -178,26 +109,7 @@ def test_the_heat_map_is_the_grid_at_every_stop() -> None:
         ]
         assert shown == pytest.approx(series.layer_grid(study, stop).to_numpy().ravel(), rel=1e-3)
     assert data["blocks"] == ["1", "2", "3"] and len(data["names"]) == 6
-    assert data["remarks"] == ["", "interpolated", "", "as at 90 %, the nearest"]
-
-
-def test_beyond_its_levels_a_study_has_no_value_on_the_cards() -> None:
-    study = made_up_study()
-    for name in ("acc", "aua", "asr", "cls_error", "size"):
-        told = cards.card(study, 0.95, name)
-        assert (told.value, told.note) == ("–", "not measured here; the nearest level is 90 %")
-        assert cards.card(study, 0.9, name).value != "–" and cards.card(
-            study, 0.7, name
-        ).value.startswith("≈")
-
-
-def test_no_attack_and_nothing_to_break_are_told_apart() -> None:
-    study = made_up_study((0.0, 0.5))
-    assert cards.card(made_up_study(attacked=0), 0.5, "asr") == cards.NONE
-    hopeless = replace(study, levels=(study.levels[0], replace(study.levels[1], asr=Rate.of(0, 0))))
-    assert (
-        cards.card(hopeless, 0.5, "asr").note == "none of the attacked examples was right at first"
-    )
+    assert data["remarks"] == ["", "interpolated", "", "as at 90%, the nearest"]
 
 
 def test_the_median_of_layer_errors_is_their_median() -> None:
@@ -210,12 +122,6 @@ def test_the_median_of_layer_errors_is_their_median() -> None:
         layer_errors={"0.query": 1.0, "0.key": 2.0, "0.value": 4.0, "0.output": 9.0},
     )
     assert series.median_error(even) == 3.0
-
-
-def test_an_axis_of_errors_always_has_two_ticks() -> None:
-    figure = curves.curves([("a", series.curves(made_up_study((0.0, 0.5))))], ["cls_error"])
-    low, high = figure.layout.yaxis.range
-    assert low == int(low) and high == int(high) and high - low >= 1 and 10**low <= 0.25 <= 10**high
 
 
 def test_studies_are_named_by_what_tells_them_apart() -> None:
@@ -231,16 +137,3 @@ def test_the_slider_stops_at_every_measured_level() -> None:
     assert 87.5 in series.stops([made_up_study((0.0, 0.875))]) and 98.0 in series.stops(
         [made_up_study((0.0, 0.98))]
     )
-
-
-def test_the_csv_reads_back_to_the_same_frame() -> None:
-    frame = series.curves(made_up_study())
-    text = to_csv(frame, {"study": "x", "key": "y"})
-    assert text.startswith("# study: x\n# key: y\n")
-    pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(text), comment="#"), frame, check_dtype=False
-    )
-
-
-def test_a_csv_cell_cannot_be_a_formula() -> None:
-    assert "'=1+1" in to_csv(pd.DataFrame({"a": ["=1+1"]}), {})

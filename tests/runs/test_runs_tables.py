@@ -18,7 +18,7 @@ from prunescope.engine.cli.main import main as engine
 from prunescope.engine.cli.main import parsed
 from prunescope.engine.cli.studies import spec_from
 from prunescope.engine.paths import PROJECT
-from prunescope.engine.studies.study import check_spec
+from prunescope.engine.studies.prepare import check_spec
 from prunescope.engine.subnetworks.protocol_file import read_protocol
 from runs import p1_table1, p1_table2, tables
 from runs.figures import PUBLISHED, as_text, beside_published

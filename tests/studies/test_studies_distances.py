@@ -13,7 +13,8 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.studies.distances import measure_distances
-from prunescope.engine.studies.study import prepare, pruned_at
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.pruned import pruned_at
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.keeping import REPEATED
 from prunescope.engine.studies.repeat import repeat_study
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 
 Run = Callable[..., tuple[int, Any, str]]
 

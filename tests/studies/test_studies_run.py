@@ -34,8 +34,12 @@ from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.keeping import remove_study
-from prunescope.engine.studies import study as study_module
-from prunescope.engine.studies.study import prepare, run_study, split
+from prunescope.engine.studies import attack as attack_module
+from prunescope.engine.studies import level as level_module
+from prunescope.engine.studies import pruned as pruned_module
+from prunescope.engine.studies import run as run_module
+from prunescope.engine.studies.prepare import prepare, split
+from prunescope.engine.studies.run import run_study
 
 LEVELS = (0.0, 0.5, 0.875)
 # 2 blocks of 4 × 32·32 (q, k, v, attention output) and 2 × 32·64
@@ -66,7 +70,7 @@ def test_a_level_whose_answers_are_not_finite_is_named_and_not_kept(
     spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ):
     """Weights stay finite and attention overflows."""
-    prune_levels = study_module.prune_levels
+    prune_levels = pruned_module.prune_levels
 
     def blown_up(*given: Any) -> Iterator[Pruned]:
         for pruned in prune_levels(*given):
@@ -75,7 +79,7 @@ def test_a_level_whose_answers_are_not_finite_is_named_and_not_kept(
                     weight *= 1e30
             yield pruned
 
-    monkeypatch.setattr(study_module, "prune_levels", blown_up)
+    monkeypatch.setattr(pruned_module, "prune_levels", blown_up)
     store = new_store("blown")
     for attack in ("none", "deepwordbug"):
         with pytest.raises(
@@ -97,7 +101,7 @@ def test_a_level_whose_weights_are_not_finite_is_not_kept(
     monkeypatch: pytest.MonkeyPatch,
     value: float,
 ):
-    prune_levels = study_module.prune_levels
+    prune_levels = pruned_module.prune_levels
 
     def damaged(*given: Any) -> Iterator[Pruned]:
         for pruned in prune_levels(*given):
@@ -105,7 +109,7 @@ def test_a_level_whose_weights_are_not_finite_is_not_kept(
                 pruned.victim.model.bert.encoder.layer[1].output.dense.bias.data[0] = value
             yield pruned
 
-    monkeypatch.setattr(study_module, "prune_levels", damaged)
+    monkeypatch.setattr(pruned_module, "prune_levels", damaged)
     store = new_store("damaged")
     with pytest.raises(
         ModelError, match=r"tiny-bert at 50 % cannot be used: 1 of the 32 values of .* prune less"
@@ -187,8 +191,8 @@ def test_a_second_run_computes_nothing(
     first = run_study(spec, store)
     before = without_times(store)
     pruned, measured = (
-        count_calls(monkeypatch, study_module, "prune_levels"),
-        count_calls(monkeypatch, study_module, "read"),
+        count_calls(monkeypatch, pruned_module, "prune_levels"),
+        count_calls(monkeypatch, level_module, "read"),
     )
     assert run_study(spec, store) == first
     assert (pruned, measured) == ([], [])
@@ -203,7 +207,7 @@ def test_a_level_measured_on_a_cached_victim_is_the_same_bytes(
     before = without_times(store)
     for path in (store.root / "studies" / study.key).glob("*.json"):
         path.unlink()
-    calls = count_calls(monkeypatch, study_module, "prune_levels")
+    calls = count_calls(monkeypatch, pruned_module, "prune_levels")
     run_study(spec, store)
     assert [call[4] for call in calls] == [
         (0.0,)
@@ -215,7 +219,7 @@ def test_a_level_measured_on_a_cached_victim_is_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    "stage", ["50 %: evaluate", "50 %: layer errors", "87.5 %: evaluate", "87.5 %: layer errors"]
+    "stage", ["50%: evaluate", "50%: layer errors", "87.5%: evaluate", "87.5%: layer errors"]
 )
 def test_an_interrupted_study_keeps_its_levels_and_resumes(
     spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, stage: str
@@ -226,9 +230,9 @@ def test_an_interrupted_study_keeps_its_levels_and_resumes(
     study = broken.study(prepare(spec).study.key)
     assert study is not None
     assert [level.sparsity for level in study.levels] == [
-        level for level in LEVELS if 100 * level < float(stage.split()[0])
+        level for level in LEVELS if 100 * level < float(stage.split("%")[0])
     ]
-    calls = count_calls(monkeypatch, study_module, "read")
+    calls = count_calls(monkeypatch, level_module, "read")
     run_study(spec, broken)
     measured = len(calls) - 1  # the dense one is read once more, for the [CLS] error
     assert measured == len(LEVELS) - len(study.levels)
@@ -259,9 +263,9 @@ def test_solved_levels_wait_in_the_cache_while_the_first_is_measured(
 ) -> None:
     store = new_store("cache")
     with pytest.raises(InterruptedStudy):
-        run_study(spec, store, stop_at("50 %: evaluate"))
+        run_study(spec, store, stop_at("50%: evaluate"))
     assert len(list((store.root / "victims").iterdir())) == 2
-    calls = count_calls(monkeypatch, study_module, "prune_levels")
+    calls = count_calls(monkeypatch, pruned_module, "prune_levels")
     run_study(spec, store)
     assert calls == []
 
@@ -293,8 +297,8 @@ def test_levels_solved_together_are_those_solved_one_by_one(
 ) -> None:
     spec = replace(spec, method=method, levels=(0.875, 0.0, 0.3, 0.7, 0.5))
     together, apart = new_store("together"), new_store("apart")
-    monkeypatch.setattr(study_module, "AT_ONCE", at_once)
-    calls = count_calls(monkeypatch, study_module, "prune_levels")
+    monkeypatch.setattr(run_module, "PRUNED_TOGETHER", at_once)
+    calls = count_calls(monkeypatch, pruned_module, "prune_levels")
     run_study(spec, together)
     assert [tuple(call[4]) for call in calls] == [(0.0,), *solved]
     monkeypatch.undo()
@@ -309,8 +313,8 @@ def test_a_cached_victim_answers_as_the_solved_one(
     spec: StudySpec, new_store: Callable[[str], Store], method: str
 ) -> None:
     store, prepared = new_store("cache"), prepare(replace(spec, method=method))
-    solved = study_module.pruned_at(prepared, 0.5, store)
-    cached = study_module.pruned_at(prepared, 0.5, store)
+    solved = pruned_module.pruned_at(prepared, 0.5, store)
+    cached = pruned_module.pruned_at(prepared, 0.5, store)
     texts = prepared.evaluation.texts
     assert cached.victim is not solved.victim
     assert all(
@@ -648,7 +652,7 @@ def test_an_attack_cut_short_resumes_and_ends_with_the_same_bytes(
     broken, whole = new_store("broken"), new_store("whole")
     monkeypatch.setitem(IN_FLIGHT, "cpu", 1)
     with pytest.raises(InterruptedStudy):
-        run_study(attacked, broken, stop_at("50 %: attack 2 of 4"))
+        run_study(attacked, broken, stop_at("50%: attack 2 of 4"))
     monkeypatch.undo()
     head = prepare(attacked)
     kept = broken.unfinished_attacks(head.study, 0.5)
@@ -755,12 +759,12 @@ def test_levels_attacked_together_have_the_records_of_levels_attacked_apart(
         spec, attack="deepwordbug", attack_examples=12, levels=(0.0, 0.3, 0.5, 0.6, 0.7, 0.875)
     )
     together, apart = new_store("together"), new_store("apart")
-    calls = count_calls(monkeypatch, study_module, "attack_many")
+    calls = count_calls(monkeypatch, attack_module, "attack_many")
     run_study(wanted, together)
     assert [len(call[0].sides) for call in calls] == [
         4
     ]  # the fifth sparse level is alone, as the dense one is
-    monkeypatch.setattr(study_module, "_attack_ahead", lambda *_: None)
+    monkeypatch.setattr(run_module, "_attack_ahead", lambda *_: None)
     run_study(wanted, apart)
     assert without_times(together) == without_times(apart)
 
@@ -786,7 +790,7 @@ def test_the_dense_level_of_another_method_is_not_measured_again(
 ) -> None:
     store = new_store("store")
     first = run_study(replace(spec, method="magnitude", levels=(0.0,)), store)
-    measured = count_calls(monkeypatch, study_module, "layer_errors")
+    measured = count_calls(monkeypatch, level_module, "layer_errors")
     second = run_study(replace(spec, method="wanda", levels=(0.0,)), store)
     assert measured == [] and second.key != first.key and second.levels == first.levels
     assert store.study(second.key) == second
@@ -795,13 +799,13 @@ def test_the_dense_level_of_another_method_is_not_measured_again(
 def test_two_that_want_the_same_study_at_once_solve_and_measure_it_once(
     spec: StudySpec, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    solved = count_calls(monkeypatch, study_module, "prune_levels")
-    measured = count_calls(monkeypatch, study_module, "layer_errors")
+    solved = count_calls(monkeypatch, pruned_module, "prune_levels")
+    measured = count_calls(monkeypatch, level_module, "layer_errors")
     run_study(spec, alone := new_store("alone"))
     wanted = len(solved), len(measured)
     solved.clear(), measured.clear()
     ready = [prepare(spec) for _ in range(3)]  # its loader is not made for threads
-    monkeypatch.setattr(study_module, "prepare", lambda *_: ready.pop())
+    monkeypatch.setattr(run_module, "prepare", lambda *_: ready.pop())
     with ThreadPoolExecutor(3) as pool:  # a lock is held against threads as it is against processes
         studies = list(pool.map(lambda _: run_study(spec, new_store("together")), range(3)))
     assert (len(solved), len(measured)) == wanted
@@ -865,7 +869,7 @@ def test_a_study_cannot_be_removed_while_it_runs(
     store, refused = new_store("running"), list[str]()
 
     def remove(state: ProgressState) -> None:
-        if state.stage.startswith("50 %"):
+        if state.stage.startswith("50%"):
             with pytest.raises(StoreError, match="is being measured") as error:
                 remove_study(store, next((store.root / "studies").iterdir()).name)
             refused.append(str(error.value))
@@ -881,7 +885,7 @@ def test_levels_whose_files_were_taken_away_are_there_in_the_end(
     store, gone = new_store("cleaned"), list[str]()
 
     def clean(state: ProgressState) -> None:
-        if not gone and state.stage.startswith("50 %"):
+        if not gone and state.stage.startswith("50%"):
             gone.extend(path.name for path in (store.root / "studies").rglob("*.json"))
             shutil.rmtree(store.root / "studies")
 

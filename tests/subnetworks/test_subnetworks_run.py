@@ -24,7 +24,7 @@ from prunescope.engine.models.victim import load_victim
 from prunescope.engine.pruning.patterns import zeros_of
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import run_study
+from prunescope.engine.studies.run import run_study
 from prunescope.engine.subnetworks.bias import BiasPredictions
 from prunescope.engine.subnetworks.run import find_subnetwork
 from prunescope.engine.subnetworks.search_inputs import SearchInputs, matrices_of

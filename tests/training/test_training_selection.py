@@ -14,7 +14,8 @@ from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
-from prunescope.engine.studies.study import prepare, run_study
+from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.run import run_study
 from prunescope.engine.training.selection import (
     SelectionSpec,
     evaluation_selection,

@@ -12,16 +12,10 @@ from typing import Any
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+from prunescope.app.components.browser_component import browser_component
 
-
-@st.cache_resource
-def _component(name: str, isolated: bool):  # type: ignore[no-untyped-def]
-    texts = {
-        kind: (HERE / f"{name}.{kind}").read_text(encoding="utf-8")
-        for kind in ("html", "css", "js")
-    }
-    return st.components.v2.component(f"prunescope_{name}", isolate_styles=isolated, **texts)
+STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
+FOLDER = str(Path(__file__).parent)
 
 
 def slider(
@@ -38,24 +32,28 @@ def slider(
     if settled is None or settled not in stops:  # new on this page: it begins where the view is
         st.session_state[f"{key}-start"] = at
     start = st.session_state.setdefault(f"{key}-start", at)
-    found = _component("slider", True)(
+    component = browser_component(FOLDER, "slider")(
         key=key,
         on_percent_change=lambda: None,
         data={"stops": stops, "start": start, "measured": measured, "safe": safe},
     )
-    return start if found.percent is None or found.percent not in stops else float(found.percent)
+    return (
+        start
+        if component.percent is None or component.percent not in stops
+        else float(component.percent)
+    )
 
 
 def cards(data: dict[str, Any], start: float, chart: str, marks: list[dict[str, Any]]) -> None:
     """The cards, and the cursor with its marks over the chart whose key is `chart`."""
-    _component("cards", True)(
+    browser_component(FOLDER, "cards")(
         key="cards", data={**data, "start": start, "chart": chart, "marks": marks}
     )
 
 
 def heat(data: dict[str, Any], start: float, key: str = "layers") -> str | None:
     """The heat map, block × module; the cell that was picked last, as `block.module`."""
-    found = _component("heat", False)(
+    component = browser_component(FOLDER, "heat", isolated=False)(
         key=key, data={**data, "start": start}, on_picked_change=lambda: None
     )
-    return None if found.picked is None else str(found.picked)
+    return None if component.picked is None else str(component.picked)

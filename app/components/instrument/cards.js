@@ -32,7 +32,7 @@ function build(root, { cards, studies }) {
     const title = make("abbr", make("div", box, "", "title"), card.title);
     title.title = card.help;
     for (const study of studies) {
-      const told = study.told[card.name];
+      const told = study.texts[card.name];
       if (studies.length === 1) {
         const value = nodeOf(make("div", box, "", "first")), change = make("span", box, "", "delta"), delta = nodeOf(change);
         const note = nodeOf(make("div", box, "", "note"));
@@ -49,7 +49,7 @@ function build(root, { cards, studies }) {
         drawn("title", key, {}).textContent = study.name;
         const value = nodeOf(make("span", row)), delta = nodeOf(make("span", row, "", "delta"));
         row.title = study.name;
-        fillers.push((stop) => { put(value, told[stop][0]); put(delta, told[stop][1].replace(" points to dense", "")); });
+        fillers.push((stop) => { put(value, told[stop][0]); put(delta, told[stop][1].replace(" points vs dense", "")); });
       }
     }
   }

@@ -79,7 +79,7 @@ export default function ({ data, parentElement, setStateValue }) {
     wanted = null;
     const percent = window.prunescope ? window.prunescope.percent : start;
     at = stops.reduce((best, stop, place) => Math.abs(stop - percent) < Math.abs(stops[best] - percent) ? place : best, 0);
-    title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)} % `;
+    title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)}% `;
     small.textContent = data.remarks[at];
     errors(at).forEach((error, place) => {
       const colour = colourOf(error), cell = cells[place];

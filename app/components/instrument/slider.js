@@ -9,7 +9,7 @@ export default function ({ data, parentElement, setStateValue }) {
   states.set(input, state);
   if (state.start !== start) { state.start = start; state.at = state.sent = start; }  // the server moved it
 
-  const words = (value) => `${+value.toFixed(2)} %`;
+  const words = (value) => `${+value.toFixed(2)}%`;
   const nearest = (value) => stops.reduce((best, stop) => Math.abs(stop - value) < Math.abs(best - value) ? stop : best);
   const place = (value) => `${100 * value / last}%`;
   const show = () => {
@@ -59,7 +59,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   flag.hidden = !safe;
   if (safe) {
-    flag.textContent = `▲ last safe ${words(safe.at)}`;
+    flag.textContent = `▲ safe up to ${words(safe.at)}`;
     flag.title = "Go there";
     flag.style.left = `clamp(5rem, calc(12px + ${safe.at / last} * (100% - 24px)), calc(100% - 5rem))`;
     flag.onclick = () => { move(safe.at); send(); };

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from prunescope import engine
 from prunescope.app.charts import attack as charts
 from prunescope.app.components import example_list, job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
@@ -29,55 +28,50 @@ def batch(form: Form, ready: bool) -> None:
     ):
         job_progress.begin("batch", background(), "batch", count=count, **form.request())
     right.caption(
-        "Examples of the study's evaluation set, drawn with the seed as the study draws them; same "
-        "victims, same "
-        "attack. What the study or a batch has attacked before is not attacked again, and a batch "
-        "that was stopped "
-        "goes on. Sentences above can be attacked meanwhile."
+        "Examples of the study's evaluation set, sampled with the seed as the study samples them; "
+        "same models, same attack. Stored outcomes of the study and of earlier batches are used "
+        "again, and a batch that was stopped goes on. You can attack sentences above meanwhile."
     )
-    job: engine.Job | None = st.session_state.get("batch")
+    job = job_progress.in_slot("batch")
     if job is None:
         return
     if job.active:
+        title = f"Batch of {job.arguments['count']}: "
         job_progress.watch(
-            "batch",
-            job,
-            background(),
-            0.5,
-            lambda job: job_progress.bar(job, f"Batch of {job.arguments['count']}: "),
+            "batch", job, background(), 0.5, lambda job: job_progress.bar(job, title)
         )
     elif job_progress.ended(job) and job.result is not None:
         _result(job.result)
 
 
-def _result(found: dict[str, Any]) -> None:
-    for notice in found["notices"]:
+def _result(outcome: dict[str, Any]) -> None:
+    for notice in outcome["notices"]:
         st.info(plain(notice))
-    table = charts.batch_table(found)
+    table = charts.batch_table(outcome)
     about = {
-        "attack": found["attack"],
-        "data": found["data"],
-        "seed": found["seed"],
-        "n": len(found["examples"]),
+        "attack": outcome["attack"],
+        "data": outcome["data"],
+        "seed": outcome["seed"],
+        "n": len(outcome["examples"]),
     }
     left, right = st.columns([2, 3], gap="medium")
     with left:
         chart(
             charts.batch_chart(table, dark()),
             "batch-rates",
-            "Acc, Aua and Asr of every victim with their intervals",
+            "Acc, Aua and Asr of every model with their intervals",
         )
         export_bar("batch-rates", "prunescope-batch", table, about)
     with right:
         _rates(table, about)
-        st.text(_told(found))
-    _transfer(found, about)
-    _examples(found, about)
+        st.text(_pairs(outcome))
+    _transfer(outcome, about)
+    _examples(outcome, about)
 
 
 def _rates(table: pd.DataFrame, about: dict[str, object]) -> None:
     form = st.column_config.NumberColumn
-    percent = partial(form, format="%.1f %%")
+    percent = partial(form, format="%.1f%%")
     columns = ["victim", "acc", "aua", "asr", "queries", "words_changed", "similarity", "p_holm"]
     st.dataframe(
         table[[name for name in columns if name in table]],
@@ -88,96 +82,91 @@ def _rates(table: pd.DataFrame, about: dict[str, object]) -> None:
             "aua": percent("Aua"),
             "asr": percent("Asr"),
             "queries": form("mean queries", format="%.1f"),
-            "words_changed": form("words changed", format="%.1f %%"),
+            "words_changed": form("words changed", format="%.1f%%"),
             "similarity": form(format="%.3f"),
             "p_holm": form(
-                "p against dense",
+                "p vs dense",
                 format="%.3g",
-                help="McNemar's exact test on the examples that both get right without "
-                "attack, adjusted by Holm's method.",
+                help="McNemar's exact test on the examples that both get right without attack, "
+                "adjusted by Holm's method.",
             ),
         },
     )
     table_bar("prunescope-batch-rates", table, about)
 
 
-def _told(found: dict[str, Any]) -> str:
-    first = found["victims"][0]["name"]
+def _pairs(outcome: dict[str, Any]) -> str:
+    first = outcome["victims"][0]["name"]
     lines = [
-        f"{name} against {first}, on the {pair['first']['n']} that both get right: both hold "
-        f"{pair['both_hold']}, only "
-        f"{first} breaks {pair['only_first_breaks']}, only {name} breaks "
-        f"{pair['only_second_breaks']}, both break "
-        f"{pair['both_break']}; p = {pair['p_value']:.3g}."
-        for name, pair in found["paired"].items()
+        f"{name} vs {first}, on the {pair['first']['n']} examples that both get right: both "
+        f"withstand {pair['both_hold']}, only {first} fails {pair['only_first_breaks']}, only "
+        f"{name} fails {pair['only_second_breaks']}, both fail {pair['both_break']}; "
+        f"p = {pair['p_value']:.3g}."
+        for name, pair in outcome["paired"].items()
     ]
-    behind = (
-        f", {found['of_study']} of them among those behind the study's curve"
-        if found.get("of_study")
-        else ""
-    )
-    return "\n".join([*lines, f"{len(found['examples'])} examples{behind}."])
+    shared = outcome.get("of_study")
+    behind = f", {shared} of them among those behind the study's curve" if shared else ""
+    return "\n".join([*lines, f"{len(outcome['examples'])} examples{behind}."])
 
 
-def _transfer(found: dict[str, Any], about: dict[str, object]) -> None:
-    with st.expander("Transfer: how much of what broke one breaks the others"):
-        table = charts.batch_transfer(found)
+def _transfer(outcome: dict[str, Any], about: dict[str, object]) -> None:
+    with st.expander("Transfer: how often a text that one model fails on fools the others"):
+        table = charts.batch_transfer(outcome)
         st.dataframe(table, hide_index=True)
         table_bar("prunescope-batch-transfer", table, about)
         st.caption(
-            "Of the texts that broke the victim of a row, those that break the victim of a column, "
-            "among the examples "
-            "that both get right without attack."
+            "Of the adversarial texts found on the model of a row, those on which the model of a "
+            "column fails too, among the examples that both get right without attack."
         )
 
 
-def _examples(found: dict[str, Any], about: dict[str, object]) -> None:
-    names = [victim["name"] for victim in found["victims"]]
-    with st.expander(f"The {len(found['examples'])} examples"):
-        apart = st.toggle("Only where the victims differ", key="a-apart")
-        table = pd.DataFrame(
-            [
-                {
-                    "row": one["row"],
-                    "label": found["label_names"][one["label"]],
-                    **one["outcomes"],
-                    "text": one["text"],
-                    **{f"text found on {name}": one["found"].get(name) for name in names},
-                }
-                for one in found["examples"]
-                if not apart or len(set(one["outcomes"].values())) > 1
-            ]
-        )
+def _examples(outcome: dict[str, Any], about: dict[str, object]) -> None:
+    with st.expander(f"The {len(outcome['examples'])} examples"):
+        table = _example_table(outcome, st.toggle("Only where the models differ", key="a-apart"))
         if table.empty:
             st.text("There is none.")
             return
         st.caption("Tick a row to put it into the form above.")
-        example_list.examples(table, "a-rows", {}, lambda: _open(found, table))
+        example_list.examples(table, "a-rows", {}, lambda: _open(outcome, table))
         table_bar("prunescope-batch-examples", table, about)
 
 
-def _open(found: dict[str, Any], table: pd.DataFrame) -> None:
+def _example_table(outcome: dict[str, Any], differing: bool) -> pd.DataFrame:
+    names = [victim["name"] for victim in outcome["victims"]]
+    return pd.DataFrame(
+        [
+            {
+                "row": example["row"],
+                "label": outcome["label_names"][example["label"]],
+                **{name: charts.verdict(example["outcomes"][name]) for name in names},
+                "text": example["text"],
+                **{f"text found on {name}": example["found"].get(name) for name in names},
+            }
+            for example in outcome["examples"]
+            if not differing or len(set(example["outcomes"].values())) > 1
+        ]
+    )
+
+
+def _open(outcome: dict[str, Any], table: pd.DataFrame) -> None:
     """Put the example that was ticked into the form above, with the batch's victims, attack, seed
     and budget.
     """
     row, state = example_list.ticked(table, "a-rows"), st.session_state
     if row is None:
         return
-    first, *others = found["victims"]
-    budget = {name: f"{value:.10g}" for name, value in found["budget"].items() if value is not None}
-    sparse = [f"{one['study'][:12]}@{one['sparsity']:g}" for one in others]
-    tokens = {
-        slot: state[slot].token for slot in ("attack", "batch") if state.get(slot) is not None
-    }
+    first, *others = outcome["victims"]
+    budget = outcome["budget"].items()
+    jobs = {"job": job_progress.in_slot("attack"), "batch": job_progress.in_slot("batch")}
     address.follow(
         {
             "study": first["study"][:12],
-            "victims": " ".join(sparse),
-            "attack": found["attack"],
+            "victims": " ".join(f"{other['study'][:12]}@{other['sparsity']:g}" for other in others),
+            "attack": outcome["attack"],
             "row": str(row),
-            "seed": str(found["seed"]),
-            **budget,
-            **{{"attack": "job"}.get(slot, slot): token for slot, token in tokens.items()},
+            "seed": str(outcome["seed"]),
+            **{name: f"{value:.10g}" for name, value in budget if value is not None},
+            **{name: job.token for name, job in jobs.items() if job is not None},
         }
     )
     state["a-said"] = f"Row {row} of the batch is in the form; press Attack."

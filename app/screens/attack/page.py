@@ -4,138 +4,140 @@ the background.
 
 import streamlit as st
 
-from prunescope import engine
 from prunescope.app.components import job_progress
-from prunescope.app.components.parts import notices_of
+from prunescope.app.components.empty_state import no_study
+from prunescope.app.components.notices import show_notices
+from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain
-from prunescope.app.screens.attack import result
+from prunescope.app.screens.attack import progress, result
 from prunescope.app.screens.attack.batch import batch
-from prunescope.app.screens.attack.form import Form, form, pick_study, take_up
+from prunescope.app.screens.attack.form import Form, form, pick_study
+from prunescope.app.screens.attack.link import take_up
 from prunescope.app.state import address
 from prunescope.app.state.resources import background, store, workbench
 from prunescope.engine.reading import commands
 
 
 def main() -> None:
-    there = store()
-    studies = there.studies()
+    view = store()
+    studies = view.studies()
     if not studies:
-        st.header("No study yet")
-        st.text("An attack needs the victims of a study. Run one with: python -m engine demo")
-        notices_of(there.notices)
+        no_study(view.notices, "An attack needs the dense and the pruned models of a study.")
         return
     notices = list[str]()
     if (linked := address.entered()) is not None:
-        notices = take_up(linked, studies) + _jobs_again(linked)
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
-    with left:
-        st.title("Attack side by side", anchor=False)
-    with right:
+        notices = take_up(linked, studies) + _resume_jobs(linked)
+    header = page_header("Attack side by side", 2)
+    with header.controls[0]:
         study = pick_study(studies)
-    notices_of(there.notices, notices)
-    asked = form(study, studies)
-    ready = not asked.missing
-    _ready(asked)
+    show_notices(view.notices, notices)
+    inputs = form(study, studies)
+    ready = not inputs.missing
+    _prepare(inputs)
     if st.button(
         "Attack",
         type="primary",
         key="a-start",
-        disabled=not (ready and asked.has_words),
+        disabled=not (ready and inputs.has_words),
         width=220,
-        help=None if asked.has_words else "There are no words to attack.",
+        help=None if inputs.has_words else "There are no words to attack.",
     ):
-        _start(asked)
-    _shown(asked)
-    _commands(asked)
+        _start(inputs)
+    _outcome(inputs)
+    _commands(inputs)
     st.divider()
-    batch(asked, ready)
-    address.write_all({**asked.view(), "job": _token("attack"), "batch": _token("batch")})
+    batch(inputs, ready)
+    address.write_all({**inputs.view(), "job": _token("attack"), "batch": _token("batch")})
 
 
-def _jobs_again(linked: dict[str, str]) -> list[str]:
+def _resume_jobs(linked: dict[str, str]) -> list[str]:
     """Take up what the address says was running, after a reload."""
-    gone = "The {} of this link is over and no longer in memory; start it again."
-    kept = {
-        "attack": job_progress.found_again("attack", linked.get("job"), workbench()),
-        "batch": job_progress.found_again("batch", linked.get("batch"), background()),
+    resumed = {
+        "attack": job_progress.resume_from_link("attack", linked.get("job"), workbench()),
+        "batch": job_progress.resume_from_link("batch", linked.get("batch"), background()),
     }
-    return [gone.format(name) for name, there in kept.items() if not there]
+    return [
+        f"The {name} of this link is over and no longer in memory; start it again."
+        for name, resumed_here in resumed.items()
+        if not resumed_here
+    ]
 
 
 def _token(slot: str) -> str | None:
-    job: engine.Job | None = st.session_state.get(slot)
+    job = job_progress.in_slot(slot)
     return None if job is None else job.token
 
 
-def _commands(asked: Form) -> None:
-    own = [sparsity for study, sparsity in asked.chosen[1:] if study.key == asked.study.key]
-    if own and asked.has_words:
-        request = commands.AttackRequest(
-            " ".join(asked.text.split()),
-            asked.attack,
-            asked.truth,
-            asked.seed,
-            asked.queries,
-            asked.seconds,
-        )
-        lines = [commands.attack_command(asked.study, sparsity, request) for sparsity in own]
-        with st.expander("Run this yourself: the same attack on the command line"):
-            st.code(commands.shell(*lines), language="sh")
+def _commands(inputs: Form) -> None:
+    own = [sparsity for study, sparsity in inputs.victims[1:] if study.key == inputs.study.key]
+    if not own or not inputs.has_words:
+        return
+    request = commands.AttackRequest(
+        " ".join(inputs.text.split()),
+        inputs.attack,
+        inputs.truth,
+        inputs.seed,
+        inputs.queries,
+        inputs.seconds,
+    )
+    lines = [commands.attack_command(inputs.study, sparsity, request) for sparsity in own]
+    with st.expander("Reproduce this attack on the command line"):
+        st.code(commands.shell(*lines), language="sh")
 
 
-def _ready(asked: Form) -> None:
-    """Have the victims loaded, or solved, while the sentence is being chosen; a newer choice takes
+def _prepare(inputs: Form) -> None:
+    """Have the victims loaded, or pruned, while the sentence is being chosen; a newer choice takes
     the place of an older.
     """
-    wanted = asked.request()
-    old: engine.Job | None = st.session_state.get("ready")
-    if asked.missing or (old is not None and old.arguments == wanted):
+    request = inputs.request()
+    old = job_progress.in_slot("ready")
+    if inputs.missing or (old is not None and old.arguments == request):
         return
-    job_progress.begin("ready", workbench(), "ready", **wanted)
+    job_progress.begin("ready", workbench(), "ready", **request)
 
 
-def _start(asked: Form) -> None:
+def _start(inputs: Form) -> None:
     job_progress.begin(
-        "attack", workbench(), "attack", text=asked.text, label=asked.truth, **asked.request()
+        "attack", workbench(), "attack", text=inputs.text, label=inputs.truth, **inputs.request()
     )
 
 
-def _shown(asked: Form) -> None:
-    job: engine.Job | None = st.session_state.get("attack")
+def _outcome(inputs: Form) -> None:
+    """The attack that was started last, running or done; before the first, what is prepared."""
+    job = job_progress.in_slot("attack")
     if job is None:
-        _getting_ready()
+        _preparation()
     elif job.active:
         truth = job.arguments["label"]
-        names = asked.study.about["label_names"]
+        names = inputs.study.about["label_names"]
         label = names[truth] if truth is not None and truth < len(names) else None
         job_progress.watch(
             "attack",
             job,
             workbench(),
             0.25,
-            lambda job: result.head(job, st.session_state.get("ready")),
-            lambda job: result.live(job, label),
+            lambda job: progress.head(job, job_progress.in_slot("ready")),
+            lambda job: progress.live(job, label),
         )
     elif job_progress.ended(job) and job.result is not None:
         result.result(job.result)
 
 
-def _getting_ready() -> None:
+def _preparation() -> None:
     """Say what the worker prepares, before the first attack."""
-    job: engine.Job | None = st.session_state.get("ready")
+    job = job_progress.in_slot("ready")
     if job is None:
         return
 
-    @st.fragment(run_every=1.0 if job.active else None, key="progress-ready")
-    def poll() -> None:
+    def draw() -> None:
         if job.state == "failed":
             st.info(plain(job.reason))
         elif job.active:
-            job_progress.bar(job, "Getting the victims ready: ")
+            job_progress.bar(job, "Getting the models ready: ")
         else:
-            st.caption("The victims are ready.")
+            st.caption("The models are ready.")
 
-    poll()
+    job_progress.poll("progress-ready", 1.0 if job.active else None, draw)
 
 
 main()

@@ -6,128 +6,132 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import averages
 from prunescope.app.components.export_menu import chart, export_bar
-from prunescope.app.components.parts import notices_of
+from prunescope.app.components.notices import show_notices
+from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands
+from prunescope.engine.reading.titles import method_name_title
 
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
 def main() -> None:
-    here = store()
-    sets = engine.member_sets(here)
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
-        st.title("Robust dense models", anchor=False)
-    notices_of(here.notices)
+    view = store()
+    sets = engine.member_sets(view)
+    header = page_header("Robust dense models", 2)
+    show_notices(view.notices)
     if not sets:
-        st.text("No members yet. Train some with: python -m engine members --recipe FILE --data D")
+        st.text("No members yet. Members are trained on the command line:")
+        train = commands.command("members", "--recipe", "FILE", "--data", "D")
+        st.code(commands.shell(train), language="sh")
         return
-    there = {found.name if found.bundled else f"{found.name} · yours": found for found in sets}
-    with right:
-        found = there[
-            address.chosen(
+    by_name = {
+        member_set.name if member_set.bundled else f"{member_set.name} · yours": member_set
+        for member_set in sets
+    }
+    with header.controls[0]:
+        member_set = by_name[
+            address.choose(
                 st.selectbox,
                 "Members",
                 "members",
-                list(there),
-                next(iter(there)),
-                format_func=lambda name: engine.data_title(name),
+                list(by_name),
+                next(iter(by_name)),
+                format_func=engine.data_title,
             )
         ]
-    st.text(_sentence(found))
-    one, two = st.columns([1, 1])
-    with one:
-        _members(found)
-    with two:
-        _average(found)
-    _evaluated(found)
-    _settings(found)
-    with st.expander("Run this yourself: train such members, average them, and study the result"):
-        st.code(commands.shell(*commands.member_commands(found)), language="sh", wrap_lines=True)
+    st.text(_sentence(member_set))
+    left, right = st.columns([1, 1])
+    with left:
+        _members(member_set)
+    with right:
+        _average(member_set)
+    _evaluated(member_set)
+    _settings(member_set)
+    with st.expander("Reproduce: train such members, average them, and study the result"):
+        lines = commands.member_commands(member_set)
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
 
 
-def _sentence(found: engine.MemberSet) -> str:
-    judged = found.selection
-    attack = engine.attack_title(judged["attack"])
-    under = (
-        f", {judged['attacked']} of them attacked with {attack}"
-        if judged["attack"] != "none"
+def _sentence(member_set: engine.MemberSet) -> str:
+    selection = member_set.selection
+    attack = engine.attack_title(selection["attack"])
+    attacked = (
+        f", {selection['attacked']} of them attacked with {attack}"
+        if selection["attack"] != "none"
         else ""
     )
-    base = "MiniLM" if found.base == "embedded" else found.base
+    base = "MiniLM" if member_set.base == "embedded" else member_set.base
     return (
-        f"{len(found.members)} members fine-tuned from {base} on {found.training_rows:,} rows of "
-        f"{engine.data_title(found.data)}, judged on {judged['n']} rows that none was trained "
-        f"on{under}."
+        f"{len(member_set.members)} members fine-tuned from {base} on "
+        f"{member_set.training_rows:,} examples of {engine.data_title(member_set.data)}, selected "
+        f"on {selection['n']} examples that none was trained on{attacked}."
     )
 
 
-def _members(found: engine.MemberSet) -> None:
+def _members(member_set: engine.MemberSet) -> None:
     st.header("Members alone, and averaged", anchor=False)
-    table = averages.judged_table(found)
+    table = averages.judged_table(member_set)
     if table.empty:
-        st.text("No member could be judged.")
+        st.text("No member could be evaluated.")
         return
     chart(
         averages.members_chart(table, dark()),
         "dense-members",
         "Accuracy and accuracy under attack of every member and of the averages",
     )
-    export_bar("dense-members", "prunescope-members", table, {"members": found.name})
+    export_bar("dense-members", "prunescope-members", table, {"members": member_set.name})
 
 
-def _average(found: engine.MemberSet) -> None:
+def _average(member_set: engine.MemberSet) -> None:
     st.header("Averaging, step by step", anchor=False)
-    if not found.averages:
-        st.text("These members were not averaged yet: python -m engine average --members …")
+    if not member_set.averages:
+        st.text("These members were not averaged yet.")
         return
-    there = list(found.averages)
-    by = address.chosen(
+    orders = list(member_set.averages)
+    by = address.choose(
         st.segmented_control,
         "Order",
         "by",
-        there,
-        there[-1],
+        orders,
+        orders[-1],
         format_func=BY.__getitem__,
         required=True,
     )
-    made = found.averages[by]
-    table = averages.steps_table(made)
+    average = member_set.averages[by]
+    table = averages.steps_table(average)
     chart(
         averages.steps_chart(table, "acc" if by == "acc" else "aua", dark()),
         "dense-steps",
         "Accuracy and accuracy under attack of the average after each member that was tried",
     )
-    st.caption(_told(made))
-    export_bar("dense-steps", f"prunescope-average-{by}", table, {"members": found.name, "by": by})
+    st.caption(_averaged(average))
+    about = {"members": member_set.name, "by": by}
+    export_bar("dense-steps", f"prunescope-average-{by}", table, about)
 
 
-def _told(made: engine.MadeAverage) -> str:
-    left = [step.member for step in made.steps if not step.taken]
-    rule = (
-        "All members are averaged, one after the other."
-        if made.by == "uniform"
-        else (
-            f"Members are tried in falling order of {made.by.capitalize()}; one is kept where the "
-            "average with it is at least as "
-            "good. Hollow: left out."
+def _averaged(average: engine.MadeAverage) -> str:
+    """The rule of the average, and what it took and left out."""
+    left_out = [step.member for step in average.steps if not step.taken]
+    if average.by == "uniform":
+        rule = "All members are averaged, one after the other."
+    else:
+        rule = (
+            f"Members are tried in falling order of {average.by.capitalize()}; one is kept where "
+            "the average with it is at least as good. Hollow: left out."
         )
-    )
-    return plain(
-        f"{rule} Averaged: {', '.join(made.ingredients)}."
-        + (f" Left out: {', '.join(left)}." if left else "")
-    )
+    rest = f" Left out: {', '.join(left_out)}." if left_out else ""
+    return plain(f"{rule} Averaged: {', '.join(average.ingredients)}.{rest}")
 
 
-def _evaluated(found: engine.MemberSet) -> None:
-    if not found.evaluated or found.evaluation is None:
+def _evaluated(member_set: engine.MemberSet) -> None:
+    if not member_set.evaluated or member_set.evaluation is None:
         return
-    how, counts = found.evaluation, found.evaluation["counts"]
-    st.header("On the evaluation rows, dense and pruned", anchor=False)
-    table = averages.evaluated_table(found)
+    how, counts = member_set.evaluation, member_set.evaluation["counts"]
+    st.header("On the evaluation set, dense and pruned", anchor=False)
+    table = averages.evaluated_table(member_set)
     chart(
         averages.evaluated_chart(table, dark()),
         "dense-evaluated",
@@ -137,15 +141,17 @@ def _evaluated(found: engine.MemberSet) -> None:
     st.caption(
         plain(
             f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; "
-            "pruned with "
-            f"{how['method']}, {counts['calibration']} calibration texts, seed {how['seed']}. "
-            "Bars: 95 %."
+            f"pruned with {method_name_title(how['method'])}, "
+            f"{counts['calibration']} calibration texts, seed "
+            f"{how['seed']}. Bars: 95% intervals."
         )
     )
-    export_bar("dense-evaluated", "prunescope-members-evaluated", table, {"members": found.name})
+    export_bar(
+        "dense-evaluated", "prunescope-members-evaluated", table, {"members": member_set.name}
+    )
 
 
-def _settings(found: engine.MemberSet) -> None:
+def _settings(member_set: engine.MemberSet) -> None:
     with st.expander("How each member was trained"):
         st.dataframe(
             pd.DataFrame(
@@ -163,14 +169,14 @@ def _settings(found: engine.MemberSet) -> None:
                         "seed": member.settings["seed"],
                         "left out because": member.reason,
                     }
-                    for member in found.members
+                    for member in member_set.members
                 ]
             ),
             hide_index=True,
             column_config={"learning rate": st.column_config.NumberColumn(format="%.2g")},
         )
-        if found.about:
-            st.text(found.about)
+        if member_set.about:
+            st.text(member_set.about)
 
 
 main()

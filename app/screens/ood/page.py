@@ -6,52 +6,57 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import subnetworks as charts
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.parts import notices_of
+from prunescope.app.components.notices import show_notices
+from prunescope.app.components.page_header import page_header
 from prunescope.app.components.text import plain, short
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
-from prunescope.engine.reading import commands
+from prunescope.engine.reading import commands, subnetworks
 
 
 def main() -> None:
-    there = store()
-    tables = [table for table in engine.subnetwork_tables(there) if table.runs]
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
-        st.title("Bias robustness", anchor=False)
-    notices_of(there.notices)
+    view = store()
+    tables = [table for table in engine.subnetwork_tables(view) if table.runs]
+    header = page_header("Bias robustness", 2)
+    show_notices(view.notices)
     if not tables:
-        st.text(
-            "No table yet. Make one with: python -m engine subnetworks --recipe nli-small --data "
-            "DIR"
-        )
+        st.text("No table yet. Subnetworks are trained and evaluated on the command line:")
+        train = commands.command("subnetworks", "--recipe", "nli-small", "--data", "DIR")
+        st.code(commands.shell(train), language="sh")
         return
-    named = {table.name if table.bundled else f"{table.name} · yours": table for table in tables}
-    with right:
-        table = named[
-            address.chosen(
+    by_name = {_name(table): table for table in tables}
+    titles = {_name(table): short(table.title + _owner(table)) for table in tables}
+    with header.controls[0]:
+        table = by_name[
+            address.choose(
                 st.selectbox,
                 "Table",
                 "table",
-                list(named),
-                next(iter(named)),
-                format_func=lambda name: short(
-                    f"{named[name].title}{'' if named[name].bundled else ' · yours'}"
-                ),
+                list(by_name),
+                next(iter(by_name)),
+                format_func=titles.__getitem__,
             )
         ]
     st.text(_sentence(table))
     if table.stand_in:
         st.info(plain(table.stand_in))
-    spread = charts.spread_table(table)
+    spread = subnetworks.spread_table(table)
     _curves(table, spread)
     _gap_and_groups(table, spread)
     _differences(table)
     _table(table, spread)
-    with st.expander("Run this yourself"):
-        st.code(
-            commands.shell(*commands.subnetwork_commands(table)), language="sh", wrap_lines=True
-        )
+    with st.expander("Reproduce"):
+        lines = commands.subnetwork_commands(table)
+        st.code(commands.shell(*lines), language="sh", wrap_lines=True)
+
+
+def _owner(table: engine.SubnetworkTable) -> str:
+    return "" if table.bundled else " · yours"
+
+
+def _name(table: engine.SubnetworkTable) -> str:
+    name: str = table.name
+    return name + _owner(table)
 
 
 def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
@@ -63,8 +68,8 @@ def _about(table: engine.SubnetworkTable, **more: str) -> dict[str, object]:
         "seed": ", ".join(str(seed) for seed in sorted({run.seed for run in table.runs})),
         "stand-in": table.stand_in or "none",
         "rows": "; ".join(f"{count} {name}" for name, count in table.rows.items()),
-        "unit": "per cent; gap in points",
-        "low and high": "95 % of a single seed",
+        "unit": "percent; gap in points",
+        "low and high": "95% interval of a single seed",
         **more,
     }
 
@@ -74,29 +79,26 @@ def _sentence(table: engine.SubnetworkTable) -> str:
     rows = ", ".join(
         f"{count:,} of {name}" for name, count in table.rows.items() if name != "train"
     )
-    done = (
-        ""
-        if len(table.runs) == table.planned
-        else f" {len(table.runs)} of {table.planned} models are measured so far."
-    )
+    complete = len(table.runs) == table.planned
+    progress = "" if complete else f" {len(table.runs)} of {table.planned} models are done so far."
     base = "MiniLM" if table.recipe.get("base", "embedded") == "embedded" else table.recipe["base"]
     return (
-        f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} rows, {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}; read on other rows: {rows}.{done}"
+        f"{len(table.runs)} models of {base} trained on {table.rows['train']:,} examples, "
+        f"{engine.pluralize(seeds, 'seed')}; evaluated on other examples: {rows}.{progress}"
     )
 
 
 def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     st.header("In and out of distribution", anchor=False)
-    names = charts.panels(table)
+    names = subnetworks.panels(table)
     chart(
-        charts.curves(spread, names, dark()),
+        charts.curves(charts.drawn(table, spread), names, dark()),
         "subnetworks-curves",
         "Figures in and out of distribution against sparsity, one line a method and loss",
     )
     kinds = {
-        one.name: charts.FIGURES[one.metric]
-        for one in (table.runs[0].inside, *table.runs[0].outside)
+        result.name: subnetworks.FIGURES[result.metric]
+        for result in (table.runs[0].inside, *table.runs[0].outside)
     }
     figures = (
         ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
@@ -107,83 +109,85 @@ def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     bars = (
         "bars are one standard deviation over the seeds"
         if seeds > 1
-        else "bars are 95 % intervals of the one seed"
+        else "bars are 95% intervals of the one seed"
     )
-    known = {run.loss for run in table.runs}
+    losses = {run.loss for run in table.runs}
     words = [
-        f"{charts.LOSSES[loss]}: {told}" for loss, told in charts.SPELLED.items() if loss in known
+        f"{subnetworks.LOSSES[loss]}: {words}"
+        for loss, words in subnetworks.SPELLED.items()
+        if loss in losses
     ]
     words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
     st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: plain cross-entropy."))
     export_bar(
         "subnetworks-curves",
         f"prunescope-subnetworks-{table.name}",
-        charts.plain_table(spread),
+        spread,
         _about(table),
     )
 
 
 def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
-    outside = charts.sets_of(table)[1:]
+    outside = subnetworks.sets_of(table)[1:]
     if not outside:
         return
     name = outside[0]
     if len(outside) > 1:
-        name = address.chosen(st.segmented_control, "Set", "set", outside, name, required=True)
-    grouped = any(one.name == name and one.groups for one in table.runs[0].outside)
+        name = address.choose(st.segmented_control, "Set", "set", outside, name, required=True)
+    grouped = any(result.name == name and result.groups for result in table.runs[0].outside)
     left, right = st.columns([2, 3]) if grouped else (st.container(), st.container())
     with left:
-        st.header("What is lost out of distribution", anchor=False)
+        st.header("Generalization gap (ID − OOD)", anchor=False)
         chart(
-            charts.gap_chart(spread, name, dark()),
+            charts.gap_chart(charts.drawn(table, spread), name, dark()),
             "subnetworks-gap",
-            "The gap between both kinds of rows against sparsity",
+            "The gap between accuracy in and out of distribution against sparsity",
         )
         export_bar(
             "subnetworks-gap",
             f"prunescope-gap-{table.name}",
-            charts.gaps(spread, name),
+            subnetworks.gaps(spread, name),
             _about(table, set=name),
         )
         st.caption(
-            "0: as good out of distribution as in it. A model that guesses has no gap either: read "
-            "the levels above."
+            "0: as good out of distribution as in it. A model near chance has no gap either: see "
+            "the accuracies above."
         )
     with right:
         _groups(table, name)
 
 
 def _groups(table: engine.SubnetworkTable, name: str) -> None:
-    found = next(one for one in table.runs[0].outside if one.name == name)
-    if not found.groups:
+    result = next(result for result in table.runs[0].outside if result.name == name)
+    if not result.groups:
         return
-    st.header("Where it breaks", anchor=False)
+    st.header("Accuracy by group", anchor=False)
     levels = sorted({run.sparsity for run in table.runs if run.sparsity})
-    columns = list(found.groups)
-    one, two = st.columns(2)
-    with one:
-        column = address.chosen(
+    columns = list(result.groups)
+    left, right = st.columns(2)
+    with left:
+        column = address.choose(
             st.segmented_control, "By", "column", columns, columns[0], required=True
         )
     level = 0.0
     if levels:
         shares = [f"{100 * share:g}" for share in levels]
-        with two:
-            share = address.chosen(
+        with right:
+            share = address.choose(
                 st.segmented_control,
                 "Sparsity",
                 "level",
                 shares,
                 shares[-1],
                 required=True,
-                format_func=lambda share: f"{share} %",
+                format_func=lambda share: f"{share}%",
             )
         level = levels[shares.index(share)]
-    groups = charts.group_table(table, name, column, level)
+    groups = subnetworks.group_table(table, name, column, level)
     chart(
         charts.group_chart(groups, dark()),
         "subnetworks-groups",
-        "Accuracy of every group of rows, one row a model",
+        "Accuracy of every group of examples, one row a model",
     )
     export_bar(
         "subnetworks-groups", f"prunescope-groups-{table.name}", groups, _about(table, set=name)
@@ -191,42 +195,41 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
 
 
 def _differences(table: engine.SubnetworkTable) -> None:
-    names = charts.sets_of(table)
-    found = {name: charts.differences(table, name) for name in names}
-    if all(one.empty for one in found.values()):
+    names = subnetworks.sets_of(table)
+    frames = {name: subnetworks.differences(table, name) for name in names}
+    if all(frame.empty for frame in frames.values()):
         return
-    st.header("One thing changed", anchor=False)
-    name = address.chosen(st.segmented_control, "Rows", "rows", names, names[-1], required=True)
+    st.header("One factor at a time", anchor=False)
+    name = address.choose(st.segmented_control, "Set", "rows", names, names[-1], required=True)
     form = st.column_config.NumberColumn  # zeros replaced by zeros: a negative one reads as −0.0
     st.dataframe(
-        found[name].round(1).replace(0.0, 0.0),
+        frames[name].round(1).replace(0.0, 0.0),
         hide_index=True,
         column_config={
-            "sparsity": form(format="%g %%"),
+            "sparsity": form(format="%g%%"),
             "second": "model",
             "minus": "minus model",
             "difference": form(format="%+.1f"),
-            "low": form("95 % low", format="%+.1f"),
-            "high": form("95 % high", format="%+.1f"),
+            "low": form("95% low", format="%+.1f"),
+            "high": form("95% high", format="%+.1f"),
         },
     )
-    table_bar(f"prunescope-differences-{table.name}", found[name], _about(table, set=name))
+    table_bar(f"prunescope-differences-{table.name}", frames[name], _about(table, set=name))
     st.caption(
-        "Accuracy of the first model minus the second's, in points, on the same rows and seeds; 95 "
-        "% over the rows."
+        "Accuracy of the first model minus the second's, in points, on the same examples and "
+        "seeds; 95% intervals over the examples."
     )
 
 
 def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
     with st.expander("All figures"):
-        st.dataframe(charts.plain_table(spread).round(2), hide_index=True)
+        st.dataframe(spread.round(2), hide_index=True)
         if table.bias:
             acc = table.bias["acc"]
             st.text(
-                f"The bias model ({table.bias['features']} features, {table.bias['rows']:,} rows) "
-                "is right on "
-                f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] "
-                "alone."
+                f"The bias model alone ({table.bias['features']} features, "
+                f"{table.bias['rows']:,} examples) has an accuracy of "
+                f"{100 * acc['value']:.1f}% [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}]."
             )
         if table.about:
             st.text(table.about)

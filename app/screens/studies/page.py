@@ -1,27 +1,30 @@
 """Studies: what runs and waits, start a new one, and what the store holds."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pandas as pd
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.components.parts import whole
+from prunescope.app.components.notices import show_notices
+from prunescope.app.components.page_header import page_header
+from prunescope.app.components.study_picker import unfinished_sentence
 from prunescope.app.components.text import plain
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
+from prunescope.engine.reading.titles import method_name_title
 
 SHOWN = 25  # stored studies without scrolling
 
 
 def main() -> None:
-    st.title("Studies", anchor=False)
+    page_header("Studies")
     view = store()
-    rows = sorted(engine.study_rows(view), key=_place)
-    for notice in view.notices:
-        st.warning(plain(notice))
+    rows = sorted(engine.study_rows(view), key=_order)
+    show_notices(view.notices)
     busy = queue_panel()
     st.header("Start a study", anchor=False)
     if not closed("starting, importing and deleting studies are"):
@@ -30,20 +33,21 @@ def main() -> None:
     if rows:
         _table(view, rows)
     else:
-        how = (
-            ""
-            if public()
-            else " Start one above, or wait for the one that runs."
-            if busy
-            else (" Start one above; its levels appear as they come.")
-        )
-        st.info(f"No study yet.{how}")
+        st.info(_no_study(busy))
     if not public():
         _sizes(view)
         _import(view)
 
 
-def _place(row: engine.StudyRow) -> tuple[bool, float]:
+def _no_study(busy: bool) -> str:
+    if public():
+        return "No study yet."
+    if busy:
+        return "No study yet. Start one above, or wait for the one that runs."
+    return "No study yet. Start one above; its levels appear as they come."
+
+
+def _order(row: engine.StudyRow) -> tuple[bool, float]:
     """The user's own come first, the newest on top; the others keep their order."""
     own = row.layer == "user"
     return not own, -row.modified if own else 0.0
@@ -56,7 +60,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     )
     if not any(name.more for name in names):
-        frame = frame.drop(columns="apart by")
+        frame = frame.drop(columns="differs in")
     picked = st.dataframe(
         frame,
         hide_index=True,
@@ -77,7 +81,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
     row = rows[chosen[0]]
     _actions(view, row)
     if (state := states.get(row.key)) is not None:
-        st.info(plain(f"This study {whole(state)}"))
+        st.info(plain(f"This study {unfinished_sentence(state)}"))
 
 
 def _line(
@@ -87,15 +91,15 @@ def _line(
     return {
         "model": name.model,
         "data": name.data,
-        "method": about["method"],
+        "method": method_name_title(about["method"]),
         "pattern": about["pattern"],
         "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
         "attacked": about["counts"]["attacked"],
         "seed": about["seed"],
         "levels": len(row.levels),
         "sparsity": _span(span) if span else state.state if state else "",
-        "apart by": name.more,
-        "kept": "pinned" if row.pinned else row.layer,
+        "differs in": name.more,
+        "storage": "pinned" if row.pinned else row.layer,
         "size": row.bytes / 1e3,
         "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"),
         "key": row.key[:12],
@@ -103,7 +107,7 @@ def _line(
 
 
 def _span(span: list[float]) -> str:
-    return f"{span[0]:g} %" if len(span) == 1 else f"{span[0]:g} – {span[-1]:g} %"
+    return f"{span[0]:g}%" if len(span) == 1 else f"{span[0]:g}–{span[-1]:g}%"
 
 
 def _actions(view: engine.Store, row: engine.StudyRow) -> None:
@@ -138,7 +142,7 @@ def _actions(view: engine.Store, row: engine.StudyRow) -> None:
         st.caption(f"This study is {row.layer} and cannot be deleted here.")
 
 
-def _do(action) -> None:  # type: ignore[no-untyped-def]
+def _do(action: Callable[[], object]) -> None:
     try:
         action()
     except engine.PruneScopeError as error:
@@ -158,7 +162,7 @@ def _sizes(view: engine.Store) -> None:
         plain(
             f"{view.root} holds {sizes['total'] / 1e6:.1f} MB"
             + (f": {', '.join(parts)}. " if parts else ". ")
-            + "Make room with: python -m engine runs clean --older-than DAYS --total 2G"
+            + "Delete studies to make room."
         )
     )
 
@@ -180,8 +184,8 @@ def _import(view: engine.Store) -> None:
                 f"{study.about['model']} on {study.about['data']}: {new} new levels."
             )
             st.rerun()
-    if told := st.session_state.pop("taken", None):
-        st.success(plain(told))
+    if imported := st.session_state.pop("taken", None):
+        st.success(plain(imported))
 
 
 main()

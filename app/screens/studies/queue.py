@@ -4,11 +4,14 @@ names.
 
 import re
 import time
+from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.components.job_progress import poll
+from prunescope.app.components.text import plain, span
 from prunescope.app.state import address
 from prunescope.app.state.limits import public
 from prunescope.app.state.resources import jobs
@@ -36,20 +39,19 @@ def queue_panel() -> bool:
         st.error(plain(str(error)))
         return False
     if (linked := address.read("job")) and not any(row.id == linked for row in rows):
-        st.info(f"The link names the job {address.seen(linked)}, which is not in this queue.")
+        st.info(f"The link names the job {address.quoted(linked)}, which is not in this queue.")
     if not rows:
         return False
     st.header("Jobs", anchor=False)
     before = {row.id: row.state for row in rows}
 
-    @st.fragment(run_every=EVERY if any(row.active for row in rows) else None, key="queue")
-    def poll() -> None:
-        found = queue.rows()
-        if {row.id: row.state for row in found} != before:
+    def draw() -> None:
+        now = queue.rows()
+        if {row.id: row.state for row in now} != before:
             st.rerun()
-        _panel(found)
+        _panel(now)
 
-    poll()
+    poll("queue", EVERY if any(row.active for row in rows) else None, draw)
     return True
 
 
@@ -73,11 +75,10 @@ def _card(row: engine.JobRow, rows: list[engine.JobRow], linked: str) -> None:
     with st.container(border=True, key=f"job-{row.id}"):
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
-            title = (
-                _PATH.sub(r"\1", row.title) if public() else row.title
-            )  # strangers are not told places on this machine
+            # strangers are not told places on this machine
+            title = _PATH.sub(r"\1", row.title) if public() else row.title
             st.markdown(f"**{STATES[row.state]}** · {plain(title)}")
-            _told(row, rows)
+            _standing(row, rows)
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             _buttons(row, linked)
         if row.state == "running":
@@ -86,28 +87,27 @@ def _card(row: engine.JobRow, rows: list[engine.JobRow], linked: str) -> None:
             _details(row)
 
 
-def _told(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
+def _standing(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
+    """Where the job stands, and why it ended."""
     if row.state == "queued":
-        before, wait = engine.JobQueue.waiting(row, rows)
-        told = "next" if before == 0 else f"{before} before it on {row.slot}"
-        told += "" if wait is None or before == 0 else f", its turn in about {span(wait)}"
+        st.caption(_waiting(row, rows))
     elif row.state == "running":
-        told = f"{100 * row.share:.0f} %, " + (
-            "about " + span(row.remaining) + " left" if row.remaining else "no estimate yet"
-        )
-        told += f", on {row.slot}"
+        left = f"about {span(row.remaining)} left" if row.remaining else "no estimate yet"
+        st.caption(f"{100 * row.share:.0f}%, {left}, on {row.slot}")
     elif row.ended:
-        took = (
-            f" after {span(row.ended - row.started)}"
-            if row.started and row.ended >= row.started
-            else ""
-        )
-        told = time.strftime("%d %b %H:%M", time.localtime(row.ended)) + took
-    else:
-        told = ""
-    st.caption(told)
+        lasted = row.ended - row.started if row.started and row.ended >= row.started else None
+        after = "" if lasted is None else f" after {span(lasted)}"
+        st.caption(time.strftime("%d %b %H:%M", time.localtime(row.ended)) + after)
     if row.reason and not public():  # it may name places on this machine
         (st.error if row.state == "failed" else st.warning)(plain(row.reason))
+
+
+def _waiting(row: engine.JobRow, rows: list[engine.JobRow]) -> str:
+    before, seconds = engine.JobQueue.waiting(row, rows)
+    if before == 0:
+        return "next"
+    turn = "" if seconds is None else f", its turn in about {span(seconds)}"
+    return f"{before} before it on {row.slot}{turn}"
 
 
 def _buttons(row: engine.JobRow, linked: str) -> None:
@@ -117,14 +117,14 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         st.switch_page("screens/explore/page.py", query_params={"study": row.study[:12]})
     if public():
         return
-    shown = row.id == linked
-    if st.button("Hide log" if shown else "Log", key=f"log-{row.id}"):
-        _link("" if shown else row.id)
+    is_open = row.id == linked
+    if st.button("Hide log" if is_open else "Log", key=f"log-{row.id}"):
+        _link("" if is_open else row.id)
     if row.active:
         if st.button("Cancel", key=f"cancel-{row.id}", disabled=row.do != "study"):
             _do(jobs().cancel, row)
         return
-    kind = "primary" if row.state == "interrupted" else "secondary"
+    kind: Literal["primary", "secondary"] = "primary" if row.state == "interrupted" else "secondary"
     if (
         row.state != "done"
         and row.do == "study"
@@ -139,7 +139,7 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         _do(jobs().remove, row)
 
 
-def _do(action, row: engine.JobRow) -> None:  # type: ignore[no-untyped-def]
+def _do(action: Callable[[str], object], row: engine.JobRow) -> None:
     try:
         action(row.id)
     except engine.PruneScopeError as error:
@@ -157,7 +157,7 @@ def _details(row: engine.JobRow) -> None:
     settings = {
         name: value for name, value in row.arguments.items() if value not in (None, "", False)
     }
-    settings["levels"] = " ".join(f"{100 * level:g} %" for level in row.arguments.get("levels", ()))
+    settings["levels"] = " ".join(f"{100 * level:g}%" for level in row.arguments.get("levels", ()))
     st.text(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()))
     text = "\n".join(
         reversed(jobs().log(row.id, 8000).strip().splitlines())
@@ -168,15 +168,4 @@ def _details(row: engine.JobRow) -> None:
         wrap_lines=True,
         height=220 if text else "content",
     )
-    st.caption(plain(f"Newest first. Job {row.id}: python -m engine jobs log {row.id}"))
-
-
-def span(seconds: float) -> str:
-    """`75` → `1 min 15 s`."""
-    if seconds < 60:
-        return f"{max(seconds, 1):.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min" + (
-            f" {seconds % 60:.0f} s" if seconds < 600 and seconds % 60 >= 1 else ""
-        )
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    st.caption(plain(f"Newest first. Job {row.id}."))

@@ -70,7 +70,7 @@ def _remark(beside: Neighbours) -> str:
     if beside.measured:
         return ""
     if beside.low is beside.high:
-        return f"as at {100 * beside.low.sparsity:g} %, the nearest"
+        return f"as at {100 * beside.low.sparsity:g}%, the nearest"
     return "interpolated"
 
 

@@ -1,0 +1,15 @@
+"""What the store and the address had to say, above everything else on a page."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from prunescope.app.components.text import plain
+
+
+def show_notices(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:
+    """Each text once. Warnings are plain text; infos may hold Markdown that this project wrote."""
+    for text in dict.fromkeys(warnings):
+        st.warning(plain(text))
+    for text in dict.fromkeys(infos):
+        st.info(text)

@@ -1,0 +1,63 @@
+"""The picker of sparse victims: levels of this study, of others, or a typed percentage."""
+
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.state.resources import read_study, signature
+from prunescope.engine.reading import levels, series
+
+Victim = tuple[engine.Study, float]  # a study and the sparsity of its model
+OFFERED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)  # of other studies; any can be typed into the address
+
+
+def pick_victims(study: engine.Study, studies: list[engine.Study]) -> list[Victim]:
+    """The picker; the victims, the dense one first."""
+    offered = _offered(study, studies)
+    names = dict(zip(offered, levels.level_names(list(offered.values()), study), strict=True))
+    texts = st.multiselect(
+        "Sparse models, beside the dense one",
+        list(names),
+        key="a-victims",
+        max_selections=levels.MOST,
+        format_func=lambda text: names.get(text, text),
+        accept_new_options=True,
+        on_change=_canonical,
+        args=(study, studies),
+        help="Up to three. Type a percentage for any sparsity of this study; the list holds levels "
+        "of other studies with the same classes too.",
+        placeholder="Pick levels, or type a percentage",
+        wrap=True,
+    )
+    victims = [levels.parse(text, studies, study) for text in texts]
+    if None in victims:
+        st.info("A model of a study that is no longer in the store is left out.")
+    return [(study, 0.0), *(victim for victim in victims if victim is not None)]
+
+
+def _offered(study: engine.Study, studies: list[engine.Study]) -> dict[str, Victim]:
+    """Id → victim: the study's levels, some of other studies, and what is picked already."""
+    measured, _ = read_study(study.key, signature(study.key))
+    own = {level.sparsity for level in measured.levels if level.sparsity} if measured else set()
+    victims = [(study, sparsity) for sparsity in sorted({*own, levels.default_level(study)})]
+    for other in levels.same_classes(studies, study)[1:]:
+        fixed = series.own_sparsity(other)
+        victims += [(other, sparsity) for sparsity in (OFFERED if fixed is None else (fixed,))]
+    offered = {levels.level_id(*victim): victim for victim in victims}
+    for text in st.session_state.get("a-victims", []):
+        if text not in offered and (victim := levels.parse(text, studies, study)):
+            offered[text] = victim
+    return offered
+
+
+def _canonical(study: engine.Study, studies: list[engine.Study]) -> None:
+    """A percentage that was typed becomes the level it means; anything else that was typed is
+    dropped.
+    """
+    state = st.session_state
+    victims = [levels.parse(text, studies, study) for text in state["a-victims"]]
+    ids = [levels.level_id(*victim) for victim in victims if victim is not None and victim[1] > 0]
+    if len(ids) < len(victims):
+        state["a-said"] = (
+            "The sparsity is a percentage above 0 and below 100 that the study's pattern allows."
+        )
+    state["a-victims"] = list(dict.fromkeys(ids))

@@ -1,0 +1,147 @@
+"""The curves of the explore page beside the heat map, and the numbers behind them."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.charts import curves
+from prunescope.app.components import cards
+from prunescope.app.components.export_menu import chart, export_bar, table_bar
+from prunescope.app.components.heat_map import heat_map
+from prunescope.app.components.provenance import provenance
+from prunescope.app.components.text import plain
+from prunescope.app.state import address
+from prunescope.app.state.resources import Signature, dark
+from prunescope.engine.reading import series
+
+Versions = tuple[tuple[str, Signature], ...]  # the studies' keys, and what changes when they do
+Studies = list[engine.Study]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def card_texts(versions: Versions, stops: list[float], _studies: Studies) -> dict[str, Any]:
+    """What the cards say at every stop."""
+    return cards.cards(_studies, stops)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figure(
+    versions: Versions, names: tuple[str, ...], in_dark: bool, _studies: Studies
+) -> go.Figure:
+    """The curves; building them takes longer than all else that a move of the slider asks for."""
+    titles = engine.short_names(_studies)
+    frames = [(title, series.curves(study)) for title, study in zip(titles, _studies, strict=True)]
+    return curves.curves(frames, names, in_dark)
+
+
+def curves_and_layers(
+    studies: Studies, versions: Versions, names: list[str], stops: list[float], percent: float
+) -> None:
+    """The chart at the left, the heat map at the right, each with its exports."""
+    sparsity = percent / 100
+    measured = studies[0].level(sparsity) is not None
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        st.header("Robustness against sparsity", anchor=False)
+        chart(
+            _figure(versions, tuple(names), dark(), studies),
+            "curves",
+            "Accuracy, accuracy under attack, attack success, errors and size against sparsity",
+        )
+        _curve_picker(studies, names)
+        export_bar(
+            "curves",
+            "prunescope-curves",
+            series.together(studies),
+            {**provenance(studies), "unit": "percent, errors relative"},
+        )
+    with right:
+        cell = heat_map(studies[0], stops, percent)
+        if cell:
+            st.page_link(
+                "screens/layers/page.py",
+                label=plain(f"{series.cell_name(cell)} over sparsity, and more about layers"),
+            )
+        export_bar(
+            "layers",
+            f"prunescope-layers-{percent:g}",
+            series.layer_grid(studies[0], sparsity).rename_axis("block"),
+            {**provenance(studies[:1]), "sparsity": sparsity, "measured": measured},
+        )
+
+
+def _offered(studies: Studies) -> list[str]:
+    """The curves that there can be: times only where something was timed on this machine."""
+    timed = any(series.latencies(study) for study in studies)
+    return [name for name in curves.LOOKS if timed or name != "latency"]
+
+
+def visible_curves(studies: Studies) -> list[str]:
+    """Which curves the chart holds, as the address says."""
+    offered = _offered(studies)
+    usual = [name for name in offered if len(studies) == 1 or name in ("acc", "aua", "cls_error")]
+    linked = [name for name in address.read("curves").split(",") if name]
+    names = [name for name in linked if name in offered]
+    if len(names) < len(linked):
+        unknown = [name for name in linked if name not in curves.LOOKS]
+        lacking = [name for name in linked if name not in offered]
+        st.info(
+            f"The link names the curve {address.quoted(unknown[0])}, which does not exist."
+            if unknown
+            else f"The link names the curve {address.quoted(lacking[0])}, of which nothing was "
+            "measured here."
+        )
+        address.write("curves", ",".join(names))
+    return names or usual
+
+
+def _curve_picker(studies: Studies, names: list[str]) -> None:
+    key = f"curves-of-{len(studies) > 1}"
+    if st.session_state.get(key) != names:
+        st.session_state[key] = names
+
+    def title(name: str) -> str:
+        look = curves.LOOKS[name]
+        return look.title + " error" * (look.kind == "error")
+
+    def write() -> None:
+        address.write("curves", ",".join(st.session_state[key]))
+
+    st.pills(
+        "Curves",
+        _offered(studies),
+        selection_mode="multi",
+        key=key,
+        format_func=title,
+        label_visibility="collapsed",
+        on_change=write,
+        wrap=True,
+    )
+
+
+def numbers(studies: Studies) -> None:
+    """The table of all measured levels, folded."""
+    with st.expander("The numbers behind the curves"):
+        frame = series.together(studies)
+        columns = {
+            name: st.column_config.NumberColumn(format=_digits(name))
+            for name in frame
+            if name not in ("study", "key")
+        }
+        st.dataframe(frame, hide_index=True, column_config=columns)
+        about = provenance(studies)
+        if machines := about.get("measured with"):
+            st.caption(
+                plain(
+                    f"Measured with {machines}. Other processors and numbers of threads may give "
+                    "slightly different numbers."
+                )
+            )
+        table_bar("prunescope-levels", frame, about)
+
+
+def _digits(name: str) -> str:
+    """The format of a column: counts whole, errors with three significant digits."""
+    return "%d" if name.endswith(("_n", "_bytes")) else "%.3g" if "error" in name else "%.2f"

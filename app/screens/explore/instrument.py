@@ -1,0 +1,78 @@
+"""The slider of the explore page, with the safe sparsity beside it, and the tolerance."""
+
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.components import instrument
+from prunescope.app.components.notices import show_notices
+from prunescope.app.state import address, defaults
+from prunescope.app.state.resources import safe_sparsity, signature
+from prunescope.engine.reading import series
+
+TOLERANCE = 3.0  # points, where nobody says otherwise
+MEASURES = {"acc": "accuracy", "aua": "accuracy under attack"}
+
+
+def tolerance() -> tuple[float, list[str]]:
+    """The field for the tolerance: (points, what to say of the address's)."""
+    linked, notices = address.number("tolerance", TOLERANCE, 0.0, 50.0)
+    st.session_state.setdefault("tolerance", linked)
+    points = st.number_input(
+        "Tolerance, points",
+        0.0,
+        50.0,
+        step=0.5,
+        format="%.1f",
+        key="tolerance",
+        help="A sparsity is safe if accuracy and accuracy under attack stay within this many "
+        "points of the dense model at every measured sparsity up to it.",
+    )
+    address.write("tolerance", f"{points:g}", f"{TOLERANCE:g}")
+    return points, notices
+
+
+def slider(studies: list[engine.Study], stops: list[float], points: float) -> float:
+    """The slider, with what the first study measured and its safe sparsity; the percentage."""
+    study = studies[0]
+    measured = [round(100 * level.sparsity, 4) for level in study.levels]
+    usual = min(defaults.SPARSITY_PERCENT, measured[-1])  # where there is something to see
+    linked, notices = address.number("sparsity", usual, 0.0, stops[-1])
+    show_notices([], notices)
+    start = min(stops, key=lambda stop: abs(stop - linked))
+    safe = safe_sparsity(study.key, signature(study.key), points)
+    with st.container(key="dock"):
+        percent = instrument.slider(stops, start, measured, _flag(safe))
+    address.write("sparsity", f"{percent:g}")
+    st.caption(
+        _measured(study, measured) + (_safe_text(safe) if safe and len(measured) > 1 else "")
+    )
+    dense = study.level(0.0)
+    show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
+    return percent
+
+
+def _flag(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
+    if safe is None:
+        return None
+    return {"at": 100 * safe.sparsity, "low": 100 * safe.low, "high": 100 * safe.high}
+
+
+def _measured(study: engine.Study, measured: list[float]) -> str:
+    if (own := series.own_sparsity(study)) is not None:
+        return f"The pattern {study.about['pattern']} has one sparsity, {100 * own:g}%. "
+    if len(measured) == 1:
+        return f"Measured at {measured[0]:g}% only. "
+    return (
+        f"Measured at {len(measured)} sparsity levels from {measured[0]:g}% to {measured[-1]:g}%; "
+        f"{instrument.STOPS_NOTE} "
+    )
+
+
+def _safe_text(safe: engine.SafeSparsity) -> str:
+    measures = " and ".join(MEASURES[name] for name in safe.checked)
+    stay = "stays" if len(safe.checked) == 1 else "stay"  # Acc alone, where there was no attack
+    interval = f"{100 * safe.low:g}–{100 * safe.high:g}%"
+    return (
+        f"**Safe up to {100 * safe.sparsity:g}%** (95% interval {interval}): {measures} {stay} "
+        f"within {safe.points:g} points of the dense model."
+    )

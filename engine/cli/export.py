@@ -1,0 +1,79 @@
+"""`python -m engine export`, `prune` and `unpack`: models on disk."""
+
+import argparse
+
+from prunescope.engine.cli.console import Console
+from prunescope.engine.cli.options import (
+    Answer,
+    Command,
+    add_settings,
+    own_sparsity,
+    spec_from,
+    victim_options,
+)
+from prunescope.engine.cli.settings import ExportSettings, Places
+from prunescope.engine.errors import SettingError
+from prunescope.engine.store import Store
+
+
+def add_commands(command: Command) -> None:
+    """Add `export`, `prune` and `unpack`."""
+    for name, form, about in (
+        ("export", "dense", "an ordinary model folder"),
+        ("prune", "packed", "a folder that is smaller"),
+    ):
+        export = command(name, _export, f"Prune at one sparsity and write {about}.")
+        victim_options(export)
+        add_settings(export, Places, "out")
+        add_settings(
+            export, ExportSettings, "sparsity", "format", "half", defaults={"format": form}
+        )
+    unpack = command("unpack", _unpack, "Write the ordinary model folder of a packed one.")
+    unpack.add_argument("--model", required=True, metavar="DIR", help="the packed folder")
+    add_settings(unpack, Places, "out")
+
+
+def _export(options: argparse.Namespace, console: Console) -> Answer:
+    from prunescope.engine.export.folder import check_form, study_provenance, write_model
+    from prunescope.engine.pruning.patterns import check_sparsity
+    from prunescope.engine.store.atomic import new_folder
+    from prunescope.engine.studies.prepare import prepare
+    from prunescope.engine.studies.pruned import pruned_at
+
+    sparsity = (
+        own_sparsity(options.pattern)
+        if options.sparsity is None
+        else check_sparsity(options.sparsity)
+    )
+    if sparsity is None:
+        raise SettingError(
+            "There is no --sparsity; give a share of zeros such as 0.5, or a pattern such as "
+            "--pattern 2:4."
+        )
+    check_form(options.format, options.half)
+    folder = new_folder(options.out)  # before the long work, not after it
+    spec = spec_from(options, attack="none", levels=(sparsity,))
+    store = Store(options.cache)
+    prepared = prepare(spec, console.report)
+    console.notices(prepared.notices)
+    pruned = pruned_at(prepared, sparsity, store, console.report)
+    console.notices(store.notices, answered=False)
+    provenance = study_provenance(prepared.study, pruned)
+    console.notices(list(pruned.notices))
+    sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
+    lines = (
+        f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
+        f"{sizes['bytes']:,} bytes of weights, {sizes['dense_bytes']:,} dense: {sentence}\n"
+    )
+    return {**provenance, "out": str(folder), "format": options.format, **sizes}, lines
+
+
+def _unpack(options: argparse.Namespace, console: Console) -> Answer:
+    from prunescope.engine.export.folder import unpack_folder
+
+    folder = unpack_folder(options.model, options.out)
+    size = (folder / "model.safetensors").stat().st_size
+    return {
+        "out": str(folder),
+        "bytes": size,
+    }, f"{folder}: {size:,} bytes of weights, zeros included\n"

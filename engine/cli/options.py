@@ -1,0 +1,209 @@
+"""Options of commands, made from the descriptions of settings, and the records made from them."""
+
+import argparse
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, fields, replace
+from typing import Any, TypeVar, get_args, get_origin
+
+from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.config.describe import Described, settings_of
+from prunescope.engine.config.study import LEVELS, READING, StudySpec
+from prunescope.engine.errors import SettingError, phrase
+from prunescope.engine.pruning.methods import METHODS
+
+Answer = tuple[dict[str, Any], str]  # (the JSON object, the table)
+Command = Callable[..., argparse.ArgumentParser]  # command(name, run, about)
+Record = TypeVar("Record")
+
+# Settings of a study in the order in which --help lists them.
+VICTIM = ("model", "data", *READING)
+PRUNER = ("method", "pattern", "allocation", "layers", "precision", "force")
+CALIBRATION = ("calibration", "held_out")
+RUN = ("seed", "device")
+BUDGET = ("max_queries", "max_seconds")
+MEASURES = ("eval_examples", "attack", "attack_examples", *BUDGET, "resources")
+# Names that are known only above the records.
+NAMES = {"attack": ", ".join([*ATTACKS, "none"]), "method": ", ".join(METHODS)}
+
+
+def add_settings(
+    parser: argparse.ArgumentParser,
+    record: type,
+    *names: str,
+    defaults: Mapping[str, Any] | None = None,
+    helps: Mapping[str, str] | None = None,
+    required: Collection[str] = (),
+) -> None:
+    """Add an option for each of these fields of a record.
+
+    Flag, type, choices, default and help come from the field; `defaults` and `helps` replace them
+    for a command in which a setting means something narrower.
+    """
+    settings = settings_of(record)
+    for name in names:
+        described = settings[name]
+        if defaults and name in defaults:
+            setting = replace(described.setting, default="")
+            described = replace(described, default=defaults[name], setting=setting)
+        if helps and name in helps:
+            described = replace(
+                described, setting=replace(described.setting, help=helps[name], default="")
+            )
+        if name in required:
+            described = replace(described, default=MISSING)
+        strict = not hasattr(record, "__post_init__")  # no record will check it
+        add_option(parser, described, strict)
+
+
+def add_option(parser: argparse.ArgumentParser, described: Described, strict: bool = True) -> None:
+    """Add the option of one setting, in the group that its description names.
+
+    A `strict` option refuses a value that is not in its range; a record has its own check.
+    """
+    about, default = option_help(described), described.default
+    into = _group(parser, described.setting.group)
+    if described.kind is bool:
+        action = "store_false" if default is True else "store_true"
+        into.add_argument(described.flag, action=action, dest=described.name, help=about)
+        return
+    into.add_argument(
+        described.flag,
+        type=_reader(described, strict),
+        default=None if default is MISSING or _is_list(described) else default,
+        required=default is MISSING,
+        metavar=described.setting.metavar,
+        help=about,
+    )
+
+
+def option_help(described: Described) -> str:
+    """The help of an option: what the setting is, its values where they are names, its default."""
+    about = phrase(described.setting.help, lambda name, _: f"--{name.replace('_', '-')}")
+    if described.default is True:
+        about = f"do not {about}"
+    if names := NAMES.get(described.name):
+        about = f"{about}: {names}"
+    default = described.default_text
+    return (f"{about} (default: {default})" if default else about).replace("%", "%%")
+
+
+def _group(parser: argparse.ArgumentParser, title: str) -> Any:
+    """The parser's group of options with this title; the parser itself for none."""
+    if not title:
+        return parser
+    known = {group.title: group for group in parser._action_groups}
+    return known.get(title) or parser.add_argument_group(title)
+
+
+def _is_list(described: Described) -> bool:
+    return get_origin(described.kind) is tuple
+
+
+def _reader(described: Described, strict: bool) -> Callable[[str], Any]:
+    """What turns an option's text into the setting's value."""
+    if _is_list(described):
+        return lambda text: list_of(text, get_args(described.kind)[0])
+
+    def read(text: str) -> Any:
+        try:
+            value = described.kind(text)
+        except ValueError:
+            value = None
+        if value is None or (strict and not described.setting.allows(value)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {described.values}")
+        return value
+
+    return read
+
+
+def list_of(text: str, kind: Callable[[str], Any]) -> tuple[Any, ...]:
+    """`"0,0.5"` → (0.0, 0.5); `none` is the empty list."""
+    try:
+        return () if text == "none" else tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        example = "0,1,2" if kind is int else "0,0.5,0.875"
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of numbers such as {example}"
+        ) from None
+
+
+def record_of(record: type[Record], options: argparse.Namespace, **fixed: Any) -> Record:
+    """The record that a command's options describe; fields without an option keep their default."""
+    values = {
+        field.name: getattr(options, field.name)
+        for field in fields(record)  # type: ignore[arg-type]
+        if hasattr(options, field.name)
+    }
+    return record(**{**values, **fixed})
+
+
+def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
+    """The study that a command's options describe, with whole paths.
+
+    Without levels, it has the usual ones, or 0 and the one sparsity of an n:m pattern.
+    """
+    if "levels" not in fixed and getattr(options, "levels", ()) is None:
+        own = own_sparsity(options.pattern)
+        fixed["levels"] = LEVELS if own is None else (0.0, own)
+    return record_of(StudySpec, options, **fixed).rooted()
+
+
+def own_sparsity(pattern: str) -> float | None:
+    """The one sparsity that an n:m pattern has; None for a pattern that takes any."""
+    from prunescope.engine.pruning.patterns import NofM, pattern_named
+
+    known = pattern_named(pattern)
+    return known.sparsity if isinstance(known, NofM) else None
+
+
+def levels_of(text: str) -> tuple[float, ...]:
+    """`"0,0.5"` → (0.0, 0.5), for argparse."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of shares such as 0,0.5,0.875"
+        ) from None
+
+
+def victim_options(parser: argparse.ArgumentParser) -> None:
+    """What is pruned, how, and where results are kept."""
+    from prunescope.engine.cli.settings import Places
+
+    add_settings(parser, StudySpec, *VICTIM, *PRUNER, *CALIBRATION, *RUN)
+    add_settings(parser, Places, "cache")
+
+
+def measure_options(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and the attack."""
+    add_settings(parser, StudySpec, *MEASURES)
+
+
+def budget_options(parser: argparse.ArgumentParser) -> None:
+    """What one attack may use."""
+    add_settings(parser, StudySpec, *BUDGET)
+
+
+def reading_options(parser: argparse.ArgumentParser) -> None:
+    """How a data set is to be read, one option for each of `READING`."""
+    add_settings(parser, StudySpec, *READING)
+
+
+def reading_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What they say, as `load_dataset` takes it."""
+    return {name: getattr(options, name) for name in READING}
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """`"negative, positive"` → its parts; None where nothing was given."""
+    return tuple(part.strip() for part in text.split(",")) if text else None
+
+
+def shares_of(text: str | None, option: str, kind: type = float) -> tuple[Any, ...]:
+    """The numbers of a list. Raises SettingError naming the option."""
+    try:
+        return tuple(kind(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise SettingError(
+            f"{option} is {text!r}, not a list of numbers such as 0,1; correct it."
+        ) from None

@@ -1,0 +1,74 @@
+"""The worker's requests and their answers, as JSON values.
+
+Requests with `victims` are those of `prunescope.engine.live.side_by_side`. The others name one
+`study` and one `sparsity`:
+
+    look     inside both victims while they read `text`, and `adversarial` if it is not None
+    measure  the level into the store
+    time     the level as CSR against dense, into the user's cache
+    export   the pruned model as one file
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.engine.errors import DataError, PruneScopeError, SettingError
+from prunescope.engine.live.batch import attack_batch
+from prunescope.engine.live.models import LiveModels
+from prunescope.engine.live.side_by_side import AttackRequest, attack_studies, make_ready
+from prunescope.engine.progress import Progress
+from prunescope.engine.studies.prepare import PreparedStudy
+
+SIDE_BY_SIDE = ("ready", "attack", "batch")
+
+
+def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+    """Do one request. Raises PruneScopeError for what cannot be done."""
+    models.begin()
+    if "victims" in request:
+        return _side_by_side(models, request, report)
+    study = models.store.study(request["study"])
+    if study is None:
+        raise PruneScopeError(
+            f"The study {request['study'][:12]} is not in the store; choose another one."
+        )
+    prepared, notice = models.open(study, report)
+    sparsity = request["sparsity"]
+    match request["do"]:
+        case "look":
+            return {"notice": notice, **_look(models, prepared, request, report)}
+        case "measure":
+            models.measure(prepared, study, sparsity, report)
+            return {}
+        case "time":
+            models.time(prepared, study, sparsity, report)
+            return {"notice": notice}
+        case "export":
+            if notice is not None:
+                raise DataError(f"{notice} It is not given out as the model of this study.")
+            return models.export(prepared, study, sparsity, report)
+    raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
+
+
+def _side_by_side(
+    models: LiveModels, request: Mapping[str, Any], report: Progress
+) -> dict[str, Any]:
+    if request["do"] not in SIDE_BY_SIDE:
+        raise SettingError(
+            f"Victims side by side do not know the request {request['do']!r}; use one of "
+            f"{', '.join(SIDE_BY_SIDE)}."
+        )
+    attack = AttackRequest.of(request)
+    if request["do"] == "ready":
+        return {"notices": list(make_ready(models, attack, report).notices)}
+    if request["do"] == "batch":
+        return attack_batch(models, attack, int(request["count"]), report)
+    result = attack_studies(models, attack, request["text"], request["label"], report)
+    return result.payload()
+
+
+def _look(
+    models: LiveModels, prepared: PreparedStudy, request: Mapping[str, Any], report: Progress
+) -> dict[str, Any]:
+    text, adversarial = request["text"], request["adversarial"]
+    return models.look(prepared, text, adversarial, request["sparsity"], report)

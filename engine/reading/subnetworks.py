@@ -1,0 +1,199 @@
+"""Tables of subnetworks in and out of distribution: runs in, data frames out."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+import pandas as pd
+
+from prunescope.engine.evaluation.statistics import Statistic, paired_difference
+from prunescope.engine.records import Rate
+from prunescope.engine.subnetworks.figures import SubnetworkRun, SubnetworkTable
+
+LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
+SPELLED = {
+    "ce": "cross-entropy",
+    "poe": "product of experts",
+    "confreg": "confidence regularization",
+}
+METHODS = {
+    "full": "full model",
+    "mask": "mask training",
+    "imp": "IMP",
+    "hard-concrete": "hard-concrete masks",
+    "isolated": "fine-tuned in isolation",
+}
+ADVERSARIAL = {"freelb": "FreeLB", "pgd": "PGD", "smart": "SMART"}
+FIGURES = {
+    "accuracy": "accuracy",
+    "f1_weighted": "weighted F1",
+    "f1_binary": "F1 of the positive class",
+}
+ATTACKED = "under attack"  # the panel of accuracy under attack, beside those of the sets
+Cells = dict[tuple[str, float], list[SubnetworkRun]]  # (cell, sparsity) → one run a seed
+
+
+def series_name(run: SubnetworkRun) -> str:
+    """What a person calls the cell of a run: "mask training, PoE + FreeLB, gradual"."""
+    attacked = ADVERSARIAL.get(run.adversarial, run.adversarial)
+    loss = LOSSES[run.loss] + (f" + {attacked}" if run.adversarial != "none" else "")
+    schedule = ""
+    if run.method == "mask":
+        soft = "soft scores" if run.init == "soft" else ""
+        schedule = run.schedule if run.schedule != "fixed" else soft
+    parts = [METHODS[run.method], loss, schedule, "rewound" if run.rewind else ""]
+    return ", ".join(filter(None, parts))
+
+
+def sets_of(table: SubnetworkTable) -> list[str]:
+    """The inside set, then the others."""
+    if not table.runs:
+        return []
+    run = table.runs[0]
+    return [run.inside.name, *(measured.name for measured in run.outside)]
+
+
+def panels(table: SubnetworkTable) -> list[str]:
+    """The sets, and accuracy under attack where it was measured."""
+    return sets_of(table) + ([ATTACKED] if any(run.aua is not None for run in table.runs) else [])
+
+
+def spread_table(table: SubnetworkTable) -> pd.DataFrame:
+    """One row a cell, sparsity and set: mean and standard deviation over the seeds, in percent;
+    the gap ID − OOD likewise.
+
+    With one seed `sd` is missing, and `low` and `high` hold that model's own 95% interval.
+    """
+    cells: Cells = {}
+    for run in table.runs:
+        cells.setdefault((run.cell, run.sparsity), []).append(run)
+    rows = []
+    for (cell, sparsity), runs in cells.items():
+        start = {"cell": cell, "series": series_name(runs[0]), "sparsity": 100 * sparsity}
+        rows += [start | _set_row(runs, index, name) for index, name in enumerate(sets_of(table))]
+        if attacked := [run.aua for run in runs if run.aua is not None]:
+            rows.append(start | {"set": ATTACKED, "figure": "accuracy", **_spread(attacked)})
+    return pd.DataFrame(rows)
+
+
+def _set_row(runs: Sequence[SubnetworkRun], index: int, name: str) -> dict[str, Any]:
+    """One set of a cell: its figure, and its gap where it is not the inside set."""
+    results = [(run.inside, *run.outside)[index] for run in runs]
+    known = [run.gaps[name] for run in runs if name in run.gaps]
+    values = [100 * (gap.value or 0) for gap in known]
+    single = known[0] if len(known) == 1 else None
+    return {
+        "set": name,
+        "figure": FIGURES[results[0].metric],
+        **_spread([result.headline for result in results]),
+        "gap": mean(values) if values else None,
+        "gap_sd": stdev(values) if len(values) > 1 else None,
+        "gap_low": 100 * single.low if single else None,
+        "gap_high": 100 * single.high if single else None,
+    }
+
+
+def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
+    values = [100 * (result.value or 0) for result in results]
+    single = results[0] if len(results) == 1 else None
+    return {
+        "mean": mean(values),
+        "sd": stdev(values) if len(values) > 1 else None,
+        "low": 100 * single.low if single else None,
+        "high": 100 * single.high if single else None,
+        "seeds": len(results),
+        "n": results[0].n,
+    }
+
+
+def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
+    rows = spread[(spread["set"] == name) & spread["gap"].notna()]
+    return rows[
+        ["cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high", "seeds", "n"]
+    ]
+
+
+def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
+    """Pairs of cells that differ in one factor, at every sparsity: accuracy of the second minus the
+    first's on the same examples, in points.
+    """
+    by_seed: dict[tuple[str, float], dict[int, SubnetworkRun]] = {}
+    for run in table.runs:
+        by_seed.setdefault((run.cell, run.sparsity), {})[run.seed] = run
+    rows = [
+        _difference([(first[seed], second[seed]) for seed in seeds], name)
+        for (cell, sparsity), first in by_seed.items()
+        for (other, level), second in by_seed.items()
+        if cell < other and level == sparsity and (seeds := sorted(set(first) & set(second)))
+    ]
+    return pd.DataFrame([row for row in rows if row is not None])
+
+
+def _difference(
+    pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]], name: str
+) -> dict[str, Any] | None:
+    """One row for two cells, a pair of runs a seed; None where more than one factor differs."""
+    first, second = pairs[0]
+    if not _one_change(first, second):
+        return None
+    difference = paired_difference(
+        [_correct(run, name) for run, _ in pairs], [_correct(run, name) for _, run in pairs]
+    )
+    if difference.value is None:
+        return None
+    return {
+        "sparsity": 100 * first.sparsity,
+        "second": series_name(second),
+        "minus": series_name(first),
+        "difference": 100 * difference.value,
+        "low": 100 * difference.low,
+        "high": 100 * difference.high,
+        "n": difference.n,
+        "seeds": len(pairs),
+    }
+
+
+def _correct(run: SubnetworkRun, name: str) -> Sequence[bool]:
+    """Which examples of a set a run classifies correctly."""
+    return next(part for part in (run.inside, *run.outside) if part.name == name).correct
+
+
+def _one_change(first: SubnetworkRun, second: SubnetworkRun) -> bool:
+    """Whether two cells differ in one factor. How scores begin and sparsity grows means something
+    between masks alone.
+    """
+    ways = ("loss", "schedule", "init") if first.method == second.method == "mask" else ("loss",)
+    ways = (*ways, "adversarial", "rewind")
+    if first.method != second.method and "gradual" in (first.schedule, second.schedule):
+        return False
+    differing = [way for way in ("method", *ways) if getattr(first, way) != getattr(second, way)]
+    return len(differing) == 1
+
+
+def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float) -> pd.DataFrame:
+    """Accuracy of every group of a set at one sparsity and of the full models: mean over seeds, in
+    percent, with the spread.
+    """
+    groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for run in table.runs:
+        if run.sparsity not in (0.0, sparsity):
+            continue
+        for other in run.outside:
+            for value, rate in (other.groups.get(column, {}) if other.name == name else {}).items():
+                groups.setdefault((series_name(run), value), []).append(
+                    (100 * (rate.value or 0), rate.n)
+                )
+    return pd.DataFrame(
+        [
+            {
+                "series": series,
+                "group": value.replace("_", " "),
+                "mean": mean(rate for rate, _ in cells),
+                "n": cells[0][1],
+                "sd": stdev(rate for rate, _ in cells) if len(cells) > 1 else None,
+                "seeds": len(cells),
+            }
+            for (series, value), cells in groups.items()
+        ]
+    )
