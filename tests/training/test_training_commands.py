@@ -290,7 +290,7 @@ def test_finetune_writes_a_model_and_says_how_good_it_is(
     ("command", "says"),
     [
         (["finetune", "--epochs", "inf"], "epochs is inf"),
-        (["finetune", "--learning-rate", "0"], "learning_rate is 0"),
+        (["finetune", "--learning-rate", "0"], "--learning-rate is 0.0"),
         (["finetune", "--label-names", "a,b,c"], "No training row has the label 2"),
         (["finetune", "--label-names", "a"], "name all of them"),
         (["finetune", "--max-tokens", "999"], "max_tokens is 999"),
