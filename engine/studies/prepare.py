@@ -13,9 +13,9 @@ from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Predictions
 from prunescope.engine.models.victim import Victim, check_model_path, load_victim
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.pruning.checks import check_tokens
+from prunescope.engine.pruning.checks import check_plan, check_tokens
+from prunescope.engine.pruning.layerwise import SharedMeasurements
 from prunescope.engine.pruning.methods import canonical_name
-from prunescope.engine.pruning.pipeline import SharedMeasurements, check_plan
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
