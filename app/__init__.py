@@ -1,0 +1,1 @@
+"""The dashboard: pages, their parts, charts, and the state they share."""

@@ -9,9 +9,9 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, ROOT)
 
+from prunescope.app.components.history import one_entry_a_page  # noqa: E402
 from prunescope.app.components.tour import tour  # noqa: E402
 from prunescope.app.state import address  # noqa: E402
-from prunescope.app.state.history import one_entry_a_page  # noqa: E402
 from prunescope.app.state.resources import dark  # noqa: E402
 
 STYLE = Path(__file__).with_name("main.css")

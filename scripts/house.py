@@ -24,7 +24,7 @@ ENGINE = (
     "root store data models pruning export evaluation attacks training subnetworks studies "
     "baselines reading jobs live cli"
 ).split()
-APP = "state charts components screens main".split()
+APP = "charts state components screens main".split()
 ROOT = {"records", "errors", "config", "progress", "formatting", "paths", "__init__", "__main__"}
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 400, 80, 100
 SAME_LINES = 6  # so many equal lines in two places are a duplicate

@@ -11,6 +11,8 @@ sys.path.insert(0, str(ROOT))
 
 from prunescope.engine import Store, Study, baseline_tables, member_sets, subnetwork_tables  # noqa: E402
 from prunescope.engine.paths import BUNDLED  # noqa: E402
+from prunescope.engine.reading.findings import Finding, write_findings  # noqa: E402
+from prunescope.engine.reading.titles import P1, P2, data_title  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
     alternatives,
@@ -22,18 +24,23 @@ from scripts.reading import (  # noqa: E402
     subnetworks,
     summary,
 )
-from scripts.reading.words import TITLES, about, evidence, shipped  # noqa: E402
+from scripts.reading.words import about, evidence, shipped  # noqa: E402
 
-HEAD = """# Results
+HEAD = f"""# Results
 
-Every figure is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each unless it says so. Rates are in
-per cent with their 95 % Wilson intervals, differences on the same rows with score intervals for pairs; errors are relative
-(docs/METHOD.md). Aua and Asr are on the attacked examples, the same at every level. The sweeps behind a section are in
-`scripts/evidence`: `python -m engine sweep scripts/evidence/NAME.yaml` makes its studies, with `PRUNESCOPE_DATA` naming the
-folder of the data, and `python -m engine runs repeat KEY` measures one that is stored again and says what differs.
-A table of subnetworks is `python -m engine subnetworks --recipe NAME --data FOLDER`, NAME being its folder in
-`cache/bundled/subnetworks`; alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`, members
-`python -m engine members` and `scripts/evaluate_members.py`.
+P1 is {P1}. P2 is {P2}.
+
+Every figure is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each
+unless stated otherwise. Rates are in percent with 95% Wilson intervals; differences are on the
+same examples with score intervals for pairs; errors are relative (docs/METHOD.md). Aua and Asr
+are on the attacked examples, the same at every sparsity.
+
+To reproduce a section: `python -m engine sweep scripts/evidence/NAME.yaml` runs its studies, with
+`PRUNESCOPE_DATA` naming the folder of the data, and `python -m engine runs repeat KEY` measures a
+stored study again and reports what differs. A table of subnetworks is `python -m engine
+subnetworks --recipe NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`;
+alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`,
+members `python -m engine members` and `scripts/evaluate_members.py`.
 """
 VICTIMS = {
     "sst2": "MiniLM-L6",
@@ -43,22 +50,23 @@ VICTIMS = {
 APPENDIX = """
 ## Every study that the dashboard shows
 
-The adjusted p-value is Holm's, for all levels of a table together.
+p-values are adjusted by Holm's method over all sparsities of a table.
 """
 
 
-def render() -> str:
-    """The whole page."""
+def render() -> tuple[str, list[Finding]]:
+    """The whole page, and its findings in short."""
     store = Store(BUNDLED / "no-such-cache")
-    shown = shipped()
-    everything = [*shown, *evidence("sst2"), *evidence("ag_news"), *evidence("imdb")]
+    studies = shipped()
+    everything = [*studies, *evidence("sst2"), *evidence("ag_news"), *evidence("imdb")]
     sst2 = about(everything, data="sst2")
     models = _dense_models(everything)
-    sets = [found for found in member_sets(store) if found.bundled]
-    tables = [found for found in subnetwork_tables(store) if found.bundled and found.runs]
-    others = [found for found in baseline_tables(store) if found.bundled]
+    sets = [entry for entry in member_sets(store) if entry.bundled]
+    tables = [entry for entry in subnetwork_tables(store) if entry.bundled and entry.runs]
+    others = [entry for entry in baseline_tables(store) if entry.bundled]
+    findings = summary.findings(everything, models, sets, tables, others)
     parts = [
-        summary.section(everything, models, sets, tables, others),
+        summary.section(findings),
         summary.debiasing(tables),
         *(pruning.section(everything, data, model) for data, model in VICTIMS.items()),
         *(pruning.patterns(everything, data, model) for data, model in VICTIMS.items()),
@@ -69,23 +77,25 @@ def render() -> str:
         distances.section(),
         *map(alternatives.section, others),
         *map(members.section, sets),
-        *(subnetworks.section(found, shown) for found in tables),
+        *(subnetworks.section(table, studies) for table in tables),
         APPENDIX,
-        *map(appendix.table, shown),
+        *map(appendix.table, studies),
     ]
-    return HEAD + "".join(parts)
+    return HEAD + "".join(parts), findings
 
 
 def _dense_models(studies: list[Study]) -> dict[str, list[Study]]:
     """Dense model → its studies under DeepWordBug, those of public data; the shipped ones first."""
-    found: dict[str, list[Study]] = {}
+    models: dict[str, list[Study]] = {}
     for study in studies:
         if study.about["attack"] == "deepwordbug" and study.about["data"] != "embedded":
-            data, model = TITLES[study.about["data"]], study.about["model"]
+            data, model = data_title(study.about["data"]), study.about["model"]
             name = data if model.startswith("MiniLM-L6") else f"{data}, the member {model}"
-            found.setdefault(name, []).append(study)
-    return dict(sorted(found.items(), key=lambda item: "member" in item[0]))
+            models.setdefault(name, []).append(study)
+    return dict(sorted(models.items(), key=lambda item: "member" in item[0]))
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "RESULTS.md").write_text(render(), encoding="utf-8")
+    text, findings = render()
+    (ROOT / "docs" / "RESULTS.md").write_text(text, encoding="utf-8")
+    write_findings(findings)

@@ -1,0 +1,1 @@
+"""Charts and files: frame in, figure or text out; no Streamlit."""

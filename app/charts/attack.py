@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
-from prunescope.app.components.text import for_chart
+from prunescope.app.charts.text import for_chart
 
 
 class Look(NamedTuple):

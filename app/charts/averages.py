@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREY, SPARSE
-from prunescope.app.components.text import for_chart
+from prunescope.app.charts.text import for_chart
 from prunescope.engine import MadeAverage, MemberSet, Rate
 
 NAMES = {

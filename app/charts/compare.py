@@ -67,9 +67,11 @@ class Level:
 
     @property
     def measured(self) -> LevelResult | None:
+        """The stored result, where this sparsity was measured."""
         return self.study.level(self.sparsity)
 
     def rate(self, name: str) -> Value:
+        """Acc, Aua or Asr here, measured or interpolated."""
         return rate_at(self.study, self.sparsity, name) if self.study.levels else Value(None)
 
     def between(self) -> str:

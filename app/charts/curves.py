@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prunescope.app.charts.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
-from prunescope.app.components.text import for_chart
+from prunescope.app.charts.text import for_chart
 
 
 class Look(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.app.components.text import for_html, for_latex, for_markdown, for_sheet, visible
+from prunescope.app.charts.text import for_html, for_latex, for_markdown, for_sheet, visible
 
 About = dict[str, object]  # where the numbers come from, one line a name
 PLACE = "PRUNESCOPE-CHART-GOES-HERE"  # where the browser puts the chart as it stands on the page

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from prunescope.app.charts.curves import AXES, decades, dressed
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, PURPLE, SPARSE, ink
-from prunescope.app.components.text import for_chart, visible
+from prunescope.app.charts.text import for_chart, visible
 
 Look = dict[str, Any]
 PAIRS = {  # what is compared: title, colour, dash, marker

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from prunescope.app.charts.palette import GREY, PAGE
-from prunescope.app.components.text import for_chart
+from prunescope.app.charts.text import for_chart
 
 Floats = NDArray[np.float64]
 Boxes = Floats  # (n, 4) pixels: left, bottom, right, top

@@ -13,7 +13,7 @@ from prunescope.app.charts.compare import MOST, TITLES
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.mark_names import name_marks
 from prunescope.app.charts.palette import GREY, STUDIES, ink
-from prunescope.app.components.text import for_chart
+from prunescope.app.charts.text import for_chart
 from prunescope.engine import BaselineTable, Rate, Study, is_collapsed, short_names
 from prunescope.engine.reading.series import RATES, model_bytes
 

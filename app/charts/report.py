@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts import curves, files
-from prunescope.app.components.text import for_html
+from prunescope.app.charts.text import for_html
 from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
 from prunescope.engine.reading import commands, glossary, safety, series, verdicts
 

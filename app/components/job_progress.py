@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 from prunescope.app.state import limits
 
 Draw = Callable[[engine.LiveJob], None]
@@ -126,16 +126,14 @@ def share_and_sentence(
     if job.state == "queued" and behind is not None and behind.active:
         share, text = share_and_sentence(behind)
         return share, f"Getting ready: {text}"
-    waiting = job.state == "queued" or not job.progress.stage
-    stage = "waiting for the worker" if waiting else doing(job.progress.stage)
-    count = (
-        f" {job.progress.done} of {job.progress.total}"
-        if job.do == "batch" and job.progress.stage == "attack"
-        else ""
-    )
-    left = job.progress.seconds_left
+    progress = job.progress
+    waiting = job.state == "queued" or not progress.stage
+    stage = "waiting for the worker" if waiting else doing(progress.stage)
+    counting = job.do == "batch" and progress.stage == "attack"
+    count = f" {progress.done} of {progress.total}" if counting else ""
+    left = progress.seconds_left
     remaining = f", about {left:.0f} s left" if left is not None and left > 1 else ""
-    return job.progress.share, plain(stage) + count + remaining
+    return progress.share, plain(stage) + count + remaining
 
 
 def doing(stage: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 
 
 def show_notices(warnings: Sequence[str], infos: Sequence[str] = ()) -> None:

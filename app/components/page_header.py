@@ -23,6 +23,6 @@ def page_header(title: str, *widths: float, title_width: float = 3) -> PageHeade
     if not widths:
         st.title(title, anchor=False)
         return PageHeader(st.container(), [])
-    left, *controls = st.columns([title_width, *widths], vertical_alignment="bottom", gap="medium")
+    left, *controls = st.columns([title_width, *widths], vertical_alignment="bottom")
     left.title(title, anchor=False)
     return PageHeader(left, controls)

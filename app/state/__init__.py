@@ -1,0 +1,1 @@
+"""What pages share: resources, address, limits, defaults."""

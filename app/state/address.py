@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from prunescope.app.components.text import plain, visible
+from prunescope.app.charts.text import plain, visible
 from prunescope.engine import Study
 
 SHORT = 200  # characters of a typed text that may stand in an address

@@ -47,11 +47,11 @@ _PENDING = object()  # another attack is finding these candidates
 class SharedCandidates:
     """The candidates of one example, shared by the attacks on several victims.
 
-    What may follow a text is decided by its words, by which of them were changed, by the words to
-    change next, and by the original; transformations and constraints see nothing of the victim. So
-    it is found once, by the attack that comes first; attacks that need it meanwhile let that one go
-    on. Each gets texts of its own, because TextAttack writes on them. All are charged the seconds
-    that it took, or the first victim alone would run out of a budget for the others' sake.
+    The candidates of a text are decided by its words, by which of them were changed, by the words
+    to change next, and by the original; transformations and constraints do not see the victim. So
+    the attack that comes first computes them once, and others that need them meanwhile wait. Each
+    gets copies, because TextAttack writes on them. All are charged the seconds that it took, or the
+    first victim alone would use up its budget for the others.
     """
 
     def __init__(self) -> None:
@@ -60,8 +60,9 @@ class SharedCandidates:
     def get(
         self, find: Callable[..., Sequence[Any]], current_text: Any, **limits: Any
     ) -> list[Any]:
-        """`find(current_text, **wanted)`, TextAttack's `Attack.get_transformations`, or what it
-        gave before.
+        """The candidates that `find`, TextAttack's `Attack.get_transformations`, gives for a text.
+
+        Only the first call with the same text and limits computes them.
         """
         state = current_text.attack_attrs
         limits_key = repr(

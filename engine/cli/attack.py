@@ -11,7 +11,7 @@ from collections.abc import Callable
 from prunescope.engine.attacks.catalogue import ATTACK_HELP, RESOURCES_HELP
 from prunescope.engine.cli.attack_victims import SPARSITY
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import Answer, budget_options, spec_from, victim_options
+from prunescope.engine.cli.options import Answer, budget_options, spec_from, victim_options
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 
@@ -38,39 +38,21 @@ def _attack(options: argparse.Namespace, console: Console) -> Answer:
 
 def attack_options(parser: argparse.ArgumentParser) -> None:
     """The options beside those that name victims and data."""
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument(
         "--text", help="attack this text, on the dense victim and the pruned one or --against"
     )
-    what.add_argument(
+    mode.add_argument(
         "--examples", type=int, metavar="N", help="attack N evaluation examples of --data"
     )
-    what.add_argument(
+    mode.add_argument(
         "--set",
         metavar="FILE",
         help="read a fixed adversarial set: labelled texts (AdvGLUE), clean and "
         "adversarial texts side by side, or a log of attacks such as TextAttack's CSV",
     )
-    parser.add_argument(
-        "--eval-examples",
-        type=int,
-        default=StudySpec().eval_examples,
-        metavar="N",
-        help="with --examples: rows that are evaluated, among which those to attack are "
-        "drawn, as in a study (default: 872)",
-    )
-    parser.add_argument(
-        "--against",
-        metavar="B",
-        help="a second model, given the same examples and compared with the first",
-    )
-    parser.add_argument(
-        "--sparsity",
-        type=float,
-        metavar="S",
-        help="compare with the first model pruned at this sparsity "
-        f"(default with --text: {SPARSITY:g})",
-    )
+    _examples_options(parser)
+    _second_victim_options(parser)
     parser.add_argument(
         "--label",
         metavar="L",
@@ -85,6 +67,42 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
     )
     budget_options(parser)
     parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
+    _set_options(parser)
+
+
+def _examples_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--eval-examples",
+        type=int,
+        default=StudySpec().eval_examples,
+        metavar="N",
+        help="with --examples: rows that are evaluated, among which those to attack are "
+        "drawn, as in a study (default: 872)",
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="with --examples: write texts and outcomes as TextAttack's CSV or as JSON, "
+        "by the suffix; those of a second victim go to FILE with -against before it",
+    )
+
+
+def _second_victim_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        metavar="B",
+        help="a second model, given the same examples and compared with the first",
+    )
+    parser.add_argument(
+        "--sparsity",
+        type=float,
+        metavar="S",
+        help="compare with the first model pruned at this sparsity "
+        f"(default with --text: {SPARSITY:g})",
+    )
+
+
+def _set_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         metavar="T",
@@ -96,12 +114,6 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="COLUMN=VALUE",
         help="with --set: rows with this value only",
-    )
-    parser.add_argument(
-        "--log",
-        metavar="FILE",
-        help="with --examples: write texts and outcomes as TextAttack's CSV or as JSON, "
-        "by the suffix; those of a second victim go to FILE with -against before it",
     )
 
 

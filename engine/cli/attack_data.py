@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.engine.cli.attack_tables import attack_table, paired_table, transfer_table
 from prunescope.engine.cli.attack_victims import budget_of, texts_at_limit, victims_of
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import Answer
+from prunescope.engine.cli.options import Answer
 from prunescope.engine.errors import StoreError
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.records import StudySpec
@@ -83,10 +83,10 @@ def _load(options: argparse.Namespace, spec: StudySpec) -> "Dataset":
 
 def _in_classes_of(victims: "Mapping[str, Victim]", data: "Dataset", console: Console) -> "Dataset":
     """The data set in the numbering of the first victim's classes."""
-    from prunescope.engine.data import check_labels, fit_labels
+    from prunescope.engine.data import check_labels, fit_dataset
 
     first = next(iter(victims.values()))
-    fitted, notices = fit_labels(data, first.label_names, first.name)
+    fitted, notices = fit_dataset(data, first.label_names, first.name)
     console.notices(list(notices))
     check_labels(fitted.evaluation, first.num_labels, f"{fitted.name}, evaluation")
     return fitted

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from prunescope.engine.cli.attack_tables import static_table
 from prunescope.engine.cli.attack_victims import victims_of
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.studies import Answer
+from prunescope.engine.cli.options import Answer
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 

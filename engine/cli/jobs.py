@@ -52,18 +52,16 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         ("log", _log, "What a job has said."),
         ("remove", _remove, "Forget a job and its log; its study stays."),
     ):
-        parser = actions.add_parser(name, help=about, description=about)
-        parser.set_defaults(run=run)
+        made = actions.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
         if name != "list":
-            parser.add_argument("job", metavar="ID", help="the job's id, or its first digits")
-        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, about_flag in (
+            made.add_argument("job", metavar="ID", help="the job's id, or its first digits")
+        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, told in (
             ("--json", "end stdout with one JSON object"),
             ("--quiet", "no progress on stderr"),
         ):
-            parser.add_argument(
-                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
-            )
+            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
 
 
 def shown(row: JobRow, rows: list[JobRow]) -> dict[str, Any]:

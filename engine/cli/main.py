@@ -45,12 +45,12 @@ class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
-        sentence = f"{message[0].upper()}{message[1:]}"
+        told = f"{message[0].upper()}{message[1:]}"
         self.exit(
             2,
-            f"{sentence} See {self.prog} --help.\n"
-            if sentence.endswith("?")
-            else f"{sentence}; see {self.prog} --help.\n",
+            f"{told} See {self.prog} --help.\n"
+            if told.endswith("?")
+            else f"{told}; see {self.prog} --help.\n",
         )
 
     def options(self) -> list[str]:
@@ -71,9 +71,9 @@ class _Parser(argparse.ArgumentParser):
         flag = next(text for text in flags[name] if text.startswith("--"))
         if value is None:
             return flag
-        return (
-            f"{flag}={shlex.quote(value)}" if value[:1] == "-" else f"{flag} {shlex.quote(value)}"
-        )
+        # A label map is given with an equals sign, since a label may begin with a minus.
+        glue = "=" if value[:1] == "-" or "=" in value else " "
+        return f"{flag}{glue}{shlex.quote(value)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,13 +160,11 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, run: Callable[..., Any], about: str, **more: Any
     ) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(name, help=about, description=about, **more)
-        subparser.set_defaults(run=run, parser=subparser)
-        subparser.add_argument(
-            "--json", action="store_true", help="end stdout with one JSON object"
-        )
-        subparser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-        return subparser
+        made = commands.add_parser(name, help=about, description=about, **more)
+        made.set_defaults(run=run, parser=made)
+        made.add_argument("--json", action="store_true", help="end stdout with one JSON object")
+        made.add_argument("--quiet", action="store_true", help="no progress on stderr")
+        return made
 
     for group in GROUPS:
         group.add_commands(command)

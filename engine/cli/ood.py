@@ -13,9 +13,8 @@ from prunescope.engine.cli.options import (
 from prunescope.engine.cli.settings import Places, ShiftSettings, TableSettings
 from prunescope.engine.cli.subnetwork_tables import ood_table, protocol_table
 from prunescope.engine.config.describe import settings_of
-from prunescope.engine.config.study import READING
 from prunescope.engine.paths import expanded, user_cache
-from prunescope.engine.records import StudySpec
+from prunescope.engine.records import READING, StudySpec
 
 
 def add_commands(command: Command) -> None:

@@ -45,17 +45,15 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     actions = runs.add_subparsers(metavar="ACTION")
 
     def action(name: str, run: Callable[..., Answer], about: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
-        parser.set_defaults(run=run)
-        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, about_flag in (
+        made: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, told in (
             ("--json", "end stdout with one JSON object"),
             ("--quiet", "no progress on stderr"),
         ):
-            parser.add_argument(
-                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
-            )
-        return parser
+            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
+        return made
 
     runs.add_argument("--cache", metavar="DIR", help=CACHE)
     action("list", _list, "Every study of every layer, with its levels and its size.")
@@ -131,21 +129,21 @@ def _study_of(parser: argparse.ArgumentParser) -> None:
 
 
 def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
-    if match is None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return int(float(match[1]) * UNITS[match[2]])
+    return int(float(found[1]) * UNITS[found[2]])
 
 
-def key_in(rows: list[str], start: str) -> str:
+def key_in(rows: list[str], wanted: str) -> str:
     """The one key that begins so. Raises StoreError where there is none, or more than one."""
-    matches = [key for key in rows if key.startswith(start)] if start else []
-    if len(matches) != 1:
+    found = [key for key in rows if key.startswith(wanted)] if wanted else []
+    if len(found) != 1:
         raise StoreError(
-            f"{len(matches) or 'No'} studies begin with {start[:64]!r}; `python -m engine runs "
+            f"{len(found) or 'No'} studies begin with {wanted[:64]!r}; `python -m engine runs "
             "list` shows them."
         )
-    return matches[0]
+    return found[0]
 
 
 def _key(options: argparse.Namespace, console: Console, store: Store) -> str:

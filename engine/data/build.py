@@ -99,7 +99,7 @@ def unread(table: Table, columns: Columns) -> str:
     return (
         f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} "
         "holds texts too and is "
-        "left out. Where the model reads both, name them with --text-column and --pair-column."
+        "left out. Where the model reads both, name them with `text_column` and `pair_column`."
     )
 
 
@@ -120,7 +120,7 @@ def _check_same_kind(parts: Sequence[tuple[Table, Columns]]) -> None:
     if len(kinds) > 1:
         raise DataError(
             f"{kinds[True]} holds single texts and {kinds[False]} holds pairs; "
-            "name columns that both have with --text-column and --pair-column."
+            "name columns that both have with `text_column` and `pair_column`."
         )
 
 
@@ -135,7 +135,7 @@ def _text(value: object, row: int, table: Table, column: str) -> str:
     if not isinstance(value, str):
         raise DataError(
             f"{table.place(row)} has a {type(value).__name__} in {column!r}; "
-            "name a column of texts with --text-column."
+            "name a column of texts with `text_column`."
         )
     if not value.strip():
         raise DataError(

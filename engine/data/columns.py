@@ -111,7 +111,7 @@ def find_columns(table: Table, choice: Choice) -> Columns:
     """
     text, pair = _text_columns(table, choice)
     label = (
-        _named(table, choice.label, "--label-column") if choice.label else _detected_label(table)
+        _named(table, choice.label, "`label_column`") if choice.label else _detected_label(table)
     )
     _check_distinct(table, [name for name in (text, pair, label) if name is not None])
     used = {name for name in (text, pair, label) if name is not None}
@@ -119,9 +119,9 @@ def find_columns(table: Table, choice: Choice) -> Columns:
 
 
 def _text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
-    pair = _named(table, choice.pair, "--pair-column") if choice.pair else None
+    pair = _named(table, choice.pair, "`pair_column`") if choice.pair else None
     if choice.text:
-        return _named(table, choice.text, "--text-column"), pair
+        return _named(table, choice.text, "`text_column`"), pair
     text, usual_pair = _detected_text(table)
     return text, pair or usual_pair
 
@@ -136,7 +136,7 @@ def _detected_text(table: Table) -> tuple[str, str | None]:
     if single is None:
         single = _first_of_pair(table)
     if single is None:
-        raise DataError(_not_found(table, "text", "--text-column"))
+        raise DataError(_not_found(table, "text", "`text_column`"))
     return single, None
 
 
@@ -197,7 +197,7 @@ def _further_texts(table: Table, used: set[str]) -> str | None:
 def _detected_label(table: Table) -> str:
     usual = [label for name in LABEL_NAMES if (label := _match(name, table.names()))]
     if not usual:
-        raise DataError(_not_found(table, "label", "--label-column"))
+        raise DataError(_not_found(table, "label", "`label_column`"))
     for other in usual[1:]:
         if table.frame[other].tolist() != table.frame[usual[0]].tolist():
             raise DataError(
@@ -231,7 +231,7 @@ def _check_distinct(table: Table, used: list[str]) -> None:
         if used.count(name) > 1:
             raise SettingError(
                 f"The column {name!r} of {table.where} would be read in two roles; "
-                "name different columns with --text-column, --pair-column and --label-column."
+                "name different columns with `text_column`, `pair_column` and `label_column`."
             )
 
 

@@ -314,7 +314,7 @@ def _integer(value: Label, column: LabelColumn, row: int) -> int:
         raise DataError(
             f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; "
             "only classes are "
-            "read, so name another column with --label-column, or map the values with --label-map."
+            "read, so name another column with `label_column`, or map the values with `label_map`."
         )
     return int(number)
 

@@ -7,7 +7,6 @@ guess is a wrong accuracy that nobody sees.
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -336,9 +335,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
-    """A label map to fill in. With the equals sign, because a label may begin with a minus; as JSON
-    where one holds a sign.
-    """
+    """A label map to fill in; as JSON where a label holds a sign."""
     more = ",…" if len(labels) > 4 else ""
     if any(set(label) & set(",='{\"") for label in labels):
         entries = (
@@ -350,7 +347,7 @@ def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
     else:
         entries = ",".join(f"{label}=…" for label in labels[:4]) + more
     last = f" to {len(own) - 1} for {own[-1]}" if len(own) > 1 else ""
-    return f"--label-map={shlex.quote(entries)}, with 0 for {own[0]}{last}"
+    return f"`label_map={entries}`, with 0 for {own[0]}{last}"
 
 
 def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:

@@ -114,7 +114,7 @@ class JobTable:
             raise StoreError(
                 f"The list of jobs at {self.path} cannot be written ({error}); nothing stored "
                 "before is lost. Make "
-                "room, or name a writable folder with --cache or PRUNESCOPE_CACHE."
+                "room, or name a writable folder with `cache` or PRUNESCOPE_CACHE."
             ) from error
         except sqlite3.DatabaseError as error:
             raise StoreError(

@@ -41,5 +41,5 @@ def check_classes(victim: Victim, names: Sequence[str], model: str) -> None:
     if not can_match(names, victim.label_names):
         raise ModelError(
             f"{unmatched(model, victim.label_names, 'the data', names)}: name them alike, in "
-            "id2label of the model's config.json or with --label-map."
+            "id2label of the model's config.json or with `label_map`."
         )

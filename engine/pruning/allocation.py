@@ -93,7 +93,7 @@ class Shares:
         if self.losses and isinstance(self.pattern, NofM):
             raise SettingError(
                 f"The pattern {self.pattern.name} fixes the sparsity of every layer; use "
-                "--allocation uniform."
+                "`allocation=uniform`."
             )
 
     def manual(self, layer: str) -> float | None:

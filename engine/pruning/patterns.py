@@ -84,7 +84,7 @@ class NofM:
         if width % self.m:
             raise SettingError(
                 f"The pattern {self.name} does not divide the {width} inputs of layer {layer}; "
-                "choose an m that divides the widths of the model, or --pattern unstructured."
+                "choose an m that divides the widths of the model, or `pattern=unstructured`."
             )
 
     def check_level(self, sparsity: float) -> float:

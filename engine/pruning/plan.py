@@ -39,13 +39,13 @@ class Plan:
             )
         if self.allocation != "uniform" and not self.method.calibrated:
             raise SettingError(
-                f"The method {self.method.name} measures no loss to equalise; use --allocation "
-                "uniform."
+                f"The method {self.method.name} measures no loss to equalise; use "
+                "`allocation=uniform`."
             )
         if self.allocation != "uniform" and isinstance(self.pattern, NofM):
             raise SettingError(
                 f"The pattern {self.pattern.name} fixes the sparsity of every layer; use "
-                "--allocation uniform."
+                "`allocation=uniform`."
             )
         parse_layers(self.layers)
 

@@ -11,10 +11,10 @@ from prunescope.engine.reading.levels import level_id
 
 KINDS = {  # what a row did; A and B stand for the two levels
     "any": "any",
-    "only B breaks": "only {b} breaks",
-    "only A breaks": "only {a} breaks",
-    "both break": "both break",
-    "both hold": "both hold",
+    "only B breaks": "only {b} fails",
+    "only A breaks": "only {a} fails",
+    "both break": "both fail",
+    "both hold": "both withstand",
     "only A right": "right with {a} only, without attack",
     "only B right": "right with {b} only, without attack",
     "both wrong": "both wrong without attack",

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from prunescope.engine.errors import SettingError
 from prunescope.engine.evaluation.collapse import is_collapsed
+from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
 from prunescope.engine.records import LevelResult, Study
 
-RESAMPLES = 2000
 HELD = ("held", "exhausted")  # outcomes that count for Aua, see docs/METHOD.md
 Rows = NDArray[
     np.float64
@@ -105,15 +105,14 @@ def _resampled(
     right: Rows, held: Rows, attacked: NDArray[np.int64], resamples: int, seed: int
 ) -> Rows:
     """(resamples, levels): the larger drop of Acc and Aua."""
-    draw = np.random.default_rng(seed)
+    resampler = Resampler(resamples, seed)
     others = np.setdiff1d(np.arange(right.shape[1]), attacked)
     hits = np.zeros((resamples, len(right)))
     kept = None
     for rows in (attacked, others):
         if len(rows):
-            weights = draw.multinomial(
-                len(rows), np.full(len(rows), 1 / len(rows)), resamples
-            ).astype(float)
+            shares = np.full(len(rows), 1 / len(rows))
+            weights = resampler.counts(len(rows), shares).astype(float)
             hits += weights @ right[:, rows].T
             if rows is attacked:
                 kept = weights @ held.T / len(rows)

@@ -88,9 +88,13 @@ def _set_row(runs: Sequence[SubnetworkRun], index: int, name: str) -> dict[str, 
         **_spread([result.headline for result in results]),
         "gap": mean(values) if values else None,
         "gap_sd": stdev(values) if len(values) > 1 else None,
-        "gap_low": 100 * single.low if single else None,
-        "gap_high": 100 * single.high if single else None,
+        "gap_low": _percent(single.low) if single else None,
+        "gap_high": _percent(single.high) if single else None,
     }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
@@ -99,8 +103,8 @@ def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
     return {
         "mean": mean(values),
         "sd": stdev(values) if len(values) > 1 else None,
-        "low": 100 * single.low if single else None,
-        "high": 100 * single.high if single else None,
+        "low": _percent(single.low) if single else None,
+        "high": _percent(single.high) if single else None,
         "seeds": len(results),
         "n": results[0].n,
     }
@@ -147,8 +151,8 @@ def _difference(
         "second": series_name(second),
         "minus": series_name(first),
         "difference": 100 * difference.value,
-        "low": 100 * difference.low,
-        "high": 100 * difference.high,
+        "low": _percent(difference.low),
+        "high": _percent(difference.high),
         "n": difference.n,
         "seeds": len(pairs),
     }

@@ -62,7 +62,7 @@ def level_sentence(study: Study, sparsity: float) -> str:
         kept = f"has {accuracy} accuracy"
     else:
         kept = f"keeps {accuracy.removesuffix('%')} of {percent(dense.acc.value, 1)} accuracy"
-    return f"{start} {kept}{_withstood(level.aua, dense and dense.aua if sparsity else None)}."
+    return f"{start} {kept}{_withstood(level.aua, dense.aua if dense and sparsity else None)}."
 
 
 def _withstood(aua: Rate | None, dense: Rate | None) -> str:

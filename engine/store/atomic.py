@@ -26,14 +26,14 @@ def cannot_write(folder: Path, error: OSError | SafetensorError) -> StoreError:
     """The error for a cache that cannot be written."""
     return StoreError(
         f"The cache cannot be written at {folder} ({_reason(error)}); nothing stored before is "
-        "lost. Make room, or name a writable folder with --cache or PRUNESCOPE_CACHE."
+        "lost. Make room, or name a writable folder with `cache` or PRUNESCOPE_CACHE."
     )
 
 
 def _cannot_write_file(path: Path, error: OSError | SafetensorError) -> StoreError:
     return StoreError(
         f"{path} cannot be written ({_reason(error)}); what was there before is unharmed. Make "
-        "room, or name another folder with --out."
+        "room, or name another folder with `out`."
     )
 
 
@@ -100,7 +100,7 @@ def new_folder(folder: Path | str) -> Path:
     target = expanded(folder)
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         raise StoreError(
-            f"{target} is there already; name another folder with --out, or remove it."
+            f"{target} is there already; name another folder with `out`, or remove it."
         )
     existing = next(
         parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists()
@@ -108,11 +108,11 @@ def new_folder(folder: Path | str) -> Path:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         problem = "is no folder to write in" if existing.is_dir() else "is a file"
         raise StoreError(
-            f"{target} cannot be written ({existing} {problem}); name another folder with --out."
+            f"{target} cannot be written ({existing} {problem}); name another folder with `out`."
         )
     if target.exists() and target.samefile(Path.cwd()):
         raise StoreError(
-            f"{target} is the folder you are in; name one that is not there yet with --out."
+            f"{target} is the folder you are in; name one that is not there yet with `out`."
         )
     return target
 
@@ -137,7 +137,7 @@ def atomic_folder(folder: Path | str) -> Iterator[Path]:
             _rename(work, target)
     except (OSError, SafetensorError) as error:
         raise StoreError(
-            f"{target} cannot be written ({_reason(error)}); name another folder with --out."
+            f"{target} cannot be written ({_reason(error)}); name another folder with `out`."
         ) from error
 
 

@@ -43,7 +43,7 @@ def measure_distances(
     nothing is broken.
     """
     if spec.attack == "none":
-        raise SettingError("Adversarial texts need an attack; choose one with --attack.")
+        raise SettingError("Adversarial texts need an attack; choose one with `attack`.")
     prepared = prepare(spec, report)
     if prepared.evaluation.pairs is not None:
         raise DataError(

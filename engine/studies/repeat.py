@@ -122,7 +122,7 @@ def _check_same(loaded: Study, study: Study) -> None:
     if different:
         raise DataError(
             f"What is here is not what the study {study.key[:12]} was made of. This is another: "
-            f"{', '.join(different)}. Name its data with --data; `runs show --json` has its "
+            f"{', '.join(different)}. Name its data with `data`; `runs show --json` has its "
             "settings."
         )
 

@@ -232,7 +232,7 @@ def _stage(
     if (folder / RECORD).is_file():
         raise SettingError(
             f"{folder} holds a member made with other settings, rows or base; name another folder "
-            "with --out, or remove it."
+            "with `out`, or remove it."
         )
     return finetune(spec, shared, folder, start=start, report=report, say=say)
 

@@ -236,7 +236,7 @@ def _average(
     elif load_victim(str(out.resolve()), "cpu").fingerprint != victim.fingerprint:
         raise StoreError(
             f"{out} holds another model than the average of {', '.join(result.ingredients)}; "
-            "remove it, or name another folder with --out."
+            "remove it, or name another folder with `out`."
         )
     write_atomic(
         scores / f"average-{by}.json",

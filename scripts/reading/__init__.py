@@ -1,1 +1,1 @@
-"""What docs/RESULTS.md says: each module reads the bundled studies and writes one part of the page."""
+"""What docs/RESULTS.md says: each module writes one part of it from the bundled studies."""

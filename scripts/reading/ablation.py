@@ -37,18 +37,20 @@ STEPS = (  # part, what is pruned without it, with it
     ("sparsity over layers by equal loss", "adaptive uniform", "adaptive"),
 )
 INTRODUCTION = """
-## The ablation that P1 lacks, on SST-2 dev
+## The ablation that P1 lacks, on SST-2
 
-Statistics from the pruned model's inputs (`sparse`, P1's adaptive Hessian) or the dense one's; the target of Eq. 5 (`p1`) or
-ours with two-sided damping (`adaptive`), with the drift of the residual stream in it or not; the survivors refitted or not;
-tokens and outputs weighed by what reaches the last [CLS] or not (the refit then takes ten steps, not five); the weights to remove
-chosen in one sweep (`sparsegpt`) or jointly (`joint`); every layer as sparse as the others or more so where it costs less. The
-default is the last row.
+Each part of the method on or off. *Inputs*: statistics from the inputs of the pruned model
+(`sparse`, P1's adaptive Hessian) or of the dense one. *Target*: Eq. 5 (`p1`) or ours with
+two-sided damping (`adaptive`). *Residual*: whether the target includes the drift of the residual
+stream. *Refit*: whether the remaining weights are refitted. *Importance*: whether tokens and
+outputs are weighed by their effect on the last [CLS] (the refit then takes ten steps, not five).
+*Solver*: weights to remove chosen in one sweep (`sparsegpt`) or jointly (`joint`). *Allocation*:
+every layer equally sparse, or sparser where it costs less. The default is the last row.
 
 """
 SWITCHED = """
-One part switched: the ratio of the [CLS] errors, and the difference in Aua on the same attacked examples, bold where its 95 %
-interval leaves out zero.
+One part switched: the ratio of the [CLS] errors, and the difference in Aua on the same attacked
+examples, in bold where its 95% interval excludes zero.
 
 """
 

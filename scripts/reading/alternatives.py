@@ -3,32 +3,35 @@ is nearest in bytes.
 """
 
 from prunescope.engine import Baseline, BaselineTable, pluralize
-from prunescope.engine.pruning.methods import canonical_name
-from scripts.reading.words import ATTACKS, TITLES, rows, share
+from prunescope.engine.reading.titles import data_title, method_name_title
+from scripts.reading.words import ATTACKS, alternative_name, rows, share
 
 INTRODUCTION = """
 ## Pruning against the alternatives, on {title}
 
-{model}; {evaluation} rows evaluated, {attack} on {attacked} of them; pruned by `{method}` with {calibration:,} calibration texts.
-Bytes are those of the file that holds all weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives
-makes smaller. *Times dense* is the median of the rounds' ratios to the dense model, with 5 % and 95 % quantiles ({device},
-{threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained but where it says so; of a model less than five
-points above naming the commonest label Aua is left out.
+{model}; {evaluation} examples evaluated, {attacked} of them attacked with {attack}; pruned by
+{method} with {calibration:,} calibration texts. Bytes are those of the file that holds all
+weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives makes
+smaller. *Times dense* is the median ratio to the dense model over the rounds, with 5% and 95%
+quantiles ({device}, {threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained
+unless the row says so. Aua is left out for models less than five points above naming the most
+frequent label.
 
 """
 HEADER = ["model", "MB", "without embeddings", "Acc", "Aua", "weights multiplied as", "times dense"]
 AGAINST = """
-Beside the pruned level that is nearest in bytes: rows that one of the two alone gets right; of the attacked rows that both get
-right, those that hold on one alone; and McNemar's exact p-values, adjusted by Holm's method over all lines.
+Against the pruned model nearest in bytes: examples that only one of the two classifies correctly;
+of the attacked examples that both classify correctly, those on which only one withstands the
+attack; and McNemar's exact p-values, adjusted by Holm's method over all rows.
 
 """
 TESTED = [
     "model",
-    "beside",
+    "against",
     "bytes more",
-    "right: it alone / pruned alone",
+    "correct: it alone / pruned alone",
     "p",
-    "holds: it alone / pruned alone",
+    "withstands: it alone / pruned alone",
     "p",
 ]
 
@@ -38,12 +41,12 @@ def section(table: BaselineTable) -> str:
     about, told = table.about, table.latency
     ordered = sorted(table.rows, key=lambda row: -row.file_bytes)
     head = INTRODUCTION.format(
-        title=TITLES.get(about["data"], about["data"]),
+        title=data_title(about["data"]),
         model=about["model"],
         evaluation=about["counts"]["evaluation"],
         attack=ATTACKS.get(about["attack"], about["attack"]),
         attacked=about["counts"]["attacked"],
-        method=canonical_name(about["method"]),
+        method=method_name_title(about["method"]),
         calibration=about["counts"]["calibration"],
         embeddings=table.row("dense").embedding_bytes / 1e6,
         device=told["device"],
@@ -53,7 +56,7 @@ def section(table: BaselineTable) -> str:
     )
     lines = [
         [
-            row.name,
+            alternative_name(row.name),
             f"{row.file_bytes / 1e6:.1f}",
             f"{row.bytes / 1e6:.1f}",
             share(row.acc),
@@ -102,8 +105,8 @@ def _test(row: Baseline) -> list[str]:
     ) is not None:  # the level is first: where it alone breaks, the alternative alone holds
         attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
     return [
-        row.name,
-        one.level,
+        alternative_name(row.name),
+        alternative_name(one.level),
         f"{one.bytes / 1e6:+.1f} MB",
         f"{one.only_here} / {one.only_there}",
         f"{one.adjusted:.2g}",

@@ -1,16 +1,15 @@
 """Every bundled study as one table."""
 
 from prunescope.engine import Study, paired_levels
-from prunescope.engine.reading import series
-from scripts.reading.words import TITLES, level_name, share
+from prunescope.engine.reading.titles import data_title, method_title
+from scripts.reading.words import level_name, share
 
 
 def table(study: Study) -> str:
     """One study as a table."""
     about, dense = study.about, study.level(0.0)
     lines = [
-        f"\n### {about['model']} on {TITLES.get(about['data'], about['data'])}: "
-        f"{series.how(study)}\n",
+        f"\n### {about['model']} on {data_title(about['data'])}: {method_title(study.about)}\n",
         f"{about['counts']['evaluation']} evaluated, {about['counts']['attacked']} attacked "
         f"({about['attack']}), "
         f"{about['counts']['calibration']} calibration sentences ({about['calibration_tokens']:,} "

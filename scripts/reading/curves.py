@@ -11,31 +11,33 @@ import numpy as np
 from scipy.stats import rankdata
 
 from prunescope.engine import LevelResult, Statistic, Study
+from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
 from scripts.reading.words import holding, rows
 
-RESAMPLES = 2000
 NEAR = 0.05  # of accuracy
 FEWEST = 5  # victims
 CALIBRATION = """
-## The number of calibration texts, SST-2 dev at {level:g} %
+## The number of calibration texts, SST-2 at {level:g}%
 
-Mean (standard deviation) over draws. A draw decides the calibration texts and the attacked examples, so differences to dense are
-within a draw. P1's Figure 3 rises and then levels off.
+Mean (standard deviation) over seeds. A seed decides the calibration texts and the attacked
+examples, so differences to dense are within a seed. P1's Figure 3 rises and then levels off.
 
 """
 THESIS = """
 ## Does robustness follow the knowledge that is kept?
 
-P1's thesis: the closer the embeddings stay to the dense model's, the more robust the pruned one. Spearman's correlation over the
-pruned victims of one dense model (every method, level and pattern of this page) under DeepWordBug, with the 95 % interval of
-{resamples:,} resamples of the victims, for these attacked examples. *Alike* is the share of the attacked examples that end as on
-the dense model. *Near* are the victims within {near:g} points of dense accuracy. Levels of one method are no independent victims,
-so the intervals are if anything too narrow.
+P1's thesis: the closer the embeddings stay to the dense model's, the more robust the pruned
+model. The table shows Spearman's correlation over the pruned models of one dense model (every
+method, sparsity and pattern of this page) under DeepWordBug, with the 95% interval of
+{resamples:,} resamples of the models, for these attacked examples. *Alike* is the share of
+attacked examples with the same outcome as on the dense model. *Near* are the models within
+{near:g} points of dense accuracy. Sparsities of one method are not independent models, so the
+intervals are if anything too narrow.
 
 """
 COLLAPSE = """
-A victim that gives one answer to everything holds on the rows where that answer is right; so where accuracy collapses Aua may
-rise, which is why *near* leaves those victims out.
+A model that gives one answer to everything withstands attacks on the examples where that answer
+is correct, so Aua may rise where accuracy collapses. *Near* therefore leaves those models out.
 """
 
 
@@ -182,12 +184,8 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statist
     The examples stay: shares are noisy by the draw of examples already, and drawing them again
     would count that twice and pull ρ toward 0.
     """
-    given, shares, draw = (
-        np.array(x),
-        np.array(table, dtype=float).mean(1),
-        np.random.default_rng(0),
-    )
-    chosen = draw.integers(len(given), size=(RESAMPLES, len(given)))
+    given, shares = np.array(x), np.array(table, dtype=float).mean(1)
+    chosen = np.concatenate(list(Resampler(RESAMPLES).rows(len(given))))
     low, high = np.nanpercentile(
         [_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
     )

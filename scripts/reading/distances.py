@@ -4,17 +4,18 @@ import json
 from typing import Any
 
 from prunescope.engine.paths import BUNDLED
-from prunescope.engine.pruning.methods import canonical_name
+from prunescope.engine.reading.titles import method_name_title
 from scripts.reading.words import level_name, rows
 
 FILE = BUNDLED / "evidence" / "distances.json"
 INTRODUCTION = """
 ## [CLS] block by block, on clean and adversarial text
 
-Mean 1 − cos of [CLS] between the dense model and the pruned one, on the {broken} of {examples} sentences of SST-2 dev with which
-DeepWordBug breaks the dense model, as they are and as it leaves them; the last block with its 95 % bootstrap interval. P1's
-Table 4 is of one sentence, where the pruned model's last block is nearer to dense on the adversarial text (.0349) than on the
-clean one (.2231).
+Mean 1 − cos of [CLS] between the dense and the pruned model, on the {broken} of {examples} SST-2
+sentences with which DeepWordBug succeeds against the dense model, before and after the attack;
+the last block with its 95% bootstrap interval. P1's Table 4 is of one sentence, where the pruned
+model's last block is nearer to dense on the adversarial text (.0349) than on the clean one
+(.2231).
 
 """
 
@@ -27,7 +28,7 @@ def section() -> str:
     blocks = len(told["series"][0]["cosine"])
     lines = [
         [
-            canonical_name(one["method"]),
+            method_name_title(one["method"]),
             level_name(one["sparsity"]),
             one["text"],
             *_cells(one["cosine"]),

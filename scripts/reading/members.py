@@ -1,14 +1,15 @@
 """Members and their averages."""
 
 from prunescope.engine import MemberSet
-from scripts.reading.words import TITLES, level_name, share
+from prunescope.engine.reading.titles import data_title
+from scripts.reading.words import level_name, share
 
 
 def section(found: MemberSet) -> str:
     """One set of members: alone, averaged, and on the evaluation rows."""
     judged = found.selection
     lines = [
-        f"\n## Members and averages: {TITLES.get(found.name, found.name)}\n",
+        f"\n## Members and averages: {data_title(found.name)}\n",
         f"{len(found.members)} members of {found.training_rows:,} training rows each; judged on "
         f"{judged['n']} rows that none was "
         f"trained on, {judged['attacked']} of them attacked ({judged['attack']}).\n",

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from prunescope.engine import LevelResult, Study
-from prunescope.engine.reading.series import how
+from prunescope.engine.reading.titles import data_title, method_name_title, method_title
 from runs.figures import PUBLISHED
 from scripts.reading.words import (
     ATTACKS,
-    TITLES,
     about,
     acc_difference,
     aua_difference,
@@ -24,14 +23,6 @@ ORDER = ("adaptive", "p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude"
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded victim
-NAMES = {
-    "adaptive": "`adaptive`, the default",
-    "p1": "`p1`, P1's formula",
-    "sparsegpt": "`sparsegpt`",
-    "sparsegpt-static": "`sparsegpt-static`, SparseGPT with dense inputs",
-    "wanda": "`wanda`",
-    "magnitude": "`magnitude`",
-}
 
 
 def section(studies: Sequence[Study], data: str, model: str) -> str:
@@ -52,10 +43,10 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
         for name in attacks
         if name in first
     )
-    one, title = next(iter(first.values())).about, TITLES[data].removesuffix(" dev")
+    one, title = next(iter(first.values())).about, data_title(data)
     return (
         f"\n## {title}: sparsity against robustness\n\n{one['model']}; "
-        f"{one['counts']['evaluation']:,} rows of {TITLES[data]} "
+        f"{one['counts']['evaluation']:,} rows of {data_title(data)} "
         f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts "
         f"({one['calibration_tokens']:,} tokens)."
         " Acc, Aua and Asr in per cent.\n\n"
@@ -74,6 +65,11 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
     )
 
 
+def _method_name(method: str) -> str:
+    """A method as the literature calls it, and as the command line does."""
+    return f"{method_name_title(method)} (`{method}`)"
+
+
 def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
     lines = []
     for method, found in methods.items():
@@ -90,7 +86,7 @@ def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list
                 continue  # the dense victim is the same for all
             at = {attack: study.level(sparsity) for attack, study in found.items()}
             some = next(level for level in at.values() if level is not None)
-            name = "dense" if sparsity == 0 else NAMES[method]
+            name = "dense" if sparsity == 0 else _method_name(method)
             lines.append(
                 [
                     name,
@@ -164,7 +160,7 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
             if difference.value is not None:
                 lines.append(
                     [
-                        NAMES[method],
+                        _method_name(method),
                         level_name(sparsity),
                         points(difference),
                         *(
@@ -196,7 +192,7 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
         if level is not None and study.about["method"] in both:
             lines.append(
                 [
-                    NAMES[study.about["method"]],
+                    _method_name(study.about["method"]),
                     study.about["pattern"],
                     share(level.acc),
                     _rates(level),
@@ -217,7 +213,7 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
         "[CLS] error",
     ]
     return (
-        f"\n## n of m at 50 % on {TITLES[data]}\n\nOf every m neighbouring weights of a row n "
+        f"\n## n of m at 50 % on {data_title(data)}\n\nOf every m neighbouring weights of a row n "
         "stay. Differences to "
         "dense are in points, on the same rows.\n\n" + rows(header, lines)
     )
@@ -259,7 +255,7 @@ def starts(studies: Sequence[Study]) -> str:
                 lines.append(
                     [
                         "the average" if model == AVERAGE else model,
-                        how(study) if level.sparsity else "dense",
+                        method_title(study.about) if level.sparsity else "dense",
                         level_name(level.sparsity),
                         share(level.acc),
                         _rates(level),

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from prunescope.app.charts import subnetworks
 from prunescope.engine import (
     Rate,
     Statistic,
@@ -12,6 +11,7 @@ from prunescope.engine import (
     SubnetworkTable,
     paired_difference,
 )
+from prunescope.engine.reading import subnetworks
 from scripts.reading.words import about, bare, level_name, points, right, rows, share, usual
 
 START = "MiniLM-L6"  # the embedded victim, as studies name it

@@ -19,13 +19,8 @@ from prunescope.engine import (
 from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
+from prunescope.engine.reading.verdicts import percent
 
-TITLES = {
-    "embedded": "the project's reviews",
-    "sst2": "SST-2 dev",
-    "ag_news": "AG News",
-    "imdb": "IMDB",
-}
 ATTACKS = {
     name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")
 }  # in the order of columns
@@ -47,19 +42,24 @@ def points(metric: Statistic) -> str:
     """A difference in points with its interval, bold where the interval leaves out zero."""
     if metric.value is None:
         return "–"
-    told = f"{100 * metric.value:+.1f} [{100 * metric.low:+.1f}, {100 * metric.high:+.1f}]"
-    return f"**{told}**" if metric.low > 0 or metric.high < 0 else told
+    text = f"{100 * metric.value:+.1f} [{100 * metric.low:+.1f}, {100 * metric.high:+.1f}]"
+    return f"**{text}**" if metric.low > 0 or metric.high < 0 else text
 
 
 def level_name(sparsity: float) -> str:
     """A sparsity in per cent."""
-    return f"{100 * sparsity:g} %"
+    return percent(sparsity)
+
+
+def alternative_name(name: str) -> str:
+    """The name of an alternative as it is stored, with percentages as the page writes them."""
+    return name.replace(" %", "%")
 
 
 def rows(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table; the first column is left, the others are as they come."""
-    told = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*told, *("| " + " | ".join(line) + " |" for line in lines)]) + "\n"
+    head = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join([*head, *("| " + " | ".join(line) + " |" for line in lines)]) + "\n"
 
 
 def shipped() -> list[Study]:
@@ -74,10 +74,10 @@ def evidence(name: str) -> list[Study]:
 
 def _all(folder: Path) -> list[Study]:
     store = Store(BUNDLED / "no-such-cache", bundled=folder)
-    found = [store.study(study.key) for study in store.studies() if study.bundled]
+    studies = [store.study(study.key) for study in store.studies() if study.bundled]
     if store.notices:
         raise SystemExit(store.notices[0])
-    return [_under_todays_names(study) for study in found if study is not None]
+    return [_under_todays_names(study) for study in studies if study is not None]
 
 
 def _under_todays_names(study: Study) -> Study:
@@ -85,12 +85,12 @@ def _under_todays_names(study: Study) -> Study:
     return replace(study, about={**study.about, "method": canonical_name(study.about["method"])})
 
 
-def about(studies: Iterable[Study], **wanted: Any) -> list[Study]:
+def about(studies: Iterable[Study], **settings: Any) -> list[Study]:
     """Those whose settings are the ones named, in their order."""
     return [
         study
         for study in studies
-        if all(study.about[name] == value for name, value in wanted.items())
+        if all(study.about[name] == value for name, value in settings.items())
     ]
 
 
@@ -119,22 +119,39 @@ def acc_difference(
     same rows.
     """
     n = first.about["counts"]["evaluation"]
-    one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
-    if one is None or two is None or first.identity["evaluation"] != second.identity["evaluation"]:
+    first_level, second_level = (
+        first.level(sparsity if of_first is None else of_first),
+        second.level(sparsity),
+    )
+    if (
+        first_level is None
+        or second_level is None
+        or first.identity["evaluation"] != second.identity["evaluation"]
+    ):
         return Statistic(None, 0, -1.0, 1.0)
-    return paired_difference([right(one, n)], [right(two, n)])
+    return paired_difference([right(first_level, n)], [right(second_level, n)])
 
 
 def aua_difference(
     first: Study, second: Study, sparsity: float, of_first: float | None = None
 ) -> Statistic:
     """The same of accuracy under attack, on the same attacked examples."""
-    one, two = first.level(sparsity if of_first is None else of_first), second.level(sparsity)
-    if one is None or two is None or not one.attacks or not two.attacks:
+    first_level, second_level = (
+        first.level(sparsity if of_first is None else of_first),
+        second.level(sparsity),
+    )
+    if (
+        first_level is None
+        or second_level is None
+        or not first_level.attacks
+        or not second_level.attacks
+    ):
         return Statistic(None, 0, -1.0, 1.0)
-    if {record.example for record in one.attacks} != {record.example for record in two.attacks}:
+    if {record.example for record in first_level.attacks} != {
+        record.example for record in second_level.attacks
+    }:
         return Statistic(None, 0, -1.0, 1.0)
-    return paired_difference([holding(one.attacks)], [holding(two.attacks)])
+    return paired_difference([holding(first_level.attacks)], [holding(second_level.attacks)])
 
 
 def by_attack(studies: Iterable[Study]) -> Mapping[str, Study]:

@@ -10,7 +10,7 @@ MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 ADDRESSES = {"explore": "", "averages": "dense", "ood": "bias"}  # where they differ from the name
 
 
-def app_at(name: str, query: dict[str, Any] | None = None, timeout: float = 60) -> AppTest:
+def app_at(name: str, query: dict[str, Any] | None = None, timeout: float = 300) -> AppTest:
     """The dashboard at a page, not yet run.
 
     `AppTest.switch_page` knows a page's address only after a run, and a first run would be one of

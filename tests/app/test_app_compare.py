@@ -68,8 +68,8 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     assert not app.exception
     table = app.dataframe[0].value
     assert table["study"].tolist() == ["Adaptive", "Wanda"] and table["method"].tolist() == [
-        "adaptive",
-        "wanda",
+        "Adaptive",
+        "Wanda",
     ]
     assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [
         -20.0,
@@ -103,7 +103,9 @@ def test_a_value_between_levels_says_so_and_has_no_interval(
     assert app.dataframe[0].value["values"].tolist() == ["as at 90%, the nearest"]
 
 
-def test_the_address_carries_the_view_and_opens_it_again(cache: Path, requests: list[LiveJob]) -> None:
+def test_the_address_carries_the_view_and_opens_it_again(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     first, second = (
         save(cache, made_up_study()),
         save(cache, made_up_study((0.0, 0.5), method="wanda", attacked=10)),
@@ -170,6 +172,8 @@ def test_flipped_examples_are_filtered_by_label_and_length(
     reviews = bundled_reviews()
     app = page()
     app.selectbox(key="c-kind").set_value("both wrong").run()
+    longest = max(len(text.split()) for text in reviews.texts)
+    assert app.slider(key="c-words").max == longest, "of all examples, whatever is filtered"
     app.selectbox(key="c-label").set_value("positive")
     app.slider(key="c-words").set_value((1, 12)).run()
     rows = app.dataframe[-1].value
@@ -211,7 +215,9 @@ def test_attacks_that_differ_are_not_paired() -> None:
     assert "has no attack" in (flips.same_attack(first, made_up_study(attacked=0)) or "")
 
 
-def test_a_study_without_attack_or_without_levels_is_told(cache: Path, requests: list[LiveJob]) -> None:
+def test_a_study_without_attack_or_without_levels_is_told(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     from prunescope.engine import Store
 
     save(cache, made_up_study(attacked=0))

@@ -13,8 +13,11 @@ from pages import MAIN, app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 from prunescope.engine import LiveJob, Store, Workbench
+from prunescope.engine.reading.findings import read_findings
+from prunescope.engine.reading.glossary import MEASURES
+from prunescope.engine.reading.titles import PAPERS
 from prunescope.engine.studies.timings import keep_timed
 
 
@@ -371,24 +374,21 @@ def test_a_model_that_cannot_be_made_here_says_why_and_how_elsewhere(
     assert any(block.value.endswith("--sparsity 0.4 --out pruned-model") for block in app.code)
 
 
-def test_about_states_the_definitions(cache: Path) -> None:
+def test_about_states_every_measure_of_the_glossary_and_both_papers(cache: Path) -> None:
     app = app_at("about").run()
     assert not app.exception
-    assert any("accuracy under attack" in block.value for block in app.markdown)
+    text = "\n".join(block.value for block in app.markdown)
+    assert all(entry.meaning in text for entry in MEASURES)
+    assert all(title in text for title in PAPERS.values())
 
 
-def test_about_has_the_results_in_short_question_by_question(cache: Path) -> None:
+def test_about_has_the_findings_question_by_question(cache: Path) -> None:
     app = app_at("about").run()
-    page = (
-        (Path(MAIN).parents[1] / "docs" / "RESULTS.md")
-        .read_text(encoding="utf-8")
-        .partition("\n## SST-2")[0]
-    )
-    sections = {expander.label: expander.markdown[0].value for expander in app.expander}
-    assert len(sections) == 7 and all(
-        f"**{question}**\n\n{answers}" in page for question, answers in sections.items()
-    )
-    assert all(answers.startswith("- ") for answers in sections.values())
+    answers = {expander.label: expander.markdown[0].value for expander in app.expander}
+    findings = read_findings()
+    assert len(findings) == 7 and list(answers) == [finding.question for finding in findings]
+    for finding in findings:
+        assert answers[finding.question] == "\n".join(f"- {line}" for line in finding.answers)
 
 
 def test_the_page_imports_neither_torch_nor_textattack() -> None:

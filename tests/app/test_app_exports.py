@@ -12,8 +12,8 @@ from hostile import HOSTILE
 from made_up_studies import made_up_study
 
 from prunescope.app.charts import files, palette
+from prunescope.app.charts.text import for_html, for_latex, for_sheet, short, visible
 from prunescope.app.components.export_menu import KINDS, file_of
-from prunescope.app.components.text import for_html, for_latex, for_sheet, short, visible
 from prunescope.engine.reading import series
 from prunescope.engine.reading.names import full_name
 

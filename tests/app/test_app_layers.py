@@ -121,7 +121,9 @@ def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: lis
     assert requests[0].state == "cancelled"
 
 
-def test_an_n_m_study_is_looked_into_at_its_own_sparsity(cache: Path, requests: list[LiveJob]) -> None:
+def test_an_n_m_study_is_looked_into_at_its_own_sparsity(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     save(cache, made_up_study((0.0, 0.5), pattern="2:4"))
     page(sparsity="70").button(key="look").click().run()
     assert requests[0].arguments["sparsity"] == 0.5
@@ -158,7 +160,9 @@ def attacked(outcome: str) -> dict[str, Any]:
     return {"sides": [{**side, "name": "dense"}, side]}
 
 
-def test_the_text_of_an_attack_goes_into_its_field_once(cache: Path, requests: list[LiveJob]) -> None:
+def test_the_text_of_an_attack_goes_into_its_field_once(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     save(cache, made_up_study())
     app = page().button(key="look-attack").click().run()
     requests[0].state, requests[0].result = "done", attacked("broken")
@@ -168,7 +172,9 @@ def test_the_text_of_an_attack_goes_into_its_field_once(cache: Path, requests: l
     assert app.text_area(key="look-adversarial").value == "my own"
 
 
-def test_an_attack_that_does_not_break_the_model_says_so(cache: Path, requests: list[LiveJob]) -> None:
+def test_an_attack_that_does_not_break_the_model_says_so(
+    cache: Path, requests: list[LiveJob]
+) -> None:
     save(cache, made_up_study())
     app = page().button(key="look-attack").click().run()
     requests[0].state, requests[0].result = "done", attacked("held")

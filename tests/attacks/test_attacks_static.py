@@ -372,7 +372,7 @@ def test_labels_stay_where_names_do_not_tell_and_a_notice_says_so(says: Says) ->
     assert fitted.adversarial.labels == (0, 1)
     assert fitted.notices == (
         "The labels of set are taken for the classes of tiny in this order: negative for LABEL_0, "
-        "positive for LABEL_1. Where that is wrong, say which is which with --label-map.",
+        "positive for LABEL_1. Where that is wrong, say which is which with `label_map`.",
     )
 
 

@@ -613,7 +613,7 @@ def test_a_setting_that_cannot_be_used(
     [
         (["--method", "adaptive:refit=some"], "refit=some is unknown"),
         (["--method", "adaptive:size=3"], "'size=3'"),
-        (["--method", "sequential:alpha=0.5"], "sequential:alpha=0.5: alpha is"),
+        (["--method", "sequential:alpha=0.5"], "sparsegpt:alpha=0.5: alpha is"),
         (["--pattern", "2-4"], "'2-4'"),
         (
             ["--pattern", "5:10", "--levels", "0.5"],

@@ -11,7 +11,7 @@ from prunescope.engine.errors import phrase
     [
         ("study", "Give `levels=0,0.5`.", "Give --levels 0,0.5."),
         ("study", "Map it with `label_map`.", "Map it with --label-map."),
-        ("study", "Use `label_map=neg one=0`.", "Use --label-map 'neg one=0'."),
+        ("study", "Use `label_map=neg one=0`.", "Use --label-map='neg one=0'."),
         ("study", "Use `label_map=-1=0`.", "Use --label-map=-1=0."),
         ("study", "Prune all the same with `force=true`.", "Prune all the same with --force."),
         ("alternatives", "Leave it out with `int8=false`.", "Leave it out with --no-int8."),

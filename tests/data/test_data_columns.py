@@ -47,13 +47,13 @@ def test_earlier_candidates_win():
 
 
 def test_half_a_pair_is_not_a_pair():
-    with pytest.raises(DataError, match="'premise', 'label'; name one with --text-column"):
+    with pytest.raises(DataError, match="'premise', 'label'; name one with `text_column`"):
         find("premise", "label")
 
 
 def test_no_label_column():
     with pytest.raises(
-        DataError, match=r"here\.tsv has no label column.*'text', 'stars'.*--label-column"
+        DataError, match=r"here\.tsv has no label column.*'text', 'stars'.*`label_column`"
     ):
         find("text", "stars")
 
@@ -76,7 +76,7 @@ def test_named_pair_goes_with_the_detected_text():
 @pytest.mark.parametrize("role", ["text", "pair", "label"])
 def test_named_column_that_is_not_there(role):
     with pytest.raises(
-        DataError, match=f"no column 'nope', it has the columns 'text', 'label'; correct --{role}-"
+        DataError, match=f"no column 'nope', it has the columns 'text', 'label'; correct `{role}_"
     ):
         find("text", "label", **{role: "nope"})
 

@@ -94,7 +94,7 @@ def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
     with pytest.raises(
         DataError,
         match=r"may be counted from 0 or (from 1|be the numbers in their names)\. Say which: "
-        r"--label-map=",
+        r"`label_map=",
     ):
         match_labels(classes, own, "m", "d.csv")
 
@@ -113,7 +113,7 @@ def test_numbers_that_can_be_read_in_two_ways_are_refused(classes, own):
 )
 def test_numbers_outside_the_model_are_refused_with_their_place(classes, own):
     with pytest.raises(
-        DataError, match=r"Here has the label -?\d+, outside the 0\.\.\d of m \(.*--label-map='"
+        DataError, match=r"Here has the label -?\d+, outside the 0\.\.\d of m \(.*`label_map="
     ):
         match_labels(classes, own, "m", "d.csv", lambda label: "Here")
 
@@ -187,7 +187,7 @@ def test_a_hyphen_is_no_minus_and_numbers_in_other_words_count():
 
 
 def test_the_label_map_of_a_message_can_be_typed():
-    with pytest.raises(DataError, match=r"""--label-map='\{"a, b": …, "c": …\}', with 0 for x"""):
+    with pytest.raises(DataError, match=r"""`label_map=\{"a, b": …, "c": …\}`, with 0 for x"""):
         match_labels(names("a, b", "c"), ("x", "y"), "m", "d")
 
 

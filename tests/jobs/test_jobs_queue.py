@@ -337,7 +337,7 @@ def test_a_list_of_a_newer_version_is_refused_kindly_and_stays(
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot be written.*--cache"):
+    with pytest.raises(StoreError, match=r"cannot be written.*`cache`"):
         JobQueue(tmp_path / "file" / "cache").submit(StudySpec())
 
 

@@ -208,6 +208,6 @@ def test_all_layers_given_by_hand_stand():
 
 def test_groups_have_no_shares_to_choose():
     with pytest.raises(
-        SettingError, match="2:4 fixes the sparsity of every layer; use --allocation uniform"
+        SettingError, match="2:4 fixes the sparsity of every layer; use `allocation=uniform`"
     ):
         shares(pattern=NofM(2, 4), losses=losses({}))

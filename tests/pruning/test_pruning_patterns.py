@@ -94,7 +94,7 @@ def test_sparsity_outside_its_range_is_an_error(pattern: Pattern, sparsity: floa
 def test_a_level_out_of_reach_is_refused_with_the_one_there_is():
     with pytest.raises(
         SettingError,
-        match=r"pattern 1:4 has a sparsity of 0.75 and cannot reach 0.5; use --levels 0,0.75",
+        match=r"pattern 1:4 has a sparsity of 0.75 and cannot reach 0.5; use `levels=0,0.75`",
     ):
         NofM(1, 4).check_level(0.5)
     assert [NofM(1, 4).check_level(level) for level in (0, 0.75)] == [0.0, 0.75]

@@ -132,7 +132,7 @@ def test_the_allocation_is_the_methods_own_unless_asked_for(
         ),
         (
             {"pattern": "2:4", "allocation": "loss-equalised"},
-            "2:4 fixes the sparsity of every layer; use --allocation uniform",
+            "2:4 fixes the sparsity of every layer; use `allocation=uniform`",
         ),
         ({"layers": "0"}, "0= is not a layer with a share"),
         ({"pattern": "odd"}, "'odd' is unknown"),

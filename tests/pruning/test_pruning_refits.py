@@ -50,11 +50,11 @@ def test_refit_never_raises_the_loss_of_a_row():
 @pytest.mark.parametrize("how", ["cg", "cholesky", "cholesky in chunks", "a row at a time"])
 def test_refitting_reaches_least_squares_on_the_support(how: str):
     target, start, hessian = wide_problem()
-    room = {"cholesky in chunks": 2 * 24**2, "a row at a time": 1}.get(how, 1 << 26)
+    numbers = {"cholesky in chunks": 2 * 24**2, "a row at a time": 1}.get(how, 1 << 26)
     found = (
         refit(start, target, hessian, 60)
         if how == "cg"
-        else refit_exactly(start, target, hessian, room=room)
+        else refit_exactly(start, target, hessian, max_numbers=numbers)
     )
     for row in range(len(target)):
         kept = start[row] != 0

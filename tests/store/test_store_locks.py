@@ -126,7 +126,7 @@ def test_a_lock_file_that_was_removed_while_waiting_is_not_taken_for_the_new_one
 
 def test_where_there_can_be_no_lock_there_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot be written.*--cache"):
+    with pytest.raises(StoreError, match=r"cannot be written.*`cache`"):
         try_lock(tmp_path / "file" / "a.lock")
 
 

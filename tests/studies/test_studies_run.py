@@ -242,7 +242,7 @@ def test_an_interrupted_study_keeps_its_levels_and_resumes(
 
 
 @pytest.mark.parametrize(
-    "stage", ["importance", "block 1: query key value, level 2", "block 2: forward", "pruned"]
+    "stage", ["importance", "block 1: query key value, sparsity 2", "block 2: forward", "pruned"]
 )
 def test_a_study_interrupted_while_it_solves_keeps_the_dense_level_and_resumes(
     spec: StudySpec, new_store: Callable[[str], Store], stage: str
@@ -778,7 +778,7 @@ def test_a_budget_is_part_of_a_study_and_ends_attacks(
     (level,) = run_study(replace(wanted, max_queries=3), new_store("one")).levels
     assert {record.outcome for record in level.attacks} & {"exhausted"}
     assert max(record.queries for record in level.attacks) <= 3
-    with pytest.raises(SettingError, match="--max-queries is 0; it must be above 0"):
+    with pytest.raises(SettingError, match="`max_queries` is 0; it must be a whole number above 0"):
         replace(wanted, max_queries=0)
 
 

@@ -134,12 +134,12 @@ def test_the_commands_hang_together(
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
-        (("masktrain", "--sparsity", "1.2"), "Sparsity 1.2 is outside"),
+        (("masktrain", "--sparsity", "1.2"), "--sparsity is 1.2; it must be a number in"),
         (("masktrain", "--growth", "gradual", "--first", "0.9", "--sparsity", "0.5"), "goes down"),
         (("masktrain", "--loss", "poe"), "needs bias predictions"),
         (
             ("masktrain", "--label-smoothing", "0.1", "--loss", "poe"),
-            "label_smoothing is 0.1, and the loss poe does not",
+            "--label-smoothing is 0.1, and the loss poe does not",
         ),
         (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
         (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),

@@ -315,7 +315,7 @@ def test_a_start_with_another_vocabulary_is_refused(
     for file in other.glob("tokenizer*"):
         file.unlink()
     (other / "vocab.txt").write_text("\n".join([*tokens[:-2], tokens[-1], tokens[-2]]) + "\n")
-    with pytest.raises(ModelError, match=r"another vocabulary than .* itself: --model"):
+    with pytest.raises(ModelError, match=r"another vocabulary than .* itself: `model="):
         find_subnetwork(
             SubnetworkSpec(sparsity=0.5), TRAIN, SearchInputs(shared, str(other)), tmp_path / "out"
         )

@@ -339,7 +339,7 @@ def test_bad_input_is_one_sentence(
         ([], "Give either --members"),
         (["--members", "x", "--member", "y"], "Give either --members"),
         (["--members", "./nowhere"], "holds no judged members"),
-        (["--member", "./nowhere"], "no rows to judge"),
+        (["--member", "./nowhere"], "no selection set"),
     ],
 )
 def test_averages_that_cannot_be_made(run: Run, tmp_path: Path, command: list[str], says: str):

@@ -1,4 +1,4 @@
-const wanted = new Map();  // by bar: the number of the file that was asked for and has not come yet
+const pending = new Map();  // by bar: the number of the file that was asked for and has not come yet
 export default function ({ data, parentElement, setTriggerValue }) {
   const bar = parentElement.querySelector(".bar");
   const say = (text) => { bar.querySelector("output").textContent = text; };
@@ -32,10 +32,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!camera) { say("The chart is not ready yet."); return; }
     chart._context.toImageButtonOptions = { format, filename: data.name, scale: format === "png" ? 3 : 1,
       width: chart.clientWidth, height: chart.clientHeight };
-    const held = { data: chart.data, layout: chart.layout };  // the camera copies both at once
+    const original = { data: chart.data, layout: chart.layout };  // the camera copies both at once
     Object.assign(chart, withCursor(chart));
     camera.click();
-    Object.assign(chart, held);
+    Object.assign(chart, original);
   };
   const withCursor = (chart) => {  // as the browser draws it over the chart: a line, and a mark on every curve
     const cursor = chart.prunescopeCursor, { data, layout } = chart;
@@ -59,9 +59,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const ask = (format) => {
     if (format === "html" && !own() && !plot()) { say("The chart is not ready yet."); return; }
-    wanted.set(data.bar, Date.now());
+    pending.set(data.bar, Date.now());
     say("…");
-    setTriggerValue("ask", { number: wanted.get(data.bar), format, drawn: Boolean(own()) });
+    setTriggerValue("ask", { number: pending.get(data.bar), format, drawn: Boolean(own()) });
   };
   bar.setAttribute("aria-label", data.label);
   bar.querySelector("span").textContent = "Export";
@@ -72,8 +72,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.onclick = () => { say(""); if (["png", "svg"].includes(format)) picture(format); else ask(format); };
     bar.insertBefore(button, bar.querySelector("output"));
   }
-  if (data.file && data.file.number === wanted.get(data.bar)) {
-    wanted.delete(data.bar);
+  if (data.file && data.file.number === pending.get(data.bar)) {
+    pending.delete(data.bar);
     const text = data.file.format !== "html" ? data.file.text
       : data.file.text.replace(data.place, () => own() ? own().draw() : figure());
     write(`${data.name}.${data.file.ending}`, data.file.type, text);

@@ -6,17 +6,17 @@ const SHAPES = {  // paths about the origin, of radius 1
 };
 const ARROWS = { good: "▲", bad: "▼", same: "" };
 const make = (name, inside, text = "", kind = "") => {
-  const made = document.createElement(name);
-  made.textContent = text;
-  if (kind) made.className = kind;
-  inside.append(made);
-  return made;
+  const element = document.createElement(name);
+  element.textContent = text;
+  if (kind) element.className = kind;
+  inside.append(element);
+  return element;
 };
 const drawn = (name, inside, attributes) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  inside.append(made);
-  return made;
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  inside.append(element);
+  return element;
 };
 const put = (node, text) => { if (node.data !== text) node.data = text; };
 const nodeOf = (element) => element.appendChild(document.createTextNode(""));
@@ -32,15 +32,15 @@ function build(root, { cards, studies }) {
     const title = make("abbr", make("div", box, "", "title"), card.title);
     title.title = card.help;
     for (const study of studies) {
-      const told = study.texts[card.name];
+      const texts = study.texts[card.name];
       if (studies.length === 1) {
         const value = nodeOf(make("div", box, "", "first")), change = make("span", box, "", "delta"), delta = nodeOf(change);
         const note = nodeOf(make("div", box, "", "note"));
         fillers.push((stop) => {
-          put(value, told[stop][0]);
-          put(delta, told[stop][1]);
-          put(note, told[stop][3]);
-          change.style.color = { good: "var(--good)", bad: "var(--bad)", same: "inherit" }[told[stop][2]];
+          put(value, texts[stop][0]);
+          put(delta, texts[stop][1]);
+          put(note, texts[stop][3]);
+          change.style.color = { good: "var(--good)", bad: "var(--bad)", same: "inherit" }[texts[stop][2]];
         });
       } else {
         const row = make("div", box, "", "row");
@@ -49,7 +49,7 @@ function build(root, { cards, studies }) {
         drawn("title", key, {}).textContent = study.name;
         const value = nodeOf(make("span", row)), delta = nodeOf(make("span", row, "", "delta"));
         row.title = study.name;
-        fillers.push((stop) => { put(value, told[stop][0]); put(delta, told[stop][1].replace(" points vs dense", "")); });
+        fillers.push((stop) => { put(value, texts[stop][0]); put(delta, texts[stop][1].replace(" points vs dense", "")); });
       }
     }
   }
@@ -85,8 +85,8 @@ function overlay(name, marks, stops) {
     for (const [key, value] of Object.entries({ x1: across, x2: across, ...ends })) line.setAttribute(key, value);
     plot.prunescopeCursor = { x: stops[at], marks: marks.filter((mark) => mark.at[at]).map(({ at: points, axis, symbol, colour }) =>
       ({ axis, symbol, colour, y: points[at][0], measured: points[at][1] })) };  // for pictures of the chart
-    marks.forEach((mark, place) => {
-      const point = mark.at[at], axis = layout[mark.axis], dot = dots[place];
+    marks.forEach((mark, index) => {
+      const point = mark.at[at], axis = layout[mark.axis], dot = dots[index];
       const down = point && axis ? axis.d2p(point[0]) : NaN;
       const there = Number.isFinite(down) && down >= -1 && down <= axis._length + 1;
       dot.style.display = there ? "" : "none";
@@ -105,15 +105,15 @@ export default function ({ data, parentElement }) {
   root.style.setProperty("--good", dark ? "#45C49C" : "#14704F");
   root.style.setProperty("--bad", dark ? "#FF9B8E" : "#B3261E");
   const fill = build(root, data), cursor = overlay(data.chart, data.marks, data.stops);
-  let wanted = null, stop = -1;
+  let frame = null, stop = -1;
   const show = () => {
-    wanted = null;
-    const percent = window.prunescope ? window.prunescope.percent : data.start, off = (one) => Math.abs(one - percent);
-    stop = data.stops.reduce((best, one, place) => off(one) < off(data.stops[best]) ? place : best, 0);
+    frame = null;
+    const percent = window.prunescope ? window.prunescope.percent : data.start, off = (value) => Math.abs(value - percent);
+    stop = data.stops.reduce((best, value, index) => off(value) < off(data.stops[best]) ? index : best, 0);
     fill(stop);
     cursor.to(stop);
   };
-  const later = () => { wanted ??= requestAnimationFrame(show); };
+  const later = () => { frame ??= requestAnimationFrame(show); };
   const redraw = () => cursor.draw();
   window.addEventListener("prunescope-cursor", later);
   window.addEventListener("prunescope-redraw", redraw);
@@ -125,7 +125,7 @@ export default function ({ data, parentElement }) {
     window.removeEventListener("prunescope-redraw", redraw);
     window.removeEventListener("resize", redraw);
     clearInterval(watch);
-    cancelAnimationFrame(wanted);
+    cancelAnimationFrame(frame);
     cursor.remove();
   };
   ends.set(root, end);

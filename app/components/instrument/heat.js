@@ -1,16 +1,16 @@
 const states = new WeakMap();  // by element: the cell that was picked
 const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes
 const make = (name, inside, text = "") => {
-  const made = document.createElement(name);
-  made.textContent = text;
-  inside.append(made);
-  return made;
+  const element = document.createElement(name);
+  element.textContent = text;
+  inside.append(element);
+  return element;
 };
 const dim = ([r, g, b]) => {
   const linear = [r, g, b].map((part) => part / 255).map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
   return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179;  // white stands out more than black: 4.58 at least
 };
-const told = (error) => error >= 0.095 ? error.toFixed(2) : error >= 0.0005 || error === 0 ? error.toFixed(3) : "<.001";
+const written = (error) => error >= 0.095 ? error.toFixed(2) : error >= 0.0005 || error === 0 ? error.toFixed(3) : "<.001";
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -40,26 +40,26 @@ export default function ({ data, parentElement, setStateValue }) {
     make("th", line, block).scope = "row";
     modules.forEach((module, column) => {
       const cell = make("td", line);
-      const place = row * modules.length + column;
-      cell.tabIndex = place === state.focus ? 0 : -1;
+      const index = row * modules.length + column;
+      cell.tabIndex = index === state.focus ? 0 : -1;
       cell.setAttribute("role", "gridcell");
       cell.setAttribute("aria-selected", `${row}.${module}` === state.picked);
-      cell.onclick = () => pick(place);
+      cell.onclick = () => pick(index);
       cell.onkeydown = (event) => {
-        const to = { ArrowRight: place + 1, ArrowLeft: place - 1, ArrowDown: place + modules.length,
-                     ArrowUp: place - modules.length }[event.key];
-        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(place); }
+        const to = { ArrowRight: index + 1, ArrowLeft: index - 1, ArrowDown: index + modules.length,
+                     ArrowUp: index - modules.length }[event.key];
+        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(index); }
         if (cells[to]) { event.preventDefault(); focus(to); cells[to].focus(); }
       };
       cell.append("");
       cells.push(cell);
     });
   });
-  const focus = (place) => { cells[state.focus].tabIndex = -1; state.focus = place; cells[place].tabIndex = 0; };
-  const pick = (place) => {
-    state.picked = `${Math.floor(place / modules.length)}.${modules[place % modules.length]}`;
-    focus(place);
-    cells.forEach((cell, other) => cell.setAttribute("aria-selected", other === place));
+  const focus = (index) => { cells[state.focus].tabIndex = -1; state.focus = index; cells[index].tabIndex = 0; };
+  const pick = (index) => {
+    state.picked = `${Math.floor(index / modules.length)}.${modules[index % modules.length]}`;
+    focus(index);
+    cells.forEach((cell, other) => cell.setAttribute("aria-selected", other === index));
     setStateValue("picked", state.picked);
   };
   const title = root.querySelector("h2"), marks = root.querySelectorAll(".ps-scale span");
@@ -72,18 +72,18 @@ export default function ({ data, parentElement, setStateValue }) {
 
   const errors = (stop) => {
     const [below, above, share] = between[stop];
-    return levels[below].map((error, place) => error + (levels[above][place] - error) * share);
+    return levels[below].map((error, index) => error + (levels[above][index] - error) * share);
   };
-  let wanted = null, at = 0;
+  let frame = null, at = 0;
   const show = () => {
-    wanted = null;
+    frame = null;
     const percent = window.prunescope ? window.prunescope.percent : start;
-    at = stops.reduce((best, stop, place) => Math.abs(stop - percent) < Math.abs(stops[best] - percent) ? place : best, 0);
+    at = stops.reduce((best, stop, index) => Math.abs(stop - percent) < Math.abs(stops[best] - percent) ? index : best, 0);
     title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)}% `;
     small.textContent = data.remarks[at];
-    errors(at).forEach((error, place) => {
-      const colour = colourOf(error), cell = cells[place];
-      cell.firstChild.data = told(error);
+    errors(at).forEach((error, index) => {
+      const colour = colourOf(error), cell = cells[index];
+      cell.firstChild.data = written(error);
       cell.style.background = colour;
       cell.style.color = inkOf(colour);
     });
@@ -94,23 +94,23 @@ export default function ({ data, parentElement, setStateValue }) {
     const text = (x, y, words, more = "") => `<text x="${x}" y="${y}" ${more}>${escaped(words)}</text>`;
     const parts = [`<rect width="${width}" height="${height}" fill="#FFFFFF"/>`, text(left, 20, title.textContent.trim(), 'font-size="14"')];
     names.forEach((name, column) => parts.push(text(left + wide * (column + 0.5), above - 8, name, 'font-size="10" text-anchor="middle"')));
-    errors(at).forEach((error, place) => {
-      const x = left + wide * (place % modules.length), y = above + tall * Math.floor(place / modules.length), colour = colourOf(error);
+    errors(at).forEach((error, index) => {
+      const x = left + wide * (index % modules.length), y = above + tall * Math.floor(index / modules.length), colour = colourOf(error);
       parts.push(`<rect x="${x + 1}" y="${y + 1}" width="${wide - 2}" height="${tall - 2}" fill="${colour}"/>`,
-                 text(x + wide / 2, y + tall / 2 + 4, told(error), `fill="${inkOf(colour)}" font-size="11" text-anchor="middle"`));
+                 text(x + wide / 2, y + tall / 2 + 4, written(error), `fill="${inkOf(colour)}" font-size="11" text-anchor="middle"`));
     });
     blocks.forEach((block, row) => parts.push(text(left - 8, above + tall * (row + 0.5) + 4, block, 'font-size="11" text-anchor="end"')));
     const base = above + tall * blocks.length + 14, step = wide * modules.length / colours.length;
-    colours.forEach((colour, place) => parts.push(`<rect x="${left + step * place}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
+    colours.forEach((colour, index) => parts.push(`<rect x="${left + step * index}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
     parts.push(text(left, base + 22, bounds[0].toPrecision(2), 'font-size="10"'),
                text(left + wide * modules.length, base + 22, bounds[1].toPrecision(2), 'font-size="10" text-anchor="end"'));
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" fill="#1F2328">${parts.join("")}</svg>`;
   };
-  const later = () => { wanted ??= requestAnimationFrame(show); };
+  const later = () => { frame ??= requestAnimationFrame(show); };
   window.addEventListener("prunescope-cursor", later);
   show();
-  const end = () => { window.removeEventListener("prunescope-cursor", later); cancelAnimationFrame(wanted); };
+  const end = () => { window.removeEventListener("prunescope-cursor", later); cancelAnimationFrame(frame); };
   ends.set(root, end);
   return end;
 }

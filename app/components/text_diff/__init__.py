@@ -5,7 +5,7 @@ by colour alone.
 import html
 from pathlib import Path
 
-from prunescope.app.components.text import spelled_out
+from prunescope.app.charts.text import spelled_out
 
 STYLE = f"<style>{Path(__file__).with_name('text_diff.css').read_text(encoding='utf-8')}</style>"
 

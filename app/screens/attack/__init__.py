@@ -1,0 +1,1 @@
+"""One attack on several models side by side."""

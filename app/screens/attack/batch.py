@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from prunescope.app.charts import attack as charts
+from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list, job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.text import plain
 from prunescope.app.screens.attack.form import Form
 from prunescope.app.state import address
 from prunescope.app.state.limits import closed

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain
 from prunescope.app.components.study_picker import select_study, study_names
-from prunescope.app.components.text import plain
 from prunescope.app.screens.attack import defaults as usual
 from prunescope.app.screens.attack.sentence import sentence, true_label
 from prunescope.app.screens.attack.victims import Victim, pick_victims

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.components.text import plain
+from prunescope.app.charts.text import plain
 from prunescope.app.screens.attack import defaults as usual
 from prunescope.app.state import address
 from prunescope.app.state.defaults import SENTENCE

@@ -4,11 +4,11 @@ the background.
 
 import streamlit as st
 
+from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
 from prunescope.app.components.empty_state import no_study
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.text import plain
 from prunescope.app.screens.attack import progress, result
 from prunescope.app.screens.attack.batch import batch
 from prunescope.app.screens.attack.form import Form, form, pick_study
@@ -19,6 +19,7 @@ from prunescope.engine.reading import commands
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     studies = view.studies()
     if not studies:

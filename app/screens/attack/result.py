@@ -6,8 +6,8 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import attack as charts
+from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.text import plain
 from prunescope.app.components.text_diff import marked
 from prunescope.app.screens.attack.sides import paths_chart, queries, side_text
 from prunescope.app.state.resources import dark

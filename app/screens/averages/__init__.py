@@ -1,0 +1,1 @@
+"""Robust dense models: members and their averages."""

@@ -5,10 +5,10 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import averages
+from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import chart, export_bar
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands
@@ -18,6 +18,7 @@ BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     sets = engine.member_sets(view)
     header = page_header("Robust dense models", 2)

@@ -9,11 +9,12 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import compare as charts
+from prunescope.app.charts.attack import verdict
 from prunescope.app.charts.compare import Level
+from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips as reading
@@ -112,6 +113,7 @@ def _examples(studies: Studies, a: Level, b: Level) -> None:
         st.text("There is none.")
         return
     rows = rows[[name for name in COLUMNS if name in rows and rows[name].notna().any()]]
+    rows = rows.assign(A=rows["A"].map(verdict), B=rows["B"].map(verdict))
     config: dict[str, Any] = {
         **{letter: f"{letter}: {name}" for letter, name in names.items()},
         "text": st.column_config.TextColumn(width="large"),
@@ -142,12 +144,12 @@ def _filtered(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
 
     left, middle, right = st.columns([3, 2, 3])
     kind = left.selectbox("What happened", kinds, key="c-kind", format_func=title)
-    table = table[table["kind"] == kind]
+    rows = table[table["kind"] == kind]
     if "label" in table:
         label = middle.selectbox("Label", ["any", *sorted(table["label"].unique())], key="c-label")
-        table = table if label == "any" else table[table["label"] == label]
+        rows = rows if label == "any" else rows[rows["label"] == label]
     if table["words"].notna().any():
         most = max(2, int(table["words"].max()))
         low, high = right.slider("Words", 1, most, (1, most), key="c-words")
-        table = table[table["words"].between(low, high) | table["words"].isna()]
-    return table
+        rows = rows[rows["words"].between(low, high) | rows["words"].isna()]
+    return rows

@@ -22,6 +22,7 @@ from prunescope.engine.reading import commands
 
 
 def main() -> None:
+    """Draw the page."""
     stored = store()
     heads = stored.studies()
     if not heads:

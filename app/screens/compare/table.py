@@ -7,12 +7,14 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import compare as charts
 from prunescope.app.charts.compare import Level
+from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.screens.compare.level import level_name
 from prunescope.app.screens.compare.link import ALL, DIFFERENT
 from prunescope.engine.reading import flips
+
+WIDE = 190  # pixels, enough for every name of a method
 
 
 def table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
@@ -53,6 +55,8 @@ def _columns() -> dict[str, Any]:
     columns: dict[str, Any] = {
         "size": form("size, MB", format="%.1f"),
         "[CLS] error": form(format="%.3f"),
+        "study": st.column_config.TextColumn(width=WIDE),
+        "method": st.column_config.TextColumn(width=WIDE),
     }
     for title in charts.TITLES.values():
         columns |= {

@@ -7,11 +7,11 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import curves
+from prunescope.app.charts.text import plain
 from prunescope.app.components import cards
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.state import address
 from prunescope.app.state.resources import Signature, dark
 from prunescope.engine.reading import series

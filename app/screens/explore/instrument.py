@@ -8,9 +8,9 @@ from prunescope.app.components.notices import show_notices
 from prunescope.app.state import address, defaults
 from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import series
+from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
 
 TOLERANCE = 3.0  # points, where nobody says otherwise
-MEASURES = {"acc": "accuracy", "aua": "accuracy under attack"}
 
 
 def tolerance() -> tuple[float, list[str]]:
@@ -69,10 +69,4 @@ def _measured(study: engine.Study, measured: list[float]) -> str:
 
 
 def _safe_text(safe: engine.SafeSparsity) -> str:
-    measures = " and ".join(MEASURES[name] for name in safe.checked)
-    stay = "stays" if len(safe.checked) == 1 else "stay"  # Acc alone, where there was no attack
-    interval = f"{100 * safe.low:g}–{100 * safe.high:g}%"
-    return (
-        f"**Safe up to {100 * safe.sparsity:g}%** (95% interval {interval}): {measures} {stay} "
-        f"within {safe.points:g} points of the dense model."
-    )
+    return f"**{safe_headline(safe)}**: {safe_explanation(safe)}."

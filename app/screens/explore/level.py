@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.attack import verdict
+from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips, series
 
@@ -89,6 +90,7 @@ def _failures(study: engine.Study, dense: engine.LevelResult, level: engine.Leve
     examples, reason = evaluation_texts(study.key)
     if examples is not None:
         table = _with_texts(table, examples, study.about["label_names"])
+    table = table.assign(A=table["A"].map(verdict), B=table["B"].map(verdict))
     columns = [name for name in ("row", "label", "words", "A", "B", "text") if name in table]
     config: dict[str, Any] = {
         "A": "dense",

@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from prunescope import engine
+from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
-from prunescope.app.components.text import plain
 from prunescope.app.state.limits import closed
 from prunescope.app.state.resources import workbench
 from prunescope.engine.reading import commands, series

@@ -24,6 +24,7 @@ from prunescope.engine.reading import commands, series
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     stored = view.studies()
     if not stored:

@@ -1,0 +1,1 @@
+"""Where the error is, layer by layer."""

@@ -22,6 +22,7 @@ from prunescope.engine.reading import series
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     stored = view.studies()
     if not stored:

@@ -6,10 +6,10 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import inside
+from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.text import plain
 from prunescope.app.state import defaults
 from prunescope.app.state.limits import most_characters
 from prunescope.app.state.resources import dark, reviews, workbench

@@ -1,0 +1,1 @@
+"""Subnetworks in and out of distribution."""

@@ -5,16 +5,17 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import subnetworks as charts
+from prunescope.app.charts.text import plain, short
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.text import plain, short
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands, subnetworks
 
 
 def main() -> None:
+    """Draw the page."""
     view = store()
     tables = [table for table in engine.subnetwork_tables(view) if table.runs]
     header = page_header("Bias robustness", 2)

@@ -1,0 +1,1 @@
+"""Studies: started, running, stored."""

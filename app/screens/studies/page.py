@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
-from prunescope.app.components.text import plain
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
@@ -21,6 +21,7 @@ SHOWN = 25  # stored studies without scrolling
 
 
 def main() -> None:
+    """Draw the page."""
     page_header("Studies")
     view = store()
     rows = sorted(engine.study_rows(view), key=_order)
@@ -70,6 +71,7 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         height=35 * (min(len(rows), SHOWN) + 1) + 3,
         column_config={
             "data": st.column_config.TextColumn(width=150),
+            "method": st.column_config.TextColumn(width=190),  # every method's name in full
             "size": st.column_config.NumberColumn("kB", format="%.0f"),
             "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },

@@ -10,8 +10,8 @@ from typing import Literal
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import poll
-from prunescope.app.components.text import plain, span
 from prunescope.app.state import address
 from prunescope.app.state.limits import public
 from prunescope.app.state.resources import jobs

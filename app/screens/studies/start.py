@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import doing
-from prunescope.app.components.text import plain, span
 from prunescope.app.state import address
 from prunescope.app.state.resources import jobs, workbench
 from prunescope.engine.reading.commands import shell, study_command

@@ -114,7 +114,7 @@ def model_bytes(study: Study, level: LevelResult) -> int:
     """Bytes of the whole model with its prunable weights packed as a bitmap and the remaining
     weights; stored dense where that is smaller.
     """
-    rest = 4 * (study.about["parameters"] - study.about["prunable"])
+    rest: int = 4 * (study.about["parameters"] - study.about["prunable"])
     return rest + min(level.packed_bytes, level.dense_bytes)
 
 
