@@ -20,13 +20,13 @@ def study_report(study: Study, points: float) -> str:
     """The page. Every text in it is escaped, and it asks for nothing from a network."""
     about, frame = study.about, series.curves(study)
     safe = last_safe(study, points) if len(study.levels) > 1 else None
-    shown = [name for name in curves.LOOKS if name in frame or name == "size"]
+    columns = [name for name in curves.LOOKS if name in frame or name == "size"]
     parts = [
         f"<p>{for_html(full_name(study))}, {about['counts']['evaluation']} evaluated.</p>",
         _safe(safe),
         *(f"<p>{for_html(sentence)}</p>" for sentence in _sentences(study, safe)),
         "<h2>Robustness against sparsity</h2>",
-        _plot("curves", curves.curves([("", frame)], shown)),
+        _plot("curves", curves.curves([("", frame)], columns)),
         files.table_html(_rates(frame)),
         "<h2>Layer errors</h2>",
         _plot("layers", layers_figure(study)),
@@ -60,11 +60,11 @@ def for_html_lines(text: str) -> str:
 
 def _plot(name: str, figure: go.Figure) -> str:
     figure.update_layout(template="plotly_white")
-    drawn = json.dumps(json.loads(figure.to_json())).replace(
+    text = json.dumps(json.loads(figure.to_json())).replace(
         "<", "\\u003c"
     )  # a script may not be closed by a label
     return (
-        f'<div id="{name}"></div><script type="text/javascript">{{const figure = {drawn}; '
+        f'<div id="{name}"></div><script type="text/javascript">{{const figure = {text}; '
         f'Plotly.newPlot("{name}", '
         "figure.data, figure.layout, {responsive: true, displaylogo: false});}</script>"
     )
@@ -110,7 +110,7 @@ def layers_figure(study: Study) -> go.Figure:
     """
     (low, high), middle = series.error_range(study), len(study.levels) // 2
     figure = go.Figure()
-    for place, level in enumerate(study.levels):
+    for index, level in enumerate(study.levels):
         grid = series.layer_grid(study, level.sparsity)
         figure.add_heatmap(
             z=grid.clip(lower=low).map(_log).to_numpy(),
@@ -120,7 +120,7 @@ def layers_figure(study: Study) -> go.Figure:
             zmax=_log(high),
             colorscale="Cividis",
             customdata=grid.to_numpy(),
-            visible=place == middle,
+            visible=index == middle,
             hovertemplate="block %{y}, %{x}: %{customdata:.4f}<extra></extra>",
             xgap=2,
             ygap=2,
@@ -130,9 +130,9 @@ def layers_figure(study: Study) -> go.Figure:
         {
             "method": "update",
             "label": f"{100 * level.sparsity:g} %",
-            "args": [{"visible": [other == place for other in range(len(study.levels))]}],
+            "args": [{"visible": [other == index for other in range(len(study.levels))]}],
         }
-        for place, level in enumerate(study.levels)
+        for index, level in enumerate(study.levels)
     ]
     figure.update_layout(
         height=430,
@@ -151,7 +151,7 @@ def _paired(study: Study) -> str:
     dense = study.level(0.0)
     if dense is None or not dense.attacks or len(study.levels) < 2:
         return ""
-    found = paired_levels(
+    pairs = paired_levels(
         dense.attacks, {level.sparsity: level.attacks for level in study.levels[1:]}
     )
     table = pd.DataFrame(
@@ -168,7 +168,7 @@ def _paired(study: Study) -> str:
                 "p": pair.p_value,
                 "p, Holm": pair.adjusted,
             }
-            for sparsity, pair in found.items()
+            for sparsity, pair in pairs.items()
         ]
     )
     return (

@@ -69,11 +69,13 @@ def export_command(study: Study, sparsity: float, folder: str = MODEL_FOLDER) ->
 def attack_command(study: Study, sparsity: float, request: AttackRequest) -> Command:
     """Attack a text on the dense model of a study and on the same one pruned."""
     settings = _settings(study)
-    asked = {name: getattr(request, name) for name in ("attack", "max_queries", "max_seconds")}
+    attack_settings = {
+        name: getattr(request, name) for name in ("attack", "max_queries", "max_seconds")
+    }
     return (
         *_victim("attack", {**settings, "seed": request.seed}),
         *("--sparsity", _number(sparsity), "--attack", request.attack),
-        *_options({**asked, "resources": settings.get("resources")}, ATTACK_FIELDS[1:]),
+        *_options({**attack_settings, "resources": settings.get("resources")}, ATTACK_FIELDS[1:]),
         *(("--label", str(request.label)) if request.label is not None else ()),
         f"--text={request.text}",
     )

@@ -34,7 +34,7 @@ def rows(first: LevelResult, second: LevelResult, n: int) -> pd.DataFrame:
                 "row": row,
                 "A": _state(row, right[0], attacks[0]),
                 "B": _state(row, right[1], attacks[1]),
-                "words": next((found[row].words for found in attacks if row in found), None),
+                "words": next((records[row].words for records in attacks if row in records), None),
             }
             for row in range(n)
         ],
@@ -76,17 +76,18 @@ def same_examples(first: Study, second: Study) -> str | None:
     """Why two studies cannot be compared example by example; None where they can."""
     if first.identity.get("evaluation") == second.identity.get("evaluation"):
         return None
-    one, two = first.about, second.about
-    if one["data"] != two["data"]:
+    first_about, second_about = first.about, second.about
+    if first_about["data"] != second_about["data"]:
         return (
-            f"One was evaluated on {one['data']} and the other on {two['data']}, so no example "
+            f"One was evaluated on {first_about['data']} and the other on {second_about['data']}, "
+            "so no example "
             "is in both."
         )
-    counts = (one["counts"]["evaluation"], two["counts"]["evaluation"])
+    counts = (first_about["counts"]["evaluation"], second_about["counts"]["evaluation"])
     return (
-        f"Both were evaluated on {one['data']}, but on different examples ({counts[0]} and "
-        f"{counts[1]}, seeds {one['seed']} "
-        f"and {two['seed']}); rows of the same number are not the same text."
+        f"Both were evaluated on {first_about['data']}, but on different examples ({counts[0]} and "
+        f"{counts[1]}, seeds {first_about['seed']} "
+        f"and {second_about['seed']}); rows of the same number are not the same text."
     )
 
 
@@ -97,7 +98,7 @@ def same_attack(first: Study, second: Study) -> str | None:
             "At least one of the studies has no attack, so only answers without attack can be "
             "compared."
         )
-    one, two = (
+    first_attack, second_attack = (
         {
             name: value
             for name, value in (study.identity.get("attack") or {}).items()
@@ -105,7 +106,7 @@ def same_attack(first: Study, second: Study) -> str | None:
         }
         for study in (first, second)
     )
-    if one == two and first.about["seed"] == second.about["seed"]:
+    if first_attack == second_attack and first.about["seed"] == second.about["seed"]:
         return None
     if first.about["attack"] != second.about["attack"]:
         return (

@@ -30,7 +30,7 @@ def parse(text: str, studies: Iterable[Study], own: Study) -> tuple[Study, float
         sparsity = float(number) if at else -1.0
     except ValueError:
         return None
-    study = next((one for one in studies if len(key) >= 6 and one.key.startswith(key)), None)
+    study = next((other for other in studies if len(key) >= 6 and other.key.startswith(key)), None)
     return (study, sparsity) if study is not None and _possible(study, sparsity) else None
 
 
@@ -44,7 +44,11 @@ def same_classes(studies: Sequence[Study], own: Study) -> list[Study]:
     names = own.about["label_names"]
     return [
         own,
-        *(one for one in studies if one.key != own.key and one.about["label_names"] == names),
+        *(
+            study
+            for study in studies
+            if study.key != own.key and study.about["label_names"] == names
+        ),
     ]
 
 

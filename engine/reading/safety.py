@@ -44,18 +44,19 @@ def last_safe(
         raise SettingError(f"The tolerance {points} is outside 0..100 points.")
     if not study.levels or study.levels[0].sparsity != 0:
         return None
-    right, held, attacked = _rows(study.levels)
-    found = _safe(
-        _drops(right.mean(axis=1)[None], held.mean(axis=1)[None] if len(attacked) else None), points
+    right, withstood, attacked = _rows(study.levels)
+    index = _safe(
+        _drops(right.mean(axis=1)[None], withstood.mean(axis=1)[None] if len(attacked) else None),
+        points,
     )[0]
-    places = _safe(_resampled(right, held, attacked, resamples, seed), points)
+    resampled = _safe(_resampled(right, withstood, attacked, resamples, seed), points)
     levels = np.array([level.sparsity for level in study.levels])
-    low, high = np.quantile(places, (0.025, 0.975), method="inverted_cdf").astype(int)
+    low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf").astype(int)
     return SafeSparsity(
-        float(levels[found]),
+        float(levels[index]),
         float(levels[low]),
         float(levels[high]),
-        float((places >= found).mean()),
+        float((resampled >= index).mean()),
         points,
         ("acc", "aua") if len(attacked) else ("acc",),
     )
@@ -65,68 +66,68 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
     """Why the last safe sparsity of a study says little, in sentences; none where it does."""
     if not study.levels or study.levels[0].sparsity != 0:
         return ()
-    dense, found = study.levels[0], list[str]()
+    dense, sentences = study.levels[0], list[str]()
     if is_collapsed(dense.acc, len(study.about["label_names"])):
-        found.append(
+        sentences.append(
             "The dense model hardly does better than one answer to everything, so there is nothing "
             "to keep."
         )
     if dense.aua is not None and dense.aua.value is not None:
         if 100 * dense.aua.value <= points:
-            found.append(
+            sentences.append(
                 f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more "
                 "than the tolerance: "
                 "no sparsity can lose too much of that."
             )
         if 100 / dense.aua.n > points:
-            found.append(
+            sentences.append(
                 f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, "
                 "more than the "
                 "tolerance: a single one decides."
             )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64]]:
     """(right, held, attacked rows): what became of every example at every level."""
     right = np.zeros((len(levels), levels[0].acc.n))
     attacked = sorted({record.example for record in levels[0].attacks})
-    place = {example: column for column, example in enumerate(attacked)}
-    held = np.zeros((len(levels), len(attacked)))
+    column_of = {example: column for column, example in enumerate(attacked)}
+    withstood = np.zeros((len(levels), len(attacked)))
     for row, level in enumerate(levels):
         right[row, list(level.correct)] = 1
         for record in level.attacks:
-            if record.outcome in HELD and record.example in place:
-                held[row, place[record.example]] = 1
-    return right, held, np.array(attacked, dtype=np.int64)
+            if record.outcome in HELD and record.example in column_of:
+                withstood[row, column_of[record.example]] = 1
+    return right, withstood, np.array(attacked, dtype=np.int64)
 
 
 def _resampled(
-    right: Rows, held: Rows, attacked: NDArray[np.int64], resamples: int, seed: int
+    right: Rows, withstood: Rows, attacked: NDArray[np.int64], resamples: int, seed: int
 ) -> Rows:
     """(resamples, levels): the larger drop of Acc and Aua."""
     resampler = Resampler(resamples, seed)
     others = np.setdiff1d(np.arange(right.shape[1]), attacked)
     hits = np.zeros((resamples, len(right)))
-    kept = None
+    aua = None
     for rows in (attacked, others):
         if len(rows):
             shares = np.full(len(rows), 1 / len(rows))
             weights = resampler.counts(len(rows), shares).astype(float)
             hits += weights @ right[:, rows].T
             if rows is attacked:
-                kept = weights @ held.T / len(rows)
-    return _drops(hits / right.shape[1], kept)
+                aua = weights @ withstood.T / len(rows)
+    return _drops(hits / right.shape[1], aua)
 
 
 def _drops(acc: Rows, aua: Rows | None) -> Rows:
-    """(draws, levels): points by which the worse of Acc and Aua lies below dense, the first level."""
-    found: Rows = 100 * (acc[:, :1] - acc)
-    return found if aua is None else np.maximum(found, 100 * (aua[:, :1] - aua))
+    """(resamples, levels): points by which the worse of Acc and Aua lies below the first level."""
+    drops: Rows = 100 * (acc[:, :1] - acc)
+    return drops if aua is None else np.maximum(drops, 100 * (aua[:, :1] - aua))
 
 
 def _safe(drops: Rows, points: float) -> NDArray[np.int64]:
-    """(draws,): the last level before the first that falls too far."""
+    """(resamples,): the last level before the first that falls too far."""
     broken = drops > points + 1e-9
     first: NDArray[np.int64] = (
         np.where(broken.any(axis=1), broken.argmax(axis=1), drops.shape[1]) - 1

@@ -79,9 +79,9 @@ def spread_table(table: SubnetworkTable) -> pd.DataFrame:
 def _set_row(runs: Sequence[SubnetworkRun], index: int, name: str) -> dict[str, Any]:
     """One set of a cell: its figure, and its gap where it is not the inside set."""
     results = [(run.inside, *run.outside)[index] for run in runs]
-    known = [run.gaps[name] for run in runs if name in run.gaps]
-    values = [100 * (gap.value or 0) for gap in known]
-    single = known[0] if len(known) == 1 else None
+    gaps = [run.gaps[name] for run in runs if name in run.gaps]
+    values = [100 * (gap.value or 0) for gap in gaps]
+    single = gaps[0] if len(gaps) == 1 else None
     return {
         "set": name,
         "figure": FIGURES[results[0].metric],

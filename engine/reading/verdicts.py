@@ -59,10 +59,13 @@ def level_sentence(study: Study, sparsity: float) -> str:
         )
     accuracy = percent(level.acc.value, 1)
     if sparsity == 0 or dense is None or dense.acc.value is None:
-        kept = f"has {accuracy} accuracy"
+        accuracy_kept = f"has {accuracy} accuracy"
     else:
-        kept = f"keeps {accuracy.removesuffix('%')} of {percent(dense.acc.value, 1)} accuracy"
-    return f"{start} {kept}{_withstood(level.aua, dense.aua if dense and sparsity else None)}."
+        accuracy_kept = (
+            f"keeps {accuracy.removesuffix('%')} of {percent(dense.acc.value, 1)} accuracy"
+        )
+    beside = dense.aua if dense and sparsity else None
+    return f"{start} {accuracy_kept}{_withstood(level.aua, beside)}."
 
 
 def _withstood(aua: Rate | None, dense: Rate | None) -> str:

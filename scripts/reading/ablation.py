@@ -76,14 +76,14 @@ def section(studies: Sequence[Study]) -> str:
     lines = []
     for study in mine:
         parts = _parts(study)
-        at = [found for level in levels if (found := study.level(level)) is not None]
+        at = [result for level in levels if (result := study.level(level)) is not None]
         lines.append(
             [
                 *(_word(parts[name]) for name in ONE_BY_ONE),
-                *(f"{_median(found):.3f}" for found in at),
-                *(f"{found.cls_error:.3f}" for found in at),
-                *(share(found.acc) for found in at),
-                *(share(found.aua) for found in at),
+                *(f"{_median(result):.3f}" for result in at),
+                *(f"{result.cls_error:.3f}" for result in at),
+                *(share(result.acc) for result in at),
+                *(share(result.aua) for result in at),
             ]
         )
     header = [
@@ -108,7 +108,7 @@ def in_short(studies: Sequence[Study]) -> list[str]:
         model="MiniLM-L6",
     )
     by_method = {_name(study): study for study in mine}
-    told = []
+    parts = []
     for part, before, after in STEPS:
         pairs = [
             (by_method[before].level(level), by_method[after].level(level))
@@ -116,17 +116,17 @@ def in_short(studies: Sequence[Study]) -> list[str]:
             if before in by_method and after in by_method
         ]
         ratios = [
-            f"{two.cls_error / one.cls_error:.2f}"
-            for one, two in pairs
-            if one is not None and two is not None
+            f"{after_level.cls_error / before_level.cls_error:.2f}"
+            for before_level, after_level in pairs
+            if before_level is not None and after_level is not None
         ]
         if len(ratios) == len(LEVELS):
-            told.append(f"{part} × {' and '.join(ratios)}")
-    if not told:
+            parts.append(f"{part} × {' and '.join(ratios)}")
+    if not parts:
         return []
     return [
         "What the parts of the method do to the [CLS] error on SST-2 at "
-        f"{' and '.join(map(level_name, LEVELS))}: " + "; ".join(told) + "."
+        f"{' and '.join(map(level_name, LEVELS))}: " + "; ".join(parts) + "."
     ]
 
 
@@ -164,9 +164,11 @@ def _switches(studies: Sequence[Study], levels: Sequence[float]) -> str:
     lines = []
     for first in studies:
         for second in studies:
-            one, two = _parts(first), _parts(second)
-            apart = [name for name in ONE_BY_ONE if one[name] != two[name]]
-            if len(apart) != 1 or not _later(apart[0], one[apart[0]], two[apart[0]]):
+            first_parts, second_parts = _parts(first), _parts(second)
+            apart = [name for name in ONE_BY_ONE if first_parts[name] != second_parts[name]]
+            if len(apart) != 1 or not _later(
+                apart[0], first_parts[apart[0]], second_parts[apart[0]]
+            ):
                 continue
             name, cells = apart[0], []
             for level in levels:
@@ -177,9 +179,11 @@ def _switches(studies: Sequence[Study], levels: Sequence[float]) -> str:
                         points(aua_difference(first, second, level)),
                     ]
             rest = ", ".join(
-                f"{other} {_word(one[other])}" for other in ONE_BY_ONE if other != name
+                f"{other} {_word(first_parts[other])}" for other in ONE_BY_ONE if other != name
             )
-            lines.append([f"{name}: {_word(one[name])} → {_word(two[name])}", rest, *cells])
+            lines.append(
+                [f"{name}: {_word(first_parts[name])} → {_word(second_parts[name])}", rest, *cells]
+            )
     header = [
         "switched",
         "with",

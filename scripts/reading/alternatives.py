@@ -38,7 +38,7 @@ TESTED = [
 
 def section(table: BaselineTable) -> str:
     """One table by bytes, and its tests."""
-    about, told = table.about, table.latency
+    about, latency = table.about, table.latency
     ordered = sorted(table.rows, key=lambda row: -row.file_bytes)
     head = INTRODUCTION.format(
         title=data_title(about["data"]),
@@ -49,10 +49,10 @@ def section(table: BaselineTable) -> str:
         method=method_name_title(about["method"]),
         calibration=about["counts"]["calibration"],
         embeddings=table.row("dense").embedding_bytes / 1e6,
-        device=told["device"],
-        threads=pluralize(told["threads"], "thread"),
-        batch=told["batch"],
-        rounds=told["rounds"],
+        device=latency["device"],
+        threads=pluralize(latency["threads"], "thread"),
+        batch=latency["batch"],
+        rounds=latency["rounds"],
     )
     lines = [
         [
@@ -84,31 +84,31 @@ def _pace(row: Baseline) -> list[str]:
 
 
 def _training(table: BaselineTable) -> str:
-    told = table.about["training"]
-    if not told:
+    training = table.about["training"]
+    if not training:
         return ""
     count = next(row.trained_rows for row in table.rows if row.trained_rows)
-    passes = f"{told['epochs']:g} pass{'es' * (told['epochs'] != 1)}"
+    passes = f"{training['epochs']:g} pass{'es' * (training['epochs'] != 1)}"
     return (
         f"\nFine-tuned models start from the base's first blocks: {passes} over {count:,} rows at "
         "a rate of "
-        f"{told['learning_rate']:g}, without adversarial training.\n"
+        f"{training['learning_rate']:g}, without adversarial training.\n"
     )
 
 
 def _test(row: Baseline) -> list[str]:
-    one = row.against
-    assert one is not None
+    test = row.against
+    assert test is not None
     attack = ["–", "–"]
     if (
-        pair := one.attack
+        pair := test.attack
     ) is not None:  # the level is first: where it alone breaks, the alternative alone holds
         attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
     return [
         alternative_name(row.name),
-        alternative_name(one.level),
-        f"{one.bytes / 1e6:+.1f} MB",
-        f"{one.only_here} / {one.only_there}",
-        f"{one.adjusted:.2g}",
+        alternative_name(test.level),
+        f"{test.bytes / 1e6:+.1f} MB",
+        f"{test.only_here} / {test.only_there}",
+        f"{test.adjusted:.2g}",
         *attack,
     ]

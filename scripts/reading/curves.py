@@ -43,31 +43,31 @@ is correct, so Aua may rise where accuracy collapses. *Near* therefore leaves th
 
 def calibration(studies: Sequence[Study]) -> str:
     """Means and standard deviations over the draws, for each number of texts."""
-    found: dict[int, list[tuple[Study, LevelResult]]] = defaultdict(list)
+    by_count: dict[int, list[tuple[Study, LevelResult]]] = defaultdict(list)
     for study in studies:
         for level in study.levels:
             if level.sparsity > 0 and level.attacks:
-                found[study.about["counts"]["calibration"]].append((study, level))
-    if not found:
+                by_count[study.about["counts"]["calibration"]].append((study, level))
+    if not by_count:
         return ""
     lines = []
-    for count in sorted(found):
-        tokens = [study.about["calibration_tokens"] for study, _ in found[count]]
+    for count in sorted(by_count):
+        tokens = [study.about["calibration_tokens"] for study, _ in by_count[count]]
         lines.append(
             [
                 f"{count:,}",
                 f"{mean(tokens):,.0f}",
                 str(len(tokens)),
-                _spread([level.cls_error for _, level in found[count]], 3),
-                _spread([100 * (level.acc.value or 0) for _, level in found[count]], 1),
-                _spread([100 * (_gain(study, level, _acc)) for study, level in found[count]], 1),
+                _spread([level.cls_error for _, level in by_count[count]], 3),
+                _spread([100 * (level.acc.value or 0) for _, level in by_count[count]], 1),
+                _spread([100 * (_gain(study, level, _acc)) for study, level in by_count[count]], 1),
                 _spread(
-                    [100 * (level.aua.value or 0) for _, level in found[count] if level.aua], 1
+                    [100 * (level.aua.value or 0) for _, level in by_count[count] if level.aua], 1
                 ),
-                _spread([100 * (_gain(study, level, _aua)) for study, level in found[count]], 1),
+                _spread([100 * (_gain(study, level, _aua)) for study, level in by_count[count]], 1),
             ]
         )
-    level = next(iter(found.values()))[0][1]
+    level = next(iter(by_count.values()))[0][1]
     header = ["texts", "tokens", "draws", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
     return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
 
@@ -87,8 +87,8 @@ def _gain(study: Study, level: LevelResult, of: Callable[[LevelResult], float]) 
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    told = f"{mean(values):.{digits}f}"
-    return told if len(values) < 2 else f"{told} ({stdev(values):.{digits}f})"
+    text = f"{mean(values):.{digits}f}"
+    return text if len(values) < 2 else f"{text} ({stdev(values):.{digits}f})"
 
 
 def correlations(studies: Sequence[Study]) -> tuple[Statistic, Statistic] | None:
@@ -136,7 +136,10 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
     for group, chosen in (("", everything), ("near: ", near)):
         if len(chosen) < FEWEST or (group and len(near) == len(everything)):
             continue
-        for told, x in (("ln [CLS] error", _distances(chosen)), ("Acc", list(map(_acc, chosen)))):
+        for name_of_x, x in (
+            ("ln [CLS] error", _distances(chosen)),
+            ("Acc", list(map(_acc, chosen))),
+        ):
             tables = (
                 [_same(level, dense) for level in chosen],
                 [holding(level.attacks) for level in chosen],
@@ -146,7 +149,7 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
                     name,
                     f"{group}{len(chosen)}",
                     str(len(dense.attacks)),
-                    told,
+                    name_of_x,
                     *(correlation(_correlation(x, table)) for table in tables),
                 ]
             )
@@ -156,12 +159,14 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
 def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
     """Every attacked pruned level once, and the dense one."""
     attacked = [(study, level) for study in studies for level in study.levels if level.attacks]
-    found = {
+    levels = {
         (repr(study.identity["plan"]), level.sparsity): level
         for study, level in attacked
         if level.sparsity > 0
     }
-    return list(found.values()), next((level for _, level in attacked if level.sparsity == 0), None)
+    return list(levels.values()), next(
+        (level for _, level in attacked if level.sparsity == 0), None
+    )
 
 
 def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
@@ -172,9 +177,9 @@ def _same(level: LevelResult, dense: LevelResult) -> list[bool]:
     ]
 
 
-def correlation(found: Statistic) -> str:
+def correlation(rho: Statistic) -> str:
     """Spearman's ρ in words."""
-    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+    return f"{rho.value:+.2f} [{rho.low:+.2f}, {rho.high:+.2f}]"
 
 
 def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statistic:
@@ -184,12 +189,12 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statist
     The examples stay: shares are noisy by the draw of examples already, and drawing them again
     would count that twice and pull ρ toward 0.
     """
-    given, shares = np.array(x), np.array(table, dtype=float).mean(1)
-    chosen = np.concatenate(list(Resampler(RESAMPLES).rows(len(given))))
+    values, shares = np.array(x), np.array(table, dtype=float).mean(1)
+    chosen = np.concatenate(list(Resampler(RESAMPLES).rows(len(values))))
     low, high = np.nanpercentile(
-        [_spearman(given[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
+        [_spearman(values[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
     )
-    return Statistic(_spearman(given, shares), len(given), float(low), float(high))
+    return Statistic(_spearman(values, shares), len(values), float(low), float(high))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -24,19 +24,19 @@ def section() -> str:
     """Mean cosine distance a block, clean and adversarial text side by side."""
     if not FILE.is_file():
         return ""
-    told = json.loads(FILE.read_text(encoding="utf-8"))
-    blocks = len(told["series"][0]["cosine"])
+    record = json.loads(FILE.read_text(encoding="utf-8"))
+    blocks = len(record["series"][0]["cosine"])
     lines = [
         [
-            method_name_title(one["method"]),
-            level_name(one["sparsity"]),
-            one["text"],
-            *_cells(one["cosine"]),
+            method_name_title(entry["method"]),
+            level_name(entry["sparsity"]),
+            entry["text"],
+            *_cells(entry["cosine"]),
         ]
-        for one in told["series"]
+        for entry in record["series"]
     ]
     header = ["method", "sparsity", "text", *(f"block {block + 1}" for block in range(blocks))]
-    return INTRODUCTION.format(broken=told["broken"], examples=told["examples"]) + rows(
+    return INTRODUCTION.format(broken=record["broken"], examples=record["examples"]) + rows(
         header, lines
     )
 
@@ -45,6 +45,6 @@ def _cells(means: list[dict[str, Any]]) -> list[str]:
     """The last block with its interval."""
     last = means[-1]
     return [
-        *(f"{one['value']:.4f}" for one in means[:-1]),
+        *(f"{mean['value']:.4f}" for mean in means[:-1]),
         f"{last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}]",
     ]

@@ -5,18 +5,18 @@ from prunescope.engine.reading.titles import data_title
 from scripts.reading.words import level_name, share
 
 
-def section(found: MemberSet) -> str:
+def section(group: MemberSet) -> str:
     """One set of members: alone, averaged, and on the evaluation rows."""
-    judged = found.selection
+    judged = group.selection
     lines = [
-        f"\n## Members and averages: {data_title(found.name)}\n",
-        f"{len(found.members)} members of {found.training_rows:,} training rows each; judged on "
+        f"\n## Members and averages: {data_title(group.name)}\n",
+        f"{len(group.members)} members of {group.training_rows:,} training rows each; judged on "
         f"{judged['n']} rows that none was "
         f"trained on, {judged['attacked']} of them attacked ({judged['attack']}).\n",
         "| model | Acc | Aua | |",
         "|---|---|---|---|",
     ]
-    for member in found.members:
+    for member in group.members:
         kind = (
             "plain" if member.settings["adversarial"] == "none" else member.settings["adversarial"]
         )
@@ -26,18 +26,18 @@ def section(found: MemberSet) -> str:
             f"{kind}{', left out: ' * bool(member.reason)}"
             f"{member.reason} |"
         )
-    for by, made in found.averages.items():
+    for by, average in group.averages.items():
         name = "uniform average" if by == "uniform" else f"greedy average by {by.capitalize()}"
         lines.append(
-            f"| {name} | {share(made.score.acc)} | {share(made.score.aua)} | "
-            f"{', '.join(made.ingredients)} |"
+            f"| {name} | {share(average.score.acc)} | {share(average.score.aua)} | "
+            f"{', '.join(average.ingredients)} |"
         )
-    if found.evaluated and found.evaluation:
-        counts = found.evaluation["counts"]
+    if group.evaluated and group.evaluation:
+        counts = group.evaluation["counts"]
         lines += [
             f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} "
             "attacked with "
-            f"{found.evaluation['attack']}), dense and pruned ({found.evaluation['method']}, "
+            f"{group.evaluation['attack']}), dense and pruned ({group.evaluation['method']}, "
             f"{counts['calibration']} "
             "calibration texts):\n",
             "| model | sparsity | Acc | Aua |",
@@ -46,6 +46,6 @@ def section(found: MemberSet) -> str:
         lines += [
             f"| {row.model} | {level_name(row.sparsity)} | {share(row.score.acc)} | "
             f"{share(row.score.aua)} |"
-            for row in found.evaluated
+            for row in group.evaluated
         ]
     return "\n".join(lines) + "\n"

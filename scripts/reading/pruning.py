@@ -33,23 +33,25 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
         if usual(study) and study.about["method"] in ORDER
     ]
     methods = {method: by_attack(about(mine, method=method)) for method in ORDER}
-    methods = {method: found for method, found in methods.items() if found}
+    methods = {method: studies_of for method, studies_of in methods.items() if studies_of}
     if not methods:
         return ""
-    attacks = [attack for attack in ATTACKS if any(attack in found for found in methods.values())]
+    attacks = [
+        attack for attack in ATTACKS if any(attack in studies_of for studies_of in methods.values())
+    ]
     first = next(iter(methods.values()))
     counts = "; ".join(
         f"{ATTACKS[name]} on {first[name].about['counts']['attacked']}"
         for name in attacks
         if name in first
     )
-    one, title = next(iter(first.values())).about, data_title(data)
+    example, title = next(iter(first.values())).about, data_title(data)
     return (
-        f"\n## {title}: sparsity against robustness\n\n{one['model']}; "
-        f"{one['counts']['evaluation']:,} rows of {data_title(data)} "
-        f"evaluated; {counts} of them; {one['counts']['calibration']:,} calibration texts "
-        f"({one['calibration_tokens']:,} tokens)."
-        " Acc, Aua and Asr in per cent.\n\n"
+        f"\n## {title}: sparsity against robustness\n\n{example['model']}; "
+        f"{example['counts']['evaluation']:,} examples of {data_title(data)} "
+        f"evaluated; {counts} of them; {example['counts']['calibration']:,} calibration texts "
+        f"({example['calibration_tokens']:,} tokens)."
+        " Acc, Aua and Asr in percent.\n\n"
         + rows(
             [
                 "method",
@@ -72,11 +74,11 @@ def _method_name(method: str) -> str:
 
 def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
     lines = []
-    for method, found in methods.items():
+    for method, by_name in methods.items():
         levels = sorted(
             {
                 level.sparsity
-                for study in found.values()
+                for study in by_name.values()
                 for level in study.levels
                 if level.attacks and level.sparsity in LEVELS
             }
@@ -84,7 +86,7 @@ def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list
         for sparsity in levels:
             if sparsity == 0 and lines:
                 continue  # the dense victim is the same for all
-            at = {attack: study.level(sparsity) for attack, study in found.items()}
+            at = {attack: study.level(sparsity) for attack, study in by_name.items()}
             some = next(level for level in at.values() if level is not None)
             name = "dense" if sparsity == 0 else _method_name(method)
             lines.append(
@@ -151,10 +153,10 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
                 ),
             ]
         )
-    for method, found in methods.items():
+    for method, by_name in methods.items():
         if method == "adaptive":
             continue
-        other = next(iter(found.values()))
+        other = next(iter(by_name.values()))
         for sparsity in levels:
             difference = acc_difference(other, some, sparsity)
             if difference.value is not None:
@@ -164,16 +166,16 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
                         level_name(sparsity),
                         points(difference),
                         *(
-                            points(aua_difference(found[name], default[name], sparsity))
-                            if name in found and name in default
+                            points(aua_difference(by_name[name], default[name], sparsity))
+                            if name in by_name and name in default
                             else "–"
                             for name in attacks
                         ),
                     ]
                 )
     return (
-        "\nThe default minus another victim, on the same rows, in points; bold where the 95 % "
-        "interval leaves out zero.\n\n"
+        "\nAdaptive minus another model, on the same examples, in points; bold where the 95% "
+        "interval excludes zero.\n\n"
         + rows(["minus", "at", "Acc", *(f"{ATTACKS[name]} Aua" for name in attacks)], lines)
     )
 
@@ -185,9 +187,9 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
         for study in about(studies, data=data, attack="deepwordbug", seed=0, model=model)
         if usual(study) and study.about["method"] in ORDER
     ]
-    both = {found.about["method"] for found in mine if ":" in found.about["pattern"]}
+    both = {study.about["method"] for study in mine if ":" in study.about["pattern"]}
     lines = []
-    for study in sorted(mine, key=lambda found: ORDER.index(found.about["method"])):
+    for study in sorted(mine, key=lambda study: ORDER.index(study.about["method"])):
         level = study.level(0.5)
         if level is not None and study.about["method"] in both:
             lines.append(
@@ -213,9 +215,9 @@ def patterns(studies: Sequence[Study], data: str, model: str) -> str:
         "[CLS] error",
     ]
     return (
-        f"\n## n of m at 50 % on {data_title(data)}\n\nOf every m neighbouring weights of a row n "
-        "stay. Differences to "
-        "dense are in points, on the same rows.\n\n" + rows(header, lines)
+        f"\n## n:m at 50% on {data_title(data)}\n\nOf every m neighbouring weights of a row n "
+        "remain. Differences to "
+        "dense are in points, on the same examples.\n\n" + rows(header, lines)
     )
 
 
@@ -273,7 +275,7 @@ def starts(studies: Sequence[Study]) -> str:
         "Aua − the average's",
     ]
     return (
-        "\n## The model that is pruned, on SST-2 dev\n\nThe shipped average of five members, and "
+        "\n## The model that is pruned, on SST-2\n\nThe shipped average of five members, and "
         "two of these alone: one "
         "trained plainly (ce), one adversarially (freelb). Differences in points, on the same "
         "attacked examples.\n\n" + rows(header, lines)

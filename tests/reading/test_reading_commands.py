@@ -109,8 +109,8 @@ def test_an_attack_names_its_text_its_label_and_its_budget(
 ) -> None:
     request = commands.AttackRequest(text, "textfooler-like", label, seed, queries)
     options = parse(commands.attack_command(stored(UNUSUAL), 0.5, request))
-    asked = (options.text, options.attack, options.seed, options.max_queries, options.max_seconds)
-    assert asked == (text, "textfooler-like", seed, queries, None)
+    values = (options.text, options.attack, options.seed, options.max_queries, options.max_seconds)
+    assert values == (text, "textfooler-like", seed, queries, None)
     assert options.label == (None if label is None else str(label))
     assert (options.model, options.sparsity) == (UNUSUAL.model, 0.5)
     assert options.resources == UNUSUAL.resources
