@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from prunescope.engine.errors import SettingError
 from prunescope.engine.evaluation.collapse import is_collapsed
-from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
+from prunescope.engine.evaluation.statistics import RESAMPLES as RESAMPLES
+from prunescope.engine.evaluation.statistics import Resampler
 from prunescope.engine.records import LevelResult, Study
 
 HELD = ("held", "exhausted")  # outcomes that count for Aua, see docs/METHOD.md
