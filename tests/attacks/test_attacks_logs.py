@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.engine.attacks.csv_log import from_cells, neutral, restored, to_cells
@@ -77,6 +77,7 @@ def example(original: str, perturbed: str, outcome: str = "broken", **more: Any)
     )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(SINGLE | DOUBLE, max_size=4), st.sampled_from([".csv", ".json"]))
 def test_what_was_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, texts: list[AttackText], suffix: str
