@@ -59,8 +59,8 @@ def in_int8(victim: Victim) -> Victim:
     """The victim with the linears of its blocks in int8. Raises SettingError off the CPU."""
     if victim.device.type != "cpu":
         raise SettingError(
-            f"int8 is measured on the CPU, not on {victim.device}; use --device cpu, or leave it "
-            "out with --no-int8."
+            f"int8 is measured on the CPU, not on {victim.device}; use `device=cpu`, or leave it "
+            "out with `no_int8`."
         )
     quantized = victim.copy()
     for block in quantized.family.modules(quantized.model):

@@ -77,7 +77,7 @@ def _with_names(table: Table, label: str) -> Table:
     if len(by_number) < len(pairs) and all(number.isdecimal() for number, _ in pairs):
         raise DataError(
             f"{table.where} gives one number in {label!r} several names in {beside!r}; correct it, "
-            "or name the column that holds the labels with --label-column."
+            "or name the column that holds the labels with `label_column`."
         )
     if (
         sorted(map(int, by_number)) != list(range(len(by_number)))

@@ -161,7 +161,7 @@ def _check_single(table: Table, pair: set[str]) -> None:
             first, second = sorted(pair, key=table.names().index)
             raise DataError(
                 f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; "
-                f"say what is classified: --text-column {single}, or --text-column {first} "
+                f"say what is classified: `text_column={single}`, or `text_column={first}` "
                 f"--pair-column {second}."
             )
 
@@ -202,7 +202,7 @@ def _detected_label(table: Table) -> str:
         if table.frame[other].tolist() != table.frame[usual[0]].tolist():
             raise DataError(
                 f"{table.where} has the columns {usual[0]!r} and {other!r}, which differ; name the "
-                "one that holds the labels with --label-column."
+                "one that holds the labels with `label_column`."
             )
     return usual[0]
 

@@ -196,7 +196,7 @@ def _tasks(document: Mapping[str, list[Any]], where: str, several: bool) -> pd.D
     if not several:
         raise DataError(
             f"{where} holds several lists of rows: {_listed(document)}; save one of them as a file "
-            "and name that, or choose one with --task where the file is a set of adversarial texts."
+            "and name that, or choose one with `task` where the file is a set of adversarial texts."
         )
     return pd.DataFrame(
         [{**row, TASK: name} for name, rows in document.items() for row in rows], dtype=object

@@ -168,7 +168,7 @@ def _value(value: object, column: LabelColumn, row: int) -> Label | None:
     kind = type(value).__name__
     raise DataError(
         f"{column.place(row)} has a label of type {kind}; a label is one whole number or one name, "
-        "so name another column with --label-column."
+        "so name another column with `label_column`."
     )
 
 
@@ -277,7 +277,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
     if len(kinds) > 1:
         raise DataError(
             f"The labels of {kinds[False]} are numbers and those of {kinds[True]} are names; use "
-            "one kind in all splits, or map them with --label-map."
+            "one kind in all splits, or map them with `label_map`."
         )
     if True not in kinds:
         return False
@@ -286,7 +286,7 @@ def _are_names(columns: Sequence[LabelColumn], splits: Sequence[Sequence[Label |
             if value is not None and not isinstance(value, str):
                 raise DataError(
                     f"{column.place(row)} has the label {value} among names; use one kind, or map "
-                    "them with --label-map."
+                    "them with `label_map`."
                 )
     return True
 

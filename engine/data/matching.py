@@ -358,5 +358,5 @@ def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) 
     more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
     return (
         f"The labels of {where} are taken for the classes of {model} in this order: {pairs}{more}. "
-        "Where that is wrong, say which is which with --label-map."
+        "Where that is wrong, say which is which with `label_map`."
     )

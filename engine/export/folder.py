@@ -60,7 +60,7 @@ def check_form(form: str, half: bool) -> None:
     if half and form == "dense":
         raise SettingError(
             "--half rounds the remaining weights of a packed folder and the format is dense; use "
-            "--format packed, or leave --half out."
+            "`format=packed`, or leave `half` out."
         )
 
 

@@ -137,7 +137,7 @@ def out_of_memory(row: JobRow) -> str:
     sentences, levels = row.arguments.get("calibration", 0), len(row.arguments.get("levels", ()))
     fewer = f"--calibration {max(16, sentences // 2)} instead of {sentences}"
     ways = [fewer] if sentences > 16 else []
-    ways += ["fewer --levels at a time"] if levels > 2 else []
+    ways += ["fewer `levels` at a time"] if levels > 2 else []
     memory = f" at {row.memory / 1e9:.1f} GB" if row.memory else ""
     return (
         f"Memory ran out{memory}. What was finished is kept; try a smaller batch: "

@@ -49,7 +49,7 @@ def check_tokens(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[s
         needed = math.ceil(texts / max(ratio, 1e-9))
         raise SettingError(
             f"{finding}; below one the statistics are singular: give more calibration text, about "
-            f"{needed} texts like these {texts} or more, or --force it."
+            f"{needed} texts like these {texts} or more, or `force` it."
         )
     if ratio < ENOUGH:
         return (f"{finding}; below about {ENOUGH:g} the statistics are noisy.",)

@@ -92,7 +92,7 @@ class NofM:
         if check_sparsity(sparsity) and abs(sparsity - self.sparsity) > 1e-6:
             raise SettingError(
                 f"The pattern {self.name} has a sparsity of {self.sparsity:g} and cannot reach "
-                f"{sparsity:g}; use --levels 0,{self.sparsity:g}, or --pattern unstructured."
+                f"{sparsity:g}; use `levels=0,{self.sparsity:g}`, or `pattern=unstructured`."
             )
         return float(sparsity)
 

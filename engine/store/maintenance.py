@@ -155,7 +155,7 @@ def clean_store(
     if older_than is not None and newest > now + AHEAD:
         raise SettingError(
             f"The clock says {_day(now)}, but entries were written on {_day(newest)}; set the "
-            "clock, or clean by --total."
+            "clock, or clean by `total`."
         )
     going = [
         item

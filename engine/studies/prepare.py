@@ -143,7 +143,7 @@ def _study_data(dataset: Dataset, spec: StudySpec) -> StudyData:
     if attacked and not any(map(words_of_all, evaluation.take(attacked).row_keys())):
         raise DataError(
             f"None of the {len(attacked)} examples that were drawn to be attacked holds a word; "
-            "give other data, or --attack none."
+            "give other data, or `attack=none`."
         )
     names = tuple(dataset.label_names or ())
     return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked))

@@ -119,7 +119,7 @@ def overlap_features(
     if pairs is None:
         raise DataError(
             "Overlap features compare two texts and these rows hold single ones; give pairs, or "
-            "--features claim or bag."
+            "`features=claim` or bag."
         )
     rows = np.empty((len(texts), len(OVERLAP)), dtype=np.float32)
     for number, (first, second) in enumerate(zip(texts, pairs, strict=True)):

@@ -45,25 +45,25 @@ def check_inputs(spec: SubnetworkSpec, train: TrainSpec, inputs: SearchInputs) -
     check_smoothing(spec.loss, train)
     if (spec.loss == "ce") != (inputs.bias is None):
         raise SettingError(
-            "The loss ce takes no bias predictions; leave --bias out, or choose poe, reweight or "
+            "The loss ce takes no bias predictions; leave `bias` out, or choose poe, reweight or "
             "confreg."
             if spec.loss == "ce"
             else f"The loss {spec.loss} needs bias predictions; make them with `python -m "
-            "engine biasmodel` and name their folder with --bias."
+            "engine biasmodel` and name their folder with `bias`."
         )
     if (spec.loss == "confreg") != (inputs.teacher is not None):
         raise SettingError(
             "A teacher is for the loss confreg alone, which needs one: a model fine-tuned with "
-            "cross-entropy, --teacher DIR."
+            "cross-entropy, `teacher=DIR`."
         )
     if (spec.method == "isolated") != (inputs.mask_from is not None):
         raise SettingError(
-            "Fine-tuning in isolation keeps the zeros of a model that --mask-from names, and "
+            "Fine-tuning in isolation keeps the zeros of a model that `mask_from` names, and "
             "nothing else does."
         )
     if inputs.snapshots and spec.method != "full":
         raise SettingError(
-            "Only a full training writes the models on its way; leave --snapshots out."
+            "Only a full training writes the models on its way; leave `snapshots` out."
         )
     if inputs.bias is not None:
         inputs.bias.of(inputs.shared.data, len(inputs.shared.label_names), "the training data")
@@ -89,7 +89,7 @@ def starting_model(inputs: SearchInputs) -> Victim:
         if victim.tokenizer.get_vocab() != shared.base.tokenizer.get_vocab():
             raise ModelError(
                 f"{inputs.start} has another vocabulary than {shared.base.name}, by which the "
-                "texts would be read; name its own base with --model, or itself: --model "
+                "texts would be read; name its own base with `model`, or itself: `model` "
                 f"{inputs.start}."
             )
         victim.model.requires_grad_(True)
@@ -150,7 +150,7 @@ def masks_of_model(inputs: SearchInputs, spec: SubnetworkSpec, victim: Victim) -
         )
     if all(bool(mask.all()) for mask in masks.values()):
         raise ModelError(
-            f"{inputs.mask_from} has no zeros to keep; name a subnetwork with --mask-from."
+            f"{inputs.mask_from} has no zeros to keep; name a subnetwork with `mask_from`."
         )
     return masks
 

@@ -68,14 +68,14 @@ def names_of(
     if min(present) < 0:
         raise DataError(
             f"{rows.place(rows.labels.index(min(present)), where)} has the label {min(present)}, "
-            "below 0; say what each label is with --label-map, −1 leaves rows out."
+            "below 0; say what each label is with `label_map`, −1 leaves rows out."
         )
     names = given or own or tuple(f"LABEL_{number}" for number in range(max(present) + 1))
     alike = {name.lower(): name for name in names}
     if twin := next((name for name in names if alike[name.lower()] != name), None):
         raise DataError(
             f"{where} has the labels {twin!r} and {alike[twin.lower()]!r}, which differ in "
-            "capitals alone; write them alike, or say which class each is with --label-map."
+            "capitals alone; write them alike, or say which class each is with `label_map`."
         )
     if len(present) < 2:
         raise DataError(

@@ -142,7 +142,7 @@ def training_split(data: Dataset, allow_overlap: bool = False) -> Examples:
         raise DataError(
             f"{len(shared)} of the {len(data.train)} training rows of {data.name} can also be "
             f"found in its evaluation set (the first is row {shared[0]}); remove them, or keep "
-            "them with --allow-overlap."
+            "them with `allow_overlap`."
         )
     return data.train
 

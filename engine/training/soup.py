@@ -39,8 +39,8 @@ def value_of(score: Score, by: str) -> int:
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
         raise SettingError(
-            "A greedy average by Aua needs an attack on the selection set; judge with --attack, "
-            "or use --by acc."
+            "A greedy average by Aua needs an attack on the selection set; judge with `attack`, "
+            "or use `by=acc`."
         )
     return rate.hits
 
