@@ -28,12 +28,12 @@ def start_form(rows: list[engine.StudyRow]) -> None:
     except engine.PruneScopeError as error:
         st.error(plain(engine.labelled(str(error))))
         spec = None
-    found = None if spec is None else engine.estimate(spec, rows)
+    duration = None if spec is None else engine.estimate(spec, rows)
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
-        if found is not None:
-            about = "" if found.seconds is None else f"**About {span(found.seconds)}.** "
-            st.markdown(about + plain(found.about))
+        if duration is not None:
+            about = "" if duration.seconds is None else f"**About {span(duration.seconds)}.** "
+            st.markdown(about + plain(duration.about))
     with right:
         if (
             st.button("Start", type="primary", key="start", disabled=spec is None, width="stretch")
@@ -67,8 +67,8 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
             key="new-attack",
         ),
     }
-    if (known := engine.METHODS.get(values["method"])) is not None:
-        st.caption(plain(f"{known.name}: {known.about}"))
+    if (method := engine.METHODS.get(values["method"])) is not None:
+        st.caption(plain(f"{method.name}: {method.about}"))
     if not all(values.values()):
         raise engine.SettingError("A field is empty; choose a value, or type one.")
     levels = SETTINGS["levels"]
@@ -92,10 +92,10 @@ def _known(name: str, rows: list[engine.StudyRow]) -> list[str]:
     return list(dict.fromkeys([*examples, *(str(value) for value in stored if value)]))
 
 
-def _choice(place: Any, name: str, values: list[str]) -> Any:
+def _choice(column: Any, name: str, values: list[str]) -> Any:
     """The field of a setting that has usual values; others may be typed."""
     described = SETTINGS[name]
-    return place.selectbox(
+    return column.selectbox(
         described.setting.label,
         values,
         help=plain(described.sentence),
@@ -104,12 +104,12 @@ def _choice(place: Any, name: str, values: list[str]) -> Any:
     )
 
 
-def _number(place: Any, name: str, disabled: bool) -> int:
+def _number(column: Any, name: str, disabled: bool) -> int:
     """The field of a setting that is a whole number."""
     described = SETTINGS[name]
     least = 0 if name == "seed" else 1
     return int(
-        place.number_input(
+        column.number_input(
             described.setting.label,
             *(least, 10_000_000, getattr(DEFAULT, name), 1),
             help=plain(described.sentence),
@@ -119,10 +119,10 @@ def _number(place: Any, name: str, disabled: bool) -> int:
     )
 
 
-def _text(place: Any, name: str) -> str:
+def _text(column: Any, name: str) -> str:
     """The field of a setting that may be left empty."""
     described, key = SETTINGS[name], f"new-{name.replace('_', '-')}"
-    text: str = place.text_input(
+    text: str = column.text_input(
         described.setting.label, key=key, max_chars=2000, help=plain(described.sentence)
     )
     return text.strip()
