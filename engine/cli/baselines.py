@@ -70,14 +70,15 @@ def _baselines(options: argparse.Namespace, console: Console) -> Answer:
 
 def baselines_table(table: "BaselineTable") -> str:
     """The baselines by bytes, largest first, each tested against the nearest pruned level."""
-    about, told = table.about, table.latency
+    about, latency = table.about, table.latency
     wide = max(len(row.name) for row in table.rows)
     counts = about["counts"]
     head = (
         f"{study_title(about)}, {attack_title(about['attack'])}, "
         f"{counts['evaluation']} evaluated, "
-        f"{counts['attacked']} attacked; {told['device']}, {pluralize(told['threads'], 'thread')}, "
-        f"batch {told['batch']}\n"
+        f"{counts['attacked']} attacked; {latency['device']}, "
+        f"{pluralize(latency['threads'], 'thread')}, "
+        f"batch {latency['batch']}\n"
         f"{'':<{wide}}  {'MB':>6} {'without':>7}  {'Acc %':>17}  {'Aua %':>17}  {'form':<5} "
         f"{'× dense':>7}  "
         "against the nearest pruned level: p of Acc, of Aua (Holm)\n"
@@ -87,9 +88,11 @@ def baselines_table(table: "BaselineTable") -> str:
     for row in sorted(table.rows, key=lambda row: -row.file_bytes):
         pace = f"{row.pace.form:<5} {row.pace.ratio:7.2f}" if row.pace else f"{'':<13}"
         test = ""
-        if (one := row.against) is not None:
-            attack = f", {one.attack.adjusted:.2g}" if one.attack else ""
-            test = f"{one.level} ({one.bytes / 1e6:+.1f} MB): {one.adjusted:.2g}{attack}"
+        if (nearest := row.against) is not None:
+            attack = f", {nearest.attack.adjusted:.2g}" if nearest.attack else ""
+            test = (
+                f"{nearest.level} ({nearest.bytes / 1e6:+.1f} MB): {nearest.adjusted:.2g}{attack}"
+            )
             test += "; no better than guessing" if table.is_collapsed(row) else ""
         lines.append(
             f"{row.name:<{wide}}  {row.file_bytes / 1e6:6.1f} {row.bytes / 1e6:7.1f}  "

@@ -24,7 +24,7 @@ def printable(text: str) -> str:
     """The text for a terminal: what would move its cursor, colour it or turn its direction is
     spelled out. Names come from files that someone else may have written.
     """
-    return _UNPRINTED.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _UNPRINTED.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
 
 
 class Console:
@@ -101,13 +101,13 @@ def level_table(study: Study) -> str:
         f"{level.cls_error:11.4f}  {level.spent:7.1f}\n"
         for level in study.levels
     ]
-    made = "".join(f"measured with {machine}\n" for machine in study.machines)
-    left = [
+    machines = "".join(f"measured with {machine}\n" for machine in study.machines)
+    notices = [
         f"{100 * level.sparsity:g} %: {notice}\n"
         for level in study.levels
         for notice in attack_notices(level.attacks)
     ]
-    return head + columns + "".join(rows) + "".join(left) + made
+    return head + columns + "".join(rows) + "".join(notices) + machines
 
 
 def safe_lines(study: Study, points: float) -> str:
@@ -159,14 +159,14 @@ def members_table(found: dict[str, Any]) -> str:
     """The members of a recipe with what they reached on the selection set."""
     judged = found["selection"]
     head = (
-        f"{found['base']} on {found['data_name']}, {found['rows']} training rows; judged on "
+        f"{record['base']} on {record['data_name']}, {record['rows']} training rows; judged on "
         f"{judged['n']} others, "
         f"{judged['attack']} on {judged['attacked'] if judged['attack'] != 'none' else 0}\n"
         f"{'member':<12} {'lr':>8} {'seed':>5} {'training':<8} {'steps':>6} {'loss':>6}  "
         f"{'Acc %':>17}  {'Aua %':>17}\n"
     )
     rows = []
-    for entry in found["members"]:
+    for entry in record["members"]:
         spec = entry["spec"]
         kind = "plain" if spec["adversarial"] == "none" else spec["adversarial"]
         settings = f"{entry['name']:<12} {spec['learning_rate']:>8g} {spec['seed']:>5} {kind:<8}"
@@ -213,25 +213,26 @@ def score_line(score: dict[str, Any]) -> str:
 def _not_attacked(score: dict[str, Any]) -> str:
     """How many of the examples of Aua were not attacked; scores of before 2026-11-30 do not say."""
     parts = (("untried", "gave the attack nothing to try"), ("errors", "made it fail"))
-    said = [f"{score[name]} {what}" for name, what in parts if score.get(name)]
-    return f" ({', '.join(said)})" if said else ""
+    counts = [f"{score[name]} {what}" for name, what in parts if score.get(name)]
+    return f" ({', '.join(counts)})" if counts else ""
 
 
-def latency_table(found: "Comparison") -> str:
+def latency_table(comparison: "Comparison") -> str:
     """Milliseconds a sentence of every side, and its ratio to the first, with 5 % and 95 %
     quantiles of the rounds.
     """
-    one = found.sides[0]
+    first = comparison.sides[0]
     head = (
-        f"{one.device}, {one.dtype}, {pluralize(one.threads, 'thread')}, batch {one.batch}, "
-        f"{one.sentences} sentences, {one.repeats} rounds in turn; the model's forward pass, "
+        f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
+        f"{first.batch}, "
+        f"{first.sentences} sentences, {first.repeats} rounds in turn; the model's forward pass, "
         "without "
         "the tokenizer\n"
     )
-    wide = max(5, *(len(side.name) for side in found.sides))
+    wide = max(5, *(len(side.name) for side in comparison.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"
     rows = []
-    for side, ratio in zip(found.sides, found.ratios, strict=True):
+    for side, ratio in zip(comparison.sides, comparison.ratios, strict=True):
         low, median, high = (
             1000 * value for value in (side.seconds.low, side.seconds.median, side.seconds.high)
         )

@@ -52,16 +52,18 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         ("log", _log, "What a job has said."),
         ("remove", _remove, "Forget a job and its log; its study stays."),
     ):
-        made = actions.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run)
+        parser = actions.add_parser(name, help=about, description=about)
+        parser.set_defaults(run=run)
         if name != "list":
-            made.add_argument("job", metavar="ID", help="the job's id, or its first digits")
-        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, told in (
+            parser.add_argument("job", metavar="ID", help="the job's id, or its first digits")
+        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, about_flag in (
             ("--json", "end stdout with one JSON object"),
             ("--quiet", "no progress on stderr"),
         ):
-            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
+            parser.add_argument(
+                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
+            )
 
 
 def shown(row: JobRow, rows: list[JobRow]) -> dict[str, Any]:

@@ -45,12 +45,12 @@ class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
-        told = f"{message[0].upper()}{message[1:]}"
+        sentence = f"{message[0].upper()}{message[1:]}"
         self.exit(
             2,
-            f"{told} See {self.prog} --help.\n"
-            if told.endswith("?")
-            else f"{told}; see {self.prog} --help.\n",
+            f"{sentence} See {self.prog} --help.\n"
+            if sentence.endswith("?")
+            else f"{sentence}; see {self.prog} --help.\n",
         )
 
     def options(self) -> list[str]:
@@ -160,11 +160,13 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, run: Callable[..., Any], about: str, **more: Any
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about, **more)
-        made.set_defaults(run=run, parser=made)
-        made.add_argument("--json", action="store_true", help="end stdout with one JSON object")
-        made.add_argument("--quiet", action="store_true", help="no progress on stderr")
-        return made
+        subparser = commands.add_parser(name, help=about, description=about, **more)
+        subparser.set_defaults(run=run, parser=subparser)
+        subparser.add_argument(
+            "--json", action="store_true", help="end stdout with one JSON object"
+        )
+        subparser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+        return subparser
 
     for group in GROUPS:
         group.add_commands(command)

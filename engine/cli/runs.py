@@ -45,15 +45,17 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     actions = runs.add_subparsers(metavar="ACTION")
 
     def action(name: str, run: Callable[..., Answer], about: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run)
-        made.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, told in (
+        parser: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
+        parser.set_defaults(run=run)
+        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+        for flag, about_flag in (
             ("--json", "end stdout with one JSON object"),
             ("--quiet", "no progress on stderr"),
         ):
-            made.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=told)
-        return made
+            parser.add_argument(
+                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
+            )
+        return parser
 
     runs.add_argument("--cache", metavar="DIR", help=CACHE)
     action("list", _list, "Every study of every layer, with its levels and its size.")
@@ -129,21 +131,21 @@ def _study_of(parser: argparse.ArgumentParser) -> None:
 
 
 def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return int(float(found[1]) * UNITS[found[2]])
+    return int(float(match[1]) * UNITS[match[2]])
 
 
-def key_in(rows: list[str], wanted: str) -> str:
+def key_in(rows: list[str], start: str) -> str:
     """The one key that begins so. Raises StoreError where there is none, or more than one."""
-    found = [key for key in rows if key.startswith(wanted)] if wanted else []
-    if len(found) != 1:
+    matches = [key for key in rows if key.startswith(start)] if start else []
+    if len(matches) != 1:
         raise StoreError(
-            f"{len(found) or 'No'} studies begin with {wanted[:64]!r}; `python -m engine runs "
+            f"{len(matches) or 'No'} studies begin with {start[:64]!r}; `python -m engine runs "
             "list` shows them."
         )
-    return found[0]
+    return matches[0]
 
 
 def _key(options: argparse.Namespace, console: Console, store: Store) -> str:

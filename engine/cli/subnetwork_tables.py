@@ -4,23 +4,24 @@ from statistics import mean, stdev
 from typing import Any
 
 
-def ood_table(found: dict[str, Any]) -> str:
+def ood_table(result: dict[str, Any]) -> str:
     """One model on both kinds of rows, the gap, and the accuracy of every group."""
     lines = [
         f"{'rows':<28} {'n':>6}  {'accuracy %':>17}  {'weighted F1 %':>17}  {'binary F1 %':>17}"
     ]
-    for one in (found["id"], *found["ood"]):
+    for score in (result["id"], *result["ood"]):
         lines.append(
-            f"{one['name'][:28]:<28} {one['accuracy']['n']:>6}  {_cell(one['accuracy'])}  "
-            f"{_cell(one['f1_weighted'])}  "
-            f"{_cell(one['f1_binary'])}"
+            f"{score['name'][:28]:<28} {score['accuracy']['n']:>6}  {_cell(score['accuracy'])}  "
+            f"{_cell(score['f1_weighted'])}  "
+            f"{_cell(score['f1_binary'])}"
         )
-    for one in found["ood"]:
+    for score in result["ood"]:
         lines.append(
-            f"gap to {one['name']}, {one['metric']}: {_cell(found['gaps'][one['name']]).strip()} "
+            f"gap to {score['name']}, {score['metric']}: "
+            f"{_cell(result['gaps'][score['name']]).strip()} "
             "points"
         )
-        for column, groups in one["groups"].items():
+        for column, groups in score["groups"].items():
             lines += [
                 f"  {column} {value[:40]:<40} {rate['n']:>6}  {_cell(rate)}"
                 for value, rate in groups.items()
@@ -28,10 +29,10 @@ def ood_table(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(found: dict[str, Any] | None) -> str:
-    if found is None or found["value"] is None:
+def _cell(score: dict[str, Any] | None) -> str:
+    if score is None or score["value"] is None:
         return f"{'–':>17}"
-    return f"{100 * found['value']:5.1f} [{100 * found['low']:4.1f}, {100 * found['high']:4.1f}]"
+    return f"{100 * score['value']:5.1f} [{100 * score['low']:4.1f}, {100 * score['high']:4.1f}]"
 
 
 def protocol_table(table: dict[str, Any]) -> str:

@@ -69,9 +69,9 @@ def _here(options: argparse.Namespace, console: Console, specs: list[Any], name:
     from prunescope.engine.studies.estimate import estimate
 
     queue, store = JobQueue(options.cache), Store(options.cache)
-    known = study_rows(store)
+    stored = study_rows(store)
     console.notices(store.notices, answered=False)
-    jobs = [queue.submit(spec, estimate(spec, known).seconds, sweep=name).id for spec in specs]
+    jobs = [queue.submit(spec, estimate(spec, stored).seconds, sweep=name).id for spec in specs]
     try:
         if not options.background:
             _wait(queue, jobs, console)
@@ -118,9 +118,9 @@ def _on_cluster(
         )
     rows = JobTable(user_cache())
     run_on_cluster(specs, options.ray, shared.resolve(), rows, name, console.report)
-    found = rows.read("sweep = ? and do = 'elsewhere'", name)
+    studies = rows.read("sweep = ? and do = 'elsewhere'", name)
     return _told(
-        name, [(row.title, row.state, row.study or "", row.reason) for row in found], options
+        name, [(row.title, row.state, row.study or "", row.reason) for row in studies], options
     )
 
 

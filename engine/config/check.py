@@ -67,10 +67,10 @@ def check_entry(entry: Any, kinds: Mapping[str, Any], where: str) -> None:
         check_value(value, kinds[name], f"{where}: {name}")
 
 
-def unknown_setting(name: str, known: Collection[str], where: str) -> SettingError:
+def unknown_setting(name: str, names: Collection[str], where: str) -> SettingError:
     """The error for a key that is no setting, with the one that was probably meant."""
-    near = difflib.get_close_matches(name, known, n=1)
-    meant = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}."
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(names)}."
     return SettingError(f"{where}: unknown setting {name[:40]!r}; {meant}", setting=name)
 
 
