@@ -155,13 +155,13 @@ def _stored(rate: dict[str, Any] | None) -> str:
     return rate_text(None if rate is None else Rate(**rate))
 
 
-def members_table(found: dict[str, Any]) -> str:
+def members_table(record: dict[str, Any]) -> str:
     """The members of a recipe with what they reached on the selection set."""
-    judged = found["selection"]
+    selection = record["selection"]
+    attacked = selection["attacked"] if selection["attack"] != "none" else 0
     head = (
-        f"{record['base']} on {record['data_name']}, {record['rows']} training rows; judged on "
-        f"{judged['n']} others, "
-        f"{judged['attack']} on {judged['attacked'] if judged['attack'] != 'none' else 0}\n"
+        f"{record['base']} on {record['data_name']}, {record['rows']} training examples; judged "
+        f"on {selection['n']} others, {selection['attack']} on {attacked}\n"
         f"{'member':<12} {'lr':>8} {'seed':>5} {'training':<8} {'steps':>6} {'loss':>6}  "
         f"{'Acc %':>17}  {'Aua %':>17}\n"
     )
