@@ -28,7 +28,7 @@ Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class AttackRequest:
+class AttackCommand:
     """The attack on one text, as the attack page asks for it."""
 
     text: str
@@ -66,7 +66,7 @@ def export_command(study: Study, sparsity: float, folder: str = MODEL_FOLDER) ->
     return (*_victim("prune", _settings(study)), "--sparsity", _number(sparsity), "--out", folder)
 
 
-def attack_command(study: Study, sparsity: float, request: AttackRequest) -> Command:
+def attack_command(study: Study, sparsity: float, request: AttackCommand) -> Command:
     """Attack a text on the dense model of a study and on the same one pruned."""
     settings = _settings(study)
     attack_settings = {

@@ -385,7 +385,7 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     from prunescope.engine.reading import commands
 
     study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
-    request = commands.AttackRequest(text, "textfooler-like", 1, 3, 40)
+    request = commands.AttackCommand(text, "textfooler-like", 1, 3, 40)
     lines = commands.shell(
         *(commands.attack_command(study, sparsity, request) for sparsity in (0.5, 0.9))
     ).splitlines()

@@ -107,7 +107,7 @@ def test_data_of_which_only_the_name_is_known_is_a_path_to_fill_in() -> None:
 def test_an_attack_names_its_text_its_label_and_its_budget(
     text: str, label: int | None, seed: int, queries: int | None
 ) -> None:
-    request = commands.AttackRequest(text, "textfooler-like", label, seed, queries)
+    request = commands.AttackCommand(text, "textfooler-like", label, seed, queries)
     options = parse(commands.attack_command(stored(UNUSUAL), 0.5, request))
     values = (options.text, options.attack, options.seed, options.max_queries, options.max_seconds)
     assert values == (text, "textfooler-like", seed, queries, None)

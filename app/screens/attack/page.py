@@ -73,7 +73,7 @@ def _commands(inputs: Form) -> None:
     own = [sparsity for study, sparsity in inputs.victims[1:] if study.key == inputs.study.key]
     if not own or not inputs.has_words:
         return
-    request = commands.AttackRequest(
+    request = commands.AttackCommand(
         " ".join(inputs.text.split()),
         inputs.attack,
         inputs.truth,
