@@ -246,10 +246,10 @@ def test_without_pruned_levels_nothing_is_compared() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"blocks": (0,)}, "blocks is 0"),
-        ({"small": (2, 2)}, "small is 2,2"),
+        ({"blocks": (0,)}, "`blocks` is 0"),
+        ({"small": (2, 2)}, "`small` is 2,2"),
         ({"pruned_int8": (0.3,)}, "needs the level 0.3"),
-        ({"rounds": 0}, "rounds is 0"),
+        ({"rounds": 0}, "`rounds` is 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes: dict[str, object], message: str) -> None:
@@ -316,5 +316,7 @@ def test_the_command_prints_a_table(
 
 
 def test_the_command_refuses_what_is_no_number(tmp_path: Path, capsys) -> None:
-    assert main(["alternatives", "--blocks", "five", "--cache", str(tmp_path)]) == 2
-    assert "--blocks is 'five'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        main(["alternatives", "--blocks", "five", "--cache", str(tmp_path)])
+    assert end.value.code == 2
+    assert "--blocks: 'five' is not" in capsys.readouterr().err

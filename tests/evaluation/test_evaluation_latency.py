@@ -184,7 +184,7 @@ def test_settings_out_of_range(victim: Victim) -> None:
             measure_latency(victim, TEXTS, **wrong)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="0 texts and 1 models"):
         measure_latency(victim, [])
-    with pytest.raises(SettingError, match="6 texts and 0 sides"):
+    with pytest.raises(SettingError, match="6 texts and 0 models"):
         compare_latency([], TEXTS)
 
 

@@ -98,13 +98,13 @@ def test_a_sweep_goes_through_the_queue_and_the_second_one_finds_all_of_it(
         "calibration: 40\nheld_out: 10\neval_examples: 20\ndevice: cpu\n"
     )
     arguments = ["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]
-    assert main.main(arguments) == 0
+    assert main(arguments) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [study["state"] for study in first["studies"]] == ["done"] and len(
         first["studies"][0]["key"]
     ) == 64
     assert {row.sweep for row in real_queue.rows()} == {first["sweep"]}
-    assert main.main([*arguments, "--background"]) == 0
+    assert main([*arguments, "--background"]) == 0
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert again["sweep"] == first["sweep"] and {study["state"] for study in again["studies"]} == {
         "queued"
@@ -120,7 +120,7 @@ def test_a_sweep_that_did_not_finish_says_so_by_its_code(
         "[0.5]\ndevice: cpu\n"
     )
     assert (
-        main.main(["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]) == 2
+        main(["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]) == 2
     )
     (told,) = json.loads(capsys.readouterr().out.splitlines()[-1])["studies"]
     assert told["state"] == "failed" and "nowhere" in told["reason"]
@@ -146,7 +146,7 @@ def test_a_sweep_that_is_stopped_stops_its_studies(
 
     monkeypatch.setattr("prunescope.engine.cli.sweep.time.sleep", stop)
     before = signal.getsignal(signal.SIGTERM)
-    assert main.main(["sweep", str(file), "--cache", str(real_queue.root), "--quiet"]) == 3
+    assert main(["sweep", str(file), "--cache", str(real_queue.root), "--quiet"]) == 3
     signal.signal(signal.SIGTERM, before)
     assert [row.state for row in real_queue.rows()] == ["cancelled", "cancelled"]
 
@@ -157,10 +157,10 @@ def test_without_ray_the_sentence_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "user"))
     (tmp_path / "sweep.yaml").write_text("methods: magnitude\n")
-    assert main.main(["sweep", str(tmp_path / "sweep.yaml"), "--ray", "auto"]) == 2
+    assert main(["sweep", str(tmp_path / "sweep.yaml"), "--ray", "auto"]) == 2
     assert "PRUNESCOPE_SHARED" in capsys.readouterr().err
     assert (
-        main.main(
+        main(
             [
                 "sweep",
                 str(tmp_path / "sweep.yaml"),

@@ -62,7 +62,7 @@ def test_less_than_a_token_an_input_is_refused_or_forced(
     with pytest.raises(
         SettingError,
         match=rf"^{tokens} calibration tokens are 0\.\d\d for each of the 64 inputs of layer "
-        rf"0.output; below one .* --force it",
+        rf"0.output; below one .* `force` it",
     ):
         prune(dense, texts, None, Plan.named(name), 0.5)
     forced = prune(dense, texts, None, Plan.named(name, force=True), 0.5)

@@ -51,7 +51,7 @@ def test_a_write_that_fails_loses_nothing_and_leaves_nothing(
         patch.setattr(f"prunescope.engine.store.atomic.{where}", fails)
         with pytest.raises(StoreError, match=reason) as caught:
             store.save_level(study, a_level(0.5, hits=0))
-    assert str(path.parent) in str(caught.value) and "--cache" in str(caught.value)
+    assert str(path.parent) in str(caught.value) and "`cache`" in str(caught.value)
     assert path.read_bytes() == before and litter(store.root) == []
     assert store.level(study, 0.5) == a_level(0.5)
 

@@ -761,7 +761,7 @@ def test_levels_attacked_together_have_the_records_of_levels_attacked_apart(
     together, apart = new_store("together"), new_store("apart")
     calls = count_calls(monkeypatch, attack_module, "attack_many")
     run_study(wanted, together)
-    assert [len(call[0].sides) for call in calls] == [
+    assert [len(call[0].names) for call in calls] == [
         4
     ]  # the fifth sparse level is alone, as the dense one is
     monkeypatch.setattr(run_module, "_attack_ahead", lambda *_: None)

@@ -151,7 +151,7 @@ PLACES = [
     (torch.nn.utils, "clip_grad_norm_", 4, 3),
     (torch.optim.AdamW, "step", 2, 2),
     (torch.optim.AdamW, "zero_grad", 3, 3),
-    (loop.TrainerCallback, "after", 1, 1),
+    (loop.TrainerCallback, "on_step_end", 1, 1),
     (loop, "rate_at", 1, 0),
 ]
 

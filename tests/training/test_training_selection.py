@@ -109,7 +109,7 @@ def test_overlap_is_counted_with_its_first_row():
     with pytest.raises(
         DataError,
         match=r"3 of the 30 training rows of made-up can also be found in its evaluation set "
-        r"\(the first is row 7\); .*--allow-overlap",
+        r"\(the first is row 7\); .*`allow_overlap`",
     ):
         split_selection(data, NO_ATTACK, COLUMNS)
     assert training_split(data, allow_overlap=True) == data.train
