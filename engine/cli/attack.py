@@ -151,6 +151,8 @@ def _check(options: argparse.Namespace) -> None:
     )
     if options.against is not None and options.sparsity is not None:
         raise SettingError("--against and --sparsity both name the second victim; use one of them.")
+    if options.sparsity is not None and not 0 <= options.sparsity < 1:
+        raise SettingError(f"`sparsity` is {options.sparsity}; it must be a number in [0, 1).")
     needs = {
         "label": ("--text",),
         "log": ("--examples",),

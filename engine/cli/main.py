@@ -9,6 +9,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -40,11 +41,15 @@ GROUPS = (
     *(runs, jobs, subnetworks, ood, sweep, papers),
 )
 
+_NO_NUMBER = re.compile("invalid (int|float) value: (.*)", re.DOTALL)  # in argparse's words
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+
 
 class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
+        message = _NO_NUMBER.sub(lambda match: f"{match[2]} is not {_NUMBERS[match[1]]}", message)
         sentence = f"{message[0].upper()}{message[1:]}"
         self.exit(
             2,

@@ -101,7 +101,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     action(
         "import",
         _import,
-        "Take in a file that `export` wrote; it is checked before anything is written.",
+        "Take in a file that runs export wrote; it is checked before anything is written.",
     ).add_argument("file", metavar="FILE")
     cleaning = action(
         "clean",
