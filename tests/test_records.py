@@ -48,7 +48,7 @@ def test_a_level_outside_its_range_is_refused_by_value(level: object) -> None:
 @pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 99999999999999999999])
 def test_a_seed_that_no_generator_takes_is_refused(seed: int) -> None:
     assert StudySpec(seed=2**63 - 1).seed == 2**63 - 1 and StudySpec(seed=-(2**63)).seed == -(2**63)
-    with pytest.raises(SettingError, match=f"The seed is {seed}; it must be a number of 64 bits"):
+    with pytest.raises(SettingError, match=f"`seed` is {seed}; it must be a number of 64 bits"):
         StudySpec(seed=seed)
 
 

@@ -103,7 +103,7 @@ def evaluation_texts(key: str) -> tuple[engine.Examples | None, str]:
     try:
         return engine.evaluation_texts(study), ""
     except engine.PruneScopeError as error:
-        return None, str(error)
+        return None, engine.labelled(str(error))
 
 
 @st.cache_data(show_spinner=False)
@@ -119,7 +119,7 @@ def attacks_here(folder: str | None) -> dict[str, tuple[str, ...]]:
     try:
         lacking: dict[str, tuple[str, ...]] = engine.attacks_here(folder)
     except engine.PruneScopeError as error:  # the study's resources are missing: no attack works
-        lacking = dict.fromkeys(engine.ATTACKS, (str(error),))
+        lacking = dict.fromkeys(engine.ATTACKS, (engine.labelled(str(error)),))
     return lacking
 
 

@@ -18,7 +18,3 @@ ATTACKS = {
     "hotflip": "HotFlip for word pieces",
 }
 ATTACK_HELP = ", ".join(ATTACKS)
-RESOURCES_HELP = (
-    "folder with nltk_data, lexicon and masked-lm, as far as there (default: NLTK's own folders "
-    "and the hub's cache, else built in)"
-)

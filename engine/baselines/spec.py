@@ -95,9 +95,7 @@ class BaselineSpec:
             "Learning rate", "highest learning rate, for the smaller models", "X", SMALLER, gt=0
         ),
     ] = 1e-4
-    sentences: Annotated[
-        int, Setting("Sentences", "texts of one round of the latency", "N", LATENCY, gt=0)
-    ] = 64
+    sentences: Annotated[int, Setting("Sentences", "texts a round", "N", LATENCY, gt=0)] = 64
     batch: Annotated[int, Setting("Batch", "texts a forward pass", "N", LATENCY, gt=0)] = 8
     rounds: Annotated[
         int, Setting("Rounds", "rounds, in which the models take turns", "N", LATENCY, gt=0)

@@ -8,10 +8,16 @@ import argparse
 import math
 from collections.abc import Callable
 
-from prunescope.engine.attacks.catalogue import ATTACK_HELP, RESOURCES_HELP
+from prunescope.engine.attacks.catalogue import ATTACK_HELP
 from prunescope.engine.cli.attack_victims import SPARSITY
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import Answer, budget_options, spec_from, victim_options
+from prunescope.engine.cli.options import (
+    Answer,
+    add_settings,
+    budget_options,
+    spec_from,
+    victim_options,
+)
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 
@@ -66,7 +72,7 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
         help=ATTACK_HELP + " (default: deepwordbug)",
     )
     budget_options(parser)
-    parser.add_argument("--resources", metavar="DIR", help=RESOURCES_HELP)
+    add_settings(parser, StudySpec, "resources")
     _set_options(parser)
 
 
@@ -106,14 +112,14 @@ def _set_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         metavar="T",
-        help="with --set: rows of this task, such as sst2, and what their labels mean",
+        help="with --set: examples of this task, such as sst2, and what their labels mean",
     )
     parser.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="with --set: rows with this value only",
+        help="with --set: examples with this value only",
     )
 
 
@@ -145,6 +151,8 @@ def _check(options: argparse.Namespace) -> None:
     )
     if options.against is not None and options.sparsity is not None:
         raise SettingError("--against and --sparsity both name the second victim; use one of them.")
+    if options.sparsity is not None and not 0 <= options.sparsity < 1:
+        raise SettingError(f"`sparsity` is {options.sparsity}; it must be a number in [0, 1).")
     needs = {
         "label": ("--text",),
         "log": ("--examples",),

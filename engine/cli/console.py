@@ -60,13 +60,21 @@ class Console:
             self._stream.write("\r\033[K")
         self._stream.flush()
 
+    def _word(self, name: str, value: str | None) -> str:
+        bare = name if value is None else f"{name}={value}"
+        return self._flag_of(name, value) or bare
+
     def _on_event(self, event: object) -> None:
         if isinstance(event, StudyOpened):
             self.notices(event.notices)
 
     def say(self, sentence: str) -> None:
-        """One sentence to the person, after clearing the progress line; settings as flags."""
-        sentence = printable(phrase(sentence, self._flag_of))
+        """One sentence to the person, after clearing the progress line.
+
+        Settings are named by their flags; one that this command's line does not give, such as a
+        key of a sweep's file, by its name.
+        """
+        sentence = printable(phrase(sentence, self._word))
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
+from prunescope.engine.cli.options import study_flag
+from prunescope.engine.errors import phrase
 from prunescope.engine.formatting import format_duration
 from prunescope.engine.jobs.queue import JobQueue
 from prunescope.engine.jobs.rows import JobRow
@@ -34,7 +36,7 @@ SHOWN = (
     "memory",
     "tries",
 )
-CACHE = "where results are kept (default: cache/user)"
+CACHE = "the folder of stored results (default: cache/user)"
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -84,7 +86,7 @@ def line(row: JobRow, rows: list[JobRow]) -> str:
         left = "" if row.remaining is None else f", {format_duration(row.remaining)} left"
         told = f"{100 * row.share:.0f} % {row.stage}{left}"
     else:
-        told = " ".join(row.reason.split()) or (row.study or "")[:12]
+        told = phrase(" ".join(row.reason.split()), study_flag) or (row.study or "")[:12]
     return f"{row.id}  {row.state:<11}  {row.slot:<6}  {row.title}  {told}\n"
 
 

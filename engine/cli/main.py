@@ -9,7 +9,7 @@ import argparse
 import difflib
 import json
 import os
-import shlex
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +32,7 @@ from prunescope.engine.cli import (
     sweep,
 )
 from prunescope.engine.cli.console import Console, printable
+from prunescope.engine.cli.options import flag_text
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
 
 # In the order in which --help lists their commands.
@@ -40,11 +41,15 @@ GROUPS = (
     *(runs, jobs, subnetworks, ood, sweep, papers),
 )
 
+_NO_NUMBER = re.compile("invalid (int|float) value: (.*)", re.DOTALL)  # in argparse's words
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+
 
 class _Parser(argparse.ArgumentParser):
     """Answers a bad argument with one sentence; `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
+        message = _NO_NUMBER.sub(lambda match: f"{match[2]} is not {_NUMBERS[match[1]]}", message)
         sentence = f"{message[0].upper()}{message[1:]}"
         self.exit(
             2,
@@ -65,15 +70,9 @@ class _Parser(argparse.ArgumentParser):
     def flag_of(self, name: str, value: str | None) -> str | None:
         """How this command's line gives a setting that a message names; see `engine.errors`."""
         flags = {action.dest: action.option_strings for action in self._actions}
-        value = None if value in ("true", "false") else value
         if not flags.get(name):
             return None
-        flag = next(text for text in flags[name] if text.startswith("--"))
-        if value is None:
-            return flag
-        # A label map is given with an equals sign, since a label may begin with a minus.
-        glue = "=" if value[:1] == "-" or "=" in value else " "
-        return f"{flag}{glue}{shlex.quote(value)}"
+        return flag_text(next(text for text in flags[name] if text.startswith("--")), value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -33,7 +33,6 @@ def add_commands(command: Command) -> None:
         defaults={"eval_examples": 2000},
         required=("model", "data"),
         helps={
-            "model": "the classifier: embedded, a hub name, or a local folder",
             "data": "whose evaluation examples are in distribution",
             "eval_examples": "examples of each, at most",
             "label_map": f"{labels}. Or, for each class of the model, the class of the examples of "

@@ -1,6 +1,7 @@
 """Options of commands, made from the descriptions of settings, and the records made from them."""
 
 import argparse
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar, get_args, get_origin
@@ -76,13 +77,28 @@ def add_option(parser: argparse.ArgumentParser, described: Described, strict: bo
     )
 
 
+def flag_text(flag: str, value: str | None) -> str:
+    """A flag as a person types it, with its value where there is one; a switch has none."""
+    if value is None or value in ("true", "false"):
+        return flag
+    # A label map is given with an equals sign, since a label may begin with a minus.
+    return f"{flag}{'=' if value[:1] == '-' or '=' in value else ' '}{shlex.quote(value)}"
+
+
+def study_flag(name: str, value: str | None) -> str | None:
+    """How `study` gives a setting that a message names; see `engine.errors`."""
+    described = settings_of(StudySpec).get(name)
+    return None if described is None else flag_text(described.flag, value)
+
+
 def option_help(described: Described) -> str:
     """The help of an option: what the setting is, its values where they are names, its default."""
     about = phrase(described.setting.help, lambda name, _: f"--{name.replace('_', '-')}")
     if described.default is True:
         about = f"do not {about}"
     if names := NAMES.get(described.name):
-        about = f"{about}: {names}"
+        first, semicolon, rest = about.partition(";")
+        about = f"{first}: {names}{semicolon}{rest}"
     default = described.default_text
     return (f"{about} (default: {default})" if default else about).replace("%", "%%")
 

@@ -31,7 +31,10 @@ def paper_options(parser: argparse.ArgumentParser, answers: bool = True) -> None
         help="print the commands, look up every name and what would be fetched, and do nothing",
     )
     parser.add_argument(
-        "--scale", default="full", help="full, as printed, or small, to see it work (default: full)"
+        "--scale",
+        default="full",
+        metavar="NAME",
+        help="full, as printed, or small, to see it work (default: full)",
     )
     parser.add_argument(
         "--base", metavar="BASE", help="another pretrained checkpoint: a hub name or a local folder"
@@ -42,7 +45,7 @@ def paper_options(parser: argparse.ArgumentParser, answers: bool = True) -> None
     parser.add_argument(
         "--resources",
         metavar="DIR",
-        help="folder with what attacks need (nltk_data, lexicon, masked-lm)",
+        help="folder with nltk_data, lexicon and masked-lm, as far as there",
     )
     parser.add_argument(
         "--out",
@@ -50,9 +53,11 @@ def paper_options(parser: argparse.ArgumentParser, answers: bool = True) -> None
         help="the folder that receives models (default: papers/ in the cache)",
     )
     parser.add_argument(
-        "--cache", metavar="DIR", help="where studies are kept (default: cache/user)"
+        "--cache", metavar="DIR", help="the folder of stored results (default: cache/user)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, or cuda (default: auto)"
+    )
     if answers:  # every command of `python -m engine` has these two already
         parser.add_argument("--json", action="store_true", help="end stdout with one JSON object")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -63,8 +68,8 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     paper = command(
         "paper",
         _paper,
-        "Run the script of a table or figure of the seed paper: `paper p1-table1` is `python -m "
-        "runs.p1_table1` in the checkout. The same command goes on where it was stopped.",
+        "Run the script of a table or figure of the seed paper: paper p1-table1 is python -m "
+        "runs.p1_table1 in the checkout. The same command goes on where it was stopped.",
     )
     paper.add_argument("table", metavar="NAME", help="such as p1-table1, p1-figure4, p1-ablation")
     paper_options(paper, answers=False)

@@ -29,7 +29,7 @@ from prunescope.engine.store.maintenance import (
 
 Answer = tuple[dict[str, Any], str]
 DAY = 86400.0
-CACHE = "where results are kept (default: cache/user)"
+CACHE = "the folder of stored results (default: cache/user)"
 OTHERWISE = (
     "Another processor, number of threads or PyTorch rounds otherwise, and masks follow; "
     "how far, the table says."
@@ -88,7 +88,9 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="DIR",
         help="the attack's resources, if they do not lie where the study found them",
     )
-    again.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    again.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, or cuda (default: auto)"
+    )
     export = action(
         "export", _export, "Write one study as one file, for another machine or an archive."
     )
@@ -99,7 +101,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     action(
         "import",
         _import,
-        "Take in a file that `export` wrote; it is checked before anything is written.",
+        "Take in a file that runs export wrote; it is checked before anything is written.",
     ).add_argument("file", metavar="FILE")
     cleaning = action(
         "clean",

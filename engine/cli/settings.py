@@ -153,7 +153,10 @@ class MemberSettings:
         ),
     ] = None
     select_rows: Annotated[
-        int, Setting("Selection size", "of them, for accuracy", "N", JUDGING, ge=1)
+        int,
+        Setting(
+            "Selection size", "examples of the selection set, for accuracy", "N", JUDGING, ge=1
+        ),
     ] = 500
 
 
@@ -248,7 +251,7 @@ class LatencySettings:
         str | None,
         Setting(
             "Forms",
-            "of dense, csr, 2:4",
+            "forms of the weights, of dense, csr and 2:4",
             "LIST",
             LATENCY,
             default="dense,csr on the CPU, else dense",
@@ -256,9 +259,18 @@ class LatencySettings:
     ] = None
     sentences: Annotated[int, Setting("Sentences", "texts a round", "N", LATENCY, ge=1)] = 64
     batch: Annotated[int, Setting("Batch", "texts a forward pass", "N", LATENCY, ge=1)] = 8
-    repeats: Annotated[int, Setting("Rounds", "rounds", "N", LATENCY, ge=1)] = 20
+    repeats: Annotated[
+        int, Setting("Rounds", "rounds, in which the models take turns", "N", LATENCY, ge=1)
+    ] = 20
     dtype: Annotated[
-        str, Setting("Type", "number type of all models", "NAME", LATENCY, choices=DTYPES)
+        str,
+        Setting(
+            "Type",
+            "number type of all models: float32, float16 or bfloat16",
+            "NAME",
+            LATENCY,
+            choices=DTYPES,
+        ),
     ] = "float32"
 
 

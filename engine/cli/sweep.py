@@ -37,7 +37,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_argument(
         "--cache",
         metavar="DIR",
-        help="where results are kept (default: cache/user); with --ray a folder that "
+        help="the folder of stored results (default: cache/user); with --ray a folder that "
         "every machine reaches (default: PRUNESCOPE_SHARED)",
     )
     sweep.add_argument(
@@ -46,7 +46,9 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="a Ray cluster, as HOST:6379 or auto, instead of this machine",
     )
     sweep.add_argument(
-        "--background", action="store_true", help="queue the studies and return; see `jobs`"
+        "--background",
+        action="store_true",
+        help="queue them as jobs that run by themselves; see the command jobs",
     )
 
 

@@ -216,7 +216,13 @@ class StudySpec:
     ] = False
     resources: Annotated[
         str | None,
-        Setting("Resources", "folder with what attacks need, such as nltk_data", "DIR", ATTACK),
+        Setting(
+            "Resources",
+            "folder with nltk_data, lexicon and masked-lm, as far as there",
+            "DIR",
+            ATTACK,
+            default="NLTK's own folders and the hub's cache, else built in",
+        ),
     ] = None
     text_column: Annotated[
         str | None,
@@ -267,7 +273,7 @@ class StudySpec:
         object.__setattr__(self, "levels", tuple(round(float(level), 6) for level in self.levels))
         if not self.levels:
             raise SettingError("There are no levels; give at least one, such as `levels=0,0.5`.")
-        check_seed(self.seed)
+        check_seed(self.seed, "`seed`")
         if self.attack_examples < 1 and self.attack != "none":
             raise SettingError(
                 f"`attack_examples` is {self.attack_examples}; leave the attack out with "

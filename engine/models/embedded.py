@@ -84,7 +84,7 @@ def adapter_folders(name: str = "sst2") -> list[Path]:
     manifest = root / "members.json"
     if root.parent != paths.BUNDLED / "members" or ".." in root.parts or not manifest.is_file():
         raise ModelError(
-            f"No embedded victim is called {name!r}: {manifest} is missing; `embedded` is the "
+            f"No embedded victim is called {name!r}: {manifest} is missing; embedded is the "
             "default."
         )
     listed = json.loads(manifest.read_text(encoding="utf-8"))["members"]

@@ -66,7 +66,7 @@ def measure_distances(
     if not broken:
         raise DataError(
             f"{spec.attack} breaks none of {len(attacked)} texts on {dense.name}; attack more with "
-            "--attack-examples."
+            "`attack_examples`."
         )
     texts = {
         "clean": [text.original for text in broken],

@@ -44,7 +44,7 @@ class TrainingSetup:
     precision: str = "auto"  # of the forward passes: auto is bf16 on CUDA, else fp32
 
     def __post_init__(self) -> None:
-        check_seed(self.head_seed, "The head's seed")
+        check_seed(self.head_seed, "`head_seed`")
         if not 3 <= self.max_tokens <= self.base.limit:
             raise SettingError(
                 f"max_tokens is {self.max_tokens}; {self.base.name} takes 3 to {self.base.limit}."

@@ -45,8 +45,8 @@ class SelectionSpec:
         check_attack(self.attack)
         if self.rows < 1 or (self.attack != "none" and self.attacked < 1):
             raise SettingError(
-                f"{self.rows} rows with {self.attacked} attacked cannot judge members; give at "
-                "least 1 of each, or the attack none."
+                f"{self.rows} examples of which {self.attacked} are attacked cannot be measured; "
+                "give at least 1 of each, or `attack=none`."
             )
 
 

@@ -153,12 +153,12 @@ class TrainSpec:
     ] = 2.0
 
     def __post_init__(self) -> None:
-        check_seed(self.seed, f"{self.name!r}: seed")
+        check_seed(self.seed, f"{self.name!r}: `seed`")
         check_record(self, f"{self.name!r}: ", skip=("seed",))
         if self.accumulation > self.batch_size:
             raise SettingError(
                 f"{self.name!r}: a step has {self.batch_size} examples, which is fewer than its "
-                f"{self.accumulation} pieces; lower `accumulation`."
+                f"{self.accumulation} accumulation steps; lower `accumulation`."
             )
 
 

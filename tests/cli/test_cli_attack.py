@@ -393,7 +393,9 @@ def test_what_cannot_be_typed_or_written_is_one_sentence(
     one_sentence(
         run("--text", "good film", "--against", other, "--attack", "none"), "nothing to run"
     )
-    one_sentence(run("--examples", "2", "--max-seconds", "inf"), "is inf; it must be a number above 0")
+    one_sentence(
+        run("--examples", "2", "--max-seconds", "inf"), "is inf; it must be a number above 0"
+    )
     (tmp_path / "set.jsonl").write_text(
         '{"text": "a \\ud800 film", "label": 1}\n{"text": "dull", "label": 0}\n'
     )

@@ -119,9 +119,7 @@ def test_a_sweep_that_did_not_finish_says_so_by_its_code(
         f"models: {tmp_path / 'nowhere'}\ndata: {data_folder}\nmethods: magnitude\nsparsities: "
         "[0.5]\ndevice: cpu\n"
     )
-    assert (
-        main(["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]) == 2
-    )
+    assert main(["sweep", str(file), "--cache", str(real_queue.root), "--json", "--quiet"]) == 2
     (told,) = json.loads(capsys.readouterr().out.splitlines()[-1])["studies"]
     assert told["state"] == "failed" and "nowhere" in told["reason"]
 

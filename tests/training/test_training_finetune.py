@@ -65,7 +65,7 @@ def test_same_seed_gives_the_same_bytes(tune: Tune, rank: int):
 def test_a_seed_of_the_head_that_no_generator_takes_is_refused(shared: TrainingSetup):
     with pytest.raises(
         SettingError,
-        match="The head's seed is 99999999999999999999; it must be a number of 64 bits",
+        match="`head_seed` is 99999999999999999999; it must be a number of 64 bits",
     ):
         replace(shared, head_seed=99999999999999999999)
 

@@ -72,7 +72,7 @@ def test_an_unknown_choice_lists_those_there_are() -> None:
 
 def test_more_pieces_than_rows() -> None:
     with pytest.raises(
-        SettingError, match="a step has 4 examples, which is fewer than its 5 pieces"
+        SettingError, match="a step has 4 examples, which is fewer than its 5 accumulation steps"
     ):
         replace(SPEC, batch_size=4, accumulation=5)
     replace(SPEC, batch_size=4, accumulation=4)

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from prunescope.app.charts import attack as charts
-from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list, job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
+from prunescope.app.components.notices import message
 from prunescope.app.screens.attack.form import Form
 from prunescope.app.state import address
 from prunescope.app.state.limits import closed
@@ -46,7 +46,7 @@ def batch(form: Form, ready: bool) -> None:
 
 def _result(outcome: dict[str, Any]) -> None:
     for notice in outcome["notices"]:
-        st.info(plain(notice))
+        st.info(message(notice))
     table = charts.batch_table(outcome)
     about = {
         "attack": outcome["attack"],

@@ -4,10 +4,9 @@ the background.
 
 import streamlit as st
 
-from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
 from prunescope.app.components.empty_state import no_study
-from prunescope.app.components.notices import show_notices
+from prunescope.app.components.notices import message, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.screens.attack import progress, result
 from prunescope.app.screens.attack.batch import batch
@@ -132,7 +131,7 @@ def _preparation() -> None:
 
     def draw() -> None:
         if job.state == "failed":
-            st.info(plain(job.reason))
+            st.info(message(job.reason))
         elif job.active:
             job_progress.bar(job, "Getting the models ready: ")
         else:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import attack as charts
-from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
+from prunescope.app.components.notices import message
 from prunescope.app.components.text_diff import marked
 from prunescope.app.screens.attack.sides import paths_chart, queries, side_text
 from prunescope.app.state.resources import dark
@@ -21,7 +21,7 @@ ENCODER = (
 def result(outcome: dict[str, Any]) -> None:
     """Everything that came of it."""
     for notice in outcome["notices"]:
-        st.info(plain(notice))
+        st.info(message(notice))
     if outcome["cut_at"]:
         st.info(
             "The text is longer than the model's limit; it reads the first "

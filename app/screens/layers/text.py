@@ -6,9 +6,9 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import inside
-from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
+from prunescope.app.components.notices import message
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state import defaults
 from prunescope.app.state.limits import most_characters
@@ -121,7 +121,7 @@ def _take_attack(study: engine.Study) -> None:
 
 def _result(study: engine.Study, look: dict[str, Any]) -> None:
     if look["notice"]:
-        st.info(plain(look["notice"]))
+        st.info(message(look["notice"]))
     about = {**provenance([study]), "sparsity": look["sparsity"], **look["texts"]}
     st.text(_answers(look))
     left, right = st.columns(2, gap="medium")

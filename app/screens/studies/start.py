@@ -10,6 +10,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import doing
+from prunescope.app.components.notices import message
 from prunescope.app.state import address
 from prunescope.app.state.resources import jobs, workbench
 from prunescope.engine.reading.commands import shell, study_command
@@ -26,7 +27,7 @@ def start_form(rows: list[engine.StudyRow]) -> None:
     try:
         spec = _fields(rows)
     except engine.PruneScopeError as error:
-        st.error(plain(engine.labelled(str(error))))
+        st.error(message(str(error)))
         spec = None
     duration = None if spec is None else engine.estimate(spec, rows)
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -43,7 +44,7 @@ def start_form(rows: list[engine.StudyRow]) -> None:
             st.session_state.pop("refused", None)
     _checking(rows)
     if refused := st.session_state.get("refused"):
-        st.error(plain(engine.labelled(refused)))
+        st.error(message(refused))
     if spec is not None:
         with st.expander("The same from the command line"):
             st.code(command(spec), language="sh", wrap_lines=True)
@@ -188,7 +189,7 @@ def _checking(rows: list[engine.StudyRow]) -> None:
     try:
         row = jobs().submit(spec, _expected(spec, rows, job.result["stored"]))
     except engine.PruneScopeError as error:
-        st.error(plain(engine.labelled(str(error))))
+        st.error(message(str(error)))
         return
     address.write("job", row.id)
     st.rerun()
