@@ -102,7 +102,7 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def _balanced(folder: Path, classes: int, pairs: bool, draw: random.Random) -> Rows:
-    """Rows with a clear prediction, a like number of each class; the head's bias is moved for it."""
+    """Clearly predicted examples, as many of each class; the head's bias is moved for it."""
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     sentences = [" ".join(draw.choices(WORDS, k=draw.randint(4, 9))) for _ in range(40 * classes)]

@@ -42,7 +42,7 @@ def transfer(
     victims: Mapping[str, Victim],
     report: Progress = SILENT,
 ) -> dict[str, dict[str, Transfer]]:
-    """source → target → how many of the texts that broke the source also break the target.
+    """How many of the texts that broke a source also break a target, by source and target.
 
     Only examples that both get right without attack count. `texts` are, by victim, what an attack
     made of each example there; each victim reads each text once. What broke a source breaks it

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar, get_args, get_origin
 
 from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.cli.settings import Places
 from prunescope.engine.config.describe import Described, settings_of
 from prunescope.engine.config.study import LEVELS, READING, StudySpec
 from prunescope.engine.errors import SettingError, phrase
@@ -168,8 +169,6 @@ def levels_of(text: str) -> tuple[float, ...]:
 
 def victim_options(parser: argparse.ArgumentParser) -> None:
     """What is pruned, how, and where results are kept."""
-    from prunescope.engine.cli.settings import Places
-
     add_settings(parser, StudySpec, *VICTIM, *PRUNER, *CALIBRATION, *RUN)
     add_settings(parser, Places, "cache")
 

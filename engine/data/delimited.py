@@ -191,7 +191,7 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
 
 
 def _single_escapes(text: str, delimiter: str) -> str:
-    """The text with a second backslash where one escapes nothing, as in AC\\DC, so it stays."""
+    r"""The text with a second backslash where one escapes nothing, as in AC\DC, so it stays."""
     signs = '"\\\n' + delimiter
     return re.sub(
         r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text

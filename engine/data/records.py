@@ -23,7 +23,7 @@ class Origin:
     parts: tuple[tuple[str, int], ...] = ()
 
     def place(self, position: int) -> str:
-        """ "Row 3 of b.tsv" for the example at a position."""
+        """Name the row of the example at a position, as in "Row 3 of b.tsv"."""
         return row_in_file(self.where, self.parts, self.rows[position])
 
     def take(self, positions: Iterable[int]) -> "Origin":
@@ -32,8 +32,9 @@ class Origin:
 
 
 def row_in_file(where: str, parts: Iterable[tuple[str, int]], row: int) -> str:
-    """ "Row 3 of b.tsv": a row counted over all parts of a split, by its number in the part that
-    holds it.
+    """Name a row as in "Row 3 of b.tsv".
+
+    `row` counts over all parts of a split; the name counts within its part.
     """
     number = row
     for file, rows in parts:

@@ -33,6 +33,7 @@ class Stream:
 
     @property
     def tokens(self) -> int:
+        """Number of real tokens."""
         return sum(self.lengths)
 
 

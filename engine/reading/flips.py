@@ -43,7 +43,9 @@ def rows(first: LevelResult, second: LevelResult, n: int) -> pd.DataFrame:
 
 
 def _state(row: int, right: set[int], attacks: dict[int, object]) -> str:
-    """ "wrong" without attack, else what the attack did, else "right" where it was not attacked."""
+    """What became of an example: "wrong" without attack, the attack's outcome, or "right" where it
+    was not attacked.
+    """
     outcome = getattr(attacks.get(row), "outcome", None)
     return "wrong" if row not in right or outcome == "skipped" else outcome or "right"
 

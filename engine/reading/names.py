@@ -51,9 +51,14 @@ class Listed(Protocol):
     """A study, or its row in a list."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """The study's key."""
+        ...
+
     @property
-    def about(self) -> dict[str, Any]: ...
+    def about(self) -> dict[str, Any]:
+        """What the study's record says of model, data, method, attack and counts."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def percent(share: float, digits: int | None = None) -> str:
 
 
 def safe_headline(safe: SafeSparsity) -> str:
-    """ "Safe up to 80% (95% interval 35–95%)"."""
+    """The answer in one line, as in "Safe up to 80% (95% interval 35–95%)"."""
     answer = f"Safe up to {percent(safe.sparsity)}" if safe.sparsity else "No sparsity is safe"
     return f"{answer} (95% interval {100 * safe.low:g}–{percent(safe.high)})"
 

@@ -150,8 +150,8 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
 def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
     _, out, _ = run("study", *basic, *small("--tolerance", "50"))
     assert (
-        "\nSafe up to 50% (95% interval 50–50%): accuracy stays within 50 points of the dense model.\n"
-        in out
+        "\nSafe up to 50% (95% interval 50–50%): "
+        "accuracy stays within 50 points of the dense model.\n" in out
     )
     assert run("study", *basic, *small("--tolerance", "101"))[0] == 2
     key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]

@@ -46,12 +46,16 @@ for line in sys.stdin:
     say(id=number, event="started")
     if do == "hang": time.sleep(600)
     if do == "die": sys.stdin.readline(); os._exit(7)  # with another one behind it
-    if do == "torn": sys.stdout.write('{{"id": ' + str(number) + ', "event": "do'); sys.stdout.flush(); os._exit(7)
+    if do == "torn":
+        sys.stdout.write('{{"id": ' + str(number) + ', "event": "do')
+        sys.stdout.flush(); os._exit(7)
     if do == "noise": print("\\nDownloading: 100 %", flush=True)
     say(id=number, event="progress", stage="block 1", done=3, total=4)
-    say(id=number, event="step", side="dense", kind="try", queries=5, lowest=0.25, text="b", truth=0.25)
-    say(id=number, event="step", side="dense", kind="rank", queries=9, lowest=0.25, text=None, truth=None)
-    if do == "refuse": say(id=number, event="failed", reason="The study nope is not in the store."); continue
+    step = dict(id=number, event="step", side="dense", lowest=0.25)
+    say(**step, kind="try", queries=5, text="b", truth=0.25)
+    say(**step, kind="rank", queries=9, text=None, truth=None)
+    if do == "refuse":
+        say(id=number, event="failed", reason="The study nope is not in the store."); continue
     say(id=number, event="done", result={{"pid": os.getpid()}})
 """
 

@@ -10,6 +10,7 @@ from prunescope.engine.reading.titles import PAPERS
 
 
 def main() -> None:
+    """Draw the page."""
     st.title("About", anchor=False)
     st.markdown(
         "PruneScope answers one question: **how sparse can a language model get before it stops "
