@@ -132,9 +132,8 @@ def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[floa
     for number in range(count):
         page.locator(".st-key-a-text textarea").fill(SENTENCE.format(WORDS[number % len(WORDS)]))
         page.keyboard.press("Control+Enter")
-        page.wait_for_timeout(
-            2000
-        )  # the page runs once more, and the result of the attack before goes
+        # the page runs once more, and the result of the attack before goes
+        page.wait_for_timeout(2000)
         old = page.evaluate("new URLSearchParams(location.search).get('job')")
         start = time.perf_counter()
         page.locator(".st-key-a-start button").click()

@@ -8,9 +8,8 @@ def pluralize(count: int | str, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-BLANK = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
-)  # letters and signs that leave no ink
+# letters and signs that leave no ink
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")
 
 
 def spelled_out(text: str) -> str:

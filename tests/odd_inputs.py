@@ -46,9 +46,8 @@ class Case:
 
     name: str
     arguments: tuple[str, ...]
-    accuracy: Callable[
-        [dict[str, Any]], Sequence[float | None]
-    ]  # of the JSON answer: all must be 1
+    # of the JSON answer: all must be 1
+    accuracy: Callable[[dict[str, Any]], Sequence[float | None]]
     must: str = "either"  # "work" or "refuse" where only one of them is right
 
 

@@ -42,9 +42,8 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         whole, step = rounded(linear.weight.detach())
-        self.register_buffer(
-            "weight", whole.T.contiguous().T
-        )  # columns lie together: that is how the product reads them
+        # columns lie together: that is how the product reads them
+        self.register_buffer("weight", whole.T.contiguous().T)
         self.register_buffer("step", step[:, 0])
         self.register_buffer("bias", linear.bias.detach().clone())
 

@@ -124,17 +124,15 @@ def repeat_table(pairs: Sequence["Repeated"], verdict: str) -> str:
     """Levels as they are stored and as they were measured again."""
     columns = (
         f"{'sparsity':>8}  {'Acc %, again':>14}  {'rows apart':>10}  {'Aua %, again':>14}  "
-        f"{'attacks apart':>13}  "
-        f"{'[CLS] error, again':>18}\n"
+        f"{'attacks apart':>13}  {'[CLS] error, again':>18}\n"
     )
     rows = []
     for pair in pairs:
         was, now = pair.stored, pair.again
         rows.append(
             f"{100 * was.achieved:6.2f} %  {_bare(was.acc):>6}, {_bare(now.acc):>6}  "
-            f"{pair.rows_apart:>10}  "
-            f"{_bare(was.aua):>6}, {_bare(now.aua):>6}  {pair.attacks_apart:>13}  "
-            f"{was.cls_error:>9.5f},{now.cls_error:>8.5f}\n"
+            f"{pair.rows_apart:>10}  {_bare(was.aua):>6}, {_bare(now.aua):>6}  "
+            f"{pair.attacks_apart:>13}  {was.cls_error:>9.5f},{now.cls_error:>8.5f}\n"
         )
     for name, levels in (
         ("stored", [pair.stored for pair in pairs]),
@@ -192,8 +190,8 @@ def average_table(record: dict[str, Any]) -> str:
         alone = record["singles"][step["member"]]
         rows.append(
             f"{step['member']:<28}  {_stored(alone['acc'])}  {_stored(alone['aua'])}  "
-            f"{_stored(step['acc'])}  "
-            f"{_stored(step['aua'])}  {'taken' if step['taken'] else 'left'}\n"
+            f"{_stored(step['acc'])}  {_stored(step['aua'])}  "
+            f"{'taken' if step['taken'] else 'left'}\n"
         )
     last = (
         f"{len(record['ingredients'])} of {len(record['singles'])} members averaged by "
@@ -224,10 +222,8 @@ def latency_table(comparison: "Comparison") -> str:
     first = comparison.sides[0]
     head = (
         f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
-        f"{first.batch}, "
-        f"{first.sentences} sentences, {first.repeats} rounds in turn; the model's forward pass, "
-        "without "
-        "the tokenizer\n"
+        f"{first.batch}, {first.sentences} sentences, {first.repeats} rounds in turn; the model's "
+        "forward pass, without the tokenizer\n"
     )
     wide = max(5, *(len(side.name) for side in comparison.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"

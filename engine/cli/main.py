@@ -83,12 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "HF_HUB",
     ):  # their remarks to developers would surround our sentence
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    os.environ.setdefault(
-        "HF_HUB_DISABLE_PROGRESS_BARS", "1"
-    )  # transformers' too; the console tells the progress
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # spinning threads crawl when anything else wants a core
+    # transformers' too; the console tells the progress
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # spinning threads crawl when anything else wants a core
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = parsed(arguments)
     console = Console(quiet=options.quiet, flag_of=options.parser.flag_of)
     signal.signal(signal.SIGTERM, _stop)
@@ -127,9 +125,8 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # nor may the interpreter's own flush fail
+        # nor may the interpreter's own flush fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -150,9 +150,8 @@ def key_in(rows: list[str], start: str) -> str:
 
 def _key(options: argparse.Namespace, console: Console, store: Store) -> str:
     keys = [study.key for study in store.studies()]
-    console.notices(
-        store.notices, answered=False
-    )  # the one that is wanted may have been set aside just now
+    # the one that is wanted may have been set aside just now
+    console.notices(store.notices, answered=False)
     store.notices.clear()
     return key_in(keys, options.study)
 
@@ -202,8 +201,7 @@ def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
     )
     return (
         f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  "
-        f"{name}{told}"
-        f"{'  (pinned)' if row.pinned else ''}\n"
+        f"{name}{told}{'  (pinned)' if row.pinned else ''}\n"
     )
 
 

@@ -12,14 +12,12 @@ def ood_table(result: dict[str, Any]) -> str:
     for score in (result["id"], *result["ood"]):
         lines.append(
             f"{score['name'][:28]:<28} {score['accuracy']['n']:>6}  {_cell(score['accuracy'])}  "
-            f"{_cell(score['f1_weighted'])}  "
-            f"{_cell(score['f1_binary'])}"
+            f"{_cell(score['f1_weighted'])}  {_cell(score['f1_binary'])}"
         )
     for score in result["ood"]:
         lines.append(
             f"gap to {score['name']}, {score['metric']}: "
-            f"{_cell(result['gaps'][score['name']]).strip()} "
-            "points"
+            f"{_cell(result['gaps'][score['name']]).strip()} points"
         )
         for column, groups in score["groups"].items():
             lines += [

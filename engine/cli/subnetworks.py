@@ -115,8 +115,8 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     acc = record["acc"]
     line = (
         f"{out}: predictions of {record['rows']} examples; alone it is right on "
-        f"{100 * acc['value']:.1f} % "
-        f"[{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] of the evaluation examples\n"
+        f"{100 * acc['value']:.1f} % [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] of the "
+        "evaluation examples\n"
     )
     return {**record, "out": str(out)}, line
 
@@ -175,7 +175,6 @@ def _search_and_write(
     pruned, record = find_subnetwork(spec, train, inputs, out, console.report, console.say)
     line = (
         f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, sparsity "
-        f"{pruned.achieved:.4f} of the prunable "
-        "weights\n"
+        f"{pruned.achieved:.4f} of the prunable weights\n"
     )
     return {**record, "out": str(out)}, line

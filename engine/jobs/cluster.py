@@ -85,8 +85,7 @@ def run_on_cluster(
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingError(
             f"No Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); start "
-            "one with: ray "
-            "start --head"
+            "one with: ray start --head"
         ) from error
     gpus = 1 if ray.cluster_resources().get("GPU") else 0
     task = ray.remote(run_task).options(num_cpus=1, num_gpus=gpus, max_retries=TRIES)

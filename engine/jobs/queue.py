@@ -194,9 +194,8 @@ class JobQueue:
         """(how many jobs are before a queued one on its device, seconds until its turn); None where
         nothing tells them.
         """
-        index = next(
-            index for index, other in enumerate(rows) if other.id == row.id
-        )  # by rows, whatever the clock says
+        # by rows, whatever the clock says
+        index = next(index for index, other in enumerate(rows) if other.id == row.id)
         before = [
             other
             for position, other in enumerate(rows)

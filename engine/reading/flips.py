@@ -82,8 +82,7 @@ def same_examples(first: Study, second: Study) -> str | None:
     if first_about["data"] != second_about["data"]:
         return (
             f"One was evaluated on {first_about['data']} and the other on {second_about['data']}, "
-            "so no example "
-            "is in both."
+            "so no example is in both."
         )
     counts = (first_about["counts"]["evaluation"], second_about["counts"]["evaluation"])
     return (

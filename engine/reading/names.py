@@ -29,6 +29,7 @@ ASKED_COUNTS = {
     "calibration": "calibration texts",
     "held_out": "held out",
 }
+# settings that a name states by itself or by a count
 NAMED = {
     "model",
     "data",
@@ -42,7 +43,7 @@ NAMED = {
     "held_out",
     "eval_examples",
     "attack_examples",
-}  # settings that a name states by itself or by a count
+}
 SHORTEST_KEY = 6  # digits of a key, where no setting tells two studies apart
 LISTED_LEVELS = 4  # sparsities that a title lists one by one
 

@@ -12,9 +12,8 @@ from prunescope.engine.evaluation.statistics import Resampler
 from prunescope.engine.records import LevelResult, Study
 
 HELD = ("held", "exhausted")  # outcomes that count for Aua, see docs/METHOD.md
-Rows = NDArray[
-    np.float64
-]  # (levels, examples), 1 where the example is right, or right and not broken
+# (levels, examples), 1 where the example is right, or right and not broken
+Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +76,12 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
         if 100 * dense.aua.value <= points:
             sentences.append(
                 f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more "
-                "than the tolerance: "
-                "no sparsity can lose too much of that."
+                "than the tolerance: no sparsity can lose too much of that."
             )
         if 100 / dense.aua.n > points:
             sentences.append(
                 f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, "
-                "more than the "
-                "tolerance: a single one decides."
+                "more than the tolerance: a single one decides."
             )
     return tuple(sentences)
 

@@ -39,8 +39,7 @@ def evaluation_texts(study: Study) -> Examples:
     if path != EMBEDDED and not os.path.exists(os.path.expanduser(path)):
         raise DataError(
             f"The texts of {study.about['data']} are not on this machine; put a local copy into "
-            "the folder that "
-            "PRUNESCOPE_DATA names."
+            "the folder that PRUNESCOPE_DATA names."
         )
     data = load_dataset(path, **spec.reading, seed=spec.seed)
     data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
@@ -48,7 +47,6 @@ def evaluation_texts(study: Study) -> Examples:
     if evaluation.fingerprint() != study.identity.get("evaluation"):
         raise DataError(
             f"The texts of {study.about['data']} on this machine are not those of the study, so "
-            "its rows cannot be "
-            "shown; give it the data that the study was made on."
+            "its rows cannot be shown; give it the data that the study was made on."
         )
     return evaluation

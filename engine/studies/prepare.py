@@ -33,9 +33,8 @@ class PreparedStudy:
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
     dense: Predictions | None = None
-    known: SharedMeasurements = field(
-        default_factory=SharedMeasurements
-    )  # what the pruner measured once
+    # what the pruner measured once
+    known: SharedMeasurements = field(default_factory=SharedMeasurements)
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 

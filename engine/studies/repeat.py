@@ -98,9 +98,8 @@ def repeat_study(
     }
     spec = StudySpec(**(settings | ({"resources": resources} if resources else {})))
     root = store.root / REPEATED / study.key[:12]
-    apart = Store(
-        root, bundled=root / "none", shared=root
-    )  # neither a shared nor the bundled store
+    # neither a shared nor the bundled store
+    apart = Store(root, bundled=root / "none", shared=root)
 
     prepared = prepare(spec, report)
     _check_same(prepared.study, study)

@@ -48,15 +48,13 @@ class TableContext:
     bias: BiasPredictions | None
     out: Path
     extra: dict[str, Examples]  # by cell: rows it also trains on
-    attack: (
-        dict[str, Any] | None
-    )  # everything that decides an attack's result beside the model and the texts
+    # everything that decides an attack's result beside the model and the texts
+    attack: dict[str, Any] | None
     resources: str | None
     say: Say
     reports: Reports = field(default_factory=Reports)
-    keys: dict[tuple[str, float, int], str] = field(
-        default_factory=dict
-    )  # of the cells' models, which take seconds to find
+    # of the cells' models, which take seconds to find
+    keys: dict[tuple[str, float, int], str] = field(default_factory=dict)
 
 
 def prepare_table(

@@ -35,9 +35,8 @@ class EncodedExamples:
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
     pad_id: int
-    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: (
-        cross_entropy
-    )  # of a part of a step's rows
+    # of a part of a step's rows
+    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: cross_entropy
     guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
@@ -61,9 +60,8 @@ class Trained:
 
     steps: int
     final_loss: float  # mean of the last hundred steps
-    best: (
-        tuple[int, float, float] | None
-    )  # (step, accuracy, loss) of the best check; its weights were kept
+    # (step, accuracy, loss) of the best check; its weights were kept
+    best: tuple[int, float, float] | None
     stopped: bool  # before its end, for lack of improvement
 
 
@@ -126,9 +124,8 @@ class Training:
         self._limit = self._callback.tolerance * max(
             math.log(max(*rows.labels, 1) + 1), rows.guessing
         )
-        self._recent: deque[tuple[float, int]] = deque(
-            [(time.monotonic(), 0)], maxlen=20
-        )  # (when, rows)
+        # (when, rows)
+        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)
 
     def run(self, report: Progress) -> Trained:
         """Train to the end, or until early stopping; the model then holds the weights to return.

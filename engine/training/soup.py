@@ -204,9 +204,8 @@ def _average(
         member = open_member(name)
         _aligned(first, member, names[0], name)
         members_notices |= dict.fromkeys(member.notices)
-    selection, notices = selection.fitted(
-        first.label_names, names[0]
-    )  # and all members are read in the first one's order
+    # and all members are read in the first one's order
+    selection, notices = selection.fitted(first.label_names, names[0])
     for notice in (*members_notices, *notices):
         say(notice)
     steps = report.each(range(2 * len(names)))  # singles, then averages

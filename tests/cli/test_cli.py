@@ -806,9 +806,8 @@ def test_no_command_and_an_unknown_one_are_bad_input() -> None:
 def test_a_signal_stops_a_study_and_the_same_command_finishes_it(
     run: Run, basic: list[str], tmp_path: Path, stop: signal.Signals
 ) -> None:
-    levels = ",".join(
-        str(step / 1000) for step in range(900)
-    )  # more than it can do before the signal comes
+    # more than it can do before the signal comes
+    levels = ",".join(str(step / 1000) for step in range(900))
     running = subprocess.Popen(
         [sys.executable, "-m", "engine", "study", *basic, *small("--levels", levels, "--json")],
         stdout=subprocess.PIPE,

@@ -63,11 +63,12 @@ def test_any_mask_of_any_shape_comes_back_bit_for_bit(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     shape = torch.randint(1, 40, (2,), generator=draw).tolist()
     share = (0.0, 1.0, float(torch.rand(1, generator=draw)))[seed % 3]
+    # any bits
     weight = (
         torch.randint(-(2**31), 2**31, tuple(shape), generator=draw)
         .to(torch.int32)
         .view(torch.float32)
-    )  # any bits
+    )
     weight = torch.where(torch.rand(*shape, generator=draw) < share, 0.0, weight)
     back = unpack(pack({"w": weight}), "w", weight)
     assert bits(back) == bits(torch.where(weight == 0, 0.0, weight))  # −0.0 is a zero

@@ -446,9 +446,8 @@ def test_the_worker_says_why_it_refuses(
 def test_a_running_job_is_cancelled_and_no_process_is_left(made: tuple[Study, Path]) -> None:
     bench = Workbench(made[1])
     try:
-        job = running(
-            bench.submit("measure", study=made[0].key, sparsity=0.6)
-        )  # it is loading its libraries now
+        # it is loading its libraries now
+        job = running(bench.submit("measure", study=made[0].key, sparsity=0.6))
         pid = pid_of(bench)
         bench.cancel(job)
         assert finished(job).state == "cancelled"
@@ -470,9 +469,8 @@ def test_a_pruned_victim_is_solved_once_and_kept_while_there_is_room(
     for sparsity in (0.6, 0.7):
         bench.pruned(prepared, sparsity)
     assert bench.pruned(prepared, 0.5) is first and bench.open(made[0])[0] is prepared
-    bench._cache.most = bytes_in_memory(
-        [prepared, first]
-    )  # the texts, the dense victim and one pruned
+    # the texts, the dense victim and one pruned
+    bench._cache.most = bytes_in_memory([prepared, first])
     bench.begin()
     assert bench.open(made[0])[0] is prepared
     again = bench.pruned(prepared, 0.8)

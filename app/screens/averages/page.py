@@ -142,9 +142,8 @@ def _evaluated(member_set: engine.MemberSet) -> None:
     st.caption(
         plain(
             f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; "
-            f"pruned with {method_name_title(how['method'])}, "
-            f"{counts['calibration']} calibration texts, seed "
-            f"{how['seed']}. Bars: 95% intervals."
+            f"pruned with {method_name_title(how['method'])}, {counts['calibration']} calibration "
+            f"texts, seed {how['seed']}. Bars: 95% intervals."
         )
     )
     export_bar(

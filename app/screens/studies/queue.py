@@ -159,9 +159,8 @@ def _details(row: engine.JobRow) -> None:
     }
     settings["levels"] = " ".join(f"{100 * level:g}%" for level in row.arguments.get("levels", ()))
     st.text(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()))
-    text = "\n".join(
-        reversed(jobs().log(row.id, 8000).strip().splitlines())
-    )  # the box cannot scroll to its end by itself
+    # the box cannot scroll to its end by itself
+    text = "\n".join(reversed(jobs().log(row.id, 8000).strip().splitlines()))
     st.code(
         text or "The log is empty so far.",
         language=None,

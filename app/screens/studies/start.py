@@ -179,9 +179,8 @@ def _checking(rows: list[engine.StudyRow]) -> None:
     del st.session_state["checking"]
     if job.state != "done" or job.result is None:
         if job.state == "failed":
-            st.session_state["refused"] = (
-                job.reason
-            )  # which stays until something else is asked for
+            # which stays until something else is asked for
+            st.session_state["refused"] = job.reason
         else:
             st.info("Cancelled before it started.")
         return
