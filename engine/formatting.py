@@ -44,6 +44,16 @@ def error_line(error: BaseException) -> str:
     return f"{text} is unknown" if isinstance(error, KeyError) else text
 
 
+def format_rate(value: float | None, low: float, high: float) -> str:
+    """A rate with its interval: `0.861, 0.838, 0.882` → `86.1% [83.8, 88.2]`."""
+    return "–" if value is None else f"{100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def in_percent(share: float | None) -> float | None:
+    """`0.861` → `86.1`; unknown stays unknown."""
+    return None if share is None else 100 * share
+
+
 def format_bytes(size: int) -> str:
     """`90868376` → `90.9 MB`."""
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

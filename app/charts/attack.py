@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from prunescope.app.charts.text import for_chart
+from prunescope.engine.formatting import in_percent
 
 
 class Look(NamedTuple):
@@ -206,7 +207,7 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
             }
         row |= {
             "queries": victim["queries"]["value"],
-            "words_changed": _percent(victim["words_changed"]["value"]),
+            "words_changed": in_percent(victim["words_changed"]["value"]),
             "similarity": victim["similarity"]["value"],
             "exhausted": victim["exhausted"],
             "errors": victim["errors"],
@@ -222,10 +223,6 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
             }
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:

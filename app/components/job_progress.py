@@ -11,6 +11,7 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
+from prunescope.app.components.notices import show_error
 from prunescope.app.state import limits
 
 Draw = Callable[[engine.LiveJob], None]
@@ -113,7 +114,7 @@ def bar(job: engine.LiveJob, before: str = "") -> None:
 def ended(job: engine.LiveJob) -> bool:
     """Say why a job ended without a result; True where it has one."""
     if job.state == "failed":
-        st.error(plain(job.reason))
+        show_error(job.reason)
     elif job.state == "cancelled":
         st.info("Cancelled. Nothing that was finished is lost.")
     return job.state == "done" and job.result is not None

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.attacks.terms import KeyedVictim
@@ -42,6 +41,7 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
+from prunescope.engine.studies.identity import budget_of
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import prune_and_save, pruned_at
@@ -285,7 +285,7 @@ def measure_baseline(
         context.store,
         parts["attack"],
         spec.resources,
-        Budget(spec.max_queries, spec.max_seconds),
+        budget_of(spec),
         context.say,
     )
     attacks = tuple(text.record for text in outcomes["it"])

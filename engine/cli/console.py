@@ -83,7 +83,12 @@ def rate_text(rate: Rate | None) -> str:
     """A rate in per cent with its 95 % interval, 17 characters wide."""
     if rate is None or rate.value is None:
         return f"{'–':>17}"
-    return f"{100 * rate.value:5.1f} [{100 * rate.low:4.1f}, {100 * rate.high:4.1f}]"
+    return aligned_rate(rate.value, rate.low, rate.high)
+
+
+def aligned_rate(value: float, low: float, high: float) -> str:
+    """A rate in per cent with its interval, for a column of a table."""
+    return f"{100 * value:5.1f} [{100 * low:4.1f}, {100 * high:4.1f}]"
 
 
 def level_table(study: Study) -> str:

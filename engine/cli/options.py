@@ -9,7 +9,7 @@ from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.cli.settings import Places
 from prunescope.engine.config.describe import Described, settings_of
 from prunescope.engine.config.study import LEVELS, READING, StudySpec
-from prunescope.engine.errors import SettingError, phrase
+from prunescope.engine.errors import phrase
 from prunescope.engine.pruning.methods import METHODS
 
 Answer = tuple[dict[str, Any], str]  # (the JSON object, the table)
@@ -77,9 +77,18 @@ def add_option(parser: argparse.ArgumentParser, described: Described, strict: bo
     )
 
 
+def as_flags(text: str) -> str:
+    """The text of an error or notice with every setting as an option of the command line."""
+
+    def flag(name: str, value: str | None) -> str:
+        return f"--{name.replace('_', '-')}" + ("" if value in (None, "true") else f" {value}")
+
+    return phrase(text, flag)
+
+
 def option_help(described: Described) -> str:
     """The help of an option: what the setting is, its values where they are names, its default."""
-    about = phrase(described.setting.help, lambda name, _: f"--{name.replace('_', '-')}")
+    about = as_flags(described.setting.help)
     if described.default is True:
         about = f"do not {about}"
     if names := NAMES.get(described.name):
@@ -159,12 +168,7 @@ def own_sparsity(pattern: str) -> float | None:
 
 def levels_of(text: str) -> tuple[float, ...]:
     """`"0,0.5"` → (0.0, 0.5), for argparse."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of shares such as 0,0.5,0.875"
-        ) from None
+    return list_of(text, float)
 
 
 def victim_options(parser: argparse.ArgumentParser) -> None:
@@ -196,13 +200,3 @@ def reading_of(options: argparse.Namespace) -> dict[str, Any]:
 def names_of(text: str | None) -> tuple[str, ...] | None:
     """`"negative, positive"` → its parts; None where nothing was given."""
     return tuple(part.strip() for part in text.split(",")) if text else None
-
-
-def shares_of(text: str | None, option: str, kind: type = float) -> tuple[Any, ...]:
-    """The numbers of a list. Raises SettingError naming the option."""
-    try:
-        return tuple(kind(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise SettingError(
-            f"{option} is {text!r}, not a list of numbers such as 0,1; correct it."
-        ) from None

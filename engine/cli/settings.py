@@ -187,7 +187,7 @@ class SearchSettings:
         str | None, Setting("Mask from", "a subnetwork whose zeros are kept", "M", TRAINING)
     ] = None
     snapshots: Annotated[
-        str | None,
+        tuple[float, ...] | None,
         Setting(
             "Snapshots",
             "shares of the steps at which the model is also written: 0.2,0.4",
@@ -304,7 +304,7 @@ class TableSettings:
         str, Setting("Data", "the folder under which the recipe's files are", "DIR", TRAINING)
     ]
     seeds: Annotated[
-        str | None,
+        tuple[int, ...] | None,
         Setting(
             "Seeds", "some of the recipe's seeds; several processes may share a table", "LIST", RUN
         ),

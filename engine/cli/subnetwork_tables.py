@@ -3,6 +3,8 @@
 from statistics import mean, stdev
 from typing import Any
 
+from prunescope.engine.cli.console import aligned_rate
+
 
 def ood_table(result: dict[str, Any]) -> str:
     """One model on both kinds of rows, the gap, and the accuracy of every group."""
@@ -30,7 +32,7 @@ def ood_table(result: dict[str, Any]) -> str:
 def _cell(score: dict[str, Any] | None) -> str:
     if score is None or score["value"] is None:
         return f"{'–':>17}"
-    return f"{100 * score['value']:5.1f} [{100 * score['low']:4.1f}, {100 * score['high']:4.1f}]"
+    return aligned_rate(score["value"], score["low"], score["high"])
 
 
 def protocol_table(table: dict[str, Any]) -> str:

@@ -162,7 +162,7 @@ def _check_single(table: Table, pair: set[str]) -> None:
             raise DataError(
                 f"{table.where} has the column {single!r} and the pair {first!r} and {second!r}; "
                 f"say what is classified: `text_column={single}`, or `text_column={first}` "
-                f"--pair-column {second}."
+                f"`pair_column={second}`."
             )
 
 

@@ -208,7 +208,7 @@ def _check_junk(split: Sequence[Label | None], junk: frozenset[str], column: Lab
             raise DataError(
                 f"{column.table.where} has the label {name!r} in {count} rows, as often as a "
                 "class, and it may mean that there is no label. Say what each label is with "
-                f"--label-map, {name}=-1 where it is none."
+                f"`label_map`, {name}=-1 where it is none."
             )
 
 

@@ -135,7 +135,7 @@ def _how(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
 def out_of_memory(row: JobRow) -> str:
     """The reason of a job that ran out of memory, with what to try."""
     sentences, levels = row.arguments.get("calibration", 0), len(row.arguments.get("levels", ()))
-    fewer = f"--calibration {max(16, sentences // 2)} instead of {sentences}"
+    fewer = f"`calibration={max(16, sentences // 2)}` instead of {sentences}"
     ways = [fewer] if sentences > 16 else []
     ways += ["fewer `levels` at a time"] if levels > 2 else []
     memory = f" at {row.memory / 1e9:.1f} GB" if row.memory else ""

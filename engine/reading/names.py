@@ -1,6 +1,4 @@
-"""What studies are called, in every list of them: no two read alike, and a name says what differs.
-Light to import.
-"""
+"""Names of studies in lists: no two are the same, and a name says what differs. Light to import."""
 
 import re
 from collections.abc import Sequence
@@ -104,9 +102,7 @@ def study_names(studies: Sequence[Listed]) -> list[StudyName]:
 
 
 def short_names(studies: Sequence[Listed]) -> list[str]:
-    """What tells the studies apart, in as few words as do, all of them distinct; the method where
-    nothing differs.
-    """
+    """The shortest distinct names of the studies; the method alone where nothing differs."""
     names = ["" for _ in studies]
     for values in [*_words(studies), *_settings(studies)]:
         if _separates(names, values):
@@ -117,12 +113,12 @@ def short_names(studies: Sequence[Listed]) -> list[str]:
 
 
 def study_title(about: About) -> str:
-    """A study in words without others beside it: "MiniLM-L6 on SST-2, Adaptive"."""
+    """A study in words, regardless of other studies: "MiniLM-L6 on SST-2, Adaptive"."""
     return f"{short(about['model'])} on {data_title(about['data'])}, {method_title(about)}"
 
 
 def spec_title(spec: StudySpec) -> str:
-    """A study that is asked for, in words; every setting that is not the usual one is named."""
+    """A study to be run, in words, with every setting that differs from its default."""
     usual = StudySpec()
     unusual = [field.name for field in fields(spec) if _differs(spec, usual, field.name)]
     about = {"method": spec.method, "pattern": spec.pattern, "layers": spec.layers}

@@ -24,7 +24,7 @@ def safe_headline(safe: SafeSparsity) -> str:
 
 
 def safe_explanation(safe: SafeSparsity) -> str:
-    """What that means, with the tolerance."""
+    """What the headline means, with the tolerance."""
     names = [measure(name).name.lower() for name in safe.checked]
     points = pluralize(f"{safe.points:g}", "point") if safe.points != 1 else "1 point"
     if safe.sparsity == 0:

@@ -25,7 +25,7 @@ IDENTITY_WORDS = {
     "max_tokens": "the model's longest text",
     "calibration": "the calibration text",
     "held_out": "the held-out text",
-    "evaluation": "the evaluation rows",
+    "evaluation": "the evaluation examples",
     "seed": "the seed",
     "plan": "how this version prunes",
     "attack": "the attack or its resources",
@@ -98,16 +98,16 @@ def repeat_study(
     }
     spec = StudySpec(**(settings | ({"resources": resources} if resources else {})))
     root = store.root / REPEATED / study.key[:12]
-    # neither a shared nor the bundled store
-    apart = Store(root, bundled=root / "none", shared=root)
+    # without the bundled and the shared store, which have the levels already
+    empty_store = Store(root, bundled=root / "none", shared=root)
 
     prepared = prepare(spec, report)
     _check_same(prepared.study, study)
-    again = run_prepared(prepared, apart, report)
+    again = run_prepared(prepared, empty_store, report)
     pairs = tuple(
         Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None
     )
-    _forget(apart.root)
+    _forget(empty_store.root)
     return pairs
 
 
@@ -121,8 +121,7 @@ def _check_same(loaded: Study, study: Study) -> None:
     if different:
         raise DataError(
             f"What is here is not what the study {study.key[:12]} was made of. This is another: "
-            f"{', '.join(different)}. Name its data with `data`; `runs show --json` has its "
-            "settings."
+            f"{', '.join(different)}. If its data lies elsewhere, name the folder with `data`."
         )
 
 

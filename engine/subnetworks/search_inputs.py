@@ -89,8 +89,8 @@ def starting_model(inputs: SearchInputs) -> Victim:
         if victim.tokenizer.get_vocab() != shared.base.tokenizer.get_vocab():
             raise ModelError(
                 f"{inputs.start} has another vocabulary than {shared.base.name}, by which the "
-                "texts would be read; name its own base with `model`, or itself: `model` "
-                f"{inputs.start}."
+                "texts would be read; name its own base with `model`, or itself: "
+                f"`model={inputs.start}`."
             )
         victim.model.requires_grad_(True)
     victim.fingerprint = fingerprint_of(victim.model, victim.tokenizer)

@@ -66,7 +66,7 @@ def test_numbers_from_one_and_from_minus_one_are_said():
     assert match.places == {1: 0, 2: 1}
     assert match.notice == (
         "The labels of d.csv are taken for the classes of m in this order: 1 for bad, 2 for good. "
-        "Where that is wrong, say which is which with --label-map."
+        "Where that is wrong, say which is which with `label_map`."
     )
     match = match_labels(numbers(-1, 1), ("bad", "good"), "m", "d.csv")
     assert match.places == {-1: 0, 1: 1} and "-1 for bad, 1 for good" in (match.notice or "")

@@ -198,8 +198,8 @@ def test_a_worker_killed_for_lack_of_memory_is_a_failed_job_that_says_what_to_do
     row = queue.row(row.id)
     assert row.state == "failed" and row.reason.startswith("Memory ran out")
     assert (
-        "--calibration 256 instead of 512" in row.reason
-        and "fewer --levels at a time" in row.reason
+        "`calibration=256` instead of 512" in row.reason
+        and "fewer `levels` at a time" in row.reason
     )
 
 

@@ -77,7 +77,7 @@ def test_memory_that_ran_out_says_what_to_make_smaller(
     assert (
         row.state == "failed"
         and "at 3.1 GB" in row.reason
-        and "--calibration 256 instead of 512" in row.reason
+        and "`calibration=256` instead of 512" in row.reason
     )
     assert "\n" not in row.reason and "Traceback" in capsys.readouterr().err
 

@@ -142,7 +142,7 @@ def test_the_commands_hang_together(
             "--label-smoothing is 0.1, and the loss poe does not",
         ),
         (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
-        (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),
+        (("retrain", "--snapshots", "half"), "--snapshots: 'half' is not a list of numbers"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -209,8 +209,8 @@ def test_a_subnetwork_is_a_model_for_a_study(
     [
         ({"loss": "poe"}, {}, SettingError, "needs bias predictions"),
         ({"loss": "confreg"}, {"bias": True}, SettingError, "teacher"),
-        ({"method": "isolated"}, {}, SettingError, "mask-from"),
-        ({"method": "mask"}, {"snapshots": (0.5,)}, SettingError, "--snapshots"),
+        ({"method": "isolated"}, {}, SettingError, "`mask_from`"),
+        ({"method": "mask"}, {"snapshots": (0.5,)}, SettingError, "`snapshots`"),
         ({"method": "full"}, {"snapshots": (1.5,)}, SettingError, r"give shares in \(0, 1\)"),
         (
             {"sparsity": 0.999},
@@ -253,7 +253,7 @@ def test_labels_are_smoothed_for_cross_entropy_alone(
 ):
     smooth = replace(TRAIN, label_smoothing=0.1)
     with pytest.raises(
-        SettingError, match=f"label_smoothing is 0.1, and the loss {loss} does not smooth labels"
+        SettingError, match=f"`label_smoothing` is 0.1, and the loss {loss} does not smooth labels"
     ):
         find_subnetwork(
             SubnetworkSpec(loss=loss), smooth, SearchInputs(shared, bias=bias), tmp_path / "out"

@@ -14,6 +14,7 @@ from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state.resources import evaluation_texts
+from prunescope.engine.formatting import format_rate
 from prunescope.engine.reading import flips, series
 
 FLIPS = ("only B breaks", "only A breaks", "both break")  # in the order of their rows
@@ -64,11 +65,14 @@ def _pruner(study: engine.Study, level: engine.LevelResult) -> None:
 
 def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:
     pair = engine.paired_attack(dense.attacks, level.attacks)
+    dense_rate, pruned_rate = (
+        format_rate(rate.value, rate.low, rate.high) for rate in (pair.first, pair.second)
+    )
     with st.expander(
         f"Paired with dense: the {pair.first.n} attacked examples that both models get right"
     ):
         st.text(
-            f"Attack success: dense {_rate(pair.first)}, pruned {_rate(pair.second)}.\n"
+            f"Attack success: dense {dense_rate}, pruned {pruned_rate}.\n"
             f"Both withstand the attack: {pair.both_hold}. Only dense fails: "
             f"{pair.only_first_breaks}. Only pruned fails: {pair.only_second_breaks}. Both fail: "
             f"{pair.both_break}.\n"
@@ -118,9 +122,3 @@ def _with_texts(table: pd.DataFrame, examples: engine.Examples, labels: list[str
         label=[labels[examples.labels[row]] for row in rows],
         text=[examples.texts[row] for row in rows],
     )
-
-
-def _rate(rate: engine.Rate) -> str:
-    if rate.value is None:
-        return "–"
-    return f"{100 * rate.value:.1f}% [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"

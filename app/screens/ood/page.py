@@ -11,6 +11,7 @@ from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
+from prunescope.engine.formatting import format_rate
 from prunescope.engine.reading import commands, subnetworks
 
 
@@ -230,7 +231,7 @@ def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
             st.text(
                 f"The bias model alone ({table.bias['features']} features, "
                 f"{table.bias['rows']:,} examples) has an accuracy of "
-                f"{100 * acc['value']:.1f}% [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}]."
+                f"{format_rate(acc['value'], acc['low'], acc['high'])}."
             )
         if table.about:
             st.text(table.about)

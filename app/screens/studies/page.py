@@ -8,7 +8,7 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
-from prunescope.app.components.notices import show_notices
+from prunescope.app.components.notices import show_error, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
 from prunescope.app.screens.studies.queue import queue_panel
@@ -148,7 +148,7 @@ def _do(action: Callable[[], object]) -> None:
     try:
         action()
     except engine.PruneScopeError as error:
-        st.error(plain(str(error)))
+        show_error(error)
         return
     st.rerun()
 
@@ -180,7 +180,7 @@ def _import(view: engine.Store) -> None:
             try:
                 study, new = engine.import_study(view, file.getvalue())
             except engine.PruneScopeError as error:
-                st.error(plain(str(error)))
+                show_error(error)
                 return
             st.session_state["taken"] = (
                 f"{study.about['model']} on {study.about['data']}: {new} new levels."

@@ -12,6 +12,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import poll
+from prunescope.app.components.notices import show_error, show_warning
 from prunescope.app.state import address
 from prunescope.app.state.limits import public
 from prunescope.app.state.resources import jobs
@@ -36,7 +37,7 @@ def queue_panel() -> bool:
         queue.start_if_due()
         rows = queue.rows()
     except engine.PruneScopeError as error:
-        st.error(plain(str(error)))
+        show_error(error)
         return False
     if (linked := address.read("job")) and not any(row.id == linked for row in rows):
         st.info(f"The link names the job {address.quoted(linked)}, which is not in this queue.")
@@ -99,7 +100,7 @@ def _standing(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
         after = "" if lasted is None else f" after {span(lasted)}"
         st.caption(time.strftime("%d %b %H:%M", time.localtime(row.ended)) + after)
     if row.reason and not public():  # it may name places on this machine
-        (st.error if row.state == "failed" else st.warning)(plain(row.reason))
+        (show_error if row.state == "failed" else show_warning)(row.reason)
 
 
 def _waiting(row: engine.JobRow, rows: list[engine.JobRow]) -> str:
@@ -143,7 +144,7 @@ def _do(action: Callable[[str], object], row: engine.JobRow) -> None:
     try:
         action(row.id)
     except engine.PruneScopeError as error:
-        st.error(plain(str(error)))
+        show_error(error)
         return
     st.rerun()
 
