@@ -66,7 +66,7 @@ def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> 
     if job is not None and job.active:
         watch(slot, job, bench, 0.4, bar)
     elif job is not None:
-        ended(job)
+        show_end(job)
 
 
 def watch(
@@ -111,8 +111,8 @@ def bar(job: engine.LiveJob, before: str = "") -> None:
     st.progress(share, text=text)
 
 
-def ended(job: engine.LiveJob) -> bool:
-    """Say why a job ended without a result; True where it has one."""
+def show_end(job: engine.LiveJob) -> bool:
+    """Show why a job ended without a result. Returns whether it has one."""
     if job.state == "failed":
         show_error(job.reason)
     elif job.state == "cancelled":

@@ -181,7 +181,8 @@ class Attempt:
             PruneScopeError,
             ImportError,
             NameError,
-        ):  # cancelled, or a defect that no example can cause
+        ):
+            # cancelled, or a defect that no example can cause
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))

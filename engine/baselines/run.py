@@ -136,9 +136,8 @@ def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Progress
     keys = {level: victim_key(prepared.study.identity, level) for level in levels}
     if due := [level for level in levels if not has_pruned(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
-            if due := [
-                level for level in due if not has_pruned(store, keys[level])
-            ]:  # what no other process has made meanwhile
+            if due := [level for level in due if not has_pruned(store, keys[level])]:
+                # what no other process has made meanwhile
                 for _ in prune_and_save(prepared, due, store, report):
                     pass
 

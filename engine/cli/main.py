@@ -32,6 +32,7 @@ from prunescope.engine.cli import (
     sweep,
 )
 from prunescope.engine.cli.console import Console, printable
+from prunescope.engine.config.environment import quiet_libraries
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
 
 # In the order in which --help lists their commands.
@@ -78,13 +79,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    for library in (
-        "TRANSFORMERS",
-        "HF_HUB",
-    ):  # their remarks to developers would surround our sentence
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    # transformers' too; the console tells the progress
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet_libraries()
     # spinning threads crawl when anything else wants a core
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = parsed(arguments)
@@ -111,9 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "there."
         )
         return 2
-    if console.noticed and isinstance(
-        answer, dict
-    ):  # what was said before the work stands in the answer, too
+    if console.noticed and isinstance(answer, dict):
+        # what was said before the work stands in the answer, too
         answer["notices"] = list(dict.fromkeys([*answer.get("notices", ()), *console.noticed]))
     _write(printable(table) + (json.dumps(answer, allow_nan=False) + "\n" if options.json else ""))
     return int(getattr(options, "code", 0))

@@ -207,7 +207,7 @@ def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
 
 def _show(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.cli.console import level_table, safe_lines
-    from prunescope.engine.cli.settings import TOLERANCE
+    from prunescope.engine.config.study import TOLERANCE
 
     store = Store(options.cache)
     study = store.study(_key(options, console, store))

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from prunescope.engine.baselines.spec import LATENCY
 from prunescope.engine.config.describe import Setting
-from prunescope.engine.config.study import DATA, PRUNING, RUN
+from prunescope.engine.config.study import DATA, PRUNING, RUN, TOLERANCE
 from prunescope.engine.training.spec import PRECISIONS, STEPS
 
 TRAINING, JUDGING, OUTPUT = "training data", "selection set", "output"
 BIAS = "dataset bias"
-TOLERANCE = 3.0  # points of Acc and Aua
+
 FORMATS = ("packed", "dense")
 DTYPES = ("float32", "float16", "bfloat16")
 

@@ -72,10 +72,10 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     from prunescope.engine.jobs.queue import JobQueue
     from prunescope.engine.store.listing import study_rows
     from prunescope.engine.studies.estimate import estimate
-    from prunescope.engine.studies.prepare import check_spec, check_there
+    from prunescope.engine.studies.prepare import check_sources, check_spec
 
     check_spec(spec)
-    check_there(spec)
+    check_sources(spec)
     queue, store = JobQueue(cache), Store(cache)
     row = queue.submit(spec, estimate(spec, study_rows(store)).seconds)
     console.notices(store.notices, answered=False)

@@ -138,9 +138,8 @@ def _follow(
             name = pending.pop(task)
             try:
                 state, keys[name], reason = ray.get(task)
-            except (
-                ray.exceptions.RayError
-            ) as error:  # its machine was lost too often, or a defect of ours
+            except ray.exceptions.RayError as error:
+                # its machine was lost too often, or a defect of ours
                 state, reason = "failed", " ".join(str(error).split())[-300:]
             rows.change(
                 name,

@@ -113,7 +113,7 @@ class Supervisor:
         kill_group(child.process.pid, child.started)  # what it may have started
         del self.children[child.row.id]
         if row is not None and row.state == "running":
-            self._end(row.id, *_how(row, code, killed_for_memory() > child.killed_before))
+            self._end(row.id, *_end_state(row, code, killed_for_memory() > child.killed_before))
 
     def _end(self, job: str, state: str, reason: str) -> None:
         self.rows.change(
@@ -121,7 +121,7 @@ class Supervisor:
         )
 
 
-def _how(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
+def _end_state(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
     """(state, reason) of a job whose worker ended without a word."""
     if row.cancelled is not None:
         return "cancelled", ""

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from prunescope.engine.config.environment import quiet_libraries
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.jobs.processes import memory_of, start_time
 from prunescope.engine.jobs.rows import JobRow, JobTable
@@ -41,10 +42,10 @@ class Work:
             self.job, OURS, self.ticket, pid=me, born=start_time(me), heard=time.monotonic()
         ):
             return None
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, daemon=True).start()
         return self.rows.read("id = ?", self.job)[0]
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self.lost:
             try:
                 ours = self.rows.change(
@@ -56,9 +57,8 @@ class Work:
                     **self.columns,
                 )
                 self.lost = not ours
-            except (
-                PruneScopeError
-            ) as error:  # a full disk: the work itself will say so if it cannot go on
+            except PruneScopeError as error:
+                # a full disk: the work itself will say so if it cannot go on
                 print(error, file=sys.stderr, flush=True)
             time.sleep(EVERY)
 
@@ -148,8 +148,7 @@ def main() -> None:
     parser.add_argument("job")
     parser.add_argument("ticket")
     options = parser.parse_args()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet_libraries()
     signal.signal(signal.SIGTERM, _stop)
     work = Work(Path(options.cache), options.job, options.ticket)
     if (row := work.begin()) is not None:

@@ -13,7 +13,7 @@ def data_place(study: Study) -> str:
     """Where a study's data is; a bundled study of a local copy looks for a folder of that name in
     PRUNESCOPE_DATA.
 
-    Raises DataError where that is not set: no network is asked for data that was a local copy.
+    Raises DataError where that is not set: data that was a local copy is never downloaded.
     """
     data, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
     if data is not None:

@@ -24,7 +24,7 @@ from prunescope.engine.studies.identity import StudyData, study_about, study_ide
 
 @dataclass(slots=True)
 class PreparedStudy:
-    """Everything a study works with, loaded once, and what is known while it runs."""
+    """Everything a study works with: loaded once, and what is measured while it runs."""
 
     spec: StudySpec
     study: Study
@@ -63,8 +63,8 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
     """(calibration, held-out, evaluation), pairwise disjoint by text.
 
     Calibration text that also occurs in the evaluation set is dropped first. Where there is less
-    text than asked for, a fifth of it is held out and the rest calibrates. Raises DataError where
-    there are not two texts to calibrate on.
+    text than requested, a fifth of it is held out and the rest calibrates. Raises DataError for
+    fewer than two calibration texts.
     """
     if data.train is None:
         raise DataError(
@@ -86,7 +86,7 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
 
 
 def check_spec(spec: StudySpec) -> Plan:
-    """What can be checked before anything is loaded. Raises SettingError."""
+    """Check settings before anything is loaded. Raises SettingError."""
     plan = Plan.named(
         spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force
     )
@@ -97,7 +97,7 @@ def check_spec(spec: StudySpec) -> Plan:
     return plan
 
 
-def check_there(spec: StudySpec) -> None:
+def check_sources(spec: StudySpec) -> None:
     """Check that a local model exists and local data can be read, without loading the model.
 
     Raises ModelError or DataError.

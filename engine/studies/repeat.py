@@ -1,8 +1,8 @@
-"""Measure a stored study again from its model and its texts, and set both results side by side.
+"""Measure a stored study again from its model and its texts, and compare both results.
 
-A study whose figures change when it is run again on the same machine is a defect. On another
-processor, with another number of threads or another PyTorch, sums round otherwise and masks follow;
-then this says by how much.
+Figures that change on the same machine are a defect. On another processor, with another number of
+threads or another PyTorch, sums round differently and masks follow; the comparison shows by how
+much.
 """
 
 import contextlib
@@ -47,12 +47,12 @@ class Repeated:
 
     @property
     def rows_apart(self) -> int:
-        """Evaluated rows that one of the two alone gets right."""
+        """Number of evaluated examples that only one of the two classifies correctly."""
         return len(set(self.stored.correct) ^ set(self.again.correct))
 
     @property
     def attacks_apart(self) -> int:
-        """Attacked examples that end otherwise."""
+        """Number of attacked examples with another outcome."""
         before = {record.example: record.outcome for record in self.stored.attacks}
         return sum(before.get(record.example) != record.outcome for record in self.again.attacks)
 
@@ -75,12 +75,11 @@ def repeat_study(
     device: str = "auto",
     report: Progress = SILENT,
 ) -> tuple[Repeated, ...]:
-    """Measure levels of a stored study again, all of them unless some are named, without what any
-    store holds of it.
+    """Measure levels of a stored study again, by default all of them, without any stored result.
 
-    `data` and `resources` name the folders where they lie here, if that is not where the study
-    found them. What is finished is kept until all is, so that the same call goes on where it was
-    stopped. Raises SettingError for a level that the study has not, DataError where the model, the
+    `data` and `resources` name the folders on this machine, where they differ from the study's.
+    Finished levels are kept until all are done, so the same call resumes where it was stopped.
+    Raises SettingError for a level that the study does not have, DataError where the model, the
     texts or this version's pruner are not those of the study.
     """
     sparsities = list(levels) or [level.sparsity for level in study.levels]

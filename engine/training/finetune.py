@@ -200,9 +200,8 @@ def _model(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> Any:
         return trained
     trained = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
     torch.manual_seed(spec.seed)
-    for module in (
-        trained.modules()
-    ):  # the head is shared, the adapters' starting points are the member's own
+    for module in trained.modules():
+        # the head is shared, the adapters' starting points are the member's own
         if isinstance(module, LoraLayer):
             module.reset_lora_parameters("default", init_lora_weights=True)
     return trained

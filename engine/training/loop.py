@@ -139,7 +139,7 @@ class Training:
             while True:
                 if self._check_is_due():
                     self._check(report)
-                report(self._told(), self._step, self.steps)
+                report(self._status(), self._step, self.steps)
                 if self._step == self.steps or self._stale():
                     break
                 if self._step and time.monotonic() - last > BETWEEN:
@@ -176,7 +176,7 @@ class Training:
                     self._rows.supervised(part, rows),
                 )
             if start + piece < len(rows):
-                report(self._told(), self._step, self.steps)
+                report(self._status(), self._step, self.steps)
         self._callback.on_after_backward()
         norm = float(nn.utils.clip_grad_norm_(self._weights.values(), self._spec.clip))
         self._watch(loss, norm)
@@ -272,7 +272,7 @@ class Training:
             and self._step - self._best[0] >= self._spec.patience * self._every
         )
 
-    def _told(self) -> str:
+    def _status(self) -> str:
         recent = list(self._losses)[-RECENT:]
         loss = f"loss {sum(recent) / len(recent):.3f}, " if recent else ""
         best = f"held-out {100 * self._best[1]:.1f} %, " if self._best else ""

@@ -120,7 +120,7 @@ def _outcome(inputs: Form) -> None:
             lambda job: progress.head(job, job_progress.in_slot("ready")),
             lambda job: progress.live(job, label),
         )
-    elif job_progress.ended(job) and job.result is not None:
+    elif job_progress.show_end(job) and job.result is not None:
         result.result(job.result)
 
 

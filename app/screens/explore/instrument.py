@@ -7,10 +7,9 @@ from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
 from prunescope.app.state import address, defaults
 from prunescope.app.state.resources import safe_sparsity, signature
+from prunescope.engine.config.study import TOLERANCE
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
-
-TOLERANCE = 3.0  # points, where nobody says otherwise
 
 
 def tolerance() -> tuple[float, list[str]]:

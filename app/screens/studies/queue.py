@@ -4,7 +4,6 @@ names.
 
 import re
 import time
-from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
@@ -13,6 +12,7 @@ from prunescope import engine
 from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import poll
 from prunescope.app.components.notices import show_error, show_warning
+from prunescope.app.screens.studies.actions import run_action
 from prunescope.app.state import address
 from prunescope.app.state.limits import public
 from prunescope.app.state.resources import jobs
@@ -123,7 +123,7 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         _link("" if is_open else row.id)
     if row.active:
         if st.button("Cancel", key=f"cancel-{row.id}", disabled=row.do != "study"):
-            _do(jobs().cancel, row)
+            run_action(lambda: jobs().cancel(row.id))
         return
     kind: Literal["primary", "secondary"] = "primary" if row.state == "interrupted" else "secondary"
     if (
@@ -131,22 +131,13 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         and row.do == "study"
         and st.button("Resume", key=f"resume-{row.id}", type=kind)
     ):
-        _do(jobs().resume, row)
+        run_action(lambda: jobs().resume(row.id))
     if st.button(
         "Forget",
         key=f"forget-{row.id}",
         help="Remove the job and its log from this list; its study stays",
     ):
-        _do(jobs().remove, row)
-
-
-def _do(action: Callable[[str], object], row: engine.JobRow) -> None:
-    try:
-        action(row.id)
-    except engine.PruneScopeError as error:
-        show_error(error)
-        return
-    st.rerun()
+        run_action(lambda: jobs().remove(row.id))
 
 
 def _link(job: str) -> None:
