@@ -51,7 +51,7 @@ def test_a_page_that_reads_studies_stays_light() -> None:
         "StudySpec",
         "LevelResult",
         "Workbench",
-        "Job",
+        "LiveJob",
         "METHODS",
         "MODULES",
         "LEVELS",

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from prunescope import engine
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from prunescope.app.charts.text import for_chart
-from prunescope.engine.formatting import in_percent
 
 
 class Look(NamedTuple):
@@ -207,7 +207,7 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
             }
         row |= {
             "queries": victim["queries"]["value"],
-            "words_changed": in_percent(victim["words_changed"]["value"]),
+            "words_changed": engine.in_percent(victim["words_changed"]["value"]),
             "similarity": victim["similarity"]["value"],
             "exhausted": victim["exhausted"],
             "errors": victim["errors"],

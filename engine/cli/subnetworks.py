@@ -22,7 +22,6 @@ from prunescope.engine.cli.settings import (
 )
 from prunescope.engine.formatting import format_rate
 from prunescope.engine.records import StudySpec
-from prunescope.engine.subnetworks.search_inputs import SearchInputs
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
 from prunescope.engine.training.spec import TrainSpec
 
@@ -139,6 +138,7 @@ def _search_and_write(
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import read_bias
     from prunescope.engine.subnetworks.run import find_subnetwork
+    from prunescope.engine.subnetworks.search_inputs import SearchInputs
     from prunescope.engine.training.class_names import named_data
     from prunescope.engine.training.selection import training_split
 

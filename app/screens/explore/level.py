@@ -14,7 +14,6 @@ from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state.resources import evaluation_texts
-from prunescope.engine.formatting import format_rate
 from prunescope.engine.reading import flips, series
 
 FLIPS = ("only B breaks", "only A breaks", "both break")  # in the order of their rows
@@ -66,7 +65,7 @@ def _pruner(study: engine.Study, level: engine.LevelResult) -> None:
 def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:
     pair = engine.paired_attack(dense.attacks, level.attacks)
     dense_rate, pruned_rate = (
-        format_rate(rate.value, rate.low, rate.high) for rate in (pair.first, pair.second)
+        engine.format_rate(rate.value, rate.low, rate.high) for rate in (pair.first, pair.second)
     )
     with st.expander(
         f"Paired with dense: the {pair.first.n} attacked examples that both models get right"

@@ -11,7 +11,6 @@ from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
-from prunescope.engine.formatting import format_rate
 from prunescope.engine.reading import commands, subnetworks
 
 
@@ -231,7 +230,7 @@ def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
             st.text(
                 f"The bias model alone ({table.bias['features']} features, "
                 f"{table.bias['rows']:,} examples) has an accuracy of "
-                f"{format_rate(acc['value'], acc['low'], acc['high'])}."
+                f"{engine.format_rate(acc['value'], acc['low'], acc['high'])}."
             )
         if table.about:
             st.text(table.about)
