@@ -55,8 +55,11 @@ def in_percent(share: float | None) -> float | None:
 
 
 def format_bytes(size: int) -> str:
-    """`90868376` → `90.9 MB`."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    """`512` → `512 B`, `90868376` → `90.9 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    unit, factor = next((u, f) for u, f in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if size >= f)
+    return f"{size / factor:.1f} {unit}"
 
 
 def format_duration(seconds: float | None) -> str:

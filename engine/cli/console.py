@@ -21,8 +21,9 @@ _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 def printable(text: str) -> str:
-    """The text for a terminal: what would move its cursor, colour it or turn its direction is
-    spelled out. Names come from files that someone else may have written.
+    """The text for a terminal, with control characters spelled out.
+
+    Names come from files that someone else may have written.
     """
     return _UNPRINTED.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
 
@@ -65,13 +66,13 @@ class Console:
             self.notices(event.notices)
 
     def say(self, sentence: str) -> None:
-        """One sentence to the person, after clearing the progress line; settings as flags."""
+        """Print one sentence in place of the progress line, with settings as flags."""
         sentence = printable(phrase(sentence, self._flag_of))
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()
 
     def notices(self, notices: Sequence[str], answered: bool = True) -> None:
-        """What there is to know, each once; what is `answered` stands in the JSON answer, too."""
+        """Print each notice once; `answered` ones stand in the JSON answer, too."""
         for notice in notices:
             if notice not in self._said:
                 self._said.add(notice)

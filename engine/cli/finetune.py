@@ -67,7 +67,7 @@ def add_commands(command: Command) -> None:
 
 
 def selection_options(parser: argparse.ArgumentParser) -> None:
-    """The examples that members are selected by, and the attack on them."""
+    """Add the options of the selection set and of the attack on it."""
     add_settings(parser, MemberSettings, *SELECTION)
     add_settings(
         parser,

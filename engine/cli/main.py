@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(text: str) -> None:
-    """To stdout; whoever reads it may have read enough."""
+    """Write to stdout; the reader may have closed it."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

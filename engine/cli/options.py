@@ -110,7 +110,7 @@ def _is_list(described: Described) -> bool:
 
 
 def _reader(described: Described, strict: bool) -> Callable[[str], Any]:
-    """What turns an option's text into the setting's value."""
+    """The function that turns an option's text into the setting's value."""
     if _is_list(described):
         return lambda text: list_of(text, get_args(described.kind)[0])
 
@@ -150,7 +150,7 @@ def record_of(record: type[Record], options: argparse.Namespace, **fixed: Any) -
 def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
     """The study that a command's options describe, with whole paths.
 
-    Without levels, it has the usual ones, or 0 and the one sparsity of an n:m pattern.
+    Without levels, it has the default ones, or 0 and the one sparsity of an n:m pattern.
     """
     if "levels" not in fixed and getattr(options, "levels", ()) is None:
         own = own_sparsity(options.pattern)
@@ -172,28 +172,28 @@ def levels_of(text: str) -> tuple[float, ...]:
 
 
 def victim_options(parser: argparse.ArgumentParser) -> None:
-    """What is pruned, how, and where results are kept."""
+    """Add the options of model, data, pruning and cache."""
     add_settings(parser, StudySpec, *VICTIM, *PRUNER, *CALIBRATION, *RUN)
     add_settings(parser, Places, "cache")
 
 
 def measure_options(parser: argparse.ArgumentParser) -> None:
-    """What is measured, and the attack."""
+    """Add the options of evaluation and attack."""
     add_settings(parser, StudySpec, *MEASURES)
 
 
 def budget_options(parser: argparse.ArgumentParser) -> None:
-    """What one attack may use."""
+    """Add the options of an attack's budget."""
     add_settings(parser, StudySpec, *BUDGET)
 
 
 def reading_options(parser: argparse.ArgumentParser) -> None:
-    """How a data set is to be read, one option for each of `READING`."""
+    """Add an option for each of `READING`: how a data set is to be read."""
     add_settings(parser, StudySpec, *READING)
 
 
 def reading_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What they say, as `load_dataset` takes it."""
+    """The values of these options, as arguments of `load_dataset`."""
     return {name: getattr(options, name) for name in READING}
 
 

@@ -1,4 +1,4 @@
-"""Settings of commands that are in no other record: places, training data, judging, latency."""
+"""Settings of commands that are in no other record: places, training data, selection, latency."""
 
 from dataclasses import dataclass
 from typing import Annotated

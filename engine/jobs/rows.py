@@ -146,7 +146,7 @@ class JobTable:
         return aside.name
 
     def read(self, where: str = "1", *values: object) -> list[JobRow]:
-        """The rows for which `where` holds, in the order they were asked for."""
+        """The rows that satisfy `where`, in the order of their submission."""
         if not self.path.is_file():
             return []
         with self.open(write=False) as database:

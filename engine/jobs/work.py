@@ -1,4 +1,4 @@
-"""The worker process of one job: tells its number, does the study, and writes how it ended."""
+"""The worker process of one job: records its process id, runs the study, and records the result."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ DEFECT = "Something went wrong inside PruneScope; the job's log has the details.
 
 
 class Work:
-    """One try at one job."""
+    """One attempt at one job."""
 
     def __init__(self, root: Path, job: str, ticket: str) -> None:
         self.root, self.job, self.ticket, self.rows = root, job, ticket, JobTable(root)
@@ -36,7 +36,7 @@ class Work:
         self.logged = 0.0  # when progress was last written into the log
 
     def begin(self) -> JobRow | None:
-        """Tell this process's number; None where the job is not this worker's any more."""
+        """Record this process's id; None where the job no longer belongs to this worker."""
         me = os.getpid()
         if not self.rows.change(
             self.job, OURS, self.ticket, pid=me, born=start_time(me), heard=time.monotonic()
@@ -88,7 +88,7 @@ class Work:
             self.rows.change(self.job, OURS, self.ticket, study=event.study.key)
 
     def do(self, row: JobRow) -> None:
-        """The work, and how it ended."""
+        """Run the study of a job, and record how it ended."""
         try:
             from prunescope.engine.studies.run import run_study
 

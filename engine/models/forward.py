@@ -119,7 +119,7 @@ def run_block(
 
 
 def _unseen(name: str, value: Tensor) -> None:
-    """A tap that looks away."""
+    """A tap that does nothing."""
 
 
 def run_stream(

@@ -18,7 +18,7 @@ Supervised = Callable[[Tensor, Tensor, TrainSpec], Tensor]
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
-    """−1/n Σ log p(y), labels smoothed where asked for."""
+    """−1/n Σ log p(y), with the spec's label smoothing."""
     return functional.cross_entropy(logits.float(), labels, label_smoothing=spec.label_smoothing)
 
 

@@ -42,7 +42,7 @@ Say = Callable[[str], None]  # told a sentence
 
 
 def ignore_notice(sentence: str) -> None:
-    """Tells nobody."""
+    """Drop a notice."""
 
 
 def run_members(
@@ -60,7 +60,7 @@ def run_members(
     say: Say = ignore_notice,
     **columns: str | None,
 ) -> dict[str, Any]:
-    """Fine-tune and judge the members of a recipe; returns what `members.json` holds.
+    """Fine-tune and score the members of a recipe; returns the content of `members.json`.
 
     A member that diverges, or that ends no better than guessing, is listed with the reason and is
     not for averaging.

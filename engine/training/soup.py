@@ -35,7 +35,7 @@ from prunescope.engine.training.selection import Selection, SelectionSpec, split
 
 
 def value_of(score: Score, by: str) -> int:
-    """What a greedy average compares: examples that are right, or that hold under attack."""
+    """The number that a greedy average compares: examples correct, or correct under attack."""
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
         raise SettingError(
@@ -262,8 +262,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def restore_selection(manifest: dict[str, Any]) -> Selection:
-    """The rows that the members of a manifest were judged on. Raises DataError where the data has
-    changed since.
+    """The examples that the members of a manifest were scored on.
+
+    Raises DataError where the data has changed since.
     """
     recorded = manifest["selection"]
     spec = SelectionSpec(**{name: recorded[name] for name in asdict(SelectionSpec())})
