@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import levels_of
+from prunescope.engine.cli.options import as_flags, levels_of
 from prunescope.engine.errors import SettingError, StoreError
 from prunescope.engine.formatting import format_bytes
 from prunescope.engine.jobs.unfinished import Unfinished, unfinished
@@ -157,20 +157,20 @@ def _key(options: argparse.Namespace, console: Console, store: Store) -> str:
 
 def _list(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    rows, held = study_rows(store), store_sizes(store)
+    rows, sizes = study_rows(store), store_sizes(store)
     names = full_names(rows)
     states = unfinished(store, [row.key for row in rows if not row.levels])
     lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n"]
     lines += [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     parts = ", ".join(
-        f"{name} {format_bytes(size)}" for name, size in held.items() if size and name != "total"
+        f"{name} {format_bytes(size)}" for name, size in sizes.items() if size and name != "total"
     )
     lines.append(
         f"{len(rows)} studies; {store.root} holds "
-        f"{format_bytes(held['total'])}{f' ({parts})' if parts else ''}\n"
+        f"{format_bytes(sizes['total'])}{f' ({parts})' if parts else ''}\n"
     )
     console.notices(store.notices, answered=False)
-    told = [
+    studies = [
         {
             **asdict(row),
             "name": name,
@@ -178,20 +178,20 @@ def _list(options: argparse.Namespace, console: Console) -> Answer:
         }
         for row, name in zip(rows, names, strict=True)
     ]
-    return {"studies": told, "sizes": held, "root": str(store.root)}, "".join(lines)
+    return {"studies": studies, "sizes": sizes, "root": str(store.root)}, "".join(lines)
 
 
 def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
     day = time.strftime("%Y-%m-%d", time.localtime(row.modified))
     command = f"; `{state.command}` goes on" if state is not None and state.command else ""
-    told = (
+    status = (
         ""
         if state is None
-        else f": {state.sentence}{command}{f' ({state.reason})' if state.reason else ''}"
+        else f": {state.sentence}{command}{f' ({as_flags(state.reason)})' if state.reason else ''}"
     )
     return (
-        f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {format_bytes(row.bytes):>9}  {day}  "
-        f"{name}{told}{'  (pinned)' if row.pinned else ''}\n"
+        f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {format_bytes(row.bytes):>9}  "
+        f"{day}  {name}{status}{'  (pinned)' if row.pinned else ''}\n"
     )
 
 
