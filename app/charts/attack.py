@@ -144,7 +144,7 @@ def _cut(word: str) -> str:
 
 
 def transfer_table(result: Mapping[str, Any]) -> pd.DataFrame:
-    """Source × target in words: what each victim says of each text that broke one of them."""
+    """Source × target in words: every victim's answer to every adversarial text."""
     names = [side["name"] for side in result["sides"]]
     rows = []
     for source, answers in result["transfer"].items():

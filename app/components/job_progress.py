@@ -18,7 +18,7 @@ Draw = Callable[[engine.LiveJob], None]
 
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
-    """Ask a worker, and let go of what the slot waited for."""
+    """Submit a request to a worker, and cancel the slot's job before it."""
     old: engine.LiveJob | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
@@ -27,7 +27,7 @@ def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None
 
 
 def in_slot(slot: str) -> engine.LiveJob | None:
-    """The job that was asked for last."""
+    """The job that was submitted last."""
     job: engine.LiveJob | None = st.session_state.get(slot)
     return job
 
@@ -39,8 +39,9 @@ def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
 
 
 def resume_from_link(slot: str, token: str | None, bench: engine.Workbench) -> bool:
-    """Take up the job that an address names, after a reload. False where it is named and no longer
-    in memory.
+    """Put the job that an address names back into its slot, after a reload.
+
+    False for a job that is no longer in memory.
     """
     if token and in_slot(slot) is None:
         st.session_state[slot] = bench.find(token)
@@ -60,9 +61,7 @@ def poll(key: str, seconds: float | None, draw: Callable[[], None]) -> None:
 
 
 def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> None:
-    """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or
-    there is none.
-    """
+    """Show the progress of a job with a button to cancel it, or why it ended without a result."""
     if job is not None and job.active:
         watch(slot, job, bench, 0.4, bar)
     elif job is not None:
@@ -138,5 +137,5 @@ def share_and_sentence(
 
 
 def doing(stage: str) -> str:
-    """A worker's stage as a person says it."""
+    """A worker's stage in words for a page."""
     return f"loading{stage.removeprefix('load')}" if stage.partition(" ")[0] == "load" else stage

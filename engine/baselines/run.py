@@ -1,5 +1,4 @@
-"""Make every baseline, and measure each on the rows of the study: what is measured already is
-not measured again.
+"""Make every baseline, and measure each on the examples of the study, unless it is stored.
 
 <cache>/alternatives/parts/<key>.json    one baseline, by everything that decides it
 <cache>/alternatives/models/<key>        a smaller model that was fine-tuned

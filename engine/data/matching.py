@@ -54,7 +54,7 @@ SHOWN = 12  # classes that a message lists
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Label number of the data → class number of the model, and what there is to say about it."""
+    """The class number of the model for each label number of the data, with a notice."""
 
     places: Mapping[int, int]
     notice: str | None = None
@@ -101,9 +101,7 @@ def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
 
 
 def nameless(names: Sequence[str]) -> bool:
-    """Whether these are no more than numbers, as a model has them that was never told what its
-    classes are called.
-    """
+    """Whether the names are only numbers, as in a model that was saved without class names."""
     return all(name.upper().startswith("LABEL_") for name in names)
 
 

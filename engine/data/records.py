@@ -109,7 +109,7 @@ class Examples:
         )
 
     def row_keys(self) -> list[tuple[str, str]]:
-        """What tells rows apart: the text and its pair, or the text alone."""
+        """The identity of each example: the text and its pair, or the text alone."""
         return list(zip(self.texts, self.pairs or ("",) * len(self), strict=True))
 
     def distinct(self) -> list[int]:

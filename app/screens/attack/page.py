@@ -6,7 +6,7 @@ import streamlit as st
 
 from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
-from prunescope.app.components.empty_state import no_study
+from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.screens.attack import progress, result
@@ -14,17 +14,13 @@ from prunescope.app.screens.attack.batch import batch
 from prunescope.app.screens.attack.form import Form, form, pick_study
 from prunescope.app.screens.attack.link import take_up
 from prunescope.app.state import address
-from prunescope.app.state.resources import background, store, workbench
+from prunescope.app.state.resources import background, workbench
 from prunescope.engine.reading import commands
 
 
 def main() -> None:
     """Draw the page."""
-    view = store()
-    studies = view.studies()
-    if not studies:
-        no_study(view.notices, "An attack needs the dense and the pruned models of a study.")
-        return
+    view, studies = studies_or_stop("An attack needs the dense and the pruned models of a study.")
     notices = list[str]()
     if (linked := address.entered()) is not None:
         notices = take_up(linked, studies) + _resume_jobs(linked)

@@ -12,7 +12,7 @@ from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
 
 
 def tolerance() -> tuple[float, list[str]]:
-    """The field for the tolerance: (points, what to say of the address's)."""
+    """The field for the tolerance: (points, notices about the address's value)."""
     linked, notices = address.number("tolerance", engine.TOLERANCE, 0.0, 50.0)
     st.session_state.setdefault("tolerance", linked)
     points = st.number_input(

@@ -1,6 +1,4 @@
-"""What was measured at the level under the slider: the pruner's record, and the paired test against
-dense.
-"""
+"""Details of the level under the slider: the pruner's record, and the paired test against dense."""
 
 from typing import Any
 
@@ -81,8 +79,8 @@ def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelR
 
 
 def _failures(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:
-    """The attacked examples on which dense or pruned failed, those of one alone first; each opens
-    on the attack page.
+    """Attacked examples on which one model failed, then those on which both did, with links to the
+    attack page.
     """
     table = flips.with_kinds(flips.rows(dense, level, study.about["counts"]["evaluation"]))
     table = table[table["kind"].isin(FLIPS)].sort_values(
