@@ -1,5 +1,6 @@
-"""How the dashboard feels in a real Chromium: python -m benchmarks.browser [--moves 500] [--attacks
-20]
+"""Measure how the dashboard feels in a real Chromium.
+
+    python -m benchmarks.browser [--moves 500] [--attacks 20]
 
 Against the app, started fresh on the bundled studies: the first complete page; frames while the
 slider is dragged; from letting go to a settled page; a change of page; a live attack on 20 words,
@@ -45,22 +46,27 @@ WORDS = (
     "honest",
 )
 RESULT = ".st-key-importance .js-plotly-plot .main-svg >> nth=0"
-STEP = """(old) => document.querySelector(".st-key-cancel-attack") && document.querySelector(".st-key-paths .trace.scatter")"""
+STEP = """(old) => document.querySelector(".st-key-cancel-attack")
+  && document.querySelector(".st-key-paths .trace.scatter")"""
 FRAMES = """() => { window.frames_ = []; let last = performance.now(); window.recording_ = true;
-  const tick = (now) => { window.frames_.push(now - last); last = now; if (window.recording_) requestAnimationFrame(tick); };
+  const tick = (now) => { window.frames_.push(now - last); last = now;
+    if (window.recording_) requestAnimationFrame(tick); };
   requestAnimationFrame(tick); }"""
 LET_GO = """(value) => new Promise((done) => {
   const find = (root) => { for (const node of root.querySelectorAll('*')) {
     if (node.matches('input[type=range]')) return node;
     const inside = node.shadowRoot && find(node.shadowRoot);
     if (inside) return inside; } return null; };
-  const input = find(document), start = performance.now(), app = document.querySelector('[data-testid=stApp]');
-  input.value = value; input.dispatchEvent(new Event('input')); input.dispatchEvent(new Event('change'));
+  const input = find(document), start = performance.now();
+  const app = document.querySelector('[data-testid=stApp]');
+  input.value = value;
+  input.dispatchEvent(new Event('input')); input.dispatchEvent(new Event('change'));
 
   const look = () => {
     const settled = new URLSearchParams(location.search).get('sparsity') === String(value)
       && app.getAttribute('data-test-script-state') === 'notRunning';
-    if (settled || performance.now() - start > 20000) done(performance.now() - start); else requestAnimationFrame(look);
+    if (settled || performance.now() - start > 20000) done(performance.now() - start);
+    else requestAnimationFrame(look);
   };
   look(); })"""
 
@@ -126,9 +132,8 @@ def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[floa
     for number in range(count):
         page.locator(".st-key-a-text textarea").fill(SENTENCE.format(WORDS[number % len(WORDS)]))
         page.keyboard.press("Control+Enter")
-        page.wait_for_timeout(
-            2000
-        )  # the page runs once more, and the result of the attack before goes
+        # the page runs once more, and the result of the attack before goes
+        page.wait_for_timeout(2000)
         old = page.evaluate("new URLSearchParams(location.search).get('job')")
         start = time.perf_counter()
         page.locator(".st-key-a-start button").click()

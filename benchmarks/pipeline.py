@@ -226,9 +226,8 @@ def main() -> None:
     if options.case in SIZES:
         victim = random_bert(options.case, options.device)
         on_card = victim.device.type == "cuda"
-        texts = sentences(
-            1024 if on_card else 512 if options.case == "large" else 128
-        )  # a token for each of 4,096 inputs
+        # a token for each of 4,096 inputs
+        texts = sentences(1024 if on_card else 512 if options.case == "large" else 128)
         if on_card:
             prune(victim, texts, None, Plan.named("adaptive"), 0.5)  # the first call loads kernels
         case(victim, texts, names, options.repeats)

@@ -32,7 +32,9 @@ sys.path.insert(0, sys.argv[2])
 from engine import Store, study_rows
 took = []
 for _ in range(3):
-    start = time.monotonic(); study_rows(Store(sys.argv[1], Path("none"))); took.append(time.monotonic() - start)
+    start = time.monotonic()
+    study_rows(Store(sys.argv[1], Path("none")))
+    took.append(time.monotonic() - start)
 print(max(took))
 """
 

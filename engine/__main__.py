@@ -7,8 +7,7 @@ try:
 except ModuleNotFoundError as error:  # another Python than that of the environment
     sys.stderr.write(
         f"{sys.executable} lacks the package {error.name}; scripts/run makes an environment that "
-        "has it: use "
-        ".venv/bin/python -m engine.\n"
+        "has it: use .venv/bin/python -m engine.\n"
     )
     sys.exit(2)
 

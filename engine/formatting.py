@@ -8,9 +8,8 @@ def pluralize(count: int | str, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-BLANK = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
-)  # letters and signs that leave no ink
+# letters and signs that leave no ink
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")
 
 
 def spelled_out(text: str) -> str:
@@ -45,9 +44,22 @@ def error_line(error: BaseException) -> str:
     return f"{text} is unknown" if isinstance(error, KeyError) else text
 
 
+def format_rate(value: float | None, low: float, high: float) -> str:
+    """A rate with its interval: `0.861, 0.838, 0.882` → `86.1% [83.8, 88.2]`."""
+    return "–" if value is None else f"{100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def in_percent(share: float | None) -> float | None:
+    """`0.861` → `86.1`; unknown stays unknown."""
+    return None if share is None else 100 * share
+
+
 def format_bytes(size: int) -> str:
-    """`90868376` → `90.9 MB`."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    """`512` → `512 B`, `90868376` → `90.9 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    unit, factor = next((u, f) for u, f in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if size >= f)
+    return f"{size / factor:.1f} {unit}"
 
 
 def format_duration(seconds: float | None) -> str:

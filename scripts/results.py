@@ -42,11 +42,12 @@ subnetworks --recipe NAME --data FOLDER`, where NAME is its folder in `cache/bun
 alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`,
 members `python -m engine members` and `scripts/evaluate_members.py`.
 """
+# data → embedded victim
 VICTIMS = {
     "sst2": "MiniLM-L6",
     "ag_news": "MiniLM-L6 (ag_news)",
     "imdb": "MiniLM-L6 (imdb)",
-}  # data → embedded victim
+}
 APPENDIX = """
 ## Every study that the dashboard shows
 

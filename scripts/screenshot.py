@@ -1,5 +1,6 @@
-"""Take the README's picture from the running dashboard: .venv/bin/python scripts/screenshot.py
-ADDRESS FILE [light|dark]
+"""Take the README's picture from the running dashboard.
+
+.venv/bin/python scripts/screenshot.py ADDRESS FILE [light|dark]
 """
 
 import sys

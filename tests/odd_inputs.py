@@ -46,9 +46,8 @@ class Case:
 
     name: str
     arguments: tuple[str, ...]
-    accuracy: Callable[
-        [dict[str, Any]], Sequence[float | None]
-    ]  # of the JSON answer: all must be 1
+    # of the JSON answer: all must be 1
+    accuracy: Callable[[dict[str, Any]], Sequence[float | None]]
     must: str = "either"  # "work" or "refuse" where only one of them is right
 
 
@@ -102,7 +101,7 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def _balanced(folder: Path, classes: int, pairs: bool, draw: random.Random) -> Rows:
-    """Rows with a clear prediction, a like number of each class; the head's bias is moved for it."""
+    """Clearly predicted examples, as many of each class; the head's bias is moved for it."""
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     sentences = [" ".join(draw.choices(WORDS, k=draw.randint(4, 9))) for _ in range(40 * classes)]

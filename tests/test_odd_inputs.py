@@ -58,9 +58,8 @@ def judged(
 )
 def test_right_numbers_or_one_sentence(part: Callable[..., Iterator[Case]], judged, tmp_path: Path):
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", module="datasets"
-        )  # of the library that writes some of the files
+        # of the library that writes some of the files
+        warnings.filterwarnings("ignore", module="datasets")
         bench = Bench(tmp_path / "bench")
         cases = label_cases(bench, EACH) if part is label_cases else part(bench)
         chosen = (

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from prunescope import engine
 from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
 from prunescope.app.charts.text import for_chart
@@ -143,7 +144,7 @@ def _cut(word: str) -> str:
 
 
 def transfer_table(result: Mapping[str, Any]) -> pd.DataFrame:
-    """Source × target in words: what each victim says of each text that broke one of them."""
+    """Source × target in words: every victim's answer to every adversarial text."""
     names = [side["name"] for side in result["sides"]]
     rows = []
     for source, answers in result["transfer"].items():
@@ -206,7 +207,7 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
             }
         row |= {
             "queries": victim["queries"]["value"],
-            "words_changed": _percent(victim["words_changed"]["value"]),
+            "words_changed": engine.in_percent(victim["words_changed"]["value"]),
             "similarity": victim["similarity"]["value"],
             "exhausted": victim["exhausted"],
             "errors": victim["errors"],
@@ -222,10 +223,6 @@ def batch_table(result: Mapping[str, Any]) -> pd.DataFrame:
             }
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def batch_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:

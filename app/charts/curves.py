@@ -58,11 +58,12 @@ CONFIG = {
 }
 # unquoted, the 3 would make all of it invalid
 FONT = '"Source Sans", "Source Sans 3", Helvetica, Arial, sans-serif'
+# pixels of a panel of several rates, of any other, and between panels
 TALL, LOW, GAP = (
     300,
     130,
     34,
-)  # pixels of a panel of several rates, of any other, and between panels
+)
 Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
 
@@ -176,9 +177,8 @@ def _curve(
     if name not in frame or frame[name].isna().all():
         return
     colour, dash, marker = look
-    frame = frame[
-        frame[name].notna() & ((frame[name] > 0) | (LOOKS[name].kind != "error"))
-    ]  # a logarithm has no zero
+    # a logarithm has no zero
+    frame = frame[frame[name].notna() & ((frame[name] > 0) | (LOOKS[name].kind != "error"))]
     if f"{name}_low" in frame:
         _band(figure, frame, name, colour, row, several)
     figure.add_scatter(

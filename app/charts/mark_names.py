@@ -16,9 +16,8 @@ from prunescope.app.charts.text import for_chart
 Floats = NDArray[np.float64]
 Boxes = Floats  # (n, 4) pixels: left, bottom, right, top
 WIDTHS, HEIGHT = (280, 1000), 290  # pixels of the plot on a phone and on a wide screen
-SHIFTS = np.array(
-    [(x, y) for y in range(-90, 91, 9) for x in range(-120, 121, 20) if abs(y) >= 18]
-)  # of a name from its mark, in pixels
+# of a name from its mark, in pixels
+SHIFTS = np.array([(x, y) for y in range(-90, 91, 9) for x in range(-120, 121, 20) if abs(y) >= 18])
 LETTER = 6.2  # pixels that a letter is wide, about
 
 

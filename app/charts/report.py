@@ -60,9 +60,8 @@ def for_html_lines(text: str) -> str:
 
 def _plot(name: str, figure: go.Figure) -> str:
     figure.update_layout(template="plotly_white")
-    text = json.dumps(json.loads(figure.to_json())).replace(
-        "<", "\\u003c"
-    )  # a script may not be closed by a label
+    # a script may not be closed by a label
+    text = json.dumps(json.loads(figure.to_json())).replace("<", "\\u003c")
     return (
         f'<div id="{name}"></div><script type="text/javascript">{{const figure = {text}; '
         f'Plotly.newPlot("{name}", '

@@ -21,10 +21,11 @@ MARKERS = {
     "hard-concrete": "diamond",
     "isolated": "triangle-up",
 }
+# of mask training, where it is not the plain one
 STEPS = {
     "gradual": "hexagon",
     "soft": "pentagon",
-}  # of mask training, where it is not the plain one
+}
 COLOURS = {"full": DENSE, "mask": SPARSE, "imp": GREY, "hard-concrete": PURPLE, "isolated": GREEN}
 
 

@@ -44,6 +44,5 @@ def open_on_attack(levels: Sequence[tuple[Study, float]], row: int | None) -> No
     """
     if row is not None:
         address.hand_over("attack", flips.on_attack(levels, row))
-        st.switch_page(
-            "screens/attack/page.py"
-        )  # without an address, which would overwrite this page's in the history
+        # without an address, which would overwrite this page's in the history
+        st.switch_page("screens/attack/page.py")

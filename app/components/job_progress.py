@@ -11,14 +11,14 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
-from prunescope.app.components.notices import message
+from prunescope.app.components.notices import show_error
 from prunescope.app.state import limits
 
 Draw = Callable[[engine.LiveJob], None]
 
 
 def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
-    """Ask a worker, and let go of what the slot waited for."""
+    """Submit a request to a worker, and cancel the slot's job before it."""
     old: engine.LiveJob | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
@@ -27,7 +27,7 @@ def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None
 
 
 def in_slot(slot: str) -> engine.LiveJob | None:
-    """The job that was asked for last."""
+    """The job that was submitted last."""
     job: engine.LiveJob | None = st.session_state.get(slot)
     return job
 
@@ -39,8 +39,9 @@ def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
 
 
 def resume_from_link(slot: str, token: str | None, bench: engine.Workbench) -> bool:
-    """Take up the job that an address names, after a reload. False where it is named and no longer
-    in memory.
+    """Put the job that an address names back into its slot, after a reload.
+
+    False for a job that is no longer in memory.
     """
     if token and in_slot(slot) is None:
         st.session_state[slot] = bench.find(token)
@@ -60,13 +61,11 @@ def poll(key: str, seconds: float | None, draw: Callable[[], None]) -> None:
 
 
 def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> None:
-    """Where a job stands, with a button to cancel it, or why it ended; nothing where it is done or
-    there is none.
-    """
+    """Show the progress of a job with a button to cancel it, or why it ended without a result."""
     if job is not None and job.active:
         watch(slot, job, bench, 0.4, bar)
     elif job is not None:
-        ended(job)
+        show_end(job)
 
 
 def watch(
@@ -111,10 +110,10 @@ def bar(job: engine.LiveJob, before: str = "") -> None:
     st.progress(share, text=text)
 
 
-def ended(job: engine.LiveJob) -> bool:
-    """Say why a job ended without a result; True where it has one."""
+def show_end(job: engine.LiveJob) -> bool:
+    """Show why a job ended without a result. Returns whether it has one."""
     if job.state == "failed":
-        st.error(message(job.reason))
+        show_error(job.reason)
     elif job.state == "cancelled":
         st.info("Cancelled. Nothing that was finished is lost.")
     return job.state == "done" and job.result is not None
@@ -138,5 +137,5 @@ def share_and_sentence(
 
 
 def doing(stage: str) -> str:
-    """A worker's stage as a person says it."""
+    """A worker's stage in words for a page."""
     return f"loading{stage.removeprefix('load')}" if stage.partition(" ")[0] == "load" else stage

@@ -7,7 +7,7 @@ from prunescope.app.charts.report import study_report
 
 
 def report_button(study: engine.Study, points: float) -> None:
-    """A download, built when it is asked for; `points` is the tolerance of the safe sparsity."""
+    """A download, built on demand; `points` is the tolerance of the safe sparsity."""
     st.download_button(
         "Report of the whole study (HTML)",
         data=lambda: study_report(study, points),

@@ -98,9 +98,7 @@ def _unfinished_notices(studies: Sequence[engine.Study]) -> list[str]:
 
 
 def unfinished_sentence(state: engine.Unfinished) -> str:
-    """A state's sentence with its reason, which strangers are not told: it may name places on this
-    machine.
-    """
+    """A state's sentence; in public mode without its reason, which may name folders."""
     if public():
         return f"{state.sentence}."
     resume = "; resume it on the page Studies" if state.command else ""

@@ -47,7 +47,7 @@ def closed(what: str) -> bool:
 
 
 class Gate:
-    """Who has asked for how much."""
+    """Requests of every visitor, within limits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

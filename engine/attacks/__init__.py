@@ -1,0 +1,1 @@
+"""Attacks: catalogue, lock-step engine, budgets, reused outcomes and their figures."""

@@ -63,6 +63,7 @@ class Example:
 
     @property
     def item(self) -> Item:
+        """What the victim reads: the text, or both texts of a pair."""
         return self.text if self.pair is None else (self.text, self.pair)
 
 
@@ -113,6 +114,7 @@ class VictimModel:
         self.path: list[tuple[int, float]] = []
 
     def __call__(self, texts: Sequence[Item]) -> torch.Tensor:
+        """The victim's class probabilities, (texts, classes); counts the queries."""
         probabilities = torch.stack(ask(self._service, texts))
         self.queries += len(texts)
         self.lowest = min(self.lowest, float(probabilities[:, self.label].min()))
@@ -179,7 +181,8 @@ class Attempt:
             PruneScopeError,
             ImportError,
             NameError,
-        ):  # cancelled, or a defect that no example can cause
+        ):
+            # cancelled, or a defect that no example can cause
             raise
         except NotAttackable as error:
             return self._unfinished("error", str(error))

@@ -1,9 +1,9 @@
-"""Attack rows of a data set on one or more victims and keep every example in the user's cache.
+"""Attack examples of a data set on one or more victims, and cache every attacked example.
 
-A run that was stopped goes on at the next example, because what is kept is found again by
-everything that decides it. What a study measured is not attacked again either: its records are in
-the store, and the texts it found are kept here too. Where they are not, as with the bundled
-studies, only the examples that it broke are attacked once more, for their texts.
+A run that was stopped resumes at the next example, because the cache's key has everything that
+decides an outcome. Outcomes that a study measured are used too: its records are in the store, and
+its adversarial texts in the cache. Bundled studies have no texts, so the examples on which their
+attacks succeeded are attacked once more.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -36,14 +36,14 @@ def attack_cached(
     budget: Budget | None = None,
     say: Callable[[str], None] = lambda notice: None,
 ) -> dict[str, tuple[AttackText, ...]]:
-    """By victim, the attacked rows with their texts, in the order of `rows`.
+    """The attacked examples with their texts, by victim, in the order of `rows`.
 
-    All victims are attacked in lock-step. Rows that the store knows are not attacked again, but
-    those that a study broke and whose texts are missing. Where one of these comes out otherwise, as
-    it may on another machine, the victim here is not quite the study's: then all of its rows are
-    attacked anew, since a mixture of both would be neither's, and `say` is called with a notice.
-    Raises SettingError for an unknown attack, ResourceError for what it lacks, StoreError where the
-    cache cannot be written, DataError where no row could be attacked.
+    All victims are attacked in lock-step. Examples in the store are not attacked again, except
+    successes of a study whose texts are missing. Where one of these has another outcome here, as on
+    another machine, the victim is not exactly the study's. Then all its examples are attacked anew,
+    since a mixture would describe neither victim, and `say` is called with a notice. Raises
+    SettingError for an unknown attack, ResourceError for a missing resource, StoreError where the
+    cache cannot be written, DataError where no example could be attacked.
     """
     terms = AttackTerms(attack, examples, seed, resources, budget or Budget())
     victims = {name: target.victim for name, target in targets.items()}
@@ -85,7 +85,7 @@ class _CachedRun:
         self._measured = {name: terms.measured(store, target) for name, target in targets.items()}
 
     def attack_all(self, rows: Sequence[int], report: Progress) -> None:
-        """Attack what a study broke first, then whatever that leaves to do."""
+        """Attack the study's successes first, then the examples that remain."""
         waiting = {name: self._need_no_attack(name, rows) for name in self._targets}
         spared = {name: {text.record.example for text in texts} for name, texts in waiting.items()}
         broken = [
@@ -108,9 +108,9 @@ class _CachedRun:
         self._attack(rows, self.done, report)
 
     def differing(self, name: str) -> int:
-        """How many rows came out otherwise here than in a study.
+        """How many examples have another outcome here than in a study.
 
-        Those of a run before that was cut short count too.
+        Examples of an earlier run that was stopped count too.
         """
         measured = self._measured[name]
         return sum(
@@ -119,7 +119,7 @@ class _CachedRun:
         )
 
     def _need_no_attack(self, name: str, rows: Sequence[int]) -> list[AttackText]:
-        """The rows that a study did not break: taken if its broken rows come out as they did."""
+        """The study's other examples, which are used if its successes come out the same here."""
         if not self._attackers.keeps_withstood_texts:
             return []
         measured, done = self._measured[name], self.done[name]
@@ -174,7 +174,7 @@ def summary_of(texts: Sequence[AttackText]) -> AttackSummary:
 def texts_without_attack(
     records: Sequence[AttackRecord], examples: Examples, victim: Victim
 ) -> list[AttackText]:
-    """The texts of those records that need no attack for them: what was not broken is as it was."""
+    """The texts of records without a success: the attack left them unchanged."""
     unchanged = [
         record
         for record in records
@@ -203,7 +203,7 @@ def texts_without_attack(
 
 
 def _wrong_labels(rows: Sequence[int], examples: Examples, victim: Victim) -> list[int]:
-    """What a victim predicts for rows that it gets wrong; of two classes that is the other one."""
+    """The predicted labels of misclassified examples; of two classes, the wrong one."""
     if victim.num_labels == 2 or not rows:
         return [1 - examples.labels[row] for row in rows]
     items = [Example.of(examples, row).item for row in rows]

@@ -24,6 +24,7 @@ class SeededTransformation:
         self._transformation, self._seed = transformation, seed
 
     def __call__(self, current_text: Any, *args: Any, **kwargs: Any) -> Any:
+        """The wrapped transformation's candidates for a text."""
         indices = sorted(kwargs.get("indices_to_modify") or ())
         digest = hashlib.sha256(
             f"{self._seed}|{current_text.text}|{indices}".encode("utf-8", "surrogatepass")

@@ -17,11 +17,12 @@ _FORMULA = re.compile(r"'*\s*[=+\-@＝＋－＠\t\r]")
 _PICTURES = {code: chr(0x2400 + code) for code in range(32) if code != 10} | {127: "\u2421"}
 # the C1 characters have no pictures
 _CONTROL = _PICTURES | dict.fromkeys(range(128, 160), "\ufffd")
+# its styles "file", "html" and "ansi"
 _MARKS = (
     re.compile(r"\[\[(.*?)\]\]", re.DOTALL),
     re.compile(r"<font color = \w+>(.*?)</font>", re.DOTALL),
     re.compile(r"\x1b\[[\d;]*m()"),
-)  # its styles "file", "html" and "ansi"
+)
 _PAIRS = {*PAIR_NAMES, ("question", "sentence")}
 _KEY = (
     r"(?:\[\[\[\[|(?:\x1b\[\d+m)+|(?:<font color = "

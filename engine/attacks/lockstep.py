@@ -56,6 +56,7 @@ class RandomState:
         self._state = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
 
     def restore(self) -> None:
+        """Set the generators back to that state."""
         random.setstate(self._state[0])
         np.random.set_state(self._state[1])
         torch.default_generator.set_state(self._state[2])

@@ -1,8 +1,8 @@
 """Logs of attacks: TextAttack's CSV in and out, and JSON.
 
-The CSV has TextAttack's nine columns and a tenth, `prunescope`, with what they do not tell. Its
-scores are 1 − p(true label), the score of TextAttack's goal for classifiers. Reading what was
-written gives back the same examples, whatever their texts hold.
+The CSV has TextAttack's nine columns and a tenth, `prunescope`, with the rest of the record. Its
+scores are 1 − p(true label), the score of TextAttack's goal for classifiers. Reading a log gives
+back exactly the examples that were written.
 """
 
 import csv

@@ -1,9 +1,9 @@
 """Rates and means of an attack, and the paired comparison of victims on the same examples.
 
-Every example given is counted in one of five outcomes: "skipped" (wrong without attack), "broken",
-"held" (withstood the attack), "exhausted" (ran out of its budget unbroken; counts as held, and is
-counted apart), and "error" (its attack failed, so nothing is known). Examples that gave an attack
-nothing to try are among the skipped and the held, and are counted apart besides.
+Every example has one of five outcomes: "skipped" (misclassified without attack), "broken" (the
+attack succeeded), "held" (withstood the attack), "exhausted" (withstood until the budget ran out),
+and "error" (the attack failed, so nothing is known). Examples that gave an attack nothing to try
+are among the skipped and the held, and are also counted separately.
 """
 
 from collections.abc import Hashable, Mapping, Sequence

@@ -22,9 +22,8 @@ from prunescope.engine.attacks.word_recipes import (
 from prunescope.engine.errors import ResourceError, SettingError
 from prunescope.engine.paths import expanded
 
-Builder = Callable[
-    [Any, Any, Resources], Any
-]  # (TextAttack, its model wrapper, resources) → a TextAttack Attack
+# (TextAttack, its model wrapper, resources) → a TextAttack Attack
+Builder = Callable[[Any, Any, Resources], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def find_resources(folder_name: str | None) -> Resources:
         folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
         candidates.insert(0, (folder, "named folder"))
         own = _named_parts(root)
-        if not _holds(root):
+        if not _has_resources(root):
             raise ResourceError(_nothing_in(root))
         parts |= own
     parts = _nltk_parts(candidates) | parts
@@ -146,7 +146,7 @@ def _named_parts(root: Path) -> dict[str, Source]:
     return parts
 
 
-def _holds(root: Path) -> bool:
+def _has_resources(root: Path) -> bool:
     """Whether a named folder has anything that an attack can use."""
     folder = root / "nltk_data" if (root / "nltk_data").is_dir() else root
     nltk = ("corpora/stopwords", *(path for paths in NLTK_PARTS.values() for path in paths))
@@ -167,7 +167,7 @@ def _nothing_in(root: Path) -> str:
             "leave `resources` out."
         )
     near = [*list(whole.parents)[:2], *sorted(path for path in whole.iterdir() if path.is_dir())]
-    if (right := next((path for path in near if _holds(path)), None)) is not None:
+    if (right := next((path for path in near if _has_resources(path)), None)) is not None:
         return f"{root} is the wrong level of a folder of resources; name {right} with `resources`."
     if (whole / "data.noun").is_file() or (whole / "wordnet" / "data.noun").is_file():
         return (

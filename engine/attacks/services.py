@@ -1,8 +1,8 @@
-"""The models an attack asks while it runs: victims and those behind its constraints, as services.
+"""The models that an attack queries, as services: victims, and models behind its constraints.
 
-An attack calls `ask` wherever it needs answers. Alone, the service answers at once. In lock-step
-the attack's greenlet stops there, the scheduler gathers the questions of all attacks, and each
-service answers them as one batch.
+An attack calls `ask` to query a model. Alone, the service answers at once. In lock-step the
+attack's greenlet pauses there, the scheduler gathers the queries of all attacks, and each service
+answers them as one batch.
 """
 
 import threading

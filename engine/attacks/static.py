@@ -43,8 +43,8 @@ class StaticSet:
 
 @dataclass(frozen=True, slots=True)
 class StaticResult:
-    """What a set does to one victim. n is every example of the set; texts without a finite answer
-    are in no numerator.
+    """The result of one victim on a set. n counts every example of the set; texts without a finite
+    answer are in no numerator.
     """
 
     name: str

@@ -14,9 +14,8 @@ import numpy as np
 from prunescope.engine.attacks.resources import LEXICON, Source
 from prunescope.engine.errors import ResourceError
 
-Neighbours = Callable[
-    [str, int], Sequence[str]
-]  # (lower-case word, most wanted) → neighbours, best first
+# (lower-case word, most wanted) → neighbours, best first
+Neighbours = Callable[[str, int], Sequence[str]]
 LEAST_COSINE = 0.5  # of two counter-fitted vectors, TextFooler's
 HEADER = "word\tpart_of_speech\tsynonyms"
 

@@ -1,4 +1,4 @@
-"""What decides the outcome of an attack on an example, and where such outcomes are stored."""
+"""Everything that decides the outcome of an attack, and the stored outcomes that it leads to."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,7 @@ class KeyedVictim:
 
 @dataclass(frozen=True, slots=True)
 class AttackTerms:
-    """Everything beside the victim that decides what an attack makes of an example."""
+    """Everything beside the victim that decides the outcome of an attack on an example."""
 
     attack: str
     examples: Examples
@@ -57,10 +57,7 @@ class AttackTerms:
         )
 
     def measured(self, store: Store, target: KeyedVictim) -> dict[int, AttackRecord]:
-        """By row, what studies measured of the same victim on the same terms.
-
-        Failed attacks are left out.
-        """
+        """Records of studies with the same victim and the same terms, by row, without errors."""
         budget = {} if self.budget == Budget() else {"budget": asdict(self.budget)}
         same = {
             "evaluation": self.examples.fingerprint(),

@@ -21,7 +21,7 @@ from prunescope.engine.records import Rate
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Texts that broke one victim (the source), read by another (the target)."""
+    """How adversarial texts against one victim (the source) fare on another (the target)."""
 
     found: int  # examples broken on the source
     rate: Rate  # broken on the target / those of `found` that the target gets right without attack
@@ -29,7 +29,7 @@ class Transfer:
 
 
 def adversarial_set(source: str, texts: Sequence[AttackText]) -> StaticSet | None:
-    """The examples that the attack broke, clean and adversarial; None where it broke none."""
+    """The examples on which the attack succeeded, clean and adversarial; None for no success."""
     broken = [text for text in texts if text.record.outcome == "broken"]
     labels = tuple(text.truth for text in broken)
     clean = _examples([(text.original, text.pair) for text in broken], labels)
@@ -42,10 +42,10 @@ def transfer(
     victims: Mapping[str, Victim],
     report: Progress = SILENT,
 ) -> dict[str, dict[str, Transfer]]:
-    """source → target → how many of the texts that broke the source also break the target.
+    """How often adversarial texts against a source also fool a target, by source and target.
 
-    Only examples that both get right without attack count. `texts` are, by victim, what an attack
-    made of each example there; each victim reads each text once. What broke a source breaks it
+    Only examples that both classify correctly without attack count. `texts` holds, by victim, the
+    attacked examples; each victim reads each text once. A text that fooled its source fools it
     again, so a victim's rate against itself is below 1 only by rounding. Raises DataError where a
     true label is outside a victim's classes.
     """

@@ -15,6 +15,7 @@ class Piece:
 
     @property
     def changed(self) -> bool:
+        """Whether the attack changed these words."""
         return self.before != self.after
 
 

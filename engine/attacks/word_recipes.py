@@ -21,9 +21,8 @@ from prunescope.engine.attacks.synonyms import (
 from prunescope.engine.attacks.tagger import tagger
 
 Part = Callable[..., Any]
-Parts = Callable[
-    [Resources, str], Mapping[str, Part]
-]  # (resources, device) → TextAttack's name of a part → ours
+# (resources, device) → TextAttack's name of a part → ours
+Parts = Callable[[Resources, str], Mapping[str, Part]]
 THRESHOLDS = {  # (metric, threshold for the Universal Sentence Encoder) → for MiniLM, see `encoder`
     ("angular", 0.840845057): 0.8333,  # TextFooler; 95 % of resampled samples: 0.816 to 0.850
     ("angular", 0.8): 0.7955,  # TextBugger; 0.765 to 0.813

@@ -42,9 +42,8 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         whole, step = rounded(linear.weight.detach())
-        self.register_buffer(
-            "weight", whole.T.contiguous().T
-        )  # columns lie together: that is how the product reads them
+        # columns lie together: that is how the product reads them
+        self.register_buffer("weight", whole.T.contiguous().T)
         self.register_buffer("step", step[:, 0])
         self.register_buffer("bias", linear.bias.detach().clone())
 
@@ -85,7 +84,7 @@ def int8_linears(model: nn.Module) -> dict[str, Int8Linear]:
 def write_int8(victim: Victim, path: Path) -> int:
     """Write all tensors of a victim `in_int8` and say how many bytes the file has.
 
-    A weight with enough zeros to gain is a bitmap (one bit a weight) and its int8 survivors in row
+    A weight with enough zeros to gain is a bitmap (one bit a weight) and its remaining int8s in row
     order; others are int8 as they are; everything else is in single precision.
     """
     tensors: dict[str, Tensor] = {}

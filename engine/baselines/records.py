@@ -79,9 +79,8 @@ class BaselineTable:
     name: str  # of its file
     path: Path
     bundled: bool
-    about: dict[
-        str, Any
-    ]  # model, data, method, attack, counts, seed, training, share of the commonest label
+    # model, data, method, attack, counts, seed, training, share of the commonest label
+    about: dict[str, Any]
     latency: dict[str, Any]  # device, threads, batch, sentences, rounds
     rows: tuple[Baseline, ...]
 

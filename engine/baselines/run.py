@@ -1,5 +1,4 @@
-"""Make every baseline, and measure each on the rows of the study: what is measured already is
-not measured again.
+"""Make every baseline, and measure each on the examples of the study, unless it is stored.
 
 <cache>/alternatives/parts/<key>.json    one baseline, by everything that decides it
 <cache>/alternatives/models/<key>        a smaller model that was fine-tuned
@@ -12,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.attacks.terms import KeyedVictim
@@ -42,6 +40,7 @@ from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
 from prunescope.engine.store import Store, canonical, key_of, write_atomic
+from prunescope.engine.studies.identity import budget_of
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import prune_and_save, pruned_at
@@ -136,9 +135,8 @@ def _solve_ahead(context: BaselineContext, ways: Sequence[Way], report: Progress
     keys = {level: victim_key(prepared.study.identity, level) for level in levels}
     if due := [level for level in levels if not has_pruned(store, keys[level])]:
         with store.computing(*(keys[level] for level in due), report=report):
-            if due := [
-                level for level in due if not has_pruned(store, keys[level])
-            ]:  # what no other process has made meanwhile
+            if due := [level for level in due if not has_pruned(store, keys[level])]:
+                # what no other process has made meanwhile
                 for _ in prune_and_save(prepared, due, store, report):
                     pass
 
@@ -285,7 +283,7 @@ def measure_baseline(
         context.store,
         parts["attack"],
         spec.resources,
-        Budget(spec.max_queries, spec.max_seconds),
+        budget_of(spec),
         context.say,
     )
     attacks = tuple(text.record for text in outcomes["it"])

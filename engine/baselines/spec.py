@@ -1,4 +1,4 @@
-"""What a comparison with the baselines is asked to do, as records. Light to import."""
+"""The settings of a comparison with baselines, as records. Light to import."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -42,7 +42,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class BaselineSpec:
-    """Which baselines, on the rows of which study."""
+    """The baselines to compare, and the study whose examples they are measured on."""
 
     study: StudySpec  # its levels are the pruned ones
     blocks: Annotated[
@@ -117,7 +117,7 @@ class BaselineSpec:
             )
 
     def ways(self, blocks: int) -> tuple[Way, ...]:
-        """Dense first, then everything asked for, for a victim of so many blocks."""
+        """The requested ways for a victim of so many blocks, dense first."""
         fewer = tuple(range(blocks - 1, 0, -1)) if self.blocks is None else self.blocks
         if wrong := [number for number in (*fewer, *self.small) if number >= blocks]:
             raise SettingError(

@@ -158,7 +158,7 @@ def _comparison(
 def _fewer_notice(
     data: "Dataset", evaluated: int, attacked: int, options: argparse.Namespace
 ) -> list[str]:
-    """Why fewer rows are attacked than were asked for."""
+    """Why fewer examples are attacked than requested."""
     if attacked >= options.examples:
         return []
     rows = len(data.evaluation)

@@ -18,7 +18,7 @@ OUTCOME_WORDS = {"held": "withstood", "broken": "failed"}
 
 
 def text_table(answer: Mapping[str, Any]) -> str:
-    """What the attack on one text did to every victim, a line each."""
+    """The outcome of the attack on one text, one line per victim."""
     names, results = answer["label_names"], answer["sides"]
     wide = max(8, *(len(result["name"]) for result in results))
     labels = [

@@ -21,8 +21,9 @@ _UNPRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 def printable(text: str) -> str:
-    """The text for a terminal: what would move its cursor, colour it or turn its direction is
-    spelled out. Names come from files that someone else may have written.
+    """The text for a terminal, with control characters spelled out.
+
+    Names come from files that someone else may have written.
     """
     return _UNPRINTED.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
 
@@ -79,7 +80,7 @@ class Console:
         self._stream.flush()
 
     def notices(self, notices: Sequence[str], answered: bool = True) -> None:
-        """What there is to know, each once; what is `answered` stands in the JSON answer, too."""
+        """Print each notice once; `answered` ones stand in the JSON answer, too."""
         for notice in notices:
             if notice not in self._said:
                 self._said.add(notice)
@@ -91,7 +92,12 @@ def rate_text(rate: Rate | None) -> str:
     """A rate in per cent with its 95 % interval, 17 characters wide."""
     if rate is None or rate.value is None:
         return f"{'–':>17}"
-    return f"{100 * rate.value:5.1f} [{100 * rate.low:4.1f}, {100 * rate.high:4.1f}]"
+    return aligned_rate(rate.value, rate.low, rate.high)
+
+
+def aligned_rate(value: float, low: float, high: float) -> str:
+    """A rate in per cent with its interval, for a column of a table."""
+    return f"{100 * value:5.1f} [{100 * low:4.1f}, {100 * high:4.1f}]"
 
 
 def level_table(study: Study) -> str:
@@ -132,17 +138,15 @@ def repeat_table(pairs: Sequence["Repeated"], verdict: str) -> str:
     """Levels as they are stored and as they were measured again."""
     columns = (
         f"{'sparsity':>8}  {'Acc %, again':>14}  {'rows apart':>10}  {'Aua %, again':>14}  "
-        f"{'attacks apart':>13}  "
-        f"{'[CLS] error, again':>18}\n"
+        f"{'attacks apart':>13}  {'[CLS] error, again':>18}\n"
     )
     rows = []
     for pair in pairs:
         was, now = pair.stored, pair.again
         rows.append(
             f"{100 * was.achieved:6.2f} %  {_bare(was.acc):>6}, {_bare(now.acc):>6}  "
-            f"{pair.rows_apart:>10}  "
-            f"{_bare(was.aua):>6}, {_bare(now.aua):>6}  {pair.attacks_apart:>13}  "
-            f"{was.cls_error:>9.5f},{now.cls_error:>8.5f}\n"
+            f"{pair.rows_apart:>10}  {_bare(was.aua):>6}, {_bare(now.aua):>6}  "
+            f"{pair.attacks_apart:>13}  {was.cls_error:>9.5f},{now.cls_error:>8.5f}\n"
         )
     for name, levels in (
         ("stored", [pair.stored for pair in pairs]),
@@ -200,8 +204,8 @@ def average_table(record: dict[str, Any]) -> str:
         alone = record["singles"][step["member"]]
         rows.append(
             f"{step['member']:<28}  {_stored(alone['acc'])}  {_stored(alone['aua'])}  "
-            f"{_stored(step['acc'])}  "
-            f"{_stored(step['aua'])}  {'taken' if step['taken'] else 'left'}\n"
+            f"{_stored(step['acc'])}  {_stored(step['aua'])}  "
+            f"{'taken' if step['taken'] else 'left'}\n"
         )
     last = (
         f"{len(record['ingredients'])} of {len(record['singles'])} members averaged by "
@@ -232,10 +236,8 @@ def latency_table(comparison: "Comparison") -> str:
     first = comparison.sides[0]
     head = (
         f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
-        f"{first.batch}, "
-        f"{first.sentences} sentences, {first.repeats} rounds in turn; the model's forward pass, "
-        "without "
-        "the tokenizer\n"
+        f"{first.batch}, {first.sentences} sentences, {first.repeats} rounds in turn; the model's "
+        "forward pass, without the tokenizer\n"
     )
     wide = max(5, *(len(side.name) for side in comparison.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"

@@ -1,8 +1,9 @@
 """`python -m engine finetune` and `members`: dense models made by fine-tuning."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import Console, members_table, score_line
 from prunescope.engine.cli.evaluate import score_of
@@ -20,6 +21,10 @@ from prunescope.engine.config.describe import settings_of
 from prunescope.engine.paths import expanded, user_cache
 from prunescope.engine.records import StudySpec
 from prunescope.engine.training.spec import TrainSpec
+
+if TYPE_CHECKING:
+    from prunescope.engine.data import Examples
+    from prunescope.engine.training.finetune import TrainingSetup
 
 STEPS = tuple(name for name in settings_of(TrainSpec) if name != "name")
 INPUTS = ("model", "data", "label_names", "allow_overlap", "precision")
@@ -62,7 +67,7 @@ def add_commands(command: Command) -> None:
 
 
 def selection_options(parser: argparse.ArgumentParser) -> None:
-    """The examples that members are selected by, and the attack on them."""
+    """Add the options of the selection set and of the attack on it."""
     add_settings(parser, MemberSettings, *SELECTION)
     add_settings(
         parser,
@@ -96,12 +101,31 @@ def selection_spec(options: argparse.Namespace) -> Any:
     )
 
 
-def _finetune(options: argparse.Namespace, console: Console) -> Answer:
-    from prunescope.engine.data import check_labels, load_dataset
+def training_setup(
+    options: argparse.Namespace, examples: "Examples", names: Sequence[str], console: Console
+) -> "TrainingSetup":
+    """Open the base that the options name, for training on these examples with these classes."""
     from prunescope.engine.models.base import open_base
     from prunescope.engine.models.victim import pick_device
+    from prunescope.engine.training.finetune import TrainingSetup
+
+    base = open_base(options.model)
+    console.notices(base.notices)
+    return TrainingSetup(
+        base,
+        examples,
+        tuple(names),
+        options.head_seed,
+        options.max_tokens,
+        str(pick_device(options.device)),
+        options.precision,
+    )
+
+
+def _finetune(options: argparse.Namespace, console: Console) -> Answer:
+    from prunescope.engine.data import check_labels, load_dataset
     from prunescope.engine.training.class_names import named_data
-    from prunescope.engine.training.finetune import TrainingSetup, finetune
+    from prunescope.engine.training.finetune import finetune
     from prunescope.engine.training.selection import training_split
 
     out = expanded(options.out)
@@ -120,17 +144,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> Answer:
     console.notices(notices)
     # Before the long work, not after it.
     check_labels(data.evaluation, len(names), f"{data.name}, evaluation")
-    base = open_base(options.model)
-    console.notices(base.notices)
-    shared = TrainingSetup(
-        base,
-        rows,
-        names,
-        options.head_seed,
-        options.max_tokens,
-        str(pick_device(options.device)),
-        options.precision,
-    )
+    shared = training_setup(options, rows, names, console)
     record = finetune(spec, shared, out, report=console.report, say=console.say)
     score = score_of(str(out.resolve()), data, 10**9, "none", 1, options, console)
     line = (

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import study_flag
-from prunescope.engine.errors import phrase
+from prunescope.engine.cli.options import as_flags
 from prunescope.engine.formatting import format_duration
 from prunescope.engine.jobs.queue import JobQueue
 from prunescope.engine.jobs.rows import JobRow
@@ -70,24 +69,24 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def shown(row: JobRow, rows: list[JobRow]) -> dict[str, Any]:
     """A job as JSON, with its place in the queue."""
-    told = {name: value for name, value in asdict(row).items() if name in SHOWN}
+    columns = {name: value for name, value in asdict(row).items() if name in SHOWN}
     before, wait = JobQueue.waiting(row, rows) if row.state == "queued" else (0, None)
-    return {**told, "before": before, "wait": wait}
+    return {**columns, "before": before, "wait": wait}
 
 
 def line(row: JobRow, rows: list[JobRow]) -> str:
     """A job in one line."""
     if row.state == "queued":
         before, wait = JobQueue.waiting(row, rows)
-        told = f"{before} before it" + (
+        status = f"{before} before it" + (
             "" if wait is None or not before else f", starts in about {format_duration(wait)}"
         )
     elif row.state == "running":
         left = "" if row.remaining is None else f", {format_duration(row.remaining)} left"
-        told = f"{100 * row.share:.0f} % {row.stage}{left}"
+        status = f"{100 * row.share:.0f} % {row.stage}{left}"
     else:
-        told = phrase(" ".join(row.reason.split()), study_flag) or (row.study or "")[:12]
-    return f"{row.id}  {row.state:<11}  {row.slot:<6}  {row.title}  {told}\n"
+        status = as_flags(" ".join(row.reason.split())) or (row.study or "")[:12]
+    return f"{row.id}  {row.state:<11}  {row.slot:<6}  {row.title}  {status}\n"
 
 
 def _list(options: argparse.Namespace, console: Console) -> Answer:
@@ -105,7 +104,7 @@ def _one(queue: JobQueue, row: JobRow) -> Answer:
 def _show(options: argparse.Namespace, console: Console) -> Answer:
     queue = JobQueue(options.cache)
     row = queue.row(options.job)
-    answer, told = _one(queue, row)
+    answer, text = _one(queue, row)
     moments = {name: getattr(row, name) for name in ("created", "started", "ended")}
     lines = [
         f"{name}  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}\n"
@@ -113,7 +112,7 @@ def _show(options: argparse.Namespace, console: Console) -> Answer:
         if at
     ]
     settings = [f"{name}  {value}\n" for name, value in row.arguments.items()]
-    return answer, told + "".join(lines + settings)
+    return answer, text + "".join(lines + settings)
 
 
 def _cancel(options: argparse.Namespace, console: Console) -> Answer:

@@ -33,6 +33,7 @@ from prunescope.engine.cli import (
 )
 from prunescope.engine.cli.console import Console, printable
 from prunescope.engine.cli.options import flag_text
+from prunescope.engine.config.environment import quiet_libraries
 from prunescope.engine.errors import InputError, InterruptedStudy, PruneScopeError
 
 # In the order in which --help lists their commands.
@@ -77,17 +78,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    for library in (
-        "TRANSFORMERS",
-        "HF_HUB",
-    ):  # their remarks to developers would surround our sentence
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    os.environ.setdefault(
-        "HF_HUB_DISABLE_PROGRESS_BARS", "1"
-    )  # transformers' too; the console tells the progress
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # spinning threads crawl when anything else wants a core
+    quiet_libraries()
+    # spinning threads crawl when anything else wants a core
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = parsed(arguments)
     console = Console(quiet=options.quiet, flag_of=options.parser.flag_of)
     signal.signal(signal.SIGTERM, _stop)
@@ -112,23 +105,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "there."
         )
         return 2
-    if console.noticed and isinstance(
-        answer, dict
-    ):  # what was said before the work stands in the answer, too
+    if console.noticed and isinstance(answer, dict):
+        # what was said before the work stands in the answer, too
         answer["notices"] = list(dict.fromkeys([*answer.get("notices", ()), *console.noticed]))
     _write(printable(table) + (json.dumps(answer, allow_nan=False) + "\n" if options.json else ""))
     return int(getattr(options, "code", 0))
 
 
 def _write(text: str) -> None:
-    """To stdout; whoever reads it may have read enough."""
+    """Write to stdout; the reader may have closed it."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # nor may the interpreter's own flush fail
+        # nor may the interpreter's own flush fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -31,8 +31,7 @@ def model_sides(spec: StudySpec, against: str) -> tuple[dict[str, KeyedVictim], 
     if first.num_labels != second.num_labels:
         raise DataError(
             f"{first.name} has {first.num_labels} classes ({one}) and {second.name} has "
-            f"{second.num_labels} ({two}); "
-            "compare models of one task."
+            f"{second.num_labels} ({two}); compare models of one task."
         )
     names = (first.name, second.name) if first.name != second.name else (spec.model, against)
     if names[0] == names[1]:

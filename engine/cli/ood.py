@@ -7,12 +7,14 @@ from prunescope.engine.cli.options import (
     Answer,
     Command,
     add_settings,
+    list_of,
+    names_of,
     reading_of,
-    shares_of,
 )
 from prunescope.engine.cli.settings import Places, ShiftSettings, TableSettings
 from prunescope.engine.cli.subnetwork_tables import ood_table, protocol_table
 from prunescope.engine.config.describe import settings_of
+from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import expanded, user_cache
 from prunescope.engine.records import READING, StudySpec
 
@@ -70,9 +72,7 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
         and "=" not in options.label_map
         and "{" not in options.label_map
     )
-    label_map = (
-        shares_of(options.label_map, "--label-map", int) if of_classes else options.label_map
-    )
+    label_map = _class_numbers(options.label_map) if of_classes else options.label_map
     reading = {**reading_of(options), "label_map": None if of_classes else options.label_map}
     data = load_dataset(options.data, **reading, divide=False)
     data, notices = fit_dataset(data, victim.label_names, options.model)
@@ -96,6 +96,14 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
     }, ood_table(result)
 
 
+def _class_numbers(label_map: str) -> tuple[int, ...]:
+    """`"0,0,1"` → (0, 0, 1). Raises SettingError."""
+    try:
+        return list_of(label_map, int)
+    except argparse.ArgumentTypeError as error:
+        raise SettingError(f"`label_map`: {error}; correct it.") from error
+
+
 def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.subnetworks.protocol import run_protocol
     from prunescope.engine.subnetworks.protocol_file import protocol_path, read_protocol
@@ -103,14 +111,13 @@ def _subnetworks(options: argparse.Namespace, console: Console) -> Answer:
     path = protocol_path(options.recipe)
     root = expanded(options.cache) if options.cache else user_cache()
     out = expanded(options.out) if options.out else root / "subnetworks" / path.stem
-    seeds = shares_of(options.seeds, "--seeds", int) or None
-    cells = tuple(options.cells.split(",")) if options.cells else None
+
     table = run_protocol(
         read_protocol(path),
         expanded(options.data),
         out,
-        seeds=seeds,
-        cells=cells,
+        seeds=options.seeds,
+        cells=names_of(options.cells),
         device=options.device,
         resources=options.resources,
         report=console.report,

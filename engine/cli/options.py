@@ -7,9 +7,10 @@ from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar, get_args, get_origin
 
 from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.cli.settings import Places
 from prunescope.engine.config.describe import Described, settings_of
 from prunescope.engine.config.study import LEVELS, READING, StudySpec
-from prunescope.engine.errors import SettingError, phrase
+from prunescope.engine.errors import phrase
 from prunescope.engine.pruning.methods import METHODS
 
 Answer = tuple[dict[str, Any], str]  # (the JSON object, the table)
@@ -91,9 +92,18 @@ def study_flag(name: str, value: str | None) -> str | None:
     return None if described is None else flag_text(described.flag, value)
 
 
+def as_flags(text: str) -> str:
+    """A text of the engine with each setting as an option, for reasons that no command line gave."""
+
+    def flag(name: str, value: str | None) -> str:
+        return study_flag(name, value) or flag_text(f"--{name.replace('_', '-')}", value)
+
+    return phrase(text, flag)
+
+
 def option_help(described: Described) -> str:
     """The help of an option: what the setting is, its values where they are names, its default."""
-    about = phrase(described.setting.help, lambda name, _: f"--{name.replace('_', '-')}")
+    about = as_flags(described.setting.help)
     if described.default is True:
         about = f"do not {about}"
     if names := NAMES.get(described.name):
@@ -116,7 +126,7 @@ def _is_list(described: Described) -> bool:
 
 
 def _reader(described: Described, strict: bool) -> Callable[[str], Any]:
-    """What turns an option's text into the setting's value."""
+    """The function that turns an option's text into the setting's value."""
     if _is_list(described):
         return lambda text: list_of(text, get_args(described.kind)[0])
 
@@ -156,7 +166,7 @@ def record_of(record: type[Record], options: argparse.Namespace, **fixed: Any) -
 def spec_from(options: argparse.Namespace, **fixed: Any) -> StudySpec:
     """The study that a command's options describe, with whole paths.
 
-    Without levels, it has the usual ones, or 0 and the one sparsity of an n:m pattern.
+    Without levels, it has the default ones, or 0 and the one sparsity of an n:m pattern.
     """
     if "levels" not in fixed and getattr(options, "levels", ()) is None:
         own = own_sparsity(options.pattern)
@@ -174,52 +184,35 @@ def own_sparsity(pattern: str) -> float | None:
 
 def levels_of(text: str) -> tuple[float, ...]:
     """`"0,0.5"` → (0.0, 0.5), for argparse."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of shares such as 0,0.5,0.875"
-        ) from None
+    return list_of(text, float)
 
 
 def victim_options(parser: argparse.ArgumentParser) -> None:
-    """What is pruned, how, and where results are kept."""
-    from prunescope.engine.cli.settings import Places
-
+    """Add the options of model, data, pruning and cache."""
     add_settings(parser, StudySpec, *VICTIM, *PRUNER, *CALIBRATION, *RUN)
     add_settings(parser, Places, "cache")
 
 
 def measure_options(parser: argparse.ArgumentParser) -> None:
-    """What is measured, and the attack."""
+    """Add the options of evaluation and attack."""
     add_settings(parser, StudySpec, *MEASURES)
 
 
 def budget_options(parser: argparse.ArgumentParser) -> None:
-    """What one attack may use."""
+    """Add the options of an attack's budget."""
     add_settings(parser, StudySpec, *BUDGET)
 
 
 def reading_options(parser: argparse.ArgumentParser) -> None:
-    """How a data set is to be read, one option for each of `READING`."""
+    """Add an option for each of `READING`: how a data set is to be read."""
     add_settings(parser, StudySpec, *READING)
 
 
 def reading_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What they say, as `load_dataset` takes it."""
+    """The values of these options, as arguments of `load_dataset`."""
     return {name: getattr(options, name) for name in READING}
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
     """`"negative, positive"` → its parts; None where nothing was given."""
     return tuple(part.strip() for part in text.split(",")) if text else None
-
-
-def shares_of(text: str | None, option: str, kind: type = float) -> tuple[Any, ...]:
-    """The numbers of a list. Raises SettingError naming the option."""
-    try:
-        return tuple(kind(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise SettingError(
-            f"{option} is {text!r}, not a list of numbers such as 0,1; correct it."
-        ) from None

@@ -1,6 +1,4 @@
-"""`python -m engine paper NAME`, the door to the scripts of `runs/`; and `distances`, which one of
-them needs.
-"""
+"""`python -m engine paper NAME` runs a script of `runs/`; `distances` measures what one needs."""
 
 import argparse
 import runpy
@@ -24,7 +22,7 @@ PASSED_ON = "scale base attack sets seeds resources out cache device".split()
 
 
 def paper_options(parser: argparse.ArgumentParser, answers: bool = True) -> None:
-    """What a script of `runs/` takes; `paper` takes the same and passes it on."""
+    """Add the options of a script of `runs/`, which `paper` passes on."""
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -121,7 +119,7 @@ def _distances(options: argparse.Namespace, console: Console) -> Answer:
 
 
 def distances_table(attacked: int, broken: int, rows: list["Distances"]) -> str:
-    """Mean 1 − cos, a column a block."""
+    """Mean 1 − cos, one column per block."""
     head = (
         f"mean 1 − cos of [CLS] between dense and pruned, on the {broken} of {attacked} texts that "
         f"break the dense model\n{'sparsity':>8}  {'text':<11}"

@@ -1,6 +1,4 @@
-"""`python -m engine runs …`: what the store holds, whether it is whole, and how it is carried
-elsewhere or made smaller.
-"""
+"""`python -m engine runs …`: list, verify, repeat, move and clean up the studies of the store."""
 
 import argparse
 import re
@@ -10,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import levels_of
+from prunescope.engine.cli.options import as_flags, levels_of
 from prunescope.engine.errors import SettingError, StoreError
+from prunescope.engine.formatting import format_bytes
 from prunescope.engine.jobs.unfinished import Unfinished, unfinished
 from prunescope.engine.paths import expanded
 from prunescope.engine.reading.names import full_names
@@ -140,7 +139,7 @@ def _size(text: str) -> int:
 
 
 def key_in(rows: list[str], start: str) -> str:
-    """The one key that begins so. Raises StoreError where there is none, or more than one."""
+    """The one key with this beginning. Raises StoreError for none, or more than one."""
     matches = [key for key in rows if key.startswith(start)] if start else []
     if len(matches) != 1:
         raise StoreError(
@@ -152,38 +151,28 @@ def key_in(rows: list[str], start: str) -> str:
 
 def _key(options: argparse.Namespace, console: Console, store: Store) -> str:
     keys = [study.key for study in store.studies()]
-    console.notices(
-        store.notices, answered=False
-    )  # the one that is wanted may have been set aside just now
+    # the one that is wanted may have been set aside just now
+    console.notices(store.notices, answered=False)
     store.notices.clear()
     return key_in(keys, options.study)
 
 
-def size_text(size: int) -> str:
-    """`1500` → `1.5 kB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size = size / 1000  # type: ignore[assignment]
-    raise AssertionError
-
-
 def _list(options: argparse.Namespace, console: Console) -> Answer:
     store = Store(options.cache)
-    rows, held = study_rows(store), store_sizes(store)
+    rows, sizes = study_rows(store), store_sizes(store)
     names = full_names(rows)
     states = unfinished(store, [row.key for row in rows if not row.levels])
     lines = [f"{'key':<12}  {'layer':<7}  {'levels':>6}  {'size':>9}  {'written':<10}  study\n"]
     lines += [_line(row, name, states.get(row.key)) for row, name in zip(rows, names, strict=True)]
     parts = ", ".join(
-        f"{name} {size_text(size)}" for name, size in held.items() if size and name != "total"
+        f"{name} {format_bytes(size)}" for name, size in sizes.items() if size and name != "total"
     )
     lines.append(
         f"{len(rows)} studies; {store.root} holds "
-        f"{size_text(held['total'])}{f' ({parts})' if parts else ''}\n"
+        f"{format_bytes(sizes['total'])}{f' ({parts})' if parts else ''}\n"
     )
     console.notices(store.notices, answered=False)
-    told = [
+    studies = [
         {
             **asdict(row),
             "name": name,
@@ -191,27 +180,26 @@ def _list(options: argparse.Namespace, console: Console) -> Answer:
         }
         for row, name in zip(rows, names, strict=True)
     ]
-    return {"studies": told, "sizes": held, "root": str(store.root)}, "".join(lines)
+    return {"studies": studies, "sizes": sizes, "root": str(store.root)}, "".join(lines)
 
 
 def _line(row: StudyRow, name: str, state: Unfinished | None) -> str:
     day = time.strftime("%Y-%m-%d", time.localtime(row.modified))
     command = f"; `{state.command}` goes on" if state is not None and state.command else ""
-    told = (
+    status = (
         ""
         if state is None
-        else f": {state.sentence}{command}{f' ({state.reason})' if state.reason else ''}"
+        else f": {state.sentence}{command}{f' ({as_flags(state.reason)})' if state.reason else ''}"
     )
     return (
-        f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {size_text(row.bytes):>9}  {day}  "
-        f"{name}{told}"
-        f"{'  (pinned)' if row.pinned else ''}\n"
+        f"{row.key[:12]}  {row.layer:<7}  {len(row.levels):>6}  {format_bytes(row.bytes):>9}  "
+        f"{day}  {name}{status}{'  (pinned)' if row.pinned else ''}\n"
     )
 
 
 def _show(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.cli.console import level_table, safe_lines
-    from prunescope.engine.cli.settings import TOLERANCE
+    from prunescope.engine.config.study import TOLERANCE
 
     store = Store(options.cache)
     study = store.study(_key(options, console, store))
@@ -303,7 +291,7 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     export_study(store, key, target)
     console.notices(store.notices, answered=False)
     size = target.stat().st_size
-    return {"key": key, "out": str(target), "bytes": size}, f"{target}: {size_text(size)}\n"
+    return {"key": key, "out": str(target), "bytes": size}, f"{target}: {format_bytes(size)}\n"
 
 
 def _import(options: argparse.Namespace, console: Console) -> Answer:
@@ -311,7 +299,7 @@ def _import(options: argparse.Namespace, console: Console) -> Answer:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise StoreError(
-                f"{path} has {size_text(path.stat().st_size)}, more than any exported study; "
+                f"{path} has {format_bytes(path.stat().st_size)}, more than any exported study; "
                 "nothing was imported."
             )
         content = path.read_bytes()
@@ -335,7 +323,7 @@ def _clean(options: argparse.Namespace, console: Console) -> Answer:
     age = None if options.older_than is None else options.older_than * DAY
     gone = clean_store(store, age, options.total, dry=not options.yes, report=console.report)
     freed = sum(item.bytes for item in gone)
-    lines = [f"{item.kind:<10}  {size_text(item.bytes):>9}  {item.name[:24]}\n" for item in gone]
+    lines = [f"{item.kind:<10}  {format_bytes(item.bytes):>9}  {item.name[:24]}\n" for item in gone]
     done = "removed" if options.yes else "would be removed; --yes removes them"
     answer = {
         "removed" if options.yes else "would_remove": [
@@ -343,7 +331,7 @@ def _clean(options: argparse.Namespace, console: Console) -> Answer:
         ],
         "bytes": freed,
     }
-    return answer, "".join(lines) + f"{len(gone)} entries, {size_text(freed)}, {done}\n"
+    return answer, "".join(lines) + f"{len(gone)} entries, {format_bytes(freed)}, {done}\n"
 
 
 def _pin(options: argparse.Namespace, console: Console) -> Answer:

@@ -1,16 +1,16 @@
-"""Settings of commands that are in no other record: places, training data, judging, latency."""
+"""Settings of commands that are in no other record: places, training data, selection, latency."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from prunescope.engine.cli.baselines import LATENCY
 from prunescope.engine.config.describe import Setting
-from prunescope.engine.config.study import DATA, PRUNING, RUN
+from prunescope.engine.config.study import DATA, PRUNING, RUN, TOLERANCE
 from prunescope.engine.training.spec import PRECISIONS, STEPS
 
 TRAINING, JUDGING, OUTPUT = "training data", "selection set", "output"
 BIAS = "dataset bias"
-TOLERANCE = 3.0  # points of Acc and Aua
+
 FORMATS = ("packed", "dense")
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -190,7 +190,7 @@ class SearchSettings:
         str | None, Setting("Mask from", "a subnetwork whose zeros are kept", "M", TRAINING)
     ] = None
     snapshots: Annotated[
-        str | None,
+        tuple[float, ...] | None,
         Setting(
             "Snapshots",
             "shares of the steps at which the model is also written: 0.2,0.4",
@@ -316,7 +316,7 @@ class TableSettings:
         str, Setting("Data", "the folder under which the recipe's files are", "DIR", TRAINING)
     ]
     seeds: Annotated[
-        str | None,
+        tuple[int, ...] | None,
         Setting(
             "Seeds", "some of the recipe's seeds; several processes may share a table", "LIST", RUN
         ),

@@ -9,8 +9,6 @@ from prunescope.engine.cli.options import (
     Answer,
     Command,
     add_settings,
-    budget_options,
-    levels_of,
     measure_options,
     spec_from,
     victim_options,
@@ -19,14 +17,6 @@ from prunescope.engine.cli.settings import Places
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store, level_payload
 
-__all__ = [
-    "Answer",
-    "budget_options",
-    "levels_of",
-    "measure_options",
-    "spec_from",
-    "victim_options",
-]
 DEMO = {"levels": (0.0, 0.5, 0.7, 0.9), "attack_examples": 40, "eval_examples": 505}
 SHOWN = ("sparsity", "achieved", "acc", "aua", "asr", "cls_error", "layer_errors", "seconds")
 
@@ -82,10 +72,10 @@ def _queue(spec: StudySpec, cache: str | None, console: Console) -> Answer:
     from prunescope.engine.jobs.queue import JobQueue
     from prunescope.engine.store.listing import study_rows
     from prunescope.engine.studies.estimate import estimate
-    from prunescope.engine.studies.prepare import check_spec, check_there
+    from prunescope.engine.studies.prepare import check_sources, check_spec
 
     check_spec(spec)
-    check_there(spec)
+    check_sources(spec)
     queue, store = JobQueue(cache), Store(cache)
     row = queue.submit(spec, estimate(spec, study_rows(store)).seconds)
     console.notices(store.notices, answered=False)

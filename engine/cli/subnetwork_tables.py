@@ -3,6 +3,8 @@
 from statistics import mean, stdev
 from typing import Any
 
+from prunescope.engine.cli.console import aligned_rate
+
 
 def ood_table(result: dict[str, Any]) -> str:
     """One model on both kinds of rows, the gap, and the accuracy of every group."""
@@ -12,14 +14,12 @@ def ood_table(result: dict[str, Any]) -> str:
     for score in (result["id"], *result["ood"]):
         lines.append(
             f"{score['name'][:28]:<28} {score['accuracy']['n']:>6}  {_cell(score['accuracy'])}  "
-            f"{_cell(score['f1_weighted'])}  "
-            f"{_cell(score['f1_binary'])}"
+            f"{_cell(score['f1_weighted'])}  {_cell(score['f1_binary'])}"
         )
     for score in result["ood"]:
         lines.append(
             f"gap to {score['name']}, {score['metric']}: "
-            f"{_cell(result['gaps'][score['name']]).strip()} "
-            "points"
+            f"{_cell(result['gaps'][score['name']]).strip()} points"
         )
         for column, groups in score["groups"].items():
             lines += [
@@ -32,7 +32,7 @@ def ood_table(result: dict[str, Any]) -> str:
 def _cell(score: dict[str, Any] | None) -> str:
     if score is None or score["value"] is None:
         return f"{'–':>17}"
-    return f"{100 * score['value']:5.1f} [{100 * score['low']:4.1f}, {100 * score['high']:4.1f}]"
+    return aligned_rate(score["value"], score["low"], score["high"])
 
 
 def protocol_table(table: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.finetune import STEPS
+from prunescope.engine.cli.finetune import STEPS, training_setup
 from prunescope.engine.cli.options import (
     Answer,
     Command,
@@ -13,7 +13,6 @@ from prunescope.engine.cli.options import (
     reading_of,
     reading_options,
     record_of,
-    shares_of,
 )
 from prunescope.engine.cli.settings import (
     BiasSettings,
@@ -21,6 +20,7 @@ from prunescope.engine.cli.settings import (
     SearchSettings,
     TrainingSettings,
 )
+from prunescope.engine.formatting import format_rate
 from prunescope.engine.records import StudySpec
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
 from prunescope.engine.training.spec import TrainSpec
@@ -114,8 +114,7 @@ def _biasmodel(options: argparse.Namespace, console: Console) -> Answer:
     acc = record["acc"]
     line = (
         f"{out}: predictions of {record['rows']} examples; alone it is right on "
-        f"{100 * acc['value']:.1f} % "
-        f"[{100 * acc['low']:.1f}, {100 * acc['high']:.1f}] of the evaluation examples\n"
+        f"{format_rate(acc['value'], acc['low'], acc['high'])} of the evaluation examples\n"
     )
     return {**record, "out": str(out)}, line
 
@@ -136,14 +135,11 @@ def _search_and_write(
     options: argparse.Namespace, console: Console, method: str, **more: Any
 ) -> Answer:
     from prunescope.engine.data import load_dataset
-    from prunescope.engine.models.base import open_base
-    from prunescope.engine.models.victim import pick_device
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.subnetworks.bias import read_bias
     from prunescope.engine.subnetworks.run import find_subnetwork
     from prunescope.engine.subnetworks.search_inputs import SearchInputs
     from prunescope.engine.training.class_names import named_data
-    from prunescope.engine.training.finetune import TrainingSetup
     from prunescope.engine.training.selection import training_split
 
     out = new_folder(options.out)
@@ -153,29 +149,18 @@ def _search_and_write(
     data, names, notices = named_data(data, names_of(options.label_names))
     rows = training_split(data, options.allow_overlap)
     console.notices(notices)
-    base = open_base(options.model)
-    console.notices(base.notices)
-    shared = TrainingSetup(
-        base,
-        rows,
-        names,
-        options.head_seed,
-        options.max_tokens,
-        str(pick_device(options.device)),
-        options.precision,
-    )
+    shared = training_setup(options, rows, names, console)
     inputs = SearchInputs(
         shared,
         options.start,
         getattr(options, "mask_from", None),
         read_bias(options.bias) if options.bias else None,
         options.teacher,
-        shares_of(getattr(options, "snapshots", None), "--snapshots"),
+        getattr(options, "snapshots", None) or (),
     )
     pruned, record = find_subnetwork(spec, train, inputs, out, console.report, console.say)
     line = (
         f"{out}: {record['steps']} steps, loss {record['final_loss']:.3f}, sparsity "
-        f"{pruned.achieved:.4f} of the prunable "
-        "weights\n"
+        f"{pruned.achieved:.4f} of the prunable weights\n"
     )
     return {**record, "out": str(out)}, line

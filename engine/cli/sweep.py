@@ -63,10 +63,12 @@ def _sweep(options: argparse.Namespace, console: Console) -> Answer:
     name = f"sweep-{key_of(values)[:8]}"
     if options.ray:
         return _on_cluster(options, console, specs, name)
-    return _here(options, console, specs, name)
+    return _run_on_this_machine(options, console, specs, name)
 
 
-def _here(options: argparse.Namespace, console: Console, specs: list[Any], name: str) -> Answer:
+def _run_on_this_machine(
+    options: argparse.Namespace, console: Console, specs: list[Any], name: str
+) -> Answer:
     from prunescope.engine.jobs.queue import JobQueue
     from prunescope.engine.studies.estimate import estimate
 
@@ -84,7 +86,7 @@ def _here(options: argparse.Namespace, console: Console, specs: list[Any], name:
             queue.cancel(row.id)  # the one that runs at the end, so that none takes its place
         raise
     rows = [row for row in queue.rows() if row.id in jobs]
-    return _told(
+    return _result(
         name, [(row.title, row.state, row.study or "", row.reason) for row in rows], options
     )
 
@@ -121,7 +123,7 @@ def _on_cluster(
     rows = JobTable(user_cache())
     run_on_cluster(specs, options.ray, shared.resolve(), rows, name, console.report)
     studies = rows.read("sweep = ? and do = 'elsewhere'", name)
-    return _told(
+    return _result(
         name, [(row.title, row.state, row.study or "", row.reason) for row in studies], options
     )
 
@@ -136,7 +138,7 @@ def _code(ended: list[tuple[str, str]]) -> int:
     return 3 if any(state in ("cancelled", "interrupted") for state, _ in ended) else 0
 
 
-def _told(
+def _result(
     name: str, studies: list[tuple[str, str, str, str]], options: argparse.Namespace
 ) -> Answer:
     options.code = _code([(state, reason) for _, state, _, reason in studies])

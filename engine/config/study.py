@@ -9,8 +9,7 @@ from prunescope.engine.errors import SettingError, phrase
 from prunescope.engine.paths import whole_path
 
 LEVELS = tuple(step / 100 for step in range(0, 100, 5))
-
-
+TOLERANCE = 3.0  # points of Acc and Aua below dense that count as safe
 A_SEED = "a number of 64 bits, from −2^63 to 2^63 − 1, such as 0"
 
 

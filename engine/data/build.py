@@ -98,8 +98,8 @@ def unread(table: Table, columns: Columns) -> str:
         )
     return (
         f"{table.where} is read as single texts, the column {columns.text!r}; {columns.left_out!r} "
-        "holds texts too and is "
-        "left out. Where the model reads both, name them with `text_column` and `pair_column`."
+        "holds texts too and is left out. Where the model reads both, name them with "
+        "`text_column` and `pair_column`."
     )
 
 

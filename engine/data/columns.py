@@ -95,7 +95,7 @@ class Table:
     parts: tuple[tuple[str, int], ...] = ()
 
     def place(self, row: int) -> str:
-        """ "Row 3 of b.tsv" for a row of the frame, counted from 1 in the file that holds it."""
+        """Name a row of the frame as in "Row 3 of b.tsv", counted from 1 in its own file."""
         return row_in_file(self.where, self.parts, row)
 
     def names(self) -> list[str]:

@@ -127,7 +127,7 @@ def _read(text: str, where: str, delimiter: str, first_line: int, **dialect: obj
         return _Reading([], f"Line {line} of {where} is damaged ({error}); correct it.")
     if first_line > 1:
         rows = [(line + first_line - 1, row) for line, row in rows]
-    return _evened(rows or [(first_line, [""])], where)
+    return _without_empty_columns(rows or [(first_line, [""])], where)
 
 
 def _stray_return(text: str, where: str, first_line: int) -> str | None:
@@ -141,7 +141,7 @@ def _stray_return(text: str, where: str, first_line: int) -> str | None:
     )
 
 
-def _evened(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
+def _without_empty_columns(rows: list[tuple[int, list[str]]], where: str) -> _Reading:
     """The rows without the empty columns that spreadsheets add at the end."""
     header = rows[0][1]
     width = len(header)
@@ -191,7 +191,7 @@ def _quoted_cells(text: str, delimiter: str, escaped: bool) -> tuple[list[str], 
 
 
 def _single_escapes(text: str, delimiter: str) -> str:
-    """The text with a second backslash where one escapes nothing, as in AC\\DC, so it stays."""
+    r"""The text with a second backslash where one escapes nothing, as in AC\DC, so it stays."""
     signs = '"\\\n' + delimiter
     return re.sub(
         r"\\([\s\S])", lambda match: match[0] if match[1] in signs else "\\" + match[0], text

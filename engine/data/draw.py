@@ -21,7 +21,7 @@ def sample(examples: Examples, n: int, seed: int) -> tuple[int, ...]:
 
 
 def drawn_to_attack(rows: int, attacked: int, seed: int) -> tuple[int, ...]:
-    """Which of so many rows are attacked. They are drawn, because a file may be sorted by label."""
+    """The examples to attack, drawn at random, since a file may be sorted by label."""
     order = list(range(rows))
     random.Random(seed).shuffle(order)
     return tuple(sorted(order[:attacked]))

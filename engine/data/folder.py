@@ -89,7 +89,7 @@ def _find(folder: Path) -> dict[str, _Split]:
     """The splits of a folder; those of the only folder below with any, where it has none itself."""
     splits = _splits_in(folder, _entries(folder))
     if not splits:
-        below = _below(folder)
+        below = _splits_below(folder)
         if len(below) > 1:
             names = [os.path.relpath(path, folder) for path in below]
             more = f" and {len(names) - 12} more" if len(names) > 12 else ""
@@ -103,7 +103,7 @@ def _find(folder: Path) -> dict[str, _Split]:
     return splits
 
 
-def _below(folder: Path) -> dict[Path, dict[str, _Split]]:
+def _splits_below(folder: Path) -> dict[Path, dict[str, _Split]]:
     """Folder → splits, of the folders below that have some; what is below these is not searched."""
     level, results, searched = [folder], {}, 0
     for _ in range(_DEPTH):

@@ -110,7 +110,7 @@ def outline(name: str) -> Outline:
     try:
         splits = dict(datasets.load_dataset(repository, config or None, streaming=True))
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise _explained(error, name) from error
+        raise _input_error(error, name) from error
     first = _candidates(splits, name)[0][1]
     # A card may leave the features out; then one row tells.
     features = first.features or first._resolve_features().features
@@ -139,10 +139,10 @@ def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
     try:
         return dict(datasets.load_dataset(repository, config))
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise _explained(error, full_name) from error
+        raise _input_error(error, full_name) from error
 
 
-def _explained(error: Exception, name: str) -> InputError:
+def _input_error(error: Exception, name: str) -> InputError:
     """What a failure of the hub means for the user; the hub has no common base for its errors."""
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError

@@ -313,8 +313,8 @@ def _integer(value: Label, column: LabelColumn, row: int) -> int:
     if isinstance(number, float) and not number.is_integer():
         raise DataError(
             f"{column.place(row)} has the label {str(value)[:40]}, which is not a whole number; "
-            "only classes are "
-            "read, so name another column with `label_column`, or map the values with `label_map`."
+            "only classes are read, so name another column with `label_column`, or map the values "
+            "with `label_map`."
         )
     return int(number)
 

@@ -54,7 +54,7 @@ SHOWN = 12  # classes that a message lists
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Label number of the data → class number of the model, and what there is to say about it."""
+    """The class number of the model for each label number of the data, with a notice."""
 
     places: Mapping[int, int]
     notice: str | None = None
@@ -101,9 +101,7 @@ def class_places(names: Sequence[str], own: Sequence[str]) -> list[int] | None:
 
 
 def nameless(names: Sequence[str]) -> bool:
-    """Whether these are no more than numbers, as a model has them that was never told what its
-    classes are called.
-    """
+    """Whether the names are only numbers, as in a model that was saved without class names."""
     return all(name.upper().startswith("LABEL_") for name in names)
 
 
@@ -155,7 +153,7 @@ def match_labels(
         )
     counted = (classes.names == BOOLEANS and not _is_turned(own)) if not nameless(own) else True
     if classes.numbered and counted and len(classes.names) == len(own):
-        notice = _taken(used, [own[value] for value in classes.values], model, where)
+        notice = _order_notice(used, [own[value] for value in classes.values], model, where)
         return Match({value: value for value in classes.values}, notice)
     if not classes.numbered and (numbers := numbers_in(used)) is not None:
         labels = dict(zip(numbers, classes.values, strict=True))
@@ -163,7 +161,7 @@ def match_labels(
             tuple(sorted(numbers)), own, model, where, lambda number: locate(labels[number])
         )
         taken = [match.places[number] for number in numbers]
-        notice = _taken(used, [own[number] for number in taken], model, where)
+        notice = _order_notice(used, [own[number] for number in taken], model, where)
         return Match(dict(zip(classes.values, taken, strict=True)), notice)
     raise DataError(
         f"{unmatched(where, used, model, own)}. Say it with a label map: {_hint(used, own)}."
@@ -302,8 +300,8 @@ def _match_shifted(
 
 
 def _taken_by(order: Mapping[int, int], own: Sequence[str], model: str, where: str) -> str:
-    """`_taken` for labels that are numbers."""
-    return _taken(
+    """`_order_notice` for labels that are numbers."""
+    return _order_notice(
         [str(value) for value in order], [own[number] for number in order.values()], model, where
     )
 
@@ -350,7 +348,7 @@ def _hint(labels: Sequence[str], own: Sequence[str]) -> str:
     return f"`label_map={entries}`, with 0 for {own[0]}{last}"
 
 
-def _taken(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:
+def _order_notice(labels: Sequence[str], names: Sequence[str], model: str, where: str) -> str:
     """The notice that says which label is taken for which class."""
     pairs = ", ".join(
         f"{label} for {name}" for label, name in list(zip(labels, names, strict=True))[:SHOWN]

@@ -23,7 +23,7 @@ class Origin:
     parts: tuple[tuple[str, int], ...] = ()
 
     def place(self, position: int) -> str:
-        """ "Row 3 of b.tsv" for the example at a position."""
+        """Name the row of the example at a position, as in "Row 3 of b.tsv"."""
         return row_in_file(self.where, self.parts, self.rows[position])
 
     def take(self, positions: Iterable[int]) -> "Origin":
@@ -32,8 +32,9 @@ class Origin:
 
 
 def row_in_file(where: str, parts: Iterable[tuple[str, int]], row: int) -> str:
-    """ "Row 3 of b.tsv": a row counted over all parts of a split, by its number in the part that
-    holds it.
+    """Name a row as in "Row 3 of b.tsv".
+
+    `row` counts over all parts of a split; the name counts within its part.
     """
     number = row
     for file, rows in parts:
@@ -108,7 +109,7 @@ class Examples:
         )
 
     def row_keys(self) -> list[tuple[str, str]]:
-        """What tells rows apart: the text and its pair, or the text alone."""
+        """The identity of each example: the text and its pair, or the text alone."""
         return list(zip(self.texts, self.pairs or ("",) * len(self), strict=True))
 
     def distinct(self) -> list[int]:

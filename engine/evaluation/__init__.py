@@ -1,0 +1,1 @@
+"""Evaluation: accuracy, statistics, calibration, hidden states, distribution shift, latency."""

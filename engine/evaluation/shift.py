@@ -82,6 +82,7 @@ class SetResult:
 
     @property
     def headline(self) -> Statistic:
+        """The value of `metric`."""
         statistic: Statistic = getattr(self, self.metric)
         return statistic
 

@@ -132,7 +132,7 @@ def _scipy_quantiles(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def independent_difference(first: Statistic, second: Statistic) -> Statistic:
-    """first − second of two independent samples, with an interval from those of both.
+    """Difference `first` − `second` of two independent samples, its interval from those of both.
 
     d = a − b, low = d − √((a − a_low)² + (b_high − b)²), high likewise. Raises ValueError where a
     figure has no interval. Source: Newcombe, Statistics in Medicine 1998, method 10.

@@ -59,7 +59,7 @@ def check_form(form: str, half: bool) -> None:
         raise SettingError(f"The format {form!r} is unknown; use packed or dense.")
     if half and form == "dense":
         raise SettingError(
-            "`half` rounds the remaining weights of a packed folder and the format is dense; use "
+            "`half` rounds the remaining weights of a packed folder, and the format is dense; use "
             "`format=packed`, or leave `half` out."
         )
 

@@ -1,4 +1,4 @@
-"""Jobs that outlive whoever asked for them.
+"""Jobs that outlive the process that submitted them.
 
 A job is a row in `jobs/jobs.sqlite` of the user's folder and a worker process in a group of its
 own. `supervisor` is the small process that starts workers, one for each device, and sees how they

@@ -85,8 +85,7 @@ def run_on_cluster(
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingError(
             f"No Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); start "
-            "one with: ray "
-            "start --head"
+            "one with: ray start --head"
         ) from error
     gpus = 1 if ray.cluster_resources().get("GPU") else 0
     task = ray.remote(run_task).options(num_cpus=1, num_gpus=gpus, max_retries=TRIES)
@@ -139,9 +138,8 @@ def _follow(
             name = pending.pop(task)
             try:
                 state, keys[name], reason = ray.get(task)
-            except (
-                ray.exceptions.RayError
-            ) as error:  # its machine was lost too often, or a defect of ours
+            except ray.exceptions.RayError as error:
+                # its machine was lost too often, or a defect of ours
                 state, reason = "failed", " ".join(str(error).split())[-300:]
             rows.change(
                 name,

@@ -119,14 +119,14 @@ class JobQueue:
         if self._rows.change(row.id, "state = 'queued'", state="cancelled", ended=time.time()):
             return self.row(row.id)
         if self._rows.change(row.id, "state = 'running'", cancelled=time.monotonic()):
-            row = self._with_number(row)
+            row = self._with_process_id(row)
             if row.state == "running" and row.pid is not None and row.born is not None:
                 end_group(row.pid, row.born)
             self._rows.change(row.id, "state = 'running'", state="cancelled", ended=time.time())
         self.start_if_due()
         return self.row(row.id)
 
-    def _with_number(self, row: JobRow) -> JobRow:
+    def _with_process_id(self, row: JobRow) -> JobRow:
         """The row once its worker has written its process number, which it does at once."""
         end = time.monotonic() + PATIENCE
         while row.state == "running" and row.pid is None and time.monotonic() < end:
@@ -194,9 +194,8 @@ class JobQueue:
         """(how many jobs are before a queued one on its device, seconds until its turn); None where
         nothing tells them.
         """
-        index = next(
-            index for index, other in enumerate(rows) if other.id == row.id
-        )  # by rows, whatever the clock says
+        # by rows, whatever the clock says
+        index = next(index for index, other in enumerate(rows) if other.id == row.id)
         before = [
             other
             for position, other in enumerate(rows)

@@ -113,14 +113,13 @@ class JobTable:
         except sqlite3.OperationalError as error:  # disk full, read-only, locked for too long
             raise StoreError(
                 f"The list of jobs at {self.path} cannot be written ({error}); nothing stored "
-                "before is lost. Make "
-                "room, or name a writable folder with `cache` or PRUNESCOPE_CACHE."
+                "before is lost. Make room, or name a writable folder with `cache` or "
+                "PRUNESCOPE_CACHE."
             ) from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"The list of jobs was damaged ({error}) and was set aside as {self._set_aside()}; "
-                "studies are not "
-                "affected. Do it again."
+                "studies are not affected. Do it again."
             ) from error
         except OSError as error:
             raise cannot_write(self.folder, error) from error
@@ -147,7 +146,7 @@ class JobTable:
         return aside.name
 
     def read(self, where: str = "1", *values: object) -> list[JobRow]:
-        """The rows for which `where` holds, in the order they were asked for."""
+        """The rows that satisfy `where`, in the order of their submission."""
         if not self.path.is_file():
             return []
         with self.open(write=False) as database:

@@ -1,5 +1,6 @@
-"""The supervisor: starts the workers of queued jobs, one for each device, and sees how they end. It
-leaves when nothing is left.
+"""The supervisor: starts the workers of queued jobs, one per device, and records how they end.
+
+It exits when the queue is empty.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class Supervisor:
         self.children: dict[str, Child] = {}
 
     def check(self) -> bool:
-        """Do what is due now; whether there is anything to come back for."""
+        """Start and end workers as the queue needs; returns whether any job is active."""
         for child in list(self.children.values()):
             self._check_child(child)
         active = self.rows.read("state in ('queued', 'running') and do = 'study'")
@@ -113,7 +114,7 @@ class Supervisor:
         kill_group(child.process.pid, child.started)  # what it may have started
         del self.children[child.row.id]
         if row is not None and row.state == "running":
-            self._end(row.id, *_how(row, code, killed_for_memory() > child.killed_before))
+            self._end(row.id, *_end_state(row, code, killed_for_memory() > child.killed_before))
 
     def _end(self, job: str, state: str, reason: str) -> None:
         self.rows.change(
@@ -121,15 +122,15 @@ class Supervisor:
         )
 
 
-def _how(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
-    """(state, reason) of a job whose worker ended without a word."""
+def _end_state(row: JobRow, code: int, memory: bool) -> tuple[str, str]:
+    """(state, reason) of a job whose worker ended without recording a result."""
     if row.cancelled is not None:
         return "cancelled", ""
     if code == -9 and memory:
         return "failed", out_of_memory(row)
     if code < 0:
         return "interrupted", INTERRUPTED
-    return "failed", f"The worker ended with code {code} and said nothing; its log may."
+    return "failed", f"The worker ended with code {code} and no message; see the job's log."
 
 
 def out_of_memory(row: JobRow) -> str:

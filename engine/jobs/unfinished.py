@@ -11,11 +11,12 @@ from prunescope.engine.jobs.rows import JobRow
 from prunescope.engine.store import Store
 
 AGAIN = "start the same study again, and it goes on with what is not done"
+# jobs that left no level
 ENDED = {
     "failed": "failed",
     "cancelled": "was cancelled",
     "interrupted": "was interrupted",
-}  # jobs that left no level
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,8 @@ def unfinished(store: Store, keys: Iterable[str]) -> dict[str, Unfinished]:
     except PruneScopeError as error:
         store.notices.append(str(error))
         jobs = {}
-    return {
-        key: _state(store, key, jobs.get(key)) for key in listed
-    }  # the newest job of a study counts
+    # the newest job of a study counts
+    return {key: _state(store, key, jobs.get(key)) for key in listed}
 
 
 def _state(store: Store, key: str, job: JobRow | None) -> Unfinished:

@@ -1,4 +1,4 @@
-"""The worker process of one job: tells its number, does the study, and writes how it ended."""
+"""The worker process of one job: records its process id, runs the study, and records the result."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from prunescope.engine.config.environment import quiet_libraries
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.jobs.processes import memory_of, start_time
 from prunescope.engine.jobs.rows import JobRow, JobTable
@@ -25,7 +26,7 @@ DEFECT = "Something went wrong inside PruneScope; the job's log has the details.
 
 
 class Work:
-    """One try at one job."""
+    """One attempt at one job."""
 
     def __init__(self, root: Path, job: str, ticket: str) -> None:
         self.root, self.job, self.ticket, self.rows = root, job, ticket, JobTable(root)
@@ -35,16 +36,16 @@ class Work:
         self.logged = 0.0  # when progress was last written into the log
 
     def begin(self) -> JobRow | None:
-        """Tell this process's number; None where the job is not this worker's any more."""
+        """Record this process's id; None where the job no longer belongs to this worker."""
         me = os.getpid()
         if not self.rows.change(
             self.job, OURS, self.ticket, pid=me, born=start_time(me), heard=time.monotonic()
         ):
             return None
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, daemon=True).start()
         return self.rows.read("id = ?", self.job)[0]
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self.lost:
             try:
                 ours = self.rows.change(
@@ -56,9 +57,8 @@ class Work:
                     **self.columns,
                 )
                 self.lost = not ours
-            except (
-                PruneScopeError
-            ) as error:  # a full disk: the work itself will say so if it cannot go on
+            except PruneScopeError as error:
+                # a full disk: the work itself will say so if it cannot go on
                 print(error, file=sys.stderr, flush=True)
             time.sleep(EVERY)
 
@@ -88,7 +88,7 @@ class Work:
             self.rows.change(self.job, OURS, self.ticket, study=event.study.key)
 
     def do(self, row: JobRow) -> None:
-        """The work, and how it ended."""
+        """Run the study of a job, and record how it ended."""
         try:
             from prunescope.engine.studies.run import run_study
 
@@ -148,8 +148,7 @@ def main() -> None:
     parser.add_argument("job")
     parser.add_argument("ticket")
     options = parser.parse_args()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet_libraries()
     signal.signal(signal.SIGTERM, _stop)
     work = Work(Path(options.cache), options.job, options.ticket)
     if (row := work.begin()) is not None:

@@ -26,13 +26,13 @@ def attack_batch(
 ) -> dict[str, Any]:
     """Attack `count` examples of the first victim's evaluation set: rates, paired tests, transfer.
 
-    They are drawn as a study with the seed draws them, and what a study measured of a victim under
-    the same attack, seed and budget is not attacked again. Raises DataError where the texts are not
-    on this machine.
+    A study with the same seed attacks the same examples. Outcomes that a study measured of a victim
+    under the same attack, seed and budget are reused. Raises DataError where the texts are not on
+    this machine.
     """
     if not 1 <= count <= MOST_EXAMPLES:
         raise SettingError(
-            f"A batch of {count} examples was asked for; ask for 1 to {MOST_EXAMPLES}."
+            f"A batch of {count} examples is not possible; request 1 to {MOST_EXAMPLES}."
         )
     ready = open_victims(models, request, report)
     if not ready.has_texts:
@@ -69,7 +69,7 @@ def attack_batch(
         "data": ready.first.study.about["data"],
         "label_names": ready.label_names,
         "notices": [*ready.notices, *notices],
-        "of_study": len(_behind(models, request).intersection(rows)),
+        "of_study": len(_attacked_by_study(models, request).intersection(rows)),
         "victims": [_summary(name, request, of_victim) for name, of_victim in texts.items()],
         "paired": _paired(records),
         "transfer": _transfer(texts, ready, report),
@@ -77,7 +77,7 @@ def attack_batch(
     }
 
 
-def _behind(models: LiveModels, request: AttackRequest) -> set[int]:
+def _attacked_by_study(models: LiveModels, request: AttackRequest) -> set[int]:
     """The rows that the first victim's study attacked."""
     first, _ = next(iter(request.victims.values()))
     study = models.store.study_head(first)

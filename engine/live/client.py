@@ -31,7 +31,7 @@ PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worke
 
 @dataclass(slots=True)
 class AttackSnapshot:
-    """How the attack on one victim stands."""
+    """The state of the attack on one victim."""
 
     kind: str = ""  # of its last step: "start", "rank", "try"
     queries: int = 0
@@ -43,7 +43,7 @@ class AttackSnapshot:
 
 @dataclass(slots=True)
 class LiveJob:
-    """One request and what has become of it."""
+    """One request, its progress and its result."""
 
     number: int
     do: str

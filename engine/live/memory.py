@@ -1,4 +1,4 @@
-"""What the live worker keeps in memory between requests, up to a number of bytes."""
+"""The live worker's cache in memory, bounded in bytes."""
 
 import ctypes
 import gc

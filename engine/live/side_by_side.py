@@ -49,7 +49,7 @@ class AttackRequest:
         victims = {entry["name"]: (entry["study"], float(entry["sparsity"])) for entry in entries}
         if not 1 <= len(entries) <= MOST_VICTIMS or len(victims) < len(entries):
             raise SettingError(
-                f"{len(entries)} victims were asked for; name 1 to {MOST_VICTIMS}, each with a "
+                f"{len(entries)} victims were requested; name 1 to {MOST_VICTIMS}, each with a "
                 "name of its own."
             )
         queries, seconds = request.get("queries"), request.get("seconds")

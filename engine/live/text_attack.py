@@ -55,11 +55,11 @@ class AttackStep:
 
 @dataclass(frozen=True, slots=True)
 class TextAttack:
-    """What came of an attack on one text, side by side."""
+    """The result of an attack on one text, victim by victim."""
 
     text: str
     truth: int
-    truth_given: bool  # else it is what the first victim says
+    truth_given: bool  # else the first victim's prediction
     attack: str
     seed: int
     budget: dict[str, Any]
@@ -87,10 +87,10 @@ def attack_text(
 ) -> TextAttack:
     """Attack one text on all victims in lock-step. `label` None takes the first victim's answer.
 
-    Beside the outcomes: how similar each text that was found is to the original, what leaving out
-    each word does to each victim, and what every victim says of every text that was found. Emits
-    an `AttackStep` for every step. Raises InputError for a text that cannot be attacked,
-    SettingError for a label that the victims do not have.
+    The result has the outcomes, the similarity of each adversarial text to the original, the
+    importance of each word, and every victim's answer to every adversarial text. Emits an
+    `AttackStep` for every step. Raises InputError for a text that cannot be attacked, SettingError
+    for a label that the victims do not have.
     """
     text, start = checked_text(text), time.perf_counter()
     victims = {name: target.victim for name, target in targets.items()}
@@ -173,7 +173,7 @@ def _outcomes(
 
 
 def _similarity(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float]:
-    """Cosine similarity of each text that broke its victim to the original, by victim."""
+    """Cosine similarity of each successful adversarial text to the original, by victim."""
     texts = {
         name: (outcome.original, outcome.perturbed)
         for name, outcome in outcomes.items()
@@ -185,7 +185,7 @@ def _similarity(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float
 def _side(
     name: str, target: TextTarget, outcome: Outcome, truth: int, similarity: float | None
 ) -> dict[str, Any]:
-    """An outcome as plain values, with what the victim says of the text before and after."""
+    """An outcome as JSON values, with the victim's answers before and after the attack."""
     logits = target.victim.read([outcome.original, outcome.perturbed])[0]
     before, after = logits.double().softmax(dim=1)[:, truth].tolist()
     changes = word_changes(outcome.original, outcome.perturbed)
@@ -231,9 +231,9 @@ def word_importance(
 def transferred(
     victims: Mapping[str, Victim], outcomes: Mapping[str, Outcome], truth: int
 ) -> dict[str, dict[str, Any]]:
-    """Source → target → what the target says of the text that broke the source.
+    """The target's answer to each adversarial text against a source, by source and target.
 
-    {label, truth}: its label and its probability of the true one.
+    An answer is {label, truth}: the predicted label, and the probability of the true one.
     """
     texts = {
         name: outcomes[name].perturbed

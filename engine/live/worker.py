@@ -1,5 +1,4 @@
-"""The worker process: does the long work of a page, so that the page's process imports neither
-torch nor TextAttack.
+"""The worker process of the pages, so that the app's process imports neither torch nor TextAttack.
 
 Reads one JSON request a line from stdin and answers with JSON events on stdout, see
 `prunescope.engine.live.client`. Requests are done one after the other; `{"cancel": id}` stops a
@@ -17,6 +16,7 @@ import traceback
 from dataclasses import asdict
 from typing import Any, TextIO
 
+from prunescope.engine.config.environment import quiet_libraries
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
@@ -55,7 +55,7 @@ class Worker:
             try:
                 self._warm()
             except Exception:
-                # only a head start: a request that needs the libraries will say what is wrong
+                # A request that needs the libraries will report the error.
                 traceback.print_exc(file=sys.stderr)
 
     def _warm(self) -> None:
@@ -86,7 +86,7 @@ class Worker:
         except PruneScopeError as error:
             self._send(number, "failed", reason=str(error))
         except Exception:
-            # a defect of ours: the page says so, the log has the trace, the worker lives on
+            # An internal error: the page reports it, the log has the trace, the worker goes on.
             traceback.print_exc(file=sys.stderr)
             self._send(number, "failed", reason=DEFECT)
 
@@ -147,8 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache")
     options = parser.parse_args()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet_libraries()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a library that prints must not write into the answers
     worker = Worker(Store(options.cache), answers)

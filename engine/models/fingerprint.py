@@ -25,7 +25,7 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 
 def fingerprint_of(model: Any, tokenizer: Any) -> str:
-    """SHA-256 (hex) of all that decides what a victim says of a text, its limit of tokens aside:
+    """SHA-256 (hex) of everything that decides a victim's predictions, except its token limit:
     weights and `reading_sha256`.
     """
     weights, reading = weights_sha256(model), reading_sha256(model.config, tokenizer)

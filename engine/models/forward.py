@@ -33,6 +33,7 @@ class Stream:
 
     @property
     def tokens(self) -> int:
+        """Number of real tokens."""
         return sum(self.lengths)
 
 
@@ -118,7 +119,7 @@ def run_block(
 
 
 def _unseen(name: str, value: Tensor) -> None:
-    """A tap that looks away."""
+    """A tap that does nothing."""
 
 
 def run_stream(

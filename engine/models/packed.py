@@ -79,7 +79,7 @@ def is_packed(folder: Path) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _one_sentence_errors(path: Path) -> Iterator[None]:
     """Whatever a damaged file makes the readers raise, as one sentence."""
     try:
         yield
@@ -111,7 +111,7 @@ def _about(path: Path) -> dict[str, Any]:
 
 def provenance_of(folder: Path) -> dict[str, Any]:
     """Where the packed model in a folder comes from. Raises ModelError when that cannot be read."""
-    with _explained(folder / FILE):
+    with _one_sentence_errors(folder / FILE):
         return dict(_about(folder / FILE)["provenance"])
 
 
@@ -128,7 +128,7 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
             f"{source} has no {FILE}, so it is not a packed model folder; `python -m engine prune` "
             "writes one."
         )
-    with _explained(source / FILE):
+    with _one_sentence_errors(source / FILE):
         about = _about(source / FILE)
         state = _state(read_checksummed(source / FILE), about)
         info = PackedInfo(

@@ -61,11 +61,13 @@ class Victim:
 
     @property
     def device(self) -> torch.device:
+        """Where the model's weights are."""
         device: torch.device = self.model.device
         return device
 
     @property
     def num_labels(self) -> int:
+        """Number of classes."""
         return int(self.model.config.num_labels)
 
     def encode(

@@ -57,7 +57,7 @@ def load_weights(
     model, info = kind.from_pretrained(source, **settings)
     notices: tuple[str, ...] = ()
     if info["missing_keys"]:
-        state, understood = _understood(_files(source), info["missing_keys"], name)
+        state, understood = _named_tensors(_files(source), info["missing_keys"], name)
         if understood:
             again, info_again = type(model).from_pretrained(None, state_dict=state, **settings)
             if len(info_again["missing_keys"]) < len(info["missing_keys"]):
@@ -127,7 +127,7 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
     )
 
 
-def _understood(
+def _named_tensors(
     files: Mapping[str, Path], missing: Iterable[str], name: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """(a checkpoint's tensors under the names that its model knows, notices on what changed)."""

@@ -1,0 +1,1 @@
+"""Pruning: patterns, statistics, targets, solvers, refits and the layer-by-layer pass."""

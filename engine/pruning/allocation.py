@@ -104,7 +104,7 @@ class Shares:
         )
 
     def at(self, sparsity: float) -> dict[str, float]:
-        """layer → its sparsity, for a sparsity of the whole model. Nothing is pruned at 0."""
+        """The sparsity of each layer, by name, for one of the whole model; at 0 all are 0."""
         if sparsity == 0:
             return dict.fromkeys(self.layers, 0.0)
         shares = {layer: self.manual(layer) for layer in self.layers}

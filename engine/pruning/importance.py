@@ -182,9 +182,8 @@ def _of_kinds(values: Tensor, kinds: Tensor) -> Tensor:
     """Sums of values (tokens,) by kind, (3,), in an order that is always the same."""
     if values.device.type == "cpu":
         return values.new_zeros(KINDS).index_add_(0, kinds, values)
-    return (
-        functional.one_hot(kinds, KINDS).to(values.dtype).T @ values
-    )  # `index_add_` adds in any order there
+    # `index_add_` adds in any order there
+    return functional.one_hot(kinds, KINDS).to(values.dtype).T @ values
 
 
 def _relative(values: Tensor, mean: Tensor) -> Tensor:

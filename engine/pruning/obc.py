@@ -19,7 +19,7 @@ MEMORY = {"cpu": 2**27, "cuda": 2**32}  # bytes of inverses at a time
 
 
 def _nothing() -> None:
-    """Report to nobody."""
+    """Do nothing, in place of a progress report."""
 
 
 def remove_one_by_one(

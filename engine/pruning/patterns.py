@@ -36,6 +36,7 @@ class Unstructured:
 
     @property
     def name(self) -> str:
+        """As in the setting `pattern`."""
         return "row" if self.per_row else "unstructured"
 
     def check_width(self, layer: str, width: int) -> None:
@@ -73,10 +74,12 @@ class NofM:
 
     @property
     def name(self) -> str:
+        """As in the setting `pattern`."""
         return f"{self.n}:{self.m}"
 
     @property
     def sparsity(self) -> float:
+        """The only sparsity that the pattern has."""
         return 1 - self.n / self.m
 
     def check_width(self, layer: str, width: int) -> None:

@@ -138,7 +138,7 @@ def _total(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def _add_gram(total: Tensor, inputs: Tensor, span: int = 384) -> None:
-    """total += XᵀX, the upper block triangle only: 5/8 of the arithmetic at d = 4 spans."""
+    """Add XᵀX to `total`, the upper block triangle only: 5/8 of the arithmetic at d = 4 spans."""
     width = total.shape[0]
     for start in range(0, width, span):
         stop = min(start + span, width)

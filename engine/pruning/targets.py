@@ -96,7 +96,7 @@ class Factor:
         return self._filters[ratio]
 
     def solve(self, right: Tensor) -> Tensor:
-        """right (H + Λ)⁻¹ for (rows, d)."""
+        """Multiply `right`, (rows, d), by (H + Λ)⁻¹ from the right."""
         return (right @ self.upper.T) @ self.upper
 
 

@@ -1,0 +1,1 @@
+"""Reading: what a study says, in series, names, command lines and sentences."""

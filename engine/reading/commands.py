@@ -1,8 +1,8 @@
-"""Command lines that do again what a page shows: a study, a pruned model, an attack.
+"""Command lines that reproduce what a page shows: a study, a pruned model, an attack.
 
 Every command is a tuple of words, as a process takes them; `shell` writes such tuples as text for a
-terminal. What is usual is left out. The tests parse every command back with the command line's own
-parser.
+terminal. Settings at their defaults are left out. The tests parse every command back with the
+command line's own parser.
 """
 
 import re
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prunescope.engine.training.records import MemberSet
 
 PROGRAM = ("python", "-m", "engine")
-MODEL_FOLDER = "pruned-model"  # where an exported model goes, unless somebody says otherwise
+MODEL_FOLDER = "pruned-model"  # the folder of an exported model
 ATTACK_FIELDS = ("attack", "max_queries", "max_seconds", "resources")
 STUDY_FIELDS = (*ATTACK_FIELDS, "eval_examples", "attack_examples", "levels")  # not of an export
 DEFAULTS = {field.name: getattr(StudySpec(), field.name) for field in fields(StudySpec)}
@@ -40,7 +40,7 @@ class AttackCommand:
 
 
 def shell(*commands: Sequence[str]) -> str:
-    """Commands as text for a terminal, one a line; what a shell would read otherwise is quoted."""
+    """Commands as text for a terminal, one a line, with shell quoting."""
     return "\n".join(" ".join(map(_quoted, command)) for command in commands)
 
 
@@ -50,13 +50,13 @@ def command(*words: str) -> Command:
 
 
 def study_command(settings: Settings, background: bool = False) -> Command:
-    """The study with these settings of a `StudySpec`; what they leave out is as usual."""
+    """The study with these settings of a `StudySpec`; the others keep their defaults."""
     flags = ("--background",) if background else ()
     return command("study", *flags, *_options(settings, tuple(DEFAULTS)))
 
 
 def repeat_command(study: Study, levels: Iterable[float]) -> Command:
-    """The study that measures these levels of a stored one again."""
+    """Measure these levels of a stored study again."""
     settings = {name: value for name, value in _settings(study).items() if name != "levels"}
     return (*study_command(settings), "--levels", _text(tuple(levels)))
 
@@ -98,7 +98,7 @@ def member_commands(members: "MemberSet") -> tuple[Command, ...]:
 
 
 def subnetwork_commands(table: "SubnetworkTable") -> tuple[Command, ...]:
-    """Make a table of subnetworks again, and the single steps that it takes."""
+    """Reproduce a table of subnetworks, and the single steps that it takes."""
     data, rate = ("--data", "D"), ("--learning-rate", "2e-4")
     masks = ("--loss", "poe", "--bias", "BIAS", "--sparsity", "0.7")
     return (
@@ -126,7 +126,7 @@ def _settings(study: Study) -> dict[str, Any]:
 
 
 def _options(settings: Settings, names: Sequence[str]) -> list[str]:
-    """The settings of these names that differ from the usual ones, as options."""
+    """The settings of these names that differ from their defaults, as options."""
     words: list[str] = []
     for name in names:
         value = settings.get(name, DEFAULTS[name])

@@ -1,15 +1,14 @@
-"""Which examples flip between two levels, row by row of an evaluation set that both share. No
-Streamlit, no Plotly.
-"""
+"""Which examples flip between two levels that were measured on the same evaluation set."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from prunescope.engine import ATTACKS, LevelResult, Study
+from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.reading.levels import level_id
 
-KINDS = {  # what a row did; A and B stand for the two levels
+KINDS = {  # how an example fares at the two levels, A and B
     "any": "any",
     "only B breaks": "only {b} fails",
     "only A breaks": "only {a} fails",
@@ -19,13 +18,10 @@ KINDS = {  # what a row did; A and B stand for the two levels
     "only B right": "right with {b} only, without attack",
     "both wrong": "both wrong without attack",
 }
-HOLDS = ("held", "exhausted")
 
 
 def rows(first: LevelResult, second: LevelResult, n: int) -> pd.DataFrame:
-    """One row an evaluation example: right or wrong without attack, and what the attack did where
-    it was attacked.
-    """
+    """A table of the evaluation examples: classified correctly or not, and the attack's outcome."""
     right = [set(level.correct) for level in (first, second)]
     attacks = [{record.example: record for record in level.attacks} for level in (first, second)]
     return pd.DataFrame(
@@ -43,28 +39,30 @@ def rows(first: LevelResult, second: LevelResult, n: int) -> pd.DataFrame:
 
 
 def _state(row: int, right: set[int], attacks: dict[int, object]) -> str:
-    """ "wrong" without attack, else what the attack did, else "right" where it was not attacked."""
+    """What became of an example: "wrong" without attack, the attack's outcome, or "right" where it
+    was not attacked.
+    """
     outcome = getattr(attacks.get(row), "outcome", None)
     return "wrong" if row not in right or outcome == "skipped" else outcome or "right"
 
 
 def kind(a: str, b: str) -> str:
-    """One of `KINDS` for the states of a row; "any" where nothing of note happened."""
+    """The one of `KINDS` that two states make; "any" where none of the others fits."""
     if "wrong" in (a, b):
         return "both wrong" if a == b else "only B right" if a == "wrong" else "only A right"
     if "broken" in (a, b):
         return "both break" if a == b else "only B breaks" if b == "broken" else "only A breaks"
-    return "both hold" if a in HOLDS and b in HOLDS else "any"
+    return "both hold" if a in WITHSTOOD and b in WITHSTOOD else "any"
 
 
 def with_kinds(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with what they did."""
+    """The table with the kind of every example."""
     return table.assign(kind=[kind(a, b) for a, b in zip(table["A"], table["B"], strict=True)])
 
 
 def on_attack(levels: Sequence[tuple[Study, float]], row: int) -> dict[str, str]:
-    """The attack page's view of an example: text and label by its row, the levels as victims, and
-    the study's own attack.
+    """The attack page's address for an example: its row, the levels as victims, and the study's
+    own attack.
     """
     study = levels[0][0]
     sparse = dict.fromkeys(level_id(*level) for level in levels if level[1])
@@ -80,8 +78,7 @@ def same_examples(first: Study, second: Study) -> str | None:
     if first_about["data"] != second_about["data"]:
         return (
             f"One was evaluated on {first_about['data']} and the other on {second_about['data']}, "
-            "so no example "
-            "is in both."
+            "so no example is in both."
         )
     counts = (first_about["counts"]["evaluation"], second_about["counts"]["evaluation"])
     return (

@@ -1,6 +1,4 @@
-"""Victims by name: a level of a study as a short text for addresses and pickers. No Streamlit, no
-Plotly.
-"""
+"""Names of victims: a level of a study as a short text for addresses and pickers."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -19,8 +17,8 @@ def level_id(study: Study, sparsity: float) -> str:
 
 
 def parse(text: str, studies: Iterable[Study], own: Study) -> tuple[Study, float] | None:
-    """The level behind an id, or behind a percentage that was typed, which is meant of `own`; None
-    for anything else.
+    """The level that an id names, or that a typed percentage names in the study `own`; None for
+    anything else.
     """
     if typed := _TYPED.fullmatch(text):
         sparsity = round(float(typed[1]) / 100, 6)
@@ -40,7 +38,7 @@ def _possible(study: Study, sparsity: float) -> bool:
 
 
 def same_classes(studies: Sequence[Study], own: Study) -> list[Study]:
-    """The studies whose victims tell apart the same classes, the study itself first."""
+    """The studies whose victims have the same classes, the study itself first."""
     names = own.about["label_names"]
     return [
         own,
@@ -53,9 +51,7 @@ def same_classes(studies: Sequence[Study], own: Study) -> list[Study]:
 
 
 def level_names(levels: Sequence[tuple[Study, float]], own: Study) -> list[str]:
-    """Levels in words beside a study: their sparsity, and for another study what tells it apart
-    from all that are named.
-    """
+    """Levels in words: their sparsity, and for another study than `own` its short name."""
     studies = list({study.key: study for study in [own, *(study for study, _ in levels)]}.values())
     called = dict(zip((study.key for study in studies), short_names(studies), strict=True))
     shares = [f"{100 * sparsity:g}%" if sparsity else "dense" for _, sparsity in levels]

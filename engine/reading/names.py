@@ -1,6 +1,4 @@
-"""What studies are called, in every list of them: no two read alike, and a name says what differs.
-Light to import.
-"""
+"""Names of studies in lists: no two are the same, and a name says what differs. Light to import."""
 
 import re
 from collections.abc import Sequence
@@ -29,6 +27,7 @@ ASKED_COUNTS = {
     "calibration": "calibration texts",
     "held_out": "held out",
 }
+# settings that a name states by itself or by a count
 NAMED = {
     "model",
     "data",
@@ -42,7 +41,7 @@ NAMED = {
     "held_out",
     "eval_examples",
     "attack_examples",
-}  # settings that a name states by itself or by a count
+}
 SHORTEST_KEY = 6  # digits of a key, where no setting tells two studies apart
 LISTED_LEVELS = 4  # sparsities that a title lists one by one
 
@@ -51,9 +50,14 @@ class Listed(Protocol):
     """A study, or its row in a list."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """The study's key."""
+        ...
+
     @property
-    def about(self) -> dict[str, Any]: ...
+    def about(self) -> dict[str, Any]:
+        """What the study's record says of model, data, method, attack and counts."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,7 @@ def study_names(studies: Sequence[Listed]) -> list[StudyName]:
 
 
 def short_names(studies: Sequence[Listed]) -> list[str]:
-    """What tells the studies apart, in as few words as do, all of them distinct; the method where
-    nothing differs.
-    """
+    """The shortest distinct names of the studies; the method alone where nothing differs."""
     names = ["" for _ in studies]
     for values in [*_words(studies), *_settings(studies)]:
         if _separates(names, values):
@@ -111,12 +113,12 @@ def short_names(studies: Sequence[Listed]) -> list[str]:
 
 
 def study_title(about: About) -> str:
-    """A study in words without others beside it: "MiniLM-L6 on SST-2, Adaptive"."""
+    """A study in words, regardless of other studies: "MiniLM-L6 on SST-2, Adaptive"."""
     return f"{short(about['model'])} on {data_title(about['data'])}, {method_title(about)}"
 
 
 def spec_title(spec: StudySpec) -> str:
-    """A study that is asked for, in words; every setting that is not the usual one is named."""
+    """A study to be run, in words, with every setting that differs from its default."""
     usual = StudySpec()
     unusual = [field.name for field in fields(spec) if _differs(spec, usual, field.name)]
     about = {"method": spec.method, "pattern": spec.pattern, "layers": spec.layers}

@@ -1,26 +1,25 @@
-"""The last safe sparsity of a study, and how sure it is: a paired bootstrap over the examples."""
+"""The safe sparsity of a study, and how certain it is, by a paired bootstrap over the examples."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.errors import SettingError
 from prunescope.engine.evaluation.collapse import is_collapsed
 from prunescope.engine.evaluation.statistics import RESAMPLES as RESAMPLES
 from prunescope.engine.evaluation.statistics import Resampler
 from prunescope.engine.records import LevelResult, Study
 
-HELD = ("held", "exhausted")  # outcomes that count for Aua, see docs/METHOD.md
-Rows = NDArray[
-    np.float64
-]  # (levels, examples), 1 where the example is right, or right and not broken
+# (levels, examples), 1 where the example is right, or right and not broken
+Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class SafeSparsity:
-    """The highest measured sparsity up to which nothing falls too far, with the spread of what
-    other examples would say.
+    """The highest measured sparsity up to which Acc and Aua stay within the tolerance, with the
+    spread over resampled examples.
     """
 
     sparsity: float
@@ -37,9 +36,9 @@ def last_safe(
     """The highest measured sparsity s such that Acc and Aua of all levels up to s are at most
     `points` below dense's.
 
-    Examples are drawn with replacement, the same for every level, attacked ones and others apart,
-    so that Acc and Aua of a draw belong together. None where dense was not measured. Raises
-    SettingError for a tolerance outside [0, 100].
+    Each resample draws examples with replacement, the same ones for every level. Attacked examples
+    and the others are drawn separately, so that a resample has both an Acc and an Aua. None where
+    the dense model was not measured. Raises SettingError for a tolerance outside [0, 100].
     """
     if not 0 <= points <= 100:
         raise SettingError(f"The tolerance {points} is outside 0..100 points.")
@@ -64,7 +63,7 @@ def last_safe(
 
 
 def doubts(study: Study, points: float) -> tuple[str, ...]:
-    """Why the last safe sparsity of a study says little, in sentences; none where it does."""
+    """Reasons, one a sentence, to distrust the safe sparsity of a study; empty for none."""
     if not study.levels or study.levels[0].sparsity != 0:
         return ()
     dense, sentences = study.levels[0], list[str]()
@@ -77,20 +76,18 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
         if 100 * dense.aua.value <= points:
             sentences.append(
                 f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more "
-                "than the tolerance: "
-                "no sparsity can lose too much of that."
+                "than the tolerance: no sparsity can lose too much of that."
             )
         if 100 / dense.aua.n > points:
             sentences.append(
                 f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, "
-                "more than the "
-                "tolerance: a single one decides."
+                "more than the tolerance: a single one decides."
             )
     return tuple(sentences)
 
 
 def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64]]:
-    """(right, held, attacked rows): what became of every example at every level."""
+    """(correct, withstood, attacked examples): the outcome of every example at every level."""
     right = np.zeros((len(levels), levels[0].acc.n))
     attacked = sorted({record.example for record in levels[0].attacks})
     column_of = {example: column for column, example in enumerate(attacked)}
@@ -98,7 +95,7 @@ def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64
     for row, level in enumerate(levels):
         right[row, list(level.correct)] = 1
         for record in level.attacks:
-            if record.outcome in HELD and record.example in column_of:
+            if record.outcome in WITHSTOOD and record.example in column_of:
                 withstood[row, column_of[record.example]] = 1
     return right, withstood, np.array(attacked, dtype=np.int64)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.engine.evaluation.statistics import Statistic, paired_difference
+from prunescope.engine.formatting import in_percent
 from prunescope.engine.records import Rate
 from prunescope.engine.subnetworks.figures import SubnetworkRun, SubnetworkTable
 
@@ -88,13 +89,9 @@ def _set_row(runs: Sequence[SubnetworkRun], index: int, name: str) -> dict[str, 
         **_spread([result.headline for result in results]),
         "gap": mean(values) if values else None,
         "gap_sd": stdev(values) if len(values) > 1 else None,
-        "gap_low": _percent(single.low) if single else None,
-        "gap_high": _percent(single.high) if single else None,
+        "gap_low": in_percent(single.low) if single else None,
+        "gap_high": in_percent(single.high) if single else None,
     }
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
@@ -103,8 +100,8 @@ def _spread(results: Sequence[Statistic | Rate]) -> dict[str, Any]:
     return {
         "mean": mean(values),
         "sd": stdev(values) if len(values) > 1 else None,
-        "low": _percent(single.low) if single else None,
-        "high": _percent(single.high) if single else None,
+        "low": in_percent(single.low) if single else None,
+        "high": in_percent(single.high) if single else None,
         "seeds": len(results),
         "n": results[0].n,
     }
@@ -151,8 +148,8 @@ def _difference(
         "second": series_name(second),
         "minus": series_name(first),
         "difference": 100 * difference.value,
-        "low": _percent(difference.low),
-        "high": _percent(difference.high),
+        "low": in_percent(difference.low),
+        "high": in_percent(difference.high),
         "n": difference.n,
         "seeds": len(pairs),
     }

@@ -18,13 +18,13 @@ def percent(share: float, digits: int | None = None) -> str:
 
 
 def safe_headline(safe: SafeSparsity) -> str:
-    """ "Safe up to 80% (95% interval 35–95%)"."""
+    """The answer in one line, as in "Safe up to 80% (95% interval 35–95%)"."""
     answer = f"Safe up to {percent(safe.sparsity)}" if safe.sparsity else "No sparsity is safe"
     return f"{answer} (95% interval {100 * safe.low:g}–{percent(safe.high)})"
 
 
 def safe_explanation(safe: SafeSparsity) -> str:
-    """What that means, with the tolerance."""
+    """What the headline means, with the tolerance."""
     names = [measure(name).name.lower() for name in safe.checked]
     points = pluralize(f"{safe.points:g}", "point") if safe.points != 1 else "1 point"
     if safe.sparsity == 0:

@@ -5,7 +5,6 @@ break the dense model.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.cached_run import attack_cached
 from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
@@ -14,6 +13,7 @@ from prunescope.engine.evaluation.statistics import Statistic, bootstrap_mean
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
+from prunescope.engine.studies.identity import budget_of
 from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.pruned import pruned_at
 
@@ -35,12 +35,11 @@ class Distances:
 def measure_distances(
     spec: StudySpec, store: Store, report: Progress = SILENT
 ) -> tuple[int, int, list[Distances]]:
-    """(texts attacked, texts that break the dense model, distances of every level above 0 on these
-    texts, clean and adversarial).
+    """Attack the dense model, and measure every level above 0 on the texts that break it.
 
-    The texts are those of the attacked rows with which the attack breaks the dense model; every
-    level reads the same. Raises SettingError without an attack, DataError for pairs and where
-    nothing is broken.
+    Returns (number of texts attacked, number that break the dense model, distances). Every level
+    reads the same texts, clean and adversarial. Raises SettingError without an attack, DataError
+    for pairs and where no text breaks the dense model.
     """
     if spec.attack == "none":
         raise SettingError("Adversarial texts need an attack; choose one with `attack`.")
@@ -60,34 +59,36 @@ def measure_distances(
         store,
         parts["attack"],
         spec.resources,
-        Budget(spec.max_queries, spec.max_seconds),
+        budget_of(spec),
     )["dense"]
     broken = [text for text in attacked if text.record.outcome == "broken"]
     if not broken:
         raise DataError(
-            f"{spec.attack} breaks none of {len(attacked)} texts on {dense.name}; attack more with "
+            f"{spec.attack} breaks none of {len(attacked)} texts on {dense.name}; raise "
             "`attack_examples`."
         )
     texts = {
         "clean": [text.original for text in broken],
         "adversarial": [text.perturbed for text in broken],
     }
-    before = {kind: [read_inside(dense, text).cls for text in texts[kind]] for kind in KINDS}
-    rows = []
+    dense_embeddings = {
+        kind: [read_inside(dense, text).cls for text in texts[kind]] for kind in KINDS
+    }
+    distances = []
     for level, part in parts["levels"].each(levels, label=lambda level: f"{100 * level:g}%"):
         victim = pruned_at(prepared, level, store, part).victim
         for kind in KINDS:
             each = [
                 cls_distances(dense_cls, read_inside(victim, text).cls)
-                for dense_cls, text in zip(before[kind], texts[kind], strict=True)
+                for dense_cls, text in zip(dense_embeddings[kind], texts[kind], strict=True)
             ]
             euclidean, cosine = (
                 tuple(map(bootstrap_mean, _by_block([pair[index] for pair in each])))
                 for index in (0, 1)
             )
-            rows.append(Distances(level, kind, cosine, euclidean))
+            distances.append(Distances(level, kind, cosine, euclidean))
     report.finish()
-    return len(attacked), len(broken), rows
+    return len(attacked), len(broken), distances
 
 
 def _by_block(each: Sequence[Sequence[float]]) -> list[list[float]]:

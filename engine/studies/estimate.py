@@ -1,4 +1,4 @@
-"""How long a study will take, by what like studies in the store took. Light to import."""
+"""How long a study will take, estimated from similar studies in the store. Light to import."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,29 +14,27 @@ LOADING = 8.0  # seconds to load libraries, model and data, measured with the em
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds for a whole study, and what they rest on; `seconds` is None where nothing like it was
-    measured.
+    """Seconds for a whole study, and the measurements behind them; `seconds` is None where no
+    similar study was measured.
     """
 
     seconds: float | None
-    studies: int  # like studies behind the estimate
-    levels: int  # measured levels behind it
-    about: str  # in words
+    studies: int  # similar studies behind the estimate
+    levels: int  # their measured levels
+    about: str  # a sentence
 
 
 def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
-    """Medians of measured seconds, scaled by the counts: pruning by the pruned levels and the
-    calibration sentences, evaluation by levels and examples, attacks by levels and attacked
-    examples. The studies are those of the same model; for pruning of the same method too, for
-    attacks of the same attack; of the same data where there are such. Where a study of the data
-    asked for more rows than there are, their number is known.
+    """The time of the levels that are not stored yet, by the times of stored studies.
 
-    Seconds were measured where a study ran; another machine takes others. Levels that are stored
-    already take none.
+    Medians of measured seconds are scaled: pruning by pruned levels and calibration sentences,
+    evaluation by levels and examples, attacks by levels and attacked examples. Studies of the same
+    model count; for pruning they must share the method, for attacks the attack. Those of the same
+    data are preferred. Times of another machine differ.
     """
-    levels_left = _left(spec, rows)
+    levels_left = _missing_levels(spec, rows)
     here = [row for row in rows if _same_data(spec, row)]
-    evaluation = _there(here, "evaluation", "eval_examples", spec.eval_examples)
+    evaluation = _available(here, "evaluation", "eval_examples", spec.eval_examples)
     attacked = min(evaluation, spec.attack_examples)
     same = [row for row in rows if row.about["spec"].get("model") == spec.model]
     method = canonical_name(spec.method)
@@ -51,7 +49,7 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
     ]
     sparse = sum(level > 0 for level in levels_left)
     parts = [
-        (pruning, sparse * _there(here, "calibration", "calibration", spec.calibration)),
+        (pruning, sparse * _available(here, "calibration", "calibration", spec.calibration)),
         (reading, len(levels_left) * evaluation),
     ]
     if spec.attack != "none":
@@ -69,7 +67,7 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
             if level["seconds"].get(name) and (level["sparsity"] or name != "prune")
         ]
         if units and not times:
-            return Estimate(None, 0, 0, "No like study was measured, so there is no estimate.")
+            return Estimate(None, 0, 0, "No similar study was measured, so there is no estimate.")
         total += units * median([each for _, each in times]) if units else 0.0
         used |= {key for key, _ in times}
         levels = max(levels, len(times))
@@ -82,7 +80,7 @@ def estimate(spec: StudySpec, rows: Sequence[StudyRow]) -> Estimate:
     )
 
 
-def _left(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
+def _missing_levels(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
     """The levels that no study with the same settings has yet."""
     settings = {
         name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
@@ -99,9 +97,10 @@ def _same_data(spec: StudySpec, row: StudyRow) -> bool:
     return bool(data == spec.data or (data is None and row.about["data"] == Path(spec.data).name))
 
 
-def _there(here: Sequence[StudyRow], count: str, setting: str, requested: int) -> int:
-    """How many rows a study gets that asks for so many; a study of the same data that got fewer
-    than it asked for tells.
+def _available(here: Sequence[StudyRow], count: str, setting: str, requested: int) -> int:
+    """How many examples a study gets that requests so many.
+
+    A study of the same data that got fewer than it requested shows how many there are.
     """
     counts = [(row.about["counts"][count], row.about["spec"].get(setting, 0)) for row in here]
     return min([requested, *(int(got) for got, asked_for in counts if got < asked_for)])

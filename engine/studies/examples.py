@@ -13,7 +13,7 @@ def data_place(study: Study) -> str:
     """Where a study's data is; a bundled study of a local copy looks for a folder of that name in
     PRUNESCOPE_DATA.
 
-    Raises DataError where that is not set: no network is asked for data that was a local copy.
+    Raises DataError where that is not set: data that was a local copy is never downloaded.
     """
     data, root = study.about["spec"]["data"], os.environ.get("PRUNESCOPE_DATA")
     if data is not None:
@@ -39,8 +39,7 @@ def evaluation_texts(study: Study) -> Examples:
     if path != EMBEDDED and not os.path.exists(os.path.expanduser(path)):
         raise DataError(
             f"The texts of {study.about['data']} are not on this machine; put a local copy into "
-            "the folder that "
-            "PRUNESCOPE_DATA names."
+            "the folder that PRUNESCOPE_DATA names."
         )
     data = load_dataset(path, **spec.reading, seed=spec.seed)
     data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
@@ -48,7 +47,6 @@ def evaluation_texts(study: Study) -> Examples:
     if evaluation.fingerprint() != study.identity.get("evaluation"):
         raise DataError(
             f"The texts of {study.about['data']} on this machine are not those of the study, so "
-            "its rows cannot be "
-            "shown; give it the data that the study was made on."
+            "its rows cannot be shown; give it the data that the study was made on."
         )
     return evaluation

@@ -1,4 +1,4 @@
-"""What decides a study's result, and what a study tells people about itself."""
+"""The identity of a study, which decides its result, and its description for people."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -58,7 +58,7 @@ def _attack_identity(spec: StudySpec, attacked: Sequence[int]) -> dict[str, Any]
 
 
 def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) -> dict[str, Any]:
-    """What people read of a study beside its figures: names, counts, settings."""
+    """The description of a study beside its figures: names, counts, settings."""
     resources = find_resources(spec.resources)
     settings = {
         name: value for name, value in asdict(spec).items() if name not in ("levels", "device")

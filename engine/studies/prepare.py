@@ -24,7 +24,7 @@ from prunescope.engine.studies.identity import StudyData, study_about, study_ide
 
 @dataclass(slots=True)
 class PreparedStudy:
-    """Everything a study works with, loaded once, and what is known while it runs."""
+    """Everything a study works with: loaded once, and what is measured while it runs."""
 
     spec: StudySpec
     study: Study
@@ -33,9 +33,8 @@ class PreparedStudy:
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
     dense: Predictions | None = None
-    known: SharedMeasurements = field(
-        default_factory=SharedMeasurements
-    )  # what the pruner measured once
+    # what the pruner measured once
+    known: SharedMeasurements = field(default_factory=SharedMeasurements)
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 
@@ -64,8 +63,8 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
     """(calibration, held-out, evaluation), pairwise disjoint by text.
 
     Calibration text that also occurs in the evaluation set is dropped first. Where there is less
-    text than asked for, a fifth of it is held out and the rest calibrates. Raises DataError where
-    there are not two texts to calibrate on.
+    text than requested, a fifth of it is held out and the rest calibrates. Raises DataError for
+    fewer than two calibration texts.
     """
     if data.train is None:
         raise DataError(
@@ -87,7 +86,7 @@ def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]
 
 
 def check_spec(spec: StudySpec) -> Plan:
-    """What can be checked before anything is loaded. Raises SettingError."""
+    """Check settings before anything is loaded. Raises SettingError."""
     plan = Plan.named(
         spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force
     )
@@ -98,7 +97,7 @@ def check_spec(spec: StudySpec) -> Plan:
     return plan
 
 
-def check_there(spec: StudySpec) -> None:
+def check_sources(spec: StudySpec) -> None:
     """Check that a local model exists and local data can be read, without loading the model.
 
     Raises ModelError or DataError.

@@ -16,12 +16,12 @@ def pruned_at(
     prepared: PreparedStudy, sparsity: float, store: Store, report: Progress = SILENT
 ) -> Pruned:
     """The victim at one sparsity: from memory, from the cache, or pruned now and saved there."""
-    if (pruned := _known(prepared, sparsity, store)) is not None:
+    if (pruned := _existing(prepared, sparsity, store)) is not None:
         return pruned
-    if _quick(prepared, sparsity):
+    if _is_quick(prepared, sparsity):
         return next(prune_and_save(prepared, (sparsity,), store, report))
     with store.computing(victim_key(prepared.study.identity, sparsity), report=report):
-        return _known(prepared, sparsity, store) or next(
+        return _existing(prepared, sparsity, store) or next(
             prune_and_save(prepared, (sparsity,), store, report)
         )
 
@@ -62,7 +62,7 @@ def prune_and_save(
     ):
         check_finite(pruned.victim.model, pruned.victim.name, "prune less, or with more damping")
         pruned.victim.read(text.texts[:1], first_pair)  # raises where it overflows
-        if not _quick(prepared, pruned.sparsity):
+        if not _is_quick(prepared, pruned.sparsity):
             key = victim_key(prepared.study.identity, pruned.sparsity)
             save_pruned(store, key, pruned, prepared.victim)
         share = (time.perf_counter() - start) / len(levels)  # of the pass
@@ -73,15 +73,15 @@ def prune_and_save(
         yield pruned
 
 
-def _known(prepared: PreparedStudy, sparsity: float, store: Store) -> Pruned | None:
+def _existing(prepared: PreparedStudy, sparsity: float, store: Store) -> Pruned | None:
     if (pruned := prepared.in_memory.get(sparsity)) is not None:
         return pruned
-    if _quick(prepared, sparsity):
+    if _is_quick(prepared, sparsity):
         return None
     return load_pruned(store, victim_key(prepared.study.identity, sparsity), prepared.victim)
 
 
-def _quick(prepared: PreparedStudy, sparsity: float) -> bool:
+def _is_quick(prepared: PreparedStudy, sparsity: float) -> bool:
     """Whether pruning a level takes no longer than reading it from the cache."""
     return sparsity == 0 or not prepared.plan.method.calibrated
 
@@ -90,7 +90,7 @@ def _due(prepared: PreparedStudy, levels: Sequence[float], store: Store) -> list
     return [
         level
         for level in levels
-        if not _quick(prepared, level)
+        if not _is_quick(prepared, level)
         and store.level(prepared.study, level) is None
         and not has_pruned(store, victim_key(prepared.study.identity, level))
     ]

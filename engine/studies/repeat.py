@@ -1,8 +1,8 @@
-"""Measure a stored study again from its model and its texts, and set both results side by side.
+"""Measure a stored study again from its model and its texts, and compare both results.
 
-A study whose figures change when it is run again on the same machine is a defect. On another
-processor, with another number of threads or another PyTorch, sums round otherwise and masks follow;
-then this says by how much.
+Figures that change on the same machine are a defect. On another processor, with another number of
+threads or another PyTorch, sums round differently and masks follow; the comparison shows by how
+much.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ IDENTITY_WORDS = {
     "max_tokens": "the model's longest text",
     "calibration": "the calibration text",
     "held_out": "the held-out text",
-    "evaluation": "the evaluation rows",
+    "evaluation": "the evaluation examples",
     "seed": "the seed",
     "plan": "how this version prunes",
     "attack": "the attack or its resources",
@@ -47,12 +47,12 @@ class Repeated:
 
     @property
     def rows_apart(self) -> int:
-        """Evaluated rows that one of the two alone gets right."""
+        """Number of evaluated examples that only one of the two classifies correctly."""
         return len(set(self.stored.correct) ^ set(self.again.correct))
 
     @property
     def attacks_apart(self) -> int:
-        """Attacked examples that end otherwise."""
+        """Number of attacked examples with another outcome."""
         before = {record.example: record.outcome for record in self.stored.attacks}
         return sum(before.get(record.example) != record.outcome for record in self.again.attacks)
 
@@ -75,12 +75,11 @@ def repeat_study(
     device: str = "auto",
     report: Progress = SILENT,
 ) -> tuple[Repeated, ...]:
-    """Measure levels of a stored study again, all of them unless some are named, without what any
-    store holds of it.
+    """Measure levels of a stored study again, by default all of them, without any stored result.
 
-    `data` and `resources` name the folders where they lie here, if that is not where the study
-    found them. What is finished is kept until all is, so that the same call goes on where it was
-    stopped. Raises SettingError for a level that the study has not, DataError where the model, the
+    `data` and `resources` name the folders on this machine, where they differ from the study's.
+    Finished levels are kept until all are done, so the same call resumes where it was stopped.
+    Raises SettingError for a level that the study does not have, DataError where the model, the
     texts or this version's pruner are not those of the study.
     """
     sparsities = list(levels) or [level.sparsity for level in study.levels]
@@ -98,17 +97,16 @@ def repeat_study(
     }
     spec = StudySpec(**(settings | ({"resources": resources} if resources else {})))
     root = store.root / REPEATED / study.key[:12]
-    apart = Store(
-        root, bundled=root / "none", shared=root
-    )  # neither a shared nor the bundled store
+    # without the bundled and the shared store, which have the levels already
+    empty_store = Store(root, bundled=root / "none", shared=root)
 
     prepared = prepare(spec, report)
     _check_same(prepared.study, study)
-    again = run_prepared(prepared, apart, report)
+    again = run_prepared(prepared, empty_store, report)
     pairs = tuple(
         Repeated(was, now) for now in again.levels if (was := stored[now.sparsity]) is not None
     )
-    _forget(apart.root)
+    _forget(empty_store.root)
     return pairs
 
 
@@ -122,8 +120,7 @@ def _check_same(loaded: Study, study: Study) -> None:
     if different:
         raise DataError(
             f"What is here is not what the study {study.key[:12]} was made of. This is another: "
-            f"{', '.join(different)}. Name its data with `data`; `runs show --json` has its "
-            "settings."
+            f"{', '.join(different)}. If its data lies elsewhere, name the folder with `data`."
         )
 
 

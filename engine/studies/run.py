@@ -1,5 +1,6 @@
-"""Run a study: batches of levels are pruned in one pass, groups of them attacked in lock-step, and
-each level measured and saved. What is stored already is not computed again.
+"""Run a study: prune levels in one pass, attack groups of them in lock-step, measure and save each.
+
+Levels that are stored are not computed again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ ATTACKED_TOGETHER = 4  # levels whose weights are in memory together
 
 
 def run_study(spec: StudySpec, store: Store | None = None, report: Progress = SILENT) -> Study:
-    """Run every level of a study, dense first, and return it with the levels that were asked for.
+    """Run every level of a study, dense first, and return it with the requested levels.
 
     Emits `StudyOpened` as soon as model and data are read. Raises InputError before any work on bad
     input; InterruptedStudy from `report` leaves all finished work in the store.
@@ -30,7 +31,7 @@ def run_study(spec: StudySpec, store: Store | None = None, report: Progress = SI
 
 
 def run_prepared(prepared: PreparedStudy, store: Store, report: Progress = SILENT) -> Study:
-    """Run every level of a study that is loaded; see `run_study`."""
+    """Run every level of a prepared study; see `run_study`."""
     levels = sorted(set(prepared.spec.levels))
     store.save_study(prepared.study)
     with store.using(prepared.study.key):

@@ -10,8 +10,8 @@ over the same sparsities.
     calibrations: [256, 1024]        # numbers of calibration texts
     eval_examples: 500               # any other setting of a study, the same for all
 
-The sparsities of one combination stay together, because they are solved in one pass over the text.
-A name such as $PRUNESCOPE_DATA in a value stands for what the environment says.
+The sparsities of one combination stay together, because one pass over the text prunes them all.
+A name such as $PRUNESCOPE_DATA in a value stands for the environment variable.
 """
 
 import itertools
@@ -41,8 +41,8 @@ LARGEST = 1 << 20  # bytes of its file
 
 
 def read_sweep(path: Path) -> list[StudySpec]:
-    """The studies of a sweep's file, in the order of their axes. Raises SettingError for anything
-    that is not one.
+    """The studies of a sweep's file, in the order of their axes. Raises SettingError for a file
+    that is no sweep.
     """
     try:
         if path.stat().st_size > LARGEST:

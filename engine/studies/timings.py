@@ -1,7 +1,6 @@
-"""What this machine took for a sentence, beside a study: the dense model and the pruned one as CSR,
-timed in turn.
+"""Time per sentence on this machine: the dense model and the pruned one as CSR, timed in turn.
 
-    latency/<study key>/<sparsity>.json     one sealed record a level, the newest
+    latency/<study key>/<sparsity>.json     one checksummed record a level, the newest
 
 Times belong to a machine, so they stay in the user's own cache and never enter a study.
 """
@@ -62,7 +61,7 @@ def keep_timed(store: Store, study: Study, timed: Timed) -> None:
 
 
 def timed_levels(store: Store, study: Study) -> tuple[Timed, ...]:
-    """What was timed for a study on this machine, ascending. A damaged record is left out with a
+    """The times of a study on this machine, by ascending sparsity; a damaged record becomes a
     notice.
     """
     levels = []

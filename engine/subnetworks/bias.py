@@ -163,7 +163,7 @@ def make_bias(
 
 @dataclass(frozen=True, slots=True)
 class BiasPredictions:
-    """What a bias model says of rows, by their ids."""
+    """The predictions of a bias model, by the ids of examples."""
 
     folder: str
     log_probs: Tensor  # (rows, classes)

@@ -62,9 +62,8 @@ def losses_of_rows(
     assert log_bias is not None
     log_probs = log_bias.to(device=device, dtype=torch.float32)
     taught = None if teacher is None else teacher.to(device=device, dtype=torch.float32)
-    weights = (
-        1 - log_probs.gather(1, torch.tensor(labels, device=device)[:, None]).squeeze(1).exp()
-    )  # 1 − β, (rows,)
+    # 1 − β, (rows,)
+    weights = 1 - log_probs.gather(1, torch.tensor(labels, device=device)[:, None]).squeeze(1).exp()
 
     def of(part: list[int], rows: list[int]) -> Supervised:
         bias, mean = log_probs[part], weights[rows].mean()

@@ -37,9 +37,9 @@ class Vectors:
 
     def of(self, words: Sequence[str]) -> Array:
         """Unit vectors, (words, width); zeros for a word that the file does not know."""
-        return np.stack([self._one(word) for word in words])
+        return np.stack([self._vector(word) for word in words])
 
-    def _one(self, word: str) -> Array:
+    def _vector(self, word: str) -> Array:
         if (vector := self.known.get(word)) is not None:
             return vector
         if self.pieces is None:

@@ -36,9 +36,8 @@ class _Frozen(TrainerCallback):
         for weight in (*matrices.values(), *trained.values()):
             weight.requires_grad_(True)
         self._matrices, self._spec, self._trained = dict(matrices), spec, dict(trained)
-        self._own = {
-            name: weight.detach().clone() for name, weight in matrices.items()
-        }  # W, never changed
+        # W, never changed
+        self._own = {name: weight.detach().clone() for name, weight in matrices.items()}
         self.scores = {name: nn.Parameter(self._first(own)) for name, own in self._own.items()}
 
     def _first(self, own: Tensor) -> Tensor:
@@ -116,9 +115,8 @@ class StraightThrough(_Frozen):
         """The gradient of a score, ∂L/∂(W ∘ m) ∘ W, in place of the weight's."""
         for name, weight in self._matrices.items():
             assert weight.grad is not None
-            self.scores[name].grad = weight.grad.mul_(
-                self._own[name]
-            )  # the memory of one gradient, not of two
+            # the memory of one gradient, not of two
+            self.scores[name].grad = weight.grad.mul_(self._own[name])
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:
@@ -144,9 +142,8 @@ class HardConcrete(_Frozen):
 
     def _first(self, own: Tensor) -> Tensor:
         start = math.log(self._spec.keep / (1 - self._spec.keep)) + BETA * math.log(-GAMMA / ZETA)
-        return torch.full_like(own, start) + 0.01 * torch.randn_like(
-            own
-        )  # as drawn by the training's seed
+        # as drawn by the training's seed
+        return torch.full_like(own, start) + 0.01 * torch.randn_like(own)
 
     def on_step_begin(self, step: int, steps: int) -> None:
         """Draw a mask of every matrix."""

@@ -3,7 +3,6 @@ model folder.
 """
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from prunescope.engine.subnetworks.search_inputs import (
 from prunescope.engine.subnetworks.snapshots import Snapshots
 from prunescope.engine.subnetworks.spec import SubnetworkSpec
 from prunescope.engine.training.callbacks import TrainerCallback
-from prunescope.engine.training.checkpoint import forked_random_state
+from prunescope.engine.training.checkpoint import forked_random_state, training_key
 from prunescope.engine.training.finetune import encode_examples, split_for_stopping
 from prunescope.engine.training.loop import Training
 from prunescope.engine.training.members import Say, ignore_notice
@@ -72,7 +71,7 @@ def find_subnetwork(
             guessing=_guessing(spec, inputs, chosen),
         )
         torch.manual_seed(train.seed)
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        key = training_key(identity)
         callback = _callback(spec, victim, masks, inputs, out, key)
         training = Training(
             victim.model,

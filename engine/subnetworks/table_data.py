@@ -48,15 +48,13 @@ class TableContext:
     bias: BiasPredictions | None
     out: Path
     extra: dict[str, Examples]  # by cell: rows it also trains on
-    attack: (
-        dict[str, Any] | None
-    )  # everything that decides an attack's result beside the model and the texts
+    # everything that decides an attack's result beside the model and the texts
+    attack: dict[str, Any] | None
     resources: str | None
     say: Say
     reports: Reports = field(default_factory=Reports)
-    keys: dict[tuple[str, float, int], str] = field(
-        default_factory=dict
-    )  # of the cells' models, which take seconds to find
+    # of the cells' models, which take seconds to find
+    keys: dict[tuple[str, float, int], str] = field(default_factory=dict)
 
 
 def prepare_table(
@@ -71,8 +69,10 @@ def prepare_table(
     """Load and check all examples, sets and settings; the bias model is made where its predictions
     are missing.
     """
-    train = _labelled(_found(root, protocol.train), protocol, say, **protocol.columns)
-    evaluation = _labelled(_found(root, protocol.evaluation), protocol, say, **protocol.columns)
+    train = _labelled(_local_file(root, protocol.train), protocol, say, **protocol.columns)
+    evaluation = _labelled(
+        _local_file(root, protocol.evaluation), protocol, say, **protocol.columns
+    )
     check_labels(train, len(protocol.label_names), protocol.train)
     if (train.pairs is None) != (evaluation.pairs is None):
         raise DataError(
@@ -156,7 +156,7 @@ def _attack(
     return {**attack_identity(attack["name"], find_resources(resources)), "examples": list(rows)}
 
 
-def _found(root: Path, name: str) -> str:
+def _local_file(root: Path, name: str) -> str:
     """A file of the recipe: under the data folder where it is there, else as it is named (a hub
     name or a path).
     """
@@ -167,7 +167,7 @@ def _set(
     entry: dict[str, Any], protocol: Protocol, root: Path, pairs: bool, say: Say
 ) -> ShiftedSet:
     examples = load_shifted(
-        _found(root, entry["data"]),
+        _local_file(root, entry["data"]),
         protocol.label_names,
         task=entry.get("task"),
         label_map=entry.get("label_map"),
@@ -215,7 +215,7 @@ def _extra(
     """Further training examples, in the model's classes; rows that are evaluated are left out."""
     parts = []
     for entry in cell.extra:
-        file, labels = _found(root, entry["data"]), entry.get("labels")
+        file, labels = _local_file(root, entry["data"]), entry.get("labels")
         if labels:
             read = labelled_rows(file)
             for notice in read.notices:

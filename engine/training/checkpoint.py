@@ -3,6 +3,7 @@
 One checksummed safetensors file, replaced as a whole: a kill or a full disk leaves the one before.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from prunescope.engine.store.atomic import atomic_file
 from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
+from prunescope.engine.store.checksums import sha256_of
 
 
 @dataclass(slots=True)
@@ -27,6 +29,11 @@ class TrainingState:
     best: dict[str, Tensor]  # the weights at the best check, where there is early stopping
     # what decides the next steps beside all this: masks, thresholds
     callback: dict[str, Tensor] = field(default_factory=dict)
+
+
+def training_key(identity: Mapping[str, Any]) -> str:
+    """The key of a training, by everything that decides it."""
+    return sha256_of(json.dumps(identity, sort_keys=True))
 
 
 def save(path: Path, key: str, state: TrainingState) -> None:

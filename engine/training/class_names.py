@@ -20,9 +20,8 @@ def named_data(
     """
     names, notices = data.label_names, data.notices
     numbers: dict[int, int] = {}
-    if (
-        names is None and (counted := numbers_named(data.classes)) is not None
-    ):  # −1 and 1, or numbers from 1
+    if names is None and (counted := numbers_named(data.classes)) is not None:
+        # −1 and 1, or numbers from 1
         numbers, names = counted, tuple(map(str, counted))
     if given and names:
         if (order := class_places(names, given)) is not None:

@@ -1,6 +1,5 @@
 """Fine-tune one classifier on labelled texts or pairs, plainly or adversarially, and write it."""
 
-import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -97,7 +96,7 @@ def finetune(
     if (record := finished_training(out, identity)) is not None:
         return record
     new_folder(out)  # before the long work, not after it
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    key = checkpoint.training_key(identity)
     keep = out.with_name(f"{out.name}.checkpoint")
     if reason := checkpoint.unusable(keep, key):
         say(
@@ -201,9 +200,8 @@ def _model(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> Any:
         return trained
     trained = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)
     torch.manual_seed(spec.seed)
-    for module in (
-        trained.modules()
-    ):  # the head is shared, the adapters' starting points are the member's own
+    for module in trained.modules():
+        # the head is shared, the adapters' starting points are the member's own
         if isinstance(module, LoraLayer):
             module.reset_lora_parameters("default", init_lora_weights=True)
     return trained

@@ -35,9 +35,8 @@ class EncodedExamples:
     ids: dict[str, list[list[int]]]
     labels: tuple[int, ...]
     pad_id: int
-    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: (
-        cross_entropy
-    )  # of a part of a step's rows
+    # of a part of a step's rows
+    supervised: Callable[[list[int], list[int]], Supervised] = lambda part, rows: cross_entropy
     guessing: float = 0.0  # mean loss of a model that guesses, where it is above ln(classes)
 
     @property
@@ -61,9 +60,8 @@ class Trained:
 
     steps: int
     final_loss: float  # mean of the last hundred steps
-    best: (
-        tuple[int, float, float] | None
-    )  # (step, accuracy, loss) of the best check; its weights were kept
+    # (step, accuracy, loss) of the best check; its weights were kept
+    best: tuple[int, float, float] | None
     stopped: bool  # before its end, for lack of improvement
 
 
@@ -126,9 +124,8 @@ class Training:
         self._limit = self._callback.tolerance * max(
             math.log(max(*rows.labels, 1) + 1), rows.guessing
         )
-        self._recent: deque[tuple[float, int]] = deque(
-            [(time.monotonic(), 0)], maxlen=20
-        )  # (when, rows)
+        # (when, rows)
+        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=20)
 
     def run(self, report: Progress) -> Trained:
         """Train to the end, or until early stopping; the model then holds the weights to return.
@@ -142,7 +139,7 @@ class Training:
             while True:
                 if self._check_is_due():
                     self._check(report)
-                report(self._told(), self._step, self.steps)
+                report(self._status(), self._step, self.steps)
                 if self._step == self.steps or self._stale():
                     break
                 if self._step and time.monotonic() - last > BETWEEN:
@@ -179,7 +176,7 @@ class Training:
                     self._rows.supervised(part, rows),
                 )
             if start + piece < len(rows):
-                report(self._told(), self._step, self.steps)
+                report(self._status(), self._step, self.steps)
         self._callback.on_after_backward()
         norm = float(nn.utils.clip_grad_norm_(self._weights.values(), self._spec.clip))
         self._watch(loss, norm)
@@ -275,7 +272,7 @@ class Training:
             and self._step - self._best[0] >= self._spec.patience * self._every
         )
 
-    def _told(self) -> str:
+    def _status(self) -> str:
         recent = list(self._losses)[-RECENT:]
         loss = f"loss {sum(recent) / len(recent):.3f}, " if recent else ""
         best = f"held-out {100 * self._best[1]:.1f} %, " if self._best else ""

@@ -13,13 +13,12 @@ from torch.nn import functional
 from prunescope.engine.training.spec import TrainSpec
 
 Inputs = dict[str, Tensor]
-Supervised = Callable[
-    [Tensor, Tensor, TrainSpec], Tensor
-]  # (logits (rows, labels), labels (rows,), spec) → mean loss
+# (logits (rows, labels), labels (rows,), spec) → mean loss
+Supervised = Callable[[Tensor, Tensor, TrainSpec], Tensor]
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, spec: TrainSpec) -> Tensor:
-    """−1/n Σ log p(y), labels smoothed where asked for."""
+    """−1/n Σ log p(y), with the spec's label smoothing."""
     return functional.cross_entropy(logits.float(), labels, label_smoothing=spec.label_smoothing)
 
 
@@ -127,9 +126,8 @@ class _Embedded:
         self._none: Tensor = torch.zeros_like(
             self._embed(self._ids)
         ).detach()  # (rows, tokens, width)
-        self._real = (
-            inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)
-        )  # (rows, tokens, 1)
+        # (rows, tokens, 1)
+        self._real = inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)
         self._rest = {name: value for name, value in inputs.items() if name != "input_ids"}
 
     def logits(self, delta: Tensor) -> Tensor:

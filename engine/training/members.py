@@ -42,7 +42,7 @@ Say = Callable[[str], None]  # told a sentence
 
 
 def ignore_notice(sentence: str) -> None:
-    """Tells nobody."""
+    """Drop a notice."""
 
 
 def run_members(
@@ -60,7 +60,7 @@ def run_members(
     say: Say = ignore_notice,
     **columns: str | None,
 ) -> dict[str, Any]:
-    """Fine-tune and judge the members of a recipe; returns what `members.json` holds.
+    """Fine-tune and score the members of a recipe; returns the content of `members.json`.
 
     A member that diverges, or that ends no better than guessing, is listed with the reason and is
     not for averaging.
@@ -70,7 +70,7 @@ def run_members(
     dataset, names, notices = named_data(dataset, label_names)
     rows, selection = split_selection(dataset, select or SelectionSpec(), columns, allow_overlap)
     selection, more = selection.fitted(names, MADE)
-    further, others = _further(
+    further, others = _second_pass_examples(
         recipe.finish, names, {*selection.examples.row_keys(), *dataset.evaluation.row_keys()}
     )
     start = open_base(base)
@@ -123,7 +123,7 @@ def _member(
             and (failure := json.loads(failed.read_text(encoding="utf-8")))["identity"] == identity
         ):
             raise TrainingDiverged(failure["reason"])  # it would again
-        record = _trained(spec, finish, further, shared, out, parts["train"], say)
+        record = _train_member(spec, finish, further, shared, out, parts["train"], say)
     except TrainingDiverged as error:
         write_atomic(
             failed,
@@ -165,7 +165,7 @@ def _no_better_than_guessing(score: Score, selection: Selection) -> str:
     )
 
 
-def _trained(
+def _train_member(
     spec: TrainSpec,
     finish: Finish | None,
     further: Examples | None,
@@ -184,7 +184,7 @@ def _trained(
     return _stage(short, replace(shared, data=mixed), out / spec.name, first, passes["second"], say)
 
 
-def _further(
+def _second_pass_examples(
     finish: Finish | None, names: tuple[str, ...], judged: set[tuple[str, str]]
 ) -> tuple[Examples | None, tuple[str, ...]]:
     """(the rows of the second pass in the numbering of the first, without those that anything is

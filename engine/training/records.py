@@ -1,6 +1,4 @@
-"""What fine-tuning and averaging came to: scores, members, averages. Light to import, so that a
-page can show them.
-"""
+"""Results of fine-tuning and averaging: scores, members, averages. Light to import for pages."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -35,7 +35,7 @@ from prunescope.engine.training.selection import Selection, SelectionSpec, split
 
 
 def value_of(score: Score, by: str) -> int:
-    """What a greedy average compares: examples that are right, or that hold under attack."""
+    """The number that a greedy average compares: examples correct, or correct under attack."""
     rate = score.aua if by == "aua" else score.acc
     if rate is None:
         raise SettingError(
@@ -204,9 +204,8 @@ def _average(
         member = open_member(name)
         _aligned(first, member, names[0], name)
         members_notices |= dict.fromkeys(member.notices)
-    selection, notices = selection.fitted(
-        first.label_names, names[0]
-    )  # and all members are read in the first one's order
+    # and all members are read in the first one's order
+    selection, notices = selection.fitted(first.label_names, names[0])
     for notice in (*members_notices, *notices):
         say(notice)
     steps = report.each(range(2 * len(names)))  # singles, then averages
@@ -263,8 +262,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def restore_selection(manifest: dict[str, Any]) -> Selection:
-    """The rows that the members of a manifest were judged on. Raises DataError where the data has
-    changed since.
+    """The examples that the members of a manifest were scored on.
+
+    Raises DataError where the data has changed since.
     """
     recorded = manifest["selection"]
     spec = SelectionSpec(**{name: recorded[name] for name in asdict(SelectionSpec())})

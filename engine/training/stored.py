@@ -1,4 +1,4 @@
-"""Sets of fine-tuned members and their averages, as they were judged: read from the bundle and from
+"""Sets of fine-tuned members and their averages with scores, read from the bundle and from
 the user's cache.
 
     members/<name>/members.json        the members of a recipe with their scores
@@ -25,7 +25,7 @@ from prunescope.engine.training.records import (
 
 
 def member_sets(store: Store) -> list[MemberSet]:
-    """All sets with judged members: bundled ones first, of those the ones that were evaluated.
+    """All sets with scored members: bundled ones first, of those the ones that were evaluated.
 
     What cannot be read is named in the store's notices.
     """

@@ -21,9 +21,8 @@ from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.reading.verdicts import percent
 
-ATTACKS = {
-    name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")
-}  # in the order of columns
+# in the order of columns
+ATTACKS = {name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")}
 
 
 def share(rate: Rate | None) -> str:

@@ -168,9 +168,8 @@ def test_a_sentence_is_picked_by_label_and_brings_its_label(
 
 
 def test_a_sentence_is_picked_by_what_the_study_found(cache: Path, requests: list[LiveJob]) -> None:
-    study = save(
-        cache, with_texts()
-    )  # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
+    # of 20 attacked, dense breaks the first 8, the level at 50 % the first 12
+    study = save(cache, with_texts())
     app = page()
     kinds = app.selectbox(key="a-pick-kind").options
     assert "only 50% fails" in kinds

@@ -152,9 +152,8 @@ def test_a_sparsity_of_zero_in_a_link_is_kept(cache: Path, requests: list[LiveJo
 def test_flips_are_counted_and_tested_and_their_rows_listed(
     cache: Path, requests: list[LiveJob]
 ) -> None:
-    save(
-        cache, made_up_study()
-    )  # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
+    # right: the first 90 and the first 70; broken of 20: the first 8 and the first 12
+    save(cache, made_up_study())
     app = page()
     clean, attack, rows = (frame.value for frame in app.dataframe[-3:])
     assert clean[["B right", "B wrong"]].to_numpy().tolist() == [[70, 20], [0, 10]]
@@ -378,9 +377,8 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
         about={"study": study.key}, rows=rows, is_collapsed=lambda row: row.kind == "blocks"
     )
     baselines = pareto.baselines([study], [table])
-    assert baselines["study"].tolist() == ["int8"] and baselines["size"].tolist() == [
-        4.0
-    ]  # not what guesses, nor what the study has
+    # not what guesses, nor what the study has
+    assert baselines["study"].tolist() == ["int8"] and baselines["size"].tolist() == [4.0]
     whole = pd.concat([pareto.points([study]), baselines], ignore_index=True)
     best = pareto.front(whole, "acc", "size")
     assert "int8" in set(best["study"])  # as accurate as dense, and smaller
@@ -422,9 +420,8 @@ def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
     assert [name.text for name in names] == [row.name for row in rows]
     across = np.ptp(whole["size"])
     for width in mark_names.WIDTHS:  # a name is some 180 pixels wide and 18 high
-        at = [
-            (name.x / across * width + name.ax, -name.ay) for name in names
-        ]  # all marks are equally high
+        # all marks are equally high
+        at = [(name.x / across * width + name.ax, -name.ay) for name in names]
         assert all(
             abs(a[0] - b[0]) >= 150 or abs(a[1] - b[1]) >= 18
             for a, b in itertools.combinations(at, 2)

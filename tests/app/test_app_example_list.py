@@ -98,9 +98,8 @@ def test_an_example_that_broke_on_explore(
 ) -> None:
     ticks["e-rows"] = 5
     app = page("explore", study=study.key[:12], sparsity="50")
-    opened(
-        app, study, 1, 0.5, "textfooler-like"
-    )  # first the four that only pruned breaks, then the rest in their order
+    # first the four that only pruned breaks, then the rest in their order
+    opened(app, study, 1, 0.5, "textfooler-like")
 
 
 def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(

@@ -117,9 +117,8 @@ def test_a_refused_request_says_why_on_the_page(
 ) -> None:
     save(cache, made_up_study())
     monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
-    monkeypatch.setattr(
-        "prunescope.app.state.limits._visitor", lambda: "one"
-    )  # a page without a browser has no address
+    # a page without a browser has no address
+    monkeypatch.setattr("prunescope.app.state.limits._visitor", lambda: "one")
     app = page("attack")
     app.text_area(key="a-text").set_value("good " * 80).run()
     assert app.text_area(key="a-text").value == ("good " * 80)[:300]

@@ -150,8 +150,8 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
 def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
     _, out, _ = run("study", *basic, *small("--tolerance", "50"))
     assert (
-        "\nSafe up to 50% (95% interval 50–50%): accuracy stays within 50 points of the dense model.\n"
-        in out
+        "\nSafe up to 50% (95% interval 50–50%): "
+        "accuracy stays within 50 points of the dense model.\n" in out
     )
     assert run("study", *basic, *small("--tolerance", "101"))[0] == 2
     key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]
@@ -806,9 +806,8 @@ def test_no_command_and_an_unknown_one_are_bad_input() -> None:
 def test_a_signal_stops_a_study_and_the_same_command_finishes_it(
     run: Run, basic: list[str], tmp_path: Path, stop: signal.Signals
 ) -> None:
-    levels = ",".join(
-        str(step / 1000) for step in range(900)
-    )  # more than it can do before the signal comes
+    # more than it can do before the signal comes
+    levels = ",".join(str(step / 1000) for step in range(900))
     running = subprocess.Popen(
         [sys.executable, "-m", "engine", "study", *basic, *small("--levels", levels, "--json")],
         stdout=subprocess.PIPE,

@@ -66,10 +66,11 @@ def test_what_pandas_wrote_comes_back_or_is_refused(texts, delimiter):
     st.sampled_from("\t,"),
 )
 def test_what_a_writer_escaped_comes_back_or_is_refused(texts, quoting, delimiter):
+    # a quote with a backslash before it, which shows the dialect
     texts = [
         ('say "x" now', "1"),
         *texts,
-    ]  # a quote with a backslash before it, which shows the dialect
+    ]
     content = written(
         texts,
         quoting=quoting,

@@ -50,9 +50,8 @@ def test_a_name_of_one_split_only_shifts_no_other_split():
 
 
 def test_a_number_of_any_length_is_a_number():
-    assert encode([0, 10**400]).splits == (
-        (0, 10**400),
-    )  # it is outside any model's range, which says so
+    # it is outside any model's range, which says so
+    assert encode([0, 10**400]).splits == ((0, 10**400),)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,8 @@ def test_rows_without_a_label_are_left_out_and_counted(value):
 def test_junk_among_names_and_among_numbers():
     assert encode(["pos", "-", "neg"]).classes.names == ("neg", "pos")
     assert encode(["none", "some"]).classes.names == ("none", "some")  # a class of its own
-    assert encode(["0", "none", "1"]).splits == (
-        (0, None, 1),
-    )  # no number, and no class among numbers
+    # no number, and no class among numbers
+    assert encode(["0", "none", "1"]).splits == ((0, None, 1),)
     assert encode(["NA", *map(str, range(12))]).classes.values == tuple(range(12))
 
 
@@ -149,11 +147,12 @@ def test_a_split_without_labels(values):
 def test_minus_one_is_no_label_beside_three_classes_and_a_label_beside_one():
     assert encode([0, 1, 2, -1]).splits == ((0, 1, 2, None),)  # as SNLI has it
     assert encode([1, -1]).classes.values == (-1, 1)
+    # which of the two it is, a model must say
     assert encode([0, 1, -1]).classes.values == (
         -1,
         0,
         1,
-    )  # which of the two it is, a model must say
+    )
 
 
 def test_a_label_map_says_what_each_label_is():
@@ -170,18 +169,16 @@ def test_a_label_map_says_what_each_label_is():
         and by_name.classes.names == ("negative", "positive")
         and not by_name.classes.numbered
     )
-    assert encode([0, 1], label_map="bad=1,good=0", schema=("bad", "good")).splits == (
-        (1, 0),
-    )  # by the schema's names
+    # by the schema's names
+    assert encode([0, 1], label_map="bad=1,good=0", schema=("bad", "good")).splits == ((1, 0),)
     assert encode([1.0, 2.0], label_map="1=0,2=1").splits == ((0, 1),)
     assert (
         encode(["1.0", "2"], label_map="1=0,2=1").splits
         == ((0, 1),)
         == encode([1.0, 2.0], label_map="1.0=0,2.0=1").splits
     )
-    assert encode(["good", "bad"], label_map="good=1,bad=−1").splits == (
-        (1, None),
-    )  # a minus as messages print it
+    # a minus as messages print it
+    assert encode(["good", "bad"], label_map="good=1,bad=−1").splits == ((1, None),)
     assert encode(["a, b", "c"], label_map='{"a, b": 0, "c": 1}').splits == ((0, 1),)
     with pytest.raises(
         DataError, match=r"Row 2 of split 0 has the label 'odd', which the label map does not name"

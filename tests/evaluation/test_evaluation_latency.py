@@ -81,10 +81,11 @@ def test_a_measurement_says_what_was_measured(victim: Victim) -> None:
 def test_sides_are_measured_in_turn_and_compared_round_by_round(
     victim: Victim, pruned: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # two rounds of warm-up
     times = {
         "dense": iter([90, 90, 6, 12, 18]),
         "csr": iter([1, 1, 12, 6, 36]),
-    }  # two rounds of warm-up
+    }
     order: list[str] = []
 
     def seconds(model: Any, *_: object) -> float:

@@ -163,8 +163,9 @@ def test_a_set_without_a_task_is_read_by_the_models_own_names(tmp_path: Path):
             match=r"calls its classes bad, good, and the model calls them .*; nothing says",
         ):
             load_shifted(str(path), own)
+        # the set's class for each of the model's
         assert load_shifted(str(path), own, label_map=(1, 0)).mapping == (
             1,
             0,
-        )  # the set's class for each of the model's
+        )
         assert load_shifted(str(path), own, label_map="bad=1,good=0").examples.labels == (1, 0, 1)

@@ -63,11 +63,12 @@ def test_any_mask_of_any_shape_comes_back_bit_for_bit(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     shape = torch.randint(1, 40, (2,), generator=draw).tolist()
     share = (0.0, 1.0, float(torch.rand(1, generator=draw)))[seed % 3]
+    # any bits
     weight = (
         torch.randint(-(2**31), 2**31, tuple(shape), generator=draw)
         .to(torch.int32)
         .view(torch.float32)
-    )  # any bits
+    )
     weight = torch.where(torch.rand(*shape, generator=draw) < share, 0.0, weight)
     back = unpack(pack({"w": weight}), "w", weight)
     assert bits(back) == bits(torch.where(weight == 0, 0.0, weight))  # −0.0 is a zero
@@ -288,6 +289,6 @@ def test_only_a_packed_folder_is_unpacked(model_folder: Path, tmp_path: Path) ->
 
 
 def test_a_format_that_makes_no_sense_is_refused() -> None:
-    for form, half, match in (("zip", False, "'zip'"), ("dense", True, "--half")):
+    for form, half, match in (("zip", False, "'zip'"), ("dense", True, "`half`")):
         with pytest.raises(SettingError, match=match):
             check_form(form, half)

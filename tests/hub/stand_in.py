@@ -26,16 +26,13 @@ class Hub:
     """What is served. Files are by kind ("models", "datasets"), repository and path."""
 
     repositories: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
-    moved: dict[tuple[str, str], str] = field(
-        default_factory=dict
-    )  # old names that redirect, as bert-base-uncased does
+    # old names that redirect, as bert-base-uncased does
+    moved: dict[tuple[str, str], str] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
-    silent: set[str] = field(
-        default_factory=set
-    )  # repositories for which the connection ends without an answer
-    broken: dict[str, int] = field(
-        default_factory=dict
-    )  # file → bytes after which the connection ends
+    # repositories for which the connection ends without an answer
+    silent: set[str] = field(default_factory=set)
+    # file → bytes after which the connection ends
+    broken: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -129,9 +126,8 @@ class Handler(BaseHTTPRequestHandler):
             there = self.path.replace(name, self.hub.moved[kind, name], 1)
             self.send(307, b"", {"Location": there})
         elif (kind, name) not in self.hub.repositories:
-            self.failed(
-                401, "RepoNotFound", "Invalid username or password."
-            )  # so it tells those who are not logged in
+            # so it tells those who are not logged in
+            self.failed(401, "RepoNotFound", "Invalid username or password.")
         elif name in self.hub.gated:
             self.failed(
                 401,

@@ -32,9 +32,9 @@ def stop(*_): raise KeyboardInterrupt
 signal.signal(signal.SIGTERM, stop)
 try:
     if do == 0: one.end("done", study="a" * 64)
-    if do == 1:                                   # works until it is told to stop, and stops at once
+    if do == 1:  # works until it is told to stop, and stops at once
         for step in range(10**6): one.report("step", 200 * step, WHOLE); time.sleep(0.02)
-    if do == 2:                                   # does not listen, and has a child that does not either
+    if do == 2:  # does not listen, and has a child that does not either
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         Path(sys.argv[4], "child").write_text(str(child.pid)); time.sleep(600)
@@ -42,7 +42,8 @@ try:
     if do == 4: os._exit(5)
     if do == 5: time.sleep(0.4); one.end("done", study="b" * 64)
 except (work.InterruptedStudy, KeyboardInterrupt):
-    one.end("cancelled" if one.rows.read("id = ? and cancelled is not null", one.job) else "interrupted")
+    was_cancelled = one.rows.read("id = ? and cancelled is not null", one.job)
+    one.end("cancelled" if was_cancelled else "interrupted")
 """
 DONE, LONG, DEAF, KILLED, CRASHED, SHORT = range(6)
 

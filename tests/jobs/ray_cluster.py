@@ -70,7 +70,7 @@ def start_node(folder: Path, ip: str, *where: str) -> subprocess.Popen[bytes]:
 
 
 def kill_node(node: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the node and all that it started: Ray gives its parts process groups of their own."""
+    """SIGKILL the node and all that it started: Ray gives its parts their own process groups."""
     found, tree = (
         {node.pid},
         subprocess.run(

@@ -189,9 +189,8 @@ def test_a_worker_that_fails_without_a_word_is_a_failed_job(queue: JobQueue) -> 
 def test_a_worker_killed_for_lack_of_memory_is_a_failed_job_that_says_what_to_do(
     queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        JobQueue, "start", lambda self: None
-    )  # the supervisor runs here, where the kernel's count is made up
+    # the supervisor runs here, where the kernel's count is made up
+    monkeypatch.setattr(JobQueue, "start", lambda self: None)
     counts = iter(range(100))
     monkeypatch.setattr(supervisor, "killed_for_memory", lambda: next(counts))
     row, kept = ask(queue, KILLED), supervisor.Supervisor(queue.root)
@@ -212,9 +211,8 @@ def test_work_goes_on_under_a_new_keeper_when_the_old_one_is_killed(queue: JobQu
     behind = ask(queue, DONE)
     assert queue.row(row.id).state == "running" and queue.row(behind.id).state == "queued"
     assert row.pid is not None
-    os.killpg(
-        row.pid, signal.SIGKILL
-    )  # nobody's child any more; the new supervisor sees it by its number and birth
+    # nobody's child any more; the new supervisor sees it by its number and birth
+    os.killpg(row.pid, signal.SIGKILL)
     assert ended(queue, row).state == "interrupted"
     assert ended(queue, behind).state == "done"
 
@@ -268,9 +266,8 @@ def test_a_clock_that_jumps_kills_nobody(queue: JobQueue, monkeypatch: pytest.Mo
     rows = queue.rows()
     monkeypatch.setattr("prunescope.engine.jobs.queue.time.time", lambda: 0.0)
     later = ask(queue, DONE)
-    assert (
-        JobQueue.waiting(later, [*rows, later])[0] == 1
-    )  # its place is that of its row, not of its date
+    # its place is that of its row, not of its date
+    assert JobQueue.waiting(later, [*rows, later])[0] == 1
 
 
 # The list itself
@@ -284,9 +281,8 @@ def test_one_keeper_is_enough(queue: JobQueue) -> None:
         queue.start()
     assert queue.row(row.id).holder == row.holder
     queue.cancel(row.id)
-    until(
-        lambda: (held := try_lock(lock)) is not None and release_lock(lock, held) is None
-    )  # it leaves when nothing is left
+    # it leaves when nothing is left
+    until(lambda: (held := try_lock(lock)) is not None and release_lock(lock, held) is None)
 
 
 def test_a_job_is_found_by_the_first_digits_of_its_id_and_forgotten_with_its_log(

@@ -20,7 +20,8 @@ from prunescope.engine.studies.events import StudyOpened
 def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a worker in this process whose study ends as `how` says; the row afterwards."""
     monkeypatch.setattr(JobQueue, "start", lambda self: None)
-    monkeypatch.setattr(Work, "_beat", lambda self: None)  # no heartbeat changes the row meanwhile
+    # no heartbeat changes the row meanwhile
+    monkeypatch.setattr(Work, "_send_heartbeats", lambda self: None)
 
     def ended(how: BaseException | Study, **values: Any) -> JobRow:
         def made_up(spec: StudySpec, store: Any, report: Progress) -> Study:

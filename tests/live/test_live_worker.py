@@ -46,12 +46,16 @@ for line in sys.stdin:
     say(id=number, event="started")
     if do == "hang": time.sleep(600)
     if do == "die": sys.stdin.readline(); os._exit(7)  # with another one behind it
-    if do == "torn": sys.stdout.write('{{"id": ' + str(number) + ', "event": "do'); sys.stdout.flush(); os._exit(7)
+    if do == "torn":
+        sys.stdout.write('{{"id": ' + str(number) + ', "event": "do')
+        sys.stdout.flush(); os._exit(7)
     if do == "noise": print("\\nDownloading: 100 %", flush=True)
     say(id=number, event="progress", stage="block 1", done=3, total=4)
-    say(id=number, event="step", side="dense", kind="try", queries=5, lowest=0.25, text="b", truth=0.25)
-    say(id=number, event="step", side="dense", kind="rank", queries=9, lowest=0.25, text=None, truth=None)
-    if do == "refuse": say(id=number, event="failed", reason="The study nope is not in the store."); continue
+    step = dict(id=number, event="step", side="dense", lowest=0.25)
+    say(**step, kind="try", queries=5, text="b", truth=0.25)
+    say(**step, kind="rank", queries=9, text=None, truth=None)
+    if do == "refuse":
+        say(id=number, event="failed", reason="The study nope is not in the store."); continue
     say(id=number, event="done", result={{"pid": os.getpid()}})
 """
 
@@ -442,9 +446,8 @@ def test_the_worker_says_why_it_refuses(
 def test_a_running_job_is_cancelled_and_no_process_is_left(made: tuple[Study, Path]) -> None:
     bench = Workbench(made[1])
     try:
-        job = running(
-            bench.submit("measure", study=made[0].key, sparsity=0.6)
-        )  # it is loading its libraries now
+        # it is loading its libraries now
+        job = running(bench.submit("measure", study=made[0].key, sparsity=0.6))
         pid = pid_of(bench)
         bench.cancel(job)
         assert finished(job).state == "cancelled"
@@ -466,9 +469,8 @@ def test_a_pruned_victim_is_solved_once_and_kept_while_there_is_room(
     for sparsity in (0.6, 0.7):
         bench.pruned(prepared, sparsity)
     assert bench.pruned(prepared, 0.5) is first and bench.open(made[0])[0] is prepared
-    bench._cache.most = bytes_in_memory(
-        [prepared, first]
-    )  # the texts, the dense victim and one pruned
+    # the texts, the dense victim and one pruned
+    bench._cache.most = bytes_in_memory([prepared, first])
     bench.begin()
     assert bench.open(made[0])[0] is prepared
     again = bench.pruned(prepared, 0.8)

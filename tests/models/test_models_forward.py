@@ -150,9 +150,8 @@ def test_reading_does_not_depend_on_how_the_tokens_are_cut(
 
 def test_long_text_is_cut_to_the_limit(each: Victim):
     (ids,) = each.encode(["good film " * 100])["input_ids"]
-    assert (
-        len(ids) == each.max_tokens == (63 if each.family.after_pad else 64)
-    )  # the pad token's id is 0
+    # the pad token's id is 0
+    assert len(ids) == each.max_tokens == (63 if each.family.after_pad else 64)
     assert close(each.read(["good film " * 100]), padded(each, ("good film " * 100,)))
 
 

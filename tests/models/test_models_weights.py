@@ -174,9 +174,8 @@ def test_another_number_of_blocks_than_the_weights_have(folder: Path, blocks: in
     change_json(folder / "config.json", num_hidden_layers=blocks)
     with pytest.raises(ModelError, match=message):
         load_victim(str(folder), "cpu")
-    with pytest.raises(
-        ModelError, match=message
-    ):  # it would be trained with blocks drawn at random
+    with pytest.raises(ModelError, match=message):
+        # it would be trained with blocks drawn at random
         open_base(str(folder))
 
 

@@ -288,9 +288,8 @@ def test_residual_drift_changes_what_feeds_the_residual(dense: Victim, sentences
         for name in with_it
         if not torch.allclose(with_it[name], without[name], rtol=1e-3, atol=1e-3)
     ]
-    assert (
-        found[0] == "0.output"
-    )  # the first block's input has no drift, so its attention output is the same
+    # the first block's input has no drift, so its attention output is the same
+    assert found[0] == "0.output"
 
 
 def test_residual_drift_counts_where_the_layer_that_feeds_it_is_narrow_too(
@@ -326,7 +325,6 @@ def test_every_setting_changes_the_weights(
     dense: Victim, sentences: tuple[str, ...], halves: dict[str, Pruned], setting: str
 ):
     made = prune(dense, sentences, None, method := method_named(f"adaptive:{setting}"), 0.5)
-    assert made.achieved == (
-        pytest.approx(0.5, abs=0.02) if method.rows else 0.5
-    )  # a row rounds down to a weight
+    # a row rounds down to a weight
+    assert made.achieved == (pytest.approx(0.5, abs=0.02) if method.rows else 0.5)
     assert not same_weights(made.victim, halves["adaptive"].victim)

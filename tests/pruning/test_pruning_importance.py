@@ -302,9 +302,8 @@ def test_a_sample_is_spread_over_the_text(
     )
     measure_importance(dense, sentences[:texts], None, sample=64)
     assert seen == [list(sentences[: texts : max(1, texts // 64)])]
-    assert (
-        len(seen[0]) == rows <= (127 if texts < 128 else 96)
-    )  # all of fewer than twice the sample, else up to half more
+    # all of fewer than twice the sample, else up to half more
+    assert len(seen[0]) == rows <= (127 if texts < 128 else 96)
 
 
 def test_pairs_are_read_as_pairs(dense: Victim, sentences: tuple[str, ...]):

@@ -51,9 +51,8 @@ def test_the_limit_of_a_container_bounds_what_is_free(tmp_path: Path, version: i
     control_group(groups, version, "a/b", "350", 500, 0)
     assert min(rooms("a/b")) == 0  # over its limit already
     control_group(groups, version, "", "640", 600, 10)
-    assert rooms("docker/of-the-host") == [
-        50
-    ]  # in a container the path is the host's, and the limit stands at the root
+    # in a container the path is the host's, and the limit stands at the root
+    assert rooms("docker/of-the-host") == [50]
     membership.unlink()
     assert cgroup_bytes_left(membership, groups) == []
 

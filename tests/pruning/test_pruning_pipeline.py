@@ -167,9 +167,8 @@ def test_a_whole_block_may_be_left_out(dense: Victim, sentences: tuple[str, ...]
     pruned = prune(dense, sentences[:40], None, Plan.named("adaptive", layers="0=0"), 0.5)
     assert [layer.zeros > 0 for layer in pruned.layers] == [False] * 6 + [True] * 6
     alone = {layer.layer: layer.alpha for layer in pruned.layers}
-    assert (
-        alone["1.query"] == 0.0 and alone["1.output"] > 0
-    )  # where nothing was pruned before there is nothing to correct
+    # where nothing was pruned before there is nothing to correct
+    assert alone["1.query"] == 0.0 and alone["1.output"] > 0
 
 
 @pytest.mark.parametrize("name", CALIBRATED)

@@ -43,9 +43,8 @@ def problems_of(
 def test_a_small_pivot_is_met_in_double_from_the_sums_on(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, name: str
 ):
-    monkeypatch.setattr(
-        "prunescope.engine.pruning.targets.LEAST_PIVOT", 1.0
-    )  # every layer is below
+    # every layer is below
+    monkeypatch.setattr("prunescope.engine.pruning.targets.LEAST_PIVOT", 1.0)
     seen, pruned = problems_of(monkeypatch, dense, sentences[:60], name)
     kinds = {
         tensor.dtype

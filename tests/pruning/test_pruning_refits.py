@@ -145,9 +145,8 @@ def test_no_refit_is_worse_than_none_by_its_own_objective(
     after = refit_weights(solved, one, Method("", "", "", solver, refit=refit_name, steps=10))
     assert after.dtype == kind and torch.equal(after == 0, solved == 0)
     room = 1e-5 if kind == torch.float32 else 1e-12
-    scale = own_loss(
-        torch.zeros_like(solved), one
-    )  # what single precision rounds is a share of this
+    # what single precision rounds is a share of this
+    scale = own_loss(torch.zeros_like(solved), one)
     assert own_loss(after, one) <= own_loss(solved, one) + room * scale
     if refit_name in ("exact", "cholesky"):
         assert own_loss(after, one) == pytest.approx(

@@ -167,9 +167,8 @@ def test_importance_times_a_constant_changes_nothing(name: str, pattern: Pattern
     one, solve = problem(12, 64, 0.6, pattern), solver_named(name)
     importance = torch.rand(12, generator=torch.Generator().manual_seed(5)) + 0.1
     plain = solve(replace(one, metric=OutputMetric(importance)))
-    assert torch.equal(
-        solve(replace(one, metric=OutputMetric(importance * 4))), plain
-    )  # a power of four is exact under the root
+    # a power of four is exact under the root
+    assert torch.equal(solve(replace(one, metric=OutputMetric(importance * 4))), plain)
     assert torch.equal(
         solve(replace(one, metric=OutputMetric(torch.full((12,), 16.0)))), solve(one)
     )

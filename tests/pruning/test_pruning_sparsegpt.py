@@ -58,9 +58,8 @@ def oracle(
     """
     weights = target.clone()
     width = weights.shape[1]
-    inverses = [
-        torch.linalg.inv(hessian)
-    ]  # of H[j:, j:]: Gaussian elimination takes one input out of the one before
+    # of H[j:, j:]: Gaussian elimination takes one input out of the one before
+    inverses = [torch.linalg.inv(hessian)]
     for _ in range(width - 1):
         last = inverses[-1]
         inverses.append((last - torch.outer(last[:, 0], last[0]) / last[0, 0])[1:, 1:])

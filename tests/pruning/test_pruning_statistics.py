@@ -9,11 +9,12 @@ from torch import Tensor
 from prunescope.engine.pruning.statistics import Gram
 
 Draw = Callable[..., Tensor]
+# (d_out, d_in): the drift is summed behind the layer where d_out <= d_in, else before
 SHAPES = [
     (6, 10),
     (10, 6),
     (7, 7),
-]  # (d_out, d_in): the drift is summed behind the layer where d_out <= d_in, else before
+]
 TOKENS = 50
 
 

@@ -322,8 +322,7 @@ def test_single_precision_is_enough_where_pivots_are_large(draw: Draw):
 
 
 def test_single_precision_is_left_where_pivots_cancel(draw: Draw):
-    inputs = draw(1200, 300, seed=6) + 300 * draw(
-        1200, 1, seed=8
-    )  # one direction in every input, far above the rest
+    # one direction in every input, far above the rest
+    inputs = draw(1200, 300, seed=6) + 300 * draw(1200, 1, seed=8)
     inputs[:, :3] *= 50
     assert error_in_single_precision(inputs.T @ inputs / len(inputs)) < 1e-6

@@ -12,7 +12,7 @@ from made_up_studies import made_up_study
 
 from prunescope.engine import StudySpec
 from prunescope.engine.cli.main import parsed
-from prunescope.engine.cli.studies import spec_from
+from prunescope.engine.cli.options import spec_from
 from prunescope.engine.reading import commands
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)

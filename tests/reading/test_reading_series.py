@@ -114,9 +114,8 @@ def test_the_heat_map_is_the_grid_at_every_stop() -> None:
 
 def test_the_median_of_layer_errors_is_their_median() -> None:
     study = made_up_study()
-    assert series.median_error(study.levels[1]) == pytest.approx(
-        0.4**2 * 2 / 10
-    )  # 3 blocks of six alike
+    # 3 blocks of six alike
+    assert series.median_error(study.levels[1]) == pytest.approx(0.4**2 * 2 / 10)
     even = replace(
         study.levels[1],
         layer_errors={"0.query": 1.0, "0.key": 2.0, "0.value": 4.0, "0.output": 9.0},

@@ -16,7 +16,7 @@ from prunescope.engine.attacks.recipes import check_attack
 from prunescope.engine.cli import papers
 from prunescope.engine.cli.main import main as engine
 from prunescope.engine.cli.main import parsed
-from prunescope.engine.cli.studies import spec_from
+from prunescope.engine.cli.options import spec_from
 from prunescope.engine.paths import PROJECT
 from prunescope.engine.studies.prepare import check_spec
 from prunescope.engine.subnetworks.protocol_file import read_protocol

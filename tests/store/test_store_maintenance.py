@@ -288,9 +288,8 @@ def test_a_clock_that_went_back_cleans_nothing_by_age(
     monkeypatch.setattr("prunescope.engine.store.maintenance.time.time", lambda: now - 30 * DAY)
     with pytest.raises(SettingError, match="set the clock"):
         clean_store(store, older_than=DAY)
-    assert (
-        clean_store(store, total=10**9) == []
-    )  # an hour-old unfinished file is told from a new one in either direction
+    # an hour-old unfinished file is told from a new one in either direction
+    assert clean_store(store, total=10**9) == []
     assert listed(store) == {0: [0.0, 0.5]}
 
 

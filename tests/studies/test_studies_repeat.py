@@ -123,7 +123,7 @@ def test_other_texts_are_refused_and_told(
         + "\n",
         encoding="utf-8",
     )
-    with pytest.raises(DataError, match="This is another: the evaluation rows"):
+    with pytest.raises(DataError, match="This is another: the evaluation examples"):
         repeat_study(study, store, data=str(other), device="cpu")
     code, _, told = run(study.key[:8], "--data", str(other))
     assert code == 2 and "is not what the study" in told

@@ -209,9 +209,8 @@ def test_a_level_measured_on_a_cached_victim_is_the_same_bytes(
         path.unlink()
     calls = count_calls(monkeypatch, pruned_module, "prune_levels")
     run_study(spec, store)
-    assert [call[4] for call in calls] == [
-        (0.0,)
-    ]  # the dense level alone; the others come from the cache
+    # the dense level alone; the others come from the cache
+    assert [call[4] for call in calls] == [(0.0,)]
     assert without_times(store) == before
 
 
@@ -761,9 +760,8 @@ def test_levels_attacked_together_have_the_records_of_levels_attacked_apart(
     together, apart = new_store("together"), new_store("apart")
     calls = count_calls(monkeypatch, attack_module, "attack_many")
     run_study(wanted, together)
-    assert [len(call[0].names) for call in calls] == [
-        4
-    ]  # the fifth sparse level is alone, as the dense one is
+    # the fifth sparse level is alone, as the dense one is
+    assert [len(call[0].names) for call in calls] == [4]
     monkeypatch.setattr(run_module, "_attack_ahead", lambda *_: None)
     run_study(wanted, apart)
     assert without_times(together) == without_times(apart)

@@ -110,9 +110,8 @@ def test_predictions_follow_their_rows_in_any_order(bias: BiasPredictions, share
     assert torch.equal(bias.of(turned, 2, "x"), bias.log_probs[[7, 0, 30]])
     assert torch.allclose(bias.log_probs.exp().sum(dim=1), torch.ones(40), atol=1e-5)
     assert len(set(row_ids(data).tolist())) == 40
-    assert (
-        row_ids(Examples(("a b", "a"), ("c", "b c"), (0, 1))).unique().numel() == 2
-    )  # the border between texts counts
+    # the border between texts counts
+    assert row_ids(Examples(("a b", "a"), ("c", "b c"), (0, 1))).unique().numel() == 2
 
 
 def test_rows_without_a_prediction_are_counted_and_the_first_is_named(

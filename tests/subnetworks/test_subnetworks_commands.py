@@ -131,6 +131,12 @@ def test_the_commands_hang_together(
     )
 
 
+def test_snapshots_are_a_list_of_numbers(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        main(["retrain", "--snapshots", "half", "--data", "d", "--out", "o"])
+    assert "--snapshots: 'half' is not a list of numbers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
@@ -142,7 +148,6 @@ def test_the_commands_hang_together(
             "--label-smoothing is 0.1, and the loss poe does not",
         ),
         (("masktrain", "--bias", "nowhere"), "no readable bias predictions"),
-        (("retrain", "--snapshots", "half"), "--snapshots is 'half'"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -99,9 +99,8 @@ def test_between_resets_a_mask_is_the_score_against_the_threshold():
         ste.scores["a"].add_(0.2 * torch.randn(5, 6, generator=torch.Generator().manual_seed(2)))
     ste.on_step_begin(1, 10)
     assert torch.equal(model.a.weight.detach(), own * (ste.scores["a"].detach() >= threshold))
-    assert (
-        int((model.a.weight == 0).sum()) != 15
-    )  # it has moved away, and the next reset takes it back
+    # it has moved away, and the next reset takes it back
+    assert int((model.a.weight == 0).sum()) != 15
     ste.on_step_begin(5, 10)
     assert int((model.a.weight == 0).sum()) == 15
 

@@ -209,7 +209,7 @@ def test_a_subnetwork_is_a_model_for_a_study(
     [
         ({"loss": "poe"}, {}, SettingError, "needs bias predictions"),
         ({"loss": "confreg"}, {"bias": True}, SettingError, "teacher"),
-        ({"method": "isolated"}, {}, SettingError, "mask_from"),
+        ({"method": "isolated"}, {}, SettingError, "`mask_from`"),
         ({"method": "mask"}, {"snapshots": (0.5,)}, SettingError, "`snapshots`"),
         ({"method": "full"}, {"snapshots": (1.5,)}, SettingError, r"give shares in \(0, 1\)"),
         (
@@ -331,9 +331,8 @@ def test_models_on_the_way_of_another_training_are_not_taken_for_these(
         StoreError, match="full-at-5 is a model on the way of another training; remove it"
     ):
         find_subnetwork(SubnetworkSpec("full"), replace(TRAIN, seed=2), inputs, tmp_path / "full")
-    find_subnetwork(
-        SubnetworkSpec("full"), TRAIN, inputs, tmp_path / "full"
-    )  # the same one: they stay
+    # the same one: they stay
+    find_subnetwork(SubnetworkSpec("full"), TRAIN, inputs, tmp_path / "full")
     assert (
         snapshot_at(tmp_path / "full", 0.5) == tmp_path / "full-at-5"
         and snapshot_at(tmp_path / "full", 0.9) is None

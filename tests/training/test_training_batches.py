@@ -32,9 +32,8 @@ def test_batches_hold_rows_of_like_length():
 
 def test_first_batches_draw_rows_from_everywhere():
     first = islice(batches([5] * 1000, 4, random.Random(1)), 10)
-    assert (
-        max(row for batch in first for row in batch) > 256
-    )  # only 64 batches are sorted at a time
+    # only 64 batches are sorted at a time
+    assert max(row for batch in first for row in batch) > 256
 
 
 def test_batches_come_in_another_order_every_pass():

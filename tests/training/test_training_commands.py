@@ -78,9 +78,8 @@ def test_from_members_to_an_average(
     assert [entry["name"] for entry in built["members"]] == ["one", "two"]
     assert all((entry["aua"] is None) is (attack == "none") for entry in built["members"])
     manifest = json.loads((tmp_path / "out" / "members.json").read_text())
-    for entry in manifest[
-        "members"
-    ]:  # so that there is something to average, however little was learned
+    for entry in manifest["members"]:
+        # so that there is something to average, however little was learned
         entry["status"] = "trained"
     (tmp_path / "out" / "members.json").write_text(json.dumps(manifest))
     by = "acc" if attack == "none" else "aua"

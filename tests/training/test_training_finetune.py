@@ -181,9 +181,8 @@ def test_every_family_is_fine_tuned_and_opens(
         )
         logits.append(victim.read(rows.texts)[0])
     expected = load_victim(str(tmp_path / family), "cpu").read(rows.texts)[0]
-    assert torch.allclose(
-        logits[0], expected, atol=2e-3
-    )  # the head is kept, in half precision where there is an adapter
+    # the head is kept, in half precision where there is an adapter
+    assert torch.allclose(logits[0], expected, atol=2e-3)
     assert bool(logits[1].isfinite().all()) and not torch.allclose(logits[1], expected, atol=0.05)
 
 

@@ -149,9 +149,8 @@ def test_steps_are_torchs(
     assert trained.final_loss == pytest.approx(sum(losses) / 6, rel=1e-6)
     start = fresh(shared).double().state_dict()
     for name, value in expected.state_dict().items():
-        if name.endswith(
-            "key.bias"
-        ):  # no softmax depends on it, so its gradient is rounding, which Adam makes large
+        if name.endswith("key.bias"):
+            # no softmax depends on it, so its gradient is rounding, which Adam makes large
             continue
         assert torch.allclose(model.state_dict()[name], value, rtol=1e-5, atol=1e-7), name
         assert not torch.equal(value, start[name]) or "position" in name or "token_type" in name, (

@@ -52,9 +52,8 @@ def agree(
     assert result[0] == pytest.approx(expected[0], rel=1e-6)
     assert result[1].keys() == expected[1].keys()
     for name, value in expected[1].items():
-        assert torch.allclose(result[1][name], value, rtol=1e-3, atol=1e-6), (
-            name
-        )  # cross-entropy is single precision
+        # cross-entropy is single precision
+        assert torch.allclose(result[1][name], value, rtol=1e-3, atol=1e-6), name
 
 
 # Oracles: one row at a time, every formula written out
@@ -182,9 +181,8 @@ def test_a_loss_adds_to_what_is_there(model: Any, inputs: Inputs, kind: str):
 def test_pieces_add_up_to_the_whole_batch(
     model: Any, inputs: Inputs, kind: str, sizes: tuple[int, ...]
 ):
-    spec = replace(
-        SPEC, adv_init=0.0
-    )  # nothing drawn: a row's ascent does not depend on its neighbours
+    # nothing drawn: a row's ascent does not depend on its neighbours
+    spec = replace(SPEC, adv_init=0.0)
     whole = gradients(model, lambda: LOSSES[kind](model, inputs, LABELS, spec))
 
     def in_pieces() -> float:

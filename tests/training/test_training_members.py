@@ -179,9 +179,8 @@ def test_a_member_trained_on_another_machine_counts(
     )
     assert [entry["name"] for entry in run(ONE)["members"]] == ["one"] and trained == ["one"]
     file.write_text(json.dumps({**json.loads(file.read_text()), "device": "cpu"}))
-    with pytest.raises(
-        SettingError, match="other settings"
-    ):  # made here, and not as it is asked for now
+    with pytest.raises(SettingError, match="other settings"):
+        # made here, and not as it is asked for now
         run(ONE)
 
 

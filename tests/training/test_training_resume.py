@@ -170,9 +170,8 @@ def test_a_signal_anywhere_in_a_step_leaves_the_last_finished_one(
     done: int,
 ):
     expected, spec, out = unbroken(kind), replace(SPEC, **KINDS[kind]), tmp_path / "out"
-    before = signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # as the command line's: KeyboardInterrupt
+    # as the command line's: KeyboardInterrupt
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
             told_in(owner, name, patch, at=at)

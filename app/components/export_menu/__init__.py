@@ -83,7 +83,7 @@ def _bar(
 def file_of(
     request: dict[str, Any], name: str, frame: pd.DataFrame, about: dict[str, object]
 ) -> dict[str, Any]:
-    """The file that a button asked for."""
+    """The file that a button downloads."""
     kind = request["format"]
     if kind == "html":
         text = files.chart_html(name, frame, about, request["drawn"])

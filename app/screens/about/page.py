@@ -3,6 +3,7 @@
 import streamlit as st
 
 from prunescope.app.components import tour
+from prunescope.app.components.page_header import page_header
 from prunescope.engine.reading import commands
 from prunescope.engine.reading.findings import read_findings
 from prunescope.engine.reading.glossary import MEASURES, Measure, measure
@@ -10,7 +11,8 @@ from prunescope.engine.reading.titles import PAPERS
 
 
 def main() -> None:
-    st.title("About", anchor=False)
+    """Draw the page."""
+    page_header("About")
     st.markdown(
         "PruneScope answers one question: **how sparse can a language model get before it stops "
         "being robust?** It prunes a fine-tuned classifier layer by layer without retraining, "

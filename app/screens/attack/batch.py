@@ -40,7 +40,7 @@ def batch(form: Form, ready: bool) -> None:
         job_progress.watch(
             "batch", job, background(), 0.5, lambda job: job_progress.bar(job, title)
         )
-    elif job_progress.ended(job) and job.result is not None:
+    elif job_progress.show_end(job) and job.result is not None:
         _result(job.result)
 
 

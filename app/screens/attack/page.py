@@ -5,7 +5,7 @@ the background.
 import streamlit as st
 
 from prunescope.app.components import job_progress
-from prunescope.app.components.empty_state import no_study
+from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import message, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.screens.attack import progress, result
@@ -13,17 +13,13 @@ from prunescope.app.screens.attack.batch import batch
 from prunescope.app.screens.attack.form import Form, form, pick_study
 from prunescope.app.screens.attack.link import take_up
 from prunescope.app.state import address
-from prunescope.app.state.resources import background, store, workbench
+from prunescope.app.state.resources import background, workbench
 from prunescope.engine.reading import commands
 
 
 def main() -> None:
     """Draw the page."""
-    view = store()
-    studies = view.studies()
-    if not studies:
-        no_study(view.notices, "An attack needs the dense and the pruned models of a study.")
-        return
+    view, studies = studies_or_stop("An attack needs the dense and the pruned models of a study.")
     notices = list[str]()
     if (linked := address.entered()) is not None:
         notices = take_up(linked, studies) + _resume_jobs(linked)
@@ -119,7 +115,7 @@ def _outcome(inputs: Form) -> None:
             lambda job: progress.head(job, job_progress.in_slot("ready")),
             lambda job: progress.live(job, label),
         )
-    elif job_progress.ended(job) and job.result is not None:
+    elif job_progress.show_end(job) and job.result is not None:
         result.result(job.result)
 
 

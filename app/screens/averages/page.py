@@ -6,6 +6,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import averages
 from prunescope.app.charts.text import plain
+from prunescope.app.components.empty_state import made_by_command
 from prunescope.app.components.export_menu import chart, export_bar
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
@@ -24,9 +25,8 @@ def main() -> None:
     header = page_header("Robust dense models", 2)
     show_notices(view.notices)
     if not sets:
-        st.text("No members yet. Members are trained on the command line:")
         train = commands.command("members", "--recipe", "FILE", "--data", "D")
-        st.code(commands.shell(train), language="sh")
+        made_by_command("No members yet. Members are trained on the command line:", train)
         return
     by_name = {
         member_set.name if member_set.bundled else f"{member_set.name} · yours": member_set
@@ -142,9 +142,8 @@ def _evaluated(member_set: engine.MemberSet) -> None:
     st.caption(
         plain(
             f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; "
-            f"pruned with {method_name_title(how['method'])}, "
-            f"{counts['calibration']} calibration texts, seed "
-            f"{how['seed']}. Bars: 95% intervals."
+            f"pruned with {method_name_title(how['method'])}, {counts['calibration']} calibration "
+            f"texts, seed {how['seed']}. Bars: 95% intervals."
         )
     )
     export_bar(

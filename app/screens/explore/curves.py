@@ -22,7 +22,7 @@ Studies = list[engine.Study]
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def card_texts(versions: Versions, stops: list[float], _studies: Studies) -> dict[str, Any]:
-    """What the cards say at every stop."""
+    """The texts of the cards at every stop."""
     return cards.cards(_studies, stops)
 
 
@@ -30,7 +30,7 @@ def card_texts(versions: Versions, stops: list[float], _studies: Studies) -> dic
 def _figure(
     versions: Versions, names: tuple[str, ...], in_dark: bool, _studies: Studies
 ) -> go.Figure:
-    """The curves; building them takes longer than all else that a move of the slider asks for."""
+    """The curves, cached: building them is the slowest part of a move of the slider."""
     titles = engine.short_names(_studies)
     frames = [(title, series.curves(study)) for title, study in zip(titles, _studies, strict=True)]
     return curves.curves(frames, names, in_dark)
@@ -73,13 +73,13 @@ def curves_and_layers(
 
 
 def _offered(studies: Studies) -> list[str]:
-    """The curves that there can be: times only where something was timed on this machine."""
+    """The curves to choose from, with times only if a level was timed on this machine."""
     timed = any(series.latencies(study) for study in studies)
     return [name for name in curves.LOOKS if timed or name != "latency"]
 
 
 def visible_curves(studies: Studies) -> list[str]:
-    """Which curves the chart holds, as the address says."""
+    """The curves of the chart, by the address."""
     offered = _offered(studies)
     usual = [name for name in offered if len(studies) == 1 or name in ("acc", "aua", "cls_error")]
     linked = [name for name in address.read("curves").split(",") if name]

@@ -10,12 +10,10 @@ from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
 
-TOLERANCE = 3.0  # points, where nobody says otherwise
-
 
 def tolerance() -> tuple[float, list[str]]:
-    """The field for the tolerance: (points, what to say of the address's)."""
-    linked, notices = address.number("tolerance", TOLERANCE, 0.0, 50.0)
+    """The field for the tolerance: (points, notices about the address's value)."""
+    linked, notices = address.number("tolerance", engine.TOLERANCE, 0.0, 50.0)
     st.session_state.setdefault("tolerance", linked)
     points = st.number_input(
         "Tolerance, points",
@@ -27,7 +25,7 @@ def tolerance() -> tuple[float, list[str]]:
         help="A sparsity is safe if accuracy and accuracy under attack stay within this many "
         "points of the dense model at every measured sparsity up to it.",
     )
-    address.write("tolerance", f"{points:g}", f"{TOLERANCE:g}")
+    address.write("tolerance", f"{points:g}", f"{engine.TOLERANCE:g}")
     return points, notices
 
 

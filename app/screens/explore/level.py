@@ -1,6 +1,4 @@
-"""What was measured at the level under the slider: the pruner's record, and the paired test against
-dense.
-"""
+"""Details of the level under the slider: the pruner's record, and the paired test against dense."""
 
 from typing import Any
 
@@ -64,11 +62,14 @@ def _pruner(study: engine.Study, level: engine.LevelResult) -> None:
 
 def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:
     pair = engine.paired_attack(dense.attacks, level.attacks)
+    dense_rate, pruned_rate = (
+        engine.format_rate(rate.value, rate.low, rate.high) for rate in (pair.first, pair.second)
+    )
     with st.expander(
         f"Paired with dense: the {pair.first.n} attacked examples that both models get right"
     ):
         st.text(
-            f"Attack success: dense {_rate(pair.first)}, pruned {_rate(pair.second)}.\n"
+            f"Attack success: dense {dense_rate}, pruned {pruned_rate}.\n"
             f"Both withstand the attack: {pair.both_hold}. Only dense fails: "
             f"{pair.only_first_breaks}. Only pruned fails: {pair.only_second_breaks}. Both fail: "
             f"{pair.both_break}.\n"
@@ -78,8 +79,8 @@ def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelR
 
 
 def _failures(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:
-    """The attacked examples on which dense or pruned failed, those of one alone first; each opens
-    on the attack page.
+    """Attacked examples on which one model failed, then those on which both did, with links to the
+    attack page.
     """
     table = flips.with_kinds(flips.rows(dense, level, study.about["counts"]["evaluation"]))
     table = table[table["kind"].isin(FLIPS)].sort_values(
@@ -118,9 +119,3 @@ def _with_texts(table: pd.DataFrame, examples: engine.Examples, labels: list[str
         label=[labels[examples.labels[row]] for row in rows],
         text=[examples.texts[row] for row in rows],
     )
-
-
-def _rate(rate: engine.Rate) -> str:
-    if rate.value is None:
-        return "–"
-    return f"{100 * rate.value:.1f}% [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"

@@ -1,6 +1,4 @@
-"""What the explore page asks of the worker: measure, time or export the level under the slider; its
-door to the attack page.
-"""
+"""Measure, time or export the level under the slider, and open it on the attack page."""
 
 import os
 from pathlib import Path
@@ -21,7 +19,7 @@ NOT_MEASURED = "This sparsity was not measured; values marked ≈ are interpolat
 
 
 def attack_door(study: engine.Study, sparsity: float) -> None:
-    """The way to the attack page, with this study and sparsity."""
+    """Link to the attack page, with this study and sparsity."""
     st.header("Attack a sentence, dense and pruned side by side", anchor=False)
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.text(
@@ -44,9 +42,7 @@ def prunable_sparsity(study: engine.Study, sparsity: float) -> float:
 
 
 def has_data(study: engine.Study) -> bool:
-    """Whether the study's own texts can be here: without them its pruned model cannot be made
-    again.
-    """
+    """Whether the study's own texts may be on this machine; without them it cannot be pruned."""
     return study.about["spec"]["data"] is not None or "PRUNESCOPE_DATA" in os.environ
 
 
@@ -108,9 +104,7 @@ def time_here(study: engine.Study, sparsity: float) -> None:
 
 
 def export_here(study: engine.Study, sparsity: float) -> None:
-    """Offer the pruned model as one file; where it cannot be made, say why and how it is made
-    elsewhere.
-    """
+    """Offer the pruned model as one file, or say why not, with the command line to make it."""
     possible = has_data(study)
     left, right = _button_beside_text()
     if left.button(

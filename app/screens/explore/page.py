@@ -5,7 +5,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import palette
 from prunescope.app.components import cards, instrument
-from prunescope.app.components.empty_state import no_study
+from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.report_button import report_button
@@ -19,17 +19,13 @@ from prunescope.app.screens.explore.curves import (
 from prunescope.app.screens.explore.instrument import slider, tolerance
 from prunescope.app.screens.explore.level import level_tables
 from prunescope.app.screens.explore.live import attack_door, live_work, prunable_sparsity
-from prunescope.app.state.resources import signature, store, workbench
+from prunescope.app.state.resources import signature, workbench
 from prunescope.engine.reading import commands, series
 
 
 def main() -> None:
     """Draw the page."""
-    view = store()
-    stored = view.studies()
-    if not stored:
-        no_study(view.notices)
-        return
+    view, stored = studies_or_stop()
     header = page_header("How sparse before it breaks?", 5, 1.6, title_width=6)
     with header.controls[0]:
         keys, of_link = pick_studies(stored, len(palette.STUDIES))
@@ -58,9 +54,7 @@ def _subtitle(studies: list[engine.Study]) -> str:
 
 @st.fragment
 def _answer(keys: list[str], points: float) -> None:
-    """Everything that the slider moves; a fragment, so that the pickers above are not asked again
-    at every release.
-    """
+    """Draw everything that the slider moves, as a fragment: the pickers above do not run again."""
     studies, _ = open_studies(keys)
     if len(studies) < len(keys):  # one was removed while it was shown: the whole page says so
         st.rerun()

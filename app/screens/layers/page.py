@@ -8,7 +8,7 @@ from prunescope import engine
 from prunescope.app.charts import inside
 from prunescope.app.charts.palette import STUDIES
 from prunescope.app.components import cards, instrument
-from prunescope.app.components.empty_state import no_study
+from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map
 from prunescope.app.components.notices import show_notices
@@ -17,17 +17,13 @@ from prunescope.app.components.provenance import provenance
 from prunescope.app.components.study_picker import open_studies, pick_shared_study
 from prunescope.app.screens.layers.text import follow_text
 from prunescope.app.state import address, defaults
-from prunescope.app.state.resources import dark, store, workbench
+from prunescope.app.state.resources import dark, workbench
 from prunescope.engine.reading import series
 
 
 def main() -> None:
     """Draw the page."""
-    view = store()
-    stored = view.studies()
-    if not stored:
-        no_study(view.notices)
-        return
+    view, stored = studies_or_stop()
     header = page_header("Inside the layers", 2)
     with header.controls[0]:
         key, of_link = pick_shared_study(stored, len(STUDIES))

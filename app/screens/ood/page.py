@@ -6,6 +6,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import subnetworks as charts
 from prunescope.app.charts.text import plain, short
+from prunescope.app.components.empty_state import made_by_command
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
@@ -21,9 +22,10 @@ def main() -> None:
     header = page_header("Bias robustness", 2)
     show_notices(view.notices)
     if not tables:
-        st.text("No table yet. Subnetworks are trained and evaluated on the command line:")
         train = commands.command("subnetworks", "--recipe", "nli-small", "--data", "DIR")
-        st.code(commands.shell(train), language="sh")
+        made_by_command(
+            "No table yet. Subnetworks are trained and evaluated on the command line:", train
+        )
         return
     by_name = {_name(table): table for table in tables}
     titles = {_name(table): short(table.title + _owner(table)) for table in tables}
@@ -230,7 +232,7 @@ def _table(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
             st.text(
                 f"The bias model alone ({table.bias['features']} features, "
                 f"{table.bias['rows']:,} examples) has an accuracy of "
-                f"{100 * acc['value']:.1f}% [{100 * acc['low']:.1f}, {100 * acc['high']:.1f}]."
+                f"{engine.format_rate(acc['value'], acc['low'], acc['high'])}."
             )
         if table.about:
             st.text(table.about)

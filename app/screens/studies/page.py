@@ -1,6 +1,5 @@
 """Studies: what runs and waits, start a new one, and what the store holds."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pandas as pd
@@ -8,9 +7,10 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
-from prunescope.app.components.notices import message, show_notices
+from prunescope.app.components.notices import show_error, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
+from prunescope.app.screens.studies.actions import run_action
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
@@ -130,7 +130,7 @@ def _actions(view: engine.Store, row: engine.StudyRow) -> None:
                 key="pin",
                 help="A pinned study is never cleaned or deleted",
             ):
-                _do(lambda: engine.pin_study(view, row.key, not row.pinned))
+                run_action(lambda: engine.pin_study(view, row.key, not row.pinned))
             with st.popover(
                 "Delete", disabled=row.pinned, help="Unpin it first" if row.pinned else None
             ):
@@ -139,18 +139,9 @@ def _actions(view: engine.Store, row: engine.StudyRow) -> None:
                     "first to keep a copy."
                 )
                 if st.button("Delete for good", key="delete", type="primary"):
-                    _do(lambda: engine.remove_study(view, row.key))
+                    run_action(lambda: engine.remove_study(view, row.key))
     if row.layer != "user":
         st.caption(f"This study is {row.layer} and cannot be deleted here.")
-
-
-def _do(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except engine.PruneScopeError as error:
-        st.error(message(str(error)))
-        return
-    st.rerun()
 
 
 def _sizes(view: engine.Store) -> None:
@@ -180,7 +171,7 @@ def _import(view: engine.Store) -> None:
             try:
                 study, new = engine.import_study(view, file.getvalue())
             except engine.PruneScopeError as error:
-                st.error(message(str(error)))
+                show_error(error)
                 return
             st.session_state["taken"] = (
                 f"{study.about['model']} on {study.about['data']}: {new} new levels."

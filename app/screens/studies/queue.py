@@ -4,7 +4,6 @@ names.
 
 import re
 import time
-from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
@@ -12,7 +11,8 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain, span
 from prunescope.app.components.job_progress import poll
-from prunescope.app.components.notices import message
+from prunescope.app.components.notices import show_error, show_warning
+from prunescope.app.screens.studies.actions import run_action
 from prunescope.app.state import address
 from prunescope.app.state.limits import public
 from prunescope.app.state.resources import jobs
@@ -37,7 +37,7 @@ def queue_panel() -> bool:
         queue.start_if_due()
         rows = queue.rows()
     except engine.PruneScopeError as error:
-        st.error(message(str(error)))
+        show_error(error)
         return False
     if (linked := address.read("job")) and not any(row.id == linked for row in rows):
         st.info(f"The link names the job {address.quoted(linked)}, which is not in this queue.")
@@ -100,7 +100,7 @@ def _standing(row: engine.JobRow, rows: list[engine.JobRow]) -> None:
         after = "" if lasted is None else f" after {span(lasted)}"
         st.caption(time.strftime("%d %b %H:%M", time.localtime(row.ended)) + after)
     if row.reason and not public():  # it may name places on this machine
-        (st.error if row.state == "failed" else st.warning)(message(row.reason))
+        (show_error if row.state == "failed" else show_warning)(row.reason)
 
 
 def _waiting(row: engine.JobRow, rows: list[engine.JobRow]) -> str:
@@ -123,7 +123,7 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         _link("" if is_open else row.id)
     if row.active:
         if st.button("Cancel", key=f"cancel-{row.id}", disabled=row.do != "study"):
-            _do(jobs().cancel, row)
+            run_action(lambda: jobs().cancel(row.id))
         return
     kind: Literal["primary", "secondary"] = "primary" if row.state == "interrupted" else "secondary"
     if (
@@ -131,22 +131,13 @@ def _buttons(row: engine.JobRow, linked: str) -> None:
         and row.do == "study"
         and st.button("Resume", key=f"resume-{row.id}", type=kind)
     ):
-        _do(jobs().resume, row)
+        run_action(lambda: jobs().resume(row.id))
     if st.button(
         "Forget",
         key=f"forget-{row.id}",
         help="Remove the job and its log from this list; its study stays",
     ):
-        _do(jobs().remove, row)
-
-
-def _do(action: Callable[[str], object], row: engine.JobRow) -> None:
-    try:
-        action(row.id)
-    except engine.PruneScopeError as error:
-        st.error(message(str(error)))
-        return
-    st.rerun()
+        run_action(lambda: jobs().remove(row.id))
 
 
 def _link(job: str) -> None:
@@ -160,9 +151,8 @@ def _details(row: engine.JobRow) -> None:
     }
     settings["levels"] = " ".join(f"{100 * level:g}%" for level in row.arguments.get("levels", ()))
     st.text(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()))
-    text = "\n".join(
-        reversed(jobs().log(row.id, 8000).strip().splitlines())
-    )  # the box cannot scroll to its end by itself
+    # the box cannot scroll to its end by itself
+    text = "\n".join(reversed(jobs().log(row.id, 8000).strip().splitlines()))
     st.code(
         text or "The log is empty so far.",
         language=None,

@@ -3,14 +3,15 @@ with an estimate.
 """
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain, span
-from prunescope.app.components.job_progress import doing
-from prunescope.app.components.notices import message
+from prunescope.app.components.job_progress import bar, begin, in_slot, watch
+from prunescope.app.components.notices import show_error
 from prunescope.app.state import address
 from prunescope.app.state.resources import jobs, workbench
 from prunescope.engine.reading.commands import shell, study_command
@@ -20,6 +21,7 @@ SIZES = ("calibration", "held_out", "eval_examples", "attack_examples", "seed")
 COLUMNS = ("text_column", "pair_column", "label_column", "label_map")
 SETTINGS = engine.settings_of(engine.StudySpec)
 DEFAULT = engine.StudySpec(attack_examples=100)
+CHECK = "check"  # the slot of the check before a study starts
 
 
 def start_form(rows: list[engine.StudyRow]) -> None:
@@ -27,7 +29,7 @@ def start_form(rows: list[engine.StudyRow]) -> None:
     try:
         spec = _fields(rows)
     except engine.PruneScopeError as error:
-        st.error(message(str(error)))
+        show_error(error)
         spec = None
     duration = None if spec is None else engine.estimate(spec, rows)
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -40,18 +42,18 @@ def start_form(rows: list[engine.StudyRow]) -> None:
             st.button("Start", type="primary", key="start", disabled=spec is None, width="stretch")
             and spec is not None
         ):
-            st.session_state["checking"] = (workbench().submit("check", spec=asdict(spec)), spec)
+            begin(CHECK, workbench(), "check", spec=asdict(spec))
             st.session_state.pop("refused", None)
-    _checking(rows)
+    _follow_check(rows)
     if refused := st.session_state.get("refused"):
-        st.error(message(refused))
+        show_error(refused)
     if spec is not None:
         with st.expander("The same from the command line"):
             st.code(command(spec), language="sh", wrap_lines=True)
 
 
 def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
-    """What the fields say. Raises SettingError."""
+    """The study that the fields describe. Raises SettingError."""
     first, second = st.columns(2), st.columns([2, 1, 2])
     attacks = {"none": "none", **engine.ATTACKS}
     values: dict[str, Any] = {
@@ -87,7 +89,7 @@ def _fields(rows: list[engine.StudyRow]) -> engine.StudySpec:
 
 
 def _known(name: str, rows: list[engine.StudyRow]) -> list[str]:
-    """Values worth offering: the usual ones, and those of stored studies."""
+    """Values worth offering: the setting's examples, and those of stored studies."""
     stored = [row.about["spec"][name] for row in rows]
     examples = SETTINGS[name].setting.examples
     return list(dict.fromkeys([*examples, *(str(value) for value in stored if value)]))
@@ -154,42 +156,27 @@ def levels_in(text: str) -> tuple[float, ...]:
     return tuple(round(level / 100, 6) for level in levels)
 
 
-def _checking(rows: list[engine.StudyRow]) -> None:
-    """Follow the check of what was asked for; when it is well, queue the study."""
-    if "checking" not in st.session_state:
+def _follow_check(rows: list[engine.StudyRow]) -> None:
+    """Show the check of a study that is to start, and queue the study when the check is done."""
+    job = in_slot(CHECK)
+    if job is None:
         return
-    job, spec = st.session_state["checking"]
     if job.active:
-
-        @st.fragment(run_every=0.4, key="check")
-        def poll() -> None:
-            if not job.active:
-                st.rerun()
-            st.progress(
-                job.progress.share,
-                text=f"Checking model, data and settings: {plain(doing(job.progress.stage))}"
-                if job.progress.stage
-                else "Waiting for the worker to check model, data and settings",
-            )
-            if st.button("Cancel", key="cancel-check"):
-                workbench().cancel(job)
-                st.rerun()
-
-        poll()
+        watch(CHECK, job, workbench(), 0.4, partial(bar, before="Checking the study: "))
         return
-    del st.session_state["checking"]
+    del st.session_state[CHECK]
     if job.state != "done" or job.result is None:
         if job.state == "failed":
-            st.session_state["refused"] = (
-                job.reason
-            )  # which stays until something else is asked for
+            # shown until the next check
+            st.session_state["refused"] = job.reason
         else:
             st.info("Cancelled before it started.")
         return
+    spec = engine.StudySpec(**job.arguments["spec"])
     try:
         row = jobs().submit(spec, _expected(spec, rows, job.result["stored"]))
     except engine.PruneScopeError as error:
-        st.error(message(str(error)))
+        show_error(error)
         return
     address.write("job", row.id)
     st.rerun()

@@ -49,7 +49,7 @@ def heat(study: Study, percents: Sequence[float]) -> dict[str, Any]:
             (index[pair.low.sparsity], index[pair.high.sparsity], round(pair.share, 6))
             for pair in beside
         ],
-        "remarks": list(map(_remark, beside)),
+        "remarks": list(map(_provenance_note, beside)),
         "bounds": error_range(study),
         "levels": [
             [
@@ -65,7 +65,7 @@ def heat(study: Study, percents: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _remark(beside: Neighbours) -> str:
+def _provenance_note(beside: Neighbours) -> str:
     """What to say where the cursor stands between levels or beyond them."""
     if beside.measured:
         return ""
