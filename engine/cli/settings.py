@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from prunescope.engine.cli.baselines import LATENCY
+from prunescope.engine.baselines.spec import LATENCY
 from prunescope.engine.config.describe import Setting
 from prunescope.engine.config.study import DATA, PRUNING, RUN, TOLERANCE
 from prunescope.engine.training.spec import PRECISIONS, STEPS
