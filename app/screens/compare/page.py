@@ -14,7 +14,7 @@ from prunescope.app.components.study_picker import open_studies, select_studies
 from prunescope.app.screens.compare.flips import flips
 from prunescope.app.screens.compare.front import front
 from prunescope.app.screens.compare.level import nearest, pick_level
-from prunescope.app.screens.compare.link import take_up
+from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
 from prunescope.engine.reading import commands
