@@ -18,9 +18,8 @@ from prunescope.engine.data import Examples
 from prunescope.engine.errors import PruneScopeError
 from prunescope.engine.records import AttackRecord
 
-MAX_WORDS = (
-    2500  # masking each word of a longer text in turn takes more memory than is worth having
-)
+# masking each word of a longer text in turn takes more memory than is worth having
+MAX_WORDS = 2500
 NAMES = {
     "SkippedAttackResult": "skipped",
     "SuccessfulAttackResult": "broken",
@@ -177,17 +176,12 @@ class Attempt:
             result = self._attack.attack(_text_class()(_input(example)), example.label)
         except OutOfTime:
             return self._unfinished("exhausted", f"{self._budget.seconds:g} seconds")
-        except (
-            PruneScopeError,
-            ImportError,
-            NameError,
-        ):
-            # cancelled, or a defect that no example can cause
-            raise
+        except (PruneScopeError, ImportError, NameError):
+            raise  # cancelled, or a defect that no example can cause
         except NotAttackable as error:
             return self._unfinished("error", str(error))
-        # of this example alone; it stands in its record and is counted as an error
         except Exception as error:
+            # of this example alone: it stands in its record and counts as an error
             over = self._budget.queries is not None and self._model.queries >= self._budget.queries
             # a beam that its budget left nothing to choose from takes its largest
             if over and isinstance(error, ValueError):

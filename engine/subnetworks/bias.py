@@ -43,9 +43,8 @@ FILE = "bias.safetensors"
 class BiasSpec:
     """How a bias model is made."""
 
-    features: str = (
-        "overlap"  # of both texts; "claim": word vectors of the first text alone; "bag": its words
-    )
+    # of both texts; "claim": word vectors of the first text alone; "bag": its words
+    features: str = "overlap"
     penalty: float = 1.0  # strength of the ridge on the weights
     balanced: bool = True  # classes weigh the same however many rows they have
     folds: int = 0  # above 1: the training examples are predicted by models that have not seen them

@@ -23,14 +23,12 @@ class SearchInputs:
     """What a search works with beside its settings."""
 
     shared: TrainingSetup  # base, rows, label names, lengths
-    start: str | None = (
-        None  # a fine-tuned model to start from; None is the pretrained base with a fresh head
-    )
+    # a fine-tuned model to start from; None is the pretrained base with a fresh head
+    start: str | None = None
     mask_from: str | None = None  # isolated: the model whose zeros are kept
     bias: BiasPredictions | None = None  # every loss but "ce" needs one
-    teacher: str | None = (
-        None  # confidence regularisation: the model whose probabilities are scaled
-    )
+    # confidence regularisation: the model whose probabilities are scaled
+    teacher: str | None = None
     snapshots: tuple[
         float, ...
     ] = ()  # shares of the steps at which the model is written as it then is

@@ -118,9 +118,8 @@ class Training:
         self._step, self._checked, self._losses = 0, 0, deque[float](maxlen=100)
         self._best: tuple[int, float, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
-        self._begun: tuple[list[object], dict[str, Tensor]] | None = (
-            None  # (place, random states) before an unfinished step
-        )
+        # (place, random states) before an unfinished step
+        self._begun: tuple[list[object], dict[str, Tensor]] | None = None
         self._limit = self._callback.tolerance * max(
             math.log(max(*rows.labels, 1) + 1), rows.guessing
         )

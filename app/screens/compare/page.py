@@ -14,7 +14,7 @@ from prunescope.app.components.study_picker import open_studies, select_studies
 from prunescope.app.screens.compare.flips import flips
 from prunescope.app.screens.compare.front import front
 from prunescope.app.screens.compare.level import nearest, pick_level
-from prunescope.app.screens.compare.link import take_up
+from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
 from prunescope.engine.reading import commands
@@ -22,14 +22,14 @@ from prunescope.engine.reading import commands
 
 def main() -> None:
     """Draw the page."""
-    view, heads = studies_or_stop("There is nothing to compare.")
+    stored, heads = studies_or_stop("There is nothing to compare.")
     linked = address.entered()
     notices = take_up(linked, heads) if linked is not None else []
     header = page_header("Compare", 3, title_width=2)
     with header.controls[0]:
         names = dict(zip((head.key for head in heads), engine.short_names(heads), strict=True))
         studies, warnings = open_studies(select_studies(names, "c-studies", charts.MOST))
-    show_notices([*view.notices, *warnings], notices)
+    show_notices([*stored.notices, *warnings], notices)
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
