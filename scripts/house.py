@@ -8,6 +8,7 @@ The layers below are the law that tests/test_layers.py holds: a room imports wha
 """
 
 import ast
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -27,6 +28,7 @@ ENGINE = (
 APP = "charts state components screens main".split()
 ROOT = {"records", "errors", "config", "progress", "formatting", "paths", "__init__", "__main__"}
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 400, 80, 100
+PRAGMA = re.compile(r"\s+# (noqa|type: ignore).*")  # a linter's or type checker's
 SAME_LINES = 6  # so many equal lines in two places are a duplicate
 
 FILES = sorted(path for house in ("engine", "app") for path in (PROJECT / house).rglob("*.py"))
@@ -161,7 +163,11 @@ def figures() -> dict[str, tuple[str, bool]]:
     lengths = {path: len(lines_of(path)) for path in FILES}
     longest = max(lengths, key=lambda path: lengths[path])
     functions = sorted(function for path in FILES for function in functions_in(path))
-    over = sum(len(line) > LONGEST_LINE for path in [*FILES, *TESTS] for line in lines_of(path))
+    over = sum(
+        len(PRAGMA.sub("", line)) > LONGEST_LINE
+        for path in [*FILES, *TESTS]
+        for line in lines_of(path)
+    )
     names = [vague_in(path) for path in FILES]
     vague, every = sum(len(found) for found, _ in names), sum(total for _, total in names)
     up = sum(len(arrows_up(path)) for path in FILES)

@@ -1,4 +1,4 @@
-"""requirements.lock pins everything that is installed, at the versions that requirements name."""
+"""requirements.lock pins what is installed, at the versions that the requirements name."""
 
 import re
 import sys

@@ -93,7 +93,7 @@ def study_flag(name: str, value: str | None) -> str | None:
 
 
 def as_flags(text: str) -> str:
-    """A text of the engine with each setting as an option, for reasons that no command line gave."""
+    """A text of the engine with each setting as an option, for reasons that no command gave."""
 
     def flag(name: str, value: str | None) -> str:
         return study_flag(name, value) or flag_text(f"--{name.replace('_', '-')}", value)
