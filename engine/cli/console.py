@@ -233,8 +233,8 @@ def latency_table(comparison: "Comparison") -> str:
     head = (
         f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
         f"{first.batch}, "
-        f"{first.sentences} sentences, {first.repeats} rounds in turn; the model's forward pass, "
-        "without "
+        f"{first.sentences} sentences, {pluralize(first.repeats, 'round')} in turn; the model's "
+        "forward pass, without "
         "the tokenizer\n"
     )
     wide = max(5, *(len(side.name) for side in comparison.sides))
