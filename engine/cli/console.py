@@ -236,8 +236,9 @@ def latency_table(comparison: "Comparison") -> str:
     first = comparison.sides[0]
     head = (
         f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
-        f"{first.batch}, {first.sentences} sentences, {first.repeats} rounds in turn; the model's "
-        "forward pass, without the tokenizer\n"
+        f"{first.batch}, {first.sentences} sentences, {pluralize(first.repeats, 'round')} in turn; "
+        "the model's forward pass, without the tokenizer
+"
     )
     wide = max(5, *(len(side.name) for side in comparison.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"
