@@ -213,7 +213,7 @@ def test_old_jobs_are_forgotten_and_active_ones_are_not(bench: Workbench) -> Non
 
 
 def test_warming_starts_the_worker_once(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "WARM_AFTER", 0.0)
+    monkeypatch.setattr(client, "WARM_AFTER", 0.0)
     bench.warm()
     wait_until(lambda: bench._process is not None)
     first = pid_of(bench)
@@ -224,7 +224,7 @@ def test_warming_starts_the_worker_once(bench: Workbench, monkeypatch: pytest.Mo
 def test_what_was_to_be_warmed_stays_cold_once_it_is_closed(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paths, "WARM_AFTER", 0.1)
+    monkeypatch.setattr(client, "WARM_AFTER", 0.1)
     bench.warm()
     bench.close()
     time.sleep(0.3)  # longer than it waits
