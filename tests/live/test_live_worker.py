@@ -430,7 +430,7 @@ def test_the_worker_writes_the_pruned_model_as_one_file(
         ({"do": "measure", "sparsity": 1.5}, "Sparsity 1.5 is outside"),
         (
             {"do": "attack", "victims": [], "text": "good", "label": None},
-            "0 victims were asked for",
+            "0 victims were requested",
         ),
         ({"do": "dance", "sparsity": 0.5}, "does not know the request 'dance'"),
         ({"do": "measure", "sparsity": "half"}, "Something went wrong inside PruneScope"),
