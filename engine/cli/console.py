@@ -237,8 +237,7 @@ def latency_table(comparison: "Comparison") -> str:
     head = (
         f"{first.device}, {first.dtype}, {pluralize(first.threads, 'thread')}, batch "
         f"{first.batch}, {first.sentences} sentences, {pluralize(first.repeats, 'round')} in turn; "
-        "the model's forward pass, without the tokenizer
-"
+        "the model's forward pass, without the tokenizer\n"
     )
     wide = max(5, *(len(side.name) for side in comparison.sides))
     columns = f"{'model':<{wide}}  {'form':<5}  {'ms a sentence':>24}  {'times the first':>20}\n"
