@@ -244,7 +244,7 @@ def ended_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
 
 LOUD = """
 import os, sys
-from engine import worker
+from prunescope.engine.live import worker
 def loud(self, request):
     print("a library prints"); os.write(1, b"so does its C code\\n"); sys.stdout.flush()
     if request["do"] == "fail": raise RuntimeError("a defect")

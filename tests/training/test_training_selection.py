@@ -231,8 +231,8 @@ def test_identity_is_what_decides_a_score(data_folder: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rows": 0}, "0 rows with 100 attacked"),
-        ({"attacked": 0}, "500 rows with 0 attacked"),
+        ({"rows": 0}, "0 examples of which 100 are attacked"),
+        ({"attacked": 0}, "500 examples of which 0 are attacked"),
         ({"attack": "shout"}, "'shout'"),
     ],
 )
