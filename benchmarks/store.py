@@ -29,7 +29,7 @@ READER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from engine import Store, study_rows
+from prunescope.engine import Store, study_rows
 took = []
 for _ in range(3):
     start = time.monotonic()

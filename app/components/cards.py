@@ -9,29 +9,10 @@ from typing import Any
 from prunescope.app.charts import palette
 from prunescope.app.charts.curves import LOOKS, axes
 from prunescope.engine import Study, short_names
-from prunescope.engine.reading import series
+from prunescope.engine.reading import glossary, series
 
-HELP = {
-    "acc": "Accuracy: correct / n, on the evaluation set.",
-    "aua": "Accuracy under attack: examples classified correctly that withstand the attack / "
-    "attacked.",
-    "asr": "Attack success rate: attacks that succeed / attacked examples classified correctly. "
-    "Its denominator differs from level to level.",
-    "cls_error": "Squared distance of the last [CLS] embedding from the dense model's / the dense "
-    "one's spread over examples.",
-    "size": "The whole model as the packed export writes it: pruned weights as a bitmap and the "
-    "remaining weights (fp32). Opened again it is an ordinary model, as large in memory and as "
-    "fast as the dense one.",
-    "latency": "Time of the CSR form / time of the dense model, measured in turn on this machine, "
-    "with 5% and 95% quantiles.",
-}
-TITLES = {
-    "acc": "Acc",
-    "aua": "Aua",
-    "asr": "Asr",
-    "cls_error": "[CLS] error",
-    "size": "Size, packed",
-    "latency": "Time, CSR",
+MEASURES = {
+    name: glossary.measure(name) for name in ("acc", "aua", "asr", "cls_error", "size", "latency")
 }
 SAME, GOOD, BAD = "same", "good", "bad"
 
@@ -156,10 +137,13 @@ def _latency(study: Study, sparsity: float) -> Card:
 def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
     """What the browser needs to fill the cards while the slider moves."""
     timed = any(series.latencies(study) for study in studies)
-    names = [name for name in TITLES if timed or name != "latency"]
+    names = [name for name in MEASURES if timed or name != "latency"]
     return {
         "stops": stops,
-        "cards": [{"name": name, "title": TITLES[name], "help": HELP[name]} for name in names],
+        "cards": [
+            {"name": name, "title": MEASURES[name].symbol, "help": MEASURES[name].help}
+            for name in names
+        ],
         "studies": [
             {
                 "name": short_names(studies)[index],

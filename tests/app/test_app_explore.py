@@ -115,7 +115,7 @@ def test_every_card_answers_the_slider(cache: Path) -> None:
     save(cache, made_up_study())
     app = page()
     before, after = told(app), told(moved(app, 90))
-    assert set(before) == {"Acc", "Aua", "Asr", "[CLS] error", "Size, packed"}
+    assert set(before) == {"Acc", "Aua", "Asr", "[CLS] error", "Packed size"}
     assert all(before[name] != after[name] for name in before)
 
 
@@ -296,7 +296,7 @@ def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
     )
     requests[0].state = "done"
     app.run()
-    assert told(app)["Time, CSR"] == "× 1.50 | +50% | bad | 5–95%: 1.40–1.60"
+    assert told(app)["CSR time"] == "× 1.50 | +50% | bad | 5–95%: 1.40–1.60"
     assert "3.0 ms a sentence against 2.0 ms dense" in captions(app)
 
 

@@ -54,7 +54,7 @@ def test_it_opens_on_a_complete_study(page: Page) -> None:
 def test_keys_move_cards_cursor_and_heat_map_and_then_the_address(page: Page) -> None:
     before = (
         card(page, "Acc"),
-        card(page, "Size, packed"),
+        card(page, "Packed size"),
         cursor(page),
         page.locator(".ps-heat td").first.inner_text(),
     )
@@ -62,7 +62,7 @@ def test_keys_move_cards_cursor_and_heat_map_and_then_the_address(page: Page) ->
     expect(page.locator(".ps-heat h2")).to_have_text("Layer errors at 71% interpolated")
     after = (
         card(page, "Acc"),
-        card(page, "Size, packed"),
+        card(page, "Packed size"),
         cursor(page),
         page.locator(".ps-heat td").first.inner_text(),
     )

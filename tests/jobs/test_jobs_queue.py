@@ -48,7 +48,8 @@ def test_a_job_is_done_and_the_row_says_so(queue: JobQueue) -> None:
 
 def test_a_job_goes_on_when_everyone_who_asked_for_it_is_gone(queue: JobQueue) -> None:
     program = (
-        "import sys; sys.executable = sys.argv[1]; from engine import JobQueue, StudySpec\n"
+        "import sys; sys.executable = sys.argv[1]\n"
+        "from prunescope.engine import JobQueue, StudySpec\n"
         "print(JobQueue(sys.argv[2]).submit(StudySpec(seed=5, device='cpu')).id)"
     )
     python = str(Path(sys.executable).read_text().splitlines()[0][2:])
