@@ -36,6 +36,9 @@ OTHERWISE = (
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
+Action = Callable[[str, Callable[..., Answer], str], argparse.ArgumentParser]
+
+
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add `runs` and what it does."""
     runs = command(
@@ -46,14 +49,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     def action(name: str, run: Callable[..., Answer], about: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about)
         parser.set_defaults(run=run)
-        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, about_flag in (
-            ("--json", "end stdout with one JSON object"),
-            ("--quiet", "no progress on stderr"),
-        ):
-            parser.add_argument(
-                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
-            )
+        _common_options(parser)
         return parser
 
     runs.add_argument("--cache", metavar="DIR", help=CACHE)
@@ -65,6 +61,40 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         "Read every entry and compare its checksums; what is damaged is set aside, and the exit "
         "code is 1.",
     )
+    _add_repeat(action)
+    export = action(
+        "export", _export, "Write one study as one file, for another machine or an archive."
+    )
+    _study_of(export)
+    export.add_argument(
+        "--out", metavar="FILE", help="the file (default: KEY.prunescope in this folder)"
+    )
+    action(
+        "import",
+        _import,
+        "Take in a file that runs export wrote; it is checked before anything is written.",
+    ).add_argument("file", metavar="FILE")
+    _add_clean(action)
+    for name, about in (
+        ("pin", "Keep a study from being cleaned or removed."),
+        ("unpin", "Let it be cleaned again."),
+        ("remove", "Remove one study of the user's folder."),
+    ):
+        _study_of(action(name, {"pin": _pin, "unpin": _unpin, "remove": _removed}[name], about))
+    action("rebuild-index", _rebuild, "Make the index anew from the files.")
+
+
+def _common_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `runs` again, for whoever writes them behind the action."""
+    parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
+    for flag, about in (
+        ("--json", "end stdout with one JSON object"),
+        ("--quiet", "no progress on stderr"),
+    ):
+        parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=about)
+
+
+def _add_repeat(action: Action) -> None:
     again = action(
         "repeat",
         _repeat,
@@ -90,18 +120,9 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     again.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, or cuda (default: auto)"
     )
-    export = action(
-        "export", _export, "Write one study as one file, for another machine or an archive."
-    )
-    _study_of(export)
-    export.add_argument(
-        "--out", metavar="FILE", help="the file (default: KEY.prunescope in this folder)"
-    )
-    action(
-        "import",
-        _import,
-        "Take in a file that runs export wrote; it is checked before anything is written.",
-    ).add_argument("file", metavar="FILE")
+
+
+def _add_clean(action: Action) -> None:
     cleaning = action(
         "clean",
         _clean,
@@ -118,13 +139,6 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="then the oldest, until this is left, as in 500M or 2G",
     )
     cleaning.add_argument("--yes", action="store_true", help="do remove it")
-    for name, about in (
-        ("pin", "Keep a study from being cleaned or removed."),
-        ("unpin", "Let it be cleaned again."),
-        ("remove", "Remove one study of the user's folder."),
-    ):
-        _study_of(action(name, {"pin": _pin, "unpin": _unpin, "remove": _removed}[name], about))
-    action("rebuild-index", _rebuild, "Make the index anew from the files.")
 
 
 def _study_of(parser: argparse.ArgumentParser) -> None:

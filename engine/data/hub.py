@@ -18,8 +18,8 @@ _LOCAL = "name a local folder or a local file instead"
 # `datasets` takes these names for its own file readers and would load whatever lies in the working
 # folder.
 _READER_NAMES = re.compile(
-    "arrow|audiofolder|cache|conll|csv|eval|generator|hdf5|iceberg|imagefolder|json|lance|meshfolder|"
-    "niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|videofolder|webdataset|xml"
+    "arrow|audiofolder|cache|conll|csv|eval|generator|hdf5|iceberg|imagefolder|json|lance|"
+    "meshfolder|niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|videofolder|webdataset|xml"
 )
 
 
