@@ -19,7 +19,8 @@ _LOCAL = "name a local folder or a local file instead"
 # folder.
 _READER_NAMES = re.compile(
     "arrow|audiofolder|cache|conll|csv|eval|generator|hdf5|iceberg|imagefolder|json|lance|"
-    "meshfolder|niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|videofolder|webdataset|xml"
+    "meshfolder|niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|"
+    "videofolder|webdataset|xml"
 )
 
 

@@ -48,13 +48,13 @@ def job(page: Page) -> str:
 def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
     page: Page, cache: Path
 ) -> None:
-    fill(page, "method", "magnitude")  # no solver: the attack is what takes time
+    fill(page, "method", "magnitude")  # no solver; so many attacks outlast the reload
     fill(page, "levels", "0, 50")
     for key, value in (
         ("calibration", "16"),
         ("held_out", "4"),
-        ("eval_examples", "24"),
-        ("attack_examples", "24"),
+        ("eval_examples", "120"),
+        ("attack_examples", "120"),
     ):
         fill(page, key, value)
     page.locator(".st-key-start button").click()
@@ -73,7 +73,7 @@ def test_it_is_resumed_and_opens_in_explore(page: Page, cache: Path) -> None:
     expect(card(page)).to_contain_text("Done")
     settled(page)
     press(page.locator(f".st-key-open-{row} button"), page.locator(".st-key-cards section"))
-    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 24")
+    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 120")
     assert f"study={(JobQueue(cache).row(row).study or '')[:12]}" in page.url
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
 from playwright.sync_api import TimeoutError as TimedOut
 
-PATIENCE = 300_000  # ms
+PATIENCE = 180_000  # ms
 AGAIN = 20_000  # ms after which a click that had no effect is made again
 expect.set_options(timeout=PATIENCE)
 
