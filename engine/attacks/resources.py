@@ -24,7 +24,7 @@ from prunescope.engine import paths
 from prunescope.engine.errors import ResourceError
 from prunescope.engine.models.embedded import BASE_SHA256, HUB_COPY, PACKAGE
 from prunescope.engine.paths import expanded
-from prunescope.engine.store.checksums import file_sha256
+from prunescope.engine.store.checksums import cached_file_sha256
 
 BUILT_IN = paths.BUNDLED / "resources" / "nltk_data"
 LEXICON = paths.BUNDLED / "resources" / "synonyms.tsv"
@@ -64,18 +64,12 @@ class Resources:
     parts: Mapping[str, Source] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=64)
-def _digest(path: Path, _time: int, _size: int) -> str:
-    return file_sha256(path)
-
-
 def _digests(paths: Iterable[Path]) -> Iterable[str]:
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
             if file.is_file():
-                status = file.stat()
-                digest = _digest(file, status.st_mtime_ns, status.st_size)
-                yield f"{file.relative_to(path.parent).as_posix()}:{digest}"
+                name = file.relative_to(path.parent).as_posix()
+                yield f"{name}:{cached_file_sha256(file)}"
 
 
 def _stopword_file(folder: Path) -> Path | None:

@@ -2,8 +2,6 @@
 from the figures, so a study that comes out otherwise changes the sentence.
 """
 
-from collections.abc import Sequence
-
 from prunescope.engine.evaluation.collapse import is_collapsed
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.reading.glossary import measure
@@ -74,8 +72,3 @@ def _withstood(aua: Rate | None, dense: Rate | None) -> str:
         return ""
     beside = f" (dense: {dense.hits})" if dense is not None and dense.n == aua.n else ""
     return f" and withstands {aua.hits} of {aua.n} attacks{beside}"
-
-
-def comparison_sentence(studies: Sequence[Study], sparsity: float) -> str:
-    """A sentence for each study that was measured at the sparsity."""
-    return " ".join(filter(None, (level_sentence(study, sparsity) for study in studies)))

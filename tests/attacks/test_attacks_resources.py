@@ -11,6 +11,7 @@ from prunescope.engine.attacks import resources
 from prunescope.engine.attacks.recipes import RECIPES
 from prunescope.engine.attacks.resources import BUILT_IN, find_resources
 from prunescope.engine.errors import ResourceError
+from prunescope.engine.store import checksums
 
 
 @pytest.fixture(autouse=True)
@@ -167,8 +168,8 @@ def test_content_is_hashed_again_when_it_changes_alone(
 ):
     put(tmp_path, "masked-lm/config.json", "masked-lm/model.safetensors")
     read: list[Path] = []
-    digest = resources.file_sha256
-    monkeypatch.setattr(resources, "file_sha256", lambda path: read.append(path) or digest(path))
+    digest = checksums.file_sha256
+    monkeypatch.setattr(checksums, "file_sha256", lambda path: read.append(path) or digest(path))
     first = find_resources(str(tmp_path)).parts["masked-lm"].sha256
     assert (find_resources(str(tmp_path)).parts["masked-lm"].sha256, len(read)) == (first, 2)
     (tmp_path / "masked-lm" / "config.json").write_text("{other: 1}")
