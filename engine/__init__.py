@@ -10,6 +10,8 @@ from typing import Any
 _HOME = {
     "ATTACKS": "prunescope.engine.attacks.catalogue",
     "AttackRecord": "prunescope.engine.records",
+    "AttackRun": "prunescope.engine.live.attack_run",
+    "AttackRuns": "prunescope.engine.live.attack_run",
     "AttackSnapshot": "prunescope.engine.live.client",
     "AttackSummary": "prunescope.engine.attacks.metrics",
     "Baseline": "prunescope.engine.baselines.records",
@@ -39,6 +41,7 @@ _HOME = {
     "Pruned": "prunescope.engine.pruning.plan",
     "Rate": "prunescope.engine.records",
     "SafeSparsity": "prunescope.engine.reading.safety",
+    "SideState": "prunescope.engine.live.attack_run",
     "SettingError": "prunescope.engine.errors",
     "Statistic": "prunescope.engine.evaluation.statistics",
     "Store": "prunescope.engine.store",

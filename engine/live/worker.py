@@ -94,7 +94,7 @@ class Worker:
         number = request["id"]
         report = Progress(
             lambda state: self._send_progress(number, state),
-            lambda event: self._send_step(number, event),
+            lambda event: self._send_event(number, event),
         )
         report("load", 0, 1)
         if request["do"] == "check":
@@ -111,23 +111,27 @@ class Worker:
             self._last = time.monotonic()
             self._send(number, "progress", **asdict(state))
 
-    def _send_step(self, number: int, event: object) -> None:
-        from prunescope.engine.live.text_attack import AttackStep
+    def _send_event(self, number: int, event: object) -> None:
+        from prunescope.engine.live.ready_models import Unready
+        from prunescope.engine.live.side_result import AttackStep, SideEnded
 
-        if not isinstance(event, AttackStep):
-            return
-        step = event.step
-        text, truth = min(step.tried, key=lambda tried: tried[1], default=(None, None))
-        self._send(
-            number,
-            "step",
-            side=event.side,
-            kind=step.kind,
-            queries=step.queries,
-            lowest=step.lowest,
-            text=text,
-            truth=truth,
-        )
+        match event:
+            case AttackStep(side, step):
+                text, truth = min(step.tried, key=lambda tried: tried[1], default=(None, None))
+                self._send(
+                    number,
+                    "step",
+                    side=side,
+                    kind=step.kind,
+                    queries=step.queries,
+                    lowest=step.lowest,
+                    text=text,
+                    truth=truth,
+                )
+            case SideEnded(side, result):
+                self._send(number, "side", side=side, result=result)
+            case Unready(sides):
+                self._send(number, "unready", sides=sides)
 
     def _check(self, spec: dict[str, Any], report: Progress) -> dict[str, Any]:
         """Load what a study names and say what it would be.
