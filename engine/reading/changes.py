@@ -63,7 +63,7 @@ def changes_between(pairs: Sequence[Pair], measure: str) -> list[Change]:
     for the number of pairs by Holm's method. Both models of a pair saw the same examples, and for
     Aua and Asr the same attack; that is the caller's to check.
 
-    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked ones that both
+    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked first_right that both
     models classify correctly.
     """
     tables = [_table(*pair, measure) for pair in pairs]
@@ -85,7 +85,7 @@ def changes(study: Study) -> Mapping[tuple[float, str], Change]:
     dense = study.level(0.0)
     if dense is None:
         return {}
-    found: dict[tuple[float, str], Change] = {}
+    results: dict[tuple[float, str], Change] = {}
     for name in TESTED:
         levels = [level for level in study.levels if level.sparsity and comparable(level, name)]
         if not comparable(dense, name):
@@ -96,12 +96,12 @@ def changes(study: Study) -> Mapping[tuple[float, str], Change]:
             if name == "acc" or not (has_collapsed(study, level) or has_collapsed(study, dense))
         ]
         for level in levels:
-            found[level.sparsity, name] = Change(None, note="collapsed: its attacks mean nothing")
+            results[level.sparsity, name] = Change(None, note="collapsed: its attacks mean nothing")
         compared = changes_between([(level, dense) for level in sound], name)
-        found |= {
+        results |= {
             (level.sparsity, name): change for level, change in zip(sound, compared, strict=True)
         }
-    return found
+    return results
 
 
 def change(study: Study, sparsity: float, measure: str) -> Change:
@@ -130,11 +130,11 @@ def _table(first: LevelResult, second: LevelResult, measure: str) -> tuple[int, 
         pair = paired_attack(first.attacks, second.attacks)
         return pair.only_first_breaks, pair.only_second_breaks, pair.first.n
     if measure == "acc":
-        ones, others, n = set(first.correct), set(second.correct), first.acc.n
+        first_right, second_right, n = set(first.correct), set(second.correct), first.acc.n
     else:
-        ones, others = _withstood(first), _withstood(second)
+        first_right, second_right = _withstood(first), _withstood(second)
         n = len({record.example for record in first.attacks})
-    return len(ones - others), len(others - ones), n
+    return len(first_right - second_right), len(second_right - first_right), n
 
 
 def _withstood(level: LevelResult) -> set[int]:
