@@ -21,12 +21,12 @@ from typing import Any
 from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
-from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.models import LiveModels
 from prunescope.engine.live.side_result import TextTarget
 from prunescope.engine.live.text_attack import AttackSettings
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.store import victim_key
 from prunescope.engine.studies.prepare import PreparedStudy
 
 MOST_VICTIMS = 4
