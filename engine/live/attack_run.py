@@ -89,7 +89,9 @@ class AttackRun:
         sides, transfer = self.sides(), self._transfer.result if self._transfer else None
         return {
             **base,
-            "notices": list(dict.fromkeys(sum((each["notices"] for each in (base, *done)), []))),
+            "notices": list(
+                dict.fromkeys(notice for each in (base, *done) for notice in each["notices"])
+            ),
             "sides": [side.result for side in sides if side.result is not None],
             "failed": {side.name: side.reason for side in sides if side.state == "failed"},
             "seconds": round(sum(each["seconds"] for each in (base, *done)), 2),
@@ -188,7 +190,7 @@ class AttackRun:
 
 
 class AttackRuns:
-    """The attacks of an app, with the interface of a `Workbench`. Safe to share between sessions."""
+    """The attacks of an app, which submits them as to a `Workbench`. Safe to share."""
 
     def __init__(self, front: Workbench, back: Workbench) -> None:
         self._front, self._back = front, back
@@ -200,7 +202,8 @@ class AttackRuns:
         run = AttackRun(self._front, self._back, arguments)
         with self._lock:
             self._runs[run.token] = run
-            for token in [token for token, old in self._runs.items() if not old.active][:-MOST_RUNS]:
+            over = [token for token, old in self._runs.items() if not old.active]
+            for token in over[:-MOST_RUNS]:
                 del self._runs[token]
         return run
 

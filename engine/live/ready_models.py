@@ -153,7 +153,7 @@ def transfer_ready(
     found: Mapping[str, str],
     report: Progress = SILENT,
 ) -> dict[str, Any]:
-    """What every victim says of the adversarial texts, and of the text without each of its words."""
+    """What every victim says of the adversarial texts, and of the text without one of its words."""
     victims = open_targets(models, request, report, prune=True).victims
     return {
         "transfer": transferred(victims, found, truth),

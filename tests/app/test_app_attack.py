@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile import HOSTILE
@@ -23,7 +24,8 @@ from prunescope.engine.progress import ProgressState
 
 
 def page(**query: str) -> AppTest:
-    return app_at("attack", query).run()
+    """At the sparsity that most of these studies measured, unless the address says another."""
+    return app_at("attack", {"sparsity": "50", **query}).run()
 
 
 def of(requests: list[LiveJob], do: str) -> LiveJob:
@@ -46,10 +48,23 @@ def view(app: AppTest) -> dict[str, str]:
 
 def attacked(requests: list[LiveJob], study: Study, **result: object) -> AppTest:
     """The page after an attack that ended with a result."""
-    app = page(study=study.key[:12]).button(key="a-start").click().run()
-    job = of(requests, "attack")
-    job.state, job.result = "done", {**attack_result(), **result}
+    app = page(study=study.key[:12])
+    app.text_area(key="a-text").set_value({**attack_result(), **result}["text"])
+    app.button(key="a-start").click().run()
+    answer = {**attack_result(), **result}
+    end(requests, answer)
+    app.run()
+    transfer = of(requests, "transfer")
+    transfer.state = "done"
+    transfer.result = {name: answer[name] for name in ("transfer", "importance")}
     return app.run()
+
+
+def end(requests: list[LiveJob], result: dict[str, Any]) -> None:
+    """The attack that was asked for last ends with a result, and so does what follows."""
+    job = of(requests, "attack")
+    job.sides = {side["name"]: side for side in result["sides"]}
+    job.state, job.result = "done", {**result, "unready": []}
 
 
 def test_an_empty_store_says_what_to_do(cache: Path, requests: list[LiveJob]) -> None:

@@ -112,7 +112,10 @@ def test_a_model_that_was_pruned_is_attacked_by_the_same_label_and_then_all_are_
 ) -> None:
     transfer = finish(run, front, back)
     later = front.jobs[1].arguments
-    assert later["victims"] == ASKED["victims"][2:] and (later["label"], later["prune"]) == (1, True)
+    assert later["victims"] == ASKED["victims"][2:] and (later["label"], later["prune"]) == (
+        1,
+        True,
+    )
     assert transfer.do == "transfer" and "label" not in transfer.arguments
     assert transfer.arguments["victims"] == ASKED["victims"]
     assert transfer.arguments["found"] == {"50%": "a f1ne film", "75%": "a f1ne film"}

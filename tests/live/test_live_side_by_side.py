@@ -25,12 +25,12 @@ from prunescope.engine.errors import (
     SettingError,
 )
 from prunescope.engine.live.batch import _examples, attack_batch
-from prunescope.engine.live.models import LiveModels
-from prunescope.engine.live.requests import answer
-from prunescope.engine.live.ready_models import attack_ready
-from prunescope.engine.live.side_by_side import AttackRequest, open_victims
 from prunescope.engine.live.cross_reading import word_importance
-from prunescope.engine.live.side_result import AttackStep, SideEnded
+from prunescope.engine.live.models import LiveModels
+from prunescope.engine.live.ready_models import attack_ready
+from prunescope.engine.live.requests import answer
+from prunescope.engine.live.side_by_side import AttackRequest, open_victims
+from prunescope.engine.live.side_result import AttackStep
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Study, StudySpec

@@ -5,6 +5,8 @@ that what the study measured is found again.
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.state import address
+from prunescope.app.state.resources import read_study, signature
 from prunescope.engine.reading import levels
 
 AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
@@ -12,8 +14,13 @@ MOST_SEED, MOST_QUERIES, MOST_SECONDS = 2**31, 100_000, 3600
 
 
 def victims(study: engine.Study) -> list[str]:
-    """The sparse victims, as ids of levels."""
-    return [levels.level_id(study, levels.default_level(study))]
+    """The sparse models, as ids of levels: the study's own at the selected sparsity, where it can
+    be pruned to that.
+    """
+    measured, _ = read_study(study.key, signature(study.key))
+    level = levels.parse(f"{address.sparsity(measured or study):g}", [study], study)
+    sparsity = level[1] if level and level[1] else levels.default_level(study)
+    return [levels.level_id(study, sparsity)]
 
 
 def attack(study: engine.Study) -> str:

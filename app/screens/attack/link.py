@@ -5,6 +5,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.screens.attack import defaults as usual
+from prunescope.app.screens.attack.attacks import missing, runnable
 from prunescope.app.state import address
 from prunescope.app.state.defaults import SENTENCE
 from prunescope.app.state.limits import most_characters
@@ -15,15 +16,12 @@ from prunescope.engine.reading import levels
 def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; notices about what it names and is not here."""
     state = st.session_state
-    keys, of_study = address.studies(studies, 1)
-    study = next((study for study in studies if study.key in keys), studies[0])
-    state["a-study"] = study.key
+    first = address.selection(studies).studies[0]
+    study = next(study for study in studies if study.key == first)
+    state["a-study"], state["a-sparsity"] = study.key, None
     of_victims = _take_victims(view, studies, study)
-    state["a-attack"], of_attack = address.one_of(
-        "attack", list(engine.ATTACKS), usual.attack(study)
-    )
+    state["a-attack"], of_attack = _attack(study)
     return [
-        *of_study,
         *of_victims,
         *of_attack,
         *_take_label(view, study),
@@ -45,6 +43,16 @@ def _take_victims(
         for text, level in linked
         if level is None
     ][:3]
+
+
+def _attack(study: engine.Study) -> tuple[str, list[str]]:
+    name, notices = address.one_of("attack", list(engine.ATTACKS), usual.attack(study))
+    if needs := missing(study, name):
+        usable = runnable(study)
+        if usable:
+            notices = [*notices, f"{needs} {plain(engine.ATTACKS[usable[0]])} is picked instead."]
+            name = usable[0]
+    return name, notices
 
 
 def _take_label(view: dict[str, str], study: engine.Study) -> list[str]:
