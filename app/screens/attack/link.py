@@ -16,12 +16,13 @@ from prunescope.engine.reading import levels
 def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; notices about what it names and is not here."""
     state = st.session_state
-    first = address.selection(studies).studies[0]
-    study = next(study for study in studies if study.key == first)
+    selection = address.selection(studies)
+    study = next(study for study in studies if study.key == selection.studies[0])
     state["a-study"], state["a-sparsity"] = study.key, None
     of_victims = _take_victims(view, studies, study)
     state["a-attack"], of_attack = _attack(study)
     return [
+        *selection.notices,
         *of_victims,
         *of_attack,
         *_take_label(view, study),
