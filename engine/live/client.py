@@ -26,7 +26,7 @@ from prunescope.engine import paths
 from prunescope.engine.progress import ProgressState
 
 # seconds until the libraries are loaded early, so that a page that is being drawn has the cores
-WARM_AFTER = 4.0
+WARM_AFTER = 2.0
 PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
 # requests whose answer is worth nothing once nobody waits for it
 AWAITED = ("ready", "attack", "transfer", "prune", "look")
