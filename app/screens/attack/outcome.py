@@ -92,25 +92,25 @@ def _ended(run: engine.AttackRun, form: Form) -> None:
     if run.state == "failed":
         show_error(run.reason)
         return
-    found = run.result
+    known = run.result
     if run.state == "cancelled":
         st.info(message(run.reason) if run.reason else "Cancelled. What has ended is shown below.")
-    elif found is not None:
-        st.caption(plain(result.settings(found)))
-        result.notices(found)
+    elif known is not None:
+        st.caption(plain(result.settings(known)))
+        result.notices(known)
     _panels(run, form)
-    if run.state == "done" and found is not None:
-        result.result(found)
+    if run.state == "done" and known is not None:
+        result.result(known)
 
 
 def _panels(run: engine.AttackRun, form: Form) -> None:
     text = " ".join(run.arguments["text"].split())
-    found = run.result
-    names = found["label_names"] if found else form.study.about["label_names"]
-    truth = found["truth"] if found else run.arguments["label"]
+    known = run.result
+    names = known["label_names"] if known else form.study.about["label_names"]
+    truth = known["truth"] if known else run.arguments["label"]
     sides = run.sides()
-    drawn = [panel(index, side, text, names, truth) for index, side in enumerate(sides)]
-    st.html(panels(drawn, headline(sides)))
+    shown = [panel(index, side, text, names, truth) for index, side in enumerate(sides)]
+    st.html(panels(shown, headline(sides)))
 
 
 def _truth_name(run: engine.AttackRun, form: Form) -> str | None:

@@ -56,12 +56,12 @@ def headline(sides: Sequence[engine.SideState]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _sentence(names: Sequence[str], one: str, many: str) -> str:
+def _sentence(names: Sequence[str], singular: str, plural: str) -> str:
     if not names:
         return ""
     subjects = [_subject(name) for name in names]
     listed = " and ".join(filter(None, (", ".join(subjects[:-1]), subjects[-1])))
-    return f"{listed[:1].upper()}{listed[1:]} {one if len(names) == 1 else many}."
+    return f"{listed[:1].upper()}{listed[1:]} {singular if len(names) == 1 else plural}."
 
 
 def _subject(name: str) -> str:
@@ -116,7 +116,7 @@ def _ended(
 def _attacked(name: str, look: charts.Look, snapshot: engine.AttackSnapshot, text: str) -> Panel:
     changes = [[text, text]]
     if snapshot.text is not None:
-        changes = [[one.before, one.after] for one in engine.word_changes(text, snapshot.text)]
+        changes = [[piece.before, piece.after] for piece in engine.word_changes(text, snapshot.text)]
     lowest = snapshot.path[-1][1] if snapshot.path else 1.0
     return Panel(
         name,
