@@ -10,6 +10,7 @@ from prunescope.app.charts import palette
 from prunescope.app.charts.curves import LOOKS, axes
 from prunescope.engine import Study, short_names
 from prunescope.engine.reading import glossary, series
+from prunescope.engine.reading.verdicts import has_collapsed
 
 MEASURES = {
     name: glossary.measure(name) for name in ("acc", "aua", "asr", "cls_error", "size", "latency")
@@ -182,7 +183,22 @@ def marks(studies: list[Study], stops: list[float], names: list[str]) -> list[di
     return lines
 
 
+def panel_marks(studies: list[Study], stops: list[float], name: str) -> list[dict[str, Any]]:
+    """The cursor's marks on a chart that shows one quantity of every study."""
+    return [
+        {
+            "axis": "yaxis",
+            "colour": look[0],
+            "symbol": look[2],
+            "at": [_mark(study, stop / 100, name) for stop in stops],
+        }
+        for study, look in zip(studies, palette.STUDIES, strict=False)
+    ]
+
+
 def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None:
+    if name in ("aua", "asr") and _collapses(study, sparsity):
+        return None
     if name == "latency":
         timed = series.latency_at(study, sparsity)
         return None if timed is None else (timed.ratio, True)
@@ -197,6 +213,12 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
         if height <= 0 and LOOKS[name].kind == "error"
         else (_short(height), value.between is None)
     )
+
+
+def _collapses(study: Study, sparsity: float) -> bool:
+    """Whether the model has collapsed there, or at one of the two levels beside it."""
+    around = series.neighbours(study, sparsity)
+    return has_collapsed(study, around.low) or has_collapsed(study, around.high)
 
 
 def _beyond(value: series.Value) -> bool:

@@ -1,5 +1,5 @@
-"""The slider and what follows it in the browser itself, without a word to the server: cards, cursor
-and heat map.
+"""The slider and what follows it in the browser itself, without a word to the server: sentence,
+cursor, cards and heat map.
 
 The slider writes where it stands into `window.prunescope` and tells all readers with the event
 `prunescope-cursor`. Readers get everything they will show at any stop when the page is built, so a
@@ -14,8 +14,9 @@ import streamlit as st
 
 from prunescope.app.components.browser_component import browser_component
 
-STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
+STOPS_NOTE = "Ticks are measured; values between them are interpolated: ≈, and hollow marks."
 FOLDER = str(Path(__file__).parent)
+Marks = list[dict[str, Any]]  # as of `components.cards.marks`
 
 
 def slider(
@@ -25,8 +26,8 @@ def slider(
     safe: dict[str, float] | None,
     key: str = "instrument",
 ) -> float:
-    """The slider; the percentage at which it was last let go. `measured` are the ticks, `safe` the
-    flag with its interval.
+    """The slider; the percentage at which it was last let go. `measured` are the ticks; `safe` ends
+    the three shades of the track, `sure`, `best` and `possible`, all in per cent.
     """
     settled = (st.session_state.get(key) or {}).get("percent")
     if settled is None or settled not in stops:  # new on this page: it begins where the view is
@@ -44,11 +45,25 @@ def slider(
     )
 
 
-def cards(data: dict[str, Any], start: float, chart: str, marks: list[dict[str, Any]]) -> None:
-    """The cards, and the cursor with its marks over the chart whose key is `chart`."""
-    browser_component(FOLDER, "cards")(
-        key="cards", data={**data, "start": start, "chart": chart, "marks": marks}
+def sentence(data: dict[str, Any], start: float) -> None:
+    """The sentence that follows the slider; `data` has `stops`, `looks` of the studies, and by stop
+    its clauses as (text, study, name).
+    """
+    browser_component(FOLDER, "sentence")(key="sentence", data={**data, "start": start})
+
+
+def cursor(
+    stops: list[float], start: float, charts: dict[str, Marks], key: str = "cursor"
+) -> None:
+    """The cursor over charts, each named by its key, with a mark on every curve."""
+    browser_component(FOLDER, "cursor")(
+        key=key, data={"stops": stops, "start": start, "charts": charts}
     )
+
+
+def cards(data: dict[str, Any], start: float) -> None:
+    """The cards of all measures."""
+    browser_component(FOLDER, "cards")(key="cards", data={**data, "start": start})
 
 
 def heat(data: dict[str, Any], start: float, key: str = "layers") -> str | None:
