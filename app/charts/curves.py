@@ -14,7 +14,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from prunescope.app.charts.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
+from prunescope.app.charts.palette import DENSE, GREY, SPARSE, STUDIES, fill, ink
+from prunescope.app.charts.style import CONFIG as CONFIG
+from prunescope.app.charts.style import dressed as dressed
 from prunescope.app.charts.text import for_chart
 
 
@@ -50,14 +52,6 @@ AXES: dict[str, tuple[str, dict[str, Any]]] = {  # kind: title, settings
     "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 6}),
     "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
 }
-MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
-CONFIG = {
-    "displaylogo": False,
-    "displayModeBar": True,
-    "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
-}
-# unquoted, the 3 would make all of it invalid
-FONT = '"Source Sans", "Source Sans 3", Helvetica, Arial, sans-serif'
 # pixels of a panel of several rates, of any other, and between panels
 TALL, LOW, GAP = (
     300,
@@ -362,32 +356,4 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
         )
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
-    return figure
-
-
-def dressed(
-    figure: go.Figure,
-    dark: bool,
-    height: int,
-    top: int = 44,
-    bottom: int = 46,
-    uirevision: str = "kept",
-) -> go.Figure:
-    """The look that all charts share: the page's own colours, faint lines, a legend above. A zoom
-    lasts as long as `uirevision`.
-    """
-    line = "#2B313A" if dark else "#E3E6EA"
-    figure.update_layout(
-        height=height,
-        margin={"l": 62, "r": 16, "t": top, "b": bottom},
-        hovermode="closest",
-        uirevision=uirevision,
-        modebar=MODEBAR,
-        paper_bgcolor=PAGE[dark],
-        plot_bgcolor=PAGE[dark],
-        font={"color": ink(GREY, dark), "family": FONT},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
-    )
-    figure.update_xaxes(zeroline=False, gridcolor=line)
-    figure.update_yaxes(zeroline=False, gridcolor=line)
     return figure

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from prunescope.app.charts.curves import Curves, curve_trace, dressed, interval_band, solid
+from prunescope.app.charts.curves import Curves, curve_trace, interval_band, solid
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, STUDIES, fill, ink
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 from prunescope.engine.reading.glossary import measure
 
@@ -100,9 +101,7 @@ def _title(figure: go.Figure, shown: Panel, dark: bool) -> None:
 
 def _mark_limit(figure: go.Figure, limit: SafeLimit, dark: bool) -> None:
     """The safe range of the first study: shaded where it is certain, a line at the best guess."""
-    figure.add_vrect(
-        x0=0, x1=limit.sure, fillcolor=fill(GREEN, 0.09), line_width=0, layer="below"
-    )
+    figure.add_vrect(x0=0, x1=limit.sure, fillcolor=fill(GREEN, 0.09), line_width=0, layer="below")
     if limit.best > limit.sure:
         figure.add_vrect(
             x0=limit.sure,

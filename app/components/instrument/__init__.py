@@ -52,9 +52,7 @@ def sentence(data: dict[str, Any], start: float) -> None:
     browser_component(FOLDER, "sentence")(key="sentence", data={**data, "start": start})
 
 
-def cursor(
-    stops: list[float], start: float, charts: dict[str, Marks], key: str = "cursor"
-) -> None:
+def cursor(stops: list[float], start: float, charts: dict[str, Marks], key: str = "cursor") -> None:
     """The cursor over charts, each named by its key, with a mark on every curve."""
     browser_component(FOLDER, "cursor")(
         key=key, data={"stops": stops, "start": start, "charts": charts}

@@ -36,9 +36,7 @@ def _figure(
     return curves.curves(frames, names, in_dark)
 
 
-def all_measures(
-    studies: Studies, versions: Versions, stops: list[float], percent: float
-) -> None:
+def all_measures(studies: Studies, versions: Versions, stops: list[float], percent: float) -> None:
     """The cards, and below them the curves of the measures that are picked."""
     names = visible_curves(studies)
     instrument.cards(card_texts(versions, stops, studies), percent)

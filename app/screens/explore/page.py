@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from prunescope import engine
 from prunescope.app.charts import palette
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
