@@ -39,7 +39,7 @@ class Panel:
 def panel(
     studies: Curves, shown: Panel, limit: SafeLimit | None = None, dark: bool = False
 ) -> go.Figure:
-    """One rate of every study: a curve each, named at its right end, over the dense model's line."""
+    """One rate of every study: a curve each, named at its right end, over the dense line."""
     figure = go.Figure()
     low, high = window([frame for _, frame in studies], shown)
     if limit is not None:

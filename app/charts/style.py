@@ -1,4 +1,4 @@
-"""The look that all charts share: font, page colours, grid, legend, and the buttons over a chart."""
+"""The look that all charts share: font, page colours, grid, legend, buttons over a chart."""
 
 import plotly.graph_objects as go
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_up_studies import made_up_study
 
-from prunescope.app.charts import curves
+from prunescope.app.charts import curves, style
 from prunescope.app.charts.files import to_csv
 from prunescope.app.components import cards
 from prunescope.engine import Rate
@@ -66,7 +66,7 @@ def test_the_dense_line_ends_before_the_names_and_is_explained() -> None:
 
 
 def test_every_font_of_the_charts_is_a_name_that_css_knows() -> None:
-    for name in curves.FONT.split(", "):  # one that is none makes the browser drop all of them
+    for name in style.FONT.split(", "):  # one that is none makes the browser drop all of them
         assert name.startswith('"') or all(part.isalpha() for part in name.split("-")), name
 
 

@@ -1,5 +1,7 @@
 """The two panels of the first screen: what they show is what the frame holds."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 from made_up_studies import made_up_study
@@ -63,4 +65,4 @@ def test_names_at_the_right_do_not_touch() -> None:
     )
     low, high = figure.layout.yaxis.range
     assert len(heights) == 3
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 0.05 * (high - low)
+    assert min(b - a for a, b in pairwise(heights)) > 0.05 * (high - low)

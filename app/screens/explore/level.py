@@ -18,7 +18,7 @@ FLIPS = ("only B breaks", "only A breaks", "both break")  # in the order of thei
 
 
 def examples(study: engine.Study, sparsity: float) -> None:
-    """The attacked examples of the first study, dense and pruned; a sentence where there are none."""
+    """The attacked examples of the first study, dense and pruned, or why there are none."""
     dense, level = study.level(0.0), study.level(sparsity)
     if level is None or level.sparsity == 0:
         st.text("Pick a measured sparsity above 0%; the ticks under the slider are measured.")
