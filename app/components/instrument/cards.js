@@ -20,6 +20,12 @@ const drawn = (name, inside, attributes) => {
 const put = (node, text) => { if (node.data !== text) node.data = text; };
 const nodeOf = (element) => element.appendChild(document.createTextNode(""));
 
+const COLOURS = { good: "var(--good)", bad: "var(--bad)" };
+const tone = (change, box, name) => {  // a colour only where a test supports it; a collapsed model is faded
+  change.style.color = COLOURS[name] ?? "inherit";
+  box.style.opacity = name === "faded" ? 0.6 : "";
+};
+
 const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes
 
 /** Build the cards once; the function that fills them for a stop. */
@@ -39,16 +45,20 @@ function build(root, { cards, studies }) {
           put(value, texts[stop][0]);
           put(delta, texts[stop][1]);
           put(note, texts[stop][3]);
-          change.style.color = { good: "var(--good)", bad: "var(--bad)", same: "inherit" }[texts[stop][2]];
+          tone(change, box, texts[stop][2]);
         });
       } else {
         const row = make("div", box, "", "row");
         const key = drawn("svg", row, { viewBox: "-1.4 -1.4 2.8 2.8", role: "img", "aria-label": study.name });
         drawn("path", key, { d: SHAPES[study.symbol], fill: study.colour });
         drawn("title", key, {}).textContent = study.name;
-        const value = nodeOf(make("span", row)), delta = nodeOf(make("span", row, "", "delta"));
+        const value = nodeOf(make("span", row)), change = make("span", row, "", "delta"), delta = nodeOf(change);
         row.title = study.name;
-        fillers.push((stop) => { put(value, texts[stop][0]); put(delta, texts[stop][1].replace(" points vs dense", "")); });
+        fillers.push((stop) => {
+          put(value, texts[stop][0]);
+          put(delta, texts[stop][1].replace(" vs dense", ""));
+          tone(change, row, texts[stop][2]);
+        });
       }
     }
   }

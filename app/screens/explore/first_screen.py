@@ -23,13 +23,13 @@ DOORS = (  # page, icon, label, what happens there
         "Attack one sentence on the dense and the pruned model, side by side, word by word.",
     ),
     (
-        "studies",
+        "check",
         ":material/upload_file:",
         "Check my model",
         "Bring a classifier and some labelled texts. Find out how sparse it may get.",
     ),
     (
-        "compare",
+        "figure",
         ":material/bar_chart:",
         "Make a figure",
         "These curves as PDF, SVG or PNG at a paper’s width, and the table as LaTeX.",
@@ -107,10 +107,13 @@ def shown_panels(studies: Studies) -> list[Panel]:
     return [acc, Panel("aua", f"share of {attacked} still classified correctly after {attack}")]
 
 
-def doors() -> None:
-    """Three ways on."""
+def doors(studies: Studies, at: float) -> None:
+    """Three ways on, with the studies and the sparsity that are shown."""
+    selection = {"study": ",".join(study.key[:12] for study in studies), "sparsity": f"{at:g}"}
     with st.container(key="doors"):
         for column, (page, icon, label, text) in zip(st.columns(len(DOORS)), DOORS, strict=True):
             with column, st.container(border=True, key=f"door-{page}"):
-                st.page_link(f"screens/{page}/page.py", label=label, icon=icon)
+                st.page_link(
+                    f"screens/{page}/page.py", label=label, icon=icon, query_params=selection
+                )
                 st.caption(text)

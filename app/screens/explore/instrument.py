@@ -53,14 +53,18 @@ def slider(
     )
     dense = study.level(0.0)
     show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
-    return percent, None if safe is None else SafeLimit(100 * safe.low, 100 * safe.sparsity)
+    return percent, None if safe is None else SafeLimit(100 * safe.sure, 100 * safe.sparsity)
 
 
 def _track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
     """The three shades of the track, in per cent: certainly safe, probably, possibly."""
     if safe is None:
         return None
-    return {"sure": 100 * safe.low, "best": 100 * safe.sparsity, "possible": 100 * safe.high}
+    return {
+        "sure": 100 * safe.sure,
+        "best": 100 * safe.sparsity,
+        "possible": 100 * safe.possible,
+    }
 
 
 def _measured(study: engine.Study, measured: list[float]) -> str:

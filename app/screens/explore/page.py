@@ -32,6 +32,8 @@ def main() -> None:
     show_notices([*view.notices, *of_studies], [*of_link, *of_tolerance])
     if studies:
         _answer([study.key for study in studies], points)
+    elif not keys:
+        st.info("Pick a study under “Studies and tolerance”.")
     workbench().warm()
 
 
@@ -46,7 +48,7 @@ def _answer(keys: list[str], points: float) -> None:
     versions = tuple((study.key, signature(study.key)) for study in studies)
     first_screen.sentence(studies, versions, stops, percent)
     first_screen.panels(studies, versions, limit, stops, percent)
-    first_screen.doors()
+    first_screen.doors(studies, percent)
     details.details(studies, versions, stops, percent, points)
 
 
