@@ -117,9 +117,7 @@ def test_a_collapsed_level_is_faded_and_has_no_aua(cache: Path) -> None:
 def test_the_browser_has_a_value_for_every_stop_of_the_slider(cache: Path) -> None:
     save(cache, made_up_study((0.0, 0.4, 0.875)))
     app = page()
-    (slider,), (cards,), (sentence,) = (
-        sent(app, name) for name in ("slider", "cards", "sentence")
-    )
+    (slider,), (cards,), (sentence,) = (sent(app, name) for name in ("slider", "cards", "sentence"))
     (heat,) = sent(page("Layers"), "heat")
     stops = sorted([*range(96), 87.5])
     assert all(part["stops"] == stops for part in (slider, cards, sentence, heat))
@@ -242,10 +240,7 @@ def test_the_address_carries_the_view(cache: Path) -> None:
     (of_panels, of_curves) = sent(app, "cursor")
     assert set(of_panels["charts"]) == {"panel-acc", "panel-aua"}
     assert {mark["axis"] for mark in of_curves["charts"]["curves"]} == {"yaxis", "yaxis2"}
-    view = {
-        name: app.query_params[name]
-        for name in ("study", "sparsity", "tolerance", "curves")
-    }
+    view = {name: app.query_params[name] for name in ("study", "sparsity", "tolerance", "curves")}
     assert view == {
         "study": f"{keys[1][:12]},{keys[0][:12]}",
         "sparsity": "90",
@@ -330,7 +325,7 @@ def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
 def test_three_doors_lead_on_with_the_selection(cache: Path) -> None:
     study = save(cache, made_up_study())
     links = [link.proto for link in page(sparsity="90").get("page_link")]
-    assert [link.page for link in links[:3]] == ["attack", "check", "figure"]
+    assert [link.page for link in links[:3]] == ["attack", "studies", "compare"]
     for link in links[:3]:
         assert dict(urllib.parse.parse_qsl(link.query_string)) == {
             "study": study.key[:12],

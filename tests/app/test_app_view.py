@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from prunescope.engine import LiveJob
 
 PAGES = {  # page: the names its address has
-    "explore": ("study", "sparsity", "tolerance", "curves", "cell"),
+    "explore": ("study", "sparsity", "tolerance", "curves", "tab"),
     "layers": ("study", "sparsity", "cell"),
     "attack": (
         "study",

@@ -7,14 +7,23 @@ from collections.abc import Callable
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.components.notices import show_notices
 from prunescope.app.components.report_button import report_button
 from prunescope.app.screens.explore.curves import all_measures, layers, numbers
 from prunescope.app.screens.explore.first_screen import Studies, Versions
 from prunescope.app.screens.explore.level import examples, pruner_record
 from prunescope.app.screens.explore.live import live_work
+from prunescope.app.state import address
 from prunescope.engine.reading import commands
 
-TABS = ("All measures", "Layers", "Examples", "Numbers", "The model", "Reproduce and share")
+TABS = {  # as the address has it: title
+    "measures": "All measures",
+    "layers": "Layers",
+    "examples": "Examples",
+    "numbers": "Numbers",
+    "model": "The model",
+    "share": "Reproduce and share",
+}
 
 
 def details(
@@ -30,11 +39,23 @@ def details(
         lambda: _model(study, sparsity),
         lambda: _reproduce(study, sparsity, points),
     )
-    tabs = st.tabs(TABS, key="details", on_change="rerun")
-    for tab, draw in zip(tabs, drawn, strict=True):
+    _take_up()
+    tabs = st.tabs(list(TABS.values()), key="details", on_change="rerun")
+    for name, tab, draw in zip(TABS, tabs, drawn, strict=True):
         if tab.open:
+            address.write("tab", name, "measures")
             with tab:
                 draw()
+
+
+def _take_up() -> None:
+    """Open the tab that the address names; a link to a layer opens the layers."""
+    if "details" in st.session_state:
+        return
+    usual = "layers" if address.read("cell") else "measures"  # a link to a layer
+    name, notices = address.one_of("tab", list(TABS), usual)
+    show_notices([], notices)
+    st.session_state["details"] = TABS[name]
 
 
 def _model(study: engine.Study, sparsity: float) -> None:
