@@ -19,6 +19,7 @@ from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips as reading
 from prunescope.engine.reading import levels
+from prunescope.engine.reading.changes import p_text
 
 Studies = list[engine.Study]
 COLUMNS = ("row", "label", "words", "A", "B", "text")
@@ -63,12 +64,17 @@ def _two_tables(studies: Studies, a: Level, b: Level) -> None:
     with left:
         table, p = charts.flip_table(first, second, n)
         _two_by_two(
-            table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: p = {p:.3g}."
+            table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: {p_text(p)}."
         )
     with right:
         reason = reading.same_attack(a.study, b.study)
         if reason or not (first.attacks and second.attacks):
             st.info(plain(reason or "One of the models was not attacked."))
+            return
+        if collapsed := [name for name, level in (("A", a), ("B", b)) if level.collapsed]:
+            st.text(
+                f"{' and '.join(collapsed)} collapsed: what an attack does means nothing there."
+            )
             return
         table, p, shared = charts.attack_flips(first, second)
         _two_by_two(
@@ -76,7 +82,7 @@ def _two_tables(studies: Studies, a: Level, b: Level) -> None:
             "prunescope-attack-flips",
             about,
             f"The {shared} attacked examples that both get right. McNemar's exact test: "
-            f"p = {p:.3g}.",
+            f"{p_text(p)}.",
         )
 
 
