@@ -76,7 +76,7 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                     marker={"symbol": marker, "size": size, "color": colour},
                     opacity=opacity,
                     legendgroup=label,
-                    showlegend=kind == "member",
+                    showlegend=kind == "average" or "average" not in set(table["kind"]),
                     error_x={
                         "type": "data",
                         "symmetric": False,

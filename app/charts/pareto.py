@@ -237,7 +237,7 @@ def _marks(
             "symbol": marker,
             "color": colour,
             "size": [11 if best else 7 for best in strong],
-            "opacity": [1.0 if best else 0.45 for best in strong],
+            "opacity": [1.0 if best else 0.55 for best in strong],
         },
         error_y={
             "type": "data",

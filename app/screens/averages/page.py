@@ -84,20 +84,20 @@ def _members(member_set: engine.MemberSet) -> None:
         "dense-members",
         "Accuracy and accuracy under attack of every member and of the averages",
     )
-    st.caption(INTERVALS + _single_members(member_set))
+    st.caption(" ".join([INTERVALS, *_single_members(member_set)]))
     export_bar("dense-members", "prunescope-members", table, {"members": member_set.name})
 
 
-def _single_members(member_set: engine.MemberSet) -> str:
-    """Which averages hold one member and so are none."""
-    single = [average for average in member_set.averages.values() if len(average.ingredients) == 1]
-    return "".join(
+def _single_members(member_set: engine.MemberSet) -> list[str]:
+    """Which averages hold one member and so are none, a sentence each."""
+    return [
         plain(
-            f" The {averages.NAMES[average.by]} kept one member, {average.ingredients[0]}: it is "
+            f"The {averages.NAMES[average.by]} kept one member, {average.ingredients[0]}: it is "
             "that model."
         )
-        for average in single
-    )
+        for average in member_set.averages.values()
+        if len(average.ingredients) == 1
+    ]
 
 
 def _average(member_set: engine.MemberSet) -> None:
@@ -106,12 +106,13 @@ def _average(member_set: engine.MemberSet) -> None:
         st.text("These members were not averaged yet.")
         return
     orders = list(member_set.averages)
+    proper = [by for by in orders if len(member_set.averages[by].ingredients) > 1] or orders
     by = address.choose(
         st.segmented_control,
         "Order",
         "by",
         orders,
-        orders[-1],
+        proper[-1],
         format_func=BY.__getitem__,
         required=True,
     )

@@ -221,7 +221,6 @@ def _differences(table: engine.SubnetworkTable) -> None:
             "difference": form(format="%+.1f"),
             "low": form("95% low", format="%+.1f"),
             "high": form("95% high", format="%+.1f"),
-            "note": "",
         },
     )
     table_bar(f"prunescope-differences-{table.name}", frames[name], _about(table, set=name))
