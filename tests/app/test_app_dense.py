@@ -56,6 +56,8 @@ def test_an_average_of_one_member_is_called_that_member(cache: Path) -> None:
     record = json.loads((folder / "average-aua.json").read_text())
     (folder / "average-aua.json").write_text(json.dumps({**record, "ingredients": ["freelb-1"]}))
     app = page()
+    assert app.segmented_control(key="by").value == "acc", "it opens on an average that is one"
+    app = app.segmented_control(key="by").set_value("aua").run()
     assert "so this is freelb-1 itself and not an average" in captions(app)
     assert "The greedy average by Aua kept one member, freelb-1: it is that model." in captions(app)
     (member_set,) = member_sets(Store(cache, cache / "bundled"))

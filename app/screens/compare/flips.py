@@ -41,13 +41,24 @@ def flips(studies: Studies, sparsity: float, base: Level) -> tuple[Level, Level]
 
 def _pick_two(studies: Studies, sparsity: float, base: Level) -> tuple[Level, Level]:
     left, right = st.columns(2)
-    unattacked = not studies[0].about["counts"]["attacked"]
-    other = studies[1] if len(studies) > 1 and unattacked else studies[0]
+    first, second = _usual_two(studies, sparsity, base)
     with left:
-        a = pick_level("Model A", "a", studies, levels.level_id(base.study, base.sparsity))
+        a = pick_level("Model A", "a", studies, first)
     with right:
-        b = pick_level("Model B", "b", studies, nearest(other, sparsity or 0.5))
+        b = pick_level("Model B", "b", studies, second)
     return a, b
+
+
+def _usual_two(studies: Studies, sparsity: float, base: Level) -> tuple[str, str]:
+    """The first two studies at this sparsity, where both were measured there on the same examples;
+    else the baseline, and the first study at the level that is nearest.
+    """
+    pruned = [Level(study, sparsity) for study in studies[:2] if sparsity]
+    if len(pruned) == 2 and all(level.measured and not level.collapsed for level in pruned):
+        a, b = pruned
+        if not reading.same_examples(a.study, b.study):
+            return levels.level_id(a.study, sparsity), levels.level_id(b.study, sparsity)
+    return levels.level_id(base.study, base.sparsity), nearest(studies[0], sparsity or 0.5)
 
 
 def _results(a: Level, b: Level) -> tuple[engine.LevelResult, engine.LevelResult]:

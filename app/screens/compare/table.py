@@ -12,11 +12,12 @@ from prunescope.app.charts.compare import Level
 from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import table_bar
 from prunescope.app.components.provenance import provenance
-from prunescope.app.screens.compare.level import level_name
+from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.screens.compare.link import ALL, DIFFERENT
 from prunescope.app.state.resources import dark, safe_sparsity, signature
 from prunescope.engine.reading import flips
 from prunescope.engine.reading.comparison import Compared, compare
+from prunescope.engine.reading.verdicts import percent
 
 WIDE = 190  # pixels, enough for every name of a method
 SAFE = (
@@ -26,10 +27,18 @@ SAFE = (
 GUESS = "The same without the confidence: by the examples as they were measured."
 
 
-def table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
-    """One row a study, with deltas to the baseline."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+def table(studies: list[engine.Study], sparsity: float) -> Level:
+    """One row a study, with changes against the baseline, which is picked here."""
+    left, middle, right = st.columns([4, 3, 3], vertical_alignment="bottom")
     left.header(f"At {100 * sparsity:g}%", anchor=False)
+    with middle:
+        base = pick_level(
+            "Baseline",
+            "base",
+            studies,
+            nearest(studies[0], 0.0),
+            "Deltas in the table are differences to it.",
+        )
     with right:
         choice = st.segmented_control(
             "Settings",
@@ -46,6 +55,8 @@ def table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
         for study in studies
         if len(study.levels) > 1
     }
+    if all(row.level is None for row in rows):
+        st.info(_nearest_sentence(studies, sparsity))
     frame = charts.compare_table(rows, safe, columns)
     hidden = [
         name
@@ -70,6 +81,17 @@ def table(studies: list[engine.Study], sparsity: float, base: Level) -> None:
     }
     table_bar("prunescope-compare", frame, about)
     st.caption(plain(_note(rows, base, same if choice == DIFFERENT else {}, studies)))
+    return base
+
+
+def _nearest_sentence(studies: list[engine.Study], sparsity: float) -> str:
+    """Where the nearest measured levels are, if none of the studies has this one."""
+    measured = sorted({level.sparsity for study in studies for level in study.levels})
+    below = [level for level in measured if level < sparsity][-1:]
+    above = [level for level in measured if level > sparsity][:1]
+    names = " and ".join(map(percent, below + above))
+    verb = "is" if len(below + above) == 1 else "are"
+    return f"None of these studies was measured at {percent(sparsity)}; {names} {verb} nearest."
 
 
 def _says_nothing(frame: pd.DataFrame, name: str) -> bool:
