@@ -116,7 +116,8 @@ def _ended(
 def _attacked(name: str, look: charts.Look, snapshot: engine.AttackSnapshot, text: str) -> Panel:
     changes = [[text, text]]
     if snapshot.text is not None:
-        changes = [[piece.before, piece.after] for piece in engine.word_changes(text, snapshot.text)]
+        pieces = engine.word_changes(text, snapshot.text)
+        changes = [[piece.before, piece.after] for piece in pieces]
     lowest = snapshot.path[-1][1] if snapshot.path else 1.0
     return Panel(
         name,
