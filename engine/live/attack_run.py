@@ -29,7 +29,8 @@ class SideState:
     """One model of a run."""
 
     name: str
-    state: str  # waiting, pruning, attacking, done, failed, cancelled
+    # waiting for the attack on it, queued to be pruned, pruning, attacking, done, failed, cancelled
+    state: str
     progress: ProgressState  # of pruning it
     snapshot: AttackSnapshot | None  # of the attack on it
     result: dict[str, Any] | None
@@ -180,7 +181,7 @@ class AttackRun:
         if result is not None:
             state = "done"
         elif prune is not None and prune.state != "done":
-            state = {"queued": "waiting", "running": "pruning"}.get(prune.state, prune.state)
+            state = {"running": "pruning"}.get(prune.state, prune.state)
             reason = prune.reason
         elif attack.state in ("failed", "cancelled"):
             state, reason = attack.state, attack.reason

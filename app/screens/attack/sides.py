@@ -10,6 +10,7 @@ from prunescope.app.components.text_diff import marked
 
 STAGES = {"start": "reading", "rank": "ranking the words", "try": "trying changes"}
 KINDS = {"broken": "fails", "held": "withstands", "exhausted": "withstands", "skipped": "wrong"}
+WAITING = {"queued": "It must be pruned first, after a batch or another model."}
 STOPPED = {"cancelled": "stopped", "failed": "no result"}
 
 
@@ -35,7 +36,7 @@ def panel(
             share=side.progress.share,
         )
     if side.snapshot is None:
-        facts = ("It is attacked as soon as it is loaded.",)
+        facts = (WAITING.get(side.state, "It is attacked as soon as it is loaded."),)
         return Panel(
             side.name, look.sign, look.colour, "working", "waiting", facts, marked([[text, text]])
         )
