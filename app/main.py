@@ -24,6 +24,7 @@ PAGES = {  # folder of the page: title, address
     "layers": ("Layers", "layers"),
     "attack": ("Attack", "attack"),
     "compare": ("Compare", "compare"),
+    "check": ("Check my model", "check"),
     "studies": ("Studies", "studies"),
     "averages": ("Robust dense", "dense"),
     "ood": ("Bias robustness", "bias"),
