@@ -78,6 +78,7 @@ _HOME = {
     "full_name": "prunescope.engine.reading.names",
     "full_names": "prunescope.engine.reading.names",
     "half_width": "prunescope.engine.reading.sample_size",
+    "has_collapsed": "prunescope.engine.evaluation.collapse",
     "holm": "prunescope.engine.evaluation.statistics",
     "import_study": "prunescope.engine.store.exchange",
     "in_percent": "prunescope.engine.formatting",
