@@ -3,6 +3,7 @@ and the form after a reload.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,45 @@ def test_strangers_cannot_start_or_upload(cache: Path, monkeypatch: pytest.Monke
     app = page()
     assert not app.exception and not app.button and "public page" in shown(app)
     assert Store(cache).studies()[:0] == []
+
+
+def test_a_link_to_a_study_shows_its_answer(cache: Path) -> None:
+    study = save(cache, made_up_study())
+    app = page(study=study.key[:12])
+    assert not app.exception
+    text = shown(app) + "\n".join(header.value for header in app.header)
+    assert "with 95% confidence" in text or "is safe" in text
+    assert "in place of" in text and "not measured on this machine" in text
+    assert app.radio(key="answer-level").options[0].startswith("40%")
+
+
+def test_a_study_fills_the_form_again(cache: Path) -> None:
+    spec = StudySpec(seed=5, calibration=64, label_map="0=0,1=1", max_queries=50)
+    study = save(cache, made_up_study(spec={**asdict(spec)}))
+    app = page(study=study.key[:12])
+    app.button(key="again").click().run()
+    assert not app.exception
+    assert app.number_input(key="check-seed").value == 5
+    assert app.number_input(key="check-calibration").value == 64
+    assert app.text_input(key="check-max_queries").value == "50"
+    assert app.text_input(key="check-levels").value == "0,40,50,90"
+    assert "".join(app.query_params["label_map"]) == "0=0,1=1"
+
+
+def test_a_job_shows_its_progress_and_the_answer_when_levels_are_there(cache: Path) -> None:
+    row = JobQueue(cache).submit(StudySpec(levels=(0.0, 0.5), device="cpu"))
+    app = page(job=row.id)
+    assert not app.exception and "Waiting" in shown(app)
+    assert "The answer appears here with the first levels" in shown(app)
+    study = save(cache, made_up_study())
+    JobQueue(cache)._rows.change(row.id, "1", study=study.key, state="failed", reason="Stopped.")
+    app = page(job=row.id)
+    assert "Failed" in shown(app) and app.button(key=f"resume-{row.id}") is not None
+    assert "in place of" in shown(app), "the levels that are there have an answer"
+
+
+def test_a_study_without_a_level_says_where_it_stands(cache: Path) -> None:
+    bare = made_up_study((0.0, 0.3))
+    Store(cache).save_study(bare)
+    app = page(study=bare.key[:12])
+    assert not app.exception and "before a level was done" in shown(app)

@@ -8,7 +8,7 @@ from prunescope import engine
 from prunescope.app.components.notices import show_error
 from prunescope.app.screens.check.fields import kept, set_field
 from prunescope.app.screens.check.labels import forget_choices
-from prunescope.app.screens.check.link import COLUMNS, TOLERANCE, view_of
+from prunescope.app.screens.check.link import COLUMNS, FORM, TOLERANCE, VIEW, view_of
 from prunescope.app.screens.check.look import look
 from prunescope.app.screens.check.preview import show_preview
 from prunescope.app.screens.check.settings import settings
@@ -45,7 +45,7 @@ def form(rows: list[engine.StudyRow]) -> None:
         tolerance = kept(TOLERANCE, engine.TOLERANCE)
         if tolerance != engine.TOLERANCE:
             view[TOLERANCE] = f"{tolerance:g}"
-        address.write_all(view)
+        address.write_all({VIEW: FORM, **view})
 
 
 def _mind_new_data(data: str) -> None:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
+
 from prunescope import engine
 from prunescope.app.screens.check.fields import DEFAULT, SETTINGS, forget_all, set_field
 from prunescope.app.state import address
@@ -16,6 +18,7 @@ UPLOAD = "upload:"  # before the first digits of an uploaded file's checksum
 TOLERANCE = "tolerance"
 COLUMNS = ("text_column", "pair_column", "label_column", "label_map")
 DIGITS = 12
+VIEW, FORM, ANSWER = "view", "form", "answer"  # what the page shows
 Values = dict[str, Any]
 
 
@@ -119,3 +122,21 @@ def data_kind(name: str) -> str:
 
 def _is_hub_name(name: str) -> bool:
     return not (name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).is_dir())
+
+
+def enter() -> list[str]:
+    """Take up the address when the page is entered; notices about what cannot be taken up."""
+    linked, raw = address.entered(), st.query_params.to_dict()
+    if linked is None:
+        return []
+    settings = [name for name in (*SETTINGS, TOLERANCE) if name in linked]
+    if VIEW not in linked and "study" in raw and not settings:
+        address.write(VIEW, ANSWER)  # a link from elsewhere, which names a study alone
+        return []
+    fills = linked.get(VIEW) == FORM or (bool(settings) and linked.get(VIEW) != ANSWER)
+    return take_up(linked) if fills else []
+
+
+def is_answer() -> bool:
+    """Whether the page shows a study, or the job that measures one; otherwise it is a form."""
+    return bool(address.read("job")) or address.read(VIEW) == ANSWER

@@ -1,6 +1,6 @@
 """Check my model: how sparse may a person's own classifier get, and the pruned model to take home.
 
-Without a study in the address the page is a form; with one it is the answer.
+A link to a study, or to the job that measures it, opens the answer; otherwise the page is a form.
 """
 
 import streamlit as st
@@ -8,8 +8,11 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
+from prunescope.app.components.study_picker import unfinished_sentence
+from prunescope.app.screens.check.answer import show_answer
 from prunescope.app.screens.check.form import form
-from prunescope.app.screens.check.link import take_up
+from prunescope.app.screens.check.link import FORM, VIEW, enter, is_answer
+from prunescope.app.screens.check.running import job_in_address, show_progress, study_of
 from prunescope.app.state import address
 from prunescope.app.state.limits import closed
 from prunescope.app.state.resources import store, workbench
@@ -18,19 +21,60 @@ from prunescope.app.state.resources import store, workbench
 def main() -> None:
     """Draw the page."""
     page_header("Check my model")
-    view = store()
-    rows = engine.study_rows(view)
-    linked = address.entered()
-    notices = take_up(linked) if linked else []
+    notices = enter()
+    if is_answer():
+        _answer()
+    else:
+        _form(notices)
+    workbench().warm()
+
+
+def _form(notices: list[str]) -> None:
     st.text(
         "How sparse may your classifier get before it loses accuracy or robustness? Bring the "
         "model and labelled rows; leave with the answer and the pruned model."
     )
+    view = store()
+    rows = engine.study_rows(view)
     show_notices(view.notices, notices)
-    if closed("checking a model is"):
+    if not closed("checking a model is"):
+        form(rows)
+
+
+def _answer() -> None:
+    row = job_in_address() if address.read("job") else None
+    if row is not None and (row.state != "done" or row.study is None):
+        show_progress(row)
+    key, of_link = _linked(row)
+    study, of_study = study_of(key)
+    show_notices(of_study, of_link)
+    if study is None or not study.levels:
+        _no_answer(study, row)
         return
-    form(rows)
-    workbench().warm()
+    show_answer(study)
+
+
+def _linked(row: engine.JobRow | None) -> tuple[str | None, list[str]]:
+    """The key of the study that the job measures, or that the address names."""
+    if row is not None:
+        return row.study, []
+    keys, notices = address.studies(store().studies(), 1)
+    return (keys[0] if keys else None), notices
+
+
+def _no_answer(study: engine.Study | None, row: engine.JobRow | None) -> None:
+    """What there is to say before the first level is there."""
+    if row is not None and row.active:
+        st.caption("The answer appears here with the first levels. You may leave this page.")
+        return
+    if study is not None:
+        view = store()
+        for state in engine.unfinished(view, [study.key]).values():
+            st.warning(f"This study {unfinished_sentence(state)}")
+        show_notices(view.notices)
+    if st.button("Check a model", key="another", type="primary"):
+        address.follow({VIEW: FORM})
+        st.rerun()
 
 
 main()

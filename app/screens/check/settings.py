@@ -45,7 +45,9 @@ def _main() -> dict[str, Any]:
     levels, method, attack = st.columns([2, 1.2, 1.2])
     text(levels, "levels", LEVELS)
     values: dict[str, Any] = {
-        "method": choice(method, "method", {name: method_name_title(name) for name in engine.METHODS}),
+        "method": choice(
+            method, "method", {name: method_name_title(name) for name in engine.METHODS}
+        ),
         "attack": choice(attack, "attack", {NO_ATTACK: "none", **engine.ATTACKS}, typed=False),
     }
     attacked, points, about = st.columns([1, 1, 2.4], vertical_alignment="center")

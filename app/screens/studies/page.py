@@ -7,10 +7,10 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
+from prunescope.app.components.job_card import run_action
 from prunescope.app.components.notices import show_error, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
-from prunescope.app.screens.studies.actions import run_action
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
