@@ -63,7 +63,7 @@ def changes_between(pairs: Sequence[Pair], measure: str) -> list[Change]:
     for the number of pairs by Holm's method. Both models of a pair saw the same examples, and for
     Aua and Asr the same attack; that is the caller's to check.
 
-    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked first_right that both
+    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked ones that both
     models classify correctly.
     """
     tables = [_table(*pair, measure) for pair in pairs]

@@ -1,10 +1,10 @@
-"""How many more examples would make the safe sparsity more certain."""
+"""What to measure next: how many more examples would make the safe sparsity more certain."""
 
 import math
 from dataclasses import dataclass
 
 from prunescope.engine.evaluation.margins import Z_ONE_SIDED, fewest_examples, within_margin
-from prunescope.engine.reading.safety import ALPHA, SafeSparsity, losses
+from prunescope.engine.reading.safety import ALPHA, Loss, SafeSparsity, losses
 from prunescope.engine.records import Study
 
 POWER = 0.8  # how often the examples are to suffice
@@ -14,12 +14,11 @@ FARTHEST = 100  # times as many examples as were measured: beyond that no number
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The examples that it would take to confirm a level."""
+    """The examples that it would take to be sure of a sparsity; 0 where a measure has enough."""
 
-    measure: str  # "acc" or "aua"
-    sparsity: float  # the level that needs most
-    measured: int  # examples so far
-    examples: int | None  # in all; None where no reasonable number would do
+    sparsity: float
+    attacked: int
+    evaluated: int
 
 
 def needed_examples(lost: int, gained: int, n: int, margin: float) -> int | None:
@@ -53,45 +52,81 @@ def _variance_at(lost: float, gained: float, margin: float) -> float:
     return 2 * share + margin * (1 - margin)
 
 
-def needs(study: Study, safe: SafeSparsity) -> tuple[Need, ...]:
-    """What would confirm every level up to the best guess: for each measure that leaves one in
-    doubt, the level that needs most examples.
+def need_of(study: Study, safe: SafeSparsity) -> Need | None:
+    """What it would take to be sure of the best guess, or of the highest level below it for which
+    a reasonable number of examples would do; None where nothing is in doubt or nothing would do.
     """
-    margin, found = safe.points / 100, dict[str, Need]()
-    for level, of_level in zip(study.levels, losses(study), strict=True):
-        if not safe.sure < level.sparsity <= safe.sparsity:
-            continue
+    doubtful = [
+        (level.sparsity, of_level)
+        for level, of_level in zip(study.levels, losses(study), strict=True)
+        if safe.sure < level.sparsity <= safe.sparsity
+    ]
+    best = None
+    counts = {"acc": 0, "aua": 0}
+    for sparsity, of_level in doubtful:  # to be sure of a level is to be sure of those below it
         for loss in of_level:
-            if within_margin(loss.lost, loss.gained, loss.n, margin) <= ALPHA:
-                continue  # confirmed already
-            examples = needed_examples(loss.lost, loss.gained, loss.n, margin)
-            if examples is not None:
-                examples = max(examples, loss.n + 1)
-            need = Need(loss.measure, level.sparsity, loss.n, examples)
-            if loss.measure not in found or _more(need, found[loss.measure]):
-                found[loss.measure] = need
-    return tuple(found.values())
+            if (count := _count(loss, safe.points / 100)) is None:
+                return best
+            counts[loss.measure] = max(counts[loss.measure], count)
+        best = Need(sparsity, counts["aua"], counts["acc"])
+    return best
 
 
-def _more(need: Need, other: Need) -> bool:
-    return other.examples is not None and (need.examples is None or need.examples > other.examples)
+def _count(loss: Loss, margin: float) -> int | None:
+    """The examples that would confirm a loss; 0 where those that there are have done so."""
+    if within_margin(loss.lost, loss.gained, loss.n, margin) <= ALPHA:
+        return 0
+    needed = needed_examples(loss.lost, loss.gained, loss.n, margin)
+    return None if needed is None else max(needed, loss.n + 1)
 
 
-def need_sentence(need: Need, guess: float) -> str:
-    """What to measure to be sure of the best guess."""
-    what = "attacked" if need.measure == "aua" else "evaluated"
-    if need.examples is None:
-        return (
-            f"At {100 * need.sparsity:g}% the measured loss is so close to the tolerance that no "
-            f"reasonable number of {what} examples would decide."
+def next_steps(study: Study, safe: SafeSparsity) -> tuple[str, ...]:
+    """What to measure next, one a sentence; empty where nothing would add to the answer."""
+    sentences, need = list[str](), need_of(study, safe)
+    if safe.sure < safe.sparsity and (need is None or need.sparsity < safe.sparsity):
+        sentences.append(
+            f"{100 * safe.sparsity:g}% stays open: its measured loss is so close to the tolerance "
+            "that no reasonable number of examples would decide."
         )
-    return (
-        f"To be sure of {100 * guess:g}%, plan about {_rounded(need.examples):,} {what} examples "
-        f"in place of {need.measured:,}, if the models go on differing as often."
-    )
+    if need is not None:
+        sentences += _plan(study, need)
+    last = study.levels[-1].sparsity
+    if safe.sparsity == last and last:
+        sentences.append(
+            f"Nothing sparser than {100 * last:g}% was measured: check sparser levels to find "
+            "where it breaks."
+        )
+    elif safe.sparsity == 0 and len(study.levels) > 1:
+        sentences.append(
+            f"Check levels below {100 * study.levels[1].sparsity:g}%, or allow a larger tolerance."
+        )
+    return tuple(sentences)
+
+
+def _plan(study: Study, need: Need) -> list[str]:
+    counts, spec = study.about["counts"], study.about["spec"]
+    parts = [
+        f"{_rounded(count):,} {what} examples in place of {counts[name]:,}"
+        for count, what, name in (
+            (need.attacked, "attacked", "attacked"),
+            (need.evaluated, "evaluated", "evaluation"),
+        )
+        if count
+    ]
+    sentences = [
+        f"To be sure of {100 * need.sparsity:g}%, plan about {' and '.join(parts)}, if the models "
+        "go on differing as often as they did."
+    ]
+    most = max(need.attacked, need.evaluated)
+    if most > counts["evaluation"] and counts["evaluation"] < spec.get("eval_examples", 0):
+        sentences.append(
+            f"The data has {counts['evaluation']:,} rows to evaluate: bring about "
+            f"{most / counts['evaluation']:.1f} times as many."
+        )
+    return sentences
 
 
 def _rounded(count: int) -> int:
     """Two significant digits, upwards."""
-    step = max(10, 10 ** (len(str(count)) - 2))
+    step = 10 ** max(1, len(str(count)) - 2)
     return math.ceil(count / step) * step

@@ -52,8 +52,8 @@ def safe_name(name: str) -> str:
     not too long.
     """
     base = _UNUSUAL.sub("-", name.replace("\\", "/").rpartition("/")[2]).strip(".-") or "data"
-    stem, dot, suffix = base.rpartition(".")
-    return f"{(stem or 'data')[: MOST_NAME - len(suffix)]}{dot}{suffix}"[:MOST_NAME]
+    stem, suffix = Path(base).stem, Path(base).suffix[:20]
+    return f"{stem[: MOST_NAME - len(suffix)]}{suffix}"
 
 
 def find_upload(store: Store, digits: str) -> Upload | None:

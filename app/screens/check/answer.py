@@ -16,7 +16,7 @@ from prunescope.app.state import address
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import dark, safe_sparsity, signature
 from prunescope.engine.reading import series
-from prunescope.engine.reading.narrowing import need_sentence
+from prunescope.engine.reading.narrowing import next_steps
 from prunescope.engine.reading.verdicts import level_sentence, safe_explanation, safe_headline
 
 FIGURE = Path(__file__).parents[1] / "figure" / "page.py"
@@ -25,10 +25,7 @@ CHOSEN = "answer-level"
 
 def show_answer(study: engine.Study) -> None:
     """What a study says to do; it has at least one level."""
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    left.subheader(plain(engine.full_name(study)), anchor=False)
-    with right:
-        points = _tolerance()
+    points = _tolerance()
     safe = safe_sparsity(study.key, signature(study.key), points)
     if safe is None:
         st.info("The dense model is not measured yet, so nothing can be compared with it.")
@@ -36,9 +33,8 @@ def show_answer(study: engine.Study) -> None:
         _verdict(study, safe)
     sparse = [level.sparsity for level in study.levels if level.sparsity]
     _curves(study)
-    if sparse:
-        _take_home(study, sparse, safe)
-    _links(study)
+    sparsity = _take_home(study, sparse, safe) if sparse else 0.0
+    _links(study, sparsity)
 
 
 def _tolerance() -> float:
@@ -64,27 +60,10 @@ def _verdict(study: engine.Study, safe: engine.SafeSparsity) -> None:
     with st.container(border=True, key="verdict"):
         st.header(safe_headline(safe), anchor=False)
         st.text(f"{safe_explanation(safe).capitalize()}.")
-        for sentence in _next(study, safe):
+        for sentence in next_steps(study, safe):
             st.markdown(f":material/arrow_forward: {plain(sentence)}")
         for doubt in engine.doubts(study, safe.points):
             st.markdown(f":material/warning: {plain(doubt)}")
-
-
-def _next(study: engine.Study, safe: engine.SafeSparsity) -> list[str]:
-    """What to do, in sentences."""
-    sentences = [need_sentence(need, safe.sparsity) for need in engine.needs(study, safe)]
-    last = study.levels[-1].sparsity
-    if safe.sparsity == last and last:
-        sentences.append(
-            f"Nothing sparser than {100 * last:g}% was measured: check sparser levels to find "
-            "where it breaks."
-        )
-    elif safe.sparsity == 0 and len(study.levels) > 1:
-        sentences.append(
-            f"{100 * study.levels[1].sparsity:g}% already loses too much: check sparser levels no "
-            "further, but levels below it."
-        )
-    return sentences
 
 
 def _curves(study: engine.Study) -> None:
@@ -111,8 +90,7 @@ def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsi
         )
     )
     level = study.level(sparsity)
-    if level is None:
-        return
+    assert level is not None
     st.markdown(plain(level_sentence(study, sparsity)))
     left, middle, right = st.columns(3, gap="medium")
     with left:
@@ -130,6 +108,7 @@ def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsi
             download_model(study, sparsity)
     if closed_here:
         closed("timing and exporting a model are")
+    return sparsity
 
 
 def _option(level: float, safe: engine.SafeSparsity | None) -> str:
@@ -143,9 +122,9 @@ def _option(level: float, safe: engine.SafeSparsity | None) -> str:
     return f"{name} · possibly safe" if level <= safe.possible else f"{name} · not safe"
 
 
-def _links(study: engine.Study) -> None:
+def _links(study: engine.Study, sparsity: float) -> None:
     """Where to go from here."""
-    query = {"study": study.key[:12]}
+    query = {"study": study.key[:12], "sparsity": f"{100 * sparsity:g}"}
     with st.container(horizontal=True, key="answer-links"):
         st.page_link("screens/explore/page.py", label="Open in Explore", query_params=query)
         if FIGURE.is_file():

@@ -45,7 +45,7 @@ def form(rows: list[engine.StudyRow]) -> None:
         tolerance = kept(TOLERANCE, engine.TOLERANCE)
         if tolerance != engine.TOLERANCE:
             view[TOLERANCE] = f"{tolerance:g}"
-        address.write_all({VIEW: FORM, **view})
+        address.write_own({VIEW: FORM, **view})
 
 
 def _mind_new_data(data: str) -> None:

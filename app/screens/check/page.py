@@ -6,12 +6,13 @@ A link to a study, or to the job that measures it, opens the answer; otherwise t
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.study_picker import unfinished_sentence
+from prunescope.app.components.study_picker import pick_study, unfinished_sentence
 from prunescope.app.screens.check.answer import show_answer
 from prunescope.app.screens.check.form import form
-from prunescope.app.screens.check.link import FORM, VIEW, enter, is_answer
+from prunescope.app.screens.check.link import ANSWER, FORM, VIEW, enter, is_answer
 from prunescope.app.screens.check.running import job_in_address, show_progress, study_of
 from prunescope.app.state import address
 from prunescope.app.state.limits import closed
@@ -43,23 +44,37 @@ def _form(notices: list[str]) -> None:
 
 def _answer() -> None:
     row = job_in_address() if address.read("job") else None
-    if row is not None and (row.state != "done" or row.study is None):
+    key = None
+    if row is None:
+        key = _picked()
+    elif row.state == "done" and row.study is not None:
+        key = row.study
+        address.select(studies=[key])
+        address.write_own({VIEW: ANSWER})  # a link that outlasts the queue
+        st.rerun()
+    else:
         show_progress(row)
-    key, of_link = _linked(row)
-    study, of_study = study_of(key)
-    show_notices(of_study, of_link)
+        key = row.study
+    study, notices = study_of(key)
+    show_notices(notices)
     if study is None or not study.levels:
         _no_answer(study, row)
         return
+    if row is not None:
+        st.subheader(plain(engine.full_name(study)), anchor=False)
     show_answer(study)
 
 
-def _linked(row: engine.JobRow | None) -> tuple[str | None, list[str]]:
-    """The key of the study that the job measures, or that the address names."""
-    if row is not None:
-        return row.study, []
-    keys, notices = address.studies(store().studies(), 1)
-    return (keys[0] if keys else None), notices
+def _picked() -> str | None:
+    """The study that the selection looks into, with a picker for another."""
+    view = store()
+    stored = view.studies()
+    show_notices(view.notices)
+    if not stored:
+        return None
+    key, notices = pick_study(stored)
+    show_notices([], notices)
+    return key
 
 
 def _no_answer(study: engine.Study | None, row: engine.JobRow | None) -> None:

@@ -76,7 +76,7 @@ def _follow(rows: list[engine.StudyRow], preview: engine.StudyPreview | None) ->
     except engine.PruneScopeError as error:
         show_error(error)
         return
-    address.write_all({"job": row.id})
+    address.write_own({"job": row.id})
     st.rerun()
 
 
