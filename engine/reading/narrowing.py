@@ -128,5 +128,5 @@ def _plan(study: Study, need: Need) -> list[str]:
 
 def _rounded(count: int) -> int:
     """Two significant digits, upwards."""
-    step = 10 ** max(1, len(str(count)) - 2)
+    step = int(10 ** max(1, len(str(count)) - 2))
     return math.ceil(count / step) * step

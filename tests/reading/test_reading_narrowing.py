@@ -68,6 +68,6 @@ def test_a_study_says_what_to_measure_next() -> None:
 def test_the_smallest_difference_is_the_first_that_mcnemar_finds(n: int) -> None:
     points = smallest_difference(n)
     found = round(points * n / 100)  # flips one way more than the other
-    flips = [f for f in range(1, n + 1) if f >= 0.125 * n and mcnemar(f, 0) <= 0.05][0]
+    flips = next(f for f in range(1, n + 1) if f >= 0.125 * n and mcnemar(f, 0) <= 0.05)
     one_way = (flips + found) // 2
     assert mcnemar(one_way, flips - one_way) <= 0.05 < mcnemar(one_way - 1, flips - one_way + 1)

@@ -74,8 +74,8 @@ def _curves(study: engine.Study) -> None:
     export_bar("answer", f"prunescope-answer-{study.key[:12]}", frame, provenance([study]))
 
 
-def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsity | None) -> None:
-    """One measured level: what it keeps, its size, its speed, and the model itself."""
+def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsity | None) -> float:
+    """One measured level: what it keeps, its size, its speed, the model itself; which level."""
     st.header("Take the model", anchor=False)
     advised = safe.sure or safe.sparsity if safe is not None else 0.0
     if st.session_state.get(CHOSEN) not in sparse:
