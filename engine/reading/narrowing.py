@@ -13,7 +13,7 @@ FARTHEST = 100  # times as many examples as were measured: beyond that no number
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ExamplesNeeded:
     """The examples that it would take to be sure of a sparsity; 0 where a measure has enough."""
 
     sparsity: float
@@ -52,7 +52,7 @@ def _variance_at(lost: float, gained: float, margin: float) -> float:
     return 2 * share + margin * (1 - margin)
 
 
-def need_of(study: Study, safe: SafeSparsity) -> Need | None:
+def need_of(study: Study, safe: SafeSparsity) -> ExamplesNeeded | None:
     """What it would take to be sure of the best guess, or of the highest level below it for which
     a reasonable number of examples would do; None where nothing is in doubt or nothing would do.
     """
@@ -68,7 +68,7 @@ def need_of(study: Study, safe: SafeSparsity) -> Need | None:
             if (count := _count(loss, safe.points / 100)) is None:
                 return best
             counts[loss.measure] = max(counts[loss.measure], count)
-        best = Need(sparsity, counts["aua"], counts["acc"])
+        best = ExamplesNeeded(sparsity, counts["aua"], counts["acc"])
     return best
 
 
@@ -103,7 +103,7 @@ def next_steps(study: Study, safe: SafeSparsity) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _plan(study: Study, need: Need) -> list[str]:
+def _plan(study: Study, need: ExamplesNeeded) -> list[str]:
     counts, spec = study.about["counts"], study.about["spec"]
     parts = [
         f"{_rounded(count):,} {what} examples in place of {counts[name]:,}"

@@ -34,7 +34,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Workload:
     """What a study has to do, as far as it is known before it starts."""
 
     prune: int  # calibration texts, times pruned levels
@@ -73,8 +73,8 @@ def estimate(
         used |= {row.key for row in best}
         levels = max(levels, len(times))
         foreign |= any(not _same_model(spec, row) for row in best)
-    whose = "another model, scaled by its size," if foreign else "this model,"
-    names = f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of {whose} up to "
+    source = "another model, scaled by its size," if foreign else "this model,"
+    names = f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of {source} up to "
     return Estimate(
         total,
         len(used),
@@ -83,7 +83,7 @@ def estimate(
     )
 
 
-def _work(spec: StudySpec, rows: Sequence[StudyRow], preview: "StudyPreview | None") -> Work:
+def _work(spec: StudySpec, rows: Sequence[StudyRow], preview: "StudyPreview | None") -> Workload:
     left = _missing_levels(spec, rows)
     sparse, attacked = sum(level > 0 for level in left), 0
     if preview is not None and preview.uses is not None:
@@ -91,7 +91,7 @@ def _work(spec: StudySpec, rows: Sequence[StudyRow], preview: "StudyPreview | No
         tokens = uses.tokens / max(uses.calibration, 1)
         prunable = preview.model.prunable if preview.model is not None else None
         calibration, evaluation, attacked = uses.calibration, uses.evaluation, uses.attacked
-        return Work(
+        return Workload(
             sparse * calibration, len(left) * evaluation, len(left) * attacked, tokens, prunable
         )
     here = [row for row in rows if _same_data(spec, row)]
@@ -99,7 +99,7 @@ def _work(spec: StudySpec, rows: Sequence[StudyRow], preview: "StudyPreview | No
     calibration = _available(here, "calibration", "calibration", spec.calibration)
     if spec.attack != "none":
         attacked = min(evaluation, spec.attack_examples)
-    return Work(sparse * calibration, len(left) * evaluation, len(left) * attacked, None, None)
+    return Workload(sparse * calibration, len(left) * evaluation, len(left) * attacked, None, None)
 
 
 def _counts_for(row: StudyRow, part: str, spec: StudySpec) -> bool:
@@ -122,7 +122,9 @@ def _times(row: StudyRow, part: str) -> list[float]:
     ]
 
 
-def _most_alike(spec: StudySpec, work: Work, rows: Sequence[StudyRow], part: str) -> list[StudyRow]:
+def _most_alike(
+    spec: StudySpec, work: Workload, rows: Sequence[StudyRow], part: str
+) -> list[StudyRow]:
     """Those of the rows that are most like the study. Without its size, another model is none."""
 
     def unlike(row: StudyRow) -> tuple[bool, bool, bool, float]:
@@ -133,22 +135,22 @@ def _most_alike(spec: StudySpec, work: Work, rows: Sequence[StudyRow], part: str
             round(abs(math.log(_longer(row, work))), 1),
         )
 
-    known = [
+    candidates = [
         row
         for row in rows
         if _same_model(spec, row) or (work.prunable and row.about.get("prunable"))
     ]
-    least = min(map(unlike, known), default=None)
-    return [row for row in known if unlike(row) == least]
+    least = min(map(unlike, candidates), default=None)
+    return [row for row in candidates if unlike(row) == least]
 
 
-def _scale(row: StudyRow, part: str, work: Work) -> float:
+def _scale(row: StudyRow, part: str, work: Workload) -> float:
     """How much longer an example takes than in a stored study."""
     size, scale = row.about.get("prunable"), _longer(row, work) ** BY_TOKENS[part]
     return float(scale * (work.prunable / size if work.prunable and size else 1.0))
 
 
-def _longer(row: StudyRow, work: Work) -> float:
+def _longer(row: StudyRow, work: Workload) -> float:
     """Tokens of an example as a multiple of a stored study's; 1 where they are not known."""
     tokens, count = row.about.get("calibration_tokens"), row.about["counts"]["calibration"]
     if work.tokens is None or not tokens or not count:

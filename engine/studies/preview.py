@@ -86,26 +86,26 @@ def preview_study(
     Raises SettingError for a label map that is none.
     """
     choice = Choice.of(**spec.reading)
-    model, problem, place = None, "", ""
+    model, problem, setting = None, "", ""
     try:
         model = (fetch_outline if fetch else model_outline)(spec.model)
     except PruneScopeError as error:
-        problem, place = str(error), "model"
+        problem, setting = str(error), "model"
     try:
         source = read(spec.data, choice)
     except PruneScopeError as error:
-        return StudyPreview(model, None, None, problem or str(error), place or "data")
+        return StudyPreview(model, None, None, problem or str(error), setting or "data")
     classes, name = (model.classes, model.name) if model else ((), "the model")
     preview, data = preview_data(source, choice, classes, name, spec.seed)
     if preview.problem and not problem:
-        problem, place = preview.problem, preview.setting or "data"
+        problem, setting = preview.problem, preview.setting or "data"
     if data is None:
-        return StudyPreview(model, preview, None, problem, place)
+        return StudyPreview(model, preview, None, problem, setting)
     try:
         uses = _uses(data, spec)
     except PruneScopeError as error:
-        return StudyPreview(model, preview, None, problem or str(error), place or "data")
-    return StudyPreview(model, preview, uses, problem, place)
+        return StudyPreview(model, preview, None, problem or str(error), setting or "data")
+    return StudyPreview(model, preview, uses, problem, setting)
 
 
 def _uses(data: Dataset, spec: StudySpec) -> StudyUses:

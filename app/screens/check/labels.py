@@ -45,12 +45,12 @@ def _fields(lines: list[engine.LabelLine], classes: tuple[str, ...]) -> None:
     options = [*range(len(classes)), -1]
     chosen = dict[str, int | None]()
     for number, line in enumerate(lines):
-        found = classes.index(line.target) if line.target in classes else None
+        number_found = classes.index(line.target) if line.target in classes else None
         if line.why == "left out":
-            found = -1
+            number_found = -1
         key = _key(line)
         if key not in st.session_state:
-            st.session_state[key] = found
+            st.session_state[key] = number_found
         with columns[number % len(columns)]:
             st.selectbox(
                 f"{plain(visible(line.label)[:60])} · {engine.pluralize(line.rows, 'row')}",

@@ -40,13 +40,13 @@ def view_of_study(study: engine.Study) -> dict[str, str]:
         **study.about["spec"],
         "levels": tuple(level.sparsity for level in study.levels),
     }
-    known = {name: value for name, value in values.items() if name in SETTINGS}
-    if known.get("data") is None:
-        known.pop("data", None)
-    if not known["levels"]:
-        del known["levels"]
-    spec = engine.StudySpec(**{**asdict(DEFAULT), **known})
-    return view_of(spec, spec.model, known.get("data", ""))
+    settings = {name: value for name, value in values.items() if name in SETTINGS}
+    if settings.get("data") is None:
+        settings.pop("data", None)
+    if not settings["levels"]:
+        del settings["levels"]
+    spec = engine.StudySpec(**{**asdict(DEFAULT), **settings})
+    return view_of(spec, spec.model, settings.get("data", ""))
 
 
 def _written(name: str, value: Any) -> str:
@@ -98,8 +98,8 @@ def _take_data(text: str) -> list[str]:
         set_field("data-kind", "upload")
         set_field("data-upload", upload.digest if upload else "")
         if upload is None:
-            gone = "The uploaded file of this link is not on this machine; upload it again."
-            return [*view.notices, gone]
+            notice = "The uploaded file of this link is not on this machine; upload it again."
+            return [*view.notices, notice]
         return []
     set_field("data-kind", data_kind(text))
     set_field(f"data-{data_kind(text)}", text)

@@ -90,12 +90,12 @@ def _model(model: engine.ModelOutline) -> None:
 
 def _columns(data: engine.DataPreview) -> None:
     """The columns that are read; what is found by itself stands as such."""
-    found = dict(zip(COLUMNS, (data.text, data.pair, data.label), strict=True))
+    detected = dict(zip(COLUMNS, (data.text, data.pair, data.label), strict=True))
     for column, name in zip(st.columns(3), COLUMNS, strict=True):
         key = restore(name, "")
         if st.session_state[key] not in ("", *data.columns):  # chosen for other data
             set_field(name, "")
-        automatic = _automatic(name, found[name])
+        automatic = _automatic(name, detected[name])
         column.selectbox(
             SETTINGS[name].setting.label,
             ["", *data.columns],
@@ -109,10 +109,10 @@ def _columns(data: engine.DataPreview) -> None:
         keep(name)
 
 
-def _automatic(name: str, found: str | None) -> str:
+def _automatic(name: str, detected: str | None) -> str:
     chosen = kept(name, "")
-    if found is not None and not chosen:
-        return f"{visible(found)[:60]} (found)"
+    if detected is not None and not chosen:
+        return f"{visible(detected)[:60]} (found)"
     if name == "pair_column":
         return NONE
     return "Find it by its name" if chosen else "Choose a column"
@@ -123,8 +123,8 @@ def _head(data: engine.DataPreview) -> None:
     first = [name for name in (data.text, data.pair, data.label) if name is not None]
     order = [*first, *(name for name in data.columns if name not in first)][:SHOWN]
     frame = pd.DataFrame(list(data.head), columns=list(data.columns))
-    shown = pd.DataFrame({visible(name): frame[name].map(visible) for name in order})
-    st.dataframe(shown, hide_index=True, key=key_of("head"))
+    table = pd.DataFrame({visible(name): frame[name].map(visible) for name in order})
+    st.dataframe(table, hide_index=True, key=key_of("head"))
     left = len(data.columns) - len(order)
     st.caption(
         f"The first {len(frame)} of {data.rows:,} rows"
