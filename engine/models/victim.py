@@ -2,12 +2,7 @@
 
 import copy
 import json
-<<<<<<< HEAD
-from collections.abc import Iterator, Sequence
-=======
-import os
 from collections.abc import Collection, Iterator, Sequence
->>>>>>> main
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
