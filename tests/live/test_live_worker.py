@@ -557,7 +557,7 @@ def test_what_a_request_uses_stays_until_the_next_even_above_the_bound(
         "the next request finds it: attacking begins where it was made ready"
     )
     other, _ = bench.open(many[3])
-    assert bench._cache.values() == (pruned[1], OpenedStudy(other, None))
+    assert bench._cache.values() == (pruned[1], other.victim, OpenedStudy(other, None))
 
 
 def elsewhere(study: Study, data_folder: Path, folder: Path) -> Study:
@@ -608,7 +608,7 @@ def test_data_that_was_a_local_copy_is_never_looked_for_on_the_hub(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "prunescope.engine.data.load.load_hub", lambda name, choice: asked.append(name)
+        "prunescope.engine.data.load.read_hub", lambda name, choice: asked.append(name)
     )
     shipped = replace(
         made[0], about={**made[0].about, "spec": {**made[0].about["spec"], "data": None}}
