@@ -5,7 +5,8 @@
     while job.active: ...       # job.progress, job.steps grow
     job.result, job.reason      # one of them, afterwards
 
-Requests are those of `prunescope.engine.live.requests`, and `check` of a study's settings.
+Requests are those of `prunescope.engine.live.requests`, and `check` and `preview` of a study's
+settings.
 """
 
 import contextlib
@@ -110,7 +111,7 @@ class Workbench:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> LiveJob:
-        """Queue one request: `check`, or one of `prunescope.engine.live.requests`."""
+        """Queue one request: `check`, `preview`, or one of `prunescope.engine.live.requests`."""
         with self._lock:
             job = LiveJob(next(self._numbers), do, arguments)
             self._jobs[job.number] = job

@@ -117,6 +117,8 @@ class Worker:
         report("load", 0, 1)
         if request["do"] == "check":
             return self._check(request["spec"], report)
+        if request["do"] == "preview":
+            return self._preview(request["spec"])
         models = self._live_models()
         from prunescope.engine.live.requests import answer
 
@@ -150,6 +152,13 @@ class Worker:
                 self._send(number, "side", side=side, result=result)
             case Unready(sides):
                 self._send(number, "unready", sides=sides)
+
+    def _preview(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What a study would read, its parts that are on the hub fetched."""
+        from prunescope.engine.studies.preview import preview_study
+
+        settings = StudySpec(**{**spec, "levels": tuple(spec["levels"])})
+        return preview_study(settings, fetch=True).payload()
 
     def _check(self, spec: dict[str, Any], report: Progress) -> dict[str, Any]:
         """Load what a study names and say what it would be.

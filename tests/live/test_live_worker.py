@@ -667,7 +667,7 @@ def test_data_that_was_a_local_copy_is_never_looked_for_on_the_hub(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "prunescope.engine.data.load.load_hub", lambda name, choice: asked.append(name)
+        "prunescope.engine.data.load.read_hub", lambda name, choice: asked.append(name)
     )
     shipped = replace(
         made[0], about={**made[0].about, "spec": {**made[0].about["spec"], "data": None}}
