@@ -1,5 +1,6 @@
 """The curves of the explore page beside the heat map, and the numbers behind them."""
 
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,7 +11,7 @@ from prunescope.app.charts import curves
 from prunescope.app.charts.text import plain
 from prunescope.app.components import cards
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.heat_map import heat_map
+from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import Signature, dark
@@ -66,9 +67,10 @@ def curves_and_layers(
             )
         export_bar(
             "layers",
-            f"prunescope-layers-{percent:g}",
+            "prunescope-layers",
             series.layer_grid(studies[0], sparsity).rename_axis("block"),
             {**provenance(studies[:1]), "sparsity": sparsity, "measured": measured},
+            partial(layers_figure, studies[0], sparsity),
         )
 
 
