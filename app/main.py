@@ -19,15 +19,22 @@ COLOURS = {  # faint text and text on the accent colour, on a light and on a dar
     False: ":root { --ps-faint: #5C646E; --ps-on-accent: #FFFFFF; }",
     True: ":root { --ps-faint: #A3ABB6; --ps-on-accent: #14171C; }",
 }
-PAGES = {  # folder of the page: title, address
-    "explore": ("Explore", None),
-    "layers": ("Layers", "layers"),
-    "attack": ("Attack", "attack"),
-    "compare": ("Compare", "compare"),
-    "studies": ("Studies", "studies"),
-    "averages": ("Robust dense", "dense"),
-    "ood": ("Bias robustness", "bias"),
-    "about": ("About", "about"),
+Pages = dict[str, tuple[str, str | None]]  # folder of the page: title, address
+SECTIONS: dict[str, Pages] = {
+    "Explore": {
+        "explore": ("Explore", None),
+        "layers": ("Layers", "layers"),
+        "attack": ("Attack", "attack"),
+        "compare": ("Compare", "compare"),
+    },
+    "Your models": {
+        "studies": ("Studies", "studies"),
+    },
+    "Evidence": {
+        "averages": ("Robust dense", "dense"),
+        "ood": ("Bias robustness", "bias"),
+        "about": ("About", "about"),
+    },
 }
 
 st.set_page_config(page_title="PruneScope", layout="wide", initial_sidebar_state="collapsed")
@@ -35,7 +42,8 @@ st.html(f"<style>{COLOURS[dark()]}\n{STYLE.read_text(encoding='utf-8')}</style>"
 page = st.navigation(
     [
         st.Page(f"screens/{name}/page.py", title=title, url_path=path, default=path is None)
-        for name, (title, path) in PAGES.items()
+        for pages in SECTIONS.values()
+        for name, (title, path) in pages.items()
     ],
     position="top",
 )

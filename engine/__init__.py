@@ -68,6 +68,7 @@ _HOME = {
     "format_rate": "prunescope.engine.formatting",
     "full_name": "prunescope.engine.reading.names",
     "full_names": "prunescope.engine.reading.names",
+    "has_collapsed": "prunescope.engine.evaluation.collapse",
     "holm": "prunescope.engine.evaluation.statistics",
     "import_study": "prunescope.engine.store.exchange",
     "in_percent": "prunescope.engine.formatting",

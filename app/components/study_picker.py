@@ -1,8 +1,8 @@
 """Picking studies: one select box or one multiselect for every page, and opening what was picked.
 
-Explore and Layers share one view, of which the address is the record: `pick_studies` and
-`pick_shared_study` read and write it. Attack and Compare keep a view of their own and use
-`select_study` and `select_studies`.
+All pages show one selection, of which the address is the record: `pick_studies` and `pick_study`
+read and write it. A page with room for fewer studies shows the first of them, and the others stay
+selected.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,60 +20,55 @@ def study_names(studies: Sequence[engine.Study]) -> dict[str, str]:
     return dict(zip((study.key for study in studies), engine.full_names(studies), strict=True))
 
 
-def select_study(
-    names: dict[str, str], key: str, on_change: Callable[[], None] | None = None
-) -> str:
-    """The picker of one study; the key of the one that is picked."""
-    return str(
-        st.selectbox(
-            "Study", list(names), format_func=names.__getitem__, key=key, on_change=on_change
-        )
-    )
+def pick_studies(
+    studies: Sequence[engine.Study], most: int, names: dict[str, str] | None = None
+) -> tuple[list[str], list[str]]:
+    """The picker of the selection's studies: (keys that are picked, notices about the address's).
 
-
-def select_studies(names: dict[str, str], key: str, most: int) -> list[str]:
-    """The picker of several studies; the keys of those that are picked."""
-    return st.multiselect(
+    `names` are those in the list, the studies' full names unless a page has shorter ones.
+    """
+    selection = address.selection(studies)
+    shown, names = list(selection.first(most)), names or study_names(studies)
+    if st.session_state.get("studies-seen") != shown or "studies" not in st.session_state:
+        st.session_state["studies"] = shown
+    keys = st.multiselect(
         "Studies",
         list(names),
         format_func=names.__getitem__,
-        key=key,
+        key="studies",
         max_selections=most,
         placeholder="Pick studies",
         wrap=True,
     )
-
-
-def pick_studies(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
-    """The studies of the shared view: (keys that are picked, notices about the address's)."""
-    linked, notices = _linked(studies, most)
-    if st.session_state.get("studies-seen") != linked or "studies" not in st.session_state:
-        st.session_state["studies"] = linked
-    keys = select_studies(study_names(studies), "studies", most)
     st.session_state["studies-seen"] = keys
-    if keys:
-        _write(keys)
-    return keys, notices
+    if keys and keys != shown:
+        address.select(studies=keys)
+    return keys, [*selection.notices, *_hidden(len(selection.studies), most)]
 
 
-def pick_shared_study(studies: Sequence[engine.Study], most: int) -> tuple[str, list[str]]:
-    """The first study of the shared view; the others stay in the address."""
-    linked, notices = _linked(studies, most)
-    if st.session_state.get("study-seen") != linked[0] or "study" not in st.session_state:
-        st.session_state["study"] = linked[0]
-    key = select_study(study_names(studies), "study")
+def pick_study(
+    studies: Sequence[engine.Study], on_change: Callable[[], None] | None = None
+) -> tuple[str, list[str]]:
+    """The picker of the study that is looked into, the first of the selection: (its key, notices
+    about the address's). The others of the selection stay after it, if it was one of them.
+    """
+    selection, names = address.selection(studies), study_names(studies)
+    first = selection.studies[0]
+    if st.session_state.get("study-seen") != first or "study" not in st.session_state:
+        st.session_state["study"] = first
+    key = str(
+        st.selectbox(
+            "Study", list(names), format_func=names.__getitem__, key="study", on_change=on_change
+        )
+    )
     st.session_state["study-seen"] = key
-    _write([key, *(other for other in linked if other != key)] if key in linked else [key])
-    return key, notices
+    if key != first:
+        address.select(studies=address.look_into(key, selection.studies))
+    return key, list(selection.notices)
 
 
-def _linked(studies: Sequence[engine.Study], most: int) -> tuple[list[str], list[str]]:
-    keys, notices = address.studies(studies, most)
-    return keys or [studies[0].key], notices
-
-
-def _write(keys: Sequence[str]) -> None:
-    address.write("study", ",".join(key[:12] for key in keys))
+def _hidden(selected: int, most: int) -> list[str]:
+    return [f"The first {most} of {selected} selected studies are shown."] * (selected > most)
 
 
 def open_studies(keys: Sequence[str]) -> tuple[list[engine.Study], list[str]]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from prunescope.engine.records import Rate
+from prunescope.engine.records import LevelResult, Rate, Study
 
 MARGIN = 0.05  # above chance
 
@@ -16,6 +16,11 @@ def is_collapsed(acc: Rate, classes: int = 2, *, majority: float | None = None) 
     """
     chance = 1 / max(2, classes) if majority is None else majority
     return acc.value is not None and acc.value <= chance + MARGIN
+
+
+def has_collapsed(study: Study, level: LevelResult) -> bool:
+    """Whether the model of a level has collapsed; its Aua and Asr mean nothing."""
+    return is_collapsed(level.acc, len(study.about["label_names"]))
 
 
 def majority_share(labels: Sequence[int]) -> float:

@@ -1,4 +1,6 @@
-"""The safe sparsity of a study, and how certain it is, by a paired bootstrap over the examples."""
+"""The safe sparsity of a study, and how certain it is: paired tests level by level, and a bootstrap
+over the examples.
+"""
 
 from dataclasses import dataclass
 
@@ -8,26 +10,48 @@ from numpy.typing import NDArray
 from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.errors import SettingError
 from prunescope.engine.evaluation.collapse import is_collapsed
+from prunescope.engine.evaluation.margins import beyond_margin, fewest_examples, within_margin
 from prunescope.engine.evaluation.statistics import RESAMPLES as RESAMPLES
 from prunescope.engine.evaluation.statistics import Resampler
 from prunescope.engine.records import LevelResult, Study
 
 # (levels, examples), 1 where the example is right, or right and not broken
 Rows = NDArray[np.float64]
+ALPHA = 0.05  # of a one-sided limit: it holds with 95% confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How many examples dense gets right and a level does not, and the reverse."""
+
+    measure: str  # "acc", or "aua": right and not broken
+    n: int
+    lost: int
+    gained: int
+
+    @property
+    def share(self) -> float:
+        """The net loss, in [−1, 1]."""
+        return (self.lost - self.gained) / self.n
 
 
 @dataclass(frozen=True, slots=True)
 class SafeSparsity:
-    """The highest measured sparsity up to which Acc and Aua stay within the tolerance, with the
-    spread over resampled examples.
+    """The highest measured sparsity up to which Acc and Aua stay within the tolerance: the best
+    guess, and one-sided limits of it.
+
+    Up to `sure` it is safe, from there to `sparsity` probably, to `possible` possibly, and beyond
+    not. sure ≤ sparsity ≤ possible.
     """
 
-    sparsity: float
+    sparsity: float  # the best guess: by the examples as they were measured
     low: float  # 2.5 % and 97.5 % quantiles over resamples, measured levels as well
     high: float
     support: float  # share of resamples in which `sparsity` is safe, in [0, 1]
     points: float  # the tolerance, in points of dense
     checked: tuple[str, ...]  # "acc", and "aua" where it was measured
+    sure: float  # safe up to here with 95% confidence
+    possible: float  # unsafe beyond here with 95% confidence; the last level where none is
 
 
 def last_safe(
@@ -36,9 +60,14 @@ def last_safe(
     """The highest measured sparsity s such that Acc and Aua of all levels up to s are at most
     `points` below dense's.
 
-    Each resample draws examples with replacement, the same ones for every level. Attacked examples
-    and the others are drawn separately, so that a resample has both an Acc and an Aua. None where
-    the dense model was not measured. Raises SettingError for a tolerance outside [0, 100].
+    `sure` climbs level by level as long as both Acc and Aua pass `within_margin` at 5%. To pass the
+    first unsafe level is the one way to be wrong, so the confidence is that of one test. `possible`
+    ends before the first level that is `beyond_margin` at 5%, divided by the number of tests.
+
+    For `low`, `high` and `support` each resample draws examples with replacement, the same ones for
+    every level. Attacked examples and the others are drawn separately, so that a resample has both
+    an Acc and an Aua. None where the dense model was not measured. Raises SettingError for a
+    tolerance outside [0, 100].
     """
     if not 0 <= points <= 100:
         raise SettingError(f"The tolerance {points} is outside 0..100 points.")
@@ -59,7 +88,47 @@ def last_safe(
         float((resampled >= index).mean()),
         points,
         ("acc", "aua") if len(attacked) else ("acc",),
+        *_limits(study, points),
     )
+
+
+def losses(study: Study) -> tuple[tuple[Loss, ...], ...]:
+    """For every level, its losses against the first: of Acc, and of Aua where it was attacked."""
+    right, withstood, attacked = _rows(study.levels)
+    outcomes = {"acc": right, "aua": withstood} if len(attacked) else {"acc": right}
+    return tuple(
+        tuple(
+            Loss(
+                name,
+                rows.shape[1],
+                int((rows[0] > rows[index]).sum()),
+                int((rows[0] < rows[index]).sum()),
+            )
+            for name, rows in outcomes.items()
+        )
+        for index in range(len(study.levels))
+    )
+
+
+def _limits(study: Study, points: float) -> tuple[float, float]:
+    """(sure, possible)."""
+    margin, sparsities = points / 100, [level.sparsity for level in study.levels]
+    pruned = losses(study)[1:]
+    tests = max(1, sum(map(len, pruned)))
+
+    def passes(loss: Loss) -> bool:
+        return within_margin(loss.lost, loss.gained, loss.n, margin) <= ALPHA
+
+    def fails(loss: Loss) -> bool:
+        return beyond_margin(loss.lost, loss.gained, loss.n, margin) <= ALPHA / tests
+
+    sure = next(
+        (index for index, level in enumerate(pruned) if not all(map(passes, level))), len(pruned)
+    )
+    possible = next(
+        (index for index, level in enumerate(pruned) if any(map(fails, level))), len(pruned)
+    )
+    return sparsities[sure], sparsities[possible]
 
 
 def doubts(study: Study, points: float) -> tuple[str, ...]:
@@ -75,13 +144,19 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
     if dense.aua is not None and dense.aua.value is not None:
         if 100 * dense.aua.value <= points:
             sentences.append(
-                f"The dense model itself holds {100 * dense.aua.value:.3g} % under attack, no more "
-                "than the tolerance: no sparsity can lose too much of that."
+                f"The dense model itself withstands {100 * dense.aua.value:.3g}% of the attacks, "
+                "no more than the tolerance: no sparsity can lose too much of that."
             )
         if 100 / dense.aua.n > points:
             sentences.append(
                 f"One of the {dense.aua.n} attacked examples is {100 / dense.aua.n:.1f} points, "
                 "more than the tolerance: a single one decides."
+            )
+        elif 0 < points < 100 and dense.aua.n < (needed := fewest_examples(points / 100)):
+            sentences.append(
+                f"{dense.aua.n} attacked examples are too few to confirm a tolerance of "
+                f"{points:g} {'point' if points == 1 else 'points'}; it takes {needed} where the "
+                "models agree on every one."
             )
     return tuple(sentences)
 

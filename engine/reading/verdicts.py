@@ -2,12 +2,12 @@
 from the figures, so a study that comes out otherwise changes the sentence.
 """
 
-from prunescope.engine.evaluation.collapse import is_collapsed
+from prunescope.engine.evaluation.collapse import has_collapsed as has_collapsed
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.reading.glossary import measure
 from prunescope.engine.reading.safety import SafeSparsity
 from prunescope.engine.reading.titles import method_title
-from prunescope.engine.records import LevelResult, Rate, Study
+from prunescope.engine.records import Rate, Study
 
 
 def percent(share: float, digits: int | None = None) -> str:
@@ -16,9 +16,12 @@ def percent(share: float, digits: int | None = None) -> str:
 
 
 def safe_headline(safe: SafeSparsity) -> str:
-    """The answer in one line, as in "Safe up to 80% (95% interval 35–95%)"."""
-    answer = f"Safe up to {percent(safe.sparsity)}" if safe.sparsity else "No sparsity is safe"
-    return f"{answer} (95% interval {100 * safe.low:g}–{percent(safe.high)})"
+    """The one-sided answer in one line: "Safe up to 35% with 95% confidence; best guess 80%"."""
+    if safe.sparsity == 0:
+        return "No measured sparsity is safe"
+    answer = f"Safe up to {percent(safe.sure)}" if safe.sure else "No sparsity is safe"
+    guess = f"; best guess {percent(safe.sparsity)}" if safe.sure < safe.sparsity else ""
+    return f"{answer} with 95% confidence{guess}"
 
 
 def safe_explanation(safe: SafeSparsity) -> str:
@@ -35,11 +38,6 @@ def safe_explanation(safe: SafeSparsity) -> str:
 def safe_sentence(safe: SafeSparsity) -> str:
     """The headline and its explanation as one sentence."""
     return f"{safe_headline(safe)}: {safe_explanation(safe)}."
-
-
-def has_collapsed(study: Study, level: LevelResult) -> bool:
-    """Whether the model of a level hardly does better than one answer to everything."""
-    return is_collapsed(level.acc, len(study.about["label_names"]))
 
 
 def level_sentence(study: Study, sparsity: float) -> str:

@@ -58,7 +58,7 @@ def opened(
     reviews = bundled_reviews()
     assert app.text_area(key="a-text").value == reviews.texts[row]
     assert (
-        app.selectbox(key="a-study").value == study.key
+        app.selectbox(key="study").value == study.key
         and app.selectbox(key="a-attack").value == attack
     )
     assert app.multiselect(key="a-victims").value == [f"{study.key[:12]}@{sparsity:g}"]
@@ -80,7 +80,7 @@ def test_an_example_that_flipped_on_compare(
     study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     ticks["c-rows"] = 2
-    app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
+    app = page("compare", study=study.key[:12], b=f"{study.key[:12]}@0.5")
     opened(app, study, 10, 0.5, "textfooler-like")  # only B breaks: rows 8 to 11
     again = page("attack", **view(app))
     opened(again, study, 10, 0.5, "textfooler-like")
@@ -105,7 +105,7 @@ def test_an_example_that_broke_on_explore(
 def test_an_example_of_a_batch_comes_into_the_form_and_the_batch_stays(
     study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
-    app = page("attack", study=study.key[:12])
+    app = page("attack", study=study.key[:12], sparsity="50")
     app.button(key="a-batch").click().run()
     job = [job for job in requests if job.do == "batch"][-1]
     result = batch_result()
@@ -134,5 +134,5 @@ def test_rows_of_texts_that_are_not_here_are_listed_and_lead_nowhere(
     study = with_texts(spec={"model": "embedded", "data": "/nowhere/sst2"})
     save(cache, study)
     ticks["c-rows"] = 0
-    app = page("compare", studies=study.key[:12], b=f"{study.key[:12]}@0.5")
+    app = page("compare", study=study.key[:12], b=f"{study.key[:12]}@0.5")
     assert not app.exception and app.title[0].value == "Compare" and ticks == {"c-rows": 0}

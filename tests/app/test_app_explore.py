@@ -40,7 +40,8 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
 
 
 def page(**query: str) -> AppTest:
-    return app_at("explore", query).run()
+    """At the sparsity that most of these studies measured, unless the address says another."""
+    return app_at("explore", {"sparsity": "50", **query}).run()
 
 
 def moved(app: AppTest, percent: float) -> AppTest:
@@ -182,10 +183,10 @@ def test_a_study_whose_levels_are_all_damaged_is_a_notice(cache: Path) -> None:
 @pytest.mark.parametrize(
     ("query", "notice"),
     [
-        ({"study": "feedbeef"}, "names the study “feedbeef”, which is not in this store"),
+        ({"study": "feedbeef"}, "The study “feedbeef” is not in this store"),
         (
             {"sparsity": "much"},
-            "sparsity = “much”, which is not a number from 0 to 95; 50 is shown",
+            "sparsity = “much”, which is not a number from 0 to 100; the usual sparsity is shown",
         ),
         ({"sparsity": "120"}, "sparsity = “120”"),
         ({"sparsity": "nan"}, "sparsity = “nan”"),
@@ -232,7 +233,7 @@ def test_the_address_carries_the_view(cache: Path) -> None:
 
 def test_a_default_stays_out_of_the_address(cache: Path) -> None:
     save(cache, made_up_study())
-    assert set(page().query_params) == {"study", "sparsity"}
+    assert set(page().query_params) == {"sparsity"}
 
 
 def test_several_studies_share_the_page(cache: Path) -> None:
@@ -261,13 +262,13 @@ def test_the_last_safe_sparsity_answers_the_tolerance(cache: Path) -> None:
     assert sent(app, "slider")[0]["safe"]["at"] == 0
     app = app.number_input(key="tolerance").set_value(50.0).run()
     assert sent(app, "slider")[0]["safe"]["at"] == 90
-    assert "Safe up to 90%" in captions(app)
+    assert "Safe up to 50% with 95% confidence; best guess 90%" in captions(app)
 
 
 def test_a_study_of_one_level_opens_there_and_what_makes_it_say_little_is_told(cache: Path) -> None:
     save(cache, made_up_study((0.0,)))
-    app = page()
-    assert not app.exception and app.query_params["sparsity"] in ("0", ["0"])
+    app = app_at("explore").run()
+    assert not app.exception and sent(app, "slider")[0]["start"] == 0
     assert "Measured at 0% only." in captions(app) and "Safe up to" not in captions(app)
     study = made_up_study()
     taken = replace(

@@ -23,7 +23,7 @@ def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
     assert "90.0 [82.6, 94.5], n = 100" in page
     assert (
         "python -m engine study" in page
-        and "<strong>No sparsity is safe" in page
+        and "<strong>No measured sparsity is safe" in page
         and "p, Holm" in page
     )
     assert made_up_study().key in page

@@ -139,7 +139,16 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
             level["seconds"]
         )
     assert dense["cls_error"] == 0 < half["cls_error"]
-    assert set(answer["last_safe"]) == {"sparsity", "low", "high", "support", "points", "checked"}
+    assert set(answer["last_safe"]) == {
+        "sparsity",
+        "low",
+        "high",
+        "support",
+        "points",
+        "checked",
+        "sure",
+        "possible",
+    }
     assert (
         answer["last_safe"]["points"] == 3.0
         and isinstance(answer["doubts"], list)
@@ -150,13 +159,13 @@ def test_a_study_ends_stdout_with_one_json_object(run: Run, basic: list[str]) ->
 def test_the_table_ends_with_the_last_safe_sparsity(run: Run, basic: list[str]) -> None:
     _, out, _ = run("study", *basic, *small("--tolerance", "50"))
     assert (
-        "\nSafe up to 50% (95% interval 50–50%): "
+        "\nSafe up to 50% with 95% confidence: "
         "accuracy stays within 50 points of the dense model.\n" in out
     )
     assert run("study", *basic, *small("--tolerance", "101"))[0] == 2
     key = json.loads(run("study", *basic, *small("--json"))[1].splitlines()[-1])["key"]
     _, out, _ = run("runs", "show", key[:12], "--cache", basic[5])
-    assert "calibration 40" in out and "Safe up to " in out
+    assert "calibration 40" in out and " safe with 95% confidence; best guess " in out
 
 
 def test_which_class_is_taken_for_which_is_said_before_the_work_and_kept(

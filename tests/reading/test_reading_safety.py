@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.reading.safety import doubts, last_safe
+from prunescope.engine.reading.safety import Loss, doubts, last_safe, losses
 from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -74,6 +74,8 @@ def test_it_is_the_level_before_the_first_that_falls_too_far(seed: int, points: 
         and found.low <= found.high
         and 0 <= found.support <= 1
     )
+    assert found.sure <= found.sparsity <= found.possible
+    assert {found.sure, found.possible} <= set(SPARSITIES)
 
 
 def test_levels_that_answer_alike_are_safe_in_every_draw() -> None:
@@ -96,6 +98,32 @@ def test_more_examples_make_it_surer() -> None:
         return found.high - found.low
 
     assert spread(4000) < spread(100)
+
+
+def test_few_examples_confirm_nothing_and_rule_nothing_out() -> None:
+    """Twenty examples that agree on everything are no proof of three points, nor is one that
+    differs a proof against them.
+    """
+    right = set(range(20))
+    found = last_safe(study([right] * 3, [right] * 3, 20, range(20)), 3.0)
+    assert found is not None and (found.sure, found.sparsity, found.possible) == (0.0, 0.5, 0.5)
+    worse = right - {3}
+    found = last_safe(study([right, worse, right], [right, worse, right], 20, range(20)), 3.0)
+    assert found is not None and (found.sure, found.sparsity, found.possible) == (0.0, 0.0, 0.5)
+
+
+def test_many_examples_confirm_what_they_show() -> None:
+    rights = [set(range(count)) for count in (900, 895, 875, 860, 600)]
+    found = last_safe(study(rights, [set()] * 5, 1000, range(0)), 3.0)
+    assert found is not None
+    assert (found.sure, found.sparsity, found.possible) == (0.3, 0.5, 0.7)
+
+
+def test_the_losses_of_a_level_are_those_of_the_same_examples() -> None:
+    rights, helds = [{0, 1, 2, 3}, {1, 2, 3, 4, 5}], [{0, 2}, {2, 4}]
+    _, half = losses(study(rights, helds, 8, range(0, 8, 2)))
+    assert half == (Loss("acc", 8, 1, 2), Loss("aua", 4, 1, 1))
+    assert half[0].share == -1 / 8
 
 
 def test_the_draws_are_paired_over_levels() -> None:
@@ -128,8 +156,13 @@ def doubted(right: int, aua: Rate | None, points: float) -> str:
 
 
 def test_what_makes_the_last_safe_sparsity_say_little() -> None:
-    assert doubted(90, Rate.of(60, 100), 3.0) == "" == doubted(90, None, 0.0)
+    assert doubted(90, Rate.of(150, 200), 3.0) == "" == doubted(90, None, 0.0)
     assert "hardly does better than one answer to everything" in doubted(54, None, 3.0)
-    assert "holds 2 % under attack, no more than the tolerance" in doubted(90, Rate.of(2, 100), 3.0)
+    assert "withstands 2% of the attacks, no more than the tolerance" in doubted(
+        90, Rate.of(2, 100), 3.0
+    )
     assert "One of the 30 attacked examples is 3.3 points" in doubted(90, Rate.of(20, 30), 3.0)
+    assert "100 attacked examples are too few to confirm a tolerance of 3 points; it takes 147" in (
+        doubted(90, Rate.of(60, 100), 3.0)
+    )
     assert doubts(Study("k", {}, {"label_names": ["a", "b"]}, ()), 3.0) == ()

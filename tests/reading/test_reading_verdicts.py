@@ -12,11 +12,15 @@ from prunescope.engine.reading import findings, verdicts
 from prunescope.engine.reading.glossary import MEASURES, measure
 
 
-def test_the_safe_sparsity_is_one_sentence_with_its_interval_and_its_tolerance() -> None:
-    safe = SafeSparsity(0.8, 0.35, 0.95, 0.34, 3.0, ("acc", "aua"))
+def test_the_safe_sparsity_is_one_sentence_with_its_confidence_and_its_tolerance() -> None:
+    safe = SafeSparsity(0.8, 0.35, 0.95, 0.34, 3.0, ("acc", "aua"), 0.35, 0.9)
     assert verdicts.safe_sentence(safe) == (
-        "Safe up to 80% (95% interval 35–95%): accuracy and accuracy under attack stay within 3 "
-        "points of the dense model."
+        "Safe up to 35% with 95% confidence; best guess 80%: accuracy and accuracy under attack "
+        "stay within 3 points of the dense model."
+    )
+    assert verdicts.safe_headline(replace(safe, sure=0.8)) == "Safe up to 80% with 95% confidence"
+    assert verdicts.safe_headline(replace(safe, sure=0.0)) == (
+        "No sparsity is safe with 95% confidence; best guess 80%"
     )
     alone = replace(safe, points=1.0, checked=("acc",))
     assert verdicts.safe_sentence(alone).endswith(
@@ -25,9 +29,9 @@ def test_the_safe_sparsity_is_one_sentence_with_its_interval_and_its_tolerance()
 
 
 def test_a_study_that_is_safe_nowhere_is_not_called_safe() -> None:
-    sentence = verdicts.safe_sentence(SafeSparsity(0.0, 0.0, 0.5, 0.6, 3.0, ("acc", "aua")))
+    sentence = verdicts.safe_sentence(SafeSparsity(0, 0, 0.5, 0.6, 3.0, ("acc", "aua"), 0, 0.5))
     assert sentence == (
-        "No sparsity is safe (95% interval 0–50%): accuracy or accuracy under attack falls more "
+        "No measured sparsity is safe: accuracy or accuracy under attack falls more "
         "than 3 points below the dense model at the lowest one measured."
     )
 

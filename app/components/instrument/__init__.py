@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from prunescope.app.components.browser_component import browser_component
+from prunescope.app.state import address
 
 STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
 FOLDER = str(Path(__file__).parent)
@@ -25,23 +26,34 @@ def slider(
     safe: dict[str, float] | None,
     key: str = "instrument",
 ) -> float:
-    """The slider; the percentage at which it was last let go. `measured` are the ticks, `safe` the
-    flag with its interval.
+    """The slider; the percentage at which it was last let go, or `at` where that has changed since.
+    `measured` are the ticks, `safe` the flag with its interval.
+
+    It begins at `at`, and goes there when the address moves it; a move by hand never sends it back,
+    as the hand may be further by then.
     """
-    settled = (st.session_state.get(key) or {}).get("percent")
-    if settled is None or settled not in stops:  # new on this page: it begins where the view is
-        st.session_state[f"{key}-start"] = at
-    start = st.session_state.setdefault(f"{key}-start", at)
-    component = browser_component(FOLDER, "slider")(
+    state = st.session_state
+    settled = (state.get(key) or {}).get("percent")
+    last: dict[str, Any] = state.get(f"{key}-last", {})
+    here = last.get("visit") == address.visit()  # not another page's slider
+    if here and settled in stops and settled != last["settled"]:  # moved by hand
+        last = {**last, "settled": settled, "percent": settled}
+    elif not here or last["percent"] != at:  # new on this page, or the address moved it
+        last = {"visit": address.visit(), "settled": settled, "percent": at, "start": at}
+        last["turn"] = state.get(f"{key}-last", {}).get("turn", 0) + 1
+    state[f"{key}-last"] = last
+    browser_component(FOLDER, "slider")(
         key=key,
         on_percent_change=lambda: None,
-        data={"stops": stops, "start": start, "measured": measured, "safe": safe},
+        data={
+            "stops": stops,
+            "start": last["start"],
+            "turn": last["turn"],
+            "measured": measured,
+            "safe": safe,
+        },
     )
-    return (
-        start
-        if component.percent is None or component.percent not in stops
-        else float(component.percent)
-    )
+    return float(last["percent"])
 
 
 def cards(data: dict[str, Any], start: float, chart: str, marks: list[dict[str, Any]]) -> None:

@@ -3,11 +3,11 @@ const states = new WeakMap();  // by element: what the last call knew
 export default function ({ data, parentElement, setStateValue }) {
   const find = (name) => parentElement.querySelector(name);
   const input = find("input"), now = find("output"), ticks = find(".ticks"), flag = find(".safe");
-  const { stops, start, measured, safe } = data;
+  const { stops, start, turn, measured, safe } = data;
   const last = stops[stops.length - 1];
-  const state = states.get(input) ?? { at: start, start, sent: start, timer: 0 };
+  const state = states.get(input) ?? { at: start, turn, sent: start, timer: 0 };
   states.set(input, state);
-  if (state.start !== start) { state.start = start; state.at = state.sent = start; }  // the server moved it
+  if (state.turn !== turn) { state.turn = turn; state.at = state.sent = start; }  // the server moved it
 
   const words = (value) => `${+value.toFixed(2)}%`;
   const nearest = (value) => stops.reduce((best, stop) => Math.abs(stop - value) < Math.abs(best - value) ? stop : best);

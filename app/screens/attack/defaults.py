@@ -5,15 +5,30 @@ that what the study measured is found again.
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.state import address
+from prunescope.app.state.resources import read_study, signature
 from prunescope.engine.reading import levels
 
 AUTOMATIC = -1  # the true label of the text that was picked, else what the dense model says
 MOST_SEED, MOST_QUERIES, MOST_SECONDS = 2**31, 100_000, 3600
 
 
-def victims(study: engine.Study) -> list[str]:
-    """The sparse victims, as ids of levels."""
-    return [levels.level_id(study, levels.default_level(study))]
+def victims(study: engine.Study, studies: list[engine.Study]) -> list[str]:
+    """The sparse victims, as ids of levels: the selected studies at the selected sparsity, where
+    they have the same classes and can be pruned to it.
+    """
+    selection = address.selection(studies)
+    measured, _ = read_study(study.key, signature(study.key))
+    percent = f"{address.sparsity(measured or study):g}"
+    selected = [
+        level
+        for other in levels.same_classes(studies, study)
+        if other.key in selection.studies
+        and (level := levels.parse(percent, studies, other))
+        and level[1]
+    ]
+    ids = [levels.level_id(*level) for level in selected[: levels.MOST]]
+    return ids or [levels.level_id(study, levels.default_level(study))]
 
 
 def attack(study: engine.Study) -> str:
@@ -41,9 +56,9 @@ def set_budget(values: dict[str, float]) -> None:
     state["a-seconds"] = float(values["seconds"])
 
 
-def reset(study: engine.Study) -> None:
+def reset(study: engine.Study, studies: list[engine.Study]) -> None:
     """Set everything but the text to what this study measured."""
     state = st.session_state
-    state["a-victims"], state["a-attack"] = victims(study), attack(study)
+    state["a-victims"], state["a-attack"] = victims(study, studies), attack(study)
     state["a-row"], state["a-truth"] = None, AUTOMATIC
     set_budget(budget(study))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
-from prunescope.app.components.study_picker import select_study, study_names
+from prunescope.app.components.study_picker import pick_study
 from prunescope.app.screens.attack import defaults as usual
 from prunescope.app.screens.attack.sentence import sentence, true_label
 from prunescope.app.screens.attack.victims import Victim, pick_victims
@@ -49,7 +49,7 @@ class Form:
         }
 
     def view(self) -> dict[str, str | None]:
-        """What the address carries; a long text that was typed stays out of it."""
+        """What the address carries beside the selection, without a long text that was typed."""
         own = usual.budget(self.study)
         budget: dict[str, float] = {
             "seed": self.seed,
@@ -58,7 +58,6 @@ class Form:
         }
         typed = self.row is None and self.text != SENTENCE and len(self.text) <= address.SHORT
         return {
-            "study": self.study.key[:12],
             "victims": " ".join(levels.level_id(*victim) for victim in self.victims[1:]),
             "attack": self.attack,
             "row": None if self.row is None else str(self.row),
@@ -71,21 +70,14 @@ class Form:
         }
 
 
-def pick_study(studies: list[engine.Study]) -> engine.Study:
-    """The study whose dense model and data are used."""
-    keys, state = [study.key for study in studies], st.session_state
-    if state.get("a-study") not in keys:  # it was removed while it was shown
-        state["a-study"] = keys[0]
-        usual.reset(studies[0])
-        state["a-said"] = (
-            "The study that was shown here is no longer in the store; this is another one."
-        )
-
-    def reset() -> None:
-        usual.reset(next(study for study in studies if study.key == state["a-study"]))
-
-    key = select_study(study_names(studies), "a-study", reset)
-    return next(study for study in studies if study.key == key)
+def pick_attacked(studies: list[engine.Study]) -> tuple[engine.Study, list[str]]:
+    """(the study whose dense model and data are used, notices about the address's)."""
+    key, notices = pick_study(studies)
+    study = next(study for study in studies if study.key == key)
+    if st.session_state.get("a-study") != key:  # another was picked, or it was removed
+        st.session_state["a-study"] = key
+        usual.reset(study, studies)
+    return study, notices
 
 
 def form(study: engine.Study, studies: list[engine.Study]) -> Form:

@@ -15,15 +15,15 @@ from prunescope.engine.reading import levels
 def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     """Set the widgets from an address; notices about what it names and is not here."""
     state = st.session_state
-    keys, of_study = address.studies(studies, 1)
-    study = next((study for study in studies if study.key in keys), studies[0])
+    selection = address.selection(studies)
+    study = next(study for study in studies if study.key == selection.studies[0])
     state["a-study"] = study.key
     of_victims = _take_victims(view, studies, study)
     state["a-attack"], of_attack = address.one_of(
         "attack", list(engine.ATTACKS), usual.attack(study)
     )
     return [
-        *of_study,
+        *selection.notices,
         *of_victims,
         *of_attack,
         *_take_label(view, study),
@@ -39,7 +39,7 @@ def _take_victims(
         (text, levels.parse(text, studies, study)) for text in view.get("victims", "").split()
     ]
     ids = [levels.level_id(*level) for _, level in linked if level]
-    st.session_state["a-victims"] = ids[: levels.MOST] or usual.victims(study)
+    st.session_state["a-victims"] = ids[: levels.MOST] or usual.victims(study, studies)
     return [
         f"The link names the victim {address.quoted(text)}, which is not here."
         for text, level in linked

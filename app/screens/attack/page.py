@@ -10,7 +10,7 @@ from prunescope.app.components.notices import message, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.screens.attack import progress, result
 from prunescope.app.screens.attack.batch import batch
-from prunescope.app.screens.attack.form import Form, form, pick_study
+from prunescope.app.screens.attack.form import Form, form, pick_attacked
 from prunescope.app.screens.attack.link import take_up
 from prunescope.app.state import address
 from prunescope.app.state.resources import background, workbench
@@ -25,8 +25,8 @@ def main() -> None:
         notices = take_up(linked, studies) + _resume_jobs(linked)
     header = page_header("Attack side by side", 2)
     with header.controls[0]:
-        study = pick_study(studies)
-    show_notices(view.notices, notices)
+        study, of_study = pick_attacked(studies)
+    show_notices(view.notices, [*of_study, *notices])
     inputs = form(study, studies)
     ready = not inputs.missing
     _prepare(inputs)
@@ -43,7 +43,7 @@ def main() -> None:
     _commands(inputs)
     st.divider()
     batch(inputs, ready)
-    address.write_all({**inputs.view(), "job": _token("attack"), "batch": _token("batch")})
+    address.write_own({**inputs.view(), "job": _token("attack"), "batch": _token("batch")})
 
 
 def _resume_jobs(linked: dict[str, str]) -> list[str]:

@@ -4,11 +4,10 @@ every run.
 
 import streamlit as st
 
-from prunescope import engine
 from prunescope.app.charts import compare as charts
 from prunescope.app.charts import pareto
 from prunescope.app.charts.compare import Level
-from prunescope.app.state import address, defaults
+from prunescope.app.state import address
 from prunescope.engine.reading import levels
 
 DIFFERENT, ALL = "differences only", "all settings"
@@ -20,13 +19,9 @@ WORDS = {  # part of the address: what it may say, what it says unless asked
 }
 
 
-def take_up(linked: dict[str, str], heads: list[engine.Study]) -> list[str]:
+def take_up(linked: dict[str, str]) -> list[str]:
     """Set the widgets from an address; notices about what it names and is not here."""
-    state = st.session_state
-    keys, notices = address.studies(heads, charts.MOST, "studies")
-    sparsity, of_sparsity = address.number("sparsity", defaults.SPARSITY_PERCENT, 0, 95, whole=True)
-    notices += of_sparsity
-    state["c-studies"], state["c-sparsity"] = keys or _usual(heads), int(sparsity)
+    state, notices = st.session_state, list[str]()
     words = dict[str, str]()
     for name, (options, usual) in WORDS.items():
         words[name], of_word = address.one_of(name, options, usual)
@@ -39,22 +34,10 @@ def take_up(linked: dict[str, str], heads: list[engine.Study]) -> list[str]:
     return notices
 
 
-def _usual(heads: list[engine.Study]) -> list[str]:
-    """The studies on the examples that most studies share."""
-    groups: dict[str, list[str]] = {}
-    for head in heads:
-        groups.setdefault(str(head.identity.get("evaluation")), []).append(head.key)
-    return max(groups.values(), key=len)[: charts.MOST]
-
-
-def view(
-    studies: list[engine.Study], sparsity: float, base: Level, a: Level, b: Level
-) -> dict[str, str | None]:
-    """What the address carries."""
+def view(base: Level, a: Level, b: Level) -> dict[str, str | None]:
+    """What the address carries beside the selection."""
     state = st.session_state
     return {
-        "studies": " ".join(study.key[:12] for study in studies),
-        "sparsity": f"{100 * sparsity:g}",
         "base": levels.level_id(base.study, base.sparsity),
         "y": state["c-y"],
         "x": state["c-x"],

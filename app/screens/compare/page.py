@@ -10,26 +10,28 @@ from prunescope.app.charts.compare import Level
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.study_picker import open_studies, select_studies
+from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.screens.compare.flips import flips
 from prunescope.app.screens.compare.front import front
 from prunescope.app.screens.compare.level import nearest, pick_level
 from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
-from prunescope.engine.reading import commands
+from prunescope.engine.reading import commands, series
 
 
 def main() -> None:
     """Draw the page."""
     stored, heads = studies_or_stop("There is nothing to compare.")
     linked = address.entered()
-    notices = take_up(linked, heads) if linked is not None else []
+    notices = take_up(linked) if linked is not None else []
     header = page_header("Compare", 3, title_width=2)
     with header.controls[0]:
         names = dict(zip((head.key for head in heads), engine.short_names(heads), strict=True))
-        studies, warnings = open_studies(select_studies(names, "c-studies", charts.MOST))
-    show_notices([*stored.notices, *warnings], notices)
+        keys, of_link = pick_studies(heads, charts.MOST, names)
+        studies, warnings = open_studies(keys)
+    show_notices([*stored.notices, *warnings], [*of_link, *notices])
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
@@ -40,15 +42,13 @@ def main() -> None:
     with st.expander("Reproduce these numbers on the command line"):
         lines = [commands.repeat_command(study, [sparsity]) for study in studies]
         st.code(commands.shell(*lines), language="sh", wrap_lines=True)
-    address.write_all(view(studies, sparsity, base, a, b))
+    address.write_own(view(base, a, b))
 
 
 def _sparsity_and_baseline(studies: list[engine.Study]) -> tuple[float, Level]:
     left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
-        percent = st.slider(
-            "Sparsity of the prunable weights", 0, 95, step=1, format="%d%%", key="c-sparsity"
-        )
+        percent = pick_sparsity(studies, series.stops(studies))
     with right:
         base = pick_level(
             "Baseline, pinned",

@@ -5,7 +5,8 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
-from prunescope.app.state import address, defaults
+from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.state import address
 from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
@@ -33,14 +34,8 @@ def slider(studies: list[engine.Study], stops: list[float], points: float) -> fl
     """The slider, with what the first study measured and its safe sparsity; the percentage."""
     study = studies[0]
     measured = [round(100 * level.sparsity, 4) for level in study.levels]
-    usual = min(defaults.SPARSITY_PERCENT, measured[-1])  # where there is something to see
-    linked, notices = address.number("sparsity", usual, 0.0, stops[-1])
-    show_notices([], notices)
-    start = min(stops, key=lambda stop: abs(stop - linked))
     safe = safe_sparsity(study.key, signature(study.key), points)
-    with st.container(key="dock"):
-        percent = instrument.slider(stops, start, measured, _flag(safe))
-    address.write("sparsity", f"{percent:g}")
+    percent = pick_sparsity(studies, stops, _flag(safe))
     st.caption(
         _measured(study, measured) + (_safe_text(safe) if safe and len(measured) > 1 else "")
     )

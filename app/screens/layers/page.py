@@ -8,7 +8,6 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import inside
-from prunescope.app.charts.palette import STUDIES
 from prunescope.app.components import cards, instrument
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
@@ -16,9 +15,9 @@ from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.provenance import provenance
-from prunescope.app.components.study_picker import open_studies, pick_shared_study
+from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.components.study_picker import open_studies, pick_study
 from prunescope.app.screens.layers.text import follow_text
-from prunescope.app.state import address, defaults
 from prunescope.app.state.resources import dark, workbench
 from prunescope.engine.reading import series
 
@@ -28,7 +27,7 @@ def main() -> None:
     view, stored = studies_or_stop()
     header = page_header("Inside the layers", 2)
     with header.controls[0]:
-        key, of_link = pick_shared_study(stored, len(STUDIES))
+        key, of_link = pick_study(stored)
     studies, of_study = open_studies([key])
     header.subtitle(engine.full_name(studies[0]) if studies else "Pick another study.")
     show_notices([*view.notices, *of_study], of_link)
@@ -44,13 +43,7 @@ def _answer(key: str) -> None:
         st.rerun()
     study = studies[0]
     stops = series.stops([study])
-    linked, notices = address.number("sparsity", defaults.SPARSITY_PERCENT, 0.0, stops[-1])
-    show_notices([], notices)
-    start = min(stops, key=lambda stop: abs(stop - linked))
-    measured = [round(100 * level.sparsity, 4) for level in study.levels]
-    with st.container(key="dock"):
-        percent = instrument.slider(stops, start, measured, None)
-    address.write("sparsity", f"{percent:g}")
+    percent = pick_sparsity([study], stops)
     st.caption(f"Ticks are measured levels; {instrument.STOPS_NOTE}")
     _errors(study, stops, percent)
     own = series.own_sparsity(study)

@@ -5,17 +5,18 @@ from dataclasses import replace
 
 import pandas as pd
 
+from prunescope.engine.evaluation.collapse import has_collapsed
 from prunescope.engine.reading.names import short_names
 from prunescope.engine.reading.series.layers import layer_table
 from prunescope.engine.reading.series.values import RATES, latency_at, median_error, model_bytes
 from prunescope.engine.records import LevelResult, Rate, Study
 
-Row = dict[str, float | None]
+Row = dict[str, float | bool | None]
 
 
 def curves(study: Study) -> pd.DataFrame:
-    """Sparsity and rates in per cent with their intervals, errors as they are, bytes, and times
-    where they were measured.
+    """Sparsity and rates in per cent with their intervals, errors as they are, bytes, times where
+    they were measured, and whether the model has collapsed, so that its Aua and Asr mean nothing.
     """
     return pd.DataFrame([_row(study, level) for level in study.levels])
 
@@ -29,6 +30,7 @@ def _row(study: Study, level: LevelResult) -> Row:
         "layer_error_median": median_error(level),
         "layer_error_worst": max(level.layer_errors.values()),
         "packed_bytes": model_bytes(study, level),
+        "collapsed": has_collapsed(study, level),
     }
     if timed := latency_at(study, level.sparsity):
         row |= {"latency": timed.ratio, "latency_low": timed.low, "latency_high": timed.high}
