@@ -17,7 +17,7 @@ def file_name(name: str, about: Mapping[str, object], ending: str) -> str:
         _plain(name),
         *_several(about.get("data"), joint=""),
         *_several(about.get("method")),
-        *(key[:DIGITS] for key in _several(about.get("key"))),
+        *_several(about.get("key"), letters=DIGITS),
         _sparsity(about.get("sparsity")),
     ]
     return f"{'-'.join(filter(None, parts))[:LONGEST].rstrip('-')}.{ending}"
@@ -27,9 +27,9 @@ def _plain(text: str, joint: str = "-") -> str:
     return _NOT_PLAIN.sub(joint, text.lower()).strip("-")
 
 
-def _several(value: object, joint: str = "-") -> list[str]:
+def _several(value: object, joint: str = "-", letters: int | None = None) -> list[str]:
     """The first few of some values, each once."""
-    values = [_plain(part, joint) for part in re.split(r"[;,] ", str(value or ""))]
+    values = [_plain(part, joint)[:letters] for part in re.split(r"[;,] ", str(value or ""))]
     unique = list(dict.fromkeys(filter(None, values)))
     more = [f"and-{len(unique) - LISTED}-more"] if len(unique) > LISTED else []
     return unique[:LISTED] + more

@@ -96,7 +96,7 @@ class Grid:
 def transform(panel: Panel, x: Place, y: Place) -> Transform:
     """The coordinates of a mark: data, or parts of the panel."""
     data, parts = panel.axes.transData, panel.axes.transAxes
-    return blended_transform_factory(*(data if one.in_data else parts for one in (x, y)))
+    return blended_transform_factory(*(data if side.in_data else parts for side in (x, y)))
 
 
 def _pairs(chart: go.Figure) -> dict[str, tuple[Any, Any]]:

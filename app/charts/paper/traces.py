@@ -186,13 +186,14 @@ class Bars:
         sideways = self.trace.orientation == "h"
         at, length = (y, x) if sideways else (x, y)
         wide = 0.8 / count
-        place = at - 0.4 + wide * (index + 0.5)
-        (axes.barh if sideways else axes.bar)(place, length, 0.94 * wide, color=self.colour)
+        middle = at - 0.4 + wide * (index + 0.5)
+        (axes.barh if sideways else axes.bar)(middle, length, 0.94 * wide, color=self.colour)
         bars = self.trace.error_x if sideways else self.trace.error_y
         if bars.array is not None:
             lengths = _lengths(bars)
             axes.errorbar(
-                *((length, place) if sideways else (place, length)),
+                length if sideways else middle,
+                middle if sideways else length,
                 xerr=lengths if sideways else None,
                 yerr=None if sideways else lengths,
                 fmt="none",

@@ -36,8 +36,8 @@ def export_bar(
     """The menu of the chart whose key is `chart`; `frame` is the data behind it, `about` where that
     comes from. `figure` stands in for a chart that is not drawn by `chart` above.
     """
-    shown, title = st.session_state.get("charts", {}).get(chart, (None, name))
-    source = Source(frame, about, title if figure is None else name, figure or shown)
+    own, title = st.session_state.get("charts", {}).get(chart, (None, name))
+    source = Source(frame, about, title if figure is None else name, figure or own)
     _menu(f"export-{chart}", {"Figure": FIGURE, "Data": DATA}, name, source)
 
 
