@@ -26,6 +26,7 @@ from prunescope.app.charts import (
     curves,
     heat,
     inside,
+    panels,
     paper,
     pareto,
     report,
@@ -36,7 +37,7 @@ from prunescope.engine import Store, Study, member_sets, subnetwork_tables
 from prunescope.engine.reading import series
 from prunescope.engine.reading import subnetworks as reading
 
-HELPERS = {"curves.dressed"}  # they dress a figure, and draw none
+HELPERS = {"style.dressed"}  # they dress a figure, and draw none
 ABOUT: dict[str, object] = {"data": "SST-2", "examples": "872 evaluated", "note": "µ – 日本 $x$"}
 
 
@@ -58,6 +59,10 @@ def every(store: Store, studies: list[Study], dark: bool) -> Iterator[tuple[str,
     frames = [(study.about["method"], series.curves(study)) for study in studies]
     yield "curves.curves", curves.curves(frames, list(curves.LOOKS), dark)
     yield "curves.curves", curves.curves(frames[:1], list(curves.LOOKS), dark)
+    limit = panels.SafeLimit(50, 75)
+    for rate, chance in (("acc", 50.0), ("aua", None)):
+        shown = panels.Panel(rate, "872 examples", chance)
+        yield "panels.panel", panels.panel(frames, shown, limit, dark)
     for x in pareto.AXES:
         table = pareto.points(studies)
         yield "pareto.pareto", pareto.pareto(table, pareto.front(table, "aua", x), "aua", x, dark)
@@ -95,7 +100,7 @@ def every_dense(store: Store, dark: bool) -> Iterator[tuple[str, go.Figure]]:
     yield "averages.members_chart", averages.members_chart(judged, dark)
     yield "averages.evaluated_chart", averages.evaluated_chart(evaluated, dark)
     steps = averages.steps_table(next(iter(member_set.averages.values())))
-    yield "averages.steps_chart", averages.steps_chart(steps, "acc", dark)
+    yield "averages.steps_chart", averages.steps_chart(steps, dark)
 
 
 def every_subnetwork(store: Store, dark: bool) -> Iterator[tuple[str, go.Figure]]:

@@ -31,6 +31,8 @@ MARKERS = {  # Matplotlib's name, and its size beside Plotly's
     "cross": ("P", 1.1),
     "x": ("X", 1.1),
     "star": ("*", 1.45),
+    "x-thin": ("x", 1.0),
+    "cross-thin": ("+", 1.0),
     "hexagon": ("h", 1.1),
     "pentagon": ("p", 1.1),
 }
@@ -102,7 +104,11 @@ class Scatter:
 
     def _marker(self, look: Look) -> dict[str, Any]:
         hollow, edge = look.symbol.endswith("-open"), self.trace.marker.line
-        shape, share = MARKERS[look.symbol.removesuffix("-open")]
+        name = look.symbol.removesuffix("-open")
+        if name not in MARKERS:
+            raise ValueError(f"the marker {look.symbol!r} cannot be drawn on paper")
+        shape, share = MARKERS[name]
+        lined = hollow or name.endswith("-thin")
         colour = self.palette.mark(look.colour) if look.colour else self.colour
         width = edge.width if isinstance(edge.width, int | float) else 0.0
         return {
@@ -110,7 +116,7 @@ class Scatter:
             "markersize": 0.9 * share * look.size * self.points,
             "markerfacecolor": PAPER if hollow else colour,
             "markeredgecolor": self.palette.mark(edge.color) if edge.color else colour,
-            "markeredgewidth": STROKE * max(width, 1.4 if hollow else 0.0) * self.points,
+            "markeredgewidth": STROKE * max(width, 1.4 if lined else 0.0) * self.points,
         }
 
     def _markers(self, axes: Axes, x: Floats, y: Floats) -> None:

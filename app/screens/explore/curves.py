@@ -37,43 +37,6 @@ def _figure(
     return curves.curves(frames, names, in_dark)
 
 
-<<<<<<< HEAD
-def curves_and_layers(
-    studies: Studies, versions: Versions, names: list[str], stops: list[float], percent: float
-) -> None:
-    """The chart at the left, the heat map at the right, each with its exports."""
-    sparsity = percent / 100
-    measured = studies[0].level(sparsity) is not None
-    left, right = st.columns([2, 1], gap="medium")
-    with left:
-        st.header("Robustness against sparsity", anchor=False)
-        chart(
-            _figure(versions, tuple(names), dark(), studies),
-            "curves",
-            "Accuracy, accuracy under attack, attack success, errors and size against sparsity",
-        )
-        _curve_picker(studies, names)
-        export_bar(
-            "curves",
-            "prunescope-curves",
-            series.together(studies),
-            {**provenance(studies), "unit": "percent, errors relative"},
-        )
-    with right:
-        cell = heat_map(studies[0], stops, percent)
-        if cell:
-            st.page_link(
-                "screens/layers/page.py",
-                label=plain(f"{series.cell_name(cell)} over sparsity, and more about layers"),
-            )
-        export_bar(
-            "layers",
-            "prunescope-layers",
-            series.layer_grid(studies[0], sparsity).rename_axis("block"),
-            {**provenance(studies[:1]), "sparsity": sparsity, "measured": measured},
-            partial(layers_figure, studies[0], sparsity),
-        )
-=======
 def all_measures(studies: Studies, versions: Versions, stops: list[float], percent: float) -> None:
     """The cards, and below them the curves of the measures that are picked."""
     names = visible_curves(studies)
@@ -102,15 +65,15 @@ def layers(study: engine.Study, stops: list[float], percent: float) -> None:
     st.page_link("screens/layers/page.py", label=plain(about), icon=":material/arrow_forward:")
     export_bar(
         "layers",
-        f"prunescope-layers-{percent:g}",
+        "prunescope-layers",
         series.layer_grid(study, percent / 100).rename_axis("block"),
         {
             **provenance([study]),
             "sparsity": percent / 100,
             "measured": study.level(percent / 100) is not None,
         },
+        partial(layers_figure, study, percent / 100),
     )
->>>>>>> main
 
 
 def _offered(studies: Studies) -> list[str]:
