@@ -22,7 +22,7 @@ DASHES: dict[str | None, Any] = {  # in widths of the line
     "longdashdot": (0, (9, 1.8, 1, 1.8)),
 }
 STEPS = {None: "default", "linear": "default", "hv": "steps-post", "vh": "steps-pre"}
-MARKERS = {  # Matplotlib's name, and its size beside Plotly's
+MARKERS: dict[str, tuple[Any, float]] = {  # Matplotlib's name, and its size beside Plotly's
     "circle": ("o", 1.0),
     "square": ("s", 0.93),
     "diamond": ("D", 0.85),
@@ -31,6 +31,14 @@ MARKERS = {  # Matplotlib's name, and its size beside Plotly's
     "cross": ("P", 1.1),
     "x": ("X", 1.1),
     "star": ("*", 1.45),
+    "triangle-left": ("<", 1.1),
+    "triangle-right": (">", 1.1),
+    "diamond-tall": ("d", 1.1),
+    "star-square": ((4, 1, 45), 1.3),  # so many points, a star, turned by so much
+    "star-diamond": ((4, 1, 0), 1.3),
+    "star-triangle-up": ((3, 1, 0), 1.3),
+    "star-triangle-down": ((3, 1, 180), 1.3),
+    "hexagram": ((6, 1, 0), 1.3),
     "x-thin": ("x", 1.0),
     "cross-thin": ("+", 1.0),
     "hexagon": ("h", 1.1),
