@@ -15,7 +15,7 @@ from prunescope.app.state import defaults
 from prunescope.engine import LiveJob
 
 PAGES = {  # page: the names its address has
-    "explore": ("study", "sparsity", "tolerance", "curves", "cell"),
+    "explore": ("study", "sparsity", "tolerance", "curves", "tab"),
     "layers": ("study", "sparsity", "cell"),
     "attack": (
         "study",
