@@ -7,7 +7,7 @@ from prunescope.app.charts.panels import SafeLimit
 from prunescope.app.charts.text import plain
 from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
-from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.components.shared_slider import pick_sparsity, safe_track
 from prunescope.app.state import address
 from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import series
@@ -41,7 +41,7 @@ def slider(
     study = studies[0]
     measured = [round(100 * level.sparsity, 4) for level in study.levels]
     safe = safe_sparsity(study.key, signature(study.key), points)
-    percent = pick_sparsity(studies, stops, _track(safe))
+    percent = pick_sparsity(studies, stops, safe_track(safe))
     st.caption(
         (_safe_text(safe, studies) if safe and len(measured) > 1 else "")
         + _measured(study, measured)
@@ -49,17 +49,6 @@ def slider(
     dense = study.level(0.0)
     show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
     return percent, None if safe is None else SafeLimit(100 * safe.sure, 100 * safe.sparsity)
-
-
-def _track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
-    """The three shades of the track, in per cent: certainly safe, probably, possibly."""
-    if safe is None:
-        return None
-    return {
-        "sure": 100 * safe.sure,
-        "best": 100 * safe.sparsity,
-        "possible": 100 * safe.possible,
-    }
 
 
 def _measured(study: engine.Study, measured: list[float]) -> str:
