@@ -25,7 +25,6 @@ with sync_playwright() as playwright:
     page.wait_for_selector(
         ".st-key-curves .prunescope-cursor line", timeout=60_000, state="attached"
     )
-    page.get_by_role("button", name="Close").click()  # the tour of a first visit
     page.wait_for_timeout(3000)
     page.screenshot(path=file)
     browser.close()
