@@ -9,16 +9,18 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prunescope.app.charts.curves import dressed
-from prunescope.app.charts.palette import DENSE, GREY, SPARSE
+from prunescope.app.charts.palette import DENSE, SPARSE
 from prunescope.app.charts.text import for_chart
 from prunescope.engine import MadeAverage, MemberSet, Rate
 
+LEFT_OUT = "x-thin"
 NAMES = {
     "uniform": "uniform average",
     "acc": "greedy average by Acc",
     "aua": "greedy average by Aua",
 }
 RATES = {"acc": ("Acc", "circle"), "aua": ("Aua", "square")}
+COLOURS = {"acc": DENSE, "aua": SPARSE}  # they tell the measures apart, and claim nothing
 
 
 def judged_table(member_set: MemberSet) -> pd.DataFrame:
@@ -30,7 +32,8 @@ def judged_table(member_set: MemberSet) -> pd.DataFrame:
     ]
     members.sort(key=lambda row: -((row[2].aua or row[2].acc).value or 0))
     averages = [
-        (NAMES[by], "average", average.score) for by, average in member_set.averages.items()
+        (average_name(average), "average", average.score)
+        for average in member_set.averages.values()
     ]
     return pd.DataFrame(
         [
@@ -38,6 +41,12 @@ def judged_table(member_set: MemberSet) -> pd.DataFrame:
             for name, kind, score in (*members, *averages)
         ]
     )
+
+
+def average_name(average: MadeAverage) -> str:
+    """An average in words; one of a single member says that it is none."""
+    name = NAMES[average.by]
+    return name if len(average.ingredients) > 1 else f"{name}, one member only"
 
 
 def _cells(name: str, rate: Rate | None) -> dict[str, float | None]:
@@ -52,10 +61,11 @@ def _cells(name: str, rate: Rate | None) -> dict[str, float | None]:
 
 
 def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
-    """Acc and Aua of every model with intervals; averages in the accent colour, members grey."""
+    """Acc and Aua of every model with intervals; averages large, members small and faint."""
     figure = go.Figure()
     for name, (label, marker) in RATES.items():
-        for kind, colour in (("member", GREY), ("average", DENSE)):
+        colour = COLOURS[name]
+        for kind, size, opacity in (("member", 8, 0.6), ("average", 11, 1.0)):
             part = table[(table["kind"] == kind) & table[name].notna()]
             if len(part):
                 figure.add_scatter(
@@ -63,9 +73,10 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                     y=part["model"],
                     mode="markers",
                     name=label,
-                    marker={"symbol": marker, "size": 10, "color": colour},
+                    marker={"symbol": marker, "size": size, "color": colour},
+                    opacity=opacity,
                     legendgroup=label,
-                    showlegend=kind == "member",
+                    showlegend=kind == "average" or "average" not in set(table["kind"]),
                     error_x={
                         "type": "data",
                         "symmetric": False,
@@ -95,7 +106,9 @@ def members_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
 
 def evaluated_table(member_set: MemberSet) -> pd.DataFrame:
     """Members and averages on the evaluation set: one row a model and sparsity."""
-    names = {f"average-{by}": name for by, name in NAMES.items()}
+    names = {f"average-{by}": name for by, name in NAMES.items()} | {
+        f"average-{average.by}": average_name(average) for average in member_set.averages.values()
+    }
     return pd.DataFrame(
         [
             {
@@ -124,23 +137,21 @@ def steps_table(average: MadeAverage) -> pd.DataFrame:
     )
 
 
-def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
-    """The average after each member that was tried: solid where it was kept, hollow where it was
-    left out.
-    """
+def steps_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
+    """The average after each member that was tried; a cross where the member was left out."""
     figure = go.Figure()
     x = _numbered(table["member"])
     for name, (label, marker) in RATES.items():
         if table[name].isna().all():
             continue
-        colour = SPARSE if name == by else GREY
+        colour = COLOURS[name]
         figure.add_scatter(
             x=x,
             y=table[name],
             name=label,
             mode="markers",
             marker={
-                "symbol": [marker if included else f"{marker}-open" for included in table["kept"]],
+                "symbol": [marker if included else LEFT_OUT for included in table["kept"]],
                 "size": 11,
                 "color": colour,
                 "line": {"width": 2, "color": colour},
@@ -178,8 +189,8 @@ def steps_chart(table: pd.DataFrame, by: str, dark: bool = False) -> go.Figure:
 
 
 def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
-    """Acc and Aua of every model at every sparsity, models side by side; averages in colour,
-    members grey.
+    """Acc and Aua of every model at every sparsity, models side by side; averages large, members
+    small and faint.
     """
     sparsities = sorted(table["sparsity"].unique())
     figure = make_subplots(
@@ -191,11 +202,11 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
     )
     for column, sparsity in enumerate(sparsities, start=1):
         part = table[table["sparsity"] == sparsity]
-        colours = [DENSE if "average" in name else GREY for name in part["model"]]
         for name, (label, marker) in RATES.items():
             if part[name].isna().all():
                 continue
-            for row, colour in zip(part.to_dict("records"), colours, strict=True):
+            for row in part.to_dict("records"):
+                colour, average = COLOURS[name], "average" in row["model"]
                 figure.add_scatter(
                     x=[row[name]],
                     y=[row["model"]],
@@ -205,7 +216,8 @@ def evaluated_chart(table: pd.DataFrame, dark: bool = False) -> go.Figure:
                     showlegend=column == 1 and row["model"] == part["model"].iloc[0],
                     row=1,
                     col=column,
-                    marker={"symbol": marker, "size": 10, "color": colour},
+                    marker={"symbol": marker, "size": 11 if average else 8, "color": colour},
+                    opacity=1.0 if average else 0.6,
                     error_x={
                         "type": "data",
                         "symmetric": False,

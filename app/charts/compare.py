@@ -2,28 +2,34 @@
 in, data frames out; pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from prunescope.app.charts.palette import GREY, ink, tone
 from prunescope.engine import (
     LevelResult,
+    SafeSparsity,
     Study,
     attack_title,
     data_title,
+    has_collapsed,
     mcnemar,
     paired_attack,
     short_names,
     study_names,
 )
-from prunescope.engine.reading.flips import same_attack, same_examples
-from prunescope.engine.reading.series import RATES, Value, bytes_at, neighbours, rate_at
+from prunescope.engine.reading.changes import Change
+from prunescope.engine.reading.comparison import Compared
+from prunescope.engine.reading.series import RATES, model_bytes
 from prunescope.engine.reading.titles import method_name_title
 
 MOST = 12  # studies in one comparison
 TITLES = {"acc": "Acc", "aua": "Aua", "asr": "Asr"}
+MEANINGLESS = ("Aua", "Asr", "note")  # columns that are faded where a model has collapsed
 
 
 def settings(study: Study) -> dict[str, Any]:
@@ -60,7 +66,7 @@ def settings_apart(studies: Sequence[Study]) -> tuple[list[str], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level of a study, measured or between two."""
+    """A sparsity of a study."""
 
     study: Study
     sparsity: float
@@ -70,58 +76,99 @@ class Level:
         """The stored result, where this sparsity was measured."""
         return self.study.level(self.sparsity)
 
-    def rate(self, name: str) -> Value:
-        """Acc, Aua or Asr here, measured or interpolated."""
-        return rate_at(self.study, self.sparsity, name) if self.study.levels else Value(None)
-
-    def between(self) -> str:
-        """Whether it was measured, or between which levels it lies."""
-        if self.measured is not None:
-            return "measured"
-        beside = neighbours(self.study, self.sparsity)
-        low, high = 100 * beside.low.sparsity, 100 * beside.high.sparsity
-        return f"between {low:g} and {high:g}%" if low != high else f"as at {low:g}%, the nearest"
+    @property
+    def collapsed(self) -> bool:
+        """Whether it was measured and its model has collapsed."""
+        level = self.measured
+        return level is not None and has_collapsed(self.study, level)
 
 
 def compare_table(
-    studies: Sequence[Study], sparsity: float, base: Level | None, only: Sequence[str]
+    rows: Sequence[Compared], safe: Mapping[str, SafeSparsity | None], only: Sequence[str]
 ) -> pd.DataFrame:
-    """One row a study at one sparsity: the settings named in `only`, rates with intervals and
-    deltas in points, size.
+    """One row a study at one sparsity, for a file: the settings named in `only`, the safe sparsity,
+    rates with intervals, changes in points with their p-values, size. What was not measured at
+    this sparsity is empty.
     """
-    rows = []
-    for name, study in zip(short_names(studies), studies, strict=True):
-        level, values = Level(study, sparsity), settings(study)
-        row: dict[str, Any] = {"study": name, **{setting: values[setting] for setting in only}}
-        for rate in RATES:
-            row |= _rate_cells(
-                rate, level.rate(rate), base if base and _alike(base.study, study, rate) else None
-            )
-        size = bytes_at(study, sparsity).value
-        row["size"] = None if size is None else size / 1e6
-        row["[CLS] error"] = level.measured.cls_error if level.measured else None
-        rows.append({**row, "values": level.between(), "key": study.key[:12]})
-    return pd.DataFrame(rows)
+    names = short_names([row.study for row in rows])
+    return pd.DataFrame(
+        [
+            {
+                "study": name,
+                **_settings_of(row.study, only),
+                "note": row.note or None,
+                **_safe_cells(safe.get(row.study.key)),
+                **_measured_cells(row),
+                "key": row.study.key[:12],
+            }
+            for name, row in zip(names, rows, strict=True)
+        ]
+    )
 
 
-def _alike(first: Study, second: Study, rate: str) -> bool:
-    """Whether a difference of the studies' rates means anything: same examples, and for attacks the
-    same attack.
-    """
-    return not same_examples(first, second) and (rate == "acc" or not same_attack(first, second))
+def _settings_of(study: Study, only: Sequence[str]) -> dict[str, Any]:
+    values = settings(study)
+    return {name: values[name] for name in only}
 
 
-def _rate_cells(name: str, value: Value, base: Level | None) -> dict[str, Any]:
-    title, baseline = TITLES[name], base.rate(name).value if base else None
-    rate = value.value
+def _safe_cells(safe: SafeSparsity | None) -> dict[str, Any]:
     return {
-        title: None if rate is None else 100 * rate,
-        f"Δ {title}": None if rate is None or baseline is None else 100 * (rate - baseline),
-        f"{title} 95%": f"{100 * value.rate.low:.1f}–{100 * value.rate.high:.1f}"
-        if value.rate
-        else None,
-        f"{title} n": value.rate.n if value.rate else None,
+        "safe up to": None if safe is None else 100 * safe.sure,
+        "best guess": None if safe is None else 100 * safe.sparsity,
     }
+
+
+def _measured_cells(row: Compared) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name in RATES:
+        title, rate, change = TITLES[name], row.rate(name), row.changes.get(name)
+        cells |= {
+            title: None if rate is None or rate.value is None else 100 * rate.value,
+            f"{title} 95%": None if rate is None else f"{100 * rate.low:.1f}–{100 * rate.high:.1f}",
+            f"{title} n": None if rate is None else rate.n,
+            f"Δ {title}": change.points if change else None,
+            f"p {title}": change.p if change else None,
+        }
+    level = row.level
+    return cells | {
+        "size": None if level is None else model_bytes(row.study, level) / 1e6,
+        "[CLS] error": None if level is None else level.cls_error,
+    }
+
+
+def styled(rows: Sequence[Compared], table: pd.DataFrame, dark: bool) -> Styler:
+    """The table for the screen: changes as text, in colour only where a test supports them, and a
+    collapsed model's rates faded.
+    """
+    shown = table.drop(columns=[name for name in table if name.startswith("p ")])
+    texts = {
+        f"Δ {title}": [_change_text(row, name) for row in rows]
+        for name, title in TITLES.items()
+        if f"Δ {title}" in shown
+    }
+    shown = shown.assign(**texts)
+    faded, empty = f"color: {ink(GREY, dark)}", ""
+
+    def colours(column: pd.Series) -> list[str]:
+        name = next((name for name, title in TITLES.items() if column.name == f"Δ {title}"), "")
+        if name:
+            return [_change_colour(row.changes.get(name), dark) or faded for row in rows]
+        meaningless = str(column.name).startswith(MEANINGLESS)
+        return [faded if row.collapsed and meaningless else empty for row in rows]
+
+    styler: Styler = shown.style.apply(colours, axis=0)
+    return styler
+
+
+def _change_text(row: Compared, measure: str) -> str | None:
+    change = row.changes.get(measure)
+    if change is None or change.points is None:
+        return None
+    return f"{change.points_text} ({change.p_text})" if change.p_text else change.points_text
+
+
+def _change_colour(change: Change | None, dark: bool) -> str:
+    return "" if change is None or change.better is None else f"color: {tone(change.better, dark)}"
 
 
 def flip_table(first: LevelResult, second: LevelResult, n: int) -> tuple[pd.DataFrame, float]:

@@ -14,7 +14,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from prunescope.app.charts.palette import DENSE, GREY, PAGE, SPARSE, STUDIES, fill, ink
+from prunescope.app.charts.palette import DENSE, GREY, SPARSE, STUDIES, fill, ink
+from prunescope.app.charts.style import CONFIG as CONFIG
+from prunescope.app.charts.style import dressed as dressed
 from prunescope.app.charts.text import for_chart
 
 
@@ -50,20 +52,13 @@ AXES: dict[str, tuple[str, dict[str, Any]]] = {  # kind: title, settings
     "size": ("packed", {"ticksuffix": " MB", "rangemode": "tozero", "nticks": 6}),
     "latency": ("CSR / dense", {"ticksuffix": " ×", "rangemode": "tozero", "nticks": 4}),
 }
-MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": SPARSE}
-CONFIG = {
-    "displaylogo": False,
-    "displayModeBar": True,
-    "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
-}
-# unquoted, the 3 would make all of it invalid
-FONT = '"Source Sans", "Source Sans 3", Helvetica, Arial, sans-serif'
 # pixels of a panel of several rates, of any other, and between panels
 TALL, LOW, GAP = (
     300,
     130,
     34,
 )
+FADED = 0.35  # opacity of a collapsed model
 Curves = Sequence[tuple[str, pd.DataFrame]]  # a study's name and its `figures.curves`
 
 
@@ -127,7 +122,7 @@ def _panel(figure: go.Figure, studies: Curves, names: Sequence[str], row: int, d
     title, settings = AXES[kind]
     own = LOOKS[names[0]].title + " error" * (kind == "error")
     figure.update_yaxes(title_text=own if several else title, row=row, col=1, **settings)
-    frames = [frame for _, frame in studies]
+    frames = [solid(frame) for _, frame in studies]
     if kind == "error":
         figure.update_yaxes(row=row, col=1, range=decades(frames, names))
     if several and kind == "rate":  # where the curves are, so that studies can be told apart
@@ -165,6 +160,65 @@ def _in_units(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(size=frame["packed_bytes"] / 1e6)
 
 
+def curve_trace(
+    figure: go.Figure,
+    frame: pd.DataFrame,
+    name: str,
+    title: str,
+    look: tuple[str, str, str],
+    several: bool,
+    **cell: int,
+) -> None:
+    """One quantity of a study as a curve, in a `row` and `col` of the figure if it has such.
+
+    Where the model has collapsed the curve is faded, and Aua and Asr, which mean nothing there, are
+    left out.
+    """
+    colour, dash, marker = look
+    trace: dict[str, Any] = {
+        "mode": "lines+markers",
+        "line": {"color": colour, "dash": dash, "width": 2.2},
+        "marker": {"symbol": marker, "size": 7, "color": colour},
+        "legendgroup": title,
+        **cell,
+    }
+    shown = solid(frame)
+    figure.add_scatter(
+        x=shown["sparsity"],
+        y=shown[name],
+        name=for_chart(title),
+        customdata=_interval(shown, name),
+        hovertemplate=_hover(name, title, several),
+        showlegend=several and cell.get("row", 1) == 1,
+        **trace,
+    )
+    fallen = collapsed_part(frame)
+    if len(fallen) and name not in ("aua", "asr"):
+        figure.add_scatter(
+            x=fallen["sparsity"],
+            y=fallen[name],
+            name=f"{for_chart(title)}, collapsed",
+            customdata=_interval(fallen, name),
+            hovertemplate=_hover(name, f"{title}, collapsed", True),
+            showlegend=False,
+            opacity=FADED,
+            **trace,
+        )
+
+
+def solid(frame: pd.DataFrame) -> pd.DataFrame:
+    """The levels at which the model has not collapsed."""
+    return frame[~frame["collapsed"].astype(bool)] if "collapsed" in frame else frame
+
+
+def collapsed_part(frame: pd.DataFrame) -> pd.DataFrame:
+    """The levels at which the model has collapsed, after the last one at which it had not."""
+    if "collapsed" not in frame or not frame["collapsed"].any():
+        return frame.head(0)
+    first = int(frame["collapsed"].to_numpy().argmax())
+    return frame.iloc[max(0, first - 1) :]
+
+
 def _curve(
     figure: go.Figure,
     frame: pd.DataFrame,
@@ -176,25 +230,11 @@ def _curve(
 ) -> None:
     if name not in frame or frame[name].isna().all():
         return
-    colour, dash, marker = look
     # a logarithm has no zero
     frame = frame[frame[name].notna() & ((frame[name] > 0) | (LOOKS[name].kind != "error"))]
     if f"{name}_low" in frame:
-        _band(figure, frame, name, colour, row, several)
-    figure.add_scatter(
-        x=frame["sparsity"],
-        y=frame[name],
-        name=for_chart(title),
-        mode="lines+markers",
-        row=row,
-        col=1,
-        customdata=_interval(frame, name),
-        hovertemplate=_hover(name, title, several),
-        legendgroup=title,
-        showlegend=several and row == 1,
-        line={"color": colour, "dash": dash, "width": 2.2},
-        marker={"symbol": marker, "size": 7, "color": colour},
-    )
+        interval_band(figure, solid(frame), name, look[0], several, row=row, col=1)
+    curve_trace(figure, frame, name, title, look, several, row=row, col=1)
     if not several and name in ("acc", "aua") and frame["sparsity"].iloc[0] == 0:
         figure.add_shape(
             type="line",
@@ -202,16 +242,17 @@ def _curve(
             x1=float(frame["sparsity"].iloc[-1]),
             y0=float(frame[name].iloc[0]),
             y1=float(frame[name].iloc[0]),
-            line={"color": DENSE, "width": 1, "dash": dash},
+            line={"color": DENSE, "width": 1, "dash": look[1]},
             opacity=0.8,
             row=row,
             col=1,
         )
 
 
-def _band(
-    figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, row: int, several: bool
+def interval_band(
+    figure: go.Figure, frame: pd.DataFrame, name: str, colour: str, several: bool, **cell: int
 ) -> None:
+    """The 95% intervals of a rate as a band."""
     x = frame["sparsity"]
     figure.add_scatter(
         x=pd.concat([x, x[::-1]]),
@@ -223,8 +264,7 @@ def _band(
         hoverinfo="skip",
         showlegend=False,
         name=f"{LOOKS[name].title} interval",
-        row=row,
-        col=1,
+        **cell,
     )
 
 
@@ -316,32 +356,4 @@ def _dressed(figure: go.Figure, dark: bool, inner: int, several: bool) -> go.Fig
         )
     last = len(list(figure.select_xaxes()))
     figure.update_xaxes(title_text="sparsity of the prunable weights", row=last, col=1)
-    return figure
-
-
-def dressed(
-    figure: go.Figure,
-    dark: bool,
-    height: int,
-    top: int = 44,
-    bottom: int = 46,
-    uirevision: str = "kept",
-) -> go.Figure:
-    """The look that all charts share: the page's own colours, faint lines, a legend above. A zoom
-    lasts as long as `uirevision`.
-    """
-    line = "#2B313A" if dark else "#E3E6EA"
-    figure.update_layout(
-        height=height,
-        margin={"l": 62, "r": 16, "t": top, "b": bottom},
-        hovermode="closest",
-        uirevision=uirevision,
-        modebar=MODEBAR,
-        paper_bgcolor=PAGE[dark],
-        plot_bgcolor=PAGE[dark],
-        font={"color": ink(GREY, dark), "family": FONT},
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
-    )
-    figure.update_xaxes(zeroline=False, gridcolor=line)
-    figure.update_yaxes(zeroline=False, gridcolor=line)
     return figure

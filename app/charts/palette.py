@@ -16,6 +16,7 @@ INKS = {  # (on the light page, on the dark page)
     ROSE: ("#A83669", "#E487B3"),
     OLIVE: ("#66640F", "#BDBB4A"),
 }
+TONES = {True: ("#14704F", "#45C49C"), False: ("#B3261E", "#FF9B8E")}  # better, worse
 PAGE = {False: "#FFFFFF", True: "#14171C"}  # as in .streamlit/config.toml
 STUDIES = (  # colour, dash, marker of the first, second, … study that is shown
     (SPARSE, "solid", "circle"),
@@ -30,6 +31,11 @@ STUDIES = (  # colour, dash, marker of the first, second, … study that is show
 def ink(colour: str, dark: bool) -> str:
     """The colour for text about a mark of this colour."""
     return INKS[colour][dark]
+
+
+def tone(better: bool, dark: bool) -> str:
+    """The colour for text about a significant change."""
+    return TONES[better][dark]
 
 
 def fill(colour: str, share: float = 0.15) -> str:

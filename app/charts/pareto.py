@@ -14,7 +14,7 @@ from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.mark_names import name_marks
 from prunescope.app.charts.palette import GREY, STUDIES, ink
 from prunescope.app.charts.text import for_chart
-from prunescope.engine import BaselineTable, Rate, Study, is_collapsed, short_names
+from prunescope.engine import BaselineTable, Rate, Study, has_collapsed, is_collapsed, short_names
 from prunescope.engine.reading.series import RATES, model_bytes
 
 COLUMNS = [
@@ -24,7 +24,7 @@ COLUMNS = [
     "sparsity",
     "size",
     "group",
-    "guesses",
+    "collapsed",
     *(f"{rate}{end}" for rate in TITLES for end in ("", "_low", "_high", "_n")),
 ]
 AXES = {"sparsity": "sparsity of the prunable weights", "size": "size of the packed model, MB"}
@@ -53,7 +53,7 @@ def points(studies: Sequence[Study]) -> pd.DataFrame:
             "sparsity": 100 * level.sparsity,
             "size": model_bytes(study, level) / 1e6,
             "group": _group(study),
-            "guesses": is_collapsed(level.acc, len(study.about["label_names"])),
+            "collapsed": has_collapsed(study, level),
             **_rates(level),
         }
         for index, (name, study) in enumerate(zip(short_names(studies), studies, strict=True))
@@ -66,7 +66,7 @@ def baselines(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> pd.D
     """The same of other ways to a smaller model than pruning, where one of the studies is the one
     they were measured beside.
 
-    Models that only guess are left out.
+    Models that have collapsed are left out.
     """
     by_key, rows = {study.key: study for study in studies}, []
     for table in tables:
@@ -74,10 +74,10 @@ def baselines(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> pd.D
         if study is None:
             continue
         for model in table.rows:
-            guessing = table.is_collapsed(model) or is_collapsed(
+            collapsed = table.is_collapsed(model) or is_collapsed(
                 model.acc, len(study.about["label_names"])
             )
-            if model.kind in ("dense", "pruned") or guessing:
+            if model.kind in ("dense", "pruned") or collapsed:
                 continue
             rows.append(
                 {
@@ -85,7 +85,7 @@ def baselines(studies: Sequence[Study], tables: Sequence[BaselineTable]) -> pd.D
                     "study": model.name,
                     "key": f"{study.key[:8]} {model.name}",
                     "group": _group(study),
-                    "guesses": False,
+                    "collapsed": False,
                     "sparsity": 100 * model.sparsity,
                     "size": model.file_bytes / 1e6,
                     **_rates(model),
@@ -124,10 +124,10 @@ def front(table: pd.DataFrame, y: str, x: str) -> pd.DataFrame:
     smaller size.
 
     A row is beaten where another is at least as good in both and better in one. Acc needs no
-    attack, so its groups are those of the same examples. Under attack a model that guesses is in no
-    front: it withstands every attack on the examples that its one answer fits.
+    attack, so its groups are those of the same examples. A collapsed model is in no front: it is no
+    trade-off, and withstands every attack on the examples that its one answer fits.
     """
-    rows = table[table[y].notna() & ((y == "acc") | ~table["guesses"].astype(bool))]
+    rows = table[table[y].notna() & ~table["collapsed"].astype(bool)]
     group = rows["group"].str[:8] if y == "acc" else rows["group"]
     robust = rows[y].astype(float) * (-1 if y == "asr" else 1)
     small = rows[x] * (1 if x == "sparsity" else -1)
@@ -143,20 +143,53 @@ def front(table: pd.DataFrame, y: str, x: str) -> pd.DataFrame:
 def pareto(
     table: pd.DataFrame, best: pd.DataFrame, y: str, x: str, dark: bool = False
 ) -> go.Figure:
-    """Every measured level, those of the front at full strength and joined by a staircase."""
+    """Every measured level, the front at full strength and joined by a staircase. Collapsed
+    models are crosses at the lower edge, since their rates mean nothing.
+    """
     figure, measured = go.Figure(), table[table[y].notna()]
+    collapsed = measured["collapsed"].astype(bool)
+    sound, models = measured[~collapsed], set(zip(best["key"], best["sparsity"], strict=True))
+    low, high = _rate_range(sound, models, y)
     _staircases(figure, best, y, x)
-    models = set(zip(best["key"], best["sparsity"], strict=True))
-    for index in sorted(measured["index"].unique()):
-        _marks(figure, measured[measured["index"] == index], models, y, x, dark)
-    _name_baselines(figure, measured, models, y, x, dark)
-    figure.update_yaxes(
-        ticksuffix="%", title_text=TITLES[y], rangemode="tozero" if y == "asr" else "normal"
-    )
+    for index in sorted(sound["index"].unique()):
+        _marks(figure, sound[sound["index"] == index], models, y, x, dark)
+    _collapsed_marks(figure, measured[collapsed], x, low + 0.02 * (high - low), dark)
+    _name_baselines(figure, sound, models, y, x, dark)
+    figure.update_yaxes(ticksuffix="%", title_text=TITLES[y], range=[low, high])
     figure.update_xaxes(
         title_text=AXES[x], ticksuffix="%" if x == "sparsity" else "", showgrid=False, tickangle=0
     )
     return dressed(figure, dark, 440, uirevision=f"pareto-{x}-{y}")
+
+
+def _rate_range(sound: pd.DataFrame, models: Models, y: str) -> tuple[float, float]:
+    """The vertical axis: all marks and the front's intervals, with a margin; Asr from 0."""
+    if sound.empty:
+        return 0.0, 100.0
+    strong = sound[_in_front(sound, models)]
+    low = min(sound[y].min(), *strong[f"{y}_low"])
+    high = max(sound[y].max(), *strong[f"{y}_high"])
+    margin = max(0.06 * (high - low), 0.5)
+    return 0.0 if y == "asr" else float(low - margin), float(high + margin)
+
+
+def _collapsed_marks(
+    figure: go.Figure, part: pd.DataFrame, x: str, height: float, dark: bool
+) -> None:
+    """Collapsed models at the lower edge; only how sparse or large they are can be read there."""
+    if part.empty:
+        return
+    figure.add_scatter(
+        x=part[x],
+        y=[height] * len(part),
+        mode="markers",
+        name="collapsed, near chance",
+        text=part["study"].map(for_chart),
+        marker={"symbol": "x-thin-open", "size": 9, "opacity": 0.7, "color": ink(GREY, dark)},
+        customdata=part[["sparsity", "acc"]].to_numpy(),
+        hovertemplate="%{text} at %{customdata[0]:g}%: collapsed, Acc %{customdata[1]:.1f}%"
+        "<extra></extra>",
+    )
 
 
 def _staircases(figure: go.Figure, best: pd.DataFrame, y: str, x: str) -> None:
@@ -204,7 +237,7 @@ def _marks(
             "symbol": marker,
             "color": colour,
             "size": [11 if best else 7 for best in strong],
-            "opacity": [1.0 if best else 0.45 for best in strong],
+            "opacity": [1.0 if best else 0.55 for best in strong],
         },
         error_y={
             "type": "data",

@@ -3,6 +3,7 @@ functions, studies in, texts out.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -10,17 +11,20 @@ from prunescope.app.charts import palette
 from prunescope.app.charts.curves import LOOKS, axes
 from prunescope.engine import Study, short_names
 from prunescope.engine.reading import glossary, series
+from prunescope.engine.reading.changes import Change, changes
+from prunescope.engine.reading.verdicts import has_collapsed
 
 MEASURES = {
     name: glossary.measure(name) for name in ("acc", "aua", "asr", "cls_error", "size", "latency")
 }
-SAME, GOOD, BAD = "same", "good", "bad"
+SAME, GOOD, BAD, FADED = "same", "good", "bad", "faded"
+Changes = Mapping[tuple[float, str], Change]  # by sparsity and measure
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One value in words: with its change vs dense, whether that is welcome, and how certain it
-    is.
+    """One value in words: with its change vs dense, whether a test supports that it is welcome or
+    not, and how certain the value is.
     """
 
     value: str
@@ -30,10 +34,11 @@ class Card:
 
 
 NONE = Card("–", note="not measured in this study")
+MEANINGLESS = "near chance, so attacks mean nothing"
 
 
-def card(study: Study, sparsity: float, name: str) -> Card:
-    """What the card of a quantity says at a sparsity."""
+def card(study: Study, sparsity: float, name: str, changes: Changes) -> Card:
+    """What the card of a quantity says at a sparsity; `changes` are the study's."""
     if name == "latency":
         return _latency(study, sparsity)
     value = _value(study, sparsity, name)
@@ -43,7 +48,11 @@ def card(study: Study, sparsity: float, name: str) -> Card:
         )
     if name == "size":
         return _size(study, value)
-    return _error(value) if name == "cls_error" else _rate(study, sparsity, name, value)
+    if name == "cls_error":
+        return _error(value)
+    if name in ("aua", "asr") and _collapses(study, sparsity):
+        return Card("–", "collapsed", FADED, MEANINGLESS)
+    return _rate(study, sparsity, name, value, changes)
 
 
 def _value(study: Study, sparsity: float, name: str) -> series.Value:
@@ -56,39 +65,33 @@ def _value(study: Study, sparsity: float, name: str) -> series.Value:
     return at(study, sparsity) if at else series.rate_at(study, sparsity, name)
 
 
-def _rate(study: Study, sparsity: float, name: str, value: series.Value) -> Card:
-    dense = study.level(0.0)
+def _rate(study: Study, sparsity: float, name: str, value: series.Value, changes: Changes) -> Card:
+    level = study.level(sparsity)
     if value.value is None:
-        here = study.level(sparsity)
-        rate = getattr(here, name) if here else None
+        rate = getattr(level, name) if level else None
         if rate is not None and name == "asr":
             return Card("–", note="none of the attacked examples was classified correctly")
         return NONE
+    shown = f"{100 * value.value:.1f}%"
+    if level is None or value.rate is None:
+        return Card(f"≈ {shown}", _interpolated(study, name, value), SAME, _between(value))
+    sure = f"95%: {100 * value.rate.low:.1f}–{100 * value.rate.high:.1f}%, n = {value.rate.n}"
+    if name == "acc" and has_collapsed(study, level):
+        return Card(shown, "collapsed", FADED, sure)
+    change = changes.get((level.sparsity, name))
+    if change is None:
+        return Card(shown, note=sure)
+    tone = SAME if change.better is None else GOOD if change.better else BAD
+    return Card(shown, change.text(), tone, sure)
+
+
+def _interpolated(study: Study, name: str, value: series.Value) -> str:
+    """The change of an interpolated value, of which nothing was tested."""
+    dense = study.level(0.0)
     base = getattr(dense, name) if dense else None
-    change = (
-        None
-        if base is None or base.value is None or sparsity == 0
-        else 100 * (value.value - base.value)
-    )
-    sure = (
-        f"95%: {100 * value.rate.low:.1f}–{100 * value.rate.high:.1f}%, n = {value.rate.n}"
-        if value.rate
-        else _between(value)
-    )
-    return Card(
-        f"{'' if value.rate else '≈ '}{100 * value.value:.1f}%",
-        *_delta(change, name == "asr"),
-        sure,
-    )
-
-
-def _delta(points: float | None, less_is_good: bool) -> tuple[str, str]:
-    if points is None:
-        return "", SAME
-    if abs(points) < 0.05:
-        return "as dense", SAME
-    text = f"{points:+.1f} points vs dense".replace("-", "−")
-    return text, GOOD if (points < 0) == less_is_good else BAD
+    if base is None or base.value is None or value.value is None:
+        return ""
+    return f"≈ {100 * (value.value - base.value):+.1f} vs dense".replace("-", "−")
 
 
 def _between(value: series.Value) -> str:
@@ -146,16 +149,23 @@ def cards(studies: list[Study], stops: list[float]) -> dict[str, Any]:
         ],
         "studies": [
             {
-                "name": short_names(studies)[index],
-                "colour": palette.STUDIES[index][0],
-                "symbol": palette.STUDIES[index][2],
-                "texts": {
-                    name: [astuple(card(study, stop / 100, name)) for stop in stops]
-                    for name in names
-                },
+                "name": name,
+                "colour": look[0],
+                "symbol": look[2],
+                "texts": _texts(study, names, stops),
             }
-            for index, study in enumerate(studies)
+            for study, name, look in zip(
+                studies, short_names(studies), palette.STUDIES, strict=False
+            )
         ],
+    }
+
+
+def _texts(study: Study, names: list[str], stops: list[float]) -> dict[str, list[tuple[str, ...]]]:
+    """By measure, the card's texts at every stop."""
+    tested = changes(study)
+    return {
+        name: [astuple(card(study, stop / 100, name, tested)) for stop in stops] for name in names
     }
 
 
@@ -182,7 +192,22 @@ def marks(studies: list[Study], stops: list[float], names: list[str]) -> list[di
     return lines
 
 
+def panel_marks(studies: list[Study], stops: list[float], name: str) -> list[dict[str, Any]]:
+    """The cursor's marks on a chart that shows one quantity of every study."""
+    return [
+        {
+            "axis": "yaxis",
+            "colour": look[0],
+            "symbol": look[2],
+            "at": [_mark(study, stop / 100, name) for stop in stops],
+        }
+        for study, look in zip(studies, palette.STUDIES, strict=False)
+    ]
+
+
 def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None:
+    if name in ("aua", "asr") and _collapses(study, sparsity):
+        return None
     if name == "latency":
         timed = series.latency_at(study, sparsity)
         return None if timed is None else (timed.ratio, True)
@@ -197,6 +222,12 @@ def _mark(study: Study, sparsity: float, name: str) -> tuple[float, bool] | None
         if height <= 0 and LOOKS[name].kind == "error"
         else (_short(height), value.between is None)
     )
+
+
+def _collapses(study: Study, sparsity: float) -> bool:
+    """Whether the model has collapsed there, or at one of the two levels beside it."""
+    around = series.neighbours(study, sparsity)
+    return has_collapsed(study, around.low) or has_collapsed(study, around.high)
 
 
 def _beyond(value: series.Value) -> bool:

@@ -9,10 +9,9 @@ from prunescope.engine.attacks.recipes import attack_identity
 from prunescope.engine.attacks.resources import find_resources
 from prunescope.engine.attacks.texts import AttackTexts
 from prunescope.engine.data import Examples
-from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.records import AttackRecord
-from prunescope.engine.store import Store, key_of
+from prunescope.engine.store import Store, key_of, victim_key
 
 
 @dataclass(frozen=True, slots=True)

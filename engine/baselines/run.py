@@ -33,13 +33,13 @@ from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.evaluation.measure import accuracy, read
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
-from prunescope.engine.export.pruned_models import has_pruned, victim_key
+from prunescope.engine.export.pruned_models import has_pruned
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.packed import FILE as PACKED
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import AttackRecord, Rate
-from prunescope.engine.store import Store, canonical, key_of, write_atomic
+from prunescope.engine.store import Store, canonical, key_of, victim_key, write_atomic
 from prunescope.engine.studies.identity import budget_of
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare

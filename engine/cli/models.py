@@ -5,13 +5,12 @@ from dataclasses import replace
 from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.data.matching import can_match, class_places, unmatched
 from prunescope.engine.errors import DataError, SettingError
-from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.plan import level_name
 from prunescope.engine.records import StudySpec
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.pruned import pruned_at
 

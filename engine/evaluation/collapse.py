@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from prunescope.engine.evaluation.statistics import Statistic
 from prunescope.engine.records import LevelResult, Rate, Study
 
 MARGIN = 0.05  # above chance
 
 
-def is_collapsed(acc: Rate, classes: int = 2, *, majority: float | None = None) -> bool:
+def is_collapsed(acc: Rate | Statistic, classes: int = 2, *, majority: float | None = None) -> bool:
     """Whether a model does hardly better than one answer to everything.
 
     No attack changes such an answer, so Aua and Asr of a collapsed model mean nothing. Chance is

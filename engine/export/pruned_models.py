@@ -17,7 +17,7 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.models.packed import pack, unpack
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import LayerReport, Pruned, level_name
-from prunescope.engine.store import Store, key_of
+from prunescope.engine.store import Store
 from prunescope.engine.store.atomic import atomic_cache_file
 from prunescope.engine.store.checksummed import (
     read_about,
@@ -30,16 +30,7 @@ OTHER = "other/"  # before the names of tensors that are stored whole
 MOST = 40  # pruned victims that stay in the cache; the least recently used go first
 
 
-def victim_key(identity: dict[str, Any], sparsity: float) -> str:
-    """The key of a pruned victim: everything that decides its weights, the attack and the
-    evaluation left out.
-    """
-    deciding = ("schema", "victim", "calibration", "max_tokens", "plan")
-    parts = {name: identity.get(name) for name in deciding}
-    return key_of({**parts, "sparsity": round(sparsity, 6)})
-
-
-def _changed(pruned: Victim, dense: Victim) -> dict[str, Tensor]:
+def changed_tensors(pruned: Victim, dense: Victim) -> dict[str, Tensor]:
     """What pruning changed beside the prunable weights: repaired biases, a re-solved head."""
     packed = {weight.data_ptr() for weight in pruned.prunable().values()}
     before = dense.model.state_dict()
@@ -61,7 +52,7 @@ def has_pruned(store: Store, key: str) -> bool:
 
 def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:
     """Write a pruned victim, as far as it differs from the dense one, and make room."""
-    tensors = pack(pruned.victim.prunable()) | _changed(pruned.victim, dense)
+    tensors = pack(pruned.victim.prunable()) | changed_tensors(pruned.victim, dense)
     about = {
         "key": key,
         "sparsity": pruned.sparsity,

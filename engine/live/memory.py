@@ -30,6 +30,10 @@ class BoundedCache(Generic[Value]):
         """Another request begins: what the one before has used may be dropped for room."""
         self._used.clear()
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a value is here, without counting it as used."""
+        return key in self._values
+
     def get(self, key: str) -> Value | None:
         """A value, which counts as used; None where there is none."""
         if key in self._values:

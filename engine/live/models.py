@@ -1,25 +1,38 @@
-"""Live work on one study at a time: prune at a sparsity, look inside, time, export, measure.
+"""Live work on one study at a time: its models, look inside, time, export, measure.
 
-Keeps what is expensive to load (dense and pruned victims, calibration text) between requests,
+A model is opened with as little as it needs: a dense one without any data, a pruned one that ships
+or that the cache holds without calibration text. Keeps what is expensive to load between requests,
 within a bound.
 """
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prunescope.engine.errors import DataError, ResourceError, SettingError
+from prunescope.engine.errors import (
+    DamagedEntryError,
+    DataError,
+    ResourceError,
+    SettingError,
+)
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.export.folder import study_provenance, zip_packed
-from prunescope.engine.export.pruned_models import victim_key
+from prunescope.engine.export.pruned_models import has_pruned, load_pruned
+from prunescope.engine.export.shipped import open_shipped
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
+from prunescope.engine.live.on_reviews import key_on_reviews, on_reviews, plan_of
+from prunescope.engine.live.study_model import StudyModel
 from prunescope.engine.live.text_attack import checked_text
-from prunescope.engine.models.victim import Victim
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import Study, StudySpec
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.maintenance import EXPORTS
+from prunescope.engine.store.shipped import ShippedModel, shipped_model
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
@@ -47,11 +60,93 @@ class LiveModels:
 
     def __init__(self, store: Store, most_bytes: int = MOST_BYTES) -> None:
         self.store = store
-        self._cache: BoundedCache[OpenedStudy | Pruned] = BoundedCache(most_bytes)
+        self._cache: BoundedCache[OpenedStudy | Pruned | Victim] = BoundedCache(most_bytes)
 
     def begin(self) -> None:
         """A request begins: what only earlier requests have used may be dropped."""
         self._cache.begin()
+
+    def dense(self, study: Study, report: Progress = SILENT) -> StudyModel:
+        """The dense model of a study, without its data."""
+        victim = self._dense(study, report)
+        same = victim.fingerprint == study.identity["victim"]
+        notice = None if same else f"{victim.name} has changed since the study was made."
+        return StudyModel(victim, victim.fingerprint, 0.0, 0.0, notice)
+
+    def sparse(self, study: Study, sparsity: float, report: Progress = SILENT) -> StudyModel:
+        """A pruned model of a study: one that ships, from the cache on disk, or pruned now.
+
+        Only what is pruned now with a calibration needs the study's data. Without it the same
+        victim is pruned on the embedded reviews, and the notice says so.
+        """
+        if not sparsity:
+            return self.dense(study, report)
+        dense, key = self.dense(study, report), victim_key(study.identity, sparsity)
+        if dense.notice is None:
+            shipped = shipped_model(self.store, study.identity, sparsity)
+            if shipped and (pruned := self._shipped(shipped, dense.victim)):
+                return StudyModel(
+                    pruned.victim, shipped.victim_key, sparsity, pruned.achieved, None, shipped
+                )
+            if pruned := self._without_data(study, key, sparsity, dense.victim):
+                return StudyModel(pruned.victim, key, sparsity, pruned.achieved)
+        prepared, notice = self.open(study, report)
+        pruned = self.pruned(prepared, sparsity, report)
+        key = victim_key(prepared.study.identity, sparsity)
+        return StudyModel(pruned.victim, key, sparsity, pruned.achieved, notice)
+
+    def is_ready(self, study: Study, sparsity: float) -> bool:
+        """Whether a model of a study is there without pruning for longer than reading a file.
+
+        Loads nothing. What it says of a model that has changed since the study is a guess.
+        """
+        key = victim_key(study.identity, sparsity)
+        return (
+            not sparsity
+            or f"pruned {key}" in self._cache
+            or shipped_model(self.store, study.identity, sparsity) is not None
+            or has_pruned(self.store, key)
+            or not plan_of(_spec_of(study)).method.calibrated
+            or self._stands_in(study, sparsity)
+        )
+
+    def _stands_in(self, study: Study, sparsity: float) -> bool:
+        """Whether the study's data is not here and its stand-in waits in the cache."""
+        try:
+            is_here = os.path.exists(expanded(data_place(study)))
+        except DataError:
+            is_here = False
+        key = None if is_here else key_on_reviews(study, _spec_of(study), sparsity)
+        return key is not None and has_pruned(self.store, key)
+
+    def _shipped(self, shipped: ShippedModel, dense: Victim) -> Pruned | None:
+        """A model that ships; None, with a notice in the store, where its file is damaged."""
+        pruned = self._cache.get(f"shipped {shipped.victim_key}")
+        if not isinstance(pruned, Pruned):
+            try:
+                pruned = open_shipped(shipped, dense)
+            except DamagedEntryError as error:
+                self.store.notices.append(str(error))
+                return None
+            self._cache.put(f"shipped {shipped.victim_key}", pruned)
+        return pruned
+
+    def _without_data(
+        self, study: Study, key: str, sparsity: float, dense: Victim
+    ) -> Pruned | None:
+        """A pruned model for which no text is read: in memory, in the cache, or by magnitude."""
+        pruned = self._cache.get(f"pruned {key}")
+        if isinstance(pruned, Pruned):
+            return pruned
+        plan = plan_of(_spec_of(study))
+        if plan.method.calibrated:
+            pruned = load_pruned(self.store, key, dense)
+        elif plan.identity() == study.identity.get("plan"):
+            pruned = prune(dense, (), None, plan, sparsity)
+        if isinstance(pruned, Pruned):
+            self._cache.put(f"pruned {key}", pruned)
+            return pruned
+        return None
 
     def open(self, study: Study, report: Progress = SILENT) -> tuple[PreparedStudy, str | None]:
         """What a stored study works with, and a notice where its data is not on this machine.
@@ -145,22 +240,18 @@ class LiveModels:
         measure_level(prepared, sparsity, self.store, report)
 
     def _open(self, study: Study, report: Progress) -> OpenedStudy:
-        if (victim := self._dense(study)) is None:
-            largest = max((bytes_in_memory([other.victim]) for other in self._studies()), default=0)
-            self._cache.make_room(LOADING_BYTES * largest)
-        settings = {**study.about["spec"], "data": study.about["data"]}
-        spec = StudySpec(**settings, levels=(0.0,))  # a level that any pattern has
+        victim = self._dense(study, report)
+        spec = _spec_of(study)
         try:
             spec = replace(spec, data=data_place(study))
             prepared = self._prepare(spec, report, victim)
-            victim = prepared.victim
             if victim_key(prepared.study.identity, 0.5) == victim_key(study.identity, 0.5):
                 # the same pruned weights; attack or evaluation may differ, see `measure`
                 return OpenedStudy(prepared, None)
             reason = _difference(study, prepared.study)
         except (DataError, ResourceError):
             reason = f"The texts of {study.about['data']} are not on this machine"
-        prepared = self._prepare(_on_reviews(spec), report, victim)
+        prepared = self._prepare(on_reviews(spec), report, victim)
         notice = (
             f"{reason}, so the pruned model here is calibrated on the embedded reviews; it differs "
             "a little from the one behind the curves."
@@ -170,26 +261,46 @@ class LiveModels:
         prepared = replace(prepared, study=replace(prepared.study, about=about))
         return OpenedStudy(prepared, notice)
 
-    def _prepare(self, spec: StudySpec, report: Progress, victim: Victim | None) -> PreparedStudy:
+    def _prepare(self, spec: StudySpec, report: Progress, victim: Victim) -> PreparedStudy:
         """Load what a specification names; a study that is open already is used again."""
         prepared = prepare(spec, report, victim)
         same = (other for other in self._studies() if other.study.key == prepared.study.key)
         return next(same, prepared)
 
-    def _dense(self, study: Study) -> Victim | None:
-        """The dense victim of a study, where another study has it open, by its fingerprint."""
-        identity = study.identity["victim"], study.about["spec"]["model"]
+    def _dense(self, study: Study, report: Progress) -> Victim:
+        """The dense victim of a study: where another study has it open, by its fingerprint."""
+        model = study.about["spec"]["model"]
+        key = f"dense {model} {study.identity['victim']}"
+        held = self._cache.get(key)
+        if isinstance(held, Victim):
+            return held
         same = (
             other.victim
             for other in self._studies()
-            if (other.victim.fingerprint, other.spec.model) == identity
+            if (other.victim.fingerprint, other.spec.model) == (study.identity["victim"], model)
         )
-        return next(same, None)
+        if (victim := next(same, None)) is None:
+            largest = max((bytes_in_memory([value]) for value in self._dense_victims()), default=0)
+            self._cache.make_room(LOADING_BYTES * largest)
+            report("load model", 0, 1)
+            victim = load_victim(model)
+            release_memory()
+        self._cache.put(key, victim)
+        return victim
+
+    def _dense_victims(self) -> list[Victim]:
+        """The dense victims in memory."""
+        return [value for value in self._cache.values() if isinstance(value, Victim)]
 
     def _studies(self) -> list[PreparedStudy]:
         """The studies that are open, the least recently used first."""
         values = self._cache.values()
         return [value.prepared for value in values if isinstance(value, OpenedStudy)]
+
+
+def _spec_of(study: Study) -> StudySpec:
+    """A study's settings, with one level that any pattern has."""
+    return StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
 
 
 def _difference(study: Study, loaded: Study) -> str:
@@ -198,19 +309,3 @@ def _difference(study: Study, loaded: Study) -> str:
     changed = plan is None or plan != loaded.identity["plan"]
     what = "The pruner has" if changed else f"The texts of {study.about['data']} have"
     return f"{what} changed since the study was made"
-
-
-def _on_reviews(spec: StudySpec) -> StudySpec:
-    """The study on the embedded reviews.
-
-    Their labels do not matter, and the victim may name its classes otherwise: they are matched by
-    number.
-    """
-    return replace(
-        spec,
-        data="embedded",
-        text_column=None,
-        pair_column=None,
-        label_column=None,
-        label_map="0=0,1=1",
-    )

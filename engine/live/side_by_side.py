@@ -19,7 +19,6 @@ from prunescope.engine.attacks.run import Attackers
 from prunescope.engine.attacks.similarity import cosines
 from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
-from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.live.models import LiveModels
 from prunescope.engine.live.text_attack import (
     AttackSettings,
@@ -30,6 +29,7 @@ from prunescope.engine.live.text_attack import (
 )
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.store import victim_key
 from prunescope.engine.studies.prepare import PreparedStudy
 
 MOST_VICTIMS = 4

@@ -4,17 +4,18 @@ architecture.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import error_line
+from prunescope.engine.models.adapters import is_ordinary, merged_state
 from prunescope.engine.models.config import read_config
 from prunescope.engine.models.families import LAST
 from prunescope.engine.models.weights import load_weights
@@ -48,7 +49,7 @@ class WeightAverage:
 
     def _add(self, key: str, value: Tensor) -> None:
         first = self._first[key]
-        if not value.is_floating_point() or (key not in self._sums and torch.equal(value, first)):
+        if not value.is_floating_point() or (key not in self._sums and _equal(value, first)):
             return
         if key not in self._sums:
             self._sums[key] = torch.zeros_like(first, dtype=torch.float64)
@@ -84,21 +85,33 @@ class WeightAverage:
         return first + 0.0 if first.is_floating_point() else first.clone()  # a sum has no −0
 
 
+def _equal(value: Tensor, first: Tensor) -> bool:
+    """Whether two tensors of one shape hold the same; what is the same memory is not read."""
+    same = value.data_ptr() == first.data_ptr() and value.stride() == first.stride()
+    return same or torch.equal(value, first)
+
+
 def merged_member(base: Path, adapter: Path) -> Any:
     """The base model with one adapter merged into its weights, an ordinary classifier.
 
     Raises ModelError for an adapter that cannot be read, or that is for another base.
     """
-    try:
-        config = read_config(base, local_only=True)
-        config.num_labels = _labels_of(adapter)
-        model = load_weights(
-            AutoModelForSequenceClassification, base, config, base.name, local_only=True
-        ).model
+    with _readable(base, adapter):
+        model = _with_head(base, adapter)
+        from peft import PeftModel  # late: it takes longer than PyTorch
+
         with warnings.catch_warnings():
             # peft only warns where the adapter has other names than its config.
             warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
             with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)
+    return with_adapter.merge_and_unload().float()
+
+
+@contextmanager
+def _readable(base: Path, adapter: Path) -> Iterator[None]:
+    """Whatever a damaged adapter raises, as a ModelError."""
+    try:
+        yield
     except (
         OSError,
         ValueError,
@@ -112,7 +125,23 @@ def merged_member(base: Path, adapter: Path) -> Any:
             f"The adapter {adapter} cannot be opened over {base} ({error_line(error)}); "
             "copy its folder again, or train the member again."
         ) from error
-    return with_adapter.merge_and_unload().float()
+
+
+def _with_head(base: Path, adapter: Path) -> Any:
+    """The base as a classifier with as many labels as an adapter's, its head drawn at random."""
+    config = read_config(base, local_only=True)
+    config.num_labels = _labels_of(adapter)
+    return load_weights(
+        AutoModelForSequenceClassification, base, config, base.name, local_only=True
+    ).model
+
+
+def _member_state(base: Path, state: Mapping[str, Tensor], adapter: Path) -> Mapping[str, Tensor]:
+    """A member's tensors, of which those that its adapter leaves alone are the base's own."""
+    with _readable(base, adapter):
+        if is_ordinary(adapter):
+            return merged_state(state, adapter)
+    return dict(merged_member(base, adapter).state_dict())
 
 
 def _labels_of(adapter: Path) -> int:
@@ -136,14 +165,13 @@ def average_adapters(base: Path, adapters: Sequence[Path]) -> Any:
     """Merge each adapter into the base and average the results."""
     if not adapters:
         raise ModelError("There are no members to average; the list is empty.")
-    mean, model = WeightAverage(), None
+    mean = WeightAverage()
+    with _readable(base, adapters[0]):
+        model = _with_head(base, adapters[0])
+    state = model.state_dict()
     for adapter in adapters:
-        del model  # before the next one is opened: members are large
-        model = merged_member(base, adapter)
-        mean.add(adapter.name, model.state_dict())
-    assert model is not None  # any of them: they differ in their weights alone
+        mean.add(adapter.name, _member_state(base, state, adapter))
     with torch.no_grad():
-        state = model.state_dict()
         for name, value in mean.items():
             state[name].copy_(value)
     return model

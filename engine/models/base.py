@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -20,6 +19,9 @@ from prunescope.engine.models.fit import fit
 from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksums import file_sha256, sha256_of
+
+if TYPE_CHECKING:  # it takes longer to import than PyTorch
+    from peft import PeftModel
 
 PATTERNS = ["*.safetensors", "*.json", "vocab.*", "merges.txt", "*.model"]
 
@@ -175,10 +177,12 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
     return model if rank == 0 else adapted(model, base.family, rank)
 
 
-def adapted(model: nn.Module, family: Family, rank: int) -> PeftModel:
+def adapted(model: nn.Module, family: Family, rank: int) -> "PeftModel":
     """The model with LoRA adapters of a rank on its prunable linears; they and the head learn,
     nothing else.
     """
+    from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+
     layout = family.layout
     targets = rf".*{re.escape(layout.blocks)}\.\d+\.({'|'.join(map(re.escape, layout.linears))})"
     heads = [

@@ -3,7 +3,7 @@
 import copy
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,23 @@ class Victim:
             for name, linear in block.linears.items()
         }
 
-    def copy(self) -> "Victim":
-        """The same victim with weights of its own."""
+    def copy(self, own: Collection[str] | None = None) -> "Victim":
+        """The same victim with weights of its own.
+
+        With `own`, names of tensors, only these and the prunable weights are its own and the rest
+        is shared, which nobody may change then.
+        """
+        shared: dict[int, Any] = {}
+        if own is not None:
+            prunable = {weight.data_ptr() for weight in self.prunable().values()}
+            shared = {
+                id(parameter): parameter
+                for name, parameter in self.model.named_parameters()
+                if name not in own and parameter.data_ptr() not in prunable
+            }
         return Victim(
             self.name,
-            copy.deepcopy(self.model),
+            copy.deepcopy(self.model, shared),
             self.tokenizer,
             self.family,
             self.fingerprint,

@@ -40,9 +40,7 @@ class Change:
         """One of "n.s.", "p = .002" and "p < .001"; nothing where nothing was tested."""
         if self.p is None:
             return ""
-        if not self.significant:
-            return "n.s."
-        return "p < .001" if self.p < 0.001 else f"p = {self.p:.3f}".replace("0.", ".", 1)
+        return p_text(self.p) if self.significant else "n.s."
 
     def text(self, base: str = "dense") -> str:
         """As in "−0.2 vs dense (n.s.)", "−3.9 vs dense (p = .002)" or "as dense"."""
@@ -54,6 +52,11 @@ class Change:
         return f"{self.points_text} vs {base}{test}"
 
 
+def p_text(p: float) -> str:
+    """A p-value as papers print it: "p = .002", "p < .001"."""
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
+
+
 NO_CHANGE = Change(None)
 Pair = tuple[LevelResult, LevelResult]  # what is compared, and with what
 
@@ -63,7 +66,7 @@ def changes_between(pairs: Sequence[Pair], measure: str) -> list[Change]:
     for the number of pairs by Holm's method. Both models of a pair saw the same examples, and for
     Aua and Asr the same attack; that is the caller's to check.
 
-    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked first_right that both
+    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked ones that both
     models classify correctly.
     """
     tables = [_table(*pair, measure) for pair in pairs]

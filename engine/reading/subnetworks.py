@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.engine.evaluation.collapse import is_collapsed
 from prunescope.engine.evaluation.statistics import Statistic, paired_difference
 from prunescope.engine.formatting import in_percent
+from prunescope.engine.reading.verdicts import percent
 from prunescope.engine.records import Rate
-from prunescope.engine.subnetworks.figures import SubnetworkRun, SubnetworkTable
+from prunescope.engine.subnetworks.figures import MeasuredSet, SubnetworkRun, SubnetworkTable
 
 LOSSES = {"ce": "CE", "poe": "PoE", "reweight": "reweighting", "confreg": "ConfReg"}
 SPELLED = {
@@ -59,21 +61,84 @@ def panels(table: SubnetworkTable) -> list[str]:
     return sets_of(table) + ([ATTACKED] if any(run.aua is not None for run in table.runs) else [])
 
 
+def chances(table: SubnetworkTable) -> dict[str, float]:
+    """The chance level of every panel, in [0, 1]: 1 / its number of classes. That of a set with an
+    F1 of the positive class is ½; of the attacked examples, that of the inside set.
+    """
+    if not table.runs:
+        return {}
+    run = table.runs[0]
+    classes = len(table.recipe.get("label_names", ())) or 2
+    found = {part.name: _chance(part, classes) for part in (run.inside, *run.outside)}
+    return found | {ATTACKED: found[run.inside.name]}
+
+
+def _chance(measured: MeasuredSet, classes: int) -> float:
+    return 1 / (2 if "f1_binary" in measured.figures else classes)
+
+
+def near_chance(table: SubnetworkTable, run: SubnetworkRun, name: str | None = None) -> bool:
+    """Whether a model's accuracy on a set, the inside one unless it is named, is within five points
+    of chance. Where it is so inside, figures of other sets mean nothing.
+    """
+    measured = _measured(run, name or run.inside.name)
+    chance = chances(table)[measured.name]
+    return is_collapsed(measured.figures["accuracy"], majority=chance)
+
+
+def chance_sentences(table: SubnetworkTable) -> list[str]:
+    """Which models of a table answer near chance, in words; nothing where none does."""
+    inside, *outside = sets_of(table)
+    collapsed = sorted({run.sparsity for run in table.runs if near_chance(table, run)})
+    sentences = []
+    if collapsed:
+        count = sum(near_chance(table, run) for run in table.runs)
+        where = f"at {percent(collapsed[0])}" + (" and above" if len(collapsed) > 1 else "")
+        sentences.append(
+            f"Near chance on {inside}: {count} of {len(table.runs)} models, {where}. They are "
+            "faded, and their other scores mean nothing."
+        )
+    dense = [run for run in table.runs if run.sparsity == 0]
+    lost = [name for name in outside if dense and all(near_chance(table, r, name) for r in dense)]
+    if lost:
+        sentences.append(
+            f"Even the full model does hardly better than chance on {' and '.join(lost)}."
+        )
+    return sentences
+
+
+def opening(tables: Sequence[SubnetworkTable]) -> SubnetworkTable:
+    """The table that says most: with the most models above chance on every set."""
+
+    def sound(table: SubnetworkTable) -> int:
+        return sum(
+            not any(near_chance(table, run, name) for name in sets_of(table)) for run in table.runs
+        )
+
+    return max(tables, key=sound)
+
+
 def spread_table(table: SubnetworkTable) -> pd.DataFrame:
     """One row a cell, sparsity and set: mean and standard deviation over the seeds, in percent;
-    the gap ID − OOD likewise.
+    the gap ID − OOD likewise; the chance level; and whether the models are near chance on the
+    inside set, with most of the seeds.
 
     With one seed `sd` is missing, and `low` and `high` hold that model's own 95% interval.
     """
+    chance = {name: in_percent(share) for name, share in chances(table).items()}
     cells: Cells = {}
     for run in table.runs:
         cells.setdefault((run.cell, run.sparsity), []).append(run)
     rows = []
     for (cell, sparsity), runs in cells.items():
+        collapsed = sum(near_chance(table, run) for run in runs) > len(runs) / 2
         start = {"cell": cell, "series": series_name(runs[0]), "sparsity": 100 * sparsity}
-        rows += [start | _set_row(runs, index, name) for index, name in enumerate(sets_of(table))]
+        sets = [_set_row(runs, index, name) for index, name in enumerate(sets_of(table))]
         if attacked := [run.aua for run in runs if run.aua is not None]:
-            rows.append(start | {"set": ATTACKED, "figure": "accuracy", **_spread(attacked)})
+            sets.append({"set": ATTACKED, "figure": "accuracy", **_spread(attacked)})
+        rows += [
+            {**start, **row, "chance": chance[row["set"]], "collapsed": collapsed} for row in sets
+        ]
     return pd.DataFrame(rows)
 
 
@@ -111,7 +176,10 @@ def gaps(spread: pd.DataFrame, name: str) -> pd.DataFrame:
     """The numbers of the chart of gaps: one row a cell and sparsity, in points."""
     rows = spread[(spread["set"] == name) & spread["gap"].notna()]
     return rows[
-        ["cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high", "seeds", "n"]
+        [
+            *("cell", "series", "sparsity", "set", "gap", "gap_sd", "gap_low", "gap_high"),
+            *("seeds", "n", "collapsed"),
+        ]
     ]
 
 
@@ -123,7 +191,7 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
     for run in table.runs:
         by_seed.setdefault((run.cell, run.sparsity), {})[run.seed] = run
     rows = [
-        _difference([(first[seed], second[seed]) for seed in seeds], name)
+        _difference(table, [(first[seed], second[seed]) for seed in seeds], name)
         for (cell, sparsity), first in by_seed.items()
         for (other, level), second in by_seed.items()
         if cell < other and level == sparsity and (seeds := sorted(set(first) & set(second)))
@@ -132,7 +200,7 @@ def differences(table: SubnetworkTable, name: str) -> pd.DataFrame:
 
 
 def _difference(
-    pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]], name: str
+    table: SubnetworkTable, pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]], name: str
 ) -> dict[str, Any] | None:
     """One row for two cells, a pair of runs a seed; None where more than one factor differs."""
     first, second = pairs[0]
@@ -152,12 +220,28 @@ def _difference(
         "high": in_percent(difference.high),
         "n": difference.n,
         "seeds": len(pairs),
+        "note": _difference_note(table, pairs, difference),
     }
+
+
+def _difference_note(
+    table: SubnetworkTable, pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]], found: Statistic
+) -> str:
+    """What weakens a difference: models near chance, or an interval that holds zero."""
+    collapsed = [any(near_chance(table, run) for run in runs) for runs in zip(*pairs, strict=True)]
+    if any(collapsed):
+        return "both near chance" if all(collapsed) else "one near chance"
+    low, high = found.interval
+    return "n.s." if low <= 0 <= high else ""
 
 
 def _correct(run: SubnetworkRun, name: str) -> Sequence[bool]:
     """Which examples of a set a run classifies correctly."""
-    return next(part for part in (run.inside, *run.outside) if part.name == name).correct
+    return _measured(run, name).correct
+
+
+def _measured(run: SubnetworkRun, name: str) -> MeasuredSet:
+    return next(part for part in (run.inside, *run.outside) if part.name == name)
 
 
 def _one_change(first: SubnetworkRun, second: SubnetworkRun) -> bool:
@@ -177,9 +261,11 @@ def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float)
     percent, with the spread.
     """
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    collapsed: dict[str, list[bool]] = {}
     for run in table.runs:
         if run.sparsity not in (0.0, sparsity):
             continue
+        collapsed.setdefault(series_name(run), []).append(near_chance(table, run))
         for other in run.outside:
             for value, rate in (other.groups.get(column, {}) if other.name == name else {}).items():
                 groups.setdefault((series_name(run), value), []).append(
@@ -194,6 +280,8 @@ def group_table(table: SubnetworkTable, name: str, column: str, sparsity: float)
                 "n": cells[0][1],
                 "sd": stdev(rate for rate, _ in cells) if len(cells) > 1 else None,
                 "seeds": len(cells),
+                "chance": in_percent(chances(table)[name]),
+                "collapsed": mean(collapsed[series]) > 0.5,
             }
             for (series, value), cells in groups.items()
         ]

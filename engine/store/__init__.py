@@ -25,6 +25,7 @@ from prunescope.engine.store.entries import (
     level_key,
     level_payload,
     read_entry,
+    victim_key,
 )
 from prunescope.engine.store.layers import Store
 
@@ -38,5 +39,6 @@ __all__ = [
     "level_key",
     "level_payload",
     "read_entry",
+    "victim_key",
     "write_atomic",
 ]

@@ -39,6 +39,15 @@ def level_key(identity: dict[str, Any], sparsity: float) -> str:
     return key_of({**deciding, "sparsity": round(float(sparsity), 6) + 0.0})
 
 
+def victim_key(identity: dict[str, Any], sparsity: float) -> str:
+    """The key of a pruned victim: everything that decides its weights, the attack and the
+    evaluation left out.
+    """
+    deciding = ("schema", "victim", "calibration", "max_tokens", "plan")
+    parts = {name: identity.get(name) for name in deciding}
+    return key_of({**parts, "sparsity": round(sparsity, 6)})
+
+
 def entry_bytes(kind: str, key: str, payload: dict[str, Any], **beside: Any) -> bytes:
     """A payload in its envelope, with the checksums that `read_entry` verifies."""
     envelope = {"schema": FORMAT, "kind": kind, "key": key, "payload": payload}

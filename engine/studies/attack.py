@@ -8,12 +8,11 @@ from prunescope.engine.attacks.cached_run import attacked_text
 from prunescope.engine.attacks.run import Attacker, Attackers, attack_examples, attack_many
 from prunescope.engine.attacks.terms import AttackTerms, KeyedVictim
 from prunescope.engine.attacks.texts import may_hold_texts
-from prunescope.engine.export.pruned_models import victim_key
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.records import AttackRecord
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.studies.identity import budget_of
 from prunescope.engine.studies.prepare import PreparedStudy
 

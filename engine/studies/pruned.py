@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned, victim_key
+from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Pruned
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.studies.prepare import PreparedStudy
 
 

@@ -20,10 +20,10 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import compare as charts
-from prunescope.app.charts import mark_names, pareto
-from prunescope.app.charts.compare import Level
+from prunescope.app.charts import mark_names, palette, pareto
 from prunescope.engine import LiveJob, Rate, Study, bundled_reviews, short_names
 from prunescope.engine.reading import flips
+from prunescope.engine.reading.comparison import compare
 
 
 def page(**query: str) -> AppTest:
@@ -70,14 +70,11 @@ def test_two_studies_stand_in_one_table_with_deltas_to_the_baseline(
     )
     assert not app.exception
     table = app.dataframe[0].value
-    assert table["study"].tolist() == ["Adaptive", "Wanda"] and table["method"].tolist() == [
-        "Adaptive",
-        "Wanda",
-    ]
-    assert table["Acc"].tolist() == [70.0, 70.0] and table["Δ Acc"].round(9).tolist() == [
-        -20.0,
-        -20.0,
-    ]
+    assert table["study"].tolist() == ["Adaptive", "Wanda"]
+    assert "method" not in table, "it says what the names say"
+    assert table["Acc"].tolist() == [70.0, 70.0]
+    assert table["Δ Acc"].tolist() == ["−20.0 (p < .001)"] * 2
+    assert table["safe up to"].tolist() == [0, 0] == table["best guess"].tolist()
     assert "model" not in table and "The same in all: model Tiny" in told(app)
 
 
@@ -95,15 +92,19 @@ def test_all_settings_are_shown_on_demand(cache: Path, requests: list[LiveJob]) 
     )
 
 
-def test_a_value_between_levels_says_so_and_has_no_interval(
+def test_what_was_not_measured_is_empty_and_never_borrowed(
     cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study())
     app = page(sparsity="45")
     table = app.dataframe[0].value
-    assert table["values"].tolist() == ["between 40 and 50%"] and "Acc 95%" not in table
-    app = page(sparsity="95")
-    assert app.dataframe[0].value["values"].tolist() == ["as at 90%, the nearest"]
+    assert table["note"].tolist() == ["not measured at 45%"]
+    assert not {"Acc", "Acc 95%", "Δ Acc", "size"} & set(table), "empty in every row"
+    for sparsity in (0.45, 0.95):
+        [row] = compare([made_up_study()], sparsity, (made_up_study(), 0.0))
+        exported = charts.compare_table([row], {}, []).iloc[0]
+        measured = exported.drop(["study", "note", "key"])
+        assert measured.isna().all(), "nor in a file"
 
 
 def test_the_address_carries_the_view_and_opens_it_again(
@@ -160,7 +161,7 @@ def test_flips_are_counted_and_tested_and_their_rows_listed(
     clean, attack, rows = (frame.value for frame in app.dataframe[-3:])
     assert clean[["B right", "B wrong"]].to_numpy().tolist() == [[70, 20], [0, 10]]
     assert attack[["B withstands", "B fails"]].to_numpy().tolist() == [[8, 4], [0, 8]]
-    assert "100 examples. McNemar's exact test: p = 1.91e-06." in told(app)
+    assert "100 examples. McNemar's exact test: p < .001." in told(app)
     assert rows["row"].tolist() == [8, 9, 10, 11]
     app.selectbox(key="c-kind").set_value("only A right").run()
     assert app.dataframe[-1].value["row"].tolist() == list(range(70, 90))
@@ -272,7 +273,7 @@ def frame(points: list[tuple[float, float]], group: str = "g" * 8) -> pd.DataFra
                 "size": 100 - x,
                 "group": group,
                 "aua": y,
-                "guesses": False,
+                "collapsed": False,
                 "aua_low": y,
                 "aua_high": y,
                 "aua_n": 1,
@@ -310,8 +311,9 @@ def test_the_chart_shows_every_level_and_the_front_at_full_strength() -> None:
     table = pareto.points([made_up_study(), made_up_study((0.0, 0.5), method="wanda")])
     best = pareto.front(table, "acc", "sparsity")
     figure = pareto.pareto(table, best, "acc", "sparsity")
-    marks = [trace for trace in figure.data if trace.mode == "markers"]
-    assert [len(trace.x) for trace in marks] == [4, 2]
+    *marks, collapsed = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [len(trace.x) for trace in marks] == [3, 2]
+    assert list(collapsed.x) == [90] and collapsed.name == "collapsed, near chance"
     assert sum(opacity == 1 for trace in marks for opacity in trace.marker.opacity) == len(best)
     assert all(trace.error_y.width == 0 for trace in marks), (
         "a cap is drawn through marks that have no bar"
@@ -332,15 +334,6 @@ def test_a_row_is_told_by_what_it_was_without_attack_and_by_what_the_attack_did(
         "only B breaks": 4,
     }
     assert set(table["kind"]) <= set(flips.KINDS)
-
-
-def test_a_level_between_two_has_a_rate_and_no_interval() -> None:
-    between = Level(made_up_study(), 0.45)
-    assert (
-        between.measured is None
-        and between.rate("acc").rate is None
-        and between.between() == "between 40 and 50%"
-    )
 
 
 def test_twelve_studies_look_apart_and_are_named_apart() -> None:
@@ -379,13 +372,14 @@ def test_other_ways_to_a_smaller_model_stand_beside_the_study_they_were_measured
         about={"study": study.key}, rows=rows, is_collapsed=lambda row: row.kind == "blocks"
     )
     baselines = pareto.baselines([study], [table])
-    # not what guesses, nor what the study has
+    # not what collapsed, nor what the study has
     assert baselines["study"].tolist() == ["int8"] and baselines["size"].tolist() == [4.0]
     whole = pd.concat([pareto.points([study]), baselines], ignore_index=True)
     best = pareto.front(whole, "acc", "size")
     assert "int8" in set(best["study"])  # as accurate as dense, and smaller
     figure = pareto.pareto(whole, best, "acc", "size")
-    assert [list(trace.text) for trace in figure.data if trace.text] == [["int8"]]
+    named = [trace for trace in figure.data if trace.name == "baselines"]
+    assert [list(trace.text) for trace in named] == [["int8"]]
     assert pareto.baselines([replace(study, key="f" * 64)], [table]).empty
 
 
@@ -430,14 +424,50 @@ def test_the_names_of_alternatives_do_not_lie_on_one_another() -> None:
         ), width
 
 
-def test_a_victim_that_guesses_is_in_no_front_of_robustness() -> None:
+def collapsed_study() -> Study:
+    """A study whose last model answers at chance, and so withstands more attacks than the dense."""
     study = made_up_study((0.0, 0.5))
-    half = study.levels[1]
-    collapsed = replace(half, sparsity=0.9, acc=Rate.of(50, 100), aua=Rate.of(50, 100))
-    table = pareto.points([replace(study, levels=(*study.levels, collapsed))])
-    assert table["guesses"].tolist() == [False, False, True]
-    assert 90 not in set(pareto.front(table, "aua", "sparsity")["sparsity"])
-    assert 90 in set(pareto.front(table, "acc", "sparsity")["sparsity"])
+    last = replace(study.levels[1], sparsity=0.9, acc=Rate.of(50, 100), aua=Rate.of(99, 100))
+    return replace(study, levels=(*study.levels, last))
+
+
+@pytest.mark.parametrize("y", ["acc", "aua"])
+def test_a_collapsed_model_is_in_no_front_and_stretches_no_axis(y: str) -> None:
+    table = pareto.points([collapsed_study()])
+    assert table["collapsed"].tolist() == [False, False, True]
+    best = pareto.front(table, y, "sparsity")
+    assert 90 not in set(best["sparsity"])
+    figure = pareto.pareto(table, best, y, "sparsity")
+    low, high = figure.layout.yaxis.range
+    assert high < 99
+    [cross] = [trace for trace in figure.data if trace.name == "collapsed, near chance"]
+    assert list(cross.x) == [90] and low < cross.y[0] < low + 0.1 * (high - low)
+
+
+def test_only_a_change_that_a_test_supports_has_a_colour() -> None:
+    study, noisy = collapsed_study(), made_up_study((0.0, 0.5), method="wanda")
+    acc = (*range(1, 89), 99)  # dense: the first 90
+    noisy = replace(
+        noisy,
+        levels=(noisy.levels[0], replace(noisy.levels[1], correct=acc, acc=Rate.of(89, 100))),
+    )
+    rows = compare([study, noisy], 0.5, (study, 0.0))
+    assert [row.changes["acc"].better for row in rows] == [False, None]
+    frame = charts.compare_table(rows, {}, [])
+    html = charts.styled(rows, frame, False).to_html()
+    assert "−20.0 (p &lt; .001)" in html or "−20.0 (p < .001)" in html
+    assert "−1.0 (n.s.)" in html
+    assert html.count(palette.tone(False, False)) == 1 and palette.tone(True, False) not in html
+    assert frame["p Acc"].notna().all() and frame["Δ Acc"].tolist() == pytest.approx([-20, -1])
+
+
+def test_a_collapsed_model_is_faded_in_the_table_and_says_so() -> None:
+    study = collapsed_study()
+    [row] = compare([study], 0.9, (study, 0.0))
+    assert row.collapsed and "Aua and Asr mean nothing" in row.note
+    assert set(row.changes) == {"acc"}
+    html = charts.styled([row], charts.compare_table([row], {}, []), True).to_html()
+    assert palette.ink(palette.GREY, True) in html
 
 
 def test_a_damaged_table_of_alternatives_is_named(cache: Path, requests: list[LiveJob]) -> None:
@@ -460,7 +490,8 @@ def test_a_difference_stands_only_where_examples_and_attack_are_the_same() -> No
         about={**attacked.about, "attack": "textfooler"},
         identity={**attacked.identity, "attack": {"name": "textfooler"}},
     )
-    table = charts.compare_table([base, same, other, attacked], 0.5, Level(base, 0.0), [])
+    rows = compare([base, same, other, attacked], 0.5, (base, 0.0))
+    table = charts.compare_table(rows, {}, [])
     assert table["Δ Acc"].notna().tolist() == [True, True, False, True]
     assert table["Δ Aua"].notna().tolist() == [True, True, False, False]
     assert table["Acc"].notna().all()

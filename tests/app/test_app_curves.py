@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_up_studies import made_up_study
 
-from prunescope.app.charts import curves
+from prunescope.app.charts import curves, style
 from prunescope.app.charts.files import to_csv
 from prunescope.app.components import cards
 from prunescope.engine import Rate
@@ -53,7 +53,9 @@ def test_every_curve_is_the_frame_s_and_every_rate_has_its_band() -> None:
     frame = series.curves(made_up_study())
     figure = curves.curves([("", frame)], list(curves.LOOKS))
     acc = next(trace for trace in figure.data if trace.name == "Acc")
-    assert list(acc.y) == list(frame["acc"])
+    assert list(acc.y) == list(frame["acc"][~frame["collapsed"]])
+    faded = next(trace for trace in figure.data if trace.name == "Acc, collapsed")
+    assert faded.y[-1] == frame["acc"].iloc[-1] and faded.opacity < 0.5
     assert sum("interval" in (trace.name or "") for trace in figure.data) == 3
 
 
@@ -66,7 +68,7 @@ def test_the_dense_line_ends_before_the_names_and_is_explained() -> None:
 
 
 def test_every_font_of_the_charts_is_a_name_that_css_knows() -> None:
-    for name in curves.FONT.split(", "):  # one that is none makes the browser drop all of them
+    for name in style.FONT.split(", "):  # one that is none makes the browser drop all of them
         assert name.startswith('"') or all(part.isalpha() for part in name.split("-")), name
 
 
@@ -77,21 +79,30 @@ def test_curves_of_a_kind_differ_in_dash_and_marker_and_not_by_colour_alone() ->
 
 
 def test_beyond_its_levels_a_study_has_no_value_on_the_cards() -> None:
-    study = made_up_study()
+    study = made_up_study((0.0, 0.4, 0.5, 0.8))
     for name in ("acc", "aua", "asr", "cls_error", "size"):
-        told = cards.card(study, 0.95, name)
-        assert (told.value, told.note) == ("–", "not measured here; the nearest level is 90%")
-        assert cards.card(study, 0.9, name).value != "–" and cards.card(
-            study, 0.7, name
-        ).value.startswith("≈")
+        told = cards.card(study, 0.95, name, {})
+        assert (told.value, told.note) == ("–", "not measured here; the nearest level is 80%")
+        assert cards.card(study, 0.8, name, {}).value != "–"
+        assert cards.card(study, 0.7, name, {}).value.startswith("≈")
+
+
+@pytest.mark.parametrize("name", ["aua", "asr"])
+def test_attacks_on_a_collapsed_model_have_no_value(name: str) -> None:
+    study = made_up_study((0.0, 0.5, 0.9))
+    fallen = cards.card(study, 0.9, name, {})
+    assert (fallen.value, fallen.delta, fallen.tone) == ("–", "collapsed", "faded")
+    assert cards.card(study, 0.7, name, {}).value == "–", "on the way there, too"
+    (mark,) = cards.marks([study], [50.0, 70.0, 90.0], [name])
+    assert [bool(point) for point in mark["at"]] == [True, False, False]
 
 
 def test_no_attack_and_nothing_to_break_are_told_apart() -> None:
     study = made_up_study((0.0, 0.5))
-    assert cards.card(made_up_study(attacked=0), 0.5, "asr") == cards.NONE
+    assert cards.card(made_up_study(attacked=0), 0.5, "asr", {}) == cards.NONE
     hopeless = replace(study, levels=(study.levels[0], replace(study.levels[1], asr=Rate.of(0, 0))))
     assert (
-        cards.card(hopeless, 0.5, "asr").note
+        cards.card(hopeless, 0.5, "asr", {}).note
         == "none of the attacked examples was classified correctly"
     )
 

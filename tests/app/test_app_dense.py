@@ -1,5 +1,6 @@
 """The page of dense models: members, averages and their charts."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ def page() -> AppTest:
     return app_at("averages").run()
 
 
+def captions(app: AppTest) -> str:
+    return "\n".join(caption.value for caption in app.caption).replace("\\", "")
+
+
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
@@ -34,16 +39,30 @@ def test_the_set_is_described_in_words(cache: Path) -> None:
         "4 members fine-tuned from MiniLM on 4,000 examples of made-up, selected on 500 examples "
         "that none was trained on, 100 of them attacked with DeepWordBug."
     )
-    assert "Averaged: freelb-1, ce-1. Left out: ce-2." in app.caption[0].value.replace("\\", "")
+    assert "Averaged: freelb-1, ce-1. Left out: ce-2." in captions(app)
 
 
 def test_the_order_can_be_changed(cache: Path) -> None:
     write_members(cache / "members" / "mine")
     app = page()
-    assert "falling order of Aua" in app.caption[0].value
+    assert "falling order of Aua" in captions(app)
     app = app.segmented_control(key="by").set_value("uniform").run()
     assert not app.exception
-    assert "All members are averaged" in app.caption[0].value
+    assert "All members are averaged" in captions(app)
+
+
+def test_an_average_of_one_member_is_called_that_member(cache: Path) -> None:
+    folder = write_members(cache / "members" / "mine")
+    record = json.loads((folder / "average-aua.json").read_text())
+    (folder / "average-aua.json").write_text(json.dumps({**record, "ingredients": ["freelb-1"]}))
+    app = page()
+    assert app.segmented_control(key="by").value == "acc", "it opens on an average that is one"
+    app = app.segmented_control(key="by").set_value("aua").run()
+    assert "so this is freelb-1 itself and not an average" in captions(app)
+    assert "The greedy average by Aua kept one member, freelb-1: it is that model." in captions(app)
+    (member_set,) = member_sets(Store(cache, cache / "bundled"))
+    names = averages.judged_table(member_set)["model"].tolist()
+    assert names[-2:] == ["greedy average by Acc", "greedy average by Aua, one member only"]
 
 
 @pytest.mark.parametrize(("attacked", "averages"), [(False, ("acc",)), (True, ()), (False, ())])
@@ -81,11 +100,11 @@ def test_members_come_in_falling_order_of_aua_and_averages_last(tmp_path: Path) 
     assert figure.layout.yaxis.automargin, "names are longer than the margin"
 
 
-def test_a_member_that_was_left_out_is_hollow_and_off_the_line(tmp_path: Path) -> None:
+def test_a_member_that_was_left_out_is_a_cross_and_off_the_line(tmp_path: Path) -> None:
     write_members(tmp_path / "members" / "mine")
     (member_set,) = member_sets(Store(tmp_path, tmp_path / "bundled"))
-    figure = averages.steps_chart(averages.steps_table(member_set.averages["aua"]), "aua")
+    figure = averages.steps_chart(averages.steps_table(member_set.averages["aua"]))
     points, line = figure.data[2], figure.data[3]
-    assert list(points.marker.symbol) == ["square", "square", "square-open"]
+    assert list(points.marker.symbol) == ["square", "square", averages.LEFT_OUT]
     assert list(points.x) == ["1.<br>freelb-1", "2.<br>ce-1", "3.<br>ce-2"]
     assert list(line.x) == ["1.<br>freelb-1", "2.<br>ce-1"]

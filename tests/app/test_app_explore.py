@@ -39,9 +39,13 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
     return requests
 
 
-def page(**query: str) -> AppTest:
-    """At the sparsity that most of these studies measured, unless the address says another."""
-    return app_at("explore", {"sparsity": "50", **query}).run()
+def page(tab: str = "All measures", **query: str) -> AppTest:
+    """Explore with one of the tabs below its first screen open, at the sparsity that most of these
+    studies measured, unless the address says another.
+    """
+    app = app_at("explore", {"sparsity": "50", **query})
+    app.session_state["details"] = tab
+    return app.run()
 
 
 def moved(app: AppTest, percent: float) -> AppTest:
@@ -69,14 +73,14 @@ def test_an_empty_store_says_what_to_do(cache: Path) -> None:
 def test_what_a_study_was_measured_with_is_told_as_text(cache: Path) -> None:
     study = made_up_study()
     save(cache, study)
-    assert "Measured with" not in captions(page()), "levels of before do not know"
+    assert "Measured with" not in captions(page("Numbers")), "levels of before do not know"
     machine = {"device": "<b>A processor</b> $x$", "threads": 2, "torch": "2.13.0"}
     save(
         cache,
         replace(study, levels=tuple(replace(level, machine=machine) for level in study.levels)),
     )
     assert plain("Measured with <b>A processor</b> $x$, 2 threads, PyTorch 2.13.0.") in captions(
-        page()
+        page("Numbers")
     )
 
 
@@ -93,20 +97,38 @@ def test_the_cards_show_the_measured_values_of_the_level(cache: Path) -> None:
             f"95%: {100 * rate.low:.1f}–{100 * rate.high:.1f}%, n = {rate.n}"
         )
     change = 100 * ((here.acc.value or 0) - (dense.acc.value or 0))
-    assert f"| −{-change:.1f} points vs dense | bad |" in cards["Acc"]
+    assert f"| −{-change:.1f} vs dense (p < .001) | bad |" in cards["Acc"]
+
+
+def test_only_a_significant_change_has_a_colour(cache: Path) -> None:
+    study = made_up_study((0.0, 0.05, 0.5))
+    save(cache, study)
+    assert "−2.0 vs dense (n.s.) | same |" in told(page(sparsity="5"))["Acc"]
+    assert "| bad |" in told(page(sparsity="50"))["Acc"]
+    between = told(page(sparsity="30"))["Acc"]
+    assert "| ≈ −" in between and "| same |" in between, "nothing was tested there"
+
+
+def test_a_collapsed_level_is_faded_and_has_no_aua(cache: Path) -> None:
+    save(cache, made_up_study())
+    cards = told(page(sparsity="90"))
+    assert cards["Acc"].startswith("54.0% | collapsed | faded |")
+    assert cards["Aua"].startswith("– | collapsed | faded |") and "%" not in cards["Asr"]
 
 
 def test_the_browser_has_a_value_for_every_stop_of_the_slider(cache: Path) -> None:
     save(cache, made_up_study((0.0, 0.4, 0.875)))
     app = page()
-    (slider,), (cards,), (heat,) = sent(app, "slider"), sent(app, "cards"), sent(app, "heat")
-    assert slider["stops"] == cards["stops"] == heat["stops"] == sorted([*range(96), 87.5])
+    (slider,), (cards,), (sentence,) = (sent(app, name) for name in ("slider", "cards", "sentence"))
+    (heat,) = sent(page("Layers"), "heat")
+    stops = sorted([*range(96), 87.5])
+    assert all(part["stops"] == stops for part in (slider, cards, sentence, heat))
     assert slider["measured"] == [0, 40, 87.5]
-    assert (
-        {len(texts) for texts in cards["studies"][0]["texts"].values()}
-        == {97}
-        == {len(mark["at"]) for mark in cards["marks"]}
-    )
+    assert {len(texts) for texts in cards["studies"][0]["texts"].values()} == {97}
+    assert len(sentence["sentences"]) == 97
+    cursors = [marks for one in sent(app, "cursor") for marks in one["charts"].values()]
+    assert len(cursors) == 3, "two panels, and the curves of all measures"
+    assert {len(mark["at"]) for marks in cursors for mark in marks} == {97}
     assert len(heat["between"]) == 97 and max(max(pair[:2]) for pair in heat["between"]) < len(
         heat["levels"]
     )
@@ -126,12 +148,13 @@ def test_a_value_between_levels_says_that_it_is_interpolated(cache: Path) -> Non
     assert told(app)["Acc"].startswith("≈ ") and told(app)["Acc"].endswith(
         "interpolated between 40 and 50%"
     )
+    app = page("The model", sparsity="45")
     assert [button.label for button in app.button if button.key == "measure"] == ["Measure 45% now"]
 
 
 def test_a_measured_level_is_not_offered_for_measuring(cache: Path) -> None:
     save(cache, made_up_study())
-    assert "measure" not in [button.key for button in page().button]
+    assert "measure" not in [button.key for button in page("The model").button]
 
 
 def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(
@@ -139,7 +162,7 @@ def test_a_study_whose_data_is_elsewhere_is_not_offered_for_measuring(
 ) -> None:
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     save(cache, made_up_study(spec={"model": "embedded", "data": None}))
-    app = page(sparsity="45")
+    app = page("The model", sparsity="45")
     assert "measure" not in [button.key for button in app.button]
     assert "PRUNESCOPE_DATA" in captions(app)
 
@@ -212,23 +235,22 @@ def test_the_address_carries_the_view(cache: Path) -> None:
         sparsity="90",
         tolerance="7.5",
         curves="acc,size",
-        cell="1.output",
     )
     assert app.multiselect(key="studies").value == [keys[1], keys[0]]
-    assert sent(app, "slider")[0]["start"] == 90 and sent(app, "heat")[0]["picked"] == "1.output"
+    assert sent(app, "slider")[0]["start"] == 90
     assert app.number_input(key="tolerance").value == 7.5
-    assert {mark["axis"] for mark in sent(app, "cards")[0]["marks"]} == {"yaxis", "yaxis2"}
-    view = {
-        name: app.query_params[name]
-        for name in ("study", "sparsity", "tolerance", "curves", "cell")
-    }
+    (of_panels, of_curves) = sent(app, "cursor")
+    assert set(of_panels["charts"]) == {"panel-acc", "panel-aua"}
+    assert {mark["axis"] for mark in of_curves["charts"]["curves"]} == {"yaxis", "yaxis2"}
+    view = {name: app.query_params[name] for name in ("study", "sparsity", "tolerance", "curves")}
     assert view == {
         "study": f"{keys[1][:12]},{keys[0][:12]}",
         "sparsity": "90",
         "tolerance": "7.5",
         "curves": "acc,size",
-        "cell": "1.output",
     }
+    heat = sent(page("Layers", cell="1.output"), "heat")[0]
+    assert heat["picked"] == "1.output"
 
 
 def test_a_default_stays_out_of_the_address(cache: Path) -> None:
@@ -253,15 +275,15 @@ def test_no_study_picked_asks_for_one(cache: Path) -> None:
     save(cache, made_up_study())
     app = page().multiselect(key="studies").set_value([]).run()
     assert not app.exception
-    assert app.text[0].value == "Pick a study."
+    assert "Pick a study" in app.info[0].value
 
 
 def test_the_last_safe_sparsity_answers_the_tolerance(cache: Path) -> None:
     save(cache, made_up_study())
     app = page()
-    assert sent(app, "slider")[0]["safe"]["at"] == 0
+    assert sent(app, "slider")[0]["safe"]["best"] == 0
     app = app.number_input(key="tolerance").set_value(50.0).run()
-    assert sent(app, "slider")[0]["safe"]["at"] == 90
+    assert sent(app, "slider")[0]["safe"]["best"] == 90
     assert "Safe up to 50% with 95% confidence; best guess 90%" in captions(app)
 
 
@@ -285,7 +307,7 @@ def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
     cache: Path, requests: Requests
 ) -> None:
     study = save(cache, made_up_study())
-    app = page().button(key="time").click().run()
+    app = page("The model").button(key="time").click().run()
     assert (requests[0].do, requests[0].arguments) == (
         "time",
         {"study": study.key, "sparsity": 0.5},
@@ -297,23 +319,25 @@ def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
     )
     requests[0].state = "done"
     app.run()
-    assert told(app)["CSR time"] == "× 1.50 | +50% | bad | 5–95%: 1.40–1.60"
     assert "3.0 ms a sentence against 2.0 ms dense" in captions(app)
+    app = page()
+    assert told(app)["CSR time"] == "× 1.50 | +50% | bad | 5–95%: 1.40–1.60"
 
 
-def test_the_door_leads_to_the_attack_page_with_study_and_sparsity(cache: Path) -> None:
+def test_three_doors_lead_on_with_the_selection(cache: Path) -> None:
     study = save(cache, made_up_study())
-    link = page(sparsity="90").get("page_link")[0].proto
-    assert link.label == "Attack at 90% sparsity" and link.page == "attack"
-    assert dict(urllib.parse.parse_qsl(link.query_string)) == {
-        "study": study.key[:12],
-        "victims": f"{study.key[:12]}@0.9",
-    }
+    links = [link.proto for link in page(sparsity="90").get("page_link")]
+    assert [link.page for link in links[:3]] == ["attack", "studies", "compare"]
+    for link in links[:3]:
+        assert dict(urllib.parse.parse_qsl(link.query_string)) == {
+            "study": study.key[:12],
+            "sparsity": "90",
+        }
 
 
 def test_measuring_asks_the_worker_and_can_be_cancelled(cache: Path, requests: Requests) -> None:
     study = save(cache, made_up_study())
-    app = page(sparsity="45").button(key="measure").click().run()
+    app = page("The model", sparsity="45").button(key="measure").click().run()
     assert (requests[0].do, requests[0].arguments) == (
         "measure",
         {"study": study.key, "sparsity": 0.45},
@@ -328,7 +352,7 @@ def test_a_level_that_could_not_be_measured_is_one_sentence(
     cache: Path, requests: Requests
 ) -> None:
     save(cache, made_up_study())
-    app = page(sparsity="45").button(key="measure").click().run()
+    app = page("The model", sparsity="45").button(key="measure").click().run()
     requests[0].state, requests[0].reason = "failed", "The data changed; make the study again."
     app.run()
     assert not app.exception
@@ -339,7 +363,7 @@ def test_the_pruned_model_is_made_by_the_worker_and_downloaded(
     cache: Path, requests: Requests, tmp_path: Path
 ) -> None:
     study = save(cache, made_up_study())
-    app = page(sparsity="40").button(key="export-model").click().run()
+    app = page("The model", sparsity="40").button(key="export-model").click().run()
     assert (requests[0].do, requests[0].arguments) == (
         "export",
         {"study": study.key, "sparsity": 0.4},
@@ -368,7 +392,7 @@ def test_a_model_that_cannot_be_made_here_says_why_and_how_elsewhere(
 ) -> None:
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     save(cache, made_up_study(spec={"model": "embedded", "data": None}))
-    app = page(sparsity="40")
+    app = page("The model", sparsity="40")
     assert app.button(key="export-model").disabled and "PRUNESCOPE_DATA" in captions(app).replace(
         "\\", ""
     )

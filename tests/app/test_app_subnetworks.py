@@ -9,7 +9,14 @@ from pages import app_at
 from streamlit.testing.v1 import AppTest
 
 from prunescope.app.charts import subnetworks as charts
-from prunescope.engine import Store, SubnetworkTable, Workbench, subnetwork_tables
+from prunescope.engine import (
+    Statistic,
+    Store,
+    SubnetworkRun,
+    SubnetworkTable,
+    Workbench,
+    subnetwork_tables,
+)
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.reading import subnetworks
 
@@ -100,8 +107,8 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
         list(trace.y) == pytest.approx([35] * len(trace.y)) for trace in under
     )
     shapes = {trace.name: trace.marker.symbol for trace in under}
-    assert shapes["mask training, PoE"] == "circle"
-    assert shapes["mask training, PoE, gradual"] == "hexagon"
+    assert shapes["mask training, PoE"] == ("circle", "circle")
+    assert shapes["mask training, PoE, gradual"] == ("hexagon",)
     poe = next(
         trace for trace in figure.data if trace.name == "mask training, PoE" and trace.xaxis == "x2"
     )
@@ -112,6 +119,50 @@ def test_a_curve_goes_through_its_means(tmp_path: Path) -> None:
         "mask training, PoE",
         "mask training, PoE, gradual",
     }
+
+
+def guessing(table: SubnetworkTable, sparsity: float) -> SubnetworkTable:
+    """The table with models of one sparsity that answer half of the inside set."""
+
+    def changed(run: SubnetworkRun) -> SubnetworkRun:
+        accuracy = Statistic(0.5, 40, 0.35, 0.65)
+        inside = replace(run.inside, figures={**run.inside.figures, "accuracy": accuracy})
+        return replace(run, inside=inside) if run.sparsity == sparsity else run
+
+    return replace(table, runs=tuple(map(changed, table.runs)))
+
+
+def test_models_near_chance_are_counted_faded_and_never_opened_first(tmp_path: Path) -> None:
+    sound = table_of(tmp_path)
+    table = guessing(sound, 0.9)
+    assert subnetworks.opening([table, sound]) is sound
+    assert not subnetworks.chance_sentences(replace(sound, runs=sound.runs[1:3]))
+    said = " ".join(subnetworks.chance_sentences(table))
+    assert "Near chance on ID: 6 of 12 models, at 90%. They are faded" in said
+    assert "hardly better than chance on HANS" in said, "the full model has 55% there"
+    spread = charts.drawn(table, subnetworks.spread_table(table))
+    poe = [trace for trace in charts.curves(spread, ["ID", "HANS"]).data if "PoE" in trace.name]
+    assert poe[0].marker.symbol == ("circle", charts.FADED)
+    assert poe[0].marker.opacity[1] < 0.5 < poe[0].marker.opacity[0]
+    notes = subnetworks.differences(table, "HANS").set_index("sparsity")["note"].to_dict()
+    assert notes[90] == "both near chance" and "chance" not in notes[50]
+
+
+def test_every_panel_has_its_chance_level(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    inside = table.runs[0].inside
+    three = tuple(
+        replace(run, inside=replace(inside, figures={"accuracy": inside.figures["accuracy"]}))
+        for run in table.runs
+    )
+    table = replace(table, runs=three, recipe={"label_names": ["a", "b", "c"]})
+    levels = subnetworks.chances(table)
+    assert levels == {"ID": 1 / 3, "HANS": 1 / 2, subnetworks.ATTACKED: 1 / 3}
+    spread = charts.drawn(table, subnetworks.spread_table(table))
+    lines = charts.curves(spread, subnetworks.panels(table)).layout.shapes
+    assert [line.y0 for line in lines] == pytest.approx([100 / 3, 50, 100 / 3])
+    gap = charts.gap_chart(spread, "HANS").layout.shapes
+    assert [line.y0 for line in gap] == pytest.approx([0, 100 / 3 - 50])
 
 
 def test_the_numbers_of_the_gaps_are_those_of_the_chart(tmp_path: Path) -> None:

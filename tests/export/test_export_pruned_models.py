@@ -20,13 +20,12 @@ from prunescope.engine.export.pruned_models import (
     pack,
     save_pruned,
     unpack,
-    victim_key,
 )
 from prunescope.engine.models.fingerprint import fingerprint_of, weights_sha256
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.methods import METHODS, method_named
 from prunescope.engine.pruning.pipeline import Pruned, prune
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.checksummed import read_about, read_checksummed
 
 TEXTS = [

@@ -557,7 +557,7 @@ def test_what_a_request_uses_stays_until_the_next_even_above_the_bound(
         "the next request finds it: attacking begins where it was made ready"
     )
     other, _ = bench.open(many[3])
-    assert bench._cache.values() == (pruned[1], OpenedStudy(other, None))
+    assert bench._cache.values() == (pruned[1], other.victim, OpenedStudy(other, None))
 
 
 def elsewhere(study: Study, data_folder: Path, folder: Path) -> Study:

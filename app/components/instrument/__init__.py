@@ -1,5 +1,5 @@
-"""The slider and what follows it in the browser itself, without a word to the server: cards, cursor
-and heat map.
+"""The slider and what follows it in the browser itself, without a word to the server: sentence,
+cursor, cards and heat map.
 
 The slider writes where it stands into `window.prunescope` and tells all readers with the event
 `prunescope-cursor`. Readers get everything they will show at any stop when the page is built, so a
@@ -15,8 +15,9 @@ import streamlit as st
 from prunescope.app.components.browser_component import browser_component
 from prunescope.app.state import address
 
-STOPS_NOTE = "between them values are interpolated, marked ≈ and drawn hollow."
+STOPS_NOTE = "Ticks are measured; values between them are interpolated: ≈, and hollow marks."
 FOLDER = str(Path(__file__).parent)
+Marks = list[dict[str, Any]]  # as of `components.cards.marks`
 
 
 def slider(
@@ -27,7 +28,8 @@ def slider(
     key: str = "instrument",
 ) -> float:
     """The slider; the percentage at which it was last let go, or `at` where that has changed since.
-    `measured` are the ticks, `safe` the flag with its interval.
+    `measured` are the ticks; `safe` ends the three shades of the track, `sure`, `best` and
+    `possible`. All in per cent.
 
     It begins at `at`, and goes there when the address moves it; a move by hand never sends it back,
     as the hand may be further by then.
@@ -56,11 +58,23 @@ def slider(
     return float(last["percent"])
 
 
-def cards(data: dict[str, Any], start: float, chart: str, marks: list[dict[str, Any]]) -> None:
-    """The cards, and the cursor with its marks over the chart whose key is `chart`."""
-    browser_component(FOLDER, "cards")(
-        key="cards", data={**data, "start": start, "chart": chart, "marks": marks}
+def sentence(data: dict[str, Any], start: float) -> None:
+    """The sentence that follows the slider; `data` has `stops`, `looks` of the studies, and by stop
+    its clauses as (text, study, name).
+    """
+    browser_component(FOLDER, "sentence")(key="sentence", data={**data, "start": start})
+
+
+def cursor(stops: list[float], start: float, charts: dict[str, Marks], key: str = "cursor") -> None:
+    """The cursor over charts, each named by its key, with a mark on every curve."""
+    browser_component(FOLDER, "cursor")(
+        key=key, data={"stops": stops, "start": start, "charts": charts}
     )
+
+
+def cards(data: dict[str, Any], start: float) -> None:
+    """The cards of all measures."""
+    browser_component(FOLDER, "cards")(key="cards", data={**data, "start": start})
 
 
 def heat(data: dict[str, Any], start: float, key: str = "layers") -> str | None:

@@ -4,7 +4,6 @@ const SHAPES = {  // paths about the origin, of radius 1
   "triangle-up": "M0,-1.2L1.15,.85H-1.15Z", cross: "M-.4,-1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4Z",
   star: "M0,-1.35L.33,-.42H1.3L.52,.16L.8,1.1L0,.53L-.8,1.1L-.52,.16L-1.3,-.42H-.33Z",
 };
-const ARROWS = { good: "▲", bad: "▼", same: "" };
 const make = (name, inside, text = "", kind = "") => {
   const element = document.createElement(name);
   element.textContent = text;
@@ -20,6 +19,12 @@ const drawn = (name, inside, attributes) => {
 };
 const put = (node, text) => { if (node.data !== text) node.data = text; };
 const nodeOf = (element) => element.appendChild(document.createTextNode(""));
+
+const COLOURS = { good: "var(--good)", bad: "var(--bad)" };
+const tone = (change, box, name) => {  // a colour only where a test supports it; a collapsed model is faded
+  change.style.color = COLOURS[name] ?? "inherit";
+  box.style.opacity = name === "faded" ? 0.6 : "";
+};
 
 const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes
 
@@ -40,62 +45,24 @@ function build(root, { cards, studies }) {
           put(value, texts[stop][0]);
           put(delta, texts[stop][1]);
           put(note, texts[stop][3]);
-          change.style.color = { good: "var(--good)", bad: "var(--bad)", same: "inherit" }[texts[stop][2]];
+          tone(change, box, texts[stop][2]);
         });
       } else {
         const row = make("div", box, "", "row");
         const key = drawn("svg", row, { viewBox: "-1.4 -1.4 2.8 2.8", role: "img", "aria-label": study.name });
         drawn("path", key, { d: SHAPES[study.symbol], fill: study.colour });
         drawn("title", key, {}).textContent = study.name;
-        const value = nodeOf(make("span", row)), delta = nodeOf(make("span", row, "", "delta"));
+        const value = nodeOf(make("span", row)), change = make("span", row, "", "delta"), delta = nodeOf(change);
         row.title = study.name;
-        fillers.push((stop) => { put(value, texts[stop][0]); put(delta, texts[stop][1].replace(" points vs dense", "")); });
+        fillers.push((stop) => {
+          put(value, texts[stop][0]);
+          put(delta, texts[stop][1].replace(" vs dense", ""));
+          tone(change, row, texts[stop][2]);
+        });
       }
     }
   }
   return (stop) => { for (const fill of fillers) fill(stop); };
-}
-
-/** The cursor over a Plotly chart: a line through all panels, and a mark on every curve, hollow between measured levels. */
-function overlay(name, marks, stops) {
-  let plot = null, layer = null, line = null, dots = [], at = 0;
-  const attach = () => {
-    plot = document.querySelector(`.st-key-${name} .js-plotly-plot`);
-    if (!plot || !plot._fullLayout || !plot._fullLayout.xaxis) { plot = null; return false; }
-    if (getComputedStyle(plot).position === "static") plot.style.position = "relative";
-    for (const old of plot.querySelectorAll(":scope > .prunescope-cursor")) old.remove();
-    layer = drawn("svg", plot, { class: "prunescope-cursor", "aria-hidden": "true" });
-    layer.style.cssText = "position:absolute;inset:0;width:100%;height:100%;pointer-events:none;overflow:visible";
-    line = drawn("line", layer, { stroke: "currentColor", "stroke-width": 1.5, opacity: 0.55 });
-    dots = marks.map((mark) => drawn("path", layer, { d: SHAPES[mark.symbol], stroke: mark.colour, "stroke-width": 0.34 }));
-    if (plot.on && !plot.prunescopeListens) {
-      plot.prunescopeListens = true;
-      plot.on("plotly_afterplot", () => plot && window.dispatchEvent(new CustomEvent("prunescope-redraw")));
-    }
-    return true;
-  };
-  const draw = () => {
-    if (!(plot && plot.isConnected && layer.isConnected) && !attach()) return;
-    const layout = plot._fullLayout, x = layout.xaxis;
-    if (!x._length) return;
-    const across = x._offset + x.d2p(stops[at]), inside = across >= x._offset - 1 && across <= x._offset + x._length + 1;
-    layer.style.display = inside ? "" : "none";
-    const vertical = Object.keys(layout).filter((key) => /^yaxis\d*$/.test(key)).map((key) => layout[key]);
-    const ends = { y1: Math.min(...vertical.map((y) => y._offset)), y2: Math.max(...vertical.map((y) => y._offset + y._length)) };
-    for (const [key, value] of Object.entries({ x1: across, x2: across, ...ends })) line.setAttribute(key, value);
-    plot.prunescopeCursor = { x: stops[at], marks: marks.filter((mark) => mark.at[at]).map(({ at: points, axis, symbol, colour }) =>
-      ({ axis, symbol, colour, y: points[at][0], measured: points[at][1] })) };  // for pictures of the chart
-    marks.forEach((mark, index) => {
-      const point = mark.at[at], axis = layout[mark.axis], dot = dots[index];
-      const down = point && axis ? axis.d2p(point[0]) : NaN;
-      const there = Number.isFinite(down) && down >= -1 && down <= axis._length + 1;
-      dot.style.display = there ? "" : "none";
-      if (!there) return;
-      dot.setAttribute("transform", `translate(${across},${axis._offset + down}) scale(6.5)`);
-      dot.setAttribute("fill", point[1] ? mark.colour : layout.paper_bgcolor);
-    });
-  };
-  return { draw, to: (stop) => { at = stop; draw(); }, remove: () => layer && layer.remove() };
 }
 
 export default function ({ data, parentElement }) {
@@ -104,29 +71,20 @@ export default function ({ data, parentElement }) {
   const dark = matchMedia && getComputedStyle(root).colorScheme === "dark" || isDark(root);
   root.style.setProperty("--good", dark ? "#45C49C" : "#14704F");
   root.style.setProperty("--bad", dark ? "#FF9B8E" : "#B3261E");
-  const fill = build(root, data), cursor = overlay(data.chart, data.marks, data.stops);
+  const fill = build(root, data);
   let frame = null, stop = -1;
   const show = () => {
     frame = null;
     const percent = window.prunescope ? window.prunescope.percent : data.start, off = (value) => Math.abs(value - percent);
     stop = data.stops.reduce((best, value, index) => off(value) < off(data.stops[best]) ? index : best, 0);
     fill(stop);
-    cursor.to(stop);
   };
   const later = () => { frame ??= requestAnimationFrame(show); };
-  const redraw = () => cursor.draw();
   window.addEventListener("prunescope-cursor", later);
-  window.addEventListener("prunescope-redraw", redraw);
-  window.addEventListener("resize", redraw);
-  const watch = setInterval(redraw, 400);  // the chart may come later than the cards, or be drawn anew
   show();
   const end = () => {
     window.removeEventListener("prunescope-cursor", later);
-    window.removeEventListener("prunescope-redraw", redraw);
-    window.removeEventListener("resize", redraw);
-    clearInterval(watch);
     cancelAnimationFrame(frame);
-    cursor.remove();
   };
   ends.set(root, end);
   return end;

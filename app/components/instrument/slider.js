@@ -2,7 +2,7 @@ const states = new WeakMap();  // by element: what the last call knew
 
 export default function ({ data, parentElement, setStateValue }) {
   const find = (name) => parentElement.querySelector(name);
-  const input = find("input"), now = find("output"), ticks = find(".ticks"), flag = find(".safe");
+  const input = find("input"), now = find("output"), ticks = find(".ticks"), track = find(".shades"), flag = find(".safe");
   const { stops, start, turn, measured, safe } = data;
   const last = stops[stops.length - 1];
   const state = states.get(input) ?? { at: start, turn, sent: start, timer: 0 };
@@ -14,8 +14,6 @@ export default function ({ data, parentElement, setStateValue }) {
   const place = (value) => `${100 * value / last}%`;
   const show = () => {
     input.value = state.at;
-    // The thumb's middle runs from half a thumb to the width less half a thumb.
-    input.style.setProperty("--share", `calc(12px + ${state.at / last} * (100% - 24px))`);
     input.setAttribute("aria-valuetext", words(state.at) + (measured.includes(state.at) ? ", measured" : ", interpolated"));
     now.textContent = words(state.at);
     window.prunescope = { percent: state.at };
@@ -46,11 +44,15 @@ export default function ({ data, parentElement, setStateValue }) {
   input.onblur = send;
 
   ticks.replaceChildren();
-  if (safe) {
-    const band = document.createElement("b");
-    band.style.left = place(safe.low);
-    band.style.width = `${100 * (safe.high - safe.low) / last}%`;
-    ticks.append(band);
+  track.replaceChildren();
+  const shades = safe ? [["sure", 0, safe.sure], ["likely", safe.sure, safe.best], ["possible", safe.best, safe.possible]] : [];
+  for (const [name, from, to] of shades) {
+    if (to <= from) continue;
+    const shade = document.createElement("b");
+    shade.className = name;
+    shade.style.left = place(from);
+    shade.style.width = `${100 * (to - from) / last}%`;
+    track.append(shade);
   }
   for (const value of measured) {
     const tick = document.createElement("i");
@@ -59,10 +61,10 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   flag.hidden = !safe;
   if (safe) {
-    flag.textContent = `▲ safe up to ${words(safe.at)}`;
-    flag.title = "Go there";
-    flag.style.left = `clamp(5rem, calc(12px + ${safe.at / last} * (100% - 24px)), calc(100% - 5rem))`;
-    flag.onclick = () => { move(safe.at); send(); };
+    flag.textContent = safe.sure > 0 ? `▲ safe up to ${words(safe.sure)}` : "▲ none certain to be safe";
+    flag.title = `Go there. 95% confidence; best guess ${words(safe.best)}.`;
+    flag.style.left = `clamp(5rem, calc(12px + ${safe.sure / last} * (100% - 24px)), calc(100% - 5rem))`;
+    flag.onclick = () => { move(safe.sure); send(); };
   }
   show();
   return () => clearTimeout(state.timer);

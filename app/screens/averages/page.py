@@ -15,6 +15,7 @@ from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands
 from prunescope.engine.reading.titles import method_name_title
 
+INTERVALS = "Bars: 95% intervals; where they overlap, no difference is shown."
 BY = {"uniform": "Uniform", "acc": "Greedy by Acc", "aua": "Greedy by Aua"}
 
 
@@ -83,7 +84,20 @@ def _members(member_set: engine.MemberSet) -> None:
         "dense-members",
         "Accuracy and accuracy under attack of every member and of the averages",
     )
+    st.caption(" ".join([INTERVALS, *_single_members(member_set)]))
     export_bar("dense-members", "prunescope-members", table, {"members": member_set.name})
+
+
+def _single_members(member_set: engine.MemberSet) -> list[str]:
+    """Which averages hold one member and so are none, a sentence each."""
+    return [
+        plain(
+            f"The {averages.NAMES[average.by]} kept one member, {average.ingredients[0]}: it is "
+            "that model."
+        )
+        for average in member_set.averages.values()
+        if len(average.ingredients) == 1
+    ]
 
 
 def _average(member_set: engine.MemberSet) -> None:
@@ -92,19 +106,20 @@ def _average(member_set: engine.MemberSet) -> None:
         st.text("These members were not averaged yet.")
         return
     orders = list(member_set.averages)
+    proper = [by for by in orders if len(member_set.averages[by].ingredients) > 1] or orders
     by = address.choose(
         st.segmented_control,
         "Order",
         "by",
         orders,
-        orders[-1],
+        proper[-1],
         format_func=BY.__getitem__,
         required=True,
     )
     average = member_set.averages[by]
     table = averages.steps_table(average)
     chart(
-        averages.steps_chart(table, "acc" if by == "acc" else "aua", dark()),
+        averages.steps_chart(table, dark()),
         "dense-steps",
         "Accuracy and accuracy under attack of the average after each member that was tried",
     )
@@ -121,10 +136,15 @@ def _averaged(average: engine.MadeAverage) -> str:
     else:
         rule = (
             f"Members are tried in falling order of {average.by.capitalize()}; one is kept where "
-            "the average with it is at least as good. Hollow: left out."
+            "the average with it is at least as good. Crosses: left out."
+        )
+    if len(average.ingredients) == 1:
+        (member,) = average.ingredients
+        return plain(
+            f"{rule} No second member passed, so this is {member} itself and not an average."
         )
     rest = f" Left out: {', '.join(left_out)}." if left_out else ""
-    return plain(f"{rule} Averaged: {', '.join(average.ingredients)}.{rest}")
+    return plain(f"{rule} Averaged: {', '.join(average.ingredients)}.{rest} {INTERVALS}")
 
 
 def _evaluated(member_set: engine.MemberSet) -> None:
@@ -143,7 +163,7 @@ def _evaluated(member_set: engine.MemberSet) -> None:
         plain(
             f"{counts['evaluation']} evaluated, {counts['attacked']} attacked with {attack}; "
             f"pruned with {method_name_title(how['method'])}, {counts['calibration']} calibration "
-            f"texts, seed {how['seed']}. Bars: 95% intervals."
+            f"texts, seed {how['seed']}. {INTERVALS}"
         )
     )
     export_bar(

@@ -19,6 +19,7 @@ from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips as reading
 from prunescope.engine.reading import levels
+from prunescope.engine.reading.changes import p_text
 
 Studies = list[engine.Study]
 COLUMNS = ("row", "label", "words", "A", "B", "text")
@@ -40,13 +41,24 @@ def flips(studies: Studies, sparsity: float, base: Level) -> tuple[Level, Level]
 
 def _pick_two(studies: Studies, sparsity: float, base: Level) -> tuple[Level, Level]:
     left, right = st.columns(2)
-    unattacked = not studies[0].about["counts"]["attacked"]
-    other = studies[1] if len(studies) > 1 and unattacked else studies[0]
+    first, second = _usual_two(studies, sparsity, base)
     with left:
-        a = pick_level("Model A", "a", studies, levels.level_id(base.study, base.sparsity))
+        a = pick_level("Model A", "a", studies, first)
     with right:
-        b = pick_level("Model B", "b", studies, nearest(other, sparsity or 0.5))
+        b = pick_level("Model B", "b", studies, second)
     return a, b
+
+
+def _usual_two(studies: Studies, sparsity: float, base: Level) -> tuple[str, str]:
+    """The first two studies at this sparsity, where both were measured there on the same examples;
+    else the baseline, and the first study at the level that is nearest.
+    """
+    pruned = [Level(study, sparsity) for study in studies[:2] if sparsity]
+    if len(pruned) == 2 and all(level.measured and not level.collapsed for level in pruned):
+        a, b = pruned
+        if not reading.same_examples(a.study, b.study):
+            return levels.level_id(a.study, sparsity), levels.level_id(b.study, sparsity)
+    return levels.level_id(base.study, base.sparsity), nearest(studies[0], sparsity or 0.5)
 
 
 def _results(a: Level, b: Level) -> tuple[engine.LevelResult, engine.LevelResult]:
@@ -63,12 +75,17 @@ def _two_tables(studies: Studies, a: Level, b: Level) -> None:
     with left:
         table, p = charts.flip_table(first, second, n)
         _two_by_two(
-            table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: p = {p:.3g}."
+            table, "prunescope-flips", about, f"{n} examples. McNemar's exact test: {p_text(p)}."
         )
     with right:
         reason = reading.same_attack(a.study, b.study)
         if reason or not (first.attacks and second.attacks):
             st.info(plain(reason or "One of the models was not attacked."))
+            return
+        if collapsed := [name for name, level in (("A", a), ("B", b)) if level.collapsed]:
+            st.text(
+                f"{' and '.join(collapsed)} collapsed: what an attack does means nothing there."
+            )
             return
         table, p, shared = charts.attack_flips(first, second)
         _two_by_two(
@@ -76,7 +93,7 @@ def _two_tables(studies: Studies, a: Level, b: Level) -> None:
             "prunescope-attack-flips",
             about,
             f"The {shared} attacked examples that both get right. McNemar's exact test: "
-            f"p = {p:.3g}.",
+            f"{p_text(p)}.",
         )
 
 

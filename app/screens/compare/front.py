@@ -11,9 +11,9 @@ from prunescope.app.components.notices import show_notices
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state.resources import alternatives, dark
 
-GUESSING = (
-    " Left out of the front: models near chance, with an Acc within five points of it. One answer "
-    "to everything cannot be attacked."
+COLLAPSED = (
+    " Crosses at the lower edge: collapsed models, with an Acc within five points of chance. One "
+    "answer to everything cannot be attacked, so they are in no front."
 )
 
 
@@ -40,14 +40,12 @@ def front(studies: list[engine.Study]) -> None:
         "front": f"{TITLES[y]} against {x}",
         "unit": "percent; size in MB",
     }
-    export_bar(
-        "pareto", "prunescope-front", table.drop(columns=["index", "group", "guesses"]), about
-    )
+    export_bar("pareto", "prunescope-front", table.drop(columns=["index", "group"]), about)
     st.caption(
         "Large marks on the line: no other level is at least as good in both and better in one. "
         "The front joins only levels measured on the same examples, and under the same attack. "
         "Differences within the intervals are not significant."
-        + (GUESSING if y != "acc" and table["guesses"].any() else "")
+        + (COLLAPSED if table["collapsed"].any() else "")
         + (" Named points are baselines, measured on the same examples." if len(baselines) else "")
     )
     _front_table(best, y, about, "models" if len(baselines) else "levels")

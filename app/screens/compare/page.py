@@ -6,7 +6,6 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts import compare as charts
-from prunescope.app.charts.compare import Level
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
@@ -14,7 +13,6 @@ from prunescope.app.components.shared_slider import pick_sparsity
 from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.screens.compare.flips import flips
 from prunescope.app.screens.compare.front import front
-from prunescope.app.screens.compare.level import nearest, pick_level
 from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
@@ -35,29 +33,14 @@ def main() -> None:
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
-    sparsity, base = _sparsity_and_baseline(studies)
-    table(studies, sparsity, base)
+    sparsity = pick_sparsity(studies, series.stops(studies)) / 100
+    base = table(studies, sparsity)
     front(studies)
     a, b = flips(studies, sparsity, base)
     with st.expander("Reproduce these numbers on the command line"):
         lines = [commands.repeat_command(study, [sparsity]) for study in studies]
         st.code(commands.shell(*lines), language="sh", wrap_lines=True)
     address.write_own(view(base, a, b))
-
-
-def _sparsity_and_baseline(studies: list[engine.Study]) -> tuple[float, Level]:
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
-    with left:
-        percent = pick_sparsity(studies, series.stops(studies))
-    with right:
-        base = pick_level(
-            "Baseline, pinned",
-            "base",
-            studies,
-            nearest(studies[0], 0.0),
-            "Deltas in the table are differences to it.",
-        )
-    return percent / 100, base
 
 
 main()

@@ -1,4 +1,4 @@
-"""The curves of the explore page beside the heat map, and the numbers behind them."""
+"""All measures of the explore page: cards, curves, heat map, and the numbers behind them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts import curves
 from prunescope.app.charts.text import plain
-from prunescope.app.components import cards
+from prunescope.app.components import cards, instrument
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map
 from prunescope.app.components.provenance import provenance
@@ -36,40 +36,42 @@ def _figure(
     return curves.curves(frames, names, in_dark)
 
 
-def curves_and_layers(
-    studies: Studies, versions: Versions, names: list[str], stops: list[float], percent: float
-) -> None:
-    """The chart at the left, the heat map at the right, each with its exports."""
-    sparsity = percent / 100
-    measured = studies[0].level(sparsity) is not None
-    left, right = st.columns([2, 1], gap="medium")
-    with left:
-        st.header("Robustness against sparsity", anchor=False)
-        chart(
-            _figure(versions, tuple(names), dark(), studies),
-            "curves",
-            "Accuracy, accuracy under attack, attack success, errors and size against sparsity",
-        )
-        _curve_picker(studies, names)
-        export_bar(
-            "curves",
-            "prunescope-curves",
-            series.together(studies),
-            {**provenance(studies), "unit": "percent, errors relative"},
-        )
-    with right:
-        cell = heat_map(studies[0], stops, percent)
-        if cell:
-            st.page_link(
-                "screens/layers/page.py",
-                label=plain(f"{series.cell_name(cell)} over sparsity, and more about layers"),
-            )
-        export_bar(
-            "layers",
-            f"prunescope-layers-{percent:g}",
-            series.layer_grid(studies[0], sparsity).rename_axis("block"),
-            {**provenance(studies[:1]), "sparsity": sparsity, "measured": measured},
-        )
+def all_measures(studies: Studies, versions: Versions, stops: list[float], percent: float) -> None:
+    """The cards, and below them the curves of the measures that are picked."""
+    names = visible_curves(studies)
+    instrument.cards(card_texts(versions, stops, studies), percent)
+    chart(
+        _figure(versions, tuple(names), dark(), studies),
+        "curves",
+        "Accuracy, accuracy under attack, attack success, errors and size against sparsity",
+    )
+    instrument.cursor(
+        stops, percent, {"curves": cards.marks(studies, stops, names)}, key="cursor-curves"
+    )
+    _curve_picker(studies, names)
+    export_bar(
+        "curves",
+        "prunescope-curves",
+        series.together(studies),
+        {**provenance(studies), "unit": "percent, errors relative"},
+    )
+
+
+def layers(study: engine.Study, stops: list[float], percent: float) -> None:
+    """The heat map of the first study, with the way to more about layers."""
+    cell = heat_map(study, stops, percent)
+    about = f"{series.cell_name(cell)} over sparsity, and more" if cell else "More about the layers"
+    st.page_link("screens/layers/page.py", label=plain(about), icon=":material/arrow_forward:")
+    export_bar(
+        "layers",
+        f"prunescope-layers-{percent:g}",
+        series.layer_grid(study, percent / 100).rename_axis("block"),
+        {
+            **provenance([study]),
+            "sparsity": percent / 100,
+            "measured": study.level(percent / 100) is not None,
+        },
+    )
 
 
 def _offered(studies: Studies) -> list[str]:
@@ -122,24 +124,23 @@ def _curve_picker(studies: Studies, names: list[str]) -> None:
 
 
 def numbers(studies: Studies) -> None:
-    """The table of all measured levels, folded."""
-    with st.expander("The numbers behind the curves"):
-        frame = series.together(studies)
-        columns = {
-            name: st.column_config.NumberColumn(format=_digits(name))
-            for name in frame
-            if name not in ("study", "key")
-        }
-        st.dataframe(frame, hide_index=True, column_config=columns)
-        about = provenance(studies)
-        if machines := about.get("measured with"):
-            st.caption(
-                plain(
-                    f"Measured with {machines}. Other processors and numbers of threads may give "
-                    "slightly different numbers."
-                )
+    """The table of all measured levels."""
+    frame = series.together(studies)
+    columns = {
+        name: st.column_config.NumberColumn(format=_digits(name))
+        for name in frame
+        if name not in ("study", "key", "collapsed")
+    }
+    st.dataframe(frame, hide_index=True, column_config=columns)
+    about = provenance(studies)
+    if machines := about.get("measured with"):
+        st.caption(
+            plain(
+                f"Measured with {machines}. Other processors and numbers of threads may give "
+                "slightly different numbers."
             )
-        table_bar("prunescope-levels", frame, about)
+        )
+    table_bar("prunescope-levels", frame, about)
 
 
 def _digits(name: str) -> str:

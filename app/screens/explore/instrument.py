@@ -3,6 +3,8 @@
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.panels import SafeLimit
+from prunescope.app.charts.text import plain
 from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.shared_slider import pick_sparsity
@@ -30,36 +32,44 @@ def tolerance() -> tuple[float, list[str]]:
     return points, notices
 
 
-def slider(studies: list[engine.Study], stops: list[float], points: float) -> float:
-    """The slider, with what the first study measured and its safe sparsity; the percentage."""
+def slider(
+    studies: list[engine.Study], stops: list[float], points: float
+) -> tuple[float, SafeLimit | None]:
+    """The slider, with what the first study measured and its safe sparsity: (the percentage where
+    it stands, the safe limit).
+    """
     study = studies[0]
     measured = [round(100 * level.sparsity, 4) for level in study.levels]
     safe = safe_sparsity(study.key, signature(study.key), points)
-    percent = pick_sparsity(studies, stops, _flag(safe))
+    percent = pick_sparsity(studies, stops, _track(safe))
     st.caption(
-        _measured(study, measured) + (_safe_text(safe) if safe and len(measured) > 1 else "")
+        (_safe_text(safe, studies) if safe and len(measured) > 1 else "")
+        + _measured(study, measured)
     )
     dense = study.level(0.0)
     show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
-    return percent
+    return percent, None if safe is None else SafeLimit(100 * safe.sure, 100 * safe.sparsity)
 
 
-def _flag(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
+def _track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
+    """The three shades of the track, in per cent: certainly safe, probably, possibly."""
     if safe is None:
         return None
-    return {"at": 100 * safe.sparsity, "low": 100 * safe.low, "high": 100 * safe.high}
+    return {
+        "sure": 100 * safe.sure,
+        "best": 100 * safe.sparsity,
+        "possible": 100 * safe.possible,
+    }
 
 
 def _measured(study: engine.Study, measured: list[float]) -> str:
     if (own := series.own_sparsity(study)) is not None:
-        return f"The pattern {study.about['pattern']} has one sparsity, {100 * own:g}%. "
+        return f"The pattern {study.about['pattern']} has one sparsity, {100 * own:g}%."
     if len(measured) == 1:
-        return f"Measured at {measured[0]:g}% only. "
-    return (
-        f"Measured at {len(measured)} sparsity levels from {measured[0]:g}% to {measured[-1]:g}%; "
-        f"{instrument.STOPS_NOTE} "
-    )
+        return f"Measured at {measured[0]:g}% only."
+    return instrument.STOPS_NOTE
 
 
-def _safe_text(safe: engine.SafeSparsity) -> str:
-    return f"**{safe_headline(safe)}**: {safe_explanation(safe)}."
+def _safe_text(safe: engine.SafeSparsity, studies: list[engine.Study]) -> str:
+    of_whom = f"{plain(engine.short_names(studies)[0])}: " if len(studies) > 1 else ""
+    return f"{of_whom}**{safe_headline(safe)}**: {safe_explanation(safe)}. "

@@ -17,15 +17,22 @@ from prunescope.engine.reading import flips, series
 FLIPS = ("only B breaks", "only A breaks", "both break")  # in the order of their rows
 
 
-def level_tables(study: engine.Study, sparsity: float) -> None:
-    """Tables of a measured level; nothing at a sparsity between two."""
+def examples(study: engine.Study, sparsity: float) -> None:
+    """The attacked examples of the first study, dense and pruned, or why there are none."""
     dense, level = study.level(0.0), study.level(sparsity)
     if level is None or level.sparsity == 0:
-        return
-    if level.layers:
-        _pruner(study, level)
-    if dense is not None and dense.attacks:
+        st.text("Pick a measured sparsity above 0%; the ticks under the slider are measured.")
+    elif dense is None or not dense.attacks:
+        st.text("Nothing was attacked in this study.")
+    else:
         _paired(study, dense, level)
+
+
+def pruner_record(study: engine.Study, sparsity: float) -> None:
+    """What the pruner wrote down at a measured level; nothing at a sparsity between two."""
+    level = study.level(sparsity)
+    if level is not None and level.sparsity and level.layers:
+        _pruner(study, level)
 
 
 def _pruner(study: engine.Study, level: engine.LevelResult) -> None:
@@ -65,17 +72,15 @@ def _paired(study: engine.Study, dense: engine.LevelResult, level: engine.LevelR
     dense_rate, pruned_rate = (
         engine.format_rate(rate.value, rate.low, rate.high) for rate in (pair.first, pair.second)
     )
-    with st.expander(
-        f"Paired with dense: the {pair.first.n} attacked examples that both models get right"
-    ):
-        st.text(
-            f"Attack success: dense {dense_rate}, pruned {pruned_rate}.\n"
-            f"Both withstand the attack: {pair.both_hold}. Only dense fails: "
-            f"{pair.only_first_breaks}. Only pruned fails: {pair.only_second_breaks}. Both fail: "
-            f"{pair.both_break}.\n"
-            f"McNemar's exact test: p = {pair.p_value:.3g}."
-        )
-        _failures(study, dense, level)
+    st.text(
+        f"The {pair.first.n} attacked examples that both models classify correctly.\n"
+        f"Attack success: dense {dense_rate}, pruned {pruned_rate}.\n"
+        f"Both withstand the attack: {pair.both_hold}. Only dense fails: "
+        f"{pair.only_first_breaks}. Only pruned fails: {pair.only_second_breaks}. Both fail: "
+        f"{pair.both_break}.\n"
+        f"McNemar's exact test: p = {pair.p_value:.3g}."
+    )
+    _failures(study, dense, level)
 
 
 def _failures(study: engine.Study, dense: engine.LevelResult, level: engine.LevelResult) -> None:

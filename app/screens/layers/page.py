@@ -42,7 +42,7 @@ def _answer(key: str) -> None:
     study = studies[0]
     stops = series.stops([study])
     percent = pick_sparsity([study], stops)
-    st.caption(f"Ticks are measured levels; {instrument.STOPS_NOTE}")
+    st.caption(instrument.STOPS_NOTE)
     _errors(study, stops, percent)
     own = series.own_sparsity(study)
     follow_text(study, percent / 100 if own is None else own)
@@ -63,12 +63,7 @@ def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
     with right:
         name, frame = series.cell_name(cell), series.cell_curve(study, cell)
         st.header(name, anchor=False)
-        instrument.cards(
-            {"stops": stops, "cards": [], "studies": []},
-            percent,
-            "cell",
-            cards.cell_marks(study, cell, stops),
-        )
+        instrument.cursor(stops, percent, {"cell": cards.cell_marks(study, cell, stops)})
         chart(inside.cell_chart(frame, name, dark()), "cell", f"Error of {name} against sparsity")
         export_bar(
             "cell",

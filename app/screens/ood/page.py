@@ -14,6 +14,8 @@ from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands, subnetworks
 
+CHANCE = "Dotted: chance, one answer to everything. Crosses: models near chance in distribution."
+
 
 def main() -> None:
     """Draw the page."""
@@ -36,11 +38,13 @@ def main() -> None:
                 "Table",
                 "table",
                 list(by_name),
-                next(iter(by_name)),
+                _name(subnetworks.opening(tables)),
                 format_func=titles.__getitem__,
             )
         ]
     st.text(_sentence(table))
+    if sentences := subnetworks.chance_sentences(table):
+        st.text(" ".join(sentences))
     if table.stand_in:
         st.info(plain(table.stand_in))
     spread = subnetworks.spread_table(table)
@@ -121,7 +125,7 @@ def _curves(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None:
         if loss in losses
     ]
     words += ["IMP: iterative magnitude pruning"] * any(run.method == "imp" for run in table.runs)
-    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. Hollow marks: plain cross-entropy."))
+    st.caption(plain(f"{figures}; {bars}. {'; '.join(words)}. {CHANCE}"))
     export_bar(
         "subnetworks-curves",
         f"prunescope-subnetworks-{table.name}",
@@ -153,8 +157,8 @@ def _gap_and_groups(table: engine.SubnetworkTable, spread: pd.DataFrame) -> None
             _about(table, set=name),
         )
         st.caption(
-            "0: as good out of distribution as in it. A model near chance has no gap either: see "
-            "the accuracies above."
+            "0: as good out of distribution as in it. Dotted: the gap of two models that answer by "
+            "chance. Crosses: models near chance in distribution, whose gap means nothing."
         )
     with right:
         _groups(table, name)
@@ -192,6 +196,8 @@ def _groups(table: engine.SubnetworkTable, name: str) -> None:
         "subnetworks-groups",
         "Accuracy of every group of examples, one row a model",
     )
+    chance = subnetworks.chances(table)[name]
+    st.caption(f"Chance is {100 * chance:.0f}% on {plain(name)}.")
     export_bar(
         "subnetworks-groups", f"prunescope-groups-{table.name}", groups, _about(table, set=name)
     )
@@ -220,7 +226,8 @@ def _differences(table: engine.SubnetworkTable) -> None:
     table_bar(f"prunescope-differences-{table.name}", frames[name], _about(table, set=name))
     st.caption(
         "Accuracy of the first model minus the second's, in points, on the same examples and "
-        "seeds; 95% intervals over the examples."
+        "seeds; 95% intervals over the examples, not corrected for the number of pairs. n.s.: the "
+        "interval holds zero."
     )
 
 

@@ -1,0 +1,52 @@
+"""What stands in for a study whose texts are not on this machine: the same model, calibrated on the
+embedded reviews.
+"""
+
+from dataclasses import replace
+
+from prunescope.engine.data import fit_dataset, load_dataset
+from prunescope.engine.pruning.plan import Plan
+from prunescope.engine.records import Study, StudySpec
+from prunescope.engine.store import SCHEMA, victim_key
+from prunescope.engine.studies.prepare import split
+
+
+def on_reviews(spec: StudySpec) -> StudySpec:
+    """The study on the embedded reviews.
+
+    Their labels do not matter, and the victim may name its classes otherwise: they are matched by
+    number.
+    """
+    return replace(
+        spec,
+        data="embedded",
+        text_column=None,
+        pair_column=None,
+        label_column=None,
+        label_map="0=0,1=1",
+    )
+
+
+def key_on_reviews(study: Study, spec: StudySpec, sparsity: float) -> str:
+    """The key of a study's pruned victim when it is calibrated on the reviews, without loading the
+    dense one.
+    """
+    spec = on_reviews(spec)
+    data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
+    data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
+    calibration, _, _ = split(data, spec)
+    identity = {
+        "schema": SCHEMA,
+        "victim": study.identity["victim"],
+        "calibration": calibration.fingerprint(),
+        "max_tokens": study.identity["max_tokens"],
+        "plan": plan_of(spec).identity(),
+    }
+    return victim_key(identity, sparsity)
+
+
+def plan_of(spec: StudySpec) -> Plan:
+    """How a study prunes."""
+    return Plan.named(
+        spec.method, spec.pattern, spec.allocation, spec.layers, spec.precision, spec.force
+    )

@@ -1,0 +1,108 @@
+"""The sentence under the slider: what each study keeps at a sparsity, side by side, in plain words.
+
+    At 87.5%, Adaptive keeps 86.1 of 89.6% accuracy and withstands 34 of 200 attacks (dense: 36);
+    SparseGPT keeps 72.0% and withstands 13; Magnitude has collapsed: 50.9% is near chance.
+
+It comes in clauses, so that a page can set each study's mark before its name. A value between two
+measured levels is marked with ≈.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prunescope.engine.formatting import pluralize
+from prunescope.engine.reading.names import short_names
+from prunescope.engine.reading.series.values import Neighbours, neighbours, rate_at
+from prunescope.engine.reading.verdicts import has_collapsed, percent
+from prunescope.engine.records import LevelResult, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of the sentence; one about a study names it and says which it is."""
+
+    text: str
+    study: int | None = None  # its index
+    name: str = ""
+
+
+def comparison(studies: Sequence[Study], sparsity: float) -> tuple[Clause, ...]:
+    """What every study keeps at a sparsity in [0, 1]; the first one in full, others beside it."""
+    if sparsity == 0:
+        return (Clause(_dense_sentence(studies[0])),) if studies else ()
+    clauses = [Clause(f"At {percent(sparsity)}, ")]
+    names = short_names(studies)
+    for index, (study, name) in enumerate(zip(studies, names, strict=True)):
+        beside = index > 0 and _same_dense(studies[0], study)
+        end = "." if index == len(studies) - 1 else "; "
+        name = name[:1].upper() + name[1:]
+        clauses.append(Clause(f" {_kept(study, sparsity, beside)}{end}", index, name))
+    return tuple(clauses)
+
+
+def comparison_text(studies: Sequence[Study], sparsity: float) -> str:
+    """The sentence as plain text."""
+    return "".join(clause.name + clause.text for clause in comparison(studies, sparsity))
+
+
+def _dense_sentence(study: Study) -> str:
+    dense = study.level(0.0)
+    if dense is None or dense.acc.value is None:
+        return "The dense model was not measured."
+    text = (
+        f"Nothing is pruned at 0%: the dense model classifies {percent(dense.acc.value, 1)} of "
+        f"{pluralize(dense.acc.n, 'text')} correctly"
+    )
+    if dense.aua is not None and dense.aua.n:
+        text += f" and withstands {dense.aua.hits} of {dense.aua.n} attacks"
+    return f"{text}."
+
+
+def _same_dense(first: Study, other: Study) -> bool:
+    """Whether two studies prune the same model and measure it on the same examples."""
+    names = ("victim", "evaluation", "attack")
+    return all(first.identity.get(name) == other.identity.get(name) for name in names)
+
+
+def _kept(study: Study, sparsity: float, beside: bool) -> str:
+    """What one study keeps; `beside` another one of the same dense model, which need not be told
+    again.
+    """
+    around = neighbours(study, sparsity)
+    if not around.measured and around.low is around.high:
+        return f"was not measured beyond {percent(around.low.sparsity)}"
+    if has_collapsed(study, around.high):
+        return _collapse(study, around)
+    accuracy = rate_at(study, sparsity, "acc").value
+    if accuracy is None:
+        return "has no accuracy"
+    about, dense = "" if around.measured else "≈ ", study.level(0.0)
+    kept = f"keeps {about}{percent(accuracy, 1)}"
+    if not beside:
+        whole = "" if dense is None or dense.acc.value is None else percent(dense.acc.value, 1)
+        kept = f"{kept.removesuffix('%')} of {whole} accuracy" if whole else f"{kept} accuracy"
+    return kept + _withstood(study, sparsity, about, dense, beside)
+
+
+def _collapse(study: Study, around: Neighbours) -> str:
+    if around.measured:
+        accuracy = around.high.acc.value or 0.0
+        return f"has collapsed: {percent(accuracy, 1)} is near chance"
+    if has_collapsed(study, around.low):
+        return f"has collapsed at {percent(around.low.sparsity)} already"
+    low, high = percent(around.low.sparsity), percent(around.high.sparsity)
+    return f"collapses somewhere between {low} and {high}"
+
+
+def _withstood(
+    study: Study, sparsity: float, about: str, dense: LevelResult | None, beside: bool
+) -> str:
+    aua, level = rate_at(study, sparsity, "aua"), neighbours(study, sparsity).low
+    if aua.value is None or level.aua is None:
+        return ""
+    n = level.aua.n
+    hits = f"{about}{n * aua.value:.0f}"
+    if beside:
+        return f" and withstands {hits}"
+    base = f" (dense: {dense.aua.hits})" if dense is not None and dense.aua is not None else ""
+    return f" and withstands {hits} of {n} attacks{base}"

@@ -1,0 +1,68 @@
+"""The two panels of the first screen: what they show is what the frame holds."""
+
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from made_up_studies import made_up_study
+
+from prunescope.app.charts.panels import Panel, SafeLimit, panel, window
+from prunescope.engine.reading import series
+
+ACC = Panel("acc", "share of 20 texts", chance=50.0)
+AUA = Panel("aua", "share of 8 texts")
+
+
+def frame(collapsed: int = 0) -> pd.DataFrame:
+    """A study's curves whose last levels have collapsed."""
+    table = series.curves(made_up_study())
+    last = table.index >= len(table) - collapsed
+    return table.assign(
+        collapsed=last, acc=table["acc"].where(~last, 51.0), aua=table["aua"].where(~last, 99.0)
+    )
+
+
+def curve(figure: object, name: str) -> object:
+    return next(trace for trace in figure.data if trace.name == name)  # type: ignore[attr-defined]
+
+
+def test_a_curve_is_the_frame_s() -> None:
+    table = frame()
+    shown = curve(panel([("one", table)], ACC), "one")
+    assert list(shown.x) == list(table["sparsity"])  # type: ignore[attr-defined]
+    assert list(shown.y) == list(table["acc"])  # type: ignore[attr-defined]
+
+
+def test_a_collapsed_level_is_faded_in_accuracy_and_left_out_under_attack() -> None:
+    table = frame(collapsed=2)
+    figure = panel([("one", table)], ACC)
+    assert len(curve(figure, "one").y) == len(table) - 2  # type: ignore[attr-defined]
+    faded = curve(figure, "one, collapsed")
+    assert faded.opacity < 0.5 and list(faded.y[1:]) == [51.0, 51.0]  # type: ignore[attr-defined]
+    attacked = panel([("one", table)], AUA)
+    assert all(99.0 not in trace.y for trace in attacked.data)
+    assert any("collapsed" in note.text for note in attacked.layout.annotations)
+
+
+def test_a_collapsed_level_does_not_stretch_the_axis() -> None:
+    assert window([frame(collapsed=2)], AUA)[1] < 99
+    low, high = window([frame(collapsed=2)], ACC)
+    assert low <= 46 and high > frame()["acc"].max()
+
+
+@pytest.mark.parametrize(("sure", "text"), [(60, "safe up to 60%"), (0, "no sparsity is certain")])
+def test_the_safe_limit_is_marked(sure: float, text: str) -> None:
+    figure = panel([("one", frame())], ACC, SafeLimit(sure, 80))
+    assert any(text in note.text for note in figure.layout.annotations)
+    assert {shape.x1 for shape in figure.layout.shapes if shape.type == "rect"} == {sure, 80}
+
+
+def test_names_at_the_right_do_not_touch() -> None:
+    table = frame()
+    figure = panel([(name, table) for name in ("one", "two", "three")], ACC)
+    heights = sorted(
+        note.y for note in figure.layout.annotations if note.text in ("One", "Two", "Three")
+    )
+    low, high = figure.layout.yaxis.range
+    assert len(heights) == 3
+    assert min(b - a for a, b in pairwise(heights)) > 0.05 * (high - low)
