@@ -97,6 +97,8 @@ def enter(page: str) -> None:
     """
     state = st.session_state
     if state.get("page") == page:
+        if st.query_params:  # what the first run could not write
+            write_all(_view())
         return
     state["page"], state["room"], state["entered"] = page, ROOMS.get(page, page or "study"), True
     state["visit"] = state.get("visit", 0) + 1
