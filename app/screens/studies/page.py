@@ -1,6 +1,7 @@
 """Studies: what runs and waits, and what the store holds."""
 
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -72,13 +73,12 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         column_config={
             "data": st.column_config.TextColumn(width=150),
             "method": st.column_config.TextColumn(width=190),  # every method's name in full
-            "size": st.column_config.NumberColumn("kB", format="%.0f"),
             "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
     )
     chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice
     if not chosen or chosen[0] >= len(rows):
-        st.caption("Choose a study in the first column to open, export, pin or delete it.")
+        st.caption("Choose a study in the first column to see its answer, export or delete it.")
         return
     row = rows[chosen[0]]
     _actions(view, row)
@@ -90,22 +90,24 @@ def _line(
     row: engine.StudyRow, name: engine.StudyName, state: engine.Unfinished | None
 ) -> dict[str, object]:
     about, span = row.about, [100 * level["sparsity"] for level in row.levels]
+    written = pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s")
     return {
         "model": name.model,
         "data": name.data,
         "method": method_name_title(about["method"]),
-        "pattern": about["pattern"],
-        "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
-        "attacked": about["counts"]["attacked"],
-        "seed": about["seed"],
+        "attack": _attack(about),
         "levels": len(row.levels),
         "sparsity": _span(span) if span else state.state if state else "",
         "differs in": name.more,
         "storage": "pinned" if row.pinned else row.layer,
-        "size": row.bytes / 1e3,
-        "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"),
-        "key": row.key[:12],
+        "written": written if row.layer == "user" else None,  # others have their checkout's time
     }
+
+
+def _attack(about: dict[str, Any]) -> str:
+    if about["attack"] == "none":
+        return "none"
+    return f"{engine.attack_title(about['attack'])}, {about['counts']['attacked']}"
 
 
 def _span(span: list[float]) -> str:
@@ -114,7 +116,9 @@ def _span(span: list[float]) -> str:
 
 def _actions(view: engine.Store, row: engine.StudyRow) -> None:
     with st.container(horizontal=True, key="actions"):
-        if st.button("Open in Explore", key="explore", type="primary"):
+        if st.button("Show the answer", key="answer", type="primary", disabled=not row.levels):
+            st.switch_page("screens/check/page.py", query_params={"study": row.key[:12]})
+        if st.button("Open in Explore", key="explore", disabled=not row.levels):
             st.switch_page("screens/explore/page.py", query_params={"study": row.key[:12]})
         st.download_button(
             "Export as a file",
