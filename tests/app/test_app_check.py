@@ -312,7 +312,7 @@ def test_a_link_to_a_study_shows_its_answer(cache: Path) -> None:
     text = shown(app) + "\n".join(header.value for header in app.header)
     assert "with 95% confidence" in text or "is safe" in text
     assert "in place of" in text and "not measured on this machine" in text
-    assert app.radio(key="answer-level").options[0].startswith("40%")
+    assert app.selectbox(key="answer-level").options[0].startswith("40%")
 
 
 def test_a_study_fills_the_form_again(cache: Path) -> None:

@@ -15,7 +15,7 @@ from prunescope.app.components.study_picker import unfinished_sentence
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
-from prunescope.engine.reading.titles import method_name_title
+from prunescope.engine.reading.titles import method_title
 
 SHOWN = 25  # stored studies without scrolling
 
@@ -73,7 +73,6 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         column_config={
             "data": st.column_config.TextColumn(width=150),
             "method": st.column_config.TextColumn(width=190),  # every method's name in full
-            "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
     )
     chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice
@@ -90,24 +89,24 @@ def _line(
     row: engine.StudyRow, name: engine.StudyName, state: engine.Unfinished | None
 ) -> dict[str, object]:
     about, span = row.about, [100 * level["sparsity"] for level in row.levels]
-    written = pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s")
+    written = f"{datetime.fromtimestamp(row.modified):%Y-%m-%d %H:%M}"
     return {
         "model": name.model,
         "data": name.data,
-        "method": method_name_title(about["method"]),
+        "method": method_title(about),
         "attack": _attack(about),
         "levels": len(row.levels),
         "sparsity": _span(span) if span else state.state if state else "",
         "differs in": name.more,
         "storage": "pinned" if row.pinned else row.layer,
-        "written": written if row.layer == "user" else None,  # others have their checkout's time
+        "written": written if row.layer == "user" else "",  # others have their checkout's time
     }
 
 
 def _attack(about: dict[str, Any]) -> str:
     if about["attack"] == "none":
         return "none"
-    return f"{engine.attack_title(about['attack'])}, {about['counts']['attacked']}"
+    return f"{engine.attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
 
 
 def _span(span: list[float]) -> str:
