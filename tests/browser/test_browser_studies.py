@@ -53,7 +53,7 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
     rows = write_reviews(tmp_path / "own.tsv", 300)
     page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(rows)
     expect(page.get_by_text("are evaluated")).to_be_visible()
-    page.get_by_text("More settings").click()
+    page.get_by_text("More settings", exact=True).click()
     # no solver; so many attacks outlast the reload
     page.locator(".st-key-check-method-listed input").click()
     page.get_by_role("option", name="Magnitude").click()

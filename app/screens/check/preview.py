@@ -52,7 +52,7 @@ def show_preview(spec: engine.StudySpec, preview: engine.StudyPreview) -> None:
     for notice in data.notices:
         st.info(_in_page_words(notice, spec))
     if preview.uses is not None:
-        _uses(data, preview.uses, preview.model, spec)
+        _uses(data, preview.uses)
 
 
 def _asked_for(preview: engine.StudyPreview) -> str:
@@ -140,12 +140,8 @@ def _head(data: engine.DataPreview) -> None:
     )
 
 
-def _uses(
-    data: engine.DataPreview,
-    uses: engine.StudyUses,
-    model: engine.ModelOutline | None,
-    spec: engine.StudySpec,
-) -> None:
+def _uses(data: engine.DataPreview, uses: engine.StudyUses) -> None:
+    """What the rows are used for, and what there are too few of."""
     used = uses.calibration + uses.held_out + uses.evaluation
     attacked = f", {uses.attacked} of them attacked" if uses.attacked else ""
     text = (
@@ -163,11 +159,11 @@ def _uses(
             f"With {uses.evaluation} evaluated rows, an accuracy is known to about ±{half:.0f} "
             "points only. More labelled rows make the answer sharper."
         )
-    if model is not None and model.inner and uses.tokens < model.inner and not spec.force:
+    if uses.lacking:
         st.warning(
             f"About {uses.tokens:,} tokens of calibration text are fewer than the "
-            f"{model.inner:,} inputs of the model's widest layer, so pruning would be refused. Add "
-            "rows, choose the method magnitude or wanda, or turn on “Force” under More settings."
+            f"{uses.lacking:,} inputs of the model's widest layer, so this method will be refused. "
+            "Add rows, choose Magnitude or Wanda, or turn on “Force” below."
         )
 
 
