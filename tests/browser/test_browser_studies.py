@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Position, expect
 from small_models import write_reviews
-from waiting import act_until, download, param, param_is, param_is_not, settled
+from waiting import PATIENCE, act_until, download, param, param_is, param_is_not, settled
 
 from prunescope.engine import JobQueue, Store, study_rows
 
@@ -66,6 +66,7 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
         ("attack_examples", "120"),
     ):
         fill(page, key, value)
+    param_is(page, "attack_examples", "120")
     page.reload()  # the form and the upload are in the address
     expect(page.get_by_text("own.tsv", exact=True)).to_be_visible()
     expect(page.locator(".st-key-start button")).to_be_enabled()
@@ -84,8 +85,8 @@ def test_it_is_resumed_and_answered_and_the_model_is_taken_home(
     row = job(page)
     running, verdict = page.locator(f".st-key-cancel-{row} button"), page.locator(".st-key-verdict")
     press(page.locator(f".st-key-resume-{row} button"), running.or_(verdict).first)
-    expect(page.get_by_text("Take the model")).to_be_visible()
-    param_is(page, "view", "answer")
+    expect(verdict).to_be_visible(timeout=3 * PATIENCE)  # it has 240 attacks to make
+    page.wait_for_url("**view=answer**", timeout=PATIENCE)  # its last level is done
     study = JobQueue(cache).row(row).study or ""
     assert param(page, "study") == study[:12]
     press(page.locator(".st-key-export-model button"), page.locator(".st-key-download-model"))
