@@ -31,8 +31,9 @@ WARM_AFTER = 2.0
 PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
 # the same of a job that is dropped: its worker may be loading what the next one needs
 LONG_PATIENCE = 60.0
-# requests whose answer is worth nothing once nobody waits for it
-AWAITED = ("ready", "attack", "transfer", "prune", "look")
+# requests whose answer is worth nothing once nobody waits for it; what "ready" loads is of use to
+# the next page too
+AWAITED = ("attack", "transfer", "prune", "look")
 ABANDONED_AFTER = 15.0  # seconds without a look from a page
 LOOK_EVERY = 1.0  # seconds between two searches for what is abandoned
 ABANDONED = "It was stopped because the page that asked for it was closed or left."
