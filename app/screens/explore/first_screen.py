@@ -23,13 +23,13 @@ DOORS = (  # page, icon, label, what happens there
         "Attack one sentence on the dense and the pruned model, side by side, word by word.",
     ),
     (
-        "studies",
+        "check",
         ":material/upload_file:",
         "Check my model",
         "Bring a classifier and some labelled texts. Find out how sparse it may get.",
     ),
     (
-        "compare",
+        "figure",
         ":material/bar_chart:",
         "Make a figure",
         "These curves as PDF, SVG or PNG at a paper’s width, and the table as LaTeX.",
