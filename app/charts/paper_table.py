@@ -30,6 +30,16 @@ def to_frame(table: PaperTable) -> pd.DataFrame:
     )
 
 
+def bold(table: PaperTable) -> pd.DataFrame:
+    """The look of every cell of `to_frame`, in CSS: the best ones are bold."""
+    rows = [
+        ["", "", *("font-weight: bold" if cell.best else "" for cell in row)]
+        for rows in table.cells.values()
+        for row in rows
+    ]
+    return pd.DataFrame(rows, columns=to_frame(table).columns)
+
+
 def to_markdown(table: PaperTable, about: Mapping[str, object]) -> str:
     """A Markdown table; below it the caption, and where the numbers come from."""
     heads = ["measure", "method", *map(_head, table.sparsities)]

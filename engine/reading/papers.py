@@ -82,9 +82,29 @@ def literature_names(studies: Sequence[Study]) -> list[str]:
 
 
 def caption(studies: Sequence[Study], measures: Sequence[str]) -> tuple[str, ...]:
-    """What was measured, on how many examples, under which attack and seed."""
+    """The caption of a table: what was measured, on how many examples, under which attack."""
+    intervals = ("In brackets: 95% Wilson intervals.",) if set(TESTED) & set(measures) else ()
+    return (*_measured(studies, measures), *intervals)
+
+
+def figure_caption(
+    studies: Sequence[Study], measures: Sequence[str], band: bool
+) -> tuple[str, ...]:
+    """The caption of a figure; `band` says whether the intervals are drawn."""
+    sentences = [*_measured(studies, measures), "Lines join measured sparsities."]
+    if band and set(TESTED) & set(measures):
+        sentences.append("Shaded: 95% Wilson intervals.")
+    if any(has_collapsed(study, level) for study in studies for level in study.levels):
+        sentences.append(
+            "Faded: collapsed models, with an accuracy within five points of chance; attacks say "
+            "nothing of them."
+        )
+    return tuple(sentences)
+
+
+def _measured(studies: Sequence[Study], measures: Sequence[str]) -> list[str]:
     names = [glossary.measure(measure) for measure in measures]
-    what = ", ".join(
+    what = _listed(
         f"{_small(one.name)} ({one.symbol})" if one.key in TESTED else _small(one.name)
         for one in names
     )
@@ -102,9 +122,13 @@ def caption(studies: Sequence[Study], measures: Sequence[str]) -> tuple[str, ...
         number = _joined(str(study.about["counts"]["attacked"]) for study in attacked)
         attack = _joined(attack_title(study.about["attack"]) for study in attacked)
         sentences.append(f"{number} of them attacked with {attack}.")
-    if set(TESTED) & set(measures):
-        sentences.append("In brackets: 95% Wilson intervals.")
-    return tuple(sentences)
+    return sentences
+
+
+def _listed(parts: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _small(name: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from prunescope.app.charts.light import PAPER, TEXT
 from prunescope.app.charts.paper import axes as on_axes
@@ -139,7 +140,7 @@ def _head(paper: Figure, style: Style, keys: Keys) -> None:
         columnspacing=1.4,
     )
     if style.title and style.legend == "top":  # the two are laid out together
-        legend.set_title(label(style.title), {"size": 1.15 * size})
+        legend.set_title(label(style.title), FontProperties(size=1.15 * size))
         legend.set_alignment("left")
     elif style.title:
         paper.suptitle(label(style.title), x=0.01, ha="left", fontsize=1.15 * size, color=TEXT)

@@ -6,13 +6,14 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.paper_figure import paper_figure
+from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import download
 from prunescope.app.components.export_menu.formats import FORMATS, Source, file_of
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import signature
 from prunescope.engine.reading import series
-from prunescope.engine.reading.papers import caption, literature_names
+from prunescope.engine.reading.papers import figure_caption, literature_names
 
 if TYPE_CHECKING:
     from prunescope.app.charts.paper import Style
@@ -32,12 +33,14 @@ def drawing(studies: Studies, names: list[str]) -> None:
     left, right = st.columns([1, 2.4], gap="large")
     with left:
         size, style = _options()
-    source = _source(studies, names, style.title, SIZES[size][1])
+    words = " ".join(figure_caption(studies, names, style.band))
+    source = _source(studies, names, style.title, SIZES[size][1], words)
     with right:
         versions = tuple((study.key, signature(study.key)) for study in studies)
         picture = _picture((versions, tuple(names), size), style, source)
-        st.image(picture, width={"single": 430, "double": "stretch", "slide": "stretch"}[size])
-        st.caption(" ".join(caption(studies, names)))
+        st.image(picture, width=430 if size == "single" else "stretch")
+        st.caption(plain(words))
+    left.caption("Download the figure")
     with left, st.container(horizontal=True, gap="small"):
         for kind in ("pdf", "svg", "png"):
             download(FORMATS[kind], f"figure-{kind}", NAME, source, style)
@@ -59,12 +62,12 @@ def _options() -> "tuple[str, Style]":
     return size, Style(PRESETS[size], title.strip(), legend, band, mono, serif)
 
 
-def _source(studies: Studies, names: list[str], title: str, columns: int) -> Source:
+def _source(studies: Studies, names: list[str], title: str, columns: int, words: str) -> Source:
     frames = [
         (name, series.curves(study))
         for name, study in zip(literature_names(studies), studies, strict=True)
     ]
-    about = {**provenance(studies), "caption": " ".join(caption(studies, names))}
+    about = {**provenance(studies), "caption": words}
     return Source(
         series.together(studies),
         about,
@@ -74,7 +77,5 @@ def _source(studies: Studies, names: list[str], title: str, columns: int) -> Sou
 
 
 @st.cache_data(max_entries=24, show_spinner="Drawing the figure…")
-def _picture(
-    what: "tuple[object, ...]", style: "Style", _source: Source
-) -> bytes:
+def _picture(what: "tuple[object, ...]", style: "Style", _source: Source) -> bytes:
     return file_of("png", _source, style)

@@ -58,9 +58,7 @@ def _several(
     if st.session_state.get(f"{key}-offered") != offered:
         st.session_state[key], st.session_state[f"{key}-offered"] = linked, offered
     st.session_state.setdefault(key, linked)
-    picked = st.pills(
-        title, offered, selection_mode="multi", key=key, format_func=text, wrap=True
-    )
+    picked = st.pills(title, offered, selection_mode="multi", key=key, format_func=text, wrap=True)
     ordered = [part for part in offered if part in picked]
     address.write(name, ",".join(ordered), ",".join(usual))
     return ordered

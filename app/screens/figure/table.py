@@ -26,9 +26,12 @@ def table(studies: list[engine.Study], names: list[str]) -> None:
         return
     made = of_studies(studies, sparsities, names)
     frame = paper_table.to_frame(made)
-    st.dataframe(frame, hide_index=True, height="content")
+    bold = paper_table.bold(made)
+    dressed = frame.style.apply(lambda _: bold, axis=None)
+    st.dataframe(dressed, hide_index=True, height="content")
     st.caption(plain(" ".join((*made.caption, *made.marks))))
     about = provenance(studies)
+    st.caption("Download the table")
     with st.container(horizontal=True, gap="small"):
         for title, ending, mime, make in (
             ("LaTeX", "tex", "text/x-tex", partial(_latex, made, about)),
