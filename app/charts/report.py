@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from prunescope.app.charts import curves, files
 from prunescope.app.charts.text import for_html
 from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
-from prunescope.engine.reading import commands, glossary, safety, series, verdicts
+from prunescope.engine.reading import commands, glossary, series, verdicts
 
 DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
 
@@ -63,8 +63,7 @@ def _safe(safe: SafeSparsity | None) -> str:
         return ""
     return (
         f"<p><strong>{for_html(verdicts.safe_headline(safe))}</strong>: "
-        f"{for_html(verdicts.safe_explanation(safe))}. The interval is that of "
-        f"{safety.RESAMPLES:,} resamples of the examples.</p>"
+        f"{for_html(verdicts.safe_explanation(safe))}.</p>"
     )
 
 
