@@ -70,8 +70,8 @@ def test_the_caption_says_how_many_under_which_attack_and_seed(trio: list[Study]
     text = " ".join(table_of(trio, [0.5], ["acc", "aua"]).caption)
     assert text == (
         "Accuracy (Acc) and accuracy under attack (Aua) of MiniLM-L6 on SST-2 at several "
-        "sparsities of the prunable weights. 872 examples, seed 0. 200 of them attacked with DeepWordBug. "
-        "In brackets: 95% Wilson intervals."
+        "sparsities of the prunable weights. 872 examples, seed 0. 200 of them attacked "
+        "with DeepWordBug. In brackets: 95% Wilson intervals."
     )
     assert "attacked" not in " ".join(table_of(trio, [0.5], ["acc"]).caption)
     shaded = figure_caption(trio, ["acc"], True)
