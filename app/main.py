@@ -28,6 +28,7 @@ SECTIONS: dict[str, Pages] = {
         "compare": ("Compare", "compare"),
     },
     "Your models": {
+        "check": ("Check my model", "check"),
         "studies": ("Studies", "studies"),
     },
     "Evidence": {

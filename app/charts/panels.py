@@ -163,7 +163,7 @@ def _name_ends(
     low, high = bounds
     ends = list[tuple[float, str, str]]()
     for (title, frame), look in zip(studies, STUDIES, strict=False):
-        values = solid(frame)[name].dropna()
+        values = (frame if name == "acc" else solid(frame))[name].dropna()
         if values.empty:
             continue
         fallen = bool(frame["collapsed"].any()) if "collapsed" in frame else False

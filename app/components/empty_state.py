@@ -37,6 +37,6 @@ def no_study(warnings: Sequence[str], purpose: str = "") -> None:
     if not public():
         st.text("The first one takes a minute or two with the settings of the form.")
         st.page_link(
-            "screens/studies/page.py", label="Start a study", icon=":material/arrow_forward:"
+            "screens/check/page.py", label="Check my model", icon=":material/arrow_forward:"
         )
     show_notices(warnings)

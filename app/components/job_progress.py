@@ -5,7 +5,7 @@ A job sits in a slot of the session, one for each thing that a page can ask a wo
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -14,12 +14,12 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_error
 from prunescope.app.state import limits
 
-Draw = Callable[[engine.LiveJob], None]
+Job = TypeVar("Job", bound=limits.Awaited)
 
 
-def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None:
+def begin(slot: str, bench: limits.Bench[Job], do: str, **arguments: Any) -> None:
     """Submit a request to a worker, and cancel the slot's job before it."""
-    old: engine.LiveJob | None = st.session_state.get(slot)
+    old: Job | None = st.session_state.get(slot)
     if old is not None:
         bench.cancel(old)
     if (job := limits.submit(bench, do, **arguments)) is not None:
@@ -29,7 +29,17 @@ def begin(slot: str, bench: engine.Workbench, do: str, **arguments: Any) -> None
 def in_slot(slot: str) -> engine.LiveJob | None:
     """The job that was submitted last."""
     job: engine.LiveJob | None = st.session_state.get(slot)
+    if job is not None:
+        job.look()
     return job
+
+
+def attack_in_slot(slot: str = "attack") -> engine.AttackRun | None:
+    """The attack that was started last."""
+    run: engine.AttackRun | None = st.session_state.get(slot)
+    if run is not None:
+        run.look()
+    return run
 
 
 def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
@@ -38,14 +48,14 @@ def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
     return job if job is not None and job.arguments["study"] == study.key else None
 
 
-def resume_from_link(slot: str, token: str | None, bench: engine.Workbench) -> bool:
+def resume_from_link(slot: str, token: str | None, bench: limits.Bench[Job]) -> bool:
     """Put the job that an address names back into its slot, after a reload.
 
     False for a job that is no longer in memory.
     """
-    if token and in_slot(slot) is None:
+    if token and st.session_state.get(slot) is None:
         st.session_state[slot] = bench.find(token)
-    return not token or in_slot(slot) is not None
+    return not token or st.session_state.get(slot) is not None
 
 
 def poll(key: str, seconds: float | None, draw: Callable[[], None]) -> None:
@@ -70,17 +80,18 @@ def progress(slot: str, job: engine.LiveJob | None, bench: engine.Workbench) -> 
 
 def watch(
     slot: str,
-    job: engine.LiveJob,
-    bench: engine.Workbench,
+    job: Job,
+    bench: limits.Bench[Job],
     seconds: float,
-    head: Draw,
-    body: Draw = lambda job: None,
+    head: Callable[[Job], None],
+    body: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Draw a job again and again, its head beside a button to cancel it; when it ends, the whole
     page runs once more.
     """
 
     def draw() -> None:
+        job.look()
         if not job.active:
             st.rerun()
         left, right = st.columns([6, 1], vertical_alignment="center")
@@ -95,7 +106,7 @@ def watch(
     poll(f"progress-{slot}", seconds, draw)
 
 
-def _wait_for_the_end(job: engine.LiveJob) -> None:
+def _wait_for_the_end(job: limits.Awaited) -> None:
     """A cancelled job ends within two seconds; the page need not be drawn in between."""
     for _ in range(40):
         if not job.active:
@@ -115,17 +126,12 @@ def show_end(job: engine.LiveJob) -> bool:
     if job.state == "failed":
         show_error(job.reason)
     elif job.state == "cancelled":
-        st.info("Cancelled. Nothing that was finished is lost.")
+        st.info(plain(job.reason) or "Cancelled. Nothing that was finished is lost.")
     return job.state == "done" and job.result is not None
 
 
-def share_and_sentence(
-    job: engine.LiveJob, behind: engine.LiveJob | None = None
-) -> tuple[float, str]:
-    """(share, sentence) of a job that is not done; a queued one tells of the job it waits for."""
-    if job.state == "queued" and behind is not None and behind.active:
-        share, text = share_and_sentence(behind)
-        return share, f"Getting ready: {text}"
+def share_and_sentence(job: engine.LiveJob) -> tuple[float, str]:
+    """(share, sentence) of a job that is not done."""
     progress = job.progress
     waiting = job.state == "queued" or not progress.stage
     stage = "waiting for the worker" if waiting else doing(progress.stage)

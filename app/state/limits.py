@@ -11,11 +11,9 @@ import secrets
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import streamlit as st
-
-from prunescope import engine
 
 CHARACTERS = 1000  # of a text, for the machine's own user
 PUBLIC_CHARACTERS = 300
@@ -27,6 +25,37 @@ CLOSED = (
     "This is a public page, so {what} not offered here. It is on your own installation: see "
     "the README."
 )
+
+
+class Awaited(Protocol):
+    """What a page waits for: a job of a worker, or an attack that has several."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still to come."""
+
+    @property
+    def token(self) -> str:
+        """What an address finds it by."""
+
+    def look(self) -> None:
+        """Somebody waits for it."""
+
+
+Job = TypeVar("Job", bound=Awaited)
+
+
+class Bench(Protocol[Job]):
+    """Who does the work: a worker, or the attacks of the app."""
+
+    def submit(self, do: str, **arguments: Any) -> Job:
+        """Start a request."""
+
+    def find(self, token: str) -> Job | None:
+        """A request by its token."""
+
+    def cancel(self, job: Job, /) -> None:
+        """Stop a request."""
 
 
 def public() -> bool:
@@ -52,11 +81,11 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[str, deque[float]] = {}
-        self._jobs: list[tuple[str, engine.LiveJob]] = []
+        self._jobs: list[tuple[str, Awaited]] = []
 
     def ask(
-        self, visitor: str, bench: engine.Workbench, do: str, arguments: dict[str, Any], now: float
-    ) -> engine.LiveJob | str:
+        self, visitor: str, bench: Bench[Job], do: str, arguments: dict[str, Any], now: float
+    ) -> Job | str:
         """The job, or in a sentence why there is none."""
         with self._lock:
             self._asked = {
@@ -101,7 +130,7 @@ def _gate() -> Gate:
     return Gate()
 
 
-def submit(bench: engine.Workbench, do: str, **arguments: Any) -> engine.LiveJob | None:
+def submit(bench: Bench[Job], do: str, **arguments: Any) -> Job | None:
     """Ask a worker; in public mode within the limits, and where they refuse the page says why."""
     if not public():
         return bench.submit(do, **arguments)

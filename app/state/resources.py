@@ -21,10 +21,16 @@ def workbench() -> engine.Workbench:
 
 @st.cache_resource
 def background() -> engine.Workbench:
-    """A second worker for batches, so that a sentence need not wait behind one; it starts with the
-    first batch.
+    """A second worker for batches and for models that must be pruned first, so that a sentence
+    need not wait behind one; it starts with the first of them.
     """
     return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+
+
+@st.cache_resource
+def attack_runs() -> engine.AttackRuns:
+    """The attacks on several models, which both workers share."""
+    return engine.AttackRuns(workbench(), background())
 
 
 @st.cache_resource

@@ -14,7 +14,7 @@ from prunescope.engine.store import Store
 
 if TYPE_CHECKING:  # imports torch
     from prunescope.engine.attacks.terms import KeyedVictim
-    from prunescope.engine.live.text_attack import TextTarget
+    from prunescope.engine.live.side_result import TextTarget
     from prunescope.engine.models.victim import Victim
 
 
@@ -39,7 +39,7 @@ def _targets(
     options: argparse.Namespace, victims: "dict[str, KeyedVictim]"
 ) -> "tuple[dict[str, TextTarget], dict[str, float]]":
     """(what is attacked by name, the sparsity of the pruned one where there is one)."""
-    from prunescope.engine.live.text_attack import TextTarget
+    from prunescope.engine.live.side_result import TextTarget
 
     if options.against is not None:
         return {name: TextTarget(keyed.victim) for name, keyed in victims.items()}, {}

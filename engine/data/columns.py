@@ -109,16 +109,22 @@ def find_columns(table: Table, choice: Choice) -> Columns:
     A caller who names the text column and no pair column gets single texts. Raises DataError where
     a column is not found, SettingError where one column would have two roles.
     """
-    text, pair = _text_columns(table, choice)
-    label = (
-        _named(table, choice.label, "`label_column`") if choice.label else _detected_label(table)
-    )
+    text, pair = text_columns(table, choice)
+    label = label_of(table, choice)
     _check_distinct(table, [name for name in (text, pair, label) if name is not None])
     used = {name for name in (text, pair, label) if name is not None}
     return Columns(text, pair, label, None if choice.text else _further_texts(table, used))
 
 
-def _text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
+def label_of(table: Table, choice: Choice) -> str:
+    """The column of labels. Raises DataError where there is none, or where two differ."""
+    if choice.label:
+        return _named(table, choice.label, "`label_column`")
+    return _detected_label(table)
+
+
+def text_columns(table: Table, choice: Choice) -> tuple[str, str | None]:
+    """The column of texts, and that of second texts of pairs. Raises DataError."""
     pair = _named(table, choice.pair, "`pair_column`") if choice.pair else None
     if choice.text:
         return _named(table, choice.text, "`text_column`"), pair

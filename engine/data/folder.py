@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prunescope.engine.data.build import build_examples
 from prunescope.engine.data.cards import card_names
 from prunescope.engine.data.columns import Choice, Table
 from prunescope.engine.data.files import SUFFIXES, is_data_name, read_tables, stem_of
-from prunescope.engine.data.records import Dataset
 from prunescope.engine.data.saved import is_saved, read_saved, saved_splits
+from prunescope.engine.data.source import DataSource
 from prunescope.engine.data.splits import (
     EVALUATION,
     SPLITS,
@@ -38,9 +37,8 @@ class _Split:
     shards: bool = False
 
 
-def load_folder(folder: Path, choice: Choice) -> Dataset:
-    """The data set in a folder, or in the only one below that has any; `train` is None where it has
-    none.
+def read_folder(folder: Path, choice: Choice) -> DataSource:
+    """The tables of the data set in a folder, or in the only one below that has any.
 
     Raises DataError where there is no evaluation split, where two files claim one split, and where
     several folders below have data sets.
@@ -53,15 +51,11 @@ def load_folder(folder: Path, choice: Choice) -> Dataset:
     tables = [
         _with_card(table, folder) for table in (evaluation, *([_read(train)] if train else []))
     ]
-    built = build_examples(tables, choice)
     files = (*(train.paths if train else ()), *splits[name].paths)
-    return Dataset(
-        name=os.path.basename(os.path.abspath(folder)),
-        train=built.examples[1] if train else None,
-        evaluation=built.examples[0],
-        classes=built.classes,
-        notices=built.notices,
-        source=f"local folder ({', '.join(os.path.relpath(path, folder) for path in files)})",
+    return DataSource(
+        os.path.basename(os.path.abspath(folder)),
+        tuple(tables),
+        f"local folder ({', '.join(os.path.relpath(path, folder) for path in files)})",
     )
 
 
@@ -75,7 +69,7 @@ def evaluation_table(folder: Path, choice: Choice) -> Table:
     """The evaluation rows of a folder with all their columns; all rows of a saved table without
     splits.
 
-    Raises as `load_folder` does.
+    Raises as `read_folder` does.
     """
     if is_saved(folder):
         return read_saved(folder)

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.engine.data.build import build_examples
 from prunescope.engine.data.columnar import arrow_table
 from prunescope.engine.data.columns import Choice, Table, find_columns
-from prunescope.engine.data.records import Dataset
+from prunescope.engine.data.source import DataSource
 from prunescope.engine.data.splits import TRAIN, evaluation_splits, first_labelled, train_split
 from prunescope.engine.errors import DataError, InputError, ResourceError
 
@@ -24,8 +23,8 @@ _READER_NAMES = re.compile(
 )
 
 
-def load_hub(name: str, choice: Choice) -> Dataset:
-    """The hub's data set: evaluation is its validation split, else its test split.
+def read_hub(name: str, choice: Choice) -> DataSource:
+    """The tables of the hub's data set: evaluation is its validation split, else its test split.
 
     Raises DataError where the name or its splits cannot be used, ResourceError where the hub is not
     reached.
@@ -37,20 +36,16 @@ def load_hub(name: str, choice: Choice) -> Dataset:
     split, evaluation = _evaluation(splits, name, choice)
     train = train_split(splits)
     tables = [evaluation, *([_table(train, TRAIN, name)] if train is not None else [])]
-    built = build_examples(tables, choice)
-    return Dataset(
-        name=config or repository.rsplit("/", maxsplit=1)[-1],
-        train=None if train is None else built.examples[1],
-        evaluation=built.examples[0],
-        classes=built.classes,
-        notices=built.notices,
-        source=f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), split])})",
+    return DataSource(
+        config or repository.rsplit("/", maxsplit=1)[-1],
+        tuple(tables),
+        f"hub ({name}: {', '.join([*([TRAIN] if train is not None else []), split])})",
     )
 
 
 def one_split(name: str, split: str | None, choice: Choice) -> Table:
     """One split of the hub's data set, or with None the evaluation rows, with all columns; raises
-    as `load_hub` does.
+    as `read_hub` does.
     """
     repository, _, config = name.partition(":")
     if _READER_NAMES.fullmatch(repository):
@@ -103,7 +98,7 @@ class Outline:
 
 def outline(name: str) -> Outline:
     """Columns, classes and splits of the hub's data set; of its rows at most one is read. Raises as
-    `load_hub` does.
+    `read_hub` does.
     """
     import datasets
 

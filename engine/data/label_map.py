@@ -97,3 +97,14 @@ def _target(target: object, text: str) -> int | str | None:
             "leaves rows out."
         )
     return LEFT_OUT if target == -1 else target
+
+
+def label_map_text(targets: Mapping[str, int | None]) -> str:
+    """A label map that takes each label to a class number; None and −1 leave its rows out.
+
+    Written as a list where that can be read back, else as JSON.
+    """
+    numbers = {label: -1 if target is None else target for label, target in targets.items()}
+    if any(set(label) & set(",='{\"") or label != label.strip() for label in numbers):
+        return json.dumps(numbers, ensure_ascii=False)
+    return ",".join(f"{label}={number}" for label, number in numbers.items())

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from prunescope.engine import paths
-from prunescope.engine.data.build import build_examples
+from prunescope.engine.data.build import BuiltExamples, build_examples
 from prunescope.engine.data.columns import Choice
 from prunescope.engine.data.files import is_data_name, read_table
-from prunescope.engine.data.folder import load_folder
-from prunescope.engine.data.hub import load_hub
+from prunescope.engine.data.folder import read_folder
+from prunescope.engine.data.hub import read_hub
 from prunescope.engine.data.records import Dataset, Examples
 from prunescope.engine.data.saved import is_saved, read_one
+from prunescope.engine.data.source import DataSource
 from prunescope.engine.errors import DataError
 
 EMBEDDED = "embedded"
@@ -39,17 +40,27 @@ def load_dataset(
     hub. Raises DataError, SettingError or ResourceError.
     """
     choice = Choice.of(text_column, pair_column, label_column, label_map)
+    return dataset_of(read_source(name, choice), choice, seed, divide)
+
+
+def read_source(name: str, choice: Choice | None = None) -> DataSource:
+    """The tables of the data set called `name`; `choice` only says which of several evaluation
+    splits has labels.
+
+    Raises DataError or ResourceError.
+    """
+    choice = choice or Choice()
     if name == EMBEDDED:
-        return _load_embedded(choice)
+        return _read_embedded()
     if not name.strip():
         raise DataError(
             f"The data set name {name!r} is blank; name {EMBEDDED!r}, a folder or a file."
         )
     path = os.path.expanduser(name)
     if os.path.isdir(path) and not is_saved(Path(path)):
-        return load_folder(Path(path), choice)
+        return read_folder(Path(path), choice)
     if os.path.isfile(path) or os.path.isdir(path):
-        return _load_file(Path(path), choice, seed) if divide else _load_whole(Path(path), choice)
+        return DataSource(Path(path).stem, (read_one(Path(path)),), "file", Path(path))
     if os.path.exists(path):
         raise DataError(
             f"{name} is neither a folder nor an ordinary file; save its content as a file and name "
@@ -57,7 +68,22 @@ def load_dataset(
         )
     if looks_like_path(name):
         raise DataError(f"There is no folder or file {name!r}; check the path.")
-    return load_hub(name, choice)
+    return read_hub(name, choice)
+
+
+def dataset_of(source: DataSource, choice: Choice, seed: int = 0, divide: bool = True) -> Dataset:
+    """The examples of tables that were read; see `load_dataset`."""
+    built = build_examples(source.tables, choice)
+    if source.file is not None:
+        return (_divided if divide else _whole)(source.file, built, seed)
+    return Dataset(
+        source.name,
+        built.examples[1] if len(built.examples) > 1 else None,
+        built.examples[0],
+        built.classes,
+        source.about,
+        built.notices,
+    )
 
 
 def looks_like_path(name: str) -> bool:
@@ -71,7 +97,7 @@ def looks_like_path(name: str) -> bool:
     )
 
 
-def _load_embedded(choice: Choice) -> Dataset:
+def _read_embedded() -> DataSource:
     folder = paths.BUNDLED / "reviews"
     files = [folder / "evaluation.tsv", folder / "calibration.tsv"]
     for path in files:
@@ -80,13 +106,10 @@ def _load_embedded(choice: Choice) -> Dataset:
                 f"The installation is incomplete: {path} is missing; install PruneScope again."
             )
     tables = [replace(read_table(path), class_names={"label": EMBEDDED_LABELS}) for path in files]
-    built = build_examples(tables, choice)
-    evaluation, train = built.examples
-    return Dataset(EMBEDDED, train, evaluation, built.classes, EMBEDDED, built.notices)
+    return DataSource(EMBEDDED, tuple(tables), EMBEDDED)
 
 
-def _load_file(path: Path, choice: Choice, seed: int) -> Dataset:
-    built = build_examples([read_one(path)], choice)
+def _divided(path: Path, built: BuiltExamples, seed: int) -> Dataset:
     (examples,) = built.examples
     order = examples.distinct()
     if len(order) < 2:
@@ -127,7 +150,6 @@ def _repeats(path: Path, examples: Examples, order: list[int]) -> list[str]:
     ]
 
 
-def _load_whole(path: Path, choice: Choice) -> Dataset:
-    built = build_examples([read_one(path)], choice)
+def _whole(path: Path, built: BuiltExamples, seed: int) -> Dataset:
     source = f"file ({path.name}: all {len(built.examples[0])} rows are evaluation)"
     return Dataset(path.stem, None, built.examples[0], built.classes, source, built.notices)

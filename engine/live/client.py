@@ -5,7 +5,8 @@
     while job.active: ...       # job.progress, job.steps grow
     job.result, job.reason      # one of them, afterwards
 
-Requests are those of `prunescope.engine.live.requests`, and `check` of a study's settings.
+Requests are those of `prunescope.engine.live.requests`, and `check` and `preview` of a study's
+settings.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,13 @@ from prunescope.engine import paths
 from prunescope.engine.progress import ProgressState
 
 # seconds until the libraries are loaded early, so that a page that is being drawn has the cores
-WARM_AFTER = 4.0
+WARM_AFTER = 2.0
 PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
+# requests whose answer is worth nothing once nobody waits for it
+AWAITED = ("ready", "attack", "transfer", "prune", "look")
+ABANDONED_AFTER = 10.0  # seconds without a look from a page
+LOOK_EVERY = 1.0  # seconds between two searches for what is abandoned
+ABANDONED = "It was stopped because the page that asked for it was closed or left."
 
 
 @dataclass(slots=True)
@@ -56,6 +63,10 @@ class LiveJob:
     reason: str = ""
     # by side, while it is attacked
     snapshots: dict[str, AttackSnapshot] = field(default_factory=dict)
+    # by side, as soon as its attack has ended
+    sides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unready: list[str] = field(default_factory=list)  # sides that must be pruned first
+    seen: float = field(default_factory=time.monotonic)  # when a page last looked at it
     # finds the job again from a page's address
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -63,6 +74,10 @@ class LiveJob:
     def active(self) -> bool:
         """Whether it is queued or running."""
         return self.state in ("queued", "running")
+
+    def look(self) -> None:
+        """A page looks at it: somebody waits for its result."""
+        self.seen = time.monotonic()
 
 
 class Workbench:
@@ -75,7 +90,7 @@ class Workbench:
         self._sent: dict[int, subprocess.Popen[str]] = {}  # which process has a job
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._warming = self._closed = False
+        self._warming = self._closed = self._watching = False
 
     def warm(self) -> None:
         """Start the worker and let it load its libraries, so that the first request does not wait
@@ -96,11 +111,14 @@ class Workbench:
                 self._write({"warm": True})
 
     def submit(self, do: str, **arguments: Any) -> LiveJob:
-        """Queue one request: `check`, or one of `prunescope.engine.live.requests`."""
+        """Queue one request: `check`, `preview`, or one of `prunescope.engine.live.requests`."""
         with self._lock:
             job = LiveJob(next(self._numbers), do, arguments)
             self._jobs[job.number] = job
             self._send(job)
+            if do in AWAITED and not self._watching:
+                self._watching = True
+                threading.Thread(target=self._watch, daemon=True).start()
             for number in [n for n, old in self._jobs.items() if not old.active][:-50]:
                 del self._jobs[number], self._sent[number]
         return job
@@ -137,6 +155,21 @@ class Workbench:
             for other in waiting:  # they were behind the one that would not stop
                 other.state = "queued"
                 self._send(other)
+
+    def _watch(self) -> None:
+        """Cancel what nobody waits for any more, until nothing is left that somebody may await."""
+        while True:
+            time.sleep(LOOK_EVERY)
+            with self._lock:
+                awaited = [job for job in self._jobs.values() if job.active and job.do in AWAITED]
+                if not awaited or self._closed:
+                    self._watching = False
+                    return
+                since = time.monotonic() - ABANDONED_AFTER
+                for job in awaited:
+                    if job.seen < since:
+                        job.reason = ABANDONED
+                        self.cancel(job)
 
     def close(self) -> None:
         """End the worker and whatever it started."""
@@ -225,6 +258,10 @@ def _apply(job: LiveJob, event: dict[str, Any]) -> None:
         case "step":
             job.steps.append((event["side"], event["queries"], event["lowest"]))
             _update(job.snapshots.setdefault(event["side"], AttackSnapshot()), event)
+        case "side":
+            job.sides[event["side"]] = event["result"]
+        case "unready":
+            job.unready = list(event["sides"])
         case "done":
             job.state, job.result = "done", event["result"]
         case "failed":

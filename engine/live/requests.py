@@ -3,6 +3,7 @@
 Requests with `victims` are those of `prunescope.engine.live.side_by_side`. The others name one
 `study` and one `sparsity`:
 
+    prune    the victim, into the cache on disk, so that any worker can attack it
     look     inside both victims while they read `text`, and `adversarial` if it is not None
     measure  the level into the store
     time     the level as CSR against dense, into the user's cache
@@ -15,11 +16,12 @@ from typing import Any
 from prunescope.engine.errors import DataError, PruneScopeError, SettingError
 from prunescope.engine.live.batch import attack_batch
 from prunescope.engine.live.models import LiveModels
-from prunescope.engine.live.side_by_side import AttackRequest, attack_studies, make_ready
+from prunescope.engine.live.ready_models import attack_ready, make_ready, transfer_ready
+from prunescope.engine.live.side_by_side import AttackRequest
 from prunescope.engine.progress import Progress
 from prunescope.engine.studies.prepare import PreparedStudy
 
-SIDE_BY_SIDE = ("ready", "attack", "batch")
+SIDE_BY_SIDE = ("ready", "attack", "transfer", "batch")
 
 
 def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> dict[str, Any]:
@@ -35,6 +37,9 @@ def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> 
     prepared, notice = models.open(study, report)
     sparsity = request["sparsity"]
     match request["do"]:
+        case "prune":
+            models.pruned(prepared, sparsity, report)
+            return {"notice": notice}
         case "look":
             return {"notice": notice, **_look(models, prepared, request, report)}
         case "measure":
@@ -59,12 +64,17 @@ def _side_by_side(
             f"{', '.join(SIDE_BY_SIDE)}."
         )
     attack = AttackRequest.of(request)
-    if request["do"] == "ready":
-        return {"notices": list(make_ready(models, attack, report).notices)}
-    if request["do"] == "batch":
-        return attack_batch(models, attack, int(request["count"]), report)
-    result = attack_studies(models, attack, request["text"], request["label"], report)
-    return result.payload()
+    match request["do"]:
+        case "ready":
+            targets = make_ready(models, attack, report)
+            return {"notices": list(targets.notices), "unready": list(targets.unready)}
+        case "batch":
+            return attack_batch(models, attack, int(request["count"]), report)
+        case "transfer":
+            text, truth, found = (request[name] for name in ("text", "truth", "found"))
+            return transfer_ready(models, attack, text, truth, found, report)
+    prune = bool(request.get("prune"))
+    return attack_ready(models, attack, request["text"], request["label"], report, prune)
 
 
 def _look(

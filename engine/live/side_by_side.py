@@ -4,10 +4,14 @@ A request names its victims as `victims=[{"name": …, "study": key, "sparsity":
 them the one that the others are compared with, further `attack`, `seed`, and the budget as
 `queries` and `seconds` (None is no limit).
 
-    ready   load or prune the victims, so that an attack can begin at once
-    attack  `text`, and its true `label` or None: all victims in lock-step, with the same candidates
-    batch   `count` examples of the first victim's evaluation set, those that its study attacked
-            first; what is measured already, here or in the study, is not attacked again
+    ready     load the victims that need not be pruned first, so that an attack can begin at once
+    attack    `text`, and its true `label` or None: all victims that are ready, in lock-step and
+              with the same candidates; those that must be pruned first are named in the answer,
+              unless `prune` asks for them to be pruned here
+    transfer  every victim's answers to the adversarial texts `found`, by source, and to `text`
+              without each of its words; `truth` is the true label
+    batch     `count` examples of the first victim's evaluation set, those that its study attacked
+              first; what is measured already, here or in the study, is not attacked again
 """
 
 from collections.abc import Mapping
@@ -15,18 +19,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
-from prunescope.engine.attacks.run import Attackers
-from prunescope.engine.attacks.similarity import cosines
 from prunescope.engine.attacks.terms import KeyedVictim
 from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.live.models import LiveModels
-from prunescope.engine.live.text_attack import (
-    AttackSettings,
-    TextAttack,
-    TextTarget,
-    attack_text,
-    checked_text,
-)
+from prunescope.engine.live.side_result import TextTarget
+from prunescope.engine.live.text_attack import AttackSettings
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.store import victim_key
@@ -122,36 +119,3 @@ def _check_classes(name: str, prepared: PreparedStudy, other: str, first: Prepar
             f"{name} tells apart {', '.join(classes)} and {other} {', '.join(expected)}; "
             "attack victims of the same classes."
         )
-
-
-def make_ready(
-    models: LiveModels, request: AttackRequest, report: Progress = SILENT
-) -> ReadyVictims:
-    """Load what the first attack would wait for: victims, TextAttack, the sentence encoder."""
-    ready = open_victims(models, request, report)
-    report("load the attack", 0, 1)
-    settings = ready.settings(request)
-    Attackers(ready.victims, settings.attack, settings.seed, settings.resources)
-    cosines([("one", "two")], str(ready.first.victim.device))
-    return ready
-
-
-def attack_studies(
-    models: LiveModels,
-    request: AttackRequest,
-    text: str,
-    label: int | None,
-    report: Progress = SILENT,
-) -> TextAttack:
-    """Attack one text on all victims of a request. `label` None takes the first one's answer."""
-    text = checked_text(text)  # before anything is loaded
-    ready = open_victims(models, request, report)
-    return attack_text(
-        ready.targets,
-        text,
-        label,
-        ready.settings(request),
-        report,
-        ready.label_names,
-        ready.notices,
-    )

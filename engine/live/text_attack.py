@@ -9,20 +9,23 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from prunescope.engine.attacks.attempt import AttemptStep, Budget, Example, Outcome, check_read
+from prunescope.engine.attacks.attempt import Budget, Example, Outcome, check_read
 from prunescope.engine.attacks.run import Attackers
-from prunescope.engine.attacks.services import NotAttackable, cancel_checks
-from prunescope.engine.attacks.similarity import cosines
-from prunescope.engine.attacks.victim_service import VictimService
-from prunescope.engine.attacks.word_diff import word_changes, word_spans
+from prunescope.engine.attacks.services import NotAttackable
 from prunescope.engine.data.checks import is_whole
 from prunescope.engine.errors import InputError, SettingError
+from prunescope.engine.live.cross_reading import transferred, word_importance
+from prunescope.engine.live.side_result import (
+    AttackStep,
+    SideEnded,
+    TextTarget,
+    Tried,
+    side_result,
+)
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 
 MOST_CHARACTERS = 1000
-# words; leaving out each word of a longer text in turn takes longer than a page should wait
-MOST_LEFT_OUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +36,6 @@ class AttackSettings:
     seed: int
     budget: Budget = field(default_factory=Budget)
     resources: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TextTarget:
-    """A victim of a text attack, with the level of a study that it is, if it is one."""
-
-    victim: Victim
-    study: str | None = None  # the study's key
-    sparsity: float | None = None
-    achieved: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AttackStep:
-    """Event: what happened on one victim while it is attacked."""
-
-    side: str
-    step: AttemptStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +51,7 @@ class TextAttack:
     label_names: list[str]
     notices: list[str]
     cut_at: int | None  # the first victim's limit of tokens, where the text is longer
-    sides: list[dict[str, Any]]  # one a victim, see `_side`
+    sides: list[dict[str, Any]]  # one a victim, see `side_result`
     importance: dict[str, Any] | None  # see `word_importance`
     transfer: dict[str, dict[str, Any]]  # see `transferred`
     seconds: float
@@ -88,26 +73,16 @@ def attack_text(
     """Attack one text on all victims in lock-step. `label` None takes the first victim's answer.
 
     The result has the outcomes, the similarity of each adversarial text to the original, the
-    importance of each word, and every victim's answer to every adversarial text. Emits an
-    `AttackStep` for every step. Raises InputError for a text that cannot be attacked, SettingError
-    for a label that the victims do not have.
+    importance of each word, and every victim's answer to every adversarial text. Emits what
+    `attack_sides` does. Raises InputError for a text that cannot be attacked, SettingError for a
+    label that the victims do not have.
     """
     text, start = checked_text(text), time.perf_counter()
     victims = {name: target.victim for name, target in targets.items()}
     first = next(iter(victims.values()))
-    if label is not None and not 0 <= label < first.num_labels:
-        raise SettingError(
-            f"The label {label} is outside 0..{first.num_labels - 1}, the victim's range."
-        )
-    check_readable(text, victims)
-    truth = label if label is not None else int(first.read([text])[0].argmax())
-    outcomes = _outcomes(victims, settings, Example(text, None, truth), report)
-    similarity = _similarity(outcomes, str(first.device))
-    tokens = len(first.tokenizer(text)["input_ids"])
-    sides = [
-        _side(name, target, outcomes[name], truth, similarity.get(name))
-        for name, target in targets.items()
-    ]
+    truth = true_label(first, text, label)
+    sides = attack_sides(targets, text, truth, settings, report)
+    found = {side["name"]: side["perturbed"] for side in sides if side["outcome"] == "broken"}
     return TextAttack(
         text=text,
         truth=truth,
@@ -117,12 +92,69 @@ def attack_text(
         budget=asdict(settings.budget),
         label_names=list(label_names or first.label_names),
         notices=list(notices),
-        cut_at=first.max_tokens if tokens > first.max_tokens else None,
+        cut_at=limit_passed(first, text),
         sides=sides,
         importance=word_importance(victims, text, truth, report),
-        transfer=transferred(victims, outcomes, truth),
+        transfer=transferred(victims, found, truth),
         seconds=round(time.perf_counter() - start, 2),
     )
+
+
+def true_label(first: Victim, text: str, label: int | None) -> int:
+    """The label that is attacked: the one given, else what the first victim says.
+
+    Raises SettingError for one that the victim does not have, InputError for a text that it cannot
+    read.
+    """
+    if label is not None and not 0 <= label < first.num_labels:
+        raise SettingError(
+            f"The label {label} is outside 0..{first.num_labels - 1}, the victim's range."
+        )
+    check_readable(text, first)
+    return label if label is not None else int(first.read([text])[0].argmax())
+
+
+def limit_passed(victim: Victim, text: str) -> int | None:
+    """The victim's limit of tokens, where the text is longer; it reads the beginning only."""
+    tokens = len(victim.tokenizer(text)["input_ids"])
+    return victim.max_tokens if tokens > victim.max_tokens else None
+
+
+def attack_sides(
+    targets: Mapping[str, TextTarget],
+    text: str,
+    truth: int,
+    settings: AttackSettings,
+    report: Progress = SILENT,
+) -> list[dict[str, Any]]:
+    """Attack a checked text on all victims in lock-step; the results in their order.
+
+    A result depends on its victim alone, not on the others that are attacked beside it. Emits an
+    `AttackStep` for every step and a `SideEnded` for every victim, when its attack ends. Raises
+    InputError for a text that cannot be attacked.
+    """
+    victims = {name: target.victim for name, target in targets.items()}
+    for victim in victims.values():
+        check_readable(text, victim)
+    attackers = Attackers(
+        victims, settings.attack, settings.seed, settings.resources, settings.budget
+    )
+    results: dict[str, dict[str, Any]] = {}
+    tried = {name: Tried() for name in targets}
+    steps = attackers.watch(
+        Example(text, None, truth), lambda: report("attack", len(results), len(victims))
+    )
+    with closing(steps):
+        for name, step in steps:
+            if not isinstance(step, Outcome):
+                tried[name].add(text, step)
+                report.emit(AttackStep(name, step))
+                continue
+            if step.record.outcome == "error" or step.record.untried:
+                raise InputError(f"{step.record.reason.rstrip('.')}; type another text.")
+            results[name] = side_result(name, targets[name], step, truth, tried[name])
+            report.emit(SideEnded(name, results[name]))
+    return [results[name] for name in targets]
 
 
 def checked_text(text: str) -> str:
@@ -144,114 +176,9 @@ def checked_text(text: str) -> str:
     return text
 
 
-def check_readable(text: str, victims: Mapping[str, Victim]) -> None:
-    """Raises InputError for a text that one of the victims cannot read."""
+def check_readable(text: str, victim: Victim) -> None:
+    """Raises InputError for a text that a victim cannot read."""
     try:
-        for victim in victims.values():
-            check_read(text, victim)
+        check_read(text, victim)
     except NotAttackable as error:
         raise InputError(f"{str(error).rstrip('.')}; type another text.") from error
-
-
-def _outcomes(
-    victims: Mapping[str, Victim], settings: AttackSettings, example: Example, report: Progress
-) -> dict[str, Outcome]:
-    attackers = Attackers(
-        victims, settings.attack, settings.seed, settings.resources, settings.budget
-    )
-    outcomes: dict[str, Outcome] = {}
-    steps = attackers.watch(example, lambda: report("attack", len(outcomes), len(victims)))
-    with closing(steps):
-        for side, step in steps:
-            if not isinstance(step, Outcome):
-                report.emit(AttackStep(side, step))
-                continue
-            if step.record.outcome == "error" or step.record.untried:
-                raise InputError(f"{step.record.reason.rstrip('.')}; type another text.")
-            outcomes[side] = step
-    return outcomes
-
-
-def _similarity(outcomes: Mapping[str, Outcome], device: str) -> dict[str, float]:
-    """Cosine similarity of each successful adversarial text to the original, by victim."""
-    texts = {
-        name: (outcome.original, outcome.perturbed)
-        for name, outcome in outcomes.items()
-        if outcome.record.outcome == "broken"
-    }
-    return dict(zip(texts, cosines(list(texts.values()), device), strict=True))
-
-
-def _side(
-    name: str, target: TextTarget, outcome: Outcome, truth: int, similarity: float | None
-) -> dict[str, Any]:
-    """An outcome as JSON values, with the victim's answers before and after the attack."""
-    logits = target.victim.read([outcome.original, outcome.perturbed])[0]
-    before, after = logits.double().softmax(dim=1)[:, truth].tolist()
-    changes = word_changes(outcome.original, outcome.perturbed)
-    return {
-        "name": name,
-        "study": target.study,
-        "sparsity": target.sparsity,
-        "achieved": target.achieved,
-        "similarity": similarity,
-        **asdict(outcome.record),
-        "perturbed": outcome.perturbed,
-        "label_before": outcome.label_before,
-        "label_after": outcome.label_after,
-        "truth_before": before,
-        "truth_after": after,
-        "path": [list(point) for point in outcome.path],
-        "changes": [[change.before, change.after] for change in changes],
-    }
-
-
-def word_importance(
-    victims: Mapping[str, Victim], text: str, truth: int, report: Progress = SILENT
-) -> dict[str, Any] | None:
-    """Leave-one-out: by how much the probability of the true label falls without each word.
-
-    p(y | x) − p(y | x without word i), one row a victim; None for a text of one word or of more
-    than `MOST_LEFT_OUT`.
-    """
-    spans = word_spans(text)
-    if not 1 < len(spans) <= MOST_LEFT_OUT:
-        return None
-    shortened = [" ".join(f"{text[:start]} {text[end:]}".split()) for start, end in spans]
-    falls: dict[str, list[float]] = {}
-    with cancel_checks(lambda: report("word importance", len(falls), len(victims))):
-        for name, victim in victims.items():
-            report("word importance", len(falls), len(victims))
-            answers = _probabilities(victim, [text, *shortened])
-            whole, *rest = (float(probabilities[truth]) for probabilities in answers)
-            falls[name] = [round(whole - value, 6) for value in rest]
-    return {"words": [text[start:end] for start, end in spans], "falls": falls}
-
-
-def transferred(
-    victims: Mapping[str, Victim], outcomes: Mapping[str, Outcome], truth: int
-) -> dict[str, dict[str, Any]]:
-    """The target's answer to each adversarial text against a source, by source and target.
-
-    An answer is {label, truth}: the predicted label, and the probability of the true one.
-    """
-    texts = {
-        name: outcomes[name].perturbed
-        for name in victims
-        if outcomes[name].record.outcome == "broken"
-    }
-    rows: dict[str, dict[str, Any]] = {source: {} for source in texts}
-    for target, victim in victims.items():
-        answers = _probabilities(victim, list(texts.values()))
-        for source, answer in zip(texts, answers, strict=True):
-            label, probability = int(answer.argmax()), round(float(answer[truth]), 6)
-            rows[source][target] = {"label": label, "truth": probability}
-    return rows
-
-
-def _probabilities(victim: Victim, texts: Sequence[str]) -> list[Any]:
-    distinct = list(dict.fromkeys(texts))
-    if not distinct:
-        return []
-    answers = dict(zip(distinct, VictimService(victim).answer(distinct), strict=True))
-    return [answers[text] for text in texts]

@@ -17,13 +17,24 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from prunescope.engine.config.environment import quiet_libraries
+from prunescope.engine.data.curated import curated_sentences
 from prunescope.engine.errors import InterruptedStudy, PruneScopeError
 from prunescope.engine.progress import Progress, ProgressState
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
+from prunescope.engine.store.shipped import ShippedModel, shipped_models
 
 EVERY = 0.1  # seconds between two progress events
+MOST_WARMED = 2  # models that ship and are loaded early
 DEFECT = "Something went wrong inside PruneScope; the log of the app has the details."
+
+
+def first_models(store: Store) -> list[ShippedModel]:
+    """The models that a newcomer's first attack is on: those that the curated sentences break."""
+    shipped = {(model.study[:12], model.sparsity): model for model in shipped_models(store)}
+    curated = curated_sentences().sentences
+    keys = [(sentence.study[:12], sentence.sparsity) for sentence in curated] or list(shipped)
+    return [shipped[key] for key in dict.fromkeys(keys) if key in shipped][:MOST_WARMED]
 
 
 class Worker:
@@ -59,11 +70,18 @@ class Worker:
                 traceback.print_exc(file=sys.stderr)
 
     def _warm(self) -> None:
+        """Load what a first attack would wait for, the models that ship before TextAttack."""
         from prunescope.engine.attacks.resources import find_resources
+        from prunescope.engine.attacks.similarity import cosines
         from prunescope.engine.attacks.textattack_import import textattack
 
-        self._live_models()
+        models = self._live_models()
+        models.begin()
+        for model in first_models(self._store):
+            if (study := self._store.study_head(model.study)) is not None:
+                models.sparse(study, model.sparsity)
         textattack(find_resources(None))
+        cosines([("one", "two")], "cpu")
 
     def _live_models(self) -> Any:
         if self._models is None:
@@ -94,11 +112,13 @@ class Worker:
         number = request["id"]
         report = Progress(
             lambda state: self._send_progress(number, state),
-            lambda event: self._send_step(number, event),
+            lambda event: self._send_event(number, event),
         )
         report("load", 0, 1)
         if request["do"] == "check":
             return self._check(request["spec"], report)
+        if request["do"] == "preview":
+            return self._preview(request["spec"])
         models = self._live_models()
         from prunescope.engine.live.requests import answer
 
@@ -111,23 +131,34 @@ class Worker:
             self._last = time.monotonic()
             self._send(number, "progress", **asdict(state))
 
-    def _send_step(self, number: int, event: object) -> None:
-        from prunescope.engine.live.text_attack import AttackStep
+    def _send_event(self, number: int, event: object) -> None:
+        from prunescope.engine.live.ready_models import Unready
+        from prunescope.engine.live.side_result import AttackStep, SideEnded
 
-        if not isinstance(event, AttackStep):
-            return
-        step = event.step
-        text, truth = min(step.tried, key=lambda tried: tried[1], default=(None, None))
-        self._send(
-            number,
-            "step",
-            side=event.side,
-            kind=step.kind,
-            queries=step.queries,
-            lowest=step.lowest,
-            text=text,
-            truth=truth,
-        )
+        match event:
+            case AttackStep(side, step):
+                text, truth = min(step.tried, key=lambda tried: tried[1], default=(None, None))
+                self._send(
+                    number,
+                    "step",
+                    side=side,
+                    kind=step.kind,
+                    queries=step.queries,
+                    lowest=step.lowest,
+                    text=text,
+                    truth=truth,
+                )
+            case SideEnded(side, result):
+                self._send(number, "side", side=side, result=result)
+            case Unready(sides):
+                self._send(number, "unready", sides=sides)
+
+    def _preview(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What a study would read, its parts that are on the hub fetched."""
+        from prunescope.engine.studies.preview import preview_study
+
+        settings = StudySpec(**{**spec, "levels": tuple(spec["levels"])})
+        return preview_study(settings, fetch=True).payload()
 
     def _check(self, spec: dict[str, Any], report: Progress) -> dict[str, Any]:
         """Load what a study names and say what it would be.

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-
 from prunescope.engine.errors import ModelError
 
 # Values of `problem_type` by which a text has one label.
@@ -21,12 +19,15 @@ def read_config(source: str | Path, local_only: bool) -> Any:
     Raises ModelError where a folder's config.json is not JSON, names no model_type, or numbers no
     labels; what transformers raises of its own is passed on.
     """
+    from transformers import AutoConfig  # it takes a second, and a check of a file needs none of it
+
     if local_only:
-        _check_file(Path(source) / "config.json")
+        config_in(Path(source) / "config.json")
     return AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
 
 
-def _check_file(path: Path) -> None:
+def config_in(path: Path) -> dict[str, Any]:
+    """The content of a config.json. Raises ModelError where it cannot be a model's."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -50,6 +51,7 @@ def _check_file(path: Path) -> None:
             f"The id2label of {path} is {json.dumps(labels)[:80]}; write it from numbers to names, "
             'as in {"0": "negative", "1": "positive"}.'
         )
+    return content
 
 
 def _is_number(key: str) -> bool:

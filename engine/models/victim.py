@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from prunescope.engine.models.embedded import (
     embedded_fingerprint,
 )
 from prunescope.engine.models.families import Family, family_of
-from prunescope.engine.models.files import check_files
+from prunescope.engine.models.files import check_folder, is_local_name
 from prunescope.engine.models.fingerprint import PROBE, fingerprint_of
 from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id
 from prunescope.engine.models.forward import Stream, run_stream, streams
@@ -178,8 +177,8 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
     if name == "embedded" or name.startswith("embedded:"):
         return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
     local = expanded(name)
-    if local.exists() or _looks_local(name):
-        _check_folder(local)
+    if local.exists() or is_local_name(name):
+        check_folder(local)
         if is_packed(local):
             return _load_packed(local, pick_device(device))
         if (local / "adapter_config.json").is_file():
@@ -200,42 +199,6 @@ def _embedded(which: str, device: torch.device) -> Victim:
         tokenizer,
         embedded_fingerprint(which),
     )
-
-
-def check_model_path(name: str) -> None:
-    """Whether a model that is named by its folder is there. Raises ModelError."""
-    if _looks_local(name):
-        _check_folder(expanded(name))
-
-
-def _looks_local(name: str) -> bool:
-    return (
-        name.startswith((".", "/", "~"))
-        or not name.strip()
-        or "\\" in name
-        or "://" in name
-        or os.path.isabs(name)
-    )
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelError(
-            f"There is no model folder {folder}; check the path, or give a hub name such as "
-            "bert-base-uncased."
-        )
-    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise ModelError(
-            f"{folder} has no config.json, so it is not a model folder; save one with "
-            "model.save_pretrained."
-        )
-    if not list(folder.glob("*.safetensors")):
-        names = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
-        raise ModelError(
-            f"{folder} has no safetensors weights (found {names}); only safetensors are loaded: "
-            "convert with model.save_pretrained(folder, safe_serialization=True)."
-        )
-    check_files(folder)
 
 
 def _load_packed(folder: Path, device: torch.device) -> Victim:

@@ -29,6 +29,7 @@ KINDS = (
     "damaged",
     "jobs",
     "locks",
+    "uploads",
     REPEATED,
     EXPORTS,
 )

@@ -1,12 +1,39 @@
-"""Where a study's data is, and the texts of its evaluation set. Light to import."""
+"""Which examples a study works with, and where its data is. Light to import."""
 
 import os
+import random
 
-from prunescope.engine.data import Examples, drawn_rows, fit_dataset, load_dataset
+from prunescope.engine.data import Dataset, Examples, drawn_rows, fit_dataset, load_dataset
 from prunescope.engine.data.load import EMBEDDED
 from prunescope.engine.errors import DataError
 from prunescope.engine.paths import expanded
 from prunescope.engine.records import Study, StudySpec
+
+
+def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:
+    """(calibration, held-out, evaluation), pairwise disjoint by text.
+
+    Calibration text that also occurs in the evaluation set is dropped first. Where there is less
+    text than requested, a fifth of it is held out and the rest calibrates. Raises DataError for
+    fewer than two calibration texts.
+    """
+    if data.train is None:
+        raise DataError(
+            f"{data.name} has no training split, and calibration text must not come from the "
+            "evaluation set; add a train file, or name one file to have it divided in two."
+        )
+    evaluation, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
+    evaluated, keys = set(evaluation.row_keys()), data.train.row_keys()
+    free = [row for row in data.train.distinct() if keys[row] not in evaluated]
+    if len(free) < 2:
+        raise DataError(
+            f"{data.name} leaves {len(free)} calibration texts that are not in the evaluation set; "
+            "at least 2 are needed."
+        )
+    random.Random(spec.seed).shuffle(free)
+    held_out = min(spec.held_out, max(1, len(free) // 5))
+    calibration = sorted(free[held_out : held_out + spec.calibration])
+    return data.train.take(calibration), data.train.take(sorted(free[:held_out])), evaluation
 
 
 def data_place(study: Study) -> str:

@@ -1,7 +1,6 @@
 """Load and check everything that a study works with, before any long work begins."""
 
 import os
-import random
 from dataclasses import dataclass, field, replace
 
 from prunescope.engine.attacks.recipes import check_attack, check_ready
@@ -11,7 +10,8 @@ from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.data.load import EMBEDDED, looks_like_path
 from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Predictions
-from prunescope.engine.models.victim import Victim, check_model_path, load_victim
+from prunescope.engine.models.files import check_model_path
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.checks import check_plan, check_tokens
 from prunescope.engine.pruning.layerwise import SharedMeasurements
@@ -19,6 +19,7 @@ from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
+from prunescope.engine.studies.examples import split
 from prunescope.engine.studies.identity import StudyData, study_about, study_identity
 
 
@@ -57,32 +58,6 @@ class PreparedStudy:
     def attacked(self) -> tuple[int, ...]:
         """Rows of the evaluation set that are attacked."""
         return self.data.attacked
-
-
-def split(data: Dataset, spec: StudySpec) -> tuple[Examples, Examples, Examples]:
-    """(calibration, held-out, evaluation), pairwise disjoint by text.
-
-    Calibration text that also occurs in the evaluation set is dropped first. Where there is less
-    text than requested, a fifth of it is held out and the rest calibrates. Raises DataError for
-    fewer than two calibration texts.
-    """
-    if data.train is None:
-        raise DataError(
-            f"{data.name} has no training split, and calibration text must not come from the "
-            "evaluation set; add a train file, or name one file to have it divided in two."
-        )
-    evaluation, _ = drawn_rows(data.evaluation, spec.eval_examples, 0, spec.seed)
-    evaluated, keys = set(evaluation.row_keys()), data.train.row_keys()
-    free = [row for row in data.train.distinct() if keys[row] not in evaluated]
-    if len(free) < 2:
-        raise DataError(
-            f"{data.name} leaves {len(free)} calibration texts that are not in the evaluation set; "
-            "at least 2 are needed."
-        )
-    random.Random(spec.seed).shuffle(free)
-    held_out = min(spec.held_out, max(1, len(free) // 5))
-    calibration = sorted(free[held_out : held_out + spec.calibration])
-    return data.train.take(calibration), data.train.take(sorted(free[:held_out])), evaluation
 
 
 def check_spec(spec: StudySpec) -> Plan:

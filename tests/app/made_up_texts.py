@@ -54,6 +54,9 @@ def attack_result(
         "path": [[1, 0.93], [12, 0.21]],
         "changes": changes,
         "similarity": 0.81,
+        "tried": 9,
+        "words_tried": 2,
+        "closest": {"text": perturbed, "truth": 0.61, "changes": changes},
     }
     withstood = {
         **side,

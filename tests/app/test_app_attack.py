@@ -6,7 +6,9 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile import HOSTILE
@@ -18,7 +20,14 @@ from streamlit.testing.v1 import AppTest
 from prunescope.app.charts import attack, files
 from prunescope.app.charts.text import for_chart, plain
 from prunescope.app.components.text_diff import escaped, marked
-from prunescope.engine import AttackSnapshot, LiveJob, Study, bundled_reviews
+from prunescope.engine import (
+    AttackSnapshot,
+    CuratedSentence,
+    CuratedSentences,
+    LiveJob,
+    Study,
+    bundled_reviews,
+)
 from prunescope.engine.progress import ProgressState
 
 
@@ -37,6 +46,11 @@ def told(app: AppTest) -> str:
     ).replace("\\", "")
 
 
+def blocks(app: AppTest) -> str:
+    """What stands in the page's own HTML."""
+    return " ".join(block.body for block in app.get("html"))
+
+
 def view(app: AppTest) -> dict[str, str]:
     """What the address carries."""
     return {
@@ -47,10 +61,23 @@ def view(app: AppTest) -> dict[str, str]:
 
 def attacked(requests: list[LiveJob], study: Study, **result: object) -> AppTest:
     """The page after an attack that ended with a result."""
-    app = page(study=study.key[:12]).button(key="a-start").click().run()
-    job = of(requests, "attack")
-    job.state, job.result = "done", {**attack_result(), **result}
+    app = page(study=study.key[:12])
+    app.text_area(key="a-text").set_value({**attack_result(), **result}["text"])
+    app.button(key="a-start").click().run()
+    answer = {**attack_result(), **result}
+    end(requests, answer)
+    app.run()
+    transfer = of(requests, "transfer")
+    transfer.state = "done"
+    transfer.result = {name: answer[name] for name in ("transfer", "importance")}
     return app.run()
+
+
+def end(requests: list[LiveJob], result: dict[str, Any]) -> None:
+    """The attack that was asked for last ends with a result, and so does what follows."""
+    job = of(requests, "attack")
+    job.sides = {side["name"]: side for side in result["sides"]}
+    job.state, job.result = "done", {**result, "unready": []}
 
 
 def test_an_empty_store_says_what_to_do(cache: Path, requests: list[LiveJob]) -> None:
@@ -203,17 +230,16 @@ def test_texts_that_are_not_here_are_told_and_nothing_else_is_lost(
     assert not app.exception and "not on this machine" in told(app)
 
 
-def test_an_attack_that_lacks_something_says_what_and_cannot_start(
+def test_an_attack_that_lacks_something_stands_apart_and_says_what(
     cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study())
     app = page(attack="checklist")
-    assert (
-        "CheckList needs flair" in told(app)
-        and app.button(key="a-start").disabled
-        and app.button(key="a-batch").disabled
-    )
-    assert not requests
+    assert "CheckList needs flair" in told(app) and "DeepWordBug is picked instead" in told(app)
+    assert app.selectbox(key="a-attack").value == "deepwordbug"
+    assert "CheckList" not in app.selectbox(key="a-attack").options
+    assert any("CheckList needs flair" in text.value for text in app.markdown)
+    assert not app.button(key="a-start").disabled
 
 
 def test_the_address_carries_the_view_and_opens_it_again(
@@ -226,7 +252,7 @@ def test_the_address_carries_the_view_and_opens_it_again(
     app.number_input(key="a-seed").set_value(7).run()
     carried = view(app)
     assert carried == {
-        "sparsity": "50",
+        "sparsity": "90",
         "victims": f"{study.key[:12]}@0.9",
         "attack": "deepwordbug",
         "text": "what a film",
@@ -301,21 +327,93 @@ def test_steps_are_shown_while_the_attack_runs(cache: Path, requests: list[LiveJ
     )
     app.run()
     assert not app.exception
-    assert any("<u>[f1ne]</u>" in block.body for block in app.get("html"))
-    assert "7 queries, confidence down to 40.0%" in told(
-        app
-    ) and "DeepWordBug at work: 7 queries" in told(app)
+    assert "<u>[f1ne]</u>" in blocks(app) and "trying changes" in blocks(app)
+    assert "7 queries, confidence down to 40.0%" in blocks(app)
+    assert "DeepWordBug at work" in told(app)
 
 
-def test_an_attack_behind_one_that_prepares_tells_of_that(
+def test_the_result_of_one_model_stands_while_another_is_pruned_and_says_how_long(
     cache: Path, requests: list[LiveJob]
 ) -> None:
     save(cache, made_up_study())
     app = page().button(key="a-start").click().run()
-    ready = of(requests, "ready")
-    ready.state, ready.progress = "running", ProgressState("block 2: output")
+    job = of(requests, "attack")
+    job.state, job.unready = "running", ["50%"]
+    job.sides = {"Dense": attack_result()["sides"][0]}
     app.run()
-    assert any("block 2: output" in bar.proto.text.replace("\\", "") for bar in app.get("progress"))
+    prune = of(requests, "prune")
+    prune.state, prune.progress = "running", ProgressState("block 2: output", 1, 4, 40.2)
+    app.run()
+    assert "The dense model withstands the attack." in blocks(app)
+    assert "Being pruned first, about 40 s left." in blocks(app)
+    assert "cancel-attack" in [button.key for button in app.button]
+
+
+def test_models_that_must_be_pruned_are_named_before_the_click(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    save(cache, made_up_study())
+    app = page()
+    ready = of(requests, "ready")
+    ready.state, ready.unready = "done", ["50%"]
+    app.run()
+    assert "50% must be pruned first; the others do not wait for it." in told(app) or (
+        "50% (about" in told(app) and "must be pruned first" in told(app)
+    )
+    assert [job.do for job in requests] == ["ready"], "nothing is pruned before it is asked for"
+    ready.unready = []
+    assert "All of these are attacked at once." in told(app.run())
+
+
+def test_a_model_that_withstood_shows_how_close_it_came(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    app = attacked(requests, save(cache, made_up_study()))
+    assert "How close it came: 61.0% with this text" in blocks(app)
+    assert "9 texts tried, changing 2 of 3 words" in blocks(app)
+
+
+def test_a_result_is_old_once_the_form_holds_something_else(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    app = attacked(requests, save(cache, made_up_study()))
+    assert "earlier attack" not in told(app)
+    app.text_area(key="a-text").set_value("another film").run()
+    assert "Below is an earlier attack, on “a fine film”" in told(app)
+    assert "another sentence" in told(app) and "50%" in blocks(app)
+    app.text_area(key="a-text").set_value("a fine film")
+    app.number_input(key="a-seed").set_value(9).run()
+    assert "The form holds other settings" in told(app)
+
+
+def test_a_click_on_a_curated_sentence_attacks_it_at_once(
+    cache: Path, requests: list[LiveJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = save(cache, made_up_study())
+    one = CuratedSentence(
+        "Never dull.", 1, study.key[:12], 0.8, "deepwordbug", 4, "Look at “dull”.", {}
+    )
+    elsewhere = replace(one, text="Not here.", study="feedbeef0000")
+    shown = CuratedSentences((one, elsewhere), 240)
+    monkeypatch.setattr("prunescope.engine.data.curated.curated_sentences", lambda: shown)
+    monkeypatch.setattr("prunescope.engine.curated_sentences", lambda: shown, raising=False)
+    app = page()
+    assert "found by searching 240 sentences" in told(app) and "Look at “dull”" in told(app)
+    assert not [button for button in app.button if button.key == "a-card-1"]
+    app.button(key="a-card-0").click().run()
+    arguments = of(requests, "attack").arguments
+    assert (arguments["text"], arguments["label"], arguments["seed"]) == ("Never dull.", 1, 4)
+    assert [victim["sparsity"] for victim in arguments["victims"]] == [0.0, 0.8]
+    assert view(app)["sparsity"] == "80"
+    app.run()
+    assert len([job for job in requests if job.do == "attack"]) == 1
+
+
+def test_another_sparsity_travels_to_the_other_pages(cache: Path, requests: list[LiveJob]) -> None:
+    study = save(cache, made_up_study())
+    app = page()
+    app.multiselect(key="a-victims").set_value([f"{study.key[:12]}@0.9"]).run()
+    assert view(app)["sparsity"] == "90"
 
 
 def test_a_failed_attack_is_one_sentence(cache: Path, requests: list[LiveJob]) -> None:
@@ -337,12 +435,12 @@ def test_the_result_shows_every_side_the_transfer_and_the_words(
 ) -> None:
     app = attacked(requests, save(cache, made_up_study()))
     assert not app.exception
-    blocks = " ".join(block.body for block in app.get("html"))
-    assert "Dense: withstands" in blocks and "50%: fails" in blocks and "<u>[f1ne]</u>" in blocks
-    assert (
-        "positive → negative\nconfidence 93.0% → 21.0%\n12 queries, 1 of 3 words\nsimilarity 0.81"
-        in told(app)
-    )
+    shown = blocks(app)
+    assert "The dense model withstands the attack. The 50% model fails." in shown
+    for kind, verdict in (("withstands", "withstands"), ("fails", "fails")):
+        assert re.search(rf'<div class="side {kind}">.*?</span> {verdict}</span>', shown)
+    assert "<u>[f1ne]</u>" in shown and "positive → negative" in shown
+    assert "93.0% → 21.0%" in shown and "1 of 3 words changed" in shown and "0.81" in shown
     frame = app.dataframe[0].value
     assert frame.iloc[0].tolist() == ["50%", "withstands · 60%", "fails · 21%"]
 
@@ -352,7 +450,7 @@ def test_a_result_without_breaks_and_without_words_is_told(
 ) -> None:
     app = attacked(requests, save(cache, made_up_study()), transfer={}, importance=None)
     assert not app.exception
-    assert "Every model withstood the attack" in told(app) and "2 to 60 words" in told(app)
+    assert "No model failed" in told(app) and "2 to 60 words" in told(app)
 
 
 def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[LiveJob]) -> None:

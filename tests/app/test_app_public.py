@@ -96,7 +96,8 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
     own = {
         "explore": {"time", "export-model"},
         "attack": {"a-batch"},
-        "studies": {"start", f"forget-{row.id}", f"log-{row.id}"},
+        "check": {"start", "check-uploader"},
+        "studies": {f"forget-{row.id}", f"log-{row.id}"},
     }
     for name, hidden in own.items():
         assert hidden <= keys(page(name))

@@ -11,30 +11,17 @@ from made_up_studies import made_up_study, save
 from pages import app_at
 from streamlit.testing.v1 import AppTest
 
-from prunescope.app.screens.studies.start import command, levels_in
-from prunescope.engine import JobQueue, LiveJob, SettingError, Store, StudySpec, Workbench
+from prunescope.engine import JobQueue, Store, StudySpec
 from prunescope.engine.jobs.processes import start_time
 from prunescope.engine.store.exchange import packed_study
 
 HOSTILE = "<b>**x**</b> $a$ [l](http://x) \u202etxt.exe"
 
 
-class Asked(list[LiveJob]):
-    """What the page asked of the worker; no worker runs."""
-
-
 @pytest.fixture(autouse=True)
-def requests(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    jobs = Asked()
-
-    def submit(self: Workbench, do: str, **arguments: Any) -> LiveJob:
-        jobs.append(LiveJob(len(jobs) + 1, do, arguments))
-        return jobs[-1]
-
-    monkeypatch.setattr(Workbench, "submit", submit)
-    monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job is started."""
     monkeypatch.setattr(JobQueue, "start", lambda self: None)
-    return jobs
 
 
 def page(**query: str) -> AppTest:
@@ -68,16 +55,12 @@ def a_job(cache: Path, state: str, **values: Any) -> str:
 def test_an_empty_store_offers_to_start(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert "No study yet" in shown(app) and "no estimate" in shown(app)
-    assert app.button(key="start").disabled is False
+    assert "No study yet" in shown(app)
     assert not [header for header in app.header if header.value == "Jobs"]
 
 
-def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> None:
-    study = made_up_study()
-    for level in study.levels:
-        level.seconds.update(prune=100.0, evaluate=1.0, attack=20.0)
-    save(cache, study)
+def test_the_store_is_listed(cache: Path) -> None:
+    save(cache, made_up_study())
     app = page()
     assert not app.exception
     (table,) = app.dataframe
@@ -86,73 +69,6 @@ def test_the_store_is_listed_and_a_like_study_gives_an_estimate(cache: Path) -> 
         and table.value.loc[0, "levels"] == 4
         and table.value.loc[0, "storage"] == "user"
     )
-    assert "About" in shown(app) and "1 stored study of this model" in shown(app)
-
-
-def test_what_starts_is_checked_first_then_queued_and_named_in_the_address(
-    cache: Path, requests: Asked
-) -> None:
-    app = page()
-    app.text_input(key="new-levels").set_value("0, 62.5 %").run()
-    app.number_input(key="new-seed").set_value(7).run()
-    app.button(key="start").click().run()
-    assert not app.exception and requests[0].do == "check"
-    assert (
-        requests[0].arguments["spec"]["levels"] == (0.0, 0.625)
-        and requests[0].arguments["spec"]["seed"] == 7
-    )
-    assert JobQueue(cache).rows() == []  # not before it is known to be well
-    requests[0].state, requests[0].result = "done", {"key": "k", "about": {}, "stored": []}
-    app.run()
-    (row,) = JobQueue(cache).rows()
-    assert row.state == "queued" and row.arguments["seed"] == 7
-    assert app.query_params["job"] in (row.id, [row.id])
-
-
-def test_columns_of_other_names_can_be_told(cache: Path, requests: Asked) -> None:
-    app = page()
-    app.text_input(key="new-text-column").set_value(" body ").run()
-    app.text_input(key="new-label-column").set_value("stars").run()
-    app.button(key="start").click().run()
-    spec = requests[0].arguments["spec"]
-    assert (spec["text_column"], spec["pair_column"], spec["label_column"]) == (
-        "body",
-        None,
-        "stars",
-    )
-
-
-def test_what_the_engine_refuses_is_said_and_not_queued(cache: Path, requests: Asked) -> None:
-    app = page()
-    app.button(key="start").click().run()
-    requests[0].state, requests[0].reason = "failed", "The folder nowhere holds no config.json."
-    app.run()
-    assert (
-        "The folder nowhere holds no config" in shown(app).replace("\\", "")
-        and JobQueue(cache).rows() == []
-    )
-
-
-def test_a_check_can_be_cancelled(cache: Path, requests: Asked) -> None:
-    app = page()
-    app.button(key="start").click().run()
-    app.button(key="cancel-check").click().run()
-    assert "Cancelled before it started" in shown(app) and JobQueue(cache).rows() == []
-
-
-BAD = {
-    "0, x": "is not a list of percentages",
-    "120": "120% is not a sparsity",
-    "nan": "nan% is not a sparsity",
-    "": "no levels",
-}
-
-
-@pytest.mark.parametrize(("levels", "says"), BAD.items())
-def test_a_field_that_cannot_be_is_said_at_once(cache: Path, levels: str, says: str) -> None:
-    app = page()
-    app.text_input(key="new-levels").set_value(levels).run()
-    assert says in shown(app).replace("\\", "") and app.button(key="start").disabled
 
 
 def test_a_running_job_shows_its_progress_and_can_be_cancelled(
@@ -223,14 +139,6 @@ def test_a_damaged_list_of_jobs_is_set_aside_and_the_page_goes_on(cache: Path) -
     app = page()
     assert not app.exception and "list of jobs was damaged" in shown(app)
     assert not app.run().error
-
-
-def test_the_command_line_says_what_the_form_says() -> None:
-    spec = StudySpec(model="my model", levels=(0.0, 0.625), seed=3)
-    assert command(spec).endswith("study --background --model 'my model' --levels 0,0.625 --seed 3")
-    assert levels_in("50, 0,12.5%, 50") == (0.0, 0.125, 0.5)
-    with pytest.raises(SettingError, match="percentages"):
-        levels_in("a half")
 
 
 def test_an_exported_study_comes_in_through_the_page(cache: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from waiting import new_context, param, param_is, param_is_not, settled
 
 from prunescope.engine import Store
 
+SIDES = ".sides .side > .text"  # the text of every model
 LONG = (
     "The teacher knows her subject, and she loves it more than anybody I have met. Sadly she reads "
     "every slide aloud, takes "
@@ -60,9 +61,10 @@ def test_an_attack_shows_both_sides_and_renders_no_text(page: Page) -> None:
     type_text(page, "A warm, funny film that never wastes <b>a minute</b> of your time.")
     page.locator(".st-key-a-start button").click()
     expect(page.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible()
-    for name in ("Dense", "50 ?%"):
-        assert page.get_by_text(re.compile(f"^. ?{name}: (withstands|fails|wrong)")).count() == 1
-    sides = page.locator(".side p:not(.head)")
+    badges = page.locator(".sides .badge")
+    assert badges.filter(has_text=re.compile("withstands|fails|wrong")).count() == 2
+    expect(page.locator(".sides .headline")).to_contain_text("The dense model")
+    sides = page.locator(SIDES)
     assert (
         sides.count() == 2
         and sides.locator("b").count() == 0
@@ -76,12 +78,33 @@ def test_another_browser_opens_the_same_view_with_its_result(page: Page, browser
     other = new_context(browser).new_page()
     other.goto(page.url)
     expect(other.locator(".st-key-importance .js-plotly-plot .main-svg").first).to_be_visible()
-    texts = [tab.locator(".side p:not(.head)").first.inner_text() for tab in (page, other)]
+    texts = [tab.locator(SIDES).first.inner_text() for tab in (page, other)]
     assert texts[0] == texts[1]
     other.context.close()
 
 
+def test_a_result_is_old_from_the_first_letter_of_another_sentence_on(page: Page) -> None:
+    outcome, text = page.locator(".st-key-a-outcome"), page.locator(".st-key-a-text textarea")
+    before = text.input_value()
+    text.press_sequentially(" More")
+    expect(outcome).to_have_class(re.compile("ps-typed-over"))
+    text.fill(before)
+    expect(outcome).not_to_have_class(re.compile("ps-typed-over"))
+
+
+def test_one_click_on_a_sentence_attacks_it(page: Page) -> None:
+    card = page.locator(".st-key-a-cards button").first
+    if card.count() == 0:
+        pytest.skip("no sentences ship")
+    sentence, before = card.inner_text(), param(page, "job")
+    card.click()
+    param_is_not(page, "job", before)
+    expect(page.locator(".st-key-a-text textarea")).to_have_value(sentence)
+    expect(page.locator(".sides .badge").filter(has_text="fails").first).to_be_visible()
+
+
 def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
+    page.get_by_text("Label, seed and budget").click()
     page.locator(".st-key-a-truth").get_by_role("combobox").click()
     page.get_by_role("option", name="positive").click()
     type_text(page, LONG, in_address=False)

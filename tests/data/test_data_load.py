@@ -22,7 +22,7 @@ def no_hub(monkeypatch):
     def refuse(name, choice):
         raise AssertionError(f"{name} was sent to the hub")
 
-    monkeypatch.setattr(prunescope.engine.data.load, "load_hub", refuse)
+    monkeypatch.setattr(prunescope.engine.data.load, "read_hub", refuse)
 
 
 @pytest.fixture

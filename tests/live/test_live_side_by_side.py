@@ -25,10 +25,12 @@ from prunescope.engine.errors import (
     SettingError,
 )
 from prunescope.engine.live.batch import _examples, attack_batch
+from prunescope.engine.live.cross_reading import word_importance
 from prunescope.engine.live.models import LiveModels
+from prunescope.engine.live.ready_models import attack_ready
 from prunescope.engine.live.requests import answer
-from prunescope.engine.live.side_by_side import AttackRequest, attack_studies, open_victims
-from prunescope.engine.live.text_attack import AttackStep, word_importance
+from prunescope.engine.live.side_by_side import AttackRequest, open_victims
+from prunescope.engine.live.side_result import AttackStep
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress, ProgressState
 from prunescope.engine.records import AttackRecord, Study, StudySpec
@@ -84,14 +86,22 @@ def request(study: Study, *sparsities: float, **more: Any) -> dict[str, Any]:
     }
 
 
+def across(asked: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The request for transfer and importance after an attack."""
+    broken = {
+        side["name"]: side["perturbed"] for side in result["sides"] if side["outcome"] == "broken"
+    }
+    return {**asked, "do": "transfer", "truth": result["truth"], "found": broken}
+
+
 @pytest.fixture(scope="module")
 def found(models: LiveModels, study: Study) -> tuple[dict[str, Any], list[tuple[str, AttemptStep]]]:
     """An attack on the dense victim and three sparse ones, and its steps."""
     events: list[Any] = []
     asked = request(study, 0.5, 0.8, 0.95, do="attack", text=f"  {TEXT} ", label=None)
     result = answer(models, asked, Progress(on_event=events.append))
-    assert all(isinstance(event, AttackStep) for event in events)
-    return result, [(event.side, event.step) for event in events]
+    result |= answer(models, across(asked, result), SILENT)
+    return result, [(event.side, event.step) for event in events if isinstance(event, AttackStep)]
 
 
 def test_every_victim_is_attacked_as_it_would_be_alone(
@@ -162,9 +172,7 @@ def test_importance_is_what_is_lost_without_each_word(victim: Victim) -> None:
 
 
 def test_a_budget_ends_the_attack_on_every_victim(models: LiveModels, study: Study) -> None:
-    result = attack_studies(
-        models, AttackRequest.of(request(study, 0.5, queries=3)), TEXT, None
-    ).payload()
+    result = attack_ready(models, AttackRequest.of(request(study, 0.5, queries=3)), TEXT, None)
     assert result["budget"] == {"queries": 3, "seconds": None}
     assert all(side["outcome"] in ("exhausted", "broken", "skipped") for side in result["sides"])
     assert any(
@@ -176,13 +184,13 @@ def test_a_label_decides_what_counts_as_broken(
     models: LiveModels, study: Study, found: Any
 ) -> None:
     other = 1 - found[0]["truth"]
-    result = attack_studies(models, AttackRequest.of(request(study)), TEXT, other).payload()
+    result = attack_ready(models, AttackRequest.of(request(study)), TEXT, other)
     assert (
         result["truth_given"]
         and result["truth"] == other
         and result["sides"][0]["outcome"] == "skipped"
     )
-    assert result["transfer"] == {} and result["sides"][0]["similarity"] is None
+    assert result["sides"][0]["similarity"] is None
 
 
 @pytest.mark.parametrize("stage", ["load model", "attack", "word importance"])
@@ -198,17 +206,10 @@ def test_an_attack_is_cancelled_wherever_it_is(
 
     state = torch.random.get_rng_state()
     with pytest.raises(InterruptedStudy):
-        answer(
-            LiveModels(store),
-            request(
-                study,
-                0.5,
-                do="attack",
-                text=TEXT * (4 if stage == "word importance" else 1),
-                label=None,
-            ),
-            Progress(stop),
-        )
+        asked = request(study, 0.5, do="attack", text=TEXT, label=None)
+        if stage == "word importance":
+            asked |= {"do": "transfer", "truth": 1, "found": {}}
+        answer(LiveModels(store), asked, Progress(stop))
     assert torch.equal(state, torch.random.get_rng_state())
 
 

@@ -5,13 +5,8 @@ from typing import Any
 import pytest
 
 from prunescope.engine.errors import InputError, SettingError
-from prunescope.engine.live.text_attack import (
-    AttackSettings,
-    AttackStep,
-    TextAttack,
-    TextTarget,
-    attack_text,
-)
+from prunescope.engine.live.side_result import AttackStep, SideEnded, TextTarget
+from prunescope.engine.live.text_attack import AttackSettings, TextAttack, attack_text
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
 
@@ -34,8 +29,14 @@ def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(victim: Victim) 
     assert (result.text, result.cut_at) == ("a good film of dull music", None)
     assert " ".join(before for before, _ in dense["changes"]) == result.text
     assert " ".join(after for _, after in dense["changes"]) == dense["perturbed"]
-    assert all(isinstance(event, AttackStep) for event in events)
-    steps = [event.step for event in events if event.side == "dense"]
+    ended = {event.side: event.result for event in events if isinstance(event, SideEnded)}
+    assert {name: result["outcome"] for name, result in ended.items()} == {
+        "dense": dense["outcome"],
+        "pruned": dense["outcome"],
+    }
+    steps = [
+        event.step for event in events if isinstance(event, AttackStep) and event.side == "dense"
+    ]
     assert [[step.queries, step.lowest] for step in steps] == dense["path"]
 
 

@@ -24,6 +24,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from prunescope.engine import open_packed, paths, timed_levels
 from prunescope.engine.errors import SettingError
 from prunescope.engine.live import client
+from prunescope.engine.live.attack_run import AttackRuns
 from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
 from prunescope.engine.live.memory import bytes_in_memory
 from prunescope.engine.live.models import LiveModels, OpenedStudy
@@ -41,7 +42,7 @@ import json, os, sys, time
 def say(**event): print(json.dumps(event), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
-    number, do = request.get("id"), request.get("do")
+    number, do = request.get("id"), request.get("how") or request.get("do")
     if number is None: continue
     say(id=number, event="started")
     if do == "hang": time.sleep(600)
@@ -70,7 +71,13 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def finished(job: LiveJob) -> LiveJob:
-    wait_until(lambda: not job.active)
+    """The job once it is over; it is looked at, as a page does."""
+
+    def over() -> bool:
+        job.look()
+        return not job.active
+
+    wait_until(over)
     return job
 
 
@@ -194,6 +201,24 @@ def test_a_finished_job_stays_finished_when_it_is_cancelled(
     bench.cancel(job)
     time.sleep(0.1)
     assert job.state == "done"
+
+
+def test_what_nobody_looks_at_any_more_is_cancelled_and_says_why(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    monkeypatch.setattr(client, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(client, "ABANDONED_AFTER", 1.0)
+    job = running(bench.submit("attack", how="hang"))
+    for _ in range(30):  # longer than it would be left alone
+        job.look()
+        time.sleep(0.05)
+    assert job.state == "running", "somebody waits for it"
+    wait_until(lambda: not job.active, 20)
+    assert job.state == "cancelled" and "closed or left" in job.reason
+    kept = running(bench.submit("hang"))  # what is stored is not awaited
+    time.sleep(1.3)
+    assert kept.state == "running" and not bench._watching
 
 
 def test_closing_ends_the_worker_and_its_jobs(bench: Workbench) -> None:
@@ -339,6 +364,40 @@ def test_steps_of_an_attack_reach_the_page_and_its_job_is_found_by_a_token(
         assert look.queries == side["queries"] and look.path[-1][1] == pytest.approx(
             side["path"][-1][1], abs=1e-6
         )
+
+
+def test_a_model_that_must_be_pruned_is_attacked_as_if_it_had_been_ready(
+    real: Workbench, made: tuple[Study, Path]
+) -> None:
+    """Dense is attacked at once, the other when the second worker has pruned it."""
+    asked = {
+        "victims": [
+            {"name": name, "study": made[0].key, "sparsity": sparsity}
+            for name, sparsity in (("Dense", 0.0), ("35%", 0.35))
+        ],
+        "attack": "deepwordbug",
+        "text": "a very good film of the slow cast",
+        "label": None,
+    }
+    second = Workbench(made[1])
+    run = AttackRuns(real, second).submit("attack", **asked)
+
+    def looked_at(true: Callable[[], bool]) -> Callable[[], bool]:
+        def look() -> bool:
+            run.look()
+            return true()
+
+        return look
+
+    wait_until(looked_at(lambda: run.sides()[0].result is not None))
+    assert run.sides()[1].result is None, "it must be pruned first"
+    wait_until(looked_at(lambda: not run.active))
+    assert run.state == "done" and run.result is not None, run.reason
+    second.close()
+    together = finished(real.submit("attack", **asked))
+    assert together.result is not None and together.result["unready"] == []
+    assert run.result["sides"] == together.result["sides"]
+    assert set(run.result["importance"]["falls"]) == {"Dense", "35%"}
 
 
 def test_the_worker_measures_a_level_into_the_store(
@@ -608,7 +667,7 @@ def test_data_that_was_a_local_copy_is_never_looked_for_on_the_hub(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "prunescope.engine.data.load.load_hub", lambda name, choice: asked.append(name)
+        "prunescope.engine.data.load.read_hub", lambda name, choice: asked.append(name)
     )
     shipped = replace(
         made[0], about={**made[0].about, "spec": {**made[0].about["spec"], "data": None}}

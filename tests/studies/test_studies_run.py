@@ -38,7 +38,8 @@ from prunescope.engine.studies import attack as attack_module
 from prunescope.engine.studies import level as level_module
 from prunescope.engine.studies import pruned as pruned_module
 from prunescope.engine.studies import run as run_module
-from prunescope.engine.studies.prepare import prepare, split
+from prunescope.engine.studies.examples import split
+from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.run import run_study
 
 LEVELS = (0.0, 0.5, 0.875)

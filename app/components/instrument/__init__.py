@@ -15,7 +15,7 @@ import streamlit as st
 from prunescope.app.components.browser_component import browser_component
 from prunescope.app.state import address
 
-STOPS_NOTE = "Ticks are measured; values between them are interpolated: ≈, and hollow marks."
+STOPS_NOTE = "Ticks are measured; between them values are interpolated (≈, hollow)."
 FOLDER = str(Path(__file__).parent)
 Marks = list[dict[str, Any]]  # as of `components.cards.marks`
 

@@ -16,16 +16,13 @@ from prunescope.app.state.limits import closed
 from prunescope.app.state.resources import background, dark
 
 
-def batch(form: Form, ready: bool) -> None:
+def batch(form: Form) -> None:
     """The section: a button, then the job, then what came of it."""
-    st.header("A batch in the background", anchor=False)
     if closed("attacking a batch is"):
         return
     left, middle, right = st.columns([1, 1, 3], vertical_alignment="bottom")
     count = int(left.number_input("Examples", 5, 500, 50, step=5, key="a-count"))
-    if middle.button(
-        f"Attack {count} examples", key="a-batch", width="stretch", disabled=not ready
-    ):
+    if middle.button(f"Attack {count} examples", key="a-batch", width="stretch"):
         job_progress.begin("batch", background(), "batch", count=count, **form.request())
     right.caption(
         "Examples of the study's evaluation set, sampled with the seed as the study samples them; "

@@ -13,22 +13,14 @@ AUTOMATIC = -1  # the true label of the text that was picked, else what the dens
 MOST_SEED, MOST_QUERIES, MOST_SECONDS = 2**31, 100_000, 3600
 
 
-def victims(study: engine.Study, studies: list[engine.Study]) -> list[str]:
-    """The sparse victims, as ids of levels: the selected studies at the selected sparsity, where
-    they have the same classes and can be pruned to it.
+def victims(study: engine.Study) -> list[str]:
+    """The sparse models, as ids of levels: the study's own at the selected sparsity, where it can
+    be pruned to that.
     """
-    selection = address.selection(studies)
     measured, _ = read_study(study.key, signature(study.key))
-    percent = f"{address.sparsity(measured or study):g}"
-    selected = [
-        level
-        for other in levels.same_classes(studies, study)
-        if other.key in selection.studies
-        and (level := levels.parse(percent, studies, other))
-        and level[1]
-    ]
-    ids = [levels.level_id(*level) for level in selected[: levels.MOST]]
-    return ids or [levels.level_id(study, levels.default_level(study))]
+    level = levels.parse(f"{address.sparsity(measured or study):g}", [study], study)
+    sparsity = level[1] if level and level[1] else levels.default_level(study)
+    return [levels.level_id(study, sparsity)]
 
 
 def attack(study: engine.Study) -> str:
@@ -56,9 +48,9 @@ def set_budget(values: dict[str, float]) -> None:
     state["a-seconds"] = float(values["seconds"])
 
 
-def reset(study: engine.Study, studies: list[engine.Study]) -> None:
+def reset(study: engine.Study) -> None:
     """Set everything but the text to what this study measured."""
     state = st.session_state
-    state["a-victims"], state["a-attack"] = victims(study, studies), attack(study)
+    state["a-victims"], state["a-attack"] = victims(study), attack(study)
     state["a-row"], state["a-truth"] = None, AUTOMATIC
     set_budget(budget(study))

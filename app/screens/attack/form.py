@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from prunescope import engine
-from prunescope.app.charts.text import plain
-from prunescope.app.components.study_picker import pick_study
 from prunescope.app.screens.attack import defaults as usual
-from prunescope.app.screens.attack.sentence import sentence, true_label
+from prunescope.app.screens.attack.attacks import pick_attack
+from prunescope.app.screens.attack.sentence import pick_sentence, sentence, true_label
 from prunescope.app.screens.attack.victims import Victim, pick_victims
 from prunescope.app.state import address
 from prunescope.app.state.defaults import SENTENCE
-from prunescope.app.state.resources import attacks_here
 from prunescope.engine.reading import levels
 
 
@@ -24,7 +23,6 @@ class Form:
     study: engine.Study
     victims: list[Victim]  # the dense one first
     attack: str
-    missing: tuple[str, ...]  # what the attack lacks on this machine
     text: str
     truth: int | None  # None: what the dense model says
     label: int  # as picked, or AUTOMATIC
@@ -49,7 +47,7 @@ class Form:
         }
 
     def view(self) -> dict[str, str | None]:
-        """What the address carries beside the selection, without a long text that was typed."""
+        """What the address carries; a long text that was typed stays out of it."""
         own = usual.budget(self.study)
         budget: dict[str, float] = {
             "seed": self.seed,
@@ -70,32 +68,21 @@ class Form:
         }
 
 
-def pick_attacked(studies: list[engine.Study]) -> tuple[engine.Study, list[str]]:
-    """(the study whose dense model and data are used, notices about the address's)."""
-    key, notices = pick_study(studies)
-    study = next(study for study in studies if study.key == key)
-    if st.session_state.get("a-study") != key:  # another was picked, or it was removed
-        st.session_state["a-study"] = key
-        usual.reset(study, studies)
-    return study, notices
-
-
-def form(study: engine.Study, studies: list[engine.Study]) -> Form:
-    """Draw the form and read it."""
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        text = sentence(study)
+def form(study: engine.Study, studies: list[engine.Study]) -> tuple[Form, DeltaGenerator]:
+    """Draw the form and read it; (it, the place below the sentence for the page's button)."""
+    text = sentence(study)
+    below_text = st.container()
+    victims = pick_victims(study, studies)
+    attack = pick_attack(study)
+    pick_sentence(study)
+    with st.expander("Label, seed and budget"):
         truth = true_label(study)
-    with right:
-        victims = pick_victims(study, studies)
-        attack, missing = _attack(study)
         seed, queries, seconds = _budget()
     state = st.session_state
-    return Form(
+    asked = Form(
         study=study,
         victims=victims,
         attack=attack,
-        missing=missing,
         text=text,
         truth=truth,
         label=state["a-truth"],
@@ -104,46 +91,28 @@ def form(study: engine.Study, studies: list[engine.Study]) -> Form:
         queries=queries,
         seconds=seconds,
     )
-
-
-def _attack(study: engine.Study) -> tuple[str, tuple[str, ...]]:
-    """The picker of the attack; (its name, what it lacks on this machine)."""
-    lacking = attacks_here(study.about["spec"].get("resources"))
-    attack: str = st.selectbox(
-        "Attack (the same for every model)",
-        list(engine.ATTACKS),
-        key="a-attack",
-        format_func=lambda name: (
-            engine.ATTACKS[name] + (" · not on this machine" if lacking.get(name) else "")
-        ),
-    )
-    if notice := st.session_state.pop("a-said", None):
-        st.info(notice)
-    if missing := lacking.get(attack, ()):
-        st.info(plain(f"{engine.ATTACKS[attack]} needs {'; '.join(missing)}."))
-    return attack, missing
+    return asked, below_text
 
 
 def _budget() -> tuple[int, int | None, float | None]:
     """(seed, most queries, most seconds of each victim); None is no limit."""
-    with st.expander("Seed and budget"):
-        left, middle, right = st.columns(3)
-        seed = left.number_input("Seed", 0, usual.MOST_SEED, step=1, key="a-seed")
-        queries = middle.number_input(
-            "Queries",
-            0,
-            usual.MOST_QUERIES,
-            step=10,
-            key="a-queries",
-            help="For each model; 0 is no limit.",
-        )
-        seconds = right.number_input(
-            "Seconds",
-            0.0,
-            float(usual.MOST_SECONDS),
-            step=5.0,
-            key="a-seconds",
-            format="%g",
-            help="Of each model's own share; 0 is no limit.",
-        )
+    left, middle, right = st.columns(3)
+    seed = left.number_input("Seed", 0, usual.MOST_SEED, step=1, key="a-seed")
+    queries = middle.number_input(
+        "Queries",
+        0,
+        usual.MOST_QUERIES,
+        step=10,
+        key="a-queries",
+        help="For each model; 0 is no limit.",
+    )
+    seconds = right.number_input(
+        "Seconds",
+        0.0,
+        float(usual.MOST_SECONDS),
+        step=5.0,
+        key="a-seconds",
+        format="%g",
+        help="Of each model's own share; 0 is no limit.",
+    )
     return int(seed), int(queries) or None, float(seconds) or None

@@ -5,6 +5,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.screens.attack import defaults as usual
+from prunescope.app.screens.attack.attacks import missing, runnable
 from prunescope.app.state import address
 from prunescope.app.state.defaults import SENTENCE
 from prunescope.app.state.limits import most_characters
@@ -17,11 +18,9 @@ def take_up(view: dict[str, str], studies: list[engine.Study]) -> list[str]:
     state = st.session_state
     selection = address.selection(studies)
     study = next(study for study in studies if study.key == selection.studies[0])
-    state["a-study"] = study.key
+    state["a-study"], state["a-sparsity"] = study.key, None
     of_victims = _take_victims(view, studies, study)
-    state["a-attack"], of_attack = address.one_of(
-        "attack", list(engine.ATTACKS), usual.attack(study)
-    )
+    state["a-attack"], of_attack = _attack(study)
     return [
         *selection.notices,
         *of_victims,
@@ -39,12 +38,22 @@ def _take_victims(
         (text, levels.parse(text, studies, study)) for text in view.get("victims", "").split()
     ]
     ids = [levels.level_id(*level) for _, level in linked if level]
-    st.session_state["a-victims"] = ids[: levels.MOST] or usual.victims(study, studies)
+    st.session_state["a-victims"] = ids[: levels.MOST] or usual.victims(study)
     return [
         f"The link names the victim {address.quoted(text)}, which is not here."
         for text, level in linked
         if level is None
     ][:3]
+
+
+def _attack(study: engine.Study) -> tuple[str, list[str]]:
+    name, notices = address.one_of("attack", list(engine.ATTACKS), usual.attack(study))
+    if needs := missing(study, name):
+        usable = runnable(study)
+        if usable:
+            notices = [*notices, f"{needs} {plain(engine.ATTACKS[usable[0]])} is picked instead."]
+            name = usable[0]
+    return name, notices
 
 
 def _take_label(view: dict[str, str], study: engine.Study) -> list[str]:

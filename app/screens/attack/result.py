@@ -8,18 +8,16 @@ from prunescope import engine
 from prunescope.app.charts import attack as charts
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import message
-from prunescope.app.components.text_diff import marked
-from prunescope.app.screens.attack.sides import paths_chart, queries, side_text
 from prunescope.app.state.resources import dark
 
 ENCODER = (
-    "Changed words stand in brackets, followed by the original. Similarity is the cosine of the "
-    "embedded sentence encoder (all-MiniLM-L6-v2) between the text before and after."
+    "Similarity is the cosine of the embedded sentence encoder (all-MiniLM-L6-v2) between the text "
+    "before and after."
 )
 
 
-def result(outcome: dict[str, Any]) -> None:
-    """Everything that came of it."""
+def notices(outcome: dict[str, Any]) -> None:
+    """What the models had to say of the text and of themselves."""
     for notice in outcome["notices"]:
         st.info(message(notice))
     if outcome["cut_at"]:
@@ -27,22 +25,17 @@ def result(outcome: dict[str, Any]) -> None:
             "The text is longer than the model's limit; it reads the first "
             f"{outcome['cut_at']} tokens only."
         )
-    st.text(_settings(outcome))
-    sides = outcome["sides"]
-    for index, (column, side) in enumerate(zip(st.columns(len(sides)), sides, strict=True)):
-        with column:
-            _side(index, side, outcome["label_names"])
-    if any(side["similarity"] is not None for side in sides):
-        st.caption(ENCODER)
+
+
+def result(outcome: dict[str, Any]) -> None:
+    """Everything that came of it, below the models' panels."""
     about = _about(outcome)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _paths(outcome, about)
-    with right:
-        _transfer(outcome, about)
+    _paths(outcome, about)
+    _transfer(outcome, about)
     _importance(outcome, about)
     with st.expander("The numbers"):
         _numbers(outcome, about)
+        st.caption(ENCODER)
 
 
 def _about(outcome: dict[str, Any]) -> dict[str, object]:
@@ -58,12 +51,13 @@ def _about(outcome: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def _settings(outcome: dict[str, Any]) -> str:
+def settings(outcome: dict[str, Any]) -> str:
+    """How it was attacked, in one line."""
     origin = "as given" if outcome["truth_given"] else "what the dense model says"
     attack = engine.ATTACKS.get(outcome["attack"], outcome["attack"])
     return (
         f"True label: {outcome['label_names'][outcome['truth']]} ({origin}). {attack}, seed "
-        f"{outcome['seed']}, {_budget(outcome)}; same candidates for all. "
+        f"{outcome['seed']}, {_budget(outcome)}; the same candidates for every model. "
         f"{outcome['seconds']:.1f} s."
     )
 
@@ -77,30 +71,15 @@ def _budget(outcome: dict[str, Any]) -> str:
     return f"at most {' and '.join(limits)} each" if limits else "no budget"
 
 
-def _side(index: int, side: dict[str, Any], names: list[str]) -> None:
-    broken = side["outcome"] == "broken"
-    title = f"{side['name']}: {charts.verdict(side['outcome'])}"
-    side_text(index, title, marked(side["changes"], changed=broken))
-    label, confidence = names[side["label_before"]], f"{100 * side['truth_before']:.1f}%"
-    if broken:
-        answer = f"{label} → {names[side['label_after']]}"
-        confidence += f" → {100 * side['truth_after']:.1f}%"
-    else:
-        answer = f"says {label}"
-    lines = [
-        answer,
-        f"confidence {confidence}",
-        f"{queries(side['queries'])}, {side['words_changed']} of {side['words']} words",
-    ]
-    if side["similarity"] is not None:
-        lines.append(f"similarity {side['similarity']:.2f}")
-    st.text("\n".join(lines))
-
-
 def _paths(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.header("Confidence by query", anchor=False)
+    st.subheader("Confidence by query", anchor=False)
     paths = {side["name"]: side["path"] for side in outcome["sides"]}
-    paths_chart(paths, outcome["label_names"][outcome["truth"]])
+    label = outcome["label_names"][outcome["truth"]]
+    chart(
+        charts.paths(paths, label, dark()),
+        "paths",
+        "Lowest confidence in the true label against queries, one line a model",
+    )
     export_bar("paths", "prunescope-attack", charts.paths_table(paths), about)
     st.caption(
         "The lowest confidence in the true label of all queries so far; the first queries rank the "
@@ -109,10 +88,10 @@ def _paths(outcome: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _transfer(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.header("Does it transfer?", anchor=False)
+    st.subheader("Does it transfer?", anchor=False)
     table = charts.transfer_table(outcome)
     if table.empty:
-        st.text("Every model withstood the attack, so there is no text to transfer.")
+        st.text("No model failed, so there is no text to transfer.")
         return
     st.dataframe(table, hide_index=True, alt="What each model says of each adversarial text")
     table_bar("prunescope-transfer", table, about)
@@ -123,7 +102,7 @@ def _transfer(outcome: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _importance(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.header("Word importance", anchor=False)
+    st.subheader("Word importance", anchor=False)
     if outcome["importance"] is None:
         st.text("Leaving out one word at a time is shown for sentences of 2 to 60 words.")
         return

@@ -11,12 +11,11 @@ from prunescope.engine.reading import flips, levels
 
 
 def sentence(study: engine.Study) -> str:
-    """The picker over the evaluation set and the field below it; the text."""
-    _pick(study)
+    """The field; the text."""
     return st.text_area(
         "Sentence",
         key="a-text",
-        height=118,
+        height=96,
         on_change=_typed,
         args=(study,),
         help=f"Up to {most_characters():,} characters; of a longer text the beginning is kept.",
@@ -50,11 +49,11 @@ def _typed(study: engine.Study) -> None:
         state["a-row"] = state["a-picked"] = None
 
 
-def _pick(study: engine.Study) -> None:
+def pick_sentence(study: engine.Study) -> None:
     """Pick a sentence of the evaluation set by label, length and outcome."""
     examples, reason = evaluation_texts(study.key)
     state = st.session_state
-    with st.expander("Pick one of the evaluation set"):
+    with st.expander("Pick a sentence of the evaluation set"):
         if examples is None or examples.pairs is not None:
             pairs = "The examples of this study are pairs of texts; one sentence is attacked here."
             st.text(reason or pairs)

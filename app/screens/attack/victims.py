@@ -1,9 +1,17 @@
-"""The picker of sparse victims: levels of this study, of others, or a typed percentage."""
+"""The picker of sparse models: levels of this study, of others, or a typed percentage; and which of
+them are ready.
+"""
+
+from statistics import median
+from typing import Any
 
 import streamlit as st
 
 from prunescope import engine
-from prunescope.app.state.resources import read_study, signature
+from prunescope.app.charts.text import plain
+from prunescope.app.components import job_progress
+from prunescope.app.components.notices import message
+from prunescope.app.state.resources import read_study, signature, workbench
 from prunescope.engine.reading import levels, series
 
 Victim = tuple[engine.Study, float]  # a study and the sparsity of its model
@@ -21,6 +29,7 @@ def pick_victims(study: engine.Study, studies: list[engine.Study]) -> list[Victi
         max_selections=levels.MOST,
         format_func=lambda text: names.get(text, text),
         accept_new_options=True,
+        select_all=False,
         on_change=_canonical,
         args=(study, studies),
         help="Up to three. Type a percentage for any sparsity of this study; the list holds levels "
@@ -32,6 +41,62 @@ def pick_victims(study: engine.Study, studies: list[engine.Study]) -> list[Victi
     if None in victims:
         st.info("A model of a study that is no longer in the store is left out.")
     return [(study, 0.0), *(victim for victim in victims if victim is not None)]
+
+
+def show_readiness(request: dict[str, Any]) -> None:
+    """Have the models that are ready loaded while the sentence is being chosen, and say which must
+    be pruned first; a newer choice takes the place of an older.
+    """
+    job = job_progress.in_slot("ready")
+    if job is None or job.arguments != request:
+        job_progress.begin("ready", workbench(), "ready", **request)
+        job = job_progress.in_slot("ready")
+    if job is None:
+        return
+
+    def draw() -> None:
+        job.look()
+        if job.state == "failed":
+            st.info(message(job.reason))
+        elif job.state == "cancelled":
+            st.caption("The models are loaded when the attack starts.")
+        elif job.active and not job.unready:
+            st.caption("Loading the models…")
+        else:
+            st.caption(readiness(request["victims"], job.unready))
+
+    job_progress.poll("progress-ready", 1.0 if job.active else None, draw)
+
+
+def readiness(victims: list[dict[str, Any]], unready: list[str]) -> str:
+    """Which models are attacked at once, and which must be pruned first."""
+    if not unready:
+        return "All of these are attacked at once."
+    times = []
+    for victim in victims:
+        if victim["name"] in unready:
+            seconds = prune_seconds(victim["study"])
+            about = f" (about {_rounded(seconds)} s)" if seconds else ""
+            times.append(f"{victim['name']}{about}")
+    verb = "must be pruned first; the others do not wait for it."
+    if len(times) > 1:
+        verb = "must be pruned first; the others do not wait for them."
+    return plain(f"{' and '.join(times)} {verb}")
+
+
+def prune_seconds(key: str) -> float | None:
+    """How long a level of a study took to prune when it was measured, on that machine."""
+    measured, _ = read_study(key, signature(key))
+    times = [
+        level.seconds["prune"]
+        for level in (measured.levels if measured else ())
+        if level.sparsity and level.seconds.get("prune")
+    ]
+    return median(times) if times else None
+
+
+def _rounded(seconds: float) -> int:
+    return max(1, round(seconds)) if seconds < 10 else 5 * round(seconds / 5)
 
 
 def _offered(study: engine.Study, studies: list[engine.Study]) -> dict[str, Victim]:

@@ -9,7 +9,6 @@ from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.shared_slider import pick_sparsity
 from prunescope.app.state import address
-from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
 
@@ -33,22 +32,27 @@ def tolerance() -> tuple[float, list[str]]:
 
 
 def slider(
-    studies: list[engine.Study], stops: list[float], points: float
-) -> tuple[float, SafeLimit | None]:
-    """The slider, with what the first study measured and its safe sparsity: (the percentage where
-    it stands, the safe limit).
+    studies: list[engine.Study], stops: list[float], safe: engine.SafeSparsity | None
+) -> float:
+    """The slider, with what the first study measured and its safe sparsity; the percentage where it
+    stands.
     """
+    return pick_sparsity(studies, stops, _track(safe))
+
+
+def limit(safe: engine.SafeSparsity | None) -> SafeLimit | None:
+    """The safe limit as the panels mark it."""
+    return None if safe is None else SafeLimit(100 * safe.sure, 100 * safe.sparsity)
+
+
+def answer(studies: list[engine.Study], safe: engine.SafeSparsity | None, points: float) -> None:
+    """Up to which sparsity the first study is safe, and what makes that doubtful."""
     study = studies[0]
     measured = [round(100 * level.sparsity, 4) for level in study.levels]
-    safe = safe_sparsity(study.key, signature(study.key), points)
-    percent = pick_sparsity(studies, stops, _track(safe))
-    st.caption(
-        (_safe_text(safe, studies) if safe and len(measured) > 1 else "")
-        + _measured(study, measured)
-    )
+    shown = _safe_text(safe, studies) if safe and len(measured) > 1 else ""
+    st.caption(shown + _measured(study, measured))
     dense = study.level(0.0)
     show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
-    return percent, None if safe is None else SafeLimit(100 * safe.sure, 100 * safe.sparsity)
 
 
 def _track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
@@ -72,4 +76,4 @@ def _measured(study: engine.Study, measured: list[float]) -> str:
 
 def _safe_text(safe: engine.SafeSparsity, studies: list[engine.Study]) -> str:
     of_whom = f"{plain(engine.short_names(studies)[0])}: " if len(studies) > 1 else ""
-    return f"{of_whom}**{safe_headline(safe)}**: {safe_explanation(safe)}. "
+    return f"**{safe_headline(safe)}** ({of_whom}{safe_explanation(safe)}). "

@@ -7,8 +7,8 @@ from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.screens.explore import details, first_screen
-from prunescope.app.screens.explore.instrument import slider, tolerance
-from prunescope.app.state.resources import signature, workbench
+from prunescope.app.screens.explore.instrument import answer, limit, slider, tolerance
+from prunescope.app.state.resources import safe_sparsity, signature, workbench
 from prunescope.engine.reading import series
 
 TITLE = "How sparse can a language model get before it stops being robust?"
@@ -44,10 +44,12 @@ def _answer(keys: list[str], points: float) -> None:
     if len(studies) < len(keys):  # one was removed while it was shown: the whole page says so
         st.rerun()
     stops = series.stops(studies)
-    percent, limit = slider(studies, stops, points)
     versions = tuple((study.key, signature(study.key)) for study in studies)
+    safe = safe_sparsity(*versions[0], points)
+    percent = slider(studies, stops, safe)
     first_screen.sentence(studies, versions, stops, percent)
-    first_screen.panels(studies, versions, limit, stops, percent)
+    answer(studies, safe, points)
+    first_screen.panels(studies, versions, limit(safe), stops, percent)
     first_screen.doors(studies, percent)
     details.details(studies, versions, stops, percent, points)
 

@@ -1,4 +1,4 @@
-"""Studies: what runs and waits, start a new one, and what the store holds."""
+"""Studies: what runs and waits, and what the store holds."""
 
 from datetime import datetime
 
@@ -7,12 +7,11 @@ import streamlit as st
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
+from prunescope.app.components.job_card import run_action
 from prunescope.app.components.notices import show_error, show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import unfinished_sentence
-from prunescope.app.screens.studies.actions import run_action
 from prunescope.app.screens.studies.queue import queue_panel
-from prunescope.app.screens.studies.start import start_form
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
 from prunescope.engine.reading.titles import method_name_title
@@ -27,9 +26,10 @@ def main() -> None:
     rows = sorted(engine.study_rows(view), key=_order)
     show_notices(view.notices)
     busy = queue_panel()
-    st.header("Start a study", anchor=False)
     if not closed("starting, importing and deleting studies are"):
-        start_form(rows)
+        st.page_link(
+            "screens/check/page.py", label="Start a study", icon=":material/arrow_forward:"
+        )
     st.header("In the store", anchor=False)
     if rows:
         _table(view, rows)
@@ -44,8 +44,8 @@ def _no_study(busy: bool) -> str:
     if public():
         return "No study yet."
     if busy:
-        return "No study yet. Start one above, or wait for the one that runs."
-    return "No study yet. Start one above; its levels appear as they come."
+        return "No study yet. Start one, or wait for the one that runs."
+    return "No study yet. Start one; its levels appear as they come."
 
 
 def _order(row: engine.StudyRow) -> tuple[bool, float]:

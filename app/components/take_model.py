@@ -1,0 +1,93 @@
+"""Take a pruned model home, and time it on this machine: for the pages that show one level."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.charts.text import plain
+from prunescope.app.components import job_progress
+from prunescope.app.state.resources import workbench
+from prunescope.engine.reading import commands, series
+
+
+def has_data(study: engine.Study) -> bool:
+    """Whether the study's own texts may be on this machine; without them it cannot be pruned."""
+    return study.about["spec"]["data"] is not None or "PRUNESCOPE_DATA" in os.environ
+
+
+def download_model(study: engine.Study, sparsity: float) -> None:
+    """Prepare the pruned model and offer it for download, or say why not, with the command line
+    that makes it.
+    """
+    if not has_data(study):
+        st.caption(
+            plain(
+                f"The calibration texts of {study.about['data']} are not on this machine, so the "
+                "model cannot be pruned here. Name their folder in PRUNESCOPE_DATA, or run where "
+                "they are:"
+            )
+        )
+        line = commands.export_command(study, sparsity)
+        st.code(commands.shell(line), language="sh", wrap_lines=True)
+        return
+    job = job_progress.of_study("exporting", study)
+    if job is not None and job.arguments["sparsity"] != sparsity:
+        job = None  # of another level
+    if job is None or not (job.active or job.state == "done"):
+        size = series.bytes_at(study, sparsity).value or 0
+        if st.button(f"Prepare the {100 * sparsity:g}% model", key="export-model", type="primary"):
+            job_progress.begin(
+                "exporting", workbench(), "export", study=study.key, sparsity=sparsity
+            )
+            st.rerun()
+        st.caption(
+            f"Prunes the model, or takes it from the cache, and packs it into one zip of about "
+            f"{size / 1e6:.0f} MB."
+        )
+    job_progress.progress("exporting", job, workbench())
+    if job is not None and job.state == "done" and job.result is not None:
+        _download(job.result)
+
+
+def _download(file: dict[str, Any]) -> None:
+    path = Path(file["path"])
+    if not path.is_file():
+        st.info("The exported file no longer exists; prepare it again.")
+        return
+    st.download_button(
+        f"Download {file['bytes'] / 1e6:.1f} MB",
+        path.read_bytes,
+        path.name,
+        "application/zip",
+        type="primary",
+        on_click="ignore",
+        key="download-model",
+    )
+    st.caption(plain(f"{file['sentence']} It lies in {path}."))
+
+
+def speed(study: engine.Study, sparsity: float) -> None:
+    """How long a sentence takes against dense, as it was timed on this machine, or a button that
+    times it.
+    """
+    timed = series.latency_at(study, sparsity)
+    st.markdown(f"**Speed:** {speed_sentence(timed)}")
+    if has_data(study):
+        if st.button("Time it again" if timed else "Time it here", key="time"):
+            job_progress.begin("timing", workbench(), "time", study=study.key, sparsity=sparsity)
+            st.rerun()
+        job_progress.progress("timing", job_progress.of_study("timing", study), workbench())
+
+
+def speed_sentence(timed: engine.Timed | None) -> str:
+    """What a timing says; scattered zeros seldom make a model faster."""
+    if timed is None:
+        return "not measured on this machine. Scattered zeros save bytes; time, they seldom save."
+    return (
+        f"{timed.ratio:.2f} × the time of dense, stored as CSR "
+        f"({1000 * timed.seconds:.1f} ms against {1000 * timed.dense_seconds:.1f} ms a sentence, "
+        f"{engine.pluralize(timed.threads, 'thread')})."
+    )

@@ -1,0 +1,137 @@
+"""The answer: how sparse the model may get, how sure that is, and what to do next."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.charts import curves
+from prunescope.app.charts.text import plain
+from prunescope.app.components.export_menu import chart, export_bar
+from prunescope.app.components.notices import show_notices
+from prunescope.app.components.provenance import provenance
+from prunescope.app.components.take_model import download_model, speed
+from prunescope.app.screens.check.link import FORM, TOLERANCE, VIEW, view_of_study
+from prunescope.app.state import address
+from prunescope.app.state.limits import closed, public
+from prunescope.app.state.resources import dark, safe_sparsity, signature
+from prunescope.engine.reading import series
+from prunescope.engine.reading.narrowing import next_steps
+from prunescope.engine.reading.verdicts import level_sentence, safe_explanation, safe_headline
+
+FIGURE = Path(__file__).parents[1] / "figure" / "page.py"
+CHOSEN = "answer-level"
+
+
+def show_answer(study: engine.Study) -> None:
+    """What a study says to do; it has at least one level."""
+    points = _tolerance()
+    safe = safe_sparsity(study.key, signature(study.key), points)
+    if safe is None:
+        st.info("The dense model is not measured yet, so nothing can be compared with it.")
+    else:
+        _verdict(study, safe)
+    sparse = [level.sparsity for level in study.levels if level.sparsity]
+    _curves(study)
+    sparsity = _take_home(study, sparse, safe) if sparse else 0.0
+    _links(study, sparsity)
+
+
+def _tolerance() -> float:
+    linked, notices = address.number(TOLERANCE, engine.TOLERANCE, 0.0, 50.0)
+    show_notices([], notices)
+    st.session_state.setdefault("answer-tolerance", linked)
+    points = st.number_input(
+        "Tolerance, points",
+        0.0,
+        50.0,
+        step=0.5,
+        format="%.1f",
+        key="answer-tolerance",
+        help="A sparsity is safe if accuracy and accuracy under attack stay within this many "
+        "points of the dense model at every measured sparsity up to it.",
+    )
+    address.write(TOLERANCE, f"{points:g}", f"{engine.TOLERANCE:g}")
+    return points
+
+
+def _verdict(study: engine.Study, safe: engine.SafeSparsity) -> None:
+    """The answer in one line, what it means, and what would make it surer."""
+    with st.container(border=True, key="verdict"):
+        st.header(safe_headline(safe), anchor=False)
+        st.text(f"{safe_explanation(safe).capitalize()}.")
+        for sentence in next_steps(study, safe):
+            st.markdown(f":material/arrow_forward: {plain(sentence)}")
+        for doubt in engine.doubts(study, safe.points):
+            st.markdown(f":material/warning: {plain(doubt)}")
+
+
+def _curves(study: engine.Study) -> None:
+    names = [name for name in ("acc", "aua") if getattr(study.levels[0], name) is not None]
+    frame = series.curves(study)
+    figure = curves.curves([(engine.short_names([study])[0], frame)], names, dark())
+    chart(figure, "answer", "Accuracy and accuracy under attack against sparsity")
+    export_bar("answer", f"prunescope-answer-{study.key[:12]}", frame, provenance([study]))
+
+
+def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsity | None) -> float:
+    """One measured level: what it keeps, its size, its speed, the model itself; which level."""
+    st.header("Take the model", anchor=False)
+    advised = safe.sure or safe.sparsity if safe is not None else 0.0
+    if st.session_state.get(CHOSEN) not in sparse:
+        st.session_state[CHOSEN] = advised if advised in sparse else sparse[0]
+    sparsity = float(
+        st.radio(
+            "Sparsity",
+            sparse,
+            key=CHOSEN,
+            horizontal=True,
+            format_func=lambda level: _option(level, safe),
+        )
+    )
+    level = study.level(sparsity)
+    assert level is not None
+    st.markdown(plain(level_sentence(study, sparsity)))
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        dense = 4 * study.about["parameters"]
+        st.markdown(
+            f"**Size on disk:** {engine.format_bytes(series.model_bytes(study, level))} in place "
+            f"of {engine.format_bytes(dense)}, {100 * level.achieved_model:.0f}% of all weights "
+            "zero."
+        )
+    closed_here = public()
+    with middle:
+        speed(study, sparsity)
+    with right:
+        if not closed_here:
+            download_model(study, sparsity)
+    if closed_here:
+        closed("timing and exporting a model are")
+    return sparsity
+
+
+def _option(level: float, safe: engine.SafeSparsity | None) -> str:
+    name = f"{100 * level:g}%"
+    if safe is None:
+        return name
+    if level <= safe.sure:
+        return f"{name} · safe"
+    if level <= safe.sparsity:
+        return f"{name} · probably safe"
+    return f"{name} · possibly safe" if level <= safe.possible else f"{name} · not safe"
+
+
+def _links(study: engine.Study, sparsity: float) -> None:
+    """Where to go from here."""
+    query = {"study": study.key[:12], "sparsity": f"{100 * sparsity:g}"}
+    with st.container(horizontal=True, key="answer-links"):
+        st.page_link("screens/explore/page.py", label="Open in Explore", query_params=query)
+        if FIGURE.is_file():
+            st.page_link("screens/figure/page.py", label="Make a figure", query_params=query)
+        if not public() and st.button("Run again with changes", key="again"):
+            address.follow({**view_of_study(study), VIEW: FORM})
+            st.rerun()
+        if not public() and st.button("Check another model", key="another"):
+            address.follow({VIEW: FORM})
+            st.rerun()

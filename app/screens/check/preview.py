@@ -1,0 +1,171 @@
+"""The preview: what the file holds, which columns are read, and what the rows are used for."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from prunescope import engine
+from prunescope.app.charts.text import plain, visible
+from prunescope.app.components.notices import message
+from prunescope.app.screens.check.fields import (
+    SETTINGS,
+    help_of,
+    keep,
+    kept,
+    key_of,
+    restore,
+    set_field,
+)
+from prunescope.app.screens.check.labels import MOST, forget_choices, label_fields
+
+COLUMNS = ("text_column", "pair_column", "label_column")
+NONE = "none"
+SHOWN = 8  # columns of the first rows
+FEW = 200  # evaluated examples below which a rate's interval is wider than ±7 points
+
+
+def show_preview(spec: engine.StudySpec, preview: engine.StudyPreview) -> None:
+    """The preview of model and data, with the fields that change how the data is read."""
+    if preview.model is not None:
+        _model(preview.model)
+    if preview.problem and preview.place in ("model", "data"):
+        st.error(_in_page_words(preview.problem, spec))
+    data = preview.data
+    if data is None:
+        return
+    st.caption(
+        plain(
+            f"{visible(data.name)}: {engine.pluralize(data.rows, 'row')}, "
+            f"{engine.pluralize(len(data.columns), 'column')}."
+        )
+    )
+    _columns(data)
+    _head(data)
+    if _needs_classes(preview):
+        st.warning(_ask_for_classes(data))
+    elif preview.problem and preview.place not in ("model", "data"):
+        st.error(_in_page_words(preview.problem, spec))
+    label_fields(preview)
+    for notice in data.notices:
+        st.info(_in_page_words(notice, spec))
+    if preview.uses is not None:
+        _uses(data, preview.uses, preview.model, spec)
+
+
+def _needs_classes(preview: engine.StudyPreview) -> bool:
+    """Whether all that is missing is what the labels mean."""
+    return (
+        preview.place == "label_map"
+        and preview.data is not None
+        and preview.model is not None
+        and bool(preview.model.classes)
+        and preview.data.distinct_labels <= MOST
+        and not kept("label_map", "")
+    )
+
+
+def _ask_for_classes(data: engine.DataPreview) -> str:
+    names = ", ".join(f"“{visible(line.label)[:40]}”" for line in data.labels if line.label)
+    return plain(
+        f"Nothing says which class of the model the labels {names} mean. Choose one for each below."
+    )
+
+
+def _model(model: engine.ModelOutline) -> None:
+    parts = [f"{visible(model.name)}:"]
+    if model.classes:
+        names = ", ".join(visible(name)[:40] for name in model.classes[:8])
+        more = ", …" if len(model.classes) > 8 else ""
+        parts.append(f"{len(model.classes)} classes ({names}{more})")
+    else:
+        parts.append("its classes are read when the study starts")
+    if model.prunable:
+        parts.append(f"and about {model.prunable / 1e6:.1f} million prunable weights")
+    st.caption(plain(f"{' '.join(parts)}."))
+    for notice in model.notices:
+        st.info(message(notice))
+
+
+def _columns(data: engine.DataPreview) -> None:
+    """The columns that are read; what is found by itself stands as such."""
+    detected = dict(zip(COLUMNS, (data.text, data.pair, data.label), strict=True))
+    for column, name in zip(st.columns(3), COLUMNS, strict=True):
+        key = restore(name, "")
+        if st.session_state[key] not in ("", *data.columns):  # chosen for other data
+            set_field(name, "")
+        automatic = _automatic(name, detected[name])
+        column.selectbox(
+            SETTINGS[name].setting.label,
+            ["", *data.columns],
+            key=key,
+            help=help_of(name),
+            format_func=lambda option, automatic=automatic: (
+                visible(option)[:60] if option else automatic
+            ),
+            on_change=forget_choices if name == "label_column" else None,
+        )
+        keep(name)
+
+
+def _automatic(name: str, detected: str | None) -> str:
+    chosen = kept(name, "")
+    if detected is not None and not chosen:
+        return f"{visible(detected)[:60]} (found)"
+    if name == "pair_column":
+        return NONE
+    return "Find it by its name" if chosen else "Choose a column"
+
+
+def _head(data: engine.DataPreview) -> None:
+    """The first rows, the columns that are read before the others; cells are plain text."""
+    first = [name for name in (data.text, data.pair, data.label) if name is not None]
+    order = [*first, *(name for name in data.columns if name not in first)][:SHOWN]
+    frame = pd.DataFrame(list(data.head), columns=list(data.columns))
+    table = pd.DataFrame({visible(name): frame[name].map(visible) for name in order})
+    st.dataframe(table, hide_index=True, key=key_of("head"))
+    left = len(data.columns) - len(order)
+    st.caption(
+        f"The first {len(frame)} of {data.rows:,} rows"
+        + (f", {left} columns not shown." if left else ".")
+    )
+
+
+def _uses(
+    data: engine.DataPreview,
+    uses: engine.StudyUses,
+    model: engine.ModelOutline | None,
+    spec: engine.StudySpec,
+) -> None:
+    used = uses.calibration + uses.held_out + uses.evaluation
+    attacked = f", {uses.attacked} of them attacked" if uses.attacked else ""
+    text = (
+        f"**Used:** {uses.calibration} rows calibrate the pruner, {uses.held_out} measure layer "
+        f"errors, {uses.evaluation} are evaluated{attacked}. "
+    )
+    if left := data.rows - used:
+        text += f"{left:,} rows are not used. "
+    if data.about == "file":
+        text += "One file is divided at random: one half calibrates, the other is evaluated."
+    st.markdown(text)
+    if uses.evaluation < FEW:
+        half = engine.half_width(uses.evaluation)
+        st.warning(
+            f"With {uses.evaluation} evaluated rows, an accuracy is known to about ±{half:.0f} "
+            "points only. More labelled rows make the answer sharper."
+        )
+    if model is not None and model.inner and uses.tokens < model.inner and not spec.force:
+        st.warning(
+            f"About {uses.tokens:,} tokens of calibration text are fewer than the "
+            f"{model.inner:,} inputs of the model's widest layer, so pruning would be refused. Add "
+            "rows, choose the method magnitude or wanda, or turn on “Force” under More settings."
+        )
+
+
+def _in_page_words(text: str, spec: engine.StudySpec) -> str:
+    """A message of the engine with a file's name in place of its whole path."""
+    path = spec.data
+    if os.path.isabs(path):
+        text = text.replace(path, Path(path).name)
+    return message(text)
