@@ -1,6 +1,7 @@
 """Models of a study as the live pages open them: with as little as each of them needs."""
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import AutoModelForSequenceClassification
 from prunescope.engine.export.shipped import save_shipped
 from prunescope.engine.live import models as live_models
 from prunescope.engine.live.models import LiveModels
+from prunescope.engine.models.packed import open_packed
 from prunescope.engine.records import Rate, Study, StudySpec
 from prunescope.engine.store import Store, victim_key
 from prunescope.engine.studies.prepare import prepare
@@ -183,3 +185,25 @@ def test_studies_that_differ_in_nothing_but_the_attack_share_their_models(
     study = make("adaptive")
     other = replace(study, key="0" * 64, identity={**study.identity, "seed": 1})
     assert models.sparse(study, 0.5).victim is models.sparse(other, 0.5).victim
+
+
+def test_a_model_that_ships_is_looked_into_and_given_out_as_what_it_is_without_data(
+    make: Callable[[str], Study], models: LiveModels, no_data: Callable[[], None]
+) -> None:
+    study = make("adaptive")
+    ship(study, models)
+    no_data()
+    again = LiveModels(models.store)
+    looked = again.look(study, "a good film", None, 0.5)
+    assert (looked["notice"], looked["weight_bits"]) == (None, 4)
+    export = again.export(study, 0.5)
+    said = "Its remaining weights are rounded to 4 bits."
+    assert export["sentence"].endswith(said) and export["achieved"] == pytest.approx(0.5, abs=1e-3)
+    with zipfile.ZipFile(export["path"]) as archive:
+        archive.extractall(models.store.root / "out")
+    (folder,) = (models.store.root / "out").iterdir()
+    packed, info = open_packed(folder)
+    assert info.provenance["notices"][-1] == said
+    shipped = again.sparse(study, 0.5).victim.model.state_dict()
+    for name, value in packed.state_dict().items():
+        assert torch.equal(value, shipped[name]), name
