@@ -95,8 +95,8 @@ def compare_table(
         [
             {
                 "study": name,
-                **_settings_of(row.study, only),
                 "note": row.note or None,
+                **_settings_of(row.study, only),
                 **_safe_cells(safe.get(row.study.key)),
                 **_measured_cells(row),
                 "key": row.study.key[:12],
@@ -140,13 +140,12 @@ def styled(rows: Sequence[Compared], table: pd.DataFrame, dark: bool) -> Styler:
     """The table for the screen: changes as text, in colour only where a test supports them, and a
     collapsed model's rates faded.
     """
-    shown = table.drop(columns=[name for name in table if name.startswith("p ")])
+    frame = table.drop(columns=[name for name in table if name.startswith("p ")])
     texts = {
         f"Δ {title}": [_change_text(row, name) for row in rows]
         for name, title in TITLES.items()
-        if f"Δ {title}" in shown
+        if f"Δ {title}" in frame
     }
-    shown = shown.assign(**texts)
     faded, empty = f"color: {ink(GREY, dark)}", ""
 
     def colours(column: pd.Series) -> list[str]:
@@ -156,7 +155,7 @@ def styled(rows: Sequence[Compared], table: pd.DataFrame, dark: bool) -> Styler:
         meaningless = str(column.name).startswith(MEANINGLESS)
         return [faded if row.collapsed and meaningless else empty for row in rows]
 
-    styler: Styler = shown.style.apply(colours, axis=0)
+    styler: Styler = frame.assign(**texts).style.apply(colours, axis=0)
     return styler
 
 

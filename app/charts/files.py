@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
+from prunescope.app.charts.light import lightened
 from prunescope.app.charts.text import for_html, for_latex, for_markdown, for_sheet, visible
 
 About = dict[str, object]  # where the numbers come from, one line a name
-PLACE = "PRUNESCOPE-CHART-GOES-HERE"  # where the browser puts the chart as it stands on the page
 STYLE = Path(__file__).with_name("file.css").read_text(encoding="utf-8")
 
 
@@ -175,21 +176,22 @@ def page_html(title: str, body: str, with_plotly: bool) -> str:
     )
 
 
-def chart_html(title: str, frame: pd.DataFrame, about: About, as_svg: bool) -> str:
-    """The page of one chart, with `PLACE` where it goes: an SVG where it was `drawn`, else a Plotly
-    figure's JSON.
-    """
-    chart = (
-        f'<div class="chart">{PLACE}</div>'
-        if as_svg
-        else (
-            f'<div id="chart"></div><script type="text/javascript">const figure = {PLACE};'
-            'Plotly.newPlot("chart", figure.data, figure.layout, {responsive: true, displaylogo: '
-            "false, showLink: false});</script>"
-        )
-    )
+def chart_html(title: str, frame: pd.DataFrame, about: About, figure: go.Figure) -> str:
+    """The page of one chart: it moves as on the dashboard, and needs no network."""
     return page_html(
         title,
-        f"{chart}<h2>Data</h2>{table_html(frame)}<h2>Where it comes from</h2>{about_html(about)}",
-        not as_svg,
+        f"{plot_html('chart', figure)}<h2>Data</h2>{table_html(frame)}"
+        f"<h2>Where it comes from</h2>{about_html(about)}",
+        with_plotly=True,
+    )
+
+
+def plot_html(name: str, figure: go.Figure) -> str:
+    """A figure in a page that has Plotly, in the light page's colours."""
+    # a script may not be closed by a label
+    text = json.dumps(lightened(figure)).replace("<", "\\u003c")
+    return (
+        f'<div id="{name}"></div><script type="text/javascript">{{const figure = {text}; '
+        f'Plotly.newPlot("{name}", '
+        "figure.data, figure.layout, {responsive: true, displaylogo: false});}</script>"
     )

@@ -149,7 +149,7 @@ def pareto(
     figure, measured = go.Figure(), table[table[y].notna()]
     collapsed = measured["collapsed"].astype(bool)
     sound, models = measured[~collapsed], set(zip(best["key"], best["sparsity"], strict=True))
-    low, high = _rate_range(sound, models, y)
+    low, high = _rate_range(sound, models, y, edge=0.14 if collapsed.any() else 0.06)
     _staircases(figure, best, y, x)
     for index in sorted(sound["index"].unique()):
         _marks(figure, sound[sound["index"] == index], models, y, x, dark)
@@ -162,15 +162,17 @@ def pareto(
     return dressed(figure, dark, 440, uirevision=f"pareto-{x}-{y}")
 
 
-def _rate_range(sound: pd.DataFrame, models: Models, y: str) -> tuple[float, float]:
-    """The vertical axis: all marks and the front's intervals, with a margin; Asr from 0."""
+def _rate_range(sound: pd.DataFrame, models: Models, y: str, edge: float) -> tuple[float, float]:
+    """The vertical axis: all marks and the front's intervals, with a margin, that of the lower edge
+    in parts of them.
+    """
     if sound.empty:
         return 0.0, 100.0
     strong = sound[_in_front(sound, models)]
     low = min(sound[y].min(), *strong[f"{y}_low"])
     high = max(sound[y].max(), *strong[f"{y}_high"])
-    margin = max(0.06 * (high - low), 0.5)
-    return 0.0 if y == "asr" else float(low - margin), float(high + margin)
+    height = max(high - low, 8.0)
+    return float(low - edge * height), float(high + 0.06 * height)
 
 
 def _collapsed_marks(

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from prunescope.app.charts import curves, files
 from prunescope.app.charts.text import for_html
 from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
-from prunescope.engine.reading import commands, glossary, safety, series, verdicts
+from prunescope.engine.reading import commands, glossary, series, verdicts
 
 DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
 
@@ -26,10 +26,10 @@ def study_report(study: Study, points: float) -> str:
         _safe(safe),
         *(f"<p>{for_html(sentence)}</p>" for sentence in _sentences(study, safe)),
         "<h2>Robustness against sparsity</h2>",
-        _plot("curves", curves.curves([("", frame)], columns)),
+        files.plot_html("curves", curves.curves([("", frame)], columns)),
         files.table_html(_rates(frame)),
         "<h2>Layer errors</h2>",
-        _plot("layers", layers_figure(study)),
+        files.plot_html("layers", layers_figure(study)),
         _paired(study),
         "<h2>What the numbers mean</h2>",
         files.about_html(_definitions()),
@@ -58,24 +58,12 @@ def for_html_lines(text: str) -> str:
     return "\n".join(map(for_html, text.splitlines()))
 
 
-def _plot(name: str, figure: go.Figure) -> str:
-    figure.update_layout(template="plotly_white")
-    # a script may not be closed by a label
-    text = json.dumps(json.loads(figure.to_json())).replace("<", "\\u003c")
-    return (
-        f'<div id="{name}"></div><script type="text/javascript">{{const figure = {text}; '
-        f'Plotly.newPlot("{name}", '
-        "figure.data, figure.layout, {responsive: true, displaylogo: false});}</script>"
-    )
-
-
 def _safe(safe: SafeSparsity | None) -> str:
     if safe is None:
         return ""
     return (
         f"<p><strong>{for_html(verdicts.safe_headline(safe))}</strong>: "
-        f"{for_html(verdicts.safe_explanation(safe))}. The interval is that of "
-        f"{safety.RESAMPLES:,} resamples of the examples.</p>"
+        f"{for_html(verdicts.safe_explanation(safe))}.</p>"
     )
 
 

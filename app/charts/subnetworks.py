@@ -179,8 +179,8 @@ def group_chart(groups: pd.DataFrame, dark: bool = False) -> go.Figure:
     """Groups as columns, models as rows, accuracy as colour and as a number; models near chance in
     distribution say so at their name.
     """
-    named = groups["series"] + groups["collapsed"].map({True: "<br>(near chance)", False: ""})
-    groups = groups.assign(series=named)
+    names = groups["series"] + groups["collapsed"].map({True: "<br>(near chance)", False: ""})
+    groups = groups.assign(series=names)
     grid = groups.pivot(index="series", columns="group", values="mean")
     grid = grid.loc[list(dict.fromkeys(groups["series"]))]
     figure = go.Figure(

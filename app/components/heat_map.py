@@ -1,9 +1,11 @@
 """The heat map of a study's layer errors, block by module, which follows the slider."""
 
 import plotly.colors
+import plotly.graph_objects as go
 import streamlit as st
 
 from prunescope import engine
+from prunescope.app.charts.heat import layers_chart
 from prunescope.app.components import instrument
 from prunescope.app.state import address
 from prunescope.engine.reading import series
@@ -30,3 +32,8 @@ def heat_map(study: engine.Study, stops: list[float], start: float) -> str | Non
         return None
     address.write("cell", cell)
     return cell
+
+
+def layers_figure(study: engine.Study, sparsity: float) -> go.Figure:
+    """The map as a figure to download."""
+    return layers_chart(series.layer_grid(study, sparsity), series.error_range(study))

@@ -14,7 +14,8 @@ export default function ({ data, parentElement }) {
   };
   const listen = (event) => { if (event.target === area()) { mark(); } };
   document.addEventListener("input", listen);
-  mark();
+  // not `mark`: what the server wrote into the field may not be there yet
+  outcome()?.classList.remove("ps-typed-over");
   if (data.token && data.token !== shown) {
     shown = data.token;
     const box = outcome();

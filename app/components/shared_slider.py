@@ -21,3 +21,10 @@ def pick_sparsity(
     if percent != start:
         address.select(sparsity=percent)
     return percent
+
+
+def safe_track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
+    """The three shades of the track, in per cent: certainly safe, probably, possibly."""
+    if safe is None:
+        return None
+    return {"sure": 100 * safe.sure, "best": 100 * safe.sparsity, "possible": 100 * safe.possible}

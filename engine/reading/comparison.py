@@ -11,7 +11,7 @@ from prunescope.engine.reading.flips import same_attack, same_examples
 from prunescope.engine.reading.verdicts import percent
 from prunescope.engine.records import LevelResult, Rate, Study
 
-COLLAPSED = "collapsed: near chance, its Aua and Asr mean nothing"
+COLLAPSED = "collapsed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def compare(
             if row.level is not None
             and _pairable(row.study, row.level, base[0], base_level, measure)
         ]
-        found = changes_between([pair for _, pair in paired], measure)
-        for (index, _), change in zip(paired, found, strict=True):
+        measured = changes_between([pair for _, pair in paired], measure)
+        for (index, _), change in zip(paired, measured, strict=True):
             changes[index][measure] = change
     return [replace(row, changes=mine) for row, mine in zip(rows, changes, strict=True)]
 

@@ -191,8 +191,8 @@ MEASURES = (
         "Safe up to",
         "Safe sparsity",
         "The highest measured sparsity such that, there and at all lower ones, Acc and Aua stay "
-        "within the tolerance of the dense model.",
-        "It is not certain: its interval says what other examples could have shown.",
+        "within the tolerance of the dense model, with 95% confidence.",
+        "It is not the best guess, which stands beside it without the confidence.",
         "%",
         "higher",
     ),

@@ -69,8 +69,8 @@ def chances(table: SubnetworkTable) -> dict[str, float]:
         return {}
     run = table.runs[0]
     classes = len(table.recipe.get("label_names", ())) or 2
-    found = {part.name: _chance(part, classes) for part in (run.inside, *run.outside)}
-    return found | {ATTACKED: found[run.inside.name]}
+    levels = {part.name: _chance(part, classes) for part in (run.inside, *run.outside)}
+    return levels | {ATTACKED: levels[run.inside.name]}
 
 
 def _chance(measured: MeasuredSet, classes: int) -> float:
@@ -225,13 +225,15 @@ def _difference(
 
 
 def _difference_note(
-    table: SubnetworkTable, pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]], found: Statistic
+    table: SubnetworkTable,
+    pairs: Sequence[tuple[SubnetworkRun, SubnetworkRun]],
+    difference: Statistic,
 ) -> str:
     """What weakens a difference: models near chance, or an interval that holds zero."""
     collapsed = [any(near_chance(table, run) for run in runs) for runs in zip(*pairs, strict=True)]
     if any(collapsed):
         return "both near chance" if all(collapsed) else "one near chance"
-    low, high = found.interval
+    low, high = difference.interval
     return "n.s." if low <= 0 <= high else ""
 
 

@@ -9,6 +9,12 @@ import streamlit as st
 from prunescope.engine import LiveJob, Workbench, paths
 
 
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page of a test starts a worker early: loading its models takes seconds of a core."""
+    monkeypatch.setattr(Workbench, "warm", lambda self: None)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache in a temporary folder, and no bundled studies."""
@@ -33,7 +39,6 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[LiveJob]:
         return jobs[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)
-    monkeypatch.setattr(Workbench, "warm", lambda self: None)
     monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
     monkeypatch.setattr(
         Workbench,

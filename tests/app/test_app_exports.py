@@ -5,15 +5,20 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from hostile import HOSTILE
-from made_up_studies import made_up_study
+from made_up_studies import made_up_study, save
+from pages import app_at
 
+from prunescope.app.charts import curves as charts
 from prunescope.app.charts import files, palette
-from prunescope.app.charts.text import for_html, for_latex, for_sheet, short, visible
-from prunescope.app.components.export_menu import KINDS, file_of
+from prunescope.app.charts.names import file_name
+from prunescope.app.charts.text import for_chart, for_html, for_latex, for_sheet, short, visible
+from prunescope.app.components.export_menu.formats import FORMATS, Source, file_of
 from prunescope.engine.reading import series
 from prunescope.engine.reading.names import full_name
 
@@ -100,18 +105,32 @@ def test_html_holds_text_alone(text: str) -> None:
     assert not set("<>\"'\x00\x1b\u202e\u200b") & set(for_html(text))
 
 
-def test_a_page_of_hostile_text_has_no_tag_but_its_own() -> None:
-    page = files.chart_html(HOSTILE[0], FRAME, {text: text for text in HOSTILE}, as_svg=True)
-    own = "html head meta title style body main h1 h2 div table thead tbody tr th td dl dt dd"
-    assert set(Tags(page).found) <= set(own.split())
-    assert page.count(files.PLACE) == 1
+def titled(text: str) -> go.Figure:
+    """A chart whose every text is this one, as charts escape it."""
+    figure = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], name=for_chart(text)))
+    return figure.update_xaxes(title_text=for_chart(text))
+
+
+def outside_plotly(page: str) -> str:
+    return page.replace(files.plotly_script(), "")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_page_of_hostile_text_has_no_tag_but_its_own(text: str) -> None:
+    page = outside_plotly(files.chart_html(text, FRAME, {text: text}, titled(text)))
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.S)
+    assert len(scripts) == 2 and all("<" not in script for script in scripts)
+    own = "html head meta title style script body main h1 h2 div table thead tbody tr th td dl dt"
+    assert set(Tags(page).found) <= {*own.split(), "dd"}
 
 
 def test_a_stand_alone_page_of_a_chart_holds_plotly_and_asks_for_nothing() -> None:
-    page = files.chart_html("curves", series.curves(made_up_study()), {"key": "x"}, as_svg=False)
-    outside = page.replace(files.plotly_script(), "")
+    figure = charts.curves([("", series.curves(made_up_study()))], ["acc"], dark=True)
+    page = files.chart_html("curves", FRAME.tail(1), {"key": "x"}, figure)
+    outside = outside_plotly(page)
     assert len(page) - len(outside) > 1_000_000
-    assert "http" not in outside and " src=" not in outside and outside.count(files.PLACE) == 1
+    assert "http" not in outside and " src=" not in outside and "Plotly.newPlot" in outside
+    assert palette.PAGE[True] not in outside, "a dark page's chart stands on white as well"
 
 
 def test_invisible_characters_are_spelled_out() -> None:
@@ -119,15 +138,51 @@ def test_invisible_characters_are_spelled_out() -> None:
     assert visible("é 日本 🙂") == "é 日本 🙂"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-", "html": b"<!DOCTYPE html>"}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_button_gets_the_file_that_it_asked_for(kind: str) -> None:
-    file = file_of(
-        {"number": 7, "format": kind, "drawn": True},
-        "n",
-        pd.DataFrame({"a": [1.25]}),
-        {"key": "k"},
-    )
-    assert file["number"] == 7 and "1.25" in file["text"] and "k" in file["text"]
+    source = Source(pd.DataFrame({"a": [1.25]}), {"key": "k"}, "title", lambda: titled("name"))
+    content = file_of(kind, source)
+    if kind in STARTS:
+        assert content.startswith(STARTS[kind])
+    if kind not in ("png", "svg", "pdf"):
+        assert b"1.25" in content and b"k" in content
+
+
+def test_names_of_files_say_what_of_which_study_at_which_sparsity() -> None:
+    about: dict[str, object] = {
+        "data": "SST-2",
+        "method": "Adaptive; SparseGPT (dense inputs)",
+        "key": "260eaa6447d85cab, 334d350026bd6632",
+    }
+    name = "prunescope-curves-sst2-adaptive-sparsegpt-dense-inputs-260eaa64-334d3500.pdf"
+    assert file_name("prunescope-curves", about, "pdf") == name
+    one = {"data": "SST-2", "method": "Wanda", "key": "260eaa6447d85cab", "sparsity": 0.875}
+    assert file_name("layers", one, "csv") == "layers-sst2-wanda-260eaa64-87.5.csv"
+    many = {"method": "a; b; c; d; e", "key": "1, 2, 3, 4"}
+    assert file_name("x", many, "md") == "x-a-b-c-and-2-more-1-2-3-and-1-more.md"
+    assert file_name("prunescope-batch", {}, "json") == "prunescope-batch.json"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_name_of_a_file_is_plain(text: str) -> None:
+    name = file_name("prunescope-x", {"data": text, "method": text, "key": text}, "csv")
+    assert re.fullmatch(r"[a-z0-9-]{1,130}\.csv", name)
+
+
+def test_the_menu_makes_nothing_before_it_is_opened(cache: Path) -> None:
+    save(cache, made_up_study())
+    app = app_at("explore").run()
+    assert not app.exception
+    assert not [button for button in app.get("download_button") if "export-" in str(button.key)]
+    app.session_state["export-curves"] = True
+    app.run()
+    keys = [button.key for button in app.get("download_button")]
+    assert [key for key in keys if key and key.startswith("export-curves")] == [
+        f"export-curves-{kind}" for kind in ("png", "svg", "pdf", "html", "csv", "json")
+    ]
 
 
 def luminance(colour: str) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from components import sent
 from made_up_studies import made_up_study, save
 from pages import app_at
 from streamlit.testing.v1 import AppTest
@@ -148,7 +147,7 @@ def test_a_look_shows_answers_distances_map_and_attention(
     app.run()
     assert not app.exception
     assert any("pruned, clean text: positive 75.0%" in text.value for text in app.text)
-    charts = {part["chart"] for part in sent(app, "export")}
+    charts = set(app.session_state["charts"])
     assert {"look-distances", "look-map", "attention-dense", "attention-pruned"} <= charts
     assert any("4 more are left out" in caption.value for caption in app.caption)
     app = app.selectbox(key="attention-head").set_value(2).run()

@@ -8,7 +8,7 @@ import pytest
 from hostile import HOSTILE
 from made_up_studies import made_up_study, save
 from playwright.sync_api import Browser, expect
-from waiting import download, new_context, settled
+from waiting import act_until, download, new_context, settled
 
 CURSOR = ".js-plotly-plot .prunescope-cursor line"
 MEANT = (
@@ -50,7 +50,9 @@ def test_hostile_names_are_text_wherever_they_stand(
     settled(page)
     assert page.evaluate(MEANT) == 0 and faults == []
     assert page.locator('[data-testid="stException"]').count() == 0
-    button = page.locator(".st-key-export-layers").get_by_role("button", name="HTML")
+    button = page.locator(".st-key-export-layers-html button")
+    act_until(page.locator(".st-key-export-layers button").first.click, button)
+    settled(page)
     download(page, button).save_as(tmp_path / "layers.html")
     page.goto((tmp_path / "layers.html").as_uri())
     expect(page.locator(".chart svg")).to_be_visible()

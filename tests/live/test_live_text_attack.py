@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from prunescope.engine.attacks.attempt import AttemptStep
 from prunescope.engine.errors import InputError, SettingError
-from prunescope.engine.live.side_result import AttackStep, SideEnded, TextTarget
+from prunescope.engine.live.side_result import AttackStep, SideEnded, TextTarget, Tried
 from prunescope.engine.live.text_attack import AttackSettings, TextAttack, attack_text
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
@@ -38,6 +39,41 @@ def test_an_attack_on_the_same_weights_ends_alike_on_both_sides(victim: Victim) 
         event.step for event in events if isinstance(event, AttackStep) and event.side == "dense"
     ]
     assert [[step.queries, step.lowest] for step in steps] == dense["path"]
+
+
+def test_how_close_an_attack_came_is_the_text_that_left_the_least_confidence(
+    victim: Victim,
+) -> None:
+    events: list[Any] = []
+    result = attack(victim, "a good film of dull music", report=Progress(on_event=events.append))
+    tried = [
+        candidate
+        for event in events
+        if isinstance(event, AttackStep) and event.side == "dense"
+        for candidate in event.step.tried
+    ]
+    side = result.sides[0]
+    assert tried and side["tried"] == len(tried)
+    text, truth = min(tried, key=lambda candidate: candidate[1])
+    assert (side["closest"]["text"], side["closest"]["truth"]) == (text, round(truth, 6))
+    assert " ".join(after for _, after in side["closest"]["changes"]) == text
+    assert 1 <= side["words_tried"] <= side["words"]
+
+
+def test_words_that_were_changed_are_counted_once_and_by_their_place() -> None:
+    tried = Tried()
+    step = AttemptStep(
+        "try", 3, 0.2, tried=(("a f1ne film", 0.6), ("a fin film", 0.3), ("a fine fi1m", 0.4))
+    )
+    tried.add("a fine film", step)
+    payload = tried.payload("a fine film")
+    assert (payload["tried"], payload["words_tried"]) == (3, 2)
+    assert payload["closest"] == {
+        "text": "a fin film",
+        "truth": 0.3,
+        "changes": [["a", "a"], ["fine", "fin"], ["film", "film"]],
+    }
+    assert Tried().payload("a fine film")["closest"] is None, "nothing was tried"
 
 
 def test_a_text_the_victim_cannot_read_is_refused_with_the_reason(victim: Victim) -> None:

@@ -1,105 +1,74 @@
-"""A chart, and buttons under it or under a table. Pictures are made in the browser, files on the
-server when asked for.
+"""A chart, and under it or under a table one menu: Download.
 
-A picture is the chart as it stands on the page, through its own Plotly camera button, so it needs
-no server and no installed Chrome. The stand-alone HTML is the same chart with Plotly inside.
-Nothing of a file travels before its button is pressed.
+Every file is made on the server, and only when its button is pressed: a figure is drawn anew from
+the chart itself, so it has no cursor and needs neither this page nor its browser.
 """
 
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from prunescope.app.charts import files
 from prunescope.app.charts.curves import CONFIG
-from prunescope.app.components.browser_component import browser_component
-
-FOLDER = str(Path(__file__).parent)
-
-TITLES = {
-    "png": "PNG",
-    "svg": "SVG",
-    "html": "HTML",
-    "csv": "CSV",
-    "json": "JSON",
-    "markdown": "Markdown",
-    "latex": "LaTeX",
-}
-KINDS = {
-    "html": ("html", "text/html"),
-    "csv": ("csv", "text/csv"),
-    "json": ("json", "application/json"),
-    "markdown": ("md", "text/markdown"),
-    "latex": ("tex", "text/x-tex"),
-}
+from prunescope.app.charts.names import file_name
+from prunescope.app.components.export_menu.formats import (
+    DATA,
+    FIGURE,
+    TABLE,
+    About,
+    Drawing,
+    Format,
+    Source,
+    file_of,
+)
 
 
 def chart(figure: go.Figure, key: str, description: str) -> None:
     """A chart of the page's own look; `description` is for those who do not see it."""
+    st.session_state.setdefault("charts", {})[key] = (figure, description)
     st.plotly_chart(figure, key=key, config=CONFIG, theme=None, alt=description)
 
 
-def export_bar(chart: str, name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
-    """The buttons for the chart whose key is `chart`; `frame` is the data behind it, `about` where
-    that comes from.
+def export_bar(
+    chart: str, name: str, frame: pd.DataFrame, about: About, figure: Drawing | None = None
+) -> None:
+    """The menu of the chart whose key is `chart`; `frame` is the data behind it, `about` where that
+    comes from. `figure` stands in for a chart that is not drawn by `chart` above.
     """
-    _bar(f"export-{chart}", ("png", "svg", "html", "csv", "json"), chart, name, frame, about)
+    own, title = st.session_state.get("charts", {}).get(chart, (None, name))
+    source = Source(frame, about, title if figure is None else name, figure or own)
+    _menu(f"export-{chart}", {"Figure": FIGURE, "Data": DATA}, name, source)
 
 
-def table_bar(name: str, frame: pd.DataFrame, about: dict[str, object]) -> None:
-    """The buttons for a table. `name` is the file's and must be the page's only one."""
-    _bar(f"table-{name}", ("csv", "markdown", "latex", "json"), "", name, frame, about)
+def table_bar(name: str, frame: pd.DataFrame, about: About) -> None:
+    """The menu of a table. `name` is the file's and must be the page's only one."""
+    _menu(f"table-{name}", {"Table": TABLE}, name, Source(frame, about, name))
 
 
 @st.fragment
-def _bar(
-    key: str,
-    formats: tuple[str, ...],
-    chart: str,
-    name: str,
-    frame: pd.DataFrame,
-    about: dict[str, object],
-) -> None:
-    request = (st.session_state.get(key) or {}).get("ask")
-    browser_component(FOLDER, "export")(
-        key=key,
-        on_ask_change=lambda: None,
-        data={
-            "bar": key,
-            "chart": chart,
-            "name": name,
-            "formats": formats,
-            "titles": TITLES,
-            "place": files.PLACE,
-            "label": f"Export {name}",
-            "file": file_of(request, name, frame, about) if request else None,
-        },
+def _menu(key: str, groups: dict[str, tuple[Format, ...]], name: str, source: Source) -> None:
+    menu = st.popover(
+        "Download", icon=":material/download:", type="tertiary", key=key, on_change="rerun"
     )
+    if not menu.open:  # most menus are never opened: their buttons cost nothing
+        return
+    with menu:
+        for title, formats in groups.items():
+            if len(groups) > 1:
+                st.caption(title)
+            with st.container(horizontal=True, gap="small"):
+                for kind in formats:
+                    download(kind, f"{key}-{kind.kind}", name, source)
 
 
-def file_of(
-    request: dict[str, Any], name: str, frame: pd.DataFrame, about: dict[str, object]
-) -> dict[str, Any]:
-    """The file that a button downloads."""
-    kind = request["format"]
-    if kind == "html":
-        text = files.chart_html(name, frame, about, request["drawn"])
-    else:
-        make = {
-            "csv": files.to_csv,
-            "json": files.to_json,
-            "markdown": files.to_markdown,
-            "latex": files.to_latex,
-        }
-        text = make[kind](frame, about)
-    ending, media_type = KINDS[kind]
-    return {
-        "number": request["number"],
-        "format": kind,
-        "text": text,
-        "ending": ending,
-        "type": f"{media_type};charset=utf-8",
-    }
+def download(kind: Format, key: str, name: str, source: Source) -> None:
+    """One button; its file is made when it is pressed."""
+    st.download_button(
+        kind.title,
+        data=partial(file_of, kind.kind, source),
+        file_name=file_name(name, source.about, kind.ending),
+        mime=kind.mime,
+        on_click="ignore",
+        key=key,
+    )

@@ -12,7 +12,6 @@ from prunescope.app.screens.attack.attacks import pick_attack
 from prunescope.app.screens.attack.sentence import pick_sentence, sentence, true_label
 from prunescope.app.screens.attack.victims import Victim, pick_victims
 from prunescope.app.state import address
-from prunescope.app.state.defaults import SENTENCE
 from prunescope.engine.reading import levels
 
 
@@ -54,7 +53,8 @@ class Form:
             "queries": self.queries or 0,
             "seconds": self.seconds or 0,
         }
-        typed = self.row is None and self.text != SENTENCE and len(self.text) <= address.SHORT
+        usual_text = usual.text(self.study)
+        typed = self.row is None and self.text != usual_text and len(self.text) <= address.SHORT
         return {
             "victims": " ".join(levels.level_id(*victim) for victim in self.victims[1:]),
             "attack": self.attack,

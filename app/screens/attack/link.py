@@ -7,7 +7,6 @@ from prunescope.app.charts.text import plain
 from prunescope.app.screens.attack import defaults as usual
 from prunescope.app.screens.attack.attacks import missing, runnable
 from prunescope.app.state import address
-from prunescope.app.state.defaults import SENTENCE
 from prunescope.app.state.limits import most_characters
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import levels
@@ -80,7 +79,7 @@ def _take_budget(study: engine.Study) -> list[str]:
 
 def _take_text(view: dict[str, str], study: engine.Study) -> list[str]:
     state, most = st.session_state, most_characters()
-    state["a-row"], state["a-text"] = None, view.get("text", SENTENCE)[:most]
+    state["a-row"], state["a-text"] = None, view.get("text", usual.text(study))[:most]
     if "row" not in view:
         return []
     link = f"The link names row {address.quoted(view['row'])} of"

@@ -9,13 +9,14 @@ from prunescope.app.charts import compare as charts
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.components.shared_slider import pick_sparsity, safe_track
 from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.screens.compare.flips import flips
 from prunescope.app.screens.compare.front import front
 from prunescope.app.screens.compare.link import take_up, view
 from prunescope.app.screens.compare.table import table
 from prunescope.app.state import address
+from prunescope.app.state.resources import safe_sparsity, signature
 from prunescope.engine.reading import commands, series
 
 
@@ -33,7 +34,10 @@ def main() -> None:
     if not studies:
         st.info("Pick at least one study that has a measured level.")
         return
-    sparsity = pick_sparsity(studies, series.stops(studies)) / 100
+    first = studies[0]
+    safe = safe_sparsity(first.key, signature(first.key), engine.TOLERANCE)
+    track = safe_track(safe if len(first.levels) > 1 else None)
+    sparsity = pick_sparsity(studies, series.stops(studies), track) / 100
     base = table(studies, sparsity)
     front(studies)
     a, b = flips(studies, sparsity, base)

@@ -1,5 +1,6 @@
 """All measures of the explore page: cards, curves, heat map, and the numbers behind them."""
 
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,7 +11,7 @@ from prunescope.app.charts import curves
 from prunescope.app.charts.text import plain
 from prunescope.app.components import cards, instrument
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.heat_map import heat_map
+from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import Signature, dark
@@ -64,13 +65,14 @@ def layers(study: engine.Study, stops: list[float], percent: float) -> None:
     st.page_link("screens/layers/page.py", label=plain(about), icon=":material/arrow_forward:")
     export_bar(
         "layers",
-        f"prunescope-layers-{percent:g}",
+        "prunescope-layers",
         series.layer_grid(study, percent / 100).rename_axis("block"),
         {
             **provenance([study]),
             "sparsity": percent / 100,
             "measured": study.level(percent / 100) is not None,
         },
+        partial(layers_figure, study, percent / 100),
     )
 
 

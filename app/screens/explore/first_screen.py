@@ -23,7 +23,7 @@ DOORS = (  # page, icon, label, what happens there
         "Attack one sentence on the dense and the pruned model, side by side, word by word.",
     ),
     (
-        "studies",
+        "check",
         ":material/upload_file:",
         "Check my model",
         "Bring a classifier and some labelled texts. Find out how sparse it may get.",

@@ -7,7 +7,7 @@ from prunescope.app.charts.panels import SafeLimit
 from prunescope.app.charts.text import plain
 from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
-from prunescope.app.components.shared_slider import pick_sparsity
+from prunescope.app.components.shared_slider import pick_sparsity, safe_track
 from prunescope.app.state import address
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
@@ -37,7 +37,7 @@ def slider(
     """The slider, with what the first study measured and its safe sparsity; the percentage where it
     stands.
     """
-    return pick_sparsity(studies, stops, _track(safe))
+    return pick_sparsity(studies, stops, safe_track(safe))
 
 
 def limit(safe: engine.SafeSparsity | None) -> SafeLimit | None:
@@ -53,17 +53,6 @@ def answer(studies: list[engine.Study], safe: engine.SafeSparsity | None, points
     st.caption(shown + _measured(study, measured))
     dense = study.level(0.0)
     show_notices([*engine.doubts(study, points), *(dense.notices if dense else ())])
-
-
-def _track(safe: engine.SafeSparsity | None) -> dict[str, float] | None:
-    """The three shades of the track, in per cent: certainly safe, probably, possibly."""
-    if safe is None:
-        return None
-    return {
-        "sure": 100 * safe.sure,
-        "best": 100 * safe.sparsity,
-        "possible": 100 * safe.possible,
-    }
 
 
 def _measured(study: engine.Study, measured: list[float]) -> str:

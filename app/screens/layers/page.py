@@ -2,6 +2,8 @@
 model.
 """
 
+from functools import partial
+
 import streamlit as st
 
 from prunescope import engine
@@ -9,7 +11,7 @@ from prunescope.app.charts import inside
 from prunescope.app.components import cards, instrument
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
-from prunescope.app.components.heat_map import heat_map
+from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.provenance import provenance
@@ -54,9 +56,10 @@ def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
         cell = heat_map(study, stops, percent)
         export_bar(
             "layers",
-            f"prunescope-layers-{percent:g}",
+            "prunescope-layers",
             series.layer_grid(study, percent / 100).rename_axis("block"),
             {**provenance([study]), "sparsity": percent / 100},
+            partial(layers_figure, study, percent / 100),
         )
     with right:
         if cell is None:
