@@ -1,9 +1,12 @@
-"""The head of every page: title and subtitle at the left, pickers at the right."""
+"""The head of every page: title with its "?" and subtitle at the left, pickers at the right."""
 
 from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+
+from prunescope.app.components.page_help import HELP
+from prunescope.app.state import address
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,19 @@ class PageHeader:
 def page_header(title: str, *widths: float, title_width: float = 3) -> PageHeader:
     """Draw the title; `widths` are those of the controls, in parts of the title's."""
     if not widths:
-        st.title(title, anchor=False)
-        return PageHeader(st.container(), [])
-    left, *controls = st.columns([title_width, *widths], vertical_alignment="bottom")
-    left.title(title, anchor=False)
+        left, controls = st.container(gap="xxsmall"), list[DeltaGenerator]()
+    else:
+        column, *controls = st.columns([title_width, *widths], vertical_alignment="bottom")
+        left = column.container(gap="xxsmall")
+    _title(left, title)
     return PageHeader(left, controls)
+
+
+def _title(place: DeltaGenerator, title: str) -> None:
+    row = place.container(key="title", horizontal=True, vertical_alignment="center", gap="small")
+    row.title(title, anchor=False, width="content")
+    if sentences := HELP.get(address.page()):
+        with row.popover(
+            "About this page", icon=":material/help:", type="tertiary", key="page-help"
+        ):
+            st.markdown("\n\n".join(sentences))

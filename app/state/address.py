@@ -97,11 +97,29 @@ def enter(page: str) -> None:
     """
     state = st.session_state
     if state.get("page") == page:
+        if st.query_params:  # what the first run could not write
+            write_all(_view())
         return
     state["page"], state["room"], state["entered"] = page, ROOMS.get(page, page or "study"), True
     state["visit"] = state.get("visit", 0) + 1
+    state["loading"] = state["visit"] == 1
     if linked := st.query_params.to_dict():
         _keep(state["room"], {FORMER.get(name, name): text for name, text in linked.items()})
+
+
+def page() -> str:
+    """The address of the page that is shown; that of the first page is empty."""
+    return str(st.session_state.get("page", ""))
+
+
+def loaded() -> None:
+    """For the entry point: the first page of the session is complete, and its changes are written
+    from now on.
+
+    Not before: what was opened is what the address says, and Streamlit would add an entry to the
+    browser's history, as its history is not ours yet. Back would stay on the page.
+    """
+    st.session_state["loading"] = False
 
 
 def _keep(room: str, view: Mapping[str, str]) -> None:
@@ -186,6 +204,8 @@ def write_all(view: Mapping[str, str | None]) -> None:
     state[f"view-{state['room']}"] = {
         name: value for name, value in parts.items() if name not in SHARED
     }
+    if state.get("loading"):  # the address already says what is shown
+        return
     if st.query_params.to_dict() != parts:  # a write sends the whole address, so none without need
         st.query_params.from_dict(parts)
 

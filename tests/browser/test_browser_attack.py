@@ -1,5 +1,5 @@
-"""A journey through attack and compare in a real Chromium, with real workers and models: tour,
-attack, reload, cancel, link.
+"""A journey through attack and compare in a real Chromium, with real workers and models: attack,
+reload, cancel, link.
 """
 
 import re
@@ -42,19 +42,6 @@ def type_text(page: Page, text: str, in_address: bool = True) -> None:
     page.keyboard.press("Control+Enter")
     param_is(page, "text", text if in_address else None)
     settled(page)
-
-
-def test_the_tour_has_three_steps_and_does_not_come_back(page: Page) -> None:
-    strip = page.locator("section[aria-label='A short tour']")
-    for count in ("1 of 3", "2 of 3"):
-        expect(strip).to_contain_text(count)
-        strip.get_by_role("button", name="Next").click()
-    strip.get_by_role("button", name="Done").click()
-    expect(strip).to_be_hidden()
-    page.reload()
-    expect(page.locator(".st-key-a-start button")).to_be_visible()
-    expect(page.locator(".st-key-tour")).to_have_css("display", "none")  # it decided not to show
-    expect(strip).to_be_hidden()
 
 
 def test_an_attack_shows_both_sides_and_renders_no_text(page: Page) -> None:

@@ -13,7 +13,6 @@ from prunescope.engine import JobQueue, Store, study_rows
 
 @pytest.fixture(scope="module")
 def page(address: str, context: BrowserContext) -> Page:
-    context.add_init_script("localStorage.setItem('prunescope-tour', 'seen')")
     page = context.new_page()
     page.goto(f"{address}/studies")
     expect(page.locator(".st-key-start button")).to_be_enabled()

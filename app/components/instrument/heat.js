@@ -13,6 +13,17 @@ const dim = ([r, g, b]) => {
 const written = (error) => error >= 0.095 ? error.toFixed(2) : error >= 0.0005 || error === 0 ? error.toFixed(3) : "<.001";
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
 
+const scaleTicks = ([smallest, largest]) => {  // 1, 2 and 5 times the powers of ten, and what lies below
+  const [low, high] = [smallest, largest].map(Math.log10), ticks = [{ share: 0, label: `≤ ${+smallest.toPrecision(1)}` }];
+  for (let power = Math.floor(low); power <= Math.ceil(high); power += 1) {
+    for (const digit of [1, 2, 5]) {
+      const share = (Math.log10(digit) + power - low) / (high - low || 1);
+      if (share > 0.17 && share <= 1.0001) ticks.push({ share, label: String(+(digit * 10 ** power).toPrecision(1)) });
+    }
+  }
+  return ticks;
+};
+
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".ps-heat");
   ends.get(root)?.();
@@ -62,18 +73,22 @@ export default function ({ data, parentElement, setStateValue }) {
     cells.forEach((cell, other) => cell.setAttribute("aria-selected", other === index));
     setStateValue("picked", state.picked);
   };
-  const title = root.querySelector("h2"), marks = root.querySelectorAll(".ps-scale span");
+  const title = root.querySelector("h2"), scale = root.querySelector(".ps-scale");
   title.replaceChildren("");
   const small = make("small", title);
-  marks[0].textContent = bounds[0].toPrecision(2);
-  marks[1].textContent = bounds[1].toPrecision(2);
-  root.querySelector(".ps-scale i").style.background = `linear-gradient(to right, ${colours.join(",")})`;
+  scale.querySelector(".title").textContent = data.scale;
+  scale.querySelector("i").style.background = `linear-gradient(to right, ${colours.join(",")})`;
+  const ticks = scaleTicks(bounds);
+  const row = scale.querySelector(".ticks");
+  row.replaceChildren();
+  for (const { share, label } of ticks) make("span", row, label).style.left = `${100 * share}%`;
   root.querySelector("p").textContent = data.note;
 
   const errors = (stop) => {
     const [below, above, share] = between[stop];
     return levels[below].map((error, index) => error + (levels[above][index] - error) * share);
   };
+  const hatched = (stop) => data.remarks[stop] !== "";  // not measured there
   let frame = null, at = 0;
   const show = () => {
     frame = null;
@@ -81,29 +96,36 @@ export default function ({ data, parentElement, setStateValue }) {
     at = stops.reduce((best, stop, index) => Math.abs(stop - percent) < Math.abs(stops[best] - percent) ? index : best, 0);
     title.firstChild.data = `Layer errors at ${+stops[at].toFixed(2)}% `;
     small.textContent = data.remarks[at];
+    root.classList.toggle("between", hatched(at));
+    scale.querySelector(".between").hidden = !hatched(at);
     errors(at).forEach((error, index) => {
       const colour = colourOf(error), cell = cells[index];
       cell.firstChild.data = written(error);
-      cell.style.background = colour;
+      cell.style.backgroundColor = colour;
       cell.style.color = inkOf(colour);
     });
   };
   root.draw = () => {  // the map as a picture
     const wide = 74, tall = blocks.length > 12 ? 20 : 44, left = 46, above = 56;
-    const width = left + wide * modules.length + 16, height = above + tall * blocks.length + 56;
+    const width = left + wide * modules.length + 16, height = above + tall * blocks.length + 66;
     const text = (x, y, words, more = "") => `<text x="${x}" y="${y}" ${more}>${escaped(words)}</text>`;
     const parts = [`<rect width="${width}" height="${height}" fill="#FFFFFF"/>`, text(left, 20, title.textContent.trim(), 'font-size="14"')];
     names.forEach((name, column) => parts.push(text(left + wide * (column + 0.5), above - 8, name, 'font-size="10" text-anchor="middle"')));
+    if (hatched(at)) parts.push('<defs><pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
+                                '<rect width="1.5" height="8" fill="#808080" fill-opacity=".45"/></pattern></defs>');
     errors(at).forEach((error, index) => {
       const x = left + wide * (index % modules.length), y = above + tall * Math.floor(index / modules.length), colour = colourOf(error);
       parts.push(`<rect x="${x + 1}" y="${y + 1}" width="${wide - 2}" height="${tall - 2}" fill="${colour}"/>`,
+                 hatched(at) ? `<rect x="${x + 1}" y="${y + 1}" width="${wide - 2}" height="${tall - 2}" fill="url(#hatch)"/>` : "",
                  text(x + wide / 2, y + tall / 2 + 4, written(error), `fill="${inkOf(colour)}" font-size="11" text-anchor="middle"`));
     });
     blocks.forEach((block, row) => parts.push(text(left - 8, above + tall * (row + 0.5) + 4, block, 'font-size="11" text-anchor="end"')));
     const base = above + tall * blocks.length + 14, step = wide * modules.length / colours.length;
     colours.forEach((colour, index) => parts.push(`<rect x="${left + step * index}" y="${base}" width="${step + 0.5}" height="8" fill="${colour}"/>`));
-    parts.push(text(left, base + 22, bounds[0].toPrecision(2), 'font-size="10"'),
-               text(left + wide * modules.length, base + 22, bounds[1].toPrecision(2), 'font-size="10" text-anchor="end"'));
+    for (const { share, label } of ticks) {
+      parts.push(text(left + wide * modules.length * share, base + 20, label, `font-size="10" text-anchor="${share ? "middle" : "start"}"`));
+    }
+    parts.push(text(left, base + 36, data.scale + (hatched(at) ? "; hatched: interpolated" : ""), 'font-size="10"'));
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" fill="#1F2328">${parts.join("")}</svg>`;
   };

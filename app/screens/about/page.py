@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from prunescope.app.components import tour
 from prunescope.app.components.page_header import page_header
 from prunescope.engine.reading import commands
 from prunescope.engine.reading.findings import read_findings
@@ -19,7 +18,6 @@ def main() -> None:
         "attacks the dense and the pruned model with the same candidates and the same seed, and "
         "measures every sparsity."
     )
-    tour.again()
     _findings()
     st.header("What the numbers mean", anchor=False)
     for row in range(0, len(MEASURES), 2):

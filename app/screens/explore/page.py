@@ -5,6 +5,7 @@ import streamlit as st
 from prunescope.app.charts import palette
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
+from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.screens.explore import details, first_screen
 from prunescope.app.screens.explore.instrument import answer, limit, slider, tolerance
@@ -21,11 +22,9 @@ PURPOSE = (
 def main() -> None:
     """Draw the page."""
     view, stored = studies_or_stop()
-    left, right = st.columns([5, 1.35], vertical_alignment="bottom")
-    with left:
-        st.title(TITLE, anchor=False)
-        st.markdown(PURPOSE)
-    with right, st.popover("Studies and tolerance", width="stretch", key="studies-box"):
+    header = page_header(TITLE, 1.35, title_width=5)
+    header.subtitle(PURPOSE)
+    with header.controls[0], st.popover("Studies and tolerance", width="stretch", key="studies-box"):
         keys, of_link = pick_studies(stored, len(palette.STUDIES))
         points, of_tolerance = tolerance()
     studies, of_studies = open_studies(keys)

@@ -25,7 +25,7 @@ from prunescope.engine.reading import series
 def main() -> None:
     """Draw the page."""
     view, stored = studies_or_stop()
-    header = page_header("Inside the layers", 2)
+    header = page_header("Layers", 2)
     with header.controls[0]:
         key, of_link = pick_study(stored)
     studies, of_study = open_studies([key])
@@ -53,7 +53,9 @@ def _answer(key: str) -> None:
 def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        cell = heat_map(study, stops, percent)
+        last = study.levels[-1].layer_errors
+        worst = max(last, key=last.__getitem__)
+        cell = heat_map(study, stops, percent, usual=worst) or worst
         export_bar(
             "layers",
             "prunescope-layers",
@@ -62,8 +64,6 @@ def _errors(study: engine.Study, stops: list[float], percent: float) -> None:
             partial(layers_figure, study, percent / 100),
         )
     with right:
-        if cell is None:
-            cell = max(study.levels[-1].layer_errors, key=study.levels[-1].layer_errors.__getitem__)
         name, frame = series.cell_name(cell), series.cell_curve(study, cell)
         st.header(name, anchor=False)
         instrument.cursor(stops, percent, {"cell": cards.cell_marks(study, cell, stops)})
