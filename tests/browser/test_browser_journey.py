@@ -185,10 +185,10 @@ def test_the_report_of_the_study_works_from_a_file(
     download(page, button).save_as(tmp_path / "report.html")
     other = context.new_page()
     other.goto((tmp_path / "report.html").as_uri())
-    expect(other.locator("#layers .main-svg").first).to_be_visible()
+    expect(other.locator('[id^="layers"] .main-svg').first).to_be_visible()
     assert (
-        other.locator("#curves .main-svg").count()
-        and other.get_by_role("heading", name="Paired with dense").count() == 1
+        other.locator('[id^="curves"] .main-svg').count()
+        and other.get_by_role("heading", name="Paired with dense").count() >= 1
     )
     other.close()
 
