@@ -51,7 +51,8 @@ def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> 
         case "export":
             if notice is not None:
                 raise DataError(f"{notice} It is not given out as the model of this study.")
-            return models.export(prepared, study, sparsity, report)
+            form = request.get("form", "packed")
+            return models.export(prepared, study, sparsity, report, form)
     raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 
 
