@@ -24,7 +24,10 @@ def main() -> None:
     view, stored = studies_or_stop()
     header = page_header(TITLE, 1.35, title_width=5)
     header.subtitle(PURPOSE)
-    with header.controls[0], st.popover("Studies and tolerance", width="stretch", key="studies-box"):
+    with (
+        header.controls[0],
+        st.popover("Studies and tolerance", width="stretch", key="studies-box"),
+    ):
         keys, of_link = pick_studies(stored, len(palette.STUDIES))
         points, of_tolerance = tolerance()
     studies, of_studies = open_studies(keys)
