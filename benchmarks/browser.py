@@ -28,7 +28,7 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = "import streamlit as st\nst.title('bare')\n"
-COMPLETE = ".st-key-curves .js-plotly-plot .prunescope-cursor"
+COMPLETE = ".st-key-panel-aua .js-plotly-plot .prunescope-cursor"
 SENTENCE = (
     "A {} and funny film that never wastes a single minute of your time and leaves you "
     "smiling long after the end."

@@ -8,7 +8,7 @@ from prunescope.engine.data import fit_dataset, load_dataset
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import SCHEMA, victim_key
-from prunescope.engine.studies.prepare import split
+from prunescope.engine.studies.examples import split
 
 
 def on_reviews(spec: StudySpec) -> StudySpec:

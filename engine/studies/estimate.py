@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from prunescope.engine.formatting import pluralize
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.listing import StudyRow
@@ -31,6 +32,7 @@ class Estimate:
     studies: int  # similar studies behind the estimate
     levels: int  # their measured levels
     about: str  # a sentence
+    here: bool = False  # whether all of them are this user's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def estimate(
     length. Times of another machine differ.
     """
     work = _work(spec, rows, preview)
-    total, used, levels, foreign = LOADING, set[str](), 0, False
+    total, used, levels, foreign, here = LOADING, set[str](), 0, False, True
     for part, units in (
         ("prune", work.prune),
         ("evaluate", work.evaluate),
@@ -73,13 +75,16 @@ def estimate(
         used |= {row.key for row in best}
         levels = max(levels, len(times))
         foreign |= any(not _same_model(spec, row) for row in best)
+        here &= all(row.layer == "user" for row in best)
     source = "another model, scaled by its size," if foreign else "this model,"
     names = f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of {source} up to "
+    machine = "" if here else "; this machine may be slower or faster"
     return Estimate(
         total,
         len(used),
         levels,
-        f"By the measured times of {names}{levels} levels; another machine takes others.",
+        f"By the measured times of {names}{pluralize(levels, 'level')}{machine}.",
+        here,
     )
 
 

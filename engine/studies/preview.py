@@ -11,9 +11,10 @@ from prunescope.engine.data.load import looks_like_path, read_source
 from prunescope.engine.data.preview import DataPreview, LabelLine, preview_data
 from prunescope.engine.data.records import Dataset
 from prunescope.engine.data.source import DataSource
-from prunescope.engine.errors import PruneScopeError
+from prunescope.engine.errors import PruneScopeError, SettingError
 from prunescope.engine.models.outline import ModelOutline, fetch_outline, model_outline
 from prunescope.engine.paths import expanded
+from prunescope.engine.pruning.methods import method_named
 from prunescope.engine.records import StudySpec
 from prunescope.engine.studies.examples import split
 
@@ -29,6 +30,8 @@ class StudyUses:
     evaluation: int
     attacked: int
     tokens: int  # about, of all calibration texts
+    # inputs of the widest layer, where the method needs a token for each and there are fewer
+    lacking: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,26 @@ def preview_study(
     if data is None:
         return StudyPreview(model, preview, None, problem, setting)
     try:
-        uses = _uses(data, spec)
+        uses = _uses(data, spec, model)
     except PruneScopeError as error:
-        return StudyPreview(model, preview, None, problem or str(error), setting or "data")
+        place = error.setting if isinstance(error, SettingError) else None
+        return StudyPreview(model, preview, None, problem or str(error), setting or place or "data")
     return StudyPreview(model, preview, uses, problem, setting)
 
 
-def _uses(data: Dataset, spec: StudySpec) -> StudyUses:
+def _uses(data: Dataset, spec: StudySpec, model: ModelOutline | None) -> StudyUses:
     calibration, held_out, evaluation = split(data, spec)
     attacked = 0 if spec.attack == "none" else min(spec.attack_examples, len(evaluation))
     texts = [*calibration.texts, *(calibration.pairs or ())]
     words = sum(len(text.split()) for text in texts)
     tokens = round(TOKENS_A_WORD * words + 2 * len(calibration))
-    return StudyUses(len(calibration), len(held_out), len(evaluation), attacked, tokens)
+    inputs = model.inner if model is not None and not spec.force else 0
+    factored = method_named(spec.method).factored and any(spec.levels)
+    return StudyUses(
+        len(calibration),
+        len(held_out),
+        len(evaluation),
+        attacked,
+        tokens,
+        inputs if factored and tokens < inputs else 0,
+    )

@@ -2,11 +2,13 @@
 exported, deleted, imported.
 """
 
+import zipfile
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Position, expect
-from waiting import act_until, download, param_is_not, settled
+from small_models import write_reviews
+from waiting import PATIENCE, act_until, download, param, param_is, param_is_not, settled
 
 from prunescope.engine import JobQueue, Store, study_rows
 
@@ -14,13 +16,13 @@ from prunescope.engine import JobQueue, Store, study_rows
 @pytest.fixture(scope="module")
 def page(address: str, context: BrowserContext) -> Page:
     page = context.new_page()
-    page.goto(f"{address}/studies")
-    expect(page.locator(".st-key-start button")).to_be_enabled()
+    page.goto(f"{address}/check")
+    expect(page.locator(".st-key-start button")).to_be_visible()
     return page
 
 
 def fill(page: Page, key: str, value: str) -> None:
-    field = page.locator(f".st-key-new-{key} input")
+    field = page.locator(f".st-key-check-{key} input")
     field.fill(value)
     field.press("Enter")
     settled(page)
@@ -45,9 +47,16 @@ def job(page: Page) -> str:
 
 
 def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
-    page: Page, cache: Path
+    page: Page, cache: Path, tmp_path: Path
 ) -> None:
-    fill(page, "method", "magnitude")  # no solver; so many attacks outlast the reload
+    rows = write_reviews(tmp_path / "own.tsv", 300)
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(rows)
+    expect(page.get_by_text("are evaluated")).to_be_visible()
+    page.get_by_text("More settings", exact=True).click()
+    # no solver; so many attacks outlast the reload
+    page.locator(".st-key-check-method-listed input").click()
+    page.get_by_role("option", name="Magnitude").click()
+    settled(page)
     fill(page, "levels", "0, 50")
     for key, value in (
         ("calibration", "16"),
@@ -56,6 +65,10 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
         ("attack_examples", "120"),
     ):
         fill(page, key, value)
+    param_is(page, "attack_examples", "120")
+    page.reload()  # the form and the upload are in the address
+    expect(page.get_by_text("own.tsv", exact=True)).to_be_visible()
+    expect(page.locator(".st-key-start button")).to_be_enabled()
     page.locator(".st-key-start button").click()
     row = job(page)
     expect(card(page).locator('[role="progressbar"]')).to_be_visible()
@@ -65,15 +78,24 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
     assert JobQueue(cache).row(row).state == "cancelled"
 
 
-def test_it_is_resumed_and_opens_in_explore(page: Page, cache: Path) -> None:
+def test_it_is_resumed_and_answered_and_the_model_is_taken_home(
+    page: Page, cache: Path, tmp_path: Path
+) -> None:
     row = job(page)
-    running = page.locator(f".st-key-cancel-{row} button")
-    press(page.locator(f".st-key-resume-{row} button"), running.or_(card(page).get_by_text("Done")))
-    expect(card(page)).to_contain_text("Done")
-    settled(page)
-    press(page.locator(f".st-key-open-{row} button"), page.locator(".st-key-cards section"))
-    expect(page.locator(".st-key-cards section").first).to_contain_text("n = 120")
-    assert f"study={(JobQueue(cache).row(row).study or '')[:12]}" in page.url
+    running, verdict = page.locator(f".st-key-cancel-{row} button"), page.locator(".st-key-verdict")
+    press(page.locator(f".st-key-resume-{row} button"), running.or_(verdict).first)
+    expect(verdict).to_be_visible(timeout=3 * PATIENCE)  # it has 240 attacks to make
+    page.wait_for_url("**view=answer**", timeout=PATIENCE)  # its last level is done
+    study = JobQueue(cache).row(row).study or ""
+    assert param(page, "study") == study[:12]
+    press(page.locator(".st-key-export-model button"), page.locator(".st-key-download-model"))
+    sent = download(page, page.locator(".st-key-download-model button"))
+    sent.save_as(tmp_path / sent.suggested_filename)
+    assert sent.suggested_filename.endswith(".zip")
+    assert any(
+        name.endswith("config.json")
+        for name in zipfile.ZipFile(tmp_path / sent.suggested_filename).namelist()
+    )
 
 
 def test_it_is_exported_deleted_and_imported_again(page: Page, cache: Path, tmp_path: Path) -> None:

@@ -119,6 +119,20 @@ def test_many_examples_confirm_what_they_show() -> None:
     assert (found.sure, found.sparsity, found.possible) == (0.3, 0.5, 0.7)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 4), st.sampled_from([3.0, 10.0, 40.0]))
+def test_more_examples_of_the_same_kind_narrow_the_limits(
+    seed: int, times: int, points: float
+) -> None:
+    draw = random.Random(seed)
+    rights = [{i for i in range(40) if draw.random() < 0.9 - 0.08 * place} for place in range(5)]
+    often = [{40 * turn + i for i in right for turn in range(times)} for right in rights]
+    once = last_safe(study(rights, [set()] * 5, 40, range(0)), points, resamples=20)
+    more = last_safe(study(often, [set()] * 5, 40 * times, range(0)), points, resamples=20)
+    assert once is not None and more is not None and once.sparsity == more.sparsity
+    assert once.sure <= more.sure <= more.possible <= once.possible
+
+
 def test_the_losses_of_a_level_are_those_of_the_same_examples() -> None:
     rights, helds = [{0, 1, 2, 3}, {1, 2, 3, 4, 5}], [{0, 2}, {2, 4}]
     _, half = losses(study(rights, helds, 8, range(0, 8, 2)))

@@ -84,6 +84,19 @@ def test_a_model_that_cannot_be_opened_is_said_and_the_data_shown(tmp_path: Path
     assert preview.data is not None and preview.data.rows == 1820
 
 
+def test_too_few_tokens_are_said_where_the_method_needs_them(model: Path, tmp_path: Path) -> None:
+    data = str(write_reviews(tmp_path / "rows.tsv", 8))
+
+    def lacking(**settings: object) -> int:
+        uses = preview_study(StudySpec(model=str(model), data=data, **settings)).uses
+        assert uses is not None
+        return uses.lacking
+
+    assert lacking() == 64, "four texts, one of them held out"
+    assert lacking(method="magnitude") == lacking(force=True) == lacking(levels=(0.0,)) == 0
+    assert preview_study(StudySpec(model=str(model), data=data, method="odd")).problem
+
+
 def test_nothing_heavy_is_imported() -> None:
     code = (
         "import sys; from prunescope.engine.studies.preview import preview_study; "

@@ -23,9 +23,8 @@ FIGURE = Path(__file__).parents[1] / "figure" / "page.py"
 CHOSEN = "answer-level"
 
 
-def show_answer(study: engine.Study) -> None:
-    """What a study says to do; it has at least one level."""
-    points = _tolerance()
+def show_answer(study: engine.Study, points: float) -> None:
+    """What a study says to do; it has at least one level. `points` is the tolerance."""
     safe = safe_sparsity(study.key, signature(study.key), points)
     if safe is None:
         st.info("The dense model is not measured yet, so nothing can be compared with it.")
@@ -37,7 +36,8 @@ def show_answer(study: engine.Study) -> None:
     _links(study, sparsity)
 
 
-def _tolerance() -> float:
+def tolerance() -> float:
+    """The field for the tolerance, in points."""
     linked, notices = address.number(TOLERANCE, engine.TOLERANCE, 0.0, 50.0)
     show_notices([], notices)
     st.session_state.setdefault("answer-tolerance", linked)
@@ -80,18 +80,15 @@ def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsi
     advised = safe.sure or safe.sparsity if safe is not None else 0.0
     if st.session_state.get(CHOSEN) not in sparse:
         st.session_state[CHOSEN] = advised if advised in sparse else sparse[0]
+    picker, sentence = st.columns([1, 3], vertical_alignment="bottom")
     sparsity = float(
-        st.radio(
-            "Sparsity",
-            sparse,
-            key=CHOSEN,
-            horizontal=True,
-            format_func=lambda level: _option(level, safe),
+        picker.selectbox(
+            "Sparsity", sparse, key=CHOSEN, format_func=lambda level: _option(level, safe)
         )
     )
     level = study.level(sparsity)
     assert level is not None
-    st.markdown(plain(level_sentence(study, sparsity)))
+    sentence.markdown(plain(level_sentence(study, sparsity)))
     left, middle, right = st.columns(3, gap="medium")
     with left:
         dense = 4 * study.about["parameters"]
@@ -126,9 +123,10 @@ def _links(study: engine.Study, sparsity: float) -> None:
     """Where to go from here."""
     query = {"study": study.key[:12], "sparsity": f"{100 * sparsity:g}"}
     with st.container(horizontal=True, key="answer-links"):
-        st.page_link("screens/explore/page.py", label="Open in Explore", query_params=query)
-        if FIGURE.is_file():
-            st.page_link("screens/figure/page.py", label="Make a figure", query_params=query)
+        if st.button("Open in Explore", key="answer-explore"):
+            st.switch_page("screens/explore/page.py", query_params=query)
+        if FIGURE.is_file() and st.button("Make a figure", key="answer-figure"):
+            st.switch_page("screens/figure/page.py", query_params=query)
         if not public() and st.button("Run again with changes", key="again"):
             address.follow({**view_of_study(study), VIEW: FORM})
             st.rerun()

@@ -28,7 +28,7 @@ def label_fields(preview: engine.StudyPreview) -> None:
         _table(data)
         st.caption("The classes of the model are read when the study starts.")
         return
-    st.markdown("**Labels**: which class of the model each means")
+    st.markdown("**Label map:** which class of the model each label means")
     lines = [line for line in data.labels if line.label]
     if data.distinct_labels > MOST:
         _table(data)

@@ -10,7 +10,7 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import pick_study, unfinished_sentence
-from prunescope.app.screens.check.answer import show_answer
+from prunescope.app.screens.check.answer import show_answer, tolerance
 from prunescope.app.screens.check.form import form
 from prunescope.app.screens.check.link import ANSWER, FORM, VIEW, enter, is_answer
 from prunescope.app.screens.check.running import job_in_address, show_progress, study_of
@@ -44,9 +44,10 @@ def _form(notices: list[str]) -> None:
 
 def _answer() -> None:
     row = job_in_address() if address.read("job") else None
-    key = None
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
     if row is None:
-        key = _picked()
+        with left:
+            key = _picked()
     elif row.state == "done" and row.study is not None:
         key = row.study
         address.select(studies=[key])
@@ -61,8 +62,10 @@ def _answer() -> None:
         _no_answer(study, row)
         return
     if row is not None:
-        st.subheader(plain(engine.full_name(study)), anchor=False)
-    show_answer(study)
+        left.subheader(plain(engine.full_name(study)), anchor=False)
+    with right:
+        points = tolerance()
+    show_answer(study, points)
 
 
 def _picked() -> str | None:

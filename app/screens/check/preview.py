@@ -22,6 +22,7 @@ from prunescope.app.screens.check.labels import MOST, forget_choices, label_fiel
 
 COLUMNS = ("text_column", "pair_column", "label_column")
 NONE = "none"
+MANY = 100  # different labels beyond which a column is hardly one of labels
 SHOWN = 8  # columns of the first rows
 FEW = 200  # evaluated examples below which a rate's interval is wider than ±7 points
 
@@ -43,34 +44,41 @@ def show_preview(spec: engine.StudySpec, preview: engine.StudyPreview) -> None:
     )
     _columns(data)
     _head(data)
-    if _needs_classes(preview):
-        st.warning(_ask_for_classes(data))
+    if asked := _asked_for(preview):
+        st.warning(plain(asked))
     elif preview.problem and preview.place not in ("model", "data"):
         st.error(_in_page_words(preview.problem, spec))
     label_fields(preview)
     for notice in data.notices:
         st.info(_in_page_words(notice, spec))
     if preview.uses is not None:
-        _uses(data, preview.uses, preview.model, spec)
+        _uses(data, preview.uses)
 
 
-def _needs_classes(preview: engine.StudyPreview) -> bool:
-    """Whether all that is missing is what the labels mean."""
-    return (
-        preview.place == "label_map"
-        and preview.data is not None
-        and preview.model is not None
-        and bool(preview.model.classes)
-        and preview.data.distinct_labels <= MOST
-        and not kept("label_map", "")
-    )
-
-
-def _ask_for_classes(data: engine.DataPreview) -> str:
-    names = ", ".join(f"“{visible(line.label)[:40]}”" for line in data.labels if line.label)
-    return plain(
-        f"Nothing says which class of the model the labels {names} mean. Choose one for each below."
-    )
+def _asked_for(preview: engine.StudyPreview) -> str:
+    """What a field of this page has to say before the study can start; nothing where the problem is
+    another one.
+    """
+    data, model = preview.data, preview.model
+    if data is None or preview.place not in (*COLUMNS, "label_map"):
+        return ""
+    if preview.place == "text_column" and data.text is None:
+        return "No column is called like a text. Choose the text column above."
+    if preview.place == "label_column" and data.label is None:
+        return "No column is called like a label. Choose the label column above."
+    few = data.distinct_labels <= MOST and model is not None and bool(model.classes)
+    if preview.place == "label_map" and few and not kept("label_map", ""):
+        names = ", ".join(f"“{visible(line.label)[:40]}”" for line in data.labels if line.label)
+        return (
+            f"Nothing says which class of the model the labels {names} mean. Choose one for each "
+            "below."
+        )
+    if data.distinct_labels > MANY:
+        return (
+            f"The column “{visible(data.label or '')[:60]}” has {data.distinct_labels:,} different "
+            "values, so it hardly holds the labels. Choose another label column above."
+        )
+    return ""
 
 
 def _model(model: engine.ModelOutline) -> None:
@@ -132,12 +140,8 @@ def _head(data: engine.DataPreview) -> None:
     )
 
 
-def _uses(
-    data: engine.DataPreview,
-    uses: engine.StudyUses,
-    model: engine.ModelOutline | None,
-    spec: engine.StudySpec,
-) -> None:
+def _uses(data: engine.DataPreview, uses: engine.StudyUses) -> None:
+    """What the rows are used for, and what there are too few of."""
     used = uses.calibration + uses.held_out + uses.evaluation
     attacked = f", {uses.attacked} of them attacked" if uses.attacked else ""
     text = (
@@ -155,11 +159,11 @@ def _uses(
             f"With {uses.evaluation} evaluated rows, an accuracy is known to about ±{half:.0f} "
             "points only. More labelled rows make the answer sharper."
         )
-    if model is not None and model.inner and uses.tokens < model.inner and not spec.force:
+    if uses.lacking:
         st.warning(
             f"About {uses.tokens:,} tokens of calibration text are fewer than the "
-            f"{model.inner:,} inputs of the model's widest layer, so pruning would be refused. Add "
-            "rows, choose the method magnitude or wanda, or turn on “Force” under More settings."
+            f"{uses.lacking:,} inputs of the model's widest layer, so this method will be refused. "
+            "Add rows, choose Magnitude or Wanda, or turn on “Force” below."
         )
 
 

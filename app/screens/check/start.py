@@ -52,7 +52,15 @@ def _estimate(
     duration = engine.estimate(spec, rows, preview)
     if duration.seconds is None:
         return plain(duration.about)
-    return f"**About {span(duration.seconds)} on this machine.** {plain(duration.about)}"
+    where = " on this machine" if duration.here else ""
+    return f"**About {_rounded(duration.seconds)}{where}.** {plain(duration.about)}"
+
+
+def _rounded(seconds: float) -> str:
+    """A duration as an estimate is told: whole minutes, or tens of seconds."""
+    if seconds < 90:
+        return span(max(10, 10 * round(seconds / 10)))
+    return engine.pluralize(round(seconds / 60), "minute") if seconds < 5400 else span(seconds)
 
 
 def _follow(rows: list[engine.StudyRow], preview: engine.StudyPreview | None) -> None:

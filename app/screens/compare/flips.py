@@ -133,6 +133,7 @@ def _examples(studies: Studies, a: Level, b: Level) -> None:
     rows = rows.assign(A=rows["A"].map(verdict), B=rows["B"].map(verdict))
     config: dict[str, Any] = {
         **{letter: f"{letter}: {name}" for letter, name in names.items()},
+        "row": "example",
         "text": st.column_config.TextColumn(width="large"),
     }
     if examples is not None and examples.pairs is None:
@@ -141,7 +142,11 @@ def _examples(studies: Studies, a: Level, b: Level) -> None:
         example_list.open_on_attack([(a.study, a.sparsity), (b.study, b.sparsity)], row)
     else:
         st.dataframe(rows, hide_index=True, column_config=config)
-    table_bar("prunescope-flipped", rows.rename(columns=names), _about(studies, a, b))
+    table_bar(
+        "prunescope-flipped",
+        rows.rename(columns={**names, "row": "example"}),
+        _about(studies, a, b),
+    )
     if examples is None:
         st.caption(plain(f"Examples are shown by their numbers. {reason}"))
 

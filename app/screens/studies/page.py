@@ -1,6 +1,7 @@
 """Studies: what runs and waits, and what the store holds."""
 
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +15,7 @@ from prunescope.app.components.study_picker import unfinished_sentence
 from prunescope.app.screens.studies.queue import queue_panel
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import store
-from prunescope.engine.reading.titles import method_name_title
+from prunescope.engine.reading.titles import method_title
 
 SHOWN = 25  # stored studies without scrolling
 
@@ -72,13 +73,11 @@ def _table(view: engine.Store, rows: list[engine.StudyRow]) -> None:
         column_config={
             "data": st.column_config.TextColumn(width=150),
             "method": st.column_config.TextColumn(width=190),  # every method's name in full
-            "size": st.column_config.NumberColumn("kB", format="%.0f"),
-            "written": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
     )
     chosen = picked.selection.rows  # of these very rows: a study that goes or comes ends the choice
     if not chosen or chosen[0] >= len(rows):
-        st.caption("Choose a study in the first column to open, export, pin or delete it.")
+        st.caption("Choose a study in the first column to see its answer, export or delete it.")
         return
     row = rows[chosen[0]]
     _actions(view, row)
@@ -90,22 +89,24 @@ def _line(
     row: engine.StudyRow, name: engine.StudyName, state: engine.Unfinished | None
 ) -> dict[str, object]:
     about, span = row.about, [100 * level["sparsity"] for level in row.levels]
+    written = f"{datetime.fromtimestamp(row.modified):%Y-%m-%d %H:%M}"
     return {
         "model": name.model,
         "data": name.data,
-        "method": method_name_title(about["method"]),
-        "pattern": about["pattern"],
-        "attack": "none" if about["attack"] == "none" else engine.attack_title(about["attack"]),
-        "attacked": about["counts"]["attacked"],
-        "seed": about["seed"],
+        "method": method_title(about),
+        "attack": _attack(about),
         "levels": len(row.levels),
         "sparsity": _span(span) if span else state.state if state else "",
         "differs in": name.more,
         "storage": "pinned" if row.pinned else row.layer,
-        "size": row.bytes / 1e3,
-        "written": pd.Timestamp(datetime.fromtimestamp(row.modified)).floor("s"),
-        "key": row.key[:12],
+        "written": written if row.layer == "user" else "",  # others have their checkout's time
     }
+
+
+def _attack(about: dict[str, Any]) -> str:
+    if about["attack"] == "none":
+        return "none"
+    return f"{engine.attack_title(about['attack'])}, {about['counts']['attacked']} attacked"
 
 
 def _span(span: list[float]) -> str:
@@ -114,7 +115,9 @@ def _span(span: list[float]) -> str:
 
 def _actions(view: engine.Store, row: engine.StudyRow) -> None:
     with st.container(horizontal=True, key="actions"):
-        if st.button("Open in Explore", key="explore", type="primary"):
+        if st.button("Show the answer", key="answer", type="primary", disabled=not row.levels):
+            st.switch_page("screens/check/page.py", query_params={"study": row.key[:12]})
+        if st.button("Open in Explore", key="explore", disabled=not row.levels):
             st.switch_page("screens/explore/page.py", query_params={"study": row.key[:12]})
         st.download_button(
             "Export as a file",
