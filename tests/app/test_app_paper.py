@@ -71,7 +71,7 @@ def every(store: Store, studies: list[Study], dark: bool) -> Iterator[tuple[str,
     frame = series.cell_curve(studies[0], cell)
     yield "inside.cell_chart", inside.cell_chart(frame, "Block 1, key", dark)
     grid = series.layer_grid(studies[0], 0.875)
-    yield "heat.layers_chart", heat.layers_chart(grid, series.error_range(studies[0]))
+    yield "heat.layers_chart", heat.layers_chart(grid, (0.01, 0.8), ["#FFF8EC", "#340E04"])
     yield "report.layers_figure", report.layers_figure(studies[0])
     for columns in (1, 2, 3):
         figure = paper_figure.paper_figure(frames, paper_figure.MEASURES, columns)

@@ -39,11 +39,11 @@ def test_a_bundled_study_is_written_again_byte_for_byte(folder: Path, tmp_path: 
 SHIPPED = shipped_models(Store())
 
 
-def test_the_landing_study_ships_at_four_sparsities_in_16_megabytes() -> None:
+def test_the_landing_study_ships_at_four_sparsities_in_25_megabytes() -> None:
     assert [model.sparsity for model in SHIPPED] == [0.5, 0.75, 0.875, 0.9]
     (study,) = {model.study for model in SHIPPED}
     assert (paths.BUNDLED / "studies" / study / "study.json").is_file()
-    assert sum(model.bytes for model in SHIPPED) < 16_000_000
+    assert sum(model.bytes for model in SHIPPED) < 25_000_000
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def test_a_shipped_model_opens_verified_with_exactly_its_sparsity(
     level = study.level(shipped.sparsity)
     assert level is not None and level.aua is not None
     assert (shipped.acc.n, shipped.aua.n) == (level.acc.n, level.aua.n)
+    assert (shipped.predictions_changed, shipped.outcomes_changed) == (0, 0), "by the rounding"
     assert level.acc.low <= (shipped.acc.value or 0) <= level.acc.high
     assert level.aua.low <= (shipped.aua.value or 0) <= level.aua.high
 

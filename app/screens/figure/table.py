@@ -24,19 +24,19 @@ def table(studies: list[engine.Study], names: list[str]) -> None:
     if not sparsities:
         st.info("Pick a sparsity.")
         return
-    made = of_studies(studies, sparsities, names)
-    frame = paper_table.to_frame(made)
-    bold = paper_table.bold(made)
+    cells = of_studies(studies, sparsities, names)
+    frame = paper_table.to_frame(cells)
+    bold = paper_table.bold(cells)
     dressed = frame.style.apply(lambda _: bold, axis=None)
     st.dataframe(dressed, hide_index=True, height="content")
-    st.caption(plain(" ".join((*made.caption, *made.marks))))
+    st.caption(plain(" ".join((*cells.caption, *cells.marks))))
     about = provenance(studies)
     st.caption("Download the table")
     with st.container(horizontal=True, gap="small"):
         for title, ending, mime, make in (
-            ("LaTeX", "tex", "text/x-tex", partial(_latex, made, about)),
-            ("Markdown", "md", "text/markdown", partial(_markdown, made, about)),
-            ("CSV", "csv", "text/csv", partial(_csv, made, about)),
+            ("LaTeX", "tex", "text/x-tex", partial(_latex, cells, about)),
+            ("Markdown", "md", "text/markdown", partial(_markdown, cells, about)),
+            ("CSV", "csv", "text/csv", partial(_csv, cells, about)),
         ):
             st.download_button(
                 title,
@@ -47,17 +47,17 @@ def table(studies: list[engine.Study], names: list[str]) -> None:
                 key=f"figure-table-{ending}",
             )
     with st.expander("LaTeX to copy"):
-        st.code(paper_table.to_latex(made, {}), language="latex", wrap_lines=True)
+        st.code(paper_table.to_latex(cells, {}), language="latex", wrap_lines=True)
 
 
-def _latex(made: PaperTable, about: About) -> bytes:
-    return paper_table.to_latex(made, about).encode()
+def _latex(cells: PaperTable, about: About) -> bytes:
+    return paper_table.to_latex(cells, about).encode()
 
 
-def _markdown(made: PaperTable, about: About) -> bytes:
-    return paper_table.to_markdown(made, about).encode()
+def _markdown(cells: PaperTable, about: About) -> bytes:
+    return paper_table.to_markdown(cells, about).encode()
 
 
-def _csv(made: PaperTable, about: About) -> bytes:
-    caption = " ".join((*made.caption, *made.marks))
-    return files.to_csv(paper_table.to_frame(made), {**about, "caption": caption}).encode()
+def _csv(cells: PaperTable, about: About) -> bytes:
+    caption = " ".join((*cells.caption, *cells.marks))
+    return files.to_csv(paper_table.to_frame(cells), {**about, "caption": caption}).encode()
