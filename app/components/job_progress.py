@@ -18,10 +18,10 @@ Job = TypeVar("Job", bound=limits.Awaited)
 
 
 def begin(slot: str, bench: limits.Bench[Job], do: str, **arguments: Any) -> None:
-    """Submit a request to a worker, and cancel the slot's job before it."""
+    """Submit a request to a worker; nobody waits for the slot's job before it any more."""
     old: Job | None = st.session_state.get(slot)
     if old is not None:
-        bench.cancel(old)
+        bench.drop(old)
     if (job := limits.submit(bench, do, **arguments)) is not None:
         st.session_state[slot] = job
 

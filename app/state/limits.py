@@ -55,7 +55,10 @@ class Bench(Protocol[Job]):
         """A request by its token."""
 
     def cancel(self, job: Job, /) -> None:
-        """Stop a request."""
+        """Stop a request within two seconds."""
+
+    def drop(self, job: Job, /) -> None:
+        """Stop a request that nobody waits for any more."""
 
 
 def public() -> bool:

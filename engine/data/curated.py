@@ -30,6 +30,9 @@ class CuratedSentences:
 
     sentences: tuple[CuratedSentence, ...] = ()
     searched: int = 0
+    # of those that were searched: dense withstands and a pruned model fails, and the reverse
+    sparse_fails: int = 0
+    dense_fails: int = 0
 
 
 @cache
@@ -40,4 +43,9 @@ def curated_sentences() -> CuratedSentences:
         return CuratedSentences()
     content = json.loads(path.read_text(encoding="utf-8"))
     sentences = tuple(CuratedSentence(**sentence) for sentence in content["sentences"])
-    return CuratedSentences(sentences, int(content["searched"]))
+    counts = (
+        "searched",
+        "dense_withstands_and_a_pruned_model_fails",
+        "dense_fails_and_a_pruned_model_withstands",
+    )
+    return CuratedSentences(sentences, *(int(content.get(name, 0)) for name in counts))

@@ -14,7 +14,7 @@ those of an attack on all of them together, since an attack depends on its own m
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +58,11 @@ class AttackRun:
     @property
     def state(self) -> str:
         """What a job says: queued, running, done, failed, cancelled."""
+        if self._cancelled:
+            return "cancelled"
         if self._first.state in ("queued", "failed"):
             return self._first.state
-        if self._cancelled or any(job.state == "cancelled" for job in self._jobs()):
+        if any(job.state == "cancelled" for job in self._jobs()):
             return "cancelled"
         if self._transfer is not None and not self._transfer.active:
             return "done"
@@ -116,12 +118,18 @@ class AttackRun:
     def cancel(self) -> None:
         """Stop all of it within two seconds; what has ended stays."""
         with self._lock:
-            if not self.active:
-                return
-            self._cancelled = self._first.state != "queued"
+            self._stop(Workbench.cancel)
+
+    def drop(self) -> None:
+        """Stop all of it, since nobody waits for it any more; the workers stay."""
+        with self._lock:
+            self._stop(Workbench.drop)
+
+    def _stop(self, stop: Callable[[Workbench, LiveJob], None]) -> None:
+        if self.active:
+            self._cancelled = True
             for job in self._jobs():
-                bench = self._back if job.do == "prune" else self._front
-                bench.cancel(job)
+                stop(self._back if job.do == "prune" else self._front, job)
 
     def _jobs(self) -> Iterator[LiveJob]:
         yield self._first
@@ -216,3 +224,7 @@ class AttackRuns:
     def cancel(self, run: AttackRun) -> None:
         """Stop a run within two seconds."""
         run.cancel()
+
+    def drop(self, run: AttackRun) -> None:
+        """Stop a run that nobody waits for any more."""
+        run.drop()

@@ -29,9 +29,11 @@ from prunescope.engine.progress import ProgressState
 # seconds until the libraries are loaded early, so that a page that is being drawn has the cores
 WARM_AFTER = 2.0
 PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worker is ended
+# the same of a job that is dropped: its worker may be loading what the next one needs
+LONG_PATIENCE = 60.0
 # requests whose answer is worth nothing once nobody waits for it
 AWAITED = ("ready", "attack", "transfer", "prune", "look")
-ABANDONED_AFTER = 10.0  # seconds without a look from a page
+ABANDONED_AFTER = 15.0  # seconds without a look from a page
 LOOK_EVERY = 1.0  # seconds between two searches for what is abandoned
 ABANDONED = "It was stopped because the page that asked for it was closed or left."
 
@@ -133,6 +135,15 @@ class Workbench:
 
     def cancel(self, job: LiveJob) -> None:
         """Stop a job within two seconds; others in the queue go on."""
+        self._stop(job, PATIENCE)
+
+    def drop(self, job: LiveJob) -> None:
+        """Stop a job that nobody waits for any more, at the next place where it can stop, so that
+        the worker and what it has loaded stay.
+        """
+        self._stop(job, LONG_PATIENCE)
+
+    def _stop(self, job: LiveJob, patience: float) -> None:
         with self._lock:
             if not job.active:
                 return
@@ -141,7 +152,7 @@ class Workbench:
             if job.state == "queued":  # the worker is busy with another one, which goes on
                 job.state = "cancelled"
                 return
-            timer = threading.Timer(PATIENCE, self._insist, args=(job,))
+            timer = threading.Timer(patience, self._insist, args=(job,))
             timer.daemon = True
             timer.start()
 
@@ -167,9 +178,9 @@ class Workbench:
                     return
                 since = time.monotonic() - ABANDONED_AFTER
                 for job in awaited:
-                    if job.seen < since:
+                    if job.seen < since and job.reason != ABANDONED:
                         job.reason = ABANDONED
-                        self.cancel(job)
+                        self.drop(job)
 
     def close(self) -> None:
         """End the worker and whatever it started."""

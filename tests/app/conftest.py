@@ -39,7 +39,8 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[LiveJob]:
         return jobs[-1]
 
     monkeypatch.setattr(Workbench, "submit", submit)
-    monkeypatch.setattr(Workbench, "cancel", lambda self, job: setattr(job, "state", "cancelled"))
+    for name in ("cancel", "drop"):
+        monkeypatch.setattr(Workbench, name, lambda self, job: setattr(job, "state", "cancelled"))
     monkeypatch.setattr(
         Workbench,
         "find",

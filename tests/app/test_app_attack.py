@@ -84,7 +84,7 @@ def test_an_empty_store_says_what_to_do(cache: Path, requests: list[LiveJob]) ->
     app = page()
     assert not app.exception
     assert app.header[0].value == "No study yet"
-    assert [link.proto.page for link in app.get("page_link")] == ["studies"]
+    assert [link.proto.page for link in app.get("page_link")] == ["check"]
 
 
 def test_the_page_opens_on_the_first_study_and_has_its_victims_made_ready(

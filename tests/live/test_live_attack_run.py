@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from prunescope.engine.live.attack_run import AttackRun, AttackRuns
-from prunescope.engine.live.client import AttackSnapshot, LiveJob
+from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
 from prunescope.engine.progress import ProgressState
 
 ASKED = {
@@ -24,7 +24,7 @@ ASKED = {
 }
 
 
-class Bench:
+class Bench(Workbench):
     """A workbench without a process: tests say what its jobs do."""
 
     def __init__(self) -> None:
@@ -34,8 +34,9 @@ class Bench:
         self.jobs.append(LiveJob(len(self.jobs) + 1, do, arguments))
         return self.jobs[-1]
 
-    def cancel(self, job: LiveJob) -> None:
-        job.state = "cancelled"
+    def _stop(self, job: LiveJob, patience: float) -> None:
+        if job.active:
+            job.state = "cancelled"
 
 
 def side(name: str, outcome: str = "held") -> dict[str, Any]:
@@ -68,7 +69,7 @@ def back() -> Bench:
 
 @pytest.fixture
 def run(front: Bench, back: Bench) -> AttackRun:
-    return AttackRuns(front, back).submit("attack", **ASKED)  # type: ignore[arg-type]
+    return AttackRuns(front, back).submit("attack", **ASKED)
 
 
 def states(run: AttackRun) -> list[str]:
@@ -185,7 +186,7 @@ def test_looking_at_a_run_is_looking_at_its_jobs(run: AttackRun, front: Bench, b
 def test_runs_are_found_by_their_token_and_old_ones_are_forgotten(
     front: Bench, back: Bench
 ) -> None:
-    runs = AttackRuns(front, back)  # type: ignore[arg-type]
+    runs = AttackRuns(front, back)
     made = [runs.submit("attack", **ASKED) for _ in range(60)]
     for job in front.jobs:
         job.state = "cancelled"

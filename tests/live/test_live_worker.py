@@ -46,6 +46,7 @@ for line in sys.stdin:
     if number is None: continue
     say(id=number, event="started")
     if do == "hang": time.sleep(600)
+    if do == "nap": time.sleep(1); say(id=number, event="cancelled"); continue
     if do == "die": sys.stdin.readline(); os._exit(7)  # with another one behind it
     if do == "torn":
         sys.stdout.write('{{"id": ' + str(number) + ', "event": "do')
@@ -181,6 +182,17 @@ def test_a_job_that_will_not_stop_is_ended_and_those_behind_it_go_on(
     assert not alive(first)
 
 
+def test_a_job_that_is_dropped_does_not_cost_the_others_their_worker(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    loading, behind = running(bench.submit("nap")), bench.submit("measure")
+    first = pid_of(bench)
+    bench.drop(loading)
+    assert finished(behind).state == "done" and pid_of(bench) == first and alive(first)
+    assert loading.state == "cancelled"
+
+
 def test_cancelling_a_waiting_job_leaves_the_running_one_alone(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +218,7 @@ def test_a_finished_job_stays_finished_when_it_is_cancelled(
 def test_what_nobody_looks_at_any_more_is_cancelled_and_says_why(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    monkeypatch.setattr(client, "LONG_PATIENCE", 0.1)
     monkeypatch.setattr(client, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(client, "ABANDONED_AFTER", 1.0)
     job = running(bench.submit("attack", how="hang"))

@@ -14,16 +14,11 @@ from prunescope.engine.reading import levels
 def cards(studies: list[engine.Study]) -> None:
     """The sentences whose study is in the store, three beside each other."""
     keys = {study.key[:12]: study for study in studies}
-    found = engine.curated_sentences()
-    shown = [sentence for sentence in found.sentences if sentence.study[:12] in keys]
+    curated = engine.curated_sentences()
+    shown = [sentence for sentence in curated.sentences if sentence.study[:12] in keys]
     if not shown:
         return
-    st.caption(
-        plain(
-            f"Click a sentence to attack it. These {len(shown)} were found by searching "
-            f"{found.searched} sentences written for this project, so they are not typical."
-        )
-    )
+    st.caption(plain(_origin(curated, len(shown))))
     with st.container(key="a-cards"):
         for start in range(0, len(shown), 3):
             for column, sentence in zip(st.columns(3), shown[start : start + 3], strict=False):
@@ -33,8 +28,23 @@ def cards(studies: list[engine.Study]) -> None:
                         key=f"a-card-{shown.index(sentence)}",
                         on_click=partial(_choose, sentence, keys[sentence.study[:12]], studies),
                         width="stretch",
+                        wrap=True,
                     )
                     st.caption(plain(sentence.look_at))
+
+
+def _origin(curated: engine.CuratedSentences, count: int) -> str:
+    """Where the sentences come from: they are no sample."""
+    searched = (
+        f"Click a sentence to attack it. These {count} are not typical: they were found by "
+        f"searching {curated.searched} sentences written for this project."
+    )
+    if not curated.sparse_fails:
+        return searched
+    return (
+        f"{searched} On {curated.sparse_fails} of those the dense model withstands and a pruned "
+        f"one fails, on {curated.dense_fails} it is the reverse."
+    )
 
 
 def was_chosen() -> bool:

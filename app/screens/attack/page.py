@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from prunescope.app.charts.palette import GREEN, ink
 from prunescope.app.components import job_progress
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
@@ -18,7 +19,7 @@ from prunescope.app.screens.attack.link import take_up
 from prunescope.app.screens.attack.outcome import outcome
 from prunescope.app.screens.attack.victims import show_readiness
 from prunescope.app.state import address
-from prunescope.app.state.resources import attack_runs, background
+from prunescope.app.state.resources import attack_runs, background, dark
 from prunescope.engine.reading import commands
 
 STYLE = Path(__file__).with_name("attack.css")
@@ -30,7 +31,8 @@ def main() -> None:
     notices = list[str]()
     if (linked := address.entered()) is not None:
         notices = take_up(linked, studies) + _resume_jobs(linked)
-    st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+    colour = f":root {{ --ps-withstands: {ink(GREEN, dark())}; }}"
+    st.html(f"<style>{colour}\n{STYLE.read_text(encoding='utf-8')}</style>")
     header = page_header("Watch a sentence break", 2)
     with header.controls[0]:
         study, of_study = selection.pick_attacked(studies)
