@@ -209,8 +209,8 @@ def _paired(study: Study, head: str) -> str:
     )
     return (
         f"<{head}>Paired with dense</{head}><p>The attacked examples that both models classify "
-        "correctly, and how many of them fail the attack on one model only. McNemar's exact test, adjusted by "
-        f"Holm's method for the number of sparsities.</p>{files.table_html(table)}"
+        "correctly, and how many of them fail the attack on one model only. McNemar's exact test, "
+        f"adjusted by Holm's method for the number of sparsities.</p>{files.table_html(table)}"
     )
 
 
