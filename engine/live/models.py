@@ -17,7 +17,7 @@ from prunescope.engine.errors import (
 )
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
-from prunescope.engine.export.folder import study_provenance, zip_packed
+from prunescope.engine.export.folder import study_provenance, zip_folder, zip_packed
 from prunescope.engine.export.pruned_models import has_pruned, load_pruned
 from prunescope.engine.export.shipped import open_shipped
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
@@ -204,8 +204,11 @@ class LiveModels:
         times = compare_latency(victims, examples.texts, examples.pairs, report=report)
         keep_timed(self.store, study, Timed.of(sparsity, times))
 
-    def export(self, study: Study, sparsity: float, report: Progress = SILENT) -> dict[str, Any]:
-        """Write a pruned model as one file into the user's folder, where the newest few stay.
+    def export(
+        self, study: Study, sparsity: float, report: Progress = SILENT, form: str = "packed"
+    ) -> dict[str, Any]:
+        """Write a pruned model as one file into the user's folder, where the newest few stay;
+        `form` is packed, or folder for an ordinary one.
 
         Returns {path, bytes, sentence, achieved}. Raises DataError for a model that is not the
         study's own.
@@ -218,15 +221,19 @@ class LiveModels:
         if model.shipped is not None:
             rounding = f" Its remaining weights are rounded to {model.shipped.weight_bits} bits."
             pruned = replace(pruned, notices=(*pruned.notices, rounding.strip()))
-        path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
-        size = zip_packed(pruned.victim, path, study_provenance(study, pruned), report)
+        ending, provenance = "" if form == "packed" else f"-{form}", study_provenance(study, pruned)
+        path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}{ending}.zip"
+        if form == "packed":
+            sentence = zip_packed(pruned.victim, path, provenance, report).sentence()
+        else:
+            sentence = zip_folder(pruned.victim, path, provenance, report)
         exports = sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)
         for old in exports[:-MOST_EXPORTS]:
             old.unlink(missing_ok=True)
         return {
             "path": str(path),
             "bytes": path.stat().st_size,
-            "sentence": size.sentence() + rounding,
+            "sentence": sentence + rounding,
             "achieved": pruned.achieved,
         }
 

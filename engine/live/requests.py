@@ -41,7 +41,8 @@ def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> 
             text, adversarial = request["text"], request["adversarial"]
             return models.look(study, text, adversarial, sparsity, report)
         case "export":
-            return models.export(study, sparsity, report)
+            form = request.get("form", "packed")
+            return models.export(study, sparsity, report, form)
     prepared, notice = models.open(study, report)
     match request["do"]:
         case "measure":
