@@ -26,6 +26,7 @@ SECTIONS: dict[str, Pages] = {
         "layers": ("Layers", "layers"),
         "attack": ("Attack", "attack"),
         "compare": ("Compare", "compare"),
+        "figure": ("Figure", "figure"),
     },
     "Your models": {
         "check": ("Check my model", "check"),

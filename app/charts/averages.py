@@ -45,8 +45,9 @@ def judged_table(member_set: MemberSet) -> pd.DataFrame:
 
 def average_name(average: MadeAverage) -> str:
     """An average in words; one of a single member says that it is none."""
-    name = NAMES[average.by]
-    return name if len(average.ingredients) > 1 else f"{name}, one member only"
+    if len(average.ingredients) > 1:
+        return NAMES[average.by]
+    return f"one member, by {average.by.capitalize()}"
 
 
 def _cells(name: str, rate: Rate | None) -> dict[str, float | None]:

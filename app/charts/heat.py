@@ -1,18 +1,22 @@
 """The layer errors of a study at one sparsity, as the figure that a heat map is downloaded as."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts.curves import dressed
 
+TICKS = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 2, 5)]
 
-def layers_chart(grid: pd.DataFrame, bounds: tuple[float, float]) -> go.Figure:
+
+def layers_chart(
+    grid: pd.DataFrame, bounds: tuple[float, float], colours: Sequence[str]
+) -> go.Figure:
     """Blocks as rows and modules as columns, on the study's one logarithmic scale of colours."""
     low, high = bounds
-    decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    ticks = [*decades] if len(decades) > 1 else [math.log10(low), math.log10(high)]
+    ticks = [tick for tick in TICKS if low <= tick <= high] or [low, high]
     figure = go.Figure(
         go.Heatmap(
             z=grid.clip(lower=low, upper=high).map(math.log10).to_numpy(),
@@ -20,7 +24,7 @@ def layers_chart(grid: pd.DataFrame, bounds: tuple[float, float]) -> go.Figure:
             y=[str(name) for name in grid.index],
             zmin=math.log10(low),
             zmax=math.log10(high),
-            colorscale="Cividis",
+            colorscale=[[at / (len(colours) - 1), colour] for at, colour in enumerate(colours)],
             xgap=2,
             ygap=2,
             text=grid.map(_written).to_numpy(),
@@ -29,9 +33,9 @@ def layers_chart(grid: pd.DataFrame, bounds: tuple[float, float]) -> go.Figure:
             customdata=grid.to_numpy(),
             hovertemplate="block %{y}, %{x}: %{customdata:.4f}<extra></extra>",
             colorbar={
-                "title": {"text": "layer error (logarithmic scale)", "side": "right"},
-                "tickvals": ticks,
-                "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+                "title": {"text": "relative error, log scale", "side": "right"},
+                "tickvals": [math.log10(tick) for tick in ticks],
+                "ticktext": [f"{tick:g}" for tick in ticks],
                 "thickness": 12,
             },
         )

@@ -1,23 +1,74 @@
-"""A whole study as one HTML page that works from a file: charts with Plotly inside, tables,
+"""One study or several as one HTML page that works from a file: charts with Plotly inside, tables,
 definitions, commands.
 """
 
 import json
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts import curves, files
+from prunescope.app.charts.paper_table import to_frame
 from prunescope.app.charts.text import for_html
 from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
 from prunescope.engine.reading import commands, glossary, series, verdicts
+from prunescope.engine.reading.papers import literature_names, paper_table
 
 DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
 
 
-def study_report(study: Study, points: float) -> str:
-    """The page. Every text in it is escaped, and it asks for nothing from a network."""
+def studies_report(studies: Sequence[Study], points: float) -> str:
+    """The page of one study or of several. Every text in it is escaped, and it asks for nothing
+    from a network.
+    """
+    if len(studies) == 1:
+        title, parts = study_title(studies[0].about), [_section(studies[0], points, "")]
+    else:
+        title = f"{len(studies)} studies: {', '.join(literature_names(studies))}"
+        parts = [_together(studies, points)]
+        for number, study in enumerate(studies, start=1):
+            parts += [f"<h2>{number}. {for_html(full_name(study))}</h2>"]
+            parts += [_section(study, points, f"-{number}", "h3")]
+    parts += ["<h2>What the numbers mean</h2>", files.about_html(_definitions())]
+    return files.page_html(title, "".join(parts), with_plotly=True)
+
+
+def _together(studies: Sequence[Study], points: float) -> str:
+    """Several studies beside one another: how far each is safe, their curves, and their table."""
+    names = literature_names(studies)
+    frames = [(name, series.curves(study)) for name, study in zip(names, studies, strict=True)]
+    shares = [level.sparsity for level in studies[0].levels]
+    shared = [share for share in shares if all(study.level(share) for study in studies)]
+    measures = [name for name in ("acc", "aua", "cls_error") if _measured(studies, name)]
+    rates = [name for name in measures if name != "cls_error"]
+    table = paper_table(studies, shared or shares, rates)
+    marks = " ".join((*table.caption, *table.marks))
+    safe = pd.DataFrame(
+        [
+            {"study": full_name(study), "safe sparsity": _headline(study, points), "key": study.key}
+            for study in studies
+        ]
+    )
+    return (
+        f"<h2>Safe sparsity</h2><p>Tolerance: {points:g} points.</p>{files.table_html(safe)}"
+        f"<h2>Beside one another</h2>{files.plot_html('together', curves.curves(frames, measures))}"
+        f"{files.table_html(to_frame(table))}<p>{for_html(marks)}</p>"
+    )
+
+
+def _measured(studies: Sequence[Study], name: str) -> bool:
+    return name == "cls_error" or any(getattr(study.levels[0], name) for study in studies)
+
+
+def _headline(study: Study, points: float) -> str:
+    safe = last_safe(study, points) if len(study.levels) > 1 else None
+    return "–" if safe is None else verdicts.safe_headline(safe)
+
+
+def _section(study: Study, points: float, suffix: str, head: str = "h2") -> str:
+    """All of one study; `suffix` keeps its charts apart from those of others."""
     about, frame = study.about, series.curves(study)
     safe = last_safe(study, points) if len(study.levels) > 1 else None
     columns = [name for name in curves.LOOKS if name in frame or name == "size"]
@@ -25,20 +76,18 @@ def study_report(study: Study, points: float) -> str:
         f"<p>{for_html(full_name(study))}, {about['counts']['evaluation']} evaluated.</p>",
         _safe(safe),
         *(f"<p>{for_html(sentence)}</p>" for sentence in _sentences(study, safe)),
-        "<h2>Robustness against sparsity</h2>",
-        files.plot_html("curves", curves.curves([("", frame)], columns)),
+        f"<{head}>Robustness against sparsity</{head}>",
+        files.plot_html(f"curves{suffix}", curves.curves([("", frame)], columns)),
         files.table_html(_rates(frame)),
-        "<h2>Layer errors</h2>",
-        files.plot_html("layers", layers_figure(study)),
-        _paired(study),
-        "<h2>What the numbers mean</h2>",
-        files.about_html(_definitions()),
-        "<h2>Reproduce</h2>",
+        f"<{head}>Layer errors</{head}>",
+        files.plot_html(f"layers{suffix}", layers_figure(study)),
+        _paired(study, head),
+        f"<{head}>Reproduce</{head}>",
         f"<pre>{for_html_lines(_commands(study))}</pre>",
-        "<h2>Provenance</h2>",
+        f"<{head}>Provenance</{head}>",
         files.about_html(_origin(study)),
     ]
-    return files.page_html(study_title(about), "".join(parts), with_plotly=True)
+    return "".join(parts)
 
 
 def _commands(study: Study) -> str:
@@ -134,7 +183,7 @@ def _log(value: float) -> float:
     return math.log10(value)
 
 
-def _paired(study: Study) -> str:
+def _paired(study: Study, head: str) -> str:
     dense = study.level(0.0)
     if dense is None or not dense.attacks or len(study.levels) < 2:
         return ""
@@ -159,9 +208,9 @@ def _paired(study: Study) -> str:
         ]
     )
     return (
-        "<h2>Paired with dense</h2><p>The attacked examples that both models classify correctly, "
-        "and how many of them fail the attack on one model only. McNemar's exact test, adjusted by "
-        f"Holm's method for the number of sparsities.</p>{files.table_html(table)}"
+        f"<{head}>Paired with dense</{head}><p>The attacked examples that both models classify "
+        "correctly, and how many of them fail the attack on one model only. McNemar's exact test, "
+        f"adjusted by Holm's method for the number of sparsities.</p>{files.table_html(table)}"
     )
 
 

@@ -62,5 +62,7 @@ def heat_map(
 
 
 def layers_figure(study: engine.Study, sparsity: float) -> go.Figure:
-    """The map as a figure to download."""
-    return layers_chart(series.layer_grid(study, sparsity), series.error_range(study))
+    """The map as a figure to download, on the light page's scale."""
+    smallest, largest = series.error_range(study)
+    bounds = (max(smallest, largest / DECADES), largest)
+    return layers_chart(series.layer_grid(study, sparsity), bounds, SCALES[False])

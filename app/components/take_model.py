@@ -12,6 +12,17 @@ from prunescope.app.components import job_progress
 from prunescope.app.state.resources import workbench
 from prunescope.engine.reading import commands, series
 
+FORMS = {  # format: title, what it is good for
+    "folder": (
+        "Hugging Face folder",
+        "A zip of an ordinary folder, which transformers opens; zeros are stored as weights.",
+    ),
+    "packed": (
+        "Packed",
+        "A zip with a bitmap and the remaining weights; `prunescope unpack` makes a folder of it.",
+    ),
+}
+
 
 def has_data(study: engine.Study) -> bool:
     """Whether the study's own texts may be on this machine; without them it cannot be pruned."""
@@ -33,20 +44,23 @@ def download_model(study: engine.Study, sparsity: float) -> None:
         line = commands.export_command(study, sparsity)
         st.code(commands.shell(line), language="sh", wrap_lines=True)
         return
+    form = st.radio(
+        "Format",
+        list(FORMS),
+        key="export-form",
+        format_func=lambda name: FORMS[name][0],
+        horizontal=True,
+        label_visibility="collapsed",
+    )
     job = job_progress.of_study("exporting", study)
-    if job is not None and job.arguments["sparsity"] != sparsity:
-        job = None  # of another level
+    asked = {"sparsity": sparsity, "form": form}
+    if job is not None and any(job.arguments.get(name) != asked[name] for name in asked):
+        job = None  # of another level or format
     if job is None or not (job.active or job.state == "done"):
-        size = series.bytes_at(study, sparsity).value or 0
         if st.button(f"Prepare the {100 * sparsity:g}% model", key="export-model", type="primary"):
-            job_progress.begin(
-                "exporting", workbench(), "export", study=study.key, sparsity=sparsity
-            )
+            job_progress.begin("exporting", workbench(), "export", study=study.key, **asked)
             st.rerun()
-        st.caption(
-            f"Prunes the model, or takes it from the cache, and packs it into one zip of about "
-            f"{size / 1e6:.0f} MB."
-        )
+        st.caption(FORMS[form][1])
     job_progress.progress("exporting", job, workbench())
     if job is not None and job.state == "done" and job.result is not None:
         _download(job.result)

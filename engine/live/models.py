@@ -17,7 +17,7 @@ from prunescope.engine.errors import (
 )
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
-from prunescope.engine.export.folder import study_provenance, zip_packed
+from prunescope.engine.export.folder import study_provenance, zip_folder, zip_packed
 from prunescope.engine.export.pruned_models import has_pruned, load_pruned
 from prunescope.engine.export.shipped import open_shipped
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
@@ -71,7 +71,7 @@ class LiveModels:
         victim = self._dense(study, report)
         same = victim.fingerprint == study.identity["victim"]
         notice = None if same else f"{victim.name} has changed since the study was made."
-        return StudyModel(victim, victim.fingerprint, 0.0, 0.0, notice)
+        return StudyModel(victim, victim.fingerprint, 0.0, 0.0, notice=notice)
 
     def sparse(self, study: Study, sparsity: float, report: Progress = SILENT) -> StudyModel:
         """A pruned model of a study: one that ships, from the cache on disk, or pruned now.
@@ -85,15 +85,13 @@ class LiveModels:
         if dense.notice is None:
             shipped = shipped_model(self.store, study.identity, sparsity)
             if shipped and (pruned := self._shipped(shipped, dense.victim)):
-                return StudyModel(
-                    pruned.victim, shipped.victim_key, sparsity, pruned.achieved, None, shipped
-                )
+                return _study_model(pruned, shipped.victim_key, None, shipped)
             if pruned := self._without_data(study, key, sparsity, dense.victim):
-                return StudyModel(pruned.victim, key, sparsity, pruned.achieved)
+                return _study_model(pruned, key)
         prepared, notice = self.open(study, report)
         pruned = self.pruned(prepared, sparsity, report)
         key = victim_key(prepared.study.identity, sparsity)
-        return StudyModel(pruned.victim, key, sparsity, pruned.achieved, notice)
+        return _study_model(pruned, key, notice)
 
     def is_ready(self, study: Study, sparsity: float) -> bool:
         """Whether a model of a study is there without pruning for longer than reading a file.
@@ -174,22 +172,26 @@ class LiveModels:
 
     def look(
         self,
-        prepared: PreparedStudy,
+        study: Study,
         text: str,
         adversarial: str | None,
         sparsity: float,
         report: Progress = SILENT,
     ) -> dict[str, Any]:
-        """Look inside the dense and the pruned victim while they read a text.
+        """Look inside the dense and the pruned model while they read a text.
 
-        See `prunescope.engine.evaluation.inside`.
+        See `prunescope.engine.evaluation.inside`; `weight_bits` are those of a model that ships.
         """
-        pruned = self.pruned(prepared, sparsity, report)
+        dense, sparse = self.dense(study, report), self.sparse(study, sparsity, report)
         report("look inside", 0, 1)
         other = checked_text(adversarial) if adversarial else None
-        inside = look_inside(prepared.victim, pruned.victim, checked_text(text), other)
-        label_names = prepared.study.about["label_names"]
-        return {**inside, "sparsity": sparsity, "label_names": label_names}
+        return {
+            **look_inside(dense.victim, sparse.victim, checked_text(text), other),
+            "sparsity": sparsity,
+            "label_names": study.about["label_names"],
+            "notice": sparse.notice,
+            "weight_bits": sparse.shipped.weight_bits if sparse.shipped else None,
+        }
 
     def time(
         self, prepared: PreparedStudy, study: Study, sparsity: float, report: Progress = SILENT
@@ -203,22 +205,35 @@ class LiveModels:
         keep_timed(self.store, study, Timed.of(sparsity, times))
 
     def export(
-        self, prepared: PreparedStudy, study: Study, sparsity: float, report: Progress = SILENT
+        self, study: Study, sparsity: float, report: Progress = SILENT, form: str = "packed"
     ) -> dict[str, Any]:
-        """Write the pruned model as one file into the user's folder, where the newest few stay.
+        """Write a pruned model as one file into the user's folder, where the newest few stay;
+        `form` is packed, or folder for an ordinary one.
 
-        Returns {path, bytes, sentence, achieved}.
+        Returns {path, bytes, sentence, achieved}. Raises DataError for a model that is not the
+        study's own.
         """
-        pruned = self.pruned(prepared, sparsity, report)
-        path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}.zip"
-        size = zip_packed(pruned.victim, path, study_provenance(prepared.study, pruned), report)
+        model = self.sparse(study, sparsity, report)
+        if model.notice is not None or model.pruned is None:
+            reason = model.notice or "The dense model is not pruned."
+            raise DataError(f"{reason} It is not given out as the model of this study.")
+        pruned, rounding = model.pruned, ""
+        if model.shipped is not None:
+            rounding = f" Its remaining weights are rounded to {model.shipped.weight_bits} bits."
+            pruned = replace(pruned, notices=(*pruned.notices, rounding.strip()))
+        ending, provenance = "" if form == "packed" else f"-{form}", study_provenance(study, pruned)
+        path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}{ending}.zip"
+        if form == "packed":
+            sentence = zip_packed(pruned.victim, path, provenance, report).sentence()
+        else:
+            sentence = zip_folder(pruned.victim, path, provenance, report)
         exports = sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)
         for old in exports[:-MOST_EXPORTS]:
             old.unlink(missing_ok=True)
         return {
             "path": str(path),
             "bytes": path.stat().st_size,
-            "sentence": size.sentence(),
+            "sentence": sentence + rounding,
             "achieved": pruned.achieved,
         }
 
@@ -296,6 +311,12 @@ class LiveModels:
         """The studies that are open, the least recently used first."""
         values = self._cache.values()
         return [value.prepared for value in values if isinstance(value, OpenedStudy)]
+
+
+def _study_model(
+    pruned: Pruned, key: str, notice: str | None = None, shipped: ShippedModel | None = None
+) -> StudyModel:
+    return StudyModel(pruned.victim, key, pruned.sparsity, pruned.achieved, pruned, notice, shipped)
 
 
 def _spec_of(study: Study) -> StudySpec:

@@ -13,13 +13,12 @@ Requests with `victims` are those of `prunescope.engine.live.side_by_side`. The 
 from collections.abc import Mapping
 from typing import Any
 
-from prunescope.engine.errors import DataError, PruneScopeError, SettingError
+from prunescope.engine.errors import PruneScopeError, SettingError
 from prunescope.engine.live.batch import attack_batch
 from prunescope.engine.live.models import LiveModels
 from prunescope.engine.live.ready_models import attack_ready, make_ready, transfer_ready
 from prunescope.engine.live.side_by_side import AttackRequest
 from prunescope.engine.progress import Progress
-from prunescope.engine.studies.prepare import PreparedStudy
 
 SIDE_BY_SIDE = ("ready", "attack", "transfer", "batch")
 
@@ -34,24 +33,24 @@ def answer(models: LiveModels, request: Mapping[str, Any], report: Progress) -> 
         raise PruneScopeError(
             f"The study {request['study'][:12]} is not in the store; choose another one."
         )
-    prepared, notice = models.open(study, report)
     sparsity = request["sparsity"]
     match request["do"]:
         case "prune":
-            models.pruned(prepared, sparsity, report)
-            return {"notice": notice}
+            return {"notice": models.sparse(study, sparsity, report).notice}
         case "look":
-            return {"notice": notice, **_look(models, prepared, request, report)}
+            text, adversarial = request["text"], request["adversarial"]
+            return models.look(study, text, adversarial, sparsity, report)
+        case "export":
+            form = request.get("form", "packed")
+            return models.export(study, sparsity, report, form)
+    prepared, notice = models.open(study, report)
+    match request["do"]:
         case "measure":
             models.measure(prepared, study, sparsity, report)
             return {}
         case "time":
             models.time(prepared, study, sparsity, report)
             return {"notice": notice}
-        case "export":
-            if notice is not None:
-                raise DataError(f"{notice} It is not given out as the model of this study.")
-            return models.export(prepared, study, sparsity, report)
     raise PruneScopeError(f"The worker does not know the request {request['do']!r}.")
 
 
@@ -75,10 +74,3 @@ def _side_by_side(
             return transfer_ready(models, attack, text, truth, found, report)
     prune = bool(request.get("prune"))
     return attack_ready(models, attack, request["text"], request["label"], report, prune)
-
-
-def _look(
-    models: LiveModels, prepared: PreparedStudy, request: Mapping[str, Any], report: Progress
-) -> dict[str, Any]:
-    text, adversarial = request["text"], request["adversarial"]
-    return models.look(prepared, text, adversarial, request["sparsity"], report)

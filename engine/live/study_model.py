@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from prunescope.engine.models.victim import Victim
+from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.store.shipped import ShippedModel
 
 
@@ -14,6 +15,7 @@ class StudyModel:
     key: str  # what decides its weights: a fingerprint, `victim_key`, or `ShippedModel.victim_key`
     sparsity: float
     achieved: float
+    pruned: Pruned | None = None  # what the pruner reported; None of a dense model
     notice: str | None = None  # where it is not the study's own model
     # where it is one that ships: how it was rounded, and its own figures
     shipped: ShippedModel | None = None

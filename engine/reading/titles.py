@@ -28,6 +28,14 @@ METHOD_TITLES = {
     "wanda": "Wanda",
     "magnitude": "magnitude",
 }
+LITERATURE = {  # in figures and tables that leave PruneScope
+    "adaptive": "Adaptive (PruneScope)",
+    "sparsegpt": "SparseGPT",
+    "p1": "P1 (Li et al. 2023)",
+    "sparsegpt-static": "SparseGPT (dense inputs)",
+    "wanda": "Wanda",
+    "magnitude": "Magnitude",
+}
 DATA_TITLES = {
     "embedded": "PruneScope reviews",
     "sst2": "SST-2",
@@ -57,6 +65,15 @@ def method_title(about: About) -> str:
         f"layers {short(layers)}" if layers else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def literature_title(about: About) -> str:
+    """The method as a paper names it, with what is unusual of its settings."""
+    base = canonical_name(about["method"]).partition(":")[0]
+    title, usual = method_title(about), METHOD_TITLES.get(base)
+    if base not in LITERATURE or usual is None:
+        return title
+    return LITERATURE[base] + title.removeprefix(usual)
 
 
 def usual_allocation(about: About) -> str:

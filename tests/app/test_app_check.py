@@ -114,7 +114,7 @@ def test_the_form_and_the_upload_outlast_a_reload(cache: Path, tmp_path: Path) -
     again = page(**query)
     assert not again.exception and "own.csv" in shown(again)
     assert again.number_input(key="check-attack_examples").value == 60
-    assert again.text_input(key="check-levels").value == "0,62.5"
+    assert again.text_input(key="check-levels").value == "0, 62.5"
     assert again.selectbox(key="check-pattern-listed").value == "row"
 
 
@@ -324,7 +324,7 @@ def test_a_study_fills_the_form_again(cache: Path) -> None:
     assert app.number_input(key="check-seed").value == 5
     assert app.number_input(key="check-calibration").value == 64
     assert app.text_input(key="check-max_queries").value == "50"
-    assert app.text_input(key="check-levels").value == "0,40,50,90"
+    assert app.text_input(key="check-levels").value == "0, 40, 50, 90"
     assert "".join(app.query_params["label_map"]) == "0=0,1=1"
 
 

@@ -62,7 +62,7 @@ def test_an_average_of_one_member_is_called_that_member(cache: Path) -> None:
     assert "The greedy average by Aua kept one member, freelb-1: it is that model." in captions(app)
     (member_set,) = member_sets(Store(cache, cache / "bundled"))
     names = averages.judged_table(member_set)["model"].tolist()
-    assert names[-2:] == ["greedy average by Acc", "greedy average by Aua, one member only"]
+    assert names[-2:] == ["greedy average by Acc", "one member, by Aua"]
 
 
 @pytest.mark.parametrize(("attacked", "averages"), [(False, ("acc",)), (True, ()), (False, ())])

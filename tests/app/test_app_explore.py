@@ -327,7 +327,7 @@ def test_timing_asks_the_worker_and_is_shown_when_it_is_there(
 def test_three_doors_lead_on_with_the_selection(cache: Path) -> None:
     study = save(cache, made_up_study())
     links = [link.proto for link in page(sparsity="90").get("page_link")]
-    assert [link.page for link in links[:3]] == ["attack", "check", "compare"]
+    assert [link.page for link in links[:3]] == ["attack", "check", "figure"]
     for link in links[:3]:
         assert dict(urllib.parse.parse_qsl(link.query_string)) == {
             "study": study.key[:12],

@@ -90,7 +90,7 @@ def looked(adversarial: bool = True) -> dict[str, Any]:
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert [link.proto.page for link in app.get("page_link")] == ["studies"]
+    assert [link.proto.page for link in app.get("page_link")] == ["check"]
 
 
 def test_the_worst_layer_is_shown_until_a_cell_is_picked(cache: Path) -> None:

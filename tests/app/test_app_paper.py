@@ -28,6 +28,7 @@ from prunescope.app.charts import (
     inside,
     panels,
     paper,
+    paper_figure,
     pareto,
     report,
     subnetworks,
@@ -70,8 +71,11 @@ def every(store: Store, studies: list[Study], dark: bool) -> Iterator[tuple[str,
     frame = series.cell_curve(studies[0], cell)
     yield "inside.cell_chart", inside.cell_chart(frame, "Block 1, key", dark)
     grid = series.layer_grid(studies[0], 0.875)
-    yield "heat.layers_chart", heat.layers_chart(grid, series.error_range(studies[0]))
+    yield "heat.layers_chart", heat.layers_chart(grid, (0.01, 0.8), ["#FFF8EC", "#340E04"])
     yield "report.layers_figure", report.layers_figure(studies[0])
+    for columns in (1, 2, 3):
+        figure = paper_figure.paper_figure(frames, paper_figure.MEASURES, columns)
+        yield "paper_figure.paper_figure", figure
     yield from every_attack(dark)
     yield from every_look(dark)
     yield from every_dense(store, dark)
@@ -183,13 +187,15 @@ def test_a_pdf_is_vectors_with_truetype_fonts_inside() -> None:
 
 
 def test_a_figure_has_the_width_of_its_column() -> None:
-    for preset, width in (("single", 3.3), ("double", 6.9), ("slide", 13.33)):
+    for preset, width in (("single", 3.3), ("double", 6.9), ("slide", 13.333)):
         style = {"preset": paper.PRESETS[preset]}
         box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", file(simple(), **style))
         assert box is not None and float(box[1]) == pytest.approx(72 * width, abs=0.1)
         picture = Image.open(io.BytesIO(file(simple(), "png", **style)))
-        assert picture.width == pytest.approx(300 * width, abs=1)
-        assert picture.info["dpi"][0] == pytest.approx(300, abs=0.1)
+        dots = 144 if preset == "slide" else 300
+        assert picture.width == pytest.approx(dots * width, abs=1)
+        assert picture.info["dpi"][0] == pytest.approx(dots, abs=0.1)
+    assert picture.size == (1920, 1080)
     assert float(box[2]) == pytest.approx(72 * 7.5)
 
 
@@ -217,8 +223,9 @@ def test_the_metadata_says_where_the_numbers_come_from() -> None:
 
 def test_bands_title_and_legend_are_as_chosen() -> None:
     whole = paper.drawn(simple(), paper.Style(title="A title"))
-    assert whole.get_suptitle() == "A title"
     (legend,) = whole.legends
+    assert legend.get_title().get_text() == "A title"
+    assert paper.drawn(simple(), paper.Style(title="$x", legend="none")).get_suptitle() == r"\$x"
     assert [text.get_text() for text in legend.get_texts()] == ["Adaptive", "SparseGPT"]
     assert len(whole.axes[0].patches) == 1
     bare = paper.drawn(simple(), paper.Style(legend="none", band=False))

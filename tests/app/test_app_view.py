@@ -142,7 +142,7 @@ def test_one_selection_travels_through_all_pages(pair: list[str]) -> None:
     assert (app.multiselect(key="studies").value, at(app)) == ([second, first], 50)
     go(app, "attack")
     assert app.selectbox(key="study").value == second
-    assert app.multiselect(key="a-victims").value == [f"{second[:12]}@0.5", f"{first[:12]}@0.5"]
+    assert app.multiselect(key="a-victims").value == [f"{second[:12]}@0.5"]
     app.selectbox(key="study").set_value(first).run()
     assert app.query_params["study"] in (
         f"{first[:12]},{second[:12]}",
@@ -162,7 +162,8 @@ def test_victims_that_were_picked_stay_until_the_selection_changes(pair: list[st
     go(app, "compare")
     app.multiselect(key="studies").set_value([pair[1]]).run()
     go(app, "attack")
-    assert app.multiselect(key="a-victims").value == [f"{pair[1][:12]}@0.875"]
+    (victim,) = app.multiselect(key="a-victims").value
+    assert victim.startswith(pair[1][:12])
 
 
 def test_an_address_of_before_opens_the_same(pair: list[str]) -> None:

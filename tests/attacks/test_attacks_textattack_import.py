@@ -17,6 +17,7 @@ from prunescope.engine.attacks.textattack_import import REDIRECTED, textattack
 
 RUDE = """
 import logging.config, os, pathlib, warnings
+import bert_score
 marker = (pathlib.Path(os.environ["TA_CACHE_DIR"]) / "post_install_check_3").exists()
 for name in {redirected!r}:
     os.environ[name] = "/somewhere/else"
@@ -91,3 +92,11 @@ def test_nltk_looks_where_the_resources_say():
     textattack(resources("/one", "/two"))
     textattack(resources("/three"))
     assert nltk.data.path == ["/three"]
+
+
+def test_what_no_recipe_uses_is_not_imported_and_is_itself_again_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.delitem(sys.modules, "bert_score", raising=False)
+    package = textattack(resources())
+    assert not hasattr(package.bert_score, "BERTScorer") and "bert_score" not in sys.modules

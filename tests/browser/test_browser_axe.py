@@ -20,6 +20,7 @@ PAGES = {  # path: what is there once the page is complete
     "/": CURSOR,
     "/layers": CURSOR,
     "/compare": CHART,
+    "/check?data=embedded": ".stDataFrame canvas",
     "/studies": ".stDataFrame canvas",
     "/dense": CHART,
     "/bias": CHART,

@@ -179,16 +179,16 @@ def test_the_report_of_the_study_works_from_a_file(
     page: Page, context: BrowserContext, tmp_path: Path
 ) -> None:
     page.get_by_text("Reproduce and share").click()
-    button = page.get_by_role("button", name="Report of the whole study")
+    button = page.get_by_role("button", name="Report of")
     expect(button).to_be_visible()
     settled(page)
     download(page, button).save_as(tmp_path / "report.html")
     other = context.new_page()
     other.goto((tmp_path / "report.html").as_uri())
-    expect(other.locator("#layers .main-svg").first).to_be_visible()
+    expect(other.locator('[id^="layers"] .main-svg').first).to_be_visible()
     assert (
-        other.locator("#curves .main-svg").count()
-        and other.get_by_role("heading", name="Paired with dense").count() == 1
+        other.locator('[id^="curves"] .main-svg').count()
+        and other.get_by_role("heading", name="Paired with dense").count() >= 1
     )
     other.close()
 

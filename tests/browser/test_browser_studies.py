@@ -91,7 +91,7 @@ def test_it_is_resumed_and_answered_and_the_model_is_taken_home(
     press(page.locator(".st-key-export-model button"), page.locator(".st-key-download-model"))
     sent = download(page, page.locator(".st-key-download-model button"))
     sent.save_as(tmp_path / sent.suggested_filename)
-    assert sent.suggested_filename.endswith(".zip")
+    assert sent.suggested_filename.endswith("-folder.zip")
     assert any(
         name.endswith("config.json")
         for name in zipfile.ZipFile(tmp_path / sent.suggested_filename).namelist()

@@ -1,14 +1,16 @@
 """Exported folders: an ordinary model with exact zeros, whole or not at all."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from small_models import write_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import StoreError
-from prunescope.engine.export.folder import export_model
+from prunescope.engine.export.folder import export_model, zip_folder
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.methods import METHODS
 from prunescope.engine.pruning.pipeline import Pruned, prune
@@ -87,3 +89,24 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(pruned: Pruned, tmp_path:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreError, match="file/out cannot be written"):
         export_model(pruned.victim, tmp_path / "file" / "out", {})
+
+
+def test_an_ordinary_folder_leaves_as_one_file_that_transformers_opens(tmp_path: Path) -> None:
+    victim = load_victim(str(write_model(tmp_path / "model")), "cpu")
+    for weight in victim.prunable().values():
+        weight[::2] = 0
+    sentence = zip_folder(victim, tmp_path / "half.zip", {"sparsity": 0.5})
+    assert "from_pretrained opens the folder inside" in sentence
+    with zipfile.ZipFile(tmp_path / "half.zip") as archive:
+        archive.extractall(tmp_path / "out")
+        packed = sum(entry.compress_size for entry in archive.infolist())
+        assert packed < sum(entry.file_size for entry in archive.infolist())
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "out" / "half", output_loading_info=True
+    )
+    assert not loading["missing_keys"] and not loading["unexpected_keys"]
+    for name, value in victim.model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value)
+    assert json.loads((tmp_path / "out" / "half" / "prunescope.json").read_text()) == {
+        "sparsity": 0.5
+    }

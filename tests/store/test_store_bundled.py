@@ -1,12 +1,16 @@
-"""Every bundled study opens by its key, and what is read is exactly what is stored."""
+"""Every bundled study opens by its key and is stored as it is read; so are the pruned models."""
 
 from pathlib import Path
 
 import pytest
+import torch
 
 from prunescope.engine import paths
-from prunescope.engine.store import Store, entry_bytes, key_of, level_key
+from prunescope.engine.export.shipped import open_shipped
+from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.store import Store, entry_bytes, key_of, level_key, victim_key
 from prunescope.engine.store.entries import level_bytes
+from prunescope.engine.store.shipped import ShippedModel, shipped_models
 
 FOLDERS = sorted(path.parent for path in (paths.BUNDLED / "studies").glob("*/study.json"))
 
@@ -28,3 +32,41 @@ def test_a_bundled_study_is_written_again_byte_for_byte(folder: Path, tmp_path: 
     stored = {path.name: path.read_bytes() for path in folder.glob("*.json")}
     assert {"study.json": head, **levels} == stored
     assert levels and store.notices == []
+
+
+# Pruned models that ship
+
+SHIPPED = shipped_models(Store())
+
+
+def test_the_landing_study_ships_at_four_sparsities_in_25_megabytes() -> None:
+    assert [model.sparsity for model in SHIPPED] == [0.5, 0.75, 0.875, 0.9]
+    (study,) = {model.study for model in SHIPPED}
+    assert (paths.BUNDLED / "studies" / study / "study.json").is_file()
+    assert sum(model.bytes for model in SHIPPED) < 25_000_000
+
+
+@pytest.fixture(scope="module")
+def dense() -> Victim:
+    return load_victim("embedded", "cpu")
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda shipped: f"{100 * shipped.sparsity:g}%")
+def test_a_shipped_model_opens_verified_with_exactly_its_sparsity(
+    shipped: ShippedModel, dense: Victim
+) -> None:
+    study = Store().study(shipped.study)
+    assert study is not None and shipped.key == victim_key(study.identity, shipped.sparsity)
+    weights = list(open_shipped(shipped, dense).victim.prunable().values())
+    zeros, total = (sum(map(count, weights)) for count in (_zeros, torch.numel))
+    assert zeros / total == shipped.achieved == pytest.approx(shipped.sparsity, abs=1e-6)
+    level = study.level(shipped.sparsity)
+    assert level is not None and level.aua is not None
+    assert (shipped.acc.n, shipped.aua.n) == (level.acc.n, level.aua.n)
+    assert (shipped.predictions_changed, shipped.outcomes_changed) == (0, 0), "by the rounding"
+    assert level.acc.low <= (shipped.acc.value or 0) <= level.acc.high
+    assert level.aua.low <= (shipped.aua.value or 0) <= level.aua.high
+
+
+def _zeros(weight: torch.Tensor) -> int:
+    return int((weight == 0).sum())

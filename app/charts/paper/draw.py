@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from prunescope.app.charts.light import PAPER, TEXT
 from prunescope.app.charts.paper import axes as on_axes
@@ -121,13 +122,13 @@ def _trace(
 def _head(paper: Figure, style: Style, keys: Keys) -> None:
     """The title, and the legend in as many columns as have room."""
     size = style.preset.text
-    if style.title:
-        paper.suptitle(label(style.title), x=0.01, ha="left", fontsize=1.15 * size, color=TEXT)
     if style.legend == "none" or len(keys) < 2:
+        if style.title:
+            paper.suptitle(label(style.title), x=0.01, ha="left", fontsize=1.15 * size, color=TEXT)
         return
     room = style.preset.width * 72 * 0.98
     columns = 1 if style.legend == "right" else _columns(list(keys), room, size)
-    paper.legend(
+    legend = paper.legend(
         handles=list(keys.values()),
         labels=list(keys),
         loc=LEGENDS[style.legend],
@@ -138,6 +139,11 @@ def _head(paper: Figure, style: Style, keys: Keys) -> None:
         handlelength=3.2,
         columnspacing=1.4,
     )
+    if style.title and style.legend == "top":  # the two are laid out together
+        legend.set_title(label(style.title), FontProperties(size=1.15 * size))
+        legend.set_alignment("left")
+    elif style.title:
+        paper.suptitle(label(style.title), x=0.01, ha="left", fontsize=1.15 * size, color=TEXT)
 
 
 def _columns(names: list[str], room: float, size: float) -> int:

@@ -28,7 +28,7 @@ def to_bytes(chart: go.Figure, style: Style, kind: str, about: Mapping[str, obje
     metadata, out = _metadata(kind, visible(title), _description(about)), io.BytesIO()
     with _LOCK:
         paper = drawn(chart, style)
-        paper.savefig(out, format=kind, dpi=style.dots, metadata=metadata)
+        paper.savefig(out, format=kind, dpi=style.dots or style.preset.dots, metadata=metadata)
     return out.getvalue()
 
 

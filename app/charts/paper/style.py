@@ -16,6 +16,7 @@ class Preset:
     width: float  # inches
     text: float  # points
     height: float | None = None  # inches; None follows the chart
+    dots: int = 300  # per inch, of a PNG
 
     @property
     def points(self) -> float:
@@ -25,7 +26,7 @@ class Preset:
 
 SINGLE = Preset("Single column (3.3 in)", 3.3, 7)
 DOUBLE = Preset("Double column (6.9 in)", 6.9, 8)
-SLIDE = Preset("Slide (16:9, 13.3 in)", 13.33, 16, 7.5)
+SLIDE = Preset("Slide (16:9, 13.3 in)", 13.333, 16, 7.5, 144)  # 1920 × 1080
 PRESETS = {"single": SINGLE, "double": DOUBLE, "slide": SLIDE}
 
 
@@ -39,4 +40,4 @@ class Style:
     band: bool = True  # the intervals around curves
     mono: bool = False  # black and greys: dashes and markers tell the series apart
     serif: bool = False
-    dots: int = 300  # per inch, of a PNG
+    dots: int | None = None  # per inch, of a PNG; None is the preset's

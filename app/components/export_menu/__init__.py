@@ -5,6 +5,7 @@ the chart itself, so it has no cursor and needs neither this page nor its browse
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -22,6 +23,9 @@ from prunescope.app.components.export_menu.formats import (
     Source,
     file_of,
 )
+
+if TYPE_CHECKING:
+    from prunescope.app.charts.paper import Style
 
 
 def chart(figure: go.Figure, key: str, description: str) -> None:
@@ -62,11 +66,13 @@ def _menu(key: str, groups: dict[str, tuple[Format, ...]], name: str, source: So
                     download(kind, f"{key}-{kind.kind}", name, source)
 
 
-def download(kind: Format, key: str, name: str, source: Source) -> None:
+def download(
+    kind: Format, key: str, name: str, source: Source, style: "Style | None" = None
+) -> None:
     """One button; its file is made when it is pressed."""
     st.download_button(
         kind.title,
-        data=partial(file_of, kind.kind, source),
+        data=partial(file_of, kind.kind, source, style),
         file_name=file_name(name, source.about, kind.ending),
         mime=kind.mime,
         on_click="ignore",

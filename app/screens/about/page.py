@@ -16,7 +16,11 @@ def main() -> None:
         "PruneScope answers one question: **how sparse can a language model get before it stops "
         "being robust?** It prunes a fine-tuned classifier layer by layer without retraining, "
         "attacks the dense and the pruned model with the same candidates and the same seed, and "
-        "measures every sparsity."
+        "measures both at each sparsity."
+    )
+    st.markdown(
+        "It starts from two papers, called P1 and P2 here. P1 prunes to keep what the dense model "
+        "knows; P2 searches for robust subnetworks. Both are named at the end of this page."
     )
     _findings()
     st.header("What the numbers mean", anchor=False)

@@ -59,11 +59,19 @@ def _verdict(study: engine.Study, safe: engine.SafeSparsity) -> None:
     """The answer in one line, what it means, and what would make it surer."""
     with st.container(border=True, key="verdict"):
         st.header(safe_headline(safe), anchor=False)
-        st.text(f"{safe_explanation(safe).capitalize()}.")
+        st.text(_meaning(safe))
         for sentence in next_steps(study, safe):
             st.markdown(f":material/arrow_forward: {plain(sentence)}")
         for doubt in engine.doubts(study, safe.points):
             st.markdown(f":material/warning: {plain(doubt)}")
+
+
+def _meaning(safe: engine.SafeSparsity) -> str:
+    """What the headline means, of the best guess where that is not certain."""
+    text = safe_explanation(safe)
+    if safe.sure < safe.sparsity:
+        return f"In these examples, {text} up to {100 * safe.sparsity:g}%."
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _curves(study: engine.Study) -> None:

@@ -51,7 +51,7 @@ def view_of_study(study: engine.Study) -> dict[str, str]:
 
 def _written(name: str, value: Any) -> str:
     if name == "levels":
-        return ",".join(f"{100 * level:g}" for level in value)
+        return ", ".join(f"{100 * level:g}" for level in value)
     if name == "data" and (upload := engine.upload_at(store(), str(value))) is not None:
         return f"{UPLOAD}{upload.digest[:DIGITS]}"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -104,7 +104,7 @@ def _uploaded() -> str:
     if upload is None:
         _uploader(view)
         return ""
-    left, middle, right = st.columns([3, 1, 1], vertical_alignment="center")
+    left, middle, right = st.columns([2.2, 1.6, 1], vertical_alignment="center")
     left.markdown(f"**{plain(visible(upload.name))}** · {engine.format_bytes(upload.bytes)}")
     if middle.button("Use another file", key="check-other-file", width="stretch"):
         set_field("data-upload", "")

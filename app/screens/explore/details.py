@@ -37,7 +37,7 @@ def details(
         lambda: examples(study, sparsity),
         lambda: numbers(studies),
         lambda: _model(study, sparsity),
-        lambda: _reproduce(study, sparsity, points),
+        lambda: _reproduce(studies, sparsity, points),
     )
     _take_up()
     tabs = st.tabs(list(TABS.values()), key="details", on_change="rerun")
@@ -63,8 +63,8 @@ def _model(study: engine.Study, sparsity: float) -> None:
     pruner_record(study, sparsity)
 
 
-def _reproduce(study: engine.Study, sparsity: float, points: float) -> None:
-    repeat = commands.repeat_command(study, [sparsity])
-    lines = [repeat, commands.export_command(study, sparsity)]
+def _reproduce(studies: Studies, sparsity: float, points: float) -> None:
+    repeat = commands.repeat_command(studies[0], [sparsity])
+    lines = [repeat, commands.export_command(studies[0], sparsity)]
     st.code(commands.shell(*lines), language="sh", wrap_lines=True)
-    report_button(study, points)
+    report_button(studies, points)

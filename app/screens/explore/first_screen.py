@@ -29,7 +29,7 @@ DOORS = (  # page, icon, label, what happens there
         "Bring a classifier and some labelled texts. Find out how sparse it may get.",
     ),
     (
-        "compare",
+        "figure",
         ":material/bar_chart:",
         "Make a figure",
         "These curves as PDF, SVG or PNG at a paper’s width, and the table as LaTeX.",

@@ -14,7 +14,7 @@ from prunescope.app.state import address
 from prunescope.app.state.resources import dark, store
 from prunescope.engine.reading import commands, subnetworks
 
-CHANCE = "Dotted: chance, one answer to everything. Crosses: models near chance in distribution."
+CHANCE = "Dotted: chance, answers at random. Crosses: models near chance in distribution."
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""A figure and a table for a paper."""
