@@ -9,7 +9,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
-from prunescope.app.state.resources import workbench
+from prunescope.app.state.resources import store, workbench
 from prunescope.engine.reading import commands, series
 
 FORMS = {  # format: title, what it is good for
@@ -29,11 +29,29 @@ def has_data(study: engine.Study) -> bool:
     return study.about["spec"]["data"] is not None or "PRUNESCOPE_DATA" in os.environ
 
 
+def ships(study: engine.Study, sparsity: float) -> engine.ShippedModel | None:
+    """The model that ships with PruneScope for this level, if there is one."""
+    return engine.shipped_model(store(), study.identity, sparsity)
+
+
+def shipped_sentence(model: engine.ShippedModel) -> str:
+    """What a model that ships is, with the figures of its own."""
+    acc, aua = (100 * (rate.value or 0.0) for rate in (model.acc, model.aua))
+    return (
+        f"The {100 * model.sparsity:g}% model ships with PruneScope, {model.weight_bits} bits a "
+        f"remaining weight. Measured as it ships: accuracy {acc:.1f}% of {model.acc.n}, accuracy "
+        f"under attack {aua:.1f}% of {model.aua.n}."
+    )
+
+
 def download_model(study: engine.Study, sparsity: float) -> None:
     """Prepare the pruned model and offer it for download, or say why not, with the command line
     that makes it.
     """
-    if not has_data(study):
+    model = ships(study, sparsity)
+    if model is not None:
+        st.caption(plain(shipped_sentence(model)))
+    elif not has_data(study):
         st.caption(
             plain(
                 f"The calibration texts of {study.about['data']} are not on this machine, so the "
@@ -60,7 +78,9 @@ def download_model(study: engine.Study, sparsity: float) -> None:
         if st.button(f"Prepare the {100 * sparsity:g}% model", key="export-model", type="primary"):
             job_progress.begin("exporting", workbench(), "export", study=study.key, **asked)
             st.rerun()
-        st.caption(FORMS[form][1])
+        size = (series.bytes_at(study, sparsity).value or 0) / 1e6
+        about = f" About {size:.0f} MB." if form == "packed" else ""
+        st.caption(FORMS[form][1] + about)
     job_progress.progress("exporting", job, workbench())
     if job is not None and job.state == "done" and job.result is not None:
         _download(job.result)

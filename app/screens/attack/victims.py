@@ -11,6 +11,7 @@ from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
 from prunescope.app.components.notices import message
+from prunescope.app.components.take_model import shipped_sentence, ships
 from prunescope.app.state.resources import read_study, signature, workbench
 from prunescope.engine.reading import levels, series
 
@@ -40,6 +41,9 @@ def pick_victims(study: engine.Study, studies: list[engine.Study]) -> list[Victi
     victims = [levels.parse(text, studies, study) for text in texts]
     if None in victims:
         st.info("A model of a study that is no longer in the store is left out.")
+    for victim in victims:
+        if victim is not None and (model := ships(*victim)) is not None:
+            st.caption(plain(shipped_sentence(model)))
     return [(study, 0.0), *(victim for victim in victims if victim is not None)]
 
 
