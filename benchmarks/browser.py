@@ -3,8 +3,8 @@
     python -m benchmarks.browser [--moves 500] [--attacks 20]
 
 Against the app, started fresh on the bundled studies: the first complete page; frames while the
-slider is dragged; from letting go to a settled page; a change of page; a live attack on 20 words,
-to its first step and to its end; memory of the app and of its worker after many moves and attacks.
+slider is dragged; from letting go to a settled page; a change of page; a newcomer's first attack
+and live attacks on 20 words, to their first step and to their end; memory of the app and of its worker after many moves and attacks.
 A bare Streamlit page in the same browser is the floor.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = "import streamlit as st\nst.title('bare')\n"
@@ -45,9 +45,13 @@ WORDS = (
     "lively",
     "honest",
 )
-RESULT = ".st-key-importance .js-plotly-plot .main-svg >> nth=0"
-STEP = """(old) => document.querySelector(".st-key-cancel-attack")
-  && document.querySelector(".st-key-paths .trace.scatter")"""
+READY = "All of these are attacked at once."
+RESULT = ".st-key-a-fresh .st-key-importance .js-plotly-plot .main-svg >> nth=0"
+STEP = """(old) => new URLSearchParams(location.search).get("job") !== old
+  && [...document.querySelectorAll(".st-key-a-fresh .sides .fact")]
+    .some((fact) => fact.textContent.includes("quer"))"""
+CARD = ".st-key-a-card-0 button"  # the first of the sentences to click
+AFTER = 15.0  # seconds from the server's start to a newcomer's first click
 FRAMES = """() => { window.frames_ = []; let last = performance.now(); window.recording_ = true;
   const tick = (now) => { window.frames_.push(now - last); last = now;
     if (window.recording_) requestAnimationFrame(tick); };
@@ -128,7 +132,7 @@ def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[floa
     """
     first, done = [], []
     page.goto(f"{address}/attack?study={study}&victims={study}@0.5&attack=deepwordbug")
-    page.get_by_text("The victims are ready.").wait_for(timeout=600_000)
+    page.get_by_text(READY).wait_for(timeout=600_000)
     for number in range(count):
         page.locator(".st-key-a-text textarea").fill(SENTENCE.format(WORDS[number % len(WORDS)]))
         page.keyboard.press("Control+Enter")
@@ -142,6 +146,25 @@ def attacks(page: Page, address: str, study: str, count: int) -> tuple[list[floa
         page.locator(RESULT).wait_for(timeout=120_000, state="attached")
         done.append(1000 * (time.perf_counter() - start))
     return first, done
+
+
+def newcomer(chromium: Browser, cache: Path) -> float:
+    """Milliseconds from the click on a sentence to the attack's first step, on a server that was
+    started 15 seconds before.
+    """
+    with served("app/main.py", cache) as (address, _):
+        start = time.perf_counter()
+        page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.goto(address)
+        page.wait_for_selector(COMPLETE, timeout=120_000, state="attached")
+        page.get_by_role("link", name="Watch a sentence break").click()
+        page.locator(CARD).wait_for(timeout=120_000)
+        page.wait_for_timeout(max(0.0, 1000 * (AFTER - (time.perf_counter() - start))))
+        old = page.evaluate("new URLSearchParams(location.search).get('job')")
+        click = time.perf_counter()
+        page.locator(CARD).click()
+        page.wait_for_function(STEP, arg=old, timeout=120_000, polling=20)
+        return 1000 * (time.perf_counter() - click)
 
 
 def seconds_until(page: Page, address: str, there: str) -> float:
@@ -193,6 +216,7 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
         )
         with served(str(bare), Path(folder, "cache")) as (address, _):
             found["bare page, s"] = seconds_until(chromium.new_context().new_page(), address, "h1")
+        found["first click to its first step, ms"] = newcomer(chromium, Path(folder, "new"))
         with served("app/main.py", Path(folder, "cache")) as (address, pid):
             found["first page, s"] = seconds_until(
                 chromium.new_context().new_page(), address, COMPLETE

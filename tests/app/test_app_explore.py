@@ -405,7 +405,7 @@ def test_a_model_that_ships_is_offered_without_the_study_s_texts(
 ) -> None:
     monkeypatch.delenv("PRUNESCOPE_DATA", raising=False)
     study = save(cache, made_up_study(spec={"model": "embedded", "data": None}))
-    rate = Rate.of(45, 90)
+    rate = engine.Rate.of(45, 90)
     model = engine.ShippedModel(
         Path("m"), "k", study.key, 0.4, 0.4, 12, 1000, rate, rate, rate, 0, 0
     )
