@@ -4,7 +4,8 @@
 
 Against the app, started fresh on the bundled studies: the first complete page; frames while the
 slider is dragged; from letting go to a settled page; a change of page; a newcomer's first attack
-and live attacks on 20 words, to their first step and to their end; memory of the app and of its worker after many moves and attacks.
+and live attacks on 20 words, to their first step and to their end; memory of the app and of its
+worker after many moves and attacks.
 A bare Streamlit page in the same browser is the floor.
 """
 
