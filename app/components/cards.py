@@ -91,7 +91,7 @@ def _interpolated(study: Study, name: str, value: series.Value) -> str:
     base = getattr(dense, name) if dense else None
     if base is None or base.value is None or value.value is None:
         return ""
-    return f"≈ {100 * (value.value - base.value):+.1f} vs dense".replace("-", "−")
+    return f"≈ {Change(100 * (value.value - base.value)).text()}"
 
 
 def _between(value: series.Value) -> str:
@@ -129,10 +129,11 @@ def _latency(study: Study, sparsity: float) -> Card:
         if abs(times.ratio - 1) < 0.005
         else f"{100 * (times.ratio - 1):+.0f}%".replace("-", "−")
     )
+    tone = GOOD if times.high < 1 else BAD if times.low > 1 else SAME
     return Card(
         f"× {times.ratio:.2f}",
         change,
-        GOOD if times.ratio < 1 else BAD,
+        tone,
         f"5–95%: {times.low:.2f}–{times.high:.2f}",
     )
 

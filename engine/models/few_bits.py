@@ -3,7 +3,7 @@
 
 The remaining weights of a row are rounded to a sign and one of 2^(bits − 1) magnitudes, equally far
 apart from the row's smallest to its largest: |w| ≈ low + m · step. None is rounded to zero, so the
-sparsity stays exact, and the largest and the smallest of a row stay as they are.
+sparsity stays exact; the smallest of a row stays as it is, the largest but for its last bit.
 """
 
 import math

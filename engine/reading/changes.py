@@ -66,8 +66,8 @@ def changes_between(pairs: Sequence[Pair], measure: str) -> list[Change]:
     for the number of pairs by Holm's method. Both models of a pair saw the same examples, and for
     Aua and Asr the same attack; that is the caller's to check.
 
-    Acc and Aua: McNemar's exact test on all of those examples. Asr: on the attacked ones that both
-    models classify correctly.
+    Acc and Aua: McNemar's exact test on all examples that both were measured on. Asr: on the
+    attacked ones that both models classify correctly.
     """
     tables = [_table(*pair, measure) for pair in pairs]
     adjusted = holm([mcnemar(more, fewer) for more, fewer, _ in tables])
@@ -135,9 +135,14 @@ def _table(first: LevelResult, second: LevelResult, measure: str) -> tuple[int, 
     if measure == "acc":
         first_right, second_right, n = set(first.correct), set(second.correct), first.acc.n
     else:
-        first_right, second_right = _withstood(first), _withstood(second)
-        n = len({record.example for record in first.attacks})
+        shared = _attacked(first) & _attacked(second)  # one may have attacked more of them
+        first_right, second_right = _withstood(first) & shared, _withstood(second) & shared
+        n = len(shared)
     return len(first_right - second_right), len(second_right - first_right), n
+
+
+def _attacked(level: LevelResult) -> set[int]:
+    return {record.example for record in level.attacks}
 
 
 def _withstood(level: LevelResult) -> set[int]:
@@ -147,7 +152,7 @@ def _withstood(level: LevelResult) -> set[int]:
 def _change(pair: Pair, measure: str, table: tuple[int, int, int], p: float, note: str) -> Change:
     first, second = (getattr(level, measure).value for level in pair)
     points, more = 100 * (first - second), table[0] - table[1]
-    # Asr is tested on shared examples only: what they say must be what the rates say
+    # tested on shared examples only: what they say must be what the rates say
     significant = p < ALPHA and points * more > 0
     better = (points > 0) != (measure in LESS_IS_BETTER) if significant else None
     return Change(points, p, significant, better, note)

@@ -46,8 +46,8 @@ class PaperTable:
         sentences = []
         if any(cell.best for cell in cells):
             sentences.append(
-                "Bold: better than every other method at this sparsity (McNemar's exact test, "
-                "Holm-adjusted, p < 0.05)."
+                "Bold: better than every other method that was measured at this sparsity and has "
+                "not collapsed (McNemar's exact test, Holm-adjusted, p < 0.05)."
             )
         if any(cell.collapsed for cell in cells):
             sentences.append(
@@ -95,9 +95,11 @@ def figure_caption(
     if band and set(TESTED) & set(measures):
         sentences.append("Shaded: 95% Wilson intervals.")
     if any(has_collapsed(study, level) for study in studies for level in study.levels):
+        parts = [] if set(measures) <= set(UNDER_ATTACK) else ["faded"]
+        parts += ["without Aua and Asr"] if set(measures) & set(UNDER_ATTACK) else []
         sentences.append(
-            "Faded: collapsed models, with an accuracy within five points of chance; attacks say "
-            "nothing of them."
+            "Collapsed models, with an accuracy within five points of chance, are "
+            f"{' and '.join(parts)}."
         )
     return tuple(sentences)
 

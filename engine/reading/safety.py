@@ -66,12 +66,12 @@ def last_safe(
 
     For `low`, `high` and `support` each resample draws examples with replacement, the same ones for
     every level. Attacked examples and the others are drawn separately, so that a resample has both
-    an Acc and an Aua. None where the dense model was not measured. Raises SettingError for a
-    tolerance outside [0, 100].
+    an Acc and an Aua. None where the dense model was not measured, or nothing else.
+    Raises SettingError for a tolerance outside [0, 100].
     """
     if not 0 <= points <= 100:
         raise SettingError(f"The tolerance {points} is outside 0..100 points.")
-    if not study.levels or study.levels[0].sparsity != 0:
+    if len(study.levels) < 2 or study.levels[0].sparsity != 0:
         return None
     right, withstood, attacked = _rows(study.levels)
     index = _safe(

@@ -22,7 +22,7 @@ def smallest_difference(n: int, flips: float = FLIPS) -> float:
     finds at 5%, in points, where `flips` n of them go one way or the other.
 
     With f = ⌈flips n⌉ flips, of which b go one way, it is 100 (2b − f) / n for the least b that is
-    significant. Where no b is, f grows until one is.
+    significant. Where no b is, f grows until one is; where even n flips are not enough it is 100.
     """
     discordant = max(1, math.ceil(flips * n))
     while mcnemar(discordant, 0) > SIGNIFICANT:
@@ -32,4 +32,4 @@ def smallest_difference(n: int, flips: float = FLIPS) -> float:
         for count in range((discordant + 1) // 2, discordant + 1)
         if mcnemar(count, discordant - count) <= SIGNIFICANT
     )
-    return 100 * (2 * one_way - discordant) / n
+    return min(100.0, 100 * (2 * one_way - discordant) / n)

@@ -27,13 +27,15 @@ class Clause:
 
 
 def comparison(studies: Sequence[Study], sparsity: float) -> tuple[Clause, ...]:
-    """What every study keeps at a sparsity in [0, 1]; the first one in full, others beside it."""
+    """What every study keeps at a sparsity in [0, 1]; the first of a dense model in full."""
     if sparsity == 0:
         return (Clause(_dense_sentence(studies[0])),) if studies else ()
     clauses = [Clause(f"At {percent(sparsity)}, ")]
     names = short_names(studies)
+    whole = list[Study]()  # those whose clause says what the dense model does
     for index, (study, name) in enumerate(zip(studies, names, strict=True)):
-        beside = index > 0 and _same_dense(studies[0], study)
+        beside = any(_same_dense(other, study) for other in whole)
+        whole += [study] if _is_kept(study, sparsity) else []
         end = "." if index == len(studies) - 1 else "; "
         name = name[:1].upper() + name[1:]
         clauses.append(Clause(f" {_kept(study, sparsity, beside)}{end}", index, name))
@@ -49,6 +51,11 @@ def _dense_sentence(study: Study) -> str:
     dense = study.level(0.0)
     if dense is None or dense.acc.value is None:
         return "The dense model was not measured."
+    if has_collapsed(study, dense):
+        return (
+            f"Nothing is pruned at 0%: the dense model itself has collapsed, "
+            f"{percent(dense.acc.value, 1)} is near chance."
+        )
     text = (
         f"Nothing is pruned at 0%: the dense model classifies {percent(dense.acc.value, 1)} of "
         f"{pluralize(dense.acc.n, 'text')} correctly"
@@ -64,15 +71,26 @@ def _same_dense(first: Study, other: Study) -> bool:
     return all(first.identity.get(name) == other.identity.get(name) for name in names)
 
 
+def _is_kept(study: Study, sparsity: float) -> bool:
+    """Whether there is something that a study keeps: it was measured around here, and stands."""
+    around = neighbours(study, sparsity)
+    inside = around.measured or around.low is not around.high
+    return inside and not any(has_collapsed(study, level) for level in (around.low, around.high))
+
+
 def _kept(study: Study, sparsity: float, beside: bool) -> str:
     """What one study keeps; `beside` another one of the same dense model, which need not be told
     again.
     """
     around = neighbours(study, sparsity)
     if not around.measured and around.low is around.high:
-        return f"was not measured beyond {percent(around.low.sparsity)}"
+        side = "beyond" if around.low.sparsity < sparsity else "below"
+        return f"was not measured {side} {percent(around.low.sparsity)}"
     if has_collapsed(study, around.high):
         return _collapse(study, around)
+    if has_collapsed(study, around.low):
+        low, high = percent(around.low.sparsity), percent(around.high.sparsity)
+        return f"was not measured between {low}, where it has collapsed, and {high}"
     accuracy = rate_at(study, sparsity, "acc").value
     if accuracy is None:
         return "has no accuracy"

@@ -17,11 +17,13 @@ def percent(share: float, digits: int | None = None) -> str:
 
 def safe_headline(safe: SafeSparsity) -> str:
     """The one-sided answer in one line: "Safe up to 35% with 95% confidence; best guess 80%"."""
-    if safe.sparsity == 0:
-        return "No measured sparsity is safe"
-    answer = f"Safe up to {percent(safe.sure)}" if safe.sure else "No sparsity is safe"
-    guess = f"; best guess {percent(safe.sparsity)}" if safe.sure < safe.sparsity else ""
-    return f"{answer} with 95% confidence{guess}"
+    if safe.sparsity == 0 and safe.possible == 0:
+        return "No measured sparsity is safe, with 95% confidence"
+    guess = f"best guess {percent(safe.sparsity) if safe.sparsity else 'none'}"
+    if not safe.sure:
+        return f"No sparsity is confirmed as safe with 95% confidence; {guess}"
+    answer = f"Safe up to {percent(safe.sure)} with 95% confidence"
+    return f"{answer}; {guess}" if safe.sure < safe.sparsity else answer
 
 
 def safe_explanation(safe: SafeSparsity) -> str:

@@ -10,7 +10,7 @@ from made_up_studies import made_up_study
 from prunescope.app.charts import curves, style
 from prunescope.app.charts.files import to_csv
 from prunescope.app.components import cards
-from prunescope.engine import Rate
+from prunescope.engine import Rate, Timed
 from prunescope.engine.reading import series
 
 
@@ -124,3 +124,22 @@ def test_the_csv_reads_back_to_the_same_frame() -> None:
 
 def test_a_csv_cell_cannot_be_a_formula() -> None:
     assert "'=1+1" in to_csv(pd.DataFrame({"a": ["=1+1"]}), {})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tone"),
+    [(0.9, 1.1, cards.SAME), (0.9, 0.99, cards.GOOD), (1.01, 1.1, cards.BAD)],
+)
+def test_a_time_is_coloured_only_where_its_range_is_on_one_side(
+    low: float, high: float, tone: str
+) -> None:
+    timed = Timed(0.5, (low + high) / 2, low, high, 0.003, 0.002, 32, 8, 20, 2, "a processor")
+    assert cards.card(made_up_study(timed=[timed]), 0.5, "latency", {}).tone == tone
+
+
+def test_an_interpolated_value_that_is_as_dense_has_no_sign() -> None:
+    study = made_up_study()
+    alike = replace(
+        study, levels=tuple(replace(one, acc=study.levels[0].acc) for one in study.levels)
+    )
+    assert cards.card(alike, 0.45, "acc", {}).delta == "≈ 0.0 vs dense"

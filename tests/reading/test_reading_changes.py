@@ -113,3 +113,14 @@ def test_rates_that_move_against_the_shared_examples_are_not_coloured() -> None:
 
 def test_a_tiny_p_is_a_bound() -> None:
     assert Change(-30.0, 1e-9, True, False).text("A") == "−30.0 vs A (p < .001)"
+
+
+def test_only_examples_that_both_attacked_are_paired() -> None:
+    more, fewer = level(0.5, attacked=60), level(0.5, attacked=20)
+    (change,) = changes_between([(more, fewer)], "aua")
+    first, second = (
+        {row.example for row in one.attacks if row.outcome == "held" and row.example < 20}
+        for one in (more, fewer)
+    )
+    assert change.p == mcnemar(len(first - second), len(second - first))
+    assert change.note.endswith("n = 20")

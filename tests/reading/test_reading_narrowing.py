@@ -71,3 +71,12 @@ def test_the_smallest_difference_is_the_first_that_mcnemar_finds(n: int) -> None
     flips = next(f for f in range(1, n + 1) if f >= 0.125 * n and mcnemar(f, 0) <= 0.05)
     one_way = (flips + found) // 2
     assert mcnemar(one_way, flips - one_way) <= 0.05 < mcnemar(one_way - 1, flips - one_way + 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_no_difference_is_more_than_all_examples(n: int) -> None:
+    assert smallest_difference(n) == 100
+
+
+def test_a_dense_model_alone_has_no_safe_sparsity() -> None:
+    assert last_safe(made_up_study((0.0,)), 3.0) is None, "no lower one was measured, so none falls"

@@ -72,3 +72,26 @@ def test_another_study_of_the_same_dense_model_is_told_in_short() -> None:
 
 def test_a_study_without_attack_says_nothing_about_attacks() -> None:
     assert "attacks" not in comparison_text([made_up_study(attacked=0)], 0.5)
+
+
+def test_a_clause_is_in_short_only_after_one_that_says_what_dense_does() -> None:
+    study = made_up_study((0.0, 0.4, 0.6))
+    fallen = with_acc(replace(made_up_study((0.0, 0.4, 0.6)), identity=study.identity), {0.6: 50})
+    short = replace(made_up_study((0.0, 0.4)), identity=study.identity)
+    for first in (fallen, short):
+        assert " of 20 attacks (dense: 12)." in comparison_text([first, study], 0.6)
+
+
+def test_a_dense_model_that_has_collapsed_withstands_nothing() -> None:
+    study = with_acc(made_up_study(), {0.0: 50})
+    assert comparison_text([study], 0.0) == (
+        "Nothing is pruned at 0%: the dense model itself has collapsed, 50.0% is near chance."
+    )
+
+
+def test_nothing_is_interpolated_from_a_collapsed_level_or_below_the_first() -> None:
+    study = with_acc(made_up_study((0.0, 0.4, 0.6)), {0.4: 50})
+    assert "was not measured between 40%, where it has collapsed, and 60%" in comparison_text(
+        [study], 0.5
+    )
+    assert "was not measured below 40%" in comparison_text([made_up_study((0.4, 0.6))], 0.2)

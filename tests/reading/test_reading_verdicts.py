@@ -20,7 +20,7 @@ def test_the_safe_sparsity_is_one_sentence_with_its_confidence_and_its_tolerance
     )
     assert verdicts.safe_headline(replace(safe, sure=0.8)) == "Safe up to 80% with 95% confidence"
     assert verdicts.safe_headline(replace(safe, sure=0.0)) == (
-        "No sparsity is safe with 95% confidence; best guess 80%"
+        "No sparsity is confirmed as safe with 95% confidence; best guess 80%"
     )
     alone = replace(safe, points=1.0, checked=("acc",))
     assert verdicts.safe_sentence(alone).endswith(
@@ -29,11 +29,17 @@ def test_the_safe_sparsity_is_one_sentence_with_its_confidence_and_its_tolerance
 
 
 def test_a_study_that_is_safe_nowhere_is_not_called_safe() -> None:
-    sentence = verdicts.safe_sentence(SafeSparsity(0, 0, 0.5, 0.6, 3.0, ("acc", "aua"), 0, 0.5))
-    assert sentence == (
-        "No measured sparsity is safe: accuracy or accuracy under attack falls more "
-        "than 3 points below the dense model at the lowest one measured."
+    safe = SafeSparsity(0, 0, 0.5, 0.6, 3.0, ("acc", "aua"), 0, 0.0)
+    why = (
+        "accuracy or accuracy under attack falls more than 3 points below the dense model at the "
+        "lowest one measured."
     )
+    assert verdicts.safe_sentence(safe) == (
+        f"No measured sparsity is safe, with 95% confidence: {why}"
+    )
+    assert verdicts.safe_sentence(replace(safe, possible=0.5)) == (
+        f"No sparsity is confirmed as safe with 95% confidence; best guess none: {why}"
+    ), "the loss may be noise"
 
 
 def test_what_a_level_keeps_stands_beside_dense() -> None:
