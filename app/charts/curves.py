@@ -199,7 +199,10 @@ def curve_trace(
             y=fallen[name],
             name=f"{for_chart(title)}, collapsed",
             customdata=_interval(fallen, name),
-            hovertemplate=_hover(name, f"{title}, collapsed", True),
+            hovertemplate=[  # the line starts at a level that stands
+                _hover(name, f"{title}, collapsed" if collapsed else title, True)
+                for collapsed in fallen["collapsed"]
+            ],
             showlegend=False,
             opacity=FADED,
             **trace,

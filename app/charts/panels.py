@@ -15,7 +15,7 @@ from prunescope.app.charts.text import for_chart
 from prunescope.engine.reading.glossary import measure
 
 HEIGHT = 340  # pixels, where the page does not stretch it
-END = 96.5  # per cent of sparsity at the right edge, before the names
+END = 96.5  # per cent of sparsity at the right edge, before the names, unless more was measured
 APART = 0.062  # of the axis: how far two names at the right lie apart
 
 
@@ -41,12 +41,14 @@ def panel(
 ) -> go.Figure:
     """One rate of every study: a curve each, named at its right end, over the dense line."""
     figure = go.Figure()
-    low, high = window([frame for _, frame in studies], shown)
+    frames = [frame for _, frame in studies]
+    low, high = window(frames, shown)
+    end = max(END, *(float(frame["sparsity"].max()) + 1 for frame in frames))
     if limit is not None:
         _mark_limit(figure, limit, dark)
-    _mark_dense(figure, studies[0][1], shown.measure, dark)
+    _mark_dense(figure, studies, shown.measure, end, dark)
     if shown.chance is not None and low < shown.chance < high:
-        _line(figure, shown.chance, GREY, "dot", "chance", dark)
+        _line(figure, shown.chance, GREY, "dot", "chance", end, dark)
     for (name, frame), look in zip(studies, STUDIES, strict=False):
         interval_band(figure, solid(frame), shown.measure, look[0], len(studies) > 1)
         curve_trace(figure, frame, shown.measure, name, look, several=True)
@@ -54,7 +56,7 @@ def panel(
     dressed(figure, dark, HEIGHT, top=54, bottom=42, uirevision="panels")
     figure.update_layout(showlegend=False, margin={"l": 46, "r": 96})
     figure.update_xaxes(
-        range=[-1.5, END],
+        range=[-1.5, end],
         ticksuffix="%",
         tickvals=[0, 25, 50, 75, 95],
         showgrid=False,
@@ -122,18 +124,22 @@ def _mark_limit(figure: go.Figure, limit: SafeLimit, dark: bool) -> None:
     )
 
 
-def _mark_dense(figure: go.Figure, frame: pd.DataFrame, name: str, dark: bool) -> None:
-    dense = frame.loc[frame["sparsity"] == 0, name].dropna()
-    if len(dense):
-        _line(figure, float(dense.iloc[0]), DENSE, "dash", "dense", dark)
+def _mark_dense(figure: go.Figure, studies: Curves, name: str, end: float, dark: bool) -> None:
+    """The dense model's rate, where all studies have the same one."""
+    values = [solid(frame).loc[frame["sparsity"] == 0, name].dropna() for _, frame in studies]
+    dense = {float(value.iloc[0]) for value in values if len(value)}
+    if len(dense) == 1:
+        _line(figure, dense.pop(), DENSE, "dash", "dense", end, dark)
 
 
-def _line(figure: go.Figure, height: float, colour: str, dash: str, name: str, dark: bool) -> None:
+def _line(
+    figure: go.Figure, height: float, colour: str, dash: str, name: str, end: float, dark: bool
+) -> None:
     """A level line through the panel, named at its left end."""
     figure.add_shape(
         type="line",
         x0=0,
-        x1=END,
+        x1=end,
         y0=height,
         y1=height,
         line={"color": colour, "width": 1, "dash": dash},

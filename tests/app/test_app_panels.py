@@ -1,5 +1,6 @@
 """The two panels of the first screen: what they show is what the frame holds."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 from made_up_studies import made_up_study
 
 from prunescope.app.charts.panels import Panel, SafeLimit, panel, window
+from prunescope.app.screens.explore.first_screen import shown_panels
 from prunescope.engine.reading import series
 
 ACC = Panel("acc", "share of 20 texts", chance=50.0)
@@ -66,3 +68,31 @@ def test_names_at_the_right_do_not_touch() -> None:
     low, high = figure.layout.yaxis.range
     assert len(heights) == 3
     assert min(b - a for a, b in pairwise(heights)) > 0.05 * (high - low)
+
+
+def test_a_level_beyond_95_is_inside_the_panel() -> None:
+    figure = panel([("one", series.curves(made_up_study((0.0, 0.5, 0.99))))], ACC)
+    assert figure.layout.xaxis.range[1] >= 99
+
+
+def test_one_dense_line_is_not_drawn_for_two_dense_models() -> None:
+    table = frame()
+    other = table.assign(acc=table["acc"] - 9)
+    for studies, lines in ((("one", table),), 1), ((("one", table), ("two", other)), 0):
+        figure = panel(studies, ACC)
+        assert [note.text for note in figure.layout.annotations].count("dense") == lines
+
+
+def test_the_level_before_a_collapse_is_not_called_collapsed() -> None:
+    faded = curve(panel([("one", frame(collapsed=1))], ACC), "one, collapsed")
+    first, last = faded.hovertemplate  # type: ignore[attr-defined]
+    assert "collapsed" not in first and "collapsed" in last
+
+
+def test_a_number_of_texts_is_named_only_where_all_studies_have_it() -> None:
+    study = made_up_study()
+    counts = {**study.about["counts"], "evaluation": 50}
+    fewer = replace(study, about={**study.about, "counts": counts, "label_names": ["a", "b", "c"]})
+    assert "100 texts" in shown_panels([study])[0].subtitle
+    acc = shown_panels([study, fewer])[0]
+    assert "the evaluation texts" in acc.subtitle and acc.chance is None

@@ -93,18 +93,26 @@ def panels(
 
 def shown_panels(studies: Studies) -> list[Panel]:
     """The panels of these studies; the second only where something was attacked."""
-    about = studies[0].about
-    counts, alike = about["counts"], len({study.about["data"] for study in studies}) == 1
-    texts = f"{counts['evaluation']} texts" if alike else "the evaluation texts"
-    acc = Panel(
-        "acc", f"share of {texts} classified correctly", 100 / max(2, len(about["label_names"]))
-    )
+    texts = _texts(studies, "evaluation", "the evaluation texts")
+    classes = {max(2, len(study.about["label_names"])) for study in studies}
+    chance = 100 / classes.pop() if len(classes) == 1 else None
+    acc = Panel("acc", f"share of {texts} classified correctly", chance)
     if all(study.level(0.0) is None or not study.about["counts"]["attacked"] for study in studies):
         return [acc]
     attacks = {study.about["attack"] for study in studies if study.about["counts"]["attacked"]}
-    attack = engine.attack_title(attacks.pop()) if len(attacks) == 1 else "the attack"
-    attacked = f"{counts['attacked']} texts" if alike else "the attacked texts"
+    attack = engine.attack_title(attacks.pop()) if len(attacks) == 1 else "the study’s attack"
+    attacked = _texts(
+        [study for study in studies if study.about["counts"]["attacked"]],
+        "attacked",
+        "the attacked texts",
+    )
     return [acc, Panel("aua", f"share of {attacked} still classified correctly after {attack}")]
+
+
+def _texts(studies: Studies, count: str, otherwise: str) -> str:
+    """How many texts of the same data all studies have, as in "872 texts"."""
+    kinds = {(study.about["data"], study.about["counts"][count]) for study in studies}
+    return engine.pluralize(kinds.pop()[1], "text") if len(kinds) == 1 else otherwise
 
 
 def doors(studies: Studies, at: float) -> None:
