@@ -14,24 +14,39 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 PREFIX = "base_model.model."
-ORDINARY = {
+ORDINARY: dict[str, Any] = {
+    "alora_invocation_tokens": None,
     "alpha_pattern": {},
+    "arrow_config": None,
     "bias": "none",
+    "exclude_modules": None,
     "fan_in_fan_out": False,
+    "kasa_config": None,
+    "layer_replication": None,
+    "layers_to_transform": None,
     "lora_bias": False,
     "peft_type": "LORA",
     "rank_pattern": {},
+    "target_parameters": None,
+    "trainable_token_indices": None,
+    "use_bdlora": None,
     "use_dora": False,
     "use_qalora": False,
     "use_rslora": False,
 }  # and nothing else that changes how weights are merged
+SMALL_STARTS = (True, False, "gaussian")  # of training: others (PiSSA, OLoRA) change the base
 
 
 def is_ordinary(adapter: Path) -> bool:
     """Whether an adapter is of the kind that this program writes."""
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     named = isinstance(config.get("target_modules"), str)  # an expression, not endings
-    return named and all(config.get(name, usual) == usual for name, usual in ORDINARY.items())
+    whole = config.get("init_lora_weights", True) in SMALL_STARTS
+    return (
+        named
+        and whole
+        and all(config.get(name, usual) == usual for name, usual in ORDINARY.items())
+    )
 
 
 def merged_state(state: Mapping[str, Tensor], adapter: Path) -> dict[str, Tensor]:
