@@ -27,7 +27,9 @@ def show_answer(study: engine.Study, points: float) -> None:
     """What a study says to do; it has at least one level. `points` is the tolerance."""
     safe = safe_sparsity(study.key, signature(study.key), points)
     if safe is None:
-        st.info("The dense model is not measured yet, so nothing can be compared with it.")
+        missing = "No pruned" if study.level(0.0) else "The dense"
+        verb = "is measured yet" if study.level(0.0) else "is not measured yet"
+        st.info(f"{missing} model {verb}, so there is nothing to compare.")
     else:
         _verdict(study, safe)
     sparse = [level.sparsity for level in study.levels if level.sparsity]
