@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts.curves import Curves, curve_trace, interval_band, solid
-from prunescope.app.charts.palette import DENSE, GREEN, GREY, STUDIES, fill, ink
+from prunescope.app.charts.palette import GREEN, GREY, STUDIES, fill, ink
 from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 from prunescope.engine.reading.glossary import measure
@@ -125,7 +125,8 @@ def _mark_limit(figure: go.Figure, limit: SafeLimit, dark: bool) -> None:
 def _mark_dense(figure: go.Figure, frame: pd.DataFrame, name: str, dark: bool) -> None:
     dense = frame.loc[frame["sparsity"] == 0, name].dropna()
     if len(dense):
-        _line(figure, float(dense.iloc[0]), DENSE, "dash", "dense", dark)
+        # grey: blue is the second study here
+        _line(figure, float(dense.iloc[0]), GREY, "dash", "dense", dark)
 
 
 def _line(figure: go.Figure, height: float, colour: str, dash: str, name: str, dark: bool) -> None:

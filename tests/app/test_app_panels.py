@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from made_up_studies import made_up_study
 
+from prunescope.app.charts.palette import STUDIES
 from prunescope.app.charts.panels import Panel, SafeLimit, panel, window
 from prunescope.engine.reading import series
 
@@ -66,3 +67,9 @@ def test_names_at_the_right_do_not_touch() -> None:
     low, high = figure.layout.yaxis.range
     assert len(heights) == 3
     assert min(b - a for a, b in pairwise(heights)) > 0.05 * (high - low)
+
+
+def test_the_dense_line_has_the_colour_of_no_study() -> None:
+    figure = panel([(name, frame()) for name in ("one", "two", "three")], ACC)
+    lines = {shape.line.color for shape in figure.layout.shapes if shape.type == "line"}
+    assert lines and not lines & {look[0] for look in STUDIES}
