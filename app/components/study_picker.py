@@ -30,9 +30,7 @@ def pick_studies(
     selection = address.selection(studies)
     shown, names = list(selection.first(most)), names or study_names(studies)
     if st.session_state.get("studies-seen") != (address.visit(), shown):
-        st.session_state["studies"] = (
-            shown  # on a new page too: what stands there is the last one's
-        )
+        st.session_state["studies"] = shown  # what it holds may be another page's
     keys = st.multiselect(
         "Studies",
         list(names),
