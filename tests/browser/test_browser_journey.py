@@ -16,7 +16,7 @@ REDRAWN_MARKS = """async () => {  // the marks after whoever still listens has d
   return [...marks].map((mark) => mark.getAttribute("transform")).join();
 }"""
 CURSOR = ".st-key-panel-acc .js-plotly-plot .prunescope-cursor line"
-LAYERS = "?tab=layers"  # the tab with the heat map
+LAYERS = "?sparsity=50&tab=layers"  # the tab with the heat map
 
 
 @pytest.fixture(scope="module")
