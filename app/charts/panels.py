@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts.curves import Curves, curve_trace, interval_band, solid
-from prunescope.app.charts.palette import DENSE, GREEN, GREY, STUDIES, fill, ink
+from prunescope.app.charts.palette import GREEN, GREY, STUDIES, fill, ink
 from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 from prunescope.engine.reading.glossary import measure
@@ -128,8 +128,8 @@ def _mark_dense(figure: go.Figure, studies: Curves, name: str, end: float, dark:
     """The dense model's rate, where all studies have the same one."""
     values = [solid(frame).loc[frame["sparsity"] == 0, name].dropna() for _, frame in studies]
     dense = {float(value.iloc[0]) for value in values if len(value)}
-    if len(dense) == 1:
-        _line(figure, dense.pop(), DENSE, "dash", "dense", end, dark)
+    if len(dense) == 1:  # grey: blue is the second study here
+        _line(figure, dense.pop(), GREY, "dash", "dense", end, dark)
 
 
 def _line(

@@ -26,7 +26,7 @@ def page_header(title: str, *widths: float, title_width: float = 3) -> PageHeade
     if not widths:
         left, controls = st.container(gap="xxsmall"), list[DeltaGenerator]()
     else:
-        column, *controls = st.columns([title_width, *widths], vertical_alignment="bottom")
+        column, *controls = st.columns([title_width, *widths])  # its place stays as they grow
         left = column.container(gap="xxsmall")
     _title(left, title)
     return PageHeader(left, controls)

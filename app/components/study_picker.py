@@ -29,8 +29,8 @@ def pick_studies(
     """
     selection = address.selection(studies)
     shown, names = list(selection.first(most)), names or study_names(studies)
-    if st.session_state.get("studies-seen") != shown or "studies" not in st.session_state:
-        st.session_state["studies"] = shown
+    if st.session_state.get("studies-seen") != (address.visit(), shown):
+        st.session_state["studies"] = shown  # what it holds may be another page's
     keys = st.multiselect(
         "Studies",
         list(names),
@@ -40,7 +40,7 @@ def pick_studies(
         placeholder="Pick studies",
         wrap=True,
     )
-    st.session_state["studies-seen"] = keys
+    st.session_state["studies-seen"] = (address.visit(), keys)
     if keys and keys != shown:
         address.select(studies=keys)
     return keys, [*selection.notices, *_hidden(len(selection.studies), most)]
@@ -54,14 +54,14 @@ def pick_study(
     """
     selection, names = address.selection(studies), study_names(studies)
     first = selection.studies[0]
-    if st.session_state.get("study-seen") != first or "study" not in st.session_state:
+    if st.session_state.get("study-seen") != (address.visit(), first):
         st.session_state["study"] = first
     key = str(
         st.selectbox(
             "Study", list(names), format_func=names.__getitem__, key="study", on_change=on_change
         )
     )
-    st.session_state["study-seen"] = key
+    st.session_state["study-seen"] = (address.visit(), key)
     if key != first:
         address.select(studies=address.look_into(key, selection.studies))
     return key, list(selection.notices)

@@ -407,6 +407,11 @@ def test_a_click_on_a_curated_sentence_attacks_it_at_once(
     assert view(app)["sparsity"] == "80"
     app.run()
     assert len([job for job in requests if job.do == "attack"]) == 1
+    app.text_area(key="a-text").set_value("My own, and it says the opposite.").run()
+    assert app.selectbox(key="a-truth").value == -1, "the label goes with its sentence"
+    app.selectbox(key="a-truth").set_value(0).run()
+    app.text_area(key="a-text").set_value("Another of my own.").run()
+    assert app.selectbox(key="a-truth").value == 0, "one that was picked by hand stays"
 
 
 def test_another_sparsity_travels_to_the_other_pages(cache: Path, requests: list[LiveJob]) -> None:

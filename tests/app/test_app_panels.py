@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made_up_studies import made_up_study
 
+from prunescope.app.charts.palette import STUDIES
 from prunescope.app.charts.panels import Panel, SafeLimit, panel, window
 from prunescope.app.screens.explore.first_screen import shown_panels
 from prunescope.engine.reading import series
@@ -96,3 +97,9 @@ def test_a_number_of_texts_is_named_only_where_all_studies_have_it() -> None:
     assert "100 texts" in shown_panels([study])[0].subtitle
     acc = shown_panels([study, fewer])[0]
     assert "the evaluation texts" in acc.subtitle and acc.chance is None
+
+
+def test_the_dense_line_has_the_colour_of_no_study() -> None:
+    figure = panel([(name, frame()) for name in ("one", "two", "three")], ACC)
+    lines = {shape.line.color for shape in figure.layout.shapes if shape.type == "line"}
+    assert lines and not lines & {look[0] for look in STUDIES}

@@ -3,10 +3,12 @@ reload, cancel, link.
 """
 
 import re
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from waiting import new_context, param, param_is, param_is_not, settled
+from playwright.sync_api import TimeoutError as TimedOut
+from waiting import AGAIN, new_context, param, param_is, param_is_not, settled
 
 from prunescope.engine import Store
 
@@ -102,7 +104,8 @@ def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
     cancel = page.locator(".st-key-cancel-attack button")
     expect(cancel.or_(page.locator(".st-key-importance"))).to_be_visible()
     if cancel.is_visible():  # a fast machine may be done by now
-        cancel.click()
+        with suppress(TimedOut):  # or while it is being clicked
+            cancel.click(timeout=AGAIN)
         expect(page.get_by_text("Cancelled.").or_(page.get_by_text("True label:"))).to_be_visible()
 
 

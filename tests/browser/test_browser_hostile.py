@@ -45,8 +45,8 @@ def test_hostile_names_are_text_wherever_they_stand(
         "request",
         lambda request: faults.append(request.url) if "example.invalid" in request.url else None,
     )
-    page.goto(f"{address}{path}?study={','.join(keys)}")
-    expect(page.locator(CURSOR)).to_be_attached()
+    page.goto(f"{address}{path}?study={','.join(keys)}&tab=layers")
+    expect(page.locator(CURSOR).first).to_be_attached()
     settled(page)
     assert page.evaluate(MEANT) == 0 and faults == []
     assert page.locator('[data-testid="stException"]').count() == 0

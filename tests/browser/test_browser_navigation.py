@@ -7,7 +7,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waiting import new_context, settled
 
 OUTSIDE = "data:text/html,<title>outside</title>"
-PAGES = ("/", "/layers", "/attack", "/compare", "/check", "/studies", "/dense", "/bias", "/about")
+PAGES = (
+    "/",
+    "/layers",
+    "/attack",
+    "/compare",
+    "/figure",
+    "/check",
+    "/studies",
+    "/dense",
+    "/bias",
+    "/about",
+)
 
 
 @pytest.fixture
@@ -49,6 +60,22 @@ def test_back_and_forward_lead_through_the_pages_one_by_one(address: str, page: 
         page.go_forward()
         expect(page).to_have_title(f"{name} · PruneScope")
         complete(page)
+
+
+def test_the_selection_is_picked_on_every_page_that_a_door_or_the_bar_leads_to(
+    address: str, page: Page
+) -> None:
+    page.goto(address)
+    complete(page)
+    page.get_by_test_id("stPageLink").filter(has_text="Make a figure").click()
+    expect(page).to_have_title("Figure · PruneScope")
+    tags = page.locator(".st-key-studies [data-tag-index]")
+    expect(tags).to_have_count(3)
+    for name in ("Compare", "Explore", "Figure"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page).to_have_title(f"{name} · PruneScope")
+        complete(page)
+    expect(tags).to_have_count(3)
 
 
 def test_the_drawer_of_a_phone_closes_after_a_choice(address: str, browser: Browser) -> None:

@@ -12,7 +12,7 @@ from prunescope.engine.reading import flips, levels
 
 def sentence(study: engine.Study) -> str:
     """The field; the text."""
-    return st.text_area(
+    text = st.text_area(
         "Sentence",
         key="a-text",
         height=96,
@@ -20,6 +20,8 @@ def sentence(study: engine.Study) -> str:
         args=(study,),
         help=f"Up to {most_characters():,} characters; of a longer text the beginning is kept.",
     )
+    st.session_state["a-before"] = text
+    return text
 
 
 def true_label(study: engine.Study) -> int | None:
@@ -44,9 +46,15 @@ def _typed(study: engine.Study) -> None:
     if (length := len(state["a-text"])) > most:
         state["a-text"] = state["a-text"][:most]
         state["a-said"] = f"The text has {length:,} characters; the first {most:,} are kept."
+    if (state.get("a-before"), state["a-truth"]) in _curated_labels():
+        state["a-truth"] = AUTOMATIC  # the label came with that sentence, and goes with it
     row, (examples, _) = state.get("a-row"), evaluation_texts(study.key)
     if row is not None and (examples is None or state["a-text"] != examples.texts[row][:most]):
         state["a-row"] = state["a-picked"] = None
+
+
+def _curated_labels() -> set[tuple[str, int]]:
+    return {(curated.text, curated.label) for curated in engine.curated_sentences().sentences}
 
 
 def pick_sentence(study: engine.Study) -> None:
