@@ -9,6 +9,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.components import job_progress
+from prunescope.app.state.limits import public
 from prunescope.app.state.resources import store, workbench
 from prunescope.engine.reading import commands, series
 
@@ -105,11 +106,11 @@ def _download(file: dict[str, Any]) -> None:
 
 def speed(study: engine.Study, sparsity: float) -> None:
     """How long a sentence takes against dense, as it was timed on this machine, or a button that
-    times it.
+    times it, except on a public page.
     """
     timed = series.latency_at(study, sparsity)
     st.markdown(f"**Speed:** {speed_sentence(timed)}")
-    if has_data(study):
+    if has_data(study) and not public():
         if st.button("Time it again" if timed else "Time it here", key="time"):
             job_progress.begin("timing", workbench(), "time", study=study.key, sparsity=sparsity)
             st.rerun()

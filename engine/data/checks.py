@@ -28,7 +28,7 @@ def check_labels(examples: Examples, num_labels: int, where: str) -> None:
     if len(set(examples.labels)) == 1:
         raise DataError(
             f"{where} has one class only: rows 1 to {len(examples)} all have the label "
-            f"{examples.labels[0]} of {allowed}; use data with at least two classes."
+            f"{examples.labels[0]} of {allowed}; add rows of another class, or use other data."
         )
 
 

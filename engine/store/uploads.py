@@ -1,7 +1,7 @@
 """Files that were uploaded through the page, each whole and under its checksum, so that a study on
 one can resume and a link finds it again.
 
-    uploads/<SHA-256>/<name>     one file a folder
+    uploads/<SHA-256>/<name>     one file a folder, and one more for each other suffix it came with
 """
 
 import os
@@ -36,11 +36,13 @@ class Upload:
 
 
 def keep_upload(store: Store, name: str, content: bytes) -> Upload:
-    """Write an uploaded file, unless it is there already. Raises StoreError where it cannot be
+    """Write an uploaded file, unless it is there already. One that comes again with another suffix,
+    which says how it is read, is kept under that name too. Raises StoreError where it cannot be
     written.
     """
     digest = sha256_of(content)
-    if (there := find_upload(store, digest)) is not None:
+    there, suffix = find_upload(store, digest), Path(safe_name(name)).suffix.lower()
+    if there is not None and there.path.suffix.lower() == suffix:
         return there
     path = _folder(store) / digest / safe_name(name)
     write_atomic(path, content)
@@ -57,7 +59,8 @@ def safe_name(name: str) -> str:
 
 
 def find_upload(store: Store, digits: str) -> Upload | None:
-    """An uploaded file by its checksum or the first digits; None where there is none.
+    """An uploaded file by its checksum or the first digits, by the name it came with last; None
+    where there is none.
 
     A file that does not match its checksum is set aside, and the store's notices say so.
     """
@@ -65,24 +68,34 @@ def find_upload(store: Store, digits: str) -> Upload | None:
         return None
     for folder in sorted(_folder(store).glob(f"{digits}*")):
         files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        if not KEY.fullmatch(folder.name) or len(files) != 1:
+        if not KEY.fullmatch(folder.name) or not files:
             continue
-        if cached_file_sha256(files[0]) == folder.name:
-            return Upload(folder.name, files[0], files[0].stat().st_size)
-        store.notices.append(
-            f"The uploaded file {files[0].name} does not match its checksum and was set aside as "
-            f"{_set_aside(store, folder)}; upload it again."
-        )
+        if (upload := _whole(store, max(files, key=_time), folder.name)) is not None:
+            return upload
+    return None
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _whole(store: Store, path: Path, digest: str) -> Upload | None:
+    """The file at a path, unless it is damaged; then its folder is set aside, which is said."""
+    if cached_file_sha256(path) == digest:
+        return Upload(digest, path, path.stat().st_size)
+    store.notices.append(
+        f"The uploaded file {path.name} does not match its checksum and was set aside as "
+        f"{_set_aside(store, path.parent)}; upload it again."
+    )
     return None
 
 
 def upload_at(store: Store, path: str) -> Upload | None:
     """The uploaded file at a path, where the path is one of these."""
-    parent = Path(path).parent
-    if parent.parent != _folder(store):
+    file = Path(path)
+    if file.parent.parent != _folder(store) or not KEY.fullmatch(file.parent.name):
         return None
-    upload = find_upload(store, parent.name)
-    return upload if upload is not None and upload.name == Path(path).name else None
+    return _whole(store, file, file.parent.name) if file.is_file() else None
 
 
 def remove_upload(store: Store, upload: Upload) -> None:

@@ -76,6 +76,8 @@ def estimate(
         levels = max(levels, len(times))
         foreign |= any(not _same_model(spec, row) for row in best)
         here &= all(row.layer == "user" for row in best)
+    if not used:
+        return Estimate(total, 0, 0, "Every level is stored already.", True)
     source = "another model, scaled by its size," if foreign else "this model,"
     names = f"{len(used)} stor{'ed study' if len(used) == 1 else 'ed studies'} of {source} up to "
     machine = "" if here else "; this machine may be slower or faster"

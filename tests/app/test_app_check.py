@@ -139,6 +139,22 @@ def test_an_upload_can_be_deleted(cache: Path, tmp_path: Path) -> None:
     assert app.file_uploader(key="check-uploader") is not None
 
 
+def test_only_the_label_that_is_no_class_is_asked_for(
+    cache: Path, tmp_path: Path, requests: Asked
+) -> None:
+    app = upload(page(), rows(tmp_path, ["negative", "postive", "Positive"]))
+    assert "the label “postive” means. Choose it below, or leave such rows out." in shown(app)
+    assert app.selectbox(key="check-label-Positive").value == 1
+    app.selectbox(key="check-label-postive").set_value(-1).run()
+    assert not app.exception and not app.warning[0].value.startswith("Nothing says")
+    assert app.button(key="start").disabled is False
+
+
+def test_a_file_without_column_names_is_told_to_get_them(cache: Path, tmp_path: Path) -> None:
+    app = upload(page(), rows(tmp_path, [0, 1], text="a good film", label="positive"))
+    assert "begin the file with a line of column names" in shown(app)
+
+
 def test_labels_that_nothing_explains_are_asked_for(
     cache: Path, tmp_path: Path, requests: Asked
 ) -> None:
@@ -312,7 +328,9 @@ def test_a_link_to_a_study_shows_its_answer(cache: Path) -> None:
     text = shown(app) + "\n".join(header.value for header in app.header)
     assert "with 95% confidence" in text or "is safe" in text
     assert "in place of" in text and "not measured on this machine" in text
-    assert app.selectbox(key="answer-level").options[0].startswith("40%")
+    levels = app.selectbox(key="answer-level").options
+    assert levels[0].startswith("40%") and not any("probably" in level for level in levels)
+    assert "Size on disk, packed:" in text
 
 
 def test_a_study_fills_the_form_again(cache: Path) -> None:

@@ -114,6 +114,16 @@ def test_pages_leave_out_what_is_not_offered_and_say_so(
         monkeypatch.delenv("PRUNESCOPE_PUBLIC")
 
 
+def test_an_answer_offers_no_timing_and_no_model(
+    cache: Path, requests: list[LiveJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, own = {"study": save(cache, made_up_study()).key[:12]}, {"time", "export-model"}
+    assert own <= keys(page("check", query))
+    monkeypatch.setenv("PRUNESCOPE_PUBLIC", "1")
+    app = page("check", query)
+    assert not app.exception and not (own | {"again", "another"}) & keys(app)
+
+
 def test_a_refused_request_says_why_on_the_page(
     cache: Path, requests: list[LiveJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,8 @@ def test_label_outside_the_model(label):
 
 def test_one_class_only():
     with pytest.raises(
-        DataError, match=r"one class only: rows 1 to 2 all have the label 1 of 0\.\.2"
+        DataError,
+        match=r"one class only: rows 1 to 2 all have the label 1 of 0\.\.2; add rows of",
     ):
         check_labels(labelled(1, 1), 3, "here")
 

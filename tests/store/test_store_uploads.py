@@ -36,6 +36,15 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path) -> None:
     assert keep_upload(store, "rows.csv", b"text,label\n").path.read_bytes() == b"text,label\n"
 
 
+def test_a_file_that_comes_again_with_another_suffix_is_found_by_it(tmp_path: Path) -> None:
+    store, rows = Store(tmp_path), b'{"text": "a", "label": 0}\n'
+    wrong = keep_upload(store, "rows.csv", rows)  # which is refused: it holds JSON
+    right = keep_upload(store, "rows.jsonl", rows)
+    assert right.name == "rows.jsonl" and find_upload(store, right.digest[:12]) == right
+    assert upload_at(store, str(wrong.path)) == wrong  # of a study that began with it
+    assert upload_at(store, str(wrong.path.with_name("other.csv"))) is None
+
+
 NAMES = {
     "../../etc/passwd": "passwd",
     "C:\\me\\My rows.csv": "My-rows.csv",

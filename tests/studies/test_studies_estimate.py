@@ -70,7 +70,9 @@ def test_levels_that_are_stored_take_none() -> None:
     assert estimate(SPEC, [measured("a", {}, SECONDS, sparsities=(0.5,))]).seconds == pytest.approx(
         LOADING + 2 + 25
     )
-    assert estimate(SPEC, [measured("a", {}, SECONDS)]).seconds == pytest.approx(LOADING)
+    whole = estimate(SPEC, [measured("a", {}, SECONDS)])
+    assert whole.seconds == pytest.approx(LOADING)
+    assert whole.about == "Every level is stored already."
 
 
 def test_rows_that_the_data_does_not_have_take_none() -> None:

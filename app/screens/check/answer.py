@@ -103,9 +103,9 @@ def _take_home(study: engine.Study, sparse: list[float], safe: engine.SafeSparsi
     with left:
         dense = 4 * study.about["parameters"]
         st.markdown(
-            f"**Size on disk:** {engine.format_bytes(series.model_bytes(study, level))} in place "
-            f"of {engine.format_bytes(dense)}, {100 * level.achieved_model:.0f}% of all weights "
-            "zero."
+            f"**Size on disk, packed:** {engine.format_bytes(series.model_bytes(study, level))} in "
+            f"place of {engine.format_bytes(dense)}, {100 * level.achieved_model:.0f}% of all "
+            "weights zero."
         )
     closed_here = public()
     with middle:
@@ -125,7 +125,7 @@ def _option(level: float, safe: engine.SafeSparsity | None) -> str:
     if level <= safe.sure:
         return f"{name} · safe"
     if level <= safe.sparsity:
-        return f"{name} · probably safe"
+        return f"{name} · best guess"
     return f"{name} · possibly safe" if level <= safe.possible else f"{name} · not safe"
 
 

@@ -46,6 +46,9 @@ def _fields(lines: list[engine.LabelLine], classes: tuple[str, ...]) -> None:
     chosen = dict[str, int | None]()
     for number, line in enumerate(lines):
         number_found = classes.index(line.target) if line.target in classes else None
+        named = number_found is None and is_class(line, classes)
+        if named:
+            number_found = _folded(classes).index(line.label.casefold())
         if line.why == "left out":
             number_found = -1
         key = _key(line)
@@ -63,8 +66,17 @@ def _fields(lines: list[engine.LabelLine], classes: tuple[str, ...]) -> None:
                 on_change=_choose,
                 args=(lines, classes),
             )
-            st.caption(WHY[line.why])
+            st.caption(WHY["name" if named else line.why])
         chosen[line.label] = st.session_state[key]
+
+
+def _folded(classes: tuple[str, ...]) -> list[str]:
+    return [name.casefold() for name in classes]
+
+
+def is_class(line: engine.LabelLine, classes: tuple[str, ...]) -> bool:
+    """Whether a label that was not matched, because others could not be, is a class by its name."""
+    return line.why == "unknown" and line.label.casefold() in _folded(classes)
 
 
 def _key(line: engine.LabelLine) -> str:

@@ -18,12 +18,13 @@ from prunescope.app.screens.check.fields import (
     restore,
     set_field,
 )
-from prunescope.app.screens.check.labels import MOST, forget_choices, label_fields
+from prunescope.app.screens.check.labels import MOST, forget_choices, is_class, label_fields
 
 COLUMNS = ("text_column", "pair_column", "label_column")
 NONE = "none"
 MANY = 100  # different labels beyond which a column is hardly one of labels
 SHOWN = 8  # columns of the first rows
+HEADLESS = ", or, where its first line is a row, begin the file with a line of column names"
 FEW = 200  # evaluated examples below which a rate's interval is wider than ±7 points
 
 
@@ -63,15 +64,19 @@ def _asked_for(preview: engine.StudyPreview) -> str:
     if data is None or preview.place not in (*COLUMNS, "label_map"):
         return ""
     if preview.place == "text_column" and data.text is None:
-        return "No column is called like a text. Choose the text column above."
+        return f"No column is called like a text. Choose the text column above{HEADLESS}."
     if preview.place == "label_column" and data.label is None:
-        return "No column is called like a label. Choose the label column above."
+        return f"No column is called like a label. Choose the label column above{HEADLESS}."
     few = data.distinct_labels <= MOST and model is not None and bool(model.classes)
     if preview.place == "label_map" and few and not kept("label_map", ""):
-        names = ", ".join(f"“{visible(line.label)[:40]}”" for line in data.labels if line.label)
+        lines = [line for line in data.labels if line.label]
+        asked = [line for line in lines if not is_class(line, model.classes)] or lines
+        names = ", ".join(f"“{visible(line.label)[:40]}”" for line in asked)
+        mean = f"the labels {names} mean" if len(asked) > 1 else f"the label {names} means"
+        choose = "one for each" if len(asked) > 1 else "it"
         return (
-            f"Nothing says which class of the model the labels {names} mean. Choose one for each "
-            "below."
+            f"Nothing says which class of the model {mean}. Choose {choose} below, or leave such "
+            "rows out."
         )
     if data.distinct_labels > MANY:
         return (
