@@ -48,7 +48,7 @@ def sliding(page: Page) -> Iterator[tuple[Image.Image, int]]:
 def breaking(page: Page, address: str) -> Iterator[tuple[Image.Image, int]]:
     """Frames of the first curated sentence under attack."""
     page.goto(f"{address}/attack")
-    card = page.locator("[class*='st-key-curated-'] button").first
+    card = page.locator(".st-key-a-card-0 button").first
     card.wait_for(timeout=120_000)
     page.wait_for_timeout(12_000)  # the worker loads its models
     yield picture(page), PAUSE
@@ -56,7 +56,7 @@ def breaking(page: Page, address: str) -> Iterator[tuple[Image.Image, int]]:
     for _ in range(6):
         page.wait_for_timeout(400)
         yield picture(page), STEP
-    page.locator(".st-key-importance .js-plotly-plot").wait_for(timeout=120_000, state="attached")
+    page.locator(".st-key-a-fresh .st-key-importance .js-plotly-plot").wait_for(timeout=120_000, state="attached")
     page.wait_for_timeout(1500)
     yield picture(page), LAST
 
