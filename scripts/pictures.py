@@ -56,7 +56,9 @@ def breaking(page: Page, address: str) -> Iterator[tuple[Image.Image, int]]:
     for _ in range(6):
         page.wait_for_timeout(400)
         yield picture(page), STEP
-    page.locator(".st-key-a-fresh .st-key-importance .js-plotly-plot").wait_for(timeout=120_000, state="attached")
+    page.locator(".st-key-a-fresh .st-key-importance .js-plotly-plot").wait_for(
+        timeout=120_000, state="attached"
+    )
     page.wait_for_timeout(1500)
     yield picture(page), LAST
 
@@ -64,6 +66,15 @@ def breaking(page: Page, address: str) -> Iterator[tuple[Image.Image, int]]:
 def picture(page: Page) -> Image.Image:
     """What the window shows, small."""
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SMALL, Image.LANCZOS)
+
+
+def _palette(images: list[Image.Image]) -> Image.Image:
+    """128 colours for all frames, from a picture that holds some of them."""
+    width, height = images[0].size
+    together = Image.new("RGB", (width, height * len(images)))
+    for index, image in enumerate(images):
+        together.paste(image, (0, height * index))
+    return together.quantize(128)
 
 
 def main(address: str, folder: Path) -> None:
@@ -77,7 +88,7 @@ def main(address: str, folder: Path) -> None:
         page.screenshot(path=folder / "dashboard.png")
         frames = [*sliding(page), *breaking(page, address)]
         browser.close()
-    palette = frames[0][0].quantize(128)
+    palette = _palette([frames[0][0], frames[-1][0]])
     images = [image.quantize(128, palette=palette, dither=Image.Dither.NONE) for image, _ in frames]
     images[0].save(
         folder / "dashboard.gif",

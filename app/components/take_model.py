@@ -35,14 +35,26 @@ def ships(study: engine.Study, sparsity: float) -> engine.ShippedModel | None:
     return engine.shipped_model(store(), study.identity, sparsity)
 
 
-def shipped_sentence(model: engine.ShippedModel) -> str:
-    """What a model that ships is, with the figures of its own."""
-    acc, aua = (100 * (rate.value or 0.0) for rate in (model.acc, model.aua))
-    return (
+def shipped_sentence(study: engine.Study, model: engine.ShippedModel) -> str:
+    """What a model that ships is, with its own figures beside those of the study's level, which was
+    pruned on another machine.
+    """
+    text = (
         f"The {100 * model.sparsity:g}% model ships with PruneScope, {model.weight_bits} bits a "
-        f"remaining weight. Measured as it ships: accuracy {acc:.1f}% of {model.acc.n}, accuracy "
-        f"under attack {aua:.1f}% of {model.aua.n}."
+        f"remaining weight. Measured as it ships: accuracy {_percent(model.acc)} of "
+        f"{model.acc.n}, accuracy under attack {_percent(model.aua)} of {model.aua.n}."
     )
+    level = study.level(model.sparsity)
+    if level is None or level.aua is None:
+        return text
+    return (
+        f"{text} The study's own model, pruned on another machine, has {_percent(level.acc)} and "
+        f"{_percent(level.aua)}."
+    )
+
+
+def _percent(rate: engine.Rate) -> str:
+    return "–" if rate.value is None else f"{100 * rate.value:.1f}%"
 
 
 def download_model(study: engine.Study, sparsity: float) -> None:
@@ -51,7 +63,7 @@ def download_model(study: engine.Study, sparsity: float) -> None:
     """
     model = ships(study, sparsity)
     if model is not None:
-        st.caption(plain(shipped_sentence(model)))
+        st.caption(plain(shipped_sentence(study, model)))
     elif not has_data(study):
         st.caption(
             plain(

@@ -414,6 +414,9 @@ def test_a_model_that_ships_is_offered_without_the_study_s_texts(
     assert "export-model" in [button.key for button in app.button]
     text = captions(app).replace("\\", "")
     assert "12 bits a remaining weight" in text and "accuracy 50.0% of 90" in text
+    level = study.level(0.4)
+    assert level is not None and level.acc.value is not None
+    assert f"on another machine, has {100 * level.acc.value:.1f}%" in text, "not the same figures"
 
 
 def test_about_states_every_measure_of_the_glossary_and_both_papers(cache: Path) -> None:

@@ -43,7 +43,8 @@ def pick_victims(study: engine.Study, studies: list[engine.Study]) -> list[Victi
         st.info("A model of a study that is no longer in the store is left out.")
     for victim in victims:
         if victim is not None and (model := ships(*victim)) is not None:
-            st.caption(plain(shipped_sentence(model)))
+            measured, _ = read_study(victim[0].key, signature(victim[0].key))
+            st.caption(plain(shipped_sentence(measured or victim[0], model)))
     return [(study, 0.0), *(victim for victim in victims if victim is not None)]
 
 
