@@ -1,4 +1,4 @@
-"""The dashboard's entry point: `scripts/run`, or `streamlit run app/main.py`."""
+"""The dashboard as Streamlit runs it: `scripts/run`, or `streamlit run app/main.py`."""
 
 import sys
 from pathlib import Path

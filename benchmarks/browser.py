@@ -77,13 +77,14 @@ LET_GO = """(value) => new Promise((done) => {
 
 
 @contextmanager
-def served(script: str, cache: Path) -> Iterator[tuple[str, int]]:
-    """The address of a Streamlit app and its process."""
+def served(script: str | None, cache: Path) -> Iterator[tuple[str, int]]:
+    """The address of a Streamlit script, or of the dashboard, and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    module = ["streamlit", "run", script] if script else ["prunescope.app"]
     app = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+        [sys.executable, "-m", *module, "--server.port", str(port)],
         cwd=ROOT,
         env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,
@@ -153,7 +154,7 @@ def newcomer(chromium: Browser, cache: Path) -> float:
     """Milliseconds from the click on a sentence to the attack's first step, on a server that was
     started 15 seconds before.
     """
-    with served("app/main.py", cache) as (address, _):
+    with served(None, cache) as (address, _):
         start = time.perf_counter()
         page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.goto(address)
@@ -218,7 +219,7 @@ def measure(studies: str, moves: int, count: int) -> dict[str, Any]:
         with served(str(bare), Path(folder, "cache")) as (address, _):
             found["bare page, s"] = seconds_until(chromium.new_context().new_page(), address, "h1")
         found["first click to its first step, ms"] = newcomer(chromium, Path(folder, "new"))
-        with served("app/main.py", Path(folder, "cache")) as (address, pid):
+        with served(None, Path(folder, "cache")) as (address, pid):
             found["first page, s"] = seconds_until(
                 chromium.new_context().new_page(), address, COMPLETE
             )

@@ -61,8 +61,10 @@ def floor_of(module: str) -> tuple[str, int]:
     floors = ENGINE if house == "engine" else APP
     if not rest:
         return house, -1
+    if rest[0] == "__main__":
+        return house, len(floors)
     if house == "engine" and rest[0] in ROOT:
-        return house, len(floors) if rest[0] == "__main__" else 0
+        return house, 0
     return house, floors.index(rest[0])
 
 
@@ -175,7 +177,7 @@ def figures() -> dict[str, tuple[str, bool]]:
     twice, loops, same = class_names_twice(), circles(), duplicates()
     return {
         "Files at the root of engine/": (str(len(engine_root)), len(engine_root) <= len(ROOT)),
-        "Files at the root of app/": (str(len(app_root)), len(app_root) <= 2),
+        "Files at the root of app/": (str(len(app_root)), len(app_root) <= 3),
         "Files in engine/ and app/": (str(len(FILES)), True),
         "Median length of a file, lines": (f"{statistics.median(lengths.values()):g}", True),
         "Longest file": (

@@ -75,4 +75,8 @@ def test_scripts_do_without_the_app(path: Path) -> None:
 
 def test_the_roots_hold_what_the_design_says() -> None:
     assert {path.stem for path in (house.PROJECT / "engine").glob("*.py")} <= house.ROOT
-    assert {path.stem for path in (house.PROJECT / "app").glob("*.py")} <= {"__init__", "main"}
+    assert {path.stem for path in (house.PROJECT / "app").glob("*.py")} <= {
+        "__init__",
+        "__main__",
+        "main",
+    }
