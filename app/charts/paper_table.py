@@ -6,7 +6,7 @@ import pandas as pd
 
 from prunescope.app.charts.text import for_latex, for_markdown, visible
 from prunescope.engine.reading.glossary import measure
-from prunescope.engine.reading.papers import Cell, PaperTable
+from prunescope.engine.reading.papers import PaperTable, TableCell
 from prunescope.engine.reading.verdicts import percent
 
 DAGGER = r"\textsuperscript{\textdagger}"
@@ -100,18 +100,18 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: TableCell) -> str:
     mark, interval = "†" * cell.collapsed, f" ({cell.interval})" if cell.interval else ""
     return f"{cell.value}{mark}{interval}" or "–"
 
 
-def _marked(cell: Cell) -> str:
+def _marked(cell: TableCell) -> str:
     text = for_markdown(_plain(cell))
     value = for_markdown(cell.value)
     return text.replace(value, f"**{value}**", 1) if cell.best else text
 
 
-def _latex(cell: Cell) -> str:
+def _latex(cell: TableCell) -> str:
     value = rf"\textbf{{{cell.value}}}" if cell.best else cell.value
     mark = DAGGER if cell.collapsed else ""
     interval = f" ({cell.interval.replace('–', '--')})" if cell.interval else ""

@@ -21,7 +21,7 @@ UNDER_ATTACK = ("aua", "asr")
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A value as a paper prints it; an empty one was not measured."""
 
     value: str = ""
@@ -36,7 +36,7 @@ class PaperTable:
 
     methods: tuple[str, ...]
     sparsities: tuple[float, ...]
-    cells: dict[str, tuple[tuple[Cell, ...], ...]]
+    cells: dict[str, tuple[tuple[TableCell, ...], ...]]
     caption: tuple[str, ...]  # sentences
 
     @property
@@ -143,7 +143,7 @@ def _joined(values: Iterable[str]) -> str:
 
 def _rows(
     studies: Sequence[Study], sparsities: Sequence[float], measure: str
-) -> tuple[tuple[Cell, ...], ...]:
+) -> tuple[tuple[TableCell, ...], ...]:
     best = {sparsity: _best(studies, sparsity, measure) for sparsity in sparsities}
     return tuple(
         tuple(_cell(study, sparsity, measure, best[sparsity] is study) for sparsity in sparsities)
@@ -151,22 +151,22 @@ def _rows(
     )
 
 
-def _cell(study: Study, sparsity: float, measure: str, best: bool) -> Cell:
+def _cell(study: Study, sparsity: float, measure: str, best: bool) -> TableCell:
     level = study.level(sparsity)
     if level is None:
-        return Cell()
+        return TableCell()
     collapsed = has_collapsed(study, level)
     if measure == "cls_error":
-        return Cell(f"{level.cls_error:.3g}", collapsed=collapsed)
+        return TableCell(f"{level.cls_error:.3g}", collapsed=collapsed)
     if measure == "size":
-        return Cell(f"{model_bytes(study, level) / 1e6:.1f}", collapsed=collapsed)
+        return TableCell(f"{model_bytes(study, level) / 1e6:.1f}", collapsed=collapsed)
     if not comparable(level, measure):
-        return Cell()
+        return TableCell()
     if collapsed and measure in UNDER_ATTACK:
-        return Cell(collapsed=True)
+        return TableCell(collapsed=True)
     rate = getattr(level, measure)
     interval = f"{100 * rate.low:.1f}–{100 * rate.high:.1f}"
-    return Cell(f"{100 * rate.value:.1f}", interval, best, collapsed)
+    return TableCell(f"{100 * rate.value:.1f}", interval, best, collapsed)
 
 
 def _best(studies: Sequence[Study], sparsity: float, measure: str) -> Study | None:
