@@ -243,7 +243,9 @@ def test_progress_is_on_stderr_and_the_table_on_stdout(run: Run, basic: list[str
         table[0].startswith("tiny-bert on tiny, Adaptive, no attack, 50 evaluated")
         and len(table) == 7
     )
-    assert table[-2].startswith("Safe up to ")
+    assert table[-2].startswith(
+        "No sparsity is confirmed as safe with 95% confidence; best guess 50%"
+    )
     assert table[3].startswith(" 50.00 %") and "{" not in out
     assert table[4].startswith("measured with ") and " thread" in table[4]
 
