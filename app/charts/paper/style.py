@@ -26,7 +26,7 @@ class Preset:
 
 SINGLE = Preset("Single column (3.3 in)", 3.3, 7)
 DOUBLE = Preset("Double column (6.9 in)", 6.9, 8)
-SLIDE = Preset("Slide (16:9, 13.3 in)", 13.333, 16, 7.5, 144)  # 1920 × 1080
+SLIDE = Preset("Slide (16:9, 13.3 in)", 40 / 3, 16, 7.5, 144)  # 1920 × 1080
 PRESETS = {"single": SINGLE, "double": DOUBLE, "slide": SLIDE}
 
 
