@@ -67,7 +67,7 @@ def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
     assert app.header[0].value == "No study yet"
-    assert [link.proto.page for link in app.get("page_link")] == ["studies"]
+    assert [link.proto.page for link in app.get("page_link")] == ["check"]
 
 
 def test_what_a_study_was_measured_with_is_told_as_text(cache: Path) -> None:
