@@ -25,6 +25,7 @@ SHORT = 200  # characters of a typed text that may stand in an address
 SHARED = ("study", "sparsity")  # the selection
 FORMER = {"studies": "study"}  # names of before that links still use
 FOLLOWERS = ("victims", "base", "a", "b")  # parts of other pages that a new selection replaces
+WITHOUT_SELECTION = ("studies", "dense", "bias", "about")  # pages
 ROOMS = {"": "study", "layers": "study"}  # pages that share what is not the selection
 
 
