@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope import engine
-from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, PAGE, PURPLE, SPARSE
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 
 

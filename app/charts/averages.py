@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, SPARSE
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 from prunescope.engine import MadeAverage, MemberSet, Rate
 

@@ -15,8 +15,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from prunescope.app.charts.palette import DENSE, GREY, SPARSE, STUDIES, fill, ink
-from prunescope.app.charts.style import CONFIG as CONFIG
-from prunescope.app.charts.style import dressed as dressed
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from prunescope.app.charts.curves import dressed
+from prunescope.app.charts.style import dressed
 
 TICKS = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 2, 5)]
 

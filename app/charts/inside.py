@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from prunescope.app.charts.curves import AXES, decades, dressed
+from prunescope.app.charts.curves import AXES, decades
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, PURPLE, SPARSE, ink
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart, visible
 
 Look = dict[str, Any]

@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from prunescope.app.charts.compare import MOST, TITLES
-from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.mark_names import name_marks
 from prunescope.app.charts.palette import GREY, STUDIES, ink
+from prunescope.app.charts.style import dressed
 from prunescope.app.charts.text import for_chart
 from prunescope.engine import BaselineTable, Rate, Study, has_collapsed, is_collapsed, short_names
 from prunescope.engine.reading.series import RATES, model_bytes

@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from prunescope.app.charts.curves import dressed
 from prunescope.app.charts.palette import DENSE, GREEN, GREY, OLIVE, PURPLE, SPARSE, ink
+from prunescope.app.charts.style import dressed
 from prunescope.engine import SubnetworkRun, SubnetworkTable, pluralize
 
 DASHES = {"ce": "dash", "poe": "solid", "reweight": "dot", "confreg": "dashdot"}

@@ -11,8 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from prunescope.app.charts.curves import CONFIG
 from prunescope.app.charts.names import file_name
+from prunescope.app.charts.style import CONFIG
 from prunescope.app.components.export_menu.formats import (
     DATA,
     FIGURE,
