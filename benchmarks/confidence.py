@@ -14,7 +14,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prunescope.engine.reading.safety import last_safe
+from prunescope.engine.reading.safety import last_safe, safe_spread
 from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study
 
 POINTS = 3.0
@@ -88,12 +88,13 @@ def coverage(case: Case, rounds: int) -> tuple[float, float, float, float]:
     """
     draw, hits = random.Random(case.name), [0] * 4
     for turn in range(rounds):
-        safe = last_safe(study(case, draw), POINTS, resamples=200, seed=turn)
-        assert safe is not None
+        drawn = study(case, draw)
+        safe, spread = last_safe(drawn, POINTS), safe_spread(drawn, POINTS, 200, turn)
+        assert safe is not None and spread is not None
         true = SPARSITIES[case.truth]
         hits[0] += safe.sure <= true
         hits[1] += safe.possible >= true
-        hits[2] += safe.low <= true  # the 2.5% quantile, which is the more careful one
+        hits[2] += spread.low <= true  # the 2.5% quantile, which is the more careful one
         hits[3] += safe.sure == true
     return hits[0] / rounds, hits[1] / rounds, hits[2] / rounds, hits[3] / rounds
 

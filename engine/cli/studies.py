@@ -41,13 +41,13 @@ def add_commands(command: Command) -> None:
 
 
 def _answer(study: Study, spec: StudySpec, points: float) -> dict[str, Any]:
-    from prunescope.engine.reading.safety import doubts, last_safe
+    from prunescope.engine.reading.safety import doubts, last_safe, safe_spread
 
     levels = [
         {**level_payload(level), "seconds": level.seconds, "machine": level.machine}
         for level in study.levels
     ]
-    safe = last_safe(study, points)
+    safe, spread = last_safe(study, points), safe_spread(study, points)
     return {
         "spec": asdict(spec),
         "key": study.key,
@@ -55,7 +55,7 @@ def _answer(study: Study, spec: StudySpec, points: float) -> dict[str, Any]:
         "notices": list(
             dict.fromkeys(notice for level in study.levels for notice in level.notices)
         ),
-        "last_safe": safe and asdict(safe),
+        "last_safe": {**asdict(safe), **asdict(spread)} if safe and spread else None,
         "doubts": list(doubts(study, points)),
         "levels": [{name: level[name] for name in SHOWN} for level in levels],
     }

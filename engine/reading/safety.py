@@ -15,9 +15,17 @@ from prunescope.engine.evaluation.statistics import RESAMPLES as RESAMPLES
 from prunescope.engine.evaluation.statistics import Resampler
 from prunescope.engine.records import LevelResult, Study
 
-# (levels, examples), 1 where the example is right, or right and not broken
-Rows = NDArray[np.float64]
+Table = NDArray[np.float64]
 ALPHA = 0.05  # of a one-sided limit: it holds with 95% confidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """Every example at every level: (levels, examples), 1 for what holds."""
+
+    right: Table
+    withstood: Table  # right and not broken, of the attacked examples
+    attacked: NDArray[np.int64]  # which examples those are
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,75 +53,91 @@ class SafeSparsity:
     """
 
     sparsity: float  # the best guess: by the examples as they were measured
-    low: float  # 2.5 % and 97.5 % quantiles over resamples, measured levels as well
-    high: float
-    support: float  # share of resamples in which `sparsity` is safe, in [0, 1]
-    points: float  # the tolerance, in points of dense
-    checked: tuple[str, ...]  # "acc", and "aua" where it was measured
     sure: float  # safe up to here with 95% confidence
     possible: float  # unsafe beyond here with 95% confidence; the last level where none is
+    points: float  # the tolerance, in points of dense
+    checked: tuple[str, ...]  # "acc", and "aua" where it was measured
 
 
-def last_safe(
-    study: Study, points: float, resamples: int = RESAMPLES, seed: int = 0
-) -> SafeSparsity | None:
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the best guess varies when the examples are resampled."""
+
+    low: float  # 2.5% and 97.5% quantiles over resamples, measured levels as well
+    high: float
+    support: float  # share of resamples in which the best guess is safe, in [0, 1]
+
+
+def last_safe(study: Study, points: float) -> SafeSparsity | None:
     """The highest measured sparsity s such that Acc and Aua of all levels up to s are at most
     `points` below dense's.
 
     `sure` climbs level by level as long as both Acc and Aua pass `within_margin` at 5%. To pass the
     first unsafe level is the one way to be wrong, so the confidence is that of one test. `possible`
-    ends before the first level that is `beyond_margin` at 5%, divided by the number of tests.
-
-    For `low`, `high` and `support` each resample draws examples with replacement, the same ones for
-    every level. Attacked examples and the others are drawn separately, so that a resample has both
-    an Acc and an Aua. None where the dense model was not measured, or nothing else.
-    Raises SettingError for a tolerance outside [0, 100].
+    ends before the first level that is `beyond_margin` at 5%, divided by the number of tests. None
+    where the dense model was not measured, or nothing else. Raises SettingError for a tolerance
+    outside [0, 100].
     """
+    if not _can_answer(study, points):
+        return None
+    rows = _rows(study.levels)
+    levels = [level.sparsity for level in study.levels]
+    sure, possible = _limits(_losses(rows), points)
+    checked = ("acc", "aua") if rows.attacked.size else ("acc",)
+    return SafeSparsity(
+        levels[_best(rows, points)], levels[sure], levels[possible], points, checked
+    )
+
+
+def safe_spread(
+    study: Study, points: float, resamples: int = RESAMPLES, seed: int = 0
+) -> Spread | None:
+    """The spread of `last_safe`'s best guess over resamples of the examples; None and errors as
+    there.
+
+    Each resample draws examples with replacement, the same ones for every level. Attacked examples
+    and the others are drawn separately, so that a resample has both an Acc and an Aua.
+    """
+    if not _can_answer(study, points):
+        return None
+    rows = _rows(study.levels)
+    levels = [level.sparsity for level in study.levels]
+    resampled = _safe(_resampled(rows, resamples, seed), points)
+    low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf").astype(int)
+    support = float((resampled >= _best(rows, points)).mean())
+    return Spread(levels[low], levels[high], support)
+
+
+def _can_answer(study: Study, points: float) -> bool:
     if not 0 <= points <= 100:
         raise SettingError(f"The tolerance {points} is outside 0..100 points.")
-    if len(study.levels) < 2 or study.levels[0].sparsity != 0:
-        return None
-    right, withstood, attacked = _rows(study.levels)
-    index = _safe(
-        _drops(right.mean(axis=1)[None], withstood.mean(axis=1)[None] if len(attacked) else None),
-        points,
-    )[0]
-    resampled = _safe(_resampled(right, withstood, attacked, resamples, seed), points)
-    levels = np.array([level.sparsity for level in study.levels])
-    low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf").astype(int)
-    return SafeSparsity(
-        float(levels[index]),
-        float(levels[low]),
-        float(levels[high]),
-        float((resampled >= index).mean()),
-        points,
-        ("acc", "aua") if len(attacked) else ("acc",),
-        *_limits(study, points),
-    )
+    return len(study.levels) > 1 and study.levels[0].sparsity == 0
 
 
 def losses(study: Study) -> tuple[tuple[Loss, ...], ...]:
     """For every level, its losses against the first: of Acc, and of Aua where it was attacked."""
-    right, withstood, attacked = _rows(study.levels)
-    outcomes = {"acc": right, "aua": withstood} if len(attacked) else {"acc": right}
+    return _losses(_rows(study.levels))
+
+
+def _losses(rows: _Outcomes) -> tuple[tuple[Loss, ...], ...]:
+    outcomes = {"acc": rows.right, **({"aua": rows.withstood} if rows.attacked.size else {})}
     return tuple(
         tuple(
             Loss(
                 name,
-                rows.shape[1],
-                int((rows[0] > rows[index]).sum()),
-                int((rows[0] < rows[index]).sum()),
+                table.shape[1],
+                int((table[0] > table[index]).sum()),
+                int((table[0] < table[index]).sum()),
             )
-            for name, rows in outcomes.items()
+            for name, table in outcomes.items()
         )
-        for index in range(len(study.levels))
+        for index in range(len(rows.right))
     )
 
 
-def _limits(study: Study, points: float) -> tuple[float, float]:
-    """(sure, possible)."""
-    margin, sparsities = points / 100, [level.sparsity for level in study.levels]
-    pruned = losses(study)[1:]
+def _limits(measured: tuple[tuple[Loss, ...], ...], points: float) -> tuple[int, int]:
+    """The levels (sure, possible), of the losses of all levels."""
+    margin, pruned = points / 100, measured[1:]
     tests = max(1, sum(map(len, pruned)))
 
     def passes(loss: Loss) -> bool:
@@ -128,7 +152,7 @@ def _limits(study: Study, points: float) -> tuple[float, float]:
     possible = next(
         (index for index, level in enumerate(pruned) if any(map(fails, level))), len(pruned)
     )
-    return sparsities[sure], sparsities[possible]
+    return sure, possible
 
 
 def doubts(study: Study, points: float) -> tuple[str, ...]:
@@ -161,8 +185,8 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64]]:
-    """(correct, withstood, attacked examples): the outcome of every example at every level."""
+def _rows(levels: tuple[LevelResult, ...]) -> _Outcomes:
+    """The outcome of every example at every level."""
     right = np.zeros((len(levels), levels[0].acc.n))
     attacked = sorted({record.example for record in levels[0].attacks})
     column_of = {example: column for column, example in enumerate(attacked)}
@@ -172,34 +196,38 @@ def _rows(levels: tuple[LevelResult, ...]) -> tuple[Rows, Rows, NDArray[np.int64
         for record in level.attacks:
             if record.outcome in WITHSTOOD and record.example in column_of:
                 withstood[row, column_of[record.example]] = 1
-    return right, withstood, np.array(attacked, dtype=np.int64)
+    return _Outcomes(right, withstood, np.array(attacked, dtype=np.int64))
 
 
-def _resampled(
-    right: Rows, withstood: Rows, attacked: NDArray[np.int64], resamples: int, seed: int
-) -> Rows:
+def _best(rows: _Outcomes, points: float) -> int:
+    """The last safe level by the examples as they were measured."""
+    aua = rows.withstood.mean(axis=1)[None] if rows.attacked.size else None
+    return int(_safe(_drops(rows.right.mean(axis=1)[None], aua), points)[0])
+
+
+def _resampled(rows: _Outcomes, resamples: int, seed: int) -> Table:
     """(resamples, levels): the larger drop of Acc and Aua."""
     resampler = Resampler(resamples, seed)
-    others = np.setdiff1d(np.arange(right.shape[1]), attacked)
-    hits = np.zeros((resamples, len(right)))
+    others = np.setdiff1d(np.arange(rows.right.shape[1]), rows.attacked)
+    hits = np.zeros((resamples, len(rows.right)))
     aua = None
-    for rows in (attacked, others):
-        if len(rows):
-            shares = np.full(len(rows), 1 / len(rows))
-            weights = resampler.counts(len(rows), shares).astype(float)
-            hits += weights @ right[:, rows].T
-            if rows is attacked:
-                aua = weights @ withstood.T / len(rows)
-    return _drops(hits / right.shape[1], aua)
+    for drawn in (rows.attacked, others):
+        if len(drawn):
+            shares = np.full(len(drawn), 1 / len(drawn))
+            weights = resampler.counts(len(drawn), shares).astype(float)
+            hits += weights @ rows.right[:, drawn].T
+            if drawn is rows.attacked:
+                aua = weights @ rows.withstood.T / len(drawn)
+    return _drops(hits / rows.right.shape[1], aua)
 
 
-def _drops(acc: Rows, aua: Rows | None) -> Rows:
+def _drops(acc: Table, aua: Table | None) -> Table:
     """(resamples, levels): points by which the worse of Acc and Aua lies below the first level."""
-    drops: Rows = 100 * (acc[:, :1] - acc)
+    drops: Table = 100 * (acc[:, :1] - acc)
     return drops if aua is None else np.maximum(drops, 100 * (aua[:, :1] - aua))
 
 
-def _safe(drops: Rows, points: float) -> NDArray[np.int64]:
+def _safe(drops: Table, points: float) -> NDArray[np.int64]:
     """(resamples,): the last level before the first that falls too far."""
     broken = drops > points + 1e-9
     first: NDArray[np.int64] = (

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.reading.safety import Loss, doubts, last_safe, losses
+from prunescope.engine.reading.safety import Loss, doubts, last_safe, losses, safe_spread
 from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -66,13 +66,14 @@ def test_it_is_the_level_before_the_first_that_falls_too_far(seed: int, points: 
         )
         for right, held in zip(rights, helds, strict=True)
     ]
-    found = last_safe(study(rights, helds, n, attacked), points, resamples=50)
-    assert found is not None
+    made = study(rights, helds, n, attacked)
+    found, spread = last_safe(made, points), safe_spread(made, points, 50)
+    assert found is not None and spread is not None
     assert found.sparsity == SPARSITIES[plainly(drops, points)]
     assert (
-        {found.low, found.high} <= set(SPARSITIES)
-        and found.low <= found.high
-        and 0 <= found.support <= 1
+        {spread.low, spread.high} <= set(SPARSITIES)
+        and spread.low <= spread.high
+        and 0 <= spread.support <= 1
     )
     assert found.sure <= found.sparsity <= found.possible
     assert {found.sure, found.possible} <= set(SPARSITIES)
@@ -80,22 +81,21 @@ def test_it_is_the_level_before_the_first_that_falls_too_far(seed: int, points: 
 
 def test_levels_that_answer_alike_are_safe_in_every_draw() -> None:
     right = set(range(20))
-    found = last_safe(study([right] * 5, [{1, 2}] * 5, 25, range(10)), 0.0)
-    assert found is not None and (found.sparsity, found.low, found.high, found.support) == (
-        0.9,
-        0.9,
-        0.9,
-        1.0,
-    )
+    made = study([right] * 5, [{1, 2}] * 5, 25, range(10))
+    found, spread = last_safe(made, 0.0), safe_spread(made, 0.0)
+    assert found is not None and found.sparsity == 0.9
+    assert spread is not None and (spread.low, spread.high, spread.support) == (0.9, 0.9, 1.0)
     assert found.checked == ("acc", "aua")
 
 
 def test_more_examples_make_it_surer() -> None:
     def spread(n: int) -> float:
         rights = [set(range(round(n * share))) for share in (0.9, 0.9, 0.88, 0.85, 0.6)]
-        found = last_safe(study(rights, [set()] * 5, n, range(0)), 3.0)
+        made = study(rights, [set()] * 5, n, range(0))
+        found, resampled = last_safe(made, 3.0), safe_spread(made, 3.0)
         assert found is not None and found.sparsity == 0.5 and found.checked == ("acc",)
-        return found.high - found.low
+        assert resampled is not None
+        return resampled.high - resampled.low
 
     assert spread(4000) < spread(100)
 
@@ -127,8 +127,8 @@ def test_more_examples_of_the_same_kind_narrow_the_limits(
     draw = random.Random(seed)
     rights = [{i for i in range(40) if draw.random() < 0.9 - 0.08 * place} for place in range(5)]
     often = [{40 * turn + i for i in right for turn in range(times)} for right in rights]
-    once = last_safe(study(rights, [set()] * 5, 40, range(0)), points, resamples=20)
-    more = last_safe(study(often, [set()] * 5, 40 * times, range(0)), points, resamples=20)
+    once = last_safe(study(rights, [set()] * 5, 40, range(0)), points)
+    more = last_safe(study(often, [set()] * 5, 40 * times, range(0)), points)
     assert once is not None and more is not None and once.sparsity == more.sparsity
     assert once.sure <= more.sure <= more.possible <= once.possible
 
@@ -145,15 +145,17 @@ def test_the_draws_are_paired_over_levels() -> None:
     interval of its Acc is wide.
     """
     rights = [set(range(500)), set(range(1, 500))]
-    found = last_safe(study(rights, [set()] * 2, 1000, range(0)), 1.0)
-    assert found is not None and found.low == found.high == 0.3 and found.support == 1.0
+    spread = safe_spread(study(rights, [set()] * 2, 1000, range(0)), 1.0)
+    assert spread is not None and spread.low == spread.high == 0.3 and spread.support == 1.0
 
 
 def test_attacked_and_other_examples_are_drawn_apart() -> None:
     """All attacked examples fall together: every resample loses all Aua, whatever the others do."""
     rights = [set(range(100)), set(range(100))]
-    found = last_safe(study(rights, [set(range(5)), set()], 100, range(5)), 50.0)
-    assert found is not None and found.sparsity == found.high == 0.0
+    made = study(rights, [set(range(5)), set()], 100, range(5))
+    found, spread = last_safe(made, 50.0), safe_spread(made, 50.0)
+    assert found is not None and found.sparsity == 0.0
+    assert spread is not None and spread.high == 0.0
 
 
 def test_without_dense_there_is_none_and_a_tolerance_has_bounds() -> None:

@@ -13,7 +13,7 @@ from prunescope.engine.reading.glossary import MEASURES, measure
 
 
 def test_the_safe_sparsity_is_one_sentence_with_its_confidence_and_its_tolerance() -> None:
-    safe = SafeSparsity(0.8, 0.35, 0.95, 0.34, 3.0, ("acc", "aua"), 0.35, 0.9)
+    safe = SafeSparsity(0.8, 0.35, 0.9, 3.0, ("acc", "aua"))
     assert verdicts.safe_sentence(safe) == (
         "Safe up to 35% with 95% confidence; best guess 80%: accuracy and accuracy under attack "
         "stay within 3 points of the dense model."
@@ -29,7 +29,7 @@ def test_the_safe_sparsity_is_one_sentence_with_its_confidence_and_its_tolerance
 
 
 def test_a_study_that_is_safe_nowhere_is_not_called_safe() -> None:
-    safe = SafeSparsity(0, 0, 0.5, 0.6, 3.0, ("acc", "aua"), 0, 0.0)
+    safe = SafeSparsity(0, 0, 0.0, 3.0, ("acc", "aua"))
     why = (
         "accuracy or accuracy under attack falls more than 3 points below the dense model at the "
         "lowest one measured."
