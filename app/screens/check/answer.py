@@ -8,10 +8,9 @@ from prunescope import engine
 from prunescope.app.charts import curves
 from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import chart, export_bar
-from prunescope.app.components.notices import show_notices
 from prunescope.app.components.provenance import provenance
 from prunescope.app.components.take_model import download_model, speed
-from prunescope.app.screens.check.link import FORM, TOLERANCE, VIEW, view_of_study
+from prunescope.app.screens.check.link import FORM, VIEW, view_of_study
 from prunescope.app.state import address
 from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import dark, safe_sparsity, signature
@@ -36,25 +35,6 @@ def show_answer(study: engine.Study, points: float) -> None:
     _curves(study)
     sparsity = _take_home(study, sparse, safe) if sparse else 0.0
     _links(study, sparsity)
-
-
-def tolerance() -> float:
-    """The field for the tolerance, in points."""
-    linked, notices = address.number(TOLERANCE, engine.TOLERANCE, 0.0, 50.0)
-    show_notices([], notices)
-    st.session_state.setdefault("answer-tolerance", linked)
-    points = st.number_input(
-        "Tolerance, points",
-        0.0,
-        50.0,
-        step=0.5,
-        format="%.1f",
-        key="answer-tolerance",
-        help="A sparsity is safe if accuracy and accuracy under attack stay within this many "
-        "points of the dense model at every measured sparsity up to it.",
-    )
-    address.write(TOLERANCE, f"{points:g}", f"{engine.TOLERANCE:g}")
-    return points
 
 
 def _verdict(study: engine.Study, safe: engine.SafeSparsity) -> None:

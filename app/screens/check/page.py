@@ -10,7 +10,8 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import pick_study, unfinished_sentence
-from prunescope.app.screens.check.answer import show_answer, tolerance
+from prunescope.app.components.tolerance import tolerance_field
+from prunescope.app.screens.check.answer import show_answer
 from prunescope.app.screens.check.form import form
 from prunescope.app.screens.check.link import ANSWER, FORM, VIEW, enter, is_answer
 from prunescope.app.screens.check.running import job_in_address, show_progress, study_of
@@ -64,7 +65,8 @@ def _answer() -> None:
     if row is not None:
         left.subheader(plain(engine.full_name(study)), anchor=False)
     with right:
-        points = tolerance()
+        points, of_tolerance = tolerance_field("answer-tolerance")
+        show_notices([], of_tolerance)
     show_answer(study, points)
 
 

@@ -8,27 +8,8 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components import instrument
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.shared_slider import pick_sparsity, safe_track
-from prunescope.app.state import address
 from prunescope.engine.reading import series
 from prunescope.engine.reading.verdicts import safe_explanation, safe_headline
-
-
-def tolerance() -> tuple[float, list[str]]:
-    """The field for the tolerance: (points, notices about the address's value)."""
-    linked, notices = address.number("tolerance", engine.TOLERANCE, 0.0, 50.0)
-    st.session_state.setdefault("tolerance", linked)
-    points = st.number_input(
-        "Tolerance, points",
-        0.0,
-        50.0,
-        step=0.5,
-        format="%.1f",
-        key="tolerance",
-        help="A sparsity is safe if accuracy and accuracy under attack stay within this many "
-        "points of the dense model at every measured sparsity up to it.",
-    )
-    address.write("tolerance", f"{points:g}", f"{engine.TOLERANCE:g}")
-    return points, notices
 
 
 def slider(

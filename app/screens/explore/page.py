@@ -7,8 +7,9 @@ from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
 from prunescope.app.components.study_picker import open_studies, pick_studies
+from prunescope.app.components.tolerance import tolerance_field
 from prunescope.app.screens.explore import details, first_screen
-from prunescope.app.screens.explore.instrument import answer, limit, slider, tolerance
+from prunescope.app.screens.explore.instrument import answer, limit, slider
 from prunescope.app.state.resources import safe_sparsity, signature, workbench
 from prunescope.engine.reading import series
 
@@ -29,7 +30,7 @@ def main() -> None:
         st.popover("Studies and tolerance", width="stretch", key="studies-box"),
     ):
         keys, of_link = pick_studies(stored, len(palette.STUDIES))
-        points, of_tolerance = tolerance()
+        points, of_tolerance = tolerance_field()
     studies, of_studies = open_studies(keys)
     show_notices([*view.notices, *of_studies], [*of_link, *of_tolerance])
     if studies:
