@@ -1,5 +1,5 @@
 """Components that live in the browser, from files: `name.html`, `name.css` and `name.js` of one
-folder.
+folder, and its `common.js` before each script, as components cannot import from each other.
 """
 
 from pathlib import Path
@@ -15,4 +15,6 @@ def browser_component(folder: str, name: str, isolated: bool = True) -> Componen
     texts = {
         kind: path.read_text(encoding="utf-8") for kind, path in files.items() if path.exists()
     }
+    if "js" in texts and (common := Path(folder, "common.js")).exists():
+        texts["js"] = common.read_text(encoding="utf-8") + texts["js"]
     return st.components.v2.component(f"prunescope_{name}", isolate_styles=isolated, **texts)
