@@ -60,7 +60,7 @@ class SafeSparsity:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ResampledLimit:
     """How the best guess varies when the examples are resampled."""
 
     low: float  # 2.5% and 97.5% quantiles over resamples, measured levels as well
@@ -91,7 +91,7 @@ def last_safe(study: Study, points: float) -> SafeSparsity | None:
 
 def safe_spread(
     study: Study, points: float, resamples: int = RESAMPLES, seed: int = 0
-) -> Spread | None:
+) -> ResampledLimit | None:
     """The spread of `last_safe`'s best guess over resamples of the examples; None and errors as
     there.
 
@@ -105,7 +105,7 @@ def safe_spread(
     resampled = _safe(_resampled(rows, resamples, seed), points)
     low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf").astype(int)
     support = float((resampled >= _best(rows, points)).mean())
-    return Spread(levels[low], levels[high], support)
+    return ResampledLimit(levels[low], levels[high], support)
 
 
 def _can_answer(study: Study, points: float) -> bool:
