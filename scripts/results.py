@@ -35,12 +35,12 @@ unless stated otherwise. Rates are in percent with 95% Wilson intervals; differe
 same examples with score intervals for pairs; errors are relative (docs/METHOD.md). Aua and Asr
 are on the attacked examples, the same at every sparsity.
 
-To reproduce a section: `python -m engine sweep scripts/evidence/NAME.yaml` runs its studies, with
-`PRUNESCOPE_DATA` naming the folder of the data, and `python -m engine runs repeat KEY` measures a
-stored study again and reports what differs. A table of subnetworks is `python -m engine
+To reproduce a section: `prunescope sweep scripts/evidence/NAME.yaml` runs its studies, with
+`PRUNESCOPE_DATA` naming the folder of the data, and `prunescope runs repeat KEY` measures a
+stored study again and reports what differs. A table of subnetworks is `prunescope
 subnetworks --recipe NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`;
-alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`,
-members `python -m engine members` and `scripts/evaluate_members.py`.
+alternatives are `prunescope alternatives`, distances `scripts/evidence/distances.py`,
+members `prunescope members` and `scripts/evaluate_members.py`.
 """
 # data → embedded victim
 VICTIMS = {

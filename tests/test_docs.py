@@ -39,9 +39,7 @@ def test_no_script_imports_the_app(path: Path) -> None:
 
 
 def test_every_command_in_the_readme_exists() -> None:
-    named = set(
-        re.findall(r"python -m engine (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    )
+    named = set(re.findall(r"prunescope (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     shown = subprocess.run(
         [sys.executable, "-m", "engine", "--help"],
         cwd=ROOT,
