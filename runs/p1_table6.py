@@ -7,7 +7,7 @@ see docs/method.md on attacks and their resources; Movement Pruning is not run. 
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 LEVELS = "0,0.5,0.75,0.875"
 ATTACKS = {"full": ("textbugger", "bert-attack"), "small": ("pruthi", "textbugger-like")}

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from prunescope.engine.cli.console import Console
 from prunescope.engine.cli.options import levels_of, measure_options, spec_from, victim_options
 from prunescope.engine.errors import SettingError
-from prunescope.engine.paths import PROJECT
+from prunescope.engine.paths import PACKAGE
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
     from prunescope.engine.studies.distances import Distances
 
 Answer = tuple[dict[str, Any], str]
-SCRIPTS = PROJECT / "runs"
+SCRIPTS = PACKAGE / "runs"
 PASSED_ON = "scale base attack sets seeds resources out cache device".split()
 
 
@@ -67,7 +67,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         "paper",
         _paper,
         "Run the script of a table or figure of the seed paper: paper p1-table1 is python -m "
-        "runs.p1_table1 in the checkout. The same command goes on where it was stopped.",
+        "prunescope.runs.p1_table1. The same command goes on where it was stopped.",
     )
     paper.add_argument("table", metavar="NAME", help="such as p1-table1, p1-figure4, p1-ablation")
     paper_options(paper, answers=False)
@@ -89,8 +89,7 @@ def _paper(options: argparse.Namespace, _console: Console) -> Answer:
     """Run the script in this process; its exit code becomes this command's."""
     scripts = {file.stem.replace("_", "-"): file for file in sorted(SCRIPTS.glob("p1_*.py"))}
     if options.table not in scripts:
-        names = ", ".join(scripts) or "none, as they are part of a checkout alone"
-        raise SettingError(f"There is no table {options.table!r} in {SCRIPTS}; there are {names}.")
+        raise SettingError(f"There is no table {options.table!r}; there are {', '.join(scripts)}.")
     words = [str(scripts[options.table])]
     for name in (*PASSED_ON, "dry_run", "json", "quiet"):
         value = getattr(options, name)
@@ -99,12 +98,10 @@ def _paper(options: argparse.Namespace, _console: Console) -> Answer:
         elif value:
             words += [f"--{name}", value]
     own, sys.argv = sys.argv, words
-    sys.path.insert(0, str(PROJECT))  # scripts import what they share
     try:
         runpy.run_path(words[0], run_name="__main__")
     finally:
         sys.argv = own
-        sys.path.remove(str(PROJECT))
     return {}, ""  # a script ends with SystemExit
 
 
