@@ -137,11 +137,11 @@ def _dense_models(studies: list[Study]) -> dict[str, list[Study]]:
 def stale() -> list[str]:
     """The pages, and the findings, that differ from what the bundled studies say."""
     pages, findings = render()
-    current = {DOCS / name: text for name, text in pages.items()}
-    current[FINDINGS] = findings_text(findings)
+    files = {f"docs/{name}": (DOCS / name, text) for name, text in pages.items()}
+    files["cache/bundled/findings.json"] = (FINDINGS, findings_text(findings))
     return [
-        str(path.relative_to(ROOT))
-        for path, text in current.items()
+        name
+        for name, (path, text) in files.items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
