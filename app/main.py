@@ -5,9 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = str(Path(__file__).resolve().parent.parent)
-if ROOT not in sys.path:  # Streamlit puts only this file's folder on the path
-    sys.path.insert(0, ROOT)
+ROOT = Path(__file__).resolve().parent.parent
+# In a checkout: Streamlit puts only this file's folder on the path
+if (ROOT / "prunescope").is_dir() and str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 
 from prunescope.app.components.navigation import navigation  # noqa: E402
 from prunescope.app.state import address  # noqa: E402

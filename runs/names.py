@@ -12,7 +12,7 @@ from functools import partial
 from prunescope.engine.errors import DataError, InputError, ModelError, ResourceError
 from prunescope.engine.formatting import format_bytes
 from prunescope.engine.paths import expanded
-from runs.sizes import DataSet
+from prunescope.runs.sizes import DataSet
 
 Description = tuple[str, int]  # (what there is, bytes that a run fetches)
 DATA_FILES = "*.parquet *.json* *.csv *.tsv *.arrow *.txt *.zst *.gz".split()

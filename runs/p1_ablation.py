@@ -7,7 +7,7 @@ GPU, the hub, and TextFooler's resources (`--resources`).
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 PLAIN = "adaptive:refit=none,residual=off,importance=off"
 UNIFORM = {"allocation": "uniform"}

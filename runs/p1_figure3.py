@@ -7,7 +7,7 @@ TextFooler's resources (`--resources`).
 import sys
 from typing import Any
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 COUNTS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 

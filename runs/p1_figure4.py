@@ -6,7 +6,7 @@ TextFooler's resources (`--resources`).
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 LEVELS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.75,0.8,0.875,0.9,0.95"
 

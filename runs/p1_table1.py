@@ -9,7 +9,7 @@ not run. Needs a GPU, the hub, and TextFooler's resources (`--resources`).
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 LEVELS = "0,0.3,0.5,0.875"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from prunescope.engine.store import write_atomic
 from prunescope.engine.subnetworks.protocol_file import protocol_path
-from runs.sizes import DataSet, Scale
-from runs.tables import Run, main
+from prunescope.runs.sizes import DataSet, Scale
+from prunescope.runs.tables import Run, main
 
 RECIPE = "p1-adversarial"
 CELLS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ GPU, the hub, and TextFooler's resources (`--resources`).
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 LEVELS = "0,0.5"
 

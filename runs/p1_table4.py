@@ -8,7 +8,7 @@ adversarial one. Needs a GPU, the hub, and TextFooler's resources (`--resources`
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 
 def table(run: Run) -> None:

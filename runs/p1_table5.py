@@ -6,7 +6,7 @@ TextFooler's resources (`--resources`).
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 ROWS = (
     ("Ours", "paper", "unstructured"),

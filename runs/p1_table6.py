@@ -1,13 +1,13 @@
 """P1, Tables 6 and 7: TextBugger and BERT-Attack at 50%, 75% and 87.5%.
 
 The members are chosen under the attack of Table 1. What P1 calls BERT-Attack may be another recipe,
-see docs/METHOD.md on attacks and their resources; Movement Pruning is not run. P1 prints 75% and
+see docs/method.md on attacks and their resources; Movement Pruning is not run. P1 prints 75% and
 87.5% for SST-2 alone. Needs a GPU, the hub, and the attacks' resources (`--resources`).
 """
 
 import sys
 
-from runs.tables import Run, main
+from prunescope.runs.tables import Run, main
 
 LEVELS = "0,0.5,0.75,0.875"
 ATTACKS = {"full": ("textbugger", "bert-attack"), "small": ("pruthi", "textbugger-like")}

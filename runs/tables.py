@@ -19,9 +19,9 @@ from prunescope.engine.cli.main import main as run_command
 from prunescope.engine.cli.papers import paper_options
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import expanded, user_cache
-from runs.figures import RATES, Row, as_text, beside_published
-from runs.names import every_name_resolves
-from runs.sizes import SETS, DataSet, Scale, chosen_scale
+from prunescope.runs.figures import RATES, Row, as_text, beside_published
+from prunescope.runs.names import every_name_resolves
+from prunescope.runs.sizes import SETS, DataSet, Scale, chosen_scale
 
 AVERAGE = "Weight average"  # P1's name of the dense model that is pruned
 PASSED = {"finetune": ("device",), "members": ("device", "resources"), "average": ("device",)}

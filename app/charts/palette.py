@@ -17,7 +17,7 @@ INKS = {  # (on the light page, on the dark page)
     OLIVE: ("#66640F", "#BDBB4A"),
 }
 TONES = {True: ("#14704F", "#45C49C"), False: ("#B3261E", "#FF9B8E")}  # better, worse
-PAGE = {False: "#FFFFFF", True: "#14171C"}  # as in .streamlit/config.toml
+PAGE = {False: "#FFFFFF", True: "#14171C"}  # as in app/.streamlit/config.toml
 STUDIES = (  # colour, dash, marker of the first, second, … study that is shown
     (SPARSE, "solid", "circle"),
     (DENSE, "dash", "square"),

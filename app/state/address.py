@@ -48,7 +48,7 @@ def selection(stored: Sequence[Study]) -> Selection:
     if notices or of_sparsity:  # told once, and not passed on
         percent = None if of_sparsity else read("sparsity")
         write_all({**_view(), "study": _short(keys), "sparsity": percent})
-    return Selection(tuple(keys) or _usual(stored), (*notices[:5], *of_sparsity))
+    return Selection(tuple(keys) or usual_studies(stored), (*notices[:5], *of_sparsity))
 
 
 def sparsity(first: Study) -> float:
@@ -81,7 +81,8 @@ def look_into(key: str, selected: Sequence[str]) -> list[str]:
     return [key, *(other for other in selected if other != key)] if key in selected else [key]
 
 
-def _usual(stored: Sequence[Study]) -> tuple[str, ...]:
+def usual_studies(stored: Sequence[Study]) -> tuple[str, ...]:
+    """The keys of the studies that pages show unasked: the landing view's, else the first."""
     keys = {study.key[:12]: study.key for study in stored}
     return tuple(keys[key] for key in defaults.STUDIES if key in keys) or (stored[0].key,)
 

@@ -93,7 +93,7 @@ def _alternatives(
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def safe_sparsity(key: str, version: Signature, points: float) -> engine.SafeSparsity | None:
-    """The safe sparsity of a study for a tolerance; a bootstrap, so it is kept."""
+    """The safe sparsity of a study for a tolerance."""
     study, _ = read_study(key, version)
     return engine.last_safe(study, points) if study is not None else None
 

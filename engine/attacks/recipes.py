@@ -69,9 +69,12 @@ class Need:
 
 
 def _flair_ner(_resources: Resources) -> Source | None:
-    """Flair's English name tagger, where flair keeps what it has downloaded."""
+    """Flair's English name tagger, where flair keeps what it has downloaded; None without flair."""
+    import importlib.util
     import os
 
+    if importlib.util.find_spec("flair") is None:
+        return None
     root = expanded(os.environ.get("FLAIR_CACHE_ROOT") or Path.home() / ".flair")
     files = tuple((root / "models").glob("*ner-english*"))
     return Source(files, "flair's folder") if files else None
@@ -103,7 +106,9 @@ NEEDS = {
         "masked-lm", "a masked language model (masked-lm/, or bert-base-uncased in the hub's cache)"
     ),
     "name tagger": Need(
-        "flair's English name tagger (ner-english, downloaded by flair on first use)", _flair_ner
+        "flair's English name tagger (install flair with: pip install textattack; it downloads "
+        "ner-english on first use)",
+        _flair_ner,
     ),
 }
 

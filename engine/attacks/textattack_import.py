@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from prunescope.engine.attacks.resources import Resources
+from prunescope.engine.attacks.stand_ins import stand_ins
 
 REDIRECTED = (
     "TA_CACHE_DIR",
@@ -25,8 +26,6 @@ REDIRECTED = (
     "XDG_CACHE_HOME",
     "TOKENIZERS_PARALLELISM",
 )
-# imports matplotlib; only the constraint BERTScore uses it, which is in no recipe
-UNUSED = ("bert_score",)
 
 
 def version() -> str:
@@ -59,9 +58,8 @@ def _import() -> None:
 
     before = {name: os.environ.get(name) for name in REDIRECTED}
     silenced = _enabled_loggers()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), stand_ins():
         warnings.simplefilter("ignore")  # deprecations of its dependencies are not ours to mend
-        unused = _stand_ins()
         # its marker for "NLTK data was fetched": nothing is fetched
         (Path(folder) / "post_install_check_3").touch()
         os.environ["TA_CACHE_DIR"] = folder
@@ -69,19 +67,10 @@ def _import() -> None:
             import textattack
             import textattack.attack_recipes  # noqa: F401
         finally:
-            for name in unused:
-                del sys.modules[name]
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     for logger in silenced:
         logger.disabled = False
-
-
-def _stand_ins() -> list[str]:
-    """Empty modules for what TextAttack imports and none of our recipes uses; their names."""
-    names = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update({name: ModuleType(name) for name in names})
-    return names
 
 
 def _enabled_loggers() -> list[logging.Logger]:

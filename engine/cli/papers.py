@@ -19,7 +19,7 @@ from prunescope.engine.cli.parser import ANSWERS
 from prunescope.engine.cli.settings import PaperSettings, Places
 from prunescope.engine.config.study import RUN
 from prunescope.engine.errors import SettingError
-from prunescope.engine.paths import PROJECT
+from prunescope.engine.paths import PACKAGE
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Answer = tuple[dict[str, Any], str]
 DISTANCE_LEVELS = (0.5,)
-SCRIPTS = PROJECT / "runs"
+SCRIPTS = PACKAGE / "runs"
 PASSED_ON = "scale base attack sets seeds resources out cache device".split()
 
 
@@ -50,7 +50,7 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         "paper",
         _paper,
         "Make a table or figure of the seed paper P1 again. paper p1-table1 is python -m "
-        "runs.p1_table1 in the checkout; the same command goes on where it was stopped.",
+        "prunescope.runs.p1_table1; the same command goes on where it was stopped.",
         examples=(
             ("What Table 1 would run and fetch:", "paper p1-table1 --dry-run"),
             ("Table 3 in small, to see it work:", "paper p1-table3 --scale small"),
@@ -81,8 +81,7 @@ def _paper(options: argparse.Namespace, _console: Console) -> Answer:
     """Run the script in this process; its exit code becomes this command's."""
     scripts = {file.stem.replace("_", "-"): file for file in sorted(SCRIPTS.glob("p1_*.py"))}
     if options.table not in scripts:
-        names = ", ".join(scripts) or "none, as they are part of a checkout alone"
-        raise SettingError(f"There is no table {options.table!r} in {SCRIPTS}; there are {names}.")
+        raise SettingError(f"There is no table {options.table!r}; there are {', '.join(scripts)}.")
     words = [str(scripts[options.table])]
     for name in (*PASSED_ON, "dry_run", "json", "quiet"):
         value = getattr(options, name)
@@ -91,12 +90,10 @@ def _paper(options: argparse.Namespace, _console: Console) -> Answer:
         elif value:
             words += [f"--{name}", value]
     own, sys.argv = sys.argv, words
-    sys.path.insert(0, str(PROJECT))  # scripts import what they share
     try:
         runpy.run_path(words[0], run_name="__main__")
     finally:
         sys.argv = own
-        sys.path.remove(str(PROJECT))
     return {}, ""  # a script ends with SystemExit
 
 

@@ -1,4 +1,4 @@
-"""`prunescope runs verify`, `clean`, `pin`, `unpin`, `remove`, `rebuild-index`: the store's upkeep."""
+"""Upkeep of the store: `prunescope runs verify`, `clean`, `pin`, `remove`, `rebuild-index`."""
 
 import argparse
 import re

@@ -60,8 +60,12 @@ def run_on_cluster(
         import ray
     except ImportError as error:
         raise SettingError(
-            "Ray is not installed; install it with: .venv/bin/pip install -r "
-            "requirements-cluster.txt"
+            "Ray is not installed; install it with: "
+            + (
+                ".venv/bin/pip install -r requirements-cluster.txt"
+                if paths.in_checkout()
+                else 'pip install "prunescope[cluster]"'
+            )
         ) from error
     passed = {
         name: os.environ[name]
@@ -74,13 +78,15 @@ def run_on_cluster(
         )
         if name in os.environ
     }
+    if paths.in_checkout():  # which lies under the same path on every machine
+        passed["PYTHONPATH"] = str(paths.PROJECT)
     try:
         ray.init(
             address=address,
             log_to_driver=False,
             logging_level="error",
             configure_logging=False,
-            runtime_env={"env_vars": {**passed, "PYTHONPATH": str(paths.PROJECT)}},
+            runtime_env={"env_vars": passed},
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingError(

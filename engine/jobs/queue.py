@@ -85,6 +85,7 @@ class JobQueue:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd=paths.PROJECT,
+                env=paths.child_environment(),
             )
         # it may end before this process does
         threading.Thread(target=process.wait, daemon=True).start()

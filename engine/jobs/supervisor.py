@@ -75,19 +75,13 @@ class Supervisor:
             **claim,
         ):
             return  # cancelled meanwhile
-        import_paths = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            "OMP_WAIT_POLICY": "PASSIVE",
-            **os.environ,
-            **row.environment,
-            "PYTHONPATH": os.pathsep.join(import_paths),
-        }
+        ours = {"OMP_WAIT_POLICY": "PASSIVE", **paths.child_environment()}
         try:
             with self.rows.log(row.id).open("ab") as log:
                 module = "prunescope.engine.jobs.work"
                 process = subprocess.Popen(
                     [sys.executable, "-m", module, "--cache", str(self.root), row.id, ticket],
-                    env=environment,
+                    env={**ours, **row.environment},
                     cwd=row.folder if Path(row.folder).is_dir() else paths.PROJECT,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

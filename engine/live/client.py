@@ -224,7 +224,7 @@ class Workbench:
                 start_new_session=True,
                 encoding="utf-8",
                 # idle threads leave the cores to page and browser
-                env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+                env={"OMP_WAIT_POLICY": "PASSIVE", **paths.child_environment()},
             )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process

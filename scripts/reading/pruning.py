@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prunescope.engine import LevelResult, Study
 from prunescope.engine.reading.titles import data_title, method_name_title, method_title
-from runs.figures import PUBLISHED
+from prunescope.runs.figures import PUBLISHED
 from scripts.reading.words import (
     ATTACKS,
     about,

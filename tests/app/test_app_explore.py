@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from components import sent, told
 from made_up_studies import made_up_study, save
 from pages import MAIN, app_at
@@ -14,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from prunescope import engine
 from prunescope.app.charts.text import plain
+from prunescope.app.screens.explore.ahead import compute_ahead
 from prunescope.engine import LiveJob, Store, Workbench
 from prunescope.engine.reading.findings import read_findings
 from prunescope.engine.reading.glossary import MEASURES
@@ -458,3 +460,20 @@ def test_the_page_imports_neither_torch_nor_textattack() -> None:
     )
     assert done.stdout.strip() == "[]"
     assert engine.Store is Store
+
+
+def test_a_newcomers_page_computes_nothing_that_was_computed_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    st.cache_resource.clear()
+    compute_ahead()
+
+    def compute(*arguments: Any) -> None:
+        raise AssertionError("computed again")
+
+    for name in ("first_screen.comparison", "first_screen.panel", "curves.cards.cards"):
+        monkeypatch.setattr(f"prunescope.app.screens.explore.{name}", compute)
+    monkeypatch.setattr("prunescope.app.charts.curves.curves", compute)
+    assert not app_at("explore").run().exception
+    st.cache_resource.clear()
+    assert app_at("explore").run().exception  # the guard bites

@@ -22,7 +22,7 @@ from prunescope.engine.data import load_dataset
 from prunescope.engine.data.tables import labelled_rows
 from prunescope.engine.errors import InputError
 from prunescope.engine.models.victim import load_victim
-from runs.names import look_at_data, look_at_model
+from prunescope.runs.names import look_at_data, look_at_model
 from prunescope.engine.models.base import open_base
 
 KINDS = {

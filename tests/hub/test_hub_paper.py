@@ -16,8 +16,8 @@ from prunescope.engine.paths import PROJECT
 SCRIPT = """
 import sys
 from dataclasses import replace
-from runs import p1_table3, sizes
-from runs.tables import main
+from prunescope.runs import p1_table3, sizes
+from prunescope.runs.tables import main
 
 sizes.SCALES["tiny"] = replace(
     sizes.SMALL, name="tiny", base="bert-base-uncased", members=sys.argv.pop(1), selection=20,

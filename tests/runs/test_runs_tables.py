@@ -13,17 +13,16 @@ from typing import Any
 import pytest
 
 from prunescope.engine.attacks.recipes import check_attack
-from prunescope.engine.cli import papers
 from prunescope.engine.cli.main import main as engine
 from prunescope.engine.cli.main import parsed
 from prunescope.engine.cli.options import spec_from
 from prunescope.engine.paths import PROJECT
 from prunescope.engine.studies.prepare import check_spec
 from prunescope.engine.subnetworks.protocol_file import read_protocol
-from runs import p1_table1, p1_table2, tables
-from runs.figures import PUBLISHED, as_text, beside_published
-from runs.sizes import FULL, SCALES, SETS, SMALL, DataSet
-from runs.tables import Run
+from prunescope.runs import p1_table1, p1_table2, tables
+from prunescope.runs.figures import PUBLISHED, as_text, beside_published
+from prunescope.runs.sizes import FULL, SCALES, SETS, SMALL, DataSet
+from prunescope.runs.tables import Run
 
 NAMES = sorted(path.stem for path in (PROJECT / "runs").glob("p1_*.py"))
 
@@ -209,11 +208,3 @@ def test_a_dry_run_lists_the_commands_and_looks_names_up(
     assert error.count("prunescope") == 4
     assert door(*words, "--base", str(tmp_path / "nothing")) == 2
     assert "no  model" in capsys.readouterr().out and not (tmp_path / "out").exists()
-
-
-def test_the_door_says_where_the_scripts_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(papers, "SCRIPTS", tmp_path)
-    assert door("p1-table1") == 2
-    assert "part of a checkout alone" in capsys.readouterr().err

@@ -12,10 +12,10 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components import cards, instrument
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map, layers_figure
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import Signature, dark
 from prunescope.engine.reading import series
+from prunescope.engine.reading.provenance import provenance
 
 Versions = tuple[tuple[str, Signature], ...]  # the studies' keys, and what changes when they do
 Studies = list[engine.Study]
@@ -28,7 +28,7 @@ def card_texts(versions: Versions, stops: list[float], _studies: Studies) -> dic
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _figure(
+def figure(
     versions: Versions, names: tuple[str, ...], in_dark: bool, _studies: Studies
 ) -> go.Figure:
     """The curves, cached: building them is the slowest part of a move of the slider."""
@@ -42,7 +42,7 @@ def all_measures(studies: Studies, versions: Versions, stops: list[float], perce
     names = visible_curves(studies)
     instrument.cards(card_texts(versions, stops, studies), percent)
     chart(
-        _figure(versions, tuple(names), dark(), studies),
+        figure(versions, tuple(names), dark(), studies),
         "curves",
         "Accuracy, accuracy under attack, attack success, errors and size against sparsity",
     )
@@ -85,7 +85,6 @@ def _offered(studies: Studies) -> list[str]:
 def visible_curves(studies: Studies) -> list[str]:
     """The curves of the chart, by the address."""
     offered = _offered(studies)
-    usual = [name for name in offered if len(studies) == 1 or name in ("acc", "aua", "cls_error")]
     linked = [name for name in address.read("curves").split(",") if name]
     names = [name for name in linked if name in offered]
     if len(names) < len(linked):
@@ -98,7 +97,15 @@ def visible_curves(studies: Studies) -> list[str]:
             "measured here."
         )
         address.write("curves", ",".join(names))
-    return names or usual
+    return names or list(usual_curves(studies))
+
+
+def usual_curves(studies: Studies) -> tuple[str, ...]:
+    """The curves that are shown unasked: all of one study; of several, those that the two panels of
+    the first screen do not show.
+    """
+    several = ("asr", "cls_error")
+    return tuple(name for name in _offered(studies) if len(studies) == 1 or name in several)
 
 
 def _curve_picker(studies: Studies, names: list[str]) -> None:

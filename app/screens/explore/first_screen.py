@@ -38,7 +38,7 @@ DOORS = (  # page, icon, label, what happens there
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _sentences(
+def sentences(
     versions: Versions, stops: tuple[float, ...], _studies: Studies
 ) -> list[list[tuple[Any, ...]]]:
     """The sentence at every stop, as its clauses."""
@@ -54,15 +54,16 @@ def sentence(studies: Studies, versions: Versions, stops: list[float], percent: 
     data = {
         "stops": stops,
         "looks": looks[: len(studies)],
-        "sentences": _sentences(versions, tuple(stops), studies),
+        "sentences": sentences(versions, tuple(stops), studies),
     }
     instrument.sentence(data, percent)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _panel(
+def panel_figure(
     versions: Versions, shown: Panel, limit: SafeLimit | None, in_dark: bool, _studies: Studies
 ) -> go.Figure:
+    """One panel, cached: Plotly takes a tenth of a second to build it."""
     titles = engine.short_names(_studies)
     frames = [(title, series.curves(study)) for title, study in zip(titles, _studies, strict=True)]
     return panel(frames, shown, limit, in_dark)
@@ -77,7 +78,7 @@ def panels(
         for column, one in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
             with column, st.container(key=f"panel-{one.measure}-box"):
                 st.plotly_chart(
-                    _panel(versions, one, limit, dark(), studies),
+                    panel_figure(versions, one, limit, dark(), studies),
                     key=f"panel-{one.measure}",
                     height="stretch",
                     config={"displayModeBar": False},
