@@ -145,7 +145,7 @@ class CommandParser(argparse.ArgumentParser):
         """Leave with a sentence for words that no option takes."""
         name = words[0].partition("=")[0]
         if name in self.options():  # of this command, but before its name
-            self.error(f"{name} comes behind the command, as in {self.prog} {name}.")
+            self.exit(2, f"{name} comes behind the command, as in {self.prog} {name}.\n")
         near = difflib.get_close_matches(name, self.options(), n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
         self.error(f"unrecognized arguments: {' '.join(words)}{meant}")
