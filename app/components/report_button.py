@@ -7,7 +7,7 @@ import streamlit as st
 from prunescope import engine
 from prunescope.app.charts.names import file_name
 from prunescope.app.charts.report import studies_report
-from prunescope.app.components.provenance import provenance
+from prunescope.engine.reading.provenance import provenance
 
 
 def report_button(studies: Sequence[engine.Study], points: float) -> None:

@@ -41,17 +41,22 @@ def main() -> None:
 
 
 def _findings() -> None:
-    """What the shipped studies answer, in the sentences of docs/RESULTS.md."""
+    """What the shipped studies answer, in the sentences of docs/results.md."""
     if not (findings := read_findings()):
         return
     st.header("What the shipped studies say", anchor=False)
     st.caption(
-        "Differences are in points on the same examples, with 95% intervals; bold means that the "
-        "interval excludes zero. All tables are in docs/RESULTS.md."
+        "A rule judges each claim by paired tests on the same examples, adjusted for their number. "
+        "Differences are in points, with 95% intervals; bold means significant. All tables are in "
+        "docs/results.md."
     )
     for finding in findings:
         with st.expander(finding.question):
-            st.markdown("\n".join(f"- {answer}" for answer in finding.answers))
+            claims = [
+                f"- {claim.statement} *{claim.verdict_text.capitalize()}.* {claim.evidence_text}"
+                for claim in finding.claims
+            ]
+            st.markdown("\n".join([*claims, *(f"- {note}" for note in finding.notes)]))
 
 
 def _definition(entry: Measure) -> str:

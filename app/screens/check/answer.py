@@ -8,7 +8,6 @@ from prunescope import engine
 from prunescope.app.charts import curves
 from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import chart, export_bar
-from prunescope.app.components.provenance import provenance
 from prunescope.app.components.take_model import download_model, speed
 from prunescope.app.screens.check.link import FORM, VIEW, view_of_study
 from prunescope.app.state import address
@@ -16,6 +15,7 @@ from prunescope.app.state.limits import closed, public
 from prunescope.app.state.resources import dark, safe_sparsity, signature
 from prunescope.engine.reading import series
 from prunescope.engine.reading.narrowing import next_steps
+from prunescope.engine.reading.provenance import provenance
 from prunescope.engine.reading.verdicts import level_sentence, safe_explanation, safe_headline
 
 FIGURE = Path(__file__).parents[1] / "figure" / "page.py"

@@ -14,12 +14,12 @@ from prunescope.app.charts.compare import Level
 from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
-from prunescope.app.components.provenance import provenance
 from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips as reading
 from prunescope.engine.reading import levels
 from prunescope.engine.reading.changes import p_text
+from prunescope.engine.reading.provenance import provenance
 
 Studies = list[engine.Study]
 COLUMNS = ("row", "label", "words", "A", "B", "text")

@@ -8,8 +8,8 @@ from prunescope.app.charts import pareto
 from prunescope.app.charts.compare import TITLES
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import show_notices
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state.resources import alternatives, dark
+from prunescope.engine.reading.provenance import provenance
 
 COLLAPSED = (
     " Crosses at the lower edge: collapsed models, with an Acc within five points of chance. One "

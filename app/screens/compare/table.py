@@ -11,12 +11,12 @@ from prunescope.app.charts import compare as charts
 from prunescope.app.charts.compare import Level
 from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import table_bar
-from prunescope.app.components.provenance import provenance
 from prunescope.app.screens.compare.level import level_name, nearest, pick_level
 from prunescope.app.screens.compare.link import ALL, DIFFERENT
 from prunescope.app.state.resources import dark, safe_sparsity, signature
 from prunescope.engine.reading import flips
 from prunescope.engine.reading.comparison import Compared, compare
+from prunescope.engine.reading.provenance import provenance
 from prunescope.engine.reading.verdicts import percent
 
 WIDE = 190  # pixels, enough for every name of a method

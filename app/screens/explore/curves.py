@@ -12,10 +12,10 @@ from prunescope.app.charts.text import plain
 from prunescope.app.components import cards, instrument
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map, layers_figure
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import Signature, dark
 from prunescope.engine.reading import series
+from prunescope.engine.reading.provenance import provenance
 
 Versions = tuple[tuple[str, Signature], ...]  # the studies' keys, and what changes when they do
 Studies = list[engine.Study]

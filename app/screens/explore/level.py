@@ -10,9 +10,9 @@ from prunescope.app.charts.attack import verdict
 from prunescope.app.charts.text import plain
 from prunescope.app.components import example_list
 from prunescope.app.components.export_menu import table_bar
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state.resources import evaluation_texts
 from prunescope.engine.reading import flips, series
+from prunescope.engine.reading.provenance import provenance
 
 FLIPS = ("only B breaks", "only A breaks", "both break")  # in the order of their rows
 

@@ -9,11 +9,11 @@ from prunescope.app.charts.paper_figure import paper_figure
 from prunescope.app.charts.text import plain
 from prunescope.app.components.export_menu import download
 from prunescope.app.components.export_menu.formats import FORMATS, Source, file_of
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state import address
 from prunescope.app.state.resources import signature
 from prunescope.engine.reading import series
 from prunescope.engine.reading.papers import figure_caption, literature_names
+from prunescope.engine.reading.provenance import provenance
 
 if TYPE_CHECKING:
     from prunescope.app.charts.paper import Style

@@ -8,10 +8,10 @@ from prunescope import engine
 from prunescope.app.charts import files, paper_table
 from prunescope.app.charts.names import file_name
 from prunescope.app.charts.text import plain
-from prunescope.app.components.provenance import provenance
 from prunescope.app.screens.figure.options import pick_sparsities
 from prunescope.engine.reading.papers import PaperTable
 from prunescope.engine.reading.papers import paper_table as of_studies
+from prunescope.engine.reading.provenance import provenance
 
 NAME = "prunescope-table"
 About = dict[str, object]

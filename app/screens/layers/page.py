@@ -14,12 +14,12 @@ from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
-from prunescope.app.components.provenance import provenance
 from prunescope.app.components.shared_slider import pick_sparsity
 from prunescope.app.components.study_picker import open_studies, pick_study
 from prunescope.app.screens.layers.text import follow_text
 from prunescope.app.state.resources import dark, workbench
 from prunescope.engine.reading import series
+from prunescope.engine.reading.provenance import provenance
 
 
 def main() -> None:

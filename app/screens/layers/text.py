@@ -9,10 +9,10 @@ from prunescope.app.charts import inside
 from prunescope.app.components import job_progress
 from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import message
-from prunescope.app.components.provenance import provenance
 from prunescope.app.state import defaults
 from prunescope.app.state.limits import most_characters
 from prunescope.app.state.resources import dark, reviews, workbench
+from prunescope.engine.reading.provenance import provenance
 
 SENTIMENT = ["negative", "positive"]
 MEASURES = {"euclidean": "Euclidean", "cosine": "1 − cosine"}

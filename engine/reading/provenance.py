@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from prunescope import engine
 from prunescope.engine.reading import commands
-from prunescope.engine.reading.titles import data_title, method_title
+from prunescope.engine.reading.names import full_name
+from prunescope.engine.reading.titles import attack_title, data_title, method_title
+from prunescope.engine.records import Study
 
 
-def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
+def provenance(studies: Sequence[Study]) -> dict[str, object]:
     """One entry a fact: which studies, their keys, seeds and machines, and how to repeat them."""
     machines = dict.fromkeys(machine for study in studies for machine in study.machines)
     repeats = (
@@ -16,7 +17,7 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
     )
     return {
         "made by": "PruneScope",
-        "study": "; ".join(map(engine.full_name, studies)),
+        "study": "; ".join(map(full_name, studies)),
         "data": "; ".join(dict.fromkeys(data_title(study.about["data"]) for study in studies)),
         "method": "; ".join(dict.fromkeys(method_title(study.about) for study in studies)),
         "examples": "; ".join(dict.fromkeys(map(_examples, studies))),
@@ -28,9 +29,9 @@ def provenance(studies: Sequence[engine.Study]) -> dict[str, object]:
     }
 
 
-def _examples(study: engine.Study) -> str:
+def _examples(study: Study) -> str:
     counts, attack = study.about["counts"], study.about["attack"]
     evaluated = f"{counts['evaluation']} evaluated"
     if attack == "none":
         return evaluated
-    return f"{evaluated}, {counts['attacked']} attacked with {engine.attack_title(attack)}"
+    return f"{evaluated}, {counts['attacked']} attacked with {attack_title(attack)}"

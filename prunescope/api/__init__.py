@@ -1,0 +1,1 @@
+"""What `import prunescope as ps` offers: studies, models and attacks, for scripts and notebooks."""
