@@ -37,16 +37,21 @@ MARK = "<!-- Written by scripts/results.py from cache/bundled; do not edit. -->\
 HEAD = f"""{MARK}
 # Results
 
-Short answers from the studies that ship with PruneScope, each with a verdict.
+Short answers from the studies that ship with PruneScope, each with a verdict. [How a verdict is
+reached](#how-a-verdict-is-reached) stands at the end.
 
-P1 is {{p1}}. P2 is {{p2}}.
+P1 is {{p1}}.
+P2 is {{p2}}.
+"""
+REPRODUCE = """
+## How to repeat it
 
-To reproduce a table: `prunescope sweep scripts/evidence/NAME.yaml` runs its studies, with
-`PRUNESCOPE_DATA` naming the folder of the data, and `prunescope runs repeat KEY` measures a
-stored study again and reports what differs. A table of subnetworks is `prunescope subnetworks
---recipe NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`. Smaller
-files are `prunescope baselines`, distances `scripts/evidence/distances.py`, members
-`prunescope members` and `scripts/evaluate_members.py`.
+`prunescope sweep scripts/evidence/NAME.yaml` runs the studies behind a table, with
+`PRUNESCOPE_DATA` naming the folder of the data. `prunescope runs repeat KEY` measures a stored
+study again and reports what differs. A table of subnetworks is `prunescope subnetworks --recipe
+NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`. Smaller files are
+`prunescope baselines`, distances `scripts/evidence/distances.py`, members `prunescope members` and
+`scripts/evaluate_members.py`.
 """
 TABLES = """{mark}
 # {title}
@@ -115,7 +120,7 @@ def render() -> tuple[dict[str, str], list[Finding]]:
         ),
     }
     pages = {
-        "results.md": HEAD.format(p1=P1, p2=P2) + summary.section(findings),
+        "results.md": HEAD.format(p1=P1, p2=P2) + summary.section(findings) + REPRODUCE,
         "results/tests.md": f"{MARK}\n# The tests\n{summary.tests(findings)}",
     }
     for name, (title, *parts) in topics.items():
