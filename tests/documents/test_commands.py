@@ -57,6 +57,7 @@ SMALL = {  # command → options that make it quick; the last one of a kind coun
 SKIPPED = {  # the start of a command → why it is not run here
     "scripts/": "the file is checked to exist and to be executable",
     "pip install": "tests/package installs the wheel",
+    "prunescope app": "serves until it is stopped; tests/browser starts it",
     "prunescope paper": "asks the hub; tests/runs runs the small scale",
     "prunescope subnetworks --recipe": "many trainings; tests/subnetworks runs a small recipe",
     "prunescope members --recipe": "ten trainings; tests/training runs a small recipe",
