@@ -11,7 +11,8 @@ def section(group: MemberSet) -> str:
     lines = [
         f"\n## Members and averages: {data_title(group.name)}\n",
         f"{len(group.members)} members of {group.training_rows:,} training examples each, "
-        f"measured on {selection['n']} held-out examples that none was trained on, {selection['attacked']} of them attacked ({selection['attack']}).\n",
+        f"measured on {selection['n']} held-out examples that none was trained on, "
+        f"{selection['attacked']} of them attacked ({selection['attack']}).\n",
         "| model | Acc | Aua | |",
         "|---|---|---|---|",
     ]
