@@ -96,7 +96,8 @@ class Model:
         written.
         """
         target = Path(folder)
-        write_model(self.victim, target, self._provenance, format, half)
+        form = "dense" if format == "folder" else format
+    write_model(self.victim, target, self._provenance, form, half)
         return target.expanduser()
 
     def __repr__(self) -> str:

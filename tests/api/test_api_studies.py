@@ -20,7 +20,7 @@ def study(tmp_path: Path) -> ps.Study:
     return stored(tmp_path)
 
 
-def stored(folder: Path, **about: str) -> ps.Study:
+def stored(folder: Path, **about: Any) -> ps.Study:
     """A made-up study that is stored there, as it is loaded."""
     record = made_up_study(**about)
     save(folder, record)
@@ -81,7 +81,7 @@ def test_a_figure_is_written_by_its_ending(
 
 
 def test_a_comparison_pairs_what_can_be_paired(study: ps.Study, tmp_path: Path) -> None:
-    both = ps.compare([study, stored(tmp_path, method="magnitude")])
+    both = ps.compare([study, stored(tmp_path, levels=(0.0, 0.5), method="magnitude")])
     assert both.frame()["key"].nunique() == 2
     table = both.at(0.5)
     assert table["acc"].tolist() == [70, 70] and len(table) == 2
