@@ -12,7 +12,7 @@ many passes, and whether the masks agree
 The floor counts 2 · m · n · k for every product that the method needs (half for a symmetric one),
 d³/3 for a factorisation, and divides by the rate that this machine reaches on a large
 single-precision product just before. The text is the project's own reviews, repeated as often as
-needed; only its length matters here. Figures go to docs/BENCHMARKS.md.
+needed; only its length matters here. Figures go to docs/benchmarks.md.
 """
 
 import argparse

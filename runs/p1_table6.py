@@ -1,7 +1,7 @@
 """P1, Tables 6 and 7: TextBugger and BERT-Attack at 50%, 75% and 87.5%.
 
 The members are chosen under the attack of Table 1. What P1 calls BERT-Attack may be another recipe,
-see docs/METHOD.md on attacks and their resources; Movement Pruning is not run. P1 prints 75% and
+see docs/method.md on attacks and their resources; Movement Pruning is not run. P1 prints 75% and
 87.5% for SST-2 alone. Needs a GPU, the hub, and the attacks' resources (`--resources`).
 """
 

@@ -2,7 +2,7 @@
 are there already, without paths of this machine.
 
     .venv/bin/python scripts/bundle.py CACHE KEY [KEY …]
-    .venv/bin/python scripts/bundle.py CACHE --evidence NAME KEY [KEY …]     for docs/RESULTS.md
+    .venv/bin/python scripts/bundle.py CACHE --evidence NAME KEY [KEY …]     for docs/results.md
       alone, not for the dashboard
 
 A key may be cut short, as long as one study alone begins with it.

@@ -1,4 +1,5 @@
-"""Check the documents: links lead somewhere, commands parse, no registry host, lines that end.
+"""Check the documents: links lead somewhere, commands parse, every page is in the navigation, and
+what is generated is current.
 
     scripts/documents.py
 
@@ -12,14 +13,19 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT)]
 
-from prunescope.engine.cli.main import parsed  # noqa: E402
+import yaml  # noqa: E402
 
-DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
+from prunescope.engine.cli.main import parsed  # noqa: E402
+from scripts import glossary, results  # noqa: E402
+
+DOCS = PROJECT / "docs"
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:python -m engine|prunescope) +([a-z].*)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
@@ -69,14 +75,51 @@ def refused_commands(path: Path, text: str) -> Iterator[str]:
                 yield f"{path.name}: `{command}` is refused: {complaint.getvalue().strip()}"
 
 
+def navigation() -> Iterator[str]:
+    """The pages that the site's navigation names, in its order."""
+
+    def pages(entry: Any) -> Iterator[str]:
+        if isinstance(entry, str):
+            yield entry
+        for part in entry.values() if isinstance(entry, dict) else entry:
+            if not isinstance(entry, str):
+                yield from pages(part)
+
+    # mkdocs.yml names Python functions by a tag that only mkdocs reads
+    text = re.sub(r"!!python/name:\S+", "", (PROJECT / "mkdocs.yml").read_text("utf-8"))
+    yield from pages(yaml.safe_load(text)["nav"])
+
+
+def navigation_faults() -> Iterator[str]:
+    """Pages that the navigation lacks, and names in it that are no page."""
+    listed = set(navigation())
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    yield from (f"mkdocs.yml does not name docs/{name}" for name in sorted(pages - listed))
+    yield from (f"mkdocs.yml names docs/{name}, which is not there" for name in listed - pages)
+
+
+def stale_pages() -> Iterator[str]:
+    """Generated pages that differ from what they are made of."""
+    yield from (f"{name} is out of date; run scripts/results.py" for name in results.stale())
+    if glossary.PAGE.read_text(encoding="utf-8") != glossary.render():
+        yield "docs/glossary.md is out of date; run scripts/glossary.py"
+
+
+def faults_of(path: Path) -> Iterator[str]:
+    """What is wrong in one document."""
+    text = path.read_text(encoding="utf-8")
+    yield from broken_links(path, text)
+    yield from refused_commands(path, text)
+    if not text.endswith("\n") or text.endswith("\n\n"):
+        yield f"{path.name} does not end with one line break"
+
+
 def faults() -> Iterator[str]:
     """Everything that is wrong, a line each."""
     for path in DOCUMENTS:
-        text = path.read_text(encoding="utf-8")
-        yield from broken_links(path, text)
-        yield from refused_commands(path, text)
-        if not text.endswith("\n") or text.endswith("\n\n"):
-            yield f"{path.name} does not end with one line break"
+        yield from faults_of(path)
+    yield from navigation_faults()
+    yield from stale_pages()
 
 
 def main() -> int:

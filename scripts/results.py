@@ -1,17 +1,24 @@
-"""Write docs/RESULTS.md from the bundled studies, so that no figure in it is typed by hand.
+"""Write docs/results.md and docs/results/ from the bundled studies, so that no figure in them is
+typed by hand.
 
-.venv/bin/python scripts/results.py
+    .venv/bin/python scripts/results.py
 """
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT))
 
 from prunescope.engine import Store, Study, baseline_tables, member_sets, subnetwork_tables  # noqa: E402
 from prunescope.engine.paths import BUNDLED  # noqa: E402
-from prunescope.engine.reading.findings import Finding, write_findings  # noqa: E402
+from prunescope.engine.reading.findings import FILE as FINDINGS  # noqa: E402
+from prunescope.engine.reading.findings import (  # noqa: E402
+    Finding,
+    findings_text,
+    write_findings,
+)
 from prunescope.engine.reading.titles import P1, P2, data_title  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
@@ -26,21 +33,34 @@ from scripts.reading import (  # noqa: E402
 )
 from scripts.reading.words import about, evidence, shipped  # noqa: E402
 
-HEAD = f"""# Results
+MARK = "<!-- Written by scripts/results.py from cache/bundled; do not edit. -->\n"
+HEAD = f"""{MARK}
+# Results
 
-P1 is {P1}. P2 is {P2}.
+Short answers from the studies that ship with PruneScope, each with a verdict. [How a verdict is
+reached](#how-a-verdict-is-reached) stands at the end.
 
-Every figure is written by `scripts/results.py` from the studies in `cache/bundled`, one seed each
-unless stated otherwise. Rates are in percent with 95% Wilson intervals; differences are on the
-same examples with score intervals for pairs; errors are relative (docs/METHOD.md). Aua and Asr
-are on the attacked examples, the same at every sparsity.
+P1 is {{p1}}.
+P2 is {{p2}}.
+"""
+REPRODUCE = """
+## How to repeat it
 
-To reproduce a section: `python -m engine sweep scripts/evidence/NAME.yaml` runs its studies, with
-`PRUNESCOPE_DATA` naming the folder of the data, and `python -m engine runs repeat KEY` measures a
-stored study again and reports what differs. A table of subnetworks is `python -m engine
-subnetworks --recipe NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`;
-alternatives are `python -m engine alternatives`, distances `scripts/evidence/distances.py`,
-members `python -m engine members` and `scripts/evaluate_members.py`.
+`prunescope sweep scripts/evidence/NAME.yaml` runs the studies behind a table, with
+`PRUNESCOPE_DATA` naming the folder of the data. `prunescope runs repeat KEY` measures a stored
+study again and reports what differs. A table of subnetworks is `prunescope subnetworks --recipe
+NAME --data FOLDER`, where NAME is its folder in `cache/bundled/subnetworks`. Smaller files are
+`prunescope baselines`, distances `scripts/evidence/distances.py`, members `prunescope members` and
+`scripts/evaluate_members.py`.
+"""
+TABLES = """{mark}
+# {title}
+
+Every figure is written from the bundled studies, one seed each unless stated otherwise. Rates are
+in percent with 95% Wilson intervals; differences are on the same examples, with score intervals
+for pairs; errors are relative ([what is measured](../method.md#what-is-measured)). Aua and Asr are
+on the attacked examples, the same at every sparsity. Bold means that an interval excludes zero,
+without a correction for many comparisons; the [verdicts](../results.md) correct for them.
 """
 # data → embedded victim
 VICTIMS = {
@@ -48,41 +68,64 @@ VICTIMS = {
     "ag_news": "MiniLM-L6 (ag_news)",
     "imdb": "MiniLM-L6 (imdb)",
 }
-APPENDIX = """
-## Every study that the dashboard shows
-
-p-values are adjusted by Holm's method over all sparsities of a table.
-"""
+ADJUSTED = "\np-values are adjusted by Holm's method over all sparsities of a table.\n"
 
 
-def render() -> tuple[str, list[Finding]]:
-    """The whole page, and its findings in short."""
+def render() -> tuple[dict[str, str], list[Finding]]:
+    """Every page by its path under docs/, and the findings."""
     store = Store(BUNDLED / "no-such-cache")
     studies = shipped()
     everything = [*studies, *evidence("sst2"), *evidence("ag_news"), *evidence("imdb")]
     sst2 = about(everything, data="sst2")
+    calibration = evidence("sst2-calibration")
     models = _dense_models(everything)
     sets = [entry for entry in member_sets(store) if entry.bundled]
     tables = [entry for entry in subnetwork_tables(store) if entry.bundled and entry.runs]
     others = [entry for entry in baseline_tables(store) if entry.bundled]
-    findings = summary.findings(everything, models, sets, tables, others)
-    parts = [
-        summary.section(findings),
-        summary.debiasing(tables),
-        *(pruning.section(everything, data, model) for data, model in VICTIMS.items()),
-        *(pruning.patterns(everything, data, model) for data, model in VICTIMS.items()),
-        pruning.starts(sst2),
-        ablation.section(sst2),
-        curves.calibration(evidence("sst2-calibration")),
-        curves.thesis(models),
-        distances.section(),
-        *map(alternatives.section, others),
-        *map(members.section, sets),
-        *(subnetworks.section(table, studies) for table in tables),
-        APPENDIX,
-        *map(appendix.table, studies),
-    ]
-    return HEAD + "".join(parts), findings
+    findings = summary.findings(everything, models, sets, tables, others, calibration)
+    topics = {
+        "methods": (
+            "Methods, sparsity and patterns",
+            *(pruning.section(everything, data, model) for data, model in VICTIMS.items()),
+            *(pruning.patterns(everything, data, model) for data, model in VICTIMS.items()),
+        ),
+        "ablation": (
+            "The parts of the method, and calibration texts",
+            ablation.section(sst2),
+            curves.calibration(calibration),
+        ),
+        "embeddings": (
+            "Robustness and the distance of embeddings",
+            curves.thesis(models),
+            distances.section(),
+        ),
+        "members": (
+            "The model that is pruned: members and averages",
+            pruning.starts(sst2),
+            *map(members.section, sets),
+        ),
+        "subnetworks": (
+            "Trained subnetworks, in and out of distribution",
+            summary.debiasing(tables),
+            *(subnetworks.section(table, studies) for table in tables),
+        ),
+        "smaller-files": (
+            "Pruning against other ways to a smaller file",
+            *map(alternatives.section, others),
+        ),
+        "studies": (
+            "Every study that the dashboard shows",
+            ADJUSTED,
+            *map(appendix.table, studies),
+        ),
+    }
+    pages = {
+        "results.md": HEAD.format(p1=P1, p2=P2) + summary.section(findings) + REPRODUCE,
+        "results/tests.md": f"{MARK}\n# The tests\n{summary.tests(findings)}",
+    }
+    for name, (title, *parts) in topics.items():
+        pages[f"results/{name}.md"] = TABLES.format(mark=MARK, title=title) + "".join(parts)
+    return pages, findings
 
 
 def _dense_models(studies: list[Study]) -> dict[str, list[Study]]:
@@ -96,7 +139,21 @@ def _dense_models(studies: list[Study]) -> dict[str, list[Study]]:
     return dict(sorted(models.items(), key=lambda item: "member" in item[0]))
 
 
+def stale() -> list[str]:
+    """The pages, and the findings, that differ from what the bundled studies say."""
+    pages, findings = render()
+    files = {f"docs/{name}": (DOCS / name, text) for name, text in pages.items()}
+    files["cache/bundled/findings.json"] = (FINDINGS, findings_text(findings))
+    return [
+        name
+        for name, (path, text) in files.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
 if __name__ == "__main__":
-    text, findings = render()
-    (ROOT / "docs" / "RESULTS.md").write_text(text, encoding="utf-8")
+    pages, findings = render()
+    for name, text in pages.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(text, encoding="utf-8")
     write_findings(findings)

@@ -1,6 +1,6 @@
 """Models, labels and files as people bring them: right numbers, or one sentence. Some of the cases
 of `odd_inputs`; all are run by `benchmarks/odd_inputs.py`, whose figures stand in
-docs/BENCHMARKS.md.
+docs/benchmarks.md.
 """
 
 import warnings

@@ -9,7 +9,7 @@ needs it raises ModuleNotFoundError.
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -23,6 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "jieba": (),
     "pinyin": (),
     "OpenHowNet": (),
+    "langdetect": ("detect",),
     "language_tool_python": (),
     "lemminflect": (),
     "more_itertools": (),
@@ -58,12 +59,25 @@ def _is_here(name: str) -> bool:
 
 
 def _stand_in(module: str, name: str, modules: dict[str, ModuleType]) -> Any:
-    """A module of the same package; the edit distance; else a class that does nothing."""
+    """A module of the same package, a function that TextAttack calls, or a class that it names."""
     if f"{module}.{name}" in modules:
         return modules[f"{module}.{name}"]
-    if (module, name) == ("editdistance", "eval"):
-        # the same number; editdistance has no wheel for Python 3.13
-        from Levenshtein import distance
+    return FUNCTIONS.get((module, name)) or type(name, (), {})
 
-        return distance
-    return type(name, (), {})
+
+def _edit_distance(first: str, second: str) -> int:
+    """The number that editdistance gives, which has no wheel for Python 3.13."""
+    from Levenshtein import distance
+
+    return distance(first, second)
+
+
+def _unknown_language(_text: str) -> str:
+    """TextAttack asks for the language, to leave Chinese and Korean texts without colours."""
+    return ""
+
+
+FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("editdistance", "eval"): _edit_distance,
+    ("langdetect", "detect"): _unknown_language,
+}

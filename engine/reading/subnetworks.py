@@ -207,7 +207,8 @@ def _difference(
     if not _one_change(first, second):
         return None
     difference = paired_difference(
-        [_correct(run, name) for run, _ in pairs], [_correct(run, name) for _, run in pairs]
+        [correct_examples(run, name) for run, _ in pairs],
+        [correct_examples(run, name) for _, run in pairs],
     )
     if difference.value is None:
         return None
@@ -237,7 +238,7 @@ def _difference_note(
     return "n.s." if low <= 0 <= high else ""
 
 
-def _correct(run: SubnetworkRun, name: str) -> Sequence[bool]:
+def correct_examples(run: SubnetworkRun, name: str) -> Sequence[bool]:
     """Which examples of a set a run classifies correctly."""
     return _measured(run, name).correct
 

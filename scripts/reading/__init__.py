@@ -1,1 +1,1 @@
-"""What docs/RESULTS.md says: each module writes one part of it from the bundled studies."""
+"""What docs/results.md says: each module writes one part of it from the bundled studies."""

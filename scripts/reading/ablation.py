@@ -24,17 +24,21 @@ ADAPTIVE = "sparsegpt:target=adaptive"
 WEIGHED = f"{ADAPTIVE},residual=on,refit=cg,steps=10,importance=on"
 STEPS = (  # part, what is pruned without it, with it
     (
-        "inputs of the pruned model instead of the dense one's (P1's adaptive Hessian)",
+        "Taking statistics from the pruned model's inputs, not the dense one's,",
         "sparsegpt-static",
         "sparsegpt",
     ),
-    ("then P1's target", "sparsegpt", "sparsegpt:target=p1"),
-    ("ours instead", "sparsegpt:target=p1", ADAPTIVE),
-    ("the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
-    ("the residual target", f"{ADAPTIVE},refit=cg", f"{ADAPTIVE},residual=on,refit=cg"),
-    ("importance, with the metric in the refit", f"{ADAPTIVE},residual=on,refit=cg", WEIGHED),
-    ("joint choice of the weights under it", WEIGHED, "adaptive uniform"),
-    ("sparsity over layers by equal loss", "adaptive uniform", "adaptive"),
+    ("Adding P1's target", "sparsegpt", "sparsegpt:target=p1"),
+    ("Replacing P1's target by PruneScope's", "sparsegpt:target=p1", ADAPTIVE),
+    ("Adding the refit", ADAPTIVE, f"{ADAPTIVE},refit=cg"),
+    ("Adding the residual target", f"{ADAPTIVE},refit=cg", f"{ADAPTIVE},residual=on,refit=cg"),
+    (
+        "Weighing by importance, with its metric in the refit,",
+        f"{ADAPTIVE},residual=on,refit=cg",
+        WEIGHED,
+    ),
+    ("Choosing the weights jointly", WEIGHED, "adaptive uniform"),
+    ("Spreading sparsity over layers by equal loss", "adaptive uniform", "adaptive"),
 )
 INTRODUCTION = """
 ## The ablation that P1 lacks, on SST-2
@@ -97,8 +101,8 @@ def section(studies: Sequence[Study]) -> str:
     return INTRODUCTION + rows(header, lines) + _switches(mine, levels)
 
 
-def in_short(studies: Sequence[Study]) -> list[str]:
-    """What each part does to the [CLS] error where it comes in first."""
+def pairs(studies: Sequence[Study]) -> list[tuple[str, Study, Study]]:
+    """Each part of the method where it comes in first: its name, the study without and with it."""
     mine = about(
         studies,
         data="sst2",
@@ -108,25 +112,30 @@ def in_short(studies: Sequence[Study]) -> list[str]:
         model="MiniLM-L6",
     )
     by_method = {_name(study): study for study in mine}
+    return [
+        (part, by_method[before], by_method[after])
+        for part, before, after in STEPS
+        if before in by_method and after in by_method
+    ]
+
+
+def in_short(studies: Sequence[Study]) -> list[str]:
+    """What each part does to the [CLS] error where it comes in first."""
     parts = []
-    for part, before, after in STEPS:
-        pairs = [
-            (by_method[before].level(level), by_method[after].level(level))
-            for level in LEVELS
-            if before in by_method and after in by_method
-        ]
+    for part, before, after in pairs(studies):
+        levels = [(before.level(level), after.level(level)) for level in LEVELS]
         ratios = [
             f"{after_level.cls_error / before_level.cls_error:.2f}"
-            for before_level, after_level in pairs
+            for before_level, after_level in levels
             if before_level is not None and after_level is not None
         ]
         if len(ratios) == len(LEVELS):
-            parts.append(f"{part} × {' and '.join(ratios)}")
+            parts.append(f"{part[0].lower()}{part[1:]} × {' and '.join(ratios)}")
     if not parts:
         return []
     return [
-        "What the parts of the method do to the [CLS] error on SST-2 at "
-        f"{' and '.join(map(level_name, LEVELS))}: " + "; ".join(parts) + "."
+        "The [CLS] error on SST-2 is multiplied, without a test, at "
+        f"{' and '.join(map(level_name, LEVELS))} by: " + "; ".join(parts) + "."
     ]
 
 

@@ -5,15 +5,19 @@ to the dense embedding.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import mean, stdev
 
 import numpy as np
-from scipy.stats import rankdata
+from numpy.typing import NDArray
+from scipy.stats import rankdata, ttest_1samp
 
 from prunescope.engine import LevelResult, Statistic, Study
 from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
+from prunescope.engine.reading.findings import Comparison, signed
 from scripts.reading.words import holding, rows
 
+Values = NDArray[np.float64]
 NEAR = 0.05  # of accuracy
 FEWEST = 5  # victims
 CALIBRATION = """
@@ -70,6 +74,34 @@ def calibration(studies: Sequence[Study]) -> str:
     level = next(iter(by_count.values()))[0][1]
     header = ["texts", "tokens", "draws", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
     return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
+
+
+def calibration_claims(studies: Sequence[Study]) -> dict[str, list[Comparison]]:
+    """Whether more calibration texts keep more accuracy; a paired t-test over the seeds, since a
+    seed draws the texts.
+    """
+    gains: dict[int, dict[int, float]] = defaultdict(dict)
+    for study in studies:
+        for level in study.levels:
+            if level.sparsity > 0:
+                count = study.about["counts"]["calibration"]
+                gains[count][study.about["seed"]] = _gain(study, level, _acc)
+    claims = {}
+    for few, many in pairwise(sorted(gains)):
+        seeds = sorted(set(gains[few]) & set(gains[many]))
+        changes = [gains[many][seed] - gains[few][seed] for seed in seeds]
+        test = ttest_1samp(changes, 0.0)
+        interval = test.confidence_interval()
+        claims[f"{many:,} calibration texts keep more accuracy than {few:,}."] = [
+            Comparison(
+                f"SST-2 at 75%, {len(seeds)} seeds",
+                f"{signed(mean(changes))} [{signed(interval.low)}, {signed(interval.high)}] in Acc",
+                signed(mean(changes)),
+                1 if mean(changes) > 0 else -1,
+                float(test.pvalue),
+            )
+        ]
+    return claims
 
 
 def _acc(level: LevelResult) -> float:
@@ -191,14 +223,16 @@ def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statist
     """
     values, shares = np.array(x), np.array(table, dtype=float).mean(1)
     chosen = np.concatenate(list(Resampler(RESAMPLES).rows(len(values))))
-    low, high = np.nanpercentile(
-        [_spearman(values[rows], shares[rows]) for rows in chosen], [2.5, 97.5]
+    low, high = np.nanpercentile(_spearman(values[chosen], shares[chosen]), [2.5, 97.5])
+    value = float(_spearman(values[None], shares[None])[0])
+    return Statistic(value, len(values), float(low), float(high))
+
+
+def _spearman(x: Values, y: Values) -> Values:
+    """ρ of every row; NaN where all values of a row are equal, which orders nothing."""
+    a, b = (
+        ranks - ranks.mean(1, keepdims=True) for ranks in (rankdata(x, axis=1), rankdata(y, axis=1))
     )
-    return Statistic(_spearman(values, shares), len(values), float(low), float(high))
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
-    a, b = rankdata(x), rankdata(y)
-    if a.std() == 0 or b.std() == 0:
-        return math.nan  # a resample of equal victims orders nothing
-    return float(np.corrcoef(a, b)[0, 1])
+    with np.errstate(invalid="ignore"):
+        rho: Values = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    return rho

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from prunescope.engine.paths import BUNDLED
+from prunescope.engine.reading.findings import Comparison
 from prunescope.engine.reading.titles import method_name_title
 from scripts.reading.words import level_name, rows
 
@@ -41,10 +42,41 @@ def section() -> str:
     )
 
 
+def comparisons() -> dict[str, list[Comparison]]:
+    """Method → the last block, adversarial against clean text; intervals that overlap show no
+    difference.
+    """
+    if not FILE.is_file():
+        return {}
+    series = json.loads(FILE.read_text(encoding="utf-8"))["series"]
+    last = {
+        (entry["method"], entry["sparsity"], entry["text"]): entry["cosine"][-1] for entry in series
+    }
+    tests: dict[str, list[Comparison]] = {}
+    for (method, sparsity, text), clean in last.items():
+        if text != "clean":
+            continue
+        changed = last[method, sparsity, "adversarial"]
+        tests.setdefault(method_name_title(method), []).append(
+            Comparison(
+                level_name(sparsity),
+                f"{_bounds(changed)} adversarial, {_bounds(clean)} clean",
+                f"{changed['value']:.4f} adversarial, {clean['value']:.4f} clean",
+                1 if changed["value"] < clean["value"] else -1,
+                outside=changed["high"] < clean["low"] or clean["high"] < changed["low"],
+            )
+        )
+    return tests
+
+
+def _bounds(mean: dict[str, float]) -> str:
+    return f"{mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}]"
+
+
 def _cells(means: list[dict[str, Any]]) -> list[str]:
     """The last block with its interval."""
     last = means[-1]
     return [
         *(f"{mean['value']:.4f}" for mean in means[:-1]),
-        f"{last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}]",
+        _bounds(last),
     ]

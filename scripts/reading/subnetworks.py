@@ -23,6 +23,32 @@ def untrained(
     """Every trained subnetwork of the embedded victim, and how much more often the default, which
     trains nothing, is right on the same rows; nothing where the table's dense model is another one.
     """
+    study = _default_of(table, studies)
+    if study is None:
+        return []
+    return [
+        (run, study, paired_difference([theirs], [ours]))
+        for run, theirs, ours in untrained_pairs(table, [study])
+    ]
+
+
+def untrained_pairs(
+    table: SubnetworkTable, studies: Iterable[Study]
+) -> list[tuple[SubnetworkRun, list[bool], list[bool]]]:
+    """The same, with the rows that each classifies rightly: theirs, then the default's."""
+    study = _default_of(table, studies)
+    if study is None:
+        return []
+    n = study.about["counts"]["evaluation"]
+    return [
+        (run, list(run.inside.correct), right(level, n))
+        for run in table.runs
+        if run.sparsity > 0 and (level := study.level(run.sparsity)) is not None
+    ]
+
+
+def _default_of(table: SubnetworkTable, studies: Iterable[Study]) -> Study | None:
+    """The default's study of the model that a table starts from, on the same rows."""
     settings = {
         "model": START,
         "method": "adaptive",
@@ -30,20 +56,14 @@ def untrained(
         "attack": "deepwordbug",
         "seed": 0,
     }
-    mine = [study for study in about(studies, **settings) if usual(study)]
     dense = next((run for run in table.runs if run.sparsity == 0), None)
     if dense is None:
-        return []
-    for study in mine:
+        return None
+    for study in about(studies, **settings):
         level, n = study.level(0.0), study.about["counts"]["evaluation"]
-        if level is None or right(level, n) != list(dense.inside.correct):
-            continue  # another model, or other rows
-        return [
-            (run, study, paired_difference([list(run.inside.correct)], [right(level_here, n)]))
-            for run in table.runs
-            if run.sparsity > 0 and (level_here := study.level(run.sparsity)) is not None
-        ]
-    return []
+        if usual(study) and level is not None and right(level, n) == list(dense.inside.correct):
+            return study
+    return None
 
 
 def _untrained(table: SubnetworkTable, studies: Sequence[Study]) -> str:

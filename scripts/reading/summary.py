@@ -1,102 +1,161 @@
-"""What the page says in short. The words follow from the figures, so a study that comes out
-otherwise changes the sentence.
+"""What the shipped studies say in short: each question's claims, and the tests behind them.
+
+The verdicts are `prunescope.engine.reading.findings`'; the words follow from the figures, so a
+study that comes out otherwise changes them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from prunescope.engine import (
+    Baseline,
     BaselineTable,
     MemberSet,
     Statistic,
     Study,
+    SubnetworkRun,
     SubnetworkTable,
-    is_collapsed,
 )
 from prunescope.engine.reading import subnetworks as subnetwork_tables
-from prunescope.engine.reading.findings import Finding
+from prunescope.engine.reading.findings import (
+    MEANING,
+    Comparison,
+    Finding,
+    claims_table,
+    compare,
+    judge,
+    unmeasured,
+)
+from prunescope.engine.reading.safety import last_safe
 from prunescope.engine.reading.titles import data_title, method_name_title
-from prunescope.engine.reading.verdicts import percent
-from scripts.reading import ablation, curves, subnetworks
+from prunescope.engine.reading.verdicts import percent, safe_headline
+from scripts.reading import ablation, curves, distances, subnetworks
 from scripts.reading.words import (
     ATTACKS,
     about,
-    acc_difference,
+    acc_test,
     alternative_name,
-    aua_difference,
+    aua_test,
     bare,
     by_attack,
+    heading_anchor,
     level_name,
     points,
     rows,
     usual,
 )
 
-MORE, LESS = "more accurate than", "less accurate than"
-SAME = "not significantly different in accuracy from"
-SURE = 0.05  # p, after Holm
-HIGH = 0.875  # the sparsity at which methods are compared
-ENOUGH = 20  # pruned victims of one dense model, for a sentence about all of them
+HALF, HIGH = 0.5, 0.875  # the sparsities at which methods are compared
+SAFE_POINTS = 3.0  # the tolerance of the dashboard
+ENOUGH = 20  # pruned models of one dense model, for a sentence about all of them
+MAIN = "deepwordbug"
+OTHERS = ("p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
+PATTERNS = ("2:4", "32:64")
+PAPER_MODELS = ("bert-base-uncased", "bert-large-uncased")
 Methods = dict[str, dict[str, Study]]  # method → attack → study
-HEAD = """
-## In short
+Claims = dict[str, list[Comparison]]
 
-Differences are in points on the same examples, with 95% intervals; bold means that the interval
-excludes zero. They are not corrected for multiple comparisons.
+RULE = """
+## How a verdict is reached
 
+A claim is one sentence. It is tested wherever it was measured: McNemar's exact test on the same
+examples, the p-values adjusted by Holm's method over all tests of a question, at 5%. Where the
+studies keep only an interval (correlations, times, distances), the interval decides. More
+calibration texts are judged by a paired t-test over seeds. A rule in the code turns the tests into
+a verdict:
+
+{meaning}
+
+Differences are in points, and bold means significant. All figures are of one small model a data
+set, one seed, and the sizes that the tables state. They say nothing about larger models, other
+attacks or other data.
+"""
+TESTS = """
+The tests behind the [verdicts](../results.md). Differences are in points, with 95% score intervals
+for pairs; bold means significant, and p is adjusted by Holm's method over all tests of a question.
 """
 
-
 DEBIASING = """
+## Debiasing, schedules, masks
+
 Does debiasing a subnetwork help? Does a gradual schedule? Do masks beat magnitudes? The table
 compares accuracy on the same examples, in and out of distribution; the sections below list every
 model. Many models at 70 and 90% are near chance in distribution, so their OOD scores are not
 meaningful.
 
 """
+PAGES = {  # question → the page and the heading with its tables
+    "What does pruning with Adaptive, the default, cost?": "results/methods.md",
+    "Is Adaptive better than other methods?": "results/methods.md",
+    "Does a hardware pattern cost more?": "results/methods.md",
+    "What do the parts of the method do?": "results/ablation.md",
+    "How many calibration texts are enough?": "results/ablation.md",
+    "Does robustness follow the knowledge that is kept?": "results/embeddings.md",
+    "Where does robustness come from?": "results/members.md",
+    "Is training a subnetwork better than pruning without training?": "results/subnetworks.md",
+    "Do debiased subnetworks generalise better?": "results/subnetworks.md",
+    "Is pruning better than other ways to a smaller file?": "results/smaller-files.md",
+    "Are the papers' own tables reproduced?": "results/methods.md",
+}
 
 
 def findings(
     studies: Sequence[Study],
     dense_models: Mapping[str, Sequence[Study]],
     members: Iterable[MemberSet],
-    tables: Iterable[SubnetworkTable],
-    others: Iterable[BaselineTable],
+    tables: Sequence[SubnetworkTable],
+    others: Sequence[BaselineTable],
+    calibration: Sequence[Study],
 ) -> list[Finding]:
-    """The questions with their answers; `dense_models` are the studies of each dense model."""
-    answers = {
+    """The questions with their claims; `dense_models` are the studies of each dense model."""
+    answers: dict[str, tuple[Claims, list[str]]] = {
         "What does pruning with Adaptive, the default, cost?": _cost(studies),
-        "Is Adaptive better than other methods?": _others(studies),
-        "Is training a subnetwork better than pruning without training?": _untrained(
-            studies, tables
+        "Is Adaptive better than other methods?": (_methods(studies), []),
+        "Does a hardware pattern cost more?": (_patterns(studies), []),
+        "What do the parts of the method do?": _parts(studies),
+        "How many calibration texts are enough?": (curves.calibration_claims(calibration), []),
+        "Does robustness follow the knowledge that is kept?": (_thesis(dense_models), []),
+        "Where does robustness come from?": (_starts(studies), _averaging(members)),
+        "Is training a subnetwork better than pruning without training?": (
+            _untrained(studies, tables),
+            [],
         ),
+        "Do debiased subnetworks generalise better?": (_debiased(tables), []),
         "Is pruning better than other ways to a smaller file?": _alternatives(others),
-        "What do the parts of the method do?": ablation.in_short(studies),
-        "Does robustness follow the knowledge that is kept?": _thesis(dense_models),
-        "Where does robustness come from?": [*_starts(studies), *_averaging(members)],
+        "Are the papers' own tables reproduced?": (_papers(studies), []),
     }
     return [
-        Finding(question, tuple(sentences)) for question, sentences in answers.items() if sentences
+        judge(question, claims, notes) for question, (claims, notes) in answers.items() if claims
     ]
 
 
 def section(entries: Iterable[Finding]) -> str:
-    """The findings as they open the page."""
-    return HEAD + "\n".join(
-        f"**{finding.question}**\n\n" + "".join(f"- {answer}\n" for answer in finding.answers)
-        for finding in entries
+    """The findings, a table each, and the rule behind them."""
+    meaning = "\n".join(f"- **{verdict}**: {text}." for verdict, text in MEANING.items())
+    return "".join(map(_finding, entries)) + RULE.format(meaning=meaning)
+
+
+def _finding(finding: Finding) -> str:
+    page, anchor = PAGES[finding.question], heading_anchor(finding.question)
+    notes = "\n" + "".join(f"- {note}\n" for note in finding.notes) if finding.notes else ""
+    return (
+        f"\n## {finding.question}\n\n"
+        + claims_table(finding)
+        + notes
+        + f"\n[Intervals and p-values](results/tests.md#{anchor}) · [tables]({page})\n"
     )
 
 
-def _verdict(difference: Statistic, up: str, down: str, same: str) -> str:
-    if difference.low is None or difference.high is None:
-        return same
-    return up if difference.low > 0 else down if difference.high < 0 else same
+def tests(entries: Iterable[Finding]) -> str:
+    """Every claim with the figures of its tests."""
+    return TESTS + "".join(
+        f"\n## {finding.question}\n\n{claims_table(finding, intervals=True)}" for finding in entries
+    )
 
 
-def _sets(studies: Sequence[Study]) -> list[tuple[str, Methods]]:
-    """Data set → method → attack → study, of the shipped unstructured studies."""
+def _sets(studies: Sequence[Study], pattern: str = "unstructured") -> list[tuple[str, Methods]]:
+    """Data set → method → attack → study, of the shipped studies of one pattern."""
     sets = []
     for title, data, model in (
         ("SST-2", "sst2", "MiniLM-L6"),
@@ -105,7 +164,7 @@ def _sets(studies: Sequence[Study]) -> list[tuple[str, Methods]]:
     ):
         mine = [
             study
-            for study in about(studies, data=data, model=model, pattern="unstructured", seed=0)
+            for study in about(studies, data=data, model=model, pattern=pattern, seed=0)
             if usual(study) and any(level.attacks for level in study.levels)
         ]
         methods = {
@@ -117,136 +176,141 @@ def _sets(studies: Sequence[Study]) -> list[tuple[str, Methods]]:
     return sets
 
 
-def _cost(studies: Sequence[Study]) -> list[str]:
-    """What pruning with the default costs."""
-    sentences = []
-    for title, methods in _sets(studies):
-        for sparsity in (0.5, 0.875):
-            default = methods["adaptive"]
-            first = next(iter(default.values()))
-            acc = acc_difference(first, first, sparsity, 0.0)
-            parts = [
-                f"{points(aua)} in Aua under {ATTACKS[name]}"
-                for name in ATTACKS
-                if name in default
-                and (aua := aua_difference(default[name], default[name], sparsity, 0.0)).value
-                is not None
+def _cost(studies: Sequence[Study]) -> tuple[Claims, list[str]]:
+    """What pruning with the default costs, and up to where it is safe."""
+    claims: Claims = {}
+    sets = _sets(studies)
+    for sparsity in (HALF, HIGH):
+        at = f"At {percent(sparsity)}, Adaptive"
+        defaults = [(title, methods["adaptive"]) for title, methods in sets]
+        claims[f"{at} is less accurate than the dense model."] = [
+            acc_test(title, study, study, sparsity, 0.0, claimed=-1)
+            for title, by_name in defaults
+            for study in [next(iter(by_name.values()))]
+        ]
+        claims[f"{at} withstands fewer attacks than the dense model."] = [
+            aua_test(f"{title}, {ATTACKS[name]}", study, study, sparsity, 0.0, claimed=-1)
+            for title, by_name in defaults
+            for name in ATTACKS
+            if (study := by_name.get(name)) is not None
+        ]
+    notes = []
+    for title, methods in sets:
+        study = methods["adaptive"].get(MAIN)
+        if study is not None and (safe := last_safe(study, SAFE_POINTS)) is not None:
+            notes.append(
+                f"{title}, within {SAFE_POINTS:g} points of dense accuracy and of accuracy under "
+                f"attack: {safe_headline(safe)[0].lower()}{safe_headline(safe)[1:]}."
+            )
+    return claims, notes
+
+
+def _methods(studies: Sequence[Study]) -> Claims:
+    """Whether the default is more accurate and more robust than the others."""
+    claims: Claims = {}
+    sets = _sets(studies)
+    for sparsity in (HALF, HIGH):
+        for other in OTHERS:
+            name, at = method_name_title(other), f"At {percent(sparsity)}, Adaptive"
+            pairs = [
+                (title, methods.get(other, {}).get(MAIN), methods["adaptive"].get(MAIN))
+                for title, methods in sets
             ]
-            if acc.value is not None and parts:
-                sentences.append(
-                    f"{title}, Adaptive at {level_name(sparsity)} vs dense: {points(acc)} in Acc, "
-                    + ", ".join(parts)
-                    + "."
-                )
-    return sentences
+            claims[f"{at} is more accurate than {name}."] = [
+                acc_test(*pair, sparsity) for pair in pairs
+            ]
+            claims[f"{at} withstands more attacks than {name}."] = [
+                aua_test(*pair, sparsity) for pair in pairs
+            ]
+    return claims
 
 
-def _others(studies: Sequence[Study]) -> list[str]:
-    """Whether the default is more accurate and more robust than the others at high sparsity."""
-    return [
-        sentence
-        for title, methods in _sets(studies)
-        for method in ("p1", "sparsegpt", "magnitude")
-        if (sentence := _beside(title, methods, method)) is not None
-    ]
+def _patterns(studies: Sequence[Study]) -> Claims:
+    """Whether n:m costs accuracy, and whether the default still leads."""
+    claims: Claims = {}
+    plain = dict(_sets(studies))
+    for pattern in PATTERNS:
+        sets = _sets(studies, pattern)
+        own = [(title, methods["adaptive"].get(MAIN)) for title, methods in sets]
+        claims[f"Adaptive in {pattern} is less accurate than without a pattern, at 50%."] = [
+            acc_test(title, plain[title]["adaptive"].get(MAIN), study, HALF, claimed=-1)
+            for title, study in own
+        ]
+        claims[f"Adaptive in {pattern} withstands fewer attacks than without a pattern."] = [
+            aua_test(title, plain[title]["adaptive"].get(MAIN), study, HALF, claimed=-1)
+            for title, study in own
+        ]
+        claims[f"In {pattern}, Adaptive is more accurate than SparseGPT."] = [
+            acc_test(title, methods.get("sparsegpt", {}).get(MAIN), methods["adaptive"][MAIN], HALF)
+            for title, methods in sets
+        ]
+    return claims
 
 
-def _beside(title: str, methods: Methods, method: str) -> str | None:
-    """The default beside another method on one data set; nothing where either was not measured."""
-    default = methods["adaptive"].get("deepwordbug")
-    other = methods.get(method, {}).get("deepwordbug")
-    if default is None or other is None:
-        return None
-    acc, aua = acc_difference(other, default, HIGH), aua_difference(other, default, HIGH)
-    if acc.value is None or aua.value is None:
-        return None
-    name = method_name_title(method)
-    start = f"{title} at {percent(HIGH)}:"
-    if (chance := _collapsed(other, HIGH)) is not None:
-        return (
-            f"{start} {name[0].upper()}{name[1:]} has collapsed ({chance} Acc; Adaptive keeps "
-            f"{points(acc)} more), so its Aua is not meaningful."
-        )
-    accuracy = _verdict(
-        acc,
-        "is more accurate than",
-        "is less accurate than",
-        "does not differ significantly in accuracy from",
-    )
-    robustness = _verdict(
-        aua,
-        "and withstands more attacks",
-        "but withstands fewer attacks",
-        "and Aua does not differ significantly",
-    )
-    compared = f"{accuracy} {name} ({points(acc)}) {robustness} ({points(aua)} in Aua)"
-    return f"{start} Adaptive {compared}."
+def _parts(studies: Sequence[Study]) -> tuple[Claims, list[str]]:
+    """Whether each part of the method raises accuracy and accuracy under attack at 87.5%."""
+    claims: Claims = {}
+    for part, before, after in ablation.pairs(studies):
+        claims[f"{part} raises accuracy."] = [acc_test("SST-2", before, after, HIGH)]
+        claims[f"{part} raises accuracy under attack."] = [aua_test("SST-2", before, after, HIGH)]
+    return claims, ablation.in_short(studies)
 
 
-def _collapsed(study: Study, sparsity: float) -> str | None:
-    """The accuracy of a model that has collapsed; None where it has not."""
-    level = study.level(sparsity)
-    return (
-        bare(level.acc)
-        if level is not None and is_collapsed(level.acc, len(study.about["label_names"]))
-        else None
-    )
-
-
-def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> list[str]:
+def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> Claims:
     """Whether outcomes, and whether robustness, follow the distance of the embeddings."""
-    sentences = []
+    alike_tests, aua_tests = [], []
     for name, studies in dense_models.items():
         correlations = curves.correlations(studies)
         if not correlations or correlations[0].n < ENOUGH:
             continue
         alike, aua = correlations
-        tail = _verdict(
-            aua, "rises with it", "falls with it", "is not significantly correlated with it"
-        )
-        sentences.append(
-            f"{name}: over {alike.n} pruned models, the share of attacks with the same outcome as "
-            "on the dense model follows the [CLS] error (Spearman's "
-            f"ρ {curves.correlation(alike)}). Over the {aua.n} within five points of "
-            f"dense accuracy, Aua {tail} "
-            f"(ρ {curves.correlation(aua)})."
-        )
-    return sentences
+        alike_tests.append(_correlation(f"{name}, {alike.n} models", alike))
+        aua_tests.append(_correlation(f"{name}, {aua.n} models", aua))
+    claims = {
+        "The closer the last [CLS] stays to the dense model's, the more attacks end as on the "
+        "dense model.": alike_tests,
+        "Among models within five points of dense accuracy, the closer the last [CLS], the higher "
+        "the accuracy under attack.": aua_tests,
+    } | {
+        f"Pruned by {method}, the last [CLS] is nearer to the dense model's on adversarial text "
+        "than on clean text, as in P1's Table 4.": tests
+        for method, tests in distances.comparisons().items()
+    }
+    return {statement: tests for statement, tests in claims.items() if tests}
 
 
-def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> list[str]:
-    """The default, which trains nothing, beside the best of the subnetworks that were trained from
-    the same model.
+def _correlation(setting: str, rho: Statistic) -> Comparison:
+    """A correlation with the distance, decided by its interval; the claims expect it to be
+    negative.
     """
-    sentences = []
+    low, high = rho.interval
+    outside = low > 0 or high < 0
+    figures = f"ρ {curves.correlation(rho)}".replace("-", "−")
+    return Comparison(
+        setting, figures, figures.partition(" [")[0], -1 if low > 0 else 1, outside=outside
+    )
+
+
+def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> Claims:
+    """The default, which trains nothing, beside the best of the subnetworks that were trained from
+    the same model. The best is chosen by its accuracy on these examples, which favours it.
+    """
+    tests: dict[float, list[Comparison]] = {}
     for table in tables:
-        trained, parts, steps = subnetworks.untrained(table, studies), [], set()
-        for sparsity in sorted({run.sparsity for run, _, _ in trained}):
-            best, _, difference = max(
+        trained = subnetworks.untrained_pairs(table, studies)
+        for sparsity in sorted({run.sparsity for run, *_ in trained}):
+            best, theirs, ours = max(
                 (entry for entry in trained if entry[0].sparsity == sparsity),
                 key=lambda entry: entry[0].inside.headline.value or 0.0,
             )
-            aua = "" if best.aua is None else f", Aua {bare(best.aua)}"
-            parts.append(
-                f"{points(difference)} at {level_name(sparsity)} "
-                f"({subnetworks.series(table, best)}{aua})"
-            )
-            steps.add(f"{_steps(table, best.cell):,}")
-        if parts:
-            sentences.append(
-                f"{table.title}: Adaptive, without any training, minus the best subnetwork trained "
-                f"from the same model for {' or '.join(sorted(steps))} steps, in Acc: "
-                f"{', '.join(parts)}.{_dense_aua(table)}"
-            )
-    return sentences
-
-
-def _dense_aua(table: SubnetworkTable) -> str:
-    """Aua of the model that they start from, on the attacked examples of the table."""
-    dense = next((run for run in table.runs if run.sparsity == 0), None)
-    if dense is None or dense.aua is None:
-        return ""
-    return f" The dense model has Aua {bare(dense.aua)} on those attacked examples."
+            steps = f"{_steps(table, best.cell):,} steps"
+            setting = f"{table.title}, {subnetworks.series(table, best)}, {steps}"
+            tests.setdefault(sparsity, []).append(compare(setting, theirs, ours, "Acc"))
+    return {
+        f"At {percent(sparsity)}, Adaptive without training is more accurate than the best "
+        "subnetwork trained from the same model.": tests[sparsity]
+        for sparsity in sorted(tests)
+    }
 
 
 def _steps(table: SubnetworkTable, name: str) -> int:
@@ -260,66 +324,154 @@ def _steps(table: SubnetworkTable, name: str) -> int:
     )
 
 
-def _alternatives(tables: Iterable[BaselineTable]) -> list[str]:
-    """Which alternatives are more or less accurate than the pruned model nearest in bytes, and what
-    time they take.
-    """
-    sentences = []
+def _debiased(tables: Iterable[SubnetworkTable]) -> Claims:
+    """P2's question on every table, out of distribution and in it."""
+    claims: Claims = {
+        "Debiasing the full model raises accuracy out of distribution.": [],
+        "Debiased masks at 50% raise accuracy out of distribution.": [],
+        "Debiased masks at 50% lower accuracy in distribution.": [],
+    }
+    full, masks, lower = claims.values()
+    for table in tables:
+        for index, name in enumerate(subnetwork_tables.sets_of(table)):
+            setting = f"{table.title.split(':')[0]}, {name}"
+            pairs = {
+                "full": _cells(table, "full model, CE", "full model, PoE", 0.0),
+                "masks": _cells(
+                    table,
+                    "mask training, CE, soft scores",
+                    "mask training, PoE, soft scores",
+                    HALF,
+                ),
+            }
+            if index:
+                full += _debiasing_test(table, setting, name, pairs["full"], 1)
+                masks += _debiasing_test(table, setting, name, pairs["masks"], 1)
+            else:
+                lower += _debiasing_test(table, setting, name, pairs["masks"], -1)
+    return {statement: tests for statement, tests in claims.items() if tests}
+
+
+Runs = tuple[SubnetworkRun, SubnetworkRun]
+
+
+def _cells(table: SubnetworkTable, first: str, second: str, sparsity: float) -> Runs | None:
+    """The runs of two cells by what the page calls them."""
+    runs = {
+        subnetwork_tables.series_name(run): run
+        for run in reversed(table.runs)
+        if run.sparsity == sparsity
+    }
+    return (runs[first], runs[second]) if first in runs and second in runs else None
+
+
+def _debiasing_test(
+    table: SubnetworkTable, setting: str, name: str, pair: Runs | None, claimed: int
+) -> Iterator[Comparison]:
+    if pair is None:
+        return
+    if any(subnetwork_tables.near_chance(table, run) for run in pair):
+        yield unmeasured(setting, "a model is near chance")
+        return
+    correct = [subnetwork_tables.correct_examples(run, name) for run in pair]
+    yield compare(setting, *correct, "Acc", claimed=claimed)
+
+
+def _alternatives(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
+    """The alternatives beside the pruned model nearest in bytes, and what time they take."""
+    claims: Claims = {}
+    notes = []
+    groups = {
+        "int8 weights are more accurate than the pruned model nearest in bytes.": _is_int8,
+        "Pruned weights rounded to int8 are more accurate than the pruned model nearest in "
+        "bytes.": lambda row: row.name.startswith("pruned"),
+        "A fine-tuned model of fewer blocks is more accurate than the pruned model nearest in "
+        "bytes.": lambda row: row.trained_rows > 0,
+        "Leaving out blocks is less accurate than the pruned model nearest in bytes.": (
+            lambda row: row.blocks < 6 and not row.trained_rows
+        ),
+    }
     for table in tables:
         title = data_title(table.about["data"])
-        groups: dict[str, list[str]] = {MORE: [], SAME: [], LESS: []}
+        for statement, belongs in groups.items():
+            claimed = -1 if "less accurate" in statement else 1
+            for row in table.rows:
+                if row.against is None or not belongs(row):
+                    continue
+                level = table.row(row.against.level)
+                name = alternative_name(f"{row.name} against {level.name}")
+                claims.setdefault(statement, []).append(
+                    compare(f"{title}, {name}", level.correct, row.correct, "Acc", claimed=claimed)
+                )
         for row in table.rows:
-            if (test := row.against) is not None:
-                direction = MORE if test.only_here > test.only_there else LESS
-                group = direction if test.adjusted < SURE else SAME
-                groups[group].append(alternative_name(f"{row.name} ({test.level})"))
-        sentences += [
-            f"{title}, {group} the pruned model nearest in bytes (in brackets): {'; '.join(names)}."
-            for group, names in groups.items()
-            if names
-        ]
-        times = [
-            f"{alternative_name(row.name)} {row.pace.ratio:.2f}"
-            for row in table.rows
-            if row.pace is not None and row.kind != "dense" and not table.is_collapsed(row)
-        ]
-        sentences.append(
-            f"{title}, time / time of the dense model on one processor "
-            f"({table.latency['device']}), pruned weights as CSR: {'; '.join(times)}."
+            if row.kind == "pruned" and row.pace is not None:
+                statement = (
+                    f"Pruned to {percent(row.sparsity)}, a model as CSR is faster than dense."
+                )
+                claims.setdefault(statement, []).append(_pace(title, row))
+        notes.append(
+            f"Times are of one processor ({table.latency['device']}, "
+            f"{table.latency['threads']} thread, {table.latency['rounds']} rounds in turn)."
         )
-    return sentences
+    return claims, notes
 
 
-def _starts(studies: Sequence[Study]) -> list[str]:
+def _is_int8(row: Baseline) -> bool:
+    return row.name == "int8"
+
+
+def _pace(setting: str, row: Baseline) -> Comparison:
+    """A time against dense, decided by its 5% and 95% quantiles over the rounds."""
+    pace = row.pace
+    assert pace is not None
+    return Comparison(
+        setting,
+        f"{pace.ratio:.2f} [{pace.low:.2f}, {pace.high:.2f}] of the dense time",
+        f"{pace.ratio:.2f} of the dense time",
+        1 if pace.ratio < 1 else -1,
+        outside=pace.high < 1 or pace.low > 1,
+    )
+
+
+def _starts(studies: Sequence[Study]) -> Claims:
     """Whether members differ in robustness from their average, dense and pruned."""
     mine = {
         study.about["model"]: study
         for study in about(
-            studies,
-            data="sst2",
-            attack="deepwordbug",
-            seed=0,
-            pattern="unstructured",
-            method="adaptive",
+            studies, data="sst2", attack=MAIN, seed=0, pattern="unstructured", method="adaptive"
         )
         if usual(study)
     }
     average = mine.pop("MiniLM-L6", None)
-    sentences = []
-    for model, study in mine.items() if average is not None else ():
-        parts = [
-            f"{points(change)} {'dense' if sparsity == 0 else 'at ' + level_name(sparsity)}"
-            for sparsity in (0.0, 0.5, 0.875)
-            if (change := aua_difference(average, study, sparsity)).value is not None
+    statements = {
+        "ce-1": ("A plainly trained member withstands fewer attacks than the average.", -1),
+        "freelb-2": (
+            "An adversarially trained member withstands more attacks than the average.",
+            1,
+        ),
+    }
+    return {
+        statement: [
+            aua_test(
+                f"SST-2, {model}, {'dense' if sparsity == 0 else level_name(sparsity)}",
+                average,
+                mine[model],
+                sparsity,
+                claimed=claimed,
+            )
+            for sparsity in (0.0, HALF, HIGH)
         ]
-        sentences.append(
-            f"SST-2, the member {model} minus the average of five in Aua: {', '.join(parts)}."
-        )
-    return sentences
+        for model, (statement, claimed) in statements.items()
+        if average is not None and model in mine
+    } | {
+        "Averaging members withstands more attacks than the plain members.": [
+            unmeasured("", "only rates are stored, no outcomes of single examples")
+        ]
+    }
 
 
 def _averaging(members: Iterable[MemberSet]) -> list[str]:
-    """Whether averaging raised Aua."""
+    """What averaging did to Aua."""
     sentences = []
     for group in members:
         average = group.averages.get("uniform")
@@ -342,6 +494,21 @@ def _averaging(members: Iterable[MemberSet]) -> list[str]:
             f"{best.name}, {bare(best.score.aua)} (of {average.score.aua.n} held-out examples)."
         )
     return sentences
+
+
+def _papers(studies: Sequence[Study]) -> Claims:
+    """Whether the papers' models were run: their tables are of BERT-base and BERT-large."""
+    models = {study.about["model"] for study in studies}
+    absent = sorted(set(PAPER_MODELS) - models)
+    if not absent:
+        return {}
+    reason = f"no shipped study is of {' or '.join(absent)}; `prunescope paper NAME` runs them"
+    return {
+        "P1's tables come out as printed, with the paper's models.": [unmeasured("", reason)],
+        "P2's tables come out as printed, with the paper's models.": [
+            unmeasured("", "`prunescope subnetworks --recipe p2-mnli` runs them; not run here")
+        ],
+    }
 
 
 MASK, IMP = "mask training, PoE", "IMP, PoE"

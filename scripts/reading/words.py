@@ -1,5 +1,6 @@
 """Figures in words, and the bundled studies by what they are about."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from prunescope.engine import (
 from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
-from prunescope.engine.reading.verdicts import percent
+from prunescope.engine.reading.findings import Comparison, compare, unmeasured
+from prunescope.engine.reading.titles import method_name_title
+from prunescope.engine.reading.verdicts import has_collapsed, percent
 
 # in the order of columns
 ATTACKS = {name: engine.ATTACKS[name] for name in ("deepwordbug", "textfooler", "textbugger")}
@@ -156,3 +159,61 @@ def aua_difference(
 def by_attack(studies: Iterable[Study]) -> Mapping[str, Study]:
     """Attack → study."""
     return {study.about["attack"]: study for study in studies}
+
+
+def acc_test(
+    setting: str,
+    first: Study | None,
+    second: Study | None,
+    sparsity: float,
+    of_first: float | None = None,
+    *,
+    claimed: int = 1,
+) -> Comparison:
+    """The accuracy of the second study's level against the first's, on the same rows."""
+    pair = _levels(first, second, sparsity, of_first)
+    if pair is None or first is None or second is None:
+        return unmeasured(setting, "not run")
+    if first.identity["evaluation"] != second.identity["evaluation"]:
+        return unmeasured(setting, "not run on the same examples")
+    n = first.about["counts"]["evaluation"]
+    return compare(setting, right(pair[0], n), right(pair[1], n), "Acc", claimed=claimed)
+
+
+def aua_test(
+    setting: str,
+    first: Study | None,
+    second: Study | None,
+    sparsity: float,
+    of_first: float | None = None,
+    *,
+    claimed: int = 1,
+) -> Comparison:
+    """The same of accuracy under attack; a collapsed model is not tested."""
+    pair = _levels(first, second, sparsity, of_first)
+    if pair is None or first is None or second is None or not all(part.attacks for part in pair):
+        return unmeasured(setting, "not run")
+    if len({frozenset(record.example for record in part.attacks) for part in pair}) > 1:
+        return unmeasured(setting, "not run on the same examples")
+    for study, level in zip((first, second), pair, strict=True):
+        if has_collapsed(study, level):
+            name = method_name_title(study.about["method"])
+            return unmeasured(setting, f"{name} has collapsed ({bare(level.acc)} Acc)")
+    rows_of = [holding(part.attacks) for part in pair]
+    return compare(setting, *rows_of, "Aua", claimed=claimed)
+
+
+def heading_anchor(heading: str) -> str:
+    """The anchor that a heading gets on the site and on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def _levels(
+    first: Study | None, second: Study | None, sparsity: float, of_first: float | None
+) -> tuple[LevelResult, LevelResult] | None:
+    """What is compared; None where one of the two was not measured."""
+    if first is None or second is None:
+        return None
+    before = first.level(sparsity if of_first is None else of_first)
+    after = second.level(sparsity)
+    return None if before is None or after is None else (before, after)

@@ -1,14 +1,12 @@
 """Sentences about a study follow from its figures; every measure is described once and fully."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from made_up_studies import made_up_study
 
 from prunescope.engine import Rate, SafeSparsity
-from prunescope.engine.errors import StoreError
-from prunescope.engine.reading import findings, verdicts
+from prunescope.engine.reading import verdicts
 from prunescope.engine.reading.glossary import MEASURES, measure
 
 
@@ -86,19 +84,3 @@ def test_a_measure_has_its_unit_on_an_axis_and_its_direction_in_a_tooltip() -> N
 def test_every_column_of_the_curves_that_is_a_measure_is_in_the_glossary() -> None:
     for name in ("sparsity", "acc", "aua", "asr", "cls_error", "layer_error_median", "latency"):
         assert measure(name).meaning
-
-
-def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    entries = (findings.Finding("Is it so?", ("**It is.**", "It may be.")),)
-    findings.write_findings(entries, path := tmp_path / "findings.json")
-    assert findings.read_findings(path) == entries
-    assert findings.read_findings(tmp_path / "nothing.json") == ()
-
-
-@pytest.mark.parametrize("text", ["", "[{}]", '{"question": 1}', "[3]"])
-def test_damaged_findings_are_an_error_that_says_what_writes_them(
-    tmp_path: Path, text: str
-) -> None:
-    (path := tmp_path / "findings.json").write_text(text)
-    with pytest.raises(StoreError, match=r"scripts/results\.py"):
-        findings.read_findings(path)

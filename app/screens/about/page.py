@@ -4,7 +4,7 @@ import streamlit as st
 
 from prunescope.app.components.page_header import page_header
 from prunescope.engine.reading import commands
-from prunescope.engine.reading.findings import read_findings
+from prunescope.engine.reading.findings import claims_table, read_findings
 from prunescope.engine.reading.glossary import MEASURES, Measure, measure
 from prunescope.engine.reading.titles import PAPERS
 
@@ -41,17 +41,19 @@ def main() -> None:
 
 
 def _findings() -> None:
-    """What the shipped studies answer, in the sentences of docs/RESULTS.md."""
+    """What the shipped studies answer, in the sentences of docs/results.md."""
     if not (findings := read_findings()):
         return
     st.header("What the shipped studies say", anchor=False)
     st.caption(
-        "Differences are in points on the same examples, with 95% intervals; bold means that the "
-        "interval excludes zero. All tables are in docs/RESULTS.md."
+        "A rule judges each claim by paired tests on the same examples, adjusted for their number. "
+        "Differences are in points; bold means significant. docs/results.md has the rule, the "
+        "intervals and all tables."
     )
     for finding in findings:
         with st.expander(finding.question):
-            st.markdown("\n".join(f"- {answer}" for answer in finding.answers))
+            st.markdown(claims_table(finding))
+            st.markdown("\n".join(f"- {note}" for note in finding.notes))
 
 
 def _definition(entry: Measure) -> str:
