@@ -97,7 +97,7 @@ class Model:
         """
         target = Path(folder)
         form = "dense" if format == "folder" else format
-    write_model(self.victim, target, self._provenance, form, half)
+        write_model(self.victim, target, self._provenance, form, half)
         return target.expanduser()
 
     def __repr__(self) -> str:
