@@ -35,9 +35,9 @@ from scripts.reading.words import (
     ATTACKS,
     about,
     acc_test,
-    alternative_name,
     aua_test,
     bare,
+    baseline_name,
     by_attack,
     heading_anchor,
     level_name,
@@ -122,7 +122,7 @@ def findings(
             [],
         ),
         "Do debiased subnetworks generalise better?": (_debiased(tables), []),
-        "Is pruning better than other ways to a smaller file?": _alternatives(others),
+        "Is pruning better than other ways to a smaller file?": _baselines(others),
         "Are the papers' own tables reproduced?": (_papers(studies), []),
     }
     return [
@@ -377,8 +377,8 @@ def _debiasing_test(
     yield compare(setting, *correct, "Acc", claimed=claimed)
 
 
-def _alternatives(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
-    """The alternatives beside the pruned model nearest in bytes, and what time they take."""
+def _baselines(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
+    """The baselines beside the pruned model nearest in bytes, and what time they take."""
     claims: Claims = {}
     notes = []
     groups = {
@@ -399,7 +399,7 @@ def _alternatives(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
                 if row.against is None or not belongs(row):
                     continue
                 level = table.row(row.against.level)
-                name = alternative_name(f"{row.name} against {level.name}")
+                name = baseline_name(f"{row.name} against {level.name}")
                 claims.setdefault(statement, []).append(
                     compare(f"{title}, {name}", level.correct, row.correct, "Acc", claimed=claimed)
                 )
