@@ -12,4 +12,4 @@ except ModuleNotFoundError as error:  # another Python than that of the environm
     sys.exit(2)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(program="python -m engine"))

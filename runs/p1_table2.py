@@ -1,6 +1,6 @@
 """P1, Table 2: IMP and lottery tickets, with and without FreeLB, at 50%; and RobusT of Table 1.
 
-Runs the shipped recipe `p1-adversarial` of `python -m engine subnetworks` on each data set. Unlike
+Runs the shipped recipe `p1-adversarial` of `prunescope subnetworks` on each data set. Unlike
 P1's, IMP starts from a fine-tuned model of its own and not from the average. All data sets have the
 settings of SST-2: RobustT's paper learns the masks of AG News at a rate of .05, here .1, and reads
 256 tokens of AG News and IMDB, here 128; P1 states neither. Needs a GPU, the hub, and TextFooler's

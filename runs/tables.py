@@ -40,7 +40,7 @@ class Run:
     dense: set[tuple[str, str, int]] = field(default_factory=set)  # measured by several studies
 
     def command(self, name: str, **settings: Any) -> dict[str, Any]:
-        """Run `python -m engine NAME --SETTING VALUE …` and return its JSON answer; list it in a
+        """Run `prunescope NAME --SETTING VALUE …` and return its JSON answer; list it in a
         dry run. Raises SystemExit with the command's exit code where that is not 0.
         """
         for option in PASSED.get(name, ("device", "resources", "cache")):
@@ -51,7 +51,7 @@ class Run:
                 words.append(f"--{setting.replace('_', '-')}")
                 words += [] if value is True else [str(value)]
         self.commands.append(words)
-        sys.stderr.write(f"python -m engine {' '.join(words)}\n")
+        sys.stderr.write(f"prunescope {' '.join(words)}\n")
         if self.options.dry_run:
             return {}
         with redirect_stdout(io.StringIO()) as stdout:

@@ -1,4 +1,4 @@
-"""A made-up set of members with averages, written as `python -m engine members` and `average` write
+"""A made-up set of members with averages, written as `prunescope members` and `average` write
 them.
 """
 

@@ -1,4 +1,4 @@
-"""A made-up table of subnetworks, written as `python -m engine subnetworks` writes it."""
+"""A made-up table of subnetworks, written as `prunescope subnetworks` writes it."""
 
 import json
 from dataclasses import asdict

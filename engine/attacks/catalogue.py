@@ -17,4 +17,3 @@ ATTACKS = {
     "checklist": "CheckList",
     "hotflip": "HotFlip for word pieces",
 }
-ATTACK_HELP = ", ".join(ATTACKS)

@@ -162,7 +162,7 @@ def baseline_tables(store: Store) -> list[BaselineTable]:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
                     f"The baselines in {path} cannot be read ({type(error).__name__}: {error}); "
-                    "make them again with `python -m engine baselines`."
+                    "make them again with `prunescope baselines`."
                 )
     return tables
 

@@ -12,7 +12,7 @@ from prunescope.engine.records import StudySpec
 # In bytes, near to every number of blocks of six, and to int8.
 LEVELS = (0.2, 0.4, 0.5, 0.7, 0.75, 0.8, 0.875, 0.9)
 
-# Titles of groups of settings, in --help and in docs/SETTINGS.md.
+# Titles of groups of settings, in --help and in docs/cli.md.
 SMALLER, LATENCY = "baselines", "latency"
 
 
@@ -84,7 +84,7 @@ class BaselineSpec:
         Setting(
             "Epochs",
             "passes over the training examples, for the smaller models",
-            "X",
+            "NUMBER",
             SMALLER,
             gt=0,
         ),
@@ -92,7 +92,7 @@ class BaselineSpec:
     learning_rate: Annotated[
         float,
         Setting(
-            "Learning rate", "highest learning rate, for the smaller models", "X", SMALLER, gt=0
+            "Learning rate", "highest learning rate, for the smaller models", "RATE", SMALLER, gt=0
         ),
     ] = 1e-4
     sentences: Annotated[int, Setting("Sentences", "texts a round", "N", LATENCY, gt=0)] = 64

@@ -1,1 +1,1 @@
-"""What the commands of `python -m engine` do: one file a group, their tables and the console."""
+"""What the commands of `prunescope` do: one file a group, their tables and the console."""

@@ -1,36 +1,44 @@
-"""`python -m engine attack`: one text, rows of a data set, or a fixed adversarial set, on one
+"""`prunescope attack`: one text, rows of a data set, or a fixed adversarial set, on one
 victim or two.
 
 The second victim is another model (`--against`) or the first one pruned (`--sparsity`).
 """
 
 import argparse
-import math
 from collections.abc import Callable
 
-from prunescope.engine.attacks.catalogue import ATTACK_HELP
-from prunescope.engine.cli.attack_victims import SPARSITY
 from prunescope.engine.cli.console import Console
 from prunescope.engine.cli.options import (
+    BUDGET,
     Answer,
     add_settings,
-    budget_options,
+    group_of,
     spec_from,
     victim_options,
 )
+from prunescope.engine.cli.settings_attack import FIXED_SET, SPARSITY, WHAT, TargetSettings
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the command with `command(name, run, about)`."""
+    """Add the command with `command(name, run, about, examples)`."""
     attack = command(
         "attack",
         _attack,
-        "Attack one text or rows of a data set, or read a fixed adversarial set, on one victim or "
-        "on two side by side.",
+        "Attack one text, examples of a data set, or a fixed set. On one victim, or on two side "
+        "by side.",
+        examples=(
+            (
+                "One text, on the embedded model dense and with 87.5% zeros:",
+                'attack --sparsity 0.875 --text "a warm, funny film with a great cast"',
+            ),
+            (
+                "100 examples of your data, on two models:",
+                "attack --model ./my-model --against ./half --data reviews.csv --examples 100",
+            ),
+        ),
     )
-    victim_options(attack)
     attack_options(attack)
 
 
@@ -43,84 +51,27 @@ def _attack(options: argparse.Namespace, console: Console) -> Answer:
 
 
 def attack_options(parser: argparse.ArgumentParser) -> None:
-    """The options beside those that name victims and data."""
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument(
-        "--text", help="attack this text, on the dense victim and the pruned one or --against"
-    )
-    mode.add_argument(
-        "--examples", type=int, metavar="N", help="attack N evaluation examples of --data"
-    )
-    mode.add_argument(
-        "--set",
-        metavar="FILE",
-        help="read a fixed adversarial set: labelled texts (AdvGLUE), clean and "
-        "adversarial texts side by side, or a log of attacks such as TextAttack's CSV",
-    )
-    _examples_options(parser)
-    _second_victim_options(parser)
-    parser.add_argument(
-        "--label",
-        metavar="L",
-        help="true label of --text, a number or a class's name (default: what the first "
-        "victim says)",
-    )
-    parser.add_argument(
-        "--attack",
-        default="deepwordbug",
-        metavar="NAME",
-        help=ATTACK_HELP + " (default: deepwordbug)",
-    )
-    budget_options(parser)
-    add_settings(parser, StudySpec, "resources")
-    _set_options(parser)
-
-
-def _examples_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--eval-examples",
-        type=int,
-        default=StudySpec().eval_examples,
-        metavar="N",
-        help="with --examples: rows that are evaluated, among which those to attack are "
-        "drawn, as in a study (default: 872)",
-    )
-    parser.add_argument(
-        "--log",
-        metavar="FILE",
-        help="with --examples: write texts and outcomes as TextAttack's CSV or as JSON, "
-        "by the suffix; those of a second victim go to FILE with -against before it",
-    )
-
-
-def _second_victim_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--against",
-        metavar="B",
-        help="a second model, given the same examples and compared with the first",
-    )
-    parser.add_argument(
-        "--sparsity",
-        type=float,
-        metavar="S",
-        help="compare with the first model pruned at this sparsity "
-        f"(default with --text: {SPARSITY:g})",
-    )
-
-
-def _set_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--task",
-        metavar="T",
-        help="with --set: examples of this task, such as sst2, and what their labels mean",
-    )
-    parser.add_argument(
+    """Add the options of what is attacked, of the victims, and of the attack."""
+    mode = group_of(parser, WHAT).add_mutually_exclusive_group(required=True)
+    add_settings(parser, TargetSettings, "text", "examples", "set", into=mode)
+    add_settings(parser, TargetSettings, "label")
+    helps = {
+        "eval_examples": "with `examples`: those that are evaluated, among which the attacked ones "
+        "are drawn, as in a study",
+        "attack": "how texts are changed until the model errs",
+    }
+    victim_options(parser)
+    add_settings(parser, TargetSettings, "against", "sparsity")
+    add_settings(parser, StudySpec, "eval_examples", "attack", *BUDGET, "resources", helps=helps)
+    add_settings(parser, TargetSettings, "task")
+    group_of(parser, FIXED_SET).add_argument(
         "--where",
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="with --set: examples with this value only",
+        help="with --set: examples with this value only; repeat it for further columns",
     )
+    add_settings(parser, TargetSettings, "log")
 
 
 def run_attack(options: argparse.Namespace, spec: StudySpec, console: Console) -> Answer:
@@ -151,8 +102,6 @@ def _check(options: argparse.Namespace) -> None:
     )
     if options.against is not None and options.sparsity is not None:
         raise SettingError("--against and --sparsity both name the second victim; use one of them.")
-    if options.sparsity is not None and not 0 <= options.sparsity < 1:
-        raise SettingError(f"`sparsity` is {options.sparsity}; it must be a number in [0, 1).")
     needs = {
         "label": ("--text",),
         "log": ("--examples",),
@@ -166,12 +115,6 @@ def _check(options: argparse.Namespace) -> None:
             raise SettingError(
                 f"--{name.replace('_', '-')} goes with {' or '.join(modes)}, not with {mode}; "
                 "leave it out."
-            )
-    for name in ("examples", "max_queries", "max_seconds"):
-        value = getattr(options, name)
-        if value is not None and not 0 < value < math.inf:
-            raise SettingError(
-                f"--{name.replace('_', '-')} is {value}; it must be a number above 0."
             )
     if mode != "--set" and options.attack == "none":
         raise SettingError(

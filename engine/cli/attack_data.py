@@ -1,4 +1,4 @@
-"""`python -m engine attack --examples`: rows of a data set on one victim or two."""
+"""`prunescope attack --examples`: rows of a data set on one victim or two."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""`python -m engine attack --set`: a fixed adversarial set on one victim or two."""
+"""`prunescope attack --set`: a fixed adversarial set on one victim or two."""
 
 import argparse
 from dataclasses import asdict, replace

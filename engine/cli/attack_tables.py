@@ -1,4 +1,4 @@
-"""What `python -m engine attack` prints: victims side by side, the flip table, transfer."""
+"""What `prunescope attack` prints: victims side by side, the flip table, transfer."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,13 +1,14 @@
-"""`python -m engine attack --text`: one text on two victims."""
+"""`prunescope attack --text`: one text on two victims."""
 
 import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prunescope.engine.cli.attack_tables import text_table
-from prunescope.engine.cli.attack_victims import SPARSITY, budget_of, texts_at_limit, victims_of
+from prunescope.engine.cli.attack_victims import budget_of, texts_at_limit, victims_of
 from prunescope.engine.cli.console import Console
 from prunescope.engine.cli.options import Answer
+from prunescope.engine.cli.settings_attack import SPARSITY
 from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store

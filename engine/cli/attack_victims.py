@@ -1,4 +1,4 @@
-"""The victims of `python -m engine attack`, their budget and their limit of tokens."""
+"""The victims of `prunescope attack`, their budget and their limit of tokens."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,8 +12,6 @@ if TYPE_CHECKING:  # imports torch
     from prunescope.engine.attacks.attempt import Budget
     from prunescope.engine.attacks.terms import KeyedVictim
     from prunescope.engine.models.victim import Victim
-
-SPARSITY = 0.5  # of the pruned victim that a text is attacked on by default
 
 
 def victims_of(

@@ -1,4 +1,4 @@
-"""`python -m engine average`: members averaged into one dense model."""
+"""`prunescope average`: members averaged into one dense model."""
 
 import argparse
 from typing import Any
@@ -9,10 +9,11 @@ from prunescope.engine.cli.options import (
     Answer,
     Command,
     add_settings,
+    group_of,
     reading_of,
     reading_options,
 )
-from prunescope.engine.cli.settings import MemberSettings, Places, TrainingSettings
+from prunescope.engine.cli.settings import TRAINING, MemberSettings, Places, TrainingSettings
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import expanded
 from prunescope.engine.records import StudySpec
@@ -23,14 +24,25 @@ def add_commands(command: Command) -> None:
     average = command(
         "average",
         _average,
-        "Average members into one dense model, uniformly or greedily by accuracy or by "
+        "Average fine-tuned models into one dense model. Uniformly, or greedily by accuracy or "
         "accuracy under attack on examples that are neither trained on nor evaluated.",
+        examples=(
+            (
+                "The members of reviews, chosen by accuracy under attack:",
+                "average --members reviews --by aua",
+            ),
+            (
+                "Two models of your own, all weights alike:",
+                "average --member ./tuned-a --member ./tuned-b --data reviews.csv --by uniform "
+                "--out average",
+            ),
+        ),
     )
     add_settings(average, MemberSettings, "members")
-    average.add_argument(
+    group_of(average, TRAINING).add_argument(
         "--member",
         action="append",
-        metavar="M",
+        metavar="MODEL",
         default=[],
         help="a fine-tuned model of one base (a hub name or folder); repeat it, instead of "
         "--members",
@@ -42,10 +54,12 @@ def add_commands(command: Command) -> None:
     reading_options(average)
     add_settings(average, StudySpec, "device")
     add_settings(average, Places, "cache")
-    average.add_argument(
-        "--out",
-        metavar="DIR",
-        help="the model folder to write (default with --members: average-BY in it)",
+    add_settings(
+        average,
+        Places,
+        "out",
+        helps={"out": "the model folder to write"},
+        optional={"out": "with --members, average-BY in their folder"},
     )
 
 
@@ -54,7 +68,7 @@ def _average(options: argparse.Namespace, console: Console) -> Answer:
 
     if bool(options.members) == bool(options.member):
         raise SettingError(
-            "Give either --members with a folder made by `python -m engine members`, or --member "
+            "Give either --members with a folder made by `prunescope members`, or --member "
             "for each model."
         )
     if options.members and (options.data or options.select):

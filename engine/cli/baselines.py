@@ -1,4 +1,4 @@
-"""`python -m engine baselines`: pruning beside int8, fewer blocks and smaller models, at equal
+"""`prunescope baselines`: pruning beside int8, fewer blocks and smaller models, at equal
 bytes; `alternatives` is the same command.
 """
 
@@ -16,6 +16,7 @@ from prunescope.engine.cli.options import (
     spec_from,
     victim_options,
 )
+from prunescope.engine.cli.settings import Places
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.paths import expanded
 from prunescope.engine.reading.names import study_title
@@ -35,16 +36,28 @@ def add_commands(command: Command) -> None:
     parser = command(
         "baselines",
         _baselines,
-        "Compare pruned levels with int8 weights, fewer blocks and smaller models: bytes on "
-        "disk, accuracy, accuracy under attack and time, on the same examples.",
+        "Compare pruning with int8, fewer blocks and smaller models. Bytes on disk, accuracy, "
+        "accuracy under attack and time, on the same examples.",
+        examples=(
+            ("The embedded model, with the usual baselines:", "baselines"),
+            (
+                "Your own model at two sparsities, without int8:",
+                "baselines --model ./my-model --data reviews.csv --levels 0.5,0.875 --no-int8",
+            ),
+        ),
         aliases=("alternatives",),
     )
     victim_options(parser)
     add_settings(parser, StudySpec, "levels", defaults={"levels": LEVELS})
     add_settings(parser, BaselineSpec, *BLOCKS, *LATENCY)
     measure_options(parser)
-    parser.add_argument(
-        "--out", metavar="FILE", help="the record to write (default: alternatives/ in the cache)"
+    add_settings(
+        parser,
+        Places,
+        "out",
+        helps={"out": "the record to write"},
+        metavars={"out": "FILE"},
+        optional={"out": "in alternatives/ of the cache"},
     )
 
 

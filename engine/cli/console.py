@@ -1,5 +1,6 @@
 """What the command line prints: progress on stderr, tables for stdout."""
 
+import os
 import re
 import sys
 import time
@@ -28,6 +29,16 @@ def printable(text: str) -> str:
     return _UNPRINTED.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
 
 
+def write_out(text: str) -> None:
+    """Write to stdout; whoever reads it may have closed it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # nor may the interpreter's own flush fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Console:
     """Progress with an estimate: one line rewritten on a terminal, a line every five seconds
     elsewhere.
@@ -38,8 +49,9 @@ class Console:
         quiet: bool = False,
         stream: TextIO | None = None,
         flag_of: Callable[[str, str | None], str | None] = lambda name, value: None,
+        program: str = "prunescope",
     ) -> None:
-        self._flag_of = flag_of
+        self._flag_of, self._program = flag_of, program
         self._stream = stream or sys.stderr
         self._quiet, self._terminal = quiet, self._stream.isatty()
         self.report, self._last = Progress(self._show, self._on_event), 0.0
@@ -73,8 +85,9 @@ class Console:
         """One sentence to the person, after clearing the progress line.
 
         Settings are named by their flags; one that this command's line does not give, such as a
-        key of a sweep's file, by its name.
+        key of a sweep's file, by its name. A command of this program stands there as it was called.
         """
+        sentence = sentence.replace("`prunescope ", f"`{self._program} ")
         sentence = printable(phrase(sentence, self._word))
         self._stream.write(f"\r\033[K{sentence}\n" if self._terminal else f"{sentence}\n")
         self._stream.flush()

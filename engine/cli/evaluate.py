@@ -1,4 +1,4 @@
-"""`python -m engine evaluate`: one model as it is."""
+"""`prunescope evaluate`: one model as it is."""
 
 import argparse
 from typing import Any
@@ -16,7 +16,15 @@ def add_commands(command: Command) -> None:
     evaluate = command(
         "evaluate",
         _evaluate,
-        "Measure one model as it is: accuracy, and accuracy under attack where asked for.",
+        "Measure one model as it is. Accuracy, and accuracy under attack where asked for.",
+        examples=(
+            ("Accuracy on your own data:", "evaluate --model ./my-model --data reviews.csv"),
+            (
+                "Accuracy under attack, of 100 examples:",
+                "evaluate --model ./my-model --data reviews.csv --attack deepwordbug "
+                "--attack-examples 100",
+            ),
+        ),
     )
     helps = {
         "data": "whose evaluation examples are read",

@@ -1,4 +1,4 @@
-"""`python -m engine export`, `prune` and `unpack`: models on disk."""
+"""`prunescope export`, `prune` and `unpack`: models on disk."""
 
 import argparse
 
@@ -13,23 +13,61 @@ from prunescope.engine.cli.options import (
 )
 from prunescope.engine.cli.settings import ExportSettings, Places
 from prunescope.engine.errors import SettingError
+from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
+
+EXPORTS = (
+    (
+        "Half of the weights, as a folder that transformers opens:",
+        "export --model ./my-model --data reviews.csv --sparsity 0.5 --out half",
+    ),
+    (
+        "The embedded model with an eighth of its weights, in fewer bytes:",
+        "export --sparsity 0.875 --format packed --out eighth",
+    ),
+)
 
 
 def add_commands(command: Command) -> None:
     """Add `export`, `prune` and `unpack`."""
-    for name, form, about in (
-        ("export", "dense", "an ordinary model folder"),
-        ("prune", "packed", "a folder that is smaller"),
+    of_prune = (
+        ("The same as export --format packed:", "prune --sparsity 0.875 --out packed"),
+        ("With 2 zeros in each 4 weights:", "prune --pattern 2:4 --out packed"),
+    )
+    for name, form, about, examples in (
+        (
+            "export",
+            "folder",
+            "Prune a model at one sparsity and write it to a folder. A model card in it says what "
+            "it is, how it was made and what was measured of it.",
+            EXPORTS,
+        ),
+        ("prune", "packed", "Former spelling of export --format packed.", of_prune),
     ):
-        export = command(name, _export, f"Prune at one sparsity and write {about}.")
+        export = command(name, _export, about, examples)
         victim_options(export)
         add_settings(export, Places, "out")
         add_settings(
             export, ExportSettings, "sparsity", "format", "half", defaults={"format": form}
         )
-    unpack = command("unpack", _unpack, "Write the ordinary model folder of a packed one.")
-    unpack.add_argument("--model", required=True, metavar="DIR", help="the packed folder")
+    unpack = command(
+        "unpack",
+        _unpack,
+        "Write the ordinary model folder of a packed one.",
+        examples=(
+            ("So that transformers can open it:", "unpack --model packed --out my-pruned-model"),
+            ("With the sizes as JSON:", "unpack --model packed --out unpacked --json"),
+        ),
+    )
+    helps = {"model": "the packed folder"}
+    add_settings(
+        unpack,
+        StudySpec,
+        "model",
+        helps=helps,
+        metavars={"model": "DIR"},
+        required=("model",),
+    )
     add_settings(unpack, Places, "out")
 
 

@@ -1,4 +1,4 @@
-"""`python -m engine finetune` and `members`: dense models made by fine-tuning."""
+"""`prunescope finetune` and `members`: dense models made by fine-tuning."""
 
 import argparse
 from collections.abc import Sequence
@@ -37,8 +37,16 @@ def add_commands(command: Command) -> None:
     tune = command(
         "finetune",
         _finetune,
-        "Fine-tune a classifier from a pretrained checkpoint, plainly or adversarially. The "
-        "same command goes on where it was stopped.",
+        "Fine-tune a classifier from a pretrained checkpoint. Plainly or adversarially; the same "
+        "command goes on where it was stopped.",
+        examples=(
+            ("A classifier of your own data:", "finetune --data reviews.csv --out tuned"),
+            (
+                "Adversarially, from a checkpoint in a folder:",
+                "finetune --model ./my-checkpoint --data reviews.csv --adversarial freelb "
+                "--epochs 3 --out robust",
+            ),
+        ),
     )
     add_settings(tune, TrainingSettings, *INPUTS, "head_seed", "max_tokens")
     reading_options(tune)
@@ -49,8 +57,18 @@ def add_commands(command: Command) -> None:
     members = command(
         "members",
         _members,
-        "Fine-tune the members of a recipe and judge each by accuracy and accuracy under "
-        "attack on held-out training examples; a finished member is not redone.",
+        "Fine-tune the members of a recipe, to be averaged. Each is judged by accuracy and "
+        "accuracy under attack on held-out training examples; a finished member is not redone.",
+        examples=(
+            (
+                "The members of P1's Table 8, on your own data:",
+                "members --recipe p1-table8 --data reviews.csv",
+            ),
+            (
+                "The members of your own recipe, judged by 40 attacks each:",
+                "members --recipe recipe.json --data reviews.csv --attack-examples 40",
+            ),
+        ),
     )
     add_settings(members, TrainingSettings, *INPUTS)
     add_settings(members, MemberSettings, "recipe")
@@ -58,11 +76,14 @@ def add_commands(command: Command) -> None:
     selection_options(members)
     add_settings(members, StudySpec, "device")
     add_settings(members, Places, "cache")
-    members.add_argument(
-        "--out",
-        metavar="DIR",
-        help="the folder that receives one folder a member (default: members/ and the data's "
-        "name in the cache, where the dashboard finds them)",
+    add_settings(
+        members,
+        Places,
+        "out",
+        helps={"out": "the folder that receives one folder a member"},
+        optional={
+            "out": "members/ and the data's name in the cache, where the dashboard finds them"
+        },
     )
 
 

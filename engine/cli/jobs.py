@@ -1,4 +1,4 @@
-"""`python -m engine jobs …`: studies that run in the background."""
+"""`prunescope jobs …`: studies that run in the background."""
 
 import argparse
 import time
@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import as_flags
+from prunescope.engine.cli.options import add_settings, as_flags
+from prunescope.engine.cli.parser import CommandParser, add_actions
+from prunescope.engine.cli.settings import Places
 from prunescope.engine.formatting import format_duration
 from prunescope.engine.jobs.queue import JobQueue
 from prunescope.engine.jobs.rows import JobRow
@@ -35,36 +37,46 @@ SHOWN = (
     "memory",
     "tries",
 )
-CACHE = "the folder of stored results (default: cache/user)"
 
 
-def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_commands(command: Callable[..., CommandParser]) -> None:
     """Add `jobs` and what it does."""
     jobs = command(
-        "jobs", _list, "Studies in the background: list, show, cancel, resume, log, remove."
+        "jobs",
+        _list,
+        "List the studies in the background, or act on one. Studies come here by study "
+        "--background, by sweep --background, and from the dashboard.",
+        examples=(("What runs and what waits:", "jobs"), ("Stop a job:", "jobs cancel 4f1c")),
     )
-    jobs.add_argument("--cache", metavar="DIR", help=CACHE)
-    actions = jobs.add_subparsers(metavar="ACTION")
-    for name, run, about in (
-        ("list", _list, "Every job, with its place in the queue."),
-        ("show", _show, "One job."),
-        ("cancel", _cancel, "Stop a job; what it finished is kept."),
+    add_settings(jobs, Places, "cache")
+    actions = (
+        ("list", _list, "List every job, with its place in the queue."),
+        ("show", _show, "Show one job."),
+        ("cancel", _cancel, "Stop a job. What it finished is kept."),
         ("resume", _resume, "Queue a job again that failed, was cancelled or interrupted."),
-        ("log", _log, "What a job has said."),
-        ("remove", _remove, "Forget a job and its log; its study stays."),
-    ):
-        parser = actions.add_parser(name, help=about, description=about)
-        parser.set_defaults(run=run)
+        ("log", _log, "Print what a job has said."),
+        ("remove", _remove, "Forget a job and its log. Its study stays."),
+    )
+    parsers = add_actions(
+        jobs,
+        [
+            (
+                name,
+                run,
+                about,
+                (
+                    ("By the list's first digits:", f"jobs {name} 4f1c"),
+                    ("For a program:", f"jobs {name} 4f1c --json"),
+                )
+                if name != "list"
+                else (("For a person:", "jobs list"), ("For a program:", "jobs list --json")),
+            )
+            for name, run, about in actions
+        ],
+    )
+    for name, parser in parsers.items():
         if name != "list":
             parser.add_argument("job", metavar="ID", help="the job's id, or its first digits")
-        parser.add_argument("--cache", metavar="DIR", default=argparse.SUPPRESS, help=CACHE)
-        for flag, about_flag in (
-            ("--json", "end stdout with one JSON object"),
-            ("--quiet", "no progress on stderr"),
-        ):
-            parser.add_argument(
-                flag, action="store_true", default=argparse.SUPPRESS, help=about_flag
-            )
 
 
 def shown(row: JobRow, rows: list[JobRow]) -> dict[str, Any]:

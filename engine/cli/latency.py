@@ -1,4 +1,4 @@
-"""`python -m engine latency`: milliseconds a sentence, dense and in sparse form."""
+"""`prunescope latency`: milliseconds a sentence, dense and in sparse form."""
 
 import argparse
 from dataclasses import asdict
@@ -18,7 +18,16 @@ from prunescope.engine.records import StudySpec
 def add_commands(command: Command) -> None:
     """Add `latency`."""
     latency = command(
-        "latency", _latency, "Measure milliseconds a sentence, dense and in sparse form, in turn."
+        "latency",
+        _latency,
+        "Measure milliseconds a sentence, dense and in sparse form.",
+        examples=(
+            ("The embedded model:", "latency"),
+            (
+                "A pruned model beside the one it was made from, in turn:",
+                "latency --model ./my-model --against ./half --data reviews.csv --forms dense",
+            ),
+        ),
     )
     helps = {"data": "whose evaluation texts are read", "seed": "seed of the choice of texts"}
     add_settings(latency, StudySpec, *VICTIM, "seed", "device", helps=helps)

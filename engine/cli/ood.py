@@ -1,4 +1,4 @@
-"""`python -m engine ood` and `subnetworks`: models in and out of distribution, and whole tables."""
+"""`prunescope ood` and `subnetworks`: models in and out of distribution, and whole tables."""
 
 import argparse
 
@@ -24,8 +24,18 @@ def add_commands(command: Command) -> None:
     ood = command(
         "ood",
         _ood,
-        "Measure one model in and out of distribution: accuracy and F1 with intervals, the gap, "
-        "and groups.",
+        "Measure one model in and out of distribution. Accuracy and F1 with intervals, the gap "
+        "between them, and groups of examples.",
+        examples=(
+            (
+                "Reviews of films, and of books:",
+                "ood --model ./my-model --data reviews.csv --ood books.csv",
+            ),
+            (
+                "A model of natural language inference on HANS:",
+                "ood --model ./nli-model --data nli.csv --ood hans.csv --task hans",
+            ),
+        ),
     )
     labels = settings_of(StudySpec)["label_map"].setting.help
     add_settings(
@@ -45,17 +55,30 @@ def add_commands(command: Command) -> None:
     table = command(
         "subnetworks",
         _subnetworks,
-        "Make a table of full models and subnetworks, each measured in and out of "
-        "distribution. What is done is not done again.",
+        "Make a table of full models and subnetworks. Each is measured in and out of "
+        "distribution; what is done is not done again.",
+        examples=(
+            (
+                "The small table of natural language inference:",
+                "subnetworks --recipe nli-small --data ./nli",
+            ),
+            (
+                "One seed of your own recipe:",
+                "subnetworks --recipe table.json --data ./nli --seeds 0",
+            ),
+        ),
     )
     add_settings(table, TableSettings, "recipe", "data", "seeds", "cells")
     add_settings(table, StudySpec, "resources", "device")
     add_settings(table, Places, "cache")
-    table.add_argument(
-        "--out",
-        metavar="DIR",
-        help="the folder to write (default: subnetworks/ and the recipe's name in the cache, "
-        "where the dashboard finds it)",
+    add_settings(
+        table,
+        Places,
+        "out",
+        helps={"out": "the folder to write"},
+        optional={
+            "out": "subnetworks/ and the recipe's name in the cache, where the dashboard finds it"
+        },
     )
 
 

@@ -34,12 +34,17 @@ def add_settings(
     *names: str,
     defaults: Mapping[str, Any] | None = None,
     helps: Mapping[str, str] | None = None,
+    metavars: Mapping[str, str] | None = None,
     required: Collection[str] = (),
+    optional: Mapping[str, str] | None = None,
+    into: argparse._ActionsContainer | None = None,
 ) -> None:
     """Add an option for each of these fields of a record.
 
-    Flag, type, choices, default and help come from the field; `defaults` and `helps` replace them
-    for a command in which a setting means something narrower.
+    Flag, type, choices, default and help come from the field; `defaults`, `helps` and `metavars`
+    replace them for a command in which a setting means something narrower. `optional` ones may be
+    left out, and then that happens which their text says. They go `into` a group of their own, or
+    into the one that their description names.
     """
     settings = settings_of(record)
     for name in names:
@@ -51,19 +56,26 @@ def add_settings(
             described = replace(
                 described, setting=replace(described.setting, help=helps[name], default="")
             )
+        if metavars and name in metavars:
+            setting = replace(described.setting, metavar=metavars[name])
+            described = replace(described, setting=setting)
+        if optional and name in optional:
+            setting = replace(described.setting, default=optional[name])
+            described = replace(described, default=None, setting=setting)
         if name in required:
             described = replace(described, default=MISSING)
         strict = not hasattr(record, "__post_init__")  # no record will check it
-        add_option(parser, described, strict)
+        _add_option(into or group_of(parser, described.setting.group), described, strict)
 
 
-def add_option(parser: argparse.ArgumentParser, described: Described, strict: bool = True) -> None:
-    """Add the option of one setting, in the group that its description names.
+def _add_option(
+    into: argparse._ActionsContainer, described: Described, strict: bool = True
+) -> None:
+    """Add the option of one setting to a group.
 
     A `strict` option refuses a value that is not in its range; a record has its own check.
     """
     about, default = option_help(described), described.default
-    into = _group(parser, described.setting.group)
     if described.kind is bool:
         action = "store_false" if default is True else "store_true"
         into.add_argument(described.flag, action=action, dest=described.name, help=about)
@@ -106,17 +118,15 @@ def option_help(described: Described) -> str:
     about = as_flags(described.setting.help)
     if described.default is True:
         about = f"do not {about}"
-    if names := NAMES.get(described.name):
+    if (names := NAMES.get(described.name)) and not described.setting.choices:
         first, semicolon, rest = about.partition(";")
         about = f"{first}: {names}{semicolon}{rest}"
     default = described.default_text
     return (f"{about} (default: {default})" if default else about).replace("%", "%%")
 
 
-def _group(parser: argparse.ArgumentParser, title: str) -> Any:
-    """The parser's group of options with this title; the parser itself for none."""
-    if not title:
-        return parser
+def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """The parser's group of options with this title."""
     known = {group.title: group for group in parser._action_groups}
     return known.get(title) or parser.add_argument_group(title)
 
@@ -130,9 +140,11 @@ def _reader(described: Described, strict: bool) -> Callable[[str], Any]:
     if _is_list(described):
         return lambda text: list_of(text, get_args(described.kind)[0])
 
+    former = dict(described.setting.former)
+
     def read(text: str) -> Any:
         try:
-            value = described.kind(text)
+            value = described.kind(former.get(text, text))
         except ValueError:
             value = None
         if value is None or (strict and not described.setting.allows(value)):
@@ -182,11 +194,6 @@ def own_sparsity(pattern: str) -> float | None:
     return known.sparsity if isinstance(known, NofM) else None
 
 
-def levels_of(text: str) -> tuple[float, ...]:
-    """`"0,0.5"` → (0.0, 0.5), for argparse."""
-    return list_of(text, float)
-
-
 def victim_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of model, data, pruning and cache."""
     add_settings(parser, StudySpec, *VICTIM, *PRUNER, *CALIBRATION, *RUN)
@@ -196,11 +203,6 @@ def victim_options(parser: argparse.ArgumentParser) -> None:
 def measure_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of evaluation and attack."""
     add_settings(parser, StudySpec, *MEASURES)
-
-
-def budget_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of an attack's budget."""
-    add_settings(parser, StudySpec, *BUDGET)
 
 
 def reading_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`python -m engine paper NAME` runs a script of `runs/`; `distances` measures what one needs."""
+"""`prunescope paper NAME` runs a script of `runs/`; `distances` measures what one needs."""
 
 import argparse
 import runpy
@@ -8,57 +8,40 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import Console
-from prunescope.engine.cli.options import levels_of, measure_options, spec_from, victim_options
+from prunescope.engine.cli.options import (
+    add_settings,
+    group_of,
+    measure_options,
+    spec_from,
+    victim_options,
+)
+from prunescope.engine.cli.parser import ANSWERS
+from prunescope.engine.cli.settings import PaperSettings, Places
+from prunescope.engine.config.study import RUN
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import PACKAGE
+from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
 if TYPE_CHECKING:
     from prunescope.engine.studies.distances import Distances
 
 Answer = tuple[dict[str, Any], str]
+DISTANCE_LEVELS = (0.5,)
 SCRIPTS = PACKAGE / "runs"
 PASSED_ON = "scale base attack sets seeds resources out cache device".split()
 
 
 def paper_options(parser: argparse.ArgumentParser, answers: bool = True) -> None:
     """Add the options of a script of `runs/`, which `paper` passes on."""
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print the commands, look up every name and what would be fetched, and do nothing",
-    )
-    parser.add_argument(
-        "--scale",
-        default="full",
-        metavar="NAME",
-        help="full, as printed, or small, to see it work (default: full)",
-    )
-    parser.add_argument(
-        "--base", metavar="BASE", help="another pretrained checkpoint: a hub name or a local folder"
-    )
-    parser.add_argument("--attack", metavar="NAME", help="another attack, in all commands")
-    parser.add_argument("--sets", metavar="LIST", help="some of the table's data sets")
-    parser.add_argument("--seeds", metavar="LIST", help="other seeds, such as 0 or 0,1,2")
-    parser.add_argument(
-        "--resources",
-        metavar="DIR",
-        help="folder with nltk_data, lexicon and masked-lm, as far as there",
-    )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="the folder that receives models (default: papers/ in the cache)",
-    )
-    parser.add_argument(
-        "--cache", metavar="DIR", help="the folder of stored results (default: cache/user)"
-    )
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="auto, cpu, or cuda (default: auto)"
-    )
-    if answers:  # every command of `python -m engine` has these two already
-        parser.add_argument("--json", action="store_true", help="end stdout with one JSON object")
-        parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    add_settings(parser, PaperSettings, "dry_run", "scale", "base", "attack", "sets", "seeds")
+    add_settings(parser, StudySpec, "resources", "device")
+    add_settings(parser, Places, "cache")
+    helps, usual = {"out": "the folder that receives models"}, {"out": "papers/ in the cache"}
+    add_settings(parser, Places, "out", helps=helps, optional=usual)
+    if answers:  # every command of `prunescope` has these two already
+        for flag, about in ANSWERS.items():
+            group_of(parser, RUN).add_argument(flag, action="store_true", help=about)
 
 
 def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -66,8 +49,12 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     paper = command(
         "paper",
         _paper,
-        "Run the script of a table or figure of the seed paper: paper p1-table1 is python -m "
-        "prunescope.runs.p1_table1. The same command goes on where it was stopped.",
+        "Make a table or figure of the seed paper P1 again. paper p1-table1 is python -m "
+        "prunescope.runs.p1_table1; the same command goes on where it was stopped.",
+        examples=(
+            ("What Table 1 would run and fetch:", "paper p1-table1 --dry-run"),
+            ("Table 3 in small, to see it work:", "paper p1-table3 --scale small"),
+        ),
     )
     paper.add_argument("table", metavar="NAME", help="such as p1-table1, p1-figure4, p1-ablation")
     paper_options(paper, answers=False)
@@ -75,13 +62,18 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     distances = command(
         "distances",
         _distances,
-        "How far [CLS] moves from the dense model's, block by block, on clean texts and on the "
-        "adversarial ones that break the dense model.",
+        "Measure how far [CLS] moves from the dense model's. Block by block, on clean texts and "
+        "on the adversarial ones that break the dense model.",
+        examples=(
+            ("The embedded model at 50%:", "distances"),
+            (
+                "Your own model at two sparsities:",
+                "distances --model ./my-model --data reviews.csv --levels 0.5,0.875",
+            ),
+        ),
     )
     victim_options(distances)
-    distances.add_argument(
-        "--levels", type=levels_of, default=(0.5,), metavar="LIST", help="sparsities (default: 0.5)"
-    )
+    add_settings(distances, StudySpec, "levels", defaults={"levels": DISTANCE_LEVELS})
     measure_options(distances)
 
 
@@ -109,7 +101,9 @@ def _distances(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.studies.distances import measure_distances
 
     store = Store(options.cache)
-    attacked, broken, rows = measure_distances(spec_from(options), store, console.report)
+    levels = DISTANCE_LEVELS if options.levels is None else options.levels
+    spec = spec_from(options, levels=levels)
+    attacked, broken, rows = measure_distances(spec, store, console.report)
     console.notices(store.notices, answered=False)
     answer = {"attacked": attacked, "broken": broken, "series": [asdict(row) for row in rows]}
     return answer, distances_table(attacked, broken, rows)

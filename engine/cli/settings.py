@@ -5,13 +5,14 @@ from typing import Annotated
 
 from prunescope.engine.baselines.spec import LATENCY
 from prunescope.engine.config.describe import Setting
-from prunescope.engine.config.study import DATA, PRUNING, RUN, TOLERANCE
+from prunescope.engine.config.study import ATTACK, DATA, PRUNING, RUN, TOLERANCE
+from prunescope.engine.subnetworks.spec import SEARCH
 from prunescope.engine.training.spec import PRECISIONS, STEPS
 
 TRAINING, JUDGING, OUTPUT = "training data", "selection set", "output"
-BIAS = "dataset bias"
+BIAS, SERVING = "dataset bias", "serving"
 
-FORMATS = ("packed", "dense")
+FORMATS = ("folder", "packed")
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -44,6 +45,23 @@ class Places:
 
 
 @dataclass(frozen=True)
+class AppSettings:
+    """Where the dashboard is served, and to whom."""
+
+    port: Annotated[
+        int, Setting("Port", "the port that it listens on", "N", SERVING, ge=1, le=65535)
+    ] = 8501
+    public: Annotated[
+        bool,
+        Setting(
+            "Public",
+            "for strangers: pages show studies and attack texts, and compute nothing long",
+            group=SERVING,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
 class ExportSettings:
     """One pruned model on disk."""
 
@@ -52,7 +70,7 @@ class ExportSettings:
         Setting(
             "Sparsity",
             "share of zeros among the prunable weights; an n:m pattern has its own",
-            "S",
+            "SHARE",
             PRUNING,
             ge=0,
             lt=1,
@@ -62,13 +80,14 @@ class ExportSettings:
         str,
         Setting(
             "Format",
-            "packed (a bitmap and the remaining weights, which this program opens) or dense (an "
-            "ordinary model folder)",
+            "folder (an ordinary model folder, which transformers opens) or packed (a bitmap and "
+            "the remaining weights, which PruneScope opens; smaller)",
             "NAME",
             OUTPUT,
             choices=FORMATS,
+            former=(("dense", "folder"),),
         ),
-    ] = "dense"
+    ] = "folder"
     half: Annotated[
         bool, Setting("Half", "packed only: round the remaining weights to fp16", group=OUTPUT)
     ] = False
@@ -79,7 +98,8 @@ class TrainingSettings:
     """What a fine-tuning or a search reads, beside the steps themselves."""
 
     data: Annotated[
-        str, Setting("Data", "hub name, local folder or file with training examples", "D", TRAINING)
+        str,
+        Setting("Data", "hub name, local folder or file with training examples", "DATA", TRAINING),
     ]
     model: Annotated[
         str,
@@ -114,7 +134,7 @@ class TrainingSettings:
         Setting(
             "Precision",
             "precision of the forward passes: auto (bf16 on CUDA, else fp32), fp32 or bf16",
-            "P",
+            "PRECISION",
             RUN,
             choices=PRECISIONS,
         ),
@@ -139,7 +159,8 @@ class MemberSettings:
         ),
     ] = None
     data: Annotated[
-        str | None, Setting("Data", "with `member`: whose training examples select", "D", JUDGING)
+        str | None,
+        Setting("Data", "with `member`: whose training examples select", "DATA", JUDGING),
     ] = None
     by: Annotated[str, Setting("By", "uniform, acc or aua", "NAME", JUDGING)] = "aua"
     select: Annotated[
@@ -147,7 +168,7 @@ class MemberSettings:
         Setting(
             "Selection set",
             "examples that select members, of which none is trained on",
-            "D",
+            "DATA",
             JUDGING,
             default="held out of the training examples",
         ),
@@ -169,7 +190,7 @@ class SearchSettings:
         Setting(
             "Start",
             "a fine-tuned model to start from, instead of the pretrained one",
-            "M",
+            "MODEL",
             TRAINING,
         ),
     ] = None
@@ -184,10 +205,10 @@ class SearchSettings:
     ] = None
     teacher: Annotated[
         str | None,
-        Setting("Teacher", "with confreg: a model fine-tuned with cross-entropy", "M", BIAS),
+        Setting("Teacher", "with confreg: a model fine-tuned with cross-entropy", "MODEL", BIAS),
     ] = None
     mask_from: Annotated[
-        str | None, Setting("Mask from", "a subnetwork whose zeros are kept", "M", TRAINING)
+        str | None, Setting("Mask from", "a subnetwork whose zeros are kept", "MODEL", TRAINING)
     ] = None
     snapshots: Annotated[
         tuple[float, ...] | None,
@@ -198,6 +219,22 @@ class SearchSettings:
             OUTPUT,
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """How masks are learned."""
+
+    method: Annotated[
+        str,
+        Setting(
+            "Method",
+            "mask (straight-through scores) or hard-concrete (RobustT's sampled masks)",
+            "NAME",
+            SEARCH,
+            choices=("mask", "hard-concrete"),
+        ),
+    ] = "mask"
 
 
 @dataclass(frozen=True)
@@ -214,7 +251,7 @@ class BiasSettings:
         ),
     ] = "overlap"
     penalty: Annotated[
-        float, Setting("Penalty", "ridge penalty on the weights", "X", BIAS, gt=0)
+        float, Setting("Penalty", "ridge penalty on the weights", "NUMBER", BIAS, gt=0)
     ] = 1.0
     unbalanced: Annotated[
         bool, Setting("Unbalanced", "weigh classes by their number of examples", group=BIAS)
@@ -245,7 +282,7 @@ class LatencySettings:
     """Milliseconds a sentence."""
 
     against: Annotated[
-        str | None, Setting("Against", "a second model, measured in turn with it", "M", DATA)
+        str | None, Setting("Against", "a second model, measured in turn with it", "MODEL", DATA)
     ] = None
     forms: Annotated[
         str | None,
@@ -279,7 +316,7 @@ class ShiftSettings:
     """Examples out of distribution."""
 
     ood: Annotated[
-        str, Setting("OOD", "a file, folder or hub name with the other examples", "D", DATA)
+        str, Setting("OOD", "a file, folder or hub name with the other examples", "DATA", DATA)
     ]
     task: Annotated[
         str | None,
@@ -323,4 +360,36 @@ class TableSettings:
     ] = None
     cells: Annotated[
         str | None, Setting("Cells", "some of the recipe's cells, by name", "LIST", RUN)
+    ] = None
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """How a table of a paper is made again."""
+
+    dry_run: Annotated[
+        bool,
+        Setting(
+            "Dry run",
+            "print the commands, look up every name and what would be fetched, and do nothing",
+            group=RUN,
+        ),
+    ] = False
+    scale: Annotated[
+        str, Setting("Scale", "full, as printed, or small, to see it work", "NAME", DATA)
+    ] = "full"
+    base: Annotated[
+        str | None,
+        Setting(
+            "Base", "another pretrained checkpoint: a hub name or a local folder", "MODEL", DATA
+        ),
+    ] = None
+    sets: Annotated[str | None, Setting("Sets", "some of the table's data sets", "LIST", DATA)] = (
+        None
+    )
+    attack: Annotated[
+        str | None, Setting("Attack", "another attack, in all commands", "NAME", ATTACK)
+    ] = None
+    seeds: Annotated[
+        str | None, Setting("Seeds", "other seeds, such as 0 or 0,1,2", "LIST", RUN)
     ] = None

@@ -1,4 +1,4 @@
-"""`python -m engine study` and `demo`."""
+"""`prunescope study` and `demo`."""
 
 import argparse
 from dataclasses import asdict
@@ -26,15 +26,32 @@ def add_commands(command: Command) -> None:
     study = command(
         "study",
         _study,
-        "Prune a classifier at several sparsities and measure accuracy, accuracy under attack, "
-        "attack success and every layer's error. What is stored already is not computed again.",
+        "Measure a classifier at several sparsities. At each of them it is pruned, evaluated and "
+        "attacked: accuracy, accuracy under attack, attack success, and the error of every layer. "
+        "What is stored already is not computed again.",
+        examples=(
+            (
+                "Your own model, on your own data:",
+                "study --model ./my-model --data reviews.csv --levels 0,0.5,0.875",
+            ),
+            (
+                "The embedded model, pruned by SparseGPT, without an attack:",
+                "study --method sparsegpt --levels 0,0.5,0.8 --attack none",
+            ),
+        ),
     )
     victim_options(study)
     add_settings(study, StudySpec, "levels")
     measure_options(study)
     add_settings(study, Places, "tolerance", "background")
     demo = command(
-        "demo", _demo, "A small live study of the embedded default; about 3 minutes on 2 cores."
+        "demo",
+        _demo,
+        "Run a small study of the embedded model: 3 minutes on 2 cores.",
+        examples=(
+            ("See a study from beginning to end:", "demo"),
+            ("The same, with safe meaning within 5 points of dense:", "demo --tolerance 5"),
+        ),
     )
     add_settings(demo, StudySpec, "device")
     add_settings(demo, Places, "cache", "tolerance")

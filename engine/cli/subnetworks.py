@@ -1,4 +1,4 @@
-"""`python -m engine biasmodel`, `masktrain`, `imp` and `retrain`: subnetworks and dataset bias."""
+"""`prunescope biasmodel`, `masktrain`, `imp` and `retrain`: subnetworks and dataset bias."""
 
 import argparse
 from typing import Any
@@ -16,6 +16,7 @@ from prunescope.engine.cli.options import (
 )
 from prunescope.engine.cli.settings import (
     BiasSettings,
+    MaskSettings,
     Places,
     SearchSettings,
     TrainingSettings,
@@ -40,8 +41,15 @@ def add_commands(command: Command) -> None:
     bias = command(
         "biasmodel",
         _biasmodel,
-        "Train a logistic regression on shallow features and keep its predictions for the "
-        "training examples, for the losses poe, reweight and confreg.",
+        "Train a model of a data set's bias. It is a logistic regression on shallow features; its "
+        "predictions of the training examples serve the losses poe, reweight and confreg.",
+        examples=(
+            (
+                "By the words that two texts share:",
+                "biasmodel --data nli.csv --features overlap --out bias",
+            ),
+            ("By the words of one text:", "biasmodel --data reviews.csv --features bag --out bias"),
+        ),
     )
     add_settings(bias, TrainingSettings, *ROWS)
     reading_options(bias)
@@ -50,28 +58,48 @@ def add_commands(command: Command) -> None:
     mask = command(
         "masktrain",
         _masktrain,
-        "Learn which weights of a model to keep, its weights frozen. Without --start the "
+        "Learn which weights of a model to keep, with its weights frozen. Without --start the "
         "pretrained checkpoint is masked and never fine-tuned.",
+        examples=(
+            (
+                "A subnetwork of a fine-tuned model, with 70% zeros:",
+                "masktrain --data nli.csv --start ./full --sparsity 0.7 --out mask",
+            ),
+            (
+                "The same, against the bias of the data:",
+                "masktrain --data nli.csv --start ./full --loss poe --bias ./bias --out mask",
+            ),
+        ),
     )
-    mask.add_argument(
-        "--method",
-        choices=("mask", "hard-concrete"),
-        default="mask",
-        help="straight-through scores, or RobustT's sampled masks (default: mask)",
-    )
+    add_settings(mask, MaskSettings, "method")
     _search(mask, OF_MASKS)
     imp = command(
         "imp",
         _imp,
-        "Iterative magnitude pruning: train, and remove the smallest weights at intervals.",
+        "Train, and remove the smallest weights at intervals. This is iterative magnitude "
+        "pruning (IMP).",
+        examples=(
+            ("Half of the weights go:", "imp --data nli.csv --sparsity 0.5 --out ticket"),
+            (
+                "The mask found, with the weights that it began with:",
+                "imp --data nli.csv --start ./full --rewind --out ticket",
+            ),
+        ),
     )
     add_settings(imp, SubnetworkSpec, "rewind")
     _search(imp, OF_IMP, {"head": "pooler and classifier: masked too, or not (trained)"})
     again = command(
         "retrain",
         _retrain,
-        "Train all weights with any loss; with --mask-from, in isolation: the zeros of that "
-        "model stay.",
+        "Train all weights, or those that a mask leaves. With --mask-from the zeros of that model "
+        "stay.",
+        examples=(
+            ("A full model, to start from:", "retrain --data nli.csv --out full"),
+            (
+                "What is left of a subnetwork, alone:",
+                "retrain --data nli.csv --start ./full --mask-from ./mask --out alone",
+            ),
+        ),
     )
     add_settings(again, SearchSettings, "mask_from", "snapshots")
     head = (

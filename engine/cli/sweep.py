@@ -1,4 +1,4 @@
-"""`python -m engine sweep FILE`: a grid of studies, through the queue of this machine or on a Ray
+"""`prunescope sweep FILE`: a grid of studies, through the queue of this machine or on a Ray
 cluster.
 """
 
@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.cli.console import Console
+from prunescope.engine.cli.options import add_settings, group_of
+from prunescope.engine.cli.settings import Places
+from prunescope.engine.config.study import RUN
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import expanded
 from prunescope.engine.store import Store, key_of
@@ -25,8 +28,12 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sweep = command(
         "sweep",
         _sweep,
-        "Run a grid of models, data, methods, patterns, seeds and attacks, each over the same "
-        "sparsities. The same command goes on where it was stopped.",
+        "Run a grid of studies from a file. Models, data, methods, patterns, seeds and attacks, "
+        "each over the same sparsities; the same command goes on where it was stopped.",
+        examples=(
+            ("Every study of the file, one after the other:", "sweep grid.yaml"),
+            ("As jobs that run by themselves:", "sweep grid.yaml --background"),
+        ),
     )
     sweep.add_argument(
         "file",
@@ -34,22 +41,13 @@ def add_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="the grid: lists of models, data, methods, patterns, sparsities, "
         "seeds, attacks, and any setting of a study",
     )
-    sweep.add_argument(
-        "--cache",
-        metavar="DIR",
-        help="the folder of stored results (default: cache/user); with --ray a folder that "
-        "every machine reaches (default: PRUNESCOPE_SHARED)",
-    )
-    sweep.add_argument(
+    group_of(sweep, RUN).add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="a Ray cluster, as HOST:6379 or auto, instead of this machine",
+        help="a Ray cluster, as HOST:6379 or auto, instead of this machine; --cache or "
+        "PRUNESCOPE_SHARED then names a folder that every machine reaches",
     )
-    sweep.add_argument(
-        "--background",
-        action="store_true",
-        help="queue them as jobs that run by themselves; see the command jobs",
-    )
+    add_settings(sweep, Places, "cache", "background")
 
 
 def _sweep(options: argparse.Namespace, console: Console) -> Answer:

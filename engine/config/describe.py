@@ -4,7 +4,7 @@
 
 The field gives name, type and default; `Setting` gives label, help, range and group. From them come
 the record's own check, the checks of JSON and YAML, the command line's options, the labels and help
-of the app's form, and docs/SETTINGS.md.
+of the app's form, and docs/cli.md.
 """
 
 import math
@@ -45,6 +45,7 @@ class Setting:
     le: float | None = None
     lt: float | None = None
     takes: str = ""  # the values in words, where type and range do not say it well
+    former: tuple[tuple[str, str], ...] = ()  # (spelling of before, of today), taken as well
     default: str = ""  # what happens by default, where the field's own default does not say it
 
     # With these two, pydantic and others that know annotated-types read the range from a field.

@@ -22,9 +22,9 @@ def check_seed(seed: int, where: str = "The seed") -> None:
 # The settings that say how data is read.
 READING = ("text_column", "pair_column", "label_column", "label_map")
 
-# Titles of groups of settings, in --help and in docs/SETTINGS.md.
-DATA, PRUNING, EXAMPLES = "model and data", "pruning", "examples"
-ATTACK, RUN = "attack", "run"
+# Titles of groups of settings, in --help and in docs/cli.md.
+DATA, PRUNING, EXAMPLES = "model and data", "pruning", "sample sizes"
+ATTACK, RUN = "attack", "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class StudySpec:
         Setting(
             "Model",
             "the classifier: embedded, embedded:NAME, a hub name, or a model folder",
-            "M",
+            "MODEL",
             DATA,
             examples=("embedded", "embedded:ag_news", "embedded:imdb"),
         ),
@@ -51,7 +51,7 @@ class StudySpec:
             "Data",
             "the examples: embedded, a hub name, a folder with train and validation files, or a "
             "TSV, CSV, JSONL or Parquet file",
-            "D",
+            "DATA",
             DATA,
             examples=("embedded",),
         ),
@@ -72,7 +72,7 @@ class StudySpec:
             "Pattern",
             "which zeros go together: unstructured, row, or n:m such as 2:4, which is 2 zeros in "
             "each 4 weights and fixes the sparsity",
-            "P",
+            "PATTERN",
             PRUNING,
             examples=("unstructured", "row", "2:4", "4:8", "32:64"),
         ),
@@ -155,7 +155,7 @@ class StudySpec:
         Setting(
             "Seconds",
             "budget of seconds for each attacked example; the outcome then depends on the machine",
-            "S",
+            "SECONDS",
             ATTACK,
             gt=0,
             default="no limit",
@@ -174,7 +174,8 @@ class StudySpec:
         ),
     ] = 0
     device: Annotated[
-        str, Setting("Device", "auto, cpu, or cuda", "D", RUN, examples=("auto", "cpu", "cuda"))
+        str,
+        Setting("Device", "auto, cpu, or cuda", "DEVICE", RUN, examples=("auto", "cpu", "cuda")),
     ] = "auto"
     allocation: Annotated[
         str,
@@ -202,7 +203,7 @@ class StudySpec:
         Setting(
             "Precision",
             "precision of the pruner's forward passes: fp32, tf32 or bf16",
-            "P",
+            "PRECISION",
             PRUNING,
             examples=("fp32", "tf32", "bf16"),
         ),

@@ -20,6 +20,7 @@ from prunescope.engine.records import Study
 from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folder
 from prunescope.engine.store.exchange import EARLIEST
 
+FORMS = ("folder", "packed")  # as the command line calls them
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
 
 
@@ -48,18 +49,21 @@ def unpack_folder(packed: Path | str, out: Path | str) -> Path:
     source = expanded(packed)
     if not is_packed(source):
         raise ModelError(
-            f"{source} is not a packed model folder; `python -m engine prune` writes one."
+            f"{source} is not a packed model folder; `prunescope export --format packed` writes "
+            "one."
         )
     return export_model(load_victim(str(source.resolve()), "cpu"), out, provenance_of(source))
 
 
 def check_form(form: str, half: bool) -> None:
-    """Raises SettingError for a form that is not there, or for half precision in a dense folder."""
-    if form not in ("packed", "dense"):
-        raise SettingError(f"The format {form!r} is unknown; use packed or dense.")
-    if half and form == "dense":
+    """Raises SettingError for a form that is not there, or for half precision in an ordinary
+    folder.
+    """
+    if form not in FORMS:
+        raise SettingError(f"The format {form!r} is unknown; use {' or '.join(FORMS)}.")
+    if half and form == "folder":
         raise SettingError(
-            "`half` rounds the remaining weights of a packed folder, and the format is dense; use "
+            "`half` rounds the remaining weights of a packed folder, and the format is folder; use "
             "`format=packed`, or leave `half` out."
         )
 
@@ -67,7 +71,7 @@ def check_form(form: str, half: bool) -> None:
 def write_model(
     victim: Victim, folder: Path | str, provenance: dict[str, Any], form: str, half: bool = False
 ) -> tuple[dict[str, Any], str]:
-    """Write a victim packed or dense: (its sizes in bytes, the same in a sentence)."""
+    """Write a victim in one of `FORMS`: (its sizes in bytes, the same in a sentence)."""
     check_form(form, half)
     if form == "packed":
         size = save_packed(victim, folder, provenance, half)

@@ -104,7 +104,7 @@ class JobQueue:
         matches = [row for row in self.rows() if job and row.id.startswith(job)]
         if len(matches) != 1:
             raise StoreError(
-                f"{len(matches) or 'No'} jobs begin with {job[:40]!r}; `python -m engine jobs "
+                f"{len(matches) or 'No'} jobs begin with {job[:40]!r}; `prunescope jobs "
                 "list` shows them."
             )
         return matches[0]

@@ -56,7 +56,7 @@ def _state(store: Store, key: str, job: JobRow | None) -> Unfinished:
     if job is not None and job.state == "queued":
         return Unfinished("waiting", "waits in the queue; no level is done yet")
     if job is not None and job.state in ENDED:
-        command = f"python -m engine jobs resume {job.id}" if job.do == "study" else ""
+        command = f"prunescope jobs resume {job.id}" if job.do == "study" else ""
         what = "" if command else f"; {AGAIN}"
         return Unfinished(
             job.state, f"{ENDED[job.state]} before a level was done{what}", command, job.reason

@@ -155,7 +155,7 @@ def _labels_of(adapter: Path) -> int:
         ]
         if not heads:
             raise ModelError(
-                f"{adapter} holds no classifier; only adapters made by `python -m engine members` "
+                f"{adapter} holds no classifier; only adapters made by `prunescope members` "
                 "can be used."
             )
         return int(file.get_slice(heads[0]).get_shape()[0])

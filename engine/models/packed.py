@@ -89,7 +89,7 @@ def _one_sentence_errors(path: Path) -> Iterator[None]:
         # A damaged file or config raises anything from SafetensorError to ZeroDivisionError.
         raise ModelError(
             f"{path} cannot be opened as a packed model ({error_line(error)}); copy it again, or "
-            "write it again with `python -m engine prune`."
+            "write it again with `prunescope export --format packed`."
         ) from error
 
 
@@ -125,8 +125,8 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
     source = expanded(folder)
     if not is_packed(source):
         raise ModelError(
-            f"{source} has no {FILE}, so it is not a packed model folder; `python -m engine prune` "
-            "writes one."
+            f"{source} has no {FILE}, so it is not a packed model folder; `prunescope export "
+            "--format packed` writes one."
         )
     with _one_sentence_errors(source / FILE):
         about = _about(source / FILE)

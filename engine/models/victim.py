@@ -214,7 +214,7 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
             f"{folder} has no tokenizer that can be opened ({error_line(error)}); copy the folder "
-            "again, or write it again with `python -m engine prune`."
+            "again, or write it again with `prunescope export --format packed`."
         ) from error
     return _victim(folder.name, model, tokenizer)
 
@@ -228,7 +228,7 @@ def _load_member(folder: Path, device: torch.device) -> Victim:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder} is an adapter without a readable record of its base ({error}); only "
-            "adapters made by `python -m engine members` or `finetune` are opened."
+            "adapters made by `prunescope members` or `finetune` are opened."
         ) from error
     if base.sha256 != base_sha256:
         raise ModelError(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prunescope.engine.subnetworks.figures import SubnetworkTable
     from prunescope.engine.training.records import MemberSet
 
-PROGRAM = ("python", "-m", "engine")
+PROGRAM = ("prunescope",)
 MODEL_FOLDER = "pruned-model"  # the folder of an exported model
 ATTACK_FIELDS = ("attack", "max_queries", "max_seconds", "resources")
 STUDY_FIELDS = (*ATTACK_FIELDS, "eval_examples", "attack_examples", "levels")  # not of an export
@@ -63,7 +63,8 @@ def repeat_command(study: Study, levels: Iterable[float]) -> Command:
 
 def export_command(study: Study, sparsity: float, folder: str = MODEL_FOLDER) -> Command:
     """Prune the model of a study and write it to a folder."""
-    return (*_victim("prune", _settings(study)), "--sparsity", _number(sparsity), "--out", folder)
+    where = ("--sparsity", _number(sparsity), "--format", "packed", "--out", folder)
+    return (*_victim("export", _settings(study)), *where)
 
 
 def attack_command(study: Study, sparsity: float, request: AttackCommand) -> Command:

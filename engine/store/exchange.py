@@ -59,7 +59,7 @@ def packed_study(store: Store, key: str) -> bytes:
     study = store.study(key)
     if study is None:
         raise StoreError(
-            f"The study {key[:12]!r} is not in the store; `python -m engine runs list` shows what "
+            f"The study {key[:12]!r} is not in the store; `prunescope runs list` shows what "
             "is there."
         )
     # "order" is its place among the bundled studies.
@@ -138,7 +138,7 @@ def read_packed(content: bytes) -> tuple[Study, list[LevelResult]]:
 def _refused(why: str) -> InputError:
     return InputError(
         f"The file is not an exported study ({why}); nothing was imported. Export it again with "
-        "`python -m engine runs export`."
+        "`prunescope runs export`."
     )
 
 

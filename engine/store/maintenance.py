@@ -90,12 +90,11 @@ def remove_study(store: Store, key: str) -> None:
     folder = _own(store, key)
     if (folder / PIN).is_file():
         raise StoreError(
-            f"The study {key[:12]} is pinned; unpin it first: python -m engine runs unpin "
-            f"{key[:12]}"
+            f"The study {key[:12]} is pinned; unpin it first: prunescope runs unpin {key[:12]}"
         )
     if store.is_used(key):
         raise StoreError(
-            f"The study {key[:12]} is being measured; stop that first: `python -m engine jobs "
+            f"The study {key[:12]} is being measured; stop that first: `prunescope jobs "
             "list` shows the jobs."
         )
     _remove_with_times(store, folder)
@@ -117,7 +116,7 @@ def _own(store: Store, key: str) -> Path:
             else f"not in {store.root}"
         )
         raise StoreError(
-            f"The study {key[:12]} is {where}; `python -m engine runs list` shows what is there."
+            f"The study {key[:12]} is {where}; `prunescope runs list` shows what is there."
         )
     return folder
 

@@ -176,7 +176,7 @@ class BiasPredictions:
         if self.log_probs.shape[1] != classes:
             raise DataError(
                 f"The bias predictions in {self.folder} are for {self.log_probs.shape[1]} classes "
-                f"and {where} has {classes}; make them on these rows with `python -m engine "
+                f"and {where} has {classes}; make them on these rows with `prunescope "
                 "biasmodel`."
             )
         rows = [self.places.get(number) for number in row_ids(examples).tolist()]
@@ -184,7 +184,7 @@ class BiasPredictions:
             raise DataError(
                 f"{len(missing)} of the {len(examples)} rows of {where} have no bias prediction in "
                 f"{self.folder} (the first is row {missing[0]}); make them on these rows with "
-                "`python -m engine biasmodel`."
+                "`prunescope biasmodel`."
             )
         return self.log_probs[torch.tensor([index for index in rows if index is not None])]
 

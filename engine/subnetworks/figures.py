@@ -82,7 +82,7 @@ def subnetwork_tables(store: Store) -> list[SubnetworkTable]:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
                     f"The table {path} cannot be read ({type(error).__name__}: {error}); make it "
-                    "again with `python -m engine subnetworks`."
+                    "again with `prunescope subnetworks`."
                 )
     return tables
 

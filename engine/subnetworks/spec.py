@@ -15,7 +15,7 @@ INITS = ("hard", "soft")
 GROWTHS = ("fixed", "gradual")
 HEADS = ("masked", "trained", "frozen")
 
-# Titles of groups of settings, in --help and in docs/SETTINGS.md.
+# Titles of groups of settings, in --help and in docs/cli.md.
 SEARCH, MASKS, CONCRETE = "subnetwork", "masks", "hard-concrete masks"
 
 
@@ -42,7 +42,9 @@ class SubnetworkSpec:
     ] = "ce"
     sparsity: Annotated[
         float,
-        Setting("Sparsity", "zeros / weights of every matrix at the end", "S", SEARCH, ge=0, lt=1),
+        Setting(
+            "Sparsity", "zeros / weights of every matrix at the end", "SHARE", SEARCH, ge=0, lt=1
+        ),
     ] = 0.5
     init: Annotated[
         str,
@@ -67,7 +69,12 @@ class SubnetworkSpec:
     first: Annotated[
         float,
         Setting(
-            "First sparsity", "sparsity at the start of a gradual schedule", "S", MASKS, ge=0, lt=1
+            "First sparsity",
+            "sparsity at the start of a gradual schedule",
+            "SHARE",
+            MASKS,
+            ge=0,
+            lt=1,
         ),
     ] = 0.0
     every: Annotated[
@@ -75,7 +82,7 @@ class SubnetworkSpec:
         Setting(
             "Reset interval",
             "share of the steps between two resets of the thresholds",
-            "X",
+            "SHARE",
             MASKS,
             gt=0,
             le=1,
@@ -92,28 +99,31 @@ class SubnetworkSpec:
         ),
     ] = "masked"
     phi: Annotated[
-        float, Setting("Threshold", "first threshold of the hard initialisation", "X", MASKS, gt=0)
+        float,
+        Setting("Threshold", "first threshold of the hard initialisation", "NUMBER", MASKS, gt=0),
     ] = 0.01
     alpha: Annotated[
-        float, Setting("Alpha", "scores of kept weights start at alpha · phi", "X", MASKS, gt=1)
+        float,
+        Setting("Alpha", "scores of kept weights start at alpha · phi", "NUMBER", MASKS, gt=1),
     ] = 2.0
     keep_from: Annotated[
         float,
         Setting(
             "Keep from",
             "with early stopping, share of the steps before which no model is chosen",
-            "X",
+            "SHARE",
             STOPPING,
             ge=0,
             le=1,
         ),
     ] = 0.7
     stride: Annotated[
-        float, Setting("Stride", "share of the weights removed at once", "X", SEARCH, gt=0, le=1)
+        float,
+        Setting("Stride", "share of the weights removed at once", "SHARE", SEARCH, gt=0, le=1),
     ] = 0.1
     interval: Annotated[
         float,
-        Setting("Interval", "share of the steps between two removals", "X", SEARCH, gt=0, le=1),
+        Setting("Interval", "share of the steps between two removals", "SHARE", SEARCH, gt=0, le=1),
     ] = 0.1
     rewind: Annotated[
         bool,
@@ -123,11 +133,20 @@ class SubnetworkSpec:
     ] = False
     penalty: Annotated[
         float,
-        Setting("Penalty", "weight λ of the expected share of weights kept", "X", CONCRETE, gt=0),
+        Setting(
+            "Penalty", "weight λ of the expected share of weights kept", "NUMBER", CONCRETE, gt=0
+        ),
     ] = 0.5
     keep: Annotated[
         float,
-        Setting("Keep", "probability of keeping a weight at the start", "X", CONCRETE, gt=0, lt=1),
+        Setting(
+            "Keep",
+            "probability of keeping a weight at the start",
+            "PROBABILITY",
+            CONCRETE,
+            gt=0,
+            lt=1,
+        ),
     ] = 0.9
 
     def __post_init__(self) -> None:

@@ -255,8 +255,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{folder} holds no judged members ({error}); make them with `python -m engine "
-            "members`."
+            f"{folder} holds no judged members ({error}); make them with `prunescope members`."
         ) from error
     return manifest
 
@@ -275,7 +274,7 @@ def restore_selection(manifest: dict[str, Any]) -> Selection:
     selection, _ = selection.fitted(manifest["label_names"], "The members")
     if selection.examples.fingerprint() != recorded["fingerprint"]:
         raise DataError(
-            f"{manifest['data']} has changed since the members were judged; run `python -m engine "
+            f"{manifest['data']} has changed since the members were judged; run `prunescope "
             "members` again."
         )
     return selection

@@ -13,7 +13,7 @@ SCHEDULES = ("linear", "cosine", "constant")
 ADVERSARIAL = ("none", "freelb", "pgd", "smart")
 PRECISIONS = ("auto", "fp32", "bf16")
 
-# Titles of groups of settings, in --help and in docs/SETTINGS.md.
+# Titles of groups of settings, in --help and in docs/cli.md.
 STEPS, ADVERSARY, STOPPING = "training steps", "adversarial training", "early stopping"
 
 
@@ -37,11 +37,13 @@ class TrainSpec:
         ),
     ]
     learning_rate: Annotated[
-        float, Setting("Learning rate", "highest learning rate", "X", STEPS, gt=0)
+        float, Setting("Learning rate", "highest learning rate", "RATE", STEPS, gt=0)
     ]
     epochs: Annotated[
         float,
-        Setting("Epochs", "passes over the training examples; may be a fraction", "X", STEPS, gt=0),
+        Setting(
+            "Epochs", "passes over the training examples; may be a fraction", "NUMBER", STEPS, gt=0
+        ),
     ] = 1.0
     batch_size: Annotated[int, Setting("Batch size", "examples a step", "N", STEPS, gt=0)] = 32
     accumulation: Annotated[
@@ -60,9 +62,11 @@ class TrainSpec:
             choices=OPTIMIZERS,
         ),
     ] = "adamw"
-    momentum: Annotated[float, Setting("Momentum", "momentum of sgd", "X", STEPS, ge=0, lt=1)] = 0.0
+    momentum: Annotated[
+        float, Setting("Momentum", "momentum of sgd", "NUMBER", STEPS, ge=0, lt=1)
+    ] = 0.0
     weight_decay: Annotated[
-        float, Setting("Weight decay", "weight decay of the optimizer", "X", STEPS, ge=0)
+        float, Setting("Weight decay", "weight decay of the optimizer", "NUMBER", STEPS, ge=0)
     ] = 0.01
     schedule: Annotated[
         str,
@@ -77,19 +81,28 @@ class TrainSpec:
     warmup: Annotated[
         float,
         Setting(
-            "Warm-up", "share of the steps in which the learning rate rises", "X", STEPS, ge=0, lt=1
+            "Warm-up",
+            "share of the steps in which the learning rate rises",
+            "SHARE",
+            STEPS,
+            ge=0,
+            lt=1,
         ),
     ] = 0.06
     clip: Annotated[
-        float, Setting("Gradient clipping", "gradient-clipping norm", "X", STEPS, gt=0)
+        float, Setting("Gradient clipping", "gradient-clipping norm", "NUMBER", STEPS, gt=0)
     ] = 1.0
     label_smoothing: Annotated[
         float,
-        Setting("Label smoothing", "label smoothing of the cross-entropy", "X", STEPS, ge=0, lt=1),
+        Setting(
+            "Label smoothing", "label smoothing of the cross-entropy", "NUMBER", STEPS, ge=0, lt=1
+        ),
     ] = 0.0
     rank: Annotated[
         int,
-        Setting("LoRA rank", "rank of the LoRA adapters; 0 trains all weights", "R", STEPS, ge=0),
+        Setting(
+            "LoRA rank", "rank of the LoRA adapters; 0 trains all weights", "RANK", STEPS, ge=0
+        ),
     ] = 16
     adversarial: Annotated[
         str,
@@ -107,28 +120,32 @@ class TrainSpec:
         Setting(
             "Ascent step size",
             "length of an ascent step on an example's embeddings, as a Frobenius norm",
-            "X",
+            "NUMBER",
             ADVERSARY,
             ge=0,
         ),
     ] = 0.1
     adv_init: Annotated[
         float,
-        Setting("Random start", "size of the random start, in the same unit", "X", ADVERSARY, ge=0),
+        Setting(
+            "Random start", "size of the random start, in the same unit", "NUMBER", ADVERSARY, ge=0
+        ),
     ] = 0.2
     adv_max_norm: Annotated[
         float,
         Setting(
             "Largest perturbation",
             "largest perturbation of an example; 0 is no limit",
-            "X",
+            "NUMBER",
             ADVERSARY,
             ge=0,
         ),
     ] = 0.0
     adv_weight: Annotated[
         float,
-        Setting("Smoothness weight", "weight of SMART's smoothness term", "X", ADVERSARY, ge=0),
+        Setting(
+            "Smoothness weight", "weight of SMART's smoothness term", "NUMBER", ADVERSARY, ge=0
+        ),
     ] = 1.0
     patience: Annotated[
         int,
@@ -146,7 +163,7 @@ class TrainSpec:
         Setting(
             "Checks",
             "checks on held-out training examples a pass, with early stopping",
-            "X",
+            "NUMBER",
             STOPPING,
             gt=0,
         ),

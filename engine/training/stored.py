@@ -37,7 +37,7 @@ def member_sets(store: Store) -> list[MemberSet]:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 store.notices.append(
                     f"The members in {path.parent} cannot be read ({type(error).__name__}: "
-                    f"{error}); make them again with `python -m engine members`."
+                    f"{error}); make them again with `prunescope members`."
                 )
     return sorted(
         sets, key=lambda members: (not members.bundled, not members.evaluated, members.name)

@@ -3,7 +3,7 @@ figures without texts.
 
     PRUNESCOPE_DATA=… python scripts/evidence/distances.py --cache DIR
 
-`python -m engine distances` prints the same of one method.
+`prunescope distances` prints the same of one method.
 """
 
 import argparse

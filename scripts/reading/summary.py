@@ -22,6 +22,7 @@ from prunescope.engine.reading.findings import (
     MEANING,
     Comparison,
     Finding,
+    claims_table,
     compare,
     judge,
     unmeasured,
@@ -136,12 +137,11 @@ def section(entries: Iterable[Finding]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    lines = [[claim.statement, claim.verdict_text, claim.short_text] for claim in finding.claims]
     page, anchor = PAGES[finding.question], heading_anchor(finding.question)
     notes = "\n" + "".join(f"- {note}\n" for note in finding.notes) if finding.notes else ""
     return (
         f"\n## {finding.question}\n\n"
-        + rows(["claim", "verdict", "measured"], lines)
+        + claims_table(finding)
         + notes
         + f"\n[Intervals and p-values](results/tests.md#{anchor}) · [tables]({page})\n"
     )
@@ -150,15 +150,7 @@ def _finding(finding: Finding) -> str:
 def tests(entries: Iterable[Finding]) -> str:
     """Every claim with the figures of its tests."""
     return TESTS + "".join(
-        f"\n## {finding.question}\n\n"
-        + rows(
-            ["claim", "verdict", "tests"],
-            [
-                [claim.statement, claim.verdict_text, claim.evidence_text]
-                for claim in finding.claims
-            ],
-        )
-        for finding in entries
+        f"\n## {finding.question}\n\n{claims_table(finding, intervals=True)}" for finding in entries
     )
 
 

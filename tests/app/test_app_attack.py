@@ -484,7 +484,7 @@ def test_a_batch_is_asked_for_shown_and_found_again(cache: Path, requests: list[
 def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     import shlex
 
-    from prunescope.engine.cli.main import _parser
+    from prunescope.engine.cli.main import parsed
     from prunescope.engine.reading import commands
 
     study = made_up_study(spec={"model": "my model", "data": None, "seed": 3, "method": "wanda"})
@@ -494,7 +494,7 @@ def test_the_command_line_says_the_same_and_is_quoted(text: str) -> None:
     ).splitlines()
     assert len(lines) == 2
     for line, sparsity in zip(lines, (0.5, 0.9), strict=True):
-        options = _parser().parse_args(shlex.split(line)[3:])
+        options = parsed(shlex.split(line)[1:])
         assert (options.model, options.method, options.sparsity, options.text) == (
             "my model",
             "wanda",

@@ -28,7 +28,7 @@ def captions(app: AppTest) -> str:
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert app.code[0].value.startswith("python -m engine members")
+    assert app.code[0].value.startswith("prunescope members")
 
 
 def test_the_set_is_described_in_words(cache: Path) -> None:

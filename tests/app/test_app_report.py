@@ -27,7 +27,7 @@ def test_it_holds_every_level_the_paired_table_and_the_commands() -> None:
         assert f"<td>{level}</td>" in page
     assert "90.0 [82.6, 94.5], n = 100" in page
     assert (
-        "python -m engine study" in page
+        "prunescope study" in page
         and "<strong>No measured sparsity is safe" in page
         and "p, Holm" in page
     )

@@ -39,7 +39,7 @@ def table_of(folder: Path, seeds: int = 2) -> SubnetworkTable:
 def test_an_empty_store_says_what_to_do(cache: Path) -> None:
     app = page()
     assert not app.exception
-    assert app.code[0].value.startswith("python -m engine subnetworks")
+    assert app.code[0].value.startswith("prunescope subnetworks")
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

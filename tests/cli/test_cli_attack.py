@@ -1,4 +1,4 @@
-"""`python -m engine attack`: one text, rows of a data set and fixed sets, on one or two victims."""
+"""`prunescope attack`: one text, rows of a data set and fixed sets, on one or two victims."""
 
 import csv
 import json
@@ -324,7 +324,7 @@ def test_a_set_that_cannot_be_used(run: Run, tmp_path: Path, content: str, value
     [
         ([], "--text --examples --set is required"),
         (["--text", "film", "--examples", "3"], "not allowed with"),
-        (["--examples", "0"], "--examples is 0"),
+        (["--examples", "0"], "'0' is not a whole number above 0"),
         (["--examples", "few"], "'few'"),
         (["--examples", "2", "--attack", "shout"], "'shout'"),
         (["--examples", "2", "--attack", "none"], "nothing to run"),
@@ -343,7 +343,7 @@ def test_a_set_that_cannot_be_used(run: Run, tmp_path: Path, content: str, value
         (["--set", "./nowhere.doc"], "'.doc'"),
         (["--set", "./nowhere.json"], "nowhere.json"),
         (["--examples", "2", "--against", "./nowhere"], "nowhere"),
-        (["--examples", "2", "--sparsity", "1.5"], "Sparsity 1.5"),
+        (["--examples", "2", "--sparsity", "1.5"], "'1.5' is not a number in [0, 1)"),
         (["--text", "film", "--against", "x", "--sparsity", "0.5"], "both name the second victim"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

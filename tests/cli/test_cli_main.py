@@ -83,8 +83,8 @@ def test_a_sweep_of_former_names_is_the_same_sweep(tmp_path: Path) -> None:
             "study --calibration x",
             "Argument --calibration: 'x' is not a whole number of at least 1",
         ),
-        ("attack --examples x", "Argument --examples: 'x' is not a whole number;"),
-        ("attack --text a --sparsity x", "Argument --sparsity: 'x' is not a number;"),
+        ("attack --examples x", "Argument --examples: 'x' is not a whole number above 0;"),
+        ("attack --text a --sparsity x", "Argument --sparsity: 'x' is not a number in [0, 1);"),
         ("study --calibraton 3", "did you mean --calibration?"),
     ],
 )

@@ -61,10 +61,7 @@ def test_a_study_is_shown_by_the_first_digits_of_its_key(run: Run) -> None:
     code, answer, _ = run("runs", "show", KEY[:6])
     assert code == 0 and answer["key"] == KEY and answer["levels"][1]["acc"]["n"] == 4
     code, _, err = run("runs", "show", "ffff")
-    assert (
-        code == 2
-        and err == "No studies begin with 'ffff'; `python -m engine runs list` shows them.\n"
-    )
+    assert code == 2 and err == "No studies begin with 'ffff'; `prunescope runs list` shows them.\n"
 
 
 def test_verifying_ends_with_one_where_something_is_damaged(run: Run, tmp_path: Path) -> None:
@@ -148,18 +145,18 @@ def test_a_study_in_the_background_is_checked_before_it_is_queued(
         (
             "failed",
             "Memory ran out at 9.1 GB.",
-            "failed before a level was done; `python -m engine jobs resume {job}` goes on "
+            "failed before a level was done; `prunescope jobs resume {job}` goes on "
             "(Memory ran out at 9.1 GB.)",
         ),
         (
             "interrupted",
             "",
-            "was interrupted before a level was done; `python -m engine jobs resume {job}` goes on",
+            "was interrupted before a level was done; `prunescope jobs resume {job}` goes on",
         ),
         (
             "cancelled",
             "",
-            "was cancelled before a level was done; `python -m engine jobs resume {job}` goes on",
+            "was cancelled before a level was done; `prunescope jobs resume {job}` goes on",
         ),
         ("used", "", "is being measured; no level is done yet"),
     ],

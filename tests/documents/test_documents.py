@@ -2,6 +2,7 @@
 commands exist.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def test_the_results_and_the_method_name_both_papers_in_full() -> None:
     for name in ("results.md", "method.md"):
         text = " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
         assert all(f"{paper} is {title}." in text for paper, title in PAPERS.items()), name
+
+
+def test_the_messages_that_a_page_explains_are_the_engines() -> None:
+    page = (ROOT / "docs" / "data-and-models.md").read_text(encoding="utf-8")
+    table = page.split("## What the messages mean")[1].split("\n## ")[0]
+    engine = "".join(path.read_text("utf-8") for path in (ROOT / "engine").rglob("*.py"))
+    engine = re.sub(r'"\s*\n\s*f?"', "", engine)  # a message may take several lines
+    messages = re.findall(r"^\| `([^|]*)` \|", table, re.MULTILINE)
+    assert len(messages) > 10
+    for message in messages:
+        # names and numbers are examples
+        parts = [part.strip() for part in re.split(r"…|'[^']*'|\d[\d., ]*", message)]
+        assert [part for part in parts if len(part) > 3 and part not in engine] == [], message
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,6 @@ def test_only_a_packed_folder_is_unpacked(model_folder: Path, tmp_path: Path) ->
 
 
 def test_a_format_that_makes_no_sense_is_refused() -> None:
-    for form, half, match in (("zip", False, "'zip'"), ("dense", True, "`half`")):
+    for form, half, match in (("zip", False, "'zip'"), ("folder", True, "`half`")):
         with pytest.raises(SettingError, match=match):
             check_form(form, half)

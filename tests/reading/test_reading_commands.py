@@ -57,8 +57,8 @@ UNUSUAL = StudySpec(
 def parse(command: commands.Command) -> Any:
     """The options of a command that went through a shell."""
     words = shlex.split(commands.shell(command))
-    assert tuple(words) == command and command[:3] == commands.PROGRAM
-    return parsed(words[3:])
+    assert tuple(words) == command and command[:1] == commands.PROGRAM
+    return parsed(words[1:])
 
 
 def stored(spec: StudySpec, **changes: Any) -> Any:
@@ -75,7 +75,7 @@ def test_a_study_s_command_is_read_back_as_the_same_study(spec: StudySpec) -> No
 
 def test_what_is_usual_is_left_out() -> None:
     usual = commands.study_command(asdict(StudySpec()))
-    assert commands.shell(usual) == "python -m engine study"
+    assert commands.shell(usual) == "prunescope study"
     assert parse(commands.study_command({}, background=True)).background
 
 

@@ -165,7 +165,7 @@ def test_the_recipe_of_table_2_is_the_shipped_one_in_other_sizes(tmp_path: Path)
     assert all(cell["sparsities"] == [0.5] for cell in recipe["cells"] if "sparsities" in cell)
 
 
-# The door: `python -m engine paper`
+# The door: `prunescope paper`
 
 
 def door(*words: str) -> int:
@@ -205,6 +205,6 @@ def test_a_dry_run_lists_the_commands_and_looks_names_up(
     assert door(*words, "--base", str(model_folder)) == 0
     out, error = capsys.readouterr()
     assert "4 commands" in out and "bert, here" in out and "200 training examples and 60" in out
-    assert error.count("python -m engine") == 4
+    assert error.count("prunescope") == 4
     assert door(*words, "--base", str(tmp_path / "nothing")) == 2
     assert "no  model" in capsys.readouterr().out and not (tmp_path / "out").exists()
