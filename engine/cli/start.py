@@ -11,6 +11,7 @@ from prunescope.engine.cli.options import NAMES, Answer, Command, add_settings
 from prunescope.engine.cli.parser import PROGRAM, CommandParser
 from prunescope.engine.cli.settings import AppSettings
 from prunescope.engine.errors import SettingError
+from prunescope.engine.paths import child_environment
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 FOLDERS, FILES = ("DIR", "MODEL"), ("FILE", "DATA", "SWEEP.yaml")  # metavars that name paths
@@ -53,7 +54,7 @@ def _app(options: argparse.Namespace, console: Console) -> Answer:
     port = options.port
     _check_free(port)
     public = {"PRUNESCOPE_PUBLIC": "1"} if options.public else {}
-    environment = {**os.environ, **public}
+    environment = {**child_environment(), **public}
     console.say(f"PruneScope: http://127.0.0.1:{port} (stop with Ctrl+C)")
     words = [sys.executable, "-m", "prunescope.app", "--server.port", str(port)]
     if os.name == "nt":  # where a process cannot become another
