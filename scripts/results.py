@@ -22,8 +22,8 @@ from prunescope.engine.reading.findings import (  # noqa: E402
 from prunescope.engine.reading.titles import P1, P2, data_title  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
-    alternatives,
     appendix,
+    baselines,
     curves,
     distances,
     members,
@@ -62,7 +62,7 @@ for pairs; errors are relative ([what is measured](../method.md#what-is-measured
 on the attacked examples, the same at every sparsity. Bold means that an interval excludes zero,
 without a correction for many comparisons; the [verdicts](../results.md) correct for them.
 """
-# data → embedded victim
+# data → embedded model
 VICTIMS = {
     "sst2": "MiniLM-L6",
     "ag_news": "MiniLM-L6 (ag_news)",
@@ -111,7 +111,7 @@ def render() -> tuple[dict[str, str], list[Finding]]:
         ),
         "smaller-files": (
             "Pruning against other ways to a smaller file",
-            *map(alternatives.section, others),
+            *map(baselines.section, others),
         ),
         "studies": (
             "Every study that the dashboard shows",

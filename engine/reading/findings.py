@@ -115,6 +115,19 @@ class Finding:
     notes: tuple[str, ...] = ()  # figures beside them that no test was made of
 
 
+def claims_table(finding: Finding, *, intervals: bool = False) -> str:
+    """The claims of a finding as a Markdown table, with or without intervals and p-values."""
+    lines = [
+        f"| {claim.statement} | {claim.verdict_text} | "
+        f"{claim.evidence_text if intervals else claim.short_text} |\n"
+        for claim in finding.claims
+    ]
+    return (
+        f"| claim | verdict | {'tests' if intervals else 'measured'} |\n|---|---|---|\n"
+        + "".join(lines)
+    )
+
+
 def compare(
     setting: str, first: Sequence[bool], second: Sequence[bool], measure: str, *, claimed: int = 1
 ) -> Comparison:
@@ -144,7 +157,8 @@ def compare(
 
 def signed(share: float) -> str:
     """A difference of shares in points: −0.034 → "−3.4"."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def unmeasured(setting: str, reason: str) -> Comparison:

@@ -20,7 +20,11 @@ from prunescope.engine.store import Store
 
 
 class Model:
-    """A classifier with its tokenizer, in evaluation mode."""
+    """A classifier with its tokenizer, in evaluation mode.
+
+    `sparsity` is the share of zeros that was asked for, None of a model of no study; `study` is the
+    key of its study; `notices` say what there is to know of how it was opened or pruned.
+    """
 
     def __init__(
         self,
@@ -92,7 +96,8 @@ class Model:
         written.
         """
         target = Path(folder)
-        write_model(self.victim, target, self._provenance, format, half)
+        form = "dense" if format == "folder" else format
+        write_model(self.victim, target, self._provenance, form, half)
         return target.expanduser()
 
     def __repr__(self) -> str:

@@ -295,7 +295,7 @@ class Comparison(StudyGroup):
 def run(
     model: str = "embedded",
     data: str = "embedded",
-    levels: Sequence[float] = LEVELS,
+    levels: Sequence[float] | None = None,
     *,
     method: str = "adaptive",
     attack: str = "deepwordbug",
@@ -306,12 +306,14 @@ def run(
     """Prune a classifier at several sparsities, measure every level, and return the study.
 
     `model` is "embedded", a hub name or a folder; `data` is "embedded", a hub name, a folder or one
-    file; `levels` are shares of zeros in [0, 1), 0 is the dense model. `settings` are the others of
-    docs/settings.md, such as `eval_examples=200`. What is stored in `cache` is not computed again;
-    stopped with Ctrl+C, the same call goes on where it was. With `progress`, stderr shows an
-    estimate. Raises InputError for anything that cannot work, before the long work begins.
+    file; `levels` are shares of zeros in [0, 1), 0 is the dense model; None is 0 to 0.95 in steps
+    of 0.05, or 0 and an n:m pattern's own. `settings` are the other settings of a study, such as
+    `eval_examples=200` or `pattern="2:4"`. What is stored in `cache` is not computed again; stopped
+    with Ctrl+C, the same call goes on where it was. With `progress`, stderr shows an estimate.
+    Raises InputError for anything that cannot work, before the long work begins.
     """
     from prunescope.engine.cli.console import Console
+    from prunescope.engine.cli.options import own_sparsity
     from prunescope.engine.studies.run import run_study
 
     names = [field.name for field in fields(StudySpec)]
@@ -320,9 +322,11 @@ def run(
             near = difflib.get_close_matches(name, names, n=1)
             meant = f" Did you mean {near[0]}?" if near else ""
             raise SettingError(f"A study has no setting {name!r}.{meant}")
-    spec = StudySpec(
-        os.fspath(model), os.fspath(data), method, levels=tuple(levels), attack=attack, **settings
-    ).rooted()
+    if levels is None:
+        own = own_sparsity(str(settings.get("pattern", "unstructured")))
+        levels = LEVELS if own is None else (0.0, own)
+    chosen = {"method": method, "attack": attack, **settings}
+    spec = StudySpec(os.fspath(model), os.fspath(data), levels=tuple(levels), **chosen).rooted()
     record = run_study(spec, Store(cache), Console(quiet=not progress).report)
     return Study(record, cache)
 

@@ -19,7 +19,7 @@ from scripts.reading.words import holding, rows
 
 Values = NDArray[np.float64]
 NEAR = 0.05  # of accuracy
-FEWEST = 5  # victims
+FEWEST = 5  # models
 CALIBRATION = """
 ## The number of calibration texts, SST-2 at {level:g}%
 
@@ -46,7 +46,7 @@ is correct, so Aua may rise where accuracy collapses. *Near* therefore leaves th
 
 
 def calibration(studies: Sequence[Study]) -> str:
-    """Means and standard deviations over the draws, for each number of texts."""
+    """Means and standard deviations over the seeds, for each number of texts."""
     by_count: dict[int, list[tuple[Study, LevelResult]]] = defaultdict(list)
     for study in studies:
         for level in study.levels:
@@ -72,7 +72,7 @@ def calibration(studies: Sequence[Study]) -> str:
             ]
         )
     level = next(iter(by_count.values()))[0][1]
-    header = ["texts", "tokens", "draws", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
+    header = ["texts", "tokens", "seeds", "[CLS] error", "Acc", "Acc − dense", "Aua", "Aua − dense"]
     return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
 
 
@@ -124,11 +124,11 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def correlations(studies: Sequence[Study]) -> tuple[Statistic, Statistic] | None:
-    """ρ of *alike* against the [CLS] error over all pruned victims of one dense model, and ρ of Aua
+    """ρ of *alike* against the [CLS] error over all pruned models of one dense model, and ρ of Aua
     over those near to it in accuracy: one that has collapsed may hold because it gives one answer
     to everything.
     """
-    everything, dense = _victims(studies)
+    everything, dense = _pruned_models(studies)
     if dense is None:
         return None
     near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
@@ -146,12 +146,12 @@ def _distances(levels: Sequence[LevelResult]) -> list[float]:
 
 def thesis(dense_models: Mapping[str, Sequence[Study]]) -> str:
     """The correlation of Aua with the distance of the last [CLS] embedding to dense, over pruned
-    victims of each dense model.
+    models of each dense model.
     """
     lines = [
         line for name, studies in dense_models.items() for line in _thesis_lines(name, studies)
     ]
-    header = ["dense model", "pruned victims", "attacked", "against", "of *alike*", "of Aua"]
+    header = ["dense model", "pruned models", "attacked", "against", "of *alike*", "of Aua"]
     return (
         (THESIS.format(resamples=RESAMPLES, near=100 * NEAR) + rows(header, lines) + COLLAPSE)
         if lines
@@ -160,7 +160,7 @@ def thesis(dense_models: Mapping[str, Sequence[Study]]) -> str:
 
 
 def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
-    everything, dense = _victims(studies)
+    everything, dense = _pruned_models(studies)
     if dense is None:
         return []
     near = [level for level in everything if _acc(dense) - _acc(level) <= NEAR]
@@ -188,7 +188,7 @@ def _thesis_lines(name: str, studies: Sequence[Study]) -> list[list[str]]:
     return lines
 
 
-def _victims(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
+def _pruned_models(studies: Sequence[Study]) -> tuple[list[LevelResult], LevelResult | None]:
     """Every attacked pruned level once, and the dense one."""
     attacked = [(study, level) for study in studies for level in study.levels if level.attacks]
     levels = {
@@ -215,8 +215,8 @@ def correlation(rho: Statistic) -> str:
 
 
 def _correlation(x: Sequence[float], table: Sequence[Sequence[bool]]) -> Statistic:
-    """Spearman's ρ between x of each victim and its share of the examples, with a bootstrap
-    interval over the victims.
+    """Spearman's ρ between x of each model and its share of the examples, with a bootstrap
+    interval over the models.
 
     The examples stay: shares are noisy by the draw of examples already, and drawing them again
     would count that twice and pull ρ toward 0.

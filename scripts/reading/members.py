@@ -7,12 +7,12 @@ from scripts.reading.words import level_name, share
 
 def section(group: MemberSet) -> str:
     """One set of members: alone, averaged, and on the evaluation rows."""
-    judged = group.selection
+    selection = group.selection
     lines = [
         f"\n## Members and averages: {data_title(group.name)}\n",
-        f"{len(group.members)} members of {group.training_rows:,} training rows each; judged on "
-        f"{judged['n']} rows that none was "
-        f"trained on, {judged['attacked']} of them attacked ({judged['attack']}).\n",
+        f"{len(group.members)} members of {group.training_rows:,} training examples each, "
+        f"measured on {selection['n']} held-out examples that none was trained on, "
+        f"{selection['attacked']} of them attacked ({selection['attack']}).\n",
         "| model | Acc | Aua | |",
         "|---|---|---|---|",
     ]
@@ -35,7 +35,7 @@ def section(group: MemberSet) -> str:
     if group.evaluated and group.evaluation:
         counts = group.evaluation["counts"]
         lines += [
-            f"\nOn the evaluation rows ({counts['evaluation']} evaluated, {counts['attacked']} "
+            f"\nOn the evaluation set ({counts['evaluation']} evaluated, {counts['attacked']} "
             "attacked with "
             f"{group.evaluation['attack']}), dense and pruned ({group.evaluation['method']}, "
             f"{counts['calibration']} "

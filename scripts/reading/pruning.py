@@ -22,7 +22,7 @@ from scripts.reading.words import (
 ORDER = ("adaptive", "p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PRINTED = ("p1-table1", "p1-table2", "p1-table5")
 LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
-AVERAGE = "MiniLM-L6"  # the embedded victim
+AVERAGE = "MiniLM-L6"  # the embedded model
 
 
 def section(studies: Sequence[Study], data: str, model: str) -> str:
@@ -85,7 +85,7 @@ def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list
         )
         for sparsity in levels:
             if sparsity == 0 and lines:
-                continue  # the dense victim is the same for all
+                continue  # the dense model is the same for all
             at = {attack: study.level(sparsity) for attack, study in by_name.items()}
             some = next(level for level in at.values() if level is not None)
             name = "dense" if sparsity == 0 else _method_name(method)

@@ -14,13 +14,13 @@ from prunescope.engine import (
 from prunescope.engine.reading import subnetworks
 from scripts.reading.words import about, bare, level_name, points, right, rows, share, usual
 
-START = "MiniLM-L6"  # the embedded victim, as studies name it
+START = "MiniLM-L6"  # the embedded model, as studies name it
 
 
 def untrained(
     table: SubnetworkTable, studies: Iterable[Study]
 ) -> list[tuple[SubnetworkRun, Study, Statistic]]:
-    """Every trained subnetwork of the embedded victim, and how much more often the default, which
+    """Every trained subnetwork of the embedded model, and how much more often the default, which
     trains nothing, is right on the same rows; nothing where the table's dense model is another one.
     """
     study = _default_of(table, studies)
@@ -35,7 +35,7 @@ def untrained(
 def untrained_pairs(
     table: SubnetworkTable, studies: Iterable[Study]
 ) -> list[tuple[SubnetworkRun, list[bool], list[bool]]]:
-    """The same, with the rows that each classifies rightly: theirs, then the default's."""
+    """The same, with the rows that each classifies correctly: theirs, then the default's."""
     study = _default_of(table, studies)
     if study is None:
         return []

@@ -22,6 +22,7 @@ from prunescope.engine.reading.findings import (
     MEANING,
     Comparison,
     Finding,
+    claims_table,
     compare,
     judge,
     unmeasured,
@@ -34,9 +35,9 @@ from scripts.reading.words import (
     ATTACKS,
     about,
     acc_test,
-    alternative_name,
     aua_test,
     bare,
+    baseline_name,
     by_attack,
     heading_anchor,
     level_name,
@@ -54,6 +55,20 @@ PATTERNS = ("2:4", "32:64")
 PAPER_MODELS = ("bert-base-uncased", "bert-large-uncased")
 Methods = dict[str, dict[str, Study]]  # method → attack → study
 Claims = dict[str, list[Comparison]]
+HEADLINES = (  # the claims that open the page
+    "At 50%, Adaptive is less accurate than the dense model.",
+    "At 87.5%, Adaptive is less accurate than the dense model.",
+    "At 87.5%, Adaptive is more accurate than P1.",
+    "At 87.5%, Adaptive is more accurate than SparseGPT.",
+    "At 87.5%, Adaptive withstands more attacks than SparseGPT.",
+    "Among models within five points of dense accuracy, the closer the last [CLS], the higher the "
+    "accuracy under attack.",
+    "An adversarially trained member withstands more attacks than the average.",
+    "At 87.5%, Adaptive without training is more accurate than the best subnetwork trained from "
+    "the same model.",
+    "Pruned weights rounded to int8 are more accurate than the pruned model nearest in bytes.",
+    "P1's tables come out as printed, with the paper's models.",
+)
 
 RULE = """
 ## How a verdict is reached
@@ -121,7 +136,7 @@ def findings(
             [],
         ),
         "Do debiased subnetworks generalise better?": (_debiased(tables), []),
-        "Is pruning better than other ways to a smaller file?": _alternatives(others),
+        "Is pruning better than other ways to a smaller file?": _baselines(others),
         "Are the papers' own tables reproduced?": (_papers(studies), []),
     }
     return [
@@ -132,16 +147,22 @@ def findings(
 def section(entries: Iterable[Finding]) -> str:
     """The findings, a table each, and the rule behind them."""
     meaning = "\n".join(f"- **{verdict}**: {text}." for verdict, text in MEANING.items())
-    return "".join(map(_finding, entries)) + RULE.format(meaning=meaning)
+    findings = list(entries)
+    claims = {claim.statement: claim for finding in findings for claim in finding.claims}
+    short = [[name, claims[name].verdict_text] for name in HEADLINES]
+    return (
+        f"\n## In short\n\n{rows(['claim', 'verdict'], short)}"
+        + "".join(map(_finding, findings))
+        + RULE.format(meaning=meaning)
+    )
 
 
 def _finding(finding: Finding) -> str:
-    lines = [[claim.statement, claim.verdict_text, claim.short_text] for claim in finding.claims]
     page, anchor = PAGES[finding.question], heading_anchor(finding.question)
     notes = "\n" + "".join(f"- {note}\n" for note in finding.notes) if finding.notes else ""
     return (
         f"\n## {finding.question}\n\n"
-        + rows(["claim", "verdict", "measured"], lines)
+        + claims_table(finding)
         + notes
         + f"\n[Intervals and p-values](results/tests.md#{anchor}) · [tables]({page})\n"
     )
@@ -150,15 +171,7 @@ def _finding(finding: Finding) -> str:
 def tests(entries: Iterable[Finding]) -> str:
     """Every claim with the figures of its tests."""
     return TESTS + "".join(
-        f"\n## {finding.question}\n\n"
-        + rows(
-            ["claim", "verdict", "tests"],
-            [
-                [claim.statement, claim.verdict_text, claim.evidence_text]
-                for claim in finding.claims
-            ],
-        )
-        for finding in entries
+        f"\n## {finding.question}\n\n{claims_table(finding, intervals=True)}" for finding in entries
     )
 
 
@@ -385,8 +398,8 @@ def _debiasing_test(
     yield compare(setting, *correct, "Acc", claimed=claimed)
 
 
-def _alternatives(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
-    """The alternatives beside the pruned model nearest in bytes, and what time they take."""
+def _baselines(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
+    """The baselines beside the pruned model nearest in bytes, and what time they take."""
     claims: Claims = {}
     notes = []
     groups = {
@@ -407,7 +420,7 @@ def _alternatives(tables: Iterable[BaselineTable]) -> tuple[Claims, list[str]]:
                 if row.against is None or not belongs(row):
                     continue
                 level = table.row(row.against.level)
-                name = alternative_name(f"{row.name} against {level.name}")
+                name = baseline_name(f"{row.name} against {level.name}")
                 claims.setdefault(statement, []).append(
                     compare(f"{title}, {name}", level.correct, row.correct, "Acc", claimed=claimed)
                 )

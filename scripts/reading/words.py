@@ -53,8 +53,8 @@ def level_name(sparsity: float) -> str:
     return percent(sparsity)
 
 
-def alternative_name(name: str) -> str:
-    """The name of an alternative as it is stored, with percentages as the page writes them."""
+def baseline_name(name: str) -> str:
+    """The name of a baseline as it is stored, with percentages as the page writes them."""
     return name.replace(" %", "%")
 
 
@@ -102,7 +102,7 @@ def usual(study: Study) -> bool:
 
 
 def right(level: LevelResult, n: int) -> list[bool]:
-    """Whether each evaluated row is classified rightly."""
+    """Whether each evaluated row is classified correctly."""
     correct = set(level.correct)
     return [row in correct for row in range(n)]
 

@@ -54,7 +54,7 @@ def opened(
     app: AppTest, study: Study, row: int, sparsity: float, attack: str = "deepwordbug"
 ) -> None:
     """The attack page shows this example of the study, with the level as its victim."""
-    assert not app.exception and app.title[0].value == "Attack side by side"
+    assert not app.exception and app.title[0].value == "Watch a sentence break"
     reviews = bundled_reviews()
     assert app.text_area(key="a-text").value == reviews.texts[row]
     assert (
@@ -97,7 +97,7 @@ def test_an_example_that_broke_on_explore(
     study: Study, requests: list[LiveJob], ticks: dict[str, int]
 ) -> None:
     ticks["e-rows"] = 5
-    app = page("explore", study=study.key[:12], sparsity="50")
+    app = page("explore", study=study.key[:12], sparsity="50", tab="examples")
     # first the four that only pruned breaks, then the rest in their order
     opened(app, study, 1, 0.5, "textfooler-like")
 

@@ -37,7 +37,7 @@ def test_flairs_names_are_there_in_the_body_and_gone_afterwards() -> None:
         import flair.data
         from flair.models import SequenceTagger
 
-        class Words(flair.data.Tokenizer):  # type: ignore[misc]
+        class Words(flair.data.Tokenizer):
             """As TextAttack makes one."""
 
         assert isinstance(SequenceTagger, type) and flair.data.Sentence

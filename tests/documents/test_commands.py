@@ -24,10 +24,16 @@ import prunescope as ps
 from prunescope.engine.cli.main import main
 from prunescope.engine.evaluation.margins import fewest_examples
 from prunescope.engine.jobs.queue import JobQueue
+from prunescope.engine.reading.changes import changes
+from prunescope.engine.reading.findings import read_findings
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(sh|python|yaml)\n(.*?)```", re.DOTALL)
-ELSEWHERE = {"LOG.md": "history", "cli.md": "tests/cli runs its examples"}
+ELSEWHERE = {
+    "LOG.md": "history",
+    "api.md": "signatures; tests/api runs them and the notebook",
+    "cli.md": "tests/cli runs its examples",
+}
 PAGES = sorted(
     path
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
@@ -55,6 +61,7 @@ SMALL = {  # command → options that make it quick; the last one of a kind coun
 SKIPPED = {  # the start of a command → why it is not run here
     "scripts/": "the file is checked to exist and to be executable",
     "pip install": "tests/package installs the wheel",
+    "prunescope app": "serves until it is stopped; tests/browser starts it",
     "prunescope paper": "asks the hub; tests/runs runs the small scale",
     "prunescope subnetworks --recipe": "many trainings; tests/subnetworks runs a small recipe",
     "prunescope members --recipe": "ten trainings; tests/training runs a small recipe",
@@ -183,3 +190,27 @@ def test_the_figures_of_the_lesson_are_the_bundled_studys() -> None:
         assert level.aua is not None and level.acc.value is not None
         text = sentence.format(100 * level.acc.value, 100 * (level.aua.value or 0))
         assert text in " ".join(page.split())
+
+
+def test_what_the_lesson_says_of_the_methods_is_tested() -> None:
+    """Its sentences are written by hand; these are the tests behind them."""
+    keys = {"adaptive": "260eaa6447d8", "sparsegpt": "334d350026bd", "magnitude": "84a30126986d"}
+    significant = {
+        name
+        for name, key in keys.items()
+        for (sparsity, measure), change in changes(ps.load(key).record).items()
+        if measure == "acc" and sparsity <= 0.5 and change.significant
+    }
+    assert significant == {"magnitude"}
+    verdicts = {
+        claim.statement: claim.verdict_text
+        for finding in read_findings()
+        for claim in finding.claims
+    }
+    for start, verdict in (
+        ("The closer the last [CLS] stays", "supported"),
+        ("Among models within five points", "supported in 1 of 3"),
+        ("An adversarially trained member", "supported"),
+        ("Pruned weights rounded to int8", "supported"),  # the tutorial and the FAQ
+    ):
+        assert [text for name, text in verdicts.items() if name.startswith(start)] == [verdict]

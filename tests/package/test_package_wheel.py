@@ -12,6 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from docker_context import context
 from packaging.requirements import Requirement
 
 import prunescope
@@ -43,10 +44,10 @@ def name_in_wheel(name: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the tree, built without the network."""
+    """The wheel of what an image is built from, made without the network."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in tracked():
-        if name.partition("/")[0] not in ("docs", "tests", "benchmarks", "scripts"):
+        if any(name == entry or name.startswith(f"{entry}/") for entry in context()):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PROJECT / name, source / name, follow_symlinks=False)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]

@@ -74,7 +74,7 @@ def test_the_figures_of_a_significant_difference_are_bold_with_their_p_value() -
     assert (
         claim.evidence_text.startswith("SST-2: **+34.1 [") and "(p < .001)" in claim.evidence_text
     )
-    assert claim.short_text == "SST-2: **+34.1**; IMDB: +0.0"
+    assert claim.short_text == "SST-2: **+34.1**; IMDB: 0.0"
 
 
 def test_every_verdict_is_explained() -> None:
@@ -95,3 +95,14 @@ def test_damaged_findings_are_an_error_that_says_what_writes_them(
     (path := tmp_path / "findings.json").write_text(text)
     with pytest.raises(StoreError, match=r"scripts/results\.py"):
         findings.read_findings(path)
+
+
+def test_a_table_has_a_row_for_each_claim() -> None:
+    test = compare("SST-2", *_pair(only_first=2, only_second=30), "Acc")
+    finding = judge("?", {"A claim.": [test], "Another.": [unmeasured("", "not run")]})
+    rows = findings.claims_table(finding).splitlines()[2:]
+    assert rows == [
+        "| A claim. | supported | SST-2: **+34.1** |",
+        "| Another. | not measured | not run |",
+    ]
+    assert "[" in findings.claims_table(finding, intervals=True)

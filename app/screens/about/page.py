@@ -4,7 +4,7 @@ import streamlit as st
 
 from prunescope.app.components.page_header import page_header
 from prunescope.engine.reading import commands
-from prunescope.engine.reading.findings import read_findings
+from prunescope.engine.reading.findings import claims_table, read_findings
 from prunescope.engine.reading.glossary import MEASURES, Measure, measure
 from prunescope.engine.reading.titles import PAPERS
 
@@ -47,16 +47,13 @@ def _findings() -> None:
     st.header("What the shipped studies say", anchor=False)
     st.caption(
         "A rule judges each claim by paired tests on the same examples, adjusted for their number. "
-        "Differences are in points, with 95% intervals; bold means significant. All tables are in "
-        "docs/results.md."
+        "Differences are in points; bold means significant. docs/results.md has the rule, the "
+        "intervals and all tables."
     )
     for finding in findings:
         with st.expander(finding.question):
-            claims = [
-                f"- {claim.statement} *{claim.verdict_text.capitalize()}.* {claim.evidence_text}"
-                for claim in finding.claims
-            ]
-            st.markdown("\n".join([*claims, *(f"- {note}" for note in finding.notes)]))
+            st.markdown(claims_table(finding))
+            st.markdown("\n".join(f"- {note}" for note in finding.notes))
 
 
 def _definition(entry: Measure) -> str:

@@ -1,17 +1,17 @@
-"""Pruning against the obvious alternatives: bytes, Acc, Aua and time, beside the pruned level that
-is nearest in bytes.
+"""Pruning against other ways to a smaller file: bytes, Acc, Aua and time, beside the pruned level
+that is nearest in bytes.
 """
 
 from prunescope.engine import Baseline, BaselineTable, pluralize
 from prunescope.engine.reading.titles import data_title, method_name_title
-from scripts.reading.words import ATTACKS, alternative_name, rows, share
+from scripts.reading.words import ATTACKS, baseline_name, rows, share
 
 INTRODUCTION = """
-## Pruning against the alternatives, on {title}
+## Pruning and other ways, on {title}
 
 {model}; {evaluation} examples evaluated, {attacked} of them attacked with {attack}; pruned by
 {method} with {calibration:,} calibration texts. Bytes are those of the file that holds all
-weights; {embeddings:.1f} MB of each are the embeddings, which none of the alternatives makes
+weights; {embeddings:.1f} MB of each are the embeddings, which none of these ways makes
 smaller. *Times dense* is the median ratio to the dense model over the rounds, with 5% and 95%
 quantiles ({device}, {threads}, batch {batch}, {rounds} rounds in turn). Nothing was trained
 unless the row says so. Aua is left out for models less than five points above naming the most
@@ -56,7 +56,7 @@ def section(table: BaselineTable) -> str:
     )
     lines = [
         [
-            alternative_name(row.name),
+            baseline_name(row.name),
             f"{row.file_bytes / 1e6:.1f}",
             f"{row.bytes / 1e6:.1f}",
             share(row.acc),
@@ -105,8 +105,8 @@ def _test(row: Baseline) -> list[str]:
     ) is not None:  # the level is first: where it alone breaks, the alternative alone holds
         attack = [f"{pair.only_first_breaks} / {pair.only_second_breaks}", f"{pair.adjusted:.2g}"]
     return [
-        alternative_name(row.name),
-        alternative_name(test.level),
+        baseline_name(row.name),
+        baseline_name(test.level),
         f"{test.bytes / 1e6:+.1f} MB",
         f"{test.only_here} / {test.only_there}",
         f"{test.adjusted:.2g}",
