@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from prunescope.engine.config.papers import P1, P2  # noqa: E402
 from prunescope.engine.reading.glossary import MEASURES, Measure  # noqa: E402
-from prunescope.engine.reading.titles import P1, P2  # noqa: E402
 
 PAGE = ROOT / "docs" / "glossary.md"
 HEAD = """<!-- Written by scripts/glossary.py from engine/reading/glossary.py; do not edit. -->

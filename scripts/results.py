@@ -12,6 +12,7 @@ DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT))
 
 from prunescope.engine import Store, Study, baseline_tables, member_sets, subnetwork_tables  # noqa: E402
+from prunescope.engine.config.papers import P1, P2  # noqa: E402
 from prunescope.engine.paths import BUNDLED  # noqa: E402
 from prunescope.engine.reading.findings import FILE as FINDINGS  # noqa: E402
 from prunescope.engine.reading.findings import (  # noqa: E402
@@ -19,7 +20,7 @@ from prunescope.engine.reading.findings import (  # noqa: E402
     findings_text,
     write_findings,
 )
-from prunescope.engine.reading.titles import P1, P2, data_title  # noqa: E402
+from prunescope.engine.reading.titles import data_title  # noqa: E402
 from scripts.reading import (  # noqa: E402
     ablation,
     appendix,

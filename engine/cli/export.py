@@ -1,6 +1,7 @@
 """`prunescope export`, `prune` and `unpack`: models on disk."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from prunescope.engine.cli.console import Console
 from prunescope.engine.cli.options import (
@@ -16,6 +17,10 @@ from prunescope.engine.errors import SettingError
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 
+if TYPE_CHECKING:
+    from prunescope.engine.export.hub import HubTarget
+
+EXPORTED = ("sparsity", "format", "half", "push_to_hub", "private")
 EXPORTS = (
     (
         "Half of the weights, as a folder that transformers opens:",
@@ -47,9 +52,7 @@ def add_commands(command: Command) -> None:
         export = command(name, _export, about, examples)
         victim_options(export)
         add_settings(export, Places, "out")
-        add_settings(
-            export, ExportSettings, "sparsity", "format", "half", defaults={"format": form}
-        )
+        add_settings(export, ExportSettings, *EXPORTED, defaults={"format": form})
     unpack = command(
         "unpack",
         _unpack,
@@ -74,6 +77,7 @@ def add_commands(command: Command) -> None:
 def _export(options: argparse.Namespace, console: Console) -> Answer:
     from prunescope.engine.export.folder import check_form, study_provenance, write_model
     from prunescope.engine.pruning.patterns import check_sparsity
+    from prunescope.engine.reading.model_cards import study_card
     from prunescope.engine.store.atomic import new_folder
     from prunescope.engine.studies.prepare import prepare
     from prunescope.engine.studies.pruned import pruned_at
@@ -89,7 +93,9 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
             "--pattern 2:4."
         )
     check_form(options.format, options.half)
-    folder = new_folder(options.out)  # before the long work, not after it
+    # before the long work, not after it
+    target = _hub_target(options)
+    folder = new_folder(options.out)
     spec = spec_from(options, attack="none", levels=(sparsity,))
     store = Store(options.cache)
     prepared = prepare(spec, console.report)
@@ -98,12 +104,32 @@ def _export(options: argparse.Namespace, console: Console) -> Answer:
     console.notices(store.notices, answered=False)
     provenance = study_provenance(prepared.study, pruned)
     console.notices(list(pruned.notices))
-    sizes, sentence = write_model(pruned.victim, folder, provenance, options.format, options.half)
+    card = study_card(store, prepared.study, pruned)
+    sizes, sentence = write_model(
+        pruned.victim, folder, provenance, options.format, options.half, card
+    )
     lines = (
         f"{folder}: sparsity {pruned.achieved:.4f} of the prunable weights\n"
         f"{sizes['bytes']:,} bytes of weights, {sizes['dense_bytes']:,} dense: {sentence}\n"
     )
-    return {**provenance, "out": str(folder), "format": options.format, **sizes}, lines
+    answer = {**provenance, "out": str(folder), "format": options.format, **sizes}
+    if target is not None:
+        from prunescope.engine.export.hub import push_folder
+
+        console.report("upload", 0, 1)
+        answer["hub"] = push_folder(folder, target)
+        lines += f"{answer['hub']}\n"
+    return answer, lines
+
+
+def _hub_target(options: argparse.Namespace) -> "HubTarget | None":
+    if options.push_to_hub is None:
+        if options.private:
+            raise SettingError("--private goes with --push-to-hub; leave it out, or give both.")
+        return None
+    from prunescope.engine.export.hub import hub_target
+
+    return hub_target(options.push_to_hub, options.private)
 
 
 def _unpack(options: argparse.Namespace, console: Console) -> Answer:

@@ -97,6 +97,19 @@ class ExportSettings:
     half: Annotated[
         bool, Setting("Half", "packed only: round the remaining weights to fp16", group=OUTPUT)
     ] = False
+    push_to_hub: Annotated[
+        str | None,
+        Setting(
+            "Push to the hub",
+            "upload the folder to the Hugging Face hub under this name as well; the token is that "
+            "of HF_TOKEN or of hf auth login",
+            "USER/NAME",
+            OUTPUT,
+        ),
+    ] = None
+    private: Annotated[
+        bool, Setting("Private", "with `push_to_hub`: for your own eyes", group=OUTPUT)
+    ] = False
 
 
 @dataclass(frozen=True)

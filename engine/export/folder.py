@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.export.card import CardFacts, facts_from, write_card
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.export.packed_size import PackedSize
 from prunescope.engine.formatting import format_bytes
-from prunescope.engine.models.packed import is_packed, provenance_of
+from prunescope.engine.models.packed import about_packed, is_packed
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
@@ -20,12 +21,18 @@ from prunescope.engine.records import Study
 from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folder
 from prunescope.engine.store.exchange import EARLIEST
 
+WEIGHTS = "model.safetensors"
 FORMS = ("folder", "packed")  # as the command line calls them
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
 
 
-def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any]) -> Path:
-    """Save model, tokenizer and `prunescope.json` to `folder`, whole or not at all.
+def export_model(
+    victim: Victim,
+    folder: Path | str,
+    provenance: dict[str, Any],
+    card: CardFacts | None = None,
+) -> Path:
+    """Save model, tokenizer, `prunescope.json` and model card to `folder`, whole or not at all.
 
     `AutoModelForSequenceClassification.from_pretrained(folder)` opens it; the zeros are stored as
     ordinary weights, so it is as large as the dense model. Raises StoreError when the folder is
@@ -37,6 +44,7 @@ def export_model(victim: Victim, folder: Path | str, provenance: dict[str, Any])
         (work / "prunescope.json").write_text(
             json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
         )
+        write_card(work, victim, card, "folder", (work / WEIGHTS).stat().st_size)
     return expanded(folder)
 
 
@@ -52,7 +60,11 @@ def unpack_folder(packed: Path | str, out: Path | str) -> Path:
             f"{source} is not a packed model folder; `prunescope export --format packed` writes "
             "one."
         )
-    return export_model(load_victim(str(source.resolve()), "cpu"), out, provenance_of(source))
+    about = about_packed(source)
+    card = facts_from(about["card"]) if about.get("card") else None
+    return export_model(
+        load_victim(str(source.resolve()), "cpu"), out, dict(about["provenance"]), card
+    )
 
 
 def check_form(form: str, half: bool) -> None:
@@ -69,12 +81,17 @@ def check_form(form: str, half: bool) -> None:
 
 
 def write_model(
-    victim: Victim, folder: Path | str, provenance: dict[str, Any], form: str, half: bool = False
+    victim: Victim,
+    folder: Path | str,
+    provenance: dict[str, Any],
+    form: str,
+    half: bool = False,
+    card: CardFacts | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Write a victim in one of `FORMS`: (its sizes in bytes, the same in a sentence)."""
     check_form(form, half)
     if form == "packed":
-        size = save_packed(victim, folder, provenance, half)
+        size = save_packed(victim, folder, provenance, half, card)
         sizes = {
             "bytes": size.file_bytes,
             "dense_bytes": size.dense_bytes,
@@ -83,7 +100,7 @@ def write_model(
             "half": half,
         }
         return sizes, size.sentence()
-    dense = (export_model(victim, folder, provenance) / "model.safetensors").stat().st_size
+    dense = (export_model(victim, folder, provenance, card) / WEIGHTS).stat().st_size
     return {"bytes": dense, "dense_bytes": dense}, f"{format_bytes(dense)} on disk, zeros included."
 
 
@@ -101,7 +118,11 @@ def study_provenance(study: Study, pruned: Pruned) -> dict[str, Any]:
 
 
 def zip_packed(
-    victim: Victim, path: Path, provenance: dict[str, Any], report: Progress = SILENT
+    victim: Victim,
+    path: Path,
+    provenance: dict[str, Any],
+    report: Progress = SILENT,
+    card: CardFacts | None = None,
 ) -> PackedSize:
     """Write the packed folder of a victim as one zip archive, whole or not at all, and say how
     large the model became.
@@ -115,13 +136,17 @@ def zip_packed(
         tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder,
     ):
         report("write the model", 0, 1)
-        size = save_packed(victim, Path(folder, path.stem), provenance)
+        size = save_packed(victim, Path(folder, path.stem), provenance, card=card)
         _write_zip(work, Path(folder, path.stem), zipfile.ZIP_STORED, report)
     return size
 
 
 def zip_folder(
-    victim: Victim, path: Path, provenance: dict[str, Any], report: Progress = SILENT
+    victim: Victim,
+    path: Path,
+    provenance: dict[str, Any],
+    report: Progress = SILENT,
+    card: CardFacts | None = None,
 ) -> str:
     """Write the ordinary model folder of a victim as one compressed zip archive, as `zip_packed`
     does; its size in a sentence. The zeros are there, and take hardly any room in the archive.
@@ -131,7 +156,7 @@ def zip_folder(
         tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder,
     ):
         report("write the model", 0, 1)
-        model = export_model(victim, Path(folder, path.stem), provenance)
+        model = export_model(victim, Path(folder, path.stem), provenance, card)
         size = sum(file.stat().st_size for file in model.iterdir())
         _write_zip(work, model, zipfile.ZIP_DEFLATED, report)
     return (

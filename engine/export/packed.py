@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 import transformers
 from torch import Tensor
 
+from prunescope.engine.export.card import CardFacts, write_card
 from prunescope.engine.export.packed_size import PackedSize, dense_file_bytes
 from prunescope.engine.models.packed import FILE, FORMAT, VERSION, pack
 from prunescope.engine.models.victim import Victim
@@ -18,7 +20,11 @@ from prunescope.engine.store.checksummed import write_checksummed
 
 
 def save_packed(
-    victim: Victim, folder: Path | str, provenance: dict[str, Any], half: bool = False
+    victim: Victim,
+    folder: Path | str,
+    provenance: dict[str, Any],
+    half: bool = False,
+    card: CardFacts | None = None,
 ) -> PackedSize:
     """Save the victim packed, whole or not at all, and say how large it became. The same input
     gives the same bytes.
@@ -49,6 +55,7 @@ def save_packed(
             for module in (torch, transformers, safetensors)
         },
         "provenance": provenance,
+        **({"card": asdict(card)} if card else {}),
     }
     with atomic_folder(folder) as work:
         config = copy.deepcopy(victim.model.config)
@@ -59,14 +66,15 @@ def save_packed(
             json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
         )
         write_checksummed(work / FILE, packed | rest, about)
-        size = (work / FILE).stat().st_size
+        size, dense_size = (work / FILE).stat().st_size, dense_file_bytes(state)
+        write_card(work, victim, card, "packed", dense_size)
     embeddings = {
         id(value): value.numel()
         for value in getattr(victim.model, victim.family.body).embeddings.parameters()
     }
     return PackedSize(
         file_bytes=size,
-        dense_bytes=dense_file_bytes(state),
+        dense_bytes=dense_size,
         embedding_bytes=4 * sum(embeddings.values()),
         prunable_packed=sum(tensor.nbytes for tensor in packed.values())
         + sum(tensor.nbytes for name, tensor in prunable.items() if name not in shapes),

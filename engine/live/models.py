@@ -29,6 +29,7 @@ from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.pruning.plan import Pruned
+from prunescope.engine.reading.model_cards import study_card
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.maintenance import EXPORTS
@@ -222,11 +223,12 @@ class LiveModels:
             rounding = f" Its remaining weights are rounded to {model.shipped.weight_bits} bits."
             pruned = replace(pruned, notices=(*pruned.notices, rounding.strip()))
         ending, provenance = "" if form == "packed" else f"-{form}", study_provenance(study, pruned)
+        card = study_card(self.store, study, pruned, model.shipped)
         path = self.store.root / EXPORTS / f"{study.key[:12]}-at-{100 * sparsity:g}{ending}.zip"
         if form == "packed":
-            sentence = zip_packed(pruned.victim, path, provenance, report).sentence()
+            sentence = zip_packed(pruned.victim, path, provenance, report, card).sentence()
         else:
-            sentence = zip_folder(pruned.victim, path, provenance, report)
+            sentence = zip_folder(pruned.victim, path, provenance, report, card)
         exports = sorted(path.parent.glob("*.zip"), key=lambda path: path.stat().st_mtime)
         for old in exports[:-MOST_EXPORTS]:
             old.unlink(missing_ok=True)

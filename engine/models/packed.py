@@ -109,10 +109,13 @@ def _about(path: Path) -> dict[str, Any]:
     return about
 
 
-def provenance_of(folder: Path) -> dict[str, Any]:
-    """Where the packed model in a folder comes from. Raises ModelError when that cannot be read."""
+def about_packed(folder: Path) -> dict[str, Any]:
+    """What the packed model in a folder says about itself: its `provenance` and, if it has one, the
+    facts of its `card`. Raises ModelError when that cannot be read.
+    """
     with _one_sentence_errors(folder / FILE):
-        return dict(_about(folder / FILE)["provenance"])
+        about = _about(folder / FILE)
+        return {"provenance": dict(about["provenance"]), "card": about.get("card")}
 
 
 def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple[Any, PackedInfo]:

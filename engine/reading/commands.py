@@ -61,10 +61,13 @@ def repeat_command(study: Study, levels: Iterable[float]) -> Command:
     return (*study_command(settings), "--levels", _text(tuple(levels)))
 
 
-def export_command(study: Study, sparsity: float, folder: str = MODEL_FOLDER) -> Command:
+def export_command(
+    study: Study, sparsity: float, folder: str = MODEL_FOLDER, form: str = "packed"
+) -> Command:
     """Prune the model of a study and write it to a folder."""
-    where = ("--sparsity", _number(sparsity), "--format", "packed", "--out", folder)
-    return (*_victim("export", _settings(study)), *where)
+    where = () if form == "folder" else ("--format", form)
+    words = _victim("export", _settings(study))
+    return (*words, "--sparsity", _number(sparsity), *where, "--out", folder)
 
 
 def attack_command(study: Study, sparsity: float, request: AttackCommand) -> Command:

@@ -11,15 +11,6 @@ from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.formatting import short
 from prunescope.engine.pruning.methods import METHODS, canonical_name
 
-P1 = (
-    "Li, Lei, Cheng and Xu, “Towards Robust Pruning: An Adaptive Knowledge-Retention Pruning "
-    "Strategy for Language Models”, EMNLP 2023"
-)
-P2 = (
-    "Liu, Meng, Lin, Li, Fu, Cao, Wang and Zhou, “A Win-win Deal: Towards Sparse and Robust "
-    "Pre-trained Language Models”, NeurIPS 2022"
-)
-PAPERS = {"P1": P1, "P2": P2}  # the two papers that PruneScope starts from
 METHOD_TITLES = {
     "adaptive": "Adaptive",
     "sparsegpt": "SparseGPT",

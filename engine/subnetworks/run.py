@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.data import Examples
+from prunescope.engine.export.card import CardFacts
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.classes import in_order
@@ -104,9 +105,25 @@ def find_subnetwork(
 def write(pruned: Pruned, out: Path, record: dict[str, Any]) -> None:
     """Packed where something is pruned, else dense; `prunescope.json` in it holds the record."""
     if pruned.achieved > 0:
-        save_packed(pruned.victim, out, record)
+        save_packed(pruned.victim, out, record, card=_card(pruned, out, record))
     else:
-        export_model(pruned.victim, out, record)
+        export_model(pruned.victim, out, record, _card(pruned, out, record))
+
+
+def _card(pruned: Pruned, out: Path, record: dict[str, Any]) -> CardFacts:
+    """What the card of a subnetwork, or of a fully trained model, says."""
+    share = f"{100 * pruned.achieved:.1f}% zeros in its prunable weights"
+    return CardFacts(
+        title=out.name,
+        summary=f"A classifier with {share}, trained by PruneScope.",
+        base=str(record["base"]),
+        made=(
+            ("Zeros in the prunable weights", f"{100 * pruned.achieved:.2f}%"),
+            ("Training examples", f"{record['rows']:,}"),
+            ("Steps", f"{record['steps']:,}"),
+            ("Final loss", f"{record['final_loss']:.4f}"),
+        ),
+    )
 
 
 def _callback(

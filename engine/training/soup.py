@@ -5,22 +5,26 @@ Algorithm 3.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.data import load_dataset
 from prunescope.engine.data.matching import can_match, unmatched
 from prunescope.engine.errors import DataError, ModelError, SettingError, StoreError
+from prunescope.engine.export.card import CardFacts, CardScore
 from prunescope.engine.export.folder import export_model
+from prunescope.engine.formatting import pluralize
 from prunescope.engine.models.average import WeightAverage
 from prunescope.engine.models.classes import in_order
 from prunescope.engine.models.fingerprint import fingerprint_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.records import Rate
 from prunescope.engine.store import write_atomic
 from prunescope.engine.store.atomic import new_folder
 from prunescope.engine.training.class_names import named_data
@@ -231,7 +235,7 @@ def _average(
     victim = in_order(average_victims(open_member, result.ingredients), first.label_names)
     record = {**result.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
     if not (out / "config.json").is_file():
-        export_model(victim, out, record)
+        export_model(victim, out, record, _card(out, first, record, selection))
     elif load_victim(str(out.resolve()), "cpu").fingerprint != victim.fingerprint:
         raise StoreError(
             f"{out} holds another model than the average of {', '.join(result.ingredients)}; "
@@ -242,6 +246,29 @@ def _average(
         json.dumps({**record, "out": str(out)}, indent=1).encode() + b"\n",
     )
     return record
+
+
+def _card(out: Path, first: Victim, record: Mapping[str, Any], selection: Selection) -> CardFacts:
+    """What the card of an average says: its members, and its scores on the selection set."""
+    members = ", ".join(Path(name).name for name in record["ingredients"])
+    last = [step for step in record["steps"] if step["taken"]][-1]
+    scores = tuple(
+        CardScore(measure, None, Rate(**last[measure]))
+        for measure in ("acc", "aua")
+        if last[measure]
+    )
+    attack = selection.about()["attack"]
+    return CardFacts(
+        title=out.name,
+        summary=f"The average of {pluralize(len(record['ingredients']), 'fine-tuned model')}, by "
+        "PruneScope.",
+        base=first.name,
+        data="the selection set",
+        made=(("Members", members), ("Chosen by", record["by"])),
+        scores=scores,
+        attack="" if attack == "none" else ATTACKS.get(attack, attack),
+        label_names=tuple(first.label_names),
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

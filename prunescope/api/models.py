@@ -10,9 +10,11 @@ import pandas as pd
 
 from prunescope.api.html import page
 from prunescope.engine.errors import DataError
+from prunescope.engine.export.card import CardFacts
 from prunescope.engine.export.folder import study_provenance, write_model
 from prunescope.engine.live.models import LiveModels
 from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.reading.model_cards import study_card
 from prunescope.engine.reading.names import study_title
 from prunescope.engine.reading.verdicts import percent
 from prunescope.engine.records import Study
@@ -33,12 +35,13 @@ class Model:
         provenance: dict[str, Any] | None = None,
         study: str | None = None,
         notices: Sequence[str] = (),
+        card: CardFacts | None = None,
     ) -> None:
         self.victim = victim
         self.sparsity = sparsity  # requested, a share; None of a model of no study
         self.study = study  # the study's key
         self.notices = (*victim.notices, *notices)
-        self._provenance = provenance or {"model": victim.name}
+        self._provenance, self._card = provenance or {"model": victim.name}, card
 
     @property
     def name(self) -> str:
@@ -96,7 +99,7 @@ class Model:
         written.
         """
         target = Path(folder)
-        write_model(self.victim, target, self._provenance, format, half)
+        write_model(self.victim, target, self._provenance, format, half, self._card)
         return target.expanduser()
 
     def __repr__(self) -> str:
@@ -133,14 +136,17 @@ def model_of(study: Study, sparsity: float, cache: str | Path | None = None) -> 
     store = Store(cache)
     model = LiveModels(store).sparse(study, sparsity)
     notices = [*([model.notice] if model.notice else []), *store.notices]
-    pruned, provenance = model.pruned, None
+    pruned, provenance, card = model.pruned, None, None
     if model.shipped is not None:
         rounding = f"Its remaining weights are rounded to {model.shipped.weight_bits} bits."
         notices.append(rounding)
         pruned = replace(pruned, notices=(*pruned.notices, rounding)) if pruned else None
     if pruned is not None and model.notice is None:
         provenance = study_provenance(study, pruned)
+        card = study_card(store, study, pruned, model.shipped)
     elif model.notice is not None:
         provenance = {"model": study.about["model"], "notice": model.notice}
     named = replace(model.victim, name=f"{study_title(study.about)}, at {percent(sparsity)}")
-    return Model(named if sparsity else model.victim, sparsity, provenance, study.key, notices)
+    return Model(
+        named if sparsity else model.victim, sparsity, provenance, study.key, notices, card
+    )

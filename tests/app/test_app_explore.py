@@ -17,9 +17,9 @@ from prunescope import engine
 from prunescope.app.charts.text import plain
 from prunescope.app.screens.explore.ahead import compute_ahead
 from prunescope.engine import LiveJob, Store, Workbench
+from prunescope.engine.config.papers import PAPERS
 from prunescope.engine.reading.findings import read_findings
 from prunescope.engine.reading.glossary import MEASURES
-from prunescope.engine.reading.titles import PAPERS
 from prunescope.engine.studies.timings import keep_timed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.engine.reading.titles import PAPERS
+from prunescope.engine.config.papers import PAPERS
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]

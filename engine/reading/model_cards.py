@@ -1,0 +1,121 @@
+"""What the card of a pruned model says: how it was made, and what the store measured of it."""
+
+import ntpath
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from prunescope.engine.config.study import StudySpec
+from prunescope.engine.export.card import CardFacts, CardScore
+from prunescope.engine.pruning.plan import Pruned
+from prunescope.engine.reading.commands import export_command, repeat_command, shell
+from prunescope.engine.reading.titles import attack_title, data_title, method_title, model_title
+from prunescope.engine.records import LevelResult, Study
+from prunescope.engine.store import Store, victim_key
+from prunescope.engine.store.shipped import ShippedModel
+
+PATHS = ("model", "data", "layers", "resources")  # settings that may name a file of this machine
+MEASURES = ("acc", "aua", "asr")
+
+
+def study_card(
+    store: Store, study: Study, pruned: Pruned, shipped: ShippedModel | None = None
+) -> CardFacts:
+    """The facts of the card of a pruned model.
+
+    Its scores are those that a study in the store measured of the same weights, with an attack
+    where there is one, and those of a model that ships were measured as it ships. Paths of this
+    machine stay here: of them a card has the last part alone.
+    """
+    about, sparsity = study.about, pruned.sparsity
+    measured = _measured(store, study, sparsity)
+    scored = measured or study
+    level: LevelResult | ShippedModel | None = shipped or scored.level(sparsity)
+    portable = _portable(study)
+    base, data = str(about["spec"]["model"]), data_title(about["data"])
+    attacked = {**portable.about["spec"], "attack": _attack_of(scored)}
+    measuring = replace(portable, about={**portable.about, "spec": attacked})
+    levels = (0.0, sparsity) if sparsity else (0.0,)
+    return CardFacts(
+        title=f"{model_title(base)}, {100 * sparsity:g}% sparse",
+        summary=(
+            f"{model_title(base)} with {100 * pruned.achieved:.1f}% zeros in its prunable weights, "
+            f"pruned by {method_title(about)} on {data} without retraining, by PruneScope."
+        ),
+        base=_name_alone(base),
+        data=data_title(scored.about["data"]),
+        made=_made(about, pruned, data),
+        scores=_scores(scored.level(0.0), level),
+        attack=attack_title(scored.about["attack"]),
+        command=shell(export_command(portable, sparsity, form="folder")),
+        remaking=f"This makes it again{', before the rounding' if shipped else ''}",
+        measuring=shell(repeat_command(measuring, levels)),
+        notices=tuple(pruned.notices),
+        label_names=tuple(about["label_names"]),
+    )
+
+
+def _made(about: Mapping[str, Any], pruned: Pruned, data: str) -> tuple[tuple[str, str], ...]:
+    counts = about["counts"]
+    return (
+        ("Method", method_title(about)),
+        ("Pattern", str(about["pattern"])),
+        (
+            "Zeros in the prunable weights",
+            f"{100 * pruned.sparsity:g}% requested, {100 * pruned.achieved:.2f}% achieved",
+        ),
+        (
+            "Calibration",
+            f"{counts['calibration']} texts of {data}, {about['calibration_tokens']:,} tokens, "
+            f"seed {about['seed']}",
+        ),
+    )
+
+
+def _measured(store: Store, study: Study, sparsity: float) -> Study | None:
+    """The study that measured these weights: one with an attack before one without, and the one
+    with most examples.
+    """
+    key = victim_key(study.identity, sparsity)
+    heads = [head for head in store.studies() if victim_key(head.identity, sparsity) == key]
+    studies = (store.study(head.key) for head in heads)
+    levels = [
+        (level.aua is not None, level.acc.n, each.key, each)
+        for each in studies
+        if each is not None and (level := each.level(sparsity)) is not None
+    ]
+    return max(levels, key=lambda entry: entry[:3])[-1] if levels else None
+
+
+def _scores(
+    dense: LevelResult | None, level: LevelResult | ShippedModel | None
+) -> tuple[CardScore, ...]:
+    if level is None:
+        return ()
+    rates = ((name, getattr(dense, name, None), getattr(level, name)) for name in MEASURES)
+    return tuple(CardScore(name, of_dense, rate) for name, of_dense, rate in rates if rate)
+
+
+def _attack_of(study: Study) -> str:
+    attack = str(study.about["attack"])
+    return StudySpec().attack if attack == "none" else attack
+
+
+def _portable(study: Study) -> Study:
+    """The study with paths of this machine replaced by paths to fill in."""
+    spec = dict(study.about["spec"])
+    for name in PATHS:
+        value = spec.get(name)
+        if isinstance(value, str) and _is_local(value):
+            spec[name] = f"PATH/TO/{_name_alone(value)}"
+    return replace(study, about={**study.about, "spec": spec})
+
+
+def _is_local(name: str) -> bool:
+    return os.path.isabs(name) or ntpath.isabs(name) or name.startswith(("~", "."))
+
+
+def _name_alone(name: str) -> str:
+    """A model's or file's name without the folders of this machine; a hub name as it is."""
+    return ntpath.basename(name.rstrip("/\\")) if _is_local(name) else name
