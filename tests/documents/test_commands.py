@@ -153,7 +153,8 @@ def test_every_command_of_a_page_runs(
     page: Path, scratch: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
-    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for kind, block in BLOCK.findall(text):
         if kind == "yaml":
             (scratch / "sweep.yaml").write_text(block, encoding="utf-8")
         elif kind == "python":
@@ -161,6 +162,10 @@ def test_every_command_of_a_page_runs(
         else:
             for line in _commands(block):
                 _run(line)
+    if isinstance(result := names.get("attack"), ps.AttackResult):
+        table = result.frame()  # which the page shows
+        for model, outcome, changed in zip(table.index, table.outcome, table.text, strict=True):
+            assert f"| {model} | {outcome} | {changed if outcome == 'fails' else '–'} |" in text
     capfd.readouterr()
 
 
