@@ -29,7 +29,11 @@ from prunescope.engine.reading.findings import read_findings
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(sh|python|yaml)\n(.*?)```", re.DOTALL)
-ELSEWHERE = {"LOG.md": "history", "cli.md": "tests/cli runs its examples"}
+ELSEWHERE = {
+    "LOG.md": "history",
+    "api.md": "signatures; tests/api runs them and the notebook",
+    "cli.md": "tests/cli runs its examples",
+}
 PAGES = sorted(
     path
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
