@@ -61,6 +61,8 @@ SMALL = {  # command → options that make it quick; the last one of a kind coun
 SKIPPED = {  # the start of a command → why it is not run here
     "scripts/": "the file is checked to exist and to be executable",
     "pip install": "tests/package installs the wheel",
+    "docker ": "needs Docker; tests/package reads the Dockerfile and its page",
+    "hf upload": "uploads",
     "prunescope app": "serves until it is stopped; tests/browser starts it",
     "prunescope paper": "asks the hub; tests/runs runs the small scale",
     "prunescope subnetworks --recipe": "many trainings; tests/subnetworks runs a small recipe",
