@@ -13,7 +13,11 @@ from prunescope.engine.cli.options import (
     reading_of,
     reading_options,
 )
-from prunescope.engine.cli.settings import TRAINING, MemberSettings, Places, TrainingSettings
+from prunescope.engine.cli.settings import TRAINING, Places
+from prunescope.engine.cli.settings_training import (
+    MemberSettings,
+    TrainingSettings,
+)
 from prunescope.engine.errors import SettingError
 from prunescope.engine.paths import expanded
 from prunescope.engine.records import StudySpec

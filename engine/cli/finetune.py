@@ -16,7 +16,11 @@ from prunescope.engine.cli.options import (
     reading_options,
     record_of,
 )
-from prunescope.engine.cli.settings import MemberSettings, Places, TrainingSettings
+from prunescope.engine.cli.settings import Places
+from prunescope.engine.cli.settings_training import (
+    MemberSettings,
+    TrainingSettings,
+)
 from prunescope.engine.config.describe import settings_of
 from prunescope.engine.paths import expanded, user_cache
 from prunescope.engine.records import StudySpec

@@ -14,10 +14,10 @@ from prunescope.engine.cli.options import (
     reading_options,
     record_of,
 )
-from prunescope.engine.cli.settings import (
+from prunescope.engine.cli.settings import Places
+from prunescope.engine.cli.settings_training import (
     BiasSettings,
     MaskSettings,
-    Places,
     SearchSettings,
     TrainingSettings,
 )

@@ -28,7 +28,8 @@ def hub_target(name: str, private: bool) -> HubTarget:
     where the hub cannot be reached.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(name)

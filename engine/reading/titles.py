@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.config.papers import PAPERS as PAPERS
 from prunescope.engine.formatting import short
 from prunescope.engine.pruning.methods import METHODS, canonical_name
 

@@ -105,16 +105,16 @@ def find_subnetwork(
 def write(pruned: Pruned, out: Path, record: dict[str, Any]) -> None:
     """Packed where something is pruned, else dense; `prunescope.json` in it holds the record."""
     if pruned.achieved > 0:
-        save_packed(pruned.victim, out, record, card=_card(pruned, out, record))
+        save_packed(pruned.victim, out, record, card=_card(pruned, record))
     else:
-        export_model(pruned.victim, out, record, _card(pruned, out, record))
+        export_model(pruned.victim, out, record, _card(pruned, record))
 
 
-def _card(pruned: Pruned, out: Path, record: dict[str, Any]) -> CardFacts:
+def _card(pruned: Pruned, record: dict[str, Any]) -> CardFacts:
     """What the card of a subnetwork, or of a fully trained model, says."""
     share = f"{100 * pruned.achieved:.1f}% zeros in its prunable weights"
     return CardFacts(
-        title=out.name,
+        title=f"{'Subnetwork of ' if pruned.achieved > 0 else ''}{record['base']}, trained",
         summary=f"A classifier with {share}, trained by PruneScope.",
         base=str(record["base"]),
         made=(

@@ -235,7 +235,7 @@ def _average(
     victim = in_order(average_victims(open_member, result.ingredients), first.label_names)
     record = {**result.as_json(), "selection": selection.about(), "fingerprint": victim.fingerprint}
     if not (out / "config.json").is_file():
-        export_model(victim, out, record, _card(out, first, record, selection))
+        export_model(victim, out, record, _card(first, record, selection))
     elif load_victim(str(out.resolve()), "cpu").fingerprint != victim.fingerprint:
         raise StoreError(
             f"{out} holds another model than the average of {', '.join(result.ingredients)}; "
@@ -248,7 +248,7 @@ def _average(
     return record
 
 
-def _card(out: Path, first: Victim, record: Mapping[str, Any], selection: Selection) -> CardFacts:
+def _card(first: Victim, record: Mapping[str, Any], selection: Selection) -> CardFacts:
     """What the card of an average says: its members, and its scores on the selection set."""
     members = ", ".join(Path(name).name for name in record["ingredients"])
     last = [step for step in record["steps"] if step["taken"]][-1]
@@ -259,9 +259,8 @@ def _card(out: Path, first: Victim, record: Mapping[str, Any], selection: Select
     )
     attack = selection.about()["attack"]
     return CardFacts(
-        title=out.name,
-        summary=f"The average of {pluralize(len(record['ingredients']), 'fine-tuned model')}, by "
-        "PruneScope.",
+        title=f"Average of {pluralize(len(record['ingredients']), 'model')}",
+        summary="Fine-tuned models of one base, averaged into one by PruneScope.",
         base=first.name,
         data="the selection set",
         made=(("Members", members), ("Chosen by", record["by"])),

@@ -806,7 +806,7 @@ def test_the_help_names_every_method(run: Run) -> None:
 def test_an_unknown_command_is_bad_input() -> None:
     done = subprocess_run("dance")
     assert (done.returncode, done.stdout) == (2, "")
-    one_sentence(done.stderr, "'dance'. See python -m engine --help.")
+    one_sentence(done.stderr, "'dance'; did you mean distances? See python -m engine --help.")
 
 
 # Stopping

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from prunescope.app.components.page_header import page_header
-from prunescope.engine.config.papers import PAPERS
 from prunescope.engine.reading import commands
 from prunescope.engine.reading.findings import claims_table, read_findings
 from prunescope.engine.reading.glossary import MEASURES, Measure, measure
+from prunescope.engine.reading.titles import PAPERS
 
 
 def main() -> None:
