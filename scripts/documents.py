@@ -22,7 +22,7 @@ sys.path[:0] = [str(PROJECT)]
 import yaml  # noqa: E402
 
 from prunescope.engine.cli.main import parsed  # noqa: E402
-from scripts import glossary, results  # noqa: E402
+from scripts import cli_page, glossary, results  # noqa: E402
 
 DOCS = PROJECT / "docs"
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *DOCS.rglob("*.md")])
@@ -63,7 +63,7 @@ def commands_in(text: str) -> Iterator[str]:
 def refused_commands(path: Path, text: str) -> Iterator[str]:
     """Commands that the parser does not take."""
     for command in commands_in(text):
-        words = shlex.split(command.split(" && ")[0].split(" | ")[0], comments=True)
+        words = shlex.split(re.split(r" (?:&&|[|]|>+) ", command)[0], comments=True)
         if any("…" in word or word == "..." for word in words):
             continue  # an outline
         complaint = io.StringIO()
@@ -103,6 +103,8 @@ def stale_pages() -> Iterator[str]:
     yield from (f"{name} is out of date; run scripts/results.py" for name in results.stale())
     if glossary.PAGE.read_text(encoding="utf-8") != glossary.render():
         yield "docs/glossary.md is out of date; run scripts/glossary.py"
+    if cli_page.PAGE.read_text(encoding="utf-8") != cli_page.reference():
+        yield "docs/cli.md is out of date; run scripts/cli_page.py"
 
 
 def faults_of(path: Path) -> Iterator[str]:

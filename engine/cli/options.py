@@ -78,9 +78,10 @@ def _add_option(
     about, default = option_help(described), described.default
     if described.kind is bool:
         action = "store_false" if default is True else "store_true"
-        into.add_argument(described.flag, action=action, dest=described.name, help=about)
+        switch = into.add_argument(described.flag, action=action, dest=described.name, help=about)
+        switch.described = described  # type: ignore[attr-defined]
         return
-    into.add_argument(
+    option = into.add_argument(
         described.flag,
         type=_reader(described, strict),
         default=None if default is MISSING or _is_list(described) else default,
@@ -88,6 +89,7 @@ def _add_option(
         metavar=described.setting.metavar,
         help=about,
     )
+    option.described = described  # type: ignore[attr-defined]  # for docs/cli.md
 
 
 def flag_text(flag: str, value: str | None) -> str:
@@ -114,15 +116,20 @@ def as_flags(text: str) -> str:
 
 
 def option_help(described: Described) -> str:
-    """The help of an option: what the setting is, its values where they are names, its default."""
+    """The help of an option: what the setting is, and its default."""
+    about, default = option_about(described), described.default_text
+    return (f"{about} (default: {default})" if default else about).replace("%", "%%")
+
+
+def option_about(described: Described) -> str:
+    """What a setting is, and its values where they are names."""
     about = as_flags(described.setting.help)
     if described.default is True:
         about = f"do not {about}"
     if (names := NAMES.get(described.name)) and not described.setting.choices:
         first, semicolon, rest = about.partition(";")
         about = f"{first}: {names}{semicolon}{rest}"
-    default = described.default_text
-    return (f"{about} (default: {default})" if default else about).replace("%", "%%")
+    return about
 
 
 def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:

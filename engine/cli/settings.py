@@ -23,7 +23,13 @@ class Places:
     out: Annotated[str, Setting("Output", "the folder to write", "DIR", OUTPUT)]
     cache: Annotated[
         str | None,
-        Setting("Cache", "the folder of stored results", "DIR", RUN, default="cache/user"),
+        Setting(
+            "Cache",
+            "the folder of stored results",
+            "DIR",
+            RUN,
+            default="cache/user in a checkout, else the folder of user data",
+        ),
     ] = None
     background: Annotated[
         bool,

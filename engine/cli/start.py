@@ -33,16 +33,13 @@ def add_commands(command: Command) -> None:
         "completion",
         _completion,
         "Print the script by which a shell completes commands and options. A shell reads it from "
-        "its own folder of completions, or by `source`.",
+        "its own file or folder of completions.",
         examples=(
             (
                 "For bash, from the next terminal on:",
-                "completion bash > ~/.local/share/bash-completion/completions/prunescope",
+                "completion bash >> ~/.bash_completion",
             ),
-            (
-                "For fish:",
-                "completion fish > ~/.config/fish/completions/prunescope.fish",
-            ),
+            ("For fish:", "completion fish > ~/.config/fish/completions/prunescope.fish"),
         ),
     )
     completion.add_argument(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from prunescope.engine.paths import BUNDLED, in_checkout
 from prunescope.engine.records import Study, StudySpec
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def member_commands(members: "MemberSet") -> tuple[Command, ...]:
     """Train members, average them, and study the average."""
     recipe, model = "RECIPE.json", f"{members.folder}/average-aua"
     if members.bundled:
+        bundled = "cache/bundled" if in_checkout() else BUNDLED
         recipe, model = (
-            f"cache/bundled/members/{members.name}/recipe.json",
+            f"{bundled}/members/{members.name}/recipe.json",
             f"embedded:{members.name}",
         )
     data = ("--data", f"PATH/TO/{members.data}")

@@ -96,8 +96,7 @@ class Model:
         written.
         """
         target = Path(folder)
-        form = "dense" if format == "folder" else format
-        write_model(self.victim, target, self._provenance, form, half)
+        write_model(self.victim, target, self._provenance, format, half)
         return target.expanduser()
 
     def __repr__(self) -> str:

@@ -61,6 +61,8 @@ SMALL = {  # command → options that make it quick; the last one of a kind coun
 SKIPPED = {  # the start of a command → why it is not run here
     "scripts/": "the file is checked to exist and to be executable",
     "pip install": "tests/package installs the wheel",
+    "docker ": "needs Docker; tests/package reads the Dockerfile and its page",
+    "hf upload": "uploads",
     "prunescope app": "serves until it is stopped; tests/browser starts it",
     "prunescope paper": "asks the hub; tests/runs runs the small scale",
     "prunescope subnetworks --recipe": "many trainings; tests/subnetworks runs a small recipe",
@@ -151,7 +153,8 @@ def test_every_command_of_a_page_runs(
     page: Path, scratch: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
-    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for kind, block in BLOCK.findall(text):
         if kind == "yaml":
             (scratch / "sweep.yaml").write_text(block, encoding="utf-8")
         elif kind == "python":
@@ -159,6 +162,10 @@ def test_every_command_of_a_page_runs(
         else:
             for line in _commands(block):
                 _run(line)
+    if isinstance(result := names.get("attack"), ps.AttackResult):
+        table = result.frame()  # which the page shows
+        for model, outcome, changed in zip(table.index, table.outcome, table.text, strict=True):
+            assert f"| {model} | {outcome} | {changed if outcome == 'fails' else '–'} |" in text
     capfd.readouterr()
 
 
