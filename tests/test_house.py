@@ -64,7 +64,7 @@ def test_a_page_that_reads_studies_stays_light() -> None:
 def test_reading_the_store_and_the_help_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = loaded_after(
         f"engine.Store({str(tmp_path)!r}).studies()\nimport "
-        "prunescope.engine.cli.main\nprunescope.engine.cli.main._parser()"
+        "prunescope.engine.cli.main\nprunescope.engine.cli.main.whole_parser()"
     )
     assert "prunescope.engine.cli.main" in loaded
     assert loaded.isdisjoint(HEAVY)

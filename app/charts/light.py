@@ -1,5 +1,6 @@
 """Charts that leave the page stand on a white one, however dark the page was that they leave."""
 
+import json
 from typing import Any
 
 import plotly.graph_objects as go
@@ -21,7 +22,7 @@ def on_light(colour: str) -> str:
 
 def lightened(figure: go.Figure) -> dict[str, Any]:
     """The figure as plain values, in the light page's colours."""
-    values: dict[str, Any] = _walk(figure.to_dict())
+    values: dict[str, Any] = _walk(json.loads(figure.to_json()))
     return values
 
 

@@ -98,8 +98,9 @@ def enter(page: str) -> None:
     Only then: while a page is open its address may lag behind what was just written.
     """
     state = st.session_state
+    unwritten = state.pop("unwritten", False)
     if state.get("page") == page:
-        if st.query_params:  # what the first run could not write
+        if unwritten and st.query_params:
             write_all(_view())
         return
     state["page"], state["room"], state["entered"] = page, ROOMS.get(page, page or "study"), True
@@ -206,7 +207,8 @@ def write_all(view: Mapping[str, str | None]) -> None:
     state[f"view-{state['room']}"] = {
         name: value for name, value in parts.items() if name not in SHARED
     }
-    if state.get("loading"):  # the address already says what is shown
+    if state.get("loading"):  # the address already says what is shown, or nearly so
+        state["unwritten"] = True
         return
     if st.query_params.to_dict() != parts:  # a write sends the whole address, so none without need
         st.query_params.from_dict(parts)

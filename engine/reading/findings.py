@@ -1,6 +1,6 @@
 """What the shipped studies say: questions, claims, and a verdict on each that a rule decides.
 
-A claim is tested wherever it was measured, one `Comparison` a setting: McNemar's exact test on the
+A claim is tested wherever it was measured, one `ClaimTest` a setting: McNemar's exact test on the
 same examples, the p-values adjusted by Holm's method over all tests of a question. Where only an
 interval is stored, the interval decides. `overall` states the rule for the verdict.
 
@@ -45,7 +45,7 @@ MEANING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ClaimTest:
     """A claim in one setting, before it is judged.
 
     `short` is the figure without its interval. `direction` is 1 where the figures point as the
@@ -130,7 +130,7 @@ def claims_table(finding: Finding, *, intervals: bool = False) -> str:
 
 def compare(
     setting: str, first: Sequence[bool], second: Sequence[bool], measure: str, *, claimed: int = 1
-) -> Comparison:
+) -> ClaimTest:
     """Two models on the same examples: `second` minus `first`, by McNemar's exact test.
 
     Args:
@@ -146,7 +146,7 @@ def compare(
     only_first = sum(a and not b for a, b in zip(first, second, strict=True))
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     low, high = difference.interval
-    return Comparison(
+    return ClaimTest(
         setting,
         f"{signed(difference.value)} [{signed(low)}, {signed(high)}] in {measure}",
         signed(difference.value),
@@ -161,13 +161,13 @@ def signed(share: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
-def unmeasured(setting: str, reason: str) -> Comparison:
+def unmeasured(setting: str, reason: str) -> ClaimTest:
     """A setting in which there is nothing to test, with the reason."""
-    return Comparison(setting, reason)
+    return ClaimTest(setting, reason)
 
 
 def judge(
-    question: str, claims: Mapping[str, Sequence[Comparison]], notes: Iterable[str] = ()
+    question: str, claims: Mapping[str, Sequence[ClaimTest]], notes: Iterable[str] = ()
 ) -> Finding:
     """The claims of a question with their verdicts; Holm's family is every test of the question."""
     tests = [test for tests in claims.values() for test in tests if test.p is not None]
@@ -194,7 +194,7 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict.PARTLY if Verdict.NO_DIFFERENCE in measured else Verdict.SUPPORTED
 
 
-def _judged(test: Comparison, adjusted: float | None) -> Evidence:
+def _judged(test: ClaimTest, adjusted: float | None) -> Evidence:
     """One setting, with its adjusted p-value where there is one."""
     if adjusted is None and test.outside is None:
         return Evidence(test.setting, Verdict.NOT_MEASURED, test.figures)

@@ -14,7 +14,7 @@ from scipy.stats import rankdata, ttest_1samp
 
 from prunescope.engine import LevelResult, Statistic, Study
 from prunescope.engine.evaluation.statistics import RESAMPLES, Resampler
-from prunescope.engine.reading.findings import Comparison, signed
+from prunescope.engine.reading.findings import ClaimTest, signed
 from scripts.reading.words import holding, rows
 
 Values = NDArray[np.float64]
@@ -76,7 +76,7 @@ def calibration(studies: Sequence[Study]) -> str:
     return CALIBRATION.format(level=100 * level.sparsity) + rows(header, lines)
 
 
-def calibration_claims(studies: Sequence[Study]) -> dict[str, list[Comparison]]:
+def calibration_claims(studies: Sequence[Study]) -> dict[str, list[ClaimTest]]:
     """Whether more calibration texts keep more accuracy; a paired t-test over the seeds, since a
     seed draws the texts.
     """
@@ -93,7 +93,7 @@ def calibration_claims(studies: Sequence[Study]) -> dict[str, list[Comparison]]:
         test = ttest_1samp(changes, 0.0)
         interval = test.confidence_interval()
         claims[f"{many:,} calibration texts keep more accuracy than {few:,}."] = [
-            Comparison(
+            ClaimTest(
                 f"SST-2 at 75%, {len(seeds)} seeds",
                 f"{signed(mean(changes))} [{signed(interval.low)}, {signed(interval.high)}] in Acc",
                 signed(mean(changes)),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from prunescope.engine.paths import BUNDLED
-from prunescope.engine.reading.findings import Comparison
+from prunescope.engine.reading.findings import ClaimTest
 from prunescope.engine.reading.titles import method_name_title
 from scripts.reading.words import level_name, rows
 
@@ -42,7 +42,7 @@ def section() -> str:
     )
 
 
-def comparisons() -> dict[str, list[Comparison]]:
+def comparisons() -> dict[str, list[ClaimTest]]:
     """Method → the last block, adversarial against clean text; intervals that overlap show no
     difference.
     """
@@ -52,13 +52,13 @@ def comparisons() -> dict[str, list[Comparison]]:
     last = {
         (entry["method"], entry["sparsity"], entry["text"]): entry["cosine"][-1] for entry in series
     }
-    tests: dict[str, list[Comparison]] = {}
+    tests: dict[str, list[ClaimTest]] = {}
     for (method, sparsity, text), clean in last.items():
         if text != "clean":
             continue
         changed = last[method, sparsity, "adversarial"]
         tests.setdefault(method_name_title(method), []).append(
-            Comparison(
+            ClaimTest(
                 level_name(sparsity),
                 f"{_bounds(changed)} adversarial, {_bounds(clean)} clean",
                 f"{changed['value']:.4f} adversarial, {clean['value']:.4f} clean",

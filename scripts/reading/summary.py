@@ -20,7 +20,7 @@ from prunescope.engine import (
 from prunescope.engine.reading import subnetworks as subnetwork_tables
 from prunescope.engine.reading.findings import (
     MEANING,
-    Comparison,
+    ClaimTest,
     Finding,
     claims_table,
     compare,
@@ -54,7 +54,7 @@ OTHERS = ("p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PATTERNS = ("2:4", "32:64")
 PAPER_MODELS = ("bert-base-uncased", "bert-large-uncased")
 Methods = dict[str, dict[str, Study]]  # method → attack → study
-Claims = dict[str, list[Comparison]]
+Claims = dict[str, list[ClaimTest]]
 HEADLINES = (  # the claims that open the page
     "At 50%, Adaptive is less accurate than the dense model.",
     "At 87.5%, Adaptive is less accurate than the dense model.",
@@ -300,14 +300,14 @@ def _thesis(dense_models: Mapping[str, Sequence[Study]]) -> Claims:
     return {statement: tests for statement, tests in claims.items() if tests}
 
 
-def _correlation(setting: str, rho: Statistic) -> Comparison:
+def _correlation(setting: str, rho: Statistic) -> ClaimTest:
     """A correlation with the distance, decided by its interval; the claims expect it to be
     negative.
     """
     low, high = rho.interval
     outside = low > 0 or high < 0
     figures = f"ρ {curves.correlation(rho)}".replace("-", "−")
-    return Comparison(
+    return ClaimTest(
         setting, figures, figures.partition(" [")[0], -1 if low > 0 else 1, outside=outside
     )
 
@@ -316,7 +316,7 @@ def _untrained(studies: Sequence[Study], tables: Iterable[SubnetworkTable]) -> C
     """The default, which trains nothing, beside the best of the subnetworks that were trained from
     the same model. The best is chosen by its accuracy on these examples, which favours it.
     """
-    tests: dict[float, list[Comparison]] = {}
+    tests: dict[float, list[ClaimTest]] = {}
     for table in tables:
         trained = subnetworks.untrained_pairs(table, studies)
         for sparsity in sorted({run.sparsity for run, *_ in trained}):
@@ -388,7 +388,7 @@ def _cells(table: SubnetworkTable, first: str, second: str, sparsity: float) -> 
 
 def _debiasing_test(
     table: SubnetworkTable, setting: str, name: str, pair: Runs | None, claimed: int
-) -> Iterator[Comparison]:
+) -> Iterator[ClaimTest]:
     if pair is None:
         return
     if any(subnetwork_tables.near_chance(table, run) for run in pair):
@@ -441,11 +441,11 @@ def _is_int8(row: Baseline) -> bool:
     return row.name == "int8"
 
 
-def _pace(setting: str, row: Baseline) -> Comparison:
+def _pace(setting: str, row: Baseline) -> ClaimTest:
     """A time against dense, decided by its 5% and 95% quantiles over the rounds."""
     pace = row.pace
     assert pace is not None
-    return Comparison(
+    return ClaimTest(
         setting,
         f"{pace.ratio:.2f} [{pace.low:.2f}, {pace.high:.2f}] of the dense time",
         f"{pace.ratio:.2f} of the dense time",

@@ -20,7 +20,7 @@ from prunescope.engine import (
 from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
-from prunescope.engine.reading.findings import Comparison, compare, unmeasured
+from prunescope.engine.reading.findings import ClaimTest, compare, unmeasured
 from prunescope.engine.reading.titles import method_name_title
 from prunescope.engine.reading.verdicts import has_collapsed, percent
 
@@ -169,7 +169,7 @@ def acc_test(
     of_first: float | None = None,
     *,
     claimed: int = 1,
-) -> Comparison:
+) -> ClaimTest:
     """The accuracy of the second study's level against the first's, on the same rows."""
     pair = _levels(first, second, sparsity, of_first)
     if pair is None or first is None or second is None:
@@ -188,7 +188,7 @@ def aua_test(
     of_first: float | None = None,
     *,
     claimed: int = 1,
-) -> Comparison:
+) -> ClaimTest:
     """The same of accuracy under attack; a collapsed model is not tested."""
     pair = _levels(first, second, sparsity, of_first)
     if pair is None or first is None or second is None or not all(part.attacks for part in pair):

@@ -431,11 +431,17 @@ def test_about_states_every_measure_of_the_glossary_and_both_papers(cache: Path)
 
 def test_about_has_the_findings_question_by_question(cache: Path) -> None:
     app = app_at("about").run()
-    answers = {expander.label: expander.markdown[0].value for expander in app.expander}
+    answers = {
+        expander.label: "\n".join(block.value for block in expander.markdown)
+        for expander in app.expander
+    }
     findings = read_findings()
-    assert len(findings) == 7 and list(answers) == [finding.question for finding in findings]
+    assert len(findings) == 11 and list(answers) == [finding.question for finding in findings]
     for finding in findings:
-        assert answers[finding.question] == "\n".join(f"- {line}" for line in finding.answers)
+        answer = answers[finding.question]
+        for claim in finding.claims:
+            assert f"| {claim.statement} | {claim.verdict_text} | {claim.short_text} |" in answer
+        assert all(f"- {note}" in answer for note in finding.notes)
 
 
 def test_the_page_imports_neither_torch_nor_textattack() -> None:

@@ -24,6 +24,7 @@ from prunescope.app.charts import (
     attack,
     averages,
     curves,
+    files,
     heat,
     inside,
     panels,
@@ -141,6 +142,7 @@ def test_every_chart_of_the_house_is_drawn_on_paper(
 ) -> None:
     drawn = set()
     for name, figure in every(store, studies, dark):
+        assert '<div id="chart">' in files.plot_html("chart", figure), f"{name} is a page, too"
         content = file(figure, "png", dots=60)
         picture = Image.open(io.BytesIO(content)).convert("RGB")
         assert picture.getpixel((1, 1)) == (255, 255, 255), f"{name} stands on white"

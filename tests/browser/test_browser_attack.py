@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from playwright.sync_api import TimeoutError as TimedOut
-from waiting import AGAIN, new_context, param, param_is, param_is_not, settled
+from waiting import AGAIN, act_until, new_context, param, param_is, param_is_not, settled
 
 from prunescope.engine import Store
 
@@ -94,8 +94,9 @@ def test_one_click_on_a_sentence_attacks_it(page: Page) -> None:
 
 def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
     page.get_by_text("Label, seed and budget").click()
-    page.locator(".st-key-a-truth").get_by_role("combobox").click()
-    page.get_by_role("option", name="positive").click()
+    option = page.get_by_role("option", name="positive")
+    act_until(page.locator(".st-key-a-truth").get_by_role("combobox").click, option)
+    option.click()
     type_text(page, LONG, in_address=False)
     before = param(page, "job")
     page.locator(".st-key-a-start button").click()

@@ -55,6 +55,6 @@ def test_hostile_names_are_text_wherever_they_stand(
     settled(page)
     download(page, button).save_as(tmp_path / "layers.html")
     page.goto((tmp_path / "layers.html").as_uri())
-    expect(page.locator(".chart svg")).to_be_visible()
+    expect(page.locator("#chart .main-svg").first).to_be_visible()
     assert page.evaluate(MEANT) == 0 and faults == []
     context.close()

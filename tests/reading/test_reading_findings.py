@@ -6,7 +6,7 @@ import pytest
 
 from prunescope.engine.errors import StoreError
 from prunescope.engine.reading import findings
-from prunescope.engine.reading.findings import Comparison, Verdict, compare, judge, unmeasured
+from prunescope.engine.reading.findings import ClaimTest, Verdict, compare, judge, unmeasured
 
 
 def _pair(*, only_first: int, only_second: int, both: int = 50) -> tuple[list[bool], list[bool]]:
@@ -16,7 +16,7 @@ def _pair(*, only_first: int, only_second: int, both: int = 50) -> tuple[list[bo
     return first, second
 
 
-def _verdict(*tests: Comparison) -> Verdict:
+def _verdict(*tests: ClaimTest) -> Verdict:
     return judge("?", {"A claim.": tests}).claims[0].verdict
 
 
@@ -57,8 +57,8 @@ def test_the_settings_of_a_claim_make_one_verdict() -> None:
 
 
 def test_an_interval_decides_where_only_an_interval_is_stored() -> None:
-    def test(direction: int, outside: bool) -> Comparison:
-        return Comparison("here", "ρ −0.9", direction=direction, outside=outside)
+    def test(direction: int, outside: bool) -> ClaimTest:
+        return ClaimTest("here", "ρ −0.9", direction=direction, outside=outside)
 
     assert _verdict(test(1, True)) is Verdict.SUPPORTED
     assert _verdict(test(-1, True)) is Verdict.NOT_SUPPORTED

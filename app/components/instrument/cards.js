@@ -11,7 +11,7 @@ const nodeOf = (element) => element.appendChild(document.createTextNode(""));
 const COLOURS = { good: "var(--good)", bad: "var(--bad)" };
 const tone = (change, box, name) => {  // a colour only where a test supports it; a collapsed model is faded
   change.style.color = COLOURS[name] ?? "inherit";
-  box.style.opacity = name === "faded" ? 0.6 : "";
+  box.style.opacity = name === "faded" ? 0.8 : "";
 };
 
 const ends = new WeakMap();  // by element: what ends the last call, which Streamlit itself does only when the element goes

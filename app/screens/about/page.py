@@ -53,7 +53,8 @@ def _findings() -> None:
     for finding in findings:
         with st.expander(finding.question):
             st.markdown(claims_table(finding))
-            st.markdown("\n".join(f"- {note}" for note in finding.notes))
+            if finding.notes:
+                st.markdown("\n".join(f"- {note}" for note in finding.notes))
 
 
 def _definition(entry: Measure) -> str:

@@ -72,7 +72,7 @@ def _budget(outcome: dict[str, Any]) -> str:
 
 
 def _paths(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Confidence by query", anchor=False)
+    st.header("Confidence by query", anchor=False)
     paths = {side["name"]: side["path"] for side in outcome["sides"]}
     label = outcome["label_names"][outcome["truth"]]
     chart(
@@ -88,7 +88,7 @@ def _paths(outcome: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _transfer(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Does it transfer?", anchor=False)
+    st.header("Does it transfer?", anchor=False)
     table = charts.transfer_table(outcome)
     if table.empty:
         st.text("No model failed, so there is no text to transfer.")
@@ -102,7 +102,7 @@ def _transfer(outcome: dict[str, Any], about: dict[str, object]) -> None:
 
 
 def _importance(outcome: dict[str, Any], about: dict[str, object]) -> None:
-    st.subheader("Word importance", anchor=False)
+    st.header("Word importance", anchor=False)
     if outcome["importance"] is None:
         st.text("Leaving out one word at a time is shown for sentences of 2 to 60 words.")
         return
