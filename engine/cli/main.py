@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -93,7 +94,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 def parsed(arguments: Sequence[str] | None, program: str = PROGRAM) -> argparse.Namespace:
     """A command's options, ready for `options.run(options, console)`."""
-    options, unknown = whole_parser(program).parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["help"]:  # as other programs take it
+        words = [*words[1:], "--help"]
+    options, unknown = whole_parser(program).parse_known_args(words)
     if unknown:  # said by the command's own parser, which knows the options that there are
         options.parser.refuse_unknown(unknown)
     return options

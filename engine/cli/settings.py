@@ -106,7 +106,7 @@ class ExportSettings:
         ),
     ] = None
     private: Annotated[
-        bool, Setting("Private", "with `push_to_hub`: for your own eyes", group=OUTPUT)
+        bool, Setting("Private", "with `push_to_hub`: make it private there", group=OUTPUT)
     ] = False
 
 

@@ -39,7 +39,8 @@ def leaving(capsys: Output, *words: str) -> tuple[int, str, str]:
 def test_no_command_is_a_question_for_help(capsys: Output) -> None:
     code, out, err = leaving(capsys)
     assert (code, err) == (0, "") and out.startswith("usage: prunescope COMMAND [options]\n")
-    assert leaving(capsys, "--help") == (0, out, "")
+    assert leaving(capsys, "--help") == leaving(capsys, "help") == (0, out, "")
+    assert leaving(capsys, "help", "study") == leaving(capsys, "study", "--help")
 
 
 def test_the_version_is_the_package_s(capsys: Output) -> None:
