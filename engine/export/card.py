@@ -6,9 +6,11 @@ for Markdown.
 """
 
 import hashlib
+import ntpath
+import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,17 @@ class CardFacts:
     remaking: str = "This makes it again"  # what that command does
     measuring: str = ""  # the command that measures it
     notices: tuple[str, ...] = ()
-    label_names: tuple[str, ...] = field(default=())
+    label_names: tuple[str, ...] = ()
+
+
+def is_local(name: str) -> bool:
+    """Whether a model, a data set or a file is named by its place on this machine."""
+    return os.path.isabs(name) or ntpath.isabs(name) or name.startswith(("~", "."))
+
+
+def name_alone(name: str) -> str:
+    """A model's or file's name without the folders of this machine; a hub name as it is."""
+    return ntpath.basename(name.rstrip("/\\")) if is_local(name) else name
 
 
 def facts_from(payload: dict[str, Any]) -> CardFacts:
@@ -90,21 +102,24 @@ def facts_from(payload: dict[str, Any]) -> CardFacts:
     return CardFacts(**{**payload, "scores": scores, "made": made, **lists})
 
 
-def write_card(
-    folder: Path, victim: Victim, facts: CardFacts | None, form: str, dense_bytes: int
-) -> None:
-    """Write the card of the model files that are in a folder; `form` is one of `FORMS`.
-
-    `dense_bytes` is the size of the same model's ordinary file.
-    """
+def card_of(victim: Victim, facts: CardFacts | None) -> CardFacts:
+    """The facts with the victim's classes; those that every victim has where there are none."""
     if facts is None:
         facts = CardFacts(victim.name, "A classifier, written by PruneScope.", victim.name)
+    return replace(facts, label_names=facts.label_names or tuple(victim.label_names))
+
+
+def write_card(folder: Path, model: Any, facts: CardFacts, form: str, dense_bytes: int) -> None:
+    """Write the card of the model files that are in a folder; `form` is one of `FORMS`.
+
+    `model` is what was written; `dense_bytes` is the size of the same model's ordinary file.
+    """
     parts = (
         f"---\n{_front_matter(facts, form)}---\n",
         f"# {escaped(facts.title)}\n",
         f"{escaped(facts.summary)}\n",
         *_measures(facts),
-        *_making(facts, victim, form),
+        *_making(facts, model, form),
         *_loading(form),
         *_files(folder, dense_bytes),
         "## Papers\n",
@@ -182,16 +197,16 @@ def _rate(rate: Rate | None) -> str:
     return f"{format_rate(rate.value, rate.low, rate.high)}, n = {rate.n}"
 
 
-def _making(facts: CardFacts, victim: Victim, form: str) -> Iterator[str]:
+def _making(facts: CardFacts, model: Any, form: str) -> Iterator[str]:
     zeros = total = 0
-    for parameter in victim.model.parameters():  # shared ones come once
+    for parameter in model.parameters():  # shared ones come once
         zeros += int((parameter == 0).sum())
         total += parameter.numel()
     rows = (
         ("Base model", facts.base),
         *facts.made,
         ("Zeros in the whole model", f"{100 * zeros / max(total, 1):.2f}% of {total:,} parameters"),
-        ("Classes", ", ".join(facts.label_names or victim.label_names)),
+        ("Classes", ", ".join(facts.label_names)),
     )
     yield "## How it was made\n"
     yield _table(("", ""), rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import ModelError, SettingError
-from prunescope.engine.export.card import CardFacts, facts_from, write_card
+from prunescope.engine.export.card import CardFacts, card_of, facts_from, write_card
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.export.packed_size import PackedSize
 from prunescope.engine.formatting import format_bytes
@@ -44,7 +44,8 @@ def export_model(
         (work / "prunescope.json").write_text(
             json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
         )
-        write_card(work, victim, card, "folder", (work / WEIGHTS).stat().st_size)
+        dense_bytes = (work / WEIGHTS).stat().st_size
+        write_card(work, victim.model, card_of(victim, card), "folder", dense_bytes)
     return expanded(folder)
 
 

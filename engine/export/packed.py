@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from prunescope.engine.export.card import CardFacts, write_card
+from prunescope.engine.export.card import CardFacts, card_of, write_card
 from prunescope.engine.export.packed_size import PackedSize, dense_file_bytes
 from prunescope.engine.models.packed import FILE, FORMAT, VERSION, pack
 from prunescope.engine.models.victim import Victim
@@ -67,7 +67,7 @@ def save_packed(
         )
         write_checksummed(work / FILE, packed | rest, about)
         size, dense_size = (work / FILE).stat().st_size, dense_file_bytes(state)
-        write_card(work, victim, card, "packed", dense_size)
+        write_card(work, victim.model, card_of(victim, card), "packed", dense_size)
     embeddings = {
         id(value): value.numel()
         for value in getattr(victim.model, victim.family.body).embeddings.parameters()

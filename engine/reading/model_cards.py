@@ -1,13 +1,11 @@
 """What the card of a pruned model says: how it was made, and what the store measured of it."""
 
-import ntpath
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from prunescope.engine.config.study import StudySpec
-from prunescope.engine.export.card import CardFacts, CardScore
+from prunescope.engine.export.card import CardFacts, CardScore, is_local, name_alone
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.reading.commands import export_command, repeat_command, shell
 from prunescope.engine.reading.titles import attack_title, data_title, method_title, model_title
@@ -43,7 +41,7 @@ def study_card(
             f"{model_title(base)} with {100 * pruned.achieved:.1f}% zeros in its prunable weights, "
             f"pruned by {method_title(about)} on {data} without retraining, by PruneScope."
         ),
-        base=_name_alone(base),
+        base=name_alone(base),
         data=data_title(scored.about["data"]),
         made=_made(about, pruned, data),
         scores=_scores(scored.level(0.0), level),
@@ -107,15 +105,6 @@ def _portable(study: Study) -> Study:
     spec = dict(study.about["spec"])
     for name in PATHS:
         value = spec.get(name)
-        if isinstance(value, str) and _is_local(value):
-            spec[name] = f"PATH/TO/{_name_alone(value)}"
+        if isinstance(value, str) and is_local(value):
+            spec[name] = f"PATH/TO/{name_alone(value)}"
     return replace(study, about={**study.about, "spec": spec})
-
-
-def _is_local(name: str) -> bool:
-    return os.path.isabs(name) or ntpath.isabs(name) or name.startswith(("~", "."))
-
-
-def _name_alone(name: str) -> str:
-    """A model's or file's name without the folders of this machine; a hub name as it is."""
-    return ntpath.basename(name.rstrip("/\\")) if _is_local(name) else name

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.data import Examples
-from prunescope.engine.export.card import CardFacts
+from prunescope.engine.export.card import CardFacts, name_alone
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.classes import in_order
@@ -113,10 +113,11 @@ def write(pruned: Pruned, out: Path, record: dict[str, Any]) -> None:
 def _card(pruned: Pruned, record: dict[str, Any]) -> CardFacts:
     """What the card of a subnetwork, or of a fully trained model, says."""
     share = f"{100 * pruned.achieved:.1f}% zeros in its prunable weights"
+    base = name_alone(str(record["base"]))
     return CardFacts(
-        title=f"{'Subnetwork of ' if pruned.achieved > 0 else ''}{record['base']}, trained",
+        title=f"{'Subnetwork of ' if pruned.achieved > 0 else ''}{base}, trained",
         summary=f"A classifier with {share}, trained by PruneScope.",
-        base=str(record["base"]),
+        base=base,
         made=(
             ("Zeros in the prunable weights", f"{100 * pruned.achieved:.2f}%"),
             ("Training examples", f"{record['rows']:,}"),

@@ -13,6 +13,8 @@ from peft.tuners.lora import LoraLayer
 
 from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
+from prunescope.engine.export.card import CardFacts, name_alone, write_card
+from prunescope.engine.export.folder import WEIGHTS as MODEL_FILE
 from prunescope.engine.models.base import Base, classifier
 from prunescope.engine.models.fit import pad_id
 from prunescope.engine.models.tokens import token_ids
@@ -132,8 +134,26 @@ def finetune(
     with atomic_folder(out) as work:
         _write(model, shared, work)
         (work / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        if not isinstance(model, PeftModel):  # an adapter is a part of an average
+            size = (work / MODEL_FILE).stat().st_size
+            write_card(work, model, _card(shared, record), "folder", size)
     keep.unlink(missing_ok=True)
     return record
+
+
+def _card(shared: TrainingSetup, record: dict[str, Any]) -> CardFacts:
+    """What the card of a fine-tuned model says."""
+    return CardFacts(
+        title=f"{name_alone(shared.base.name)}, fine-tuned",
+        summary="A classifier, fine-tuned from a pretrained checkpoint by PruneScope.",
+        base=name_alone(shared.base.name),
+        made=(
+            ("Training examples", f"{record['rows']:,}"),
+            ("Steps", f"{record['steps']:,}"),
+            ("Final loss", f"{record['final_loss']:.4f}"),
+        ),
+        label_names=tuple(shared.label_names),
+    )
 
 
 def training_identity(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> dict[str, Any]:

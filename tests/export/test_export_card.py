@@ -154,3 +154,17 @@ def test_foreign_names_stay_text(victim: Victim, tmp_path: Path) -> None:
 def test_an_escaped_text_has_no_bare_mark(text: str) -> None:
     result = escaped(text)
     assert "\n" not in result and not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]<>|]", result)
+
+
+def test_a_trained_model_has_a_card_without_this_machine_s_folders(
+    model_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    line = f"finetune --model {model_folder} --data {data_folder} --epochs 0.1 --max-tokens 32"
+    line += f" --label-names bad,good --device cpu --quiet --out {tmp_path}/tuned"
+    masked = line.replace("finetune", "masktrain --sparsity 0.5").replace("/tuned", "/mask")
+    assert main(line.split()) == main(masked.split()) == 0
+    for name, form in (("tuned", "transformers"), ("mask", "prunescope")):
+        card = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+        assert front_matter(card)["library_name"] == form
+        assert "| Base model | tiny-bert |" in card and "| Classes | bad, good |" in card
+        assert str(model_folder.parent) not in card
