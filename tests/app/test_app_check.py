@@ -210,7 +210,10 @@ def test_a_file_that_cannot_be_used_says_why(cache: Path, tmp_path: Path, name: 
     (tmp_path / name).write_bytes(content)
     app = upload(page(), tmp_path / name)
     assert not app.exception and says in shown(app) and name in shown(app)
-    assert str(cache) not in shown(app).split("python -m")[0] and app.button(key="start").disabled
+    assert (
+        str(cache) not in shown(app).split("prunescope study")[0]
+        and app.button(key="start").disabled
+    )
 
 
 def test_a_path_and_a_model_folder_are_checked_when_typed(cache: Path, tmp_path: Path) -> None:

@@ -399,7 +399,10 @@ def test_a_model_that_cannot_be_made_here_says_why_and_how_elsewhere(
     app = page("The model", sparsity="40")
     assert "export-model" not in [button.key for button in app.button]
     assert "PRUNESCOPE_DATA" in captions(app).replace("\\", "")
-    assert any(block.value.endswith("--sparsity 0.4 --out pruned-model") for block in app.code)
+    assert any(
+        block.value.endswith("--sparsity 0.4 --format packed --out pruned-model")
+        for block in app.code
+    )
 
 
 def test_a_model_that_ships_is_offered_without_the_study_s_texts(
