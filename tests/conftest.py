@@ -35,3 +35,8 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def victim(model_folder: Path) -> Victim:
     return load_victim(str(model_folder), "cpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow files of few tests first, so that none of them runs alone at the end."""
+    items.sort(key=lambda item: "browser" not in item.path.parts)

@@ -29,9 +29,10 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 def complete(page: Page) -> None:
-    """The page is drawn and its script at rest."""
+    """The page is drawn, its script at rest, and its history in our hands."""
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     settled(page)
+    page.wait_for_function("Object.hasOwn(history, 'pushState')")
 
 
 @pytest.mark.parametrize("path", PAGES)
