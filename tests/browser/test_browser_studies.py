@@ -49,7 +49,7 @@ def job(page: Page) -> str:
 def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
     page: Page, cache: Path, tmp_path: Path
 ) -> None:
-    rows = write_reviews(tmp_path / "own.tsv", 800)
+    rows = write_reviews(tmp_path / "own.tsv", 560)
     page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(rows)
     expect(page.get_by_text("are evaluated")).to_be_visible()
     page.get_by_text("More settings", exact=True).click()
@@ -61,11 +61,11 @@ def test_a_study_is_started_by_form_goes_on_over_a_reload_and_is_cancelled(
     for key, value in (
         ("calibration", "16"),
         ("held_out", "4"),
-        ("eval_examples", "360"),
-        ("attack_examples", "360"),
+        ("eval_examples", "240"),
+        ("attack_examples", "240"),
     ):
         fill(page, key, value)
-    param_is(page, "attack_examples", "360")
+    param_is(page, "attack_examples", "240")
     page.reload()  # the form and the upload are in the address
     expect(page.get_by_text("own.tsv", exact=True)).to_be_visible()
     expect(page.locator(".st-key-start button")).to_be_enabled()
@@ -84,7 +84,7 @@ def test_it_is_resumed_and_answered_and_the_model_is_taken_home(
     row = job(page)
     running, verdict = page.locator(f".st-key-cancel-{row} button"), page.locator(".st-key-verdict")
     press(page.locator(f".st-key-resume-{row} button"), running.or_(verdict).first)
-    expect(verdict).to_be_visible(timeout=3 * PATIENCE)  # it has 720 attacks to make
+    expect(verdict).to_be_visible(timeout=3 * PATIENCE)  # it has 480 attacks to make
     page.wait_for_url("**view=answer**", timeout=PATIENCE)  # its last level is done
     study = JobQueue(cache).row(row).study or ""
     assert param(page, "study") == study[:12]
