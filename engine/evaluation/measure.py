@@ -2,6 +2,7 @@
 against the dense one.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,18 @@ def read(
 def accuracy(reading: Predictions, labels: Sequence[int]) -> Rate:
     """Acc = correct / n."""
     return Rate.of(len(reading.correct(labels)), len(labels))
+
+
+def above_chance(reading: Predictions, labels: Sequence[int]) -> float | None:
+    """Σ_c (correct of class c / examples of class c) / k − 1 / k over the k classes that occur.
+
+    One answer to everything gets 0. None where only one class occurs.
+    """
+    examples = Counter(labels)
+    if len(examples) < 2:
+        return None
+    correct = Counter(labels[row] for row in reading.correct(labels))
+    return (sum(correct[c] / n for c, n in examples.items()) - 1) / len(examples)
 
 
 def below_chance(acc: Rate, classes: int) -> tuple[str, ...]:

@@ -200,7 +200,8 @@ MEASURES = (
         "collapsed",
         "Collapsed",
         "Collapsed model",
-        "A model whose accuracy is within five points of giving one answer to everything.",
+        "A model whose accuracy, averaged over the classes, is within five points of that of one "
+        "answer to everything.",
         "It is not robust, even where its Aua is high: Aua and Asr mean nothing for it.",
         "",
         "neither",

@@ -51,7 +51,8 @@ class PaperTable:
             )
         if any(cell.collapsed for cell in cells):
             sentences.append(
-                "†: collapsed, accuracy within five points of chance; attacks say nothing of it."
+                "†: collapsed, hardly better than one answer to everything; attacks say nothing of "
+                "it."
             )
         if any(not cell.value and not cell.collapsed for cell in cells):
             sentences.append("–: not measured.")
@@ -98,7 +99,7 @@ def figure_caption(
         parts = [] if set(measures) <= set(UNDER_ATTACK) else ["faded"]
         parts += ["without Aua and Asr"] if set(measures) & set(UNDER_ATTACK) else []
         sentences.append(
-            "Collapsed models, with an accuracy within five points of chance, are "
+            "Collapsed models, hardly better than one answer to everything, are "
             f"{' and '.join(parts)}."
         )
     return tuple(sentences)

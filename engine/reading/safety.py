@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.errors import SettingError
-from prunescope.engine.evaluation.collapse import is_collapsed
+from prunescope.engine.evaluation.collapse import has_collapsed
 from prunescope.engine.evaluation.margins import beyond_margin, fewest_examples, within_margin
 from prunescope.engine.evaluation.statistics import RESAMPLES as RESAMPLES
 from prunescope.engine.evaluation.statistics import Resampler
@@ -77,6 +77,9 @@ def last_safe(study: Study, points: float) -> SafeSparsity | None:
     ends before the first level that is `beyond_margin` at 5%, divided by the number of tests. None
     where the dense model was not measured, or nothing else. Raises SettingError for a tolerance
     outside [0, 100].
+
+    A collapsed model is never safe, however little it loses where one class is common. Where the
+    dense model has collapsed itself, `doubts` says so.
     """
     if not _can_answer(study, points):
         return None
@@ -84,9 +87,11 @@ def last_safe(study: Study, points: float) -> SafeSparsity | None:
     levels = [level.sparsity for level in study.levels]
     sure, possible = _limits(_losses(rows), points)
     checked = ("acc", "aua") if rows.attacked.size else ("acc",)
-    return SafeSparsity(
-        levels[_best(rows, points)], levels[sure], levels[possible], points, checked
+    sound = _last_sound(study)
+    best, sure, possible = (
+        levels[min(level, sound)] for level in (_best(rows, points), sure, possible)
     )
+    return SafeSparsity(best, sure, possible, points, checked)
 
 
 def safe_spread(
@@ -102,10 +107,21 @@ def safe_spread(
         return None
     rows = _rows(study.levels)
     levels = [level.sparsity for level in study.levels]
-    resampled = _safe(_resampled(rows, resamples, seed), points)
+    sound = _last_sound(study)
+    resampled = np.minimum(_safe(_resampled(rows, resamples, seed), points), sound)
     low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf").astype(int)
-    support = float((resampled >= _best(rows, points)).mean())
+    support = float((resampled >= min(_best(rows, points), sound)).mean())
     return ResampledLimit(levels[low], levels[high], support)
+
+
+def _last_sound(study: Study) -> int:
+    """The last level before the first that has collapsed, unless the dense one has."""
+    collapsed = [has_collapsed(study, level) for level in study.levels]
+    return (
+        collapsed.index(True) - 1
+        if True in collapsed[1:] and not collapsed[0]
+        else len(collapsed) - 1
+    )
 
 
 def _can_answer(study: Study, points: float) -> bool:
@@ -160,7 +176,7 @@ def doubts(study: Study, points: float) -> tuple[str, ...]:
     if not study.levels or study.levels[0].sparsity != 0:
         return ()
     dense, sentences = study.levels[0], list[str]()
-    if is_collapsed(dense.acc, len(study.about["label_names"])):
+    if has_collapsed(study, dense):
         sentences.append(
             "The dense model hardly does better than one answer to everything, so there is nothing "
             "to keep."

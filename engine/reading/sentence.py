@@ -10,10 +10,11 @@ measured levels is marked with ≈.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prunescope.engine.evaluation.collapse import collapse_reason, has_collapsed
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.reading.names import short_names
 from prunescope.engine.reading.series.values import Neighbours, neighbours, rate_at
-from prunescope.engine.reading.verdicts import has_collapsed, percent
+from prunescope.engine.reading.verdicts import percent
 from prunescope.engine.records import LevelResult, Study
 
 
@@ -53,8 +54,8 @@ def _dense_sentence(study: Study) -> str:
         return "The dense model was not measured."
     if has_collapsed(study, dense):
         return (
-            f"Nothing is pruned at 0%: the dense model itself has collapsed, "
-            f"{percent(dense.acc.value, 1)} is near chance."
+            "Nothing is pruned at 0%, and the dense model itself has collapsed: "
+            f"{collapse_reason(study, dense)}."
         )
     text = (
         f"Nothing is pruned at 0%: the dense model classifies {percent(dense.acc.value, 1)} of "
@@ -104,8 +105,7 @@ def _kept(study: Study, sparsity: float, beside: bool) -> str:
 
 def _collapse(study: Study, around: Neighbours) -> str:
     if around.measured:
-        accuracy = around.high.acc.value or 0.0
-        return f"has collapsed: {percent(accuracy, 1)} is near chance"
+        return f"has collapsed: {collapse_reason(study, around.high)}"
     if has_collapsed(study, around.low):
         return f"has collapsed at {percent(around.low.sparsity)} already"
     low, high = percent(around.low.sparsity), percent(around.high.sparsity)

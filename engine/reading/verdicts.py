@@ -2,6 +2,7 @@
 from the figures, so a study that comes out otherwise changes the sentence.
 """
 
+from prunescope.engine.evaluation.collapse import collapse_reason
 from prunescope.engine.evaluation.collapse import has_collapsed as has_collapsed
 from prunescope.engine.formatting import pluralize
 from prunescope.engine.reading.glossary import measure
@@ -52,9 +53,7 @@ def level_sentence(study: Study, sparsity: float) -> str:
         return ""
     start = "Dense" if sparsity == 0 else f"At {percent(sparsity)}, {method_title(study.about)}"
     if has_collapsed(study, level):
-        return (
-            f"{start} has collapsed: its accuracy, {percent(level.acc.value, 1)}, is near chance."
-        )
+        return f"{start} has collapsed: {collapse_reason(study, level)}."
     accuracy = percent(level.acc.value, 1)
     if sparsity == 0 or dense is None or dense.acc.value is None:
         accuracy_kept = f"has {accuracy} accuracy"

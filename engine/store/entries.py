@@ -134,6 +134,8 @@ def level_payload(level: LevelResult) -> dict[str, Any]:
     """A level as JSON values, without times and machine."""
     payload = asdict(level)
     del payload["seconds"], payload["machine"]
+    if level.above_chance is None:  # the bytes of levels that were measured before stay
+        del payload["above_chance"]
     return payload
 
 

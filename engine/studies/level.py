@@ -9,6 +9,7 @@ from prunescope.engine.attacks.metrics import attack_notices, attack_rates
 from prunescope.engine.evaluation.latency import machine_of
 from prunescope.engine.evaluation.measure import (
     Predictions,
+    above_chance,
     accuracy,
     below_chance,
     layer_errors,
@@ -114,6 +115,7 @@ def _result(
         notices=(*prepared.notices, *doubts, *pruned.notices, *attack_notices(attacks)),
         seconds=seconds,
         machine=machine_of(prepared.victim.device),
+        above_chance=above_chance(reading, labels),
     )
 
 

@@ -1,8 +1,10 @@
 """The rule for a collapsed model."""
 
 import pytest
+import torch
 
 from prunescope.engine.evaluation.collapse import is_collapsed, majority_share
+from prunescope.engine.evaluation.measure import Predictions, above_chance
 from prunescope.engine.records import Rate
 
 
@@ -23,3 +25,18 @@ def test_the_share_of_the_most_common_label_is_chance_where_it_is_known():
 
 def test_a_model_that_read_nothing_is_not_called_collapsed():
     assert not is_collapsed(Rate.of(0, 0), 2)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "labels", "above"),
+    [
+        ([1] * 10, [1] * 9 + [0], 0.0),  # one answer to everything, however often it is right
+        ([1] * 9 + [0], [1] * 9 + [0], 0.5),
+        ([0, 1, 2], [0, 1, 2], 2 / 3),
+        ([0, 0, 0, 2], [0, 0, 1, 2], 2 / 3 - 1 / 3),
+        ([1, 1], [1, 1], None),  # one class occurs: nothing can be told
+    ],
+)
+def test_a_common_class_does_not_lift_a_model_above_chance(predicted, labels, above):
+    reading = Predictions(tuple(predicted), torch.zeros(len(labels), 1))
+    assert above_chance(reading, labels) == (None if above is None else pytest.approx(above))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.engine.errors import SettingError
+from prunescope.engine.evaluation.collapse import has_collapsed
 from prunescope.engine.reading.safety import Loss, doubts, last_safe, losses, safe_spread
 from prunescope.engine.records import AttackRecord, LevelResult, Rate, Study
 
@@ -35,6 +36,7 @@ def level(sparsity: float, right: set[int], held: set[int], n: int, attacked: ra
         (),
         1,
         1,
+        above_chance=0.5,
     )
 
 
@@ -43,6 +45,18 @@ def study(rights: list[set[int]], helds: list[set[int]], n: int, attacked: range
         level(s, r, h, n, attacked) for s, r, h in zip(SPARSITIES, rights, helds, strict=False)
     )
     return Study("k", {}, {}, levels)
+
+
+def test_a_model_that_gives_one_answer_is_not_safe_where_that_answer_is_common() -> None:
+    n = 400  # 90 in a hundred are of one class; the last model says it always
+    right = [set(range(372)), set(range(370)), set(range(360))]
+    kept = study(right, right, n, range(0))
+    fallen = replace(kept.levels[2], above_chance=0.0)
+    answer = replace(kept, about={"label_names": ["a", "b"]}, levels=(*kept.levels[:2], fallen))
+    plain, safe = last_safe(kept, 3.0), last_safe(answer, 3.0)
+    assert plain is not None and plain.sparsity == SPARSITIES[2]
+    assert safe is not None and has_collapsed(answer, fallen)
+    assert max(safe.sure, safe.sparsity, safe.possible) == SPARSITIES[1]
 
 
 def plainly(drops: list[float], points: float) -> int:

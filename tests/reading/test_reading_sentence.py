@@ -85,7 +85,7 @@ def test_a_clause_is_in_short_only_after_one_that_says_what_dense_does() -> None
 def test_a_dense_model_that_has_collapsed_withstands_nothing() -> None:
     study = with_acc(made_up_study(), {0.0: 50})
     assert comparison_text([study], 0.0) == (
-        "Nothing is pruned at 0%: the dense model itself has collapsed, 50.0% is near chance."
+        "Nothing is pruned at 0%, and the dense model itself has collapsed: 50.0% is near chance."
     )
 
 

@@ -60,7 +60,7 @@ def test_a_collapsed_model_is_said_to_have_collapsed_and_not_to_withstand_anythi
     assert verdicts.has_collapsed(collapsed, last)
     assert not verdicts.has_collapsed(study, study.levels[0])
     assert verdicts.level_sentence(collapsed, 0.9) == (
-        "At 90%, Adaptive has collapsed: its accuracy, 51.0%, is near chance."
+        "At 90%, Adaptive has collapsed: 51.0% is near chance."
     )
 
 

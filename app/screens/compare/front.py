@@ -12,8 +12,8 @@ from prunescope.app.state.resources import alternatives, dark
 from prunescope.engine.reading.provenance import provenance
 
 COLLAPSED = (
-    " Crosses at the lower edge: collapsed models, with an Acc within five points of chance. One "
-    "answer to everything cannot be attacked, so they are in no front."
+    " Crosses at the lower edge: collapsed models, hardly better than one answer to everything. "
+    "Such an answer cannot be attacked, so they are in no front."
 )
 
 

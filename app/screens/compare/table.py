@@ -137,7 +137,8 @@ def _note(
         )
     if any(row.collapsed for row in rows):
         sentences.append(
-            "A collapsed model is within five points of chance: its Aua and Asr mean nothing."
+            "A collapsed model does hardly better than one answer to everything: its Aua and Asr "
+            "mean nothing."
         )
     if len(studies) > 1 and same:
         settings = ", ".join(f"{name} {value}" for name, value in same.items())
