@@ -12,11 +12,25 @@ from prunescope.engine.errors import SettingError
 Record = TypeVar("Record")
 
 
+PLAIN: tuple[type, ...] = (bool, int, float, str)
+
+
+def _is_plain(value: Any, kind: type) -> bool:
+    """Whether a value is of a plain kind: true is no number, a whole number is a number."""
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
 def check_record(record: Any, where: str = "", skip: Collection[str] = ()) -> None:
     """Raises SettingError for the first field that is not among its choices or not in its range."""
     for name, described in settings_of(type(record)).items():
         value = getattr(record, name)
-        if name in skip or (value is None and described.optional):
+        if value is None and described.optional:
+            continue
+        if described.kind in PLAIN and not _is_plain(value, described.kind):
+            raise described.refusal(value, f"{where}`{name}`")
+        if name in skip:
             continue
         if isinstance(value, str | int | float) and not described.setting.allows(value):
             raise described.refusal(value, f"{where}`{name}`")

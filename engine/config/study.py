@@ -15,7 +15,7 @@ A_SEED = "a number of 64 bits, from −2^63 to 2^63 − 1, such as 0"
 
 def check_seed(seed: int, where: str = "The seed") -> None:
     """Raises SettingError for a seed that a generator of random numbers does not take."""
-    if not -(2**63) <= seed < 2**63:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not -(2**63) <= seed < 2**63:
         raise SettingError(f"{where} is {seed}; it must be {A_SEED}.", setting="seed")
 
 
@@ -265,8 +265,14 @@ class StudySpec:
     ] = None  # see prunescope.engine.data.label_map
 
     def __post_init__(self) -> None:
+        if isinstance(self.levels, str | int | float):
+            raise SettingError(
+                f"`levels` is {self.levels!r}; give a list of shares, such as (0, 0.5, 0.875).",
+                setting="levels",
+            )
         for level in self.levels:  # no model has weights for a seventh digit
-            if not (isinstance(level, int | float) and 0 <= round(level, 6) < 1):
+            number = isinstance(level, int | float) and not isinstance(level, bool)
+            if not (number and 0 <= round(level, 6) < 1):
                 raise SettingError(
                     f"Sparsity {level} is outside [0, 1); `levels` are shares such as 0,0.5,0.875."
                 )

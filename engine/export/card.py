@@ -102,6 +102,15 @@ def facts_from(payload: dict[str, Any]) -> CardFacts:
     return CardFacts(**{**payload, "scores": scores, "made": made, **lists})
 
 
+def rounded_to_half(facts: CardFacts) -> CardFacts:
+    """The facts of a packed model whose remaining weights are rounded to fp16."""
+    notice = (
+        "The remaining weights are rounded to fp16. The scores were measured before the rounding."
+    )
+    command = f"{facts.command} --format packed --half" if facts.command else ""
+    return replace(facts, notices=(*facts.notices, notice), command=command)
+
+
 def card_of(victim: Victim, facts: CardFacts | None) -> CardFacts:
     """The facts with the victim's classes; those that every victim has where there are none."""
     if facts is None:
@@ -213,8 +222,9 @@ def _making(facts: CardFacts, model: Any, form: str) -> Iterator[str]:
     if facts.notices:
         yield "".join(f"- {escaped(notice)}\n" for notice in facts.notices)
     if facts.command:
-        packed = " --format packed" if form == "packed" else ""
-        yield f"{facts.remaking}:\n\n{_fenced(facts.command + packed, 'sh')}"
+        packed = form == "packed" and "--format packed" not in facts.command
+        command = facts.command + (" --format packed" if packed else "")
+        yield f"{facts.remaking}:\n\n{_fenced(command, 'sh')}"
 
 
 def _loading(form: str) -> Iterator[str]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.engine.errors import ModelError, SettingError
-from prunescope.engine.export.card import CardFacts, card_of, facts_from, write_card
+from prunescope.engine.export.card import (
+    CardFacts,
+    card_of,
+    facts_from,
+    rounded_to_half,
+    write_card,
+)
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.export.packed_size import PackedSize
 from prunescope.engine.formatting import format_bytes
@@ -92,6 +98,7 @@ def write_model(
     """Write a victim in one of `FORMS`: (its sizes in bytes, the same in a sentence)."""
     check_form(form, half)
     if form == "packed":
+        card = rounded_to_half(card) if half and card is not None else card
         size = save_packed(victim, folder, provenance, half, card)
         sizes = {
             "bytes": size.file_bytes,

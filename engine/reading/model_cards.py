@@ -36,10 +36,12 @@ def study_card(
     measuring = replace(portable, about={**portable.about, "spec": attacked})
     levels = (0.0, sparsity) if sparsity else (0.0,)
     return CardFacts(
-        title=f"{model_title(base)}, {100 * sparsity:g}% sparse",
+        title=f"{model_title(base)}, {f'{100 * sparsity:g}% sparse' if sparsity else 'dense'}",
         summary=(
             f"{model_title(base)} with {100 * pruned.achieved:.1f}% zeros in its prunable weights, "
             f"pruned by {method_title(about)} on {data} without retraining, by PruneScope."
+            if sparsity
+            else f"{model_title(base)} as it is: the dense model, of which nothing was pruned."
         ),
         base=name_alone(base),
         data=data_title(scored.about["data"]),

@@ -1,6 +1,7 @@
 """Attack one text on one model or several side by side."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,9 @@ from prunescope.api.models import Model
 from prunescope.app.components.text_diff import escaped, marked
 from prunescope.engine.attacks.attempt import Budget
 from prunescope.engine.attacks.catalogue import ATTACKS
+from prunescope.engine.config.study import StudySpec
 from prunescope.engine.data.matching import class_places
-from prunescope.engine.errors import SettingError
+from prunescope.engine.errors import DataError, SettingError
 from prunescope.engine.live.side_result import TextTarget
 from prunescope.engine.live.text_attack import AttackSettings, TextAttack, attack_text
 
@@ -57,7 +59,9 @@ class AttackResult:
             }
             for side in self.result.sides
         ]
-        return pd.DataFrame(rows).set_index("model")
+        frame = pd.DataFrame(rows).set_index("model")
+        frame["text"] = frame["text"].astype(object).where(frame["text"].notna(), None)
+        return frame
 
     def transfers(self) -> pd.DataFrame:
         """Every adversarial text read by every model: rows are the models that it was found on,
@@ -112,9 +116,16 @@ def attack(
     `max_seconds` bound every model's attack. `resources` is the folder that some attacks need.
     Raises InputError for a text, a label or an attack that cannot be.
     """
-    named = _named(models)
+    if not isinstance(text, str):
+        raise DataError(f"`text` is {text!r}; give one text.")
     if attack not in ATTACKS:
-        raise SettingError(f"The attack {attack!r} is unknown; use one of {', '.join(ATTACKS)}.")
+        near = difflib.get_close_matches(str(attack), ATTACKS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise SettingError(
+            f"The attack {attack!r} is unknown; use one of {', '.join(ATTACKS)}.{meant}"
+        )
+    StudySpec(attack=attack, seed=seed, max_queries=max_queries, max_seconds=max_seconds)  # checks
+    named = _named(models)
     first = next(iter(named.values()))
     for name, model in named.items():
         if model.label_names != first.label_names:
@@ -133,19 +144,32 @@ def _named(models: Any) -> dict[str, Model]:
     if isinstance(models, Mapping):
         named = dict(models)
     else:
-        listed = [models] if isinstance(models, Model) else list(models)
+        listed = list(models) if isinstance(models, list | tuple) else [models]
+        _check_models(listed)
         named = {model.name: model for model in listed}
         if len(named) < len(listed):
             raise SettingError(
                 "Two of the models have one name; give them names, as in "
                 '{"dense": model, "pruned": other}.'
             )
+    _check_models(named.values())
     if not named:
         raise SettingError("There is no model to attack; give one or more.")
     return named
 
 
+def _check_models(models: Iterable[Any]) -> None:
+    for model in models:
+        if not isinstance(model, Model):
+            raise SettingError(
+                f"{model!r} is no model; give what `open_model`, `study.dense()` or "
+                "`study.pruned(0.5)` returns."
+            )
+
+
 def _class(label: str | int | None, names: Sequence[str]) -> int | None:
+    if isinstance(label, bool) or not isinstance(label, str | int | None):
+        raise SettingError(f"The label {label!r} is none of {', '.join(names)}.")
     if label is None or isinstance(label, int):
         return label
     if (classes := class_places([label], names)) is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.api.html import page
-from prunescope.engine.errors import DataError
+from prunescope.engine.errors import DataError, ModelError
 from prunescope.engine.export.card import CardFacts
 from prunescope.engine.export.folder import study_provenance, write_model
 from prunescope.engine.live.models import LiveModels
@@ -75,8 +75,15 @@ class Model:
         `pairs` are the second texts of a model that reads two. Longer texts are cut at
         `victim.max_tokens` tokens, as in a study. Raises DataError for what is no list of texts.
         """
-        if isinstance(texts, str):
-            raise DataError("`texts` is one text; give a list of texts, such as [text].")
+        for name, value in (("texts", texts), ("pairs", pairs)):
+            if value is None and name == "pairs":
+                continue
+            if isinstance(value, str):
+                raise DataError(f"`{name}` is one text; give a list of texts, such as [text].")
+            if not isinstance(value, Sequence | pd.Series) or not all(
+                isinstance(text, str) for text in value
+            ):
+                raise DataError(f"`{name}` is no list of texts; give one, such as [text].")
         if pairs is not None and len(pairs) != len(texts):
             raise DataError(
                 f"There are {len(texts)} texts and {len(pairs)} pairs; give one pair a text."
@@ -128,6 +135,8 @@ def open_model(name: str | os.PathLike[str] = "embedded", device: str = "auto") 
     Raises ModelError for what is no classifier that can be read, ResourceError where a hub name
     cannot be fetched, SettingError for a device that is not here.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise ModelError(f"{name!r} is no model; give embedded, a hub name or a folder.")
     return Model(load_victim(os.fspath(name), device))
 
 

@@ -17,6 +17,7 @@ from prunescope.app.charts.report import studies_report
 from prunescope.engine.config.study import LEVELS, TOLERANCE, StudySpec
 from prunescope.engine.errors import DataError, SettingError, StoreError
 from prunescope.engine.reading.comparison import compare as compare_records
+from prunescope.engine.reading.flips import same_examples
 from prunescope.engine.reading.names import full_name, full_names
 from prunescope.engine.reading.papers import figure_caption, literature_names, paper_table
 from prunescope.engine.reading.provenance import provenance
@@ -67,7 +68,12 @@ class StudyGroup:
         shaded, collapsed models are faded. Raises SettingError for any other measure, and where no
         study has it.
         """
-        names = self._measures(measures)
+        if not isinstance(columns, int) or columns < 1:
+            raise SettingError(f"`columns` is {columns!r}; give a whole number of at least 1.")
+        listed = (
+            measures[0] if len(measures) == 1 and not isinstance(measures[0], str) else measures
+        )
+        names = self._measures(listed)
         methods = literature_names(self.records)
         frames = [
             (name, curves(record)) for name, record in zip(methods, self.records, strict=True)
@@ -107,8 +113,7 @@ class StudyGroup:
         }
         chart = self.figure(*names, columns=COLUMNS[width])
         style = Style(PRESETS[width], title, legend, band, mono, serif)
-        target.write_bytes(to_bytes(chart, style, target.suffix[1:].lower(), about))
-        return target
+        return _write(target, to_bytes(chart, style, target.suffix[1:].lower(), about))
 
     def table(
         self,
@@ -136,11 +141,14 @@ class StudyGroup:
     def save_report(self, path: str | os.PathLike[str], points: float = TOLERANCE) -> Path:
         """Write everything as one HTML page that works offline, and return its path."""
         target = _target(path, ("html", "htm"), "a report")
-        target.write_text(studies_report(self.records, points), encoding="utf-8")
-        return target
+        return _write(target, studies_report(self.records, points).encode())
 
     def _measures(self, measures: Sequence[str]) -> list[str]:
-        names = [measures] if isinstance(measures, str) else list(measures)
+        if not isinstance(measures, str | list | tuple):
+            raise SettingError(
+                f"The measures are {measures!r}; give names of {', '.join(MEASURES)}."
+            )
+        names = [measures] if isinstance(measures, str) else list(map(str, measures))
         for name in names:
             if name not in MEASURES:
                 near = difflib.get_close_matches(name, MEASURES, n=1)
@@ -264,20 +272,23 @@ class Comparison(StudyGroup):
         """Every study at one sparsity, with what changed against the first one's dense model.
 
         Rates in per cent; `…_change` in points with `…_p`, from McNemar's exact test, Holm-adjusted
-        over the studies; NaN where it cannot be paired.
+        over the studies; NaN where it cannot be paired, and `note` says why. The p of Asr is that of
+        the examples that both models classify correctly.
         """
         (share,) = _shares([sparsity])
         rows = compare_records(self.records, share, (self.records[0], 0.0))
         table = []
         for name, row in zip(full_names(self.records), rows, strict=True):
-            cells: dict[str, object] = {"study": name, "note": row.note}
+            note = row.note or same_examples(self.records[0], row.study)
+            cells: dict[str, object] = {"study": name, "note": note}
             for measure in IN_TABLES:
                 rate, change = row.rate(measure), row.changes.get(measure)
                 cells[measure] = 100 * rate.value if rate and rate.value is not None else None
                 cells[f"{measure}_change"] = change.points if change else None
                 cells[f"{measure}_p"] = change.p if change else None
             table.append(cells)
-        return pd.DataFrame(table).set_index("study")
+        frame = pd.DataFrame(table).set_index("study")
+        return frame.astype({name: float for name in frame.columns if name != "note"})
 
     def __repr__(self) -> str:
         """The names of the studies."""
@@ -321,12 +332,14 @@ def run(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             meant = f" Did you mean {near[0]}?" if near else ""
+            if name == "tolerance":
+                meant = " The tolerance belongs to the answer: study.safe(points=3)."
             raise SettingError(f"A study has no setting {name!r}.{meant}")
     if levels is None:
         own = own_sparsity(str(settings.get("pattern", "unstructured")))
         levels = LEVELS if own is None else (0.0, own)
     chosen = {"method": method, "attack": attack, **settings}
-    spec = StudySpec(os.fspath(model), os.fspath(data), levels=tuple(levels), **chosen).rooted()
+    spec = StudySpec(os.fspath(model), os.fspath(data), levels=_levels(levels), **chosen).rooted()
     record = run_study(spec, Store(cache), Console(quiet=not progress).report)
     return Study(record, cache)
 
@@ -340,13 +353,15 @@ def load(name: str, cache: str | Path | None = None) -> Study:
     rows = study_rows(store)
     names = dict(zip((row.key for row in rows), full_names(rows), strict=True))
     matches = [
-        key for key, full in names.items() if name and (key.startswith(name) or full == name)
+        key
+        for key, full in names.items()
+        if name and (key.startswith(str(name).lower()) or full == name)
     ]
     if len(matches) != 1:
-        near = difflib.get_close_matches(name, names.values(), n=1)
+        near = difflib.get_close_matches(str(name), names.values(), n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""
         raise StoreError(
-            f"{len(matches) or 'No'} stored studies are called {name[:120]!r}; `ps.studies()` "
+            f"{len(matches) or 'No'} stored studies are called {str(name)[:120]!r}; `ps.studies()` "
             f"lists them.{meant}"
         )
     record = store.study(matches[0])
@@ -377,6 +392,10 @@ def studies(cache: str | Path | None = None) -> pd.DataFrame:
 
 def compare(studies: Sequence[Study]) -> Comparison:
     """Studies beside one another. Raises SettingError for none, or the same one twice."""
+    if not isinstance(studies, list | tuple) or not all(
+        isinstance(study, Study) for study in studies
+    ):
+        raise SettingError("`compare` takes a list of studies, such as [ps.load(…), ps.load(…)].")
     keys = [study.key for study in studies]
     if not keys or len(set(keys)) < len(keys):
         raise SettingError(
@@ -386,15 +405,34 @@ def compare(studies: Sequence[Study]) -> Comparison:
     return Comparison([study.record for study in studies])
 
 
+def _levels(levels: Any) -> Any:
+    """Levels as a tuple; what is no list goes on to the check that says so."""
+    return tuple(levels) if isinstance(levels, Sequence) and not isinstance(levels, str) else levels
+
+
 def _shares(values: Sequence[float] | None) -> list[float]:
     """Sparsities, checked to be shares: 50 is a percentage."""
+    if (values is not None and not isinstance(values, Sequence)) or isinstance(values, str):
+        raise SettingError(f"The sparsities are {values!r}; give a list, such as (0, 0.5, 0.875).")
     for value in values or ():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise SettingError(f"The sparsity {value!r} is no number; give a share such as 0.5.")
         if not 0 <= value < 1:
-            example = f", such as {value / 100:g}" if 1 <= value < 100 else ""
+            example = f", such as {value / 100:g}" if 1 < value < 100 else ""
             raise SettingError(
                 f"The sparsity {value:g} is no share of zeros; give one from 0 to below 1{example}."
             )
     return list(values or ())
+
+
+def _write(target: Path, content: bytes) -> Path:
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise StoreError(
+            f"{target} cannot be written ({error.strerror or error}); give another path."
+        ) from error
+    return target
 
 
 def _target(path: str | os.PathLike[str], endings: Sequence[str], what: str) -> Path:

@@ -1,6 +1,7 @@
 """Models and attacks of `import prunescope as ps`, on small real models."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -88,6 +89,35 @@ def test_an_attack_that_cannot_be_is_refused(
         ps.attack("the film is bright", study.dense(), label=label, attack=attack)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"max_queries": 0}, "max_queries"),
+        ({"max_seconds": -1}, "max_seconds"),
+        ({"seed": "x"}, "64 bits"),
+        ({"label": True}, "none of"),
+        ({"attack": "deepwordbg"}, "Did you mean deepwordbug"),
+    ],
+)
+def test_settings_of_an_attack_are_checked(
+    study: ps.Study, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ps.SettingError, match=says):
+        ps.attack("the film is bright", study.dense(), **arguments)
+
+
+def test_only_a_model_is_attacked(study: ps.Study) -> None:
+    for models in (study, {"dense": "folder"}, ["folder"]):
+        with pytest.raises(ps.SettingError, match="is no model"):
+            ps.attack("the film is bright", models)  # type: ignore[arg-type]
+
+
+def test_a_rounded_model_says_so_and_how_it_is_made_again(study: ps.Study, tmp_path: Path) -> None:
+    folder = study.pruned(0.5).save(tmp_path / "half", format="packed", half=True)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "rounded to fp16" in card and "--format packed --half" in card
+
+
 def test_two_models_of_one_name_must_be_named(study: ps.Study) -> None:
     dense = study.dense()
     with pytest.raises(ps.SettingError, match="give them names"):
@@ -99,3 +129,6 @@ def test_one_text_is_no_list_of_texts(study: ps.Study) -> None:
         study.dense().predict("the film")
     with pytest.raises(ps.DataError, match="one pair a text"):
         study.dense().predict(TEXTS, ["a pair"])
+    for texts, pairs in ((["a", 3], None), (TEXTS, "cd"), (None, None)):
+        with pytest.raises(ps.DataError, match="list of texts"):
+            study.dense().predict(texts, pairs)

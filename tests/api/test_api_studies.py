@@ -85,6 +85,7 @@ def test_a_comparison_pairs_what_can_be_paired(study: ps.Study, tmp_path: Path) 
     assert both.frame()["key"].nunique() == 2
     table = both.at(0.5)
     assert table["acc"].tolist() == [70, 70] and len(table) == 2
+    assert table.drop(columns="note").dtypes.eq(float).all()
     assert "Magnitude" in both.table("latex") and "50%" in both.table("frame").to_string()
     report = both.save_report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<html" in report and "http://" not in report.split("</style>")[0]
@@ -115,6 +116,17 @@ def test_foreign_names_are_escaped_in_notebooks(tmp_path: Path) -> None:
         (lambda s: ps.run(sparsities=(0, 0.5)), ps.SettingError, "no setting 'sparsities'"),
         (lambda s: ps.run(eval_example=3), ps.SettingError, "Did you mean eval_examples"),
         (lambda s: ps.run(levels=(0, 50)), ps.SettingError, "50"),
+        (lambda s: ps.run(levels="0,0.5"), ps.SettingError, "such as (0, 0.5, 0.875)"),
+        (lambda s: ps.run(levels=(0, True)), ps.SettingError, "True"),
+        (lambda s: ps.run(seed=1.5), ps.SettingError, "64 bits"),
+        (lambda s: ps.run(max_queries=2.5), ps.SettingError, "2.5"),
+        (lambda s: ps.run(tolerance=3), ps.SettingError, "study.safe"),
+        (lambda s: s.pruned(1), ps.SettingError, "below 1."),
+        (lambda s: s.level("0.5"), ps.SettingError, "is no number"),
+        (lambda s: s.figure("acc", columns=0), ps.SettingError, "at least 1"),
+        (lambda s: s.figure(3), ps.SettingError, "give names of"),
+        (lambda s: s.save_figure("/proc/x.pdf"), ps.StoreError, "cannot be written"),
+        (lambda s: ps.compare(s), ps.SettingError, "list of studies"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(

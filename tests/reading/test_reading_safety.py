@@ -182,6 +182,7 @@ def test_without_dense_there_is_none_and_a_tolerance_has_bounds() -> None:
 
 def doubted(right: int, aua: Rate | None, points: float) -> str:
     dense = replace(study([set(range(right))], [set()], 100, range(0)).levels[0], aua=aua)
+    dense = replace(dense, above_chance=None)  # by plain accuracy
     return " ".join(doubts(Study("k", {}, {"label_names": ["a", "b"]}, (dense,)), points))
 
 
