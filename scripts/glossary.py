@@ -37,17 +37,34 @@ TERMS = {
         "Sparsity level": "A sparsity at which a study measures. Requested and achieved sparsity "
         "differ by rounding to whole weights.",
         "Remaining weights": "The prunable weights that are not zero after pruning.",
-        "Calibration texts": "The texts that the pruner sees. It needs no labels.",
+        "Calibration texts": "The texts that the pruner sees. They need no labels.",
         "Held-out texts": "Further texts, on which layer errors are measured.",
         "Pattern": "Which zeros go together: unstructured, row (the same sparsity in every row), "
         "or n:m (n of every m neighbouring weights remain).",
         "Allocation": "How sparsity is spread over layers: uniform, or by measured loss.",
         "Adaptive": "PruneScope's method. It corrects each layer toward the dense model's output "
         "from the pruned model's input, and weighs errors by what reaches the classifier.",
+        "Residual target": "A layer's target with the residual connection added, so that errors "
+        "which bypass the layer are corrected too.",
+        "Refit": "After the choice of weights, the remaining ones are changed once more to bring "
+        "the layer's output nearer to its target.",
         "P1": f"{P1}; as a method, its formula as published.",
         "P2": f"{P2}.",
         "SparseGPT, Wanda, magnitude": "Methods of the literature, for comparison. See "
         "[the method](method.md#methods-and-settings).",
+    },
+    "Trained subnetworks": {
+        "Mask training": "The weights stay as they are; a score for every weight is trained, and "
+        "the weights of the lowest scores are zero.",
+        "Soft scores": "Mask training whose scores start at the size of each weight, instead of at "
+        "two values for removed and remaining ones.",
+        "IMP": "Iterative magnitude pruning: training goes on while the smallest weights are "
+        "removed a share at a time.",
+        "CE": "Cross-entropy, the ordinary loss of a classifier.",
+        "PoE": "Product of experts: cross-entropy of the model and a bias model together, so that "
+        "the model learns less of what the bias model knows.",
+        "FreeLB": "Adversarial training: each step also learns from word embeddings that are "
+        "shifted to raise the loss.",
     },
     "Attacks": {
         "Withstood, broken": "The attack failed, or it found a text that the model misclassifies.",
@@ -57,6 +74,9 @@ TERMS = {
         "Transfer": "The share of the adversarial texts found on one model that also break "
         "another, among the examples that both classify correctly.",
         "vs dense, in points": "A difference from the dense model, in percentage points.",
+    },
+    "Files": {
+        "CSR": "Compressed sparse rows: a matrix stored as its nonzero values and their positions.",
     },
     "Answers": {
         "Best guess": "The highest safe sparsity by the examples as they were measured, without "

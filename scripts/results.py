@@ -39,7 +39,8 @@ HEAD = f"""{MARK}
 # Results
 
 Short answers from the studies that ship with PruneScope, each with a verdict. [How a verdict is
-reached](#how-a-verdict-is-reached) stands at the end.
+reached](#how-a-verdict-is-reached) stands at the end, and the [glossary](glossary.md) explains the
+words.
 
 P1 is {{p1}}.
 P2 is {{p2}}.

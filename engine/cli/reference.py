@@ -16,7 +16,7 @@ INTRODUCTION = """\
 `prunescope COMMAND [options]`; in a checkout, `python -m engine COMMAND` means the same. This page
 is made from the commands themselves, and `prunescope COMMAND --help` prints the same.
 
-Every command has these options:
+Every command has these options, so the tables below leave them out:
 
 | option | what it does |
 | --- | --- |

@@ -99,8 +99,8 @@ METHODS = {
             "corrects the error accumulated in the layers before it. Tokens and outputs count by "
             "their effect on the last [CLS], the weights to remove are chosen jointly, the "
             "remaining weights are refitted, and sensitive layers keep more weights.",
-            "DESIGN §3; joint solver after ALPS (Meng et al. 2024) with K-FAC's metric (Martens "
-            "and Grosse 2015)",
+            "docs/method.md; joint solver after ALPS (Meng et al. 2024) with K-FAC's metric "
+            "(Martens and Grosse 2015)",
             "joint",
             target="adaptive",
             residual=True,

@@ -6,7 +6,7 @@ square, ordinary Optimal Brain Surgeon with Hessian H + Λ started from
     W* = W + α C (H + Λ)⁻¹,    C = [W(X_d − X_s) + R_d − R_s] X_sᵀ / n.
 
 The ridge pulls toward W, not toward zero: without drift W* = W. α = 0 leaves the error of earlier
-layers uncorrected. Source of the two-sided form: DESIGN §3. P1's Eq. 5 is the one-sided
+layers uncorrected. Source of the two-sided form: docs/method.md. P1's Eq. 5 is the one-sided
 relative, see `p1_target`.
 """
 

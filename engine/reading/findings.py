@@ -34,13 +34,14 @@ class Verdict(StrEnum):
 
 MEANING = {
     Verdict.SUPPORTED: "wherever it was measured, a significant difference, as the claim says",
-    Verdict.PARTLY: "a significant difference as the claim says in some settings, and none against "
-    "it in the others",
+    Verdict.PARTLY: "a significant difference as the claim says in that many of the settings that "
+    "were measured, and none against it in the others",
     Verdict.NOT_SUPPORTED: "a significant difference in the opposite direction in at least one "
     "setting",
     Verdict.NO_DIFFERENCE: "no significant difference in any setting; that does not prove that "
     "there is none",
-    Verdict.NOT_MEASURED: "nothing to test: it was not run, or one of the models has collapsed",
+    Verdict.NOT_MEASURED: "nothing to test: it was not run, outcomes of single examples are not "
+    "stored, or, in claims about attacks and about debiasing, a model is near chance",
 }
 
 
@@ -91,7 +92,7 @@ class Claim:
 
     @property
     def evidence_text(self) -> str:
-        """The figures of every setting; bold where the difference is significant."""
+        """The figures of every setting with their adjusted p-values; bold where significant."""
         return "; ".join(_placed(part.setting, part.figures) for part in self.evidence)
 
     @property
@@ -198,12 +199,13 @@ def _judged(test: ClaimTest, adjusted: float | None) -> Evidence:
     """One setting, with its adjusted p-value where there is one."""
     if adjusted is None and test.outside is None:
         return Evidence(test.setting, Verdict.NOT_MEASURED, test.figures)
+    tested = "" if adjusted is None else f" ({p_text(adjusted)})"
     significant = test.outside if adjusted is None else adjusted < ALPHA
     if not significant or not test.direction:
-        return Evidence(test.setting, Verdict.NO_DIFFERENCE, test.figures, test.short)
-    figures = f"**{test.figures}**" + ("" if adjusted is None else f" ({p_text(adjusted)})")
+        return Evidence(test.setting, Verdict.NO_DIFFERENCE, test.figures + tested, test.short)
     verdict = Verdict.SUPPORTED if test.direction > 0 else Verdict.NOT_SUPPORTED
-    return Evidence(test.setting, verdict, figures, f"**{test.short}**" if test.short else "")
+    short = f"**{test.short}**" if test.short else ""
+    return Evidence(test.setting, verdict, f"**{test.figures}**{tested}", short)
 
 
 def read_findings(path: Path = FILE) -> tuple[Finding, ...]:

@@ -66,7 +66,7 @@ MEASURES = (
         "Acc",
         "Accuracy",
         "Correctly classified examples / all examples of the evaluation set.",
-        "It is not the accuracy on your own data.",
+        "It is not the accuracy on texts of another kind.",
         "%",
         "higher",
     ),
@@ -159,7 +159,8 @@ MEASURES = (
         "p",
         "p-value of McNemar's exact test",
         "Probability of flips at least as one-sided as these if chance alone decided each flip; "
-        "adjusted by Holm's method where several sparsities are compared.",
+        "adjusted by Holm's method over what is compared together: sparsities, methods, or the "
+        "tests of a question.",
         "It is not the size of a difference: that is in the flip table.",
         "",
         "neither",

@@ -48,8 +48,9 @@ class SafeSparsity:
     """The highest measured sparsity up to which Acc and Aua stay within the tolerance: the best
     guess, and one-sided limits of it.
 
-    Up to `sure` it is safe, from there to `sparsity` probably, to `possible` possibly, and beyond
-    not. sure ≤ sparsity ≤ possible.
+    Up to `sure` it is safe with 95% confidence, up to `sparsity` by the measured examples, and up
+    to `possible` it is not ruled out; beyond, it is unsafe with 95% confidence.
+    sure ≤ sparsity ≤ possible.
     """
 
     sparsity: float  # the best guess: by the examples as they were measured

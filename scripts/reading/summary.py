@@ -22,12 +22,13 @@ from prunescope.engine.reading.findings import (
     MEANING,
     ClaimTest,
     Finding,
+    Verdict,
     claims_table,
     compare,
     judge,
     unmeasured,
 )
-from prunescope.engine.reading.safety import last_safe
+from prunescope.engine.reading.safety import doubts, last_safe
 from prunescope.engine.reading.titles import data_title, method_name_title
 from prunescope.engine.reading.verdicts import percent, safe_headline
 from scripts.reading import ablation, curves, distances, subnetworks
@@ -50,6 +51,7 @@ HALF, HIGH = 0.5, 0.875  # the sparsities at which methods are compared
 SAFE_POINTS = 3.0  # the tolerance of the dashboard
 ENOUGH = 20  # pruned models of one dense model, for a sentence about all of them
 MAIN = "deepwordbug"
+PARTLY_EXAMPLE = "supported in 1 of 3"  # what the tables print for `Verdict.PARTLY`
 OTHERS = ("p1", "sparsegpt", "sparsegpt-static", "wanda", "magnitude")
 PATTERNS = ("2:4", "32:64")
 PAPER_MODELS = ("bert-base-uncased", "bert-large-uncased")
@@ -82,12 +84,14 @@ a verdict:
 {meaning}
 
 Differences are in points, and bold means significant. All figures are of one small model a data
-set, one seed, and the sizes that the tables state. They say nothing about larger models, other
-attacks or other data.
+set, of one seed (five for the number of calibration texts), and of the sizes that the tables state.
+They say nothing about larger models, other attacks or other data.
 """
 TESTS = """
 The tests behind the [verdicts](../results.md). Differences are in points, with 95% score intervals
-for pairs; bold means significant, and p is adjusted by Holm's method over all tests of a question.
+for pairs. The intervals are not adjusted for the number of tests; p is, by Holm's method over all
+tests of a question, and p decides the verdict. So an interval may exclude zero where no difference
+counts as shown. Bold means significant. Where there is no p, the interval decides.
 """
 
 DEBIASING = """
@@ -146,7 +150,8 @@ def findings(
 
 def section(entries: Iterable[Finding]) -> str:
     """The findings, a table each, and the rule behind them."""
-    meaning = "\n".join(f"- **{verdict}**: {text}." for verdict, text in MEANING.items())
+    names = {verdict: verdict.value for verdict in Verdict} | {Verdict.PARTLY: PARTLY_EXAMPLE}
+    meaning = "\n".join(f"- **{names[verdict]}**: {text}." for verdict, text in MEANING.items())
     findings = list(entries)
     claims = {claim.statement: claim for finding in findings for claim in finding.claims}
     short = [[name, claims[name].verdict_text] for name in HEADLINES]
@@ -219,10 +224,12 @@ def _cost(studies: Sequence[Study]) -> tuple[Claims, list[str]]:
     for title, methods in sets:
         study = methods["adaptive"].get(MAIN)
         if study is not None and (safe := last_safe(study, SAFE_POINTS)) is not None:
-            notes.append(
+            headline = safe_headline(safe)
+            answer = (
                 f"{title}, within {SAFE_POINTS:g} points of dense accuracy and of accuracy under "
-                f"attack: {safe_headline(safe)[0].lower()}{safe_headline(safe)[1:]}."
+                f"attack: {headline[0].lower()}{headline[1:]}."
             )
+            notes.append(" ".join((answer, *doubts(study, SAFE_POINTS))))
     return claims, notes
 
 

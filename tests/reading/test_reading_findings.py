@@ -65,7 +65,7 @@ def test_an_interval_decides_where_only_an_interval_is_stored() -> None:
     assert _verdict(test(1, False)) is Verdict.NO_DIFFERENCE
 
 
-def test_the_figures_of_a_significant_difference_are_bold_with_their_p_value() -> None:
+def test_every_test_shows_its_p_value_and_a_significant_difference_is_bold() -> None:
     tests = [
         compare("SST-2", *_pair(only_first=2, only_second=30), "Acc"),
         compare("IMDB", *_pair(only_first=5, only_second=5), "Acc"),
@@ -74,6 +74,7 @@ def test_the_figures_of_a_significant_difference_are_bold_with_their_p_value() -
     assert (
         claim.evidence_text.startswith("SST-2: **+34.1 [") and "(p < .001)" in claim.evidence_text
     )
+    assert claim.evidence_text.endswith("in Acc (p = 1.000)")
     assert claim.short_text == "SST-2: **+34.1**; IMDB: 0.0"
 
 
