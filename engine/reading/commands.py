@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from prunescope.engine.paths import BUNDLED, in_checkout
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.records import Study, StudySpec
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def _victim(name: str, settings: Settings) -> Command:
 def _settings(study: Study) -> dict[str, Any]:
     """The settings of a stored study; data known by its name alone gets a path to fill in."""
     settings = {name: value for name, value in study.about["spec"].items() if name in DEFAULTS}
+    settings["method"] = canonical_name(settings.get("method", DEFAULTS["method"]))
     if settings.get("data", "embedded") is None:
         settings["data"] = f"PATH/TO/{study.about['data']}"
     return settings

@@ -89,10 +89,8 @@ def last_safe(study: Study, points: float) -> SafeSparsity | None:
     sure, possible = _limits(_losses(rows), points)
     checked = ("acc", "aua") if rows.attacked.size else ("acc",)
     sound = _last_sound(study)
-    best, sure, possible = (
-        levels[min(level, sound)] for level in (_best(rows, points), sure, possible)
-    )
-    return SafeSparsity(best, sure, possible, points, checked)
+    last = [levels[min(level, sound)] for level in (_best(rows, points), sure, possible)]
+    return SafeSparsity(last[0], last[1], last[2], points, checked)
 
 
 def safe_spread(

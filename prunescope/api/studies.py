@@ -16,6 +16,7 @@ from prunescope.app.charts.paper_table import to_frame, to_latex, to_markdown
 from prunescope.app.charts.report import studies_report
 from prunescope.engine.config.study import LEVELS, TOLERANCE, StudySpec
 from prunescope.engine.errors import DataError, SettingError, StoreError
+from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.reading.comparison import compare as compare_records
 from prunescope.engine.reading.flips import same_examples
 from prunescope.engine.reading.names import full_name, full_names
@@ -272,7 +273,7 @@ class Comparison(StudyGroup):
         """Every study at one sparsity, with what changed against the first one's dense model.
 
         Rates in per cent; `…_change` in points with `…_p`, from McNemar's exact test, Holm-adjusted
-        over the studies; NaN where it cannot be paired, and `note` says why. The p of Asr is that of
+        over the studies; NaN where it cannot be paired, and `note` says why. The p of Asr is of
         the examples that both models classify correctly.
         """
         (share,) = _shares([sparsity])
@@ -380,7 +381,7 @@ def studies(cache: str | Path | None = None) -> pd.DataFrame:
             "name": full_names(rows),
             "model": [row.about["model"] for row in rows],
             "data": [row.about["data"] for row in rows],
-            "method": [row.about["method"] for row in rows],
+            "method": [canonical_name(row.about["method"]) for row in rows],
             "attack": [row.about["attack"] for row in rows],
             "levels": [len(row.levels) for row in rows],
             "examples": [row.about["counts"]["evaluation"] for row in rows],
