@@ -76,7 +76,9 @@ def test_the_caption_says_how_many_under_which_attack_and_seed(trio: list[Study]
     assert "attacked" not in " ".join(table_of(trio, [0.5], ["acc"]).caption)
     shaded = figure_caption(trio, ["acc"], True)
     assert "Shaded: 95% Wilson intervals." in shaded and shaded[-1].endswith("are faded.")
-    assert figure_caption(trio, ["aua"], True)[-1].endswith("of chance, are without Aua and Asr.")
+    assert figure_caption(trio, ["aua"], True)[-1].endswith(
+        "answer to everything, are without Aua and Asr."
+    )
     assert not any("Shaded" in sentence for sentence in figure_caption(trio, ["acc"], False))
 
 
