@@ -93,9 +93,11 @@ def test_one_click_on_a_sentence_attacks_it(page: Page) -> None:
 
 
 def test_an_attack_goes_on_over_a_reload_and_is_cancelled(page: Page) -> None:
-    page.get_by_text("Label, seed and budget").click()
-    option = page.get_by_role("option", name="positive")
-    act_until(page.locator(".st-key-a-truth").get_by_role("combobox").click, option)
+    expect(page.locator(".st-key-importance")).to_be_visible()  # the one before has ended
+    settled(page)
+    label, option = page.locator(".st-key-a-truth"), page.get_by_role("option", name="positive")
+    act_until(page.get_by_text("Label, seed and budget").click, label)
+    act_until(label.get_by_role("combobox").click, option)
     option.click()
     type_text(page, LONG, in_address=False)
     before = param(page, "job")
