@@ -41,4 +41,4 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert r"\begin{tabular}" in printed.getvalue()
     assert (tmp_path / "robustness.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "pruned-model" / "model.safetensors").is_file()
-    assert names["mine"].frame()["sparsity"].tolist() == [0, 50, 90]
+    assert names["mine"].frame()["sparsity"].tolist() == [0, 50]
