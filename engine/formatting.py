@@ -1,6 +1,8 @@
 """How texts, counts, sizes and times are shown. Light to import."""
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 
 def pluralize(count: int | str, noun: str) -> str:
@@ -69,3 +71,9 @@ def format_duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message, as in " Did you mean aua?"; nothing where no name is near."""
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {near[0]}?" if near else ""

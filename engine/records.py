@@ -114,8 +114,8 @@ class LevelResult:
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # not part of the result
     machine: dict[str, Any] = field(default_factory=dict, compare=False)  # it was measured with
     # Mean over the classes of the share that is classified correctly, less 1 / classes: 0 is one
-    # answer to everything, however rare a class is. None in levels of before 2026-12 and where the
-    # examples are of one class.
+    # answer to everything, however rare a class is. None where the examples are of one class, and
+    # in levels that were measured before it was kept.
     above_chance: float | None = None
 
     @property

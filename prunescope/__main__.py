@@ -1,15 +1,8 @@
-"""`prunescope`, as it is installed, and `python -m prunescope`."""
+"""`python -m prunescope`, which is what the command `prunescope` runs."""
 
 import sys
 
-try:
-    from prunescope.engine.cli.main import main
-except ModuleNotFoundError as error:  # another Python than that of the environment
-    sys.stderr.write(
-        f"{sys.executable} lacks the package {error.name}; scripts/run makes an environment that "
-        "has it: use .venv/bin/python -m prunescope.\n"
-    )
-    sys.exit(2)
+from prunescope.engine.__main__ import start
 
 if __name__ == "__main__":
-    sys.exit(main(program="python -m prunescope"))
+    sys.exit(start("python -m prunescope"))

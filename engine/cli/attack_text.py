@@ -45,15 +45,9 @@ def _targets(
     if options.against is not None:
         return {name: TextTarget(keyed.victim) for name, keyed in victims.items()}, {}
     dense, pruned = (keyed.victim for keyed in victims.values())
-    pruning = {"sparsity": options.sparsity, "achieved": _share_of_zeros(pruned)}
+    pruning = {"sparsity": options.sparsity, "achieved": pruned.achieved}
     dense_target = TextTarget(dense, sparsity=0.0, achieved=0.0)
     return {"dense": dense_target, "pruned": TextTarget(pruned, **pruning)}, pruning
-
-
-def _share_of_zeros(victim: "Victim") -> float:
-    weights = list(victim.prunable().values())
-    zeros = sum(int((weight == 0).sum()) for weight in weights)
-    return zeros / sum(weight.numel() for weight in weights)
 
 
 def _limit_notice(victim: "Victim") -> str:

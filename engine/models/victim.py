@@ -125,6 +125,13 @@ class Victim:
             for name, linear in block.linears.items()
         }
 
+    @property
+    def achieved(self) -> float:
+        """Zeros / prunable weights, counted, in [0, 1]."""
+        weights = list(self.prunable().values())
+        zeros = sum(int((weight == 0).sum()) for weight in weights)
+        return zeros / sum(weight.numel() for weight in weights)
+
     def copy(self, own: Collection[str] | None = None) -> "Victim":
         """The same victim with weights of its own.
 

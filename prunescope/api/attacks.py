@@ -1,6 +1,5 @@
 """Attack one text on one model or several side by side."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from prunescope.engine.attacks.catalogue import ATTACKS
 from prunescope.engine.config.study import StudySpec
 from prunescope.engine.data.matching import class_places
 from prunescope.engine.errors import DataError, SettingError
+from prunescope.engine.formatting import did_you_mean
 from prunescope.engine.live.side_result import TextTarget
 from prunescope.engine.live.text_attack import AttackSettings, TextAttack, attack_text
 
@@ -119,10 +119,9 @@ def attack(
     if not isinstance(text, str):
         raise DataError(f"`text` is {text!r}; give one text.")
     if attack not in ATTACKS:
-        near = difflib.get_close_matches(str(attack), ATTACKS, n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
         raise SettingError(
-            f"The attack {attack!r} is unknown; use one of {', '.join(ATTACKS)}.{meant}"
+            f"The attack {attack!r} is unknown; use one of {', '.join(ATTACKS)}."
+            f"{did_you_mean(str(attack), ATTACKS)}"
         )
     StudySpec(attack=attack, seed=seed, max_queries=max_queries, max_seconds=max_seconds)  # checks
     named = _named(models)
@@ -143,6 +142,7 @@ def attack(
 def _named(models: Any) -> dict[str, Model]:
     if isinstance(models, Mapping):
         named = dict(models)
+        _check_models(named.values())
     else:
         listed = list(models) if isinstance(models, list | tuple) else [models]
         _check_models(listed)
@@ -152,7 +152,6 @@ def _named(models: Any) -> dict[str, Model]:
                 "Two of the models have one name; give them names, as in "
                 '{"dense": model, "pruned": other}.'
             )
-    _check_models(named.values())
     if not named:
         raise SettingError("There is no model to attack; give one or more.")
     return named

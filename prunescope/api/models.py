@@ -66,8 +66,7 @@ class Model:
     @property
     def achieved(self) -> float:
         """Zeros / prunable weights, counted, in [0, 1]."""
-        weights = list(self.victim.prunable().values())
-        return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
+        return self.victim.achieved
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> pd.DataFrame:
         """The label of every text and the probability of every class, in [0, 1], a row a text.

@@ -1,6 +1,5 @@
 """Studies: run or load them, read them as frames, figures and tables, and take their models."""
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import fields
@@ -16,6 +15,7 @@ from prunescope.app.charts.paper_table import to_frame, to_latex, to_markdown
 from prunescope.app.charts.report import studies_report
 from prunescope.engine.config.study import LEVELS, TOLERANCE, StudySpec
 from prunescope.engine.errors import DataError, SettingError, StoreError
+from prunescope.engine.formatting import did_you_mean
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.reading.comparison import compare as compare_records
 from prunescope.engine.reading.flips import same_examples
@@ -23,7 +23,7 @@ from prunescope.engine.reading.names import full_name, full_names
 from prunescope.engine.reading.papers import figure_caption, literature_names, paper_table
 from prunescope.engine.reading.provenance import provenance
 from prunescope.engine.reading.safety import SafeSparsity, doubts, last_safe
-from prunescope.engine.reading.series import curves, layer_table
+from prunescope.engine.reading.series import curves, layer_table, together
 from prunescope.engine.reading.verdicts import percent, safe_sentence
 from prunescope.engine.records import LevelResult
 from prunescope.engine.records import Study as StudyRecord
@@ -53,14 +53,7 @@ class StudyGroup:
         relative errors; `packed_bytes` are bytes. `collapsed` says that Aua and Asr mean nothing. A
         rate that was not measured is NaN. Several studies add the columns `study` and `key`.
         """
-        names = full_names(self.records)
-        frames = [curves(record) for record in self.records]
-        if len(frames) == 1:
-            return frames[0]
-        for frame, name, record in zip(frames, names, self.records, strict=True):
-            frame.insert(0, "study", name)
-            frame.insert(1, "key", record.key[:12])
-        return pd.concat(frames, ignore_index=True)
+        return together(self.records)
 
     def figure(self, *measures: str, columns: int = 2) -> go.Figure:
         """Measures against sparsity as a Plotly figure: one panel a measure, one curve a study.
@@ -152,10 +145,9 @@ class StudyGroup:
         names = [measures] if isinstance(measures, str) else list(map(str, measures))
         for name in names:
             if name not in MEASURES:
-                near = difflib.get_close_matches(name, MEASURES, n=1)
-                meant = f" Did you mean {near[0]}?" if near else ""
                 raise SettingError(
-                    f"The measure {name!r} is unknown; use {', '.join(MEASURES)}.{meant}"
+                    f"The measure {name!r} is unknown; use {', '.join(MEASURES)}."
+                    f"{did_you_mean(name, MEASURES)}"
                 )
         measured = [name for name in names or ("acc", "aua") if self._has(name)]
         if not measured:
@@ -331,8 +323,7 @@ def run(
     names = [field.name for field in fields(StudySpec)]
     for name in settings:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            meant = f" Did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(name, names)
             if name == "tolerance":
                 meant = " The tolerance belongs to the answer: study.safe(points=3)."
             raise SettingError(f"A study has no setting {name!r}.{meant}")
@@ -359,11 +350,9 @@ def load(name: str, cache: str | Path | None = None) -> Study:
         if name and (key.startswith(str(name).lower()) or full == name)
     ]
     if len(matches) != 1:
-        near = difflib.get_close_matches(str(name), names.values(), n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
         raise StoreError(
             f"{len(matches) or 'No'} stored studies are called {str(name)[:120]!r}; `ps.studies()` "
-            f"lists them.{meant}"
+            f"lists them.{did_you_mean(str(name), names.values())}"
         )
     record = store.study(matches[0])
     if record is None:

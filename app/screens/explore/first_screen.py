@@ -63,7 +63,7 @@ def sentence(studies: Studies, versions: Versions, stops: list[float], percent: 
 def panel_figure(
     versions: Versions, shown: Panel, limit: SafeLimit | None, in_dark: bool, _studies: Studies
 ) -> go.Figure:
-    """One panel, cached: Plotly takes a tenth of a second to build it."""
+    """One panel, cached: building it is slow."""
     titles = engine.short_names(_studies)
     frames = [(title, series.curves(study)) for title, study in zip(titles, _studies, strict=True)]
     return panel(frames, shown, limit, in_dark)
