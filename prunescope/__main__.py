@@ -1,4 +1,4 @@
-"""`python -m prunescope`, which is what the command `prunescope` runs."""
+"""`python -m prunescope`, the same as the command `prunescope`."""
 
 import sys
 
