@@ -11,11 +11,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
 from prunescope.engine.formatting import error_line
+from prunescope.engine.models.architecture import Architecture, examine, head_modules
 from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_names
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
-from prunescope.engine.models.families import HEADS, Family, family_of
 from prunescope.engine.models.files import check_files
-from prunescope.engine.models.fit import fit
+from prunescope.engine.models.fit import fit, pad_id, prepare_config
+from prunescope.engine.models.linears import Conv1D
 from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksums import file_sha256, sha256_of
@@ -33,9 +34,10 @@ class Base:
     name: str
     folder: Path
     sha256: str  # over its safetensors files
-    family: Family
+    architecture: Architecture
     tokenizer: Any
     limit: int  # most tokens that its positions and its tokenizer allow
+    pad_id: int  # what fills the rows of a batch
     notices: tuple[str, ...] = ()  # what there is to know of how it was opened
     head: int | None = None  # labels of a head that it has already
 
@@ -43,8 +45,8 @@ class Base:
 def open_base(name: str) -> Base:
     """Open `embedded`, a local folder or a hub name as a start for fine-tuning.
 
-    Raises ModelError for what is not a safetensors checkpoint of a supported family and for one
-    that cannot work, ResourceError when it cannot be fetched.
+    Raises ModelError for what is not a safetensors checkpoint that `examine` understands and for
+    one that cannot work, ResourceError when it cannot be fetched.
     """
     folder = _folder(name)
     files = sorted(folder.glob("*.safetensors"))
@@ -56,7 +58,6 @@ def open_base(name: str) -> Base:
     check_files(folder)
     try:
         config = read_config(folder, local_only=True)
-        family = family_of(config, name)
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
@@ -70,16 +71,20 @@ def open_base(name: str) -> Base:
     # A missing head is drawn at random, and drawn again for every classifier.
     with torch.random.fork_rng(devices=[]):
         loaded = _loaded(folder, config, name)
-    fitted = fit(name, family, loaded.model, tokenizer)
+    loaded.model.eval()
+    prepare_config(loaded.model.config, tokenizer, name)
+    architecture = examine(loaded.model, name)
+    fitted = fit(name, architecture, loaded.model, tokenizer)
     sha256 = BASE_SHA256 if name == "embedded" else sha256_of("|".join(map(file_sha256, files)))
     is_local = name != "embedded" and expanded(name).is_dir()
     return Base(
         str(folder.resolve()) if is_local else name,  # a whole path opens from anywhere
         folder,
         sha256,
-        family,
+        architecture,
         tokenizer,
         fitted.limit,
+        pad_id(loaded.model.config, tokenizer),
         (*loaded.notices, *fitted.notices),
         None if loaded.headless else int(config.num_labels),
     )
@@ -173,30 +178,31 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
         config.problem_type = None
     torch.manual_seed(head_seed)
     model = _loaded(base.folder, config, base.name).model
+    prepare_config(model.config, base.tokenizer, base.name)
     set_label_names(model.config, names)
-    return model if rank == 0 else adapted(model, base.family, rank)
+    return model if rank == 0 else adapted(model, base.architecture, rank)
 
 
-def adapted(model: nn.Module, family: Family, rank: int) -> "PeftModel":
+def adapted(model: nn.Module, architecture: Architecture, rank: int) -> "PeftModel":
     """The model with LoRA adapters of a rank on its prunable linears; they and the head learn,
     nothing else.
     """
     from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
-    layout = family.layout
-    targets = rf".*{re.escape(layout.blocks)}\.\d+\.({'|'.join(map(re.escape, layout.linears))})"
-    heads = [
-        name
-        for name in HEADS
-        if any(path.split(".")[-1] == name for path, _ in model.named_modules())
-    ]
+    blocks = len(architecture.blocks) + 1
+    inside = dict.fromkeys(
+        path[blocks:].partition(".")[2] for path in architecture.paths.values()
+    )
+    targets = rf".*{re.escape(architecture.blocks)}\.\d+\.({'|'.join(map(re.escape, inside))})"
+    turned = any(isinstance(linear.module, Conv1D) for linear in architecture.linears(model).values())
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=rank,
         lora_alpha=2 * rank,
         lora_dropout=0.0,
         target_modules=targets,
-        modules_to_save=heads,
+        modules_to_save=head_modules(model),
+        fan_in_fan_out=turned,
     )
     with_adapters = get_peft_model(model, config)
     assert isinstance(with_adapters, PeftModel)

@@ -23,7 +23,7 @@ def in_order(victim: Victim, names: Sequence[str]) -> Victim:
     reordered = victim.copy()
     model = reordered.model
     state = model.state_dict()
-    for name in reordered.family.last_layer(model):
+    for name in reordered.architecture.last_layer(model):
         state[name] = state[name][torch.tensor(order, device=state[name].device)]
     model.load_state_dict(state)
     set_label_names(model.config, names)

@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.families import Family
+from prunescope.engine.models.architecture import Architecture, oddity_of, takes_types
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 # rows without a token from which on the tokenizer is likely another model's; padded tables have
@@ -23,7 +23,7 @@ class Fit:
     notices: tuple[str, ...] = ()
 
 
-def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
+def fit(name: str, architecture: Architecture, model: Any, tokenizer: Any) -> Fit:
     """Check a tokenizer against a model's tables; its `model_input_names` become those that the
     model takes.
 
@@ -37,9 +37,8 @@ def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
             f"The tokenizer of {name} has no vocabulary; copy vocab.txt or tokenizer.json to the "
             "model's folder."
         )
-    tables = getattr(model, family.body).embeddings
-    notices = _check_ids(name, tables, tokenizer) + _fit_inputs(name, family, tables, tokenizer)
-    positions, cut = family.positions(model.config, name), int(tokenizer.model_max_length)
+    notices = _check_ids(name, model, tokenizer) + _fit_inputs(name, architecture, model, tokenizer)
+    positions, cut = _positions(name, architecture, model), int(tokenizer.model_max_length)
     limit, special = min(positions, cut), int(tokenizer.num_special_tokens_to_add(pair=True))
     if limit <= special:
         what = (
@@ -59,16 +58,67 @@ def fit(name: str, family: Family, model: Any, tokenizer: Any) -> Fit:
     return Fit(limit, notices)
 
 
-def pad_id(tokenizer: Any) -> int:
-    """What fills the rows of a batch. Nothing reads it, so a tokenizer without a pad token takes
-    any.
+def pad_id(config: Any, tokenizer: Any) -> int:
+    """What fills the rows of a batch: the config's pad token, by which a head that reads the last
+    token finds it, or the tokenizer's. Where neither has one nothing reads it, and 0 will do.
     """
-    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+    ids = (getattr(config, "pad_token_id", None), tokenizer.pad_token_id)
+    return next((number for number in ids if isinstance(number, int) and number >= 0), 0)
 
 
-def _check_ids(name: str, tables: Any, tokenizer: Any) -> tuple[str, ...]:
+def prepare_config(config: Any, tokenizer: Any, name: str) -> bool:
+    """Set what a classifier needs to read batches: no cache of keys and values, which only writing
+    text needs, and a pad token where its config lacks one. Whether that was so.
+
+    Raises ModelError where positions depend on a pad token and there is none.
+    """
+    if getattr(config, "use_cache", False):
+        config.use_cache = False
+    pad = getattr(config, "pad_token_id", None)
+    if pad is not None:
+        return False
+    if oddity_of(config).after_pad:
+        raise ModelError(
+            f"{name} counts positions from the id of its pad token, and the pad_token_id of its "
+            f"config.json is {pad!r}; write the tokenizer's own there."
+        )
+    config.pad_token_id = next(
+        (
+            number
+            for number in (tokenizer.pad_token_id, tokenizer.eos_token_id)
+            if isinstance(number, int)
+        ),
+        0,
+    )
+    return True
+
+
+def settle_pad(config: Any, tokenizer: Any, architecture: Architecture, name: str) -> tuple[str, ...]:
+    """Keep the pad token that `prepare_config` has set where the head finds the last token by it,
+    with a notice; else the config is as it was.
+    """
+    if architecture.reads != "last":
+        config.pad_token_id = None
+        return ()
+    token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
+    return (
+        f"The config of {name} has no pad_token_id, by which its head finds the last token of a "
+        f"text in a batch; texts are padded with {token!r}.",
+    )
+
+
+def _positions(name: str, architecture: Architecture, model: Any) -> int:
+    """Most tokens of a text for which the model has positions, special tokens included."""
+    config = model.config
+    rows = getattr(config, "max_position_embeddings", None)
+    if not isinstance(rows, int) or rows <= 0:  # relative positions have no end
+        return 1 << 30
+    return rows - int(config.pad_token_id) - 1 if architecture.oddity.after_pad else rows
+
+
+def _check_ids(name: str, model: Any, tokenizer: Any) -> tuple[str, ...]:
     """Notices on a tokenizer's ids. Raises ModelError for one above the table of words."""
-    rows = int(tables.word_embeddings.num_embeddings)
+    rows = int(model.get_input_embeddings().num_embeddings)
     word, highest = max(tokenizer.get_vocab().items(), key=itemgetter(1))
     if highest >= rows:
         raise ModelError(
@@ -85,7 +135,9 @@ def _check_ids(name: str, tables: Any, tokenizer: Any) -> tuple[str, ...]:
     )
 
 
-def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple[str, ...]:
+def _fit_inputs(
+    name: str, architecture: Architecture, model: Any, tokenizer: Any
+) -> tuple[str, ...]:
     """Leave out of `model_input_names` what the model does not take; notices. Raises ModelError,
     see `fit`.
     """
@@ -97,8 +149,8 @@ def _fit_inputs(name: str, family: Family, tables: Any, tokenizer: Any) -> tuple
             "again with tokenizer.save_pretrained, or copy the model's own."
         ) from error
     types, notices, inputs = "token_type_ids", tuple[str, ...](), ["input_ids", "attention_mask"]
-    if types in family.inputs and types in single:
-        rows = int(tables.token_type_embeddings.num_embeddings)
+    if types in architecture.inputs and types in single:
+        rows = takes_types(model)
         highest = max([0, *single[types], *pair[types]])
         if highest < rows:
             inputs.insert(1, types)

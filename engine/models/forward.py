@@ -1,134 +1,205 @@
-"""The encoder on streams of real tokens: no [PAD] is ever computed, so none can enter a statistic
-or cost time.
+"""Batches of texts, and a classifier's own forward pass over them.
 
-Sentences are sorted by length and laid end to end, (tokens, width). Linears and LayerNorms see the
-stream as it is; attention sees each run of equally long sentences as one dense batch. The outcome
-is the padded model's, to rounding.
+Texts of about the same length go together, each padded to a length that depends on it alone. So
+what a text is padded with, and with it every bit of its answer, does not depend on the other texts
+of its batch; and little is computed for nothing.
 """
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from prunescope.engine.models.families import Block, Family
+from prunescope.engine.models.architecture import Architecture, Reads
 from prunescope.engine.models.tokens import pad_rows
 
-# (block, module name, the linear's output (tokens, d_out))
-Tap = Callable[[int, str, Tensor], None]
+STEP = 4  # lengths are rounded up to a multiple of it
+# tokens of one batch, by device: larger ones leave a processor's caches, smaller ones a card idle
+TOKENS = {"cpu": 2048, "cuda": 8192}
+
+# (layer as `block.module`, the linear's input or output (tokens, width))
+Tap = Callable[[str, Tensor], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Sentences as one stream of real tokens."""
+@dataclass(frozen=True)
+class Batch:
+    """Texts of about the same length, padded on the right."""
 
-    inputs: dict[str, Tensor]  # padded ids, (sentences, longest)
-    lengths: tuple[int, ...]  # real tokens of each sentence, ascending
-    rows: tuple[int, ...]  # which sentence of the caller's list each one is
+    inputs: dict[str, Tensor]  # padded ids, mask and types, (texts, longest)
+    lengths: tuple[int, ...]  # real tokens of each text, ascending
+    rows: tuple[int, ...]  # which text of the caller's list each one is
 
     @property
     def tokens(self) -> int:
         """Number of real tokens."""
         return sum(self.lengths)
 
+    @cached_property
+    def mask(self) -> Tensor:
+        """Which tokens are real, (texts, longest)."""
+        return self.inputs["attention_mask"].bool()
 
-def streams(
-    encoded: dict[str, list[list[int]]], pad_id: int, device: torch.device, max_tokens: int = 8192
-) -> Iterator[Stream]:
-    """Cut encoded sentences into streams of at most `max_tokens` real tokens, sorted by length."""
+    @cached_property
+    def is_full(self) -> bool:
+        """Whether there is no padding."""
+        return min(self.lengths) == self.mask.shape[1]
+
+    def real(self, values: Tensor) -> Tensor:
+        """The rows of the real tokens, (tokens, width), of (texts, longest, width) or of the same
+        laid end to end.
+        """
+        if self.is_full:
+            return values.reshape(-1, values.shape[-1])
+        return values.reshape(*self.mask.shape, values.shape[-1])[self.mask]
+
+    @cached_property
+    def ends(self) -> Tensor:
+        """Position of the last real token of each text, (texts,)."""
+        return torch.tensor(self.lengths, device=self.mask.device) - 1
+
+    def read(self, hidden: Tensor, reads: Reads) -> Tensor:
+        """What a head reads of the last hidden states (texts, longest, width): (texts, width)."""
+        if reads == "first":
+            return hidden[:, 0]
+        if reads == "last":
+            return hidden[torch.arange(len(self.lengths), device=hidden.device), self.ends]
+        masked = hidden * self.mask[..., None]
+        return masked.sum(dim=1) / (self.ends + 1)[:, None]
+
+
+    def read_by_head(self, values: Tensor, reads: Reads) -> Tensor:
+        """The input of a linear of the head, a row a text: (texts, width) of (texts, width), (texts,
+        1, width), or (texts, longest, width).
+        """
+        if values.dim() == 3 and values.shape[1] == self.mask.shape[1]:
+            return self.read(values, reads)
+        return values.flatten(0, -2)
+
+
+def device_tokens(device: torch.device) -> int:
+    """Tokens of one batch that suit a device."""
+    return TOKENS.get(device.type, TOKENS["cpu"])
+
+
+def padded_length(length: int, pads: bool, limit: int) -> int:
+    """The length to which a text is padded: the next multiple of STEP, no more than `limit`; its
+    own where padding would change the answer.
+    """
+    return max(length, min(-(-length // STEP) * STEP, limit)) if pads else length
+
+
+def batches(
+    encoded: Mapping[str, list[list[int]]],
+    pad_id: int,
+    device: torch.device,
+    max_tokens: int,
+    pads: bool = True,
+    limit: int = 1 << 30,
+) -> Iterator[Batch]:
+    """Encoded texts, sorted by length, in batches of at most `max_tokens` tokens, padding included.
+
+    A text of more tokens is a batch of its own.
+    """
     lengths = [len(ids) for ids in encoded["input_ids"]]
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     start = 0
     while start < len(order):
-        stop, total = start, 0
-        while stop < len(order) and (stop == start or total + lengths[order[stop]] <= max_tokens):
-            total += lengths[order[stop]]
+        longest = padded_length(lengths[order[start]], pads, limit)
+        most, stop = start + max(1, max_tokens // max(1, longest)), start + 1
+        while stop < min(most, len(order)) and lengths[order[stop]] <= longest:
             stop += 1
         rows = tuple(order[start:stop])
-        padded = pad_rows(
-            {name: [lists[i] for i in rows] for name, lists in encoded.items()}, pad_id, device
+        inputs = {name: [lists[i] for i in rows] for name, lists in encoded.items()}
+        yield Batch(
+            pad_rows(inputs, pad_id, device, longest), tuple(lengths[i] for i in rows), rows
         )
-        yield Stream(padded, tuple(lengths[i] for i in rows), rows)
         start = stop
 
 
-def embed(family: Family, model: Any, stream: Stream) -> Tensor:
-    """First hidden state of the stream, (tokens, width)."""
-    inputs = {name: stream.inputs[name] for name in family.inputs if name in stream.inputs}
-    hidden = family.embeddings(model)(**inputs)  # (sentences, longest, width)
-    return hidden[stream.inputs["attention_mask"].bool()]
-
-
-def context(
-    block: Block, hidden: Tensor, lengths: tuple[int, ...], queries: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
-    """Self-attention's output before its output linear, (tokens, width)."""
-    out = torch.empty_like(hidden)
-    start = 0
-    for length, run in itertools.groupby(lengths):
-        rows = len(list(run))
-        stop = start + rows * length
-        q, k, v = (
-            part[start:stop].view(rows, length, block.heads, -1).transpose(1, 2) for part in queries
-        )
-        # (rows, heads, length, width / heads)
-        mixed = functional.scaled_dot_product_attention(q, k, v)
-        out[start:stop] = mixed.transpose(1, 2).reshape(stop - start, -1)
-        start = stop
-    return out
-
-
-def after_attention(block: Block, projected: Tensor, hidden: Tensor) -> Tensor:
-    """LayerNorm of the attention output's linear plus its residual."""
-    normed: Tensor = block.attention_norm(projected + hidden)
-    return normed
-
-
-def activated(block: Block, widened: Tensor) -> Tensor:
-    """The activation between `intermediate` and `output`."""
-    return block.activation(widened)
-
-
-def after_output(block: Block, projected: Tensor, hidden: Tensor) -> Tensor:
-    """LayerNorm of the output linear plus its residual: the block's result."""
-    normed: Tensor = block.output_norm(projected + hidden)
-    return normed
-
-
-def run_block(
-    block: Block, hidden: Tensor, lengths: tuple[int, ...], tap: Callable[[str, Tensor], None]
-) -> Tensor:
-    """One block on a stream; `tap` sees the output of every linear."""
-
-    def apply(name: str, value: Tensor) -> Tensor:
-        result: Tensor = block.linears[name](value)
-        tap(name, result)
-        return result
-
-    queries = (apply("query", hidden), apply("key", hidden), apply("value", hidden))
-    attended = after_attention(
-        block, apply("attention_output", context(block, hidden, lengths, queries)), hidden
-    )
-    widened = activated(block, apply("intermediate", attended))
-    return after_output(block, apply("output", widened), attended)
-
-
-def _unseen(name: str, value: Tensor) -> None:
-    """A tap that does nothing."""
-
-
-def run_stream(
-    family: Family, model: Any, stream: Stream, tap: Tap | None = None
+def read_batch(
+    model: Any, architecture: Architecture, batch: Batch, tap: Tap | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(logits (sentences, labels), last [CLS] embedding (sentences, width)), in stream order."""
-    hidden = embed(family, model, stream)
-    for index, block in enumerate(family.blocks(model)):
-        hidden = run_block(block, hidden, stream.lengths, partial(tap, index) if tap else _unseen)
-    starts = torch.tensor([0, *itertools.accumulate(stream.lengths)][:-1], device=hidden.device)
-    cls = hidden[starts]
-    return family.head(model, cls), cls
+    """(logits (texts, labels), the last hidden states that the head reads (texts, width)).
+
+    `tap` sees the output of every linear of the blocks over the real tokens, (tokens, d_out), when
+    it first runs.
+    """
+    hidden: list[Tensor] = []
+    with ExitStack() as stack:
+        stack.enter_context(outputs_of(model.get_submodule(architecture.body), hidden.append))
+        if tap is not None:
+            stack.enter_context(tapped(model, architecture, batch, tap))
+        logits: Tensor = model(**batch.inputs)[0]
+    return logits, batch.read(hidden[0], architecture.reads)
+
+
+@contextmanager
+def outputs_of(module: nn.Module, take: Callable[[Tensor], None]) -> Iterator[None]:
+    """Hand the first output of a module to `take` whenever it runs."""
+
+    def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
+        take(output if isinstance(output, Tensor) else output[0])
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def differentiable(model: Any) -> Iterator[None]:
+    """The graph of gradients begins at the input embeddings, whether or not weights learn."""
+    handle = model.get_input_embeddings().register_forward_hook(
+        lambda _module, _inputs, output: output.detach().requires_grad_()
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def inputs_of(module: nn.Module, take: Callable[[Tensor], None]) -> Iterator[None]:
+    """Hand the first tensor that a module is called with to `take` whenever it runs."""
+
+    def hook(_module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        take(first_tensor(args, kwargs))
+
+    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def first_tensor(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
+    """The first tensor that a module is called with."""
+    return next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+
+
+@contextmanager
+def tapped(model: Any, architecture: Architecture, batch: Batch, tap: Tap) -> Iterator[None]:
+    """Hand the output of every linear's first run to `tap`."""
+    seen: set[str] = set()
+    of_tokens = {
+        layer for group in architecture.groups if group.per_token for layer in group.layers
+    }
+
+    def taken(layer: str) -> Callable[[Tensor], None]:
+        def take(output: Tensor) -> None:
+            if layer not in seen:
+                seen.add(layer)
+                rows = batch.real(output) if layer in of_tokens else output.flatten(0, -2)
+                tap(layer, rows)
+
+        return take
+
+    with ExitStack() as stack:
+        for layer, path in architecture.paths.items():
+            stack.enter_context(outputs_of(model.get_submodule(path), taken(layer)))
+        yield

@@ -20,7 +20,6 @@ from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 
 from prunescope.engine.errors import ModelError, PruneScopeError
 from prunescope.engine.formatting import error_line
-from prunescope.engine.models.families import family_of
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksummed import read_about, read_checksummed
 
@@ -143,7 +142,6 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
             str(about["sha256"]),
         )
         config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
-        family_of(config, str(source))
         kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
         model, loading = kind.from_pretrained(
             None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32

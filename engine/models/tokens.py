@@ -30,10 +30,14 @@ def token_ids(
 
 
 def pad_rows(
-    rows: dict[str, list[list[int]]], pad_id: int, device: str | torch.device = "cpu"
+    rows: dict[str, list[list[int]]],
+    pad_id: int,
+    device: str | torch.device = "cpu",
+    length: int | None = None,
 ) -> dict[str, Tensor]:
-    """Ragged lists of ids → tensors (rows, longest), padded on the right."""
-    longest = max(len(ids) for ids in rows["input_ids"])
+    """Ragged lists of ids → tensors (rows, length), padded on the right, by default to the longest.
+    """
+    longest = length or max(len(ids) for ids in rows["input_ids"])
     return {
         name: torch.tensor(
             [ids + [PAD_VALUES.get(name, pad_id)] * (longest - len(ids)) for ids in lists]

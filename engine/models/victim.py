@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from prunescope.engine.formatting import error_line, pluralize
+from prunescope.engine.models.architecture import Architecture, examine
 from prunescope.engine.models.average import average_adapters, merged_member
 from prunescope.engine.models.base import hub_reason, open_base
 from prunescope.engine.models.config import label_names, read_config, set_label_names
@@ -22,11 +23,11 @@ from prunescope.engine.models.embedded import (
     embedded_base,
     embedded_fingerprint,
 )
-from prunescope.engine.models.families import Family, family_of
 from prunescope.engine.models.files import check_folder, is_local_name
 from prunescope.engine.models.fingerprint import PROBE, fingerprint_of
-from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id
-from prunescope.engine.models.forward import Stream, run_stream, streams
+from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id, prepare_config, settle_pad
+from prunescope.engine.models.forward import Batch, batches, device_tokens, read_batch
+from prunescope.engine.models.linears import PrunableLinear
 from prunescope.engine.models.packed import FILE as PACKED
 from prunescope.engine.models.packed import is_packed, open_packed
 from prunescope.engine.models.tokens import token_ids
@@ -45,12 +46,12 @@ TOKENIZER_FILES = (
 
 @dataclass(slots=True)
 class Victim:
-    """A classifier with its tokenizer and where its linears are."""
+    """A classifier with its tokenizer and its architecture."""
 
     name: str
     model: Any
     tokenizer: Any
-    family: Family
+    architecture: Architecture
     fingerprint: str  # SHA-256 of the weights, or of the files they are made of
     label_names: tuple[str, ...]
     # Longer texts are cut: the least of MAX_TOKENS, the table of positions, and the tokenizer's own
@@ -79,27 +80,47 @@ class Victim:
             return {"input_ids": [], "attention_mask": []}
         return token_ids(self.tokenizer, texts, pairs, self.max_tokens)
 
-    def streams(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Iterator[Stream]:
-        """The texts as streams of real tokens on the victim's device."""
-        return streams(self.encode(texts, pairs), self.pad_id, self.device)
+    def batches(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        max_tokens: int | None = None,
+    ) -> Iterator[Batch]:
+        """The texts in batches on the victim's device; see `forward.batches`."""
+        return self.encoded_batches(self.encode(texts, pairs), max_tokens)
+
+    def encoded_batches(
+        self, encoded: Mapping[str, list[list[int]]], max_tokens: int | None = None
+    ) -> Iterator[Batch]:
+        """Encoded texts in batches, by default of as many tokens as suit the device."""
+        return batches(
+            encoded,
+            self.pad_id,
+            self.device,
+            max_tokens or device_tokens(self.device),
+            self.architecture.pads,
+            self.max_tokens,
+        )
 
     @torch.inference_mode()
     def read(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(logits (texts, labels), last [CLS] embedding (texts, width)) on the CPU, in the given
-        order.
+        """(logits (texts, labels), the last hidden states that the head reads (texts, width)) on
+        the CPU, in the given order: [CLS], the last token's, or the mean.
 
         Raises ModelError where one of them is not finite.
         """
         logits = torch.empty(len(texts), self.num_labels)
-        cls = torch.empty(len(texts), int(self.model.config.hidden_size))
-        for stream in self.streams(texts, pairs):
-            rows = torch.tensor(stream.rows)
-            scores, embedded = run_stream(self.family, self.model, stream)
-            logits[rows], cls[rows] = scores.float().cpu(), embedded.float().cpu()
-        self.check_answers(logits, cls)
-        return logits, cls
+        read = torch.empty(0)
+        for batch in self.batches(texts, pairs):
+            rows = torch.tensor(batch.rows)
+            scores, hidden = read_batch(self.model, self.architecture, batch)
+            if not len(read):
+                read = torch.empty(len(texts), hidden.shape[1])
+            logits[rows], read[rows] = scores.float().cpu(), hidden.float().cpu()
+        self.check_answers(logits, read)
+        return logits, read
 
     def check_answers(self, *answers: Tensor) -> None:
         """Raises ModelError where an answer to texts, (texts, …) each, is not finite."""
@@ -115,15 +136,15 @@ class Victim:
     @property
     def pad_id(self) -> int:
         """What fills the rows of a batch."""
-        return pad_id(self.tokenizer)
+        return pad_id(self.model.config, self.tokenizer)
+
+    def linears(self) -> dict[str, PrunableLinear]:
+        """The prunable linears by `block.module`, e.g. `0.query`, first block first."""
+        return self.architecture.linears(self.model)
 
     def prunable(self) -> dict[str, Tensor]:
-        """The prunable weights by `block.module`, e.g. `0.query`, first block first."""
-        return {
-            f"{index}.{name}": linear.weight.data
-            for index, block in enumerate(self.family.blocks(self.model))
-            for name, linear in block.linears.items()
-        }
+        """The prunable weights (d_out, d_in) by `block.module`, first block first."""
+        return {layer: linear.weight for layer, linear in self.linears().items()}
 
     @property
     def achieved(self) -> float:
@@ -140,7 +161,7 @@ class Victim:
         """
         shared: dict[int, Any] = {}
         if own is not None:
-            prunable = {weight.data_ptr() for weight in self.prunable().values()}
+            prunable = {linear.parameter.data_ptr() for linear in self.linears().values()}
             shared = {
                 id(parameter): parameter
                 for name, parameter in self.model.named_parameters()
@@ -150,7 +171,7 @@ class Victim:
             self.name,
             copy.deepcopy(self.model, shared),
             self.tokenizer,
-            self.family,
+            self.architecture,
             self.fingerprint,
             self.label_names,
             self.max_tokens,
@@ -178,8 +199,8 @@ def load_victim(name: str = "embedded", device: str = "auto") -> Victim:
 
     A folder may hold a whole model, a packed one, or a member's adapter over the embedded base.
 
-    Raises ModelError for anything that is not a safetensors sequence classifier of a supported
-    family, and ResourceError when a hub name cannot be fetched.
+    Raises ModelError for anything that is not a safetensors sequence classifier that `examine`
+    understands, and ResourceError when a hub name cannot be fetched.
     """
     if name == "embedded" or name.startswith("embedded:"):
         return _embedded(name.partition(":")[2] or "sst2", pick_device(device))
@@ -290,21 +311,23 @@ def _victim(
     together.
     """
     model.eval()
-    family = family_of(model.config, name)
     check_finite(model, name)
     names, of_names = label_names(model.config, name)
     if of_names:  # as it is exported, too
         set_label_names(model.config, names)
-    fitted = fit(name, family, model, tokenizer)
+    padded = prepare_config(model.config, tokenizer, name)
+    architecture = examine(model, name)
+    of_padding = settle_pad(model.config, tokenizer, architecture, name) if padded else ()
+    fitted = fit(name, architecture, model, tokenizer)
     victim = Victim(
         name,
         model,
         tokenizer,
-        family,
+        architecture,
         fingerprint or fingerprint_of(model, tokenizer),
         names,
         min(fitted.limit, MAX_TOKENS),
-        (*notices, *of_names, *fitted.notices),
+        (*notices, *of_names, *of_padding, *fitted.notices),
     )
     if tokenizer(PROBE)["input_ids"]:
         try:

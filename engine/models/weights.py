@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.families import FAMILIES, HEADS, Family, family_of
+from prunescope.engine.models.architecture import blocks_of, is_of_head
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 # Names that only wrappers have: torch.compile, FullyShardedDataParallel, checkpointed activations.
 WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+# What architectures call the encoder or decoder below their heads.
+BODIES = ("bert", "roberta", "distilbert", "electra", "deberta", "mpnet", "transformer", "model")
 ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune leaves of a weight until `remove`
 
 
@@ -53,11 +55,12 @@ def load_weights(
         "dtype": torch.float32,
         "ignore_mismatched_sizes": True,  # said by `_check_shapes`, with the shapes
     }
-    family = family_of(config, name)
     model, info = kind.from_pretrained(source, **settings)
     notices: tuple[str, ...] = ()
     if info["missing_keys"]:
-        state, understood = _named_tensors(_files(source), info["missing_keys"], name)
+        state, understood = _named_tensors(
+            _files(source), info["missing_keys"], name, model.base_model_prefix
+        )
         if understood:
             again, info_again = type(model).from_pretrained(None, state_dict=state, **settings)
             if len(info_again["missing_keys"]) < len(info["missing_keys"]):
@@ -65,7 +68,7 @@ def load_weights(
     if info["mismatched_keys"]:
         _check_shapes(model, info["mismatched_keys"], _files(source), name)
     missing = sorted(info["missing_keys"])
-    _check_names(missing, sorted(info["unexpected_keys"]), family, config, name)
+    _check_names(missing, sorted(info["unexpected_keys"]), model, name)
     return LoadedModel(model, notices, missing[0] if missing else None)
 
 
@@ -99,7 +102,9 @@ def _is_finite(tensor: Tensor) -> bool:
 # Names
 
 
-def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str, str], str]:
+def plain_names(
+    names: Iterable[str], missing: Iterable[str], body: str
+) -> tuple[dict[str, str], str]:
     """(name → name without wrappers, what was left out as a part of a sentence).
 
     Left out are the modules that only wrappers add, wherever they stand, and what stands before
@@ -107,7 +112,7 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
     no wrapper: the weights of a BERT are none of a RoBERTa's.
     """
     inner = {name: WRAPPERS.sub("", name) for name in names}
-    bodies = {family.body for family in FAMILIES.values()}
+    bodies = {body, *BODIES}
     before: set[str] = set()
     for key in missing:
         head, _, rest = key.partition(".")
@@ -128,10 +133,10 @@ def plain_names(names: Iterable[str], missing: Iterable[str]) -> tuple[dict[str,
 
 
 def _named_tensors(
-    files: Mapping[str, Path], missing: Iterable[str], name: str
+    files: Mapping[str, Path], missing: Iterable[str], name: str, body: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """(a checkpoint's tensors under the names that its model knows, notices on what changed)."""
-    plain, prefix = plain_names(files, missing)
+    plain, prefix = plain_names(files, missing, body)
     pruned = sorted(
         stem
         for key in plain.values()
@@ -160,11 +165,9 @@ def _named_tensors(
     return state, tuple(notices)
 
 
-def _check_names(
-    missing: list[str], unexpected: list[str], family: Family, config: Any, name: str
-) -> None:
+def _check_names(missing: list[str], unexpected: list[str], model: Any, name: str) -> None:
     """Raises ModelError where a weight outside the head is missing, or a block's is left over."""
-    lacking = [key for key in missing if not set(key.split(".")) & set(HEADS)]
+    lacking = [key for key in missing if not is_of_head(key, model.base_model_prefix)]
     if lacking:
         instead = f"; it has {unexpected[0]} instead" if unexpected else ""
         raise ModelError(
@@ -172,12 +175,13 @@ def _check_names(
             + (f" and {pluralize(len(lacking) - 1, 'other tensor')}" if lacking[1:] else "")
             + f" that its config asks for{instead}; {_remedy(unexpected)}."
         )
-    block = re.compile(rf"(?:^|\.){re.escape(family.layout.blocks.rpartition('.')[2])}\.\d+\.")
+    path, blocks = blocks_of(model, name)
+    block = re.compile(rf"(?:^|\.){re.escape(path.rpartition('.')[2])}\.\d+\.")
     if extra := [key for key in unexpected if block.search(key)]:
         raise ModelError(
             f"The weights of {name} hold {extra[0]}"
             + (f" and {pluralize(len(extra) - 1, 'other tensor')}" if extra[1:] else "")
-            + f" for which its config, with {pluralize(config.num_hidden_layers, 'block')}, has no "
+            + f" for which its config, with {pluralize(len(blocks), 'block')}, has no "
             f"place; {_remedy(extra)}."
         )
 
@@ -192,14 +196,14 @@ def _remedy(unexpected: Iterable[str]) -> str:
 
 
 def _check_shapes(
-    model: nn.Module, keys: Iterable[str], files: Mapping[str, Path], name: str
+    model: Any, keys: Iterable[str], files: Mapping[str, Path], name: str
 ) -> None:
     """Raises ModelError for the first of the tensors that have another shape, with both shapes."""
     state = model.state_dict()
     key = min(keys, key=lambda key: (-state[key].dim(), key))  # a matrix says more than its bias
     expected = tuple(state[key].shape)
     stored = _stored_shape(key, files)
-    is_head = bool(set(key.split(".")) & set(HEADS))
+    is_head = is_of_head(key, model.base_model_prefix)
     remedy = (
         "name each of its labels once in id2label of config.json"
         if is_head

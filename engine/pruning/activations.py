@@ -1,85 +1,158 @@
-"""Where the calibration text stands: the dense model and one pruned model for every sparsity, side
-by side over the same streams of tokens.
+"""The calibration text on its way through the dense model and one pruned model for every sparsity,
+side by side.
+
+Every model reads every batch in a greenlet of its own, by its own forward pass. A pass pauses where
+a group of linears is about to read its input, and hands that input out; when all passes have come
+there, the group is pruned, and they go on with the new weights. So no architecture's forward is
+written again here, and nothing is computed twice.
 """
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from greenlet import getcurrent, greenlet
+from torch import Tensor, nn
 
-from prunescope.engine.models.families import Block
-from prunescope.engine.models.forward import (
-    Stream,
-    activated,
-    after_attention,
-    after_output,
-    context,
-    embed,
-    streams,
-)
+from prunescope.engine.models.architecture import Architecture
+from prunescope.engine.models.forward import Batch, inputs_of
 from prunescope.engine.models.victim import Victim
 
-# linears that read the same input, in the order in which a block runs them
-GROUPS: tuple[tuple[str, ...], ...] = (
-    ("query", "key", "value"),
-    ("attention_output",),
-    ("intermediate",),
-    ("output",),
-)
 SELECTION_EVERY = 5  # every fifth sentence is held apart, to select the strength α
 
 
-@dataclass(slots=True)
+class _Pass(greenlet):
+    """One forward pass; what the hooks of its model know of it."""
+
+    def __init__(self, state: "ActivationState", model: Any) -> None:
+        super().__init__(lambda: model(**state.batch.inputs) and None)
+        self.state = state
+        self.stops: set[int] = set()  # at which it has paused
+        self.inputs: dict[str, Tensor] = {}  # of the modules whose inputs are residuals
+
+
 class ActivationState:
-    """One model between two groups of linears, on one stream of tokens."""
+    """One model between two groups of linears, on one batch."""
 
-    x: Tensor  # (tokens, d_in), the input of the next group
-    residual: Tensor | None = None  # (tokens, width), added to the output of the next group
+    def __init__(self, model: Any, architecture: Architecture, batch: Batch) -> None:
+        self.architecture, self.batch = architecture, batch
+        self.x = torch.empty(0)  # (tokens, d_in), the input of the next group
+        # (tokens, d_out), added to the output of the next group; None: nothing is
+        self.residual: Tensor | None = None
+        self.stop: int | None = None  # the next group, or linear of the head; None: the end
+        self._pass = _Pass(self, model)
 
-    def advance(self, group: int, block: Block, lengths: tuple[int, ...]) -> None:
-        """Run the linears of GROUPS[group] and what follows, up to the next group."""
-        linears, x = block.linears, self.x
-        if group == 0:
-            queries = (linears["query"](x), linears["key"](x), linears["value"](x))
-            self.x = context(block, x, lengths, queries)
-            self.residual = x
-        elif group == 2:
-            self.x = activated(block, linears["intermediate"](x))
-            self.residual = x
-        else:
-            out = linears[GROUPS[group][0]](x)
-            if self.residual is None:
-                raise RuntimeError(f"the linear {GROUPS[group][0]} needs a residual to add to")
-            self.x = (after_attention if group == 1 else after_output)(block, out, self.residual)
-            self.residual = None
+    def advance(self) -> None:
+        """Run to the next group that `pausing` stops at, or to the end."""
+        self.x, self.residual = self.x.new_empty(0), None
+        self.stop = self._pass.switch()
+
+    def close(self) -> None:
+        """End a pass that is still running."""
+        if self._pass:
+            self._pass.throw()  # GreenletExit
+        self.x, self.residual, self.stop = self.x.new_empty(0), None, None
+
+    def take(self, stop: int, value: Tensor, inputs: dict[str, Tensor]) -> None:
+        """Keep the input of a group, or of a linear of the head, and its residual."""
+        groups, batch = self.architecture.groups, self.batch
+        if stop >= len(groups):  # of the head: a row a sentence
+            self.x = batch.read_by_head(value, self.architecture.reads)
+            return
+        group = groups[stop]
+        self.x = batch.real(value) if group.per_token else value.flatten(0, -2)
+        if group.residual:
+            parts = [batch.real(inputs[path]) for path in group.residual]
+            self.residual = parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
 
 
-@dataclass(slots=True)
+@contextmanager
+def pausing(model: nn.Module, architecture: Architecture, heads: bool = False) -> Iterator[None]:
+    """Passes of a model pause before every group of linears, and with `heads` before every linear
+    of the head. Other forward passes of the model are as ever.
+    """
+    groups = architecture.groups
+    last_use = {path: stop for stop, group in enumerate(groups) for path in group.residual}
+    with ExitStack() as stack:
+        for path in last_use:
+            stack.enter_context(inputs_of(model.get_submodule(path), partial(_keep, path)))
+        for stop, group in enumerate(groups):
+            for layer in group.layers:
+                linear = model.get_submodule(architecture.paths[layer])
+                stack.enter_context(inputs_of(linear, partial(_pause, stop, last_use)))
+        for stop, path in enumerate(architecture.heads if heads else (), start=len(groups)):
+            stack.enter_context(inputs_of(model.get_submodule(path), partial(_pause, stop, last_use)))
+        yield
+
+
+def _keep(path: str, value: Tensor) -> None:
+    """Keep a module's input, which will be added to a linear's output."""
+    current = getcurrent()
+    if isinstance(current, _Pass):
+        current.inputs[path] = value
+
+
+def _pause(stop: int, last_use: dict[str, int], value: Tensor) -> None:
+    """Pause a pass before a linear, the first time that one of its group runs."""
+    current = getcurrent()
+    if not isinstance(current, _Pass) or stop in current.stops:
+        return
+    current.stops.add(stop)
+    current.state.take(stop, value, current.inputs)
+    for path in [path for path in current.inputs if last_use[path] <= stop]:
+        del current.inputs[path]
+    parent = current.parent
+    assert parent is not None
+    parent.switch(stop)
+
+
 class CalibrationStream:
-    """One stream of calibration text on its way through the dense model and the pruned ones."""
+    """One batch of calibration text on its way through the dense model and the pruned ones."""
 
-    stream: Stream
-    selection: bool  # these tokens select the strength α and do not fit the correction
-    dense: ActivationState
-    pruned: list[ActivationState]  # one per sparsity; empty where H is of the dense model's inputs
+    def __init__(
+        self,
+        batch: Batch,
+        selection: bool,
+        dense: ActivationState | None,
+        pruned: list[ActivationState],
+    ) -> None:
+        self.batch = batch
+        self.selection = selection  # its tokens select the strength α and fit no correction
+        self._dense = dense  # None where no statistic asks for it
+        self.pruned = pruned  # one a sparsity; empty where H is of the dense model's inputs
+
+    @property
+    def dense(self) -> ActivationState:
+        """The dense model's state."""
+        assert self._dense is not None
+        return self._dense
 
     def inputs(self, index: int) -> ActivationState:
         """The state that the statistics of the sparsity at `index` are taken from."""
         return self.pruned[index] if self.pruned else self.dense
 
     @property
-    def identical(self) -> bool:
-        """Whether every pruned model still has the dense model's activations."""
-        return all(state.x is self.dense.x for state in self.pruned)
+    def states(self) -> list[ActivationState]:
+        """Those of all models."""
+        return [*([] if self._dense is None else [self._dense]), *self.pruned]
+
+    def close(self) -> None:
+        """End all passes."""
+        for state in self.states:
+            state.close()
 
 
 def calibration_streams(
-    victim: Victim, encoded: dict[str, list[list[int]]], max_tokens: int, pruned_models: int
+    victim: Victim,
+    encoded: dict[str, list[list[int]]],
+    max_tokens: int,
+    pruned: Sequence[Victim],
+    needs_dense: bool,
 ) -> Iterator[CalibrationStream]:
-    """The encoded calibration text, embedded, in streams of at most `max_tokens` tokens; those of
-    the selection sentences come last.
+    """The encoded calibration text in batches of at most `max_tokens` tokens, those of the
+    selection sentences last, for the dense model, where it is needed, and the pruned ones.
     """
     sentences = range(len(encoded["input_ids"]))
     for selection in (False, True):
@@ -87,17 +160,7 @@ def calibration_streams(
             i for i in sentences if (i % SELECTION_EVERY == SELECTION_EVERY - 1) is selection
         ]
         part = {name: [lists[i] for i in indices] for name, lists in encoded.items()}
-        for stream in streams(part, victim.pad_id, victim.device, max_tokens):
-            # Embeddings are not pruned, so all models begin with the same hidden state
-            hidden = embed(victim.family, victim.model, stream)
-            states = [ActivationState(hidden) for _ in range(pruned_models)]
-            yield CalibrationStream(stream, selection, ActivationState(hidden), states)
-
-
-def cls_embeddings(states: list[ActivationState], inputs: list[CalibrationStream]) -> Tensor:
-    """The last [CLS] of all sentences, (sentences, width), after all blocks."""
-    parts = []
-    for state, stream in zip(states, inputs, strict=True):
-        starts = [0, *itertools.accumulate(stream.stream.lengths)][:-1]
-        parts.append(state.x[torch.tensor(starts, device=state.x.device)].float())
-    return torch.cat(parts)
+        for batch in victim.encoded_batches(part, max_tokens):
+            dense = ActivationState(victim.model, victim.architecture, batch)
+            states = [ActivationState(one.model, one.architecture, batch) for one in pruned]
+            yield CalibrationStream(batch, selection, dense if needs_dense else None, states)

@@ -1,6 +1,6 @@
 """Prune one group of linears to one sparsity: collect statistics, re-target, solve, refit.
 
-A group is the linears that read one input (query, key and value; or a single linear). Their weights
+A group is the linears that read one input: query, key and value, or a single linear. Their weights
 are stacked, (d_out of all, d_in), so that the statistics are collected and factorised once.
 """
 
@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from prunescope.engine.errors import NumericalError
-from prunescope.engine.models.families import Block
-from prunescope.engine.pruning.activations import GROUPS, ActivationState, CalibrationStream
+from prunescope.engine.errors import NumericalError, SettingError
+from prunescope.engine.models.architecture import LinearGroup
+from prunescope.engine.models.linears import PrunableLinear
+from prunescope.engine.models.victim import Victim
+from prunescope.engine.pruning.activations import ActivationState, CalibrationStream
 from prunescope.engine.pruning.importance import Importance
 from prunescope.engine.pruning.methods import P1_RIDGE, Method
 from prunescope.engine.pruning.patterns import has_zeros
@@ -26,17 +28,18 @@ from prunescope.engine.pruning.statistics import Gram
 from prunescope.engine.pruning.targets import Factor, adaptive_target, factorise, p1_target
 
 
-@dataclass(slots=True)
+@dataclass
 class SparsityRun:
     """One sparsity while its model is being pruned."""
 
     sparsity: float  # of the whole model, as requested
     shares: dict[str, float]  # sparsity of each layer, `block.module`
-    blocks: list[Block]  # copies of the dense blocks, pruned from first to last
+    victim: Victim  # a copy with prunable weights of its own, pruned from first to last
     reports: list[LayerReport] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    # last [CLS] of the calibration sentences, dense and pruned, (sentences, width), for the heads
-    cls: tuple[Tensor, Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        self.linears = self.victim.linears()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,32 @@ class GroupStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The linears of one block that read the same input."""
+    """The linears of one block of the dense model that read the same input."""
 
-    index: int  # of the block
-    number: int  # of the group, in GROUPS
-    block: Block  # of the dense model
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The linears, as a block names them."""
-        return GROUPS[self.number]
+    of_model: LinearGroup
+    linears: tuple[PrunableLinear, ...]
+    second: Tensor | None = None  # a second input, the same for every text, (rows, d_in)
 
     @property
-    def layers(self) -> list[str]:
+    def layers(self) -> tuple[str, ...]:
         """`block.module` of every linear."""
-        return [f"{self.index}.{name}" for name in self.names]
+        return self.of_model.layers
+
+    @property
+    def title(self) -> str:
+        """The group as progress names it: "block 3: query key value"."""
+        names = [layer.partition(".")[2] for layer in self.layers]
+        return f"{self.block}: {' '.join(names)}"
+
+    @property
+    def block(self) -> str:
+        """The block as progress names it: "block 3"."""
+        return f"block {int(self.layers[0].partition('.')[0]) + 1}"
 
     @property
     def weights(self) -> list[Tensor]:
         """W of every linear, (d_out, d_in)."""
-        return [self.block.linears[name].weight for name in self.names]
+        return [linear.weight for linear in self.linears]
 
 
 def collect_statistics(
@@ -82,11 +91,13 @@ def collect_statistics(
     token_weights: Sequence[Tensor | None],
     tick: Callable[[], None],
     double: bool = False,
+    second: Tensor | None = None,
 ) -> GroupStatistics:
     """Statistics of a group for the sparsity at `index`.
 
     `references` has the `dense_reference` of every stream, None where nothing drifted, and
-    `token_weights` its ω (tokens,). With `double`, everything is summed in float64.
+    `token_weights` its ω (tokens,). With `double`, everything is summed in float64. `second` is
+    what the linears read beside the tokens, see `Gram.add_constant`.
     """
     convert = in_double if double else Tensor.float
     weight = convert(weight)
@@ -106,6 +117,10 @@ def collect_statistics(
             None if reference is None else convert(reference),
             None if omega is None else convert(omega),
         )
+    if second is not None:
+        for gram in (fitting, selection):
+            if gram.tokens:
+                gram.add_constant(convert(second))
     if not selecting:
         return GroupStatistics(weight, fitting, None, None)
     return GroupStatistics(weight, fitting + selection, fitting, selection)
@@ -151,19 +166,24 @@ def prune_group(
     target, alpha = _target(statistics, factor, method)
     power, mean, mean_drift = gram.power(), gram.mean(), gram.mean_drift()
     stop = 0
-    for layer, name in zip(group.layers, group.names, strict=True):
-        dense, linear = group.block.linears[name], run.blocks[group.index].linears[name]
-        rows, stop = slice(stop, stop + dense.out_features), stop + dense.out_features
+    for layer, dense in zip(group.layers, group.linears, strict=True):
+        linear, outputs = run.linears[layer], len(dense.weight)
+        rows, stop = slice(stop, stop + outputs), stop + outputs
         share = run.shares[layer]
         if share:
             metric = importance.outputs[layer] if importance and method.importance else None
             metric = metric and metric.like(target)
             problem = Problem(target[rows], factor, power, share, plan.pattern, metric, tick)
             pruned = _pruned_weights(statistics.weight[rows], dense.weight, problem, method, layer)
-            _replace(linear, "weight", pruned)
+            linear.set_weight(pruned)
             if method.centre:
+                if dense.bias is None:
+                    raise SettingError(
+                        f"Layer {layer} has no bias, in which centre=on would keep the mean of its "
+                        "output; use centre=off."
+                    )
                 shift = (statistics.weight[rows] - pruned) @ mean
-                _replace(linear, "bias", dense.bias.to(pruned) + shift + mean_drift[rows])
+                linear.set_bias(dense.bias.to(pruned) + shift + mean_drift[rows])
         run.reports.append(
             layer_report(layer, linear.weight, share, gram.tokens, factor, alpha if share else 0.0)
         )
@@ -183,12 +203,6 @@ def _pruned_weights(
             f"Layer {layer}: the solver gave NaN or Inf; use more calibration text or more damping."
         )
     return pruned
-
-
-def _replace(linear: nn.Linear, name: str, values: Tensor) -> None:
-    """Set a linear's weight or bias, in its own precision and with its own `requires_grad`."""
-    old = getattr(linear, name)
-    setattr(linear, name, nn.Parameter(values.to(old), requires_grad=old.requires_grad))
 
 
 def layer_report(

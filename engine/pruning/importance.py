@@ -16,6 +16,7 @@ one another, and M would cost more than everything else.
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from prunescope.engine.models.forward import Stream, embed, run_block, streams
+from prunescope.engine.models.forward import Batch, differentiable, outputs_of, read_batch
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.precision import in_double
@@ -98,19 +99,19 @@ class Importance:
     outputs: dict[str, OutputMetric]
     scale: dict[str, float]  # mean squared gradient of an output: compares layers with each other
 
-    def token_weights(self, layers: Sequence[str], stream: Stream, device: torch.device) -> Tensor:
-        """ω of every token of a stream, (tokens,), for layers that share their inputs."""
+    def token_weights(self, layers: Sequence[str], batch: Batch, device: torch.device) -> Tensor:
+        """ω of every real token of a batch, (tokens,), for layers that share their inputs."""
         share = torch.stack([self.kinds[layer] for layer in layers]).mean(dim=0)
-        weights: Tensor = (FLOOR + (1 - FLOOR) * share.to(device))[_kinds(stream, device)]
+        weights: Tensor = (FLOOR + (1 - FLOOR) * share.to(device))[_kinds(batch, device)]
         return weights
 
 
-def _kinds(stream: Stream, device: torch.device) -> Tensor:
+def _kinds(batch: Batch, device: torch.device) -> Tensor:
     """0 for the first token of a sentence, 1 for the last, 2 between; (tokens,)."""
-    ends = torch.tensor(list(itertools.accumulate(stream.lengths)), device=device)
-    kinds = torch.full((stream.tokens,), 2, device=device)
+    ends = torch.tensor(list(itertools.accumulate(batch.lengths)), device=device)
+    kinds = torch.full((batch.tokens,), 2, device=device)
     kinds[ends - 1] = 1
-    kinds[ends - torch.tensor(stream.lengths, device=device)] = 0
+    kinds[ends - torch.tensor(batch.lengths, device=device)] = 0
     return kinds
 
 
@@ -142,18 +143,23 @@ def measure_importance(
     coupled = {
         layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]
     }
+    groups = victim.architecture.groups
+    of_tokens = {layer for group in groups if group.per_token for layer in group.layers}
     counts = torch.zeros(KINDS, dtype=torch.float64)
     # one generator for each direction, so that the draws do not depend on how streams are cut
     generators = [torch.Generator().manual_seed(seed) for seed in range(DIRECTIONS)]
     max_tokens = stream_tokens or sample_stream(victim.device)
-    for stream in streams(encoded, victim.pad_id, victim.device, max_tokens):
-        kinds = _kinds(stream, victim.device)
+    for batch in victim.encoded_batches(encoded, max_tokens):
+        kinds = _kinds(batch, victim.device)
         counts += torch.bincount(kinds, minlength=KINDS).cpu()
-        for layer, gradient in _gradients(victim, stream, generators):
+        for layer, gradient in _gradients(victim, batch, generators):
             report("importance of tokens and outputs", 0, 1)
             power = gradient.square()  # (tokens, d_out)
             # summed in float64 on the device: reading the sums back each time would cost more
-            by_kind[layer] = by_kind.get(layer, 0) + in_double(_of_kinds(power.sum(dim=1), kinds))
+            if layer in of_tokens:
+                by_kind[layer] = by_kind.get(layer, 0) + in_double(
+                    _of_kinds(power.sum(dim=1), kinds)
+                )
             by_output[layer] = by_output.get(layer, 0) + in_double(power.sum(dim=0))
             if layer in coupled:
                 moments[layer] = moments.get(layer, 0) + gradient.T @ gradient
@@ -205,26 +211,30 @@ def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Outpu
 
 
 def _gradients(
-    victim: Victim, stream: Stream, generators: Sequence[torch.Generator]
+    victim: Victim, batch: Batch, generators: Sequence[torch.Generator]
 ) -> Iterator[tuple[str, Tensor]]:
     """`block.module` and the gradient of v·h by the layer's output, (tokens, d_out), v drawn by
-    each generator in turn.
+    each generator in turn, h what the head reads.
     """
     outputs: dict[str, Tensor] = {}
-
-    def remember(block: int, name: str, value: Tensor) -> None:
-        outputs[f"{block}.{name}"] = value
-
-    with torch.enable_grad():
-        hidden = embed(victim.family, victim.model, stream).detach().requires_grad_()
-        for index, block in enumerate(victim.family.blocks(victim.model)):
-            hidden = run_block(block, hidden, stream.lengths, partial(remember, index))
-        ends = list(itertools.accumulate(stream.lengths))
-        first = hidden[torch.tensor([0, *ends[:-1]], device=hidden.device)]  # (sentences, width)
+    architecture, model = victim.architecture, victim.model
+    of_tokens = {
+        layer for group in architecture.groups if group.per_token for layer in group.layers
+    }
+    with torch.enable_grad(), ExitStack() as stack:
+        stack.enter_context(differentiable(model))
+        for layer, path in architecture.paths.items():
+            # the first run counts; a second one reads what is the same for every text
+            stack.enter_context(
+                outputs_of(model.get_submodule(path), partial(outputs.setdefault, layer))
+            )
+        hidden = read_batch(model, architecture, batch)[1]  # (texts, width)
         for index, generator in enumerate(generators):
-            directions = torch.randn(first.shape, generator=generator).to(first.device)
+            directions = torch.randn(hidden.shape, generator=generator).to(hidden.device)
             more = index + 1 < len(generators)
             gradients = torch.autograd.grad(
-                (first * directions).sum(), list(outputs.values()), retain_graph=more
+                (hidden * directions).sum(), list(outputs.values()), retain_graph=more
             )
-            yield from zip(outputs, gradients, strict=True)
+            for layer, gradient in zip(outputs, gradients, strict=True):
+                rows = batch.real(gradient) if layer in of_tokens else gradient.flatten(0, -2)
+                yield layer, rows

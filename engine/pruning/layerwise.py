@@ -1,14 +1,14 @@
 """Prune a victim block by block, each group of linears after the groups before it were pruned.
 
-The dense model and one pruned model for every sparsity run side by side over the same streams of
-real tokens. Within a block the order is q, k, v → attention output → intermediate → output, and the
-statistics of a group are collected with all earlier groups pruned. The sparsities share the dense
-model's forward pass and never see each other, so many in one pass equal as many passes.
+The dense model and one pruned model for every sparsity run side by side over the same batches, and
+statistics are collected over real tokens. The groups come in the order in which the model runs
+them, and the statistics of each are collected with all earlier ones pruned. The sparsities share
+the dense model's forward pass and never see each other, so many in one pass equal as many passes.
 """
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import SettingError
+from prunescope.engine.models.dry_run import second_inputs
+from prunescope.engine.models.forward import device_tokens
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
 from prunescope.engine.pruning.activations import (
-    GROUPS,
     CalibrationStream,
     calibration_streams,
-    cls_embeddings,
+    pausing,
 )
 from prunescope.engine.pruning.allocation import Shares
 from prunescope.engine.pruning.checks import check_tokens, notices_of_zeros
@@ -37,7 +38,7 @@ from prunescope.engine.pruning.groups import (
     prune_group,
     untouched_report,
 )
-from prunescope.engine.pruning.heads import retarget_heads
+from prunescope.engine.pruning.heads import retarget
 from prunescope.engine.pruning.importance import Importance, measure_importance, sample_stream
 from prunescope.engine.pruning.memory import (
     halve_tokens,
@@ -49,8 +50,6 @@ from prunescope.engine.pruning.plan import Plan, Pruned, level_name
 from prunescope.engine.pruning.precision import forward_precision
 from prunescope.engine.pruning.solvers import loss_curves
 from prunescope.engine.pruning.targets import Factor, factorise
-
-STREAM = 8192  # tokens that go through a layer together
 
 
 @dataclass
@@ -85,7 +84,7 @@ class LayerwisePruner:
             )
         self.victim, self.plan, self.shares = victim, plan, shares
         self.report, self.shared = report, shared
-        self.blocks = victim.family.blocks(victim.model)
+        self.groups = _groups(victim)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
         self.notices = list(check_tokens(victim, plan, self.tokens, len(texts)))
@@ -97,7 +96,7 @@ class LayerwisePruner:
                 sample_stream(victim.device),
                 self.notices,
             )
-        self.max_tokens = STREAM
+        self.max_tokens = device_tokens(victim.device)
         # groups of linears times sparsities: those done, the most that was reported, and all
         self.done, self.reported, self.total = 0, 0, 1
 
@@ -126,7 +125,7 @@ class LayerwisePruner:
         """Count the work ahead, and measure the layers' losses where the allocation needs them."""
         measured = self.plan.allocation == "uniform" or self.shared.losses is not None
         rounds = sum(map(bool, sparsities)) + (not measured)
-        self.total = len(self.blocks) * len(GROUPS) * rounds
+        self.total = len(self.groups) * rounds
         if not measured:
             self.shared.losses = retry_with_fewer_tokens(
                 self._losses, self.max_tokens, self.notices
@@ -152,36 +151,56 @@ class LayerwisePruner:
     @torch.no_grad()
     def _prune_together(self, sparsities: Sequence[float]) -> list[SparsityRun]:
         """All sparsities in one pass over the calibration text."""
+        method = self.plan.method
         runs = [
-            SparsityRun(sparsity, self.shares.at(sparsity), copy.deepcopy(self.blocks))
+            SparsityRun(sparsity, self.shares.at(sparsity), self.victim.copy(own=()))
             for sparsity in sparsities
         ]
-        inputs = self._streams(len(runs) if self.plan.method.inputs == "sparse" else 0)
-        for group in self._groups():
-            self._prune_group(group, runs, inputs)
-            self._advance(group, inputs, runs if self.plan.method.inputs == "sparse" else [])
-        if self.plan.method.heads:
-            dense = cls_embeddings([stream.dense for stream in inputs], inputs)
-            for index, run in enumerate(runs):
-                run.cls = dense, cls_embeddings([stream.pruned[index] for stream in inputs], inputs)
+        with self._streams(runs if method.inputs == "sparse" else []) as inputs:
+            identical = True  # whether every pruned model still has the dense model's activations
+            for group in self.groups:
+                self._prune_group(group, runs, inputs, identical)
+                identical = identical and not any(
+                    run.shares[layer] for run in runs for layer in group.layers
+                )
+                self._advance(group.block, inputs)
+            for path in self.victim.architecture.heads if method.heads else ():
+                self._retarget(path, runs, inputs)
+                self._advance("head", inputs)
         self._report("pruned")
         return runs
 
-    def _groups(self) -> Iterator[Group]:
-        """The groups of linears of all blocks, in the order in which the model runs them."""
-        for index, block in enumerate(self.blocks):
-            for number in range(len(GROUPS)):
-                yield Group(index, number, block)
-
-    def _streams(self, pruned_models: int) -> list[CalibrationStream]:
-        return list(calibration_streams(self.victim, self.encoded, self.max_tokens, pruned_models))
+    @contextmanager
+    def _streams(self, runs: Sequence[SparsityRun]) -> Iterator[list[CalibrationStream]]:
+        """The calibration text in the dense model, where a statistic needs it, and in those of the
+        runs, at the first group; all passes end with the block.
+        """
+        method, architecture = self.plan.method, self.victim.architecture
+        streams: list[CalibrationStream] = []
+        with ExitStack() as stack:
+            for victim in (self.victim, *(run.victim for run in runs)):
+                stack.enter_context(pausing(victim.model, architecture, method.heads))
+            for stream in calibration_streams(
+                self.victim,
+                self.encoded,
+                self.max_tokens,
+                [run.victim for run in runs],
+                method.needs_dense or not runs,
+            ):
+                stack.callback(stream.close)
+                streams.append(stream)
+            self._advance("embeddings", streams)
+            yield streams
 
     def _prune_group(
-        self, group: Group, runs: Sequence[SparsityRun], inputs: Sequence[CalibrationStream]
+        self,
+        group: Group,
+        runs: Sequence[SparsityRun],
+        inputs: Sequence[CalibrationStream],
+        identical: bool,
     ) -> None:
         """Prune a group in every run."""
         method, weight = self.plan.method, torch.cat(group.weights)
-        identical = all(stream.identical for stream in inputs)
         drifted = method.target != "none" and not identical
         references = [
             dense_reference(method, weight, stream.dense) if drifted else None for stream in inputs
@@ -190,17 +209,34 @@ class LayerwisePruner:
         statistics = factor = None
         for index, run in enumerate(runs):
             which = f", sparsity {index + 1}" if len(runs) > 1 else ""
-            tick = partial(self._report, f"block {group.index + 1}: {' '.join(group.names)}{which}")
+            tick = partial(self._report, f"{group.title}{which}")
             self.done += 1
             if not any(run.shares[layer] for layer in group.layers):
                 run.reports += map(untouched_report, group.layers, group.weights)
                 continue
             if statistics is None or factor is None or not identical:  # else shared by all runs
                 collect = partial(
-                    collect_statistics, weight, inputs, references, index, method, token_weights
+                    collect_statistics,
+                    weight,
+                    inputs,
+                    references,
+                    index,
+                    method,
+                    token_weights,
+                    second=group.second,
                 )
                 statistics, factor = self._factorised(collect, tick)
             prune_group(group, run, statistics, factor, self.plan, self.shared.importance, tick)
+
+    def _retarget(
+        self, path: str, runs: Sequence[SparsityRun], inputs: Sequence[CalibrationStream]
+    ) -> None:
+        """Re-target a linear of the head in every run."""
+        dense = torch.cat([stream.dense.x for stream in inputs])  # (sentences, d_in)
+        for index, run in enumerate(runs):
+            pruned = torch.cat([stream.pruned[index].x for stream in inputs])
+            linear = run.victim.model.get_submodule(path)
+            retarget(linear, dense.float(), pruned.float())
 
     def _factorised(
         self, collect: Callable[..., GroupStatistics], tick: Callable[[], None]
@@ -218,10 +254,10 @@ class LayerwisePruner:
     ) -> list[Tensor | None]:
         """ω of every token of every stream, None where all tokens count alike."""
         importance = self.shared.importance if self.plan.method.importance else None
-        if importance is None:
+        if importance is None or not group.of_model.per_token:
             return [None] * len(inputs)
         device = group.weights[0].device
-        return [importance.token_weights(group.layers, part.stream, device) for part in inputs]
+        return [importance.token_weights(group.layers, part.batch, device) for part in inputs]
 
     @torch.no_grad()
     def _losses(self, max_tokens: int) -> dict[str, list[float]]:
@@ -232,37 +268,49 @@ class LayerwisePruner:
         if importance is None:
             raise RuntimeError("losses of layers are compared by their importance")
         self.max_tokens, self.done = max_tokens, 0
-        inputs, method = self._streams(0), self.plan.method
         losses: dict[str, list[float]] = {}
-        for group in self._groups():
-            tick = partial(self._report, f"block {group.index + 1}: losses")
-            tick()
-            self.done += 1
-            no_references, token_weights = [None] * len(inputs), self._token_weights(group, inputs)
-            statistics = collect_statistics(
-                torch.cat(group.weights), inputs, no_references, 0, method, token_weights, tick
-            )
-            factor = factorise(statistics.gram.hessian(), method.damping)
-            metrics = [importance.outputs[layer] for layer in group.layers]
-            curves = loss_curves(group.weights, factor, metrics, tick)
-            for layer, curve in zip(group.layers, curves, strict=True):
-                losses[layer] = [importance.scale[layer] * loss for loss in curve]
-            self._advance(group, inputs, [])
+        with self._streams([]) as inputs:
+            for group in self.groups:
+                tick = partial(self._report, f"{group.block}: losses")
+                tick()
+                self.done += 1
+                losses |= self._losses_of(group, importance, inputs, tick)
+                self._advance(group.block, inputs)
         return losses
 
-    def _advance(
-        self, group: Group, inputs: Sequence[CalibrationStream], runs: Sequence[SparsityRun]
-    ) -> None:
-        """Take every model through a group."""
+    def _losses_of(
+        self,
+        group: Group,
+        importance: Importance,
+        inputs: Sequence[CalibrationStream],
+        tick: Callable[[], None],
+    ) -> dict[str, list[float]]:
+        """The losses of a group's layers."""
+        statistics = collect_statistics(
+            torch.cat(group.weights),
+            inputs,
+            [None] * len(inputs),
+            0,
+            self.plan.method,
+            self._token_weights(group, inputs),
+            tick,
+            second=group.second,
+        )
+        factor = factorise(statistics.gram.hessian(), self.plan.method.damping)
+        metrics = [importance.outputs[layer] for layer in group.layers]
+        curves = loss_curves(group.weights, factor, metrics, tick)
+        return {
+            layer: [importance.scale[layer] * loss for loss in curve]
+            for layer, curve in zip(group.layers, curves, strict=True)
+        }
+
+    def _advance(self, after: str, inputs: Sequence[CalibrationStream]) -> None:
+        """Take every model to its next group."""
         with forward_precision(self.plan.precision, self.victim.device):
             for stream in inputs:
-                self._report(f"block {group.index + 1}: forward")
-                lengths = stream.stream.lengths
-                # No pruned models: the losses are being measured, on the dense model
-                if self.plan.method.needs_dense or not stream.pruned:
-                    stream.dense.advance(group.number, group.block, lengths)
-                for state, run in zip(stream.pruned, runs, strict=True):
-                    state.advance(group.number, run.blocks[group.index], lengths)
+                self._report(f"{after}: forward")
+                for state in stream.states:
+                    state.advance()
 
     def _report(self, stage: str) -> None:
         """Report how far the whole call is; never less than before, although a pass that ran out of
@@ -276,11 +324,25 @@ class LayerwisePruner:
         """A victim of its own with the weights of a run."""
         pruned = self.victim.copy()
         pruned.name = level_name(self.victim.name, run.sparsity)
-        for source, block in zip(run.blocks, pruned.family.blocks(pruned.model), strict=True):
-            for name, linear in block.linears.items():
-                linear.weight, linear.bias = source.linears[name].weight, source.linears[name].bias
-        if run.cls is not None:
-            retarget_heads(self.victim, pruned, *run.cls)
+        for layer, linear in pruned.linears().items():
+            linear.take(run.linears[layer])
+        if self.plan.method.heads:
+            for path in self.victim.architecture.heads:
+                target = pruned.model.get_submodule(path)
+                target.weight = run.victim.model.get_submodule(path).weight
         zeros = notices_of_zeros(self.victim, pruned, self.plan, run.reports, run.sparsity)
         notices = (*self.notices, *zeros)
         return Pruned(pruned, run.sparsity, tuple(run.reports), notices, run.seconds)
+
+
+def _groups(victim: Victim) -> list[Group]:
+    """The groups of linears of all blocks, in the order in which the model runs them."""
+    architecture, linears = victim.architecture, victim.linears()
+    twice = [group.layers[0] for group in architecture.groups if group.twice]
+    second = second_inputs(victim.model, {layer: architecture.paths[layer] for layer in twice})
+    return [
+        Group(
+            group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0])
+        )
+        for group in architecture.groups
+    ]

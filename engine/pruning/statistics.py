@@ -65,6 +65,18 @@ class Gram:
         if self.centred:
             self._mean_drift = _sum(self._mean_drift, _total(reference, weights))
 
+    def add_constant(self, inputs: Tensor) -> None:
+        """Add rows (rows, d_in) that are the same in both models and for every text. Together they
+        weigh as much as the tokens so far, and they count as none.
+        """
+        tokens, mass = self.tokens, self.mass
+        weights = inputs.new_full((len(inputs),), mass / len(inputs))
+        reference = None
+        if self._cross is not None:  # without any drift
+            reference = inputs @ self.weight.T if self.by_outputs else inputs
+        self.add(inputs, reference, weights)
+        self.tokens = tokens
+
     def __add__(self, other: "Gram") -> "Gram":
         """The sums over both sets of tokens."""
         both = Gram(

@@ -1,14 +1,12 @@
 """What a search for a subnetwork starts from: examples, starting model, mask, bias and teacher."""
 
 from dataclasses import dataclass
-from typing import cast
-
 from torch import Tensor, nn
 
 from prunescope.engine.errors import ModelError, SettingError
+from prunescope.engine.models.architecture import is_of_head
 from prunescope.engine.models.base import classifier
 from prunescope.engine.models.classes import check_classes, in_order
-from prunescope.engine.models.families import HEADS
 from prunescope.engine.models.fingerprint import fingerprint_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import Progress
@@ -77,7 +75,7 @@ def starting_model(inputs: SearchInputs) -> Victim:
             "pretrained",
             model.to(shared.device),
             shared.base.tokenizer,
-            shared.base.family,
+            shared.base.architecture,
             "",
             shared.label_names,
             limit,
@@ -113,16 +111,11 @@ def matrices_of(
     victim: Victim, head: str
 ) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """(the weights that are masked, the parameters that learn beside the masks), by name."""
-    blocks = victim.family.blocks(victim.model)
-    linears = {
-        f"{index}.{name}": cast(nn.Parameter, linear.weight)
-        for index, block in enumerate(blocks)
-        for name, linear in block.linears.items()
-    }
+    linears = {layer: linear.parameter for layer, linear in victim.linears().items()}
     top = {
         name: value
         for name, value in victim.model.named_parameters()
-        if name.split(".")[0] in HEADS or ".pooler." in f".{name}"
+        if is_of_head(name, victim.architecture.body)
     }
     if head == "masked":
         linears |= {name: value for name, value in top.items() if value.ndim == 2}

@@ -16,7 +16,6 @@ from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.export.card import CardFacts, name_alone, write_card
 from prunescope.engine.export.folder import WEIGHTS as MODEL_FILE
 from prunescope.engine.models.base import Base, classifier
-from prunescope.engine.models.fit import pad_id
 from prunescope.engine.models.tokens import token_ids
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import check_seed
@@ -207,9 +206,9 @@ def encode_examples(shared: TrainingSetup, data: Examples) -> EncodedExamples:
     inputs = {
         name: lists
         for name, lists in ids.items()
-        if name in (*shared.base.family.inputs, "attention_mask")
+        if name in (*shared.base.architecture.inputs, "attention_mask")
     }
-    return EncodedExamples(inputs, data.labels, pad_id(tokenizer))
+    return EncodedExamples(inputs, data.labels, shared.base.pad_id)
 
 
 def _model(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> Any:

@@ -1,0 +1,409 @@
+"""What a classifier is made of, found by a dry run: which linears its blocks have, which of them
+read one input, what is added to their outputs, and which tokens its head reads.
+
+The model reads a few made-up tokens while its modules and additions are watched. So a new
+architecture needs no code here. What a dry run cannot know stands in `ODDITIES`.
+"""
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.engine.errors import ModelError
+from prunescope.engine.formatting import error_line, pluralize
+from prunescope.engine.models.dry_run import Call, Watched, dry_run
+from prunescope.engine.models.linears import KINDS, PrunableLinear
+
+Reads = Literal["first", "last", "mean"]
+
+# What the linears of a block are called in every record, where an architecture uses these names;
+# other linears keep their own.
+ROLES = {
+    "attention.self.query": "query",
+    "attention.self.key": "key",
+    "attention.self.value": "value",
+    "attention.output.dense": "attention_output",
+    "intermediate.dense": "intermediate",
+    "output.dense": "output",
+    "attention.q_lin": "query",
+    "attention.k_lin": "key",
+    "attention.v_lin": "value",
+    "attention.out_lin": "attention_output",
+    "ffn.lin1": "intermediate",
+    "ffn.lin2": "output",
+}
+# The one whose rows are the labels, whichever a model has.
+LAST = ("classifier", "classifier.out_proj", "score")
+UNUSUAL = 0.1  # share of a block's weights outside its linears from which a model is refused
+# What rounding may change of a logit: relative to its difference from another text's, and to itself
+SPREAD, ROUNDING = 1e-4, 2e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """What a dry run cannot know of an architecture."""
+
+    # Positions count on from the pad token's id, so that those up to it are free.
+    after_pad: bool = False
+
+
+ODDITIES = {
+    name: Oddity(after_pad=True)
+    for name in (
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "xlm-roberta-xl",
+        "roberta-prelayernorm",
+        "data2vec-text",
+        "mpnet",
+        "xmod",
+    )
+}
+
+
+def oddity_of(config: Any) -> Oddity:
+    """What a dry run cannot know of a configuration's architecture."""
+    return ODDITIES.get(str(config.model_type), Oddity())
+
+
+@dataclass(frozen=True, slots=True)
+class LinearGroup:
+    """Linears of one block that read the same input."""
+
+    layers: tuple[str, ...]  # `block.module`
+    # the modules whose inputs are added to the output of the one linear; empty: nothing is, or it
+    # cannot be told
+    residual: tuple[str, ...] = ()
+    per_token: bool = True  # False: the input is no token's, such as relative positions
+    twice: bool = False  # they read a second input, which is the same for every text
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The parts of a classifier, as paths of its modules."""
+
+    name: str  # `model_type` of its configuration
+    body: str  # the encoder or decoder below the head
+    blocks: str  # the list of blocks
+    paths: dict[str, str]  # `block.module` → the path of the linear, in pruning order
+    groups: tuple[LinearGroup, ...]  # in the order in which they run
+    reads: Reads  # which last hidden states the head reads
+    heads: tuple[str, ...]  # the linears after the blocks, in the order in which they run
+    inputs: tuple[str, ...]  # what the model takes of a tokenizer
+    pads: bool = True  # whether padding leaves answers as they are
+
+    @property
+    def oddity(self) -> Oddity:
+        """What a dry run cannot know."""
+        return ODDITIES.get(self.name, Oddity())
+
+    def linears(self, model: nn.Module) -> dict[str, PrunableLinear]:
+        """The linears of the blocks by `block.module`, first block first."""
+        return {
+            layer: PrunableLinear(model.get_submodule(path)) for layer, path in self.paths.items()
+        }
+
+    def modules(self, model: nn.Module) -> list[nn.Module]:
+        """The blocks, first to last."""
+        blocks = model.get_submodule(self.blocks)
+        assert isinstance(blocks, nn.ModuleList)
+        return list(blocks)
+
+    def last_layer(self, model: nn.Module) -> list[str]:
+        """The names of the weights whose rows are the labels."""
+        return [name for name in model.state_dict() if name.rpartition(".")[0] == self.heads[-1]]
+
+
+def is_of_head(key: str, body: str) -> bool:
+    """Whether a parameter is the head's: outside the body, or of the pooler inside it."""
+    first, *rest = key.split(".")
+    return first != body or "pooler" in rest
+
+
+def head_modules(model: Any) -> list[str]:
+    """The names of the modules of the head that have parameters."""
+    body = str(model.base_model_prefix)
+    inside = getattr(getattr(model, body), "pooler", None)
+    modules = [(name, module) for name, module in model.named_children() if name != body]
+    return [
+        name
+        for name, module in (*modules, *([("pooler", inside)] if inside is not None else []))
+        if any(True for _ in module.parameters())
+    ]
+
+
+def blocks_of(model: nn.Module, where: str) -> tuple[str, nn.ModuleList]:
+    """The path and the list of a model's blocks: the largest list of equal modules.
+
+    Raises ModelError for a model without any.
+    """
+    lists = [
+        (path, module)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.ModuleList)
+        and len(module)
+        and len({type(block) for block in module}) == 1
+        and any(isinstance(part, KINDS) for part in module.modules())
+    ]
+    if not lists:
+        raise ModelError(
+            f"{where} ({type(model).__name__}) has no list of equal blocks with linear layers, and "
+            "only these are pruned; give a transformer classifier."
+        )
+    return max(lists, key=lambda item: sum(part.numel() for part in item[1].parameters()))
+
+
+@torch.no_grad()
+def examine(model: Any, where: str) -> Architecture:
+    """The architecture of a classifier, by a dry run over made-up tokens; see `dry_run`.
+
+    Raises ModelError in one sentence for what the pruner does not understand: no blocks, weights
+    outside linear layers, shared blocks, linears that a text does not reach, and inputs that are
+    neither tokens nor the same for every text.
+    """
+    blocks, modules = blocks_of(model, where)
+    body = _body(model, where)
+    linears = {
+        path: module
+        for path, module in model.named_modules()
+        if isinstance(module, KINDS) and path.startswith(f"{blocks}.")
+    }
+    _check_parameters(model, blocks, modules, where)
+    try:
+        watched, alone = dry_run(
+            model, body, {path: _block_of(path, blocks) for path in linears}
+        )
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        raise ModelError(
+            f"{where} cannot read a text ({error_line(error)}); correct its config.json, or save "
+            "the model again with model.save_pretrained."
+        ) from error
+    names = _names(blocks, linears)
+    calls, again = _by_path(watched.calls), _by_path(alone.calls)
+    _check_calls(list(linears), calls, watched, where)
+    second = {
+        path: _is_second_constant(path, runs, again[path], where)
+        for path, runs in calls.items()
+        if path in linears
+    }
+    order = [path for path in calls if path in linears]
+    groups = tuple(_groups(order, calls, second, names, blocks, watched))
+    ordered = [layer for group in groups for layer in group.layers]
+    paths = {layer: path for path, layer in names.items()}
+    last = max(i for i, call in enumerate(watched.calls) if call.path in linears)
+    heads = dict.fromkeys(
+        call.path for call in watched.calls[last + 1 :] if call.path not in linears
+    )
+    return Architecture(
+        str(model.config.model_type),
+        body,
+        blocks,
+        {layer: paths[layer] for layer in ordered},
+        groups,
+        _reads(watched, where),
+        tuple(heads),
+        ("input_ids", *(["token_type_ids"] if takes_types(model) else [])),
+        _is_same(watched.logits, alone.logits[0]),
+    )
+
+
+def _is_same(padded: Tensor, alone: Tensor) -> bool:
+    """Whether a text has the same logits, (labels,), alone as padded in a batch (texts, labels)."""
+    differs = float((padded[0] - alone).abs().max())
+    spread, largest = float((padded[0] - padded[1]).abs().max()), float(padded.abs().max())
+    return differs <= max(SPREAD * spread, ROUNDING * largest)
+
+
+def _body(model: Any, where: str) -> str:
+    """The attribute of the encoder or decoder. Raises ModelError for a model that is both."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{where} ({type(model).__name__}) has an encoder and a decoder, which are not "
+            "supported; give a classifier with one of them."
+        )
+    prefix = str(model.base_model_prefix)
+    if not isinstance(getattr(model, prefix, None), nn.Module):
+        raise ModelError(
+            f"{where} ({type(model).__name__}) has no body {prefix!r} below its head, so what the "
+            "head reads cannot be found; give another architecture."
+        )
+    return prefix
+
+
+def _check_parameters(
+    model: nn.Module, blocks: str, modules: nn.ModuleList, where: str
+) -> None:
+    """Raises ModelError where much of the blocks' weights lies outside linears, or is shared."""
+    linears = [part for part in modules.modules() if isinstance(part, KINDS)]
+    tensors = [linear.weight for linear in linears]
+    if len({weight.data_ptr() for weight in tensors}) < len(tensors):
+        twice = [
+            name
+            for name, module in model.named_modules()
+            if isinstance(module, KINDS)
+            and sum(module.weight.data_ptr() == weight.data_ptr() for weight in tensors) > 1
+        ]
+        raise ModelError(
+            f"{where} uses one weight for several layers, {twice[0]} and {twice[1]}, which would "
+            "be pruned for one of them alone; untie them and save the model again."
+        )
+    known = {id(parameter) for linear in linears for parameter in linear.parameters()}
+    embeddings = {
+        id(parameter)
+        for part in modules.modules()
+        if isinstance(part, nn.Embedding)
+        for parameter in part.parameters()
+    }
+    others = {
+        f"{blocks}.{name}": parameter
+        for name, parameter in modules.named_parameters()
+        if parameter.ndim > 1 and id(parameter) not in known | embeddings
+    }
+    outside = sum(parameter.numel() for parameter in others.values())
+    total = outside + sum(weight.numel() for weight in tensors)
+    if outside > UNUSUAL * total:
+        raise ModelError(
+            f"{100 * outside / total:.0f}% of the weights in {where}'s blocks lie outside linear "
+            f"layers, as {next(iter(others))} does, and only linear layers are pruned; give "
+            "another architecture."
+        )
+
+
+def _block_of(path: str, blocks: str) -> str:
+    return path[len(blocks) + 1 :].split(".")[0]
+
+
+def _names(blocks: str, linears: dict[str, nn.Module]) -> dict[str, str]:
+    """Path → `block.module`, the shortest ending of the path that names one linear of a block."""
+    inside = re.compile(rf"{re.escape(blocks)}\.(\d+)\.(.+)")
+    parts = {path: match.groups() for path in linears if (match := inside.fullmatch(path))}
+    relative = list(dict.fromkeys(rest for _, rest in parts.values()))
+    roles = [ROLES[rest] for rest in relative if rest in ROLES]
+    shown = {
+        rest: ROLES[rest] if roles.count(ROLES.get(rest, "")) == 1 else _ending(rest, relative)
+        for rest in relative
+    }
+    return {path: f"{block}.{shown[rest]}" for path, (block, rest) in parts.items()}
+
+
+def _ending(path: str, others: Sequence[str]) -> str:
+    words = path.split(".")
+    for count in range(1, len(words)):
+        ending = words[-count:]
+        if sum(other.split(".")[-count:] == ending for other in others) == 1:
+            return "_".join(ending)
+    return "_".join(words)
+
+
+def _by_path(calls: Sequence[Call]) -> dict[str, list[Call]]:
+    """The calls of every linear, in the order of the first ones."""
+    by_path: dict[str, list[Call]] = {}
+    for call in calls:
+        by_path.setdefault(call.path, []).append(call)
+    return by_path
+
+
+def _check_calls(
+    linears: Sequence[str], calls: dict[str, list[Call]], watched: Watched, where: str
+) -> None:
+    """Raises ModelError for linears that a text does not reach, or reaches more than twice."""
+    if unused := [path for path in linears if path not in calls]:
+        raise ModelError(
+            f"{where} has {pluralize(len(unused), 'linear layer')} that a text need not reach, "
+            f"{unused[0]} first, as a mixture of experts has; only models whose layers all read "
+            "every text are pruned."
+        )
+    if often := [path for path in linears if len(calls[path]) > 2]:
+        raise ModelError(
+            f"{where} runs {often[0]} {len(calls[often[0]])} times over one text, as a model with "
+            "shared blocks does, and no block can be pruned before the next; give a model whose "
+            "blocks have weights of their own."
+        )
+    for path in linears:
+        if calls[path][0].rows == "other":
+            raise ModelError(
+                f"The input of {path} in {where} has the shape {calls[path][0].shape}, which is "
+                "not one row a token; give another architecture."
+            )
+
+
+def _is_second_constant(path: str, runs: list[Call], again: list[Call], where: str) -> bool:
+    """Whether a linear reads a second input. Raises ModelError for one that depends on the text."""
+    if len(runs) == 1:
+        return False
+    first, second = runs[1].tensor, again[1].tensor if len(again) > 1 else None
+    if second is None or first.shape != second.shape or not torch.equal(first, second):
+        raise ModelError(
+            f"{where} runs {path} twice over one text, as a model with shared blocks does, and no "
+            "block can be pruned before the next; give a model whose blocks have weights of their "
+            "own."
+        )
+    return True
+
+
+def _groups(
+    order: Sequence[str],
+    calls: dict[str, list[Call]],
+    second: dict[str, bool],
+    names: dict[str, str],
+    blocks: str,
+    watched: Watched,
+) -> list[LinearGroup]:
+    """Neighbours in the order of calls that read the same tensors, as groups."""
+    runs: list[list[str]] = []
+    keys: list[tuple[object, ...]] = []
+    for path in order:
+        key = (_block_of(path, blocks), calls[path][0].key, second[path] and calls[path][1].key)
+        position = next((i for i in range(len(keys) - 1, -1, -1) if keys[i] == key), None)
+        if position is not None:
+            runs[position].append(path)
+        else:
+            runs.append([path])
+            keys.append(key)
+    # in a group, as the model defines them
+    defined = {path: number for number, path in enumerate(names)}
+    return [
+        LinearGroup(
+            tuple(names[path] for path in sorted(run, key=defined.__getitem__)),
+            watched.residuals.get(run[0], ()) if len(run) == 1 else (),
+            calls[run[0]][0].rows == "tokens",
+            second[run[0]],
+        )
+        for run in runs
+    ]
+
+
+def _reads(watched: Watched, where: str) -> Reads:
+    """Which last hidden states the logits of the padded text depend on."""
+    real, read = watched.lengths[0], watched.read[0].tolist()
+    if read[0] and not any(read[1:]):
+        return "first"
+    if read[real - 1] and not any(read[: real - 1]) and not any(read[real:]):
+        return "last"
+    if all(read[:real]):
+        return "mean"
+    raise ModelError(
+        f"The head of {where} reads the hidden states {[i for i, one in enumerate(read) if one]} "
+        f"of a text of {real} tokens, and only heads that read the first, the last or all are "
+        "understood; give another architecture."
+    )
+
+
+def takes_types(model: Any) -> int:
+    """How many token types a model tells apart; 0 where it takes none."""
+    if "token_type_ids" not in inspect.signature(type(model).forward).parameters:
+        return 0
+    if getattr(model.config, "type_vocab_size", None) == 0:
+        return 0
+    tables = [
+        int(module.num_embeddings)
+        for path, module in model.named_modules()
+        if path.endswith("token_type_embeddings") and isinstance(module, nn.Embedding)
+    ]
+    return tables[0] if tables else 0
