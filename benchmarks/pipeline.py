@@ -25,7 +25,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from prunescope.engine.data import load_dataset
-from prunescope.engine.models.families import family_of
+from prunescope.engine.models.architecture import examine
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.allocation import GRID
 from prunescope.engine.pruning.importance import DIRECTIONS, SAMPLE
@@ -66,12 +66,8 @@ def operations(
     """Operations that the method needs for `levels` levels in one pass; attention's own products
     are left out.
     """
-    block = victim.family.blocks(victim.model)[0]
-    width, wide = (
-        block.linears["intermediate"].in_features,
-        block.linears["intermediate"].out_features,
-    )
-    blocks, corrects = len(victim.family.blocks(victim.model)), method.target != "none"
+    wide, width = victim.prunable()["0.intermediate"].shape
+    blocks, corrects = len(victim.architecture.modules(victim.model)), method.target != "none"
     forward = 2.0 * tokens * (4 * width**2 + 2 * width * wide)
     grams = 1.0 * tokens * (3 * width**2 + wide**2)  # symmetric: half
     cross = 2.0 * tokens * (2 * width**2 + width**2 + width * wide) if corrects else 0.0
@@ -134,8 +130,10 @@ def random_bert(size: str, device: str) -> Victim:
         .eval()
         .to(small.device)
     )
-    family = family_of(model.config, f"BERT-{size}")
-    return Victim(f"BERT-{size}, random", model, small.tokenizer, family, "random", ("0", "1"), 128)
+    architecture = examine(model, f"BERT-{size}")
+    return Victim(
+        f"BERT-{size}, random", model, small.tokenizer, architecture, "random", ("0", "1"), 128
+    )
 
 
 def case(

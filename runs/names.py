@@ -47,10 +47,10 @@ def look_at_model(name: str) -> Description:
 
     Raises ModelError or ResourceError as opening it would.
     """
+    from prunescope.engine.models.families import family_of
     from transformers import AutoConfig, AutoTokenizer
 
     from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
-    from prunescope.engine.models.families import family_of
 
     if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
         return f"{open_base(name).family.name}, here", 0

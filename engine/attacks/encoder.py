@@ -13,16 +13,15 @@ measured pair: it forbids hardly anything under either encoder, and stays.
 """
 
 from functools import lru_cache
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from prunescope.engine.attacks.victim_service import VictimService
+from prunescope.engine.models.architecture import Architecture
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
-from prunescope.engine.models.families import family_of
-from prunescope.engine.models.forward import Stream, embed, run_block
+from prunescope.engine.models.forward import Batch
 from prunescope.engine.models.victim import Victim
 
 MOST = 256  # tokens of a text; the rest is cut, as by the model's makers
@@ -39,21 +38,21 @@ class SentenceEncoder(VictimService):
     def __init__(self, device: torch.device) -> None:
         base = embedded_base()
         body = AutoModel.from_pretrained(base, local_files_only=True).to(device).eval()
-        family = family_of(body.config, "The sentence encoder")
-        model = SimpleNamespace(config=body.config, device=device, **{family.body: body})
+        # without a head, of which alone the dry run could tell more
+        inputs = ("input_ids", "token_type_ids")
+        architecture = Architecture("bert", "", "", {}, (), "mean", (), inputs)
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         super().__init__(
-            Victim("sentence encoder", model, tokenizer, family, BASE_SHA256, (), MOST)
+            Victim("sentence encoder", body, tokenizer, architecture, BASE_SHA256, (), MOST)
         )
 
     @torch.inference_mode()
-    def _rows(self, stream: Stream) -> list[Tensor]:
-        """The embeddings of a stream's sentences."""
-        family, model = self.victim.family, self.victim.model
-        hidden = embed(family, model, stream)
-        for block in family.blocks(model):
-            hidden = run_block(block, hidden, stream.lengths, lambda name, value: None)
-        means = torch.stack([part.mean(dim=0) for part in hidden.split(list(stream.lengths))])
+    def _rows(self, batch: Batch) -> list[Tensor]:
+        """The embeddings of a batch's texts."""
+        hidden = self.victim.model(**batch.inputs)[0]  # (texts, longest, width)
+        means = torch.stack(
+            [row[:length].mean(dim=0) for row, length in zip(hidden, batch.lengths, strict=True)]
+        )
         return list((means / means.norm(dim=1, keepdim=True)).float().cpu())
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from prunescope.engine.attacks.resources import Resources
 from prunescope.engine.attacks.services import ask, check_cancel
 from prunescope.engine.attacks.victim_service import Item, VictimService
-from prunescope.engine.models.forward import run_stream
+from prunescope.engine.models.forward import Batch, read_batch
 
 TRIED = 32  # swaps of one text put to the victim
 SWAPPED = 2  # words at most
@@ -33,7 +33,7 @@ class GradientService(VictimService):
     victim gives.
     """
 
-    def _rows(self, stream: Any) -> list[Tensor]:
+    def _rows(self, batch: Batch) -> list[Tensor]:
         """The victim stays in evaluation mode, without dropout, and no gradient of a weight is
         taken.
         """
@@ -46,14 +46,15 @@ class GradientService(VictimService):
         handle = self.victim.model.get_input_embeddings().register_forward_hook(catch)
         try:
             with torch.enable_grad():
-                logits = run_stream(self.victim.family, self.victim.model, stream)[0].float()
+                victim = self.victim
+                logits = read_batch(victim.model, victim.architecture, batch)[0].float()
                 loss = torch.nn.functional.cross_entropy(
                     logits, logits.detach().argmax(dim=1), reduction="sum"
                 )
                 (gradient,) = torch.autograd.grad(loss, caught)  # (sentences, longest, width)
         finally:
             handle.remove()
-        return [row[:length].cpu() for row, length in zip(gradient, stream.lengths, strict=True)]
+        return [row[:length].cpu() for row, length in zip(gradient, batch.lengths, strict=True)]
 
 
 class Vocabulary:

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from prunescope.engine.attacks.services import NotAttackable, check_cancel
 from prunescope.engine.errors import DataError
-from prunescope.engine.models.forward import Stream, run_stream, streams
+from prunescope.engine.models.forward import Batch, padded_length, read_batch
 from prunescope.engine.models.victim import Victim
 
 Item = str | tuple[str, str]
 # of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for
 # one batch
 TOKENS = 2048
-LEAST = 8  # sentences of one batch for every thread
+LEAST = 8  # texts of one batch for every thread
 
 
 class VictimService:
@@ -22,19 +22,18 @@ class VictimService:
 
     softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-15 still ranks
     candidates. An answer does not depend on the batch, to the last bit: texts with equal token ids
-    are computed once, and a batch of fewer than `LEAST` sentences a thread is filled up with empty
-    ones, because matrix products of a few rows take other kernels than those of many, which add up
-    in another order. So nothing is rounded, and ties are those of the exact inputs. That holds on
-    the CPU for victims of width 64 and more (narrower ones on one thread); on a GPU, where kernels
-    are picked by the size of a batch in ways of their own, the last digits may differ. A victim
-    whose logits are not finite is a ModelError.
+    are computed once, a batch holds texts that are padded to the same length, and one of fewer than
+    `LEAST` texts a thread is filled up with its first one, because matrix products of a few rows
+    take other kernels than those of many, which add up in another order. So nothing is rounded, and
+    ties are those of the exact inputs. That holds on the CPU for victims of width 64 and more
+    (narrower ones on one thread); on a GPU, where kernels are picked by the size of a batch in ways
+    of their own, the last digits may differ. A victim whose logits are not finite is a ModelError.
     """
 
     cached = False
 
     def __init__(self, victim: Victim) -> None:
         self.name, self.victim = victim.name, victim
-        self._empty = _empty_row(victim)
 
     def answer(self, items: Sequence[Item]) -> list[Tensor]:
         """One row of probabilities an item; items are all texts or all pairs."""
@@ -45,7 +44,7 @@ class VictimService:
         ):
             indices.setdefault(ids, []).append(index)
         answers: list[Tensor] = [torch.empty(0)] * len(items)
-        for batch in _batches(sorted(indices, key=lambda ids: (len(ids[0]), ids[0]))):
+        for batch in self._batches(sorted(indices, key=lambda ids: (len(ids[0]), ids[0]))):
             check_cancel()
             rows = self._computed(
                 dict(zip(encoded, map(list, zip(*batch, strict=True)), strict=True))
@@ -64,44 +63,38 @@ class VictimService:
         except DataError as error:
             raise NotAttackable(str(error)) from error
 
+    def _batches(
+        self, ordered: Sequence[tuple[tuple[int, ...], ...]]
+    ) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
+        """Runs of encoded texts of one padded length, of at most `TOKENS` tokens, or one text."""
+        victim = self.victim
+        batch: list[tuple[tuple[int, ...], ...]] = []
+        longest = 0
+        for ids in ordered:
+            length = padded_length(len(ids[0]), victim.architecture.pads, victim.max_tokens)
+            if batch and (length != longest or (len(batch) + 1) * length > TOKENS):
+                yield batch
+                batch = []
+            batch.append(ids)
+            longest = length
+        if batch:
+            yield batch
+
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
-        victim, count = self.victim, len(encoded["input_ids"])
+        count = len(encoded["input_ids"])
         missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
         filled = {
-            name: [*map(list, lists), *([self._empty[name]] * missing)]
+            name: [*map(list, lists), *([list(lists[0])] * missing)]
             for name, lists in encoded.items()
         }
-        (stream,) = streams(filled, victim.pad_id, victim.device, max_tokens=1 << 62)
-        rows = dict(zip(stream.rows, self._rows(stream), strict=True))
+        (batch,) = self.victim.encoded_batches(filled, 1 << 62)
+        rows = dict(zip(batch.rows, self._rows(batch), strict=True))
         return [rows[index] for index in range(count)]
 
     @torch.inference_mode()
-    def _rows(self, stream: Stream) -> list[Tensor]:
-        """The answers to the sentences of a stream."""
-        logits = run_stream(self.victim.family, self.victim.model, stream)[0].float().cpu()
-        self.victim.check_answers(logits)
+    def _rows(self, batch: Batch) -> list[Tensor]:
+        """The answers to the texts of a batch."""
+        victim = self.victim
+        logits = read_batch(victim.model, victim.architecture, batch)[0].float().cpu()
+        victim.check_answers(logits)
         return list(logits.double().softmax(dim=1))
-
-
-def _empty_row(victim: Victim) -> dict[str, list[int]]:
-    """An empty text as the victim reads it; one token where its tokenizer adds none of its own."""
-    if victim.tokenizer("")["input_ids"]:
-        return {name: lists[0] for name, lists in victim.encode([""]).items()}
-    token = {"input_ids": 0, "token_type_ids": 0, "attention_mask": 1}
-    return {name: [token[name]] for name in victim.tokenizer.model_input_names}
-
-
-def _batches(
-    ordered: Sequence[tuple[tuple[int, ...], ...]],
-) -> Iterator[list[tuple[tuple[int, ...], ...]]]:
-    """Runs of encoded texts of at most `TOKENS` tokens, or one text."""
-    batch: list[tuple[tuple[int, ...], ...]] = []
-    tokens = 0
-    for ids in ordered:
-        if batch and tokens + len(ids[0]) > TOKENS:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(ids)
-        tokens += len(ids[0])
-    if batch:
-        yield batch

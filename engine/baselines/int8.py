@@ -37,7 +37,7 @@ class Int8Linear(nn.Module):
 
     weight: Tensor  # int8 (d_out, d_in)
     step: Tensor  # (d_out,)
-    bias: Tensor
+    bias: Tensor | None
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -45,12 +45,15 @@ class Int8Linear(nn.Module):
         # columns lie together: that is how the product reads them
         self.register_buffer("weight", whole.T.contiguous().T)
         self.register_buffer("step", step[:, 0])
-        self.register_buffer("bias", linear.bias.detach().clone())
+        bias: Tensor | None = linear.bias
+        self.register_buffer("bias", None if bias is None else bias.detach().clone())
 
     def forward(self, value: Tensor) -> Tensor:
         """(…, d_in) → (…, d_out)."""
         whole, step = rounded(value.reshape(-1, value.shape[-1]))
-        out: Tensor = torch._int_mm(whole, self.weight.T).float() * step * self.step + self.bias
+        out: Tensor = torch._int_mm(whole, self.weight.T).float() * step * self.step
+        if self.bias is not None:
+            out += self.bias
         return out.reshape(*value.shape[:-1], -1)
 
 
@@ -62,11 +65,9 @@ def in_int8(victim: Victim) -> Victim:
             "out with `no_int8`."
         )
     quantized = victim.copy()
-    for block in quantized.family.modules(quantized.model):
-        for path in quantized.family.layout.linears:
-            linear = block.get_submodule(path)
-            assert isinstance(linear, nn.Linear)
-            block.set_submodule(path, Int8Linear(linear))
+    for layer, linear in quantized.linears().items():
+        path = quantized.architecture.paths[layer]
+        quantized.model.set_submodule(path, Int8Linear(linear.as_linear()))
     quantized.name, quantized.fingerprint = (
         f"{victim.name} in int8",
         fingerprint_of(quantized.model, quantized.tokenizer),

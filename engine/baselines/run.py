@@ -84,7 +84,7 @@ def run_baselines(
     store = store or Store()
     context = BaselineContext(spec, prepare(spec.study, report), store, say)
     study, victim = context.prepared.study, context.prepared.victim
-    ways = spec.ways(len(victim.family.modules(victim.model)))
+    ways = spec.ways(len(victim.architecture.modules(victim.model)))
     if spec.int8:
         in_int8(victim)  # raises where it cannot be measured
     store.save_study(study)
@@ -98,7 +98,7 @@ def run_baselines(
     described = ("model", "data", "method", "pattern", "attack", "seed", "counts", "label_names")
     about = {name: study.about[name] for name in described} | {
         "study": study.key,
-        "blocks": len(victim.family.modules(victim.model)),
+        "blocks": len(victim.architecture.modules(victim.model)),
         "commonest": majority_share(labels),
         "training": spec.training() if spec.small else None,
     }
@@ -171,10 +171,8 @@ def _measured(context: BaselineContext, way: Way, report: Progress) -> Baseline:
     victim, trained = _model_of(context, way, parts["make"])
     acc, aua, asr, correct, attacks = measure_baseline(context, way, victim, parts["judge"])
     file_bytes = _bytes_on_disk(victim, way)
-    body = getattr(victim.model, victim.family.body)
-    embeddings = {
-        id(value): value.numel() * value.element_size() for value in body.embeddings.parameters()
-    }
+    tables = victim.architecture.embeddings(victim.model)
+    embedding_bytes = sum(table.numel() * table.element_size() for table in tables)
     prunable = victim.prunable().values()
     zeros = sum(int((weight == 0).sum()) for weight in prunable) / sum(
         weight.numel() for weight in prunable
@@ -185,10 +183,10 @@ def _measured(context: BaselineContext, way: Way, report: Progress) -> Baseline:
         way.name,
         way.kind,
         zeros,
-        len(victim.family.modules(victim.model)),
+        len(victim.architecture.modules(victim.model)),
         trained,
         file_bytes,
-        sum(embeddings.values()),
+        embedding_bytes,
         acc,
         aua,
         asr,

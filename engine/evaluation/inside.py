@@ -5,6 +5,8 @@ Every function takes one text at a time, so a text's numbers do not depend on wh
 """
 
 import base64
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import InputError
-from prunescope.engine.models.forward import embed, run_block
+from prunescope.engine.models.forward import inputs_of, outputs_of
 from prunescope.engine.models.victim import Victim
 
 MAX_SHOWN = 48  # tokens of an attention map
@@ -23,39 +25,56 @@ class HiddenStates:
     """The internals of one victim reading one text."""
 
     tokens: tuple[str, ...]
-    cls: Tensor  # (blocks + 1, width), float64: [CLS] after the embeddings and after every block
-    attention: Tensor  # (blocks, heads, tokens, tokens): a row's attention sums to 1
+    # (blocks + 1, width), float64: what the head will read, [CLS] in most encoders, before the first
+    # block and after every one
+    cls: Tensor
+    # (blocks, heads, tokens, tokens): a row's attention sums to 1; no blocks where the model does
+    # not give it
+    attention: Tensor
     probabilities: Tensor  # (labels,)
 
 
 @torch.inference_mode()
 def read_inside(victim: Victim, text: str) -> HiddenStates:
-    """Read a text and keep the [CLS] states and attention of every block.
+    """Read a text and keep what the head will read, after every block, and every block's attention.
 
-    Attention is softmax(q kᵀ / √d) of every head, d the head's width.
+    Attention is softmax(q kᵀ / √d) of every head, d the head's width, as the model computes it.
     """
-    (stream,) = victim.streams([text])
-    hidden = embed(victim.family, victim.model, stream)  # (tokens, width)
-    states, maps = [hidden[0]], []
-    for block in victim.family.blocks(victim.model):
-        projections: dict[str, Tensor] = {}
-        hidden = run_block(block, hidden, stream.lengths, projections.__setitem__)
-        q, k = (
-            projections[name].view(stream.tokens, block.heads, -1).transpose(0, 1)
-            for name in ("query", "key")
-        )
-        scores = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5  # (heads, tokens, tokens)
-        maps.append(scores.softmax(dim=-1))
-        states.append(hidden[0])
-    logits = victim.family.head(victim.model, hidden[:1])[0]
-    victim.check_answers(logits[None], torch.stack(states)[None])
-    ids = victim.encode([text])["input_ids"][0]
+    (batch,) = victim.encoded_batches(victim.encode([text]), 1 << 62)
+    architecture, blocks = victim.architecture, victim.architecture.modules(victim.model)
+    hidden: list[Tensor] = []  # (1, longest, width)
+    with ExitStack() as stack:
+        stack.enter_context(inputs_of(blocks[0], hidden.append))
+        for block in blocks:
+            stack.enter_context(outputs_of(block, hidden.append))
+        stack.enter_context(_eager_attention(victim.model.config))
+        output = victim.model(**batch.inputs, output_attentions=True)
+    logits = output.logits[0]
+    states = torch.stack([batch.read(state, architecture.reads)[0] for state in hidden])
+    victim.check_answers(logits[None], states[None])
+    ids, tokens = victim.encode([text])["input_ids"][0], batch.tokens
+    attention = [
+        part[0, :, :tokens, :tokens]
+        for part in getattr(output, "attentions", None) or ()
+        if isinstance(part, Tensor) and part.dim() == 4
+    ]
     return HiddenStates(
         tuple(victim.tokenizer.convert_ids_to_tokens(ids)),
-        torch.stack(states).double().cpu(),
-        torch.stack(maps).float().cpu(),
+        states.double().cpu(),
+        (torch.stack(attention) if attention else torch.empty(0, 0, tokens, tokens)).float().cpu(),
         logits.double().softmax(dim=-1).cpu(),
     )
+
+
+@contextmanager
+def _eager_attention(config: Any) -> Iterator[None]:
+    """Attention is computed in the way that has its weights: others never write them down."""
+    before = config._attn_implementation
+    config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
 
 
 def cls_distances(first: Tensor, second: Tensor) -> tuple[list[float], list[float]]:
@@ -110,7 +129,7 @@ def look_inside(
     points, shares = principal_map(torch.cat([reading.cls for reading in readings.values()]))
     return {
         "texts": texts,
-        "blocks": len(readings["dense", "clean"].attention),
+        "blocks": len(readings["dense", "clean"].cls) - 1,
         "shares": shares,
         "distances": [
             {"from": list(a), "to": list(b), "euclidean": distances[0], "cosine": distances[1]}

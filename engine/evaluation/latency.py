@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from prunescope.engine.data import load_dataset, sample
 from prunescope.engine.errors import SettingError
 from prunescope.engine.evaluation.statistics import Spread
+from prunescope.engine.models.linears import PrunableLinear
 from prunescope.engine.models.tokens import pad_rows
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
@@ -67,7 +68,10 @@ class CsrLinear(nn.Module):
                 "ignore", message="Sparse CSR tensor support is in beta", category=UserWarning
             )
             self.weight = linear.weight.detach().to_sparse_csr()
-        self.bias = linear.bias.detach()[:, None]
+        bias: Tensor | None = linear.bias
+        if bias is None:
+            bias = linear.weight.new_zeros(len(linear.weight))
+        self.bias = bias.detach()[:, None]
 
     def forward(self, value: Tensor) -> Tensor:
         """(…, d_in) → (…, d_out)."""
@@ -162,15 +166,15 @@ def in_form(victim: Victim, form: str, dtype: torch.dtype = torch.float32) -> An
     if form == "2:4":
         _check_two_four(victim, dtype)
     model = copy.deepcopy(victim.model).to(dtype)
-    for block in victim.family.modules(model):
-        for path in victim.family.layout.linears:
-            linear = cast(nn.Linear, block.get_submodule(path))
-            if form == "csr":
-                block.set_submodule(path, CsrLinear(linear))
-            elif form == "2:4":
-                linear.weight = nn.Parameter(
-                    _semi_structured(linear.weight.detach()), requires_grad=False
-                )
+    for path in victim.architecture.paths.values() if form != "dense" else ():
+        linear = PrunableLinear(model.get_submodule(path)).as_linear()
+        if form == "csr":
+            model.set_submodule(path, CsrLinear(linear))
+        else:
+            linear.weight = nn.Parameter(
+                _semi_structured(linear.weight.detach()), requires_grad=False
+            )
+            model.set_submodule(path, linear)
     return model
 
 

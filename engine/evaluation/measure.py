@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.data import Examples
-from prunescope.engine.models.forward import run_stream
+from prunescope.engine.models.forward import read_batch
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.records import MODULES, Rate
+from prunescope.engine.records import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +93,24 @@ def layer_errors(
     over streams, so memory stays bounded.
     """
     sums: dict[str, list[Tensor]] = {}
-    for stream in dense.streams(texts, pairs):
+    for batch in dense.batches(texts, pairs):
         report("layer errors", 0, 1)
         dense_outputs: dict[str, Tensor] = {}
 
-        def remember(
-            block: int, name: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs
-        ) -> None:
-            outputs[f"{block}.{name}"] = value
-
-        def compare(
-            block: int, name: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs
-        ) -> None:
-            expected = outputs.pop(f"{block}.{name}").double()
+        def compare(layer: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs) -> None:
+            expected = outputs.pop(layer).double()
             parts = (
                 (expected - value).square().sum(),
                 expected.square().sum(),
                 expected.sum(dim=0),
                 torch.tensor(float(len(expected))),
             )
-            old = sums.get(f"{block}.{name}")
-            sums[f"{block}.{name}"] = (
-                [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
-            )
+            old = sums.get(layer)
+            sums[layer] = [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
 
-        for victim, tap in ((dense, remember), (sparse, compare)):
-            victim.check_answers(run_stream(victim.family, victim.model, stream, tap)[0])
-    order = {name: index for index, name in enumerate(MODULES)}
-    names = sorted(sums, key=lambda key: (int(key.split(".")[0]), order[key.split(".")[1]]))
-    return {name: _ratio(*sums[name]) for name in names}
+        for victim, tap in ((dense, dense_outputs.__setitem__), (sparse, compare)):
+            victim.check_answers(read_batch(victim.model, victim.architecture, batch, tap)[0])
+    return {layer: _ratio(*sums[layer]) for layer in dense.architecture.paths}
 
 
 def _ratio(error: Tensor, power: Tensor, total: Tensor, tokens: Tensor) -> float:

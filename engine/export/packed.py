@@ -68,14 +68,11 @@ def save_packed(
         write_checksummed(work / FILE, packed | rest, about)
         size, dense_size = (work / FILE).stat().st_size, dense_file_bytes(state)
         write_card(work, victim.model, card_of(victim, card), "packed", dense_size)
-    embeddings = {
-        id(value): value.numel()
-        for value in getattr(victim.model, victim.family.body).embeddings.parameters()
-    }
+    tables = victim.architecture.embeddings(victim.model)
     return PackedSize(
         file_bytes=size,
         dense_bytes=dense_size,
-        embedding_bytes=4 * sum(embeddings.values()),
+        embedding_bytes=4 * sum(table.numel() for table in tables),
         prunable_packed=sum(tensor.nbytes for tensor in packed.values())
         + sum(tensor.nbytes for name, tensor in prunable.items() if name not in shapes),
         prunable_dense=sum(tensor.nbytes for tensor in prunable.values()),
@@ -111,11 +108,7 @@ def _own(tensor: Tensor) -> Tensor:
 
 def _prunable_names(victim: Victim) -> list[str]:
     """The prunable weights' names in the state, each tensor once."""
-    prunable = {
-        id(linear.weight)
-        for block in victim.family.blocks(victim.model)
-        for linear in block.linears.values()
-    }
+    prunable = {id(linear.parameter) for linear in victim.linears().values()}
     return [
         name for name, parameter in victim.model.named_parameters() if id(parameter) in prunable
     ]

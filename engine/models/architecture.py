@@ -7,7 +7,7 @@ architecture needs no code here. What a dry run cannot know stands in `ODDITIES`
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,6 +115,12 @@ class Architecture:
         assert isinstance(blocks, nn.ModuleList)
         return list(blocks)
 
+    def embeddings(self, model: nn.Module) -> list[nn.Parameter]:
+        """The tables of words, positions and the like, each once."""
+        tables = (module for module in model.modules() if isinstance(module, nn.Embedding))
+        weights = {id(table.weight): table.weight for table in tables}
+        return [weight for weight in weights.values() if isinstance(weight, nn.Parameter)]
+
     def last_layer(self, model: nn.Module) -> list[str]:
         """The names of the weights whose rows are the labels."""
         return [name for name in model.state_dict() if name.rpartition(".")[0] == self.heads[-1]]
@@ -176,9 +182,7 @@ def examine(model: Any, where: str) -> Architecture:
     }
     _check_parameters(model, blocks, modules, where)
     try:
-        watched, alone = dry_run(
-            model, body, {path: _block_of(path, blocks) for path in linears}
-        )
+        watched, alone = dry_run(model, body, {path: _block_of(path, blocks) for path in linears})
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         raise ModelError(
             f"{where} cannot read a text ({error_line(error)}); correct its config.json, or save "
@@ -236,9 +240,7 @@ def _body(model: Any, where: str) -> str:
     return prefix
 
 
-def _check_parameters(
-    model: nn.Module, blocks: str, modules: nn.ModuleList, where: str
-) -> None:
+def _check_parameters(model: nn.Module, blocks: str, modules: nn.ModuleList, where: str) -> None:
     """Raises ModelError where much of the blocks' weights lies outside linears, or is shared."""
     linears = [part for part in modules.modules() if isinstance(part, KINDS)]
     tensors = [linear.weight for linear in linears]
@@ -279,7 +281,7 @@ def _block_of(path: str, blocks: str) -> str:
     return path[len(blocks) + 1 :].split(".")[0]
 
 
-def _names(blocks: str, linears: dict[str, nn.Module]) -> dict[str, str]:
+def _names(blocks: str, linears: Iterable[str]) -> dict[str, str]:
     """Path → `block.module`, the shortest ending of the path that names one linear of a block."""
     inside = re.compile(rf"{re.escape(blocks)}\.(\d+)\.(.+)")
     parts = {path: match.groups() for path in linears if (match := inside.fullmatch(path))}

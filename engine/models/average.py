@@ -16,8 +16,8 @@ from transformers import AutoModelForSequenceClassification
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import error_line
 from prunescope.engine.models.adapters import is_ordinary, merged_state
-from prunescope.engine.models.config import read_config
 from prunescope.engine.models.architecture import LAST
+from prunescope.engine.models.config import read_config
 from prunescope.engine.models.weights import load_weights
 
 

@@ -190,11 +190,11 @@ def adapted(model: nn.Module, architecture: Architecture, rank: int) -> "PeftMod
     from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
     blocks = len(architecture.blocks) + 1
-    inside = dict.fromkeys(
-        path[blocks:].partition(".")[2] for path in architecture.paths.values()
-    )
+    inside = dict.fromkeys(path[blocks:].partition(".")[2] for path in architecture.paths.values())
     targets = rf".*{re.escape(architecture.blocks)}\.\d+\.({'|'.join(map(re.escape, inside))})"
-    turned = any(isinstance(linear.module, Conv1D) for linear in architecture.linears(model).values())
+    turned = any(
+        isinstance(linear.module, Conv1D) for linear in architecture.linears(model).values()
+    )
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=rank,

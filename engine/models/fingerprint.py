@@ -39,12 +39,24 @@ def reading_sha256(config: Any, tokenizer: Any) -> str:
     """
     vocabulary = sorted(tokenizer.get_vocab().items())
     words = " ".join([word for word, _ in vocabulary if word.isalpha()][:50])
-    activation = getattr(config, "hidden_act", None) or getattr(config, "activation", None)
+    activation = _first(config, "hidden_act", "activation", "activation_function")
     content = {
         "vocabulary": vocabulary,
         "activation": activation,
         "probes": [tokenizer(text)["input_ids"] for text in (PROBE, words, words.upper())],
-        "heads": config.num_attention_heads,
-        "epsilon": getattr(config, "layer_norm_eps", None),
+        "heads": getattr(config, "num_attention_heads", None),
+        "epsilon": _first(
+            config, "layer_norm_eps", "rms_norm_eps", "norm_eps", "layer_norm_epsilon"
+        ),
     }
+    # What other architectures have beside; where none has it, reading is hashed as it always was
+    for name in ("num_key_value_heads", "rope_theta", "sliding_window", "local_attention"):
+        if (value := getattr(config, name, None)) is not None:
+            content[name] = value
     return sha256_of(json.dumps(content, sort_keys=True))
+
+
+def _first(config: Any, *names: str) -> Any:
+    """The first of a configuration's settings that is there."""
+    values = (getattr(config, name, None) for name in names)
+    return next((value for value in values if value is not None), None)

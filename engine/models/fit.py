@@ -93,7 +93,9 @@ def prepare_config(config: Any, tokenizer: Any, name: str) -> bool:
     return True
 
 
-def settle_pad(config: Any, tokenizer: Any, architecture: Architecture, name: str) -> tuple[str, ...]:
+def settle_pad(
+    config: Any, tokenizer: Any, architecture: Architecture, name: str
+) -> tuple[str, ...]:
     """Keep the pad token that `prepare_config` has set where the head finds the last token by it,
     with a notice; else the config is as it was.
     """

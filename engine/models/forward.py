@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from prunescope.engine.models.architecture import Architecture, Reads
 from prunescope.engine.models.tokens import pad_rows
 
-STEP = 4  # lengths are rounded up to a multiple of it
+STEP = 8  # lengths are rounded up to a multiple of it
 # tokens of one batch, by device: larger ones leave a processor's caches, smaller ones a card idle
 TOKENS = {"cpu": 2048, "cuda": 8192}
 
@@ -69,7 +69,6 @@ class Batch:
             return hidden[torch.arange(len(self.lengths), device=hidden.device), self.ends]
         masked = hidden * self.mask[..., None]
         return masked.sum(dim=1) / (self.ends + 1)[:, None]
-
 
     def read_by_head(self, values: Tensor, reads: Reads) -> Tensor:
         """The input of a linear of the head, a row a text: (texts, width) of (texts, width), (texts,

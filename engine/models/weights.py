@@ -195,9 +195,7 @@ def _remedy(unexpected: Iterable[str]) -> str:
     return "save model and config together with model.save_pretrained"
 
 
-def _check_shapes(
-    model: Any, keys: Iterable[str], files: Mapping[str, Path], name: str
-) -> None:
+def _check_shapes(model: Any, keys: Iterable[str], files: Mapping[str, Path], name: str) -> None:
     """Raises ModelError for the first of the tensors that have another shape, with both shapes."""
     state = model.state_dict()
     key = min(keys, key=lambda key: (-state[key].dim(), key))  # a matrix says more than its bias

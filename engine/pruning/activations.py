@@ -83,7 +83,9 @@ def pausing(model: nn.Module, architecture: Architecture, heads: bool = False) -
                 linear = model.get_submodule(architecture.paths[layer])
                 stack.enter_context(inputs_of(linear, partial(_pause, stop, last_use)))
         for stop, path in enumerate(architecture.heads if heads else (), start=len(groups)):
-            stack.enter_context(inputs_of(model.get_submodule(path), partial(_pause, stop, last_use)))
+            stack.enter_context(
+                inputs_of(model.get_submodule(path), partial(_pause, stop, last_use))
+            )
         yield
 
 

@@ -45,9 +45,7 @@ def head_inputs(
     for batch in victim.batches(texts, pairs):
         rows = torch.tensor(batch.rows)
 
-        def take(
-            whole: Tensor, value: Tensor, rows: Tensor = rows, batch: Batch = batch
-        ) -> None:
+        def take(whole: Tensor, value: Tensor, rows: Tensor = rows, batch: Batch = batch) -> None:
             whole[rows] = batch.read_by_head(value, architecture.reads).float().cpu()
 
         with ExitStack() as stack:

@@ -341,8 +341,6 @@ def _groups(victim: Victim) -> list[Group]:
     twice = [group.layers[0] for group in architecture.groups if group.twice]
     second = second_inputs(victim.model, {layer: architecture.paths[layer] for layer in twice})
     return [
-        Group(
-            group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0])
-        )
+        Group(group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0]))
         for group in architecture.groups
     ]

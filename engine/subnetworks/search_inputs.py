@@ -1,6 +1,7 @@
 """What a search for a subnetwork starts from: examples, starting model, mask, bias and teacher."""
 
 from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from prunescope.engine.errors import ModelError, SettingError

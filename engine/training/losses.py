@@ -128,15 +128,20 @@ class _Embedded:
         ).detach()  # (rows, tokens, width)
         # (rows, tokens, 1)
         self._real = inputs["attention_mask"].unsqueeze(-1).to(self._none.dtype)
-        self._rest = {name: value for name, value in inputs.items() if name != "input_ids"}
+        self._inputs = inputs
 
     def logits(self, delta: Tensor) -> Tensor:
         """(rows, labels) at x + δ; the embeddings are looked up anew, so that they learn too where
         they are trained.
+
+        δ is added as the model reads its ids, because a head that reads the last token finds it by
+        the ids of the padding.
         """
-        logits: Tensor = self._model(
-            inputs_embeds=self._embed(self._ids) + delta, **self._rest
-        ).logits
+        handle = self._embed.register_forward_hook(lambda _module, _ids, output: output + delta)
+        try:
+            logits: Tensor = self._model(**self._inputs).logits
+        finally:
+            handle.remove()
         return logits
 
     def zero(self) -> Tensor:

@@ -186,6 +186,9 @@ def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
 
 def _attention(look: dict[str, Any], about: dict[str, object]) -> None:
     st.header("Attention, dense and pruned", anchor=False)
+    if not look["attention"][0]["shape"][0]:
+        st.caption("This architecture does not give its attention weights, so none are shown.")
+        return
     text, block, head = _attention_pickers(look)
     tables = {
         side: inside.attention_table(look, side, text, block, head) for side in ("dense", "pruned")

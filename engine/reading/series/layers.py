@@ -22,17 +22,18 @@ def layer_grid(study: Study, sparsity: float) -> pd.DataFrame:
     """Layer errors at the cursor, blocks as rows and modules as columns."""
     beside = neighbours(study, sparsity)
     low, high = beside.low.layer_errors, beside.high.layer_errors
-    blocks = _blocks(beside.low)
+    blocks, modules = _blocks(beside.low), modules_of(beside.low)
+    cells = [[f"{block}.{name}" for name in modules] for block in range(blocks)]
     return pd.DataFrame(
         [
             [
-                beside.interpolate(low[f"{block}.{name}"], high[f"{block}.{name}"])
-                for name in MODULES
+                beside.interpolate(low[cell], high[cell]) if cell in low else float("nan")
+                for cell in row
             ]
-            for block in range(blocks)
+            for row in cells
         ],
         index=[f"{block + 1}" for block in range(blocks)],
-        columns=[name.replace("_", " ") for name in MODULES],
+        columns=[name.replace("_", " ") for name in modules],
     )
 
 
@@ -41,7 +42,7 @@ def heat(study: Study, percents: Sequence[float]) -> dict[str, Any]:
     between which two of them a stop lies.
     """
     index = {level.sparsity: row for row, level in enumerate(study.levels)}
-    blocks = _blocks(study.levels[0])
+    blocks, modules = _blocks(study.levels[0]), modules_of(study.levels[0])
     beside = [neighbours(study, percent / 100) for percent in percents]
     return {
         "stops": list(percents),
@@ -53,15 +54,15 @@ def heat(study: Study, percents: Sequence[float]) -> dict[str, Any]:
         "bounds": error_range(study),
         "levels": [
             [
-                float(f"{level.layer_errors[f'{block}.{name}']:.4g}")
+                float(f"{level.layer_errors.get(f'{block}.{name}', 0.0):.4g}")
                 for block in range(blocks)
-                for name in MODULES
+                for name in modules
             ]
             for level in study.levels
         ],
         "blocks": [str(block + 1) for block in range(blocks)],
-        "modules": list(MODULES),
-        "names": [name.replace("_", " ") for name in MODULES],
+        "modules": list(modules),
+        "names": [name.replace("_", " ") for name in modules],
     }
 
 
@@ -76,6 +77,13 @@ def _provenance_note(beside: Neighbours) -> str:
 
 def _blocks(level: LevelResult) -> int:
     return 1 + max(int(name.split(".")[0]) for name in level.layer_errors)
+
+
+def modules_of(level: LevelResult) -> tuple[str, ...]:
+    """The linears of a block in the order in which they run, as the study names them."""
+    names = dict.fromkeys(layer.partition(".")[2] for layer in level.layer_errors)
+    known = [name for name in MODULES if name in names]
+    return tuple(known if len(known) == len(names) else names)
 
 
 def error_range(study: Study) -> tuple[float, float]:
