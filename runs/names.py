@@ -47,17 +47,15 @@ def look_at_model(name: str) -> Description:
 
     Raises ModelError or ResourceError as opening it would.
     """
-    from prunescope.engine.models.families import family_of
-    from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig, AutoTokenizer
 
     from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
 
     if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
-        return f"{open_base(name).family.name}, here", 0
+        return f"{open_base(name).architecture.name}, here", 0
     try:
         files = _files_of(name, "model", PATTERNS)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        family = family_of(config, name)
         AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except InputError:
         raise
@@ -72,7 +70,7 @@ def look_at_model(name: str) -> Description:
             "another with --base."
         )
     size = f"{config.num_hidden_layers} blocks of width {config.hidden_size}"
-    return f"{family.name}, {size}", sum(files.values())
+    return f"{config.model_type}, {size}", sum(files.values())
 
 
 def look_at_data(name: str, classes: int = 0) -> Description:

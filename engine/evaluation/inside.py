@@ -25,8 +25,8 @@ class HiddenStates:
     """The internals of one victim reading one text."""
 
     tokens: tuple[str, ...]
-    # (blocks + 1, width), float64: what the head will read, [CLS] in most encoders, before the first
-    # block and after every one
+    # (blocks + 1, width), float64: what the head will read, [CLS] in most encoders, before the
+    # first block and after every one
     cls: Tensor
     # (blocks, heads, tokens, tokens): a row's attention sums to 1; no blocks where the model does
     # not give it

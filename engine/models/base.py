@@ -16,7 +16,6 @@ from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_na
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
 from prunescope.engine.models.files import check_files
 from prunescope.engine.models.fit import fit, pad_id, prepare_config
-from prunescope.engine.models.linears import Conv1D
 from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksums import file_sha256, sha256_of
@@ -192,9 +191,7 @@ def adapted(model: nn.Module, architecture: Architecture, rank: int) -> "PeftMod
     blocks = len(architecture.blocks) + 1
     inside = dict.fromkeys(path[blocks:].partition(".")[2] for path in architecture.paths.values())
     targets = rf".*{re.escape(architecture.blocks)}\.\d+\.({'|'.join(map(re.escape, inside))})"
-    turned = any(
-        isinstance(linear.module, Conv1D) for linear in architecture.linears(model).values()
-    )
+    turned = any(linear.turned for linear in architecture.linears(model).values())
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=rank,

@@ -71,8 +71,8 @@ class Batch:
         return masked.sum(dim=1) / (self.ends + 1)[:, None]
 
     def read_by_head(self, values: Tensor, reads: Reads) -> Tensor:
-        """The input of a linear of the head, a row a text: (texts, width) of (texts, width), (texts,
-        1, width), or (texts, longest, width).
+        """The input of a linear of the head, a row a text, (texts, width); what reads whole texts,
+        (texts, longest, width), counts at the tokens that the head reads.
         """
         if values.dim() == 3 and values.shape[1] == self.mask.shape[1]:
             return self.read(values, reads)

@@ -12,17 +12,17 @@ KINDS = (nn.Linear, Conv1D)  # Conv1D is GPT-2's linear, its weight stored as (d
 class PrunableLinear:
     """A view on one linear of a loaded model: its own weight and bias, not copies."""
 
-    __slots__ = ("_turned", "module")
+    __slots__ = ("module", "turned")
 
     def __init__(self, module: nn.Module) -> None:
         self.module: Any = module
-        self._turned = isinstance(module, Conv1D)
+        self.turned = isinstance(module, Conv1D)
 
     @property
     def weight(self) -> Tensor:
         """W, (d_out, d_in), in the model's own memory."""
         weight: Tensor = self.module.weight.detach()
-        return weight.T if self._turned else weight
+        return weight.T if self.turned else weight
 
     @property
     def parameter(self) -> nn.Parameter:
@@ -39,7 +39,7 @@ class PrunableLinear:
     def set_weight(self, weight: Tensor) -> None:
         """Take W (d_out, d_in) in the layer's own precision, with its own `requires_grad`."""
         old = self.module.weight
-        stored = weight.T.contiguous() if self._turned else weight
+        stored = weight.T.contiguous() if self.turned else weight
         self.module.weight = nn.Parameter(stored.to(old), requires_grad=old.requires_grad)
 
     def set_bias(self, bias: Tensor) -> None:

@@ -35,7 +35,7 @@ def pad_rows(
     device: str | torch.device = "cpu",
     length: int | None = None,
 ) -> dict[str, Tensor]:
-    """Ragged lists of ids → tensors (rows, length), padded on the right, by default to the longest."""
+    """Ragged lists of ids → tensors (rows, length), padded on the right; None: to the longest."""
     longest = length or max(len(ids) for ids in rows["input_ids"])
     return {
         name: torch.tensor(

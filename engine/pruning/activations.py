@@ -23,7 +23,7 @@ from prunescope.engine.models.victim import Victim
 SELECTION_EVERY = 5  # every fifth sentence is held apart, to select the strength α
 
 
-class _Pass(greenlet):
+class _Pass(greenlet):  # type: ignore[misc]
     """One forward pass; what the hooks of its model know of it."""
 
     def __init__(self, state: "ActivationState", model: Any) -> None:

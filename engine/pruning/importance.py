@@ -226,7 +226,7 @@ def _gradients(
         for layer, path in architecture.paths.items():
             # the first run counts; a second one reads what is the same for every text
             stack.enter_context(
-                outputs_of(model.get_submodule(path), partial(outputs.setdefault, layer))
+                outputs_of(model.get_submodule(path), partial(_keep_first, outputs, layer))
             )
         hidden = read_batch(model, architecture, batch)[1]  # (texts, width)
         for index, generator in enumerate(generators):
@@ -238,3 +238,7 @@ def _gradients(
             for layer, gradient in zip(outputs, gradients, strict=True):
                 rows = batch.real(gradient) if layer in of_tokens else gradient.flatten(0, -2)
                 yield layer, rows
+
+
+def _keep_first(outputs: dict[str, Tensor], layer: str, value: Tensor) -> None:
+    outputs.setdefault(layer, value)
