@@ -47,7 +47,7 @@ def look_at_model(name: str) -> Description:
 
     Raises ModelError or ResourceError as opening it would.
     """
-        from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
 

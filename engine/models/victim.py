@@ -112,12 +112,10 @@ class Victim:
         Raises ModelError where one of them is not finite.
         """
         logits = torch.empty(len(texts), self.num_labels)
-        read = torch.empty(0)
+        read = torch.empty(len(texts), int(self.model.config.get_text_config().hidden_size))
         for batch in self.batches(texts, pairs):
             rows = torch.tensor(batch.rows)
             scores, hidden = read_batch(self.model, self.architecture, batch)
-            if not len(read):
-                read = torch.empty(len(texts), hidden.shape[1])
             logits[rows], read[rows] = scores.float().cpu(), hidden.float().cpu()
         self.check_answers(logits, read)
         return logits, read
