@@ -97,7 +97,7 @@ def test_statistics_do_not_depend_on_how_the_tokens_are_cut(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     whole, _ = hessians(monkeypatch, dense, sentences[:60])
-    monkeypatch.setattr(layerwise, "STREAM", 50)
+    monkeypatch.setattr(layerwise, "device_tokens", lambda _device: 50)
     cut, _ = hessians(monkeypatch, dense, sentences[:60])
     assert len(cut) == len(whole) == 8
     assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(whole, cut, strict=True))

@@ -174,7 +174,7 @@ def test_every_family_is_fine_tuned_and_opens(
     for name, spec in (("still", STILL), ("moved", SPEC)):
         finetune(replace(spec, rank=rank), shared, tmp_path / name)
         victim = load_victim(str(tmp_path / name), "cpu")
-        assert (victim.family.name, victim.label_names, victim.num_labels) == (
+        assert (victim.architecture.name, victim.label_names, victim.num_labels) == (
             family,
             ("bad", "good"),
             2,
