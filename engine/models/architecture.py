@@ -63,6 +63,10 @@ ODDITIES = {
         "data2vec-text",
         "mpnet",
         "xmod",
+        "esm",
+        "lilt",
+        "longformer",
+        "markuplm",
     )
 }
 

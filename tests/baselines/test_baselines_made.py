@@ -134,9 +134,7 @@ HEADS: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "bert": lambda model, states: model.classifier(model.bert.pooler(states)),
     "roberta": lambda model, states: model.classifier(states),
     "electra": lambda model, states: model.classifier(states),
-    "distilbert": lambda model, states: model.classifier(
-        model.pre_classifier(states[:, 0]).relu()
-    ),
+    "distilbert": lambda model, states: model.classifier(model.pre_classifier(states[:, 0]).relu()),
 }
 
 

@@ -161,9 +161,7 @@ def test_reading_nothing_gives_nothing(victim: Victim):
 
 
 def cut(victim: Victim, max_tokens: int, pads: bool = True, limit: int = 64) -> list[Batch]:
-    return list(
-        batches(victim.encode(TEXTS), 0, victim.device, max_tokens, pads=pads, limit=limit)
-    )
+    return list(batches(victim.encode(TEXTS), 0, victim.device, max_tokens, pads=pads, limit=limit))
 
 
 def test_batches_hold_every_text_once(victim: Victim):
@@ -213,9 +211,7 @@ def test_what_a_head_reads_of_a_batch(victim: Victim, reads: Reads):
             real = hidden[row, :length]
             expected = {"first": real[0], "last": real[-1], "mean": real.mean(dim=0)}[reads]
             torch.testing.assert_close(batch.read(hidden, reads)[row], expected)
-        flat = torch.cat(
-            [hidden[row, :length] for row, length in enumerate(batch.lengths)]
-        )
+        flat = torch.cat([hidden[row, :length] for row, length in enumerate(batch.lengths)])
         assert torch.equal(batch.real(hidden), flat)
         assert torch.equal(batch.real(hidden.flatten(0, 1)), flat)
 

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from small_models import FAMILIES
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers import BertForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForSequenceClassification,
+)
 
 from prunescope.engine.errors import ModelError, ResourceError, SettingError
 from prunescope.engine.models.fingerprint import (
