@@ -26,9 +26,10 @@ class VictimService:
     `LEAST` texts a thread is filled up with its first one, because matrix products of a few rows
     take other kernels than those of many, which add up in another order. A victim that must not pad
     reads every text alone: it has a convolution or the like, whose kernels differ in more. So
-    nothing is rounded, and ties are those of the exact inputs. That holds on the CPU for victims of width 64 and more
-    (narrower ones on one thread); on a GPU, where kernels are picked by the size of a batch in ways
-    of their own, the last digits may differ. A victim whose logits are not finite is a ModelError.
+    nothing is rounded, and ties are those of the exact inputs. That holds on the CPU for victims of
+    width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
+    of a batch in ways of their own, the last digits may differ. A victim whose logits are not
+    finite is a ModelError.
     """
 
     cached = False

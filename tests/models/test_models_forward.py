@@ -1,4 +1,4 @@
-"""Reading in batches of texts of about the same length, against the library's own padded forward."""
+"""Reading in batches of like lengths, against the library's own padded forward."""
 
 from collections.abc import Callable
 from pathlib import Path
