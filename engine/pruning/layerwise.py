@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.models.dry_run import second_inputs
-from prunescope.engine.models.forward import device_tokens
+from prunescope.engine.models.forward import Batch, device_tokens
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
 from prunescope.engine.pruning.activations import (
@@ -35,6 +34,7 @@ from prunescope.engine.pruning.groups import (
     collect_statistics,
     dense_reference,
     factorise_statistics,
+    groups_of,
     prune_group,
     untouched_report,
 )
@@ -48,7 +48,9 @@ from prunescope.engine.pruning.memory import (
 )
 from prunescope.engine.pruning.plan import Plan, Pruned, level_name
 from prunescope.engine.pruning.precision import forward_precision
+from prunescope.engine.pruning.shared_blocks import shared_grams
 from prunescope.engine.pruning.solvers import loss_curves
+from prunescope.engine.pruning.statistics import Gram
 from prunescope.engine.pruning.targets import Factor, factorise
 
 
@@ -84,7 +86,7 @@ class LayerwisePruner:
             )
         self.victim, self.plan, self.shares = victim, plan, shares
         self.report, self.shared = report, shared
-        self.groups = _groups(victim)
+        self.groups = groups_of(victim)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
         self.notices = list(check_tokens(victim, plan, self.tokens, len(texts)))
@@ -156,6 +158,9 @@ class LayerwisePruner:
             SparsityRun(sparsity, self.shares.at(sparsity), self.victim.copy(own=()))
             for sparsity in sparsities
         ]
+        if self.victim.architecture.runs > 1:
+            self._prune_shared(runs)
+            return runs
         with self._streams(runs if method.inputs == "sparse" else []) as inputs:
             identical = True  # whether every pruned model still has the dense model's activations
             for group in self.groups:
@@ -169,6 +174,35 @@ class LayerwisePruner:
                 self._advance("head", inputs)
         self._report("pruned")
         return runs
+
+    def _prune_shared(self, runs: Sequence[SparsityRun]) -> None:
+        """Prune blocks that share their weights, from what the dense model's linears read in all of
+        their runs: no run's input is known before all are pruned, so there is no drift to correct.
+        """
+        grams = self._grams()
+        for group, gram in zip(self.groups, grams, strict=True):
+            statistics = GroupStatistics(torch.cat(group.weights).float(), gram, None, None)
+            factor = factorise_statistics(gram, self.plan.method)
+            for run in runs:
+                self.done += 1
+                tick = partial(self._report, group.title)
+                if any(run.shares[layer] for layer in group.layers):
+                    prune_group(
+                        group, run, statistics, factor, self.plan, self.shared.importance, tick
+                    )
+                else:
+                    run.reports += map(untouched_report, group.layers, group.weights)
+
+    def _grams(self) -> list[Gram]:
+        """The statistics of every group of shared blocks."""
+        return shared_grams(
+            self.victim,
+            self.groups,
+            self.plan.method.centre,
+            self.victim.encoded_batches(self.encoded, self.max_tokens),
+            self._token_weights,
+            partial(self._report, "statistics of shared blocks"),
+        )
 
     @contextmanager
     def _streams(self, runs: Sequence[SparsityRun]) -> Iterator[list[CalibrationStream]]:
@@ -205,7 +239,7 @@ class LayerwisePruner:
         references = [
             dense_reference(method, weight, stream.dense) if drifted else None for stream in inputs
         ]
-        token_weights = self._token_weights(group, inputs)
+        token_weights = self._token_weights(group, [stream.batch for stream in inputs])
         statistics = factor = None
         for index, run in enumerate(runs):
             which = f", sparsity {index + 1}" if len(runs) > 1 else ""
@@ -249,15 +283,13 @@ class LayerwisePruner:
             factor = factorise_statistics(statistics.gram, self.plan.method)
         return statistics, factor
 
-    def _token_weights(
-        self, group: Group, inputs: Sequence[CalibrationStream]
-    ) -> list[Tensor | None]:
-        """ω of every token of every stream, None where all tokens count alike."""
+    def _token_weights(self, group: Group, batches: Sequence[Batch]) -> list[Tensor | None]:
+        """ω of every token of every batch, None where all tokens count alike."""
         importance = self.shared.importance if self.plan.method.importance else None
         if importance is None or not group.of_model.per_token:
-            return [None] * len(inputs)
+            return [None] * len(batches)
         device = group.weights[0].device
-        return [importance.token_weights(group.layers, part.batch, device) for part in inputs]
+        return [importance.token_weights(group.layers, batch, device) for batch in batches]
 
     @torch.no_grad()
     def _losses(self, max_tokens: int) -> dict[str, list[float]]:
@@ -269,34 +301,39 @@ class LayerwisePruner:
             raise RuntimeError("losses of layers are compared by their importance")
         self.max_tokens, self.done = max_tokens, 0
         losses: dict[str, list[float]] = {}
+        if self.victim.architecture.runs > 1:
+            for group, gram in zip(self.groups, self._grams(), strict=True):
+                self.done += 1
+                losses |= self._curves(group, importance, gram, self._report_losses(group))
+            return losses
         with self._streams([]) as inputs:
             for group in self.groups:
-                tick = partial(self._report, f"{group.block}: losses")
+                tick = self._report_losses(group)
                 tick()
                 self.done += 1
-                losses |= self._losses_of(group, importance, inputs, tick)
+                weights = self._token_weights(group, [stream.batch for stream in inputs])
+                statistics = collect_statistics(
+                    torch.cat(group.weights),
+                    inputs,
+                    [None] * len(inputs),
+                    0,
+                    self.plan.method,
+                    weights,
+                    tick,
+                    second=group.second,
+                )
+                losses |= self._curves(group, importance, statistics.gram, tick)
                 self._advance(group.block, inputs)
         return losses
 
-    def _losses_of(
-        self,
-        group: Group,
-        importance: Importance,
-        inputs: Sequence[CalibrationStream],
-        tick: Callable[[], None],
+    def _report_losses(self, group: Group) -> Callable[[], None]:
+        return partial(self._report, f"{group.block}: losses")
+
+    def _curves(
+        self, group: Group, importance: Importance, gram: Gram, tick: Callable[[], None]
     ) -> dict[str, list[float]]:
-        """The losses of a group's layers."""
-        statistics = collect_statistics(
-            torch.cat(group.weights),
-            inputs,
-            [None] * len(inputs),
-            0,
-            self.plan.method,
-            self._token_weights(group, inputs),
-            tick,
-            second=group.second,
-        )
-        factor = factorise(statistics.gram.hessian(), self.plan.method.damping)
+        """The losses of a group's layers at the allocation's grid."""
+        factor = factorise(gram.hessian(), self.plan.method.damping)
         metrics = [importance.outputs[layer] for layer in group.layers]
         curves = loss_curves(group.weights, factor, metrics, tick)
         return {
@@ -333,14 +370,3 @@ class LayerwisePruner:
         zeros = notices_of_zeros(self.victim, pruned, self.plan, run.reports, run.sparsity)
         notices = (*self.notices, *zeros)
         return Pruned(pruned, run.sparsity, tuple(run.reports), notices, run.seconds)
-
-
-def _groups(victim: Victim) -> list[Group]:
-    """The groups of linears of all blocks, in the order in which the model runs them."""
-    architecture, linears = victim.architecture, victim.linears()
-    twice = [group.layers[0] for group in architecture.groups if group.twice]
-    second = second_inputs(victim.model, {layer: architecture.paths[layer] for layer in twice})
-    return [
-        Group(group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0]))
-        for group in architecture.groups
-    ]
