@@ -25,7 +25,7 @@ from prunescope.engine.pruning.activations import (
     pausing,
 )
 from prunescope.engine.pruning.allocation import Shares
-from prunescope.engine.pruning.checks import check_tokens, notices_of_zeros
+from prunescope.engine.pruning.checks import check_tokens, notices_of_architecture, notices_of_zeros
 from prunescope.engine.pruning.data_free import prune_without_text
 from prunescope.engine.pruning.groups import (
     Group,
@@ -89,7 +89,10 @@ class LayerwisePruner:
         self.groups = groups_of(victim)
         self.encoded = victim.encode(texts, pairs)
         self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
-        self.notices = list(check_tokens(victim, plan, self.tokens, len(texts)))
+        self.notices = [
+            *check_tokens(victim, plan, self.tokens, len(texts)),
+            *notices_of_architecture(victim, plan),
+        ]
         if shared.importance is None and (plan.method.importance or plan.allocation != "uniform"):
             shared.importance = retry_with_fewer_tokens(
                 lambda tokens: measure_importance(
