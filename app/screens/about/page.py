@@ -138,8 +138,8 @@ def _pruning() -> None:
         "M and ω come from gradients of the last [CLS], which is all that the classifier reads (in "
         "a decoder, of the last token); no labels are needed. Sparsity is spread over layers by "
         "measured loss: sensitive layers keep more weights. Other methods: `p1` is P1's formula as "
-        "published; `sparsegpt` and `sparsegpt-static` are SparseGPT with the pruned and with the dense model's inputs; "
-        "`wanda` and `magnitude` remove weights and correct nothing. Patterns: unstructured, even "
+        "published; `sparsegpt` and `sparsegpt-static` are SparseGPT with the pruned and with the "
+        "dense model's inputs; `wanda` and `magnitude` remove weights and correct nothing. Patterns: unstructured, even "
         "over rows, or n:m, where n of every m neighbouring weights remain."
     )
 
