@@ -81,7 +81,7 @@ class StudySpec:
         tuple[float, ...],
         Setting(
             "Levels, per cent",
-            "the sparsities: zeros / weights of the encoder's linear layers; 0 is the dense model",
+            "the sparsities: zeros / weights of the blocks' linear layers; 0 is the dense model",
             "LIST",
             PRUNING,
             default="0 to 0.95 in steps of 0.05, or 0 and the pattern's own",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import InputError
-from prunescope.engine.models.forward import inputs_of, outputs_of
+from prunescope.engine.models.forward import inputs_of, outputs_of, read_batch
 from prunescope.engine.models.victim import Victim
 
 MAX_SHOWN = 48  # tokens of an attention map
@@ -42,15 +42,18 @@ def read_inside(victim: Victim, text: str) -> HiddenStates:
     """
     (batch,) = victim.encoded_batches(victim.encode([text]), 1 << 62)
     architecture, blocks = victim.architecture, victim.architecture.modules(victim.model)
-    hidden: list[Tensor] = []  # (1, longest, width)
+    first: list[Tensor] = []  # what the first block reads, whenever it runs, (1, longest, width)
+    hidden: list[Tensor] = []  # after every block, (1, longest, width)
     with ExitStack() as stack:
-        stack.enter_context(inputs_of(blocks[0], hidden.append))
+        stack.enter_context(inputs_of(blocks[0], first.append))
         for block in blocks:
             stack.enter_context(outputs_of(block, hidden.append))
-        stack.enter_context(_eager_attention(victim.model.config))
+        logits = read_batch(victim.model, architecture, batch)[0][0]
+    with _eager_attention(victim.model.config):  # apart: a block may then give it first
         output = victim.model(**batch.inputs, output_attentions=True)
-    logits = output.logits[0]
-    states = torch.stack([batch.read(state, architecture.reads)[0] for state in hidden])
+    states = torch.stack(
+        [batch.read(state, architecture.reads)[0] for state in (first[0], *hidden)]
+    )
     victim.check_answers(logits[None], states[None])
     ids, tokens = victim.encode([text])["input_ids"][0], batch.tokens
     attention = [

@@ -95,10 +95,17 @@ def layer_errors(
     sums: dict[str, list[Tensor]] = {}
     for batch in dense.batches(texts, pairs):
         report("layer errors", 0, 1)
-        dense_outputs: dict[str, Tensor] = {}
+        dense_outputs: dict[str, list[Tensor]] = {}
 
-        def compare(layer: str, value: Tensor, outputs: dict[str, Tensor] = dense_outputs) -> None:
-            expected = outputs.pop(layer).double()
+        def remember(
+            layer: str, value: Tensor, outputs: dict[str, list[Tensor]] = dense_outputs
+        ) -> None:
+            outputs.setdefault(layer, []).append(value)
+
+        def compare(
+            layer: str, value: Tensor, outputs: dict[str, list[Tensor]] = dense_outputs
+        ) -> None:
+            expected = outputs[layer].pop(0).double()
             parts = (
                 (expected - value).square().sum(),
                 expected.square().sum(),
@@ -108,7 +115,7 @@ def layer_errors(
             old = sums.get(layer)
             sums[layer] = [a + b for a, b in zip(old, parts, strict=True)] if old else list(parts)
 
-        for victim, tap in ((dense, dense_outputs.__setitem__), (sparse, compare)):
+        for victim, tap in ((dense, remember), (sparse, compare)):
             victim.check_answers(read_batch(victim.model, victim.architecture, batch, tap)[0])
     return {layer: _ratio(*sums[layer]) for layer in dense.architecture.paths}
 

@@ -109,6 +109,7 @@ class Architecture:
     heads: tuple[str, ...]  # the linears after the blocks, in the order in which they run
     inputs: tuple[str, ...]  # what the model takes of a tokenizer
     pads: bool = True  # whether padding leaves answers as they are
+    runs: int = 1  # of every block over one text: more where blocks share their weights
 
     @property
     def oddity(self) -> Oddity:
@@ -182,7 +183,7 @@ def examine(model: Any, where: str) -> Architecture:
     """The architecture of a classifier, by a dry run over made-up tokens; see `dry_run`.
 
     Raises ModelError in one sentence for what the pruner does not understand: no blocks, weights
-    outside linear layers, shared blocks, linears that a text does not reach, and inputs that are
+    outside linear layers, tied layers, linears that a text does not reach, and inputs that are
     neither tokens nor the same for every text.
     """
     blocks, modules = blocks_of(model, where)
@@ -208,10 +209,9 @@ def examine(model: Any, where: str) -> Architecture:
     names = _names(blocks, linears)
     calls, again = _by_path(watched.calls), _by_path(alone.calls)
     _check_calls(list(linears), calls, watched, where)
+    runs = _runs(calls, linears)
     second = {
-        path: _is_second_constant(path, runs, again[path], where)
-        for path, runs in calls.items()
-        if path in linears
+        path: runs == 1 and _reads_twice(path, calls[path], again[path], where) for path in linears
     }
     order = [path for path in calls if path in linears]
     groups = tuple(_groups(order, calls, second, names, blocks, watched))
@@ -231,6 +231,7 @@ def examine(model: Any, where: str) -> Architecture:
         tuple(heads),
         ("input_ids", *(["token_type_ids"] if takes_types(model) else [])),
         _is_same(watched.logits, alone.logits[0]),
+        runs,
     )
 
 
@@ -331,18 +332,12 @@ def _by_path(calls: Sequence[Call]) -> dict[str, list[Call]]:
 def _check_calls(
     linears: Sequence[str], calls: dict[str, list[Call]], watched: Watched, where: str
 ) -> None:
-    """Raises ModelError for linears that a text does not reach, or reaches more than twice."""
+    """Raises ModelError for linears that a text need not reach, and for inputs of other shapes."""
     if unused := [path for path in linears if path not in calls]:
         raise ModelError(
             f"{where} has {pluralize(len(unused), 'linear layer')} that a text need not reach, "
             f"{unused[0]} first, as a mixture of experts has; only models whose layers all read "
             "every text are pruned."
-        )
-    if often := [path for path in linears if len(calls[path]) > 2]:
-        raise ModelError(
-            f"{where} runs {often[0]} {len(calls[often[0]])} times over one text, as a model with "
-            "shared blocks does, and no block can be pruned before the next; give a model whose "
-            "blocks have weights of their own."
         )
     for path in linears:
         if calls[path][0].rows == "other":
@@ -352,16 +347,26 @@ def _check_calls(
             )
 
 
-def _is_second_constant(path: str, runs: list[Call], again: list[Call], where: str) -> bool:
-    """Whether a linear reads a second input. Raises ModelError for one that depends on the text."""
+def _runs(calls: dict[str, list[Call]], linears: Iterable[str]) -> int:
+    """How often the blocks run over one text: more than once where they share their weights."""
+    counts = {
+        len(calls[path]) if all(call.rows == "tokens" for call in calls[path]) else 1
+        for path in linears
+    }
+    return counts.pop() if len(counts) == 1 else 1
+
+
+def _reads_twice(path: str, runs: list[Call], again: list[Call], where: str) -> bool:
+    """Whether a linear reads a second input beside the tokens. Raises ModelError where that depends
+    on the text.
+    """
     if len(runs) == 1:
         return False
     first, second = runs[1].tensor, again[1].tensor if len(again) > 1 else None
-    if second is None or first.shape != second.shape or not torch.equal(first, second):
+    if len(runs) > 2 or second is None or not torch.equal(first, second):
         raise ModelError(
-            f"{where} runs {path} twice over one text, as a model with shared blocks does, and no "
-            "block can be pruned before the next; give a model whose blocks have weights of their "
-            "own."
+            f"{where} runs {path} {len(runs)} times over one text, each time over other inputs, "
+            "and other layers once; only models whose blocks run alike are pruned."
         )
     return True
 

@@ -17,13 +17,36 @@ def read_config(source: str | Path, local_only: bool) -> Any:
     """The configuration of a local folder or a hub name.
 
     Raises ModelError where a folder's config.json is not JSON, names no model_type, or numbers no
-    labels; what transformers raises of its own is passed on.
+    labels, and for a model that needs code of its own, that transformers does not know, or that is
+    quantised; what else transformers raises is passed on.
     """
-    from transformers import AutoConfig  # it takes a second, and a check of a file needs none of it
+    # it takes a second, and a check of a file needs none of it
+    from transformers import AutoConfig, __version__
 
     if local_only:
         config_in(Path(source) / "config.json")
-    return AutoConfig.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(
+            source, local_files_only=local_only, trust_remote_code=False
+        )
+    except ValueError as error:
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{source} needs code of its own (auto_map in its config.json), and nothing that a "
+                "model brings is run; give one of an architecture that transformers has."
+            ) from error
+        if "does not recognize this architecture" in str(error):
+            raise ModelError(
+                f"The architecture of {source} is unknown to transformers {__version__}; install a "
+                "newer transformers, or give another model."
+            ) from error
+        raise
+    if getattr(config, "quantization_config", None) is not None:
+        raise ModelError(
+            f"{source} is quantised (quantization_config in its config.json), and only weights in "
+            "fp32, fp16 or bf16 can be pruned; give the model that it was made from."
+        )
+    return config
 
 
 def config_in(path: Path) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def read_batch(
     """(logits (texts, labels), the last hidden states that the head reads (texts, width)).
 
     `tap` sees the output of every linear of the blocks over the real tokens, (tokens, d_out), when
-    it first runs.
+    it first runs; where blocks share their weights, whenever it runs.
     """
     hidden: list[Tensor] = []
     with ExitStack() as stack:
@@ -185,7 +185,7 @@ def first_tensor(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
 
 @contextmanager
 def tapped(model: Any, architecture: Architecture, batch: Batch, tap: Tap) -> Iterator[None]:
-    """Hand the output of every linear's first run to `tap`."""
+    """Hand the outputs of linears to `tap`, see `read_batch`."""
     seen: set[str] = set()
     of_tokens = {
         layer for group in architecture.groups if group.per_token for layer in group.layers
@@ -193,7 +193,7 @@ def tapped(model: Any, architecture: Architecture, batch: Batch, tap: Tap) -> It
 
     def taken(layer: str) -> Callable[[Tensor], None]:
         def take(output: Tensor) -> None:
-            if layer not in seen:
+            if layer not in seen or architecture.runs > 1:
                 seen.add(layer)
                 rows = batch.real(output) if layer in of_tokens else output.flatten(0, -2)
                 tap(layer, rows)

@@ -47,9 +47,13 @@ class PrunableLinear:
         old = self.module.bias
         self.module.bias = nn.Parameter(bias.to(old), requires_grad=old.requires_grad)
 
-    def take(self, other: "PrunableLinear") -> None:
-        """Take the weight and the bias of another view, without copying them."""
-        self.module.weight, self.module.bias = other.module.weight, other.module.bias
+    def take(self, pruned: "PrunableLinear", dense: "PrunableLinear") -> None:
+        """Take the weight of a pruned layer, and its bias where it is not the dense one's, without
+        copying them.
+        """
+        self.module.weight = pruned.module.weight
+        if pruned.module.bias is not dense.module.bias:
+            self.module.bias = pruned.module.bias
 
     def as_linear(self) -> nn.Linear:
         """An nn.Linear that computes the same; the module itself where it is one."""

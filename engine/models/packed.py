@@ -16,10 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+)
 
 from prunescope.engine.errors import ModelError, PruneScopeError
 from prunescope.engine.formatting import error_line
+from prunescope.engine.models.weights import check_kind
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksummed import read_about, read_checksummed
 
@@ -142,6 +147,7 @@ def open_packed(folder: Path | str, device: str | torch.device = "cpu") -> tuple
             str(about["sha256"]),
         )
         config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+        check_kind(AutoModelForSequenceClassification, config, str(source))
         kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
         model, loading = kind.from_pretrained(
             None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32

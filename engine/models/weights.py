@@ -46,6 +46,7 @@ def load_weights(
     naming the first tensor that has another shape than the config says, that is missing outside
     the head, or that lies in a block the config does not have. See `check_finite` for the rest.
     """
+    check_kind(kind, config, name)
     settings = {
         "config": config,
         "use_safetensors": True,
@@ -70,6 +71,15 @@ def load_weights(
     missing = sorted(info["missing_keys"])
     _check_names(missing, sorted(info["unexpected_keys"]), model, name)
     return LoadedModel(model, notices, missing[0] if missing else None)
+
+
+def check_kind(kind: Any, config: Any, name: str) -> None:
+    """Raises ModelError where transformers has no model of a kind for a configuration."""
+    if type(config) not in kind._model_mapping:
+        raise ModelError(
+            f"{name} is of the architecture {config.model_type!r}, of which transformers has no "
+            f"model for {kind.__name__}; give a text classifier."
+        )
 
 
 def check_finite(model: nn.Module, name: str, remedy: str = "load an undamaged checkpoint") -> None:

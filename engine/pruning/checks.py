@@ -56,6 +56,23 @@ def check_tokens(victim: Victim, plan: Plan, tokens: int, texts: int) -> tuple[s
     return ()
 
 
+def notices_of_architecture(victim: Victim, plan: Plan) -> tuple[str, ...]:
+    """What a method leaves out for a victim's architecture."""
+    architecture, method = victim.architecture, plan.method
+    if architecture.runs > 1 and (method.target != "none" or method.inputs == "sparse"):
+        return (
+            f"The blocks of {victim.name} share their weights, so they are pruned once, from what "
+            f"the dense model's layers read in all of their {architecture.runs} runs, and no "
+            "target is corrected.",
+        )
+    if method.residual and not any(group.residual for group in architecture.groups):
+        return (
+            f"{victim.name} adds nothing to the outputs of its linear layers directly, so the "
+            "target leaves the drift of the residual stream out.",
+        )
+    return ()
+
+
 def notices_of_zeros(
     dense: Victim, pruned: Victim, plan: Plan, reports: Sequence[LayerReport], sparsity: float
 ) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from prunescope.engine.errors import NumericalError, SettingError
 from prunescope.engine.models.architecture import LinearGroup
+from prunescope.engine.models.dry_run import second_inputs
 from prunescope.engine.models.linears import PrunableLinear
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.activations import ActivationState, CalibrationStream
@@ -80,6 +81,17 @@ class Group:
     def weights(self) -> list[Tensor]:
         """W of every linear, (d_out, d_in)."""
         return [linear.weight for linear in self.linears]
+
+
+def groups_of(victim: Victim) -> list[Group]:
+    """The groups of linears of all blocks, in the order in which the model runs them."""
+    architecture, linears = victim.architecture, victim.linears()
+    twice = [group.layers[0] for group in architecture.groups if group.twice]
+    second = second_inputs(victim.model, {layer: architecture.paths[layer] for layer in twice})
+    return [
+        Group(group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0]))
+        for group in architecture.groups
+    ]
 
 
 def collect_statistics(

@@ -216,17 +216,22 @@ def _gradients(
     """`block.module` and the gradient of v·h by the layer's output, (tokens, d_out), v drawn by
     each generator in turn, h what the head reads.
     """
-    outputs: dict[str, Tensor] = {}
+    outputs: list[tuple[str, Tensor]] = []
     architecture, model = victim.architecture, victim.model
     of_tokens = {
         layer for group in architecture.groups if group.per_token for layer in group.layers
     }
+
+    def keep(layer: str, output: Tensor) -> None:
+        # A second run reads what is the same for every text, unless blocks share their weights
+        if architecture.runs > 1 or all(layer != known for known, _ in outputs):
+            outputs.append((layer, output))
+
     with torch.enable_grad(), ExitStack() as stack:
         stack.enter_context(differentiable(model))
         for layer, path in architecture.paths.items():
-            # the first run counts; a second one reads what is the same for every text
             linear = model.get_submodule(path)
-            stack.enter_context(outputs_of(linear, partial(_keep_first, outputs, layer)))
+            stack.enter_context(outputs_of(linear, partial(keep, layer)))
             if layer not in of_tokens:  # DeBERTa scales those in place, and gradients were lost
                 copied = linear.register_forward_hook(lambda _linear, _args, output: output.clone())
                 stack.callback(copied.remove)
@@ -235,12 +240,8 @@ def _gradients(
             directions = torch.randn(hidden.shape, generator=generator).to(hidden.device)
             more = index + 1 < len(generators)
             gradients = torch.autograd.grad(
-                (hidden * directions).sum(), list(outputs.values()), retain_graph=more
+                (hidden * directions).sum(), [output for _, output in outputs], retain_graph=more
             )
-            for layer, gradient in zip(outputs, gradients, strict=True):
+            for (layer, _), gradient in zip(outputs, gradients, strict=True):
                 rows = batch.real(gradient) if layer in of_tokens else gradient.flatten(0, -2)
                 yield layer, rows
-
-
-def _keep_first(outputs: dict[str, Tensor], layer: str, value: Tensor) -> None:
-    outputs.setdefault(layer, value)

@@ -8,25 +8,19 @@ the dense model's forward pass and never see each other, so many in one pass equ
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.models.dry_run import second_inputs
 from prunescope.engine.models.forward import device_tokens
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
-from prunescope.engine.pruning.activations import (
-    CalibrationStream,
-    calibration_streams,
-    pausing,
-)
+from prunescope.engine.pruning.activations import CalibrationStream
 from prunescope.engine.pruning.allocation import Shares
-from prunescope.engine.pruning.checks import check_tokens, notices_of_zeros
+from prunescope.engine.pruning.calibration import Calibration
+from prunescope.engine.pruning.checks import check_tokens, notices_of_architecture, notices_of_zeros
 from prunescope.engine.pruning.data_free import prune_without_text
 from prunescope.engine.pruning.groups import (
     Group,
@@ -35,6 +29,7 @@ from prunescope.engine.pruning.groups import (
     collect_statistics,
     dense_reference,
     factorise_statistics,
+    groups_of,
     prune_group,
     untouched_report,
 )
@@ -47,7 +42,6 @@ from prunescope.engine.pruning.memory import (
     sparsities_at_once,
 )
 from prunescope.engine.pruning.plan import Plan, Pruned, level_name
-from prunescope.engine.pruning.precision import forward_precision
 from prunescope.engine.pruning.solvers import loss_curves
 from prunescope.engine.pruning.targets import Factor, factorise
 
@@ -84,10 +78,15 @@ class LayerwisePruner:
             )
         self.victim, self.plan, self.shares = victim, plan, shares
         self.report, self.shared = report, shared
-        self.groups = _groups(victim)
-        self.encoded = victim.encode(texts, pairs)
-        self.tokens = sum(len(ids) for ids in self.encoded["input_ids"])
-        self.notices = list(check_tokens(victim, plan, self.tokens, len(texts)))
+        self.groups = groups_of(victim)
+        # groups of linears times sparsities: those done, the most that was reported, and all
+        self.done, self.reported, self.total = 0, 0, 1
+        encoded, most = victim.encode(texts, pairs), device_tokens(victim.device)
+        self.text = Calibration(victim, encoded, plan, shared.importance, most, self._report)
+        self.notices = [
+            *check_tokens(victim, plan, self.text.tokens, len(texts)),
+            *notices_of_architecture(victim, plan),
+        ]
         if shared.importance is None and (plan.method.importance or plan.allocation != "uniform"):
             shared.importance = retry_with_fewer_tokens(
                 lambda tokens: measure_importance(
@@ -96,9 +95,7 @@ class LayerwisePruner:
                 sample_stream(victim.device),
                 self.notices,
             )
-        self.max_tokens = device_tokens(victim.device)
-        # groups of linears times sparsities: those done, the most that was reported, and all
-        self.done, self.reported, self.total = 0, 0, 1
+        self.text.importance = shared.importance
 
     def run(self, sparsities: Sequence[float]) -> Iterator[Pruned]:
         """The pruned models in order, as many at once as memory allows, fewer after it ran out."""
@@ -108,7 +105,7 @@ class LayerwisePruner:
             if remaining[0] == 0:
                 yield prune_without_text(self.victim, self.plan, self.shares, remaining.pop(0))
                 continue
-            most = min(most, sparsities_at_once(self.victim, self.tokens))
+            most = min(most, sparsities_at_once(self.victim, self.text.tokens))
             batch, before = list(itertools.takewhile(bool, remaining))[:most], self.done
             try:
                 runs = self._prune_together(batch)
@@ -128,7 +125,7 @@ class LayerwisePruner:
         self.total = len(self.groups) * rounds
         if not measured:
             self.shared.losses = retry_with_fewer_tokens(
-                self._losses, self.max_tokens, self.notices
+                self._losses, self.text.max_tokens, self.notices
             )
         if self.plan.allocation != "uniform" and self.shared.losses is not None:
             self.shares = replace(self.shares, losses=self.shared.losses)
@@ -144,7 +141,7 @@ class LayerwisePruner:
                 f"Memory ran out with {sparsities} sparsities at once; {sparsities // 2} are tried."
             )
             return sparsities // 2
-        self.max_tokens = halve_tokens(self.max_tokens, self.notices, error)
+        self.text.max_tokens = halve_tokens(self.text.max_tokens, self.notices, error)
         return 1
 
     # not inference_mode: the pruned weights must stay ordinary tensors, fit for training
@@ -156,41 +153,41 @@ class LayerwisePruner:
             SparsityRun(sparsity, self.shares.at(sparsity), self.victim.copy(own=()))
             for sparsity in sparsities
         ]
-        with self._streams(runs if method.inputs == "sparse" else []) as inputs:
+        if self.victim.architecture.runs > 1:
+            self._prune_shared(runs)
+            return runs
+        pruned = [run.victim for run in runs] if method.inputs == "sparse" else []
+        with self.text.streams(pruned) as inputs:
             identical = True  # whether every pruned model still has the dense model's activations
             for group in self.groups:
                 self._prune_group(group, runs, inputs, identical)
                 identical = identical and not any(
                     run.shares[layer] for run in runs for layer in group.layers
                 )
-                self._advance(group.block, inputs)
+                self.text.advance(group.block, inputs)
             for path in self.victim.architecture.heads if method.heads else ():
                 self._retarget(path, runs, inputs)
-                self._advance("head", inputs)
+                self.text.advance("head", inputs)
         self._report("pruned")
         return runs
 
-    @contextmanager
-    def _streams(self, runs: Sequence[SparsityRun]) -> Iterator[list[CalibrationStream]]:
-        """The calibration text in the dense model, where a statistic needs it, and in those of the
-        runs, at the first group; all passes end with the block.
+    def _prune_shared(self, runs: Sequence[SparsityRun]) -> None:
+        """Prune blocks that share their weights, from what the dense model's linears read in all of
+        their runs: no run's input is known before all are pruned, so there is no drift to correct.
         """
-        method, architecture = self.plan.method, self.victim.architecture
-        streams: list[CalibrationStream] = []
-        with ExitStack() as stack:
-            for victim in (self.victim, *(run.victim for run in runs)):
-                stack.enter_context(pausing(victim.model, architecture, method.heads))
-            for stream in calibration_streams(
-                self.victim,
-                self.encoded,
-                self.max_tokens,
-                [run.victim for run in runs],
-                method.needs_dense or not runs,
-            ):
-                stack.callback(stream.close)
-                streams.append(stream)
-            self._advance("embeddings", streams)
-            yield streams
+        grams = self.text.shared_grams(self.groups)
+        for group, gram in zip(self.groups, grams, strict=True):
+            statistics = GroupStatistics(torch.cat(group.weights).float(), gram, None, None)
+            factor = factorise_statistics(gram, self.plan.method)
+            for run in runs:
+                self.done += 1
+                tick = partial(self._report, group.title)
+                if any(run.shares[layer] for layer in group.layers):
+                    prune_group(
+                        group, run, statistics, factor, self.plan, self.shared.importance, tick
+                    )
+                else:
+                    run.reports += map(untouched_report, group.layers, group.weights)
 
     def _prune_group(
         self,
@@ -205,7 +202,7 @@ class LayerwisePruner:
         references = [
             dense_reference(method, weight, stream.dense) if drifted else None for stream in inputs
         ]
-        token_weights = self._token_weights(group, inputs)
+        token_weights = self.text.token_weights(group, [stream.batch for stream in inputs])
         statistics = factor = None
         for index, run in enumerate(runs):
             which = f", sparsity {index + 1}" if len(runs) > 1 else ""
@@ -249,16 +246,6 @@ class LayerwisePruner:
             factor = factorise_statistics(statistics.gram, self.plan.method)
         return statistics, factor
 
-    def _token_weights(
-        self, group: Group, inputs: Sequence[CalibrationStream]
-    ) -> list[Tensor | None]:
-        """ω of every token of every stream, None where all tokens count alike."""
-        importance = self.shared.importance if self.plan.method.importance else None
-        if importance is None or not group.of_model.per_token:
-            return [None] * len(inputs)
-        device = group.weights[0].device
-        return [importance.token_weights(group.layers, part.batch, device) for part in inputs]
-
     @torch.no_grad()
     def _losses(self, max_tokens: int) -> dict[str, list[float]]:
         """The loss of every layer if it alone were pruned, from the dense model's inputs; see
@@ -267,50 +254,17 @@ class LayerwisePruner:
         importance = self.shared.importance
         if importance is None:
             raise RuntimeError("losses of layers are compared by their importance")
-        self.max_tokens, self.done = max_tokens, 0
+        self.text.max_tokens, self.done = max_tokens, 0
         losses: dict[str, list[float]] = {}
-        with self._streams([]) as inputs:
-            for group in self.groups:
-                tick = partial(self._report, f"{group.block}: losses")
-                tick()
-                self.done += 1
-                losses |= self._losses_of(group, importance, inputs, tick)
-                self._advance(group.block, inputs)
+        for group, gram in zip(self.groups, self.text.dense_grams(self.groups), strict=True):
+            self.done += 1
+            factor = factorise(gram.hessian(), self.plan.method.damping)
+            metrics = [importance.outputs[layer] for layer in group.layers]
+            tick = partial(self._report, f"{group.block}: losses")
+            curves = loss_curves(group.weights, factor, metrics, tick)
+            for layer, curve in zip(group.layers, curves, strict=True):
+                losses[layer] = [importance.scale[layer] * loss for loss in curve]
         return losses
-
-    def _losses_of(
-        self,
-        group: Group,
-        importance: Importance,
-        inputs: Sequence[CalibrationStream],
-        tick: Callable[[], None],
-    ) -> dict[str, list[float]]:
-        """The losses of a group's layers."""
-        statistics = collect_statistics(
-            torch.cat(group.weights),
-            inputs,
-            [None] * len(inputs),
-            0,
-            self.plan.method,
-            self._token_weights(group, inputs),
-            tick,
-            second=group.second,
-        )
-        factor = factorise(statistics.gram.hessian(), self.plan.method.damping)
-        metrics = [importance.outputs[layer] for layer in group.layers]
-        curves = loss_curves(group.weights, factor, metrics, tick)
-        return {
-            layer: [importance.scale[layer] * loss for loss in curve]
-            for layer, curve in zip(group.layers, curves, strict=True)
-        }
-
-    def _advance(self, after: str, inputs: Sequence[CalibrationStream]) -> None:
-        """Take every model to its next group."""
-        with forward_precision(self.plan.precision, self.victim.device):
-            for stream in inputs:
-                self._report(f"{after}: forward")
-                for state in stream.states:
-                    state.advance()
 
     def _report(self, stage: str) -> None:
         """Report how far the whole call is; never less than before, although a pass that ran out of
@@ -324,8 +278,9 @@ class LayerwisePruner:
         """A victim of its own with the weights of a run."""
         pruned = self.victim.copy()
         pruned.name = level_name(self.victim.name, run.sparsity)
+        dense = self.victim.linears()
         for layer, linear in pruned.linears().items():
-            linear.take(run.linears[layer])
+            linear.take(run.linears[layer], dense[layer])
         if self.plan.method.heads:
             for path in self.victim.architecture.heads:
                 target = pruned.model.get_submodule(path)
@@ -333,14 +288,3 @@ class LayerwisePruner:
         zeros = notices_of_zeros(self.victim, pruned, self.plan, run.reports, run.sparsity)
         notices = (*self.notices, *zeros)
         return Pruned(pruned, run.sparsity, tuple(run.reports), notices, run.seconds)
-
-
-def _groups(victim: Victim) -> list[Group]:
-    """The groups of linears of all blocks, in the order in which the model runs them."""
-    architecture, linears = victim.architecture, victim.linears()
-    twice = [group.layers[0] for group in architecture.groups if group.twice]
-    second = second_inputs(victim.model, {layer: architecture.paths[layer] for layer in twice})
-    return [
-        Group(group, tuple(linears[layer] for layer in group.layers), second.get(group.layers[0]))
-        for group in architecture.groups
-    ]

@@ -110,7 +110,8 @@ MEASURES = (
         "[CLS] error",
         "Relative error of the last [CLS] embedding",
         "Squared distance of the last [CLS] embedding from the dense model's / the spread of the "
-        "dense one over the evaluation set.",
+        "dense one over the evaluation set. Where the head reads the last token or the mean, it is "
+        "the error of that.",
         "It is not a change of the prediction: an embedding may move along the border between "
         "classes.",
         "",

@@ -106,10 +106,11 @@ def _rates() -> None:
 def _pruning() -> None:
     st.markdown(
         "Fine-tuned members, some of them adversarially trained, are averaged into one dense "
-        "model. Then, block by block, each group of linear layers is pruned in the order q, k, v → "
-        "attention output → intermediate → output. Its statistics are taken after all groups "
-        "before it were pruned, over real tokens only. Here x and r are inputs and residuals, and "
-        "ω is a token's importance:"
+        "model. Then, block by block, each group of linear layers that read the same input is "
+        "pruned, in the order in which the model runs them: in BERT q, k, v → attention output → "
+        "intermediate → output. Its statistics are taken after all groups before it were pruned, "
+        "over real tokens only. Here x and r are inputs and residuals, and ω is a token's "
+        "importance:"
     )
     st.latex(r"H = \frac{\sum \omega\, x_s x_s^{\top}}{\sum \omega}")
     st.latex(r"C = \frac{\sum \omega\, [\,W(x_d - x_s) + r_d - r_s\,]\, x_s^{\top}}{\sum \omega}")
@@ -134,11 +135,11 @@ def _pruning() -> None:
         r"\Lambda)\,(\hat W - W^{*})^{\top}"
     )
     st.markdown(
-        "M and ω come from gradients of the last [CLS], which is all that the classifier reads; no "
-        "labels are needed. Sparsity is spread over layers by measured loss: sensitive layers keep "
-        "more weights. Other methods: `p1` is P1's formula as published; `sparsegpt` and "
-        "`sparsegpt-static` are SparseGPT with the pruned and with the dense model's inputs; "
-        "`wanda` and `magnitude` remove weights and correct nothing. Patterns: unstructured, even "
+        "M and ω come from gradients of the last [CLS], which is all that the classifier reads (in "
+        "a decoder, of the last token); no labels are needed. Sparsity is spread over layers by "
+        "measured loss: sensitive layers keep more weights. Other methods: `p1` is P1's formula as "
+        "published; `sparsegpt` and `sparsegpt-static` are SparseGPT with the pruned and with the "
+        "dense model's inputs; `wanda` and `magnitude` remove weights and correct nothing. Patterns: unstructured, even "
         "over rows, or n:m, where n of every m neighbouring weights remain."
     )
 
