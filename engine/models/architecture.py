@@ -50,6 +50,7 @@ class Oddity:
 
     # Positions count on from the pad token's id, so that those up to it are free.
     after_pad: bool = False
+    pad: int | None = None  # that id, where it is not the configuration's
 
 
 ODDITIES = {
@@ -61,14 +62,13 @@ ODDITIES = {
         "xlm-roberta-xl",
         "roberta-prelayernorm",
         "data2vec-text",
-        "mpnet",
         "xmod",
         "esm",
         "lilt",
         "longformer",
         "markuplm",
     )
-}
+} | {"mpnet": Oddity(after_pad=True, pad=1)}
 
 
 def oddity_of(config: Any) -> Oddity:
@@ -81,7 +81,10 @@ def positions_of(config: Any) -> int:
     rows = getattr(config, "max_position_embeddings", None)
     if not isinstance(rows, int) or rows <= 0:  # relative positions have no end
         return 1 << 30
-    return rows - int(config.pad_token_id) - 1 if oddity_of(config).after_pad else rows
+    oddity = oddity_of(config)
+    if not oddity.after_pad:
+        return rows
+    return rows - 1 - (int(config.pad_token_id) if oddity.pad is None else oddity.pad)
 
 
 @dataclass(frozen=True, slots=True)
