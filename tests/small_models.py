@@ -35,6 +35,8 @@ def vocabulary() -> list[str]:
     ]
 
 
+# what `write_model` writes
+FAMILIES = ("bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert")
 TOKENIZERS = {
     "bert": BertTokenizerFast,
     "distilbert": DistilBertTokenizerFast,

@@ -24,10 +24,12 @@ class VictimService:
     candidates. An answer does not depend on the batch, to the last bit: texts with equal token ids
     are computed once, a batch holds texts that are padded to the same length, and one of fewer than
     `LEAST` texts a thread is filled up with its first one, because matrix products of a few rows
-    take other kernels than those of many, which add up in another order. So nothing is rounded, and
-    ties are those of the exact inputs. That holds on the CPU for victims of width 64 and more
-    (narrower ones on one thread); on a GPU, where kernels are picked by the size of a batch in ways
-    of their own, the last digits may differ. A victim whose logits are not finite is a ModelError.
+    take other kernels than those of many, which add up in another order. A victim that must not pad
+    reads every text alone: it has a convolution or the like, whose kernels differ in more. So
+    nothing is rounded, and ties are those of the exact inputs. That holds on the CPU for victims of
+    width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
+    of a batch in ways of their own, the last digits may differ. A victim whose logits are not
+    finite is a ModelError.
     """
 
     cached = False
@@ -71,8 +73,9 @@ class VictimService:
         batch: list[tuple[tuple[int, ...], ...]] = []
         longest = 0
         for ids in ordered:
-            length = padded_length(len(ids[0]), victim.architecture.pads, victim.max_tokens)
-            if batch and (length != longest or (len(batch) + 1) * length > TOKENS):
+            pads = victim.architecture.pads
+            length = padded_length(len(ids[0]), pads, victim.max_tokens)
+            if batch and (not pads or length != longest or (len(batch) + 1) * length > TOKENS):
                 yield batch
                 batch = []
             batch.append(ids)
@@ -82,7 +85,8 @@ class VictimService:
 
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
         count = len(encoded["input_ids"])
-        missing = max(0, LEAST * max(2, torch.get_num_threads()) - count)
+        least = LEAST * max(2, torch.get_num_threads()) if self.victim.architecture.pads else 1
+        missing = max(0, least - count)
         filled = {
             name: [*map(list, lists), *([list(lists[0])] * missing)]
             for name, lists in encoded.items()

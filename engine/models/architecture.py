@@ -63,6 +63,10 @@ ODDITIES = {
         "data2vec-text",
         "mpnet",
         "xmod",
+        "esm",
+        "lilt",
+        "longformer",
+        "markuplm",
     )
 }
 
@@ -70,6 +74,14 @@ ODDITIES = {
 def oddity_of(config: Any) -> Oddity:
     """What a dry run cannot know of a configuration's architecture."""
     return ODDITIES.get(str(config.model_type), Oddity())
+
+
+def positions_of(config: Any) -> int:
+    """Most tokens of a text for which a model has positions, special tokens included."""
+    rows = getattr(config, "max_position_embeddings", None)
+    if not isinstance(rows, int) or rows <= 0:  # relative positions have no end
+        return 1 << 30
+    return rows - int(config.pad_token_id) - 1 if oddity_of(config).after_pad else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,12 @@ def examine(model: Any, where: str) -> Architecture:
     }
     _check_parameters(model, blocks, modules, where)
     try:
-        watched, alone = dry_run(model, body, {path: _block_of(path, blocks) for path in linears})
+        watched, alone = dry_run(
+            model,
+            body,
+            {path: _block_of(path, blocks) for path in linears},
+            positions_of(model.config),
+        )
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         raise ModelError(
             f"{where} cannot read a text ({error_line(error)}); correct its config.json, or save "

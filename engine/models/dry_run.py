@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from prunescope.engine.models.linears import KINDS
 
-LONG, SHORT = 11, 7  # tokens of the two made-up texts
+LONG, SHORT = 11, 7  # tokens of the two made-up texts, where there are positions for as many
 ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 Key = tuple[int, int]  # where a tensor's memory begins, and how many values it has
 Rows = Literal["tokens", "sentences", "constant", "other"]
@@ -65,15 +65,16 @@ def made_up_batch(model: Any, lengths: Sequence[int]) -> dict[str, Tensor]:
     }
 
 
-def dry_run(model: Any, body: str, blocks: Mapping[str, str]) -> tuple[Watched, Watched]:
+def dry_run(
+    model: Any, body: str, blocks: Mapping[str, str], positions: int
+) -> tuple[Watched, Watched]:
     """(a short text padded beside a long one, the short text alone) as the model reads them.
 
     `blocks` has the paths of the linears that count, each with the block it belongs to.
     """
-    return (
-        _watch(model, body, blocks, (SHORT, LONG)),
-        _watch(model, body, blocks, (SHORT,)),
-    )
+    long = min(LONG, positions)
+    short = min(SHORT, long - 1)
+    return _watch(model, body, blocks, (short, long)), _watch(model, body, blocks, (short,))
 
 
 @torch.enable_grad()

@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.architecture import Architecture, oddity_of, takes_types
+from prunescope.engine.models.architecture import Architecture, oddity_of, positions_of, takes_types
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 # rows without a token from which on the tokenizer is likely another model's; padded tables have
@@ -38,7 +38,7 @@ def fit(name: str, architecture: Architecture, model: Any, tokenizer: Any) -> Fi
             "model's folder."
         )
     notices = _check_ids(name, model, tokenizer) + _fit_inputs(name, architecture, model, tokenizer)
-    positions, cut = _positions(name, architecture, model), int(tokenizer.model_max_length)
+    positions, cut = positions_of(model.config), int(tokenizer.model_max_length)
     limit, special = min(positions, cut), int(tokenizer.num_special_tokens_to_add(pair=True))
     if limit <= special:
         what = (
@@ -107,15 +107,6 @@ def settle_pad(
         f"The config of {name} has no pad_token_id, by which its head finds the last token of a "
         f"text in a batch; texts are padded with {token!r}.",
     )
-
-
-def _positions(name: str, architecture: Architecture, model: Any) -> int:
-    """Most tokens of a text for which the model has positions, special tokens included."""
-    config = model.config
-    rows = getattr(config, "max_position_embeddings", None)
-    if not isinstance(rows, int) or rows <= 0:  # relative positions have no end
-        return 1 << 30
-    return rows - int(config.pad_token_id) - 1 if architecture.oddity.after_pad else rows
 
 
 def _check_ids(name: str, model: Any, tokenizer: Any) -> tuple[str, ...]:

@@ -141,6 +141,8 @@ def outputs_of(module: nn.Module, take: Callable[[Tensor], None]) -> Iterator[No
     """Hand the first output of a module to `take` whenever it runs."""
 
     def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
+        if isinstance(output, tuple):  # a block of DistilBERT may give its attention first
+            output = next(part for part in output if isinstance(part, Tensor) and part.dim() < 4)
         take(output if isinstance(output, Tensor) else output[0])
 
     handle = module.register_forward_hook(hook)

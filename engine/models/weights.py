@@ -22,8 +22,8 @@ INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 # Names that only wrappers have: torch.compile, FullyShardedDataParallel, checkpointed activations.
 WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-# What architectures call the encoder or decoder below their heads.
-BODIES = ("bert", "roberta", "distilbert", "electra", "deberta", "mpnet", "transformer", "model")
+# What architectures call the encoder or decoder below their heads, and nobody calls a wrapper.
+BODIES = ("bert", "roberta", "distilbert", "electra", "deberta", "mpnet")
 ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune leaves of a weight until `remove`
 
 
@@ -122,18 +122,18 @@ def plain_names(
     no wrapper: the weights of a BERT are none of a RoBERTa's.
     """
     inner = {name: WRAPPERS.sub("", name) for name in names}
-    bodies = {body, *BODIES}
     before: set[str] = set()
     for key in missing:
         head, _, rest = key.partition(".")
-        endings = [f".{key}"] + ([f".{rest}"] if head in bodies else [])
-        prefixes = [
-            name.removesuffix(end[1:])
-            for end in endings
+        # "model" may be both: a wrapper of a BERT, and the body of a Llama
+        endings = {f".{key}": {*BODIES}} | ({f".{rest}": {body, *BODIES}} if head == body else {})
+        before |= {
+            prefix
+            for end, bodies in endings.items()
             for name in inner.values()
             if name.endswith(end)
-        ]
-        before |= {prefix for prefix in prefixes if bodies.isdisjoint(prefix.split("."))}
+            and bodies.isdisjoint((prefix := name.removesuffix(end[1:])).split("."))
+        }
     prefix = before.pop() if len(before) == 1 else ""
     wrappers = dict.fromkeys(part for name in inner for part in WRAPPERS.findall(name))
     return (

@@ -230,7 +230,11 @@ def _gradients(
     with torch.enable_grad(), ExitStack() as stack:
         stack.enter_context(differentiable(model))
         for layer, path in architecture.paths.items():
-            stack.enter_context(outputs_of(model.get_submodule(path), partial(keep, layer)))
+            linear = model.get_submodule(path)
+            stack.enter_context(outputs_of(linear, partial(keep, layer)))
+            if layer not in of_tokens:  # DeBERTa scales those in place, and gradients were lost
+                copied = linear.register_forward_hook(lambda _linear, _args, output: output.clone())
+                stack.callback(copied.remove)
         hidden = read_batch(model, architecture, batch)[1]  # (texts, width)
         for index, generator in enumerate(generators):
             directions = torch.randn(hidden.shape, generator=generator).to(hidden.device)

@@ -622,12 +622,16 @@ def test_damaged_resources_are_refused_before_any_work(
 ) -> None:
     from made_up_resources import write_wordnet
 
+    from prunescope.engine.models.fingerprint import PROBE
+
     folder = write_wordnet(tmp_path / "corpora" / "wordnet")
     (folder / "index.verb").unlink()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "prunescope.engine.models.forward.run_stream", lambda *_: pytest.fail("a model was read")
-    )
+
+    def read(_victim: object, texts: list[str], _pairs: object = None) -> None:
+        assert texts == [PROBE], "more is read than what every model is opened with"
+
+    monkeypatch.setattr("prunescope.engine.models.victim.Victim.read", read)
     name, *more = command.split()
     model = [] if name == "members" else ["--model", str(model_folder)]
     cache = [] if name == "evaluate" else ["--cache", str(tmp_path / "cache")]

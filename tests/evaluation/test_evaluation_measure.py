@@ -1,16 +1,16 @@
 """Predictions and relative errors, against naive float64 computations over single sentences."""
 
-from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from small_models import write_model
 from torch import Tensor
 
 from prunescope.engine.data import Dataset, Examples, load_dataset
 from prunescope.engine.evaluation.measure import layer_errors, read, relative_error
 from prunescope.engine.models import victim as victim_module
-from prunescope.engine.models.forward import streams
-from prunescope.engine.models.victim import Victim
+from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.records import MODULES
 
 
@@ -34,12 +34,11 @@ def outputs_of_linears(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tens
     """`block.module` → its output over all real tokens, from a float64 copy of the model."""
     model = victim.copy().model.double()
     outputs: dict[str, list[Tensor]] = {}
-    for block, module in enumerate(victim.family.blocks(model)):
-        for name, linear in module.linears.items():
-            stored = outputs.setdefault(f"{block}.{name}", [])
-            linear.register_forward_hook(
-                lambda _m, _i, value, stored=stored: stored.append(value[0])
-            )
+    for name, linear in victim.architecture.linears(model).items():
+        stored = outputs.setdefault(name, [])
+        linear.module.register_forward_hook(
+            lambda _m, _i, value, stored=stored: stored.append(value[0])
+        )
     with torch.no_grad():
         for text in texts:
             model(**victim.tokenizer(text, return_tensors="pt"))
@@ -61,7 +60,8 @@ def test_layer_errors_do_not_depend_on_how_the_tokens_are_cut(
     victim: Victim, other: Victim, texts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     whole = layer_errors(victim, other, texts, None)
-    monkeypatch.setattr(victim_module, "streams", partial(streams, max_tokens=40))
+    monkeypatch.setattr(victim_module, "device_tokens", lambda _device: 40)
+    assert len(list(victim.batches(texts))) > 3
     assert layer_errors(victim, other, texts, None) == pytest.approx(whole, rel=1e-4)
 
 
@@ -75,9 +75,8 @@ def test_a_victim_has_no_error_against_itself(victim: Victim, texts: tuple[str, 
     assert set(layer_errors(victim, victim.copy(), texts, None).values()) == {0.0}
 
 
-def test_order_of_blocks_is_numeric(victim: Victim, texts: tuple[str, ...]):
-    layers = victim.model.bert.encoder.layer
-    layers.extend([layers[0]] * 9)
+def test_order_of_blocks_is_numeric(tmp_path: Path, texts: tuple[str, ...]):
+    victim = load_victim(str(write_model(tmp_path / "deep", layers=11)), "cpu")
     blocks = [int(name.split(".")[0]) for name in layer_errors(victim, victim, texts[:2], None)]
     assert blocks == sorted(blocks)
     assert blocks[-1] == 10

@@ -1,17 +1,17 @@
-"""The encoder on streams of real tokens, against the library's own padded forward."""
+"""Reading in batches of like lengths, against the library's own padded forward."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from small_models import FAMILIES
 from torch import Tensor
 from transformers import AutoTokenizer
 
 from prunescope.engine.models import victim as victim_module
-from prunescope.engine.models.families import FAMILIES
-from prunescope.engine.models.forward import run_stream, streams
+from prunescope.engine.models.architecture import Reads
+from prunescope.engine.models.forward import STEP, Batch, batches, read_batch
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.records import MODULES
 
@@ -143,15 +143,15 @@ def test_reading_does_not_depend_on_how_the_tokens_are_cut(
     victim: Victim, monkeypatch: pytest.MonkeyPatch
 ):
     whole = victim.read(TEXTS)
-    monkeypatch.setattr(victim_module, "streams", partial(streams, max_tokens=8))
-    assert len(list(victim.streams(TEXTS))) > 3
+    monkeypatch.setattr(victim_module, "device_tokens", lambda _device: 8)
+    assert len(list(victim.batches(TEXTS))) > 3
     assert close(victim.read(TEXTS), whole)
 
 
 def test_long_text_is_cut_to_the_limit(each: Victim):
     (ids,) = each.encode(["good film " * 100])["input_ids"]
     # the pad token's id is 0
-    assert len(ids) == each.max_tokens == (63 if each.family.after_pad else 64)
+    assert len(ids) == each.max_tokens == (63 if each.architecture.oddity.after_pad else 64)
     assert close(each.read(["good film " * 100]), padded(each, ("good film " * 100,)))
 
 
@@ -160,41 +160,67 @@ def test_reading_nothing_gives_nothing(victim: Victim):
     assert (logits.shape, cls.shape) == ((0, 2), (0, 32))
 
 
-def test_streams_hold_every_sentence_once(victim: Victim):
+def cut(victim: Victim, max_tokens: int, pads: bool = True, limit: int = 64) -> list[Batch]:
+    return list(batches(victim.encode(TEXTS), 0, victim.device, max_tokens, pads=pads, limit=limit))
+
+
+def test_batches_hold_every_text_once(victim: Victim):
     encoded = victim.encode(TEXTS)
-    cut = list(streams(encoded, 0, victim.device, max_tokens=20))
-    assert sorted(row for stream in cut for row in stream.rows) == list(range(len(TEXTS)))
-    assert all(
-        stream.lengths == tuple(len(encoded["input_ids"][row]) for row in stream.rows)
-        for stream in cut
-    )
+    parts = cut(victim, 40)
+    assert sorted(row for batch in parts for row in batch.rows) == list(range(len(TEXTS)))
+    for batch in parts:
+        for place, row in enumerate(batch.rows):
+            for name, lists in encoded.items():
+                padded = batch.inputs[name][place].tolist()
+                assert batch.lengths[place] == len(lists[row])
+                assert padded == lists[row] + [0] * (len(padded) - len(lists[row])), name
 
 
-def test_streams_stay_within_their_size_unless_one_sentence_is_longer(victim: Victim):
-    cut = list(streams(victim.encode(TEXTS), 0, victim.device, max_tokens=20))
-    assert all(stream.tokens <= 20 or len(stream.rows) == 1 for stream in cut)
-    assert any(stream.tokens > 20 for stream in cut)
+def test_batches_stay_within_their_size_unless_one_text_is_longer(victim: Victim):
+    parts = cut(victim, 20)
+    sizes = [batch.inputs["input_ids"].numel() for batch in parts]
+    assert all(size <= 20 or len(batch.rows) == 1 for size, batch in zip(sizes, parts, strict=True))
+    assert any(size > 20 for size in sizes) and any(len(batch.rows) > 1 for batch in parts)
 
 
-def test_streams_are_sorted_by_length(victim: Victim):
-    lengths = [
-        length
-        for stream in streams(victim.encode(TEXTS), 0, victim.device, 20)
-        for length in stream.lengths
-    ]
+def test_batches_are_sorted_by_length(victim: Victim):
+    lengths = [length for batch in cut(victim, 40) for length in batch.lengths]
     assert lengths == sorted(lengths)
 
 
+def test_what_a_text_is_padded_to_depends_on_its_length_alone(victim: Victim):
+    for max_tokens in (1, 40, 1 << 20):
+        for batch in cut(victim, max_tokens, limit=30):
+            longest = batch.inputs["input_ids"].shape[1]
+            assert {
+                max(length, min(-(-length // STEP) * STEP, 30)) for length in batch.lengths
+            } == {longest}
+
+
+def test_a_model_that_must_not_pad_gets_texts_of_one_length(victim: Victim):
+    parts = cut(victim, 1 << 20, pads=False)
+    assert all(len(set(batch.lengths)) == 1 and batch.is_full for batch in parts)
+    assert any(len(batch.rows) > 1 for batch in parts)
+
+
+@pytest.mark.parametrize("reads", ["first", "last", "mean"])
+def test_what_a_head_reads_of_a_batch(victim: Victim, reads: Reads):
+    for batch in cut(victim, 1 << 20):
+        hidden = torch.randn(*batch.inputs["input_ids"].shape, 3)
+        for row, length in enumerate(batch.lengths):
+            real = hidden[row, :length]
+            expected = {"first": real[0], "last": real[-1], "mean": real.mean(dim=0)}[reads]
+            torch.testing.assert_close(batch.read(hidden, reads)[row], expected)
+        flat = torch.cat([hidden[row, :length] for row, length in enumerate(batch.lengths)])
+        assert torch.equal(batch.real(hidden), flat)
+        assert torch.equal(batch.real(hidden.flatten(0, 1)), flat)
+
+
 def test_tap_sees_the_output_of_every_linear(each: Victim):
-    recorded: dict[str, Tensor] = {}
-    (stream,) = each.streams(TEXTS)
-    run_stream(
-        each.family,
-        each.model,
-        stream,
-        lambda block, name, value: recorded.update({f"{block}.{name}": value}),
-    )
-    assert list(recorded) == [f"{block}.{name}" for block in range(2) for name in MODULES]
-    assert {name: value.shape for name, value in recorded.items()} == {
-        name: (stream.tokens, weight.shape[0]) for name, weight in each.prunable().items()
-    }
+    for batch in each.batches(TEXTS):
+        recorded: dict[str, Tensor] = {}
+        read_batch(each.model, each.architecture, batch, recorded.__setitem__)
+        assert list(recorded) == [f"{block}.{name}" for block in range(2) for name in MODULES]
+        assert {name: value.shape for name, value in recorded.items()} == {
+            name: (batch.tokens, weight.shape[0]) for name, weight in each.prunable().items()
+        }

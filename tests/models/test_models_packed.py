@@ -202,7 +202,8 @@ def test_weights_that_lie_there_twice_are_refused(folder: Path, model_folder: Pa
         ({"hidden_size": 48}, "cannot be opened"),
         ({"hidden_size": "wide"}, "cannot be opened"),
         ({"num_hidden_layers": 3}, "do not agree on bert.encoder.layer.2"),
-        ({"model_type": "albert"}, "family 'albert'"),
+        ({"model_type": "electra"}, "do not agree on bert.embeddings"),
+        ({"model_type": "albert"}, "cannot be opened"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(

@@ -72,7 +72,7 @@ stems = st.lists(st.sampled_from(known), min_size=1, unique=True)
 @given(modules, stems)
 def test_any_nest_of_wrappers_is_left_out(wrappers: list[str], names: list[str]):
     wrapped = {".".join([*wrappers, name]): name for name in names}
-    assert plain_names(wrapped, names)[0] == wrapped
+    assert plain_names(wrapped, names, "bert")[0] == wrapped
 
 
 def test_two_models_in_one_checkpoint_are_not_mixed(folder: Path):

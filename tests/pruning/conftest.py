@@ -56,16 +56,15 @@ def inputs_of() -> Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]:
     def found(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
         seen: dict[str, list[Tensor]] = {}
         hooks = []
-        for index, block in enumerate(victim.family.blocks(victim.model)):
-            for name, linear in block.linears.items():
-                kept = seen.setdefault(f"{index}.{name}", [])
-                hooks.append(
-                    linear.register_forward_hook(
-                        lambda _m, given, _o, kept=kept: kept.append(
-                            given[0].reshape(-1, given[0].shape[-1]).double()
-                        )
+        for name, linear in victim.linears().items():
+            kept = seen.setdefault(name, [])
+            hooks.append(
+                linear.module.register_forward_hook(
+                    lambda _m, given, _o, kept=kept: kept.append(
+                        given[0].reshape(-1, given[0].shape[-1]).double()
                     )
                 )
+            )
         with torch.no_grad():
             for text in texts:
                 given = victim.tokenizer(text, return_tensors="pt")
@@ -73,7 +72,7 @@ def inputs_of() -> Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]:
                     **{
                         name: given[name]
                         for name in given
-                        if name != "token_type_ids" or victim.family.name == "bert"
+                        if name != "token_type_ids" or victim.architecture.name == "bert"
                     }
                 )
         for hook in hooks:

@@ -30,11 +30,10 @@ def changed_parameters(dense: Victim, pruned: Victim) -> set[str]:
 def output_error(dense: Victim, pruned: Victim, texts: tuple[str, ...]) -> float:
     """‖last hidden state, dense − pruned‖² over the real tokens of `texts`."""
     total = 0.0
-    for stream in dense.streams(texts):
-        mask = stream.inputs["attention_mask"].bool()
+    for batch in dense.batches(texts):
         with torch.no_grad():
             expected, actual = (
-                victim.model.bert(**stream.inputs).last_hidden_state[mask].double()
+                batch.real(victim.model.bert(**batch.inputs).last_hidden_state).double()
                 for victim in (dense, pruned)
             )
         total += float((expected - actual).square().sum())

@@ -97,7 +97,7 @@ def test_statistics_do_not_depend_on_how_the_tokens_are_cut(
     dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     whole, _ = hessians(monkeypatch, dense, sentences[:60])
-    monkeypatch.setattr(layerwise, "STREAM", 50)
+    monkeypatch.setattr(layerwise, "device_tokens", lambda _device: 50)
     cut, _ = hessians(monkeypatch, dense, sentences[:60])
     assert len(cut) == len(whole) == 8
     assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(whole, cut, strict=True))
@@ -176,15 +176,14 @@ def test_centring_repairs_the_mean_of_every_output(
         method = method_named(f"adaptive:alpha=0.5,importance=off,centre={setting}")
         pruned = prune(dense, sentences[:60], None, method, 0.6).victim
         old, new = inputs_of(dense, sentences[:60]), inputs_of(pruned, sentences[:60])
-        for block, (before, after) in enumerate(
-            zip(*(v.family.blocks(v.model) for v in (dense, pruned)), strict=True)
-        ):
+        before, after = dense.linears(), pruned.linears()
+        for block in range(2):
             for module in MODULES:
                 key, feeder = (
                     f"{block}.{module}",
                     {"attention_output": "query", "output": "intermediate"}.get(module),
                 )
-                one, other = before.linears[module], after.linears[module]
+                one, other = before[key].module, after[key].module
                 expected = (
                     old[key].mean(dim=0) @ one.weight.detach().double().T
                     + one.bias.detach().double()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_models import FAMILIES
 from torch import Tensor
 
-from prunescope.engine.models.families import FAMILIES
 from prunescope.engine.models.fingerprint import fingerprint_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning import importance as importance_module
@@ -34,13 +34,12 @@ def jacobians(victim: Victim, text: str) -> dict[str, Tensor]:
     """
     outputs: dict[str, Tensor] = {}
     hooks = []
-    for index, block in enumerate(victim.family.blocks(victim.model)):
-        for name, linear in block.linears.items():
-            hooks.append(
-                linear.register_forward_hook(
-                    lambda _m, _i, out, key=f"{index}.{name}": outputs.update({key: out})
-                )
+    for name, linear in victim.linears().items():
+        hooks.append(
+            linear.module.register_forward_hook(
+                lambda _m, _i, out, key=name: outputs.update({key: out})
             )
+        )
     hidden = victim.model.bert(**victim.tokenizer(text, return_tensors="pt")).last_hidden_state[
         0, 0
     ]
@@ -206,9 +205,9 @@ def test_axes_are_those_of_the_unit_diagonal(dense: Victim, sentences: tuple[str
 def test_means_are_one(dense: Victim, sentences: tuple[str, ...]):
     found = measure_importance(dense, sentences[:40], None)
     counts = torch.zeros(3)
-    for stream in dense.streams(sentences[:40]):
+    for batch in dense.batches(sentences[:40]):
         counts += torch.tensor(
-            [len(stream.lengths), len(stream.lengths), stream.tokens - 2 * len(stream.lengths)]
+            [len(batch.lengths), len(batch.lengths), batch.tokens - 2 * len(batch.lengths)]
         )
     assert sorted(found.kinds) == sorted(found.outputs) == sorted(found.scale) == sorted(LAYERS)
     for layer in LAYERS:
@@ -221,8 +220,8 @@ def test_weights_of_tokens_follow_their_kind(dense: Victim, sentences: tuple[str
     found = Importance(
         {"0.query": torch.tensor([4.0, 2.0, 0.0]), "0.key": torch.tensor([0.0, 2.0, 0.0])}, {}, {}
     )
-    stream = next(iter(dense.streams(sentences[:3])))
-    weights = found.token_weights(["0.query", "0.key"], stream, dense.device).split(stream.lengths)
+    batch = next(iter(dense.batches(sentences[:3])))
+    weights = found.token_weights(["0.query", "0.key"], batch, dense.device).split(batch.lengths)
     first, last, between = (FLOOR + (1 - FLOOR) * share for share in (2.0, 2.0, 0.0))
     for part in weights:
         assert part.tolist() == [first, *[between] * (len(part) - 2), last]

@@ -127,11 +127,7 @@ def test_pruned_weights_can_be_trained(halves: dict[str, Pruned], name: str):
     loss = (
         victim.model(**victim.tokenizer("a good film", return_tensors="pt")).logits.square().sum()
     )
-    weights = [
-        linear.weight
-        for block in victim.family.blocks(victim.model)
-        for linear in block.linears.values()
-    ]
+    weights = [linear.parameter for linear in victim.linears().values()]
     assert all(
         isinstance(weight, torch.nn.Parameter) and weight.requires_grad for weight in weights
     )

@@ -211,17 +211,15 @@ def test_without_ascent_all_losses_are_the_plain_one(model: Any, inputs: Inputs)
 
 def perturbations(model: Any, inputs: Inputs, kind: str, spec: TrainSpec) -> list[Tensor]:
     """What every forward pass added to the embeddings, (rows, tokens, width)."""
-    clean = model.get_input_embeddings()(inputs["input_ids"]).detach()
-    arguments: list[Tensor] = []
-
-    def spy(_module: object, _args: object, kwargs: dict[str, Tensor]) -> None:
-        arguments.append(kwargs["inputs_embeds"].detach() - clean)
-
-    hook = model.register_forward_pre_hook(spy, with_kwargs=True)
+    sums: list[Tensor] = []  # words, positions and types, as they are normalised
+    hook = model.bert.embeddings.LayerNorm.register_forward_pre_hook(
+        lambda _module, args: sums.append(args[0].detach())
+    )
+    model(**inputs)
     torch.manual_seed(5)
     LOSSES[kind](model, inputs, LABELS, spec)
     hook.remove()
-    return arguments
+    return [value - sums[0] for value in sums[1:]]
 
 
 def norms(delta: Tensor) -> Tensor:

@@ -180,7 +180,7 @@ def relabelled(victim: Victim) -> Victim:
     """The same classifier with its labels in the usual order."""
     built = victim.copy()
     state = built.model.state_dict()
-    for name in built.family.last_layer(built.model):
+    for name in built.architecture.last_layer(built.model):
         state[name].copy_(state[name][[1, 2, 0]].clone())
     built.model.config.id2label = LABELS["id2label"]
     built.label_names = tuple(LABELS["id2label"].values())
