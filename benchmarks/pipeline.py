@@ -66,42 +66,45 @@ def operations(
     """Operations that the method needs for `levels` levels in one pass; attention's own products
     are left out.
     """
-    wide, width = victim.prunable()["0.intermediate"].shape
-    blocks, corrects = len(victim.architecture.modules(victim.model)), method.target != "none"
-    forward = 2.0 * tokens * (4 * width**2 + 2 * width * wide)
-    grams = 1.0 * tokens * (3 * width**2 + wide**2)  # symmetric: half
-    cross = 2.0 * tokens * (2 * width**2 + width**2 + width * wide) if corrects else 0.0
-    solving = 0.0
-    for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide)):
+    weights, corrects = victim.prunable(), method.target != "none"
+    forward = 2.0 * tokens * sum(weight.numel() for weight in weights.values())
+    grams = cross = solving = curves = moments = 0.0
+    for group in victim.architecture.groups:
+        shapes = [weights[layer].shape for layer in group.layers]
+        rows, columns = sum(shape[0] for shape in shapes), shapes[0][1]
         product, cube = 2.0 * rows * columns**2, 1.0 * columns**3
+        grams += 1.0 * tokens * columns**2  # symmetric: half
+        cross += 2.0 * tokens * min(rows, columns) * columns if corrects else 0.0
+        coupled = [
+            shape[0] for shape in shapes if shape[0] <= columns
+        ]  # with a metric of their own
+        outward = sum(2.0 * count**2 * columns for count in coupled) if method.importance else 0.0
+        moments += DIRECTIONS * tokens * sum(count**2 for count in coupled)
+        curves += 2 * cube / 3 + len(GRID) * 2.5 * rows * columns**2
         if corrects:
             # a factor for α and one for the target, each with two triangular solves; W H twice
             solving += 2 * cube / 3 + 2 * product + 2 * product
-        outward = 0.0
-        if method.importance and rows != wide:  # M times, for q, k and v apart
-            outward = 2.0 * rows**2 * columns / (3 if rows == 3 * width else 1)
         if method.solver == "joint":
             solving += len(PENALTIES) * (cube + ROUNDS * (product + 2 * outward))
         elif method.solver == "sparsegpt":
             solving += cube / 3 + cube / 3 + product / 2  # factor, its inverse, a triangular sweep
         if method.refit == "cg":
             solving += (1 + method.steps) * (product + outward)
-    sample = 0.0
+    once = 0.0
     if method.importance:  # forward, gradients of outputs, and their moments
-        moments = DIRECTIONS * tokens * (width**2 * 5)
-        sample = min(1.0, SAMPLE / sentences) * ((1 + DIRECTIONS) * forward + moments)
+        once = min(1.0, SAMPLE / sentences) * ((1 + DIRECTIONS) * forward + moments)
     if method.allocation != "uniform":
         # the dense model's pass, and a sweep and its loss for every point of the curves
-        curve = sum(
-            2 * columns**3 / 3 + len(GRID) * (2.5 * rows * columns**2)
-            for rows, columns in ((3 * width, width), (width, width), (wide, width), (width, wide))
-        )
-        sample += forward + grams + curve
+        once += forward + grams + curves
     if method.inputs == "dense":
-        return blocks * (forward + grams + levels * solving)
-    return blocks * (
-        sample + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving)
-    )
+        return forward + grams + levels * solving
+    return once + (forward if corrects else 0.0) + levels * (forward + grams + cross + solving)
+
+
+def floor_of(victim: Victim, texts: Sequence[str], plan: Plan, levels: int = 1) -> float:
+    """Operations that a plan needs for texts, see `operations`."""
+    tokens = sum(map(len, victim.encode(texts)["input_ids"]))
+    return operations(victim, tokens, len(texts), plan.method, levels)
 
 
 def sentences(count: int) -> tuple[str, ...]:
