@@ -48,11 +48,15 @@ def read_inside(victim: Victim, text: str) -> HiddenStates:
         stack.enter_context(inputs_of(blocks[0], first.append))
         for block in blocks:
             stack.enter_context(outputs_of(block, hidden.append))
-        logits = read_batch(victim.model, architecture, batch)[0][0]
+        logits, read = (part[0] for part in read_batch(victim.model, architecture, batch))
     with _eager_attention(victim.model.config):  # apart: a block may then give it first
         output = victim.model(**batch.inputs, output_attentions=True)
+    # the last is read behind the norm that many architectures have there, as the head does
     states = torch.stack(
-        [batch.read(state, architecture.reads)[0] for state in (first[0], *hidden)]
+        [
+            *(batch.read(state, architecture.reads)[0] for state in (first[0], *hidden[:-1])),
+            read,
+        ]
     )
     victim.check_answers(logits[None], states[None])
     ids, tokens = victim.encode([text])["input_ids"][0], batch.tokens

@@ -100,7 +100,8 @@ def layer_errors(
         def remember(
             layer: str, value: Tensor, outputs: dict[str, list[Tensor]] = dense_outputs
         ) -> None:
-            outputs.setdefault(layer, []).append(value)
+            # a model may go on to scale or add to an output in place, as DeBERTa and Falcon do
+            outputs.setdefault(layer, []).append(value.clone())
 
         def compare(
             layer: str, value: Tensor, outputs: dict[str, list[Tensor]] = dense_outputs
