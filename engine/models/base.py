@@ -11,9 +11,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
 from prunescope.engine.formatting import error_line
-from prunescope.engine.models.architecture import Architecture, examine, head_modules
+from prunescope.engine.models.architecture import Architecture, head_modules
 from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_names
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.files import check_files
 from prunescope.engine.models.fit import fit, pad_id, prepare_config
 from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights

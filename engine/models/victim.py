@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from prunescope.engine.formatting import error_line, pluralize
-from prunescope.engine.models.architecture import Architecture, examine
+from prunescope.engine.models.architecture import Architecture
 from prunescope.engine.models.average import average_adapters, merged_member
 from prunescope.engine.models.base import hub_reason, open_base
 from prunescope.engine.models.config import label_names, read_config, set_label_names
@@ -23,6 +23,7 @@ from prunescope.engine.models.embedded import (
     embedded_base,
     embedded_fingerprint,
 )
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.files import check_folder, is_local_name
 from prunescope.engine.models.fingerprint import PROBE, fingerprint_of
 from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id, prepare_config, settle_pad
