@@ -1,4 +1,4 @@
-"""The parts of a classifier, as `examine` finds them. What no dry run can know stands in `ODDITIES`."""
+"""The parts of a classifier, as `examine` finds them; `ODDITIES` has what no dry run can know."""
 
 import inspect
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""The architecture of a classifier, found by a dry run: which linears its blocks have, which of them
-read one input, what is added to their outputs, and which hidden states its head reads.
+"""The architecture of a classifier, found by a dry run: the linears of its blocks, which of them read
+one input, what is added to their outputs, and which hidden states the head reads.
 """
 
 import re
@@ -16,6 +16,7 @@ from prunescope.engine.models.architecture import (
     LinearGroup,
     Reads,
     blocks_of,
+    positions_of,
     takes_types,
 )
 from prunescope.engine.models.dry_run import Call, Watched, dry_run
