@@ -1,5 +1,5 @@
-"""The architecture of a classifier, found by a dry run: the linears of its blocks, which of them read
-one input, what is added to their outputs, and which hidden states the head reads.
+"""The architecture of a classifier, found by a dry run: its linears, which of them read one input,
+what is added to their outputs, and which hidden states the head reads.
 """
 
 import re
