@@ -47,10 +47,12 @@ def look_at_model(name: str) -> Description:
 
     Raises ModelError or ResourceError as opening it would.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
-    from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
+    from prunescope.engine.data.hub_errors import hub_reason
+    from prunescope.engine.models.base import PATTERNS, open_base
     from prunescope.engine.models.families import family_of
+    from prunescope.engine.models.tokenizer import open_tokenizer
 
     if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
         return f"{open_base(name).family.name}, here", 0
@@ -58,7 +60,7 @@ def look_at_model(name: str) -> Description:
         files = _files_of(name, "model", PATTERNS)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         family = family_of(config, name)
-        AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        open_tokenizer(name, local_only=False)
     except InputError:
         raise
     except Exception as error:  # a tokenizer that is missing raises anything

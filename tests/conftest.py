@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
-from small_models import write_model, write_reviews
 
-from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.config.environment import quiet_libraries
+
+quiet_libraries()  # as every process of ours does, before anything loads transformers
+
+from small_models import write_model, write_reviews  # noqa: E402
+
+from prunescope.engine.models.victim import Victim, load_victim  # noqa: E402
 
 
 @pytest.fixture(scope="session")

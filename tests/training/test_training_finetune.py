@@ -192,7 +192,7 @@ def test_token_types_that_a_model_does_not_know_are_left_out(
     folder = write_model(tmp_path / "distilbert", family="distilbert")
     for path in folder.glob("*token*"):
         path.unlink()
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     finetune(
         SPEC,
         TrainingSetup(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
