@@ -126,6 +126,6 @@ def _files_of(name: str, kind: str, patterns: Sequence[str]) -> dict[str, int]:
     info = HfApi().repo_info(name, repo_type=kind, files_metadata=True)
     return {
         file.rfilename: file.size or 0
-        for file in info.siblings or []
+        for file in getattr(info, "siblings", None) or []
         if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
     }

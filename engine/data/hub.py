@@ -107,7 +107,7 @@ def outline(name: str) -> Outline:
     repository, _, config = name.partition(":")
     try:
         splits = dict(datasets.load_dataset(_full(repository), config or None, streaming=True))
-    except (*_FAILURES, *network_errors(), datasets.exceptions.DatasetsError) as error:
+    except network_errors(*_FAILURES, datasets.exceptions.DatasetsError) as error:
         raise _input_error(error, name) from error
     first = _candidates(splits, name)[0][1]
     # A card may leave the features out; then one row tells.
@@ -136,7 +136,7 @@ def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
     full_name = f"{repository}:{config}" if config else repository
     try:
         return dict(datasets.load_dataset(_full(repository), config))
-    except (*_FAILURES, *network_errors(), datasets.exceptions.DatasetsError) as error:
+    except network_errors(*_FAILURES, datasets.exceptions.DatasetsError) as error:
         raise _input_error(error, full_name) from error
 
 
@@ -151,7 +151,7 @@ def _full(repository: str) -> str:
         return repository
     try:
         return HfApi().dataset_info(repository).id
-    except (OSError, HFValidationError, *network_errors()):
+    except network_errors(OSError, HFValidationError):
         return repository  # `datasets` says what is wrong, or has it in its cache
 
 

@@ -6,12 +6,14 @@ Its client asks through requests up to huggingface_hub 0.36, and through httpx f
 from prunescope.engine.formatting import error_line
 
 
-def network_errors() -> tuple[type[Exception], ...]:
-    """What either library raises where the network or the hub fails; httpx's are no OSError."""
+def network_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What either library raises where the network or the hub fails, and others; httpx's are no
+    OSError.
+    """
     from httpx import HTTPError
     from requests.exceptions import RequestException
 
-    return HTTPError, RequestException
+    return HTTPError, RequestException, *others
 
 
 def hub_reason(error: BaseException) -> str:
@@ -22,7 +24,7 @@ def hub_reason(error: BaseException) -> str:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
     from requests.exceptions import ConnectionError as NotConnected
 
-    of_network = network_errors()
+    of_network = network_errors(HfHubHTTPError)
     behind: BaseException | None = error
     while behind is not None:
         if isinstance(behind, GatedRepoError):
@@ -32,7 +34,7 @@ def hub_reason(error: BaseException) -> str:
         if isinstance(behind, NotConnected | TransportError):
             return "the hub cannot be reached"
         if (
-            isinstance(behind, (HfHubHTTPError, *of_network))
+            isinstance(behind, of_network)
             and behind.__cause__ is None
             and behind.__context__ is None
         ):

@@ -121,7 +121,7 @@ def _folder(name: str) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=PATTERNS))
-    except (OSError, HfHubHTTPError, HFValidationError, *network_errors()) as error:
+    except network_errors(OSError, HfHubHTTPError, HFValidationError) as error:
         raise ResourceError(
             f"The checkpoint {name!r} cannot be fetched from the hub ({hub_reason(error)}); check "
             "the name and the network, or give a local folder."

@@ -55,8 +55,8 @@ def config_in(path: Path) -> dict[str, Any]:
     numbers = content.get("label2id")  # transformers 5 takes anything for it and for the next
     if not isinstance(numbers, dict | None):
         raise ModelError(
-            f"The label2id of {path} is {json.dumps(numbers)[:80]}; write it from names to numbers, "
-            'as in {"negative": 0, "positive": 1}.'
+            f"The label2id of {path} is {json.dumps(numbers)[:80]}; write it from names to "
+            'numbers, as in {"negative": 0, "positive": 1}.'
         )
     if (problem := content.get("problem_type")) not in PROBLEM_TYPES:
         raise ModelError(

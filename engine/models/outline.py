@@ -71,7 +71,7 @@ def fetch_outline(name: str) -> ModelOutline:
 
     try:
         return _of_config(read_config(name, local_only=False).to_dict(), name)
-    except (OSError, ValueError, *network_errors()) as error:
+    except network_errors(OSError, ValueError) as error:
         raise ResourceError(
             f"The model {name!r} cannot be fetched from the hub ({hub_reason(error)}); check the "
             "name and the network, or give a local folder."

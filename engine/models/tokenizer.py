@@ -18,8 +18,8 @@ VOCABULARIES = (
     "spiece.model",
     "spm.model",
 )
-# What transformers 5 and 4 call the class of a tokenizer that is all in tokenizer.json, and what each
-# has such a tokenizer give unless its config says otherwise: what a model was trained with.
+# What transformers 5 and 4 call the class of a tokenizer that is all in tokenizer.json, and what
+# each has it give unless its config says otherwise: what a model was trained with.
 OF_5, OF_4 = "TokenizersBackend", "PreTrainedTokenizerFast"
 INPUTS = {
     OF_5: ("input_ids", "attention_mask"),
@@ -41,7 +41,9 @@ def open_tokenizer(source: str | Path, local_only: bool = True) -> Any:
     about = get_tokenizer_config(source, local_files_only=local_only)
     name = about.get("tokenizer_class")
     kind = PreTrainedTokenizerFast if name == OF_5 else AutoTokenizer
-    tokenizer = kind.from_pretrained(source, local_files_only=local_only, trust_remote_code=False)
+    inputs: dict[str, Any] = {}  # what is given here is saved with the tokenizer
     if name in INPUTS and "model_input_names" not in about:
-        tokenizer.model_input_names = list(INPUTS[name])
-    return tokenizer
+        inputs["model_input_names"] = list(INPUTS[name])
+    return kind.from_pretrained(
+        source, local_files_only=local_only, trust_remote_code=False, **inputs
+    )

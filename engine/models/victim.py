@@ -248,7 +248,7 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
     except PruneScopeError:
         raise
     except Exception as error:  # damaged files raise anything, a bare Exception included
-        if local_only or not isinstance(error, (OSError, ValueError, *network_errors())):
+        if local_only or not isinstance(error, network_errors(OSError, ValueError)):
             raise ModelError(
                 f"{source} cannot be opened as a model ({error_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."

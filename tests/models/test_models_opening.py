@@ -2,7 +2,6 @@
 told.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
