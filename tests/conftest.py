@@ -1,5 +1,6 @@
 """Small real models and data that every room's tests share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def victim(model_folder: Path) -> Victim:
     return load_victim(str(model_folder), "cpu")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays, so collecting garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
