@@ -17,7 +17,7 @@ from stand_in import Hub
 from prunescope.engine.paths import PROJECT
 
 ASK = """
-import json, sys
+import json, sys, time
 from prunescope.engine.data import load_dataset
 from prunescope.engine.data.tables import labelled_rows
 from prunescope.engine.errors import InputError
@@ -35,6 +35,7 @@ KINDS = {
     "load": lambda name: load_dataset(name).source,
 }
 told = {}
+time.sleep = lambda _seconds: None  # the hub's client waits before it asks again
 for line in sys.argv[1:]:
     kind, name = line.split(" ")
     try:
