@@ -40,8 +40,8 @@ from transformers import (
 from benchmarks.pipeline import floor_of, product_rate, timed
 from prunescope.engine.attacks.victim_service import VictimService
 from prunescope.engine.evaluation.latency import compare_latency
-from prunescope.engine.models.architecture import examine
 from prunescope.engine.models.base import adapted
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.pipeline import prune, prune_levels
 from prunescope.engine.pruning.plan import Plan

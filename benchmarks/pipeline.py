@@ -25,7 +25,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from prunescope.engine.data import load_dataset
-from prunescope.engine.models.architecture import examine
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.allocation import GRID
 from prunescope.engine.pruning.importance import DIRECTIONS, SAMPLE

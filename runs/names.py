@@ -47,16 +47,18 @@ def look_at_model(name: str) -> Description:
 
     Raises ModelError or ResourceError as opening it would.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
-    from prunescope.engine.models.base import PATTERNS, hub_reason, open_base
+    from prunescope.engine.data.hub_errors import hub_reason
+    from prunescope.engine.models.base import PATTERNS, open_base
+    from prunescope.engine.models.tokenizer import open_tokenizer
 
     if name == "embedded" or expanded(name).exists() or name.startswith((".", "/", "~")):
         return f"{open_base(name).architecture.name}, here", 0
     try:
         files = _files_of(name, "model", PATTERNS)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        open_tokenizer(name, local_only=False)
     except InputError:
         raise
     except Exception as error:  # a tokenizer that is missing raises anything
@@ -122,6 +124,6 @@ def _files_of(name: str, kind: str, patterns: Sequence[str]) -> dict[str, int]:
     info = HfApi().repo_info(name, repo_type=kind, files_metadata=True)
     return {
         file.rfilename: file.size or 0
-        for file in info.siblings or []
+        for file in getattr(info, "siblings", None) or []
         if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
     }

@@ -1,11 +1,17 @@
 """Small real models and data that every room's tests share."""
 
+import gc
 from pathlib import Path
 
 import pytest
-from small_models import write_model, write_reviews
 
-from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.config.environment import quiet_libraries
+
+quiet_libraries()  # as every process of ours does, before anything loads transformers
+
+from small_models import write_model, write_reviews  # noqa: E402
+
+from prunescope.engine.models.victim import Victim, load_victim  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +41,12 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def victim(model_folder: Path) -> Victim:
     return load_victim(str(model_folder), "cpu")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays, so collecting garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

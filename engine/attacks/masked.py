@@ -116,7 +116,7 @@ class WordsForMask:
         for token in probabilities.argsort(descending=True).tolist():
             if probabilities[token] < self._least:
                 return
-            word = self._lm.tokenizer.convert_ids_to_tokens(token)
+            word = str(self._lm.tokenizer.convert_ids_to_tokens(token))
             if utils.check_if_subword(word, kind, first):
                 word = utils.strip_BPE_artifacts(word, kind)
             if utils.is_one_word(word) and not utils.check_if_punctuations(word):

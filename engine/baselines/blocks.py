@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.models.architecture import examine
 from prunescope.engine.models.base import Base
 from prunescope.engine.models.config import read_config
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.fingerprint import fingerprint_of
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.models.weights import load_weights

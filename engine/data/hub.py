@@ -9,6 +9,7 @@ import pandas as pd
 
 from prunescope.engine.data.columnar import arrow_table
 from prunescope.engine.data.columns import Choice, Table, find_columns
+from prunescope.engine.data.hub_errors import network_errors
 from prunescope.engine.data.source import DataSource
 from prunescope.engine.data.splits import TRAIN, evaluation_splits, first_labelled, train_split
 from prunescope.engine.errors import DataError, InputError, ResourceError
@@ -21,6 +22,7 @@ _READER_NAMES = re.compile(
     "meshfolder|niftifolder|pandas|parquet|pdffolder|spark|sql|text|tsfile|"
     "videofolder|webdataset|xml"
 )
+_FAILURES = (OSError, ValueError, RuntimeError)
 
 
 def read_hub(name: str, choice: Choice) -> DataSource:
@@ -104,8 +106,8 @@ def outline(name: str) -> Outline:
 
     repository, _, config = name.partition(":")
     try:
-        splits = dict(datasets.load_dataset(repository, config or None, streaming=True))
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        splits = dict(datasets.load_dataset(_full(repository), config or None, streaming=True))
+    except network_errors(*_FAILURES, datasets.exceptions.DatasetsError) as error:
         raise _input_error(error, name) from error
     first = _candidates(splits, name)[0][1]
     # A card may leave the features out; then one row tells.
@@ -133,9 +135,24 @@ def _fetch(repository: str, config: str | None) -> Mapping[str, Any]:
         ) from error
     full_name = f"{repository}:{config}" if config else repository
     try:
-        return dict(datasets.load_dataset(repository, config))
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        return dict(datasets.load_dataset(_full(repository), config))
+    except network_errors(*_FAILURES, datasets.exceptions.DatasetsError) as error:
         raise _input_error(error, full_name) from error
+
+
+def _full(repository: str) -> str:
+    """The name with its owner: huggingface_hub 1 has no address for one of the old names without,
+    such as imdb. Where the hub does not tell, the name as it is.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    if "/" in repository:
+        return repository
+    try:
+        return HfApi().dataset_info(repository).id
+    except network_errors(OSError, HFValidationError):
+        return repository  # `datasets` says what is wrong, or has it in its cache
 
 
 def _input_error(error: Exception, name: str) -> InputError:

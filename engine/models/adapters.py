@@ -6,7 +6,9 @@ PyTorch does. What these adapters do not say plainly is left to it.
 
 import json
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,14 @@ ORDINARY: dict[str, Any] = {
     "use_rslora": False,
 }  # and nothing else that changes how weights are merged
 SMALL_STARTS = (True, False, "gaussian")  # of training: others (PiSSA, OLoRA) change the base
+
+
+@contextmanager
+def old_names() -> Iterator[None]:
+    """In the body, peft may ask a model for what transformers 5 has renamed, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is", FutureWarning)
+        yield
 
 
 def is_ordinary(adapter: Path) -> bool:

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import error_line
-from prunescope.engine.models.adapters import is_ordinary, merged_state
+from prunescope.engine.models.adapters import is_ordinary, merged_state, old_names
 from prunescope.engine.models.architecture import LAST
 from prunescope.engine.models.config import read_config
 from prunescope.engine.models.weights import load_weights
@@ -100,7 +100,7 @@ def merged_member(base: Path, adapter: Path) -> Any:
         model = _with_head(base, adapter)
         from peft import PeftModel  # late: it takes longer than PyTorch
 
-        with warnings.catch_warnings():
+        with old_names():  # an own set of filters
             # peft only warns where the adapter has other names than its config.
             warnings.filterwarnings("error", "(?s).*Found missing adapter keys")
             with_adapter = PeftModel.from_pretrained(model, str(adapter), torch_dtype=torch.float32)

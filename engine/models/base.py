@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
+from prunescope.engine.data.hub_errors import hub_reason, network_errors
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
 from prunescope.engine.formatting import error_line
-from prunescope.engine.models.architecture import Architecture, examine, head_modules
+from prunescope.engine.models.adapters import old_names
+from prunescope.engine.models.architecture import Architecture, head_modules
 from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_names
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.files import check_files
 from prunescope.engine.models.fit import fit, pad_id, prepare_config
+from prunescope.engine.models.tokenizer import open_tokenizer
 from prunescope.engine.models.weights import LoadedModel, check_finite, load_weights
 from prunescope.engine.paths import expanded
 from prunescope.engine.store.checksums import file_sha256, sha256_of
@@ -57,9 +61,7 @@ def open_base(name: str) -> Base:
     check_files(folder)
     try:
         config = read_config(folder, local_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer = open_tokenizer(folder)
     except PruneScopeError:
         raise
     except Exception as error:  # damaged files raise anything, a bare Exception included
@@ -124,37 +126,11 @@ def _folder(name: str) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=PATTERNS))
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
+    except network_errors(OSError, HfHubHTTPError, HFValidationError) as error:
         raise ResourceError(
             f"The checkpoint {name!r} cannot be fetched from the hub ({hub_reason(error)}); check "
             "the name and the network, or give a local folder."
         ) from error
-
-
-def hub_reason(error: BaseException) -> str:
-    """Why the hub gave nothing, in a few words; what lies behind an error counts, as where a cache
-    was tried first.
-    """
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-    from requests.exceptions import ConnectionError as NotConnected
-    from requests.exceptions import RequestException
-
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, GatedRepoError):
-            return "it is gated: accept its conditions on its page, and log in with `hf auth login`"
-        if isinstance(behind, RepositoryNotFoundError):
-            return "there is no such repository, or it is private and nobody is logged in"
-        if isinstance(behind, NotConnected):
-            return "the hub cannot be reached"
-        if (
-            isinstance(behind, HfHubHTTPError | RequestException)
-            and behind.__cause__ is None
-            and behind.__context__ is None
-        ):
-            break
-        behind = behind.__cause__ or behind.__context__
-    return error_line(error)
 
 
 def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) -> Any:
@@ -201,6 +177,7 @@ def adapted(model: nn.Module, architecture: Architecture, rank: int) -> "PeftMod
         modules_to_save=head_modules(model),
         fan_in_fan_out=turned,
     )
-    with_adapters = get_peft_model(model, config)
+    with old_names():
+        with_adapters = get_peft_model(model, config)
     assert isinstance(with_adapters, PeftModel)
     return with_adapters

@@ -9,8 +9,9 @@ from typing import Any
 
 from prunescope.engine.errors import ModelError
 
-# Values of `problem_type` by which a text has one label.
+# Values of `problem_type` by which a text has one label, and all that there are.
 ONE_LABEL = (None, "single_label_classification")
+PROBLEM_TYPES = (*ONE_LABEL, "multi_label_classification", "regression")
 
 
 def read_config(source: str | Path, local_only: bool) -> Any:
@@ -73,6 +74,17 @@ def config_in(path: Path) -> dict[str, Any]:
         raise ModelError(
             f"The id2label of {path} is {json.dumps(labels)[:80]}; write it from numbers to names, "
             'as in {"0": "negative", "1": "positive"}.'
+        )
+    numbers = content.get("label2id")  # transformers 5 takes anything for it and for the next
+    if not isinstance(numbers, dict | None):
+        raise ModelError(
+            f"The label2id of {path} is {json.dumps(numbers)[:80]}; write it from names to "
+            'numbers, as in {"negative": 0, "positive": 1}.'
+        )
+    if (problem := content.get("problem_type")) not in PROBLEM_TYPES:
+        raise ModelError(
+            f"The problem_type of {path} is {problem!r}; write {ONE_LABEL[-1]!r} for a classifier "
+            "that gives one label a text."
         )
     return content
 

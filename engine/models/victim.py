@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
+from prunescope.engine.data.hub_errors import hub_reason, network_errors
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from prunescope.engine.formatting import error_line, pluralize
-from prunescope.engine.models.architecture import Architecture, examine
+from prunescope.engine.models.architecture import Architecture
 from prunescope.engine.models.average import average_adapters, merged_member
-from prunescope.engine.models.base import hub_reason, open_base
+from prunescope.engine.models.base import open_base
 from prunescope.engine.models.config import label_names, read_config, set_label_names
 from prunescope.engine.models.embedded import (
     LABELS,
@@ -23,6 +24,7 @@ from prunescope.engine.models.embedded import (
     embedded_base,
     embedded_fingerprint,
 )
+from prunescope.engine.models.examine import examine
 from prunescope.engine.models.files import check_folder, is_local_name
 from prunescope.engine.models.fingerprint import PROBE, fingerprint_of
 from prunescope.engine.models.fit import MAX_TOKENS, fit, pad_id, prepare_config, settle_pad
@@ -30,18 +32,10 @@ from prunescope.engine.models.forward import Batch, batches, device_tokens, read
 from prunescope.engine.models.linears import PrunableLinear
 from prunescope.engine.models.packed import FILE as PACKED
 from prunescope.engine.models.packed import is_packed, open_packed
+from prunescope.engine.models.tokenizer import open_tokenizer
 from prunescope.engine.models.tokens import token_ids
 from prunescope.engine.models.weights import check_finite, load_weights
 from prunescope.engine.paths import expanded
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "tokenizer.model",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-)
 
 
 @dataclass(slots=True)
@@ -218,7 +212,7 @@ def _embedded(which: str, device: torch.device) -> Victim:
     model = average_adapters(base, adapter_folders(which)).to(device)
     if which in LABELS:
         set_label_names(model.config, LABELS[which])
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    tokenizer = open_tokenizer(base)
     return _victim(
         "MiniLM-L6" if which == "sst2" else f"MiniLM-L6 ({which})",
         model,
@@ -234,9 +228,9 @@ def _load_packed(folder: Path, device: torch.device) -> Victim:
         )
     model, _ = open_packed(folder, device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer = open_tokenizer(folder)
+    except PruneScopeError:
+        raise
     except Exception as error:  # damaged tokenizer files raise anything, a bare Exception included
         raise ModelError(
             f"{folder} has no tokenizer that can be opened ({error_line(error)}); copy the folder "
@@ -270,18 +264,11 @@ def _load(source: str, name: str, device: torch.device, local_only: bool) -> Vic
     try:
         config = read_config(source, local_only)
         loaded = load_weights(AutoModelForSequenceClassification, source, config, name, local_only)
-        if local_only and not any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
-            raise ModelError(
-                f"{source} has no tokenizer, none of {', '.join(TOKENIZER_FILES)}; write it there "
-                "with tokenizer.save_pretrained."
-            )
-        tokenizer = AutoTokenizer.from_pretrained(
-            source, local_files_only=local_only, trust_remote_code=False
-        )
+        tokenizer = open_tokenizer(source, local_only)
     except PruneScopeError:
         raise
     except Exception as error:  # damaged files raise anything, a bare Exception included
-        if local_only or not isinstance(error, OSError | ValueError):
+        if local_only or not isinstance(error, network_errors(OSError, ValueError)):
             raise ModelError(
                 f"{source} cannot be opened as a model ({error_line(error)}); save it again with "
                 "model.save_pretrained and tokenizer.save_pretrained, or give another one."

@@ -66,8 +66,9 @@ def load_weights(
             again, info_again = type(model).from_pretrained(None, state_dict=state, **settings)
             if len(info_again["missing_keys"]) < len(info["missing_keys"]):
                 model, info, notices = again, info_again, understood
-    if info["mismatched_keys"]:
-        _check_shapes(model, info["mismatched_keys"], _files(source), name)
+    # transformers 5 gives (name, shape in the weights, shape by the config)
+    if mismatched := [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]:
+        _check_shapes(model, mismatched, _files(source), name)
     missing = sorted(info["missing_keys"])
     _check_names(missing, sorted(info["unexpected_keys"]), model, name)
     return LoadedModel(model, notices, missing[0] if missing else None)

@@ -15,6 +15,7 @@ from prunescope.engine.data import Examples
 from prunescope.engine.errors import DataError, SettingError, TrainingDiverged
 from prunescope.engine.export.card import CardFacts, name_alone, write_card
 from prunescope.engine.export.folder import WEIGHTS as MODEL_FILE
+from prunescope.engine.models.adapters import old_names
 from prunescope.engine.models.base import Base, classifier
 from prunescope.engine.models.tokens import token_ids
 from prunescope.engine.progress import SILENT, Progress
@@ -214,7 +215,8 @@ def encode_examples(shared: TrainingSetup, data: Examples) -> EncodedExamples:
 def _model(spec: TrainSpec, shared: TrainingSetup, start: Path | None) -> Any:
     if start is not None:
         model = classifier(shared.base, shared.label_names, shared.head_seed, 0)
-        trained = PeftModel.from_pretrained(model, str(start), is_trainable=True).float()
+        with old_names():
+            trained = PeftModel.from_pretrained(model, str(start), is_trainable=True).float()
         torch.manual_seed(spec.seed)
         return trained
     trained = classifier(shared.base, shared.label_names, shared.head_seed, spec.rank)

@@ -4,11 +4,14 @@ import ast
 import contextlib
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+import prunescope as ps
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "notebook.ipynb"
 
@@ -23,7 +26,11 @@ def run_cell(source: str, names: dict[str, Any]) -> Any:
     return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
 
 
-def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path, data_folder: Path
+) -> None:
+    """Its own study is of a small model, in place of the embedded one."""
+    monkeypatch.setattr(ps, "run", partial(ps.run, str(model_folder), str(data_folder)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]

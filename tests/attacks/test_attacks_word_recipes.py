@@ -80,7 +80,7 @@ def write_masked_lm(folder: Path, texts: Sequence[str]) -> None:
     (folder / "vocab.txt").write_text(
         "\n".join(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces]))
     )
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True)
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True)
     torch.manual_seed(4)
     config = AutoConfig.for_model(
         "bert",

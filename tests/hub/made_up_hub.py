@@ -28,7 +28,7 @@ def model_files(folder: Path, layers: int = 2) -> dict[str, bytes]:
     """
     (folder / "vocab.txt").parent.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()), encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True)
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary()),

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import BertConfig, BertForSequenceClassification
 
-from prunescope.engine.models.adapters import is_ordinary, merged_state
+from prunescope.engine.models.adapters import is_ordinary, merged_state, old_names
 
 LAYERS = r".*\.(query|value)"
 
@@ -30,7 +30,8 @@ def base() -> BertForSequenceClassification:
 def adapter_of(base: BertForSequenceClassification, folder: Path, **settings: Any) -> Path:
     """An adapter whose weights are not those that it began with."""
     config = LoraConfig(r=4, target_modules=LAYERS, **settings)
-    model = get_peft_model(copy.deepcopy(base), config)
+    with old_names():
+        model = get_peft_model(copy.deepcopy(base), config)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_" in name:
@@ -46,7 +47,8 @@ def test_an_ordinary_adapter_is_merged_as_peft_does(
     base: BertForSequenceClassification, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     adapter = adapter_of(base, tmp_path, **settings)
-    expected = PeftModel.from_pretrained(copy.deepcopy(base), adapter).merge_and_unload()
+    with old_names():
+        expected = PeftModel.from_pretrained(copy.deepcopy(base), adapter).merge_and_unload()
     assert is_ordinary(adapter)
     merged = merged_state(base.state_dict(), adapter)
     for name, value in expected.state_dict().items():

@@ -2,13 +2,20 @@
 told.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from changed_models import State, change_json, change_weights, refused, set_value
+from changed_models import (
+    State,
+    change_json,
+    change_tokens,
+    change_weights,
+    refused,
+    set_value,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -265,11 +272,12 @@ def test_a_model_with_one_token_type_reads_pairs_without_marks(write_model: Writ
 
 
 def test_token_types_above_the_table(folder: Path):
-    tokens = json.loads((folder / "tokenizer.json").read_text())
-    for part in tokens["post_processor"]["pair"]:
-        for piece in part.values():
-            piece["type_id"] += 1
-    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    def raised(tokens: dict[str, Any]) -> None:
+        for part in tokens["post_processor"]["pair"]:
+            for piece in part.values():
+                piece["type_id"] += 1
+
+    change_tokens(folder, raised)
     assert "gives the token type 2 and the model has 2, from 0 to 1" in refused(folder)
 
 
@@ -335,7 +343,7 @@ def test_a_tokenizer_without_a_pad_token_reads_alike(folder: Path, victim: Victi
 
 def bare_tokens(folder: Path) -> None:
     """A tokenizer that adds no special tokens."""
-    change_json(folder / "tokenizer.json", post_processor=None)
+    change_tokens(folder, lambda tokens: tokens.update(post_processor=None))
 
 
 def test_a_text_of_which_nothing_is_left_is_named(folder: Path):
@@ -360,7 +368,5 @@ def test_a_candidate_of_which_nothing_is_left_fails_its_own_attack_only(folder: 
 
 
 def test_a_tokenizer_that_fails_on_a_text(folder: Path):
-    tokens = json.loads((folder / "tokenizer.json").read_text())
-    tokens["model"]["unk_token"] = "[NONE]"
-    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    change_tokens(folder, lambda tokens: tokens["model"].update(unk_token="[NONE]"))
     assert "fails on a text (WordPiece error: Missing [UNK] token" in refused(folder)

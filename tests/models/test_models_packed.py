@@ -217,4 +217,4 @@ def test_a_config_that_does_not_fit_is_refused(
 def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
     for path in (*folder.glob("*token*"), *folder.glob("vocab*")):
         path.unlink()
-    refused(folder, "has no tokenizer that can be opened")
+    refused(folder, "has no tokenizer, none of tokenizer.json")

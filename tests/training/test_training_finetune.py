@@ -18,6 +18,7 @@ from transformers import BertTokenizerFast
 
 from prunescope.engine.data import Examples, load_dataset
 from prunescope.engine.errors import DataError, ModelError, ResourceError, SettingError
+from prunescope.engine.models.adapters import old_names
 from prunescope.engine.models.average import WeightAverage, average_adapters, merged_member
 from prunescope.engine.models.base import classifier, open_base
 from prunescope.engine.models.victim import load_victim
@@ -192,7 +193,7 @@ def test_token_types_that_a_model_does_not_know_are_left_out(
     folder = write_model(tmp_path / "distilbert", family="distilbert")
     for path in folder.glob("*token*"):
         path.unlink()
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     finetune(
         SPEC,
         TrainingSetup(open_base(str(folder)), rows, ("bad", "good"), max_tokens=32),
@@ -225,7 +226,8 @@ def test_half_precision_passes_train_too(tune: Tune):
 def test_merged_member_says_what_its_adapter_says(tune: Tune, shared: TrainingSetup, body: Path):
     folder = tune()
     plain = classifier(shared.base, shared.label_names, 0, 0)
-    with_adapter = PeftModel.from_pretrained(plain, str(folder)).float().eval()
+    with old_names():
+        with_adapter = PeftModel.from_pretrained(plain, str(folder)).float().eval()
     victim = load_victim(str(folder), "cpu")
     batch = victim.tokenizer(
         ["good film", "a slow and dull plot"], padding=True, return_tensors="pt"
@@ -397,7 +399,7 @@ def no_json(folder: Path) -> None:
     [
         (no_config, "has no config.json with safetensors weights"),
         (pickled, "has no config.json with safetensors weights"),
-        (no_tokenizer, "cannot be opened as a checkpoint"),
+        (no_tokenizer, "has no tokenizer, none of tokenizer.json"),
         (other_family, r"weights of .*copy lack transformer\.h\.0\.attn\.c_attn\.bias and"),
         (no_json, "is not JSON|cannot be opened as a model.s config"),
     ],

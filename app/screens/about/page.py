@@ -139,8 +139,9 @@ def _pruning() -> None:
         "a decoder, of the last token); no labels are needed. Sparsity is spread over layers by "
         "measured loss: sensitive layers keep more weights. Other methods: `p1` is P1's formula as "
         "published; `sparsegpt` and `sparsegpt-static` are SparseGPT with the pruned and with the "
-        "dense model's inputs; `wanda` and `magnitude` remove weights and correct nothing. Patterns: unstructured, even "
-        "over rows, or n:m, where n of every m neighbouring weights remain."
+        "dense model's inputs; `wanda` and `magnitude` remove weights and correct nothing. "
+        "Patterns: unstructured, even over rows, or n:m, where n of every m neighbouring weights "
+        "remain."
     )
 
 
