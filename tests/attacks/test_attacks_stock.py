@@ -82,15 +82,19 @@ def word_level(package: Any, model: Any, _resources: Resources) -> Any:
 
 
 class Plain:
-    """A victim as a model wrapper for TextAttack, batch by batch."""
+    """A victim as a model wrapper for TextAttack, text by text: so texts of the same tokens tie."""
 
     def __init__(self, victim: Victim) -> None:
         self.model, self._victim = victim.model, victim
 
     def __call__(self, texts: Sequence[Any]) -> torch.Tensor:
-        pairs = None if isinstance(texts[0], str) else [text[1] for text in texts]
-        firsts = [text if isinstance(text, str) else text[0] for text in texts]
-        return self._victim.read(firsts, pairs)[0].double().softmax(dim=1)
+        rows = [
+            self._victim.read([text], None)[0]
+            if isinstance(text, str)
+            else self._victim.read([text[0]], [text[1]])[0]
+            for text in texts
+        ]
+        return torch.cat(rows).double().softmax(dim=1)
 
 
 def stock(

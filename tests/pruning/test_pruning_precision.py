@@ -1,6 +1,6 @@
 """Number formats: float64 where single precision is too coarse, and forward passes in others."""
 
-from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning import groups
+from prunescope.engine.pruning.activations import calibration_streams
 from prunescope.engine.pruning.methods import method_named
 from prunescope.engine.pruning.obc import remove_one_by_one
 from prunescope.engine.pruning.pipeline import prune
@@ -17,7 +18,6 @@ from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.pruning.solvers import Problem
 from prunescope.engine.records import MODULES
 
-InputsOf = Callable[[Victim, tuple[str, ...]], dict[str, Tensor]]
 LAYERS = [f"{block}.{name}" for block in range(2) for name in MODULES]
 
 
@@ -72,15 +72,35 @@ def test_methods_that_are_not_greedy_stay_in_single_precision(
     assert {one.target.dtype for one in seen} == {torch.float32}
 
 
+def batched_inputs(victim: Victim, texts: tuple[str, ...]) -> dict[str, Tensor]:
+    """`block.module` → its input over the real tokens, in float64, read in the pruner's own
+    batches: a text alone is rounded otherwise, and the systems' condition numbers, some 1e8, make
+    much of that.
+    """
+    seen: dict[str, list[Tensor]] = {layer: [] for layer in LAYERS}
+    for stream in calibration_streams(victim, victim.encode(texts), 2048, [], True):
+        batch = stream.batch
+        with ExitStack() as stack, torch.no_grad():
+            for layer, linear in victim.linears().items():
+                handle = linear.module.register_forward_pre_hook(
+                    lambda _m, args, layer=layer, batch=batch: seen[layer].append(
+                        batch.real(args[0]).double()
+                    )
+                )
+                stack.callback(handle.remove)
+            victim.model(**batch.inputs)
+    return {layer: torch.cat(parts) for layer, parts in seen.items()}
+
+
 def test_the_papers_masks_are_those_of_double_precision(
-    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, inputs_of: InputsOf
+    dense: Victim, sentences: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ):
     """Eq. 5 and the greedy choice, all in float64 from a plain reading of the models, leave the
     same weights in every layer.
     """
     seen, pruned = problems_of(monkeypatch, dense, sentences[:80], "p1")
     assert any(one.target.dtype == torch.float64 for one in seen)
-    old, new = inputs_of(dense, sentences[:80]), inputs_of(pruned, sentences[:80])
+    old, new = (batched_inputs(victim, sentences[:80]) for victim in (dense, pruned))
     for layer, given in zip(LAYERS, seen, strict=True):
         x_new, goal = new[layer], old[layer] @ dense.prunable()[layer].double().T
         system = x_new.T @ x_new + 1e-4 * torch.eye(x_new.shape[1], dtype=torch.float64)
