@@ -92,7 +92,7 @@ def examine(model: Any, where: str) -> Architecture:
         blocks,
         {layer: paths[layer] for layer in ordered},
         groups,
-        _reads(watched, where),
+        _reads(watched, where, model.config),
         tuple(heads),
         ("input_ids", *(["token_type_ids"] if takes_types(model) else [])),
         _is_same(watched.logits, alone.logits[0]),
@@ -268,10 +268,16 @@ def _groups(
     ]
 
 
-def _reads(watched: Watched, where: str) -> Reads:
+def _reads(watched: Watched, where: str, config: Any) -> Reads:
     """Which last hidden states the logits of the padded text depend on."""
     real, read = watched.lengths[0], watched.read[0].tolist()
     if read[0] and not any(read[1:]):
+        if getattr(config, "is_decoder", False):
+            raise ModelError(
+                f"{where} is a decoder (is_decoder in its config.json) whose head reads the first "
+                "token, which sees no other, so it answers alike to every text; correct its "
+                "config.json."
+            )
         return "first"
     if read[real - 1] and not any(read[: real - 1]) and not any(read[real:]):
         return "last"

@@ -540,7 +540,7 @@ def damaged(model_folder: Path, folder: Path) -> Path:
         (no_safetensors, "no safetensors weights"),
         (no_config, "no config.json"),
         (no_classifier, "classifier.bias"),
-        (other_family, "gpt2"),
+        (other_family, "lack transformer.h.0.attn"),
         (damaged, "cannot be opened"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -161,7 +161,6 @@ def test_config_of_another_architecture_than_the_weights(folder: Path, family: s
     [
         {"position_embedding_type": "relative_key"},
         {"position_embedding_type": "relative_key_query"},
-        {"is_decoder": True},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
@@ -194,6 +193,13 @@ def test_bert_whose_heads_were_removed_is_read(model_folder: Path, folder: Path)
         (16, 32),
         (24, 32),
     ]
+
+
+def test_bert_as_a_decoder_is_refused(write_model: Write, tmp_path: Path):
+    """Its [CLS] comes first and sees no other token."""
+    folder = write_model(tmp_path / "odd", is_decoder=True)
+    with pytest.raises(ModelError, match=r"odd is a decoder \(is_decoder in its config\.json\)"):
+        load_victim(str(folder), "cpu")
 
 
 def test_bert_with_cross_attention_is_refused(write_model: Write, tmp_path: Path):
