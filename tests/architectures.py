@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 from small_models import vocabulary
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertTokenizerFast,
+    PreTrainedTokenizerFast,
+)
 
 SIZES: dict[str, Any] = {
     "vocab_size": len(vocabulary()),
@@ -175,12 +180,23 @@ KINDS = {
 }
 
 
-def words_tokenizer(folder: Path) -> BertTokenizerFast:
-    """A tokenizer of whole words and letters, with [CLS] and [SEP], that gives no token types."""
+def words_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """A tokenizer of whole words and letters, with [CLS] and [SEP], that gives no token types.
+
+    It is of no class of its own: transformers 5 reads some architectures' texts by their own class.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "vocab.txt"
     file.write_text("\n".join(vocabulary()), encoding="utf-8")
-    return BertTokenizerFast(str(file), model_input_names=["input_ids", "attention_mask"])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=BertTokenizerFast(str(file)).backend_tokenizer,
+        model_input_names=["input_ids", "attention_mask"],
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
 
 
 def random_model(model_type: str, seed: int = 0, **sizes: Any) -> Any:

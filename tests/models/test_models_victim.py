@@ -14,6 +14,7 @@ from transformers import (
     AutoTokenizer,
     BertForSequenceClassification,
 )
+from transformers import __version__ as version
 
 from prunescope.engine.errors import ModelError, ResourceError, SettingError
 from prunescope.engine.models.fingerprint import (
@@ -147,7 +148,8 @@ def test_encoder_without_a_classifier(model_folder: Path, folder: Path):
     [
         ("gpt2", r"weights of copy lack .* that its config asks for"),
         ("electra", r"weights of copy lack .* that its config asks for"),
-        ("deberta-v2", r"cannot be opened as a model \("),
+        # transformers 5 makes the model of a pooler as wide as its default
+        ("deberta-v2", r"cannot be opened as a model \(|classifier.weight has the shape \(2, 32\)"),
     ],
 )
 def test_config_of_another_architecture_than_the_weights(folder: Path, family: str, odd: str):
@@ -156,6 +158,7 @@ def test_config_of_another_architecture_than_the_weights(folder: Path, family: s
         load_victim(str(folder), "cpu")
 
 
+@pytest.mark.skipif(not version.startswith("4."), reason="transformers 5 has none of it")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -179,6 +182,7 @@ def test_bert_that_works_otherwise_is_read(
     assert list(odd.prunable()) == list(plain.prunable())
 
 
+@pytest.mark.skipif(not version.startswith("4."), reason="transformers 5 has none of it")
 def test_bert_whose_heads_were_removed_is_read(model_folder: Path, folder: Path):
     texts = ["a good film", "the plot is bad and long"]
     model = BertForSequenceClassification.from_pretrained(model_folder).eval()
