@@ -1,1 +1,1 @@
-"""Models: a victim opened from any source, its families, its weights and how it reads texts."""
+"""Models: a victim opened from any source, its architecture, its weights and how it reads texts."""
