@@ -42,11 +42,18 @@ READERS = {  # who reads what: title, colour, dash, marker
     ("pruned", "clean"): ("pruned, clean", SPARSE, "dash", "square"),
     ("pruned", "adversarial"): ("pruned, adversarial", SPARSE, "dashdot", "square-open"),
 }
-MEASURES = {"euclidean": "distance of [CLS]", "cosine": "1 − cosine of [CLS]"}
+MEASURES = {"euclidean": "distance of {}", "cosine": "1 − cosine of {}"}
+# what a head reads of the last hidden states
+READ = {"first": "[CLS]", "last": "the last token", "mean": "the mean of all tokens"}
+
+
+def name_of_read(look: Look) -> str:
+    """What the head reads, as a chart names it."""
+    return READ[look.get("reads", "first")]
 
 
 def layer_names(look: Look) -> list[str]:
-    """Where [CLS] was read: after the embeddings and after every block."""
+    """Where what the head reads was taken: after the embeddings and after every block."""
     return ["embeddings", *(str(block + 1) for block in range(look["blocks"]))]
 
 
@@ -82,7 +89,9 @@ def distances_chart(look: Look, measure: str, dark: bool = False) -> go.Figure:
             marker={"symbol": marker, "size": 8, "color": colour},
             hovertemplate=f"{title}<br>after %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-    figure.update_yaxes(title_text=MEASURES[measure], rangemode="tozero", zeroline=False)
+    figure.update_yaxes(
+        title_text=MEASURES[measure].format(name_of_read(look)), rangemode="tozero", zeroline=False
+    )
     figure.update_xaxes(title_text="after block", showgrid=False, type="category")
     return dressed(figure, dark, 380)
 

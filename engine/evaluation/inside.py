@@ -118,6 +118,7 @@ def look_inside(
 ) -> dict[str, Any]:
     """Both victims on a text and, where given, on its adversarial form, as JSON values.
 
+    `reads`: which hidden states the head reads; `[CLS]` here stands for what it reads.
     `distances`: by pair of readings, [CLS] block by block. `map`: [CLS] through the layers of every
     reading on the two principal axes of all of them. `attention`: (blocks, heads, tokens, tokens)
     in half precision, as base64. Raises InputError for a text without words.
@@ -137,6 +138,7 @@ def look_inside(
     return {
         "texts": texts,
         "blocks": len(readings["dense", "clean"].cls) - 1,
+        "reads": dense.architecture.reads,
         "shares": shares,
         "distances": [
             {"from": list(a), "to": list(b), "euclidean": distances[0], "cosine": distances[1]}

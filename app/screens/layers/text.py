@@ -128,12 +128,13 @@ def _result(study: engine.Study, look: dict[str, Any]) -> None:
     with left:
         _distances(look, about)
     with right:
-        st.header("[CLS] through the layers", anchor=False)
-        st.caption("The two principal axes of all [CLS] embeddings shown; numbers are blocks.")
+        read = inside.name_of_read(look)
+        st.header(f"{read[0].upper()}{read[1:]} through the layers", anchor=False)
+        st.caption("The two principal axes of all embeddings shown; numbers are blocks.")
         chart(
             inside.map_chart(look, dark()),
             "look-map",
-            "Two-dimensional map of the [CLS] embedding through the layers, dense and pruned",
+            f"Two-dimensional map of {read} through the layers, dense and pruned",
         )
         export_bar("look-map", "prunescope-map", inside.map_table(look), about)
     _attention(look, about)
@@ -164,7 +165,7 @@ def _distances(look: dict[str, Any], about: dict[str, object]) -> None:
     chart(
         inside.distances_chart(look, measure, dark()),
         "look-distances",
-        "Distance of the [CLS] embedding after every block",
+        f"Distance of {inside.name_of_read(look)} after every block",
     )
     table = inside.distances_table(look)
     export_bar("look-distances", "prunescope-distances", table, about)
