@@ -38,7 +38,12 @@ def main() -> None:
         about = {
             **study.about,
             "order": order,
-            "spec": {**spec, "resources": None, "data": None if local else named},
+            "spec": {
+                **spec,
+                "model": _portable(spec["model"]),
+                "resources": None,
+                "data": None if local else named,
+            },
         }
         shipped = replace(study, about=about)
         target.save_study(shipped)
@@ -48,6 +53,11 @@ def main() -> None:
             f"{study.key[:12]} {about['model']} on {about['data']}, {about['method']}: "
             f"{len(study.levels)} levels"
         )
+
+
+def _portable(model: str) -> str:
+    """A model's whole path as one that counts from wherever its folder lies."""
+    return f"./{Path(model).name}" if Path(model).is_absolute() else model
 
 
 def _only(source: Store, key: str) -> Study:

@@ -65,11 +65,11 @@ def _measure(
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, parts["prune"]))
     # the level may have waited in the cache since a pass over many levels, or been attacked ahead
     seconds |= prepared.seconds.get(sparsity, {})
-    if prepared.dense is None:
-        prepared.dense = read(prepared.victim, prepared.evaluation)
     reading = _timed(
         seconds, "evaluate", lambda: read(pruned.victim, prepared.evaluation, parts["evaluate"])
     )
+    if prepared.dense is None:  # level 0 is the dense model
+        prepared.dense = read(prepared.victim, prepared.evaluation) if sparsity else reading
     text = prepared.held_out
     errors = layer_errors(
         prepared.victim, pruned.victim, text.texts, text.pairs, parts["layer errors"]

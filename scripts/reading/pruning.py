@@ -25,7 +25,9 @@ LEVELS = (0.0, 0.3, 0.5, 0.75, 0.875)  # the appendix has all
 AVERAGE = "MiniLM-L6"  # the embedded model
 
 
-def section(studies: Sequence[Study], data: str, model: str) -> str:
+def section(
+    studies: Sequence[Study], data: str, model: str, levels: Sequence[float] = LEVELS
+) -> str:
     """One data set: every method at every level, and how the default differs on the same rows."""
     mine = [
         study
@@ -46,8 +48,10 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
         if name in first
     )
     example, title = next(iter(first.values())).about, data_title(data)
+    embedded = model.startswith(AVERAGE)
+    heading = title if embedded else f"{title}, {model}"
     return (
-        f"\n## {title}: sparsity against robustness\n\n{example['model']}; "
+        f"\n## {heading}: sparsity against robustness\n\n{example['model']}; "
         f"{example['counts']['evaluation']:,} examples of {data_title(data)} "
         f"evaluated; {counts} of them; {example['counts']['calibration']:,} calibration texts "
         f"({example['calibration_tokens']:,} tokens)."
@@ -60,10 +64,10 @@ def section(studies: Sequence[Study], data: str, model: str) -> str:
                 *(f"{ATTACKS[name]} Aua / Asr" for name in attacks),
                 "[CLS] error",
             ],
-            _lines(methods, attacks),
+            _lines(methods, attacks, levels),
         )
-        + _published(title, data)
-        + _against(methods, attacks)
+        + (_published(title, data) if embedded else "")
+        + _against(methods, attacks, levels)
     )
 
 
@@ -72,7 +76,9 @@ def _method_name(method: str) -> str:
     return f"{method_name_title(method)} (`{method}`)"
 
 
-def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list[list[str]]:
+def _lines(
+    methods: dict[str, dict[str, Study]], attacks: Sequence[str], shown: Sequence[float]
+) -> list[list[str]]:
     lines = []
     for method, by_name in methods.items():
         levels = sorted(
@@ -80,7 +86,7 @@ def _lines(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> list
                 level.sparsity
                 for study in by_name.values()
                 for level in study.levels
-                if level.attacks and level.sparsity in LEVELS
+                if level.attacks and level.sparsity in shown
             }
         )
         for sparsity in levels:
@@ -124,7 +130,9 @@ def _published(title: str, data: str) -> str:
     )
 
 
-def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> str:
+def _against(
+    methods: dict[str, dict[str, Study]], attacks: Sequence[str], shown: Sequence[float]
+) -> str:
     """The default against dense, and against each other method at the same level."""
     default = methods.get("adaptive")
     if default is None:
@@ -135,7 +143,7 @@ def _against(methods: dict[str, dict[str, Study]], attacks: Sequence[str]) -> st
             level.sparsity
             for study in default.values()
             for level in study.levels
-            if level.attacks and level.sparsity in LEVELS and level.sparsity > 0
+            if level.attacks and level.sparsity in shown and level.sparsity > 0
         }
     )
     some = next(iter(default.values()))

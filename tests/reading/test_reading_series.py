@@ -40,6 +40,15 @@ def test_the_grid_has_a_row_a_block_and_a_column_a_module() -> None:
     assert grid.iloc[2, 0] == pytest.approx(0.25 * 3 / 10)
 
 
+def test_the_columns_stand_in_the_order_of_the_linears_though_errors_are_stored_sorted() -> None:
+    study, order = made_up_study(), ("q_proj", "k_proj", "o_proj", "gate_proj", "down_proj")
+    layers = tuple({"layer": f"0.{name}", "weights": 4, "zeros": 2} for name in order)
+    errors = {f"0.{name}": 0.1 for name in sorted(order)}
+    stored = [replace(level, layers=layers, layer_errors=errors) for level in study.levels]
+    grid = series.layer_grid(replace(study, levels=tuple(stored)), 0.5)
+    assert list(grid.columns) == ["q proj", "k proj", "o proj", "gate proj", "down proj"]
+
+
 def test_a_study_says_its_pattern_and_allocation_where_they_are_unusual() -> None:
     assert method_title(made_up_study().about) == "Adaptive"
     unusual = made_up_study(pattern="2:4", allocation="loss-equalised", layers="0=0")

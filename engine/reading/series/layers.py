@@ -81,9 +81,9 @@ def _blocks(level: LevelResult) -> int:
 
 def modules_of(level: LevelResult) -> tuple[str, ...]:
     """The linears of a block in the order in which they run, as the study names them."""
-    # a mapping is stored by name, the reports of the layers in the order of pruning
-    layers = [report["layer"] for report in level.layers] or list(level.layer_errors)
-    names = dict.fromkeys(layer.partition(".")[2] for layer in layers)
+    # a stored level has its errors in the order of the alphabet, its reports as they were pruned
+    ran = [str(layer["layer"]) for layer in level.layers]
+    names = dict.fromkeys(layer.partition(".")[2] for layer in (*ran, *level.layer_errors))
     known = [name for name in MODULES if name in names]
     return tuple(known if len(known) == len(names) else names)
 
