@@ -64,7 +64,8 @@ def head_resolved(
     (linear, dense_inputs), (own, inputs) = (
         head_inputs(victim, texts, pairs)[0] for victim in (dense, resolved)
     )
-    weight, bias = _fitted(linear, dense_inputs.double(), inputs.double())
+    device = linear.weight.device
+    weight, bias = _fitted(linear, dense_inputs.double().to(device), inputs.double().to(device))
     own.weight = nn.Parameter(weight, requires_grad=False)
     if bias is not None:
         own.bias = nn.Parameter(bias, requires_grad=False)

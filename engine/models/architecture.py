@@ -49,7 +49,7 @@ def oddity_of(config: Any) -> Oddity:
 
 def positions_of(config: Any) -> int:
     """Most tokens of a text for which a model has positions, special tokens included."""
-    rows = getattr(config, "max_position_embeddings", None)
+    rows = getattr(config, "max_position_embeddings", getattr(config, "max_seq_len", None))
     if not isinstance(rows, int) or rows <= 0:  # relative positions have no end
         return 1 << 30
     oddity = oddity_of(config)
@@ -63,8 +63,8 @@ class LinearGroup:
     """Linears of one block that read the same input."""
 
     layers: tuple[str, ...]  # `block.module`
-    # the modules whose inputs are added to the output of the one linear; empty: nothing is, or it
-    # cannot be told
+    # the modules whose inputs (with `dry_run.OUTPUT` before the path: whose outputs) are added to
+    # the output of the one linear; empty: nothing is, or it cannot be told
     residual: tuple[str, ...] = ()
     per_token: bool = True  # False: the input is no token's, such as relative positions
     twice: bool = False  # they read a second input, which is the same for every text
@@ -152,8 +152,15 @@ def blocks_of(model: nn.Module, where: str) -> tuple[str, nn.ModuleList]:
     return max(lists, key=lambda item: sum(part.numel() for part in item[1].parameters()))
 
 
+def word_rows(model: Any) -> int:
+    """Number of word embeddings."""
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
 def takes_types(model: Any) -> int:
-    """How many token types a model tells apart; 0 where it takes none."""
+    """How many token types a model tells apart; 0 where it takes none. GPT-2 and its kin look types
+    up among the words.
+    """
     if "token_type_ids" not in inspect.signature(type(model).forward).parameters:
         return 0
     if getattr(model.config, "type_vocab_size", None) == 0:
@@ -163,4 +170,4 @@ def takes_types(model: Any) -> int:
         for path, module in model.named_modules()
         if path.endswith("token_type_embeddings") and isinstance(module, nn.Embedding)
     ]
-    return tables[0] if tables else 0
+    return tables[0] if tables else word_rows(model)

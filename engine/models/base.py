@@ -13,7 +13,7 @@ from prunescope.engine.data.hub_errors import hub_reason, network_errors
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError
 from prunescope.engine.formatting import error_line
 from prunescope.engine.models.adapters import old_names
-from prunescope.engine.models.architecture import Architecture, head_modules
+from prunescope.engine.models.architecture import Architecture, head_modules, word_rows
 from prunescope.engine.models.config import ONE_LABEL, read_config, set_label_names
 from prunescope.engine.models.embedded import BASE_SHA256, embedded_base
 from prunescope.engine.models.examine import examine
@@ -73,7 +73,7 @@ def open_base(name: str) -> Base:
     with torch.random.fork_rng(devices=[]):
         loaded = _loaded(folder, config, name)
     loaded.model.eval()
-    prepare_config(loaded.model.config, tokenizer, name)
+    prepare_config(loaded.model.config, tokenizer, name, word_rows(loaded.model))
     architecture = examine(loaded.model, name)
     fitted = fit(name, architecture, loaded.model, tokenizer)
     sha256 = BASE_SHA256 if name == "embedded" else sha256_of("|".join(map(file_sha256, files)))
@@ -153,7 +153,7 @@ def classifier(base: Base, names: tuple[str, ...], head_seed: int, rank: int) ->
         config.problem_type = None
     torch.manual_seed(head_seed)
     model = _loaded(base.folder, config, base.name).model
-    prepare_config(model.config, base.tokenizer, base.name)
+    prepare_config(model.config, base.tokenizer, base.name, word_rows(model))
     set_label_names(model.config, names)
     return model if rank == 0 else adapted(model, base.architecture, rank)
 

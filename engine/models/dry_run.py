@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from prunescope.engine.models.linears import KINDS
 
 LONG, SHORT = 11, 7  # tokens of the two made-up texts, where there are positions for as many
+OUTPUT = "="  # before the path of a module: what it gives, not what it reads
 ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 Key = tuple[int, int]  # where a tensor's memory begins, and how many values it has
 Rows = Literal["tokens", "sentences", "constant", "other"]
@@ -26,6 +27,7 @@ class Call:
     shape: tuple[int, ...]
     rows: Rows  # what the rows of its input stand for
     tensor: Tensor
+    version: int  # how often the memory was written to: an input changed in place is another
 
 
 @dataclass(slots=True)
@@ -34,7 +36,8 @@ class Watched:
 
     lengths: tuple[int, ...]
     calls: list[Call] = field(default_factory=list)  # of linears, in order
-    # path of a linear → the modules whose inputs are added to its output, before it in the block
+    # path of a linear → the modules before it in the block whose inputs (with OUTPUT before the
+    # path: whose outputs) are added to its output
     residuals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     logits: Tensor = field(default_factory=lambda: torch.empty(0))  # (texts, labels)
     # whether the logits of a text depend on its last hidden states, (texts, tokens)
@@ -94,14 +97,16 @@ def _watch(model: Any, body: str, blocks: Mapping[str, str], lengths: tuple[int,
             return
         if isinstance(module, KINDS):
             shape = tuple(tensor.shape)
-            watched.calls.append(Call(path, key_of(tensor), shape, _rows(shape, size), tensor))
+            watched.calls.append(
+                Call(path, key_of(tensor), shape, _rows(shape, size), tensor, tensor._version)
+            )
             started.setdefault(path, len(inputs))
             additions.block = blocks.get(path, "")
         inputs.append((path, tensor))
 
     def after(path: str, output: Tensor) -> None:
         additions.outputs.setdefault(key_of(output), []).append(path)
-        inputs.append(("", output))
+        inputs.append((f"{OUTPUT}{path}", output))
 
     with ExitStack() as stack:
         for path, module in model.named_modules():
@@ -116,17 +121,38 @@ def _watch(model: Any, body: str, blocks: Mapping[str, str], lengths: tuple[int,
     signs = torch.randn(watched.logits.shape, generator=generator).to(watched.logits)
     (gradient,) = torch.autograd.grad((watched.logits * signs).sum(), last)
     watched.read = (gradient != 0).any(dim=-1)
+    if not bool(watched.read.any()):  # where a head is saturated
+        watched.read = _read_by_noise(model, body, lengths)
     watched.logits = watched.logits.detach()
-    readers: dict[Key, tuple[int, str]] = {}  # of a tensor: its first one
+    readers: dict[Key, tuple[int, str]] = {}  # of a tensor: the first module that gave or read it
     for number, (path, tensor) in enumerate(inputs):
-        if path:
-            readers.setdefault(key_of(tensor), (number, path))
+        readers.setdefault(key_of(tensor), (number, path))
     for path, keys in additions.addends.items():
         sources = [readers[key] for key in keys if key in readers]
         # what is computed after the linear is not yet there when it is pruned
         if earlier := [source for number, source in sources if number < started[path]]:
             watched.residuals[path] = tuple(earlier)
     return watched
+
+
+@torch.no_grad()
+def _read_by_noise(model: Any, body: str, lengths: tuple[int, ...]) -> Tensor:
+    """Whether the logits of a text change with each of its last hidden states, (texts, tokens)."""
+    batch, generator = made_up_batch(model, lengths), torch.Generator().manual_seed(0)
+    plain, read = model(**batch)[0], torch.zeros(len(lengths), max(lengths), dtype=torch.bool)
+    for token in range(max(lengths)):
+
+        def disturb(_module: nn.Module, _inputs: Any, output: Any, token: int = token) -> None:
+            state = output[0][:, token]
+            noise = torch.randn(state.shape, generator=generator).to(state)
+            state += 10 * noise * state.std()
+
+        handle = model.get_submodule(body).register_forward_hook(disturb)
+        try:
+            read[:, token] = (model(**batch)[0] != plain).any(dim=1).cpu()
+        finally:
+            handle.remove()
+    return read
 
 
 @torch.no_grad()
@@ -181,7 +207,7 @@ class _Additions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        if getattr(func, "__name__", "") not in ADDITIONS or len(args) != 2:
+        if getattr(func, "__name__", "") not in ADDITIONS or len(args) != 2 or kwargs:
             return func(*args, **(kwargs or {}))
         terms = [term for term in args if isinstance(term, Tensor)]
         keys = [key_of(term) for term in terms]
@@ -225,7 +251,7 @@ def _after(module: nn.Module, path: str, call: Any) -> Iterator[None]:
 def _differentiable(embeddings: nn.Module) -> Iterator[None]:
     """The graph of gradients begins at the input embeddings."""
     handle = embeddings.register_forward_hook(
-        lambda _module, _args, output: output.detach().requires_grad_()
+        lambda _module, _args, output: output.detach().requires_grad_() * 1
     )
     try:
         yield

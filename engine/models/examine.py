@@ -83,6 +83,7 @@ def examine(model: Any, where: str) -> Architecture:
     ordered = [layer for group in groups for layer in group.layers]
     paths = {layer: path for path, layer in names.items()}
     last = max(i for i, call in enumerate(watched.calls) if call.path in linears)
+    _check_between(watched.calls[:last], linears, where)
     heads = dict.fromkeys(
         call.path for call in watched.calls[last + 1 :] if call.path not in linears
     )
@@ -174,6 +175,11 @@ def _names(blocks: str, linears: Iterable[str]) -> dict[str, str]:
         rest: ROLES[rest] if roles.count(ROLES.get(rest, "")) == 1 else _ending(rest, relative)
         for rest in relative
     }
+    names = list(shown.values())
+    shown = {
+        rest: name if names.count(name) == 1 else rest.replace(".", "_")
+        for rest, name in shown.items()
+    }
     return {path: f"{block}.{shown[rest]}" for path, (block, rest) in parts.items()}
 
 
@@ -212,6 +218,17 @@ def _check_calls(
             )
 
 
+def _check_between(calls: Sequence[Call], linears: Iterable[str], where: str) -> None:
+    """Raises ModelError where linears run among the blocks' and lie outside the list of blocks."""
+    known = set(linears)
+    first = next(i for i, call in enumerate(calls) if call.path in known) if calls else 0
+    if other := [call.path for call in calls[first:] if call.path not in known]:
+        raise ModelError(
+            f"{where} runs {other[0]} among its blocks, which lies outside their list; its blocks "
+            "are in several lists, and only models with one list of blocks are pruned."
+        )
+
+
 def _runs(calls: dict[str, list[Call]], linears: Iterable[str]) -> int:
     """How often the blocks run over one text: more than once where they share their weights."""
     counts = {
@@ -248,7 +265,12 @@ def _groups(
     runs: list[list[str]] = []
     keys: list[tuple[object, ...]] = []
     for path in order:
-        key = (_block_of(path, blocks), calls[path][0].key, second[path] and calls[path][1].key)
+        key = (
+            _block_of(path, blocks),
+            calls[path][0].key,
+            calls[path][0].version,
+            second[path] and calls[path][1].key,
+        )
         position = next((i for i in range(len(keys) - 1, -1, -1) if keys[i] == key), None)
         if position is not None:
             runs[position].append(path)
@@ -283,6 +305,11 @@ def _reads(watched: Watched, where: str, config: Any) -> Reads:
         return "last"
     if all(read[:real]):
         return "mean"
+    if not any(read):
+        raise ModelError(
+            f"{where} answers alike whatever its head reads, as with weights that are all 0; train "
+            "it first, or load an undamaged checkpoint."
+        )
     raise ModelError(
         f"The head of {where} reads the hidden states {[i for i, one in enumerate(read) if one]} "
         f"of a text of {real} tokens, and only heads that read the first, the last or all are "

@@ -66,31 +66,46 @@ def pad_id(config: Any, tokenizer: Any) -> int:
     return next((number for number in ids if isinstance(number, int) and number >= 0), 0)
 
 
-def prepare_config(config: Any, tokenizer: Any, name: str) -> bool:
-    """Set what a classifier needs to read batches: no cache of keys and values, which only writing
-    text needs, and a pad token where its config lacks one. Whether that was so.
+def prepare_config(config: Any, tokenizer: Any, name: str, rows: int) -> bool:
+    """Set what a classifier needs to read batches: no cache of keys and values, no hidden states
+    and attention beside its answer, and a pad token where its config lacks one. Whether that was
+    so. `rows` is the number of word embeddings.
 
     Raises ModelError where positions depend on a pad token and there is none.
     """
-    if getattr(config, "use_cache", False):
-        config.use_cache = False
+    # The last two also wrap the modules of a model while it runs, under transformers 4
+    for setting in ("use_cache", "output_attentions", "output_hidden_states"):
+        if getattr(config, setting, False):
+            setattr(config, setting, False)
     pad = getattr(config, "pad_token_id", None)
-    if pad is not None:
+    if pad is not None and pad >= 0:
         return False
     if oddity_of(config).after_pad:
         raise ModelError(
             f"{name} counts positions from the id of its pad token, and the pad_token_id of its "
             f"config.json is {pad!r}; write the tokenizer's own there."
         )
-    config.pad_token_id = next(
-        (
-            number
-            for number in (tokenizer.pad_token_id, tokenizer.eos_token_id)
-            if isinstance(number, int)
-        ),
-        0,
-    )
+    config.pad_token_id = _unread_id(tokenizer, rows)
     return True
+
+
+def _unread_id(tokenizer: Any, rows: int) -> int:
+    """An id to pad with, which no text ends in: the head takes what stands before it for the end.
+
+    The tokenizer's pad token, a row of the embeddings that no token has, or another special token.
+    """
+    highest = max(tokenizer.get_vocab().values())
+    candidates = (
+        tokenizer.pad_token_id,
+        rows - 1 if rows - 1 > highest else None,
+        tokenizer.eos_token_id,
+        tokenizer.bos_token_id,
+        tokenizer.unk_token_id,
+        0,
+        1,
+    )
+    ends = tokenizer("a")["input_ids"][-1:]
+    return next(number for number in candidates if isinstance(number, int) and [number] != ends)
 
 
 def settle_pad(
@@ -102,7 +117,7 @@ def settle_pad(
     if architecture.reads != "last":
         config.pad_token_id = None
         return ()
-    token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
+    token = tokenizer.convert_ids_to_tokens(config.pad_token_id) or config.pad_token_id
     return (
         f"The config of {name} has no pad_token_id, by which its head finds the last token of a "
         f"text in a batch; texts are padded with {token!r}.",

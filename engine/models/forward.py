@@ -1,8 +1,8 @@
 """Batches of texts, and a classifier's own forward pass over them.
 
-Texts of about the same length go together, each padded to a length that depends on it alone. So
-what a text is padded with, and with it every bit of its answer, does not depend on the other texts
-of its batch; and little is computed for nothing.
+Texts of about the same length go together, each padded to a length that depends on it alone, so a
+text is padded alike whatever stands beside it, and little is computed for nothing. `VictimService`
+adds what else the bits of an answer depend on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ class Batch:
     inputs: dict[str, Tensor]  # padded ids, mask and types, (texts, longest)
     lengths: tuple[int, ...]  # real tokens of each text, ascending
     rows: tuple[int, ...]  # which text of the caller's list each one is
+    pad_id: int  # what fills the rows
 
     @property
     def tokens(self) -> int:
@@ -58,8 +59,12 @@ class Batch:
 
     @cached_property
     def ends(self) -> Tensor:
-        """Position of the last real token of each text, (texts,)."""
-        return torch.tensor(self.lengths, device=self.mask.device) - 1
+        """Position of the last token of each text that is not the pad token, (texts,): the one by
+        which the heads of decoders answer, also where a text ends in the pad token itself.
+        """
+        ids = self.inputs["input_ids"]
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        return (positions * (ids != self.pad_id)).argmax(dim=1)
 
     def read(self, hidden: Tensor, reads: Reads) -> Tensor:
         """What a head reads of the last hidden states (texts, longest, width): (texts, width)."""
@@ -68,7 +73,7 @@ class Batch:
         if reads == "last":
             return hidden[torch.arange(len(self.lengths), device=hidden.device), self.ends]
         masked = hidden * self.mask[..., None]
-        return masked.sum(dim=1) / (self.ends + 1)[:, None]
+        return masked.sum(dim=1) / self.mask.sum(dim=1, keepdim=True)
 
     def read_by_head(self, values: Tensor, reads: Reads) -> Tensor:
         """The input of a linear of the head, a row a text, (texts, width); what reads whole texts,
@@ -114,7 +119,10 @@ def batches(
         rows = tuple(order[start:stop])
         inputs = {name: [lists[i] for i in rows] for name, lists in encoded.items()}
         yield Batch(
-            pad_rows(inputs, pad_id, device, longest), tuple(lengths[i] for i in rows), rows
+            pad_rows(inputs, pad_id, device, longest),
+            tuple(lengths[i] for i in rows),
+            rows,
+            pad_id,
         )
         start = stop
 
@@ -156,7 +164,8 @@ def outputs_of(module: nn.Module, take: Callable[[Tensor], None]) -> Iterator[No
 def differentiable(model: Any) -> Iterator[None]:
     """The graph of gradients begins at the input embeddings, whether or not weights learn."""
     handle = model.get_input_embeddings().register_forward_hook(
-        lambda _module, _inputs, output: output.detach().requires_grad_()
+        # times 1: a model may change what it is given in place, which a leaf of the graph forbids
+        lambda _module, _inputs, output: output.detach().requires_grad_() * 1
     )
     try:
         yield

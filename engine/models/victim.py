@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification
 from prunescope.engine.data.hub_errors import hub_reason, network_errors
 from prunescope.engine.errors import ModelError, PruneScopeError, ResourceError, SettingError
 from prunescope.engine.formatting import error_line, pluralize
-from prunescope.engine.models.architecture import Architecture
+from prunescope.engine.models.architecture import Architecture, word_rows
 from prunescope.engine.models.average import average_adapters, merged_member
 from prunescope.engine.models.base import open_base
 from prunescope.engine.models.config import label_names, read_config, set_label_names
@@ -300,7 +300,7 @@ def _victim(
     names, of_names = label_names(model.config, name)
     if of_names:  # as it is exported, too
         set_label_names(model.config, names)
-    padded = prepare_config(model.config, tokenizer, name)
+    padded = prepare_config(model.config, tokenizer, name, word_rows(model))
     architecture = examine(model, name)
     of_padding = settle_pad(model.config, tokenizer, architecture, name) if padded else ()
     fitted = fit(name, architecture, model, tokenizer)
@@ -312,7 +312,7 @@ def _victim(
         fingerprint or fingerprint_of(model, tokenizer),
         names,
         min(fitted.limit, MAX_TOKENS),
-        (*notices, *of_names, *of_padding, *fitted.notices),
+        (*notices, *of_names, *_of_own_code(model.config, name), *of_padding, *fitted.notices),
     )
     if tokenizer(PROBE)["input_ids"]:
         try:
@@ -323,3 +323,13 @@ def _victim(
                 "save the model again with model.save_pretrained."
             ) from error
     return victim
+
+
+def _of_own_code(config: Any, name: str) -> tuple[str, ...]:
+    """A notice where a model brings code of its own, which is never run."""
+    if not getattr(config, "auto_map", None):
+        return ()
+    return (
+        f"The config of {name} names code of its own (auto_map), which is not run; the model is "
+        f"read as transformers' own {config.model_type}.",
+    )

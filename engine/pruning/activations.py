@@ -17,7 +17,8 @@ from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
 from prunescope.engine.models.architecture import Architecture
-from prunescope.engine.models.forward import Batch, inputs_of
+from prunescope.engine.models.dry_run import OUTPUT
+from prunescope.engine.models.forward import Batch, inputs_of, outputs_of
 from prunescope.engine.models.victim import Victim
 
 SELECTION_EVERY = 5  # every fifth sentence is held apart, to select the strength α
@@ -42,17 +43,19 @@ class ActivationState:
         # (tokens, d_out), added to the output of the next group; None: nothing is
         self.residual: Tensor | None = None
         self.stop: int | None = None  # the next group, or linear of the head; None: the end
-        self._pass = _Pass(self, model)
+        self._pass: _Pass | None = _Pass(self, model)
 
     def advance(self) -> None:
         """Run to the next group that `pausing` stops at, or to the end."""
         self.x, self.residual = self.x.new_empty(0), None
+        assert self._pass is not None
         self.stop = self._pass.switch()
 
     def close(self) -> None:
         """End a pass that is still running."""
         if self._pass:
             self._pass.throw()  # GreenletExit
+        self._pass = None  # it knows this state, and holds the model
         self.x, self.residual, self.stop = self.x.new_empty(0), None, None
 
     def take(self, stop: int, value: Tensor, inputs: dict[str, Tensor]) -> None:
@@ -77,7 +80,9 @@ def pausing(model: nn.Module, architecture: Architecture, heads: bool = False) -
     last_use = {path: stop for stop, group in enumerate(groups) for path in group.residual}
     with ExitStack() as stack:
         for path in last_use:
-            stack.enter_context(inputs_of(model.get_submodule(path), partial(_keep, path)))
+            module, keep = model.get_submodule(path.removeprefix(OUTPUT)), partial(_keep, path)
+            watched = outputs_of if path.startswith(OUTPUT) else inputs_of
+            stack.enter_context(watched(module, keep))
         for stop, group in enumerate(groups):
             for layer in group.layers:
                 linear = model.get_submodule(architecture.paths[layer])
@@ -164,5 +169,7 @@ def calibration_streams(
         part = {name: [lists[i] for i in indices] for name, lists in encoded.items()}
         for batch in victim.encoded_batches(part, max_tokens):
             dense = ActivationState(victim.model, victim.architecture, batch)
-            states = [ActivationState(one.model, one.architecture, batch) for one in pruned]
+            states = [
+                ActivationState(victim.model, victim.architecture, batch) for victim in pruned
+            ]
             yield CalibrationStream(batch, selection, dense if needs_dense else None, states)

@@ -66,6 +66,9 @@ class Calibration:
                 self.report(f"{after}: forward")
                 for state in stream.states:
                     state.advance()
+        stops = {state.stop for stream in streams for state in stream.states}
+        if len(stops) > 1:  # what the dry run saw of the order does not hold
+            raise RuntimeError(f"passes of one model wait at different groups: {stops}")
 
     def token_weights(self, group: Group, batches: Sequence[Batch]) -> list[Tensor | None]:
         """ω of every token of every batch, None where all tokens count alike."""

@@ -63,7 +63,7 @@ def notices_of_architecture(victim: Victim, plan: Plan) -> tuple[str, ...]:
         return (
             f"The blocks of {victim.name} share their weights, so they are pruned once, from what "
             f"the dense model's layers read in all of their {architecture.runs} runs, and no "
-            "target is corrected.",
+            "target is corrected, that of a head included.",
         )
     if method.residual and not any(group.residual for group in architecture.groups):
         return (

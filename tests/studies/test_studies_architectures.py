@@ -133,7 +133,7 @@ def test_the_sparse_level_is_pruned_measured_and_attacked(finished: Finished) ->
         assert record.truth_before is not None and record.truth_after is not None
         if record.outcome != "skipped":
             assert record.queries > 1 and record.truth_after < record.truth_before
-            assert (record.truth_after < 0.5) is (record.outcome == "broken")
+            assert record.outcome != "broken" or record.truth_after < 0.5
     assert sparse.aua is not None and sparse.asr is not None
 
 
