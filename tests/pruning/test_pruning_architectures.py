@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification
 
 from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
+from prunescope.engine.models.dry_run import OUTPUT
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning import layerwise
 from prunescope.engine.pruning.pipeline import prune_levels
@@ -120,7 +121,13 @@ def read_plainly(victim: Victim) -> Reading:
 
     paths = {path for group in architecture.groups for path in group.residual}
     for name in (*architecture.paths.values(), *paths):
-        model.get_submodule(name).register_forward_pre_hook(partial(keep, name), with_kwargs=True)
+        module = model.get_submodule(name.removeprefix(OUTPUT))
+        if name.startswith(OUTPUT):  # what a module gives
+            module.register_forward_hook(
+                lambda module, _args, output, name=name: keep(name, module, (output.clone(),), {})
+            )
+        else:
+            module.register_forward_pre_hook(partial(keep, name), with_kwargs=True)
     runs: dict[str, list[list[Tensor]]] = {}
     for text in TEXTS:
         seen |= {name: [] for name in (*architecture.paths.values(), *paths)}
