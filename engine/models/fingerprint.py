@@ -16,12 +16,13 @@ EMBEDDED_READING = "e76adda3aef9577e6181c0bc1f5d974cbd62981f53883d4e2f1b4ca6a400
 # depend on it.
 HASHED_IN_PART = ("bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert")
 # Settings of other architectures that change no answer: names, versions, and what only training and
-# writing text use.
+# writing text use. What is off or empty is left out too: transformers 4 and 5 differ there.
 IGNORED = re.compile(
-    r"^_|transformers_version|architectures|id2label|label2id|num_labels|problem_type|dtype|use_cache"
-    r"|output_(attentions|hidden_states)|dropout|initializer|return_dict|torchscript|task|tokenizer_class"
-    r"|prefix|generate|beam|temperature|top_[kp]|typical_p|penalty|do_sample|no_repeat|bad_words"
-    r"|max_length|min_length|early_stopping|suppress|forced_|remove_invalid|chunk_size"
+    r"^_|transformers_version|architectures|2label|label2id|num_labels|problem_type|dtype|use_cache"
+    r"|use_bfloat16|output_(attentions|hidden_states)|dropout|initializer|return_dict|torchscript"
+    r"|finetuning_task|tokenizer_class|prefix|generate|beam|temperature|top_[kp]|typical_p|penalty"
+    r"|do_sample|no_repeat|bad_words|max_length|min_length|early_stopping|suppress|forced_|remove_"
+    r"|chunk_size|rope_|tf_legacy_loss|output_scores|repad_|num_return_sequences|_token_id|tie_|pruned_heads|cross_attention|task_spec"
 )
 PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"
 
@@ -71,9 +72,9 @@ def reading_sha256(config: Any, tokenizer: Any) -> str:
         }
     else:
         content |= {
-            "config": {
-                name: value for name, value in config.to_dict().items() if not IGNORED.search(name)
-            },
+            "config": _settings(config),
+            "rope": _rope(config),
+            "pad": getattr(config, "pad_token_id", None),
             "pair": dict(tokenizer(PROBE, PROBE)),
         }
     return sha256_of(json.dumps(content, sort_keys=True, default=str))
@@ -83,3 +84,22 @@ def _first(config: Any, *names: str) -> Any:
     """The first of a configuration's settings that is there."""
     values = (getattr(config, name, None) for name in names)
     return next((value for value in values if value is not None), None)
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that may change an answer."""
+    return {
+        name: value
+        for name, value in config.to_dict().items()
+        if value not in (None, False, "", "absolute", [], {}) and not IGNORED.search(name)
+    }
+
+
+def _rope(config: Any) -> dict[str, Any]:
+    """The rotary settings that differ from the usual, as transformers 4 and 5 both have them."""
+    bases = ("rope_theta", "global_rope_theta", "local_rope_theta", "rope_local_base_freq")
+    given = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    merged = {name: getattr(config, name, None) for name in bases} | given
+    merged = {name: value for name, value in merged.items() if value is not None}
+    usual = {"rope_type": "default", "type": "default"}
+    return {name: value for name, value in merged.items() if usual.get(name) != value}
