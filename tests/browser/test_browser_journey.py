@@ -145,7 +145,7 @@ def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
     if not button.is_visible():
         act_until(page.locator(f".st-key-{chart} button").first.click, button)
         settled(page)
-    file = download(page, button)
+    file = download(page, button, page.locator(f".st-key-{chart} button").first)
     path = folder / file.suggested_filename
     file.save_as(path)
     return path

@@ -67,12 +67,16 @@ def act_until(act: Callable[[], None], effect: Locator) -> None:
     expect(effect).to_be_visible()
 
 
-def download(page: Page, button: Locator) -> Download:
-    """The file that a button sends; clicked again where a click was lost."""
+def download(page: Page, button: Locator, menu: Locator | None = None) -> Download:
+    """The file that a button sends; clicked again where a click was lost, in a menu that is opened
+    again where the page was drawn anew and closed it.
+    """
     for _ in range(PATIENCE // (3 * AGAIN)):
+        if menu is not None and not button.is_visible():
+            act_until(menu.click, button)
         try:
             with page.expect_download(timeout=3 * AGAIN) as event:
-                button.click()
+                button.click(timeout=3 * AGAIN)
             return event.value
         except TimedOut:
             continue
