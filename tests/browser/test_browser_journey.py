@@ -135,6 +135,9 @@ def test_back_leaves_the_page_however_often_its_view_changed(
 
 
 def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
+    # Chromium lets a page send one file without a fresh click, which is a slow one's case
+    page.reload()
+    settled(page)
     tab = "Layers" if chart == "export-layers" else "All measures"
     act_until(
         page.get_by_role("tab", name=tab, exact=True).click,
