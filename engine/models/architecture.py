@@ -85,11 +85,6 @@ class Architecture:
     pads: bool = True  # whether padding leaves answers as they are
     runs: int = 1  # of every block over one text: more where blocks share their weights
 
-    @property
-    def oddity(self) -> Oddity:
-        """What a dry run cannot know."""
-        return ODDITIES.get(self.name, Oddity())
-
     def linears(self, model: nn.Module) -> dict[str, PrunableLinear]:
         """The linears of the blocks by `block.module`, first block first."""
         return {

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from prunescope.engine.models.architecture import word_rows
+from prunescope.engine.models.forward import differentiable, inputs_of, outputs_of
 from prunescope.engine.models.linears import KINDS
 
 LONG, SHORT = 11, 7  # tokens of the two made-up texts, where there are positions for as many
@@ -52,7 +55,7 @@ def made_up_batch(model: Any, lengths: Sequence[int]) -> dict[str, Tensor]:
         for name in ("pad", "bos", "eos", "cls", "sep", "mask", "unk")
         if isinstance(value := getattr(config, f"{name}_token_id", None), int)
     }
-    rows = int(model.get_input_embeddings().num_embeddings)
+    rows = word_rows(model)
     ordinary = [number for number in range(rows) if number not in special] or [0]
     text = [ordinary[(7 * i + 3) % len(ordinary)] for i in range(max(lengths))]
     pad = getattr(config, "pad_token_id", None)
@@ -112,9 +115,9 @@ def _watch(model: Any, body: str, blocks: Mapping[str, str], lengths: tuple[int,
         for path, module in model.named_modules():
             stack.enter_context(_before(module, path, before))
             if path in blocks:
-                stack.enter_context(_after(module, path, after))
-        stack.enter_context(_differentiable(model.get_input_embeddings()))
-        stack.enter_context(_kept(getattr(model, body), last))
+                stack.enter_context(outputs_of(module, partial(after, path)))
+        stack.enter_context(differentiable(model))
+        stack.enter_context(outputs_of(getattr(model, body), last.append))
         stack.enter_context(additions)
         watched.logits = model(**made_up_batch(model, lengths))[0]
     generator = torch.Generator().manual_seed(0)
@@ -160,20 +163,12 @@ def second_inputs(model: Any, second: Mapping[str, str]) -> dict[str, Tensor]:
     """Key → what its linear reads when it runs for the second time, (rows, d_in), for the paths of
     linears that read a second input, such as DeBERTa's relative positions.
     """
-    inputs: dict[str, list[Tensor]] = {name: [] for name in second}
     if not second:
         return {}
+    inputs: dict[str, list[Tensor]] = {name: [] for name in second}
     with ExitStack() as stack:
         for name, path in second.items():
-            stack.enter_context(
-                _before(
-                    model.get_submodule(path),
-                    name,
-                    lambda name, _module, args, kwargs: inputs[name].append(
-                        next(iter((*args, *kwargs.values())))
-                    ),
-                )
-            )
+            stack.enter_context(inputs_of(model.get_submodule(path), inputs[name].append))
         model(**made_up_batch(model, (SHORT,)))
     return {name: runs[1].flatten(0, -2) for name, runs in inputs.items()}
 
@@ -232,37 +227,6 @@ def _before(module: nn.Module, path: str, call: Any) -> Iterator[None]:
     handle = module.register_forward_pre_hook(
         lambda module, args, kwargs: call(path, module, args, kwargs), with_kwargs=True
     )
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _after(module: nn.Module, path: str, call: Any) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda _module, _args, output: call(path, output))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _differentiable(embeddings: nn.Module) -> Iterator[None]:
-    """The graph of gradients begins at the input embeddings."""
-    handle = embeddings.register_forward_hook(
-        lambda _module, _args, output: output.detach().requires_grad_() * 1
-    )
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _kept(body: nn.Module, states: list[Tensor]) -> Iterator[None]:
-    """The last hidden states, (texts, tokens, width), kept."""
-    handle = body.register_forward_hook(lambda _module, _args, output: states.append(output[0]))
     try:
         yield
     finally:

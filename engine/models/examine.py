@@ -73,7 +73,7 @@ def examine(model: Any, where: str) -> Architecture:
         ) from error
     names = _names(blocks, linears)
     calls, again = _by_path(watched.calls), _by_path(alone.calls)
-    _check_calls(list(linears), calls, watched, where)
+    _check_calls(list(linears), calls, where)
     runs = _runs(calls, linears)
     second = {
         path: runs == 1 and _reads_twice(path, calls[path], again[path], where) for path in linears
@@ -200,9 +200,7 @@ def _by_path(calls: Sequence[Call]) -> dict[str, list[Call]]:
     return by_path
 
 
-def _check_calls(
-    linears: Sequence[str], calls: dict[str, list[Call]], watched: Watched, where: str
-) -> None:
+def _check_calls(linears: Sequence[str], calls: dict[str, list[Call]], where: str) -> None:
     """Raises ModelError for linears that a text need not reach, and for inputs of other shapes."""
     if unused := [path for path in linears if path not in calls]:
         raise ModelError(
@@ -261,9 +259,8 @@ def _groups(
     blocks: str,
     watched: Watched,
 ) -> list[LinearGroup]:
-    """Neighbours in the order of calls that read the same tensors, as groups."""
-    runs: list[list[str]] = []
-    keys: list[tuple[object, ...]] = []
+    """Linears of a block that read the same tensors, as groups in the order of first calls."""
+    runs: dict[tuple[object, ...], list[str]] = {}
     for path in order:
         key = (
             _block_of(path, blocks),
@@ -271,12 +268,7 @@ def _groups(
             calls[path][0].version,
             second[path] and calls[path][1].key,
         )
-        position = next((i for i in range(len(keys) - 1, -1, -1) if keys[i] == key), None)
-        if position is not None:
-            runs[position].append(path)
-        else:
-            runs.append([path])
-            keys.append(key)
+        runs.setdefault(key, []).append(path)
     # in a group, as the model defines them
     defined = {path: number for number, path in enumerate(names)}
     return [
@@ -286,7 +278,7 @@ def _groups(
             calls[run[0]][0].rows == "tokens",
             second[run[0]],
         )
-        for run in runs
+        for run in runs.values()
     ]
 
 

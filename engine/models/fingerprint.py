@@ -22,8 +22,7 @@ IGNORED = re.compile(
     r"|use_bfloat16|output_(attentions|hidden_states)|dropout|initializer|return_dict|torchscript"
     r"|finetuning_task|tokenizer_class|prefix|generate|beam|temperature|top_[kp]|typical_p|penalty"
     r"|do_sample|no_repeat|bad_words|max_length|min_length|early_stopping|suppress|forced_"
-    r"|remove_"
-    r"|chunk_size|rope_|tf_legacy_loss|output_scores|repad_|num_return_sequences"
+    r"|remove_|chunk_size|rope_|tf_legacy_loss|output_scores|repad_|num_return_sequences"
     r"|_token_id|tie_|pruned_heads|cross_attention|task_spec"
 )
 PROBE = "The QUICK brown-fox, naïve café: it's 3.5 % “über” Straße? 你好 don't  re-read\tit #1 @x …"

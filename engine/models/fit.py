@@ -6,7 +6,13 @@ from typing import Any
 
 from prunescope.engine.errors import ModelError
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.models.architecture import Architecture, oddity_of, positions_of, takes_types
+from prunescope.engine.models.architecture import (
+    Architecture,
+    oddity_of,
+    positions_of,
+    takes_types,
+    word_rows,
+)
 
 MAX_TOKENS = 128  # a longer text is cut here, and a study says how many were
 # rows without a token from which on the tokenizer is likely another model's; padded tables have
@@ -126,7 +132,7 @@ def settle_pad(
 
 def _check_ids(name: str, model: Any, tokenizer: Any) -> tuple[str, ...]:
     """Notices on a tokenizer's ids. Raises ModelError for one above the table of words."""
-    rows = int(model.get_input_embeddings().num_embeddings)
+    rows = word_rows(model)
     word, highest = max(tokenizer.get_vocab().items(), key=itemgetter(1))
     if highest >= rows:
         raise ModelError(

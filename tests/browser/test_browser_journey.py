@@ -135,7 +135,8 @@ def test_back_leaves_the_page_however_often_its_view_changed(
 
 
 def exported(page: Page, chart: str, kind: str, folder: Path) -> Path:
-    # Chromium lets a page send one file without a fresh click, which is a slow one's case
+    # Of several files that one page sends, Chromium lost one in about every second run; a page just
+    # loaded lost none in two runs
     page.reload()
     settled(page)
     tab = "Layers" if chart == "export-layers" else "All measures"

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from prunescope.engine.models import victim as victim_module
-from prunescope.engine.models.architecture import Reads
+from prunescope.engine.models.architecture import Reads, oddity_of
 from prunescope.engine.models.forward import STEP, Batch, batches, read_batch
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.records import MODULES
@@ -151,7 +151,7 @@ def test_reading_does_not_depend_on_how_the_tokens_are_cut(
 def test_long_text_is_cut_to_the_limit(each: Victim):
     (ids,) = each.encode(["good film " * 100])["input_ids"]
     # the pad token's id is 0
-    assert len(ids) == each.max_tokens == (63 if each.architecture.oddity.after_pad else 64)
+    assert len(ids) == each.max_tokens == (63 if oddity_of(each.model.config).after_pad else 64)
     assert close(each.read(["good film " * 100]), padded(each, ("good film " * 100,)))
 
 
