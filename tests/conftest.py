@@ -1,6 +1,7 @@
 """Small real models and data that every room's tests share."""
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from prunescope.engine.config.environment import quiet_libraries
 
 quiet_libraries()  # as every process of ours does, before anything loads transformers
 
+from architectures import write_architecture  # noqa: E402
 from small_models import write_model, write_reviews  # noqa: E402
 
 from prunescope.engine.models.victim import Victim, load_victim  # noqa: E402
@@ -18,6 +20,19 @@ from prunescope.engine.models.victim import Victim, load_victim  # noqa: E402
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A two-block BERT classifier on disk."""
     return write_model(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Victim]:
+    """Small victims of many architectures by kind, each opened once."""
+    folder, opened = tmp_path_factory.mktemp("architectures"), dict[str, Victim]()
+
+    def victim(kind: str) -> Victim:
+        if kind not in opened:
+            opened[kind] = load_victim(str(write_architecture(folder / kind, kind)), "cpu")
+        return opened[kind]
+
+    return victim
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 import torch
-from architectures import KINDS, write_architecture
+from architectures import KINDS
 from torch import Tensor, nn
 
 from prunescope.engine.evaluation.inside import read_inside
 from prunescope.engine.evaluation.measure import layer_errors
-from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.models.victim import Victim
 
 # 8 tokens and more; the batches of the first two, 8 and 16 tokens long, are without padding
 TEXTS = (
@@ -23,19 +23,6 @@ TEXTS = (
 HEADS = {"convbert": 2}  # of attention, where not 4
 
 every = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Victim]:
-    """Victims by kind, each opened once."""
-    folder, opened = tmp_path_factory.mktemp("architectures"), dict[str, Victim]()
-
-    def victim(kind: str) -> Victim:
-        if kind not in opened:
-            opened[kind] = load_victim(str(write_architecture(folder / kind, kind)), "cpu")
-        return opened[kind]
-
-    return victim
 
 
 def outputs_of_linears(victim: Victim) -> dict[str, Tensor]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import KINDS, write_architecture
+from architectures import KINDS
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 from transformers.pytorch_utils import Conv1D
 
 from prunescope.engine.attacks.victim_service import VictimService
-from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.models.victim import Victim
 
 TEXTS = (
     "good film",
@@ -31,19 +31,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Victim]:
-    """Victims by kind, each opened once."""
-    folder, opened = tmp_path_factory.mktemp("architectures"), dict[str, Victim]()
-
-    def victim(kind: str) -> Victim:
-        if kind not in opened:
-            opened[kind] = load_victim(str(write_architecture(folder / kind, kind)), "cpu")
-        return opened[kind]
-
-    return victim
 
 
 def block_linears(victim: Victim) -> dict[int, str]:

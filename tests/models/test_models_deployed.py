@@ -47,6 +47,17 @@ def plain_logits(folder: Path, victim: Victim, text: str, **more: Any) -> torch.
         return model(**victim.tokenizer(text, return_tensors="pt"), **more).logits[0]
 
 
+def answers_as_deployed(folder: Path, victim: Victim) -> None:
+    """The logits are those of each text alone, and what is kept is what the head answers by."""
+    logits, read = victim.read(TEXTS)
+    for row, text in enumerate(TEXTS):
+        expected = plain_logits(folder, victim, text)
+        torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=2e-5)
+    with torch.inference_mode():
+        of_read = victim.model.score(read)
+    torch.testing.assert_close(of_read, logits, rtol=1e-4, atol=2e-5)
+
+
 @pytest.mark.parametrize("pad", [None, "[SEP]"], ids=["no pad token", "pad is the end token"])
 def test_decoder_whose_texts_end_in_a_token_of_their_own(tmp_path: Path, pad: str | None) -> None:
     special = {"eos_token": "[SEP]"} | ({"pad_token": pad} if pad else {})
@@ -54,26 +65,14 @@ def test_decoder_whose_texts_end_in_a_token_of_their_own(tmp_path: Path, pad: st
     folder = written(tmp_path / "m", "llama", tokenizer, pad_token_id=None)
     victim = load_victim(str(folder), "cpu")
     assert any("no pad_token_id" in notice for notice in victim.notices)
-    logits, read = victim.read(TEXTS)
-    for row, text in enumerate(TEXTS):
-        expected = plain_logits(folder, victim, text)
-        torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=2e-5)
-    with torch.inference_mode():
-        of_read = victim.model.score(read)
-    torch.testing.assert_close(of_read, logits, rtol=1e-4, atol=2e-5)
+    answers_as_deployed(folder, victim)
 
 
 def test_what_is_kept_is_what_a_head_reads_beside_its_pad_token(tmp_path: Path) -> None:
     tokenizer = ends_in(tmp_path / "t", "[SEP]", eos_token="[SEP]", pad_token="[SEP]")
     folder = written(tmp_path / "m", "gpt2", tokenizer, pad_token_id=3)
     victim = load_victim(str(folder), "cpu")
-    logits, read = victim.read(TEXTS)
-    for row, text in enumerate(TEXTS):
-        expected = plain_logits(folder, victim, text)
-        torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=2e-5)
-    with torch.inference_mode():
-        of_read = victim.model.score(read)
-    torch.testing.assert_close(of_read, logits, rtol=1e-4, atol=2e-5)
+    answers_as_deployed(folder, victim)
 
 
 def test_gpt2_reads_the_token_types_that_its_tokenizer_gives(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import KINDS, write_architecture
+from architectures import KINDS
 from small_models import WORDS
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
@@ -62,20 +62,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Victim]:
-    """Victims by kind, each opened once."""
-    folder, opened = tmp_path_factory.mktemp("architectures"), dict[str, Victim]()
-
-    def victim(kind: str) -> Victim:
-        if kind not in opened:
-            opened[kind] = load_victim(str(write_architecture(folder / kind, kind)), "cpu")
-        return opened[kind]
-
-    return victim
-
-
-@pytest.fixture(scope="module")
-def runs(dense: Callable[[str], Victim]) -> Callable[[str], Run]:
+def runs(victims: Callable[[str], Victim]) -> Callable[[str], Run]:
     """Every kind pruned at once to LEVELS by PLAIN, each layer alike."""
     finished: dict[str, Run] = {}
     real = layerwise.prune_group
@@ -94,8 +81,8 @@ def runs(dense: Callable[[str], Victim]) -> Callable[[str], Run]:
         plan = Plan.named(PLAIN, allocation="uniform", force=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(layerwise, "prune_group", prune_group)
-            pruned = list(prune_levels(dense(kind), TEXTS, None, plan, LEVELS))
-        finished[kind] = Run(dense(kind), pruned, known)
+            pruned = list(prune_levels(victims(kind), TEXTS, None, plan, LEVELS))
+        finished[kind] = Run(victims(kind), pruned, known)
         return finished[kind]
 
     return run
@@ -215,15 +202,15 @@ def weights_of(victim: Victim) -> list[Tensor]:
 
 
 @every
-def test_levels_in_one_pass_are_levels_apart(dense: Callable[[str], Victim], kind: str) -> None:
+def test_levels_in_one_pass_are_levels_apart(victims: Callable[[str], Victim], kind: str) -> None:
     """To the bit, by the whole method: importance, measured losses, joint solver, refit."""
-    plan, victim = Plan.named("adaptive", force=True), dense(kind)
+    plan, victim = Plan.named("adaptive", force=True), victims(kind)
     together = list(prune_levels(victim, TEXTS, None, plan, LEVELS))
     (apart,) = prune_levels(victim, TEXTS, None, plan, LEVELS[1:])
     assert all(map(torch.equal, weights_of(together[1].victim), weights_of(apart.victim)))
     assert together[1].achieved == apart.achieved == pytest.approx(LEVELS[1], abs=1e-3)
     assert len({layer.requested for layer in apart.layers}) > 1
-    assert torch.equal(victim.read(TEXTS[:2])[0], dense(kind).read(TEXTS[:2])[0])
+    assert torch.equal(victim.read(TEXTS[:2])[0], victims(kind).read(TEXTS[:2])[0])
 
 
 @every
