@@ -85,6 +85,13 @@ class Architecture:
     pads: bool = True  # whether padding leaves answers as they are
     runs: int = 1  # of every block over one text: more where blocks share their weights
 
+    @property
+    def token_layers(self) -> frozenset[str]:
+        """The linears whose inputs have a row a token."""
+        return frozenset(
+            layer for group in self.groups if group.per_token for layer in group.layers
+        )
+
     def linears(self, model: nn.Module) -> dict[str, PrunableLinear]:
         """The linears of the blocks by `block.module`, first block first."""
         return {

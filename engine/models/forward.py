@@ -196,9 +196,7 @@ def first_tensor(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
 def tapped(model: Any, architecture: Architecture, batch: Batch, tap: Tap) -> Iterator[None]:
     """Hand the outputs of linears to `tap`, see `read_batch`."""
     seen: set[str] = set()
-    of_tokens = {
-        layer for group in architecture.groups if group.per_token for layer in group.layers
-    }
+    of_tokens = architecture.token_layers
 
     def taken(layer: str) -> Callable[[Tensor], None]:
         def take(output: Tensor) -> None:

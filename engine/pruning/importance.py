@@ -143,8 +143,7 @@ def measure_importance(
     coupled = {
         layer for layer, weight in victim.prunable().items() if weight.shape[0] <= weight.shape[1]
     }
-    groups = victim.architecture.groups
-    of_tokens = {layer for group in groups if group.per_token for layer in group.layers}
+    of_tokens = victim.architecture.token_layers
     counts = torch.zeros(KINDS, dtype=torch.float64)
     # one generator for each direction, so that the draws do not depend on how streams are cut
     generators = [torch.Generator().manual_seed(seed) for seed in range(DIRECTIONS)]
@@ -218,9 +217,7 @@ def _gradients(
     """
     outputs: list[tuple[str, Tensor]] = []
     architecture, model = victim.architecture, victim.model
-    of_tokens = {
-        layer for group in architecture.groups if group.per_token for layer in group.layers
-    }
+    of_tokens = architecture.token_layers
 
     def keep(layer: str, output: Tensor) -> None:
         # A second run reads what is the same for every text, unless blocks share their weights
