@@ -92,6 +92,13 @@ class Architecture:
             layer for group in self.groups if group.per_token for layer in group.layers
         )
 
+    def blocks_before(self, group: int) -> int:
+        """How many blocks have run before a group of linears reads its input; all of them where
+        the number is that of no group.
+        """
+        block = self.groups[min(group, len(self.groups) - 1)].layers[0].partition(".")[0]
+        return int(block) + (group >= len(self.groups))
+
     def linears(self, model: nn.Module) -> dict[str, PrunableLinear]:
         """The linears of the blocks by `block.module`, first block first."""
         return {

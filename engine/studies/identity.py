@@ -12,6 +12,8 @@ from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import SCHEMA
+from prunescope.engine.studies.examples import RULE
+from prunescope.engine.training.recovery_spec import recovery_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class StudyData:
     held_out: Examples
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
+    own: int  # of the calibration texts, the first, which are not of further files
 
 
 def budget_of(spec: StudySpec) -> Budget:
@@ -33,6 +36,10 @@ def budget_of(spec: StudySpec) -> Budget:
 
 def study_identity(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) -> dict[str, Any]:
     """Everything that decides the result of a study; its key is the hash of it."""
+    # They enter where they are used, so that other studies keep their keys
+    adding = {"adding": RULE} if data.own < len(data.calibration) else {}
+    recovery = recovery_of(spec)
+    tuning = {} if recovery is None else {"recovery": recovery.identity()}
     return {
         "schema": SCHEMA,
         "victim": victim.fingerprint,
@@ -43,6 +50,8 @@ def study_identity(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim)
         "plan": plan.identity(),
         "attack": _attack_identity(spec, data.attacked),
         "seed": spec.seed,
+        **adding,
+        **tuning,
     }
 
 
@@ -72,6 +81,7 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
         "allocation": plan.allocation,
         "layers": spec.layers,
         "precision": spec.precision,
+        "recover": spec.recover,
         "attack": spec.attack,
         "resources": {} if spec.attack == "none" else used_resources(spec.attack, resources),
         "seed": spec.seed,

@@ -93,7 +93,7 @@ def prune_seconds(key: str) -> float | None:
     """How long a level of a study took to prune when it was measured, on that machine."""
     measured, _ = read_study(key, signature(key))
     times = [
-        level.seconds["prune"]
+        level.seconds["prune"] + level.seconds.get("recover", 0.0)
         for level in (measured.levels if measured else ())
         if level.sparsity and level.seconds.get("prune")
     ]
