@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
@@ -73,6 +74,8 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
         name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
     }
     lengths = _token_counts(victim, data.evaluation)
+    files = [Path(file).name for file in spec.further_files]
+    further = {"calibration_data": files} if data.own < len(data.calibration) else {}
     return {
         "model": victim.name,
         "data": data.name,
@@ -93,6 +96,7 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
             "attacked": len(data.attacked),
         },
         "calibration_tokens": sum(_token_counts(victim, data.calibration)),
+        **further,
         "at_limit": sum(length >= victim.max_tokens for length in lengths),
         "max_tokens": victim.max_tokens,
         "prunable": sum(weight.numel() for weight in victim.prunable().values()),
