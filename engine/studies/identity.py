@@ -16,6 +16,9 @@ from prunescope.engine.store import SCHEMA
 from prunescope.engine.studies.examples import RULE
 from prunescope.engine.training.recovery_spec import recovery_of
 
+# Settings that came in December 2026, with their defaults: at those, a study is written as before.
+LATER = {"calibration_data": "", "recover": "off"}
+
 
 @dataclass(frozen=True, slots=True)
 class StudyData:
@@ -71,8 +74,11 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
     """The description of a study beside its figures: names, counts, settings."""
     resources = find_resources(spec.resources)
     settings = {
-        name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
+        name: value
+        for name, value in asdict(spec).items()
+        if name not in ("levels", "device") and (name not in LATER or value != LATER[name])
     }
+    tuning = {} if recovery_of(spec) is None else {"recover": spec.recover}
     lengths = _token_counts(victim, data.evaluation)
     files = [Path(file).name for file in spec.further_files]
     further = {"calibration_data": files} if data.own < len(data.calibration) else {}
@@ -84,7 +90,7 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
         "allocation": plan.allocation,
         "layers": spec.layers,
         "precision": spec.precision,
-        "recover": spec.recover,
+        **tuning,
         "attack": spec.attack,
         "resources": {} if spec.attack == "none" else used_resources(spec.attack, resources),
         "seed": spec.seed,

@@ -88,6 +88,8 @@ def test_files_that_are_not_needed_change_no_key(
         other = prepare(replace(spec, calibration_data=files))
         assert other.study.key == plain.study.key
     assert not {"adding", "recovery"} & set(plain.study.identity)
+    about = plain.study.about
+    assert not {"recover", "calibration_data"} & {*about, *about["spec"]}
     more = prepare(replace(spec, calibration=10_000, calibration_data=str(further)))
     assert more.study.key != plain.study.key and more.study.identity["adding"] == examples.RULE
 
