@@ -22,6 +22,7 @@ class Oddity:
     # Positions count on from the pad token's id, so that those up to it are free.
     after_pad: bool = False
     pad: int | None = None  # that id, where it is not the configuration's
+    bf16: bool = True  # whether its forward pass runs where products are in bf16
 
 
 ODDITIES = {
@@ -39,7 +40,7 @@ ODDITIES = {
         "longformer",
         "markuplm",
     )
-} | {"mpnet": Oddity(after_pad=True, pad=1)}
+} | {"mpnet": Oddity(after_pad=True, pad=1), "deberta": Oddity(bf16=False)}
 
 
 def oddity_of(config: Any) -> Oddity:

@@ -26,6 +26,7 @@ from torch.nn import functional
 from prunescope.engine.data import Examples
 from prunescope.engine.evaluation.measure import relative_error
 from prunescope.engine.formatting import pluralize
+from prunescope.engine.models.architecture import oddity_of
 from prunescope.engine.models.forward import Batch, outputs_of
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
@@ -34,7 +35,7 @@ from prunescope.engine.training.callbacks import TrainerCallback
 from prunescope.engine.training.checkpoint import forked_random_state
 from prunescope.engine.training.loop import EncodedExamples, Training
 from prunescope.engine.training.losses import Supervised
-from prunescope.engine.training.recovery_spec import CHECKS, Recovery
+from prunescope.engine.training.recovery_spec import CHECKS, PRECISION, Recovery
 from prunescope.engine.training.spec import TrainSpec
 
 PARTS = 2  # of a step, read one after the other, so that it can be stopped within
@@ -79,6 +80,7 @@ def recover(
             others,
             key,
             device=str(victim.device),
+            precision=PRECISION if oddity_of(victim.model.config).bf16 else "fp32",
             keep=keep,
             callback=_FixedZeros(victim, error),
         )

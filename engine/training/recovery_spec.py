@@ -11,6 +11,9 @@ from prunescope.engine.config.study import StudySpec
 STEPS, TEXTS = 475, 96  # of a recovery, and texts a step
 CHECKS = 10  # of the held-out text on the way
 RATES = {"global": 1e-3, "block": 1e-3, "affine": 1e-3}  # highest learning rates
+# Of the forward passes of both models: weights, moments and held-out errors stay in fp32. On a
+# processor with bf16 products a step takes less than half the time.
+PRECISION = "bf16"
 # What a text of a step costs, in forward passes of one model: the dense model's, and the pruned
 # one's with its gradients.
 PASSES = 4
@@ -37,7 +40,7 @@ class Recovery:
 
     def identity(self) -> dict[str, Any]:
         """As the identity of a study holds it."""
-        return {**asdict(self), "rate": self.rate, "checks": CHECKS}
+        return {**asdict(self), "rate": self.rate, "checks": CHECKS, "precision": PRECISION}
 
 
 def recovery_of(spec: StudySpec) -> Recovery | None:
