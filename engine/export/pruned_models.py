@@ -17,7 +17,7 @@ from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.models.packed import pack, unpack
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import LayerReport, Pruned, level_name
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.atomic import atomic_cache_file
 from prunescope.engine.store.checksummed import (
     read_about,
@@ -48,6 +48,19 @@ def _path(store: Store, key: str) -> Path:
 def has_pruned(store: Store, key: str) -> bool:
     """Whether there is a file for a pruned victim; only `load_pruned` says whether it is whole."""
     return _path(store, key).is_file()
+
+
+def saved_sparsities(store: Store, identity: dict[str, Any]) -> list[float]:
+    """The sparsities at which there is a file for the study with this identity, ascending."""
+    sparsities = []
+    for path in (store.root / "victims").glob("*.safetensors"):
+        try:
+            sparsity = float(read_about(path)["sparsity"])
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError):
+            continue  # whoever wants this one is told that it is damaged
+        if victim_key(identity, sparsity) == path.stem:
+            sparsities.append(sparsity)
+    return sorted(sparsities)
 
 
 def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:

@@ -3,11 +3,12 @@ embedded reviews.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from prunescope.engine.data import fit_dataset, load_dataset
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import Study, StudySpec
-from prunescope.engine.store import SCHEMA, victim_key
+from prunescope.engine.store import SCHEMA
 from prunescope.engine.studies.examples import split
 
 
@@ -27,22 +28,26 @@ def on_reviews(spec: StudySpec) -> StudySpec:
     )
 
 
-def key_on_reviews(study: Study, spec: StudySpec, sparsity: float) -> str:
-    """The key of a study's pruned victim when it is calibrated on the reviews, without loading the
-    dense one.
+def identity_on_reviews(study: Study) -> dict[str, Any]:
+    """What decides the weights of a study's pruned victims when they are calibrated on the reviews,
+    for `victim_key`, without loading the dense one.
     """
-    spec = on_reviews(spec)
+    spec = on_reviews(spec_of(study))
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
     calibration, _, _ = split(data, spec)
-    identity = {
+    return {
         "schema": SCHEMA,
         "victim": study.identity["victim"],
         "calibration": calibration.fingerprint(),
         "max_tokens": study.identity["max_tokens"],
         "plan": plan_of(spec).identity(),
     }
-    return victim_key(identity, sparsity)
+
+
+def spec_of(study: Study) -> StudySpec:
+    """A study's settings, with one level that any pattern has."""
+    return StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
 
 
 def plan_of(spec: StudySpec) -> Plan:

@@ -3,9 +3,15 @@
 import time
 from collections.abc import Iterator, Sequence
 
+from prunescope.engine.export.measurements import (
+    keep_measurements,
+    load_measurements,
+    measurements_key,
+)
 from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.measurements import SharedMeasurements, measures
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.store import Store, victim_key
@@ -57,8 +63,9 @@ def prune_and_save(
     """
     text, start = prepared.calibration, time.perf_counter()
     first_pair = None if text.pairs is None else text.pairs[:1]
+    known = measurements_of(prepared, store)
     for pruned in prune_levels(
-        prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, prepared.known
+        prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, known
     ):
         check_finite(pruned.victim.model, pruned.victim.name, "prune less, or with more damping")
         pruned.victim.read(text.texts[:1], first_pair)  # raises where it overflows
@@ -71,6 +78,21 @@ def prune_and_save(
             **{f"solve {layer}": round(spent, 4) for layer, spent in pruned.seconds.items()},
         }
         yield pruned
+
+
+def measurements_of(prepared: PreparedStudy, store: Store) -> SharedMeasurements:
+    """What the study has measured once, from the store where this process has not yet; what is
+    measured from now on is kept there.
+    """
+    if prepared.known is None:
+        if measures(prepared.plan):
+            key = measurements_key(prepared.study.identity, prepared.plan)
+            known = load_measurements(store, key, prepared.victim)
+            known.measured = lambda: keep_measurements(store, key, known)
+            prepared.known = known
+        else:
+            prepared.known = SharedMeasurements()
+    return prepared.known
 
 
 def _existing(prepared: PreparedStudy, sparsity: float, store: Store) -> Pruned | None:

@@ -65,7 +65,7 @@ def test_a_dense_model_needs_no_data(
     model = models.dense(study)
     assert model.key == model.victim.fingerprint == study.identity["victim"]
     assert (model.sparsity, model.achieved, model.notice) == (0.0, 0.0, None)
-    assert models.sparse(study, 0.0).victim is model.victim and models.is_ready(study, 0.0)
+    assert models.sparse(study, 0.0).victim is model.victim and models.ready.has(study, 0.0)
 
 
 def test_magnitude_needs_no_data_and_is_always_ready(
@@ -75,7 +75,7 @@ def test_magnitude_needs_no_data_and_is_always_ready(
     expected = models.pruned(models.open(study)[0], 0.5)
     models = LiveModels(models.store)
     no_data()
-    assert models.is_ready(study, 0.5)
+    assert models.ready.has(study, 0.5)
     model = models.sparse(study, 0.5)
     assert model.notice is None and model.key == victim_key(study.identity, 0.5)
     for name, weight in model.victim.prunable().items():
@@ -86,13 +86,13 @@ def test_a_model_is_pruned_once_and_then_opens_without_data(
     make: Callable[[str], Study], models: LiveModels, no_data: Callable[[], None]
 ) -> None:
     study = make("adaptive")
-    assert not models.is_ready(study, 0.5)
+    assert not models.ready.has(study, 0.5)
     first = models.sparse(study, 0.5)
-    assert models.is_ready(study, 0.5) and not models.is_ready(study, 0.6)
+    assert models.ready.has(study, 0.5) and not models.ready.has(study, 0.6)
     no_data()
     assert models.sparse(study, 0.5).victim is first.victim, "from memory"
     again = LiveModels(models.store)
-    assert again.is_ready(study, 0.5)
+    assert again.ready.has(study, 0.5)
     second = again.sparse(study, 0.5)
     assert (second.key, second.achieved, second.notice) == (first.key, first.achieved, None)
     for name, weight in second.victim.prunable().items():
@@ -130,7 +130,7 @@ def test_a_model_that_ships_is_ready_and_is_the_studys_though_its_texts_are_not_
     shutil.rmtree(tmp_path / "data")
     no_data()
     again = LiveModels(models.store)
-    assert again.is_ready(study, 0.5) and not again.is_ready(study, 0.6)
+    assert again.ready.has(study, 0.5) and not again.ready.has(study, 0.6)
     model = again.sparse(study, 0.5)
     assert model.notice is None and model.shipped is not None and model.shipped.weight_bits == 4
     assert model.key == model.shipped.victim_key != victim_key(study.identity, 0.5)
@@ -156,12 +156,12 @@ def test_what_stands_in_says_so_and_is_ready_once_it_was_pruned(
 ) -> None:
     study = make("adaptive")
     shutil.rmtree(tmp_path / "data")
-    assert not models.is_ready(study, 0.5)
+    assert not models.ready.has(study, 0.5)
     model = models.sparse(study, 0.5)
     assert model.notice is not None and model.notice.startswith("The texts of data are not on")
     assert model.key != victim_key(study.identity, 0.5)
-    assert models.is_ready(study, 0.5) and LiveModels(models.store).is_ready(study, 0.5)
-    assert not models.is_ready(study, 0.6)
+    assert models.ready.has(study, 0.5) and LiveModels(models.store).ready.has(study, 0.5)
+    assert not models.ready.has(study, 0.6)
 
 
 def test_a_model_that_has_changed_since_the_study_says_so(

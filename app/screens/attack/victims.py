@@ -2,7 +2,6 @@
 them are ready.
 """
 
-from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -80,24 +79,14 @@ def readiness(victims: list[dict[str, Any]], unready: list[str]) -> str:
     times = []
     for victim in victims:
         if victim["name"] in unready:
-            seconds = prune_seconds(victim["study"])
+            measured, _ = read_study(victim["study"], signature(victim["study"]))
+            seconds = None if measured is None else levels.prune_seconds(measured)
             about = f" (about {_rounded(seconds)} s)" if seconds else ""
             times.append(f"{victim['name']}{about}")
     verb = "must be pruned first; the others do not wait for it."
     if len(times) > 1:
         verb = "must be pruned first; the others do not wait for them."
     return plain(f"{' and '.join(times)} {verb}")
-
-
-def prune_seconds(key: str) -> float | None:
-    """How long a level of a study took to prune when it was measured, on that machine."""
-    measured, _ = read_study(key, signature(key))
-    times = [
-        level.seconds["prune"]
-        for level in (measured.levels if measured else ())
-        if level.sparsity and level.seconds.get("prune")
-    ]
-    return median(times) if times else None
 
 
 def _rounded(seconds: float) -> int:
