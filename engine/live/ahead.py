@@ -132,6 +132,11 @@ class Ahead:
             self._done.add((job.arguments["study"], tuple(job.arguments["sparsities"])))
         self._job = None
 
+    @property
+    def job(self) -> LiveJob | None:
+        """What is pruned ahead now."""
+        return self._running()
+
     def adopted(self, do: str, arguments: Mapping[str, Any]) -> LiveJob | None:
         """The job that prunes ahead what is asked to be pruned; it is the asker's from now on."""
         with self._lock:

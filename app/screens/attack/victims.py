@@ -2,6 +2,7 @@
 them are ready.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -67,13 +68,15 @@ def show_readiness(request: dict[str, Any]) -> None:
         elif job.active and not job.unready:
             st.caption("Loading the models…")
         else:
-            st.caption(readiness(request["victims"], job.unready))
+            st.caption(readiness(request["victims"], job.unready, job.stand_ins))
 
     job_progress.poll("progress-ready", 1.0 if job.active else None, draw)
 
 
-def readiness(victims: list[dict[str, Any]], unready: list[str]) -> str:
-    """Which models are attacked at once, and which must be pruned first."""
+def readiness(
+    victims: list[dict[str, Any]], unready: list[str], stand_ins: Mapping[str, str]
+) -> str:
+    """Which models are attacked at once, which must be pruned first, and who stands in for them."""
     if not unready:
         return "All of these are attacked at once."
     times = []
@@ -86,7 +89,10 @@ def readiness(victims: list[dict[str, Any]], unready: list[str]) -> str:
     verb = "must be pruned first; the others do not wait for it."
     if len(times) > 1:
         verb = "must be pruned first; the others do not wait for them."
-    return plain(f"{' and '.join(times)} {verb}")
+    meanwhile = "".join(
+        f" Until then {own} is attacked in place of {name}." for name, own in stand_ins.items()
+    )
+    return plain(f"{' and '.join(times)} {verb}{meanwhile}")
 
 
 def _rounded(seconds: float) -> int:

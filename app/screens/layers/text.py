@@ -54,10 +54,10 @@ def _who(run: engine.LookRun) -> str:
     """Which model was looked into."""
     assert run.result is not None
     shown, wanted = (f"{100 * of['sparsity']:g}%" for of in (run.result, run.arguments))
-    if not run.stands_in:
-        return f"The pruned model is the one at {shown}."
-    pruned = "is being pruned" if run.active else "was not pruned"
-    return f"The pruned model is the one at {shown}, while {wanted} {pruned}."
+    rest = ""
+    if run.stands_in:
+        rest = f", while {wanted} is being pruned" if run.active else f"; {wanted} was not pruned"
+    return f"The pruned model is the one at {shown}{rest}."
 
 
 def _fields(study: engine.Study) -> None:
