@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import Tensor
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
@@ -25,7 +24,12 @@ from prunescope.engine.pruning.measurements import (
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.store import Store, key_of
 from prunescope.engine.store.atomic import atomic_cache_file
-from prunescope.engine.store.checksummed import read_about, read_checksummed, write_checksummed
+from prunescope.engine.store.checksummed import (
+    DAMAGE,
+    read_about,
+    read_checksummed,
+    write_checksummed,
+)
 from prunescope.engine.store.maintenance import MEASUREMENTS
 
 MOST = 12  # files that stay in the cache; the least recently used go first
@@ -52,14 +56,7 @@ def load_measurements(store: Store, key: str, victim: Victim) -> SharedMeasureme
             importance, losses = _read(path, victim)
         except OSError as error:
             raise StoreError(f"The cache {path} cannot be read ({error.strerror}).") from error
-        except (
-            DamagedEntryError,
-            SafetensorError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RuntimeError,
-        ) as error:
+        except DAMAGE as error:
             store.notices.append(
                 f"The kept measurements {key[:12]} are damaged ({error}); they are measured again."
             )

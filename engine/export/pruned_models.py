@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
@@ -20,6 +19,7 @@ from prunescope.engine.pruning.plan import LayerReport, Pruned, level_name
 from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.atomic import atomic_cache_file
 from prunescope.engine.store.checksummed import (
+    DAMAGE,
     read_about,
     read_checksummed,
     read_tensors,
@@ -56,7 +56,7 @@ def saved_sparsities(store: Store, identity: dict[str, Any]) -> list[float]:
     for path in (store.root / "victims").glob("*.safetensors"):
         try:
             sparsity = float(read_about(path)["sparsity"])
-        except (SafetensorError, ValueError, KeyError, TypeError, OSError):
+        except (*DAMAGE, OSError):
             continue  # whoever wants this one is told that it is damaged
         if victim_key(identity, sparsity) == path.stem:
             sparsities.append(sparsity)
@@ -89,14 +89,7 @@ def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
         return None
     try:
         return _read(path, dense)
-    except (
-        DamagedEntryError,
-        SafetensorError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-    ) as error:
+    except DAMAGE as error:
         store.notices.append(
             f"The cached pruned model {key[:12]} is damaged ({error}); it is pruned again."
         )

@@ -160,8 +160,8 @@ class Ahead:
 
 def _names(arguments: Mapping[str, Any], job: LiveJob) -> bool:
     """Whether a request names the model that a job prunes ahead."""
-    wanted = [arguments, *arguments.get("victims", ())]
-    own = (job.arguments["study"], job.level)
+    named = [arguments, *arguments.get("victims", ())]
+    model = (job.arguments["study"], job.level)
     return job.level is not None and any(
-        (each.get("study"), each.get("sparsity")) == own for each in wanted
+        (each.get("study"), each.get("sparsity")) == model for each in named
     )

@@ -32,7 +32,7 @@ class ReadyModels:
             or not plan_of(spec_of(study)).method.calibrated
             or any(
                 self._in_memory(key) or has_pruned(self._store, key)
-                for key in (victim_key(who, sparsity) for who in self._identities(study))
+                for key in (victim_key(identity, sparsity) for identity in self._identities(study))
             )
         )
 
@@ -42,7 +42,9 @@ class ReadyModels:
             model.sparsity for model in shipped_models(self._store) if model.study == study.key
         )
         saved = (
-            level for who in self._identities(study) for level in saved_sparsities(self._store, who)
+            level
+            for identity in self._identities(study)
+            for level in saved_sparsities(self._store, identity)
         )
         return min((level for level in (*shipped, *saved) if level > sparsity), default=None)
 

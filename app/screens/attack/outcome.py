@@ -77,12 +77,12 @@ def _live(run: engine.AttackRun, form: Form) -> None:
 
 def _path(side: engine.SideState) -> tuple[str, charts.Path]:
     """The name and the path of a model, or of the one that stands in for it."""
-    shown: engine.SideState | engine.StandIn = side
+    attacked: engine.SideState | engine.StandIn = side
     if side.stand_in is not None and side.snapshot is None:
-        shown = side.stand_in
-    if shown.result is not None:
-        return shown.name, shown.result["path"]
-    return shown.name, [] if shown.snapshot is None else shown.snapshot.path
+        attacked = side.stand_in
+    if attacked.result is not None:
+        return attacked.name, attacked.result["path"]
+    return attacked.name, [] if attacked.snapshot is None else attacked.snapshot.path
 
 
 def paths_chart(paths: dict[str, charts.Path], label: str | None) -> None:

@@ -22,8 +22,8 @@ def panel(
     look = charts.LOOKS[index]
     if side.result is not None:
         return _ended(look, side.result, names, truth)
-    if side.stand_in is not None and (shown := _standing_in(look, side, text, names, truth)):
-        return shown
+    if side.stand_in is not None and (meanwhile := _standing_in(look, side, text, names, truth)):
+        return meanwhile
     if side.state in STOPPED:
         facts = (side.reason,) if side.reason else ()
         return Panel(side.name, look.sign, look.colour, "stopped", STOPPED[side.state], facts)
@@ -56,17 +56,17 @@ def _standing_in(
     if own is None or (own.result is None and own.snapshot is None):
         return None
     if own.result is not None:
-        shown = _ended(look, own.result, names, truth)
+        side_panel = _ended(look, own.result, names, truth)
     else:
-        shown = _attacked(own.name, look, own.snapshot, text)
+        side_panel = _attacked(own.name, look, own.snapshot, text)
     pruning = side.state in ("queued", "pruning")
     title = f"{own.name}, while {side.name} is {'being pruned' if pruning else 'attacked'}"
     if side.state != "pruning":
-        return replace(shown, name=title)
+        return replace(side_panel, name=title)
     left = side.progress.seconds_left
     about = f" About {max(1, round(left))} s left." if left and side.progress.share else ""
-    facts = (*shown.facts, f"{side.name} takes its place when it is pruned.{about}")
-    return replace(shown, name=title, facts=facts, share=side.progress.share)
+    facts = (*side_panel.facts, f"{side.name} takes its place when it is pruned.{about}")
+    return replace(side_panel, name=title, facts=facts, share=side.progress.share)
 
 
 def headline(sides: Sequence[engine.SideState]) -> str:

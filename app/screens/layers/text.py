@@ -53,11 +53,12 @@ def _look(study: engine.Study, run: engine.LookRun) -> None:
 def _who(run: engine.LookRun) -> str:
     """Which model was looked into."""
     assert run.result is not None
-    shown, wanted = (f"{100 * of['sparsity']:g}%" for of in (run.result, run.arguments))
+    sparsity, requested = (f"{100 * each['sparsity']:g}%" for each in (run.result, run.arguments))
     rest = ""
     if run.stands_in:
-        rest = f", while {wanted} is being pruned" if run.active else f"; {wanted} was not pruned"
-    return f"The pruned model is the one at {shown}{rest}."
+        ending = "is being pruned" if run.active else "was not pruned"
+        rest = f"{', while' if run.active else ';'} {requested} {ending}"
+    return f"The pruned model is the one at {sparsity}{rest}."
 
 
 def _fields(study: engine.Study) -> None:
