@@ -3,11 +3,12 @@ embedded reviews.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from prunescope.engine.data import fit_dataset, load_dataset
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import Study, StudySpec
-from prunescope.engine.store import SCHEMA, victim_key
+from prunescope.engine.store import SCHEMA
 from prunescope.engine.studies.examples import split
 from prunescope.engine.training.recovery_spec import recovery_of
 
@@ -29,17 +30,17 @@ def on_reviews(spec: StudySpec) -> StudySpec:
     )
 
 
-def key_on_reviews(study: Study, spec: StudySpec, sparsity: float) -> str:
-    """The key of a study's pruned victim when it is calibrated on the reviews, without loading the
-    dense one.
+def identity_on_reviews(study: Study) -> dict[str, Any]:
+    """What decides the weights of a study's pruned victims when they are calibrated on the reviews,
+    for `victim_key`, without loading the dense one.
     """
-    spec = on_reviews(spec)
+    spec = on_reviews(spec_of(study))
     data = load_dataset(spec.data, **spec.reading, seed=spec.seed)
     data, _ = fit_dataset(data, study.about["label_names"], study.about["model"])
     calibration, held_out, _ = split(data, spec)
     recovery = recovery_of(spec)
     tuning = {} if recovery is None else {"recovery": recovery.identity()}
-    identity = {
+    return {
         "schema": SCHEMA,
         "victim": study.identity["victim"],
         "calibration": calibration.fingerprint(),
@@ -48,7 +49,11 @@ def key_on_reviews(study: Study, spec: StudySpec, sparsity: float) -> str:
         "plan": plan_of(spec).identity(),
         **tuning,
     }
-    return victim_key(identity, sparsity)
+
+
+def spec_of(study: Study) -> StudySpec:
+    """A study's settings, with one level that any pattern has."""
+    return StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
 
 
 def needs_text(spec: StudySpec) -> bool:

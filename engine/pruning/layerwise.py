@@ -8,7 +8,7 @@ the dense model's forward pass and never see each other, so many in one pass equ
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -34,7 +34,8 @@ from prunescope.engine.pruning.groups import (
     untouched_report,
 )
 from prunescope.engine.pruning.heads import retarget
-from prunescope.engine.pruning.importance import Importance, measure_importance, sample_stream
+from prunescope.engine.pruning.importance import measure_importance, sample_stream
+from prunescope.engine.pruning.measurements import LossCurves, SharedMeasurements, measures
 from prunescope.engine.pruning.memory import (
     halve_tokens,
     out_of_memory,
@@ -44,14 +45,6 @@ from prunescope.engine.pruning.memory import (
 from prunescope.engine.pruning.plan import Plan, Pruned, level_name
 from prunescope.engine.pruning.solvers import loss_curves
 from prunescope.engine.pruning.targets import Factor, factorise
-
-
-@dataclass
-class SharedMeasurements:
-    """What is measured once for a victim, its calibration text and a plan, for every sparsity."""
-
-    importance: Importance | None = None
-    losses: dict[str, list[float]] | None = None  # by layer, at the allocation's grid
 
 
 class LayerwisePruner:
@@ -87,7 +80,7 @@ class LayerwisePruner:
             *check_tokens(victim, plan, self.text.tokens, len(texts)),
             *notices_of_architecture(victim, plan),
         ]
-        if shared.importance is None and (plan.method.importance or plan.allocation != "uniform"):
+        if shared.importance is None and measures(plan):
             shared.importance = retry_with_fewer_tokens(
                 lambda tokens: measure_importance(
                     victim, texts, pairs, report, stream_tokens=tokens
@@ -95,6 +88,7 @@ class LayerwisePruner:
                 sample_stream(victim.device),
                 self.notices,
             )
+            shared.measured()
         self.text.importance = shared.importance
 
     def run(self, sparsities: Sequence[float]) -> Iterator[Pruned]:
@@ -127,6 +121,7 @@ class LayerwisePruner:
             self.shared.losses = retry_with_fewer_tokens(
                 self._losses, self.text.max_tokens, self.notices
             )
+            self.shared.measured()
         if self.plan.allocation != "uniform" and self.shared.losses is not None:
             self.shares = replace(self.shares, losses=self.shared.losses)
 
@@ -249,7 +244,7 @@ class LayerwisePruner:
         return statistics, factor
 
     @torch.no_grad()
-    def _losses(self, max_tokens: int) -> dict[str, list[float]]:
+    def _losses(self, max_tokens: int) -> LossCurves:
         """The loss of every layer if it alone were pruned, from the dense model's inputs; see
         `Shares`.
         """
@@ -257,7 +252,7 @@ class LayerwisePruner:
         if importance is None:
             raise RuntimeError("losses of layers are compared by their importance")
         self.text.max_tokens, self.done = max_tokens, 0
-        losses: dict[str, list[float]] = {}
+        losses: LossCurves = {}
         for group, gram in zip(self.groups, self.text.dense_grams(self.groups), strict=True):
             self.done += 1
             factor = factorise(gram.hessian(), self.plan.method.damping)

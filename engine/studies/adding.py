@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from prunescope.engine.evaluation.measure import relative_error
 from prunescope.engine.progress import Progress
+from prunescope.engine.pruning.measurements import SharedMeasurements
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.studies.examples import LEAST_GAIN, rounds_of
@@ -33,6 +34,8 @@ def prune_on_further(
     """Prune to each sparsity, on as many texts as help, with a notice that says how many did."""
     victim, held_out = prepared.victim, prepared.held_out
     expected = victim.read(held_out.texts, held_out.pairs)[1]
+    if prepared.known is None:
+        prepared.known = SharedMeasurements()
     best: dict[float, _Best] = {}
     due, counts = list(levels), rounds_of(prepared.data.own, len(prepared.calibration))
     for count, part in report.each(counts, counts, number=True):

@@ -14,7 +14,7 @@ from prunescope.engine.models.files import check_model_path
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.checks import check_plan, check_tokens
-from prunescope.engine.pruning.layerwise import SharedMeasurements
+from prunescope.engine.pruning.measurements import SharedMeasurements
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
@@ -34,8 +34,7 @@ class PreparedStudy:
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
     dense: Predictions | None = None
-    # what the pruner measured once
-    known: SharedMeasurements = field(default_factory=SharedMeasurements)
+    known: SharedMeasurements | None = None  # what the pruner measured once, see `studies.pruned`
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 

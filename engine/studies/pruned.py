@@ -8,9 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from prunescope.engine.export.measurements import (
+    keep_measurements,
+    load_measurements,
+    measurements_key,
+)
 from prunescope.engine.export.pruned_models import has_pruned, load_pruned, save_pruned
 from prunescope.engine.models.weights import check_finite
 from prunescope.engine.progress import SILENT, Progress
+from prunescope.engine.pruning.measurements import SharedMeasurements, measures
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.store import Store, key_of, victim_key
@@ -73,7 +79,8 @@ def prune_and_save(
     parts = report.parts({"prune": 1, "recover": TUNING_SHARE})
     prune_ahead(untuned, levels, store, parts["prune"])
     for level, part in parts["recover"].each(levels):
-        pruned, start = pruned_at(untuned, level, store, part.part(0, 0)), time.perf_counter()
+        before = parts["prune"] if len(levels) == 1 else part.part(0, 0)
+        pruned, start = pruned_at(untuned, level, store, before), time.perf_counter()
         if level:
             pruned = _tuned(prepared, pruned, recovery, store, part)
             _check(prepared, pruned)
@@ -89,7 +96,7 @@ def _prune_and_save(
 ) -> Iterator[Pruned]:
     """`prune_and_save` without tuning."""
     start = time.perf_counter()
-    for pruned in _pruned(prepared, levels, report):
+    for pruned in _pruned(prepared, levels, store, report):
         _check(prepared, pruned)
         if not _is_quick(prepared, pruned.sparsity):
             key = victim_key(prepared.study.identity, pruned.sparsity)
@@ -102,12 +109,20 @@ def _prune_and_save(
         yield pruned
 
 
-def _pruned(prepared: PreparedStudy, levels: Sequence[float], report: Progress) -> Iterator[Pruned]:
+def _pruned(
+    prepared: PreparedStudy, levels: Sequence[float], store: Store, report: Progress
+) -> Iterator[Pruned]:
     text = prepared.calibration
     if prepared.data.own < len(text) and prepared.plan.method.calibrated:
         return prune_on_further(prepared, levels, report)
     return prune_levels(
-        prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, prepared.known
+        prepared.victim,
+        text.texts,
+        text.pairs,
+        prepared.plan,
+        levels,
+        report,
+        measurements_of(prepared, store),
     )
 
 
@@ -135,6 +150,21 @@ def _tuned(
     keep = store.root / "victims" / f"{key}.checkpoint"
     texts, held_out = prepared.calibration, prepared.held_out
     return recover(prepared.victim, pruned, texts, held_out, recovery, key, keep, report)
+
+
+def measurements_of(prepared: PreparedStudy, store: Store) -> SharedMeasurements:
+    """What the study has measured once, from the store where this process has not yet; what is
+    measured from now on is kept there.
+    """
+    if prepared.known is None:
+        if measures(prepared.plan):
+            key = measurements_key(prepared.study.identity, prepared.plan)
+            known = load_measurements(store, key, prepared.victim)
+            known.measured = lambda: keep_measurements(store, key, known)
+            prepared.known = known
+        else:
+            prepared.known = SharedMeasurements()
+    return prepared.known
 
 
 def _existing(prepared: PreparedStudy, sparsity: float, store: Store) -> Pruned | None:
