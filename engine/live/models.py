@@ -20,7 +20,7 @@ from prunescope.engine.export.folder import study_provenance, zip_folder, zip_pa
 from prunescope.engine.export.pruned_models import load_pruned
 from prunescope.engine.export.shipped import open_shipped
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
-from prunescope.engine.live.on_reviews import on_reviews, plan_of, spec_of
+from prunescope.engine.live.on_reviews import needs_text, on_reviews, plan_of, spec_of
 from prunescope.engine.live.readiness import ReadyModels
 from prunescope.engine.live.study_model import StudyModel
 from prunescope.engine.live.text_attack import checked_text
@@ -113,8 +113,9 @@ class LiveModels:
         pruned = self._cache.get(f"pruned {key}")
         if isinstance(pruned, Pruned):
             return pruned
-        plan = plan_of(spec_of(study))
-        if plan.method.calibrated:
+        spec = spec_of(study)
+        plan = plan_of(spec)
+        if needs_text(spec):
             pruned = load_pruned(self.store, key, dense)
         elif plan.identity() == study.identity.get("plan"):
             pruned = prune(dense, (), None, plan, sparsity)
@@ -300,6 +301,9 @@ def _study_model(
 def _difference(study: Study, loaded: Study) -> str:
     """Why what was loaded prunes otherwise than the study did."""
     plan = study.identity.get("plan")
-    changed = plan is None or plan != loaded.identity["plan"]
+    changed = plan is None or any(
+        study.identity.get(part) != loaded.identity.get(part)
+        for part in ("plan", "adding", "recovery")
+    )
     what = "The pruner has" if changed else f"The texts of {study.about['data']} have"
     return f"{what} changed since the study was made"

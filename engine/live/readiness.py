@@ -8,7 +8,7 @@ from typing import Any
 
 from prunescope.engine.errors import DataError
 from prunescope.engine.export.pruned_models import has_pruned, saved_sparsities
-from prunescope.engine.live.on_reviews import identity_on_reviews, plan_of, spec_of
+from prunescope.engine.live.on_reviews import identity_on_reviews, needs_text, spec_of
 from prunescope.engine.paths import expanded
 from prunescope.engine.records import Study
 from prunescope.engine.store import Store, victim_key
@@ -29,7 +29,7 @@ class ReadyModels:
         return (
             not sparsity
             or shipped_model(self._store, study.identity, sparsity) is not None
-            or not plan_of(spec_of(study)).method.calibrated
+            or not needs_text(spec_of(study))
             or any(
                 self._in_memory(key) or has_pruned(self._store, key)
                 for key in (victim_key(identity, sparsity) for identity in self._identities(study))

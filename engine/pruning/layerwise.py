@@ -17,7 +17,7 @@ from prunescope.engine.errors import SettingError
 from prunescope.engine.models.forward import device_tokens
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
-from prunescope.engine.pruning.activations import CalibrationStream
+from prunescope.engine.pruning.activations import CalibrationStream, InTurn, StreamsInTurn
 from prunescope.engine.pruning.allocation import Shares
 from prunescope.engine.pruning.calibration import Calibration
 from prunescope.engine.pruning.checks import check_tokens, notices_of_architecture, notices_of_zeros
@@ -194,9 +194,10 @@ class LayerwisePruner:
         """Prune a group in every run."""
         method, weight = self.plan.method, torch.cat(group.weights)
         drifted = method.target != "none" and not identical
-        references = [
-            dense_reference(method, weight, stream.dense) if drifted else None for stream in inputs
-        ]
+        references = InTurn(
+            inputs,
+            lambda stream: dense_reference(method, weight, stream.dense) if drifted else None,
+        )
         token_weights = self.text.token_weights(group, [stream.batch for stream in inputs])
         statistics = factor = None
         for index, run in enumerate(runs):
@@ -210,7 +211,7 @@ class LayerwisePruner:
                 collect = partial(
                     collect_statistics,
                     weight,
-                    inputs,
+                    StreamsInTurn(inputs),
                     references,
                     index,
                     method,
@@ -224,9 +225,10 @@ class LayerwisePruner:
         self, path: str, runs: Sequence[SparsityRun], inputs: Sequence[CalibrationStream]
     ) -> None:
         """Re-target a linear of the head in every run."""
-        dense = torch.cat([stream.dense.x for stream in inputs])  # (sentences, d_in)
+        streams = StreamsInTurn(inputs)
+        dense = torch.cat([stream.dense.x for stream in streams])  # (sentences, d_in)
         for index, run in enumerate(runs):
-            pruned = torch.cat([stream.pruned[index].x for stream in inputs])
+            pruned = torch.cat([stream.pruned[index].x for stream in streams])
             linear = run.victim.model.get_submodule(path)
             retarget(linear, dense.float(), pruned.float())
 

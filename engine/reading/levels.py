@@ -84,7 +84,7 @@ def default_level(study: Study) -> float:
 def prune_seconds(study: Study) -> float | None:
     """How long a level of a study took to prune when it was measured, on that machine."""
     times = [
-        level.seconds["prune"]
+        level.seconds["prune"] + level.seconds.get("recover", 0.0)
         for level in study.levels
         if level.sparsity and level.seconds.get("prune")
     ]

@@ -19,7 +19,7 @@ from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
-from prunescope.engine.studies.examples import split
+from prunescope.engine.studies.examples import own_texts, split
 from prunescope.engine.studies.identity import StudyData, study_about, study_identity
 
 
@@ -119,7 +119,8 @@ def _study_data(dataset: Dataset, spec: StudySpec) -> StudyData:
             "give other data, or `attack=none`."
         )
     names = tuple(dataset.label_names or ())
-    return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked))
+    own = own_texts(calibration, dataset)
+    return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked), own)
 
 
 def _one_class(evaluation: Examples) -> list[str]:
