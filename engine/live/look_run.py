@@ -54,6 +54,11 @@ class LookRun(Run):
         return self.result is not None and self.result["sparsity"] != self.arguments["sparsity"]
 
     @property
+    def pruning(self) -> bool:
+        """Whether the model that was asked for is being pruned."""
+        return self._pruning is not None and self._pruning.active
+
+    @property
     def progress(self) -> ProgressState:
         """How far the job is that runs now."""
         return list(self._jobs())[-1].progress

@@ -65,8 +65,8 @@ def _standing_in(
         return replace(side_panel, name=title)
     left = side.progress.seconds_left
     about = f" About {max(1, round(left))} s left." if left and side.progress.share else ""
-    facts = (*side_panel.facts, f"{side.name} takes its place when it is pruned.{about}")
-    return replace(side_panel, name=title, facts=facts, share=side.progress.share)
+    waits_for = f"{side.name} takes its place when it is pruned.{about}"
+    return replace(side_panel, name=title, waits_for=waits_for, share=side.progress.share)
 
 
 def headline(sides: Sequence[engine.SideState]) -> str:

@@ -39,7 +39,8 @@ def _look(study: engine.Study, run: engine.LookRun) -> None:
     def head(run: engine.LookRun) -> None:
         if run.stands_in != stands_in:  # there is something to see meanwhile
             st.rerun()
-        job_progress.bar(run)
+        percent = f"{100 * run.arguments['sparsity']:g}%"
+        job_progress.bar(run, f"Pruning {percent}: " if run.pruning else "")
 
     if run.active:
         job_progress.watch("looking", run, look_runs(), 0.4, head)
