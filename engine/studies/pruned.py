@@ -88,7 +88,8 @@ def prune_and_save(
             key = victim_key(prepared.study.identity, level)
             save_pruned(store, key, pruned, prepared.victim)
             spent = round(time.perf_counter() - start, 3)
-            prepared.seconds[level] = {**untuned.seconds.get(level, {}), "recover": spent}
+            pruning = untuned.seconds.get(level, {"prune": 0.0})  # 0: it was in the cache
+            prepared.seconds[level] = {**pruning, "recover": spent}
         yield pruned
 
 
