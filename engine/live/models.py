@@ -38,6 +38,7 @@ from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import pruned_at
+from prunescope.engine.studies.stored import stored_settings
 from prunescope.engine.studies.timings import Timed, keep_timed
 
 # of weights, statistics and texts in memory between requests: four victims of MiniLM's size
@@ -323,7 +324,7 @@ def _study_model(
 
 def _spec_of(study: Study) -> StudySpec:
     """A study's settings, with one level that any pattern has."""
-    return StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
+    return StudySpec(**{**stored_settings(study), "data": study.about["data"]}, levels=(0.0,))
 
 
 def _difference(study: Study, loaded: Study) -> str:
