@@ -90,7 +90,7 @@ class AttackRecord:
 
 
 # Parts of a level's seconds; others are of single layers, within these.
-TIMED = ("prune", "evaluate", "attack")
+TIMED = ("prune", "recover", "evaluate", "attack")
 
 
 @dataclass(frozen=True, slots=True)

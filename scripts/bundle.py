@@ -42,6 +42,9 @@ def main() -> None:
                 **spec,
                 "model": _portable(spec["model"]),
                 "resources": None,
+                "calibration_data": ",".join(
+                    Path(file).name for file in spec.get("calibration_data", "").split(",")
+                ),
                 "data": None if local else named,
             },
         }

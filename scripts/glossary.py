@@ -30,15 +30,19 @@ TERMS = {
         "Member": "One fine-tuned model of the average that is pruned.",
         "Selection set": "Held-out examples that decide which members enter a greedy average. "
         "Nothing is trained or evaluated on them.",
-        "Recovery": "Tuning the remaining weights of a pruned model toward the dense model's "
-        "answers, on unlabelled text. Off unless asked for.",
+        "Recovery, unlabelled tuning": "The remaining weights of a pruned model are tuned toward "
+        "the dense model's hidden states and answers, on text without labels. Off unless asked "
+        "for; a tuned model is a row of its own in every table.",
     },
     "Pruning": {
         "Sparsity level": "A sparsity at which a study measures. Requested and achieved sparsity "
         "differ by rounding to whole weights.",
         "Remaining weights": "The prunable weights that are not zero after pruning.",
         "Calibration texts": "The texts that the pruner sees. They need no labels.",
-        "Held-out texts": "Further texts, on which layer errors are measured.",
+        "Further texts": "Texts of other files, which the pruner sees after the study's own, for "
+        "as long as they lower the error on held-out texts.",
+        "Held-out texts": "Texts of the study's data that the pruner does not see. Layer errors "
+        "are measured on them, and they end what further texts and unlabelled tuning do.",
         "Pattern": "Which zeros go together: unstructured, row (the same sparsity in every row), "
         "or n:m (n of every m neighbouring weights remain).",
         "Allocation": "How sparsity is spread over layers: uniform, or by measured loss.",

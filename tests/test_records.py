@@ -95,7 +95,8 @@ def test_the_record_of_a_stored_study_is_as_it_was() -> None:
         '"attack": "deepwordbug", "attack_examples": 200, "max_queries": null, '
         '"max_seconds": null, "seed": 0, "device": "auto", "allocation": "auto", "layers": "", '
         '"precision": "fp32", "force": false, "resources": null, "text_column": null, '
-        '"pair_column": null, "label_column": null, "label_map": null}'
+        '"pair_column": null, "label_column": null, "label_map": null, '
+        '"calibration_data": "", "recover": "off"}'
     )
 
 

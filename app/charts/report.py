@@ -15,6 +15,7 @@ from prunescope.app.charts.text import for_html
 from prunescope.engine import SafeSparsity, Study, full_name, last_safe, paired_levels, study_title
 from prunescope.engine.reading import commands, glossary, series, verdicts
 from prunescope.engine.reading.papers import literature_names, paper_table
+from prunescope.engine.reading.titles import tuning_title
 
 DEFINED = ("sparsity", "acc", "aua", "asr", "layer_error", "cls_error", "p", "interval")
 
@@ -227,6 +228,7 @@ def _origin(study: Study) -> dict[str, object]:
         "data": about["data"],
         "method": about["method"],
         "pattern": about["pattern"],
+        **({"tuning": tuning_title(about).lstrip("+ ")} if tuning_title(about) else {}),
         "attack": about["attack"],
         "seed": about["seed"],
         **{f"{name} examples": count for name, count in about["counts"].items()},

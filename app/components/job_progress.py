@@ -48,6 +48,14 @@ def of_study(slot: str, study: engine.Study) -> engine.LiveJob | None:
     return job if job is not None and job.arguments["study"] == study.key else None
 
 
+def look_of_study(study: engine.Study, slot: str = "looking") -> engine.LookRun | None:
+    """The look inside that was started last, if it is at the study that is shown."""
+    run: engine.LookRun | None = st.session_state.get(slot)
+    if run is not None:
+        run.look()
+    return run if run is not None and run.arguments["study"] == study.key else None
+
+
 def resume_from_link(slot: str, token: str | None, bench: limits.Bench[Job]) -> bool:
     """Put the job that an address names back into its slot, after a reload.
 
@@ -114,14 +122,14 @@ def _wait_for_the_end(job: limits.Awaited) -> None:
         time.sleep(0.05)
 
 
-def bar(job: engine.LiveJob, before: str = "") -> None:
+def bar(job: limits.Shown, before: str = "") -> None:
     """A job's progress as a bar."""
     share, text = share_and_sentence(job)
     text = before + text if before else text[:1].upper() + text[1:]
     st.progress(share, text=text)
 
 
-def show_end(job: engine.LiveJob) -> bool:
+def show_end(job: limits.Shown) -> bool:
     """Show why a job ended without a result. Returns whether it has one."""
     if job.state == "failed":
         show_error(job.reason)
@@ -130,7 +138,7 @@ def show_end(job: engine.LiveJob) -> bool:
     return job.state == "done" and job.result is not None
 
 
-def share_and_sentence(job: engine.LiveJob) -> tuple[float, str]:
+def share_and_sentence(job: limits.Shown) -> tuple[float, str]:
     """(share, sentence) of a job that is not done."""
     progress = job.progress
     waiting = job.state == "queued" or not progress.stage

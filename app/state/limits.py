@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 import streamlit as st
 
+from prunescope import engine
+
 CHARACTERS = 1000  # of a text, for the machine's own user
 PUBLIC_CHARACTERS = 300
 A_MINUTE = 12  # requests of a visitor
@@ -42,6 +44,30 @@ class Awaited(Protocol):
         """Somebody waits for it."""
 
 
+class Shown(Awaited, Protocol):
+    """What a page shows as a bar while it runs."""
+
+    @property
+    def do(self) -> str:
+        """What it does."""
+
+    @property
+    def state(self) -> str:
+        """Queued, running, done, failed, or cancelled."""
+
+    @property
+    def progress(self) -> engine.ProgressState:
+        """How far it is."""
+
+    @property
+    def reason(self) -> str:
+        """Why it has no result."""
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What came of it."""
+
+
 Job = TypeVar("Job", bound=Awaited)
 
 
@@ -64,6 +90,13 @@ class Bench(Protocol[Job]):
 def public() -> bool:
     """Whether strangers are expected."""
     return os.environ.get("PRUNESCOPE_PUBLIC", "") not in ("", "0")
+
+
+def prunes_ahead() -> bool:
+    """Whether the sparsities next to the slider are pruned while nothing is asked for: not for
+    strangers, nor where PRUNESCOPE_AHEAD is 0.
+    """
+    return not public() and os.environ.get("PRUNESCOPE_AHEAD", "1") not in ("", "0")
 
 
 def most_characters() -> int:

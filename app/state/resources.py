@@ -10,6 +10,7 @@ import streamlit as st
 
 from prunescope import engine
 
+BEHIND = 5  # how nice the second worker is, as the operating system counts it
 Signature = tuple[tuple[str, int], ...]  # (path, time of the last change) of each file
 
 
@@ -22,15 +23,28 @@ def workbench() -> engine.Workbench:
 @st.cache_resource
 def background() -> engine.Workbench:
     """A second worker for batches and for models that must be pruned first, so that a sentence
-    need not wait behind one; it starts with the first of them.
+    need not wait behind one; it starts with the first of them, and yields to the first worker and
+    to the browser.
     """
-    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"))
+    return engine.Workbench(os.environ.get("PRUNESCOPE_CACHE"), nice=BEHIND)
 
 
 @st.cache_resource
 def attack_runs() -> engine.AttackRuns:
     """The attacks on several models, which both workers share."""
     return engine.AttackRuns(workbench(), background())
+
+
+@st.cache_resource
+def look_runs() -> engine.LookRuns:
+    """The looks inside models, which both workers share."""
+    return engine.LookRuns(workbench(), background())
+
+
+@st.cache_resource
+def ahead() -> engine.Ahead:
+    """What is pruned while nothing is asked for."""
+    return engine.Ahead(workbench(), background())
 
 
 @st.cache_resource

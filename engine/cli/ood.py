@@ -108,6 +108,7 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
         metric=options.metric,
         pairs=rows.pairs is not None,
     )
+    notices = (*notices, *_seen(options.model))
     console.notices((*victim.notices, *notices, *outside.notices))
     outside = outside.take(sample(outside.examples, options.eval_examples, 0))
     inside = own_set(data.name, rows, victim.num_labels, outside.metric)
@@ -117,6 +118,18 @@ def _ood(options: argparse.Namespace, console: Console) -> Answer:
         "notices": [*victim.notices, *notices, *outside.notices],
         **result,
     }, ood_table(result)
+
+
+def _seen(model: str) -> tuple[str, ...]:
+    """A notice where a model read further texts when it was pruned: they are not unseen."""
+    from prunescope.engine.export.folder import further_data
+
+    if not (files := further_data(model)):
+        return ()
+    return (
+        f"{model} was pruned on texts of {', '.join(files)} too; examples from where these come "
+        "are not out of distribution for it.",
+    )
 
 
 def _class_numbers(label_map: str) -> tuple[int, ...]:

@@ -19,8 +19,8 @@ Record = TypeVar("Record")
 
 # Settings of a study in the order in which --help lists them.
 VICTIM = ("model", "data", *READING)
-PRUNER = ("method", "pattern", "allocation", "layers", "precision", "force")
-CALIBRATION = ("calibration", "held_out")
+PRUNER = ("method", "pattern", "allocation", "layers", "precision", "force", "recover")
+CALIBRATION = ("calibration_data", "calibration", "held_out")
 RUN = ("seed", "device")
 BUDGET = ("max_queries", "max_seconds")
 MEASURES = ("eval_examples", "attack", "attack_examples", *BUDGET, "resources")

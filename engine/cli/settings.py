@@ -63,6 +63,14 @@ class AppSettings:
             group=SERVING,
         ),
     ] = False
+    no_ahead: Annotated[
+        bool,
+        Setting(
+            "Nothing ahead",
+            "while a page is open, do not prune the sparsities next to the slider unasked",
+            group=SERVING,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

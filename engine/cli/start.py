@@ -28,7 +28,7 @@ def add_commands(command: Command) -> None:
             ("Serve it for others, who may look and attack but not compute:", "app --public"),
         ),
     )
-    add_settings(app, AppSettings, "port", "public")
+    add_settings(app, AppSettings, "port", "public", "no_ahead")
     completion = command(
         "completion",
         _completion,
@@ -51,7 +51,8 @@ def _app(options: argparse.Namespace, console: Console) -> Answer:
     port = options.port
     _check_free(port)
     public = {"PRUNESCOPE_PUBLIC": "1"} if options.public else {}
-    environment = {**child_environment(), **public}
+    ahead = {"PRUNESCOPE_AHEAD": "0"} if options.no_ahead else {}
+    environment = {**child_environment(), **public, **ahead}
     console.say(f"PruneScope: http://127.0.0.1:{port} (stop with Ctrl+C)")
     words = [sys.executable, "-m", "prunescope.app", "--server.port", str(port)]
     if os.name == "nt":  # where a process cannot become another

@@ -21,6 +21,8 @@ def check_seed(seed: int, where: str = "The seed") -> None:
 
 # The settings that say how data is read.
 READING = ("text_column", "pair_column", "label_column", "label_map")
+# How what is left of a pruned model can be tuned; see prunescope.engine.training.recovery.
+RECOVERIES = ("off", "global", "block", "affine")
 
 # Titles of groups of settings, in --help and in docs/cli.md.
 DATA, PRUNING, EXAMPLES = "model and data", "pruning", "sample sizes"
@@ -263,6 +265,27 @@ class StudySpec:
             default="labels are matched by name or number",
         ),
     ] = None  # see prunescope.engine.data.label_map
+    calibration_data: Annotated[
+        str,
+        Setting(
+            "Further calibration data",
+            "further files of texts for the pruner, after the study's own; no label is read, long "
+            "texts are split into sentences, and held-out text decides how many are used",
+            "FILES",
+            DATA,
+        ),
+    ] = ""
+    recover: Annotated[
+        str,
+        Setting(
+            "Recovery",
+            "unlabelled tuning of what is left, zeros fixed, toward the dense model: global tunes "
+            "all blocks together, block each toward its own output, affine norms and biases alone",
+            "NAME",
+            PRUNING,
+            choices=RECOVERIES,
+        ),
+    ] = "off"
 
     def __post_init__(self) -> None:
         if isinstance(self.levels, str | int | float):
@@ -288,6 +311,11 @@ class StudySpec:
         check_record(self, skip=("attack_examples", "seed"))
 
     @property
+    def further_files(self) -> tuple[str, ...]:
+        """The files of `calibration_data`, in their order."""
+        return tuple(filter(None, map(str.strip, self.calibration_data.split(","))))
+
+    @property
     def reading(self) -> dict[str, Any]:
         """How its data is to be read, as `load_dataset` takes it."""
         return {name: getattr(self, name) for name in READING}
@@ -300,6 +328,7 @@ class StudySpec:
             model=whole_path(self.model),
             data=whole_path(self.data),
             layers=whole_path(self.layers),
+            calibration_data=",".join(map(whole_path, self.further_files)),
             resources=resources,
         )
 

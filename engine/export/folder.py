@@ -28,6 +28,7 @@ from prunescope.engine.store.atomic import UNFINISHED, atomic_file, atomic_folde
 from prunescope.engine.store.exchange import EARLIEST
 
 WEIGHTS = "model.safetensors"
+PROVENANCE = "prunescope.json"
 FORMS = ("folder", "packed")  # as the command line calls them
 CHUNK = 1 << 22  # bytes between two looks at whether it was cancelled
 
@@ -47,9 +48,7 @@ def export_model(
     with atomic_folder(folder) as work:
         victim.model.save_pretrained(work, safe_serialization=True)
         victim.tokenizer.save_pretrained(work)
-        (work / "prunescope.json").write_text(
-            json.dumps(provenance, indent=1) + "\n", encoding="utf-8"
-        )
+        (work / PROVENANCE).write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
         dense_bytes = (work / WEIGHTS).stat().st_size
         write_card(work, victim.model, card_of(victim, card), "folder", dense_bytes)
     return expanded(folder)
@@ -112,14 +111,29 @@ def write_model(
     return {"bytes": dense, "dense_bytes": dense}, f"{format_bytes(dense)} on disk, zeros included."
 
 
+def further_data(model: str) -> tuple[str, ...]:
+    """The further files that the pruned model in a folder was calibrated on, by name; none for any
+    other model, and where nothing says so.
+    """
+    try:
+        record = json.loads((expanded(model) / PROVENANCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    files = record.get("calibration_data") if isinstance(record, dict) else None
+    return tuple(map(str, files)) if isinstance(files, list) else ()
+
+
 def study_provenance(study: Study, pruned: Pruned) -> dict[str, Any]:
     """Where a pruned model comes from, for its `prunescope.json`."""
+    files = study.about.get("calibration_data")
+    further = {} if files is None else {"calibration_data": files}
     return {
         "sparsity": pruned.sparsity,
         "achieved": pruned.achieved,
         "identity": study.identity,
         "model": study.about["model"],
         "data": study.about["data"],
+        **further,
         "layers": [asdict(layer) for layer in pruned.layers],
         "notices": list(pruned.notices),
     }

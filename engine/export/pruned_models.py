@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from prunescope.engine.errors import DamagedEntryError, StoreError
 from prunescope.engine.models.packed import pack, unpack
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import LayerReport, Pruned, level_name
-from prunescope.engine.store import Store
+from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.atomic import atomic_cache_file
 from prunescope.engine.store.checksummed import (
+    DAMAGE,
     read_about,
     read_checksummed,
     read_tensors,
@@ -50,6 +50,19 @@ def has_pruned(store: Store, key: str) -> bool:
     return _path(store, key).is_file()
 
 
+def saved_sparsities(store: Store, identity: dict[str, Any]) -> list[float]:
+    """The sparsities at which there is a file for the study with this identity, ascending."""
+    sparsities = []
+    for path in (store.root / "victims").glob("*.safetensors"):
+        try:
+            sparsity = float(read_about(path)["sparsity"])
+        except (*DAMAGE, OSError):
+            continue  # whoever wants this one is told that it is damaged
+        if victim_key(identity, sparsity) == path.stem:
+            sparsities.append(sparsity)
+    return sorted(sparsities)
+
+
 def save_pruned(store: Store, key: str, pruned: Pruned, dense: Victim) -> Path:
     """Write a pruned victim, as far as it differs from the dense one, and make room."""
     tensors = pack(pruned.victim.prunable()) | changed_tensors(pruned.victim, dense)
@@ -76,14 +89,7 @@ def load_pruned(store: Store, key: str, dense: Victim) -> Pruned | None:
         return None
     try:
         return _read(path, dense)
-    except (
-        DamagedEntryError,
-        SafetensorError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-    ) as error:
+    except DAMAGE as error:
         store.notices.append(
             f"The cached pruned model {key[:12]} is damaged ({error}); it is pruned again."
         )

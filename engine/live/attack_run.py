@@ -8,20 +8,28 @@
     run.result              # as of `attack --text`, with `failed`, the models without a result
 
 Models that are ready are attacked at once, in lock-step, by the `front` worker. One that must be
-pruned first is pruned by the `back` worker meanwhile, and attacked when it is there. Outcomes are
-those of an attack on all of them together, since an attack depends on its own model alone.
+pruned first is pruned by the `back` worker meanwhile, and attacked when it is there; until then
+the next sparser model of its study that is ready is attacked in its place, and named as itself.
+Outcomes are those of an attack on all of them together, since an attack depends on its own model
+alone.
 """
 
-import secrets
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
+from prunescope.engine.live.runs import Run, Runs
 from prunescope.engine.progress import ProgressState
 
-MOST_RUNS = 50  # that are over and can still be found
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A sparser model that is attacked while another one is being pruned."""
+
+    name: str  # its own
+    snapshot: AttackSnapshot | None
+    result: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +43,14 @@ class SideState:
     snapshot: AttackSnapshot | None  # of the attack on it
     result: dict[str, Any] | None
     reason: str  # why it has no result
+    stand_in: StandIn | None = None  # until its own result is there
 
 
-class AttackRun:
+class AttackRun(Run):
     """One attack; `look` at it to have it go on."""
 
     def __init__(self, front: Workbench, back: Workbench, arguments: dict[str, Any]) -> None:
-        self.arguments, self.token = arguments, secrets.token_hex(8)
-        self._front, self._back = front, back
-        self._lock, self._cancelled = threading.RLock(), False
+        super().__init__(front, back, arguments)
         self._victims = {victim["name"]: victim for victim in arguments["victims"]}
         self._first = front.submit("attack", **arguments)
         self._prunes: dict[str, LiveJob] = {}  # by model
@@ -72,17 +79,6 @@ class AttackRun:
         return "running"
 
     @property
-    def active(self) -> bool:
-        """Whether anything is still to come."""
-        return self.state in ("queued", "running")
-
-    @property
-    def reason(self) -> str:
-        """Why it failed or was stopped."""
-        jobs = [self._first, *self._later.values(), *self._prunes.values()]
-        return next((job.reason for job in jobs if job.reason), "")
-
-    @property
     def result(self) -> dict[str, Any] | None:
         """What is known: all of it when the run is done, the finished models before."""
         base = self._first.result
@@ -105,47 +101,20 @@ class AttackRun:
         """Every model as it stands, in order."""
         return [self._side(name) for name in self._victims]
 
-    def look(self) -> None:
-        """Somebody waits for the result: go on with what has become possible."""
-        with self._lock:
-            for job in self._jobs():
-                job.look()
-            if self.active:
-                self._prune()
-                self._attack_pruned()
-                self._read_across()
-
-    def cancel(self) -> None:
-        """Stop all of it within two seconds; what has ended stays."""
-        with self._lock:
-            self._stop(Workbench.cancel)
-
-    def drop(self) -> None:
-        """Stop all of it, since nobody waits for it any more; the workers stay."""
-        with self._lock:
-            self._stop(Workbench.drop)
-
-    def _stop(self, stop: Callable[[Workbench, LiveJob], None]) -> None:
-        if self.active:
-            self._cancelled = True
-            for job in self._jobs():
-                stop(self._back if job.do == "prune" else self._front, job)
-
     def _jobs(self) -> Iterator[LiveJob]:
         yield self._first
-        yield from self._prunes.values()
         yield from self._later.values()
+        yield from self._prunes.values()
         if self._transfer is not None:
             yield self._transfer
 
-    def _prune(self) -> None:
-        """Have the models pruned that are not ready."""
+    def _go_on(self) -> None:
         for name in self._first.unready:
             if name not in self._prunes:
                 victim = self._victims[name]
-                self._prunes[name] = self._back.submit(
-                    "prune", study=victim["study"], sparsity=victim["sparsity"]
-                )
+                self._prunes[name] = self._prune(victim["study"], victim["sparsity"])
+        self._attack_pruned()
+        self._read_across()
 
     def _attack_pruned(self) -> None:
         """Attack what was pruned meanwhile, with the label that the first attack went by."""
@@ -195,36 +164,19 @@ class AttackRun:
             state, reason = attack.state, attack.reason
         else:
             state = "waiting" if snapshot is None else "attacking"
-        return SideState(name, state, progress, snapshot, result, reason)
+        waiting = result is None and state not in ("failed", "cancelled")
+        stand_in = self._stand_in(name) if waiting else None
+        return SideState(name, state, progress, snapshot, result, reason, stand_in)
+
+    def _stand_in(self, name: str) -> StandIn | None:
+        own = self._first.stand_ins.get(name)
+        if own is None:
+            return None
+        return StandIn(own, self._first.snapshots.get(own), self._first.sides.get(own))
 
 
-class AttackRuns:
-    """The attacks of an app, which submits them as to a `Workbench`. Safe to share."""
+class AttackRuns(Runs[AttackRun]):
+    """The attacks of an app; `do` is "attack"."""
 
     def __init__(self, front: Workbench, back: Workbench) -> None:
-        self._front, self._back = front, back
-        self._runs: dict[str, AttackRun] = {}
-        self._lock = threading.Lock()
-
-    def submit(self, do: str, **arguments: Any) -> AttackRun:
-        """Start an attack; `do` is "attack"."""
-        run = AttackRun(self._front, self._back, arguments)
-        with self._lock:
-            self._runs[run.token] = run
-            over = [token for token, old in self._runs.items() if not old.active]
-            for token in over[:-MOST_RUNS]:
-                del self._runs[token]
-        return run
-
-    def find(self, token: str) -> AttackRun | None:
-        """A run by its token; None where it is long over, or was another app's."""
-        with self._lock:
-            return self._runs.get(token)
-
-    def cancel(self, run: AttackRun) -> None:
-        """Stop a run within two seconds."""
-        run.cancel()
-
-    def drop(self, run: AttackRun) -> None:
-        """Stop a run that nobody waits for any more."""
-        run.drop()
+        super().__init__(AttackRun, front, back)

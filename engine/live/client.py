@@ -21,7 +21,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from prunescope.engine import paths
 from prunescope.engine.progress import ProgressState
@@ -33,7 +33,7 @@ PATIENCE = 1.5  # seconds a cancelled job has to stop by itself before its worke
 LONG_PATIENCE = 60.0
 # requests whose answer is worth nothing once nobody waits for it; what "ready" loads is of use to
 # the next page too
-AWAITED = ("attack", "transfer", "prune", "look")
+AWAITED = ("attack", "transfer", "prune", "look", "ahead")
 ABANDONED_AFTER = 15.0  # seconds without a look from a page
 LOOK_EVERY = 1.0  # seconds between two searches for what is abandoned
 ABANDONED = "It was stopped because the page that asked for it was closed or left."
@@ -69,6 +69,9 @@ class LiveJob:
     # by side, as soon as its attack has ended
     sides: dict[str, dict[str, Any]] = field(default_factory=dict)
     unready: list[str] = field(default_factory=list)  # sides that must be pruned first
+    # by some of these, the side that is attacked while they are pruned
+    stand_ins: dict[str, str] = field(default_factory=dict)
+    level: float | None = None  # the sparsity that is pruned ahead
     seen: float = field(default_factory=time.monotonic)  # when a page last looked at it
     # finds the job again from a page's address
     token: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -83,11 +86,23 @@ class LiveJob:
         self.seen = time.monotonic()
 
 
+class GivesWay(Protocol):
+    """Who uses workers while nothing is asked for, see `prunescope.engine.live.ahead`."""
+
+    def adopted(self, do: str, arguments: dict[str, Any]) -> LiveJob | None:
+        """The job that already does what is asked for."""
+
+    def give_way(self, job: LiveJob) -> None:
+        """Stop what would stand in the way of a job."""
+
+
 class Workbench:
     """The owner of one worker process. Safe to share between the sessions of an app."""
 
-    def __init__(self, cache: Path | str | None = None) -> None:
-        self._cache = Path(cache) if cache else paths.user_cache()
+    def __init__(self, cache: Path | str | None = None, nice: int = 0) -> None:
+        """`nice` lowers the priority of the worker, as the operating system counts it."""
+        self._cache, self._nice = Path(cache) if cache else paths.user_cache(), nice
+        self.ahead: GivesWay | None = None
         self._process: subprocess.Popen[str] | None = None
         self._jobs: dict[int, LiveJob] = {}
         self._sent: dict[int, subprocess.Popen[str]] = {}  # which process has a job
@@ -102,19 +117,38 @@ class Workbench:
         with self._lock:
             if self._process is not None or self._warming:
                 return
-            self._warming = True
+            self._warming = True  # until the worker says that it is warm
         timer = threading.Timer(WARM_AFTER, self._warm_now)
         timer.daemon = True
         timer.start()
 
     def _warm_now(self) -> None:
         with self._lock:
-            self._warming = False
             if self._process is None and not self._closed:
                 self._write({"warm": True})
+            else:
+                self._warming = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works on anything but what is pruned ahead."""
+        with self._lock:
+            waiting = (job.active and job.do != "ahead" for job in self._jobs.values())
+            return self._warming or any(waiting)
 
     def submit(self, do: str, **arguments: Any) -> LiveJob:
-        """Queue one request: `check`, `preview`, or one of `prunescope.engine.live.requests`."""
+        """Queue one request: `check`, `preview`, or one of `prunescope.engine.live.requests`.
+
+        What is pruned ahead gives way to it, or is the job itself where it does the same.
+        """
+        if self.ahead is not None and (job := self.ahead.adopted(do, arguments)):
+            return job
+        job = self._submit(do, arguments)
+        if self.ahead is not None and do != "ahead":
+            self.ahead.give_way(job)
+        return job
+
+    def _submit(self, do: str, arguments: dict[str, Any]) -> LiveJob:
         with self._lock:
             job = LiveJob(next(self._numbers), do, arguments)
             self._jobs[job.number] = job
@@ -193,6 +227,7 @@ class Workbench:
         process, self._process = self._process, None
         if process is None:
             return
+        self._warming = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -216,7 +251,10 @@ class Workbench:
         if self._process is None or self._process.poll() is not None:
             module = "prunescope.engine.live.worker"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, "--cache", str(self._cache)],
+                [
+                    *(sys.executable, "-m", module),
+                    *("--cache", str(self._cache), "--nice", str(self._nice)),
+                ],
                 cwd=paths.PROJECT,
                 text=True,
                 stdin=subprocess.PIPE,
@@ -237,13 +275,15 @@ class Workbench:
             except ValueError:  # its last words, cut short
                 continue
             with self._lock:
-                if (job := self._jobs.get(event["id"])) and self._sent.get(job.number) is process:
+                if event["event"] == "warmed":
+                    self._warming = False
+                elif (job := self._jobs.get(event["id"])) and self._sent.get(job.number) is process:
                     _apply(job, event)
         process.wait()
         with self._lock:
             _close_pipes(process)
             if self._process is process:
-                self._process = None
+                self._process, self._warming = None, False
             for job in self._jobs.values():
                 if job.active and self._sent.get(job.number) is process:  # nobody will answer these
                     code = process.returncode
@@ -273,7 +313,9 @@ def _apply(job: LiveJob, event: dict[str, Any]) -> None:
         case "side":
             job.sides[event["side"]] = event["result"]
         case "unready":
-            job.unready = list(event["sides"])
+            job.unready, job.stand_ins = list(event["sides"]), dict(event["stand_ins"])
+        case "level":
+            job.level = event["sparsity"]
         case "done":
             job.state, job.result = "done", event["result"]
         case "failed":

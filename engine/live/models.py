@@ -5,7 +5,6 @@ or that the cache holds without calibration text. Keeps what is expensive to loa
 within a bound.
 """
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +17,14 @@ from prunescope.engine.errors import (
 from prunescope.engine.evaluation.inside import look_inside
 from prunescope.engine.evaluation.latency import compare_latency
 from prunescope.engine.export.folder import study_provenance, zip_folder, zip_packed
-from prunescope.engine.export.pruned_models import has_pruned, load_pruned
+from prunescope.engine.export.pruned_models import load_pruned
 from prunescope.engine.export.shipped import open_shipped
 from prunescope.engine.live.memory import BoundedCache, bytes_in_memory, release_memory
-from prunescope.engine.live.on_reviews import key_on_reviews, on_reviews, plan_of
+from prunescope.engine.live.on_reviews import needs_text, on_reviews, plan_of, spec_of
+from prunescope.engine.live.readiness import ReadyModels
 from prunescope.engine.live.study_model import StudyModel
 from prunescope.engine.live.text_attack import checked_text
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.pruning.plan import Pruned
@@ -38,7 +37,6 @@ from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.level import measure_level
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import pruned_at
-from prunescope.engine.studies.stored import stored_settings
 from prunescope.engine.studies.timings import Timed, keep_timed
 
 # of weights, statistics and texts in memory between requests: four victims of MiniLM's size
@@ -63,6 +61,7 @@ class LiveModels:
     def __init__(self, store: Store, most_bytes: int = MOST_BYTES) -> None:
         self.store = store
         self._cache: BoundedCache[OpenedStudy | Pruned | Victim] = BoundedCache(most_bytes)
+        self.ready = ReadyModels(store, lambda key: f"pruned {key}" in self._cache)
 
     def begin(self) -> None:
         """A request begins: what only earlier requests have used may be dropped."""
@@ -95,30 +94,6 @@ class LiveModels:
         key = victim_key(prepared.study.identity, sparsity)
         return _study_model(pruned, key, notice)
 
-    def is_ready(self, study: Study, sparsity: float) -> bool:
-        """Whether a model of a study is there without pruning for longer than reading a file.
-
-        Loads nothing. What it says of a model that has changed since the study is a guess.
-        """
-        key = victim_key(study.identity, sparsity)
-        return (
-            not sparsity
-            or f"pruned {key}" in self._cache
-            or shipped_model(self.store, study.identity, sparsity) is not None
-            or has_pruned(self.store, key)
-            or not plan_of(_spec_of(study)).method.calibrated
-            or self._stands_in(study, sparsity)
-        )
-
-    def _stands_in(self, study: Study, sparsity: float) -> bool:
-        """Whether the study's data is not here and its stand-in waits in the cache."""
-        try:
-            is_here = os.path.exists(expanded(data_place(study)))
-        except DataError:
-            is_here = False
-        key = None if is_here else key_on_reviews(study, _spec_of(study), sparsity)
-        return key is not None and has_pruned(self.store, key)
-
     def _shipped(self, shipped: ShippedModel, dense: Victim) -> Pruned | None:
         """A model that ships; None, with a notice in the store, where its file is damaged."""
         pruned = self._cache.get(f"shipped {shipped.victim_key}")
@@ -138,8 +113,9 @@ class LiveModels:
         pruned = self._cache.get(f"pruned {key}")
         if isinstance(pruned, Pruned):
             return pruned
-        plan = plan_of(_spec_of(study))
-        if plan.method.calibrated:
+        spec = spec_of(study)
+        plan = plan_of(spec)
+        if needs_text(spec):
             pruned = load_pruned(self.store, key, dense)
         elif plan.identity() == study.identity.get("plan"):
             pruned = prune(dense, (), None, plan, sparsity)
@@ -259,7 +235,7 @@ class LiveModels:
 
     def _open(self, study: Study, report: Progress) -> OpenedStudy:
         victim = self._dense(study, report)
-        spec = _spec_of(study)
+        spec = spec_of(study)
         try:
             spec = replace(spec, data=data_place(study))
             prepared = self._prepare(spec, report, victim)
@@ -322,14 +298,12 @@ def _study_model(
     return StudyModel(pruned.victim, key, pruned.sparsity, pruned.achieved, pruned, notice, shipped)
 
 
-def _spec_of(study: Study) -> StudySpec:
-    """A study's settings, with one level that any pattern has."""
-    return StudySpec(**{**stored_settings(study), "data": study.about["data"]}, levels=(0.0,))
-
-
 def _difference(study: Study, loaded: Study) -> str:
     """Why what was loaded prunes otherwise than the study did."""
     plan = study.identity.get("plan")
-    changed = plan is None or plan != loaded.identity["plan"]
+    changed = plan is None or any(
+        study.identity.get(part) != loaded.identity.get(part)
+        for part in ("plan", "adding", "recovery")
+    )
     what = "The pruner has" if changed else f"The texts of {study.about['data']} have"
     return f"{what} changed since the study was made"

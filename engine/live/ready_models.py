@@ -1,5 +1,6 @@
 """What the attack page asks for on one sentence: victims that are ready are attacked at once, in
-lock-step; those that must be pruned first are named, so that somebody else prunes them meanwhile.
+lock-step; those that must be pruned first are named, so that somebody else prunes them meanwhile,
+with the next sparser model that is ready, which is attacked in place of each.
 """
 
 import time
@@ -25,22 +26,28 @@ from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Study
 
+Level = tuple[Study, float]  # a study and the sparsity of one of its models
+
 
 @dataclass(frozen=True, slots=True)
 class Unready:
     """Event: the victims that must be pruned before they can be attacked."""
 
     sides: tuple[str, ...]
+    stand_ins: Mapping[
+        str, str
+    ]  # by some of these, the name of the victim that is attacked instead
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The victims of a request that are loaded."""
+    """The victims of a request that are loaded, and those that stand in for others."""
 
     targets: Mapping[str, TextTarget]
     unready: tuple[str, ...]
     notices: tuple[str, ...]
     first: Study
+    stand_ins: frozenset[str] = frozenset()  # names of the targets that were not asked for
 
     @property
     def victims(self) -> dict[str, Victim]:
@@ -64,24 +71,45 @@ def open_targets(
     unready = tuple(
         name
         for name, (study, sparsity) in levels.items()
-        if not prune and not models.is_ready(study, sparsity)
+        if not prune and not models.ready.has(study, sparsity)
     )
+    instead = _stand_ins(models, {name: levels[name] for name in unready}, levels)
     if unready:
-        report.emit(Unready(unready))
+        report.emit(Unready(unready, {name: own for name, (own, _) in instead.items()}))
+    opened = {name: level for name, level in levels.items() if name not in unready}
+    opened |= dict(instead.values())
     targets, notices = dict[str, TextTarget](), list[str]()
-    for name, (study, sparsity) in levels.items():
-        if name in unready:
-            continue
+    for name, (study, sparsity) in opened.items():
         model = models.sparse(study, sparsity, report)
         targets[name] = TextTarget(model.victim, study.key, sparsity, model.achieved)
         notices += [] if model.notice is None else [model.notice]
     first, _ = next(iter(levels.values()))
-    return Targets(targets, unready, tuple(dict.fromkeys(notices)), first)
+    asked_for = frozenset(levels)
+    return Targets(
+        targets, unready, tuple(dict.fromkeys(notices)), first, frozenset(targets) - asked_for
+    )
 
 
-def _levels(models: LiveModels, request: AttackRequest) -> dict[str, tuple[Study, float]]:
+def _stand_ins(
+    models: LiveModels, unready: Mapping[str, Level], levels: Mapping[str, Level]
+) -> dict[str, tuple[str, Level]]:
+    """The next sparser model that is ready, by the name of each victim that is not, with a name of
+    its own; none where that one is attacked anyway.
+    """
+    instead: dict[str, tuple[str, Level]] = {}
+    asked_for = {(study.key, sparsity) for study, sparsity in levels.values()}
+    for name, (study, sparsity) in unready.items():
+        sparser = models.ready.next_sparser(study, sparsity)
+        if sparser is not None and (study.key, sparser) not in asked_for:
+            start = name.removesuffix(f"{100 * sparsity:g}%")
+            own = f"{start if start != name else f'{name} at '}{100 * sparser:g}%"
+            instead[name] = (own, (study, sparser))
+    return instead
+
+
+def _levels(models: LiveModels, request: AttackRequest) -> dict[str, Level]:
     """The study and the sparsity of every victim, whose classes are checked to agree."""
-    levels: dict[str, tuple[Study, float]] = {}
+    levels: dict[str, Level] = {}
     for name, (key, sparsity) in request.victims.items():
         study = models.store.study_head(key)
         if study is None:
@@ -119,16 +147,18 @@ def attack_ready(
     """Attack one text on the victims of a request that are ready, or with `prune` on all of them.
 
     `label` None takes the first one's answer. Returns what `TextAttack` holds but transfer and
-    importance, which need all victims, and `unready`, the names of those that were left out.
+    importance, which need all victims, and `unready`, the names of those that were left out. What
+    comes of those that stand in for them is told by events alone.
     """
     text, start = checked_text(text), time.perf_counter()  # before anything is loaded
     opened = open_targets(models, request, report, prune)
     settings = opened.settings(request)
     first = next(iter(opened.victims.values()), None)
     truth = label if first is None else true_label(first, text, label)
-    sides = []
+    sides: list[dict[str, Any]] = []
     if truth is not None and first is not None:
-        sides = attack_sides(opened.targets, text, truth, settings, report)
+        ended = attack_sides(opened.targets, text, truth, settings, report)
+        sides = [side for side in ended if side["name"] not in opened.stand_ins]
     return {
         "text": text,
         "truth": truth,

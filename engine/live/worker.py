@@ -2,7 +2,8 @@
 
 Reads one JSON request a line from stdin and answers with JSON events on stdout, see
 `prunescope.engine.live.client`. Requests are done one after the other; `{"cancel": id}` stops a
-request at its next progress point, `{"warm": true}` loads the libraries early.
+request at its next progress point, `{"warm": true}` loads the libraries early and is answered by
+the event `warmed` of request 0.
 """
 
 import argparse
@@ -68,6 +69,7 @@ class Worker:
             except Exception:
                 # A request that needs the libraries will report the error.
                 traceback.print_exc(file=sys.stderr)
+            self._send(0, "warmed")
 
     def _warm(self) -> None:
         """Load what a first attack would wait for, the models that ship before TextAttack."""
@@ -133,6 +135,7 @@ class Worker:
 
     def _send_event(self, number: int, event: object) -> None:
         from prunescope.engine.live.ready_models import Unready
+        from prunescope.engine.live.requests import LevelBegun
         from prunescope.engine.live.side_result import AttackStep, SideEnded
 
         match event:
@@ -150,8 +153,10 @@ class Worker:
                 )
             case SideEnded(side, result):
                 self._send(number, "side", side=side, result=result)
-            case Unready(sides):
-                self._send(number, "unready", sides=sides)
+            case Unready(sides, stand_ins):
+                self._send(number, "unready", sides=sides, stand_ins=dict(stand_ins))
+            case LevelBegun(sparsity):
+                self._send(number, "level", sparsity=sparsity)
 
     def _preview(self, spec: dict[str, Any]) -> dict[str, Any]:
         """What a study would read, its parts that are on the hub fetched."""
@@ -177,7 +182,10 @@ def main() -> None:
     """Serve requests on stdin until it closes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache")
+    parser.add_argument("--nice", type=int, default=0)
     options = parser.parse_args()
+    if sys.platform != "win32" and options.nice:
+        os.nice(options.nice)
     quiet_libraries()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a library that prints must not write into the answers

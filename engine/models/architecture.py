@@ -22,6 +22,7 @@ class Oddity:
     # Positions count on from the pad token's id, so that those up to it are free.
     after_pad: bool = False
     pad: int | None = None  # that id, where it is not the configuration's
+    bf16: bool = True  # whether its forward pass runs where products are in bf16
 
 
 ODDITIES = {
@@ -39,7 +40,7 @@ ODDITIES = {
         "longformer",
         "markuplm",
     )
-} | {"mpnet": Oddity(after_pad=True, pad=1)}
+} | {"mpnet": Oddity(after_pad=True, pad=1), "deberta": Oddity(bf16=False)}
 
 
 def oddity_of(config: Any) -> Oddity:
@@ -91,6 +92,13 @@ class Architecture:
         return frozenset(
             layer for group in self.groups if group.per_token for layer in group.layers
         )
+
+    def blocks_before(self, group: int) -> int:
+        """How many blocks have run before a group of linears reads its input; all of them where
+        the number is that of no group.
+        """
+        block = self.groups[min(group, len(self.groups) - 1)].layers[0].partition(".")[0]
+        return int(block) + (group >= len(self.groups))
 
     def linears(self, model: nn.Module) -> dict[str, PrunableLinear]:
         """The linears of the blocks by `block.module`, first block first."""

@@ -12,9 +12,15 @@ from torch import Tensor
 
 from prunescope.engine.models.forward import Batch
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.pruning.activations import CalibrationStream, calibration_streams, pausing
+from prunescope.engine.pruning.activations import (
+    CalibrationStream,
+    StreamsInTurn,
+    calibration_streams,
+    pausing,
+)
 from prunescope.engine.pruning.groups import Group, collect_statistics
 from prunescope.engine.pruning.importance import Importance
+from prunescope.engine.pruning.memory import tokens_that_wait
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.pruning.precision import forward_precision
 from prunescope.engine.pruning.shared_blocks import shared_grams
@@ -43,6 +49,8 @@ class Calibration:
         group; all passes end with the block.
         """
         method, architecture = self.plan.method, self.victim.architecture
+        needs_dense = method.needs_dense or not pruned
+        models = len(pruned) + needs_dense
         streams: list[CalibrationStream] = []
         with ExitStack() as stack:
             for victim in (self.victim, *pruned):
@@ -52,7 +60,9 @@ class Calibration:
                 self.encoded,
                 self.max_tokens,
                 pruned,
-                method.needs_dense or not pruned,
+                needs_dense,
+                tokens_that_wait(self.victim, self.tokens, models),
+                partial(forward_precision, self.plan.precision, self.victim.device),
             ):
                 stack.callback(stream.close)
                 streams.append(stream)
@@ -66,7 +76,7 @@ class Calibration:
                 self.report(f"{after}: forward")
                 for state in stream.states:
                     state.advance()
-        stops = {state.stop for stream in streams for state in stream.states}
+        stops = {state.stop for stream in streams for state in stream.states if state.waits}
         if len(stops) > 1:  # what the dry run saw of the order does not hold
             raise RuntimeError(f"passes of one model wait at different groups: {stops}")
 
@@ -87,7 +97,7 @@ class Calibration:
             for group in groups:
                 yield collect_statistics(
                     torch.cat(group.weights),
-                    inputs,
+                    StreamsInTurn(inputs),
                     [None] * len(inputs),
                     0,
                     self.plan.method,

@@ -49,6 +49,14 @@ class OutputMetric:
     diagonal: Tensor  # (d_out,), the importance of every output
     matrix: Tensor | None = None  # M, (d_out, d_out); None: outputs count apart, M is the diagonal
 
+    @classmethod
+    def packed(cls, diagonal: Tensor, upper: Tensor) -> "OutputMetric":
+        """The metric with this diagonal and what `pack_symmetric` made of the rest."""
+        matrix = torch.diag(diagonal)
+        rows, columns = _above_diagonal(matrix)
+        matrix[rows, columns] = matrix[columns, rows] = upper.to(matrix)
+        return cls(diagonal, matrix)
+
     def like(self, errors: Tensor) -> "OutputMetric":
         """The same in the precision and on the device of the errors it will measure."""
         if self.diagonal.dtype == errors.dtype and self.diagonal.device == errors.device:
@@ -188,8 +196,21 @@ def _metric(sums: Tensor, moments: Tensor | None, device: torch.device) -> Outpu
     if moments is None or mean <= 0:
         return OutputMetric(diagonal)
     matrix = (moments + moments.T) * ((1 - OUTPUT_FLOOR) / (2 * mean))
-    matrix.diagonal().copy_(diagonal)
-    return OutputMetric(diagonal, matrix)
+    return OutputMetric.packed(diagonal, pack_symmetric(matrix))
+
+
+def pack_symmetric(matrix: Tensor) -> Tensor:
+    """The entries of a symmetric matrix (d, d) above its diagonal, row by row, in half precision,
+    which is what is stored of a metric: (d (d − 1) / 2,).
+    """
+    return matrix[_above_diagonal(matrix)].half()
+
+
+def _above_diagonal(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows and the columns of the entries above the diagonal."""
+    size = len(matrix)
+    rows, columns = torch.triu_indices(size, size, offset=1, device=matrix.device)
+    return rows, columns
 
 
 def _gradients(

@@ -8,7 +8,7 @@ the dense model's forward pass and never see each other, so many in one pass equ
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -17,7 +17,7 @@ from prunescope.engine.errors import SettingError
 from prunescope.engine.models.forward import device_tokens
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import Progress
-from prunescope.engine.pruning.activations import CalibrationStream
+from prunescope.engine.pruning.activations import CalibrationStream, InTurn, StreamsInTurn
 from prunescope.engine.pruning.allocation import Shares
 from prunescope.engine.pruning.calibration import Calibration
 from prunescope.engine.pruning.checks import check_tokens, notices_of_architecture, notices_of_zeros
@@ -34,7 +34,8 @@ from prunescope.engine.pruning.groups import (
     untouched_report,
 )
 from prunescope.engine.pruning.heads import retarget
-from prunescope.engine.pruning.importance import Importance, measure_importance, sample_stream
+from prunescope.engine.pruning.importance import measure_importance, sample_stream
+from prunescope.engine.pruning.measurements import LossCurves, SharedMeasurements, measures
 from prunescope.engine.pruning.memory import (
     halve_tokens,
     out_of_memory,
@@ -44,14 +45,6 @@ from prunescope.engine.pruning.memory import (
 from prunescope.engine.pruning.plan import Plan, Pruned, level_name
 from prunescope.engine.pruning.solvers import loss_curves
 from prunescope.engine.pruning.targets import Factor, factorise
-
-
-@dataclass
-class SharedMeasurements:
-    """What is measured once for a victim, its calibration text and a plan, for every sparsity."""
-
-    importance: Importance | None = None
-    losses: dict[str, list[float]] | None = None  # by layer, at the allocation's grid
 
 
 class LayerwisePruner:
@@ -87,7 +80,7 @@ class LayerwisePruner:
             *check_tokens(victim, plan, self.text.tokens, len(texts)),
             *notices_of_architecture(victim, plan),
         ]
-        if shared.importance is None and (plan.method.importance or plan.allocation != "uniform"):
+        if shared.importance is None and measures(plan):
             shared.importance = retry_with_fewer_tokens(
                 lambda tokens: measure_importance(
                     victim, texts, pairs, report, stream_tokens=tokens
@@ -95,6 +88,7 @@ class LayerwisePruner:
                 sample_stream(victim.device),
                 self.notices,
             )
+            shared.measured()
         self.text.importance = shared.importance
 
     def run(self, sparsities: Sequence[float]) -> Iterator[Pruned]:
@@ -127,6 +121,7 @@ class LayerwisePruner:
             self.shared.losses = retry_with_fewer_tokens(
                 self._losses, self.text.max_tokens, self.notices
             )
+            self.shared.measured()
         if self.plan.allocation != "uniform" and self.shared.losses is not None:
             self.shares = replace(self.shares, losses=self.shared.losses)
 
@@ -199,9 +194,10 @@ class LayerwisePruner:
         """Prune a group in every run."""
         method, weight = self.plan.method, torch.cat(group.weights)
         drifted = method.target != "none" and not identical
-        references = [
-            dense_reference(method, weight, stream.dense) if drifted else None for stream in inputs
-        ]
+        references = InTurn(
+            inputs,
+            lambda stream: dense_reference(method, weight, stream.dense) if drifted else None,
+        )
         token_weights = self.text.token_weights(group, [stream.batch for stream in inputs])
         statistics = factor = None
         for index, run in enumerate(runs):
@@ -215,7 +211,7 @@ class LayerwisePruner:
                 collect = partial(
                     collect_statistics,
                     weight,
-                    inputs,
+                    StreamsInTurn(inputs),
                     references,
                     index,
                     method,
@@ -229,9 +225,10 @@ class LayerwisePruner:
         self, path: str, runs: Sequence[SparsityRun], inputs: Sequence[CalibrationStream]
     ) -> None:
         """Re-target a linear of the head in every run."""
-        dense = torch.cat([stream.dense.x for stream in inputs])  # (sentences, d_in)
+        streams = StreamsInTurn(inputs)
+        dense = torch.cat([stream.dense.x for stream in streams])  # (sentences, d_in)
         for index, run in enumerate(runs):
-            pruned = torch.cat([stream.pruned[index].x for stream in inputs])
+            pruned = torch.cat([stream.pruned[index].x for stream in streams])
             linear = run.victim.model.get_submodule(path)
             retarget(linear, dense.float(), pruned.float())
 
@@ -247,7 +244,7 @@ class LayerwisePruner:
         return statistics, factor
 
     @torch.no_grad()
-    def _losses(self, max_tokens: int) -> dict[str, list[float]]:
+    def _losses(self, max_tokens: int) -> LossCurves:
         """The loss of every layer if it alone were pruned, from the dense model's inputs; see
         `Shares`.
         """
@@ -255,7 +252,7 @@ class LayerwisePruner:
         if importance is None:
             raise RuntimeError("losses of layers are compared by their importance")
         self.text.max_tokens, self.done = max_tokens, 0
-        losses: dict[str, list[float]] = {}
+        losses: LossCurves = {}
         for group, gram in zip(self.groups, self.text.dense_grams(self.groups), strict=True):
             self.done += 1
             factor = factorise(gram.hessian(), self.plan.method.damping)

@@ -6,7 +6,8 @@ from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.checks import check_plan
 from prunescope.engine.pruning.data_free import prune_without_text
-from prunescope.engine.pruning.layerwise import LayerwisePruner, SharedMeasurements
+from prunescope.engine.pruning.layerwise import LayerwisePruner
+from prunescope.engine.pruning.measurements import SharedMeasurements
 from prunescope.engine.pruning.methods import Method
 from prunescope.engine.pruning.plan import Plan, Pruned
 

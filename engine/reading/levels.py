@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 
 from prunescope.engine import Study, short_names
@@ -78,3 +79,13 @@ def default_level(study: Study) -> float:
     """The sparsity that is attacked unless another is picked."""
     own = own_sparsity(study)
     return 0.5 if own is None else own
+
+
+def prune_seconds(study: Study) -> float | None:
+    """How long a level of a study took to prune when it was measured, on that machine."""
+    times = [
+        level.seconds["prune"] + level.seconds.get("recover", 0.0)
+        for level in study.levels
+        if level.sparsity and level.seconds.get("prune")
+    ]
+    return median(times) if times else None

@@ -8,12 +8,24 @@ from prunescope.engine.config.study import StudySpec
 from prunescope.engine.export.card import CardFacts, CardScore, is_local, name_alone
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.reading.commands import export_command, repeat_command, shell
-from prunescope.engine.reading.titles import attack_title, data_title, method_title, model_title
+from prunescope.engine.reading.titles import (
+    attack_title,
+    data_title,
+    method_title,
+    model_title,
+    tuning_title,
+)
 from prunescope.engine.records import LevelResult, Study
 from prunescope.engine.store import Store, victim_key
 from prunescope.engine.store.shipped import ShippedModel
 
-PATHS = ("model", "data", "layers", "resources")  # settings that may name a file of this machine
+PATHS = (
+    "model",
+    "data",
+    "layers",
+    "resources",
+    "calibration_data",
+)  # settings that may name a file of this machine
 MEASURES = ("acc", "aua", "asr")
 
 
@@ -39,7 +51,7 @@ def study_card(
         title=f"{model_title(base)}, {f'{100 * sparsity:g}% sparse' if sparsity else 'dense'}",
         summary=(
             f"{model_title(base)} with {100 * pruned.achieved:.1f}% zeros in its prunable weights, "
-            f"pruned by {method_title(about)} on {data} without retraining, by PruneScope."
+            f"pruned by {method_title(about)} on {data} without {_without(about)}, by PruneScope."
             if sparsity
             else f"{model_title(base)} as it is: the dense model, of which nothing was pruned."
         ),
@@ -58,6 +70,7 @@ def study_card(
 
 def _made(about: Mapping[str, Any], pruned: Pruned, data: str) -> tuple[tuple[str, str], ...]:
     counts = about["counts"]
+    files = "".join(f" and {file}" for file in about.get("calibration_data", ()))
     return (
         ("Method", method_title(about)),
         ("Pattern", str(about["pattern"])),
@@ -67,10 +80,15 @@ def _made(about: Mapping[str, Any], pruned: Pruned, data: str) -> tuple[tuple[st
         ),
         (
             "Calibration",
-            f"{counts['calibration']} texts of {data}, {about['calibration_tokens']:,} tokens, "
-            f"seed {about['seed']}",
+            f"{counts['calibration']} texts of {data}{files}, "
+            f"{about['calibration_tokens']:,} tokens, seed {about['seed']}",
         ),
     )
+
+
+def _without(about: Mapping[str, Any]) -> str:
+    """What a pruned model was made without."""
+    return "labels" if tuning_title(about) else "retraining"
 
 
 def _measured(store: Store, study: Study, sparsity: float) -> Study | None:
@@ -108,5 +126,6 @@ def _portable(study: Study) -> Study:
     for name in PATHS:
         value = spec.get(name)
         if isinstance(value, str) and is_local(value):
-            spec[name] = f"PATH/TO/{name_alone(value)}"
+            files = value.split(",") if name == "calibration_data" else [value]
+            spec[name] = ",".join(f"PATH/TO/{name_alone(file)}" for file in files)
     return replace(study, about={**study.about, "spec": spec})

@@ -35,6 +35,7 @@ NAMED = {
     "pattern",
     "allocation",
     "layers",
+    "recover",
     "attack",
     "seed",
     "calibration",
@@ -121,7 +122,12 @@ def spec_title(spec: StudySpec) -> str:
     """A study to be run, in words, with every setting that differs from its default."""
     usual = StudySpec()
     unusual = [field.name for field in fields(spec) if _differs(spec, usual, field.name)]
-    about = {"method": spec.method, "pattern": spec.pattern, "layers": spec.layers}
+    about = {
+        "method": spec.method,
+        "pattern": spec.pattern,
+        "layers": spec.layers,
+        "recover": spec.recover,
+    }
     if spec.allocation != "auto":
         about["allocation"] = spec.allocation
     data = spec.data if spec.data == "embedded" else model_title(spec.data)

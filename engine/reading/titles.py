@@ -28,6 +28,7 @@ LITERATURE = {  # in figures and tables that leave PruneScope
     "wanda": "Wanda",
     "magnitude": "Magnitude",
 }
+UNLABELLED_TUNING = "unlabelled tuning"  # what a recovery is called wherever it is shown
 DATA_TITLES = {
     "embedded": "PruneScope reviews",
     "sst2": "SST-2",
@@ -47,7 +48,7 @@ def method_name_title(name: str) -> str:
 
 
 def method_title(about: About) -> str:
-    """Method, pattern, allocation and layers in words; what is usual is left out."""
+    """Method, pattern, allocation, layers and tuning in words; what is usual is left out."""
     usual = usual_allocation(about)
     allocation, layers = about.get("allocation", usual), about.get("layers")
     parts = [
@@ -55,8 +56,16 @@ def method_title(about: About) -> str:
         "" if about["pattern"] == "unstructured" else about["pattern"],
         "" if allocation == usual else allocation,
         f"layers {short(layers)}" if layers else "",
+        tuning_title(about),
     ]
     return " ".join(filter(None, parts))
+
+
+def tuning_title(about: About) -> str:
+    """How a study tunes its pruned models, after their method; empty where it does not."""
+    kind = about.get("recover", "off")
+    more = "" if kind == "global" else f" ({kind})"
+    return "" if kind == "off" else f"+ {UNLABELLED_TUNING}{more}"
 
 
 def literature_title(about: About) -> str:

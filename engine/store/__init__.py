@@ -5,6 +5,7 @@
     studies/<study key>/<level key>.jsonl   attack records of a level that is not finished yet
     studies/<study key>/pinned              there for a study that clean-up leaves alone
     victims/<key>.safetensors               a pruned victim's weights, packed
+    measurements/<key>.safetensors          what the pruner measures once for a victim and a text
     exports/                                pruned models as one file each, for download
     damaged/                                what failed its verification
     locks/                                  what is being computed now

@@ -12,11 +12,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from prunescope.engine.errors import DamagedEntryError
+
 ENTRY = "prunescope"
+# what reading a damaged file raises, here and where its tensors are put to use
+DAMAGE = (DamagedEntryError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
 ZEROS = b"0" * 64  # in place of the checksum while it is computed
 # JSON within JSON, so the quotes are escaped.
 CHECKSUM = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')

@@ -26,6 +26,8 @@ FORMAT = 2  # of an entry's envelope
 LARGEST = 1 << 28  # bytes of an entry; more was not written by this program
 FIXED = ("schema", "kind", "key", "sha256", "payload")
 BESIDE = ("seconds", "machine")  # of a level
+# Of an identity, where they are used: how further text was added, and how the weights were tuned.
+TUNING = ("adding", "recovery")
 
 
 def level_key(identity: dict[str, Any], sparsity: float) -> str:
@@ -33,7 +35,7 @@ def level_key(identity: dict[str, Any], sparsity: float) -> str:
     deciding = {
         name: value
         for name, value in identity.items()
-        if sparsity > 0 or name not in ("plan", "calibration")
+        if sparsity > 0 or name not in ("plan", "calibration", *TUNING)
     }
     # 0, 0.0 and -0.0 are one level.
     return key_of({**deciding, "sparsity": round(float(sparsity), 6) + 0.0})
@@ -45,6 +47,9 @@ def victim_key(identity: dict[str, Any], sparsity: float) -> str:
     """
     deciding = ("schema", "victim", "calibration", "max_tokens", "plan")
     parts = {name: identity.get(name) for name in deciding}
+    tuning = {name: identity[name] for name in TUNING if name in identity}
+    if tuning:  # held-out text decided when it ended
+        parts |= {**tuning, "held_out": identity["held_out"]}
     return key_of({**parts, "sparsity": round(sparsity, 6)})
 
 

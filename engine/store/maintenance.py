@@ -17,10 +17,12 @@ from prunescope.engine.store.layers import KEY, Store
 from prunescope.engine.store.listing import PIN
 
 EXPORTS = "exports"  # the folder of models written for download
+MEASUREMENTS = "measurements"  # of what the pruner measures once
 REPEATED = "repeated"  # of studies that are measured again, until all of it is
 KINDS = (
     "studies",
     "victims",
+    MEASUREMENTS,
     "texts",
     "members",
     "subnetworks",
@@ -42,7 +44,7 @@ AHEAD = 3600.0  # seconds that an entry may lie in the future before the clock i
 class CleanupItem:
     """Something that clean-up may remove."""
 
-    kind: str  # "study", "victim", "texts", "damaged", "export", "unfinished"
+    kind: str  # "study", "victim", "measured", "texts", "damaged", "export", "unfinished"
     name: str
     path: Path
     bytes: int
@@ -142,8 +144,8 @@ def clean_store(
     report: Progress = SILENT,
 ) -> list[CleanupItem]:
     """Remove what was written more than `older_than` seconds ago, then the oldest until the user's
-    folder holds at most `total` bytes: what can be made again at once (pruned victims, texts,
-    exports, damaged entries) before studies.
+    folder holds at most `total` bytes: what can be made again at once (pruned victims,
+    measurements, texts, exports, damaged entries) before studies.
 
     Never a pinned or bundled study, nor one that is being measured, nor a trained member.
     Unfinished files that nobody writes any more go in any case. Returns what was removed, or with
@@ -196,6 +198,7 @@ def _items(store: Store, now: float) -> Iterator[CleanupItem]:
             )
     for kind, name in (
         ("victim", "victims"),
+        ("measured", MEASUREMENTS),
         ("texts", "texts"),
         ("damaged", "damaged"),
         ("export", EXPORTS),

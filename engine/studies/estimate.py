@@ -11,6 +11,7 @@ from prunescope.engine.formatting import pluralize
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.listing import StudyRow
+from prunescope.engine.training.recovery_spec import recovery_of
 
 if TYPE_CHECKING:  # it reads data, and an estimate need not
     from prunescope.engine.studies.preview import StudyPreview
@@ -40,7 +41,7 @@ class Workload:
     """What a study has to do, as far as it is known before it starts."""
 
     prune: int  # calibration texts, times pruned levels
-    evaluate: int  # evaluated examples, times levels
+    evaluate: int  # evaluated examples, times levels, and what else is read as those are
     attack: int  # attacked examples, times levels
     tokens: float | None  # of an example
     prunable: int | None  # weights
@@ -53,7 +54,8 @@ def estimate(
 
     Medians of measured seconds are scaled: pruning by pruned levels and calibration sentences,
     evaluation by levels and examples, attacks by levels and attacked examples; with a `preview`
-    also by the length of texts (`BY_TOKENS`) and by the model's prunable weights. For pruning,
+    also by the length of texts (`BY_TOKENS`) and by the model's prunable weights. A recovery counts
+    as reading so many more examples, see `Recovery.reads`. For pruning,
     studies must share the method, for attacks the attack. Those of the same model count before
     others, then those of the same data, then those of this machine, then those with texts of like
     length. Times of another machine differ.
@@ -93,20 +95,22 @@ def estimate(
 def _work(spec: StudySpec, rows: Sequence[StudyRow], preview: "StudyPreview | None") -> Workload:
     left = _missing_levels(spec, rows)
     sparse, attacked = sum(level > 0 for level in left), 0
+    recovery = recovery_of(spec)
+    tuning = sparse * recovery.reads if recovery is not None else 0
     if preview is not None and preview.uses is not None:
         uses = preview.uses
         tokens = uses.tokens / max(uses.calibration, 1)
         prunable = preview.model.prunable if preview.model is not None else None
         calibration, evaluation, attacked = uses.calibration, uses.evaluation, uses.attacked
-        return Workload(
-            sparse * calibration, len(left) * evaluation, len(left) * attacked, tokens, prunable
-        )
+        evaluated = len(left) * evaluation + tuning
+        return Workload(sparse * calibration, evaluated, len(left) * attacked, tokens, prunable)
     here = [row for row in rows if _same_data(spec, row)]
     evaluation = _available(here, "evaluation", "eval_examples", spec.eval_examples)
     calibration = _available(here, "calibration", "calibration", spec.calibration)
     if spec.attack != "none":
         attacked = min(evaluation, spec.attack_examples)
-    return Workload(sparse * calibration, len(left) * evaluation, len(left) * attacked, None, None)
+    evaluated = len(left) * evaluation + tuning
+    return Workload(sparse * calibration, evaluated, len(left) * attacked, None, None)
 
 
 def _counts_for(row: StudyRow, part: str, spec: StudySpec) -> bool:
@@ -167,11 +171,15 @@ def _longer(row: StudyRow, work: Workload) -> float:
 
 def _missing_levels(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
     """The levels that no study with the same settings has yet."""
-    settings = {
-        name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
-    }
-    stored = {
-        level["sparsity"] for row in rows if row.about["spec"] == settings for level in row.levels
+    settings, usual = (
+        {name: value for name, value in asdict(each).items() if name not in ("levels", "device")}
+        for each in (spec, StudySpec())
+    )
+    stored = {  # a study from before a setting was there has its default
+        level["sparsity"]
+        for row in rows
+        if {**usual, **row.about["spec"]} == settings
+        for level in row.levels
     }
     return [level for level in spec.levels if level not in stored]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from prunescope.engine.attacks.attempt import Budget
@@ -12,6 +13,11 @@ from prunescope.engine.models.victim import Victim
 from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import SCHEMA
+from prunescope.engine.studies.examples import RULE
+from prunescope.engine.training.recovery_spec import recovery_of
+
+# Settings that came in December 2026, with their defaults: at those, a study is written as before.
+LATER = {"calibration_data": "", "recover": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,7 @@ class StudyData:
     held_out: Examples
     evaluation: Examples
     attacked: tuple[int, ...]  # rows of `evaluation`
+    own: int  # of the calibration texts, the first, which are not of further files
 
 
 def budget_of(spec: StudySpec) -> Budget:
@@ -33,6 +40,10 @@ def budget_of(spec: StudySpec) -> Budget:
 
 def study_identity(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) -> dict[str, Any]:
     """Everything that decides the result of a study; its key is the hash of it."""
+    # They enter where they are used, so that other studies keep their keys
+    adding = {"adding": RULE} if data.own < len(data.calibration) else {}
+    recovery = recovery_of(spec)
+    tuning = {} if recovery is None else {"recovery": recovery.identity()}
     return {
         "schema": SCHEMA,
         "victim": victim.fingerprint,
@@ -43,6 +54,8 @@ def study_identity(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim)
         "plan": plan.identity(),
         "attack": _attack_identity(spec, data.attacked),
         "seed": spec.seed,
+        **adding,
+        **tuning,
     }
 
 
@@ -61,9 +74,14 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
     """The description of a study beside its figures: names, counts, settings."""
     resources = find_resources(spec.resources)
     settings = {
-        name: value for name, value in asdict(spec).items() if name not in ("levels", "device")
+        name: value
+        for name, value in asdict(spec).items()
+        if name not in ("levels", "device") and (name not in LATER or value != LATER[name])
     }
+    tuning = {} if recovery_of(spec) is None else {"recover": spec.recover}
     lengths = _token_counts(victim, data.evaluation)
+    files = [Path(file).name for file in spec.further_files]
+    further = {"calibration_data": files} if data.own < len(data.calibration) else {}
     return {
         "model": victim.name,
         "data": data.name,
@@ -72,6 +90,7 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
         "allocation": plan.allocation,
         "layers": spec.layers,
         "precision": spec.precision,
+        **tuning,
         "attack": spec.attack,
         "resources": {} if spec.attack == "none" else used_resources(spec.attack, resources),
         "seed": spec.seed,
@@ -83,6 +102,7 @@ def study_about(spec: StudySpec, plan: Plan, data: StudyData, victim: Victim) ->
             "attacked": len(data.attacked),
         },
         "calibration_tokens": sum(_token_counts(victim, data.calibration)),
+        **further,
         "at_limit": sum(length >= victim.max_tokens for length in lengths),
         "max_tokens": victim.max_tokens,
         "prunable": sum(weight.numel() for weight in victim.prunable().values()),

@@ -14,12 +14,12 @@ from prunescope.engine.models.files import check_model_path
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.checks import check_plan, check_tokens
-from prunescope.engine.pruning.layerwise import SharedMeasurements
+from prunescope.engine.pruning.measurements import SharedMeasurements
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import key_of
-from prunescope.engine.studies.examples import split
+from prunescope.engine.studies.examples import own_texts, split
 from prunescope.engine.studies.identity import StudyData, study_about, study_identity
 
 
@@ -34,8 +34,7 @@ class PreparedStudy:
     data: StudyData
     notices: tuple[str, ...] = ()  # of loading
     dense: Predictions | None = None
-    # what the pruner measured once
-    known: SharedMeasurements = field(default_factory=SharedMeasurements)
+    known: SharedMeasurements | None = None  # what the pruner measured once, see `studies.pruned`
     in_memory: dict[float, Pruned] = field(default_factory=dict)  # levels of the running group
     seconds: dict[float, dict[str, float]] = field(default_factory=dict)  # of levels, ahead of them
 
@@ -120,7 +119,8 @@ def _study_data(dataset: Dataset, spec: StudySpec) -> StudyData:
             "give other data, or `attack=none`."
         )
     names = tuple(dataset.label_names or ())
-    return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked))
+    own = own_texts(calibration, dataset)
+    return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked), own)
 
 
 def _one_class(evaluation: Examples) -> list[str]:

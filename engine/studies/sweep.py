@@ -8,6 +8,7 @@ over the same sparsities.
     seeds: [0, 1]
     attacks: [none, deepwordbug]
     calibrations: [256, 1024]        # numbers of calibration texts
+    recoveries: [off, global]
     eval_examples: 500               # any other setting of a study, the same for all
 
 The sparsities of one combination stay together, because one pass over the text prunes them all.
@@ -35,6 +36,7 @@ AXES = {
     "calibrations": "calibration",
     "attacks": "attack",
     "seeds": "seed",
+    "recoveries": "recover",
 }
 MOST = 100_000  # studies of one sweep
 LARGEST = 1 << 20  # bytes of its file
@@ -119,6 +121,8 @@ def _number(value: object) -> float:
 
 def _checked(name: str, value: object, setting: Described) -> Any:
     """The value of a setting, under the name that it has in the file."""
+    if value is False and "off" in setting.setting.choices:
+        value = "off"  # what YAML makes of the word without quotes
     check_value(value, setting, f"The sweep: {name}")
     if setting.kind is float and isinstance(value, int):
         return float(value)

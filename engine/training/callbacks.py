@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from prunescope.engine.progress import Progress
+
 
 class TrainerCallback:
     """The ordinary training: all weights with `requires_grad` are trained, nothing else happens.
@@ -25,6 +27,16 @@ class TrainerCallback:
 
     def on_step_end(self, step: int, steps: int) -> None:
         """So many steps are finished."""
+
+    def score(self, report: Progress, progress: tuple[int, int]) -> tuple[float, float] | None:
+        """(what is to rise, loss) by which early stopping goes, of the weights in place; None: the
+        accuracy and mean cross-entropy of the held-out examples. `progress` is what is reported.
+        """
+        return None
+
+    def best_in_words(self, best: tuple[int, float, float]) -> str:
+        """The best check so far, (step, what is to rise, loss), in a few words."""
+        return f"held-out {100 * best[1]:.1f} %"
 
     def on_evaluate(self, step: int, steps: int) -> None:
         """Before the held-out examples are evaluated."""

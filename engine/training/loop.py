@@ -251,11 +251,13 @@ class Training:
         return self._step % self._every == 0 or self._step == self.steps
 
     def _check(self, report: Progress) -> None:
-        assert self._held_out is not None
         self._callback.on_evaluate(self._step, self.steps)
-        accuracy, loss = held_out_score(
-            self._model, self._held_out, self._device, report, (self._step, self.steps)
-        )
+        progress = (self._step, self.steps)
+        scored = self._callback.score(report, progress)
+        if scored is None:
+            assert self._held_out is not None
+            scored = held_out_score(self._model, self._held_out, self._device, report, progress)
+        accuracy, loss = scored
         with defer_signals():  # that it was checked, and what is kept of it
             self._checked = self._step
             if self._best is None or (accuracy, -loss) > (self._best[1], -self._best[2]):
@@ -274,7 +276,7 @@ class Training:
     def _status(self) -> str:
         recent = list(self._losses)[-RECENT:]
         loss = f"loss {sum(recent) / len(recent):.3f}, " if recent else ""
-        best = f"held-out {100 * self._best[1]:.1f} %, " if self._best else ""
+        best = f"{self._callback.best_in_words(self._best)}, " if self._best else ""
         spent = self._recent[-1][0] - self._recent[0][0]
         pace = (
             f"{sum(rows for _, rows in list(self._recent)[1:]) / spent:.0f} rows/s"

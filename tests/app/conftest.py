@@ -13,6 +13,7 @@ from prunescope.engine import LiveJob, Workbench, paths
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """No page of a test starts a worker early: loading its models takes seconds of a core."""
     monkeypatch.setattr(Workbench, "warm", lambda self: None)
+    monkeypatch.setenv("PRUNESCOPE_AHEAD", "0")
 
 
 @pytest.fixture

@@ -349,6 +349,37 @@ def test_the_result_of_one_model_stands_while_another_is_pruned_and_says_how_lon
     assert "cancel-attack" in [button.key for button in app.button]
 
 
+def test_while_a_model_is_pruned_a_sparser_one_is_attacked_under_its_own_name(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    save(cache, made_up_study())
+    app = page()
+    app.button(key="a-start").click().run()
+    job = of(requests, "attack")
+    job.state, job.unready, job.stand_ins = "running", ["50%"], {"50%": "75%"}
+    app.run()
+    assert "It must be pruned first" in blocks(app)
+    dense, sparse = attack_result()["sides"][:2]
+    job.sides = {"Dense": {**dense, "name": "Dense"}, "75%": {**sparse, "name": "75%"}}
+    prune = of(requests, "prune")
+    prune.state, prune.progress = "running", ProgressState("block 2: output", 1, 4, 40.2)
+    app.run()
+    assert not app.exception
+    assert "75%, while 50% is being pruned" in blocks(app)
+    assert "50% takes its place when it is pruned. About 40 s left." in blocks(app)
+    prune.state, prune.result = "done", {"notice": None}
+    job.state = "done"
+    job.result = {**attack_result(), "sides": [job.sides["Dense"]], "unready": ["50%"]}
+    app.run()
+    assert "75%, while 50% is attacked" in blocks(app)
+    later = of(requests, "attack")
+    assert later is not job
+    later.sides = {"50%": {**sparse, "name": "50%"}}
+    later.state, later.result = "done", {**attack_result(), "sides": list(later.sides.values())}
+    app.run()
+    assert "75%" not in blocks(app)
+
+
 def test_models_that_must_be_pruned_are_named_before_the_click(
     cache: Path, requests: list[LiveJob]
 ) -> None:
@@ -361,7 +392,9 @@ def test_models_that_must_be_pruned_are_named_before_the_click(
         "50% (about" in told(app) and "must be pruned first" in told(app)
     )
     assert [job.do for job in requests] == ["ready"], "nothing is pruned before it is asked for"
-    ready.unready = []
+    ready.stand_ins = {"50%": "75%"}
+    assert "Until then 75% is attacked in place of 50%." in told(app.run())
+    ready.unready, ready.stand_ins = [], {}
     assert "All of these are attacked at once." in told(app.run())
 
 

@@ -113,6 +113,7 @@ def test_a_look_is_asked_for_at_the_slider_s_sparsity(cache: Path, requests: lis
         "sparsity": 0.4,
         "text": "what a film",
         "adversarial": "what a f1lm",
+        "at_once": True,
     }
     assert (requests[0].do, requests[0].arguments) == ("look", arguments)
     assert "cancel-looking" in [button.key for button in app.button]
@@ -152,6 +153,42 @@ def test_a_look_shows_answers_distances_map_and_attention(
     assert any("4 more are left out" in caption.value for caption in app.caption)
     app = app.selectbox(key="attention-head").set_value(2).run()
     assert not app.exception
+
+
+def test_while_a_model_is_pruned_a_sparser_one_is_shown_as_what_it_is(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    save(cache, made_up_study())
+    app = page(sparsity="40").button(key="look").click().run()
+    requests[0].state, requests[0].result = "done", {**looked(), "sparsity": 0.75}
+    app.run()
+    assert not app.exception
+    assert [job.do for job in requests] == ["look", "prune"]
+    assert "The pruned model is the one at 75%, while 40% is being pruned." in texts(app)
+    assert "cancel-looking" in [button.key for button in app.button]
+    requests[1].state = "done"
+    app.run()
+    requests[2].state, requests[2].result = "done", {**looked(), "sparsity": 0.4}
+    app.run()
+    assert "The pruned model is the one at 40%." in texts(app)
+    assert not any("75%" in text for text in texts(app))
+
+
+def test_a_model_that_could_not_be_pruned_is_not_named_for_the_one_that_is_shown(
+    cache: Path, requests: list[LiveJob]
+) -> None:
+    save(cache, made_up_study())
+    app = page(sparsity="40").button(key="look").click().run()
+    requests[0].state, requests[0].result = "done", {**looked(), "sparsity": 0.75}
+    app.run()
+    requests[1].state, requests[1].reason = "failed", "No memory is left."
+    app.run()
+    assert "The pruned model is the one at 75%; 40% was not pruned." in texts(app)
+    assert app.error[0].value.replace("\\", "") == "No memory is left."
+
+
+def texts(app: AppTest) -> list[str]:
+    return [text.value for text in app.text]
 
 
 def attacked(outcome: str) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def address(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             cwd=ROOT,
             stdout=out,
             stderr=out,
-            env={**os.environ, "PRUNESCOPE_CACHE": str(cache)},
+            # what is pruned ahead would take the cores from the journeys
+            env={**os.environ, "PRUNESCOPE_CACHE": str(cache), "PRUNESCOPE_AHEAD": "0"},
         )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app, log)

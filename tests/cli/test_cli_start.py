@@ -103,9 +103,12 @@ def test_a_reader_of_the_help_may_go_away() -> None:
 # The dashboard
 
 
-@pytest.mark.parametrize("public", [False, True])
+@pytest.mark.parametrize(
+    ("option", "variables"),
+    [(None, {}), ("--public", {"PUBLIC": "1"}), ("--no-ahead", {"AHEAD": "0"})],
+)
 def test_the_dashboard_takes_the_place_of_the_command(
-    public: bool, monkeypatch: pytest.MonkeyPatch, capsys: Output
+    option: str | None, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     class Started(Exception):
         pass
@@ -113,16 +116,18 @@ def test_the_dashboard_takes_the_place_of_the_command(
     def become(program: str, words: list[str], environment: dict[str, str]) -> None:
         assert program == sys.executable and words[1:3] == ["-m", "prunescope.app"]
         assert words[3:] == ["--server.port", str(port)]
-        assert environment.get("PRUNESCOPE_PUBLIC") == ("1" if public else None)
+        for name in ("PUBLIC", "AHEAD"):
+            assert environment.get(f"PRUNESCOPE_{name}") == variables.get(name)
         raise Started
 
-    monkeypatch.delenv("PRUNESCOPE_PUBLIC", raising=False)
+    for name in ("PUBLIC", "AHEAD"):
+        monkeypatch.delenv(f"PRUNESCOPE_{name}", raising=False)
     monkeypatch.setattr(os, "execve", become)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with pytest.raises(Started):
-        main(["app", "--port", str(port), *(["--public"] if public else [])])
+        main(["app", "--port", str(port), *([option] if option else [])])
     assert f"http://127.0.0.1:{port} " in capsys.readouterr().err
 
 

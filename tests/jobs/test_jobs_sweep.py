@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from prunescope.engine import paths
 from prunescope.engine.cli.main import main
@@ -36,6 +37,8 @@ def test_a_grid_is_every_combination_and_the_sparsities_stay_together() -> None:
     assert len({(spec.method, spec.seed) for spec in found}) == 6
     assert sweep_of({"models": "a"}) == sweep_of({"model": "a"}) == [StudySpec(model="a")]
     assert [spec.calibration for spec in sweep_of({"calibrations": [16, 64]})] == [16, 64]
+    content = yaml.safe_load("recoveries: [off, block]")
+    assert [spec.recover for spec in sweep_of(content)] == ["off", "block"]
 
 
 def test_a_folder_of_the_environment_stands_in_a_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,10 @@ model has its own progress, and all of it ends with the page. The workers are ma
 from typing import Any
 
 import pytest
+from made_up_live import MadeUpBench
 
 from prunescope.engine.live.attack_run import AttackRun, AttackRuns
-from prunescope.engine.live.client import AttackSnapshot, LiveJob, Workbench
+from prunescope.engine.live.client import AttackSnapshot, LiveJob
 from prunescope.engine.progress import ProgressState
 
 ASKED = {
@@ -22,21 +23,6 @@ ASKED = {
     "text": "a fine film",
     "label": None,
 }
-
-
-class Bench(Workbench):
-    """A workbench without a process: tests say what its jobs do."""
-
-    def __init__(self) -> None:
-        self.jobs: list[LiveJob] = []
-
-    def submit(self, do: str, **arguments: Any) -> LiveJob:
-        self.jobs.append(LiveJob(len(self.jobs) + 1, do, arguments))
-        return self.jobs[-1]
-
-    def _stop(self, job: LiveJob, patience: float) -> None:
-        if job.active:
-            job.state = "cancelled"
 
 
 def side(name: str, outcome: str = "held") -> dict[str, Any]:
@@ -58,17 +44,17 @@ def end(job: LiveJob, *sides: dict[str, Any], unready: tuple[str, ...] = ()) -> 
 
 
 @pytest.fixture
-def front() -> Bench:
-    return Bench()
+def front() -> MadeUpBench:
+    return MadeUpBench()
 
 
 @pytest.fixture
-def back() -> Bench:
-    return Bench()
+def back() -> MadeUpBench:
+    return MadeUpBench()
 
 
 @pytest.fixture
-def run(front: Bench, back: Bench) -> AttackRun:
+def run(front: MadeUpBench, back: MadeUpBench) -> AttackRun:
     return AttackRuns(front, back).submit("attack", **ASKED)
 
 
@@ -77,7 +63,7 @@ def states(run: AttackRun) -> list[str]:
 
 
 def test_models_that_are_ready_are_attacked_while_another_is_pruned(
-    run: AttackRun, front: Bench, back: Bench
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
 ) -> None:
     (first,) = front.jobs
     assert run.state == "queued" and states(run) == ["waiting"] * 3
@@ -97,7 +83,7 @@ def test_models_that_are_ready_are_attacked_while_another_is_pruned(
     assert len(front.jobs) == 1, "transfer comes when every model is there"
 
 
-def finish(run: AttackRun, front: Bench, back: Bench) -> LiveJob:
+def finish(run: AttackRun, front: MadeUpBench, back: MadeUpBench) -> LiveJob:
     """Run to the request for transfer, with the third model pruned first."""
     end(front.jobs[0], side("Dense"), side("50%", "broken"), unready=("75%",))
     run.look()
@@ -109,7 +95,7 @@ def finish(run: AttackRun, front: Bench, back: Bench) -> LiveJob:
 
 
 def test_a_model_that_was_pruned_is_attacked_by_the_same_label_and_then_all_are_compared(
-    run: AttackRun, front: Bench, back: Bench
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
 ) -> None:
     transfer = finish(run, front, back)
     later = front.jobs[1].arguments
@@ -129,8 +115,46 @@ def test_a_model_that_was_pruned_is_attacked_by_the_same_label_and_then_all_are_
     assert result["notices"] == ["One notice."] and result["seconds"] == 1.0
 
 
+def test_a_sparser_model_is_attacked_meanwhile_under_its_own_name(
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
+) -> None:
+    (first,) = front.jobs
+    first.state, first.unready, first.stand_ins = "running", ["75%"], {"75%": "87.5%"}
+    run.look()
+    waiting = run.sides()[2]
+    assert waiting.stand_in is not None and waiting.stand_in.name == "87.5%"
+    assert (waiting.stand_in.snapshot, waiting.stand_in.result) == (None, None)
+    first.snapshots["87.5%"] = AttackSnapshot("try", 3)
+    first.sides["87.5%"] = side("87.5%", "broken")
+    meanwhile = run.sides()[2]
+    assert meanwhile.result is None and meanwhile.stand_in is not None
+    assert meanwhile.stand_in.result == side("87.5%", "broken")
+    assert [each.stand_in for each in run.sides()[:2]] == [None, None]
+    end(first, side("Dense"), side("50%"), unready=("75%",))
+    back.jobs[0].state, back.jobs[0].result = "done", {"notice": None}
+    run.look()
+    assert run.result is not None and [each["name"] for each in run.result["sides"]] == [
+        "Dense",
+        "50%",
+    ], "no result of another model among those that were asked for"
+    assert run.sides()[2].stand_in is not None, "until its own is there"
+    end(front.jobs[1], side("75%", "broken"))
+    own = run.sides()[2]
+    assert (own.result, own.stand_in) == (side("75%", "broken"), None)
+
+
+def test_a_model_that_could_not_be_pruned_has_nothing_in_its_place(
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
+) -> None:
+    front.jobs[0].stand_ins = {"75%": "87.5%"}
+    end(front.jobs[0], side("Dense"), side("50%"), side("87.5%"), unready=("75%",))
+    run.look()
+    back.jobs[0].state = "failed"
+    assert (run.sides()[2].state, run.sides()[2].stand_in) == ("failed", None)
+
+
 def test_a_model_that_cannot_be_pruned_leaves_the_others_their_results(
-    run: AttackRun, front: Bench, back: Bench
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
 ) -> None:
     end(front.jobs[0], side("Dense"), side("50%"), unready=("75%",))
     run.look()
@@ -143,7 +167,9 @@ def test_a_model_that_cannot_be_pruned_leaves_the_others_their_results(
     assert run.result is not None and run.result["failed"] == {"75%": "No memory is left."}
 
 
-def test_a_text_that_cannot_be_attacked_fails_with_its_reason(run: AttackRun, front: Bench) -> None:
+def test_a_text_that_cannot_be_attacked_fails_with_its_reason(
+    run: AttackRun, front: MadeUpBench
+) -> None:
     front.jobs[0].state, front.jobs[0].reason = "failed", "There are no words to attack."
     run.look()
     assert (run.state, run.reason) == ("failed", "There are no words to attack.")
@@ -151,7 +177,7 @@ def test_a_text_that_cannot_be_attacked_fails_with_its_reason(run: AttackRun, fr
 
 
 def test_cancelling_stops_every_job_and_keeps_what_has_ended(
-    run: AttackRun, front: Bench, back: Bench
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
 ) -> None:
     front.jobs[0].state, front.jobs[0].unready = "running", ["75%"]
     run.look()
@@ -166,7 +192,9 @@ def test_cancelling_stops_every_job_and_keeps_what_has_ended(
     assert len(front.jobs) + len(back.jobs) == before, "nothing is started any more"
 
 
-def test_a_run_whose_job_was_abandoned_is_over(run: AttackRun, front: Bench, back: Bench) -> None:
+def test_a_run_whose_job_was_abandoned_is_over(
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
+) -> None:
     end(front.jobs[0], side("Dense"), side("50%"), unready=("75%",))
     run.look()
     back.jobs[0].state, back.jobs[0].reason = "cancelled", "It was stopped."
@@ -174,7 +202,9 @@ def test_a_run_whose_job_was_abandoned_is_over(run: AttackRun, front: Bench, bac
     assert (run.state, run.reason) == ("cancelled", "It was stopped.") and len(front.jobs) == 1
 
 
-def test_looking_at_a_run_is_looking_at_its_jobs(run: AttackRun, front: Bench, back: Bench) -> None:
+def test_looking_at_a_run_is_looking_at_its_jobs(
+    run: AttackRun, front: MadeUpBench, back: MadeUpBench
+) -> None:
     front.jobs[0].state, front.jobs[0].unready = "running", ["75%"]
     run.look()
     for job in front.jobs + back.jobs:
@@ -184,7 +214,7 @@ def test_looking_at_a_run_is_looking_at_its_jobs(run: AttackRun, front: Bench, b
 
 
 def test_runs_are_found_by_their_token_and_old_ones_are_forgotten(
-    front: Bench, back: Bench
+    front: MadeUpBench, back: MadeUpBench
 ) -> None:
     runs = AttackRuns(front, back)
     made = [runs.submit("attack", **ASKED) for _ in range(60)]

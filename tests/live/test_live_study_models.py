@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,11 @@ from transformers import AutoModelForSequenceClassification
 from prunescope.engine.export.shipped import save_shipped
 from prunescope.engine.live import models as live_models
 from prunescope.engine.live.models import LiveModels
+from prunescope.engine.live.ready_models import Unready
+from prunescope.engine.live.requests import LevelBegun, answer
+from prunescope.engine.live.side_result import SideEnded
 from prunescope.engine.models.packed import open_packed
+from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.records import Rate, Study, StudySpec
 from prunescope.engine.store import Store, victim_key
 from prunescope.engine.studies.prepare import prepare
@@ -65,7 +70,7 @@ def test_a_dense_model_needs_no_data(
     model = models.dense(study)
     assert model.key == model.victim.fingerprint == study.identity["victim"]
     assert (model.sparsity, model.achieved, model.notice) == (0.0, 0.0, None)
-    assert models.sparse(study, 0.0).victim is model.victim and models.is_ready(study, 0.0)
+    assert models.sparse(study, 0.0).victim is model.victim and models.ready.has(study, 0.0)
 
 
 def test_magnitude_needs_no_data_and_is_always_ready(
@@ -75,7 +80,7 @@ def test_magnitude_needs_no_data_and_is_always_ready(
     expected = models.pruned(models.open(study)[0], 0.5)
     models = LiveModels(models.store)
     no_data()
-    assert models.is_ready(study, 0.5)
+    assert models.ready.has(study, 0.5)
     model = models.sparse(study, 0.5)
     assert model.notice is None and model.key == victim_key(study.identity, 0.5)
     for name, weight in model.victim.prunable().items():
@@ -86,13 +91,13 @@ def test_a_model_is_pruned_once_and_then_opens_without_data(
     make: Callable[[str], Study], models: LiveModels, no_data: Callable[[], None]
 ) -> None:
     study = make("adaptive")
-    assert not models.is_ready(study, 0.5)
+    assert not models.ready.has(study, 0.5)
     first = models.sparse(study, 0.5)
-    assert models.is_ready(study, 0.5) and not models.is_ready(study, 0.6)
+    assert models.ready.has(study, 0.5) and not models.ready.has(study, 0.6)
     no_data()
     assert models.sparse(study, 0.5).victim is first.victim, "from memory"
     again = LiveModels(models.store)
-    assert again.is_ready(study, 0.5)
+    assert again.ready.has(study, 0.5)
     second = again.sparse(study, 0.5)
     assert (second.key, second.achieved, second.notice) == (first.key, first.achieved, None)
     for name, weight in second.victim.prunable().items():
@@ -130,7 +135,7 @@ def test_a_model_that_ships_is_ready_and_is_the_studys_though_its_texts_are_not_
     shutil.rmtree(tmp_path / "data")
     no_data()
     again = LiveModels(models.store)
-    assert again.is_ready(study, 0.5) and not again.is_ready(study, 0.6)
+    assert again.ready.has(study, 0.5) and not again.ready.has(study, 0.6)
     model = again.sparse(study, 0.5)
     assert model.notice is None and model.shipped is not None and model.shipped.weight_bits == 4
     assert model.key == model.shipped.victim_key != victim_key(study.identity, 0.5)
@@ -156,12 +161,94 @@ def test_what_stands_in_says_so_and_is_ready_once_it_was_pruned(
 ) -> None:
     study = make("adaptive")
     shutil.rmtree(tmp_path / "data")
-    assert not models.is_ready(study, 0.5)
+    assert not models.ready.has(study, 0.5)
     model = models.sparse(study, 0.5)
     assert model.notice is not None and model.notice.startswith("The texts of data are not on")
     assert model.key != victim_key(study.identity, 0.5)
-    assert models.is_ready(study, 0.5) and LiveModels(models.store).is_ready(study, 0.5)
-    assert not models.is_ready(study, 0.6)
+    assert models.ready.has(study, 0.5) and LiveModels(models.store).ready.has(study, 0.5)
+    assert not models.ready.has(study, 0.6)
+
+
+def test_the_next_sparser_model_is_the_nearest_above_that_is_ready(
+    make: Callable[[str], Study], models: LiveModels
+) -> None:
+    study = make("adaptive")
+    assert models.ready.next_sparser(study, 0.3) is None
+    ship(study, models)  # at 50%
+    assert models.ready.next_sparser(study, 0.3) == 0.5
+    assert models.ready.next_sparser(study, 0.5) is None, "it is sparser, not the same"
+    for sparsity in (0.4, 0.8):
+        models.sparse(study, sparsity)
+    assert models.ready.next_sparser(study, 0.3) == 0.4
+    assert models.ready.next_sparser(study, 0.6) == 0.8
+    other = replace(study, identity={**study.identity, "calibration": "another"})
+    assert models.ready.next_sparser(other, 0.6) is None, "another study's model"
+
+
+def test_a_stand_in_on_the_reviews_is_the_next_sparser_one_where_the_data_is_not_here(
+    make: Callable[[str], Study], models: LiveModels, tmp_path: Path
+) -> None:
+    study = make("adaptive")
+    shutil.rmtree(tmp_path / "data")
+    models.sparse(study, 0.8)
+    assert LiveModels(models.store).ready.next_sparser(study, 0.6) == 0.8
+
+
+def asked(study: Study, models: LiveModels, do: str, **other: Any) -> dict[str, Any]:
+    models.store.save_study(study)
+    return answer(models, {"do": do, "study": study.key, **other}, SILENT)
+
+
+def test_a_look_at_once_is_inside_a_sparser_model_and_says_which(
+    make: Callable[[str], Study], models: LiveModels
+) -> None:
+    study = make("adaptive")
+    look = {"sparsity": 0.3, "text": "a good film", "adversarial": None}
+    assert asked(study, models, "look", **look, at_once=True) == {"sparsity": None}
+    models.sparse(study, 0.7)
+    meanwhile = asked(study, models, "look", **look, at_once=True)
+    exact = asked(study, models, "look", **look)
+    assert (meanwhile["sparsity"], exact["sparsity"]) == (0.7, 0.3)
+    assert meanwhile["distances"] != exact["distances"]
+    assert asked(study, models, "look", **look, at_once=True) == exact, "it is ready now"
+
+
+def test_what_is_pruned_ahead_is_the_first_that_is_not_ready(
+    make: Callable[[str], Study], models: LiveModels
+) -> None:
+    study, near = make("adaptive"), [0.6, 0.7, 0.5]
+    begun: list[object] = []
+    for due in (0.6, 0.7, 0.5, None):
+        models.store.save_study(study)
+        request = {"do": "ahead", "study": study.key, "sparsities": near}
+        result = answer(models, request, Progress(on_event=begun.append))
+        assert result == {"sparsity": due}
+        assert due is None or models.ready.has(study, due)
+    assert begun == [LevelBegun(0.6), LevelBegun(0.7), LevelBegun(0.5)]
+
+
+def test_a_sparser_victim_is_attacked_in_place_of_one_that_must_be_pruned(
+    make: Callable[[str], Study], models: LiveModels
+) -> None:
+    study = make("adaptive")
+    models.sparse(study, 0.7)
+    victims = [
+        {"name": name, "study": study.key, "sparsity": sparsity}
+        for name, sparsity in (("Dense", 0.0), ("Tiny, 30%", 0.3))
+    ]
+    events: list[Any] = []
+    models.store.save_study(study)
+    text = {"text": "a very good film of the slow cast", "label": None}
+    request = {"do": "attack", "victims": victims, "attack": "deepwordbug", **text}
+    result = answer(models, request, Progress(on_event=events.append))
+    assert events[0] == Unready(("Tiny, 30%",), {"Tiny, 30%": "Tiny, 70%"})
+    assert [side["name"] for side in result["sides"]] == ["Dense"]
+    ended = {event.side: event.result for event in events if isinstance(event, SideEnded)}
+    assert set(ended) == {"Dense", "Tiny, 70%"} and ended["Tiny, 70%"]["sparsity"] == 0.7
+    victims.append({"name": "Tiny, 70%", "study": study.key, "sparsity": 0.7})
+    events.clear()
+    answer(models, request, Progress(on_event=events.append))
+    assert events[0] == Unready(("Tiny, 30%",), {}), "it is attacked as itself already"
 
 
 def test_a_model_that_has_changed_since_the_study_says_so(

@@ -309,10 +309,11 @@ def test_what_a_library_prints_does_not_enter_the_answers_and_a_defect_does_not_
         for request in ({"warm": True}, {"id": 1, "do": "fail"}, {"id": 2, "do": "look"}):
             worker.stdin.write(json.dumps(request) + "\n")
         worker.stdin.flush()
-        answers = [json.loads(worker.stdout.readline()) for _ in range(4)]
+        warmed, *answers = [json.loads(worker.stdout.readline()) for _ in range(5)]
         worker.stdin.close()  # without an owner it ends
         assert worker.wait(60) == 0
         errors = worker.stderr.read()
+    assert warmed == {"id": 0, "event": "warmed"}, "whatever came of it"
     assert [answer["id"] for answer in answers] == [1, 1, 2, 2]
     assert [answer["event"] for answer in answers] == ["started", "failed", "started", "done"]
     assert "Something went wrong" in answers[1]["reason"] and answers[3]["result"] == {"ok": 2}

@@ -19,7 +19,8 @@ from prunescope.engine.export.folder import export_model
 from prunescope.engine.export.packed import save_packed
 from prunescope.engine.models.dry_run import OUTPUT
 from prunescope.engine.models.victim import Victim, load_victim
-from prunescope.engine.pruning import layerwise
+from prunescope.engine.pruning import calibration, layerwise
+from prunescope.engine.pruning.activations import ActivationState
 from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
 
@@ -211,6 +212,36 @@ def test_levels_in_one_pass_are_levels_apart(victims: Callable[[str], Victim], k
     assert together[1].achieved == apart.achieved == pytest.approx(LEVELS[1], abs=1e-3)
     assert len({layer.requested for layer in apart.layers}) > 1
     assert torch.equal(victim.read(TEXTS[:2])[0], victims(kind).read(TEXTS[:2])[0])
+
+
+@every
+def test_passes_that_do_not_wait_give_the_same_bits(
+    victims: Callable[[str], Victim], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory has room for none of the passes, or for some of them."""
+    victim, plan = victims(kind), Plan.named("adaptive", force=True)
+    (waiting,) = prune_levels(victim, TEXTS, None, plan, LEVELS[1:])
+    entered = 0
+    enter = ActivationState.enter
+
+    def count(state: ActivationState) -> None:
+        nonlocal entered
+        entered += not state.waits
+        enter(state)
+
+    monkeypatch.setattr(ActivationState, "enter", count)
+    for share in (0.0, 0.5):
+        before = entered
+        monkeypatch.setattr(
+            calibration,
+            "tokens_that_wait",
+            lambda victim, tokens, models, share=share: int(share * tokens),
+        )
+        (anew,) = prune_levels(victim, TEXTS, None, plan, LEVELS[1:])
+        assert entered > before or victim.architecture.runs > 1
+        assert all(map(torch.equal, weights_of(anew.victim), weights_of(waiting.victim)))
+        assert anew.layers == waiting.layers
+        assert torch.equal(anew.victim.read(TEXTS[:2])[0], waiting.victim.read(TEXTS[:2])[0])
 
 
 @every

@@ -259,7 +259,8 @@ def test_how_the_tokens_are_cut_does_not_matter(
     """
     whole = measure_importance(dense, sentences[:40], None)
     monkeypatch.setattr(importance_module, "STREAM", {"cpu": tokens})
-    assert close(measure_importance(dense, sentences[:40], None), whole, 1e-5)
+    # a last bit of the sums may tip the rounding of a metric's entry to half precision
+    assert close(measure_importance(dense, sentences[:40], None), whole, 2.0**-10)
 
 
 def test_the_model_is_as_it_was(dense: Victim, sentences: tuple[str, ...]):

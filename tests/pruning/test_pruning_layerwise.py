@@ -11,8 +11,9 @@ from prunescope.engine.errors import InterruptedStudy, SettingError
 from prunescope.engine.models.victim import Victim, fingerprint_of
 from prunescope.engine.pruning import groups, layerwise
 from prunescope.engine.pruning.importance import measure_importance
+from prunescope.engine.pruning.measurements import SharedMeasurements
 from prunescope.engine.pruning.methods import METHODS
-from prunescope.engine.pruning.pipeline import SharedMeasurements, prune, prune_levels
+from prunescope.engine.pruning.pipeline import prune, prune_levels
 from prunescope.engine.pruning.plan import Plan, Pruned
 from prunescope.engine.records import MODULES
 

@@ -6,15 +6,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from prunescope.engine.models.fingerprint import weights_sha256
 from prunescope.engine.models.victim import Victim
-from prunescope.engine.pruning import memory
+from prunescope.engine.pruning import calibration, memory
 from prunescope.engine.pruning.memory import (
     bytes_per_sparsity,
     cgroup_bytes_left,
     free_bytes,
     out_of_memory,
     sparsities_at_once,
+    tokens_that_wait,
 )
+from prunescope.engine.pruning.methods import method_named
+from prunescope.engine.pruning.pipeline import prune_levels
 
 
 def control_group(root: Path, version: int, path: str, most: str, used: int, idle: int) -> None:
@@ -86,3 +90,30 @@ def test_at_least_one_level_fits_and_more_with_more_memory(
             "prunescope.engine.pruning.memory.free_bytes", lambda device, free=free: free
         )
         assert sparsities_at_once(dense, 1000) == levels
+
+
+def test_passes_wait_as_far_as_there_is_room(dense: Victim, monkeypatch: pytest.MonkeyPatch):
+    free = 0
+
+    def room(device: torch.device) -> int:
+        return free
+
+    monkeypatch.setattr("prunescope.engine.pruning.memory.free_bytes", room)
+    waiting, kept = 2 * 4 * (2 * 64 + 5 * 32), 2 * 4 * 32  # bytes of a token in two models
+    assert tokens_that_wait(dense, 1000, 2) == 0
+    free = 2 * 1000 * waiting
+    assert tokens_that_wait(dense, 1000, 2) == 1000
+    free -= 2
+    assert tokens_that_wait(dense, 1000, 2) == (1000 * (waiting - kept) - 1) // waiting < 1000
+
+
+@pytest.mark.parametrize("method", ["p1", "sparsegpt", "sparsegpt-static", "wanda"])
+def test_methods_give_the_same_bits_without_waiting(
+    dense: Victim, sentences: tuple[str, ...], method: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Several sparsities at once, the re-targeted head of P1 included."""
+    whole = list(prune_levels(dense, sentences[:60], None, method_named(method), (0.5, 0.7)))
+    monkeypatch.setattr(calibration, "tokens_that_wait", lambda *given: 0)
+    parts = list(prune_levels(dense, sentences[:60], None, method_named(method), (0.5, 0.7)))
+    for one, other in zip(whole, parts, strict=True):
+        assert weights_sha256(one.victim.model) == weights_sha256(other.victim.model)

@@ -77,6 +77,9 @@ def test_a_study_that_is_asked_for_is_named_by_every_setting_that_is_not_the_usu
     )
 
 
+WORDS = {"pattern": "4:8", "recover": "block"}  # of settings that do not take any word
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(StudySpec)])
 def test_two_jobs_that_differ_in_one_setting_have_different_titles(field: str) -> None:
     other = {
@@ -84,7 +87,7 @@ def test_two_jobs_that_differ_in_one_setting_have_different_titles(field: str) -
         float: 7.0,
         bool: True,
         tuple: (0.0, 0.25),
-    }.get(type(getattr(StudySpec(), field)), "4:8" if field == "pattern" else "other")
+    }.get(type(getattr(StudySpec(), field)), WORDS.get(field, "other"))
     if field in ("max_queries", "max_seconds"):
         other = 7
     assert spec_title(StudySpec(**{field: other})) != spec_title(StudySpec())

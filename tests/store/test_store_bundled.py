@@ -1,4 +1,6 @@
-"""Every bundled study opens by its key and is stored as it is read; so are the pruned models."""
+"""Every bundled study opens by its key and is stored as it is read; so are the pruned models, and
+what was measured once for them.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,9 @@ import pytest
 import torch
 
 from prunescope.engine import paths
+from prunescope.engine.export.measurements import load_measurements, measurements_key
 from prunescope.engine.export.shipped import open_shipped
+from prunescope.engine.live.on_reviews import identity_on_reviews, plan_of, spec_of
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.store import Store, entry_bytes, key_of, level_key, victim_key
 from prunescope.engine.store.entries import level_bytes
@@ -66,6 +70,24 @@ def test_a_shipped_model_opens_verified_with_exactly_its_sparsity(
     assert (shipped.predictions_changed, shipped.outcomes_changed) == (0, 0), "by the rounding"
     assert level.acc.low <= (shipped.acc.value or 0) <= level.acc.high
     assert level.aua.low <= (shipped.aua.value or 0) <= level.aua.high
+
+
+@pytest.mark.parametrize("text", ["its own", "the reviews"])
+def test_what_the_landing_study_measures_once_ships_for_its_text_and_for_what_stands_in(
+    text: str, dense: Victim, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    study = store.study(SHIPPED[0].study)
+    assert study is not None
+    identity = study.identity if text == "its own" else identity_on_reviews(study)
+    measured = load_measurements(store, measurements_key(identity, plan_of(spec_of(study))), dense)
+    assert store.notices == [] and measured.importance is not None and measured.losses is not None
+    assert set(measured.losses) == set(measured.importance.outputs) == set(dense.prunable())
+
+
+def test_what_was_measured_once_takes_ten_megabytes_and_belongs_to_something() -> None:
+    files = list((paths.BUNDLED / "measurements").iterdir())
+    assert len(files) == 2 and sum(path.stat().st_size for path in files) < 10_000_000
 
 
 def _zeros(weight: torch.Tensor) -> int:

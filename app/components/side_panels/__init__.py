@@ -27,6 +27,7 @@ class Panel:
     closest: str = ""  # HTML: the text that came closest, of a model that withstood
     closest_title: str = ""
     share: float | None = None  # of work that is under way
+    waits_for: str = ""  # what that work is for, where the panel shows something else meanwhile
 
 
 def panels(sides: Iterable[Panel], headline: str = "") -> str:
@@ -53,4 +54,7 @@ def _panel(side: Panel) -> str:
     if side.closest:
         title = f'<p class="fact">{escaped(side.closest_title)}</p>'
         closest = f'<div class="closest">{title}<p class="text">{side.closest}</p></div>'
+    if side.waits_for:
+        waiting = f'<div class="closest"><p class="fact">{escaped(side.waits_for)}</p>{bar}</div>'
+        return f'<div class="side {side.kind}">{head}{text}{facts}{closest}{waiting}</div>'
     return f'<div class="side {side.kind}">{head}{text}{bar}{facts}{closest}</div>'

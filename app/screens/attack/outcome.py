@@ -70,13 +70,19 @@ def _head(run: engine.AttackRun) -> None:
 
 def _live(run: engine.AttackRun, form: Form) -> None:
     _panels(run, form)
-    paths = {
-        side.name: side.result["path"] if side.result else side.snapshot.path
-        for side in run.sides()
-        if side.result or side.snapshot
-    }
-    if paths:
+    paths = dict(map(_path, run.sides()))  # all of them, so that each line looks as its panel does
+    if any(paths.values()):
         paths_chart(paths, _truth_name(run, form))
+
+
+def _path(side: engine.SideState) -> tuple[str, charts.Path]:
+    """The name and the path of a model, or of the one that stands in for it."""
+    attacked: engine.SideState | engine.StandIn = side
+    if side.stand_in is not None and side.snapshot is None:
+        attacked = side.stand_in
+    if attacked.result is not None:
+        return attacked.name, attacked.result["path"]
+    return attacked.name, [] if attacked.snapshot is None else attacked.snapshot.path
 
 
 def paths_chart(paths: dict[str, charts.Path], label: str | None) -> None:

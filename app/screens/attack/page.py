@@ -52,6 +52,7 @@ def main() -> None:
     with st.expander("Attack a batch of examples in the background", expanded=_has_batch()):
         batch(inputs)
     selection.travel(study, inputs.victims)
+    selection.prune_around(study, inputs.victims)
     address.write_own({**inputs.view(), "job": _token("attack"), "batch": _token("batch")})
 
 

@@ -1,6 +1,7 @@
 """The models of an attack as panels: waiting, pruned, attacked, and what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from prunescope import engine
@@ -21,6 +22,8 @@ def panel(
     look = charts.LOOKS[index]
     if side.result is not None:
         return _ended(look, side.result, names, truth)
+    if side.stand_in is not None and (meanwhile := _standing_in(look, side, text, names, truth)):
+        return meanwhile
     if side.state in STOPPED:
         facts = (side.reason,) if side.reason else ()
         return Panel(side.name, look.sign, look.colour, "stopped", STOPPED[side.state], facts)
@@ -41,6 +44,29 @@ def panel(
             side.name, look.sign, look.colour, "working", "waiting", facts, marked([[text, text]])
         )
     return _attacked(side.name, look, side.snapshot, text)
+
+
+def _standing_in(
+    look: charts.Look, side: engine.SideState, text: str, names: Sequence[str], truth: int | None
+) -> Panel | None:
+    """The panel of a sparser model while the one that was asked for is not there; None before
+    anything is known of it.
+    """
+    own = side.stand_in
+    if own is None or (own.result is None and own.snapshot is None):
+        return None
+    if own.result is not None:
+        side_panel = _ended(look, own.result, names, truth)
+    else:
+        side_panel = _attacked(own.name, look, own.snapshot, text)
+    pruning = side.state in ("queued", "pruning")
+    title = f"{own.name}, while {side.name} is {'being pruned' if pruning else 'attacked'}"
+    if side.state != "pruning":
+        return replace(side_panel, name=title)
+    left = side.progress.seconds_left
+    about = f" About {max(1, round(left))} s left." if left and side.progress.share else ""
+    waits_for = f"{side.name} takes its place when it is pruned.{about}"
+    return replace(side_panel, name=title, waits_for=waits_for, share=side.progress.share)
 
 
 def headline(sides: Sequence[engine.SideState]) -> str:

@@ -2,7 +2,7 @@
 them are ready.
 """
 
-from statistics import median
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -68,36 +68,31 @@ def show_readiness(request: dict[str, Any]) -> None:
         elif job.active and not job.unready:
             st.caption("Loading the models…")
         else:
-            st.caption(readiness(request["victims"], job.unready))
+            st.caption(readiness(request["victims"], job.unready, job.stand_ins))
 
     job_progress.poll("progress-ready", 1.0 if job.active else None, draw)
 
 
-def readiness(victims: list[dict[str, Any]], unready: list[str]) -> str:
-    """Which models are attacked at once, and which must be pruned first."""
+def readiness(
+    victims: list[dict[str, Any]], unready: list[str], stand_ins: Mapping[str, str]
+) -> str:
+    """Which models are attacked at once, which must be pruned first, and who stands in for them."""
     if not unready:
         return "All of these are attacked at once."
     times = []
     for victim in victims:
         if victim["name"] in unready:
-            seconds = prune_seconds(victim["study"])
+            measured, _ = read_study(victim["study"], signature(victim["study"]))
+            seconds = None if measured is None else levels.prune_seconds(measured)
             about = f" (about {_rounded(seconds)} s)" if seconds else ""
             times.append(f"{victim['name']}{about}")
     verb = "must be pruned first; the others do not wait for it."
     if len(times) > 1:
         verb = "must be pruned first; the others do not wait for them."
-    return plain(f"{' and '.join(times)} {verb}")
-
-
-def prune_seconds(key: str) -> float | None:
-    """How long a level of a study took to prune when it was measured, on that machine."""
-    measured, _ = read_study(key, signature(key))
-    times = [
-        level.seconds["prune"]
-        for level in (measured.levels if measured else ())
-        if level.sparsity and level.seconds.get("prune")
-    ]
-    return median(times) if times else None
+    meanwhile = "".join(
+        f" Until then {own} is attacked in place of {name}." for name, own in stand_ins.items()
+    )
+    return plain(f"{' and '.join(times)} {verb}{meanwhile}")
 
 
 def _rounded(seconds: float) -> int:

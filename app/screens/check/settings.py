@@ -27,8 +27,9 @@ LISTED = {  # settings with usual values, to which others may be typed
     "allocation": SETTINGS["allocation"].setting.examples,
     "precision": SETTINGS["precision"].setting.examples,
     "device": SETTINGS["device"].setting.examples,
+    "recover": SETTINGS["recover"].setting.choices,
 }
-OPTIONAL = ("max_queries", "max_seconds", "layers", "resources")  # empty is none
+OPTIONAL = ("max_queries", "max_seconds", "layers", "resources", "calibration_data")  # empty: none
 NO_ATTACK = "none"
 
 
@@ -85,7 +86,8 @@ def _folded() -> dict[str, Any]:
         for column, name in zip(st.columns(len(COUNTS)), COUNTS, strict=True)
     }
     for column, (name, options) in zip(st.columns(len(LISTED)), LISTED.items(), strict=True):
-        values[name] = choice(column, name, {option: option for option in options})
+        typed = not SETTINGS[name].setting.choices
+        values[name] = choice(column, name, {option: option for option in options}, typed)
     for column, name in zip(st.columns(len(OPTIONAL)), OPTIONAL, strict=True):
         values[name] = _parsed(name, text(column, name))
     key = restore("force", False)

@@ -6,6 +6,7 @@ from prunescope.app.charts import palette
 from prunescope.app.components.empty_state import studies_or_stop
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
+from prunescope.app.components.prune_ahead import prune_ahead
 from prunescope.app.components.study_picker import open_studies, pick_studies
 from prunescope.app.components.tolerance import tolerance_field
 from prunescope.app.screens.explore import details, first_screen
@@ -55,6 +56,7 @@ def _answer(keys: list[str], points: float) -> None:
     first_screen.panels(studies, versions, limit(safe), stops, percent)
     first_screen.doors(studies, percent)
     details.details(studies, versions, stops, percent, points)
+    prune_ahead(studies[0], stops, percent)
 
 
 main()

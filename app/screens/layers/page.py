@@ -14,6 +14,7 @@ from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.heat_map import heat_map, layers_figure
 from prunescope.app.components.notices import show_notices
 from prunescope.app.components.page_header import page_header
+from prunescope.app.components.prune_ahead import prune_ahead
 from prunescope.app.components.shared_slider import pick_sparsity
 from prunescope.app.components.study_picker import open_studies, pick_study
 from prunescope.app.screens.layers.text import follow_text
@@ -48,6 +49,7 @@ def _answer(key: str) -> None:
     _errors(study, stops, percent)
     own = series.own_sparsity(study)
     follow_text(study, percent / 100 if own is None else own)
+    prune_ahead(study, stops, percent)
 
 
 def _errors(study: engine.Study, stops: list[float], percent: float) -> None:

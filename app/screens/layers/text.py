@@ -11,7 +11,7 @@ from prunescope.app.components.export_menu import chart, export_bar, table_bar
 from prunescope.app.components.notices import message
 from prunescope.app.state import defaults
 from prunescope.app.state.limits import most_characters
-from prunescope.app.state.resources import dark, reviews, workbench
+from prunescope.app.state.resources import dark, look_runs, reviews, workbench
 from prunescope.engine.reading.provenance import provenance
 
 SENTIMENT = ["negative", "positive"]
@@ -26,11 +26,40 @@ def follow_text(study: engine.Study, sparsity: float) -> None:
     with st.container(horizontal=True):
         _look_button(study, sparsity)
         _attack_button(study, sparsity)
-    for slot in ("look-attacking", "looking"):
-        job_progress.progress(slot, job_progress.of_study(slot, study), workbench())
-    job = job_progress.of_study("looking", study)
-    if job is not None and job.state == "done" and job.result is not None:
-        _result(study, job.result)
+    attacking = job_progress.of_study("look-attacking", study)
+    job_progress.progress("look-attacking", attacking, workbench())
+    if (run := job_progress.look_of_study(study)) is not None:
+        _look(study, run)
+
+
+def _look(study: engine.Study, run: engine.LookRun) -> None:
+    """A look that is under way or over: how far it is, and what was seen so far."""
+    stands_in = run.stands_in
+
+    def head(run: engine.LookRun) -> None:
+        if run.stands_in != stands_in:  # there is something to see meanwhile
+            st.rerun()
+        percent = f"{100 * run.arguments['sparsity']:g}%"
+        job_progress.bar(run, f"Pruning {percent}: " if run.pruning else "")
+
+    if run.active:
+        job_progress.watch("looking", run, look_runs(), 0.4, head)
+    else:
+        job_progress.show_end(run)
+    if run.result is not None:
+        st.text(_who(run))
+        _result(study, run.result)
+
+
+def _who(run: engine.LookRun) -> str:
+    """Which model was looked into."""
+    assert run.result is not None
+    sparsity, requested = (f"{100 * each['sparsity']:g}%" for each in (run.result, run.arguments))
+    rest = ""
+    if run.stands_in:
+        ending = "is being pruned" if run.active else "was not pruned"
+        rest = f"{', while' if run.active else ';'} {requested} {ending}"
+    return f"The pruned model is the one at {sparsity}{rest}."
 
 
 def _fields(study: engine.Study) -> None:
@@ -57,7 +86,7 @@ def _look_button(study: engine.Study, sparsity: float) -> None:
     if st.button(f"Look inside at {100 * sparsity:g}%", type="primary", key="look"):
         job_progress.begin(
             "looking",
-            workbench(),
+            look_runs(),
             "look",
             study=study.key,
             sparsity=sparsity,
@@ -79,6 +108,7 @@ def _attack_button(study: engine.Study, sparsity: float) -> None:
             **_request(study, sparsity),
             text=st.session_state["look-text"],
             label=None,
+            prune=True,
         )
 
 
