@@ -1,21 +1,22 @@
 """What a person at the live pages waits for, and what the worker holds.
 
-    .venv/bin/python benchmarks/live.py wait        seconds until a sparsity is there that nobody
-                                                    pruned before
-    .venv/bin/python benchmarks/live.py idle        what pruning ahead costs a request
-    .venv/bin/python benchmarks/live.py memory [ATTACKED]       megabytes of resident memory
+    .venv/bin/python benchmarks/live.py wait [FURTHER]      seconds until a sparsity is there that
+                                                            nobody pruned before
+    .venv/bin/python benchmarks/live.py idle                what pruning ahead costs a request
+    .venv/bin/python benchmarks/live.py memory [ATTACKED]   megabytes of resident memory
 
 Each prints one JSON object. PRUNESCOPE_DATA names the data of the studies; without it, the embedded
 reviews calibrate.
 
 wait    the landing study in a new process, with what ships and without it: the first new sparsity
         (`cold`, from the start of the process, of which `loading` passes before the pruning) and
-        three further ones (`further`, their mean). `scaled` are seconds × this machine's rate of
-        matrix products, measured before and after, / 141 GFLOP/s. `stand_in` is how long a page
-        waits for what it shows meanwhile.
+        up to three further ones (`further`, their mean), each with its seconds of processor time,
+        which tell more on a machine that is not idle. `scaled` are seconds × this machine's rate
+        of matrix products, measured before and after, / 141 GFLOP/s.
 idle    two workers as the pages have them, the second one pruning ahead: seconds until a look
         inside a model that ships is answered and until another pruning begins, with and without
-        the work that has to give way.
+        the work that has to give way. `stand_in` is how long a page waits for what it shows while
+        a sparsity is being pruned.
 memory  the process loads what `prunescope.engine.live.worker` does, opens every bundled study in
         turn, then attacks one sentence on the dense model and on three sparsities of each of
         ATTACKED studies (default 3, of different models) as the attack page does, with an empty
@@ -93,7 +94,7 @@ def bundled(folder: Path, kept: bool) -> Path:
     return folder
 
 
-def prune_in_turn(kept: bool, started: float) -> None:
+def prune_in_turn(kept: bool, started: float, further: int) -> None:
     """In a process of its own: print the seconds of every new sparsity, the first one's since the
     process was started.
     """
@@ -102,35 +103,38 @@ def prune_in_turn(kept: bool, started: float) -> None:
         study = models.store.study(landing_study())
         assert study is not None
         models.open(study)
-        loading, seconds = time.time() - started, list[float]()
-        for sparsity in NEW:
+        loading, seconds, processor = time.time() - started, list[float](), list[float]()
+        for sparsity in NEW[: further + 1]:
             models.begin()
-            start = time.time() if seconds else started
+            start, before = (time.time(), time.process_time()) if seconds else (started, 0.0)
             model = models.sparse(study, sparsity)
             seconds.append(time.time() - start)
-        print(json.dumps({"loading": loading, "seconds": seconds, "notice": model.notice}))
+            processor.append(time.process_time() - before)
+        measured = {"loading": loading, "seconds": seconds, "processor": processor}
+        print(json.dumps({**measured, "notice": model.notice}))
 
 
-def wait() -> dict[str, Any]:
+def wait(further: int = 3) -> dict[str, Any]:
     """Cold and further levels, with what ships and without."""
     device, waits = torch.device("cpu"), dict[str, Any]()
     for name in ("bare", "kept"):
         before = product_rate(device)
-        words = [sys.executable, __file__, "levels", name, str(time.time())]
+        words = [sys.executable, __file__, "levels", name, str(time.time()), str(further)]
         run = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         measured = json.loads(run.stdout.splitlines()[-1])
         rate = (before + product_rate(device)) / 2
         first, *others = measured["seconds"]
-        further = statistics.mean(others)
+        mean = statistics.mean(others)
         waits[name] = {
             "cold": round(first, 1),
             "loading": round(measured["loading"], 1),
-            "further": round(further, 1),
+            "further": round(mean, 1),
             "each": [round(each, 1) for each in others],
+            "processor": [round(each, 1) for each in measured["processor"]],
             "rate_gflops": round(rate / 1e9),
             "scaled": {
                 "cold": round(first * rate / RATE, 1),
-                "further": round(further * rate / RATE, 1),
+                "further": round(mean * rate / RATE, 1),
             },
             "notice": measured["notice"],
         }
@@ -213,7 +217,7 @@ def ended(job: LiveJob) -> float:
     return seconds
 
 
-def memory(attacked: int) -> dict[str, Any]:
+def memory(attacked: int = 3) -> dict[str, Any]:
     """Resident memory while studies are opened and attacked."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
@@ -241,11 +245,10 @@ def memory(attacked: int) -> dict[str, Any]:
 def main(what: str, *others: str) -> None:
     """Measure one thing."""
     if what == "levels":
-        prune_in_turn(others[0] == "kept", float(others[1]))
-    elif what == "memory":
-        print(json.dumps(memory(int(others[0]) if others else 3)))
-    else:
-        print(json.dumps({"wait": wait, "idle": idle}[what]()))
+        prune_in_turn(others[0] == "kept", float(others[1]), int(others[2]))
+        return
+    measure = {"wait": wait, "idle": idle, "memory": memory}[what]
+    print(json.dumps(measure(*map(int, others))))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from prunescope.engine.attacks.recipes import check_attack, check_ready
 from prunescope.engine.attacks.word_diff import words_of_all
 from prunescope.engine.data import Dataset, Examples, check_labels, fit_dataset, load_dataset
 from prunescope.engine.data.draw import drawn_rows
-from prunescope.engine.data.load import EMBEDDED, looks_like_path
+from prunescope.engine.data.load import EMBEDDED, looks_like_path, read_source
 from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Predictions
 from prunescope.engine.models.files import check_model_path
@@ -80,6 +80,9 @@ def check_sources(spec: StudySpec) -> None:
     exists = os.path.exists(os.path.expanduser(spec.data))
     if spec.data == EMBEDDED or exists or looks_like_path(spec.data):
         load_dataset(spec.data, **spec.reading, seed=spec.seed)
+    for file in spec.further_files:
+        if looks_like_path(file):
+            read_source(file)
 
 
 def prepare(

@@ -21,6 +21,7 @@ from prunescope.engine.pruning.pipeline import prune_levels
 from prunescope.engine.pruning.plan import Pruned
 from prunescope.engine.store import Store, key_of, victim_key
 from prunescope.engine.studies.adding import prune_on_further
+from prunescope.engine.studies.examples import rounds_of
 from prunescope.engine.studies.prepare import PreparedStudy
 from prunescope.engine.training.recovery import recover
 from prunescope.engine.training.recovery_spec import Recovery, recovery_of
@@ -87,7 +88,8 @@ def prune_and_save(
             key = victim_key(prepared.study.identity, level)
             save_pruned(store, key, pruned, prepared.victim)
             spent = round(time.perf_counter() - start, 3)
-            prepared.seconds[level] = {**untuned.seconds.get(level, {}), "recover": spent}
+            pruning = untuned.seconds.get(level, {"prune": 0.0})  # 0: it was in the cache
+            prepared.seconds[level] = {**pruning, "recover": spent}
         yield pruned
 
 
@@ -112,17 +114,11 @@ def _prune_and_save(
 def _pruned(
     prepared: PreparedStudy, levels: Sequence[float], store: Store, report: Progress
 ) -> Iterator[Pruned]:
-    text = prepared.calibration
+    text, known = prepared.calibration, measurements_of(prepared, store)
     if prepared.data.own < len(text) and prepared.plan.method.calibrated:
         return prune_on_further(prepared, levels, report)
     return prune_levels(
-        prepared.victim,
-        text.texts,
-        text.pairs,
-        prepared.plan,
-        levels,
-        report,
-        measurements_of(prepared, store),
+        prepared.victim, text.texts, text.pairs, prepared.plan, levels, report, known
     )
 
 
@@ -158,7 +154,11 @@ def measurements_of(prepared: PreparedStudy, store: Store) -> SharedMeasurements
     """
     if prepared.known is None:
         if measures(prepared.plan):
-            key = measurements_key(prepared.study.identity, prepared.plan)
+            text, own = prepared.calibration, prepared.data.own
+            if own < len(text):  # they are measured on the first of the rounds
+                text = text.take(range(rounds_of(own, len(text))[0]))
+            identity = {**prepared.study.identity, "calibration": text.fingerprint()}
+            key = measurements_key(identity, prepared.plan)
             known = load_measurements(store, key, prepared.victim)
             known.measured = lambda: keep_measurements(store, key, known)
             prepared.known = known

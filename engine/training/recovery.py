@@ -35,7 +35,7 @@ from prunescope.engine.training.callbacks import TrainerCallback
 from prunescope.engine.training.checkpoint import forked_random_state
 from prunescope.engine.training.loop import EncodedExamples, Training
 from prunescope.engine.training.losses import Supervised
-from prunescope.engine.training.recovery_spec import CHECKS, PRECISION, Recovery
+from prunescope.engine.training.recovery_spec import CHECKS, PATIENCE, PRECISION, Recovery
 from prunescope.engine.training.spec import TrainSpec
 
 PARTS = 2  # of a step, read one after the other, so that it can be stopped within
@@ -114,7 +114,7 @@ def _spec(recovery: Recovery, texts: int) -> TrainSpec:
         weight_decay=0.0,
         schedule="cosine",
         rank=0,
-        patience=CHECKS // 2,
+        patience=PATIENCE,
         checks=a_pass * CHECKS / recovery.steps,
     )
 

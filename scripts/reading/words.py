@@ -21,7 +21,7 @@ from prunescope.engine.attacks.metrics import WITHSTOOD
 from prunescope.engine.paths import BUNDLED
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.reading.findings import ClaimTest, compare, unmeasured
-from prunescope.engine.reading.titles import method_name_title
+from prunescope.engine.reading.titles import method_name_title, tuning_title
 from prunescope.engine.reading.verdicts import has_collapsed, percent
 
 # in the order of columns
@@ -97,8 +97,11 @@ def about(studies: Iterable[Study], **settings: Any) -> list[Study]:
 
 
 def usual(study: Study) -> bool:
-    """Whether it spreads sparsity over layers as its method does unless asked otherwise."""
-    return bool(study.about["allocation"] == usual_allocation(study.about))
+    """Whether it spreads sparsity over layers as its method does unless asked otherwise, and tunes
+    nothing afterwards.
+    """
+    as_usual = study.about["allocation"] == usual_allocation(study.about)
+    return as_usual and not tuning_title(study.about)
 
 
 def right(level: LevelResult, n: int) -> list[bool]:

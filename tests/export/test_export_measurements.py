@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_models import write_reviews
 
 from prunescope.engine.export import measurements as kept_module
 from prunescope.engine.export.measurements import (
@@ -24,6 +25,7 @@ from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store import Store
 from prunescope.engine.store.maintenance import clean_store, store_sizes
+from prunescope.engine.studies import examples
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import pruned_at
 
@@ -136,6 +138,19 @@ def test_what_a_stopped_run_has_measured_is_kept(
     name = measurements_key(prepared.study.identity, prepared.plan)
     found = load_measurements(store, name, prepared.victim)
     assert found.importance is not None and found.losses is None
+
+
+def test_a_study_on_further_texts_measures_on_its_own_as_the_study_without_them_does(
+    store: Store, spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = str(write_reviews(tmp_path / "further.tsv", 200, seed=7))
+    many = replace(spec, calibration=300)
+    alone, more = prepare(many), prepare(replace(many, calibration_data=further))
+    assert more.data.own == len(alone.calibration) < len(more.calibration)
+    monkeypatch.setattr(examples, "FIRST", 10)
+    pruned_at(alone, 0.5, store)
+    forbid(monkeypatch)
+    pruned_at(more, 0.5, store)
 
 
 def test_a_method_that_measures_nothing_keeps_nothing(store: Store, spec: StudySpec) -> None:

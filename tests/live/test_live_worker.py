@@ -44,6 +44,7 @@ for line in sys.stdin:
     request = json.loads(line)
     number, do = request.get("id"), request.get("how") or request.get("do")
     if number is None: continue
+    if do == "warmed": say(id=0, event="warmed"); continue
     say(id=number, event="started")
     if do == "hang": time.sleep(600)
     if do == "nap": time.sleep(1); say(id=number, event="cancelled"); continue
@@ -258,6 +259,29 @@ def test_warming_starts_the_worker_once(bench: Workbench, monkeypatch: pytest.Mo
     assert finished(bench.submit("measure")).result == {"pid": first}
 
 
+def test_a_bench_is_busy_until_its_worker_is_warm_and_while_it_has_jobs(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "WARM_AFTER", 0.0)
+    assert not bench.busy
+    bench.warm()
+    assert bench.busy
+    wait_until(lambda: bench._process is not None)
+    assert bench.busy, "it loads its libraries"
+    assert bench._process is not None and bench._process.stdin is not None
+    bench._process.stdin.write('{"id": 0, "do": "warmed"}\n')  # the made-up worker says it then
+    bench._process.stdin.flush()
+    wait_until(lambda: not bench.busy)
+    job = bench.submit("measure")
+    assert bench.busy
+    finished(job)
+    assert not bench.busy
+    bench._warming = True
+    bench.submit("hang")
+    os.kill(pid_of(bench), signal.SIGKILL)
+    wait_until(lambda: not bench.busy)
+
+
 def test_what_was_to_be_warmed_stays_cold_once_it_is_closed(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,6 +444,16 @@ def test_the_worker_measures_a_level_into_the_store(
     assert finished(real.submit("measure", study=study.key, sparsity=0.25)).state == "done"
     found = Store(cache).study(study.key)
     assert found is not None and [level.sparsity for level in found.levels] == [0.0, 0.25, 0.5]
+
+
+def test_the_worker_prunes_ahead_and_says_at_which_sparsity_it_is(
+    real: Workbench, made: tuple[Study, Path]
+) -> None:
+    for due in (0.45, None):
+        job = real.submit("ahead", study=made[0].key, sparsities=[0.5, 0.45])
+        assert not real.busy, "nobody asked for it"
+        assert finished(job).state == "done", job.reason
+        assert (job.level, job.result) == (due, {"sparsity": due})
 
 
 def test_the_worker_looks_inside_both_victims(real: Workbench, made: tuple[Study, Path]) -> None:

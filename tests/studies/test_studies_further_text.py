@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from small_models import write_reviews
 
+from prunescope.engine.cli.main import main
 from prunescope.engine.data import load_dataset
-from prunescope.engine.errors import InterruptedStudy
+from prunescope.engine.errors import DataError, InterruptedStudy
+from prunescope.engine.export.folder import further_data
 from prunescope.engine.export.pruned_models import load_pruned
 from prunescope.engine.live.models import LiveModels
 from prunescope.engine.models.fingerprint import weights_sha256
@@ -23,7 +25,7 @@ from prunescope.engine.store.listing import study_rows
 from prunescope.engine.studies import adding, examples
 from prunescope.engine.studies.estimate import estimate
 from prunescope.engine.studies.examples import rounds_of, split
-from prunescope.engine.studies.prepare import prepare
+from prunescope.engine.studies.prepare import check_sources, prepare
 from prunescope.engine.studies.run import run_study
 from prunescope.engine.training import recovery_spec
 
@@ -149,6 +151,33 @@ def test_the_record_says_how_much_text_was_used(
     assert study.about["calibration_data"] == ["further.tsv"]
 
 
+def test_a_model_of_further_text_says_what_it_has_seen(
+    spec: StudySpec, further: Path, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its card, in its record, and where it would be called out of distribution."""
+    words = ["--model", spec.model, "--data", spec.data, "--device", "cpu"]
+    text = ["--calibration", "300", "--held-out", "40", "--calibration-data", str(further)]
+    for name, more in (("plain", text[:4]), ("more", text)):
+        out = ["--sparsity", "0.5", "--out", str(tmp_path / name), "--cache", str(store.root)]
+        assert main(["export", *words, *more, *out]) == 0
+    assert further_data(str(tmp_path / "more")) == ("further.tsv",)
+    assert further_data(str(tmp_path / "plain")) == further_data(spec.model) == ()
+    card = (tmp_path / "more" / "README.md").read_text(encoding="utf-8")
+    assert "300 texts of tiny and further.tsv" in card and str(tmp_path) not in card
+    assert "--calibration-data PATH/TO/further.tsv" in card
+    capsys.readouterr()
+    for name, said in (("plain", False), ("more", True)):
+        model = ["--model", str(tmp_path / name), *words[2:]]
+        assert main(["ood", *model, "--ood", str(further)]) == 0
+        assert ("was pruned on texts of further.tsv too" in capsys.readouterr().err) is said
+
+
+def test_further_files_are_looked_for_before_a_job_waits(spec: StudySpec, tmp_path: Path) -> None:
+    missing = replace(spec, calibration_data=str(tmp_path / "missing.tsv"))
+    with pytest.raises(DataError, match=r"There is no folder or file .*missing\.tsv"):
+        check_sources(missing)
+
+
 # Recovery
 
 
@@ -165,6 +194,7 @@ def test_a_tuned_study_is_one_of_its_own_from_the_same_pruned_models(
         assert after.cls_error < before.cls_error or method == "adaptive"
         assert any("Tuned without labels (global)" in notice for notice in after.notices)
         assert after.seconds["recover"] > 0
+        assert after.seconds["prune"] == 0 or method == "magnitude"  # from the cache
     assert method_title(tuned.about) == f"{method_title(plain.about)} + unlabelled tuning"
     again = run_study(replace(spec, method=method, recover="block"), store)
     assert method_title(again.about).endswith("+ unlabelled tuning (block)")
