@@ -114,16 +114,21 @@ class Ahead:
         """Have the job go on, unless its own page has moved to where it is of no use."""
         if self._clock() - self._begun > LONGEST:
             self._slow.add(job.arguments["study"])
-            self._back.drop(job)
+            self._drop(job)
         elif page != self._page:
             if self._page not in self._pages:
-                self._back.drop(job)
+                self._drop(job)
         elif job.arguments["study"] == cursor.study and (
             job.level in cursor.sparsities or job.arguments["sparsities"] == list(cursor.sparsities)
         ):
             job.look()
         else:
-            self._back.drop(job)
+            self._drop(job)
+
+    def _drop(self, job: LiveJob) -> None:
+        """Have a job stop; until it has, nobody takes it over."""
+        self._back.drop(job)
+        self._job = None
 
     def _end(self, job: LiveJob) -> None:
         """Note what came of a job; one that failed or found nothing left to prune is the last."""
@@ -152,10 +157,12 @@ class Ahead:
         with self._lock:
             own = self._running()
             if own is not None and not _names(job.arguments, own):
-                self._back.drop(own)
+                self._drop(own)
 
     def _running(self) -> LiveJob | None:
-        return self._job if self._job is not None and self._job.active else None
+        """The job, unless it has ended or the workbench is ending it."""
+        job = self._job
+        return job if job is not None and job.active and not job.reason else None
 
 
 def _names(arguments: Mapping[str, Any], job: LiveJob) -> bool:

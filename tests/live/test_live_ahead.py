@@ -20,7 +20,7 @@ from prunescope.engine.live.ahead import (
     is_worth_pruning_ahead,
     next_to,
 )
-from prunescope.engine.live.client import ABANDONED_AFTER, LiveJob
+from prunescope.engine.live.client import ABANDONED, ABANDONED_AFTER, LiveJob
 
 STUDY, OTHER = "a" * 64, "b" * 64
 NEAR = (0.63, 0.64, 0.62)
@@ -134,6 +134,23 @@ def test_the_very_model_that_is_asked_for_is_pruned_to_its_end_for_whoever_asks(
     ahead.look("one", STUDY, (0.1, 0.2))
     assert own.state == "running", "it is no longer pruned ahead"
     assert back.submit("prune", study=STUDY, sparsity=0.64) is not own
+
+
+@pytest.mark.parametrize("why", ["another request", "no page looks"])
+def test_a_job_that_is_about_to_stop_is_taken_over_by_nobody(
+    ahead: Ahead,
+    back: MadeUpBench,
+    clock: Clock,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = begun(ahead, back, clock)
+    monkeypatch.setattr(MadeUpBench, "_stop", lambda self, job, patience: None)  # not yet
+    if why == "another request":
+        back.submit("look", study=OTHER, sparsity=0.5)
+    else:
+        own.reason = ABANDONED
+    assert own.active and back.submit("prune", study=STUDY, sparsity=0.64) is not own
 
 
 def test_a_page_that_moves_on_stops_what_is_of_no_use_to_it(

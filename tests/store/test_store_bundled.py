@@ -81,7 +81,9 @@ def test_what_the_landing_study_measures_once_ships_for_its_text_and_for_what_st
     assert study is not None
     identity = study.identity if text == "its own" else identity_on_reviews(study)
     measured = load_measurements(store, measurements_key(identity, plan_of(spec_of(study))), dense)
-    assert store.notices == [] and measured.importance is not None and measured.losses is not None
+    assert (
+        store.notices == [] and measured.importance is not None and measured.losses is not None
+    ), "what decides it has changed: run scripts/bundle_measurements.py"
     assert set(measured.losses) == set(measured.importance.outputs) == set(dense.prunable())
 
 
